@@ -1,0 +1,3 @@
+//! The `beringia` command.
+
+fn main() {}

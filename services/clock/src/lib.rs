@@ -1,0 +1,9 @@
+//! Wall time, hybrid logical time and randomness: the only doors through which a region reads either.
+
+mod hybrid;
+mod random;
+mod wall;
+
+pub use hybrid::{ClockError, HybridClock, HybridTime};
+pub use random::{Randomness, SeededRandomness, SystemRandomness};
+pub use wall::{ManualClock, SystemClock, WallClock};

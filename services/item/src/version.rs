@@ -1,0 +1,112 @@
+//! Versions: who wrote what when, totally ordered, and vectors that say what a region had seen.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use beringia_clock::HybridTime;
+
+/// The name of a region, such as `us-east-1`. Cheap to clone; ordered by its bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region(Arc<str>);
+
+/// A name that cannot be a region's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no region name: 1 to 32 characters of a-z, 0-9 and '-', beginning with a letter")]
+pub struct RegionError(pub String);
+
+impl Region {
+    /// Checks the name: 1 to 32 characters of `a-z`, `0-9` and `-`, beginning with a letter.
+    ///
+    /// # Errors
+    /// [`RegionError`] where the name is none.
+    pub fn new(name: &str) -> Result<Self, RegionError> {
+        let well_formed = (1..=32).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if well_formed { Ok(Self(name.into())) } else { Err(RegionError(name.to_owned())) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The version of an item: when it was written, where, and as which of that region's writes.
+/// The order of the fields is the order of comparison: hybrid time, then region, then sequence.
+/// Two different writes never have the same version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Hybrid time at the origin when the write was committed.
+    pub time: HybridTime,
+    /// The region that took the write from a client.
+    pub origin: Region,
+    /// The origin's own number for this write. It only grows; a new database starts at its wall clock's milliseconds
+    /// times 2^20, so that a region which lost its disk does not use a number twice.
+    pub sequence: u64,
+}
+
+/// For each origin, the greatest sequence that was applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionVector(BTreeMap<Region, u64>);
+
+impl VersionVector {
+    /// The greatest sequence of `origin` that was applied; 0 where none was.
+    #[must_use]
+    pub fn get(&self, origin: &Region) -> u64 {
+        self.0.get(origin).copied().unwrap_or(0)
+    }
+
+    /// Raises the entry of `origin` to `sequence`; an entry never goes down.
+    pub fn advance(&mut self, origin: &Region, sequence: u64) {
+        if sequence > self.get(origin) {
+            self.0.insert(origin.clone(), sequence);
+        }
+    }
+
+    /// Takes the greater of both for every origin.
+    pub fn merge(&mut self, other: &Self) {
+        for (origin, sequence) in &other.0 {
+            self.advance(origin, *sequence);
+        }
+    }
+
+    /// Whether a region with this vector had applied the write of that version.
+    #[must_use]
+    pub fn covers(&self, version: &Version) -> bool {
+        self.get(&version.origin) >= version.sequence
+    }
+
+    /// Whether every entry is at least the other's.
+    #[must_use]
+    pub fn dominates(&self, other: &Self) -> bool {
+        other.0.iter().all(|(origin, sequence)| self.get(origin) >= *sequence)
+    }
+
+    /// The entries, ordered by region.
+    pub fn iter(&self) -> impl Iterator<Item = (&Region, u64)> {
+        self.0.iter().map(|(origin, sequence)| (origin, *sequence))
+    }
+}
+
+impl FromIterator<(Region, u64)> for VersionVector {
+    fn from_iter<I: IntoIterator<Item = (Region, u64)>>(entries: I) -> Self {
+        let mut vector = Self::default();
+        for (origin, sequence) in entries {
+            vector.advance(&origin, sequence);
+        }
+        vector
+    }
+}
