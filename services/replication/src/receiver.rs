@@ -264,8 +264,7 @@ impl Session {
             .iter()
             .map(|origin| (origin.clone(), since(self.origins.get(origin))))
             .collect();
-        self.refused
-            .retain(|(table, origin)| tables.contains(table) && origins.contains(origin));
+        self.refused.retain(|(table, _)| tables.contains(table));
         let vectors: TableVectors = tables.iter().map(|table| (*table, world.vector(*table))).collect();
         self.told.extend(vectors.clone());
         let subscription = Subscription {
@@ -286,6 +285,13 @@ impl Session {
             self.refused.extend(parts);
             self.refused_until_ms = world.now.elapsed_ms + world.tuning.refused_retry_ms;
         }
+    }
+
+    /// The table's vector was set by a copy: what was refused before says nothing any more.
+    pub(crate) fn retry(&mut self, table: TableId) {
+        let before = self.refused.len();
+        self.refused.retain(|(refused, _)| *refused != table);
+        self.anew |= self.refused.len() != before;
     }
 
     /// Everything that is under way on this stream is void: the source shall start again from what is durable here.

@@ -71,6 +71,8 @@ struct Sending {
 struct Stuck {
     since_ms: u64,
     origin: Region,
+    /// What of the origin was here at that time.
+    here: u64,
 }
 
 impl Replicator {

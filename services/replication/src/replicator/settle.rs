@@ -1,6 +1,6 @@
 //! What follows from a change: who is subscribed to what, what is served, what is joined.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId};
 
@@ -97,36 +97,58 @@ impl Replicator {
 
     /// Notices what neither an origin nor a relay can bring any more, and has it copied.
     pub(super) fn watch_floors(&mut self) {
-        let mut found = std::collections::BTreeMap::new();
+        let now_ms = self.world.now.elapsed_ms;
+        let refused = self.refused_by_origin();
+        for (table, origin) in &refused {
+            let here = self.world.vector(*table).get(origin);
+            self.stuck.entry(*table).or_insert_with(|| Stuck {
+                since_ms: now_ms,
+                origin: origin.clone(),
+                here,
+            });
+        }
+        // A relay that is being tried, or the origin that is being asked again, does not make it better; only progress does.
+        let world = &self.world;
+        self.stuck
+            .retain(|table, stuck| world.vector(*table).get(&stuck.origin) == stuck.here);
+        let patience_ms = self.world.tuning.join_patience_ms;
+        let overdue: Vec<(TableId, Region)> = refused
+            .into_iter()
+            .filter(|(table, _)| {
+                self.stuck
+                    .get(table)
+                    .is_some_and(|stuck| now_ms >= stuck.since_ms + patience_ms)
+            })
+            .collect();
+        for (table, origin) in overdue {
+            self.copy_from(table, origin);
+        }
+    }
+
+    /// For which tables an origin in reach refuses writes that are missing here, and nobody relays them now.
+    fn refused_by_origin(&self) -> BTreeMap<TableId, Region> {
+        let mut refused = BTreeMap::new();
         for (region, receiver) in &self.receivers {
             let Some(session) = receiver.session() else { continue };
             for (table, origin) in session.refused.iter().filter(|(_, origin)| origin == region) {
                 let theirs = session.theirs.get(table).map_or(0, |vector| vector.get(origin));
                 let is_behind = theirs > self.world.vector(*table).get(origin);
                 if is_behind && !self.relays.contains_key(origin) {
-                    found.entry(*table).or_insert_with(|| origin.clone());
+                    refused.entry(*table).or_insert_with(|| origin.clone());
                 }
             }
         }
-        self.stuck.retain(|table, _| found.contains_key(table));
-        let now_ms = self.world.now.elapsed_ms;
-        for (table, origin) in found {
-            let stuck = self.stuck.entry(table).or_insert(Stuck {
-                since_ms: now_ms,
-                origin,
-            });
-            if now_ms < stuck.since_ms + self.world.tuning.join_patience_ms {
-                continue;
+        refused
+    }
+
+    fn copy_from(&mut self, table: TableId, origin: Region) {
+        match self.joins.get_mut(&table) {
+            Some(join) if join.follows_streams() => join.restart(&self.world, Some(origin)),
+            Some(_) => {}
+            None if table == TableId::CATALOG => {
+                self.joins.insert(table, Join::new(table, Some(origin), &self.world));
             }
-            let from = Some(stuck.origin.clone());
-            match self.joins.get_mut(&table) {
-                Some(join) if join.follows_streams() => join.restart(&self.world, from),
-                Some(_) => {}
-                None if table == TableId::CATALOG => {
-                    self.joins.insert(table, Join::new(table, from, &self.world));
-                }
-                None => self.rejoin(table, from),
-            }
+            None => self.rejoin(table, Some(origin)),
         }
     }
 
