@@ -79,10 +79,23 @@ impl Up {
     /// Where there is no such region.
     #[must_use]
     pub fn region(&self, name: &str) -> &str {
+        self.address(name, "dynamodb")
+    }
+
+    /// The replication endpoint of one region.
+    ///
+    /// # Panics
+    /// Where there is no such region.
+    #[must_use]
+    pub fn replication(&self, name: &str) -> &str {
+        self.address(name, "replication")
+    }
+
+    fn address(&self, name: &str, kind: &str) -> &str {
         self.ready["regions"]
             .as_array()
             .and_then(|regions| regions.iter().find(|region| region["name"] == name))
-            .and_then(|region| region["dynamodb"].as_str())
+            .and_then(|region| region[kind].as_str())
             .unwrap_or_else(|| panic!("the ready line names {name}: {}", self.ready))
     }
 
