@@ -36,3 +36,10 @@ fn profile_directory() -> PathBuf {
         directory.to_owned()
     }
 }
+
+/// A topology file of these regions whose links have no delay.
+#[must_use]
+pub fn topology_without_delay(regions: &[&str]) -> String {
+    let regions: String = regions.iter().map(|name| format!("\n[[region]]\nname = \"{name}\"\n")).collect();
+    format!("[defaults]\ndelay_ms = 0\n{regions}")
+}
