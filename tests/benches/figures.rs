@@ -28,10 +28,19 @@ struct Options {
 }
 
 fn options() -> Options {
-    let mut options = Options { sections: Vec::new(), seconds: 10, keys: 1_000_000 };
+    let mut options = Options {
+        sections: Vec::new(),
+        seconds: 10,
+        keys: 1_000_000,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut number = || arguments.next().and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{argument} wants a number"));
+        let mut number = || {
+            arguments
+                .next()
+                .and_then(|value| value.parse().ok())
+                .unwrap_or_else(|| panic!("{argument} wants a number"))
+        };
         match argument.as_str() {
             "--seconds" => options.seconds = number(),
             "--keys" => options.keys = number(),
@@ -44,7 +53,10 @@ fn options() -> Options {
 
 fn main() {
     let options = options();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let wants = |section: &str| options.sections.is_empty() || options.sections.iter().any(|wanted| wanted == section);
     runtime.block_on(async {
         if wants("startup") {
@@ -76,14 +88,19 @@ fn without_delay(directory: &tempfile::TempDir, regions: &[&str]) -> String {
 }
 
 async fn create_table(up: &Up, replicas: &[&str]) {
-    let mut connection = Connection::open(up.region(REGIONS[0]), REGIONS[0]).await.expect("the region is there");
+    let mut connection = Connection::open(up.region(REGIONS[0]), REGIONS[0])
+        .await
+        .expect("the region is there");
     let definition = json!({
         "TableName": "bench", "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     });
-    let answer = connection.call("CreateTable", &definition.to_string()).await.expect("an answer");
+    let answer = connection
+        .call("CreateTable", &definition.to_string())
+        .await
+        .expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.json());
     for region in replicas {
         let update = json!({"TableName": "bench", "ReplicaUpdates": [{"Create": {"RegionName": region}}]}).to_string();
@@ -95,9 +112,16 @@ async fn create_table(up: &Up, replicas: &[&str]) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         loop {
-            let table = connection.call("DescribeTable", r#"{"TableName": "bench"}"#).await.expect("an answer").json();
+            let table = connection
+                .call("DescribeTable", r#"{"TableName": "bench"}"#)
+                .await
+                .expect("an answer")
+                .json();
             let active = |replica: &Value| replica["RegionName"] == *region && replica["ReplicaStatus"] == "ACTIVE";
-            if table["Table"]["Replicas"].as_array().is_some_and(|replicas| replicas.iter().any(active)) {
+            if table["Table"]["Replicas"]
+                .as_array()
+                .is_some_and(|replicas| replicas.iter().any(active))
+            {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -124,7 +148,14 @@ impl Load {
 }
 
 /// Runs `request(n)` for ever new n over so many connections until the time or the number of requests is used up.
-async fn load<R>(endpoint: &str, region: &str, connections: usize, limit: Limit, operation: &'static str, request: R) -> Load
+async fn load<R>(
+    endpoint: &str,
+    region: &str,
+    connections: usize,
+    limit: Limit,
+    operation: &'static str,
+    request: R,
+) -> Load
 where
     R: Fn(u64) -> String + Clone + 'static,
 {
@@ -157,7 +188,11 @@ where
             }
         })
         .await;
-    Load { requests: latency_us.len(), seconds: began.elapsed().as_secs_f64(), latency_us }
+    Load {
+        requests: latency_us.len(),
+        seconds: began.elapsed().as_secs_f64(),
+        latency_us,
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -181,14 +216,22 @@ fn key(number: u64) -> String {
 }
 
 fn put(number: u64, value: &str) -> String {
-    format!(r#"{{"TableName":"bench","Item":{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}}}"#, key(number))
+    format!(
+        r#"{{"TableName":"bench","Item":{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}}}"#,
+        key(number)
+    )
 }
 
 /// One region, durable: 64 connections, items of 1 KiB, random keys.
 async fn throughput(options: &Options) {
     let directory = data();
     let topology = without_delay(&directory, &REGIONS[..1]);
-    let up = Up::start(&["--topology", &topology, "--data", directory.path().join("db").to_str().expect("UTF-8")]);
+    let up = Up::start(&[
+        "--topology",
+        &topology,
+        "--data",
+        directory.path().join("db").to_str().expect("UTF-8"),
+    ]);
     create_table(&up, &[]).await;
     let endpoint = up.region(REGIONS[0]);
     let value = "v".repeat(1000);
@@ -199,14 +242,25 @@ async fn throughput(options: &Options) {
         move |number: u64| {
             let puts: Vec<_> = (0..25)
                 .map(|offset| {
-                    let item = format!(r#"{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}"#, key((number * 25 + offset) % keys));
+                    let item = format!(
+                        r#"{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}"#,
+                        key((number * 25 + offset) % keys)
+                    );
                     format!(r#"{{"PutRequest":{{"Item":{item}}}}}"#)
                 })
                 .collect();
             format!(r#"{{"RequestItems":{{"bench":[{}]}}}}"#, puts.join(","))
         }
     };
-    let filled = load(endpoint, REGIONS[0], CONNECTIONS, Limit::Requests(keys.div_ceil(25)), "BatchWriteItem", batch).await;
+    let filled = load(
+        endpoint,
+        REGIONS[0],
+        CONNECTIONS,
+        Limit::Requests(keys.div_ceil(25)),
+        "BatchWriteItem",
+        batch,
+    )
+    .await;
     filled.report("fill by BatchWriteItem of 25, requests", "-");
 
     let time = Limit::Time(Duration::from_secs(options.seconds));
@@ -215,10 +269,23 @@ async fn throughput(options: &Options) {
         let chance = chance.clone();
         move |_| put(chance.below(keys), &value)
     };
-    load(endpoint, REGIONS[0], CONNECTIONS, time, "PutItem", random_put).await.report("PutItem, durable, 1 KiB, random keys", "8000 /s");
-    let random_get = move |_| format!(r#"{{"TableName":"bench","Key":{{"id":{{"S":"{}"}}}}}}"#, key(chance.below(keys)));
-    load(endpoint, REGIONS[0], CONNECTIONS, time, "GetItem", random_get).await.report("GetItem, 1 KiB, random keys", "25000 /s");
-    println!("{:<44} {:>9} MiB", "memory of the process, greatest", up.memory_kib().0 / 1024);
+    load(endpoint, REGIONS[0], CONNECTIONS, time, "PutItem", random_put)
+        .await
+        .report("PutItem, durable, 1 KiB, random keys", "8000 /s");
+    let random_get = move |_| {
+        format!(
+            r#"{{"TableName":"bench","Key":{{"id":{{"S":"{}"}}}}}}"#,
+            key(chance.below(keys))
+        )
+    };
+    load(endpoint, REGIONS[0], CONNECTIONS, time, "GetItem", random_get)
+        .await
+        .report("GetItem, 1 KiB, random keys", "25000 /s");
+    println!(
+        "{:<44} {:>9} MiB",
+        "memory of the process, greatest",
+        up.memory_kib().0 / 1024
+    );
 }
 
 /// 1,000 writes a second in each of three regions: without delay, then with the delays of `regions/three.toml`.
@@ -242,7 +309,11 @@ async fn lag(options: &Options) {
         let converged = up.control.converge();
         println!(
             "three regions {}: {} writes in {seconds} s, converged {} ms after the last, slowest answer {:.1} ms",
-            if delays { "with the delays of three.toml" } else { "without delay" },
+            if delays {
+                "with the delays of three.toml"
+            } else {
+                "without delay"
+            },
             a.0 + b.0 + c.0,
             converged["elapsed_ms"],
             a.1.max(b.1).max(c.1),
@@ -270,7 +341,10 @@ async fn at_rate(endpoint: String, region: &'static str, per_second: u64, second
                 }
                 let due = began + Duration::from_micros(number * 1_000_000 / per_second);
                 tokio::time::sleep_until(due).await;
-                let item = format!(r#"{{"TableName":"bench","Item":{{"id":{{"S":"{region}-{number}"}},"value":{{"S":"{}"}}}}}}"#, "v".repeat(1000));
+                let item = format!(
+                    r#"{{"TableName":"bench","Item":{{"id":{{"S":"{region}-{number}"}},"value":{{"S":"{}"}}}}}}"#,
+                    "v".repeat(1000)
+                );
                 let answer = connection.call("PutItem", &item).await.expect("an answer");
                 assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
                 slowest_ms = slowest_ms.max(due.elapsed().as_secs_f64() * 1000.0);
@@ -299,16 +373,35 @@ async fn partition() {
         let value = "v".repeat(200);
         let endpoint = up.region(region).to_owned();
         async move {
-            load(&endpoint, region, 32, Limit::Requests(100_000), "PutItem", move |number| put(number + side * 50_000, &value)).await
+            load(
+                &endpoint,
+                region,
+                32,
+                Limit::Requests(100_000),
+                "PutItem",
+                move |number| put(number + side * 50_000, &value),
+            )
+            .await
         }
     };
     let (majority, minority) = tokio::join!(side(REGIONS[0], 0), side(REGIONS[2], 1));
-    println!("partition: {} writes on one side, {} on the other, half of the keys on both", majority.requests, minority.requests);
+    println!(
+        "partition: {} writes on one side, {} on the other, half of the keys on both",
+        majority.requests, minority.requests
+    );
     let healed = Instant::now();
     let _ = up.control.run(&["net", "heal"]);
     let _ = up.control.converge();
-    println!("{:<44} {:>9.1} s     goal 30 s", "converged after heal", healed.elapsed().as_secs_f64());
-    println!("{:<44} {:>9} MiB   goal 300 MiB", "memory of the process, greatest", up.memory_kib().0 / 1024);
+    println!(
+        "{:<44} {:>9.1} s     goal 30 s",
+        "converged after heal",
+        healed.elapsed().as_secs_f64()
+    );
+    println!(
+        "{:<44} {:>9} MiB   goal 300 MiB",
+        "memory of the process, greatest",
+        up.memory_kib().0 / 1024
+    );
 }
 
 /// From the start of the process to the ready line, and memory when idle.
@@ -321,9 +414,16 @@ async fn startup() {
         times_ms.push(began.elapsed().as_millis());
         if times_ms.len() == 5 {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            println!("{:<44} {:>9} MiB   goal 60 MiB", "memory of three idle regions", up.memory_kib().1 / 1024);
+            println!(
+                "{:<44} {:>9} MiB   goal 60 MiB",
+                "memory of three idle regions",
+                up.memory_kib().1 / 1024
+            );
         }
     }
     times_ms.sort_unstable();
-    println!("{:<44} {:>9} ms    goal 300 ms  (median of {times_ms:?})", "start to ready, three empty databases", times_ms[2]);
+    println!(
+        "{:<44} {:>9} ms    goal 300 ms  (median of {times_ms:?})",
+        "start to ready, three empty databases", times_ms[2]
+    );
 }

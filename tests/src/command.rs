@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{profile_directory, repository};
+use crate::{cache, profile_directory, repository};
 
 /// The path of the `beringia` binary of this build; it is built first, so that it is never older than the tests.
 ///
@@ -87,4 +87,31 @@ impl Control {
             .pop()
             .expect("converge prints a line")
     }
+}
+
+/// The same binary, linked statically, so that it runs in a container that holds nothing else.
+///
+/// # Panics
+/// Where it does not build.
+#[must_use]
+pub fn static_beringia() -> PathBuf {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let directory = cache().join("static");
+    let status = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "beringia",
+            "--target",
+            &target,
+            "--target-dir",
+        ])
+        .arg(&directory)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .current_dir(repository())
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "the static beringia binary does not build");
+    directory.join(target).join("debug/beringia")
 }

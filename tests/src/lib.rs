@@ -40,6 +40,9 @@ fn profile_directory() -> PathBuf {
 /// A topology file of these regions whose links have no delay.
 #[must_use]
 pub fn topology_without_delay(regions: &[&str]) -> String {
-    let regions: String = regions.iter().map(|name| format!("\n[[region]]\nname = \"{name}\"\n")).collect();
+    let regions: String = regions
+        .iter()
+        .map(|name| format!("\n[[region]]\nname = \"{name}\"\n"))
+        .collect();
     format!("[defaults]\ndelay_ms = 0\n{regions}")
 }
