@@ -21,8 +21,14 @@ impl Region {
     pub fn new(name: &str) -> Result<Self, RegionError> {
         let well_formed = (1..=32).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if well_formed { Ok(Self(name.into())) } else { Err(RegionError(name.to_owned())) }
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if well_formed {
+            Ok(Self(name.into()))
+        } else {
+            Err(RegionError(name.to_owned()))
+        }
     }
 
     /// The name.
