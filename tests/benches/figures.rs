@@ -4,7 +4,6 @@
 //! ratios within one run rather than numbers between machines.
 
 use std::{
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
