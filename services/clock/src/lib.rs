@@ -4,6 +4,6 @@ mod hybrid;
 mod random;
 mod wall;
 
-pub use hybrid::{ClockError, HybridClock, HybridTime};
+pub use hybrid::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridTime};
 pub use random::{Randomness, SeededRandomness, SystemRandomness};
 pub use wall::{ManualClock, SystemClock, WallClock};

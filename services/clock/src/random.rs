@@ -1,20 +1,109 @@
 //! Randomness: from the system in production, from a seed in simulation.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use rand::{Rng, SeedableRng, rngs::SysRng, TryRng};
+use rand::{Rng, SeedableRng, TryRng, rngs::SysRng};
 use rand_chacha::ChaCha12Rng;
 
 /// A source of randomness that can be shared.
 pub trait Randomness: Send + Sync + 'static {
     /// Sixty-four uniformly distributed bits.
     fn next_u64(&self) -> u64;
+
+    /// A uniformly distributed number from 0 to `bound - 1`; 0 where `bound` is 0.
+    fn below(&self, bound: u64) -> u64 {
+        // Lemire 2019, "Fast random integer generation in an interval": the high half of the product is uniform once
+        // the few low halves that would favour some results are drawn again.
+        let rejected_below = if bound == 0 { 0 } else { bound.wrapping_neg() % bound };
+        loop {
+            let (low, high) = self.next_u64().carrying_mul(bound, 0);
+            if low >= rejected_below {
+                return high;
+            }
+        }
+    }
+
+    /// A uniformly distributed number in [0, 1), a multiple of 2^-53.
+    fn unit_f64(&self) -> f64 {
+        const SCALE: f64 = 1.0 / (1_u64 << 53) as f64;
+        (self.next_u64() >> 11) as f64 * SCALE
+    }
+
+    /// A random identifier in the form of a version 4 UUID (RFC 9562, section 5.4).
+    fn uuid_v4_like(&self) -> u128 {
+        const VERSION: u128 = 0x4000 << 64;
+        const VERSION_MASK: u128 = 0xF000 << 64;
+        const VARIANT: u128 = 0b10 << 62;
+        const VARIANT_MASK: u128 = 0b11 << 62;
+        let bits = u128::from(self.next_u64()) << 64 | u128::from(self.next_u64());
+        bits & !VERSION_MASK & !VARIANT_MASK | VERSION | VARIANT
+    }
 }
 
 /// The operating system's randomness.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemRandomness;
 
+impl Randomness for SystemRandomness {
+    #[expect(
+        clippy::expect_used,
+        reason = "a machine without randomness cannot name a table or take a connection"
+    )]
+    fn next_u64(&self) -> u64 {
+        SysRng.try_next_u64().expect("the operating system has randomness")
+    }
+}
+
 /// Randomness that is a function of its seed, on every machine alike (ChaCha with 12 rounds).
 #[derive(Debug)]
-pub struct SeededRandomness(Mutex<ChaCha12Rng>);
+pub struct SeededRandomness {
+    key: [u8; 32],
+    stream: Mutex<ChaCha12Rng>,
+}
+
+impl SeededRandomness {
+    /// The randomness of that seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        Self::from_key(key)
+    }
+
+    /// Randomness for one purpose: a function of this seed and the label, independent of how much was drawn from this
+    /// one before. So a component that draws more does not change what the others see.
+    #[must_use]
+    pub fn derive(&self, label: &str) -> Self {
+        // The length goes first, so that no label's sequence of words is the beginning of another's.
+        let mut key = next_key(self.key, label.len() as u64);
+        for chunk in label.as_bytes().chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            key = next_key(key, u64::from_le_bytes(word));
+        }
+        Self::from_key(key)
+    }
+
+    fn from_key(key: [u8; 32]) -> Self {
+        Self {
+            key,
+            stream: Mutex::new(ChaCha12Rng::from_seed(key)),
+        }
+    }
+}
+
+impl Randomness for SeededRandomness {
+    fn next_u64(&self) -> u64 {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
+    }
+}
+
+/// A key that is a pseudorandom function of `key` and `word`. The bits of `word` are inverted to choose the stream,
+/// since stream 0 is the one that the owner of `key` draws from.
+fn next_key(key: [u8; 32], word: u64) -> [u8; 32] {
+    let mut stream = ChaCha12Rng::from_seed(key);
+    stream.set_stream(!word);
+    let mut next = [0; 32];
+    stream.fill_bytes(&mut next);
+    next
+}

@@ -13,7 +13,10 @@ pub trait WallClock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl WallClock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that may read the system's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that may read the system's clock"
+    )]
     fn now_ms(&self) -> u64 {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

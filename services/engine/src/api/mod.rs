@@ -1,0 +1,19 @@
+//! The requests and answers of every operation, as plain data: what the gateway reads from JSON and writes to it.
+//!
+//! Fields are DynamoDB's, in Rust's spelling. A field that DynamoDB requires is not an `Option`: where it is missing, the gateway
+//! answers with [`crate::ApiError::missing`]. Numbers are as wide as the wire allows; the engine checks their bounds.
+
+mod batch;
+mod common;
+mod item;
+mod query;
+mod table;
+mod transact;
+mod wire;
+
+pub use batch::*;
+pub use common::*;
+pub use item::*;
+pub use query::*;
+pub use table::*;
+pub use transact::*;
