@@ -66,9 +66,20 @@ pub(crate) enum Predicate {
     And(Vec<Predicate>),
     Or(Vec<Predicate>),
     Not(Box<Predicate>),
-    Compare { comparator: Comparator, left: Operand, right: Operand },
-    Between { operand: Operand, low: Operand, high: Operand },
-    In { operand: Operand, candidates: Vec<Operand> },
+    Compare {
+        comparator: Comparator,
+        left: Operand,
+        right: Operand,
+    },
+    Between {
+        operand: Operand,
+        low: Operand,
+        high: Operand,
+    },
+    In {
+        operand: Operand,
+        candidates: Vec<Operand>,
+    },
     Exists(Path),
     NotExists(Path),
     /// `attribute_type`; the second is one of the ten type names.
@@ -133,7 +144,9 @@ impl Predicate {
                 right.visit_paths(visit);
             }
             Self::Between { operand, low, high } => {
-                [operand, low, high].into_iter().for_each(|operand| operand.visit_paths(visit));
+                [operand, low, high]
+                    .into_iter()
+                    .for_each(|operand| operand.visit_paths(visit));
             }
             Self::In { operand, candidates } => {
                 operand.visit_paths(visit);

@@ -74,9 +74,17 @@ impl KeyCondition {
     pub fn resolve(mut self, keys: &KeySchema) -> Result<ResolvedKeyCondition, ExpressionError> {
         self.check_count(keys)?;
         self.check_types(keys)?;
-        let partition = keys.partition.iter().map(|part| self.take_partition(part, keys)).collect::<Result<_, _>>()?;
+        let partition = keys
+            .partition
+            .iter()
+            .map(|part| self.take_partition(part, keys))
+            .collect::<Result<_, _>>()?;
         let (sort_equal, sort) = self.take_sort(keys)?;
-        Ok(ResolvedKeyCondition { partition, sort_equal, sort })
+        Ok(ResolvedKeyCondition {
+            partition,
+            sort_equal,
+            sort,
+        })
     }
 
     fn check_count(&self, keys: &KeySchema) -> Result<(), ExpressionError> {
@@ -122,14 +130,21 @@ impl KeyCondition {
         match self.0.remove(&part.name) {
             Some(Test::Equal(value)) => Ok(Arc::unwrap_or_clone(value)),
             found if keys.partition.len() > 1 => {
-                let what = if found.is_some() { "has another condition" } else { "has no condition" };
+                let what = if found.is_some() {
+                    "has another condition"
+                } else {
+                    "has no condition"
+                };
                 let name = &part.name;
                 Err(error(format!(
                     "Query key condition not supported: all HASH key attributes need an equality condition, {name} {what}"
                 )))
             }
             Some(_) => Err(error("Query key condition not supported")),
-            None => Err(error(format!("Query condition missed key schema element: {}", part.name))),
+            None => Err(error(format!(
+                "Query condition missed key schema element: {}",
+                part.name
+            ))),
         }
     }
 
@@ -148,13 +163,16 @@ impl KeyCondition {
         }
         match (self.0.keys().next(), keys.sort.as_slice()) {
             (None, _) => Ok((equal, sort)),
-            (Some(_), [only]) => Err(error(format!("Query condition missed key schema element: {}", only.name))),
+            (Some(_), [only]) => Err(error(format!(
+                "Query condition missed key schema element: {}",
+                only.name
+            ))),
             (Some(name), sort) if sort.iter().any(|part| part.name == *name) => Err(error(format!(
                 "Query key condition not supported: RANGE key attributes before {name} need an equality condition"
             ))),
-            (Some(name), _) => {
-                Err(error(format!("Query key condition not supported: {name} is no HASH or RANGE key attribute")))
-            }
+            (Some(name), _) => Err(error(format!(
+                "Query key condition not supported: {name} is no HASH or RANGE key attribute"
+            ))),
         }
     }
 }
@@ -218,12 +236,22 @@ fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(
         Predicate::NotExists(_) => return Err(unusable("attribute_not_exists")),
         Predicate::HasType(..) => return Err(unusable("attribute_type")),
         Predicate::Contains(..) => return Err(unusable("contains")),
-        Predicate::Compare { comparator: Comparator::NotEqual, .. } => return Err(unusable("<>")),
-        Predicate::Compare { comparator, left, right } => {
+        Predicate::Compare {
+            comparator: Comparator::NotEqual,
+            ..
+        } => return Err(unusable("<>")),
+        Predicate::Compare {
+            comparator,
+            left,
+            right,
+        } => {
             let (path, [value], first) = sides([left, right])?;
             let comparator = if first { comparator } else { comparator.exchanged() };
-            let test =
-                if comparator == Comparator::Equal { Test::Equal(value) } else { Test::Range(comparator, value) };
+            let test = if comparator == Comparator::Equal {
+                Test::Equal(value)
+            } else {
+                Test::Range(comparator, value)
+            };
             (path.attribute, test)
         }
         Predicate::Between { operand, low, high } => {
@@ -269,7 +297,8 @@ fn sides<const OPERANDS: usize, const VALUES: usize>(
             Operand::Size(_) => return Err("KeyConditionExpressions cannot contain nested operations".to_owned()),
             Operand::Path(_) if attribute.is_some() => {
                 return Err(
-                    "Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition".to_owned()
+                    "Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition"
+                        .to_owned(),
                 );
             }
             Operand::Path(path) if path.parts() > 1 => {

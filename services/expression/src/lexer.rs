@@ -49,17 +49,28 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
             continue;
         }
         let (kind, length) = token_at(&text[start..], first);
-        tokens.push(Token { kind, start, end: start + length });
+        tokens.push(Token {
+            kind,
+            start,
+            end: start + length,
+        });
         start += length;
     }
-    tokens.push(Token { kind: TokenKind::End, start: text.len(), end: text.len() });
+    tokens.push(Token {
+        kind: TokenKind::End,
+        start: text.len(),
+        end: text.len(),
+    });
     tokens
 }
 
 /// The token that `rest` begins with, and its length in bytes.
 fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
     let run = |from: usize, belongs: fn(u8) -> bool| {
-        from + rest.as_bytes()[from..].iter().take_while(|byte| belongs(**byte)).count()
+        from + rest.as_bytes()[from..]
+            .iter()
+            .take_while(|byte| belongs(**byte))
+            .count()
     };
     let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let two = |second: u8| rest.as_bytes().get(1) == Some(&second);
@@ -109,18 +120,39 @@ mod tests {
         use TokenKind::{CloseBracket, Digits, Dot, End, LessOrEqual, Name, OpenBracket, Value, Word};
         assert_eq!(
             kinds("a_1.#2b[34]<=:_v"),
-            [Word("a_1"), Dot, Name("#2b"), OpenBracket, Digits("34"), CloseBracket, LessOrEqual, Value(":_v"), End]
+            [
+                Word("a_1"),
+                Dot,
+                Name("#2b"),
+                OpenBracket,
+                Digits("34"),
+                CloseBracket,
+                LessOrEqual,
+                Value(":_v"),
+                End
+            ]
         );
     }
 
     #[test]
     fn a_word_begins_with_a_letter() {
         assert_eq!(kinds("_a"), [TokenKind::Unknown, TokenKind::Word("a"), TokenKind::End]);
-        assert_eq!(kinds("1a"), [TokenKind::Digits("1"), TokenKind::Word("a"), TokenKind::End]);
+        assert_eq!(
+            kinds("1a"),
+            [TokenKind::Digits("1"), TokenKind::Word("a"), TokenKind::End]
+        );
     }
 
     #[test]
     fn a_lone_sign_or_a_foreign_character_is_no_token() {
-        assert_eq!(kinds("# : ü"), [TokenKind::Unknown, TokenKind::Unknown, TokenKind::Unknown, TokenKind::End]);
+        assert_eq!(
+            kinds("# : ü"),
+            [
+                TokenKind::Unknown,
+                TokenKind::Unknown,
+                TokenKind::Unknown,
+                TokenKind::End
+            ]
+        );
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn size(value: &AttributeValue) -> Option<Number> {
         AttributeValue::M(members) => members.len(),
         AttributeValue::N(_) | AttributeValue::Bool(_) | AttributeValue::Null => return None,
     };
-    Some(Number::from(size as u64))
+    Some(Number::from(size))
 }
 
 /// Why an operation on values fails.
@@ -87,8 +87,12 @@ fn arithmetic(
     right: &AttributeValue,
     operation: fn(&Number, &Number) -> Result<Number, NumberError>,
 ) -> Result<AttributeValue, OperandError> {
-    let (AttributeValue::N(left), AttributeValue::N(right)) = (left, right) else { return Err(OperandError::Type) };
-    operation(left, right).map(AttributeValue::N).map_err(OperandError::Number)
+    let (AttributeValue::N(left), AttributeValue::N(right)) = (left, right) else {
+        return Err(OperandError::Type);
+    };
+    operation(left, right)
+        .map(AttributeValue::N)
+        .map_err(OperandError::Number)
 }
 
 /// One list after the other.
@@ -134,16 +138,4 @@ pub(crate) fn subtract_set(
         _ => return Err(OperandError::Type),
     };
     Ok(left)
-}
-
-/// How many lists and maps are around the innermost value: 0 for a scalar or a set. Recurses no deeper than `limit`.
-pub(crate) fn depth(value: &AttributeValue, limit: usize) -> usize {
-    let deepest = |inner: &mut dyn Iterator<Item = &AttributeValue>| {
-        1 + inner.map(|value| if limit == 0 { 0 } else { depth(value, limit - 1) }).max().unwrap_or(0)
-    };
-    match value {
-        AttributeValue::L(elements) => deepest(&mut elements.iter()),
-        AttributeValue::M(members) => deepest(&mut members.values()),
-        _ => 0,
-    }
 }

@@ -86,7 +86,9 @@ pub(crate) fn parse<'t, T>(
 impl<'t> Parser<'t, '_> {
     /// The token at the cursor.
     pub(crate) fn next(&self) -> TokenKind<'t> {
-        self.tokens.get(self.position).map_or(TokenKind::End, |token| token.kind)
+        self.tokens
+            .get(self.position)
+            .map_or(TokenKind::End, |token| token.kind)
     }
 
     /// Moves on by one token; the last one, `End`, stays.
@@ -107,7 +109,11 @@ impl<'t> Parser<'t, '_> {
 
     /// Moves over `kind`, which must stand here.
     pub(crate) fn expect(&mut self, kind: TokenKind<'_>) -> Parsed<()> {
-        if self.take(kind) { Ok(()) } else { Err(self.unexpected()) }
+        if self.take(kind) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// Whether `keyword`, in any case, stands here.
@@ -126,7 +132,11 @@ impl<'t> Parser<'t, '_> {
 
     /// Moves over `keyword`, which must stand here.
     pub(crate) fn expect_keyword(&mut self, keyword: &str) -> Parsed<()> {
-        if self.take_keyword(keyword) { Ok(()) } else { Err(self.unexpected()) }
+        if self.take_keyword(keyword) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// The error of a token that must not stand here. It shows the text from the token before to the token after.
@@ -136,8 +146,15 @@ impl<'t> Parser<'t, '_> {
         let from = self.tokens[self.position.saturating_sub(1)].start;
         let to = self.tokens[(self.position + 1).min(last)];
         let to = if to.kind == TokenKind::End { token.end } else { to.end };
-        let shown = if token.kind == TokenKind::End { "<EOF>" } else { &self.text[token.start..token.end] };
-        Malformed(format!("Syntax error; token: \"{shown}\", near: \"{}\"", self.text[from..to].trim_end()))
+        let shown = if token.kind == TokenKind::End {
+            "<EOF>"
+        } else {
+            &self.text[token.start..token.end]
+        };
+        Malformed(format!(
+            "Syntax error; token: \"{shown}\", near: \"{}\"",
+            self.text[from..to].trim_end()
+        ))
     }
 
     /// Counts an operator.
@@ -145,7 +162,9 @@ impl<'t> Parser<'t, '_> {
         self.operators += 1;
         if self.operators > MAX_OPERATORS {
             let operators = self.operators;
-            return Err(Malformed(format!("The expression contains too many operators; operator count: {operators}")));
+            return Err(Malformed(format!(
+                "The expression contains too many operators; operator count: {operators}"
+            )));
         }
         Ok(())
     }
@@ -153,7 +172,9 @@ impl<'t> Parser<'t, '_> {
     /// Runs `inner` one level deeper, so that a text cannot exhaust the stack.
     pub(crate) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth == MAX_DEPTH {
-            return Err(Malformed(format!("The expression is nested too deeply; maximum nesting levels: {MAX_DEPTH}")));
+            return Err(Malformed(format!(
+                "The expression is nested too deeply; maximum nesting levels: {MAX_DEPTH}"
+            )));
         }
         self.depth += 1;
         let result = inner(self);
@@ -169,7 +190,9 @@ impl<'t> Parser<'t, '_> {
         let closed = self.position;
         self.expect(TokenKind::CloseParenthesis)?;
         if self.last_parentheses == (opened + 1, closed - 1) {
-            self.problems.note(Stage::Parentheses, || "The expression has redundant parentheses;".to_owned());
+            self.problems.note(Stage::Parentheses, || {
+                "The expression has redundant parentheses;".to_owned()
+            });
         }
         self.last_parentheses = (opened, closed);
         Ok(parsed)
@@ -200,16 +223,22 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn opens_call(&self) -> bool {
-        self.tokens.get(self.position + 1).is_some_and(|token| token.kind == TokenKind::OpenParenthesis)
+        self.tokens
+            .get(self.position + 1)
+            .is_some_and(|token| token.kind == TokenKind::OpenParenthesis)
     }
 
     /// `:value`. One that is not defined is noted and stands in as NULL.
     pub(crate) fn value(&mut self) -> Parsed<Arc<AttributeValue>> {
-        let TokenKind::Value(placeholder) = self.next() else { return Err(self.unexpected()) };
+        let TokenKind::Value(placeholder) = self.next() else {
+            return Err(self.unexpected());
+        };
         self.advance();
         Ok(self.placeholders.value(placeholder).unwrap_or_else(|| {
             self.problems.note(Stage::Placeholder, || {
-                format!("An expression attribute value used in expression is not defined; attribute value: {placeholder}")
+                format!(
+                    "An expression attribute value used in expression is not defined; attribute value: {placeholder}"
+                )
             });
             Arc::new(AttributeValue::Null)
         }))
@@ -218,7 +247,10 @@ impl<'t> Parser<'t, '_> {
     /// `name`, then any number of `.name` and `[index]`.
     pub(crate) fn path(&mut self) -> Parsed<Path> {
         let attribute = self.name()?;
-        let mut path = Path { attribute, steps: Vec::new() };
+        let mut path = Path {
+            attribute,
+            steps: Vec::new(),
+        };
         self.steps(&mut path)?;
         Ok(path)
     }
@@ -245,7 +277,9 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn index(&mut self) -> Parsed<usize> {
-        let TokenKind::Digits(digits) = self.next() else { return Err(self.unexpected()) };
+        let TokenKind::Digits(digits) = self.next() else {
+            return Err(self.unexpected());
+        };
         self.advance();
         match digits.parse() {
             Ok(index) if index <= MAX_LIST_INDEX => Ok(index),
@@ -264,9 +298,14 @@ impl<'t> Parser<'t, '_> {
             TokenKind::Word(word) if !self.is_keyword(word) => {
                 self.advance();
                 if is_reserved(word) {
-                    let stage = if self.kind == Kind::Update { Stage::ReservedInUpdate } else { Stage::Reserved };
-                    self.problems
-                        .note(stage, || format!("Attribute name is a reserved keyword; reserved keyword: {word}"));
+                    let stage = if self.kind == Kind::Update {
+                        Stage::ReservedInUpdate
+                    } else {
+                        Stage::Reserved
+                    };
+                    self.problems.note(stage, || {
+                        format!("Attribute name is a reserved keyword; reserved keyword: {word}")
+                    });
                 }
                 Ok(word.to_owned())
             }

@@ -30,7 +30,9 @@ impl Path {
 
     /// The value at this path.
     pub(crate) fn find<'i>(&self, item: &'i Item) -> Option<&'i AttributeValue> {
-        self.steps.iter().try_fold(item.get(&self.attribute)?, |value, step| step.find(value))
+        self.steps
+            .iter()
+            .try_fold(item.get(&self.attribute)?, |value, step| step.find(value))
     }
 }
 
@@ -179,8 +181,10 @@ impl Branch {
                 (!found.is_empty()).then_some(AttributeValue::M(found))
             }
             (Self::Elements(wanted), AttributeValue::L(elements)) => {
-                let found: Vec<_> =
-                    wanted.iter().filter_map(|(index, branch)| branch.cut(elements.get(*index)?)).collect();
+                let found: Vec<_> = wanted
+                    .iter()
+                    .filter_map(|(index, branch)| branch.cut(elements.get(*index)?))
+                    .collect();
                 (!found.is_empty()).then_some(AttributeValue::L(found))
             }
             _ => None,
@@ -189,5 +193,8 @@ impl Branch {
 }
 
 fn cut_members(wanted: &BTreeMap<String, Branch>, members: &Item) -> Item {
-    wanted.iter().filter_map(|(name, branch)| Some((name.clone(), branch.cut(members.get(name)?)?))).collect()
+    wanted
+        .iter()
+        .filter_map(|(name, branch)| Some((name.clone(), branch.cut(members.get(name)?)?)))
+        .collect()
 }

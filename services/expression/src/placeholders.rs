@@ -40,11 +40,24 @@ impl Placeholders {
                 1..=MAX_NAME_BYTES => continue,
                 length => format!("Attribute name is too large, must be at most {MAX_NAME_BYTES} bytes, is {length}"),
             };
-            return Err(ExpressionError(format!("{NAMES} contains invalid value: {wrong} for key {key}")));
+            return Err(ExpressionError(format!(
+                "{NAMES} contains invalid value: {wrong} for key {key}"
+            )));
         }
         let values = checked(values, ':', VALUES)?;
-        let values = values.into_iter().map(|(key, entry)| (key, Entry { meaning: Arc::new(entry.meaning), used: false }));
-        Ok(Self { names, values: values.collect() })
+        let values = values.into_iter().map(|(key, entry)| {
+            (
+                key,
+                Entry {
+                    meaning: Arc::new(entry.meaning),
+                    used: false,
+                },
+            )
+        });
+        Ok(Self {
+            names,
+            values: values.collect(),
+        })
     }
 
     /// To be called when all expressions of the request are parsed.
@@ -76,7 +89,9 @@ fn checked<T>(
     sign: char,
     parameter: &str,
 ) -> Result<BTreeMap<String, Entry<T>>, ExpressionError> {
-    let Some(entries) = entries else { return Ok(BTreeMap::new()) };
+    let Some(entries) = entries else {
+        return Ok(BTreeMap::new());
+    };
     if entries.is_empty() {
         return Err(ExpressionError(format!("{parameter} must not be empty")));
     }
@@ -89,16 +104,27 @@ fn checked<T>(
             true if key.len() > MAX_PLACEHOLDER_BYTES => "The expression attribute map contains a key that is too long",
             true => continue,
         };
-        return Err(ExpressionError(format!("{parameter} contains invalid key: {wrong}; key: \"{key}\"")));
+        return Err(ExpressionError(format!(
+            "{parameter} contains invalid key: {wrong}; key: \"{key}\""
+        )));
     }
-    Ok(entries.into_iter().map(|(key, meaning)| (key, Entry { meaning, used: false })).collect())
+    Ok(entries
+        .into_iter()
+        .map(|(key, meaning)| (key, Entry { meaning, used: false }))
+        .collect())
 }
 
 fn check_used<T>(entries: &BTreeMap<String, Entry<T>>, parameter: &str) -> Result<(), ExpressionError> {
-    let unused: Vec<&str> = entries.iter().filter(|(_, entry)| !entry.used).map(|(key, _)| key.as_str()).collect();
+    let unused: Vec<&str> = entries
+        .iter()
+        .filter(|(_, entry)| !entry.used)
+        .map(|(key, _)| key.as_str())
+        .collect();
     if unused.is_empty() {
         return Ok(());
     }
     let keys = unused.join(", ");
-    Err(ExpressionError(format!("Value provided in {parameter} unused in expressions: keys: {{{keys}}}")))
+    Err(ExpressionError(format!(
+        "Value provided in {parameter} unused in expressions: keys: {{{keys}}}"
+    )))
 }

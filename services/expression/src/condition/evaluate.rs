@@ -14,14 +14,20 @@ impl Predicate {
             Self::And(all) => all.iter().all(|inner| inner.holds(item)),
             Self::Or(any) => any.iter().any(|inner| inner.holds(item)),
             Self::Not(inner) => !inner.holds(item),
-            Self::Compare { comparator, left, right } => compare(*comparator, left, right, item),
+            Self::Compare {
+                comparator,
+                left,
+                right,
+            } => compare(*comparator, left, right, item),
             Self::Between { operand, low, high } => {
                 compare(Comparator::GreaterOrEqual, operand, low, item)
                     && compare(Comparator::LessOrEqual, operand, high, item)
             }
-            Self::In { operand, candidates } => operand
-                .of(item)
-                .is_some_and(|value| candidates.iter().any(|candidate| candidate.of(item).as_ref() == Some(&value))),
+            Self::In { operand, candidates } => operand.of(item).is_some_and(|value| {
+                candidates
+                    .iter()
+                    .any(|candidate| candidate.of(item).as_ref() == Some(&value))
+            }),
             Self::Exists(path) => path.find(item).is_some(),
             Self::NotExists(path) => path.find(item).is_none(),
             Self::HasType(operand, name) => operand.of(item).is_some_and(|value| value.type_name() == *name),
@@ -37,7 +43,9 @@ impl Operand {
         match self {
             Self::Path(path) => path.find(item).map(Cow::Borrowed),
             Self::Value(value) => Some(Cow::Borrowed(value)),
-            Self::Size(inner) => operations::size(&*inner.of(item)?).map(AttributeValue::N).map(Cow::Owned),
+            Self::Size(inner) => operations::size(&*inner.of(item)?)
+                .map(AttributeValue::N)
+                .map(Cow::Owned),
         }
     }
 }

@@ -52,13 +52,21 @@ fn expression<'t>(parser: &mut Parser<'t, '_>, binding: Binding) -> Parsed<Node<
             return Ok(left);
         }
         let mut operands = vec![predicate(parser, left)?];
-        let tighter = if next == Binding::And { Binding::Not } else { Binding::And };
+        let tighter = if next == Binding::And {
+            Binding::Not
+        } else {
+            Binding::And
+        };
         while parser.take_keyword(keyword) {
             parser.count_operator()?;
             let operand = expression(parser, tighter)?;
             operands.push(predicate(parser, operand)?);
         }
-        left = Node::Predicate(if next == Binding::And { Predicate::And(operands) } else { Predicate::Or(operands) });
+        left = Node::Predicate(if next == Binding::And {
+            Predicate::And(operands)
+        } else {
+            Predicate::Or(operands)
+        });
     }
 }
 
@@ -140,7 +148,11 @@ fn comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t
         note_unless_ordered(parser, comparator.symbol(), &[&left, &right]);
     }
     parser.problems.end_leaf();
-    Ok(Node::Predicate(Predicate::Compare { comparator, left, right }))
+    Ok(Node::Predicate(Predicate::Compare {
+        comparator,
+        left,
+        right,
+    }))
 }
 
 fn between<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
@@ -191,7 +203,9 @@ fn resolve<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>) -> Operand {
         }
         return stand_in();
     }
-    let Some([inner]) = operands(parser, call) else { return stand_in() };
+    let Some([inner]) = operands(parser, call) else {
+        return stand_in();
+    };
     if let Some(name @ ("N" | "BOOL" | "NULL")) = inner.static_type() {
         note_type(parser, "size", name);
     }
@@ -279,7 +293,9 @@ fn note_misuse(parser: &mut Parser<'_, '_>, function: &str) {
         "if_not_exists" | "list_append" => parser.problems.note(Stage::FunctionUse, || {
             format!("The function is not allowed in a condition expression; function: {function}")
         }),
-        _ => parser.problems.note(Stage::FunctionName, || format!("Invalid function name; function: {function}")),
+        _ => parser.problems.note(Stage::FunctionName, || {
+            format!("Invalid function name; function: {function}")
+        }),
     }
 }
 
@@ -301,14 +317,19 @@ fn type_named(parser: &mut Parser<'_, '_>, operand: &Operand) -> Option<&'static
     let found = TYPE_NAMES.into_iter().find(|name| *name == named);
     if found.is_none() {
         parser.problems.note(Stage::Operand, || {
-            format!("Invalid attribute type name found; type: {named}, valid types: {{{}}}", TYPE_NAMES.join(","))
+            format!(
+                "Invalid attribute type name found; type: {named}, valid types: {{{}}}",
+                TYPE_NAMES.join(",")
+            )
         });
     }
     found
 }
 
 fn note_if_same(parser: &mut Parser<'_, '_>, operator: &str, left: &Operand, right: &Operand) {
-    let (Operand::Path(left), Operand::Path(right)) = (left, right) else { return };
+    let (Operand::Path(left), Operand::Path(right)) = (left, right) else {
+        return;
+    };
     if left == right {
         note_same(parser, operator, left);
     }
@@ -363,7 +384,10 @@ fn shown(value: &AttributeValue) -> String {
     match value {
         AttributeValue::S(text) => format!("{{S:{text}}}"),
         AttributeValue::N(number) => format!("{{N:{number}}}"),
-        AttributeValue::B(bytes) => format!("{{B:{}}}", base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes)),
+        AttributeValue::B(bytes) => format!(
+            "{{B:{}}}",
+            base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes)
+        ),
         other => format!("{{{}}}", other.type_name()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use beringia_item::{AttributeValue, Item, MAX_DEPTH};
+use beringia_item::{AttributeValue, Item, MAX_DEPTH, value_depth};
 
 use super::{Action, Change, Operand, Source};
 use crate::{
@@ -33,7 +33,7 @@ pub(super) fn apply(actions: &[Action], item: &Item) -> Result<Item, UpdateError
         check_parent(path, change, item)?;
         match outcome(path, change, item)? {
             Outcome::Set(value) => {
-                if path.steps.len() + operations::depth(&value, MAX_DEPTH) > MAX_DEPTH {
+                if path.steps.len() + value_depth(&value) > MAX_DEPTH {
                     return Err(UpdateError::Depth);
                 }
                 sets.push((path, value));
@@ -56,12 +56,17 @@ pub(super) fn apply(actions: &[Action], item: &Item) -> Result<Item, UpdateError
 
 /// A nested path must lead into a map or list that is there. Only a REMOVE on an item that does not exist need not.
 fn check_parent(path: &Path, change: &Change, item: &Item) -> Result<(), UpdateError> {
-    let Some((last, steps)) = path.steps.split_last() else { return Ok(()) };
+    let Some((last, steps)) = path.steps.split_last() else {
+        return Ok(());
+    };
     if item.is_empty() && matches!(change, Change::Remove) {
         return Ok(());
     }
     let top = item.get(&path.attribute).ok_or(UpdateError::Path)?;
-    let parent = steps.iter().try_fold(top, |value, step| step.find(value)).ok_or(UpdateError::Path)?;
+    let parent = steps
+        .iter()
+        .try_fold(top, |value, step| step.find(value))
+        .ok_or(UpdateError::Path)?;
     match (last, parent) {
         (Step::Member(_), AttributeValue::M(_)) | (Step::Element(_), AttributeValue::L(_)) => Ok(()),
         _ => Err(UpdateError::Path),
@@ -123,7 +128,10 @@ impl Operand {
 fn parent<'v>(updated: &'v mut Item, path: &Path) -> Result<&'v mut AttributeValue, UpdateError> {
     let steps = path.steps.split_last().map_or(&[][..], |(_, steps)| steps);
     let top = updated.get_mut(&path.attribute).ok_or(UpdateError::Path)?;
-    steps.iter().try_fold(top, |value, step| step.find_mut(value)).ok_or(UpdateError::Path)
+    steps
+        .iter()
+        .try_fold(top, |value, step| step.find_mut(value))
+        .ok_or(UpdateError::Path)
 }
 
 fn set(updated: &mut Item, path: &Path, value: AttributeValue) -> Result<(), UpdateError> {

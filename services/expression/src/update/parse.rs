@@ -17,7 +17,10 @@ pub(super) fn update(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
     let mut actions = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
     loop {
-        let Some(clause) = ["SET", "REMOVE", "ADD", "DELETE"].into_iter().find(|clause| parser.take_keyword(clause)) else {
+        let Some(clause) = ["SET", "REMOVE", "ADD", "DELETE"]
+            .into_iter()
+            .find(|clause| parser.take_keyword(clause))
+        else {
             return Err(parser.unexpected());
         };
         if seen.contains(&clause) {
@@ -42,7 +45,10 @@ pub(super) fn update(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
 }
 
 fn remove(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
-    Ok(Action { path: parser.path()?, change: Change::Remove })
+    Ok(Action {
+        path: parser.path()?,
+        change: Change::Remove,
+    })
 }
 
 fn add(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
@@ -51,7 +57,10 @@ fn add(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     if !is_set(&value) && !matches!(*value, AttributeValue::N(_)) {
         note_clause_operand(parser, "ADD", &value);
     }
-    Ok(Action { path, change: Change::Add(value) })
+    Ok(Action {
+        path,
+        change: Change::Add(value),
+    })
 }
 
 fn delete(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
@@ -60,11 +69,17 @@ fn delete(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     if !is_set(&value) {
         note_clause_operand(parser, "DELETE", &value);
     }
-    Ok(Action { path, change: Change::Delete(value) })
+    Ok(Action {
+        path,
+        change: Change::Delete(value),
+    })
 }
 
 const fn is_set(value: &AttributeValue) -> bool {
-    matches!(value, AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_))
+    matches!(
+        value,
+        AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_)
+    )
 }
 
 /// Clauses call types by longer names than functions do.
@@ -93,7 +108,10 @@ fn set(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
         Right::Term(term) => Source::Operand(resolve(parser, term, false)),
         Right::Source(source) => source,
     };
-    Ok(Action { path, change: Change::Set(source) })
+    Ok(Action {
+        path,
+        change: Change::Set(source),
+    })
 }
 
 /// What stands in parentheses on the right: only what follows shows which of the two it is.
@@ -184,7 +202,9 @@ fn note_misuse(parser: &mut Parser<'_, '_>, function: &str, inside_function: boo
                 format!("The function is not allowed in an update expression; function: {function}")
             });
         }
-        _ => parser.problems.note(Stage::FunctionName, || format!("Invalid function name; function: {function}")),
+        _ => parser.problems.note(Stage::FunctionName, || {
+            format!("Invalid function name; function: {function}")
+        }),
     }
 }
 
