@@ -1,1 +1,17 @@
-//! Not written yet.
+//! The messages and services that regions, and the command line, speak over gRPC; all of it generated from `beringia/`.
+
+/// Version 1 of every message and service.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::disallowed_types,
+    clippy::needless_pass_by_value,
+    clippy::semicolon_if_nothing_returned,
+    clippy::too_many_lines,
+    reason = "generated code"
+)]
+pub mod v1 {
+    tonic::include_proto!("beringia.v1");
+}

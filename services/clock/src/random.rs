@@ -16,8 +16,7 @@ pub trait Randomness: Send + Sync + 'static {
         // the few low halves that would favour some results are drawn again.
         let rejected_below = if bound == 0 { 0 } else { bound.wrapping_neg() % bound };
         loop {
-            let product = u128::from(self.next_u64()) * u128::from(bound);
-            let (high, low) = ((product >> 64) as u64, (product & u128::from(u64::MAX)) as u64);
+            let (low, high) = self.next_u64().carrying_mul(bound, 0);
             if low >= rejected_below {
                 return high;
             }

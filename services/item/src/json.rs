@@ -1,18 +1,55 @@
 //! Attribute values in DynamoDB's JSON: `{"S": "…"}`, `{"N": "1"}`, `{"B": "<base64>"}` and so on.
+//!
+//! Writing is `serde`'s: [`AttributeValue`] serializes into this form, so an [`Item`] does too, without a tree of JSON
+//! between. Reading takes a tree, since the whole request is one, and moves the strings out of it.
+
+mod read;
+mod write;
 
 use crate::{AttributeValue, Item};
 
 /// JSON that is no attribute value. The message is the one that DynamoDB gives; `serialization` where DynamoDB answers
-/// SerializationException instead of ValidationException (wrong JSON type at a place).
+/// `SerializationException` instead of `ValidationException` (wrong JSON type at a place).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct JsonError { pub serialization: bool, pub message: String }
+pub struct JsonError {
+    /// Whether the answer is a `SerializationException`.
+    pub serialization: bool,
+    /// What DynamoDB says.
+    pub message: String,
+}
 
-/// Reads a value, taking the strings out of the JSON rather than copying them.
-pub fn value_from_json(json: serde_json::Value) -> Result<AttributeValue, JsonError> { todo!() }
+/// Reads a value, taking the strings out of the JSON rather than copying them. Never recurses deeper than
+/// [`crate::MAX_DEPTH`].
+///
+/// # Errors
+/// [`JsonError`] where the JSON is no attribute value.
+pub fn value_from_json(json: serde_json::Value) -> Result<AttributeValue, JsonError> {
+    read::value(json, 1)
+}
+
 /// Reads a map of attributes.
-pub fn item_from_json(json: serde_json::Value) -> Result<Item, JsonError> { todo!() }
+///
+/// # Errors
+/// As [`value_from_json`].
+pub fn item_from_json(json: serde_json::Value) -> Result<Item, JsonError> {
+    read::item(json, 1)
+}
+
 /// Writes a value.
-pub fn value_to_json(value: &AttributeValue) -> serde_json::Value { todo!() }
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    reason = "only a map whose keys are not strings fails, and all keys here are strings"
+)]
+pub fn value_to_json(value: &AttributeValue) -> serde_json::Value {
+    serde_json::to_value(value).expect("every attribute value has a JSON form")
+}
+
 /// Writes a map of attributes.
-pub fn item_to_json(item: &Item) -> serde_json::Value { todo!() }
+#[must_use]
+pub fn item_to_json(item: &Item) -> serde_json::Value {
+    item.iter()
+        .map(|(name, value)| (name.clone(), value_to_json(value)))
+        .collect()
+}

@@ -1,4 +1,13 @@
 //! What a table holds: attribute values, keys, sizes, versions, and the record of a change.
+//!
+//! - [`AttributeValue`] and [`Item`]: the ten types of DynamoDB; [`Number`] is exact and ordered by value.
+//! - Three forms of them: DynamoDB's JSON on the wire ([`item_from_json`], [`item_to_json`]), compact bytes in the store
+//!   and between regions ([`encode_item`], [`decode_item`]), and for keys, bytes in the order of the values
+//!   ([`KeySchema`], [`KeyBytes`]).
+//! - [`item_size`] and [`item_depth`]: what DynamoDB's limits are counted in.
+//! - [`Version`], [`VersionVector`], [`Mutation`]: which write, what its origin knew, and what it did.
+//!
+//! Everything here is a value: nothing reads a clock, draws randomness or does I/O, and every decoder is total.
 
 mod codec;
 mod json;
@@ -11,9 +20,11 @@ mod version;
 
 pub use codec::{CodecError, decode_item, encode_item};
 pub use json::{JsonError, item_from_json, item_to_json, value_from_json, value_to_json};
-pub use key::{KeyBytes, KeyError, KeyPart, KeySchema, KeyType, RANGES, range_of};
+pub use key::{
+    KeyBytes, KeyError, KeyPart, KeySchema, KeyType, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, RANGES, range_of,
+};
 pub use mutation::{Cause, Mutation, TableId, Unit};
 pub use number::{Number, NumberError};
-pub use size::{MAX_DEPTH, MAX_ITEM_BYTES, item_size, value_size};
+pub use size::{MAX_DEPTH, MAX_ITEM_BYTES, item_depth, item_size, value_depth, value_size};
 pub use value::{AttributeValue, Item};
 pub use version::{Region, RegionError, Version, VersionVector};

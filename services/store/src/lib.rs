@@ -1,7 +1,9 @@
 //! Where a region keeps its state: the `Store` trait, the only door to storage, and the SQLite store behind it.
 
-mod definition;
 mod contract;
+mod definition;
+mod sqlite;
 
 pub use contract::*;
 pub use definition::*;
+pub use sqlite::{DEFAULT_LOG_RETENTION_MS, Database, Execution, MemoryDisk, Options, SqliteStore};

@@ -1,0 +1,274 @@
+//! The form of a topology file, and what it must say to become a [`Topology`].
+
+use std::{collections::BTreeSet, ops::RangeInclusive, path::Path};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::{
+    BANDWIDTH_MBIT_MAX, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link, REGION_NAME_BYTES_MAX, REGIONS_MAX, RegionSite, Topology,
+    error::{Problem, TopologyError},
+    latency::Latencies,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    latencies: Option<String>,
+    #[serde(default)]
+    defaults: Settings,
+    #[serde(default)]
+    region: Vec<Site>,
+    #[serde(default)]
+    link: Vec<Spanned<Override>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Site {
+    name: Spanned<String>,
+    host: Option<Spanned<String>>,
+    dynamodb_port: Option<u16>,
+    replication_port: Option<u16>,
+}
+
+/// What a link does. Fields that are absent leave what an earlier entry, `latencies` or `[defaults]` says.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    delay_ms: Option<Spanned<f64>>,
+    jitter_ms: Option<Spanned<f64>>,
+    bandwidth_mbit: Option<Spanned<f64>>,
+    loss_percent: Option<Spanned<f64>>,
+}
+
+/// `serde(flatten)` would lose the positions and the check for unknown fields, so the settings are repeated here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Override {
+    between: Option<Vec<Spanned<String>>>,
+    from: Option<Spanned<String>>,
+    to: Option<Spanned<String>>,
+    delay_ms: Option<Spanned<f64>>,
+    jitter_ms: Option<Spanned<f64>>,
+    bandwidth_mbit: Option<Spanned<f64>>,
+    loss_percent: Option<Spanned<f64>>,
+}
+
+/// A problem and where it is, in bytes from the beginning.
+struct At(usize, Problem);
+
+pub(crate) fn load(path: &Path) -> Result<Topology, TopologyError> {
+    let text = std::fs::read_to_string(path).map_err(|source| TopologyError::Unreadable {
+        file: path.to_path_buf(),
+        source,
+    })?;
+    parse(&text, path)
+}
+
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Topology, TopologyError> {
+    let placed = |At(offset, problem)| {
+        let (line, column) = line_and_column(text, offset);
+        TopologyError::Invalid {
+            file: path.to_path_buf(),
+            line,
+            column,
+            problem,
+        }
+    };
+    let file: File = toml::from_str(text).map_err(|error: toml::de::Error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        placed(At(offset, Problem::Form(error.message().replace('\n', ", "))))
+    })?;
+    let starts: Vec<usize> = file.region.iter().map(|site| site.name.span().start).collect();
+    let regions = sites(file.region).map_err(placed)?;
+    let latencies = file
+        .latencies
+        .map(|name| Latencies::named(&name, path))
+        .transpose()?
+        .unwrap_or_default();
+    let links = links(&regions, &latencies, &file.defaults, file.link).map_err(placed)?;
+    if let Some(Link { from, to, .. }) = links.iter().find(|link| link.delay_ms.is_nan()) {
+        // The later of the two is the one that somebody just added.
+        let is_end = |region: &RegionSite| region.name == *from || region.name == *to;
+        let later = regions
+            .iter()
+            .rposition(is_end)
+            .and_then(|index| starts.get(index))
+            .copied()
+            .unwrap_or(0);
+        return Err(placed(At(
+            later,
+            Problem::NoDelay {
+                from: from.clone(),
+                to: to.clone(),
+            },
+        )));
+    }
+    Ok(Topology { regions, links })
+}
+
+fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At> {
+    if entries.is_empty() {
+        return Err(At(0, Problem::NoRegion));
+    }
+    if let Some(beyond) = entries.get(REGIONS_MAX) {
+        return Err(At(beyond.name.span().start, Problem::TooManyRegions(entries.len())));
+    }
+    let mut seen = BTreeSet::new();
+    let mut sites = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let start = entry.name.span().start;
+        let name = entry.name.into_inner();
+        if !is_region_name(&name) {
+            return Err(At(start, Problem::RegionName(name)));
+        }
+        if !seen.insert(name.clone()) {
+            return Err(At(start, Problem::DuplicateRegion(name)));
+        }
+        if let Some(host) = entry.host.as_ref().filter(|host| host.get_ref().trim().is_empty()) {
+            return Err(At(host.span().start, Problem::EmptyHost));
+        }
+        sites.push(RegionSite {
+            name,
+            host: entry.host.map(Spanned::into_inner),
+            dynamodb_port: entry.dynamodb_port,
+            replication_port: entry.replication_port,
+        });
+    }
+    Ok(sites)
+}
+
+fn is_region_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=REGION_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// One link per ordered pair. A delay that nothing gives is NaN, which no valid one is.
+fn links(
+    regions: &[RegionSite],
+    latencies: &Latencies,
+    defaults: &Settings,
+    overrides: Vec<Spanned<Override>>,
+) -> Result<Vec<Link>, At> {
+    let default_delay_ms = within("delay_ms", defaults.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)?;
+    let mut links = Vec::new();
+    for from in regions {
+        for to in regions.iter().filter(|to| to.name != from.name) {
+            let delay_ms = latencies
+                .one_way_ms(&from.name, &to.name)
+                .or(default_delay_ms)
+                .unwrap_or(f64::NAN);
+            let (from, to) = (from.name.clone(), to.name.clone());
+            links.push(Link {
+                from,
+                to,
+                delay_ms,
+                jitter_ms: 0.0,
+                bandwidth_mbit: None,
+                loss_percent: 0.0,
+            });
+        }
+    }
+    let everything_else = Settings {
+        delay_ms: None,
+        ..defaults.clone()
+    };
+    for link in &mut links {
+        everything_else.apply_to(link)?;
+    }
+    for entry in overrides {
+        let start = entry.span().start;
+        let entry = entry.into_inner();
+        let ends = ends(regions, &entry, start)?;
+        let settings = Settings {
+            delay_ms: entry.delay_ms,
+            jitter_ms: entry.jitter_ms,
+            bandwidth_mbit: entry.bandwidth_mbit,
+            loss_percent: entry.loss_percent,
+        };
+        for link in links
+            .iter_mut()
+            .filter(|link| ends.contains(&(link.from.clone(), link.to.clone())))
+        {
+            settings.apply_to(link)?;
+        }
+    }
+    Ok(links)
+}
+
+/// The directed pairs that an entry is about.
+fn ends(regions: &[RegionSite], entry: &Override, start: usize) -> Result<Vec<(String, String)>, At> {
+    let (first, second, both) = match (entry.between.as_deref(), &entry.from, &entry.to) {
+        (Some([first, second]), None, None) => (first, second, true),
+        (None, Some(from), Some(to)) => (from, to, false),
+        _ => return Err(At(start, Problem::LinkEnds)),
+    };
+    for end in [first, second] {
+        if !regions.iter().any(|region| region.name == *end.get_ref()) {
+            let known = regions.iter().map(|region| region.name.clone()).collect();
+            return Err(At(
+                end.span().start,
+                Problem::UnknownRegion {
+                    name: end.get_ref().clone(),
+                    known,
+                },
+            ));
+        }
+    }
+    let (first, second) = (first.get_ref().clone(), second.get_ref().clone());
+    if first == second {
+        return Err(At(start, Problem::LinkToItself(first)));
+    }
+    let mut ends = vec![(first.clone(), second.clone())];
+    if both {
+        ends.push((second, first));
+    }
+    Ok(ends)
+}
+
+impl Settings {
+    fn apply_to(&self, link: &mut Link) -> Result<(), At> {
+        if let Some(delay_ms) = within("delay_ms", self.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
+            link.delay_ms = delay_ms;
+        }
+        if let Some(jitter_ms) = within("jitter_ms", self.jitter_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
+            link.jitter_ms = jitter_ms;
+        }
+        let slowest = 1e-3;
+        if let Some(mbit) = within(
+            "bandwidth_mbit",
+            self.bandwidth_mbit.as_ref(),
+            slowest..=BANDWIDTH_MBIT_MAX,
+        )? {
+            link.bandwidth_mbit = Some(mbit);
+        }
+        if let Some(percent) = within("loss_percent", self.loss_percent.as_ref(), 0.0..=LOSS_PERCENT_MAX)? {
+            link.loss_percent = percent;
+        }
+        Ok(())
+    }
+}
+
+fn within(field: &'static str, value: Option<&Spanned<f64>>, bounds: RangeInclusive<f64>) -> Result<Option<f64>, At> {
+    let Some(value) = value else { return Ok(None) };
+    if bounds.contains(value.get_ref()) {
+        return Ok(Some(*value.get_ref()));
+    }
+    let expected = format!("{} to {}", bounds.start(), bounds.end());
+    Err(At(
+        value.span().start,
+        Problem::OutOfBounds {
+            field,
+            value: *value.get_ref(),
+            expected,
+        },
+    ))
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (line, column)
+}

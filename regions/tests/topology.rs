@@ -1,0 +1,282 @@
+//! What a topology file means, and what it is told when it means nothing.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::path::Path;
+
+use beringia_regions::{Link, Problem, Topology, TopologyError};
+
+const MEASURED: &str = include_str!("../aws-region-rtt.csv");
+
+/// Read apart from the crate's own reader, so that both would have to be wrong.
+fn measured_rtt_ms(from: &str, to: &str) -> f64 {
+    let row = MEASURED
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{from},{to},")));
+    row.expect("the pair was measured").parse().expect("a number")
+}
+
+fn parse(text: &str) -> Topology {
+    Topology::parse(text, Path::new("test.toml")).expect("a valid topology")
+}
+
+fn link<'a>(topology: &'a Topology, from: &str, to: &str) -> &'a Link {
+    topology.link(from, to).expect("the link is there")
+}
+
+/// The place and the problem of an invalid topology.
+fn refused(text: &str) -> (usize, usize, Problem) {
+    match Topology::parse(text, Path::new("test.toml")) {
+        Err(TopologyError::Invalid {
+            file,
+            line,
+            column,
+            problem,
+        }) => {
+            assert_eq!(file, Path::new("test.toml"));
+            (line, column, problem)
+        }
+        other => panic!("expected an invalid topology, got {other:?}"),
+    }
+}
+
+#[test]
+fn shipped_delays_are_half_of_the_measured_round_trips() {
+    for topology in [Topology::two(), Topology::three(), Topology::ten()] {
+        let regions = topology.regions().len();
+        assert_eq!(topology.links().len(), regions * (regions - 1));
+        for link in topology.links() {
+            let half = measured_rtt_ms(&link.from, &link.to) / 2.0;
+            assert!((link.delay_ms - half).abs() < 1e-9, "{link:?} should take {half} ms");
+            assert_eq!((link.bandwidth_mbit, link.loss_percent), (None, 0.0));
+        }
+    }
+}
+
+#[test]
+fn shipped_files_on_disk_are_the_ones_built_in() {
+    let shipped = [
+        ("two", Topology::two()),
+        ("three", Topology::three()),
+        ("ten", Topology::ten()),
+    ];
+    for (name, built_in) in shipped {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}.toml"));
+        assert_eq!(Topology::load(&file).expect("it is shipped"), built_in);
+    }
+    assert_eq!(
+        Topology::three().names().collect::<Vec<_>>(),
+        ["us-east-1", "eu-west-1", "ap-northeast-1"]
+    );
+    assert_eq!(
+        (Topology::two().regions().len(), Topology::ten().regions().len()),
+        (2, 10)
+    );
+}
+
+#[test]
+fn two_lines_add_a_region() {
+    let text = format!("{}\n[[region]]\nname = \"sa-east-1\"\n", include_str!("../three.toml"));
+    let topology = parse(&text);
+    assert_eq!(topology.regions().len(), 4);
+    let half = measured_rtt_ms("sa-east-1", "eu-west-1") / 2.0;
+    assert!((link(&topology, "sa-east-1", "eu-west-1").delay_ms - half).abs() < 1e-9);
+}
+
+#[test]
+fn a_link_holds_for_both_directions_unless_one_is_named() {
+    let topology = parse(
+        r#"
+        [defaults]
+        delay_ms = 10
+        jitter_ms = 2
+        [[region]]
+        name = "a"
+        [[region]]
+        name = "b"
+        [[region]]
+        name = "c"
+        [[link]]
+        between = ["a", "b"]
+        delay_ms = 80
+        bandwidth_mbit = 5.5
+        [[link]]
+        from = "b"
+        to = "a"
+        loss_percent = 1
+        delay_ms = 90
+        "#,
+    );
+    let expected = |from: &str, to: &str, delay_ms, bandwidth_mbit, loss_percent| Link {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        delay_ms,
+        jitter_ms: 2.0,
+        bandwidth_mbit,
+        loss_percent,
+    };
+    assert_eq!(
+        topology.links(),
+        [
+            expected("a", "b", 80.0, Some(5.5), 0.0),
+            expected("a", "c", 10.0, None, 0.0),
+            expected("b", "a", 90.0, Some(5.5), 1.0),
+            expected("b", "c", 10.0, None, 0.0),
+            expected("c", "a", 10.0, None, 0.0),
+            expected("c", "b", 10.0, None, 0.0),
+        ]
+    );
+}
+
+#[test]
+fn latencies_may_come_from_a_file_beside_the_topology() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("moon.toml");
+    std::fs::write(directory.path().join("moon.csv"), "from,to,rtt_ms\nearth,moon,2564\n").expect("written");
+    let text = "latencies = \"moon.csv\"\n[[region]]\nname = \"earth\"\n[[region]]\nname = \"moon\"\n";
+    std::fs::write(&file, text).expect("written");
+    let topology = Topology::load(&file).expect("valid");
+    assert_eq!(link(&topology, "earth", "moon").delay_ms, 1282.0);
+    assert_eq!(
+        link(&topology, "moon", "earth").delay_ms,
+        1282.0,
+        "measured one way only: the same back"
+    );
+
+    std::fs::write(
+        directory.path().join("moon.csv"),
+        "from,to,rtt_ms\nearth,moon,2564\nmoon,earth,far\n",
+    )
+    .expect("written");
+    let error = Topology::load(&file).expect_err("not a number").to_string();
+    assert!(
+        error.contains("moon.csv:3:1: ") && error.contains("expected the columns from,to,rtt_ms"),
+        "{error}"
+    );
+
+    std::fs::remove_file(directory.path().join("moon.csv")).expect("removed");
+    let error = Topology::load(&file).expect_err("no such file").to_string();
+    assert!(
+        error.starts_with("cannot read ") && error.contains("moon.csv"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Topology::load(Path::new("nowhere/none.toml"))
+        .expect_err("no such file")
+        .to_string();
+    assert!(error.starts_with("cannot read nowhere/none.toml: "), "{error}");
+}
+
+#[test]
+fn errors_say_where_and_what_was_expected() {
+    let two = "[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\n";
+    let linked = |link: &str| format!("{two}[[link]]\n{link}\n");
+    let cases: [(String, usize, usize, &str); 13] = [
+        (String::new(), 1, 1, "expected at least one [[region]]"),
+        (
+            "[[region]]\nname = \"a\"\nport = 1".to_owned(),
+            3,
+            1,
+            "unknown field `port`, expected one of `name`",
+        ),
+        (
+            "[[region]]\nname = 7".to_owned(),
+            2,
+            8,
+            "invalid type: integer `7`, expected a string",
+        ),
+        ("[[region]]\nname = \"a".to_owned(), 2, 10, "expected `\"`"),
+        (
+            "[[region]]\nname = \"US_EAST\"".to_owned(),
+            2,
+            8,
+            "\"US_EAST\" cannot name a region; expected 1 to 32",
+        ),
+        (
+            "[[region]]\nname = \"a\"\nhost = \" \"".to_owned(),
+            3,
+            8,
+            "expected a host name",
+        ),
+        (
+            format!("{two}[[region]]\nname = \"a\"\n"),
+            6,
+            8,
+            "region a is there twice",
+        ),
+        (two.to_owned(), 4, 8, "no delay from a to b; expected a [[link]]"),
+        (
+            linked("between = [\"a\", \"c\"]"),
+            6,
+            17,
+            "no region is called \"c\"; expected one of a, b",
+        ),
+        (linked("from = \"a\"\nto = \"a\""), 5, 1, "a link from a to itself"),
+        (linked("between = [\"a\"]"), 5, 1, "expected either between = [A, B]"),
+        (
+            linked("between = [\"a\", \"b\"]\ndelay_ms = -1"),
+            7,
+            12,
+            "delay_ms = -1; expected 0 to 600000",
+        ),
+        (
+            linked("between = [\"a\", \"b\"]\ndelay_ms = 1\nloss_percent = 100"),
+            8,
+            16,
+            "expected 0 to 99",
+        ),
+    ];
+    for (text, line, column, message) in cases {
+        let (line_found, column_found, problem) = refused(&text);
+        let problem = problem.to_string();
+        assert!(
+            problem.contains(message),
+            "{text}\ngave: {problem}\nexpected: {message}"
+        );
+        assert_eq!((line_found, column_found), (line, column), "{text}\ngave: {problem}");
+    }
+}
+
+#[test]
+fn a_group_has_1_to_32_regions_with_names_of_1_to_32_characters() {
+    let regions = |count: usize| -> String {
+        let regions = (0..count).map(|index| format!("[[region]]\nname = \"r{index}\"\n"));
+        format!("[defaults]\ndelay_ms = 1\n{}", regions.collect::<String>())
+    };
+    assert_eq!(parse(&regions(1)).links(), []);
+    assert_eq!(parse(&regions(32)).links().len(), 32 * 31);
+    assert_eq!(refused(&regions(33)).2, Problem::TooManyRegions(33));
+
+    let named = |name: &str| format!("[[region]]\nname = \"{name}\"\n");
+    assert_eq!(parse(&named(&"x".repeat(32))).regions()[0].name.len(), 32);
+    assert_eq!(refused(&named(&"x".repeat(33))).2, Problem::RegionName("x".repeat(33)));
+    assert_eq!(refused(&named("")).2, Problem::RegionName(String::new()));
+}
+
+#[test]
+fn identity_is_that_of_the_set_of_regions() {
+    let named = |names: [&str; 2], delay_ms: u32| {
+        let [first, second] = names;
+        parse(&format!(
+            "[defaults]\ndelay_ms = {delay_ms}\n[[region]]\nname = \"{first}\"\n[[region]]\nname = \"{second}\"\n"
+        ))
+        .identity()
+    };
+    assert_eq!(named(["a", "b"], 1), "a,b");
+    assert_eq!(named(["b", "a"], 2), "a,b");
+    assert_ne!(named(["a", "c"], 1), "a,b");
+}
+
+#[test]
+fn a_region_of_its_own_process_has_an_address() {
+    let text = "[[region]]\nname = \"a\"\nhost = \"10.0.0.7\"\ndynamodb_port = 80\nreplication_port = 81\n";
+    let topology = parse(text);
+    let site = topology.region("a").expect("it is there");
+    assert_eq!(
+        (site.host.as_deref(), site.dynamodb_port, site.replication_port),
+        (Some("10.0.0.7"), Some(80), Some(81))
+    );
+}

@@ -1,0 +1,162 @@
+//! Reads the compact form: total, bounded in depth and in memory, and strict about the form being the only one.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::{
+    BYTES, BYTES_SET, CodecError, FALSE, LIST, MAP, NULL, NUMBER, NUMBER_SET, STRING, STRING_SET, TRUE, VERSION,
+};
+use crate::{AttributeValue, Item, MAX_DEPTH, Number};
+
+/// What is left to read of the form.
+pub(super) struct Reader<'a> {
+    all: &'a [u8],
+    at: usize,
+}
+
+type Read<T> = Result<T, CodecError>;
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(all: &'a [u8]) -> Self {
+        Self { all, at: 0 }
+    }
+
+    /// The whole form, to its last byte.
+    pub(super) fn read(mut self) -> Read<Item> {
+        if self.byte()? != VERSION {
+            return Err(CodecError {
+                offset: 0,
+                what: "the version of its form is unknown",
+            });
+        }
+        let item = self.item(1)?;
+        if self.at == self.all.len() {
+            Ok(item)
+        } else {
+            Err(self.damaged("something follows the item"))
+        }
+    }
+
+    fn item(&mut self, depth: usize) -> Read<Item> {
+        let count = self.count()?;
+        let mut previous: Option<&str> = None;
+        // Collecting sorts nothing, since the names ascend, and builds the tree from the bottom.
+        (0..count)
+            .map(|_| {
+                let name = self.text()?;
+                if previous.is_some_and(|previous| previous >= name) {
+                    return Err(self.damaged("the names of attributes do not ascend"));
+                }
+                previous = Some(name);
+                Ok((name.to_owned(), self.value(depth)?))
+            })
+            .collect()
+    }
+
+    fn value(&mut self, depth: usize) -> Read<AttributeValue> {
+        if depth > MAX_DEPTH {
+            return Err(self.damaged("values nest too deep"));
+        }
+        Ok(match self.byte()? {
+            NULL => AttributeValue::Null,
+            FALSE => AttributeValue::Bool(false),
+            TRUE => AttributeValue::Bool(true),
+            STRING => AttributeValue::S(self.text()?.to_owned()),
+            NUMBER => AttributeValue::N(self.number()?),
+            BYTES => AttributeValue::B(Bytes::copy_from_slice(self.bytes()?)),
+            LIST => {
+                let count = self.count()?;
+                // Not reserved by the count: a value takes many times the byte that stands for it.
+                AttributeValue::L((0..count).map(|_| self.value(depth + 1)).collect::<Read<_>>()?)
+            }
+            MAP => AttributeValue::M(self.item(depth + 1)?),
+            STRING_SET => AttributeValue::Ss(self.set(|reader| Ok(reader.text()?.to_owned()))?),
+            NUMBER_SET => AttributeValue::Ns(self.set(Self::number)?),
+            BYTES_SET => AttributeValue::Bs(self.set(|reader| Ok(Bytes::copy_from_slice(reader.bytes()?)))?),
+            _ => return Err(self.damaged("the type of a value is unknown")),
+        })
+    }
+
+    fn set<T: Ord>(&mut self, mut member: impl FnMut(&mut Self) -> Read<T>) -> Read<BTreeSet<T>> {
+        let count = self.count()?;
+        let members = (0..count).map(|_| member(self)).collect::<Read<Vec<T>>>()?;
+        if members.is_empty() {
+            return Err(self.damaged("a set is empty"));
+        }
+        if !members.is_sorted_by(|one, next| one < next) {
+            return Err(self.damaged("the members of a set do not ascend"));
+        }
+        Ok(members.into_iter().collect())
+    }
+
+    fn number(&mut self) -> Read<Number> {
+        let head = self.varint(u32::BITS)?;
+        let coefficient = self.varint(u128::BITS)?;
+        self.assemble(head, coefficient)
+            .ok_or_else(|| self.damaged("a number is out of range or not in its form"))
+    }
+
+    fn assemble(&self, head: u128, coefficient: u128) -> Option<Number> {
+        let zigzag = u16::try_from(head >> 1).ok()?;
+        let exponent = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
+        Number::from_canonical(head & 1 == 1, coefficient, exponent)
+    }
+
+    fn text(&mut self) -> Read<&'a str> {
+        let bytes = self.bytes()?;
+        str::from_utf8(bytes).map_err(|_| self.damaged("a string is not UTF-8"))
+    }
+
+    fn bytes(&mut self) -> Read<&'a [u8]> {
+        let len = self.count()?;
+        let bytes = &self.all[self.at..self.at + len];
+        self.at += len;
+        Ok(bytes)
+    }
+
+    /// A count of things that each take a byte at least; so it is never above what is left.
+    fn count(&mut self) -> Read<usize> {
+        let count = self.varint(usize::BITS)?;
+        match usize::try_from(count) {
+            Ok(count) if count <= self.all.len() - self.at => Ok(count),
+            _ => Err(self.damaged("a length points beyond the end")),
+        }
+    }
+
+    /// A variable-length integer of at most `bits` bits, in its shortest form.
+    fn varint(&mut self, bits: u32) -> Read<u128> {
+        let first = self.byte()?;
+        if first < 0x80 {
+            return Ok(first.into());
+        }
+        let mut value = u128::from(first & 0x7F);
+        let mut shift = 7;
+        loop {
+            let byte = self.byte()?;
+            let part = u128::from(byte & 0x7F);
+            if shift >= bits || (part << shift) >> shift != part || (bits < u128::BITS && part << shift >> bits != 0) {
+                return Err(self.damaged("an integer is too great"));
+            }
+            value |= part << shift;
+            if byte < 0x80 {
+                return if byte == 0 {
+                    Err(self.damaged("an integer is not in its form"))
+                } else {
+                    Ok(value)
+                };
+            }
+            shift += 7;
+        }
+    }
+
+    fn byte(&mut self) -> Read<u8> {
+        let byte = *self.all.get(self.at).ok_or_else(|| self.damaged("it ends too early"))?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    const fn damaged(&self, what: &'static str) -> CodecError {
+        CodecError { offset: self.at, what }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a region is started with.
+
+use std::{collections::BTreeMap, io, pin::Pin, sync::Arc, time::Duration};
+
+use beringia_clock::{Randomness, WallClock};
+use beringia_item::Region;
+use futures_util::{Stream, future::BoxFuture};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A byte stream in both directions: a TCP connection, a duplex pipe, or either behind a link model.
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+
+/// Any byte stream.
+pub type BoxedIo = Box<dyn Io>;
+
+/// Accepted connections. A node takes them and never knows what is behind them; when the stream ends, no more are served.
+pub type Incoming = Pin<Box<dyn Stream<Item = io::Result<BoxedIo>> + Send>>;
+
+/// Opens a connection to a peer's replication endpoint.
+pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, io::Result<BoxedIo>> + Send + Sync>;
+
+/// Whose requests the DynamoDB endpoint takes.
+#[derive(Debug, Clone, Default)]
+pub enum Authentication {
+    /// Everybody's; the development mode.
+    #[default]
+    AcceptAny,
+    /// Those signed with one of these secrets, by access key id.
+    Verify(BTreeMap<String, String>),
+}
+
+/// Another region, and the way to it.
+#[derive(Clone)]
+pub struct Peer {
+    /// Its name, which it must confirm.
+    pub region: Region,
+    /// Opens a connection to its replication endpoint.
+    pub connector: Connector,
+}
+
+/// What a region is started with.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// This region's name.
+    pub region: Region,
+    /// All other regions.
+    pub peers: Vec<Peer>,
+    /// Wall time.
+    pub clock: Arc<dyn WallClock>,
+    /// Randomness, for the jitter of retries.
+    pub randomness: Arc<dyn Randomness>,
+    /// Whose requests the DynamoDB endpoint takes.
+    pub authentication: Authentication,
+    /// Bounds and intervals.
+    pub tuning: Tuning,
+}
+
+/// Bounds and intervals of a region. The defaults suit regions tens to hundreds of milliseconds apart.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// How often an idle replication connection is probed, and how long an answer may take: a silent cut is noticed
+    /// after the sum of both.
+    pub keepalive_interval: Duration,
+    /// See `keepalive_interval`.
+    pub keepalive_timeout: Duration,
+    /// How long opening a connection may take.
+    pub connect_timeout: Duration,
+    /// How often counters and acknowledgements that nothing else triggers are brought up to date.
+    pub tick_interval: Duration,
+    /// How often all ranges' digests are compared with each peer's, beyond the comparison that follows every catching up.
+    pub digest_interval: Duration,
+    /// The pause between two ranges of the scrub, which recomputes stored digests from rows. None: no scrub.
+    pub scrub_pause: Option<Duration>,
+    /// How often log records and tombstones that nobody needs are forgotten. None: never.
+    pub forget_interval: Option<Duration>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            keepalive_interval: Duration::from_secs(2),
+            keepalive_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(3),
+            tick_interval: Duration::from_millis(100),
+            digest_interval: Duration::from_secs(10),
+            scrub_pause: Some(Duration::from_millis(500)),
+            forget_interval: Some(Duration::from_secs(10)),
+        }
+    }
+}

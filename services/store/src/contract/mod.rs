@@ -1,0 +1,17 @@
+//! The `Store` trait and what goes in and out of it.
+
+mod change;
+mod conflict;
+mod error;
+mod log;
+mod read;
+mod remote;
+mod store;
+
+pub use change::{Change, CommitError, Effect, ItemWrite, Outcome, Refusal, SchemaChange, SchemaError};
+pub use conflict::{Conflict, ConflictRule, ConflictSide, Explained};
+pub use error::StoreError;
+pub use log::{Backlog, LogFilter, LogPage, LogPosition, LogRecord};
+pub use read::{RangeDigest, RangePage, RangeRead, RawRow, Row, TableDigest};
+pub use remote::{Applied, RemoteBatch, RemoteKind};
+pub use store::Store;

@@ -1,0 +1,100 @@
+//! The `Store` trait: the only door to a region's state.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+use tokio::sync::Notify;
+
+use super::{
+    Applied, Backlog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage,
+    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, StoreError, TableDigest,
+};
+use crate::Catalog;
+
+/// The only door to a region's state. Cheap to call from any task; no caller may assume that it is local.
+///
+/// Every method can fail with [`StoreError::Closed`] and [`StoreError::Database`]; what names a table that this region does not
+/// hold fails with [`StoreError::UnknownTable`].
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// This region's name.
+    fn region(&self) -> &Region;
+
+    /// The definitions now.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// Signalled (`notify_waiters`) after every commit that changed the catalog.
+    fn catalog_changed(&self) -> &Notify;
+
+    /// Commits a unit: all of it or nothing, durable when this returns. No item may occur twice in a unit.
+    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError>;
+
+    /// Changes definitions; durable when this returns. The catalog is the one right after the change.
+    async fn change_schema(&self, change: SchemaChange) -> Result<Arc<Catalog>, SchemaError>;
+
+    /// Applies other regions' mutations; durable when this returns. Nothing is applied where it fails.
+    async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError>;
+
+    /// One live item.
+    async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError>;
+
+    /// Several items as of one moment, in the order asked.
+    async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError>;
+
+    /// A page of live rows.
+    async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError>;
+
+    /// Signalled (`notify_waiters`) after every commit that appended to the log.
+    fn log_appended(&self) -> &Notify;
+
+    /// The position to start reading from so that nothing above these vectors is missed; the inner `Err` names what the log does
+    /// not hold (any more, or at all where the table is not of this region).
+    async fn log_position(&self, filter: &LogFilter)
+    -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError>;
+
+    /// Records from `from` on that pass the filter, until so many bytes of images or a few thousand records scanned; never
+    /// splits a unit, so it may exceed `max_bytes` by one unit.
+    async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError>;
+
+    /// What of this region's own writes to these tables a peer with these vectors lacks.
+    async fn backlog(&self, peer: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError>;
+
+    /// The applied vector of every table that this region holds (own writes included), and of the catalog.
+    fn vectors(&self) -> BTreeMap<TableId, VersionVector>;
+
+    /// The digests of a table.
+    async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError>;
+
+    /// Recomputes one range from its rows, and mends the stored digest, index entries, and rows without a log record (which go,
+    /// so that repair brings them back); true where something was amiss.
+    async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError>;
+
+    /// Rows (tombstones too) of one range after a key.
+    async fn raw_rows(
+        &self,
+        table: TableId,
+        range: u16,
+        after: Option<KeyBytes>,
+        max_rows: usize,
+    ) -> Result<Vec<RawRow>, StoreError>;
+
+    /// The rows as mutations, for copy and repair; keys that hold nothing are left out.
+    async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError>;
+
+    /// Conflicts with a greater id, oldest first.
+    async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError>;
+
+    /// What stands under a key, tombstones too.
+    async fn explain(&self, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError>;
+
+    /// Forgets a bounded amount of what nobody needs: log records at or below every peer's acknowledged vector and older than
+    /// streams may ask for, tombstones that every peer has acknowledged past. `acknowledged` is, per table, per peer, the vector
+    /// that this peer last acknowledged. A global table (or the catalog) that is missing, or of whose replicas one is not listed,
+    /// keeps everything.
+    async fn forget(&self, acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>)
+    -> Result<(), StoreError>;
+
+    /// Waits for what is under way, then closes cleanly.
+    async fn close(&self);
+}

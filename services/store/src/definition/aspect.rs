@@ -1,0 +1,208 @@
+//! Aspects: the independently versioned parts of a table's definition, and the edits that change them.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{KeySchema, Region, TableId};
+use serde::{Deserialize, Serialize};
+
+/// What an index copies from the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Projection {
+    /// The keys of the table and of the index.
+    KeysOnly,
+    /// The keys and these attributes.
+    Include(Vec<String>),
+    /// Every attribute.
+    All,
+}
+
+/// The capacity settings of a table or index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Throughput {
+    /// `PAY_PER_REQUEST`.
+    OnDemand,
+    /// `PROVISIONED`.
+    Provisioned {
+        /// Read capacity units.
+        read_units: u64,
+        /// Write capacity units.
+        write_units: u64,
+    },
+}
+
+/// What never changes about a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Core {
+    /// The table's name.
+    pub name: String,
+    /// Its primary key.
+    pub keys: KeySchema,
+    /// Its local secondary indexes, by name.
+    pub local_indexes: BTreeMap<String, LocalIndex>,
+    /// When it was created, ms since the epoch.
+    pub created_ms: u64,
+}
+
+/// A local secondary index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalIndex {
+    /// The table's partition key and the index's sort key.
+    pub keys: KeySchema,
+    /// What it copies.
+    pub projection: Projection,
+}
+
+/// A global secondary index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlobalIndex {
+    /// The index's key.
+    pub keys: KeySchema,
+    /// What it copies.
+    pub projection: Projection,
+    /// Its capacity.
+    pub throughput: Throughput,
+}
+
+/// What a stream's records show (`StreamViewType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StreamView {
+    /// `KEYS_ONLY`.
+    KeysOnly,
+    /// `NEW_IMAGE`.
+    NewImage,
+    /// `OLD_IMAGE`.
+    OldImage,
+    /// `NEW_AND_OLD_IMAGES`.
+    NewAndOldImages,
+}
+
+/// A stream that is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// What its records show.
+    pub view: StreamView,
+    /// When it was switched on, ms since the epoch; makes its label.
+    pub enabled_ms: u64,
+}
+
+/// Where a replica stands. Written by the region that asks for it (`Creating`) and then by the replica's own region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReplicaStatus {
+    /// Being filled.
+    Creating {
+        /// From which replica.
+        from: Region,
+    },
+    /// It could not be made; the region holds nothing of it.
+    CreationFailed {
+        /// Why.
+        reason: String,
+    },
+    /// Complete; takes reads and writes.
+    Active,
+    /// On its way out.
+    Deleting,
+}
+
+/// A replica of a global table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// Where it stands.
+    pub status: ReplicaStatus,
+    /// Since when, ms since the epoch.
+    pub since_ms: u64,
+}
+
+/// One independently versioned part of a definition, with its new value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Aspect {
+    /// What never changes.
+    Core(Core),
+    /// The table's capacity.
+    Throughput(Throughput),
+    /// The table's stream; `None` where it is off.
+    Stream(Option<Stream>),
+    /// A global secondary index.
+    GlobalIndex {
+        /// Its name.
+        name: String,
+        /// What it is.
+        index: GlobalIndex,
+    },
+    /// A replica.
+    Replica {
+        /// Where it is.
+        region: Region,
+        /// What it is.
+        replica: Replica,
+    },
+    /// Settings that stay in the region even of a global table.
+    Local(LocalSettings),
+}
+
+/// Settings that stay in the region even of a global table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalSettings {
+    /// Whether `DeleteTable` is refused.
+    pub deletion_protection: bool,
+    /// Tags by key.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Names an aspect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AspectName {
+    /// [`Aspect::Core`].
+    Core,
+    /// [`Aspect::Throughput`].
+    Throughput,
+    /// [`Aspect::Stream`].
+    Stream,
+    /// [`Aspect::GlobalIndex`] of that name.
+    GlobalIndex(String),
+    /// [`Aspect::Replica`] in that region.
+    Replica(Region),
+    /// [`Aspect::Local`].
+    Local,
+}
+
+impl Aspect {
+    /// Which aspect it is.
+    #[must_use]
+    pub fn name(&self) -> AspectName {
+        match self {
+            Self::Core(_) => AspectName::Core,
+            Self::Throughput(_) => AspectName::Throughput,
+            Self::Stream(_) => AspectName::Stream,
+            Self::GlobalIndex { name, .. } => AspectName::GlobalIndex(name.clone()),
+            Self::Replica { region, .. } => AspectName::Replica(region.clone()),
+            Self::Local(_) => AspectName::Local,
+        }
+    }
+}
+
+/// One step of a change of definitions. All steps of one change commit together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Sets an aspect. Setting the core creates the table. Setting a replica makes a regional table global: its aspects (but the
+    /// local settings) move to the catalog, and this region's own replica is added as `Active` where it is not set too.
+    Set {
+        /// The table.
+        table: TableId,
+        /// The new value.
+        aspect: Aspect,
+    },
+    /// Removes an aspect. Removing this region's replica removes its rows, in the background.
+    Remove {
+        /// The table.
+        table: TableId,
+        /// Which one.
+        aspect: AspectName,
+    },
+    /// Removes the whole table from this region, its rows in the background: a regional table for good; of a global table this
+    /// region's replica, and the definition with the last replica.
+    Drop {
+        /// The table.
+        table: TableId,
+    },
+}
