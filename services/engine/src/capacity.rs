@@ -56,13 +56,19 @@ pub(crate) struct Units {
 impl Units {
     /// Units of the table alone.
     pub(crate) fn of_table(table: f64) -> Self {
-        Self { table, ..Self::default() }
+        Self {
+            table,
+            ..Self::default()
+        }
     }
 
     /// Each number multiplied.
     pub(crate) fn times(mut self, factor: f64) -> Self {
         self.table *= factor;
-        self.local.values_mut().chain(self.global.values_mut()).for_each(|units| *units *= factor);
+        self.local
+            .values_mut()
+            .chain(self.global.values_mut())
+            .for_each(|units| *units *= factor);
         self
     }
 
@@ -87,7 +93,12 @@ impl Units {
     }
 
     /// The answer's form; `None` where it was not asked for.
-    pub(crate) fn answer(self, wanted: ReturnConsumedCapacity, table_name: &str, kind: Kind) -> Option<ConsumedCapacity> {
+    pub(crate) fn answer(
+        self,
+        wanted: ReturnConsumedCapacity,
+        table_name: &str,
+        kind: Kind,
+    ) -> Option<ConsumedCapacity> {
         let capacity = |units: f64| Capacity {
             capacity_units: units,
             read_capacity_units: (kind == Kind::TransactRead).then_some(units),
@@ -97,8 +108,11 @@ impl Units {
             return None;
         }
         let total = self.table + self.local.values().sum::<f64>() + self.global.values().sum::<f64>();
-        let mut answer =
-            ConsumedCapacity { table_name: table_name.to_owned(), total: capacity(total), ..ConsumedCapacity::default() };
+        let mut answer = ConsumedCapacity {
+            table_name: table_name.to_owned(),
+            total: capacity(total),
+            ..ConsumedCapacity::default()
+        };
         if wanted == ReturnConsumedCapacity::Indexes {
             let by_index = |units: BTreeMap<String, f64>| {
                 (!units.is_empty()).then(|| units.into_iter().map(|(name, units)| (name, capacity(units))).collect())
@@ -132,12 +146,10 @@ fn index_write_units(
 ) -> f64 {
     let names = projected_names(table, keys, projection);
     let names = names.as_ref();
-    let entry = |item: Option<&Item>| {
-        // An item that lacks a key attribute of the index has no entry in it.
-        item.filter(|item| parts(keys).all(|part| item.contains_key(&part.name)))
-    };
+    // An item that lacks a key attribute of the index has no entry in it.
+    let has_entry = |item: &&Item| parts(keys).all(|part| item.contains_key(&part.name));
     let cost = |entry| write_units(projected_size(entry, names));
-    match (entry(before), entry(after)) {
+    match (before.filter(has_entry), after.filter(has_entry)) {
         (None, None) => 0.0,
         (Some(only), None) | (None, Some(only)) => cost(only),
         (Some(old), Some(new)) => {

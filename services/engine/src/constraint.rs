@@ -12,21 +12,35 @@ pub(crate) struct Constraints(Vec<String>);
 impl Constraints {
     fn broken(&mut self, value: &str, member: &str, constraint: &str) {
         if self.0.len() < REPORTED_MAX {
-            self.0.push(format!("Value {value} at '{member}' failed to satisfy constraint: {constraint}"));
+            self.0.push(format!(
+                "Value {value} at '{member}' failed to satisfy constraint: {constraint}"
+            ));
         }
     }
 
     /// The text does not match a pattern.
     pub(crate) fn pattern(&mut self, member: &str, text: &str, pattern: &str) {
-        self.broken(&format!("'{text}'"), member, &format!("Member must satisfy regular expression pattern: {pattern}"));
+        self.broken(
+            &format!("'{text}'"),
+            member,
+            &format!("Member must satisfy regular expression pattern: {pattern}"),
+        );
     }
 
     fn length(&mut self, member: &str, shown: &str, length: usize, (min, max): (usize, usize)) {
         if length < min {
-            self.broken(shown, member, &format!("Member must have length greater than or equal to {min}"));
+            self.broken(
+                shown,
+                member,
+                &format!("Member must have length greater than or equal to {min}"),
+            );
         }
         if length > max {
-            self.broken(shown, member, &format!("Member must have length less than or equal to {max}"));
+            self.broken(
+                shown,
+                member,
+                &format!("Member must have length less than or equal to {max}"),
+            );
         }
     }
 
@@ -63,6 +77,9 @@ impl Constraints {
             return Ok(());
         }
         let plural = if count == 1 { "" } else { "s" };
-        Err(ApiError::Validation(format!("{count} validation error{plural} detected: {}", self.0.join("; "))))
+        Err(ApiError::Validation(format!(
+            "{count} validation error{plural} detected: {}",
+            self.0.join("; ")
+        )))
     }
 }

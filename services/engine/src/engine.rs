@@ -28,7 +28,10 @@ pub struct Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("region", self.region()).field("regions", &self.regions).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("region", self.region())
+            .field("regions", &self.regions)
+            .finish_non_exhaustive()
     }
 }
 
@@ -42,7 +45,13 @@ impl Engine {
         regions: impl IntoIterator<Item = Region>,
     ) -> Self {
         let regions = regions.into_iter().collect();
-        Self { store, clock, randomness, regions, token_sweep: Mutex::new(None) }
+        Self {
+            store,
+            clock,
+            randomness,
+            regions,
+            token_sweep: Mutex::new(None),
+        }
     }
 
     /// The region that it answers for.
@@ -63,7 +72,13 @@ impl Engine {
     /// A table that is being created (or filled as a replica) or deleted is not found, as in DynamoDB.
     pub(crate) fn usable_table(&self, parameter: &str) -> Result<Arc<Table>, ApiError> {
         let name = names::table_name(parameter, self.region())?;
-        let table = self.store.catalog().by_name.get(name).filter(|table| usable(table, self.region())).cloned();
+        let table = self
+            .store
+            .catalog()
+            .by_name
+            .get(name)
+            .filter(|table| usable(table, self.region()))
+            .cloned();
         let table = table.filter(|_| !name.starts_with(HIDDEN));
         match table {
             Some(table) => Ok(table),

@@ -23,7 +23,9 @@ pub(crate) fn open(
 ) -> Result<Placeholders, ApiError> {
     let valued = with_values.iter().any(|(_, given)| *given);
     if names.is_some() && !valued && !projection {
-        return Err(ApiError::validation("ExpressionAttributeNames can only be specified when using expressions"));
+        return Err(ApiError::validation(
+            "ExpressionAttributeNames can only be specified when using expressions",
+        ));
     }
     if values.is_some() && !valued {
         let parameters: Vec<&str> = with_values.iter().map(|(parameter, _)| *parameter).collect();
@@ -42,17 +44,23 @@ pub(crate) fn condition(
     kind: ConditionKind,
     placeholders: &mut Placeholders,
 ) -> Result<Option<Condition>, ApiError> {
-    text.map(|text| Condition::parse(text, kind, placeholders)).transpose().map_err(ApiError::from)
+    text.map(|text| Condition::parse(text, kind, placeholders))
+        .transpose()
+        .map_err(ApiError::from)
 }
 
 /// A projection that may be absent.
 pub(crate) fn projection(text: Option<&str>, placeholders: &mut Placeholders) -> Result<Option<Projection>, ApiError> {
-    text.map(|text| Projection::parse(text, placeholders)).transpose().map_err(ApiError::from)
+    text.map(|text| Projection::parse(text, placeholders))
+        .transpose()
+        .map_err(ApiError::from)
 }
 
 /// An update that may be absent.
 pub(crate) fn update(text: Option<&str>, placeholders: &mut Placeholders) -> Result<Option<Update>, ApiError> {
-    text.map(|text| Update::parse(text, placeholders)).transpose().map_err(ApiError::from)
+    text.map(|text| Update::parse(text, placeholders))
+        .transpose()
+        .map_err(ApiError::from)
 }
 
 /// The condition of a write that has no other expression.
@@ -77,7 +85,10 @@ pub(crate) fn update_and_condition(
     names: ExpressionNames,
     values: ExpressionValues,
 ) -> Result<(Option<Update>, Option<Condition>), ApiError> {
-    let given = [("UpdateExpression", update_text.is_some()), ("ConditionExpression", condition_text.is_some())];
+    let given = [
+        ("UpdateExpression", update_text.is_some()),
+        ("ConditionExpression", condition_text.is_some()),
+    ];
     let mut placeholders = open(names, values, &given, false)?;
     let update = update(update_text, &mut placeholders)?;
     let condition = condition(condition_text, ConditionKind::Condition, &mut placeholders)?;

@@ -18,14 +18,19 @@ pub(crate) fn projected_names<'a>(
         Projection::KeysOnly => &[],
         Projection::Include(names) => names,
     };
-    let key_names = parts(&table.core.keys).chain(parts(keys)).map(|part| part.name.as_str());
+    let key_names = parts(&table.core.keys)
+        .chain(parts(keys))
+        .map(|part| part.name.as_str());
     Some(key_names.chain(more.iter().map(String::as_str)).collect())
 }
 
 /// The size of what an index holds of an item, bytes.
 pub(crate) fn projected_size(item: &Item, names: Option<&BTreeSet<&str>>) -> usize {
     let Some(names) = names else { return item_size(item) };
-    names.iter().filter_map(|name| item.get(*name).map(|value| name.len() + value_size(value))).sum()
+    names
+        .iter()
+        .filter_map(|name| item.get(*name).map(|value| name.len() + value_size(value)))
+        .sum()
 }
 
 /// Takes from an item what the index does not hold.

@@ -44,7 +44,9 @@ fn too_long(partition: bool) -> &'static str {
 fn value_error(keys: &KeySchema, error: &KeyError) -> Option<String> {
     match error {
         KeyError::Empty { name } => {
-            let kind = parts(keys).find(|part| part.name == *name).map_or(KeyType::S, |part| part.kind);
+            let kind = parts(keys)
+                .find(|part| part.name == *name)
+                .map_or(KeyType::S, |part| part.kind);
             Some(format!(
                 "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty {} \
                  value. Key: {name}",
@@ -58,7 +60,11 @@ fn value_error(keys: &KeySchema, error: &KeyError) -> Option<String> {
 
 /// The stored key of a whole item.
 pub(crate) fn item_key(table: &Table, item: &Item) -> Result<KeyBytes, ApiError> {
-    table.core.keys.key_of(item).map_err(|error| ApiError::Validation(item_key_error(&table.core.keys, &error)))
+    table
+        .core
+        .keys
+        .key_of(item)
+        .map_err(|error| ApiError::Validation(item_key_error(&table.core.keys, &error)))
 }
 
 fn item_key_error(keys: &KeySchema, error: &KeyError) -> String {
@@ -132,6 +138,14 @@ fn check_index_key(index: &str, part: &KeyPart, value: &AttributeValue, partitio
             part.name
         ));
     }
-    let limit = if partition { PARTITION_KEY_BYTES_MAX } else { SORT_KEY_BYTES_MAX };
-    if length > limit { Err(too_long(partition).to_owned()) } else { Ok(()) }
+    let limit = if partition {
+        PARTITION_KEY_BYTES_MAX
+    } else {
+        SORT_KEY_BYTES_MAX
+    };
+    if length > limit {
+        Err(too_long(partition).to_owned())
+    } else {
+        Ok(())
+    }
 }

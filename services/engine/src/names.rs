@@ -18,7 +18,10 @@ pub(crate) fn table_arn(region: &Region, table: &str) -> String {
 
 /// Checks the form of a name of a table or index that stands at `member`.
 pub(crate) fn check_name(constraints: &mut Constraints, member: &str, name: &str) {
-    let well_formed = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    let well_formed = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     if !well_formed {
         constraints.pattern(member, name, NAME_PATTERN);
     }
@@ -32,15 +35,25 @@ pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a 
     }
     let invalid = || ApiError::validation(format!("Invalid TableArn: {parameter}"));
     let mut parts = parameter.splitn(6, ':');
-    let (Some("arn"), Some(_partition), Some("dynamodb"), Some(arn_region), Some(_account), Some(resource)) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let (Some("arn"), Some(_partition), Some("dynamodb"), Some(arn_region), Some(_account), Some(resource)) = (
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    ) else {
         return Err(invalid());
     };
     if arn_region != region.as_str() {
-        return Err(ApiError::validation(format!("1 validation error detected: Invalid AWS region in '{parameter}'")));
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Invalid AWS region in '{parameter}'"
+        )));
     }
-    resource.strip_prefix("table/").filter(|name| !name.contains('/')).ok_or_else(invalid)
+    resource
+        .strip_prefix("table/")
+        .filter(|name| !name.contains('/'))
+        .ok_or_else(invalid)
 }
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ enum Action {
     Put(Item),
     Delete,
     Check,
-    Update { table: Arc<Table>, key: Item, update: Option<Arc<Update>> },
+    Update {
+        table: Arc<Table>,
+        key: Item,
+        update: Option<Arc<Update>>,
+    },
 }
 
 /// A write of one item under a condition.
@@ -33,17 +37,29 @@ pub(crate) struct ConditionalWrite {
 impl ConditionalWrite {
     /// Puts an item that [`check_item`] has passed.
     pub(crate) const fn put(item: Item, condition: Option<Condition>) -> Self {
-        Self { action: Action::Put(item), condition, wants_before: false }
+        Self {
+            action: Action::Put(item),
+            condition,
+            wants_before: false,
+        }
     }
 
     /// Deletes the item.
     pub(crate) const fn delete(condition: Option<Condition>) -> Self {
-        Self { action: Action::Delete, condition, wants_before: false }
+        Self {
+            action: Action::Delete,
+            condition,
+            wants_before: false,
+        }
     }
 
     /// Checks the condition and changes nothing.
     pub(crate) const fn check(condition: Condition) -> Self {
-        Self { action: Action::Check, condition: Some(condition), wants_before: false }
+        Self {
+            action: Action::Check,
+            condition: Some(condition),
+            wants_before: false,
+        }
     }
 
     /// Changes the item with that key, or makes it. The update must have passed [`check_update`].
@@ -53,7 +69,11 @@ impl ConditionalWrite {
         update: Option<Arc<Update>>,
         condition: Option<Condition>,
     ) -> Self {
-        Self { action: Action::Update { table, key, update }, condition, wants_before: false }
+        Self {
+            action: Action::Update { table, key, update },
+            condition,
+            wants_before: false,
+        }
     }
 
     /// Also hands back the item as it was.
@@ -64,7 +84,12 @@ impl ConditionalWrite {
 
     /// The write for the store.
     pub(crate) fn on(self, table: &Table, key: KeyBytes) -> ItemWrite {
-        ItemWrite { table: table.id, key, cause: Cause::Client, change: Box::new(self) }
+        ItemWrite {
+            table: table.id,
+            key,
+            cause: Cause::Client,
+            change: Box::new(self),
+        }
     }
 }
 
@@ -85,10 +110,16 @@ impl Change for ConditionalWrite {
             Action::Put(item) => Ok(Effect::Put(std::mem::take(item))),
             Action::Delete => Ok(Effect::Delete),
             Action::Check => Ok(Effect::Keep),
-            Action::Update { update: None, key, .. } => {
-                Ok(if current.is_some() { Effect::Keep } else { Effect::Put(key.clone()) })
-            }
-            Action::Update { update: Some(update), key, table } => updated(table, update, current.unwrap_or(&*key)),
+            Action::Update { update: None, key, .. } => Ok(if current.is_some() {
+                Effect::Keep
+            } else {
+                Effect::Put(key.clone())
+            }),
+            Action::Update {
+                update: Some(update),
+                key,
+                table,
+            } => updated(table, update, current.unwrap_or(&*key)),
         }
     }
 }
@@ -97,7 +128,9 @@ impl Change for ConditionalWrite {
 fn updated(table: &Table, update: &Update, item: &Item) -> Result<Effect, Refusal> {
     let after = update.apply(item).map_err(|error| Refusal::Invalid(error.0))?;
     if item_size(&after) > MAX_ITEM_BYTES {
-        return Err(Refusal::Invalid("Item size to update has exceeded the maximum allowed size".to_owned()));
+        return Err(Refusal::Invalid(
+            "Item size to update has exceeded the maximum allowed size".to_owned(),
+        ));
     }
     for name in update.top_level_names() {
         if after.get(name).is_some_and(|value| deeper_than(value, MAX_DEPTH)) {
@@ -126,7 +159,9 @@ fn deeper_than(value: &AttributeValue, levels: usize) -> bool {
 pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
     for name in item.keys() {
         if name.is_empty() {
-            return Err(ApiError::validation("One or more parameter values were invalid: Empty attribute name"));
+            return Err(ApiError::validation(
+                "One or more parameter values were invalid: Empty attribute name",
+            ));
         }
         if name.len() >= ATTRIBUTE_NAME_BYTES {
             return Err(ApiError::validation(

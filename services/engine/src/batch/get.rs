@@ -45,35 +45,56 @@ impl Engine {
         for (name, request) in input.request_items {
             gets.push(self.table_gets(name, request)?);
         }
-        let wanted = gets.iter().flat_map(|of| of.keys.iter().map(|key| (of.table.id, key.clone()))).collect();
+        let wanted = gets
+            .iter()
+            .flat_map(|of| of.keys.iter().map(|key| (of.table.id, key.clone())))
+            .collect();
         let mut found = self.store.get_many(wanted).await?.into_iter();
 
         let mut output = BatchGetItemOutput::default();
         let mut consumed: BTreeMap<String, Units> = BTreeMap::new();
         let mut bytes = 0;
         for of in gets {
-            let items = found.by_ref().take(of.keys.len()).map(|row| row.map(|(_, item)| item)).collect();
+            let items = found
+                .by_ref()
+                .take(of.keys.len())
+                .map(|row| row.map(|(_, item)| item))
+                .collect();
             let units = take(of, items, &mut bytes, &mut output);
             if let Some((table, units)) = units {
                 *consumed.entry(table).or_default() += units;
             }
         }
-        let answer = |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, Kind::Plain);
+        let answer =
+            |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, Kind::Plain);
         let consumed: Vec<_> = consumed.into_iter().filter_map(answer).collect();
         output.consumed_capacity = (!consumed.is_empty()).then_some(consumed);
         Ok(output)
     }
 
     fn table_gets(&self, name: String, request: KeysAndAttributes) -> Result<TableGets, ApiError> {
-        let projection =
-            read_projection(request.projection_expression.as_deref(), request.expression_attribute_names.clone())?;
+        let projection = read_projection(
+            request.projection_expression.as_deref(),
+            request.expression_attribute_names.clone(),
+        )?;
         let table = self.usable_table(&name)?;
-        let keys: Vec<KeyBytes> = request.keys.iter().map(|key| request_key(&table, key)).collect::<Result<_, _>>()?;
+        let keys: Vec<KeyBytes> = request
+            .keys
+            .iter()
+            .map(|key| request_key(&table, key))
+            .collect::<Result<_, _>>()?;
         if keys.iter().collect::<BTreeSet<_>>().len() < keys.len() {
             return Err(ApiError::validation(DUPLICATES));
         }
         let consistent = request.consistent_read.unwrap_or(false);
-        Ok(TableGets { name, table, keys, projection, consistent, request })
+        Ok(TableGets {
+            name,
+            table,
+            keys,
+            projection,
+            consistent,
+            request,
+        })
     }
 }
 
@@ -81,18 +102,36 @@ fn check_form(request_items: &BTreeMap<String, KeysAndAttributes>) -> Result<(),
     let mut constraints = Constraints::default();
     constraints.list_length("requestItems", request_items.len(), (1, usize::MAX));
     for (name, request) in request_items {
-        constraints.list_length(&format!("requestItems.{name}.member.keys"), request.keys.len(), (1, KEYS_MAX));
+        constraints.list_length(
+            &format!("requestItems.{name}.member.keys"),
+            request.keys.len(),
+            (1, KEYS_MAX),
+        );
     }
     constraints.finish()?;
     if request_items.values().map(|request| request.keys.len()).sum::<usize>() > KEYS_MAX {
-        return Err(ApiError::validation("Too many items requested for the BatchGetItem call"));
+        return Err(ApiError::validation(
+            "Too many items requested for the BatchGetItem call",
+        ));
     }
     Ok(())
 }
 
 /// Moves a table's items to the answer until it is full, and the other keys to the unprocessed ones.
-fn take(of: TableGets, items: Vec<Option<Item>>, bytes: &mut usize, output: &mut BatchGetItemOutput) -> Option<(String, Units)> {
-    let TableGets { name, table, projection, consistent, mut request, .. } = of;
+fn take(
+    of: TableGets,
+    items: Vec<Option<Item>>,
+    bytes: &mut usize,
+    output: &mut BatchGetItemOutput,
+) -> Option<(String, Units)> {
+    let TableGets {
+        name,
+        table,
+        projection,
+        consistent,
+        mut request,
+        ..
+    } = of;
     let responses = output.responses.entry(name.clone()).or_default();
     let mut units = 0.0;
     let mut left = Vec::new();
@@ -110,7 +149,9 @@ fn take(of: TableGets, items: Vec<Option<Item>>, bytes: &mut usize, output: &mut
         }));
     }
     if !left.is_empty() {
-        output.unprocessed_keys.insert(name, KeysAndAttributes { keys: left, ..request });
+        output
+            .unprocessed_keys
+            .insert(name, KeysAndAttributes { keys: left, ..request });
     }
     (units > 0.0).then(|| (table.core.name.clone(), Units::of_table(units)))
 }

@@ -49,7 +49,11 @@ impl Engine {
                 WriteRequest::Put { item } => ConditionalWrite::put(item.clone(), None),
                 WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
             };
-            let unit = vec![change.returning_before(wants_before).on(&write.table, write.key.clone())];
+            let unit = vec![
+                change
+                    .returning_before(wants_before)
+                    .on(&write.table, write.key.clone()),
+            ];
             self.store.commit(unit).await
         }))
         .await;
@@ -74,17 +78,24 @@ impl Engine {
                 }
                 Err(error) => {
                     failure.get_or_insert(error);
-                    output.unprocessed_items.entry(write.name).or_default().push(write.request);
+                    output
+                        .unprocessed_items
+                        .entry(write.name)
+                        .or_default()
+                        .push(write.request);
                 }
             }
         }
         if let Some(error) = failure.filter(|_| written == 0) {
             return Err(match error {
                 CommitError::Store(error) => error.into(),
-                CommitError::Refused(_) => ApiError::InternalServer("Internal server error: a write was refused".to_owned()),
+                CommitError::Refused(_) => {
+                    ApiError::InternalServer("Internal server error: a write was refused".to_owned())
+                }
             });
         }
-        let answer = |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, Kind::Plain);
+        let answer =
+            |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, Kind::Plain);
         let consumed: Vec<_> = consumed.into_iter().filter_map(answer).collect();
         output.consumed_capacity = (!consumed.is_empty()).then_some(consumed);
         output.item_collection_metrics = (!metrics.is_empty()).then_some(metrics);
@@ -97,7 +108,10 @@ fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(),
     if request_items.is_empty() {
         return constraint("'{}'", "Member must have length greater than or equal to 1");
     }
-    if request_items.values().any(|requests| requests.is_empty() || requests.len() > WRITES_MAX) {
+    if request_items
+        .values()
+        .any(|requests| requests.is_empty() || requests.len() > WRITES_MAX)
+    {
         return constraint(
             "'{...}'",
             "Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must have length \
@@ -105,7 +119,9 @@ fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(),
         );
     }
     if request_items.values().map(Vec::len).sum::<usize>() > WRITES_MAX {
-        return Err(ApiError::validation("Too many items requested for the BatchWriteItem call"));
+        return Err(ApiError::validation(
+            "Too many items requested for the BatchWriteItem call",
+        ));
     }
     Ok(())
 }
@@ -125,7 +141,12 @@ fn table_writes(name: &str, table: &Arc<Table>, requests: Vec<WriteRequest>) -> 
         if !seen.insert(key.clone()) {
             return Err(ApiError::validation(DUPLICATES));
         }
-        writes.push(BatchedWrite { name: name.to_owned(), table: Arc::clone(table), key, request });
+        writes.push(BatchedWrite {
+            name: name.to_owned(),
+            table: Arc::clone(table),
+            key,
+            request,
+        });
     }
     Ok(writes)
 }

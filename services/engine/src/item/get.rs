@@ -31,6 +31,9 @@ impl Engine {
             Some(projection) => item.map(|item| projection.apply(&item)),
             None => item,
         };
-        Ok(GetItemOutput { item, consumed_capacity })
+        Ok(GetItemOutput {
+            item,
+            consumed_capacity,
+        })
     }
 }

@@ -54,7 +54,10 @@ impl Engine {
         };
         let collection = collection_metrics(&table, &input.item, wanted.metrics);
         let write = ConditionalWrite::put(input.item, condition);
-        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| Item::new()).await
+        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| {
+            Item::new()
+        })
+        .await
     }
 
     /// Changes attributes of an item, or makes it.
@@ -85,7 +88,8 @@ impl Engine {
         };
         let touched = |item: &Item| returned.as_ref().map(|update| update.touched(item)).unwrap_or_default();
         let write = ConditionalWrite::update(Arc::clone(&table), input.key, update, condition);
-        self.write_one(&table, key, write, &wanted, input.return_values, collection, touched).await
+        self.write_one(&table, key, write, &wanted, input.return_values, collection, touched)
+            .await
     }
 
     /// Deletes an item; one that is not there is no error.
@@ -108,10 +112,16 @@ impl Engine {
         };
         let collection = collection_metrics(&table, &input.key, wanted.metrics);
         let write = ConditionalWrite::delete(condition);
-        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| Item::new()).await
+        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| {
+            Item::new()
+        })
+        .await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the common end of three operations, called with what each has left")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the common end of three operations, called with what each has left"
+    )]
     async fn write_one(
         &self,
         table: &Table,
@@ -126,7 +136,11 @@ impl Engine {
             || wanted.item_on_failure == ReturnValuesOnConditionCheckFailure::AllOld
             || return_values != ReturnValues::None;
         let write = write.returning_before(wants_before).on(table, key);
-        let mut outcomes = self.store.commit(vec![write]).await.map_err(|error| refusal(error, wanted.item_on_failure))?;
+        let mut outcomes = self
+            .store
+            .commit(vec![write])
+            .await
+            .map_err(|error| refusal(error, wanted.item_on_failure))?;
         let Outcome { before, after, version } = outcomes.pop().unwrap_or_default();
         // Where nothing was written, the item is what it was.
         let after = if version.is_some() { after } else { before.clone() };
@@ -143,7 +157,11 @@ impl Engine {
             ReturnValues::UpdatedOld => before.as_ref().map(&touched).filter(|item| !item.is_empty()),
             ReturnValues::UpdatedNew => after.as_ref().map(&touched).filter(|item| !item.is_empty()),
         };
-        Ok(WriteItemOutput { attributes, consumed_capacity, item_collection_metrics })
+        Ok(WriteItemOutput {
+            attributes,
+            consumed_capacity,
+            item_collection_metrics,
+        })
     }
 }
 
@@ -172,10 +190,14 @@ pub(crate) fn collection_metrics(
         return None;
     }
     let partition = table.core.keys.partition.iter();
-    let item_collection_key =
-        partition.filter_map(|part| key.get(&part.name).map(|value| (part.name.clone(), value.clone()))).collect();
+    let item_collection_key = partition
+        .filter_map(|part| key.get(&part.name).map(|value| (part.name.clone(), value.clone())))
+        .collect();
     // DynamoDB's estimate is a range, too. No collection is larger than its table.
     #[expect(clippy::cast_precision_loss, reason = "an estimate in whole gigabytes")]
     let upper = table.size.bytes().div_ceil(1 << 30).max(1) as f64;
-    Some(ItemCollectionMetrics { item_collection_key, size_estimate_range_gb: [0.0, upper] })
+    Some(ItemCollectionMetrics {
+        item_collection_key,
+        size_estimate_range_gb: [0.0, upper],
+    })
 }

@@ -29,13 +29,28 @@ impl Engine {
                 "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
             ));
         };
-        check_select(input.select, input.projection_expression.is_some(), input.index_name.is_some())?;
-        let given = [("FilterExpression", input.filter_expression.is_some()), ("KeyConditionExpression", true)];
+        check_select(
+            input.select,
+            input.projection_expression.is_some(),
+            input.index_name.is_some(),
+        )?;
+        let given = [
+            ("FilterExpression", input.filter_expression.is_some()),
+            ("KeyConditionExpression", true),
+        ];
         let with_projection = input.projection_expression.is_some();
-        let mut placeholders =
-            open(input.expression_attribute_names, input.expression_attribute_values, &given, with_projection)?;
+        let mut placeholders = open(
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+            &given,
+            with_projection,
+        )?;
         let key_condition = KeyCondition::parse(key_condition, &mut placeholders)?;
-        let filter = condition(input.filter_expression.as_deref(), ConditionKind::Filter, &mut placeholders)?;
+        let filter = condition(
+            input.filter_expression.as_deref(),
+            ConditionKind::Filter,
+            &mut placeholders,
+        )?;
         let projection = projection(input.projection_expression.as_deref(), &mut placeholders)?;
         placeholders.check_all_used()?;
 
@@ -97,7 +112,9 @@ fn check_start(partition: &[u8], range: &KeyRange, start: &KeyBytes) -> Result<(
         ));
     }
     if !range.contains(&start.0) {
-        return Err(ApiError::validation("The provided starting key does not match the range key predicate"));
+        return Err(ApiError::validation(
+            "The provided starting key does not match the range key predicate",
+        ));
     }
     Ok(())
 }
@@ -119,10 +136,6 @@ pub(super) fn key_range(keys: &KeySchema, condition: &ResolvedKeyCondition) -> R
     let begin = |bytes: Vec<u8>| Bound::Included(bytes);
     let (from, to) = match &condition.sort {
         SortCondition::Any => (begin(prefix.clone()), end_of(&prefix)),
-        SortCondition::Equal(value) => {
-            let bytes = complete(value)?;
-            (begin(bytes.clone()), end_of(&bytes))
-        }
         SortCondition::Less(value) => (begin(prefix.clone()), Bound::Excluded(complete(value)?)),
         SortCondition::LessOrEqual(value) => (begin(prefix.clone()), end_of(&complete(value)?)),
         SortCondition::Greater(value) => (after(&complete(value)?), end_of(&prefix)),

@@ -94,7 +94,9 @@ impl PageRead<'_> {
                     to: self.range.to.clone(),
                     reverse: self.reverse,
                     // No item is smaller than a byte.
-                    max_rows: self.limit.map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
+                    max_rows: self
+                        .limit
+                        .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
                     max_bytes: PAGE_BYTES - page.bytes,
                 })
                 .await?;

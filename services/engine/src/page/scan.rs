@@ -29,12 +29,24 @@ impl Engine {
     pub async fn scan(&self, input: ScanInput) -> Result<ScanOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
         let segment = check_segments(input.segment, input.total_segments)?;
-        check_select(input.select, input.projection_expression.is_some(), input.index_name.is_some())?;
+        check_select(
+            input.select,
+            input.projection_expression.is_some(),
+            input.index_name.is_some(),
+        )?;
         let given = [("FilterExpression", input.filter_expression.is_some())];
         let with_projection = input.projection_expression.is_some();
-        let mut placeholders =
-            open(input.expression_attribute_names, input.expression_attribute_values, &given, with_projection)?;
-        let filter = condition(input.filter_expression.as_deref(), ConditionKind::Filter, &mut placeholders)?;
+        let mut placeholders = open(
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+            &given,
+            with_projection,
+        )?;
+        let filter = condition(
+            input.filter_expression.as_deref(),
+            ConditionKind::Filter,
+            &mut placeholders,
+        )?;
         let projection = projection(input.projection_expression.as_deref(), &mut placeholders)?;
         placeholders.check_all_used()?;
 
@@ -42,7 +54,10 @@ impl Engine {
         let source = Source::find(&table, input.index_name.as_deref(), input.consistent_read)?;
         let shown = source.shown(input.select, projection)?;
         let mut range = match segment {
-            None => KeyRange { from: Bound::Unbounded, to: Bound::Unbounded },
+            None => KeyRange {
+                from: Bound::Unbounded,
+                to: Bound::Unbounded,
+            },
             Some((segment, total)) => segment_range(segment, total),
         };
         if let Some(position) = &input.exclusive_start_key {
@@ -100,12 +115,22 @@ fn check_segments(segment: Option<i64>, total: Option<i64>) -> Result<Option<(u6
 /// The stored keys of a segment: an equal share of the hashes in front of them. Where there are more segments than hashes, some
 /// are empty.
 fn segment_range(segment: u64, total: u64) -> KeyRange {
-    let bound = |segment: u64| u16::try_from((segment * HASHES).div_ceil(total)).ok().map(|hash| hash.to_be_bytes().to_vec());
+    let bound = |segment: u64| {
+        u16::try_from((segment * HASHES).div_ceil(total))
+            .ok()
+            .map(|hash| hash.to_be_bytes().to_vec())
+    };
     let Some(from) = bound(segment) else {
         let nothing = Bound::Excluded(Vec::new());
-        return KeyRange { from: nothing.clone(), to: nothing };
+        return KeyRange {
+            from: nothing.clone(),
+            to: nothing,
+        };
     };
-    KeyRange { from: Bound::Included(from), to: bound(segment + 1).map_or(Bound::Unbounded, Bound::Excluded) }
+    KeyRange {
+        from: Bound::Included(from),
+        to: bound(segment + 1).map_or(Bound::Unbounded, Bound::Excluded),
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +159,9 @@ mod tests {
         let total = 1_000_000;
         for hash in [0_u16, 1, 2, 255, 256, 40_000, 65_534, 65_535] {
             let key = hash.to_be_bytes();
-            let holding = (0..total).filter(|segment| segment_range(*segment, total).contains(&key)).count();
+            let holding = (0..total)
+                .filter(|segment| segment_range(*segment, total).contains(&key))
+                .count();
             assert_eq!(holding, 1, "hash {hash}");
         }
     }
@@ -143,9 +170,14 @@ mod tests {
     fn segment_parameters_must_agree() {
         assert_eq!(check_segments(None, None), Ok(None));
         assert_eq!(check_segments(Some(3), Some(4)), Ok(Some((3, 4))));
-        for (segment, total) in
-            [(Some(0), None), (None, Some(1)), (Some(4), Some(4)), (Some(-1), Some(4)), (Some(0), Some(0)), (Some(0), Some(1_000_001))]
-        {
+        for (segment, total) in [
+            (Some(0), None),
+            (None, Some(1)),
+            (Some(4), Some(4)),
+            (Some(-1), Some(4)),
+            (Some(0), Some(0)),
+            (Some(0), Some(1_000_001)),
+        ] {
             assert!(check_segments(segment, total).is_err(), "{segment:?} {total:?}");
         }
     }

@@ -45,26 +45,48 @@ impl<'a> Source<'a> {
     /// The table itself, or its index of that name.
     pub(super) fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
         let Some(name) = index else {
-            return Ok(Self { table, index, keys: &table.core.keys, projected: None, global: false });
+            return Ok(Self {
+                table,
+                index,
+                keys: &table.core.keys,
+                projected: None,
+                global: false,
+            });
         };
         if let Some(local) = table.core.local_indexes.get(name) {
             let projected = projected_names(table, &local.keys, &local.projection);
-            return Ok(Self { table, index, keys: &local.keys, projected, global: false });
+            return Ok(Self {
+                table,
+                index,
+                keys: &local.keys,
+                projected,
+                global: false,
+            });
         }
         let missing = || ApiError::Validation(format!("The table does not have the specified index: {name}"));
         let (global, state) = table.global_indexes.get(name).ok_or_else(missing)?;
         if consistent {
-            return Err(ApiError::validation("Consistent reads are not supported on global secondary indexes"));
+            return Err(ApiError::validation(
+                "Consistent reads are not supported on global secondary indexes",
+            ));
         }
         match state {
             IndexState::Active => {}
             IndexState::Deleting => return Err(missing()),
             IndexState::Backfilling => {
-                return Err(ApiError::Validation(format!("Cannot read from backfilling global secondary index: {name}")));
+                return Err(ApiError::Validation(format!(
+                    "Cannot read from backfilling global secondary index: {name}"
+                )));
             }
         }
         let projected = projected_names(table, &global.keys, &global.projection);
-        Ok(Self { table, index, keys: &global.keys, projected, global: true })
+        Ok(Self {
+            table,
+            index,
+            keys: &global.keys,
+            projected,
+            global: true,
+        })
     }
 
     /// What an answer shows; the parameters must have passed [`check_select`].
@@ -72,7 +94,10 @@ impl<'a> Source<'a> {
         if let Some(projection) = projection {
             let lacking: Vec<&str> = match &self.projected {
                 None => Vec::new(),
-                Some(held) => projection.top_level_names().filter(|name| !held.contains(name)).collect(),
+                Some(held) => projection
+                    .top_level_names()
+                    .filter(|name| !held.contains(name))
+                    .collect(),
             };
             let fetch = !lacking.is_empty();
             if fetch && self.global {
@@ -82,10 +107,16 @@ impl<'a> Source<'a> {
                     lacking.join(", ")
                 )));
             }
-            return Ok(Shown { output: Output::Parts(projection), fetch });
+            return Ok(Shown {
+                output: Output::Parts(projection),
+                fetch,
+            });
         }
         match select {
-            Some(Select::Count) => Ok(Shown { output: Output::Count, fetch: false }),
+            Some(Select::Count) => Ok(Shown {
+                output: Output::Count,
+                fetch: false,
+            }),
             Some(Select::AllAttributes) if self.projected.is_some() => {
                 if self.global {
                     return Err(ApiError::Validation(format!(
@@ -94,21 +125,33 @@ impl<'a> Source<'a> {
                         self.index.unwrap_or_default()
                     )));
                 }
-                Ok(Shown { output: Output::Items, fetch: true })
+                Ok(Shown {
+                    output: Output::Items,
+                    fetch: true,
+                })
             }
-            _ => Ok(Shown { output: Output::Items, fetch: false }),
+            _ => Ok(Shown {
+                output: Output::Items,
+                fetch: false,
+            }),
         }
     }
 
     /// The attributes of a LastEvaluatedKey: the table's key, and the index's.
     pub(super) fn position_names(&self) -> BTreeSet<&'a str> {
-        parts(&self.table.core.keys).chain(parts(self.keys)).map(|part| part.name.as_str()).collect()
+        parts(&self.table.core.keys)
+            .chain(parts(self.keys))
+            .map(|part| part.name.as_str())
+            .collect()
     }
 
     /// The LastEvaluatedKey of a page that ends with `item`.
     pub(super) fn position_of(&self, item: &Item) -> Item {
         let names = self.position_names();
-        names.iter().filter_map(|name| item.get(*name).map(|value| ((*name).to_owned(), value.clone()))).collect()
+        names
+            .iter()
+            .filter_map(|name| item.get(*name).map(|value| ((*name).to_owned(), value.clone())))
+            .collect()
     }
 
     /// The stored key that an ExclusiveStartKey means.

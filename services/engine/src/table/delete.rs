@@ -51,7 +51,9 @@ pub(super) fn not_found(name: &str) -> ApiError {
 
 /// The table is in a state that does not allow the operation.
 pub(super) fn in_use(name: &str, what: &str) -> ApiError {
-    ApiError::ResourceInUse(format!("Attempt to change a resource which is still in use: Table is being {what}: {name}"))
+    ApiError::ResourceInUse(format!(
+        "Attempt to change a resource which is still in use: Table is being {what}: {name}"
+    ))
 }
 
 fn check_deletable(table: &Table, region: &Region) -> Result<(), ApiError> {
@@ -78,6 +80,15 @@ fn delete_edit(table: &Table, region: &Region, now_ms: u64) -> Edit {
     if !table.replicas.iter().any(remains) {
         return Edit::Drop { table: table.id };
     }
-    let replica = Replica { status: ReplicaStatus::Deleting, since_ms: now_ms };
-    Edit::Set { table: table.id, aspect: Aspect::Replica { region: region.clone(), replica } }
+    let replica = Replica {
+        status: ReplicaStatus::Deleting,
+        since_ms: now_ms,
+    };
+    Edit::Set {
+        table: table.id,
+        aspect: Aspect::Replica {
+            region: region.clone(),
+            replica,
+        },
+    }
 }

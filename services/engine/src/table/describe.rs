@@ -40,15 +40,26 @@ pub(super) fn status(table: &Table, region: &Region) -> TableStatus {
     if matches!(own, Some(ReplicaStatus::Deleting)) {
         return TableStatus::Deleting;
     }
-    if matches!(own, Some(ReplicaStatus::Creating { .. } | ReplicaStatus::CreationFailed { .. })) || !table.joined {
+    if matches!(
+        own,
+        Some(ReplicaStatus::Creating { .. } | ReplicaStatus::CreationFailed { .. })
+    ) || !table.joined
+    {
         return TableStatus::Creating;
     }
-    let index_changes = table.global_indexes.values().any(|(_, state)| *state != IndexState::Active);
+    let index_changes = table
+        .global_indexes
+        .values()
+        .any(|(_, state)| *state != IndexState::Active);
     let replica_changes = table
         .replicas
         .values()
         .any(|replica| matches!(replica.status, ReplicaStatus::Creating { .. } | ReplicaStatus::Deleting));
-    if index_changes || replica_changes { TableStatus::Updating } else { TableStatus::Active }
+    if index_changes || replica_changes {
+        TableStatus::Updating
+    } else {
+        TableStatus::Active
+    }
 }
 
 /// Describes a table as this region knows it.
@@ -56,8 +67,12 @@ pub(super) fn describe(table: &Table, region: &Region) -> TableDescription {
     let core = &table.core;
     let table_arn = table_arn(region, &core.name);
     let label = table.stream.map(|stream| stream_label(stream.enabled_ms));
-    let others: Vec<ReplicaDescription> =
-        table.replicas.iter().filter(|(other, _)| *other != region).map(|(other, replica)| describe_replica(other, replica)).collect();
+    let others: Vec<ReplicaDescription> = table
+        .replicas
+        .iter()
+        .filter(|(other, _)| *other != region)
+        .map(|(other, replica)| describe_replica(other, replica))
+        .collect();
     let global = !others.is_empty();
     TableDescription {
         table_name: core.name.clone(),
@@ -113,13 +128,19 @@ fn describe_projection(projection: &Projection) -> ProjectionSpecification {
         Projection::KeysOnly => (ProjectionType::KeysOnly, None),
         Projection::Include(names) => (ProjectionType::Include, Some(names.clone())),
     };
-    ProjectionSpecification { projection_type: Some(kind), non_key_attributes: names }
+    ProjectionSpecification {
+        projection_type: Some(kind),
+        non_key_attributes: names,
+    }
 }
 
 fn describe_throughput(throughput: Throughput) -> ProvisionedThroughputDescription {
     match throughput {
         Throughput::OnDemand => ProvisionedThroughputDescription::default(),
-        Throughput::Provisioned { read_units, write_units } => ProvisionedThroughputDescription {
+        Throughput::Provisioned {
+            read_units,
+            write_units,
+        } => ProvisionedThroughputDescription {
             read_capacity_units: read_units,
             write_capacity_units: write_units,
             number_of_decreases_today: 0,
@@ -168,7 +189,10 @@ fn describe_global(table: &Table, table_arn: &str) -> Option<Vec<GlobalSecondary
 }
 
 const fn describe_stream(stream: Stream) -> StreamSpecification {
-    StreamSpecification { stream_enabled: true, stream_view_type: Some(wire_view(stream.view)) }
+    StreamSpecification {
+        stream_enabled: true,
+        stream_view_type: Some(wire_view(stream.view)),
+    }
 }
 
 fn describe_replica(region: &Region, replica: &Replica) -> ReplicaDescription {
@@ -178,7 +202,11 @@ fn describe_replica(region: &Region, replica: &Replica) -> ReplicaDescription {
         ReplicaStatus::Active => (ReplicaStatusName::Active, None),
         ReplicaStatus::Deleting => (ReplicaStatusName::Deleting, None),
     };
-    ReplicaDescription { region_name: region.to_string(), replica_status, replica_status_description: reason }
+    ReplicaDescription {
+        region_name: region.to_string(),
+        replica_status,
+        replica_status_description: reason,
+    }
 }
 
 /// A stream's label: when it was turned on, as `2026-01-31T23:59:59.999`.
@@ -186,7 +214,10 @@ fn stream_label(ms: u64) -> String {
     let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}", ms % 1000)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}",
+        ms % 1000
+    )
 }
 
 /// The date so many days after 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March, so that the

@@ -30,7 +30,10 @@ impl Engine {
         constraints.finish()?;
 
         let catalog = self.store.catalog();
-        let start = input.exclusive_start_table_name.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let start = input
+            .exclusive_start_table_name
+            .as_deref()
+            .map_or(Bound::Unbounded, Bound::Excluded);
         let mut names = catalog
             .by_name
             .range::<str, _>((start, Bound::Unbounded))
@@ -39,6 +42,9 @@ impl Engine {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let table_names: Vec<String> = names.by_ref().take(limit).cloned().collect();
         let last_evaluated_table_name = names.next().and_then(|_| table_names.last().cloned());
-        Ok(ListTablesOutput { table_names, last_evaluated_table_name })
+        Ok(ListTablesOutput {
+            table_names,
+            last_evaluated_table_name,
+        })
     }
 }

@@ -23,15 +23,24 @@ pub(super) fn replica_edits(
     here: &Here<'_>,
 ) -> Result<Vec<Edit>, ApiError> {
     let [update] = updates else {
-        return Err(invalid("Only one replica can be created, updated or deleted in one request"));
+        return Err(invalid(
+            "Only one replica can be created, updated or deleted in one request",
+        ));
     };
     let (ReplicationGroupUpdate::Create { region_name }
     | ReplicationGroupUpdate::Update { region_name }
     | ReplicationGroupUpdate::Delete { region_name }) = update;
-    let region = here.known.iter().find(|known| known.as_str() == region_name).ok_or_else(|| {
-        let known: Vec<&str> = here.known.iter().map(Region::as_str).collect();
-        invalid(format!("Unknown region: {region_name}. The regions are: {}", known.join(", ")))
-    })?;
+    let region = here
+        .known
+        .iter()
+        .find(|known| known.as_str() == region_name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = here.known.iter().map(Region::as_str).collect();
+            invalid(format!(
+                "Unknown region: {region_name}. The regions are: {}",
+                known.join(", ")
+            ))
+        })?;
     if region == here.region {
         return Err(ApiError::validation(
             "Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable \
@@ -42,7 +51,9 @@ pub(super) fn replica_edits(
         ReplicationGroupUpdate::Create { .. } => create(table, catalog, here, region),
         ReplicationGroupUpdate::Update { .. } => {
             member(table, region)?;
-            Err(ApiError::validation("A replica has no settings of its own that could be updated"))
+            Err(ApiError::validation(
+                "A replica has no settings of its own that could be updated",
+            ))
         }
         ReplicationGroupUpdate::Delete { .. } => {
             let replica = member(table, region)?;
@@ -51,7 +62,10 @@ pub(super) fn replica_edits(
                 // Nothing of it is there.
                 ReplicaStatus::CreationFailed { .. } => {
                     let aspect = beringia_store::AspectName::Replica(region.clone());
-                    Ok(vec![Edit::Remove { table: table.id, aspect }])
+                    Ok(vec![Edit::Remove {
+                        table: table.id,
+                        aspect,
+                    }])
                 }
                 ReplicaStatus::Creating { .. } | ReplicaStatus::Active => {
                     Ok(vec![set(table, region, ReplicaStatus::Deleting, here.now_ms)])
@@ -62,13 +76,24 @@ pub(super) fn replica_edits(
 }
 
 fn set(table: &Table, region: &Region, status: ReplicaStatus, now_ms: u64) -> Edit {
-    let replica = Replica { status, since_ms: now_ms };
-    Edit::Set { table: table.id, aspect: Aspect::Replica { region: region.clone(), replica } }
+    let replica = Replica {
+        status,
+        since_ms: now_ms,
+    };
+    Edit::Set {
+        table: table.id,
+        aspect: Aspect::Replica {
+            region: region.clone(),
+            replica,
+        },
+    }
 }
 
 fn member<'a>(table: &'a Table, region: &Region) -> Result<&'a Replica, ApiError> {
     table.replicas.get(region).ok_or_else(|| {
-        ApiError::validation("Replica specified in the Replica Update or Replica Delete action of the request was not found.")
+        ApiError::validation(
+            "Replica specified in the Replica Update or Replica Delete action of the request was not found.",
+        )
     })
 }
 
@@ -85,7 +110,9 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
     }
     // Another global table of this name. A regional one there is seen only by that region, which then lets the creation fail.
     let namesake = |other: &Table| {
-        other.id != table.id && other.core.name == *name && other.replicas.get(region).is_some_and(|replica| !failed(replica))
+        other.id != table.id
+            && other.core.name == *name
+            && other.replicas.get(region).is_some_and(|replica| !failed(replica))
     };
     if catalog.by_id.values().any(|other| namesake(other)) {
         return Err(already_there());
@@ -94,10 +121,19 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
     match table.stream {
         // As in DynamoDB, a table that becomes global gets the stream that replication works with there.
         None => {
-            let stream = Stream { view: StreamView::NewAndOldImages, enabled_ms: here.now_ms };
-            edits.push(Edit::Set { table: table.id, aspect: Aspect::Stream(Some(stream)) });
+            let stream = Stream {
+                view: StreamView::NewAndOldImages,
+                enabled_ms: here.now_ms,
+            };
+            edits.push(Edit::Set {
+                table: table.id,
+                aspect: Aspect::Stream(Some(stream)),
+            });
         }
-        Some(Stream { view: StreamView::NewAndOldImages, .. }) => {}
+        Some(Stream {
+            view: StreamView::NewAndOldImages,
+            ..
+        }) => {}
         Some(_) => {
             return Err(invalid(format!(
                 "Table {name} must have a stream with StreamViewType NEW_AND_OLD_IMAGES, or none, to be replicated"
@@ -107,6 +143,13 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
     if table.replicas.is_empty() {
         edits.push(set(table, here.region, ReplicaStatus::Active, here.now_ms));
     }
-    edits.push(set(table, region, ReplicaStatus::Creating { from: here.region.clone() }, here.now_ms));
+    edits.push(set(
+        table,
+        region,
+        ReplicaStatus::Creating {
+            from: here.region.clone(),
+        },
+        here.now_ms,
+    ));
     Ok(edits)
 }

@@ -31,11 +31,15 @@ impl<'a> Definitions<'a> {
     /// Checks that no attribute is defined twice.
     pub(super) fn new(definitions: &'a [AttributeDefinition]) -> Result<Self, ApiError> {
         let mut seen = BTreeSet::new();
-        match definitions.iter().find(|definition| !seen.insert(&definition.attribute_name)) {
+        match definitions
+            .iter()
+            .find(|definition| !seen.insert(&definition.attribute_name))
+        {
             None => Ok(Self(definitions)),
-            Some(twice) => {
-                Err(invalid(format!("Duplicate AttributeName in AttributeDefinitions: {}", twice.attribute_name)))
-            }
+            Some(twice) => Err(invalid(format!(
+                "Duplicate AttributeName in AttributeDefinitions: {}",
+                twice.attribute_name
+            ))),
         }
     }
 
@@ -55,7 +59,9 @@ impl<'a> Definitions<'a> {
 
     /// Whether these attributes, of all keys of the table, are those that are defined.
     pub(super) fn are_all_used(&self, used: &BTreeSet<&str>) -> bool {
-        self.0.iter().all(|definition| used.contains(definition.attribute_name.as_str()))
+        self.0
+            .iter()
+            .all(|definition| used.contains(definition.attribute_name.as_str()))
     }
 
     fn part(&self, element: &KeySchemaElement) -> Option<KeyPart> {
@@ -64,11 +70,18 @@ impl<'a> Definitions<'a> {
     }
 
     fn check_defined(&self, elements: &[KeySchemaElement]) -> Result<(), ApiError> {
-        if elements.iter().all(|element| self.kind(&element.attribute_name).is_some()) {
+        if elements
+            .iter()
+            .all(|element| self.kind(&element.attribute_name).is_some())
+        {
             return Ok(());
         }
         let keys: Vec<&str> = elements.iter().map(|element| element.attribute_name.as_str()).collect();
-        let defined: Vec<&str> = self.0.iter().map(|definition| definition.attribute_name.as_str()).collect();
+        let defined: Vec<&str> = self
+            .0
+            .iter()
+            .map(|definition| definition.attribute_name.as_str())
+            .collect();
         Err(invalid(format!(
             "Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], AttributeDefinitions: [{}]",
             keys.join(", "),
@@ -102,7 +115,13 @@ impl<'a> Definitions<'a> {
 
     /// The key of a global index: up to four partition attributes, then up to four sort attributes.
     pub(super) fn composite_key(&self, elements: &[KeySchemaElement]) -> Result<KeySchema, ApiError> {
-        if elements.len() <= 2 && elements.iter().filter(|element| element.key_type == KeyRole::Hash).count() < 2 {
+        if elements.len() <= 2
+            && elements
+                .iter()
+                .filter(|element| element.key_type == KeyRole::Hash)
+                .count()
+                < 2
+        {
             return self.simple_key(elements);
         }
         self.check_defined(elements)?;
@@ -111,7 +130,10 @@ impl<'a> Definitions<'a> {
         if !elements.iter().all(|element| seen.insert(&element.attribute_name)) {
             return refuse("Invalid KeySchema: two elements in the KeySchema have the same name");
         }
-        let partitions = elements.iter().take_while(|element| element.key_type == KeyRole::Hash).count();
+        let partitions = elements
+            .iter()
+            .take_while(|element| element.key_type == KeyRole::Hash)
+            .count();
         let (partition, sort) = elements.split_at(partitions);
         if partition.is_empty() {
             return refuse("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
@@ -181,9 +203,9 @@ pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Proj
         return Err(invalid("Unknown ProjectionType: null"));
     };
     match (kind, &specification.non_key_attributes) {
-        (ProjectionType::Include, None) => {
-            Err(invalid("ProjectionType is INCLUDE, but NonKeyAttributes is not specified"))
-        }
+        (ProjectionType::Include, None) => Err(invalid(
+            "ProjectionType is INCLUDE, but NonKeyAttributes is not specified",
+        )),
         (ProjectionType::Include, Some(names)) => {
             let mut seen = BTreeSet::new();
             match names.iter().find(|name| !seen.insert(*name)) {
@@ -191,9 +213,10 @@ pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Proj
                 None => Ok(Projection::Include(names.clone())),
             }
         }
-        (_, Some(_)) => {
-            Err(invalid(format!("ProjectionType is {}, but NonKeyAttributes is specified", kind.as_str())))
-        }
+        (_, Some(_)) => Err(invalid(format!(
+            "ProjectionType is {}, but NonKeyAttributes is specified",
+            kind.as_str()
+        ))),
         (ProjectionType::All, None) => Ok(Projection::All),
         (ProjectionType::KeysOnly, None) => Ok(Projection::KeysOnly),
     }

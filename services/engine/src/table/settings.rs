@@ -13,8 +13,16 @@ use crate::{
 const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
 
 /// Checks that capacity units are positive.
-pub(super) fn check_throughput(constraints: &mut Constraints, member: &str, throughput: Option<&ProvisionedThroughput>) {
-    if let Some(ProvisionedThroughput { read_capacity_units, write_capacity_units }) = throughput {
+pub(super) fn check_throughput(
+    constraints: &mut Constraints,
+    member: &str,
+    throughput: Option<&ProvisionedThroughput>,
+) {
+    if let Some(ProvisionedThroughput {
+        read_capacity_units,
+        write_capacity_units,
+    }) = throughput
+    {
         constraints.at_least(&format!("{member}.writeCapacityUnits"), *write_capacity_units, 1);
         constraints.at_least(&format!("{member}.readCapacityUnits"), *read_capacity_units, 1);
     }
@@ -24,7 +32,9 @@ pub(super) fn check_throughput(constraints: &mut Constraints, member: &str, thro
 pub(super) fn provisioned(throughput: ProvisionedThroughput) -> Result<Throughput, ApiError> {
     let units = |value: i64, name: &str| {
         if value > CAPACITY_UNITS_MAX {
-            return Err(ApiError::Validation(format!("Given value {value} for {name} is out of bounds")));
+            return Err(ApiError::Validation(format!(
+                "Given value {value} for {name} is out of bounds"
+            )));
         }
         Ok(value.unsigned_abs())
     };
@@ -63,18 +73,23 @@ pub(super) fn index_throughput(
             "ProvisionedThroughput should not be specified for index: {index} when BillingMode is PAY_PER_REQUEST"
         ))),
         (Throughput::Provisioned { .. }, Some(throughput)) => provisioned(throughput),
-        (Throughput::Provisioned { .. }, None) => {
-            Err(invalid(format!("ProvisionedThroughput must be specified for index: {index}")))
-        }
+        (Throughput::Provisioned { .. }, None) => Err(invalid(format!(
+            "ProvisionedThroughput must be specified for index: {index}"
+        ))),
     }
 }
 
 /// The stream that a specification asks for; `None` for none.
 pub(super) fn stream(specification: StreamSpecification, now_ms: u64) -> Result<Option<Stream>, ApiError> {
     match (specification.stream_enabled, specification.stream_view_type) {
-        (true, Some(view)) => Ok(Some(Stream { view: stored_view(view), enabled_ms: now_ms })),
+        (true, Some(view)) => Ok(Some(Stream {
+            view: stored_view(view),
+            enabled_ms: now_ms,
+        })),
         (true, None) => Err(invalid("StreamViewType is required when StreamEnabled is true")),
-        (false, Some(_)) => Err(invalid("StreamViewType must not be specified when StreamEnabled is false")),
+        (false, Some(_)) => Err(invalid(
+            "StreamViewType must not be specified when StreamEnabled is false",
+        )),
         (false, None) => Ok(None),
     }
 }

@@ -40,8 +40,20 @@ impl Engine {
         let (region, known, now_ms) = (self.region().clone(), self.regions.clone(), self.clock.now_ms());
         let wanted = name.clone();
         let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
-            let table = catalog.by_name.get(&wanted).ok_or_else(|| Box::new(not_found(&wanted)))?;
-            Ok(edits(&input, table, catalog, &Here { region: &region, known: &known, now_ms })?)
+            let table = catalog
+                .by_name
+                .get(&wanted)
+                .ok_or_else(|| Box::new(not_found(&wanted)))?;
+            Ok(edits(
+                &input,
+                table,
+                catalog,
+                &Here {
+                    region: &region,
+                    known: &known,
+                    now_ms,
+                },
+            )?)
         };
         let catalog = self.store.change_schema(Box::new(change)).await?;
         let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
@@ -51,20 +63,35 @@ impl Engine {
 
 fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
     let mut constraints = Constraints::default();
-    check_definitions(&mut constraints, input.attribute_definitions.as_deref().unwrap_or_default());
-    check_throughput(&mut constraints, "provisionedThroughput", input.provisioned_throughput.as_ref());
+    check_definitions(
+        &mut constraints,
+        input.attribute_definitions.as_deref().unwrap_or_default(),
+    );
+    check_throughput(
+        &mut constraints,
+        "provisionedThroughput",
+        input.provisioned_throughput.as_ref(),
+    );
     for (position, update) in input.global_secondary_index_updates.iter().flatten().enumerate() {
         let member = format!("globalSecondaryIndexUpdates.{}.member", position + 1);
         match update {
             GlobalSecondaryIndexUpdate::Create(index) => {
                 let member = format!("{member}.create");
                 let parts_max = composite_parts_max();
-                let GlobalSecondaryIndex { index_name, key_schema, projection, provisioned_throughput } = index;
+                let GlobalSecondaryIndex {
+                    index_name,
+                    key_schema,
+                    projection,
+                    provisioned_throughput,
+                } = index;
                 check_index(&mut constraints, &member, index_name, key_schema, parts_max, projection);
                 let member = format!("{member}.provisionedThroughput");
                 check_throughput(&mut constraints, &member, provisioned_throughput.as_ref());
             }
-            GlobalSecondaryIndexUpdate::Update { index_name, provisioned_throughput } => {
+            GlobalSecondaryIndexUpdate::Update {
+                index_name,
+                provisioned_throughput,
+            } => {
                 check_name(&mut constraints, &format!("{member}.update.indexName"), index_name);
                 let member = format!("{member}.update.provisionedThroughput");
                 check_throughput(&mut constraints, &member, provisioned_throughput.as_ref());
@@ -93,13 +120,19 @@ fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
         ));
     }
     if others && !replicas.is_empty() {
-        return Err(invalid("ReplicaUpdates cannot be combined with other updates in one request"));
+        return Err(invalid(
+            "ReplicaUpdates cannot be combined with other updates in one request",
+        ));
     }
     if input.multi_region_consistency == Some(MultiRegionConsistency::Strong) {
-        return Err(invalid("MultiRegionConsistency STRONG is not supported: replicas are eventually consistent"));
+        return Err(invalid(
+            "MultiRegionConsistency STRONG is not supported: replicas are eventually consistent",
+        ));
     }
     if input.billing_mode == Some(BillingMode::Provisioned) && input.provisioned_throughput.is_none() {
-        return Err(invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED"));
+        return Err(invalid(
+            "ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
+        ));
     }
     let mut names = BTreeSet::new();
     for update in indexes {
@@ -110,7 +143,9 @@ fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
             )));
         }
     }
-    let built = indexes.iter().filter(|update| !matches!(update, GlobalSecondaryIndexUpdate::Update { .. }));
+    let built = indexes
+        .iter()
+        .filter(|update| !matches!(update, GlobalSecondaryIndexUpdate::Update { .. }));
     if built.count() > 1 {
         return Err(one_index_at_a_time());
     }
@@ -153,14 +188,26 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
     aspects.extend(throughput.map(Aspect::Throughput));
     aspects.extend(stream_aspect(input, table, here.now_ms)?);
     if let Some(deletion_protection) = input.deletion_protection_enabled {
-        aspects.push(Aspect::Local(LocalSettings { deletion_protection, ..table.local.clone() }));
+        aspects.push(Aspect::Local(LocalSettings {
+            deletion_protection,
+            ..table.local.clone()
+        }));
     }
-    let mut edits: Vec<Edit> = aspects.into_iter().map(|aspect| Edit::Set { table: table.id, aspect }).collect();
+    let mut edits: Vec<Edit> = aspects
+        .into_iter()
+        .map(|aspect| Edit::Set {
+            table: table.id,
+            aspect,
+        })
+        .collect();
     for update in input.global_secondary_index_updates.iter().flatten() {
         if let GlobalSecondaryIndexUpdate::Delete { index_name } = update {
             existing(table, index_name)?;
             let aspect = AspectName::GlobalIndex(index_name.clone());
-            edits.push(Edit::Remove { table: table.id, aspect });
+            edits.push(Edit::Remove {
+                table: table.id,
+                aspect,
+            });
         }
     }
     Ok(edits)
@@ -168,7 +215,10 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
 
 fn existing<'a>(table: &'a Table, name: &str) -> Result<&'a GlobalIndex, ApiError> {
     let not_found = || ApiError::ResourceNotFound(format!("Requested resource not found: Index: {name} not found"));
-    let active = table.global_indexes.get(name).filter(|(_, state)| *state != IndexState::Deleting);
+    let active = table
+        .global_indexes
+        .get(name)
+        .filter(|(_, state)| *state != IndexState::Deleting);
     active.map(|(index, _)| index).ok_or_else(not_found)
 }
 
@@ -188,7 +238,10 @@ fn new_throughput(input: &UpdateTableInput, table: &Table) -> Result<Option<Thro
     }
     let new = provisioned(wanted)?;
     if new == table.throughput {
-        let ProvisionedThroughput { read_capacity_units: read, write_capacity_units: write } = wanted;
+        let ProvisionedThroughput {
+            read_capacity_units: read,
+            write_capacity_units: write,
+        } = wanted;
         return Err(ApiError::Validation(format!(
             "The provisioned throughput for the table will not change. The requested value equals the current value. Current \
              ReadCapacityUnits provisioned for the table: {read}. Requested ReadCapacityUnits: {read}. Current WriteCapacityUnits \
@@ -214,9 +267,15 @@ fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput
         match update {
             GlobalSecondaryIndexUpdate::Create(wanted) => {
                 let index = new_index(input, wanted, table, throughput)?;
-                aspects.push(Aspect::GlobalIndex { name: wanted.index_name.clone(), index });
+                aspects.push(Aspect::GlobalIndex {
+                    name: wanted.index_name.clone(),
+                    index,
+                });
             }
-            GlobalSecondaryIndexUpdate::Update { index_name, provisioned_throughput } => {
+            GlobalSecondaryIndexUpdate::Update {
+                index_name,
+                provisioned_throughput,
+            } => {
                 let index = existing(table, index_name)?.clone();
                 let member = "globalSecondaryIndexUpdates.member.update.provisionedThroughput";
                 let wanted = provisioned_throughput.ok_or_else(|| ApiError::missing(member))?;
@@ -226,8 +285,14 @@ fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput
                     )));
                 }
                 remaining.remove(index_name.as_str());
-                let index = GlobalIndex { throughput: provisioned(wanted)?, ..index };
-                aspects.push(Aspect::GlobalIndex { name: index_name.clone(), index });
+                let index = GlobalIndex {
+                    throughput: provisioned(wanted)?,
+                    ..index
+                };
+                aspects.push(Aspect::GlobalIndex {
+                    name: index_name.clone(),
+                    index,
+                });
             }
             GlobalSecondaryIndexUpdate::Delete { index_name } => {
                 remaining.remove(index_name.as_str());
@@ -239,11 +304,20 @@ fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput
     }
     if !on_demand && !remaining.is_empty() {
         let names: Vec<&str> = remaining.into_iter().collect();
-        return Err(invalid(format!("ProvisionedThroughput must be specified for index: {}", names.join(","))));
+        return Err(invalid(format!(
+            "ProvisionedThroughput must be specified for index: {}",
+            names.join(",")
+        )));
     }
     for name in remaining {
-        let index = GlobalIndex { throughput: Throughput::OnDemand, ..existing(table, name)?.clone() };
-        aspects.push(Aspect::GlobalIndex { name: name.to_owned(), index });
+        let index = GlobalIndex {
+            throughput: Throughput::OnDemand,
+            ..existing(table, name)?.clone()
+        };
+        aspects.push(Aspect::GlobalIndex {
+            name: name.to_owned(),
+            index,
+        });
     }
     Ok(aspects)
 }
@@ -256,7 +330,9 @@ fn new_index(
 ) -> Result<GlobalIndex, ApiError> {
     let name = &wanted.index_name;
     if table.keys_of(Some(name)).is_some() {
-        return Err(ApiError::Validation(format!("Attempting to create an index which already exists: {name}")));
+        return Err(ApiError::Validation(format!(
+            "Attempting to create an index which already exists: {name}"
+        )));
     }
     let definitions = Definitions::new(input.attribute_definitions.as_deref().unwrap_or_default())?;
     let index = global_index(wanted, &definitions, throughput)?;
@@ -275,7 +351,10 @@ fn new_index(
     }
     let local = table.core.local_indexes.values().map(|index| &index.projection);
     let projections = local.chain(table.global_indexes.values().map(|(index, _)| &index.projection));
-    let named = projections.chain([&index.projection]).map(non_key_attributes).sum::<usize>();
+    let named = projections
+        .chain([&index.projection])
+        .map(non_key_attributes)
+        .sum::<usize>();
     if named > TABLE_NON_KEY_ATTRIBUTES_MAX {
         return Err(invalid(format!(
             "Number of NonKeyAttributes in all indexes exceeds the per-table limit of {TABLE_NON_KEY_ATTRIBUTES_MAX}"
@@ -285,7 +364,9 @@ fn new_index(
 }
 
 fn stream_aspect(input: &UpdateTableInput, table: &Table, now_ms: u64) -> Result<Option<Aspect>, ApiError> {
-    let Some(specification) = input.stream_specification else { return Ok(None) };
+    let Some(specification) = input.stream_specification else {
+        return Ok(None);
+    };
     let name = &table.core.name;
     let refuse = |what: &str| Err(ApiError::Validation(format!("{what}: TableName: {name}")));
     match (stream(specification, now_ms)?, table.stream) {

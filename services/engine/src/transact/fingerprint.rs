@@ -11,22 +11,35 @@ pub(super) fn fingerprint(actions: &[TransactWriteItem]) -> u128 {
     for action in actions {
         text(&mut hash, &action.table_name);
         match &action.action {
-            TransactAction::ConditionCheck { key, condition_expression } => {
+            TransactAction::ConditionCheck {
+                key,
+                condition_expression,
+            } => {
                 text(&mut hash, "check");
                 item(&mut hash, Some(key));
                 text(&mut hash, condition_expression);
             }
-            TransactAction::Put { item: whole, condition_expression } => {
+            TransactAction::Put {
+                item: whole,
+                condition_expression,
+            } => {
                 text(&mut hash, "put");
                 item(&mut hash, Some(whole));
                 optional(&mut hash, condition_expression.as_deref());
             }
-            TransactAction::Delete { key, condition_expression } => {
+            TransactAction::Delete {
+                key,
+                condition_expression,
+            } => {
                 text(&mut hash, "delete");
                 item(&mut hash, Some(key));
                 optional(&mut hash, condition_expression.as_deref());
             }
-            TransactAction::Update { key, update_expression, condition_expression } => {
+            TransactAction::Update {
+                key,
+                update_expression,
+                condition_expression,
+            } => {
                 text(&mut hash, "update");
                 item(&mut hash, Some(key));
                 text(&mut hash, update_expression);

@@ -55,8 +55,12 @@ impl Engine {
         if bytes > TRANSACTION_BYTES {
             return Err(too_large());
         }
-        let answer = |(table, units): (&str, Units)| units.answer(input.return_consumed_capacity, table, Kind::TransactRead);
+        let answer =
+            |(table, units): (&str, Units)| units.answer(input.return_consumed_capacity, table, Kind::TransactRead);
         let consumed: Vec<_> = consumed.into_iter().filter_map(answer).collect();
-        Ok(TransactGetItemsOutput { responses, consumed_capacity: (!consumed.is_empty()).then_some(consumed) })
+        Ok(TransactGetItemsOutput {
+            responses,
+            consumed_capacity: (!consumed.is_empty()).then_some(consumed),
+        })
     }
 }

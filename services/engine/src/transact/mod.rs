@@ -23,15 +23,23 @@ fn repeated_item() -> ApiError {
 }
 
 fn too_large() -> ApiError {
-    ApiError::Validation(format!("Transaction payload size cannot exceed {TRANSACTION_BYTES} bytes"))
+    ApiError::Validation(format!(
+        "Transaction payload size cannot exceed {TRANSACTION_BYTES} bytes"
+    ))
 }
 
 /// The action at `index` is invalid. DynamoDB looks no further then, so the others have no reason.
 fn invalid_action(actions: usize, index: usize, error: ApiError) -> ApiError {
-    let ApiError::Validation(message) = error else { return error };
+    let ApiError::Validation(message) = error else {
+        return error;
+    };
     let mut reasons = vec![CancellationReason::none(); actions];
     if let Some(reason) = reasons.get_mut(index) {
-        *reason = CancellationReason { code: "ValidationError", message: Some(message), item: None };
+        *reason = CancellationReason {
+            code: "ValidationError",
+            message: Some(message),
+            item: None,
+        };
     }
     ApiError::TransactionCanceled { reasons }
 }

@@ -6,7 +6,9 @@
 use std::{collections::BTreeMap, ops::Bound, sync::PoisonError};
 
 use beringia_item::{AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, TableId};
-use beringia_store::{Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LocalSettings, RangeRead, Refusal, Throughput};
+use beringia_store::{
+    Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LocalSettings, RangeRead, Refusal, Throughput,
+};
 use bytes::Bytes;
 
 use crate::{ApiError, Engine, constraint::Constraints, engine::HIDDEN};
@@ -38,7 +40,9 @@ impl State {
 
     /// The state in a token's item.
     pub(super) fn of(item: &Item) -> Option<Self> {
-        let Some(AttributeValue::B(bytes)) = item.get(STATE) else { return None };
+        let Some(AttributeValue::B(bytes)) = item.get(STATE) else {
+            return None;
+        };
         let (fingerprint, committed_ms) = bytes.split_first_chunk()?;
         Some(Self {
             fingerprint: u128::from_be_bytes(*fingerprint),
@@ -64,11 +68,17 @@ impl Change for Remember {
     }
 
     fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
-        if current.and_then(State::of).is_some_and(|known| known.counts(self.state.committed_ms)) {
+        if current
+            .and_then(State::of)
+            .is_some_and(|known| known.counts(self.state.committed_ms))
+        {
             return Err(Refusal::ConditionFailed);
         }
         let token = AttributeValue::S(std::mem::take(&mut self.token));
-        Ok(Effect::Put(Item::from([(TOKEN.to_owned(), token), (STATE.to_owned(), self.state.encode())])))
+        Ok(Effect::Put(Item::from([
+            (TOKEN.to_owned(), token),
+            (STATE.to_owned(), self.state.encode()),
+        ])))
     }
 }
 
@@ -94,7 +104,13 @@ fn table_name() -> String {
 }
 
 fn table_keys() -> KeySchema {
-    KeySchema { partition: vec![KeyPart { name: TOKEN.to_owned(), kind: KeyType::S }], sort: Vec::new() }
+    KeySchema {
+        partition: vec![KeyPart {
+            name: TOKEN.to_owned(),
+            kind: KeyType::S,
+        }],
+        sort: Vec::new(),
+    }
 }
 
 /// Checks the token's length.
@@ -112,11 +128,32 @@ impl Engine {
         let table = self.token_table().await?;
         let now_ms = self.clock.now_ms();
         let item = Item::from([(TOKEN.to_owned(), AttributeValue::S(token.to_owned()))]);
-        let own = table_keys().key_of(&item).map_err(|error| ApiError::Validation(error.to_string()))?;
-        let state = State { fingerprint, committed_ms: now_ms };
-        let write = |key, change| ItemWrite { table, key, cause: Cause::Client, change };
-        let mut writes = vec![write(own.clone(), Box::new(Remember { token: token.to_owned(), state }) as Box<dyn Change>)];
-        for key in self.expired_tokens(table, now_ms).await?.into_iter().filter(|key| *key != own) {
+        let own = table_keys()
+            .key_of(&item)
+            .map_err(|error| ApiError::Validation(error.to_string()))?;
+        let state = State {
+            fingerprint,
+            committed_ms: now_ms,
+        };
+        let write = |key, change| ItemWrite {
+            table,
+            key,
+            cause: Cause::Client,
+            change,
+        };
+        let mut writes = vec![write(
+            own.clone(),
+            Box::new(Remember {
+                token: token.to_owned(),
+                state,
+            }) as Box<dyn Change>,
+        )];
+        for key in self
+            .expired_tokens(table, now_ms)
+            .await?
+            .into_iter()
+            .filter(|key| *key != own)
+        {
             writes.push(write(key, Box::new(Forget { now_ms })));
         }
         Ok(writes)
@@ -139,7 +176,10 @@ impl Engine {
             .await?;
         let next = page.rows.last().filter(|_| page.limited).map(|row| row.key.clone());
         *self.token_sweep.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        let expired = page.rows.into_iter().filter(|row| !State::of(&row.item).is_some_and(|state| state.counts(now_ms)));
+        let expired = page
+            .rows
+            .into_iter()
+            .filter(|row| !State::of(&row.item).is_some_and(|state| state.counts(now_ms)));
         Ok(expired.map(|row| row.key).collect())
     }
 
@@ -155,9 +195,17 @@ impl Engine {
             if catalog.by_name.contains_key(&core_name) {
                 return Ok(Vec::new());
             }
-            let core = Core { name: core_name, keys: table_keys(), local_indexes: BTreeMap::new(), created_ms };
-            let aspects =
-                [Aspect::Core(core), Aspect::Throughput(Throughput::OnDemand), Aspect::Local(LocalSettings::default())];
+            let core = Core {
+                name: core_name,
+                keys: table_keys(),
+                local_indexes: BTreeMap::new(),
+                created_ms,
+            };
+            let aspects = [
+                Aspect::Core(core),
+                Aspect::Throughput(Throughput::OnDemand),
+                Aspect::Local(LocalSettings::default()),
+            ];
             Ok(aspects.into_iter().map(|aspect| Edit::Set { table, aspect }).collect())
         };
         let catalog = self.store.change_schema(Box::new(create)).await?;
@@ -170,7 +218,10 @@ mod tests {
     use super::*;
 
     fn state(committed_ms: u64) -> State {
-        State { fingerprint: 7, committed_ms }
+        State {
+            fingerprint: 7,
+            committed_ms,
+        }
     }
 
     #[test]
@@ -190,8 +241,14 @@ mod tests {
     #[test]
     fn a_token_that_counts_is_not_written_again_and_an_expired_one_is() {
         let known = Item::from([(STATE.to_owned(), state(0).encode())]);
-        let remember = |committed_ms| Remember { token: "t".to_owned(), state: state(committed_ms) };
-        assert_eq!(remember(TOKEN_MS - 1).decide(Some(&known)), Err(Refusal::ConditionFailed));
+        let remember = |committed_ms| Remember {
+            token: "t".to_owned(),
+            state: state(committed_ms),
+        };
+        assert_eq!(
+            remember(TOKEN_MS - 1).decide(Some(&known)),
+            Err(Refusal::ConditionFailed)
+        );
         assert!(matches!(remember(TOKEN_MS).decide(Some(&known)), Ok(Effect::Put(_))));
         assert!(matches!(remember(5).decide(None), Ok(Effect::Put(_))));
     }

@@ -13,8 +13,9 @@ use super::{
     TRANSACTION_BYTES, check_count,
     fingerprint::fingerprint,
     get::FACTOR,
-    invalid_action, repeated_item, too_large,
+    invalid_action, repeated_item,
     token::{State, check_token},
+    too_large,
 };
 use crate::{
     ApiError, CancellationReason, Engine,
@@ -31,10 +32,23 @@ use crate::{
 
 /// What an action does, its expressions read.
 enum Parsed {
-    Check { key: Item, condition: Condition },
-    Put { item: Item, condition: Option<Condition> },
-    Delete { key: Item, condition: Option<Condition> },
-    Update { key: Item, update: Option<Update>, condition: Option<Condition> },
+    Check {
+        key: Item,
+        condition: Condition,
+    },
+    Put {
+        item: Item,
+        condition: Option<Condition>,
+    },
+    Delete {
+        key: Item,
+        condition: Option<Condition>,
+    },
+    Update {
+        key: Item,
+        update: Option<Update>,
+        condition: Option<Condition>,
+    },
 }
 
 /// What of an action is still needed once its write is with the store.
@@ -51,16 +65,24 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, TransactionCanceledException, IdempotentParameterMismatchException, or the
     /// store's.
-    pub async fn transact_write_items(&self, input: TransactWriteItemsInput) -> Result<TransactWriteItemsOutput, ApiError> {
+    pub async fn transact_write_items(
+        &self,
+        input: TransactWriteItemsInput,
+    ) -> Result<TransactWriteItemsOutput, ApiError> {
         check_count(input.transact_items.len())?;
         check_token(input.client_request_token.as_deref())?;
         if input.transact_items.iter().map(payload).sum::<usize>() > TRANSACTION_BYTES {
             return Err(too_large());
         }
-        let token = input.client_request_token.map(|token| (token, fingerprint(&input.transact_items)));
+        let token = input
+            .client_request_token
+            .map(|token| (token, fingerprint(&input.transact_items)));
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
         let (mut unit, targets) = self.prepare(input.transact_items, |table, item| {
-            (collection_metrics(table, item, input.return_item_collection_metrics), wants_before)
+            (
+                collection_metrics(table, item, input.return_item_collection_metrics),
+                wants_before,
+            )
         })?;
         if let Some((token, fingerprint)) = &token {
             unit.extend(self.token_writes(token, *fingerprint).await?);
@@ -73,7 +95,10 @@ impl Engine {
                 match (of_token.into_iter().next().flatten(), &token) {
                     (Some((_, known)), Some((_, fingerprint))) => {
                         check_same(known.as_ref(), *fingerprint)?;
-                        (self.read_units_of(&targets, input.return_consumed_capacity).await?, Kind::TransactRead)
+                        (
+                            self.read_units_of(&targets, input.return_consumed_capacity).await?,
+                            Kind::TransactRead,
+                        )
                     }
                     _ => return Err(canceled(&targets, refusals)),
                 }
@@ -84,7 +109,10 @@ impl Engine {
         let mut metrics: BTreeMap<String, Vec<ItemCollectionMetrics>> = BTreeMap::new();
         for target in targets {
             if let Some(collection) = target.collection {
-                metrics.entry(target.table.core.name.clone()).or_default().push(collection);
+                metrics
+                    .entry(target.table.core.name.clone())
+                    .or_default()
+                    .push(collection);
             }
         }
         Ok(TransactWriteItemsOutput {
@@ -94,7 +122,6 @@ impl Engine {
     }
 
     /// Checks the actions in DynamoDB's order: all expressions, then all tables, then keys and items, action by action.
-    #[expect(clippy::type_complexity, reason = "two lists of one length")]
     fn prepare(
         &self,
         actions: Vec<TransactWriteItem>,
@@ -122,7 +149,12 @@ impl Engine {
             let (collection, wants_before) = extras(&table, action.attributes());
             let write = action.into_write(&table).returning_before(with_item || wants_before);
             unit.push(write.on(&table, key.clone()));
-            targets.push(Target { table, key, collection, with_item });
+            targets.push(Target {
+                table,
+                key,
+                collection,
+                with_item,
+            });
         }
         Ok((unit, targets))
     }
@@ -137,7 +169,10 @@ impl Engine {
         if wanted == ReturnConsumedCapacity::None {
             return Ok(units);
         }
-        let keys = targets.iter().map(|target| (target.table.id, target.key.clone())).collect();
+        let keys = targets
+            .iter()
+            .map(|target| (target.table.id, target.key.clone()))
+            .collect();
         for (target, row) in targets.iter().zip(self.store.get_many(keys).await?) {
             let bytes = row.map_or(0, |(_, item)| item_size(&item));
             *units.entry(target.table.core.name.clone()).or_default() +=
@@ -159,20 +194,40 @@ fn payload(action: &TransactWriteItem) -> usize {
 }
 
 fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
-    let TransactWriteItem { action, expression_attribute_names: names, expression_attribute_values: values, .. } = action;
+    let TransactWriteItem {
+        action,
+        expression_attribute_names: names,
+        expression_attribute_values: values,
+        ..
+    } = action;
     Ok(match action {
-        TransactAction::ConditionCheck { key, condition_expression } => {
+        TransactAction::ConditionCheck {
+            key,
+            condition_expression,
+        } => {
             let condition = write_condition(Some(&condition_expression), names, values)?
                 .ok_or_else(|| ApiError::missing("conditionExpression"))?;
             Parsed::Check { key, condition }
         }
-        TransactAction::Put { item, condition_expression } => {
-            Parsed::Put { item, condition: write_condition(condition_expression.as_deref(), names, values)? }
-        }
-        TransactAction::Delete { key, condition_expression } => {
-            Parsed::Delete { key, condition: write_condition(condition_expression.as_deref(), names, values)? }
-        }
-        TransactAction::Update { key, update_expression, condition_expression } => {
+        TransactAction::Put {
+            item,
+            condition_expression,
+        } => Parsed::Put {
+            item,
+            condition: write_condition(condition_expression.as_deref(), names, values)?,
+        },
+        TransactAction::Delete {
+            key,
+            condition_expression,
+        } => Parsed::Delete {
+            key,
+            condition: write_condition(condition_expression.as_deref(), names, values)?,
+        },
+        TransactAction::Update {
+            key,
+            update_expression,
+            condition_expression,
+        } => {
             let (update, condition) =
                 update_and_condition(Some(&update_expression), condition_expression.as_deref(), names, values)?;
             Parsed::Update { key, update, condition }
@@ -221,7 +276,11 @@ impl Parsed {
 fn write_units(targets: &[Target], outcomes: &[Outcome]) -> BTreeMap<String, Units> {
     let mut units: BTreeMap<String, Units> = BTreeMap::new();
     for (target, outcome) in targets.iter().zip(outcomes) {
-        let after = if outcome.version.is_some() { outcome.after.as_ref() } else { outcome.before.as_ref() };
+        let after = if outcome.version.is_some() {
+            outcome.after.as_ref()
+        } else {
+            outcome.before.as_ref()
+        };
         *units.entry(target.table.core.name.clone()).or_default() +=
             Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR);
     }
@@ -230,7 +289,10 @@ fn write_units(targets: &[Target], outcomes: &[Outcome]) -> BTreeMap<String, Uni
 
 /// Whether the transaction that the token stands for was this one.
 fn check_same(known: Option<&Item>, fingerprint: u128) -> Result<(), ApiError> {
-    if known.and_then(State::of).is_some_and(|state| state.fingerprint == fingerprint) {
+    if known
+        .and_then(State::of)
+        .is_some_and(|state| state.fingerprint == fingerprint)
+    {
         return Ok(());
     }
     Err(ApiError::IdempotentParameterMismatch(
@@ -248,9 +310,13 @@ fn canceled(targets: &[Target], refusals: Vec<Option<(Refusal, Option<Item>)>>) 
             message: Some("The conditional request failed".to_owned()),
             item: item.filter(|_| target.with_item),
         },
-        Some((Refusal::Invalid(message), _)) => {
-            CancellationReason { code: "ValidationError", message: Some(message), item: None }
-        }
+        Some((Refusal::Invalid(message), _)) => CancellationReason {
+            code: "ValidationError",
+            message: Some(message),
+            item: None,
+        },
     };
-    ApiError::TransactionCanceled { reasons: targets.iter().zip(refusals).map(reason).collect() }
+    ApiError::TransactionCanceled {
+        reasons: targets.iter().zip(refusals).map(reason).collect(),
+    }
 }
