@@ -119,14 +119,15 @@ impl Change for ConditionalWrite {
                 update: Some(update),
                 key,
                 table,
-            } => updated(table, update, current.unwrap_or(&*key)),
+            } => updated(table, update, current, key),
         }
     }
 }
 
 /// The item after an update, checked.
-fn updated(table: &Table, update: &Update, item: &Item) -> Result<Effect, Refusal> {
-    let after = update.apply(item).map_err(|error| Refusal::Invalid(error.0))?;
+fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -> Result<Effect, Refusal> {
+    let after = current.map_or_else(|| update.create(key), |item| update.apply(item));
+    let after = after.map_err(|error| Refusal::Invalid(error.0))?;
     if item_size(&after) > MAX_ITEM_BYTES {
         return Err(Refusal::Invalid(
             "Item size to update has exceeded the maximum allowed size".to_owned(),
