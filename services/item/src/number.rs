@@ -28,11 +28,7 @@ pub struct Number {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     /// The text is no number.
-    #[error(
-        "The parameter cannot be converted to a numeric value{}{}",
-        if .0.is_empty() { "" } else { ": " },
-        .0
-    )]
+    #[error("The parameter cannot be converted to a numeric value: {0}")]
     Malformed(String),
     /// More than 38 significant digits.
     #[error("Attempting to store more than 38 significant digits in a Number")]
@@ -79,6 +75,24 @@ impl Number {
         })
     }
 
+    /// Twenty digits at most: always a number.
+    fn from_integer(negative: bool, magnitude: u64) -> Self {
+        if magnitude == 0 {
+            return Self::ZERO;
+        }
+        let mut coefficient = magnitude;
+        let mut exponent = 0;
+        while coefficient.is_multiple_of(10) {
+            coefficient /= 10;
+            exponent += 1;
+        }
+        Self {
+            negative,
+            coefficient: coefficient.into(),
+            exponent,
+        }
+    }
+
     /// The sign, coefficient and exponent that canonical storage writes.
     pub(crate) const fn parts(&self) -> (bool, u128, i16) {
         (self.negative, self.coefficient, self.exponent)
@@ -104,6 +118,12 @@ impl Number {
         } else {
             usize::try_from(digits_of(self.coefficient)).unwrap_or(0)
         }
+    }
+
+    /// How many digits plain notation writes behind the point.
+    #[must_use]
+    pub fn fraction_digits(&self) -> usize {
+        usize::from(self.exponent.min(0).unsigned_abs())
     }
 
     /// The power of ten of its first digit; 0 for zero.
@@ -188,26 +208,6 @@ impl From<i32> for Number {
 impl From<usize> for Number {
     fn from(value: usize) -> Self {
         Self::from(value as u64)
-    }
-}
-
-impl Number {
-    /// Twenty digits at most: always a number.
-    fn from_integer(negative: bool, magnitude: u64) -> Self {
-        if magnitude == 0 {
-            return Self::ZERO;
-        }
-        let mut coefficient = magnitude;
-        let mut exponent = 0;
-        while coefficient.is_multiple_of(10) {
-            coefficient /= 10;
-            exponent += 1;
-        }
-        Self {
-            negative,
-            coefficient: coefficient.into(),
-            exponent,
-        }
     }
 }
 
