@@ -190,9 +190,9 @@ mod tests {
                 .iter()
                 .map(|(origin, sequence)| OriginSequence { origin: (*origin).to_owned(), sequence: *sequence })
                 .collect(),
-            digest: sums.to_vec(),
+            digest: sums.to_vec().into(),
             items: sums.len() as u64,
-            ranges: sums.iter().map(|sum| RangeDigestReport { sum: vec![*sum], items: 1 }).collect(),
+            ranges: sums.iter().map(|sum| RangeDigestReport { sum: vec![*sum].into(), items: 1 }).collect(),
             mended: Vec::new(),
             replica_status: String::new(),
         }

@@ -28,11 +28,7 @@ pub struct Number {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     /// The text is no number.
-    #[error(
-        "The parameter cannot be converted to a numeric value{}{}",
-        if .0.is_empty() { "" } else { ": " },
-        .0
-    )]
+    #[error("The parameter cannot be converted to a numeric value: {0}")]
     Malformed(String),
     /// More than 38 significant digits.
     #[error("Attempting to store more than 38 significant digits in a Number")]
@@ -104,6 +100,12 @@ impl Number {
         } else {
             usize::try_from(digits_of(self.coefficient)).unwrap_or(0)
         }
+    }
+
+    /// How many digits plain notation writes behind the point.
+    #[must_use]
+    pub fn fraction_digits(&self) -> usize {
+        usize::from(self.exponent.min(0).unsigned_abs())
     }
 
     /// The power of ten of its first digit; 0 for zero.

@@ -14,6 +14,7 @@ const VALUE_CLASS: &str = "com.amazonaws.dynamodb.v20120810.AttributeValue";
 
 pub(super) fn item(json: Value, depth: usize) -> Result<Item, JsonError> {
     match json {
+        Value::Object(attributes) if attributes.contains_key("") => Err(invalid("Empty attribute name")),
         Value::Object(attributes) => attributes
             .into_iter()
             .map(|(name, json)| Ok((name, value(json, depth)?)))
@@ -97,15 +98,14 @@ fn string_set(json: Value) -> Result<BTreeSet<String>, JsonError> {
     if members.is_empty() {
         return Err(invalid_parameter("An string set  may not be empty"));
     }
-    let count = members.len();
-    let shown = members.join(", ");
-    let set: BTreeSet<_> = members.into_iter().collect();
-    if set.len() < count {
-        return Err(invalid_parameter(&format!(
-            "Input collection [{shown}] contains duplicates."
-        )));
-    }
-    Ok(set)
+    distinct(members).map_err(|shown| {
+        let shown = shown
+            .iter()
+            .map(|member| format!("\"{member}\""))
+            .collect::<Vec<_>>()
+            .join(", ");
+        invalid_parameter(&format!("Input collection [{shown}] contains duplicates."))
+    })
 }
 
 fn number_set(json: Value) -> Result<BTreeSet<Number>, JsonError> {
@@ -113,14 +113,8 @@ fn number_set(json: Value) -> Result<BTreeSet<Number>, JsonError> {
     if members.is_empty() {
         return Err(invalid_parameter("An number set  may not be empty"));
     }
-    let set = members
-        .iter()
-        .map(|text| number(text))
-        .collect::<Result<BTreeSet<_>, _>>()?;
-    if set.len() < members.len() {
-        return Err(invalid("Input collection contains duplicates"));
-    }
-    Ok(set)
+    let members = members.iter().map(|text| number(text)).collect::<Result<Vec<_>, _>>()?;
+    distinct(members).map_err(|_| invalid_parameter("Input collection contains duplicates."))
 }
 
 fn bytes_set(json: Value) -> Result<BTreeSet<Bytes>, JsonError> {
@@ -128,16 +122,26 @@ fn bytes_set(json: Value) -> Result<BTreeSet<Bytes>, JsonError> {
     if members.is_empty() {
         return Err(invalid_parameter("Binary sets should not be empty"));
     }
-    let set: BTreeSet<_> = members.iter().cloned().collect();
-    if set.len() < members.len() {
-        let shown = members
+    distinct(members).map_err(|shown| {
+        let shown = shown
             .iter()
-            .map(|member| STANDARD.encode(member))
+            .map(|member| format!("\"{}\"", STANDARD.encode(member)))
             .collect::<Vec<_>>()
-            .join(", ");
-        return Err(invalid_parameter(&format!(
-            "Input collection [{shown}]of type BS contains duplicates."
-        )));
+            .join(",");
+        invalid_parameter(&format!("Input collection [{shown}]of type BS contains duplicates."))
+    })
+}
+
+/// The members as a set; where one repeats, all members in the order in which DynamoDB shows them: those before the
+/// first repeat in their own order, then the rest as sent.
+fn distinct<T: Ord>(members: Vec<T>) -> Result<BTreeSet<T>, Vec<T>> {
+    let mut set = BTreeSet::new();
+    let mut members = members.into_iter();
+    while let Some(member) = members.next() {
+        if set.contains(&member) {
+            return Err(set.into_iter().chain([member]).chain(members).collect());
+        }
+        set.insert(member);
     }
     Ok(set)
 }

@@ -2,13 +2,15 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{MAX_DIGITS, Number, NumberError};
+use super::{MAX_DIGITS, MAX_MAGNITUDE, MIN_MAGNITUDE, Number, NumberError};
 
 impl FromStr for Number {
     type Err = NumberError;
 
     /// Reads a sign, digits with at most one point among or beside them, and an exponent after `e` or `E`; sign and
     /// exponent may be absent. Leading and trailing zeros do not count as digits. Takes time linear in the text's length.
+    ///
+    /// As in DynamoDB, an exponent beyond 64 bits is malformed, and zero is out of range where its exponent is.
     fn from_str(text: &str) -> Result<Self, NumberError> {
         let malformed = || NumberError::Malformed(text.to_owned());
         let bytes = text.as_bytes();
@@ -38,17 +40,9 @@ fn split_sign(bytes: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// An exponent with an optional sign and at least one digit. One too great for the type counts as the greatest: it is
-/// out of range anyway.
+/// An exponent with an optional sign and at least one digit, of at most 64 bits.
 fn parse_exponent(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = split_sign(bytes);
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let magnitude = digits.iter().fold(0_i64, |sum, digit| {
-        sum.saturating_mul(10).saturating_add((digit - b'0').into())
-    });
-    Some(if negative { -magnitude } else { magnitude })
+    str::from_utf8(bytes).ok()?.parse().ok()
 }
 
 /// The significant digits of a mantissa.
@@ -103,8 +97,14 @@ impl Digits {
     }
 
     fn into_number(self, negative: bool, exponent: i64) -> Result<Number, NumberError> {
+        const MIN: i64 = MIN_MAGNITUDE as i64;
+        const MAX: i64 = MAX_MAGNITUDE as i64;
         if self.coefficient == 0 {
-            return Ok(Number::ZERO);
+            return match exponent {
+                ..MIN => Err(NumberError::Underflow),
+                MIN..=MAX => Ok(Number::ZERO),
+                _ => Err(NumberError::Overflow),
+            };
         }
         // The power of ten of the coefficient's last digit. Where digits are beyond it, the power of the first digit
         // is the same, and so is the check of the range.

@@ -3,6 +3,8 @@
 use beringia_item::{Number, NumberError};
 use proptest::prelude::*;
 
+use crate::strategies::any_number;
+
 fn number(text: &str) -> Number {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
@@ -20,26 +22,13 @@ fn key_of(number: &Number) -> Vec<u8> {
     key
 }
 
-/// Any number: up to 38 digits, over the whole range.
-fn any_number() -> impl Strategy<Value = Number> {
-    let digits = prop_oneof![0..1_000_u128, 0..10_u128.pow(20), 0..10_u128.pow(38)];
-    (any::<bool>(), digits, prop_oneof![-6..6_i32, -130..=125_i32]).prop_map(|(negative, digits, magnitude)| {
-        let digits = digits.to_string();
-        let (first, rest) = digits.split_at(1);
-        number(&format!(
-            "{}{first}.{rest}e{magnitude}",
-            if negative { "-" } else { "" }
-        ))
-    })
-}
-
 #[test]
 fn every_form_that_dynamodb_takes_is_read_and_written_plainly() {
     for (text, written) in [
         ("0", "0"),
         ("-0", "0"),
         ("0.000", "0"),
-        ("0e1000", "0"),
+        ("0e125", "0"),
         ("3", "3"),
         ("+3", "3"),
         ("-7.1234", "-7.1234"),
@@ -88,10 +77,6 @@ fn text_that_is_no_number_is_malformed() {
             format!("The parameter cannot be converted to a numeric value: {text}")
         );
     }
-    assert_eq!(
-        error("").to_string(),
-        "The parameter cannot be converted to a numeric value"
-    );
 }
 
 #[test]
@@ -105,10 +90,16 @@ fn magnitudes_end_where_dynamodb_ends_them() {
     ] {
         assert_eq!(number(&text).to_string().parse(), Ok(number(&text)));
     }
-    for text in ["1e126", "-11e125", "1e100000000", "1e99999999999999999999999"] {
+    for text in ["1e126", "-11e125", "1e2147483648", "1e9223372036854775807", "0e126"] {
         assert_eq!(error(text), NumberError::Overflow, "{text}");
     }
-    for text in ["1e-131", "0.9e-130", "-1e-100000000", "1e-99999999999999999999999"] {
+    for text in [
+        "1e-131",
+        "0.9e-130",
+        "-1e-2147483649",
+        "1e-9223372036854775808",
+        "0e-131",
+    ] {
         assert_eq!(error(text), NumberError::Underflow, "{text}");
     }
 }

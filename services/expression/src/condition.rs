@@ -1,0 +1,167 @@
+//! Conditions and filters: what they are made of, and whether an item meets them.
+
+mod evaluate;
+mod parse;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use beringia_item::{AttributeValue, Item};
+
+use crate::{ExpressionError, Placeholders, error::Kind, path::Path};
+
+pub(crate) use parse::condition;
+
+/// Which parameter a condition came in; it names it in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionKind {
+    /// ConditionExpression.
+    Condition,
+    /// FilterExpression.
+    Filter,
+}
+
+/// A condition or filter.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    predicate: Predicate,
+    names: BTreeSet<String>,
+}
+
+impl Condition {
+    /// Parses and checks `text`.
+    ///
+    /// # Errors
+    /// DynamoDB's message, `Invalid ConditionExpression: …` or `Invalid FilterExpression: …`.
+    pub fn parse(text: &str, kind: ConditionKind, placeholders: &mut Placeholders) -> Result<Self, ExpressionError> {
+        let kind = match kind {
+            ConditionKind::Condition => Kind::Condition,
+            ConditionKind::Filter => Kind::Filter,
+        };
+        let predicate = crate::parser::parse(text, kind, placeholders, condition)?;
+        let mut names = BTreeSet::new();
+        predicate.visit_paths(&mut |path| {
+            if !names.contains(&path.attribute) {
+                names.insert(path.attribute.clone());
+            }
+        });
+        Ok(Self { predicate, names })
+    }
+
+    /// Whether `item` meets the condition. A comparison whose operands have different types or are missing is false
+    /// (`<>` is true), as in DynamoDB. An item that does not exist is an empty one.
+    #[must_use]
+    pub fn matches(&self, item: &Item) -> bool {
+        self.predicate.holds(item)
+    }
+
+    /// The top-level attributes that it mentions, each once (a filter must not mention key attributes in Query).
+    pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+/// What is true or false of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Predicate {
+    And(Vec<Predicate>),
+    Or(Vec<Predicate>),
+    Not(Box<Predicate>),
+    Compare {
+        comparator: Comparator,
+        left: Operand,
+        right: Operand,
+    },
+    Between {
+        operand: Operand,
+        low: Operand,
+        high: Operand,
+    },
+    In {
+        operand: Operand,
+        candidates: Vec<Operand>,
+    },
+    Exists(Path),
+    NotExists(Path),
+    /// `attribute_type`; the second is one of the ten type names.
+    HasType(Operand, &'static str),
+    BeginsWith(Operand, Operand),
+    Contains(Operand, Operand),
+}
+
+/// What stands for a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Operand {
+    Path(Path),
+    Value(Arc<AttributeValue>),
+    Size(Box<Operand>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Comparator {
+    pub(crate) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        }
+    }
+
+    /// The comparator that says the same with its operands exchanged.
+    pub(crate) const fn exchanged(self) -> Self {
+        match self {
+            Self::Equal => Self::Equal,
+            Self::NotEqual => Self::NotEqual,
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+        }
+    }
+}
+
+impl Predicate {
+    /// Calls `visit` for every path.
+    fn visit_paths(&self, visit: &mut impl FnMut(&Path)) {
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().for_each(|inner| inner.visit_paths(visit)),
+            Self::Not(inner) => inner.visit_paths(visit),
+            Self::Exists(path) | Self::NotExists(path) => visit(path),
+            Self::HasType(operand, _) => operand.visit_paths(visit),
+            Self::Compare { left, right, .. } | Self::BeginsWith(left, right) | Self::Contains(left, right) => {
+                left.visit_paths(visit);
+                right.visit_paths(visit);
+            }
+            Self::Between { operand, low, high } => {
+                [operand, low, high]
+                    .into_iter()
+                    .for_each(|operand| operand.visit_paths(visit));
+            }
+            Self::In { operand, candidates } => {
+                operand.visit_paths(visit);
+                candidates.iter().for_each(|candidate| candidate.visit_paths(visit));
+            }
+        }
+    }
+}
+
+impl Operand {
+    fn visit_paths(&self, visit: &mut impl FnMut(&Path)) {
+        match self {
+            Self::Path(path) => visit(path),
+            Self::Value(_) => {}
+            Self::Size(inner) => inner.visit_paths(visit),
+        }
+    }
+}

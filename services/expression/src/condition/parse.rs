@@ -1,0 +1,404 @@
+//! The grammar of conditions, and what DynamoDB checks beyond it.
+
+use beringia_item::AttributeValue;
+
+use super::{Comparator, Operand, Predicate};
+use crate::{
+    error::Stage,
+    lexer::TokenKind,
+    limits::MAX_IN_OPERANDS,
+    operations,
+    parser::{Call, Parsed, Parser, Term},
+    path::Path,
+};
+
+/// The types, in the order in which DynamoDB lists them where it wants the name of one.
+const TYPE_NAMES: [&str; 10] = ["B", "NULL", "SS", "BOOL", "L", "BS", "N", "NS", "S", "M"];
+/// What DynamoDB calls the type of an operand that could have any.
+const ANY_TYPE: &str = "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}";
+
+/// How tightly an operator binds: OR less than AND, AND less than NOT.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    Or,
+    And,
+    Not,
+}
+
+/// What stands in parentheses: only what follows shows which of the two it is.
+enum Node<'t> {
+    Term(Term<'t>),
+    Predicate(Predicate),
+}
+
+/// A condition.
+pub(crate) fn condition(parser: &mut Parser<'_, '_>) -> Parsed<Predicate> {
+    let node = expression(parser, Binding::Or)?;
+    predicate(parser, node)
+}
+
+/// Operators that bind at least as tightly as `binding`, with their operands.
+fn expression<'t>(parser: &mut Parser<'t, '_>, binding: Binding) -> Parsed<Node<'t>> {
+    let mut left = prefix(parser)?;
+    loop {
+        let (next, keyword) = if parser.at_keyword("AND") {
+            (Binding::And, "AND")
+        } else if parser.at_keyword("OR") {
+            (Binding::Or, "OR")
+        } else {
+            return Ok(left);
+        };
+        if next < binding {
+            return Ok(left);
+        }
+        let mut operands = vec![predicate(parser, left)?];
+        let tighter = if next == Binding::And {
+            Binding::Not
+        } else {
+            Binding::And
+        };
+        while parser.take_keyword(keyword) {
+            parser.count_operator()?;
+            let operand = expression(parser, tighter)?;
+            operands.push(predicate(parser, operand)?);
+        }
+        left = Node::Predicate(if next == Binding::And {
+            Predicate::And(operands)
+        } else {
+            Predicate::Or(operands)
+        });
+    }
+}
+
+/// A node where a condition must stand: a function may, a path or value may not.
+fn predicate<'t>(parser: &mut Parser<'t, '_>, node: Node<'t>) -> Parsed<Predicate> {
+    match node {
+        Node::Predicate(predicate) => Ok(predicate),
+        Node::Term(Term::Call(call)) => {
+            let predicate = function(parser, call);
+            parser.problems.end_leaf();
+            Ok(predicate)
+        }
+        Node::Term(Term::Path(_) | Term::Value(_)) => Err(parser.unexpected()),
+    }
+}
+
+/// NOT, parentheses, or an operand with its comparison.
+fn prefix<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Node<'t>> {
+    if parser.take_keyword("NOT") {
+        parser.count_operator()?;
+        let inner = parser.nested(|parser| {
+            let inner = expression(parser, Binding::Not)?;
+            predicate(parser, inner)
+        })?;
+        return Ok(Node::Predicate(Predicate::Not(Box::new(inner))));
+    }
+    if parser.next() != TokenKind::OpenParenthesis {
+        let term = parser.term(operand)?;
+        return comparison(parser, term);
+    }
+    match parser.parentheses(|parser| expression(parser, Binding::Or))? {
+        Node::Term(term) => {
+            let term = continued(parser, term)?;
+            comparison(parser, term)
+        }
+        predicate @ Node::Predicate(_) => Ok(predicate),
+    }
+}
+
+/// An operand, perhaps in parentheses.
+fn operand<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Term<'t>> {
+    if parser.next() != TokenKind::OpenParenthesis {
+        return parser.term(operand);
+    }
+    let term = parser.parentheses(operand)?;
+    continued(parser, term)
+}
+
+/// The rest of a path whose beginning stood in parentheses: `(a.b)[3]`.
+fn continued<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>) -> Parsed<Term<'t>> {
+    match term {
+        Term::Path(mut path) => {
+            parser.steps(&mut path)?;
+            Ok(Term::Path(path))
+        }
+        other => Ok(other),
+    }
+}
+
+/// What is compared with `left`, if anything.
+fn comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
+    let comparator = match parser.next() {
+        TokenKind::Equal => Comparator::Equal,
+        TokenKind::NotEqual => Comparator::NotEqual,
+        TokenKind::Less => Comparator::Less,
+        TokenKind::LessOrEqual => Comparator::LessOrEqual,
+        TokenKind::Greater => Comparator::Greater,
+        TokenKind::GreaterOrEqual => Comparator::GreaterOrEqual,
+        _ if parser.at_keyword("BETWEEN") => return between(parser, left),
+        _ if parser.at_keyword("IN") => return in_list(parser, left),
+        _ => return Ok(Node::Term(left)),
+    };
+    parser.advance();
+    parser.count_operator()?;
+    let right = operand(parser)?;
+    let [left, right] = [left, right].map(|term| resolve(parser, term));
+    note_if_same(parser, comparator.symbol(), &left, &right);
+    if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
+        note_unless_ordered(parser, comparator.symbol(), &[&left, &right]);
+    }
+    parser.problems.end_leaf();
+    Ok(Node::Predicate(Predicate::Compare {
+        comparator,
+        left,
+        right,
+    }))
+}
+
+fn between<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
+    parser.expect_keyword("BETWEEN")?;
+    parser.count_operator()?;
+    let low = operand(parser)?;
+    parser.expect_keyword("AND")?;
+    let high = operand(parser)?;
+    let [operand, low, high] = [left, low, high].map(|term| resolve(parser, term));
+    note_unless_ordered(parser, "BETWEEN", &[&operand, &low, &high]);
+    if let (Operand::Value(low), Operand::Value(high)) = (&low, &high) {
+        note_bounds(parser, low, high);
+    }
+    parser.problems.end_leaf();
+    Ok(Node::Predicate(Predicate::Between { operand, low, high }))
+}
+
+fn in_list<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
+    parser.expect_keyword("IN")?;
+    parser.count_operator()?;
+    parser.expect(TokenKind::OpenParenthesis)?;
+    let candidates = parser.list(operand)?;
+    parser.expect(TokenKind::CloseParenthesis)?;
+    let operand = resolve(parser, left);
+    let candidates: Vec<Operand> = candidates.into_iter().map(|term| resolve(parser, term)).collect();
+    let operands = candidates.len();
+    if operands > MAX_IN_OPERANDS {
+        parser.problems.note(Stage::Count, || {
+            format!("The IN operator is provided with too many operands; number of operands: {operands}")
+        });
+    }
+    parser.problems.end_leaf();
+    Ok(Node::Predicate(Predicate::In { operand, candidates }))
+}
+
+/// A term where a value must stand. What must not stand there is noted, and NULL stands in for it.
+fn resolve<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>) -> Operand {
+    let stand_in = || Operand::Value(std::sync::Arc::new(AttributeValue::Null));
+    let call = match term {
+        Term::Path(path) => return Operand::Path(path),
+        Term::Value(value) => return Operand::Value(value),
+        Term::Call(call) => call,
+    };
+    if call.function != "size" {
+        note_misuse(parser, call.function);
+        for operand in call.operands {
+            resolve(parser, operand);
+        }
+        return stand_in();
+    }
+    let Some([inner]) = operands(parser, call) else {
+        return stand_in();
+    };
+    if let Some(name @ ("N" | "BOOL" | "NULL")) = inner.static_type() {
+        note_type(parser, "size", name);
+    }
+    Operand::Size(Box::new(inner))
+}
+
+/// A function where a condition must stand. What is wrong with it is noted, and something stands in for it.
+fn function<'t>(parser: &mut Parser<'t, '_>, call: Call<'t>) -> Predicate {
+    let name = call.function;
+    let stand_in = Predicate::Or(Vec::new());
+    match name {
+        "attribute_exists" | "attribute_not_exists" => match operands(parser, call) {
+            Some([Operand::Path(path)]) if name == "attribute_exists" => Predicate::Exists(path),
+            Some([Operand::Path(path)]) => Predicate::NotExists(path),
+            Some([_]) => {
+                parser.problems.note(Stage::Operand, || {
+                    format!("Operator or function requires a document path; operator or function: {name}")
+                });
+                stand_in
+            }
+            None => stand_in,
+        },
+        "attribute_type" => match operands(parser, call) {
+            Some([operand, type_name]) => {
+                note_if_same(parser, name, &operand, &type_name);
+                type_named(parser, &type_name).map_or(stand_in, |type_name| Predicate::HasType(operand, type_name))
+            }
+            None => stand_in,
+        },
+        "begins_with" => match operands(parser, call) {
+            Some([value, prefix]) => {
+                note_if_same(parser, name, &value, &prefix);
+                for operand in [&value, &prefix] {
+                    match operand.static_type() {
+                        None | Some("S" | "B") => {}
+                        Some(other) => note_type(parser, name, other),
+                    }
+                }
+                Predicate::BeginsWith(value, prefix)
+            }
+            None => stand_in,
+        },
+        "contains" => match operands(parser, call) {
+            Some([container, value]) => {
+                note_if_same(parser, name, &container, &value);
+                Predicate::Contains(container, value)
+            }
+            None => stand_in,
+        },
+        _ => {
+            note_misuse(parser, name);
+            for operand in call.operands {
+                resolve(parser, operand);
+            }
+            stand_in
+        }
+    }
+}
+
+/// The operands of a function that takes `N`. Another number of them is noted.
+fn operands<'t, const N: usize>(parser: &mut Parser<'t, '_>, call: Call<'t>) -> Option<[Operand; N]> {
+    let function = call.function;
+    let operands: Vec<Operand> = call.operands.into_iter().map(|term| resolve(parser, term)).collect();
+    let count = operands.len();
+    let operands = operands.try_into().ok();
+    if operands.is_none() {
+        parser.problems.note(Stage::Count, || {
+            format!(
+                "Incorrect number of operands for operator or function; operator or function: {function}, \
+                 number of operands: {count}"
+            )
+        });
+    }
+    operands
+}
+
+/// Notes a function that does not exist or must not stand where it does.
+fn note_misuse(parser: &mut Parser<'_, '_>, function: &str) {
+    match function {
+        "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains" | "size" => {
+            parser.problems.note(Stage::FunctionUse, || {
+                format!("The function is not allowed to be used this way in an expression; function: {function}")
+            });
+        }
+        "if_not_exists" | "list_append" => parser.problems.note(Stage::FunctionUse, || {
+            format!("The function is not allowed in a condition expression; function: {function}")
+        }),
+        _ => parser.problems.note(Stage::FunctionName, || {
+            format!("Invalid function name; function: {function}")
+        }),
+    }
+}
+
+/// The type that the second operand of `attribute_type` names.
+fn type_named(parser: &mut Parser<'_, '_>, operand: &Operand) -> Option<&'static str> {
+    let named = match operand {
+        Operand::Value(value) => match value.as_ref() {
+            AttributeValue::S(named) => named.clone(),
+            other => {
+                note_type(parser, "attribute_type", other.type_name());
+                return None;
+            }
+        },
+        other => {
+            note_type(parser, "attribute_type", other.static_type().unwrap_or(ANY_TYPE));
+            return None;
+        }
+    };
+    let found = TYPE_NAMES.into_iter().find(|name| *name == named);
+    if found.is_none() {
+        parser.problems.note(Stage::Operand, || {
+            format!(
+                "Invalid attribute type name found; type: {named}, valid types: {{{}}}",
+                TYPE_NAMES.join(",")
+            )
+        });
+    }
+    found
+}
+
+fn note_if_same(parser: &mut Parser<'_, '_>, operator: &str, left: &Operand, right: &Operand) {
+    let (Operand::Path(left), Operand::Path(right)) = (left, right) else {
+        return;
+    };
+    if left == right {
+        note_same(parser, operator, left);
+    }
+}
+
+fn note_same(parser: &mut Parser<'_, '_>, operator: &str, path: &Path) {
+    parser.problems.note(Stage::Distinct, || {
+        format!(
+            "The first operand must be distinct from the remaining operands for this operator or function; \
+             operator: {operator}, first operand: {path}"
+        )
+    });
+}
+
+fn note_unless_ordered(parser: &mut Parser<'_, '_>, operator: &str, operands: &[&Operand]) {
+    for operand in operands {
+        match operand.static_type() {
+            None | Some("S" | "N" | "B") => {}
+            Some(other) => note_type(parser, operator, other),
+        }
+    }
+}
+
+fn note_type(parser: &mut Parser<'_, '_>, operator: &str, found: &str) {
+    parser.problems.note(Stage::Operand, || {
+        format!(
+            "Incorrect operand type for operator or function; operator or function: {operator}, operand type: {found}"
+        )
+    });
+}
+
+fn note_bounds(parser: &mut Parser<'_, '_>, low: &AttributeValue, high: &AttributeValue) {
+    let wrong = if low.type_name() != high.type_name() {
+        "same data type for lower and upper bounds"
+    } else if operations::order(low, high).is_some_and(std::cmp::Ordering::is_gt) {
+        "upper bound to be greater than or equal to lower bound"
+    } else {
+        return;
+    };
+    parser.problems.note(Stage::Operand, || {
+        format!(
+            "The BETWEEN operator requires {wrong}; lower bound operand: AttributeValue: {}, \
+             upper bound operand: AttributeValue: {}",
+            shown(low),
+            shown(high)
+        )
+    });
+}
+
+/// A string, number or binary as DynamoDB's messages write it: `{N:1}`.
+fn shown(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) => format!("{{S:{text}}}"),
+        AttributeValue::N(number) => format!("{{N:{number}}}"),
+        AttributeValue::B(bytes) => format!(
+            "{{B:{}}}",
+            base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes)
+        ),
+        other => format!("{{{}}}", other.type_name()),
+    }
+}
+
+impl Operand {
+    /// The type that it has whatever the item is; None where that depends on the item.
+    fn static_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Path(_) => None,
+            Self::Value(value) => Some(value.type_name()),
+            Self::Size(_) => Some("N"),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Key conditions: what a Query says of the key, and whether that fits a key's schema.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beringia_item::{AttributeValue, KeyPart, KeySchema, KeyType};
+
+use crate::{
+    ExpressionError, Placeholders,
+    condition::{Comparator, Operand, Predicate, condition},
+    error::Kind,
+    path::Path,
+};
+
+/// Which keys a Query wants, by attribute.
+#[derive(Debug, Clone)]
+pub struct KeyCondition(BTreeMap<String, Test>);
+
+/// What one attribute of the key has to be.
+#[derive(Debug, Clone)]
+enum Test {
+    Equal(Arc<AttributeValue>),
+    Range(Comparator, Arc<AttributeValue>),
+    Between(Arc<AttributeValue>, Arc<AttributeValue>),
+    BeginsWith(Arc<AttributeValue>),
+}
+
+/// A condition on the sort part that follows those that are equal to something. Bounds have the type of that part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SortCondition {
+    /// Any value, or no part follows.
+    Any,
+    /// `<`
+    Less(AttributeValue),
+    /// `<=`
+    LessOrEqual(AttributeValue),
+    /// `>`
+    Greater(AttributeValue),
+    /// `>=`
+    GreaterOrEqual(AttributeValue),
+    /// Both bounds included; the first is not greater than the second.
+    Between(AttributeValue, AttributeValue),
+    /// A string or binary that begins with this one.
+    BeginsWith(AttributeValue),
+}
+
+/// A key condition that fits a schema, its values in the schema's order and of the schema's types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedKeyCondition {
+    /// A value for every partition part.
+    pub partition: Vec<AttributeValue>,
+    /// What the leading sort parts are equal to: as many of them as have an equality, perhaps none, perhaps all.
+    pub sort_equal: Vec<AttributeValue>,
+    /// What the sort part after those has to be. An equality is never here, it is in `sort_equal`.
+    pub sort: SortCondition,
+}
+
+impl KeyCondition {
+    /// Parses and checks `text`, as far as that needs no schema.
+    ///
+    /// # Errors
+    /// DynamoDB's message, `Invalid KeyConditionExpression: …`.
+    pub fn parse(text: &str, placeholders: &mut Placeholders) -> Result<Self, ExpressionError> {
+        let predicate = crate::parser::parse(text, Kind::KeyCondition, placeholders, condition)?;
+        let mut tests = BTreeMap::new();
+        collect(predicate, &mut tests).map_err(|message| Kind::KeyCondition.refuse(message))?;
+        Ok(Self(tests))
+    }
+
+    /// The condition on the key that `keys` describes.
+    ///
+    /// # Errors
+    /// `Query condition missed key schema element: …`, `Query key condition not supported`, a value of another type than the
+    /// key's, an empty value, and conditions on attributes that are no part of the key.
+    pub fn resolve(mut self, keys: &KeySchema) -> Result<ResolvedKeyCondition, ExpressionError> {
+        self.check_count(keys)?;
+        self.check_types(keys)?;
+        let partition = keys
+            .partition
+            .iter()
+            .map(|part| self.take_partition(part, keys))
+            .collect::<Result<_, _>>()?;
+        let (sort_equal, sort) = self.take_sort(keys)?;
+        Ok(ResolvedKeyCondition {
+            partition,
+            sort_equal,
+            sort,
+        })
+    }
+
+    fn check_count(&self, keys: &KeySchema) -> Result<(), ExpressionError> {
+        let conditions = self.0.len();
+        let parts = keys.partition.len() + keys.sort.len();
+        if conditions > parts.max(2) {
+            let most = parts.max(2);
+            return Err(error(match most {
+                2 => "Conditions can be of length 1 or 2 only".to_owned(),
+                most => format!("Conditions can be of length 1 to {most} only"),
+            }));
+        }
+        if conditions > parts {
+            return Err(error("Query key condition not supported"));
+        }
+        Ok(())
+    }
+
+    fn check_types(&self, keys: &KeySchema) -> Result<(), ExpressionError> {
+        for part in keys.partition.iter().chain(&keys.sort) {
+            for value in self.0.get(&part.name).into_iter().flat_map(Test::values) {
+                if value.type_name() != key_type_name(part.kind) {
+                    return Err(error(
+                        "One or more parameter values were invalid: Condition parameter type does not match schema type",
+                    ));
+                }
+            }
+            match self.0.get(&part.name) {
+                Some(Test::Equal(value)) => check_not_empty(part, value)?,
+                Some(Test::BeginsWith(_)) if part.kind == KeyType::N => {
+                    return Err(Kind::KeyCondition.refuse(
+                        "Incorrect operand type for operator or function; operator or function: begins_with, \
+                         operand type: N",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take_partition(&mut self, part: &KeyPart, keys: &KeySchema) -> Result<AttributeValue, ExpressionError> {
+        match self.0.remove(&part.name) {
+            Some(Test::Equal(value)) => Ok(Arc::unwrap_or_clone(value)),
+            found if keys.partition.len() > 1 => {
+                let what = if found.is_some() {
+                    "has another condition"
+                } else {
+                    "has no condition"
+                };
+                let name = &part.name;
+                Err(error(format!(
+                    "Query key condition not supported: all HASH key attributes need an equality condition, {name} {what}"
+                )))
+            }
+            Some(_) => Err(error("Query key condition not supported")),
+            None => Err(error(format!(
+                "Query condition missed key schema element: {}",
+                part.name
+            ))),
+        }
+    }
+
+    fn take_sort(&mut self, keys: &KeySchema) -> Result<(Vec<AttributeValue>, SortCondition), ExpressionError> {
+        let mut equal = Vec::new();
+        let mut sort = SortCondition::Any;
+        for part in &keys.sort {
+            match self.0.remove(&part.name) {
+                Some(Test::Equal(value)) => equal.push(Arc::unwrap_or_clone(value)),
+                Some(test) => {
+                    sort = test.into_sort();
+                    break;
+                }
+                None => break,
+            }
+        }
+        match (self.0.keys().next(), keys.sort.as_slice()) {
+            (None, _) => Ok((equal, sort)),
+            (Some(_), [only]) => Err(error(format!(
+                "Query condition missed key schema element: {}",
+                only.name
+            ))),
+            (Some(name), sort) if sort.iter().any(|part| part.name == *name) => Err(error(format!(
+                "Query key condition not supported: RANGE key attributes before {name} need an equality condition"
+            ))),
+            (Some(name), _) => Err(error(format!(
+                "Query key condition not supported: {name} is no HASH or RANGE key attribute"
+            ))),
+        }
+    }
+}
+
+impl Test {
+    fn values(&self) -> impl Iterator<Item = &AttributeValue> {
+        let (first, second) = match self {
+            Self::Equal(value) | Self::Range(_, value) | Self::BeginsWith(value) => (value, None),
+            Self::Between(low, high) => (low, Some(high)),
+        };
+        std::iter::once(first).chain(second).map(AsRef::as_ref)
+    }
+
+    fn into_sort(self) -> SortCondition {
+        let owned = Arc::unwrap_or_clone;
+        match self {
+            Self::Equal(value) => SortCondition::Between(owned(Arc::clone(&value)), owned(value)),
+            Self::Range(Comparator::Less, value) => SortCondition::Less(owned(value)),
+            Self::Range(Comparator::LessOrEqual, value) => SortCondition::LessOrEqual(owned(value)),
+            Self::Range(Comparator::Greater, value) => SortCondition::Greater(owned(value)),
+            Self::Range(_, value) => SortCondition::GreaterOrEqual(owned(value)),
+            Self::Between(low, high) => SortCondition::Between(owned(low), owned(high)),
+            Self::BeginsWith(value) => SortCondition::BeginsWith(owned(value)),
+        }
+    }
+}
+
+fn error(message: impl Into<String>) -> ExpressionError {
+    ExpressionError(message.into())
+}
+
+const fn key_type_name(kind: KeyType) -> &'static str {
+    match kind {
+        KeyType::S => "S",
+        KeyType::N => "N",
+        KeyType::B => "B",
+    }
+}
+
+fn check_not_empty(part: &KeyPart, value: &AttributeValue) -> Result<(), ExpressionError> {
+    let what = match value {
+        AttributeValue::S(text) if text.is_empty() => "string",
+        AttributeValue::B(bytes) if bytes.is_empty() => "binary",
+        _ => return Ok(()),
+    };
+    let name = &part.name;
+    Err(error(format!(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty \
+         {what} value. Key: {name}"
+    )))
+}
+
+/// Takes apart what is joined by AND; every part must be one that an index can answer.
+fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(), String> {
+    let (attribute, test) = match predicate {
+        Predicate::And(all) => return all.into_iter().try_for_each(|inner| collect(inner, tests)),
+        Predicate::Or(_) => return Err(unusable("OR")),
+        Predicate::Not(_) => return Err(unusable("NOT")),
+        Predicate::In { .. } => return Err(unusable("IN")),
+        Predicate::Exists(_) => return Err(unusable("attribute_exists")),
+        Predicate::NotExists(_) => return Err(unusable("attribute_not_exists")),
+        Predicate::HasType(..) => return Err(unusable("attribute_type")),
+        Predicate::Contains(..) => return Err(unusable("contains")),
+        Predicate::Compare {
+            comparator: Comparator::NotEqual,
+            ..
+        } => return Err(unusable("<>")),
+        Predicate::Compare {
+            comparator,
+            left,
+            right,
+        } => {
+            let (path, [value], first) = sides([left, right])?;
+            let comparator = if first { comparator } else { comparator.exchanged() };
+            let test = if comparator == Comparator::Equal {
+                Test::Equal(value)
+            } else {
+                Test::Range(comparator, value)
+            };
+            (path.attribute, test)
+        }
+        Predicate::Between { operand, low, high } => {
+            check_first_operand("BETWEEN", &operand)?;
+            let (path, [low, high], _) = sides([operand, low, high])?;
+            (path.attribute, Test::Between(low, high))
+        }
+        Predicate::BeginsWith(value, prefix) => {
+            check_first_operand("begins_with", &value)?;
+            let (path, [prefix], _) = sides([value, prefix])?;
+            (path.attribute, Test::BeginsWith(prefix))
+        }
+    };
+    match tests.insert(attribute, test) {
+        None => Ok(()),
+        Some(_) => Err("KeyConditionExpressions must only contain one condition per key".to_owned()),
+    }
+}
+
+fn unusable(operator: &str) -> String {
+    format!("Invalid operator used in KeyConditionExpression: {operator}")
+}
+
+fn check_first_operand(operator: &str, operand: &Operand) -> Result<(), String> {
+    match operand {
+        Operand::Value(_) => Err(format!(
+            "Invalid condition in KeyConditionExpression: {operator} operator must have the key attribute as its first \
+             operand"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The one attribute among the operands of a condition, the values, and whether the attribute is the first operand.
+fn sides<const OPERANDS: usize, const VALUES: usize>(
+    operands: [Operand; OPERANDS],
+) -> Result<(Path, [Arc<AttributeValue>; VALUES], bool), String> {
+    let mut attribute = None;
+    let mut values = Vec::new();
+    for (position, operand) in operands.into_iter().enumerate() {
+        match operand {
+            Operand::Value(value) => values.push(value),
+            Operand::Size(_) => return Err("KeyConditionExpressions cannot contain nested operations".to_owned()),
+            Operand::Path(_) if attribute.is_some() => {
+                return Err(
+                    "Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition"
+                        .to_owned(),
+                );
+            }
+            Operand::Path(path) if path.parts() > 1 => {
+                return Err("KeyConditionExpressions cannot have conditions on nested attributes".to_owned());
+            }
+            Operand::Path(path) => attribute = Some((path, position == 0)),
+        }
+    }
+    let missing = || "Invalid condition in KeyConditionExpression: No key attribute specified".to_owned();
+    let (path, first) = attribute.ok_or_else(missing)?;
+    Ok((path, values.try_into().map_err(|_| missing())?, first))
+}

@@ -1,0 +1,158 @@
+//! Text to tokens.
+
+/// A token with the place where it stands, bytes from the start of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token<'t> {
+    pub(crate) kind: TokenKind<'t>,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenKind<'t> {
+    /// An attribute's name, a function's name or a keyword: a letter, then letters, digits and `_`.
+    Word(&'t str),
+    /// `#name`, with the `#`.
+    Name(&'t str),
+    /// `:value`, with the `:`.
+    Value(&'t str),
+    /// Digits.
+    Digits(&'t str),
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Plus,
+    Minus,
+    Comma,
+    Dot,
+    OpenParenthesis,
+    CloseParenthesis,
+    OpenBracket,
+    CloseBracket,
+    /// A character that begins no token.
+    Unknown,
+    /// After the last token.
+    End,
+}
+
+/// All tokens of `text`, the last one an `End`.
+pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
+    let mut start = 0;
+    while let Some(first) = text[start..].chars().next() {
+        if matches!(first, ' ' | '\t' | '\n' | '\r') {
+            start += 1;
+            continue;
+        }
+        let (kind, length) = token_at(&text[start..], first);
+        tokens.push(Token {
+            kind,
+            start,
+            end: start + length,
+        });
+        start += length;
+    }
+    tokens.push(Token {
+        kind: TokenKind::End,
+        start: text.len(),
+        end: text.len(),
+    });
+    tokens
+}
+
+/// The token that `rest` begins with, and its length in bytes.
+fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
+    let run = |from: usize, belongs: fn(u8) -> bool| {
+        from + rest.as_bytes()[from..]
+            .iter()
+            .take_while(|byte| belongs(**byte))
+            .count()
+    };
+    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let two = |second: u8| rest.as_bytes().get(1) == Some(&second);
+    let one = |kind| (kind, 1);
+    match first {
+        'a'..='z' | 'A'..='Z' => {
+            let length = run(1, is_name_byte);
+            (TokenKind::Word(&rest[..length]), length)
+        }
+        '0'..='9' => {
+            let length = run(1, |byte| byte.is_ascii_digit());
+            (TokenKind::Digits(&rest[..length]), length)
+        }
+        '#' | ':' => match run(1, is_name_byte) {
+            1 => one(TokenKind::Unknown),
+            length if first == '#' => (TokenKind::Name(&rest[..length]), length),
+            length => (TokenKind::Value(&rest[..length]), length),
+        },
+        '<' if two(b'>') => (TokenKind::NotEqual, 2),
+        '<' if two(b'=') => (TokenKind::LessOrEqual, 2),
+        '>' if two(b'=') => (TokenKind::GreaterOrEqual, 2),
+        '<' => one(TokenKind::Less),
+        '>' => one(TokenKind::Greater),
+        '=' => one(TokenKind::Equal),
+        '+' => one(TokenKind::Plus),
+        '-' => one(TokenKind::Minus),
+        ',' => one(TokenKind::Comma),
+        '.' => one(TokenKind::Dot),
+        '(' => one(TokenKind::OpenParenthesis),
+        ')' => one(TokenKind::CloseParenthesis),
+        '[' => one(TokenKind::OpenBracket),
+        ']' => one(TokenKind::CloseBracket),
+        other => (TokenKind::Unknown, other.len_utf8()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<TokenKind<'_>> {
+        tokens(text).into_iter().map(|token| token.kind).collect()
+    }
+
+    #[test]
+    fn names_values_and_words_are_told_apart() {
+        use TokenKind::{CloseBracket, Digits, Dot, End, LessOrEqual, Name, OpenBracket, Value, Word};
+        assert_eq!(
+            kinds("a_1.#2b[34]<=:_v"),
+            [
+                Word("a_1"),
+                Dot,
+                Name("#2b"),
+                OpenBracket,
+                Digits("34"),
+                CloseBracket,
+                LessOrEqual,
+                Value(":_v"),
+                End
+            ]
+        );
+    }
+
+    #[test]
+    fn a_word_begins_with_a_letter() {
+        assert_eq!(kinds("_a"), [TokenKind::Unknown, TokenKind::Word("a"), TokenKind::End]);
+        assert_eq!(
+            kinds("1a"),
+            [TokenKind::Digits("1"), TokenKind::Word("a"), TokenKind::End]
+        );
+    }
+
+    #[test]
+    fn a_lone_sign_or_a_foreign_character_is_no_token() {
+        assert_eq!(
+            kinds("# : ü"),
+            [
+                TokenKind::Unknown,
+                TokenKind::Unknown,
+                TokenKind::Unknown,
+                TokenKind::End
+            ]
+        );
+    }
+}

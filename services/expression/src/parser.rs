@@ -1,0 +1,338 @@
+//! What all expressions have in common: a cursor over the tokens, paths, operands, function calls and the limits.
+
+use std::sync::Arc;
+
+use beringia_item::AttributeValue;
+
+use crate::{
+    ExpressionError, Placeholders,
+    error::{Kind, Problems, Stage},
+    lexer::{Token, TokenKind, tokens},
+    limits::{MAX_DEPTH, MAX_EXPRESSION_BYTES, MAX_LIST_INDEX, MAX_OPERATORS, MAX_PATH_PARTS},
+    path::{Path, Step},
+    reserved::is_reserved,
+};
+
+/// A parser at a place in an expression's text.
+pub(crate) struct Parser<'t, 'p> {
+    kind: Kind,
+    text: &'t str,
+    tokens: Vec<Token<'t>>,
+    position: usize,
+    depth: usize,
+    operators: usize,
+    /// Where the parentheses that closed last stand: the positions of both tokens.
+    last_parentheses: (usize, usize),
+    placeholders: &'p mut Placeholders,
+    /// What is wrong so far, beyond the grammar.
+    pub(crate) problems: Problems,
+}
+
+/// The expression does not follow the grammar, or is too large: the message without its prefix.
+pub(crate) struct Malformed(String);
+
+pub(crate) type Parsed<T> = Result<T, Malformed>;
+
+/// An operand as it is written, before it is known whether it may stand where it does.
+pub(crate) enum Term<'t> {
+    Path(Path),
+    Value(Arc<AttributeValue>),
+    Call(Call<'t>),
+}
+
+/// A function and its operands.
+pub(crate) struct Call<'t> {
+    pub(crate) function: &'t str,
+    pub(crate) operands: Vec<Term<'t>>,
+}
+
+/// Parses the whole of `text` with `grammar`.
+pub(crate) fn parse<'t, T>(
+    text: &'t str,
+    kind: Kind,
+    placeholders: &mut Placeholders,
+    grammar: impl FnOnce(&mut Parser<'t, '_>) -> Parsed<T>,
+) -> Result<T, ExpressionError> {
+    if text.len() > MAX_EXPRESSION_BYTES {
+        let size = text.len();
+        return Err(kind.refuse(format_args!(
+            "Expression size has exceeded the maximum allowed size; expression size: {size}"
+        )));
+    }
+    let mut parser = Parser {
+        kind,
+        text,
+        tokens: tokens(text),
+        position: 0,
+        depth: 0,
+        operators: 0,
+        last_parentheses: (0, 0),
+        placeholders,
+        problems: Problems::default(),
+    };
+    if parser.next() == TokenKind::End {
+        return Err(kind.refuse("The expression can not be empty;"));
+    }
+    let parsed = grammar(&mut parser).and_then(|parsed| match parser.next() {
+        TokenKind::End => Ok(parsed),
+        _ => Err(parser.unexpected()),
+    });
+    match (parsed, parser.problems.into_first()) {
+        (Ok(parsed), None) => Ok(parsed),
+        (Err(Malformed(message)), _) | (Ok(_), Some(message)) => Err(kind.refuse(message)),
+    }
+}
+
+impl<'t> Parser<'t, '_> {
+    /// The token at the cursor.
+    pub(crate) fn next(&self) -> TokenKind<'t> {
+        self.tokens
+            .get(self.position)
+            .map_or(TokenKind::End, |token| token.kind)
+    }
+
+    /// Moves on by one token; the last one, `End`, stays.
+    pub(crate) fn advance(&mut self) {
+        if self.position + 1 < self.tokens.len() {
+            self.position += 1;
+        }
+    }
+
+    /// Moves over `kind` if it stands here.
+    pub(crate) fn take(&mut self, kind: TokenKind<'_>) -> bool {
+        let found = self.next() == kind;
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    /// Moves over `kind`, which must stand here.
+    pub(crate) fn expect(&mut self, kind: TokenKind<'_>) -> Parsed<()> {
+        if self.take(kind) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
+    }
+
+    /// Whether `keyword`, in any case, stands here.
+    pub(crate) fn at_keyword(&self, keyword: &str) -> bool {
+        matches!(self.next(), TokenKind::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    /// Moves over `keyword` if it stands here.
+    pub(crate) fn take_keyword(&mut self, keyword: &str) -> bool {
+        let found = self.at_keyword(keyword);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    /// Moves over `keyword`, which must stand here.
+    pub(crate) fn expect_keyword(&mut self, keyword: &str) -> Parsed<()> {
+        if self.take_keyword(keyword) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
+    }
+
+    /// The error of a token that must not stand here. It shows the text from the token before to the token after.
+    pub(crate) fn unexpected(&self) -> Malformed {
+        let last = self.tokens.len() - 1;
+        let token = self.tokens[self.position];
+        let from = self.tokens[self.position.saturating_sub(1)].start;
+        let to = self.tokens[(self.position + 1).min(last)];
+        let to = if to.kind == TokenKind::End { token.end } else { to.end };
+        let shown = if token.kind == TokenKind::End {
+            "<EOF>"
+        } else {
+            &self.text[token.start..token.end]
+        };
+        Malformed(format!(
+            "Syntax error; token: \"{shown}\", near: \"{}\"",
+            self.text[from..to].trim_end()
+        ))
+    }
+
+    /// Counts an operator.
+    pub(crate) fn count_operator(&mut self) -> Parsed<()> {
+        self.operators += 1;
+        if self.operators > MAX_OPERATORS {
+            let operators = self.operators;
+            return Err(Malformed(format!(
+                "The expression contains too many operators; operator count: {operators}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Runs `inner` one level deeper, so that a text cannot exhaust the stack.
+    pub(crate) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth == MAX_DEPTH {
+            return Err(Malformed(format!(
+                "The expression is nested too deeply; maximum nesting levels: {MAX_DEPTH}"
+            )));
+        }
+        self.depth += 1;
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// What `inner` parses, in parentheses. Notes a second pair right inside the first.
+    pub(crate) fn parentheses<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        let opened = self.position;
+        self.expect(TokenKind::OpenParenthesis)?;
+        let parsed = self.nested(inner)?;
+        let closed = self.position;
+        self.expect(TokenKind::CloseParenthesis)?;
+        if self.last_parentheses == (opened + 1, closed - 1) {
+            self.problems.note(Stage::Parentheses, || {
+                "The expression has redundant parentheses;".to_owned()
+            });
+        }
+        self.last_parentheses = (opened, closed);
+        Ok(parsed)
+    }
+
+    /// One or more of what `element` parses, separated by commas.
+    pub(crate) fn list<T>(&mut self, mut element: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
+        let mut elements = vec![element(self)?];
+        while self.take(TokenKind::Comma) {
+            elements.push(element(self)?);
+        }
+        Ok(elements)
+    }
+
+    /// A path, a value or a function call, without parentheses around it.
+    pub(crate) fn term(&mut self, operand: fn(&mut Self) -> Parsed<Term<'t>>) -> Parsed<Term<'t>> {
+        match self.next() {
+            TokenKind::Value(_) => Ok(Term::Value(self.value()?)),
+            TokenKind::Word(function) if self.opens_call() && !self.is_keyword(function) => {
+                self.advance();
+                self.advance();
+                let operands = self.nested(|parser| parser.list(operand))?;
+                self.expect(TokenKind::CloseParenthesis)?;
+                Ok(Term::Call(Call { function, operands }))
+            }
+            _ => Ok(Term::Path(self.path()?)),
+        }
+    }
+
+    fn opens_call(&self) -> bool {
+        self.tokens
+            .get(self.position + 1)
+            .is_some_and(|token| token.kind == TokenKind::OpenParenthesis)
+    }
+
+    /// `:value`. One that is not defined is noted and stands in as NULL.
+    pub(crate) fn value(&mut self) -> Parsed<Arc<AttributeValue>> {
+        let TokenKind::Value(placeholder) = self.next() else {
+            return Err(self.unexpected());
+        };
+        self.advance();
+        Ok(self.placeholders.value(placeholder).unwrap_or_else(|| {
+            self.problems.note(Stage::Placeholder, || {
+                format!(
+                    "An expression attribute value used in expression is not defined; attribute value: {placeholder}"
+                )
+            });
+            Arc::new(AttributeValue::Null)
+        }))
+    }
+
+    /// `name`, then any number of `.name` and `[index]`.
+    pub(crate) fn path(&mut self) -> Parsed<Path> {
+        let attribute = self.name()?;
+        let mut path = Path {
+            attribute,
+            steps: Vec::new(),
+        };
+        self.steps(&mut path)?;
+        Ok(path)
+    }
+
+    /// The steps that stand here, added to `path`.
+    pub(crate) fn steps(&mut self, path: &mut Path) -> Parsed<()> {
+        loop {
+            if self.take(TokenKind::Dot) {
+                path.steps.push(Step::Member(self.name()?));
+            } else if self.take(TokenKind::OpenBracket) {
+                path.steps.push(Step::Element(self.index()?));
+                self.expect(TokenKind::CloseBracket)?;
+            } else {
+                break;
+            }
+        }
+        let levels = path.parts();
+        if levels > MAX_PATH_PARTS {
+            self.problems.note(Stage::Placeholder, || {
+                format!("The document path has too many nesting levels; nesting levels: {levels}")
+            });
+        }
+        Ok(())
+    }
+
+    fn index(&mut self) -> Parsed<usize> {
+        let TokenKind::Digits(digits) = self.next() else {
+            return Err(self.unexpected());
+        };
+        self.advance();
+        match digits.parse() {
+            Ok(index) if index <= MAX_LIST_INDEX => Ok(index),
+            _ => {
+                self.problems.note(Stage::Placeholder, || {
+                    format!("List index is not within the allowable range; index: [{digits}]")
+                });
+                Ok(0)
+            }
+        }
+    }
+
+    /// A name in a path, written out or as `#name`.
+    fn name(&mut self) -> Parsed<String> {
+        match self.next() {
+            TokenKind::Word(word) if !self.is_keyword(word) => {
+                self.advance();
+                if is_reserved(word) {
+                    let stage = if self.kind == Kind::Update {
+                        Stage::ReservedInUpdate
+                    } else {
+                        Stage::Reserved
+                    };
+                    self.problems.note(stage, || {
+                        format!("Attribute name is a reserved keyword; reserved keyword: {word}")
+                    });
+                }
+                Ok(word.to_owned())
+            }
+            TokenKind::Name(placeholder) => {
+                self.advance();
+                if let Some(name) = self.placeholders.name(placeholder) {
+                    return Ok(name.to_owned());
+                }
+                self.problems.note(Stage::Placeholder, || {
+                    format!(
+                        "An expression attribute name used in the document path is not defined; \
+                         attribute name: {placeholder}"
+                    )
+                });
+                Ok(placeholder.to_owned())
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Whether `word` is a keyword of this kind of expression, so that it cannot be a name.
+    fn is_keyword(&self, word: &str) -> bool {
+        let keywords: &[&str] = match self.kind {
+            Kind::Condition | Kind::Filter | Kind::KeyCondition => &["AND", "OR", "NOT", "BETWEEN", "IN"],
+            Kind::Update => &["SET", "REMOVE", "ADD", "DELETE"],
+            Kind::Projection => &[],
+        };
+        keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
+    }
+}

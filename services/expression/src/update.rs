@@ -1,0 +1,87 @@
+//! Updates: SET, REMOVE, ADD and DELETE clauses, and what they make of an item.
+
+mod apply;
+mod parse;
+
+use std::sync::Arc;
+
+use beringia_item::{AttributeValue, Item};
+
+use crate::{
+    ExpressionError, Placeholders,
+    error::Kind,
+    path::{Path, PathTree},
+};
+
+/// SET, REMOVE, ADD and DELETE clauses.
+#[derive(Debug, Clone)]
+pub struct Update {
+    actions: Vec<Action>,
+    written: PathTree,
+}
+
+impl Update {
+    /// Parses and checks `text`.
+    ///
+    /// # Errors
+    /// DynamoDB's message, `Invalid UpdateExpression: …`.
+    pub fn parse(text: &str, placeholders: &mut Placeholders) -> Result<Self, ExpressionError> {
+        let actions = crate::parser::parse(text, Kind::Update, placeholders, parse::update)?;
+        let written = PathTree::new(actions.iter().map(|action| &action.path));
+        Ok(Self { actions, written })
+    }
+
+    /// The item after the update. All right-hand sides and all list indexes mean the item as it was. An item that does not
+    /// exist is an empty one (an existing item has its key); REMOVE of a nested path is then no error.
+    ///
+    /// # Errors
+    /// The message of DynamoDB's ValidationException: an attribute that is not there, an operand of a wrong type, a path into
+    /// what is no map or list, a number out of range, a document that becomes too deep.
+    pub fn apply(&self, item: &Item) -> Result<Item, ExpressionError> {
+        apply::apply(&self.actions, item).map_err(|error| ExpressionError(error.to_string()))
+    }
+
+    /// The parts of `item` at the paths that the update writes: UPDATED_OLD of the item before, UPDATED_NEW of the item
+    /// after. Paths mean the same there and there, so an element that a removal moved to a removed index is shown, and one
+    /// appended at a lower index than was named is not, as in DynamoDB.
+    #[must_use]
+    pub fn touched(&self, item: &Item) -> Item {
+        self.written.cut(item)
+    }
+
+    /// The top-level attributes that it writes, each once (an update must not write key attributes).
+    pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
+        self.written.attributes()
+    }
+}
+
+/// What an update does at one path.
+#[derive(Debug, Clone)]
+struct Action {
+    path: Path,
+    change: Change,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Set(Source),
+    Remove,
+    Add(Arc<AttributeValue>),
+    Delete(Arc<AttributeValue>),
+}
+
+/// The right-hand side of a SET.
+#[derive(Debug, Clone)]
+enum Source {
+    Operand(Operand),
+    Sum(Operand, Operand),
+    Difference(Operand, Operand),
+}
+
+#[derive(Debug, Clone)]
+enum Operand {
+    Path(Path),
+    Value(Arc<AttributeValue>),
+    IfNotExists(Path, Box<Operand>),
+    ListAppend(Box<Operand>, Box<Operand>),
+}

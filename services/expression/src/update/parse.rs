@@ -1,0 +1,222 @@
+//! The grammar of updates, and what DynamoDB checks beyond it.
+
+use std::sync::Arc;
+
+use beringia_item::AttributeValue;
+
+use super::{Action, Change, Operand, Source};
+use crate::{
+    error::Stage,
+    lexer::TokenKind,
+    parser::{Call, Parsed, Parser, Term},
+    path::{Path, note_clashes},
+};
+
+/// One or more clauses.
+pub(super) fn update(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
+    let mut actions = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    loop {
+        let Some(clause) = ["SET", "REMOVE", "ADD", "DELETE"]
+            .into_iter()
+            .find(|clause| parser.take_keyword(clause))
+        else {
+            return Err(parser.unexpected());
+        };
+        if seen.contains(&clause) {
+            parser.problems.note(Stage::Section, || {
+                format!("The \"{clause}\" section can only be used once in an update expression;")
+            });
+        }
+        seen.push(clause);
+        actions.extend(parser.list(match clause {
+            "SET" => set,
+            "REMOVE" => remove,
+            "ADD" => add,
+            _ => delete,
+        })?);
+        if parser.next() == TokenKind::End {
+            break;
+        }
+    }
+    let paths: Vec<&Path> = actions.iter().map(|action| &action.path).collect();
+    note_clashes(&paths, &mut parser.problems);
+    Ok(actions)
+}
+
+fn remove(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
+    Ok(Action {
+        path: parser.path()?,
+        change: Change::Remove,
+    })
+}
+
+fn add(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
+    let path = parser.path()?;
+    let value = parser.value()?;
+    if !is_set(&value) && !matches!(*value, AttributeValue::N(_)) {
+        note_clause_operand(parser, "ADD", &value);
+    }
+    Ok(Action {
+        path,
+        change: Change::Add(value),
+    })
+}
+
+fn delete(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
+    let path = parser.path()?;
+    let value = parser.value()?;
+    if !is_set(&value) {
+        note_clause_operand(parser, "DELETE", &value);
+    }
+    Ok(Action {
+        path,
+        change: Change::Delete(value),
+    })
+}
+
+const fn is_set(value: &AttributeValue) -> bool {
+    matches!(
+        value,
+        AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_)
+    )
+}
+
+/// Clauses call types by longer names than functions do.
+fn note_clause_operand(parser: &mut Parser<'_, '_>, clause: &str, value: &AttributeValue) {
+    let name = match value {
+        AttributeValue::S(_) => "STRING",
+        AttributeValue::N(_) => "NUMBER",
+        AttributeValue::B(_) => "BINARY",
+        AttributeValue::Bool(_) => "BOOLEAN",
+        AttributeValue::Null => "NULL",
+        AttributeValue::L(_) => "LIST",
+        AttributeValue::M(_) => "MAP",
+        AttributeValue::Ss(_) => "STRING_SET",
+        AttributeValue::Ns(_) => "NUMBER_SET",
+        AttributeValue::Bs(_) => "BINARY_SET",
+    };
+    parser.problems.note(Stage::ClauseOperand, || {
+        format!("Incorrect operand type for operator or function; operator: {clause}, operand type: {name}")
+    });
+}
+
+fn set(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
+    let path = parser.path()?;
+    parser.expect(TokenKind::Equal)?;
+    let source = match source(parser)? {
+        Right::Term(term) => Source::Operand(resolve(parser, term, false)),
+        Right::Source(source) => source,
+    };
+    Ok(Action {
+        path,
+        change: Change::Set(source),
+    })
+}
+
+/// What stands in parentheses on the right: only what follows shows which of the two it is.
+enum Right<'t> {
+    Term(Term<'t>),
+    Source(Source),
+}
+
+/// An operand, or two joined by `+` or `-`, perhaps in parentheses.
+fn source<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Right<'t>> {
+    let left = if parser.next() == TokenKind::OpenParenthesis {
+        match parser.parentheses(source)? {
+            Right::Term(term) => term,
+            whole @ Right::Source(_) => return Ok(whole),
+        }
+    } else {
+        parser.term(operand)?
+    };
+    let (symbol, join): (_, fn(_, _) -> _) = match parser.next() {
+        TokenKind::Plus => ("+", Source::Sum),
+        TokenKind::Minus => ("-", Source::Difference),
+        _ => return Ok(Right::Term(left)),
+    };
+    parser.advance();
+    parser.count_operator()?;
+    let right = operand(parser)?;
+    let [left, right] = [left, right].map(|term| {
+        let operand = resolve(parser, term, false);
+        note_unless(parser, symbol, "N", &operand);
+        operand
+    });
+    Ok(Right::Source(join(left, right)))
+}
+
+/// An operand, perhaps in parentheses.
+fn operand<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Term<'t>> {
+    match parser.next() {
+        TokenKind::OpenParenthesis => parser.parentheses(operand),
+        _ => parser.term(operand),
+    }
+}
+
+/// A term where a value must stand. What must not stand there is noted, and NULL stands in for it.
+fn resolve<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>, inside_function: bool) -> Operand {
+    let Call { function, operands } = match term {
+        Term::Path(path) => return Operand::Path(path),
+        Term::Value(value) => return Operand::Value(value),
+        Term::Call(call) => call,
+    };
+    note_misuse(parser, function, inside_function);
+    let count = operands.len();
+    let operands: Vec<Operand> = operands.into_iter().map(|term| resolve(parser, term, true)).collect();
+    let Ok([first, second]) = <[Operand; 2]>::try_from(operands) else {
+        parser.problems.note(Stage::Operand, || {
+            format!(
+                "Incorrect number of operands for operator or function; operator or function: {function}, \
+                 number of operands: {count}"
+            )
+        });
+        return Operand::Value(Arc::new(AttributeValue::Null));
+    };
+    match (function, first) {
+        ("if_not_exists", Operand::Path(path)) => Operand::IfNotExists(path, Box::new(second)),
+        ("if_not_exists", other) => {
+            parser.problems.note(Stage::Operand, || {
+                format!("Operator or function requires a document path; operator or function: {function}")
+            });
+            other
+        }
+        (_, first) => {
+            note_unless(parser, function, "L", &first);
+            note_unless(parser, function, "L", &second);
+            Operand::ListAppend(Box::new(first), Box::new(second))
+        }
+    }
+}
+
+/// Notes a function that does not exist or must not stand here. `list_append` does not nest.
+fn note_misuse(parser: &mut Parser<'_, '_>, function: &str, inside_function: bool) {
+    match function {
+        "if_not_exists" => {}
+        "list_append" if !inside_function => {}
+        "list_append" => parser.problems.note(Stage::FunctionUse, || {
+            format!("The function is not allowed to be used this way in an expression; function: {function}")
+        }),
+        "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains" | "size" => {
+            parser.problems.note(Stage::FunctionUse, || {
+                format!("The function is not allowed in an update expression; function: {function}")
+            });
+        }
+        _ => parser.problems.note(Stage::FunctionName, || {
+            format!("Invalid function name; function: {function}")
+        }),
+    }
+}
+
+/// Notes a value that is not of the type that `operator` needs. What a path or a function gives is seen on the item.
+fn note_unless(parser: &mut Parser<'_, '_>, operator: &str, needed: &str, operand: &Operand) {
+    let Operand::Value(value) = operand else { return };
+    let found = value.type_name();
+    if found != needed {
+        parser.problems.note(Stage::Operand, || {
+            format!(
+                "Incorrect operand type for operator or function; operator or function: {operator}, operand type: {found}"
+            )
+        });
+    }
+}

@@ -1,0 +1,117 @@
+//! The compact form: round trip, one form per item, and no bytes that it does not survive.
+
+use beringia_item::{AttributeValue, CodecError, Item, MAX_DEPTH, decode_item, encode_item, item_size};
+use proptest::prelude::*;
+
+use crate::strategies::{any_item, item_of, nested};
+
+#[test]
+fn small_values_take_few_bytes() {
+    let item = Item::from([
+        ("id".to_owned(), AttributeValue::S("abc".to_owned())),
+        ("n".to_owned(), AttributeValue::N(42.into())),
+        ("x".to_owned(), AttributeValue::Bool(true)),
+    ]);
+    assert_eq!(
+        encode_item(&item).as_ref(),
+        b"\x01\x03\x02id\x03\x03abc\x01n\x04\x00\x2a\x01x\x02"
+    );
+}
+
+#[test]
+fn the_empty_item_has_a_form() {
+    assert_eq!(decode_item(&encode_item(&Item::new())), Ok(Item::new()));
+}
+
+#[test]
+fn an_item_at_the_greatest_depth_is_read_back_and_a_deeper_one_is_refused() {
+    let deepest = item_of(nested(MAX_DEPTH - 1));
+    assert_eq!(decode_item(&encode_item(&deepest)), Ok(deepest));
+    let error = decode_item(&encode_item(&item_of(nested(MAX_DEPTH)))).unwrap_err();
+    assert_eq!(error.what, "values nest too deep");
+}
+
+#[test]
+fn bytes_that_nest_for_ever_do_not_overflow_the_stack() {
+    let mut bytes = b"\x01\x01\x01a".to_vec();
+    bytes.extend(b"\x06\x01".repeat(100_000));
+    assert_eq!(decode_item(&bytes).unwrap_err().what, "values nest too deep");
+}
+
+#[test]
+fn damage_is_named_with_its_place() {
+    let damaged = |bytes: &[u8]| decode_item(bytes).unwrap_err();
+    for (bytes, offset, what) in [
+        (&b""[..], 0, "it ends too early"),
+        (b"\x02\x00", 0, "the version of its form is unknown"),
+        (b"\x01\x00\x00", 2, "something follows the item"),
+        (b"\x01\x7f", 2, "a length points beyond the end"),
+        (b"\x01\x80\x00", 3, "an integer is not in its form"),
+        (b"\x01\x01\x01\xff\x00", 4, "a string is not UTF-8"),
+        (b"\x01\x01\x01a\x63", 5, "the type of a value is unknown"),
+        (
+            b"\x01\x02\x01b\x00\x01a\x00",
+            7,
+            "the names of attributes do not ascend",
+        ),
+        (b"\x01\x01\x01a\x08\x00", 6, "a set is empty"),
+        (
+            b"\x01\x01\x01a\x09\x02\x00\x02\x00\x01",
+            10,
+            "the members of a set do not ascend",
+        ),
+        (
+            b"\x01\x01\x01a\x04\x00\x0a",
+            7,
+            "a number is out of range or not in its form",
+        ),
+        (b"\x01\x01\x01a\x04\xff\xff\xff\xff\x7f", 10, "an integer is too great"),
+    ] {
+        assert_eq!(damaged(bytes), CodecError { offset, what }, "{bytes:02x?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_item_is_read_back_from_its_form(item in any_item()) {
+        let bytes = encode_item(&item);
+        prop_assert_eq!(decode_item(&bytes), Ok(item));
+    }
+
+    #[test]
+    fn the_form_is_about_as_long_as_the_size_that_dynamodb_counts(item in any_item()) {
+        // No more than a few bytes for each of the at most a hundred values in it.
+        prop_assert!(encode_item(&item).len() <= item_size(&item) + 400);
+    }
+
+    #[test]
+    fn every_proper_beginning_of_a_form_is_damaged(item in any_item(), cut in any::<prop::sample::Index>()) {
+        let bytes = encode_item(&item);
+        prop_assert!(decode_item(&bytes[..cut.index(bytes.len())]).is_err());
+    }
+
+    #[test]
+    fn a_form_with_a_byte_changed_is_damaged_or_the_only_form_of_another_item(
+        item in any_item(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
+        let mut bytes = encode_item(&item).to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok(other) = decode_item(&bytes) {
+            prop_assert_eq!(encode_item(&other), bytes);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_damaged_or_the_only_form_of_an_item(bytes in prop::collection::vec(0..16_u8, 0..40)) {
+        let bytes = [&[1], bytes.as_slice()].concat();
+        if let Ok(item) = decode_item(&bytes) {
+            prop_assert_eq!(encode_item(&item), bytes);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_item(&bytes);
+    }
+}

@@ -1,0 +1,206 @@
+//! DynamoDB's JSON: both ways, and what is said of JSON that is none.
+
+use beringia_item::{AttributeValue, JsonError, item_from_json, item_to_json, value_from_json, value_to_json};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::strategies::{any_item, any_value};
+
+const NEST: &str =
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit";
+const EMPTY: &str = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes";
+const SEVERAL: &str =
+    "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes";
+
+fn error(json: &Value, serialization: bool) -> String {
+    let error: JsonError = value_from_json(json.clone()).expect_err("no value");
+    assert_eq!(error.serialization, serialization, "{json}: {error}");
+    error.message
+}
+
+fn validation(json: &Value) -> String {
+    error(json, false)
+}
+
+fn invalid(json: &Value) -> String {
+    let message = validation(json);
+    message
+        .strip_prefix("One or more parameter values were invalid: ")
+        .unwrap_or(&message)
+        .to_owned()
+}
+
+#[test]
+fn all_ten_types_are_read_and_written() {
+    let json = json!({
+        "s": {"S": "text"}, "n": {"N": "-1.5"}, "b": {"B": "AP8="}, "bool": {"BOOL": false}, "null": {"NULL": true},
+        "l": {"L": [{"S": ""}, {"L": []}]}, "m": {"M": {"x": {"B": ""}}},
+        "ss": {"SS": ["", "a"]}, "ns": {"NS": ["-2", "0", "10"]}, "bs": {"BS": ["AA==", "/w=="]},
+    });
+    assert_eq!(item_to_json(&item_from_json(json.clone()).unwrap()), json);
+}
+
+#[test]
+fn numbers_are_returned_in_plain_form() {
+    let number = value_from_json(json!({"N": "+0012.50E2"})).unwrap();
+    assert_eq!(value_to_json(&number), json!({"N": "1250"}));
+}
+
+#[test]
+fn a_value_has_exactly_one_type() {
+    for json in [
+        json!({}),
+        json!(null),
+        json!({"X": "a"}),
+        json!({"S": null}),
+        json!({"M": {"a": {}}}),
+        json!({"L": [{}]}),
+    ] {
+        assert_eq!(validation(&json), EMPTY);
+    }
+    assert_eq!(validation(&json!({"S": "a", "N": "1"})), SEVERAL);
+    assert_eq!(
+        value_from_json(json!({"S": "a", "N": null})),
+        Ok(AttributeValue::S("a".to_owned()))
+    );
+}
+
+#[test]
+fn null_must_be_true() {
+    for json in [json!({"NULL": false}), json!({"NULL": "no"})] {
+        assert_eq!(invalid(&json), "Null attribute value types must have the value of true");
+    }
+}
+
+#[test]
+fn sets_are_neither_empty_nor_do_members_repeat() {
+    assert_eq!(invalid(&json!({"SS": []})), "An string set  may not be empty");
+    assert_eq!(invalid(&json!({"NS": []})), "An number set  may not be empty");
+    assert_eq!(invalid(&json!({"BS": []})), "Binary sets should not be empty");
+    assert_eq!(
+        invalid(&json!({"SS": ["b", "a", "b"]})),
+        r#"Input collection ["a", "b", "b"] contains duplicates."#
+    );
+    assert_eq!(
+        invalid(&json!({"SS": ["", "", "z", "a"]})),
+        r#"Input collection ["", "", "z", "a"] contains duplicates."#
+    );
+    assert_eq!(
+        invalid(&json!({"NS": ["2", "1", "2.0"]})),
+        "Input collection contains duplicates."
+    );
+    assert_eq!(
+        invalid(&json!({"BS": ["/w==", "AA==", "AA=="]})),
+        r#"Input collection ["AA==","/w==","AA=="]of type BS contains duplicates."#
+    );
+}
+
+#[test]
+fn a_bad_number_is_named() {
+    assert_eq!(
+        validation(&json!({"N": "abc"})),
+        "The parameter cannot be converted to a numeric value: abc"
+    );
+    assert_eq!(
+        validation(&json!({"NS": ["1", ""]})),
+        "The parameter cannot be converted to a numeric value: "
+    );
+    assert_eq!(
+        validation(&json!({"L": [{"N": "1e126"}]})),
+        "Number overflow. Attempting to store a number with magnitude larger than supported range"
+    );
+}
+
+#[test]
+fn json_of_the_wrong_type_is_a_serialization_error() {
+    let (structure, field) = (
+        "Start of structure or map found where not expected",
+        "Unexpected field type",
+    );
+    for (json, message) in [
+        (json!("a"), "Unexpected value type in payload"),
+        (json!(1), "Unexpected value type in payload"),
+        (
+            json!([]),
+            "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue",
+        ),
+        (json!({"S": 1}), "NUMBER_VALUE cannot be converted to String"),
+        (json!({"N": 1.5}), "DECIMAL_VALUE cannot be converted to String"),
+        (json!({"N": true}), "TRUE_VALUE cannot be converted to String"),
+        (json!({"S": []}), "Unrecognized collection type class java.lang.String"),
+        (json!({"S": {}}), structure),
+        (json!({"BOOL": 1}), "NUMBER_VALUE cannot be converted to Boolean"),
+        (json!({"BOOL": "maybe"}), "Unexpected token received from parser"),
+        (json!({"B": 1}), "only base-64-encoded strings are convertible to bytes"),
+        (
+            json!({"B": []}),
+            "Unrecognized collection type class java.nio.ByteBuffer",
+        ),
+        (json!({"B": {}}), structure),
+        (
+            json!({"B": "23456"}),
+            "Base64 encoded length is expected a multiple of 4 bytes but found: 5",
+        ),
+        (json!({"B": "=+/="}), "Invalid last non-pad Base64 character dectected"),
+        (json!({"B": "+/+="}), "Invalid last non-pad Base64 character dectected"),
+        (json!({"L": "a"}), field),
+        (json!({"L": {}}), structure),
+        (json!({"SS": [1]}), "NUMBER_VALUE cannot be converted to String"),
+        (json!({"SS": [null]}), "NULL_VALUE cannot be converted to String"),
+        (json!({"M": "a"}), field),
+        (
+            json!({"M": []}),
+            "Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>",
+        ),
+    ] {
+        assert_eq!(error(&json, true), message, "{json}");
+    }
+}
+
+#[test]
+fn booleans_may_be_words() {
+    assert_eq!(value_from_json(json!({"BOOL": "Yes"})), Ok(AttributeValue::Bool(true)));
+    assert_eq!(value_from_json(json!({"BOOL": "0"})), Ok(AttributeValue::Bool(false)));
+    assert_eq!(value_from_json(json!({"NULL": "true"})), Ok(AttributeValue::Null));
+}
+
+#[test]
+fn an_attribute_has_a_name() {
+    for json in [json!({"": {"S": "a"}}), json!({"a": {"M": {"": {"S": "a"}}}})] {
+        assert_eq!(item_from_json(json).unwrap_err().message, "Empty attribute name");
+    }
+}
+
+/// Wraps a string into maps.
+fn wrapped(maps: usize) -> Value {
+    (0..maps).fold(json!({"S": "leaf"}), |inner, _| json!({"M": {"n": inner}}))
+}
+
+#[test]
+fn thirty_one_maps_around_a_value_are_taken_and_a_thirty_second_is_not() {
+    assert!(item_from_json(json!({"data": wrapped(31)})).is_ok());
+    assert_eq!(item_from_json(json!({"data": wrapped(32)})).unwrap_err().message, NEST);
+    let lists = (0..32).fold(json!({"S": "leaf"}), |inner, _| json!({"L": [inner]}));
+    assert_eq!(validation(&lists), NEST);
+}
+
+proptest! {
+    #[test]
+    fn an_item_is_read_back_from_its_json(item in any_item()) {
+        prop_assert_eq!(item_from_json(item_to_json(&item)), Ok(item));
+    }
+
+    #[test]
+    fn serializing_writes_the_text_of_the_json(item in any_item()) {
+        prop_assert_eq!(serde_json::to_string(&item).unwrap(), item_to_json(&item).to_string());
+    }
+
+    #[test]
+    fn json_that_is_no_value_never_panics(value in any_value(), text in "[A-Z\"{}:\\[\\],a1]{0,24}") {
+        let _ = serde_json::from_str(&text).map(value_from_json);
+        // A value's own JSON inside other types.
+        for name in ["S", "N", "B", "BOOL", "L", "M", "SS", "NS", "BS"] {
+            let _ = value_from_json(json!({name: value_to_json(&value)}));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Versions are totally ordered, and vectors form a lattice.
+
+use beringia_clock::HybridTime;
+use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version, VersionVector};
+use proptest::{collection, prelude::*};
+
+fn region(name: &str) -> Region {
+    Region::new(name).expect("a region's name")
+}
+
+fn any_region() -> impl Strategy<Value = Region> {
+    prop_oneof![Just("ap-northeast-1"), Just("eu-west-1"), Just("us-east-1")].prop_map(region)
+}
+
+fn any_version() -> impl Strategy<Value = Version> {
+    (0..4_u64, 0..3_u16, any_region(), 1..5_u64).prop_map(|(millis, counter, origin, sequence)| Version {
+        time: HybridTime::from_parts(millis, counter),
+        origin,
+        sequence,
+    })
+}
+
+fn any_vector() -> impl Strategy<Value = VersionVector> {
+    collection::vec((any_region(), 0..6_u64), 0..4).prop_map(VersionVector::from_iter)
+}
+
+fn merged(one: &VersionVector, other: &VersionVector) -> VersionVector {
+    let mut merged = one.clone();
+    merged.merge(other);
+    merged
+}
+
+fn mutation(version: Version, vector: VersionVector) -> Mutation {
+    let unit = Unit {
+        first: version.sequence,
+        last: version.sequence,
+    };
+    let key = KeyBytes::from(vec![0, 0, 1]);
+    Mutation {
+        table: TableId(9),
+        key,
+        version,
+        vector,
+        image: None,
+        cause: Cause::Client,
+        unit,
+    }
+}
+
+#[test]
+fn region_names_are_checked() {
+    for name in ["a", "us-east-1", "x2345678901234567890123456789012"] {
+        assert_eq!(
+            Region::new(name).map(|region| region.as_str().to_owned()).as_deref(),
+            Ok(name)
+        );
+    }
+    for name in [
+        "",
+        "1a",
+        "-a",
+        "US-EAST-1",
+        "a_b",
+        "a b",
+        "ä",
+        "x23456789012345678901234567890123",
+    ] {
+        assert!(Region::new(name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn time_decides_before_the_region_and_the_region_before_the_sequence() {
+    let version = |millis, origin, sequence| Version {
+        time: HybridTime::from_parts(millis, 0),
+        origin: region(origin),
+        sequence,
+    };
+    assert!(version(2, "a", 1) > version(1, "z", 9));
+    assert!(version(1, "b", 1) > version(1, "a", 9));
+    assert!(version(1, "a", 2) > version(1, "a", 1));
+}
+
+#[test]
+fn a_table_id_is_shown_as_a_uuid() {
+    assert_eq!(TableId::CATALOG.to_string(), "00000000-0000-0000-0000-000000000001");
+}
+
+proptest! {
+    #[test]
+    fn versions_are_totally_ordered(one in any_version(), other in any_version(), third in any_version()) {
+        prop_assert_eq!(one.cmp(&other), other.cmp(&one).reverse());
+        prop_assert_eq!(one == other, one.cmp(&other).is_eq());
+        if one <= other && other <= third {
+            prop_assert!(one <= third);
+        }
+    }
+
+    #[test]
+    fn the_versions_order_does_not_depend_on_who_compares(mut versions in collection::vec(any_version(), 0..8)) {
+        let greatest = versions.iter().max().cloned();
+        versions.reverse();
+        prop_assert_eq!(versions.iter().max().cloned(), greatest);
+    }
+
+    #[test]
+    fn merging_is_commutative_associative_and_idempotent(
+        one in any_vector(), other in any_vector(), third in any_vector(),
+    ) {
+        prop_assert_eq!(merged(&one, &other), merged(&other, &one));
+        prop_assert_eq!(merged(&merged(&one, &other), &third), merged(&one, &merged(&other, &third)));
+        prop_assert_eq!(merged(&one, &one), one);
+    }
+
+    #[test]
+    fn a_merge_is_the_least_vector_that_dominates_both(
+        one in any_vector(), other in any_vector(), third in any_vector(),
+    ) {
+        let merge = merged(&one, &other);
+        prop_assert!(merge.dominates(&one) && merge.dominates(&other));
+        prop_assert_eq!(third.dominates(&merge), third.dominates(&one) && third.dominates(&other));
+    }
+
+    #[test]
+    fn domination_is_a_partial_order(one in any_vector(), other in any_vector(), third in any_vector()) {
+        prop_assert!(one.dominates(&one));
+        prop_assert!(one.dominates(&VersionVector::default()));
+        prop_assert_eq!(one.dominates(&other) && other.dominates(&one), one == other);
+        if one.dominates(&other) && other.dominates(&third) {
+            prop_assert!(one.dominates(&third));
+        }
+    }
+
+    #[test]
+    fn a_vector_covers_exactly_the_versions_up_to_its_entries(vector in any_vector(), version in any_version()) {
+        prop_assert_eq!(vector.covers(&version), version.sequence <= vector.get(&version.origin));
+        let mut advanced = vector.clone();
+        advanced.advance(&version.origin, version.sequence);
+        prop_assert!(advanced.covers(&version) && advanced.dominates(&vector));
+        prop_assert_eq!(advanced == vector, vector.covers(&version));
+    }
+
+    #[test]
+    fn no_two_mutations_that_respect_causality_know_of_each_other(
+        one in any_version(), other in any_version(), vector in any_vector(),
+    ) {
+        // Whoever wrote second with the other's write applied; the first cannot have had the second's.
+        let first = mutation(one, VersionVector::default());
+        let mut knowing = vector;
+        knowing.advance(&first.version.origin, first.version.sequence);
+        let second = mutation(other, knowing);
+        if first.origin() == second.origin() {
+            prop_assert_eq!(second.knew_of(&first.version), first.version.sequence < second.version.sequence);
+        } else {
+            prop_assert!(second.knew_of(&first.version) && !first.knew_of(&second.version));
+        }
+    }
+}

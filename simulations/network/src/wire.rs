@@ -1,0 +1,353 @@
+//! One direction of one connection: what is on the way, and when it arrives.
+
+use std::{collections::VecDeque, io, task::Waker, time::Duration};
+
+use beringia_clock::SeededRandomness;
+use bytes::{Buf, Bytes};
+use tokio::{io::ReadBuf, time::Instant};
+
+use crate::{
+    medium::{Medium, stretched},
+    settings::LinkMode,
+};
+
+/// What Ethernet leaves of 1,500 bytes to TCP.
+const PACKET_BYTES: usize = 1_460;
+/// What keeping a piece costs beside its bytes. Counted, so that many small pieces are bounded too.
+const FLIGHT_COST_BYTES: usize = 64;
+
+/// Something that crosses the link.
+#[derive(Debug, Clone)]
+pub(crate) enum Cargo {
+    Bytes(Bytes),
+    /// The sender shut its side down.
+    End,
+    /// The sender is gone.
+    Failure(io::ErrorKind),
+    /// One half of opening a connection.
+    Handshake,
+}
+
+/// Cargo on the way.
+#[derive(Debug, Clone)]
+struct Flight {
+    cargo: Cargo,
+    /// When the transmitter is done with it.
+    sent: Instant,
+    /// How long it travels after that.
+    travel: Duration,
+    /// When it arrives: no earlier than what went before it.
+    due: Instant,
+    /// It had arrived when the link was cut, so the cut does not concern it.
+    arrived: bool,
+}
+
+/// Bytes that entered at one moment travel in one packet: the fate of a packet must not depend on how many reads it
+/// took to see it.
+#[derive(Debug)]
+struct Packet {
+    entered: Instant,
+    room_bytes: usize,
+    misfortune: Duration,
+}
+
+/// Whom a wire belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The first packet of a connection that is being opened; the dialling region waits for its arrival.
+    Opening,
+    /// What the dialling region reads, before its connection is open.
+    Answering,
+    /// What a region reads from an open connection.
+    Established,
+}
+
+/// What a wire gives to its reader.
+pub(crate) enum Delivery {
+    /// Bytes, or the end of the stream if there are none.
+    Bytes,
+    Handshake,
+    Failure(io::ErrorKind),
+    /// Nothing yet, and nothing before that moment, if it is known.
+    Nothing(Option<Instant>),
+}
+
+/// What is to happen to a write.
+pub(crate) enum WriteFate {
+    Pass,
+    /// The peer is gone, and the news is still on its way: the bytes are lost, as they are in a kernel's buffer.
+    Swallow,
+    Fail(io::ErrorKind),
+}
+
+/// One direction of one connection, seen by its reader.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) role: Role,
+    randomness: SeededRandomness,
+    flights: VecDeque<Flight>,
+    in_flight_cost_bytes: usize,
+    pub(crate) in_flight_bytes: usize,
+    packet: Option<Packet>,
+    last_due: Option<Instant>,
+    /// Nothing more comes from the sender.
+    sender_done: bool,
+    /// The reader saw the end of the stream.
+    ended: bool,
+    severed: Option<io::ErrorKind>,
+    /// The news that the reader's own writes fail.
+    write_failure: Option<Flight>,
+    pub(crate) reader: Option<Waker>,
+    pub(crate) writer: Option<Waker>,
+}
+
+impl Wire {
+    pub(crate) fn new(role: Role, randomness: SeededRandomness) -> Self {
+        Self {
+            role,
+            randomness,
+            flights: VecDeque::new(),
+            in_flight_cost_bytes: 0,
+            in_flight_bytes: 0,
+            packet: None,
+            last_due: None,
+            sender_done: false,
+            ended: false,
+            severed: None,
+            write_failure: None,
+            reader: None,
+            writer: None,
+        }
+    }
+
+    pub(crate) fn severed(&self) -> Option<io::ErrorKind> {
+        self.severed
+    }
+
+    /// Whether to take more from the sender.
+    pub(crate) fn has_room(&self, medium: &Medium) -> bool {
+        !self.sender_done && medium.mode == LinkMode::Open && self.in_flight_cost_bytes < medium.in_flight_bytes_max()
+    }
+
+    /// Whether bytes can go to the reader without being kept here.
+    pub(crate) fn is_transparent(&self, medium: &Medium) -> bool {
+        medium.is_transparent() && self.flights.is_empty() && !self.sender_done
+    }
+
+    /// Sends `cargo` on its way at `now`.
+    pub(crate) fn send(&mut self, cargo: Cargo, medium: &mut Medium, round_trip: Duration, now: Instant) {
+        match cargo {
+            Cargo::Bytes(bytes) if medium.treats_packets_alike() => {
+                self.put(Cargo::Bytes(bytes), Duration::ZERO, medium, now);
+            }
+            Cargo::Bytes(mut bytes) => {
+                while !bytes.is_empty() {
+                    let packet = self.packet_with_room(medium, round_trip, now);
+                    let piece = bytes.split_to(packet.room_bytes.min(bytes.len()));
+                    packet.room_bytes -= piece.len();
+                    let misfortune = packet.misfortune;
+                    self.put(Cargo::Bytes(piece), misfortune, medium, now);
+                }
+            }
+            signal => {
+                self.sender_done |= matches!(signal, Cargo::End | Cargo::Failure(_));
+                let misfortune = medium.misfortune(&self.randomness, round_trip);
+                self.put(signal, misfortune, medium, now);
+            }
+        }
+    }
+
+    fn packet_with_room(&mut self, medium: &Medium, round_trip: Duration, now: Instant) -> &mut Packet {
+        let current = self
+            .packet
+            .take()
+            .filter(|packet| packet.entered == now && packet.room_bytes > 0);
+        self.packet.insert(current.unwrap_or_else(|| Packet {
+            entered: now,
+            room_bytes: PACKET_BYTES,
+            misfortune: medium.misfortune(&self.randomness, round_trip),
+        }))
+    }
+
+    fn put(&mut self, cargo: Cargo, misfortune: Duration, medium: &mut Medium, now: Instant) {
+        let bytes = cargo.len();
+        let sent = medium.transmit(bytes, now);
+        let travel = medium.settings.delay + misfortune;
+        let due = self.in_order(sent + travel);
+        self.in_flight_bytes += bytes;
+        self.in_flight_cost_bytes += bytes + FLIGHT_COST_BYTES;
+        self.flights.push_back(Flight {
+            cargo,
+            sent,
+            travel,
+            due,
+            arrived: false,
+        });
+    }
+
+    fn in_order(&mut self, due: Instant) -> Instant {
+        let due = self.last_due.map_or(due, |last_due| last_due.max(due));
+        self.last_due = Some(due);
+        due
+    }
+
+    /// Gives the reader what has arrived.
+    pub(crate) fn deliver(&mut self, buffer: &mut ReadBuf<'_>, mode: LinkMode, now: Instant) -> Delivery {
+        if let Some(kind) = self.severed {
+            return Delivery::Failure(kind);
+        }
+        let filled_before = buffer.filled().len();
+        while let Some(flight) = self.flights.front_mut() {
+            let is_first = buffer.filled().len() == filled_before;
+            if !flight.has_arrived(mode, now) {
+                let next = (mode == LinkMode::Open).then_some(flight.due);
+                return if is_first {
+                    Delivery::Nothing(next)
+                } else {
+                    Delivery::Bytes
+                };
+            }
+            if let Cargo::Bytes(bytes) = &mut flight.cargo {
+                let taken = bytes.len().min(buffer.remaining());
+                buffer.put_slice(&bytes[..taken]);
+                bytes.advance(taken);
+                let is_empty = bytes.is_empty();
+                self.in_flight_bytes -= taken;
+                self.in_flight_cost_bytes -= taken;
+                if !is_empty {
+                    return Delivery::Bytes;
+                }
+                self.drop_front();
+                continue;
+            }
+            if !is_first {
+                return Delivery::Bytes;
+            }
+            return match self.drop_front() {
+                Some(Cargo::Failure(kind)) => {
+                    self.severed = Some(kind);
+                    Delivery::Failure(kind)
+                }
+                Some(Cargo::Handshake) => Delivery::Handshake,
+                Some(Cargo::End | Cargo::Bytes(_)) | None => {
+                    self.ended = true;
+                    Delivery::Bytes
+                }
+            };
+        }
+        if self.ended || buffer.filled().len() > filled_before {
+            return Delivery::Bytes;
+        }
+        Delivery::Nothing(None)
+    }
+
+    fn drop_front(&mut self) -> Option<Cargo> {
+        self.in_flight_cost_bytes -= FLIGHT_COST_BYTES;
+        self.flights.pop_front().map(|flight| flight.cargo)
+    }
+
+    /// What is to happen to a write of the region that reads this wire.
+    pub(crate) fn write_fate(&mut self, mode: LinkMode, now: Instant) -> WriteFate {
+        if let Some(kind) = self.severed {
+            return WriteFate::Fail(kind);
+        }
+        match &self.write_failure {
+            None => WriteFate::Pass,
+            Some(Flight {
+                cargo: Cargo::Failure(kind),
+                ..
+            }) if self.write_failure_arrived(mode, now) => WriteFate::Fail(*kind),
+            Some(_) => WriteFate::Swallow,
+        }
+    }
+
+    fn write_failure_arrived(&self, mode: LinkMode, now: Instant) -> bool {
+        self.write_failure
+            .as_ref()
+            .is_some_and(|flight| flight.has_arrived(mode, now))
+    }
+
+    /// A write found the peer gone at `now`; that was learned `way_there` later by the peer's machine, whose answer
+    /// crosses this link.
+    pub(crate) fn fail_writes(&mut self, kind: io::ErrorKind, way_there: Duration, medium: &Medium, now: Instant) {
+        let (sent, travel) = (now + way_there, medium.settings.delay);
+        let flight = Flight {
+            cargo: Cargo::Failure(kind),
+            sent,
+            travel,
+            due: sent + travel,
+            arrived: false,
+        };
+        self.write_failure.get_or_insert(flight);
+    }
+
+    /// The sender's process crashed: what is on the way arrives, then the news.
+    pub(crate) fn lose_sender(&mut self, medium: &mut Medium, round_trip: Duration, now: Instant) {
+        let kind = io::ErrorKind::ConnectionReset;
+        if !self.sender_done {
+            self.send(Cargo::Failure(kind), medium, round_trip, now);
+        }
+        self.fail_writes(kind, Duration::ZERO, medium, now);
+    }
+
+    /// Breaks the connection for its reader at once.
+    pub(crate) fn sever(&mut self, kind: io::ErrorKind) {
+        self.severed.get_or_insert(kind);
+        self.flights.clear();
+        self.in_flight_bytes = 0;
+        self.in_flight_cost_bytes = 0;
+    }
+
+    /// The link is cut at `now`: only what has arrived is still delivered.
+    pub(crate) fn on_cut(&mut self, now: Instant) {
+        for flight in self.flights.iter_mut().chain(self.write_failure.as_mut()) {
+            flight.arrived |= flight.due <= now;
+        }
+    }
+
+    /// The link is open again: what was on the way is transmitted once more.
+    pub(crate) fn on_heal(&mut self, medium: &mut Medium, now: Instant) {
+        self.last_due = None;
+        let travel = medium.settings.delay;
+        for flight in self
+            .flights
+            .iter_mut()
+            .chain(self.write_failure.as_mut())
+            .filter(|flight| !flight.arrived)
+        {
+            flight.sent = medium.transmit(flight.cargo.len(), now);
+            flight.travel = travel;
+            flight.due = flight.sent + travel;
+            self.last_due = Some(flight.due);
+        }
+    }
+
+    /// What is waiting for the transmitter at `now` takes `stretch` times as long.
+    pub(crate) fn on_bandwidth(&mut self, stretch: f64, now: Instant) {
+        let mut previous_due = None;
+        for flight in &mut self.flights {
+            if flight.sent > now {
+                flight.sent = stretched(flight.sent, now, stretch);
+                let due = flight.sent + flight.travel;
+                flight.due = previous_due.map_or(due, |previous: Instant| previous.max(due));
+            }
+            previous_due = Some(flight.due);
+        }
+        self.last_due = previous_due;
+    }
+}
+
+impl Flight {
+    fn has_arrived(&self, mode: LinkMode, now: Instant) -> bool {
+        self.arrived || (mode == LinkMode::Open && self.due <= now)
+    }
+}
+
+impl Cargo {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::End | Self::Failure(_) | Self::Handshake => 0,
+        }
+    }
+}

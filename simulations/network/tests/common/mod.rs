@@ -1,0 +1,83 @@
+//! A network of three regions in memory, and reads and writes that say when they happened.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::time::Duration;
+
+use beringia_clock::SeededRandomness;
+use beringia_network::{Direction, Listener, MemoryTransport, Network, Shaped};
+use futures_util::StreamExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    time::Instant,
+};
+
+pub(crate) type Connection = Shaped<DuplexStream>;
+
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+pub(crate) fn network(seed: u64) -> Network {
+    Network::new(["a", "b", "c"], &SeededRandomness::new(seed))
+}
+
+pub(crate) struct World {
+    pub(crate) network: Network,
+    pub(crate) transport: MemoryTransport,
+    pub(crate) at_b: Listener,
+    began: Instant,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let network = network(seed);
+        let transport = MemoryTransport::new(network.clone());
+        let at_b = transport.listen("b");
+        Self {
+            network,
+            transport,
+            at_b,
+            began: Instant::now(),
+        }
+    }
+
+    /// Milliseconds of virtual time since the beginning.
+    pub(crate) fn now_ms(&self) -> u128 {
+        self.began.elapsed().as_millis()
+    }
+
+    /// A connection that a dialled and b accepted: a's end, then b's.
+    pub(crate) async fn connected(&mut self) -> (Connection, Connection) {
+        let near = self.transport.dial("a", "b").await.expect("b listens");
+        let far = self.at_b.next().await.expect("still listening").expect("accepted");
+        (near, far)
+    }
+
+    /// The same, and from now on a link takes `delay_ms` in each direction.
+    pub(crate) async fn connected_with_delay(&mut self, delay_ms: u64) -> (Connection, Connection) {
+        let ends = self.connected().await;
+        self.network
+            .delay("a", "b", Direction::Both, ms(delay_ms), ms(0))
+            .expect("valid");
+        ends
+    }
+}
+
+pub(crate) async fn write(to: &mut Connection, bytes: &[u8]) {
+    to.write_all(bytes).await.expect("written");
+}
+
+pub(crate) async fn read_exactly(from: &mut Connection, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    from.read_exact(&mut bytes).await.expect("read");
+    bytes
+}
+
+/// `count` bytes that differ from their neighbours, so that a lost or swapped one shows.
+pub(crate) fn pattern(count: usize) -> Vec<u8> {
+    (0..count)
+        .map(|index| u8::try_from(index * 31 % 251).expect("below 251"))
+        .collect()
+}

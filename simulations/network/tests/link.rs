@@ -1,0 +1,457 @@
+//! When bytes arrive through an open link, to the millisecond of virtual time.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+mod common;
+
+use std::{
+    io::ErrorKind,
+    sync::{Arc, Mutex},
+};
+
+use beringia_network::{Direction, IN_FLIGHT_BYTES_MAX, LinkMode, MemoryTransport, NetworkError, Tap};
+use common::{World, ms, network, pattern, read_exactly, write};
+use futures_util::StreamExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep, timeout},
+};
+
+#[tokio::test(start_paused = true)]
+async fn bytes_arrive_one_delay_after_they_were_written() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected().await;
+    assert_eq!(world.now_ms(), 0, "a link adds nothing until it is told to");
+    world
+        .network
+        .delay("a", "b", Direction::OneWay, ms(30), ms(0))
+        .expect("valid");
+    world
+        .network
+        .delay("b", "a", Direction::OneWay, ms(7), ms(0))
+        .expect("valid");
+    write(&mut near, b"ping").await;
+    assert_eq!(read_exactly(&mut far, 4).await, b"ping");
+    assert_eq!(world.now_ms(), 30);
+    write(&mut far, b"pong").await;
+    assert_eq!(read_exactly(&mut near, 4).await, b"pong");
+    assert_eq!(world.now_ms(), 37);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_opens_after_both_delays() {
+    let mut world = World::new(1);
+    world
+        .network
+        .delay("a", "b", Direction::OneWay, ms(30), ms(0))
+        .expect("valid");
+    world
+        .network
+        .delay("b", "a", Direction::OneWay, ms(12), ms(0))
+        .expect("valid");
+    let (dialled, accepted) = {
+        let transport = world.transport.clone();
+        tokio::join!(transport.dial("a", "b"), world.at_b.next())
+    };
+    assert_eq!(world.now_ms(), 42);
+    let numbers = (
+        dialled.expect("open").connection(),
+        accepted.and_then(Result::ok).expect("open").connection(),
+    );
+    assert_eq!(
+        numbers,
+        (Some(1), Some(1)),
+        "both ends know the connection by one number"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn dialling_where_nobody_listens_is_refused_after_a_round_trip() {
+    let world = World::new(1);
+    world
+        .network
+        .delay("a", "c", Direction::Both, ms(50), ms(0))
+        .expect("valid");
+    let refused = world.transport.dial("a", "c").await.err().expect("nobody listens in c");
+    assert_eq!((refused.kind(), world.now_ms()), (ErrorKind::ConnectionRefused, 100));
+
+    drop(world.transport.listen("c"));
+    let refused = world
+        .transport
+        .dial("a", "c")
+        .await
+        .err()
+        .expect("nobody listens in c any more");
+    assert_eq!((refused.kind(), world.now_ms()), (ErrorKind::ConnectionRefused, 200));
+
+    let nowhere = world
+        .transport
+        .dial("a", "mars")
+        .await
+        .err()
+        .expect("there is no such region");
+    assert_eq!(nowhere.kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        nowhere.to_string(),
+        "no region is called \"mars\"; expected one of a, b, c"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn bandwidth_spaces_packets_and_is_shared_by_the_connections_of_a_link() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected().await;
+    let (mut other_near, mut other_far) = world.connected().await;
+    world
+        .network
+        .delay("a", "b", Direction::Both, ms(100), ms(0))
+        .expect("valid");
+    // 8 Mbit/s are 1,000 bytes in a millisecond.
+    world
+        .network
+        .bandwidth("a", "b", Direction::OneWay, Some(8.0))
+        .expect("valid");
+    write(&mut near, &pattern(40_000)).await;
+    let reading = tokio::spawn(async move { read_exactly(&mut far, 40_000).await });
+    tokio::task::yield_now().await;
+    write(&mut other_near, b"!").await;
+    read_exactly(&mut other_far, 1).await;
+    assert_eq!(
+        world.now_ms(),
+        141,
+        "it waited for the other connection's 40 ms, and rounds up"
+    );
+    assert_eq!(reading.await.expect("read"), pattern(40_000));
+
+    write(&mut other_near, b"!").await;
+    read_exactly(&mut other_far, 1).await;
+    assert_eq!(world.now_ms(), 242, "an idle link transmits at once");
+    world
+        .network
+        .bandwidth("a", "b", Direction::OneWay, None)
+        .expect("valid");
+    write(&mut other_near, &pattern(40_000)).await;
+    read_exactly(&mut other_far, 40_000).await;
+    assert_eq!(world.now_ms(), 342);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_packet_does_not_wait_for_the_last() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(100).await;
+    world
+        .network
+        .bandwidth("a", "b", Direction::OneWay, Some(8.0))
+        .expect("valid");
+    write(&mut near, &pattern(50_000)).await;
+    read_exactly(&mut far, 1_000).await;
+    assert_eq!(world.now_ms(), 102, "one packet of 1,460 bytes");
+    read_exactly(&mut far, 49_000).await;
+    assert_eq!(world.now_ms(), 150);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_bandwidth_frees_what_was_waiting_for_it() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(100).await;
+    // 50,000 bytes take 50 s.
+    world
+        .network
+        .bandwidth("a", "b", Direction::OneWay, Some(0.008))
+        .expect("valid");
+    write(&mut near, &pattern(50_000)).await;
+    read_exactly(&mut far, 1_460).await;
+    assert_eq!(world.now_ms(), 1_560);
+    world
+        .network
+        .bandwidth("a", "b", Direction::OneWay, Some(8.0))
+        .expect("valid");
+    read_exactly(&mut far, 50_000 - 1_460).await;
+    // At 1,560 ms 1,560 bytes had been sent; the other 48,440 take 48.44 ms.
+    assert_eq!(world.now_ms(), 1_560 + 49 + 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jitter_delays_each_packet_differently_and_keeps_their_order() {
+    let mut world = World::new(7);
+    let (mut near, mut far) = world.connected().await;
+    world
+        .network
+        .delay("a", "b", Direction::OneWay, ms(20), ms(40))
+        .expect("valid");
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&arrivals);
+    let began = tokio::time::Instant::now();
+    let reading = tokio::spawn(async move {
+        for index in 0..100_u8 {
+            assert_eq!(read_exactly(&mut far, 1).await, [index]);
+            noted.lock().expect("not poisoned").push(began.elapsed());
+        }
+    });
+    for index in 0..100_u8 {
+        write(&mut near, &[index]).await;
+        sleep(ms(10)).await;
+    }
+    reading.await.expect("in order");
+    let arrivals = arrivals.lock().expect("not poisoned");
+    let delays: Vec<_> = arrivals
+        .iter()
+        .zip(0..)
+        .map(|(arrival, index)| *arrival - ms(10) * index)
+        .collect();
+    assert!(
+        delays.iter().all(|delay| (ms(20)..=ms(61)).contains(delay)),
+        "{delays:?}"
+    );
+    let (shortest, longest) = (delays.iter().min(), delays.iter().max());
+    assert!(
+        shortest < Some(&ms(25)) && longest > Some(&ms(50)),
+        "of 100 some are short and some long: {delays:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_packet_comes_a_retransmission_later_and_nothing_is_missing() {
+    let mut world = World::new(3);
+    let (mut near, mut far) = world.connected_with_delay(50).await;
+    world.network.loss("a", "b", Direction::OneWay, 20.0).expect("valid");
+    let mut delays = Vec::new();
+    for index in 0..200_u8 {
+        let before = world.now_ms();
+        write(&mut near, &[index]).await;
+        assert_eq!(read_exactly(&mut far, 1).await, [index]);
+        delays.push(world.now_ms() - before);
+    }
+    // The timeout is the round trip of 100 ms and 200 more; it doubles with each further loss.
+    let of_losses = |losses: u32| 50 + 300 * (2_u128.pow(losses) - 1);
+    let possible: Vec<u128> = (0..=15).map(of_losses).collect();
+    assert!(delays.iter().all(|delay| possible.contains(delay)), "{delays:?}");
+    let count = |losses| delays.iter().filter(|delay| **delay == of_losses(losses)).count();
+    assert!(
+        (130..=180).contains(&count(0)),
+        "four fifths are not lost: {}",
+        count(0)
+    );
+    assert!((15..=55).contains(&count(1)), "a sixth is lost once: {}", count(1));
+    assert!(count(2) > 0, "some are lost twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_stream_travels_like_data() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(25).await;
+    write(&mut near, b"bye").await;
+    near.shutdown().await.expect("shut down");
+    let mut rest = Vec::new();
+    far.read_to_end(&mut rest).await.expect("ended");
+    assert_eq!((rest.as_slice(), world.now_ms()), (b"bye".as_slice(), 25));
+    write(&mut far, b"and you").await;
+    assert_eq!(
+        read_exactly(&mut near, 7).await,
+        b"and you",
+        "only one direction was shut down"
+    );
+    assert_eq!(world.now_ms(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_learns_that_its_peer_is_gone_after_a_round_trip() {
+    let mut world = World::new(1);
+    let (mut near, far) = world.connected_with_delay(40).await;
+    drop(far);
+    near.write_all(b"into the void")
+        .await
+        .expect("the news is not here yet");
+    sleep(ms(79)).await;
+    near.write_all(b"still").await.expect("the news is not here yet");
+    sleep(ms(1)).await;
+    let failed = near.write_all(b"now").await.expect_err("the news is here");
+    assert_eq!(failed.kind(), ErrorKind::BrokenPipe);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_does_not_read_costs_bounded_memory_and_stops_the_writer() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(100).await;
+    // It looks at the first byte only, so that the link takes what it can.
+    let total = 3 * IN_FLIGHT_BYTES_MAX;
+    let writing = tokio::spawn(async move { near.write_all(&pattern(total)).await });
+    read_exactly(&mut far, 1).await;
+    assert!(timeout(ms(60_000), far.read_exact(&mut [])).await.is_ok());
+    sleep(ms(60_000)).await;
+    assert!(!writing.is_finished(), "the writer waits for the reader");
+    let in_flight = world.network.show()[0].bytes_in_flight;
+    assert!(in_flight > IN_FLIGHT_BYTES_MAX / 2, "the link is used: {in_flight}");
+    assert!(in_flight <= IN_FLIGHT_BYTES_MAX + 64 * 1024, "and bounded: {in_flight}");
+    let mut expected = pattern(total);
+    assert_eq!(read_exactly(&mut far, total - 1).await, expected.split_off(1));
+    writing.await.expect("done").expect("written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_small_pieces_are_bounded_as_well() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(10_000).await;
+    let writing = tokio::spawn(async move {
+        for _ in 0..200_000 {
+            write(&mut near, b"x").await;
+            tokio::task::yield_now().await;
+        }
+    });
+    let reading = timeout(ms(9_000), far.read_u8());
+    assert!(reading.await.is_err(), "nothing arrives in nine seconds");
+    let in_flight = world.network.show()[0].bytes_in_flight;
+    assert!(
+        in_flight <= IN_FLIGHT_BYTES_MAX.div_ceil(65),
+        "{in_flight} pieces of one byte cost more than their bytes"
+    );
+    writing.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn counters_and_settings_are_shown_for_every_directed_link() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected().await;
+    world
+        .network
+        .delay("a", "b", Direction::OneWay, ms(5), ms(0))
+        .expect("valid");
+    world.network.cut("a", "c", Direction::OneWay).expect("valid");
+    write(&mut near, b"12345").await;
+    read_exactly(&mut far, 5).await;
+    let shown = world.network.show();
+    let pairs: Vec<_> = shown
+        .iter()
+        .map(|link| (link.from.as_str(), link.to.as_str()))
+        .collect();
+    assert_eq!(
+        pairs,
+        [("a", "b"), ("a", "c"), ("b", "a"), ("b", "c"), ("c", "a"), ("c", "b")]
+    );
+    let (there, back) = (&shown[0], &shown[2]);
+    assert_eq!(
+        (there.bytes_delivered, there.connections, there.settings.delay),
+        (5, 1, ms(5))
+    );
+    assert_eq!(
+        (back.bytes_delivered, back.connections, back.settings.delay),
+        (0, 1, ms(0))
+    );
+    assert_eq!((shown[1].mode, shown[4].mode), (LinkMode::Cut, LinkMode::Open));
+    drop((near, far));
+    assert!(
+        world.network.show().iter().all(|link| link.connections == 0),
+        "closed connections are forgotten"
+    );
+}
+
+#[test]
+fn settings_out_of_bounds_are_refused_and_change_nothing() {
+    let network = network(1);
+    let both = Direction::Both;
+    let refused = [
+        (
+            network.loss("a", "b", both, 99.5),
+            "loss of 99.5 %; expected 0 to 99 %; to lose everything, cut the link",
+        ),
+        (
+            network.loss("a", "b", both, f64::NAN),
+            "loss of NaN %; expected 0 to 99 %; to lose everything, cut the link",
+        ),
+        (
+            network.bandwidth("a", "b", both, Some(0.0)),
+            "bandwidth of 0 Mbit/s; expected 0.001 to 1000000 Mbit/s",
+        ),
+        (
+            network.delay("a", "b", both, ms(600_001), ms(0)),
+            "delay of 600001 ms; expected at most 600000 ms",
+        ),
+        (
+            network.delay("a", "b", both, ms(0), ms(600_001)),
+            "jitter of 600001 ms; expected at most 600000 ms",
+        ),
+        (
+            network.cut("a", "a", both),
+            "a has no link to itself; expected two different regions",
+        ),
+        (
+            network.isolate("d"),
+            "no region is called \"d\"; expected one of a, b, c",
+        ),
+    ];
+    for (result, message) in refused {
+        assert_eq!(result.expect_err(message).to_string(), message);
+    }
+    assert_eq!(
+        network.heal("a", "x"),
+        Err(NetworkError::UnknownRegion {
+            name: "x".to_owned(),
+            known: ["a", "b", "c"].map(str::to_owned).to_vec(),
+        })
+    );
+    assert!(
+        network
+            .show()
+            .iter()
+            .all(|link| link.settings == Default::default() && link.mode == LinkMode::Open)
+    );
+}
+
+/// Who delivered what, and when.
+struct Trace {
+    began: Instant,
+    lines: Mutex<Vec<String>>,
+}
+
+impl Tap for Trace {
+    fn delivered(&self, from: &str, to: &str, connection: u64, bytes: &[u8]) {
+        let line = format!("{:?} {from}>{to} #{connection} {bytes:?}", self.began.elapsed());
+        self.lines.lock().expect("not poisoned").push(line);
+    }
+}
+
+/// Two regions talk over two connections through links with everything random in them.
+async fn traced_conversation(seed: u64) -> Vec<String> {
+    let network = network(seed);
+    let trace = Arc::new(Trace {
+        began: Instant::now(),
+        lines: Mutex::default(),
+    });
+    network.set_tap(trace.clone());
+    let transport = MemoryTransport::new(network.clone());
+    let mut at_b = transport.listen("b");
+    network.delay("a", "b", Direction::Both, ms(20), ms(30)).expect("valid");
+    network.loss("a", "b", Direction::Both, 10.0).expect("valid");
+    network.bandwidth("a", "b", Direction::Both, Some(1.0)).expect("valid");
+    let echo = tokio::spawn(async move {
+        while let Some(Ok(connection)) = at_b.next().await {
+            tokio::spawn(async move {
+                let (mut reader, mut writer) = tokio::io::split(connection);
+                let _ = tokio::io::copy(&mut reader, &mut writer).await;
+            });
+        }
+    });
+    for _ in 0..2 {
+        let mut near = transport.dial("a", "b").await.expect("open");
+        write(&mut near, &pattern(5_000)).await;
+        assert_eq!(read_exactly(&mut near, 5_000).await, pattern(5_000));
+    }
+    echo.abort();
+    let lines = trace.lines.lock().expect("not poisoned");
+    lines.clone()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
+    let run = |seed| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.expect("a runtime").block_on(traced_conversation(seed))
+    };
+    let first = run(11);
+    assert!(first.len() > 8, "{first:?}");
+    assert_eq!(first, run(11));
+    assert_ne!(first, run(12));
+}

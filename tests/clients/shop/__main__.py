@@ -1,0 +1,153 @@
+"""Runs the shop in several regions at once while a link is cut, then audits it as its owner would."""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import threading
+import time
+
+import boto3
+from botocore.config import Config
+
+from . import audit, model
+from .branch import Branch, Ledger
+from .goods import Goods
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="python -m shop", description=__doc__)
+    parser.add_argument("--endpoint", default="http://127.0.0.1:8000", help="the endpoint of all regions (default: %(default)s)")
+    parser.add_argument("--regions", default="us-east-1,eu-west-1,ap-northeast-1", help="the regions, the first one opens the shop")
+    parser.add_argument("--beringia", default="beringia", help="the command that runs beringia (default: %(default)s)")
+    parser.add_argument("--control", help="the control endpoint, if it is not beringia's default")
+    parser.add_argument("--rounds", type=int, default=20, help="rounds of shopping per region and phase (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the generated data (default: %(default)s)")
+    return parser.parse_args()
+
+
+class Beringia:
+    """The command line, as an operator uses it."""
+
+    def __init__(self, command, control):
+        self.command = shlex.split(command)
+        self.control = ["--control", control] if control else []
+
+    def __call__(self, *words):
+        """Runs a command and returns its lines of JSON."""
+        done = subprocess.run([*self.command, *words, "--format", "json", *self.control], capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"`beringia {' '.join(words)}` failed with {done.returncode}: {done.stdout}{done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def until(what, seconds, condition):
+    """Waits for a condition; it is an error if it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"waited {seconds} s in vain: {what}")
+        time.sleep(0.05)
+
+
+def open_shop(clients, home):
+    """Creates the table in the first region and replicas in the others."""
+    clients[home].create_table(**model.table_definition())
+    clients[home].get_waiter("table_exists").wait(TableName=model.TABLE, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    for region in clients:
+        if region != home:
+            until("the table to be ACTIVE", 60, lambda: status(clients[home]) == "ACTIVE")
+            clients[home].update_table(TableName=model.TABLE, ReplicaUpdates=[{"Create": {"RegionName": region}}])
+            until(f"the replica in {region}", 60, lambda: replica_status(clients[home], region) == "ACTIVE" and status(clients[region]) == "ACTIVE")
+
+
+def status(client):
+    try:
+        return client.describe_table(TableName=model.TABLE)["Table"]["TableStatus"]
+    except client.exceptions.ResourceNotFoundException:
+        return None
+
+
+def replica_status(client, region):
+    replicas = client.describe_table(TableName=model.TABLE)["Table"].get("Replicas", [])
+    return {replica["RegionName"]: replica["ReplicaStatus"] for replica in replicas}.get(region)
+
+
+def trade_everywhere(branches, rounds, own, roaming):
+    """All regions at once; an error in any of them is an error of the run."""
+    failures = []
+
+    def run(branch):
+        try:
+            branch.trade(rounds, own[branch.region], roaming)
+        except Exception as error:  # reported below, with its region
+            failures.append((branch.region, error))
+
+    threads = [threading.Thread(target=run, args=(branch,)) for branch in branches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        region, error = failures[0]
+        raise RuntimeError(f"the branch in {region} failed") from error
+
+
+def main():
+    options = arguments()
+    regions = options.regions.split(",")
+    beringia = Beringia(options.beringia, options.control)
+    config = Config(retries={"max_attempts": 1}, max_pool_connections=4)
+    credentials = {"aws_access_key_id": "shop", "aws_secret_access_key": "shop"}
+    session = lambda region: boto3.Session(region_name=region, **credentials)
+    clients = {region: session(region).client("dynamodb", endpoint_url=options.endpoint, config=config) for region in regions}
+    tables = {region: session(region).resource("dynamodb", endpoint_url=options.endpoint, config=config).Table(model.TABLE) for region in regions}
+
+    home = regions[0]
+    goods = Goods(options.seed, customers=30, regions=regions, stock_per_region=25)
+    open_shop(clients, home)
+    with tables[home].batch_writer() as batch:
+        for item in goods.items:
+            batch.put_item(Item=item)
+    beringia("converge", "--timeout", "60")
+    print(f"The shop is open in {', '.join(regions)}: {len(goods.customers)} customers, {len(goods.prices)} products.")
+
+    ledger = Ledger()
+    roaming = goods.customers[:5]
+    own = {region: goods.customers[5 + number :: len(regions)] for number, region in enumerate(regions)}
+    branches = [
+        Branch(region, tables[region], session(region).resource("dynamodb", endpoint_url=options.endpoint, config=config).meta.client, goods, ledger, options.seed)
+        for region in regions
+    ]
+    trade_everywhere(branches, options.rounds, own, roaming)
+    beringia("net", "isolate", regions[-1])
+    print(f"{regions[-1]} is cut off. All regions go on selling.")
+    trade_everywhere(branches, options.rounds, own, roaming)
+    beringia("net", "heal")
+    print("The links are healed.")
+    trade_everywhere(branches, options.rounds, own, roaming)
+
+    (converged,) = beringia("converge", "--timeout", "60")
+    print(f"Converged {converged['elapsed_ms']} ms after the last sale.")
+
+    items = audit.same_everywhere(tables)
+    audit.no_order_lost(items, ledger)
+    audit.stock_is_right(items, ledger, goods, regions)
+    audit.indexes_are_right(tables, items)
+    print(f"{len(ledger.orders)} orders, {len(ledger.shipped)} shipped, {ledger.sold_out} refused for want of stock: none lost, none torn, no piece sold twice.")
+    print(f"All {len(items)} items and their index entries are the same in every region.")
+
+    lost = audit.lost_cart_updates(items, ledger)
+    conflicts = beringia("conflicts", "--table", model.TABLE)
+    for customer, line, put, kept in lost:
+        print(f"  cart of customer {customer}: {line}: {put} put in, {kept} kept")
+    print(f"{len(ledger.cart_updates)} cart updates; {len(lost)} cart lines lost some to a newer cart from another region; {len(conflicts)} conflicts in the journal.")
+    disputed = {conflict["key"]["PK"]["S"] for conflict in conflicts if conflict["key"]["SK"]["S"] == "CART"}
+    strangers = {customer for customer, *_ in lost if f"CUSTOMER#{customer}" not in disputed}
+    assert not strangers, f"carts lost updates that no conflict explains: {sorted(strangers)}"
+    assert lost, "customers shopped on both sides of the cut, yet no cart update was lost: the cut did not happen"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+//! The `beringia` command as a user runs it.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+
+use crate::{cache, profile_directory, repository};
+
+/// The path of the `beringia` binary of this build; it is built first, so that it is never older than the tests.
+///
+/// # Panics
+/// Where it does not build.
+#[must_use]
+pub fn beringia() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let directory = profile_directory();
+            let mut build = Command::new(env!("CARGO"));
+            // The whole workspace's features, as the tests' own build has them: else dependencies would be built twice.
+            build
+                .args(["build", "--quiet", "--workspace", "--bin", "beringia"])
+                .current_dir(repository());
+            build
+                .arg("--target-dir")
+                .arg(directory.parent().expect("the profile lies in the target directory"));
+            if directory.ends_with("release") {
+                build.arg("--release");
+            }
+            let status = build.status().expect("cargo starts");
+            assert!(status.success(), "the beringia binary does not build");
+            directory.join("beringia")
+        })
+        .clone()
+}
+
+/// A control endpoint, and the command line that talks to it.
+#[derive(Debug, Clone)]
+pub struct Control(pub String);
+
+impl Control {
+    /// Runs `beringia WORDS --format json --control …` to its end.
+    ///
+    /// # Panics
+    /// Where the command does not start.
+    #[must_use]
+    pub fn output(&self, words: &[&str]) -> Output {
+        Command::new(beringia())
+            .args(words)
+            .args(["--format", "json", "--control", &self.0])
+            .output()
+            .expect("beringia starts")
+    }
+
+    /// Runs a command that must succeed and returns its lines of JSON.
+    ///
+    /// # Panics
+    /// Where the command fails, or prints something else.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Vec<Value> {
+        let output = self.output(words);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{words:?}: {}\n{text}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        text.lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{words:?} printed `{line}`: {error}"))
+            })
+            .collect()
+    }
+
+    /// Waits until all regions agree and returns what `converge` printed.
+    ///
+    /// # Panics
+    /// Where they do not agree within a minute.
+    #[must_use]
+    pub fn converge(&self) -> Value {
+        self.run(&["converge", "--timeout", "60"])
+            .pop()
+            .expect("converge prints a line")
+    }
+}
+
+/// The same binary, linked statically, so that it runs in a container that holds nothing else.
+///
+/// # Panics
+/// Where it does not build.
+#[must_use]
+pub fn static_beringia() -> PathBuf {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let directory = cache().join("static");
+    let status = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "beringia",
+            "--target",
+            &target,
+            "--target-dir",
+        ])
+        .arg(&directory)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .current_dir(repository())
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "the static beringia binary does not build");
+    directory.join(target).join("debug/beringia")
+}

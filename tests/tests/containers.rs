@@ -1,0 +1,223 @@
+//! Three regions as three containers on their own networks: one is disconnected, both sides write, it is connected again, all converge.
+//!
+//! Needs a Docker engine; where there is none the test says so and is skipped, unless `BERINGIA_REQUIRE_DOCKER` is set. The image is built
+//! `FROM scratch` out of a static binary, so nothing is pulled.
+
+mod engine;
+
+use std::time::Duration;
+
+use beringia_tests::{
+    command::{Control, static_beringia},
+    http::Connection,
+};
+use serde_json::json;
+use testcontainers::{
+    ContainerAsync, GenericImage, ImageExt,
+    core::{IntoContainerPort, Mount, WaitFor},
+    runners::AsyncRunner,
+};
+
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
+const IMAGE: &str = "beringia-tests";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn containers_converge_after_a_region_was_disconnected() {
+    let Some(docker) = engine::connect().await else { return };
+    engine::build_image(&docker, IMAGE, &static_beringia()).await;
+    // testcontainers speaks its own version of the API and takes the engine's address from the environment alone.
+    let bridge = engine::Bridge::open(&docker).await;
+    engine::run_ignored_test("disconnected_region", &bridge.address()).await;
+}
+
+/// One region in its container.
+struct Member {
+    container: ContainerAsync<GenericImage>,
+    region: &'static str,
+    dynamodb: String,
+    control: Control,
+}
+
+impl Member {
+    async fn start(region: &'static str, wan: &engine::Network) -> Self {
+        let address = |name: &str| wan.address(REGIONS.iter().position(|region| *region == name).expect("one of ours"));
+        let peers = REGIONS
+            .iter()
+            .filter(|peer| **peer != region)
+            .flat_map(|peer| ["--peer".to_owned(), format!("{peer}={}:9001", address(peer))]);
+        let command = [
+            "region", "--name", region, "--data", "/data", "--listen", "0.0.0.0", "--format", "json",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(
+            [
+                "--dynamodb-port",
+                "8001",
+                "--replication-port",
+                "9001",
+                "--control-port",
+                "9090",
+            ]
+            .map(str::to_owned),
+        )
+        .chain(peers);
+        let container = GenericImage::new(IMAGE, "latest")
+            .with_exposed_port(8001.tcp())
+            .with_exposed_port(9090.tcp())
+            .with_wait_for(WaitFor::message_on_stdout(r#""event":"ready""#))
+            .with_cmd(command)
+            .with_mount(Mount::tmpfs_mount("/data"))
+            // Its own network: here its clients reach it, whatever happens to the network between the regions.
+            .with_network(format!("{}-{region}", wan.name()))
+            .start()
+            .await
+            .unwrap_or_else(|error| panic!("the container of {region} starts: {error}"));
+        wan.connect(container.id(), &address(region)).await;
+        let dynamodb = format!(
+            "http://127.0.0.1:{}",
+            container.get_host_port_ipv4(8001).await.expect("its port is published")
+        );
+        let control = Control(format!(
+            "http://127.0.0.1:{}",
+            container.get_host_port_ipv4(9090).await.expect("its port is published")
+        ));
+        Self {
+            container,
+            region,
+            dynamodb,
+            control,
+        }
+    }
+
+    async fn call(&self, operation: &str, body: &serde_json::Value) -> serde_json::Value {
+        let mut connection = Connection::open(&self.dynamodb, self.region)
+            .await
+            .expect("the region is there");
+        let answer = connection.call(operation, &body.to_string()).await.expect("an answer");
+        assert_eq!(answer.status, 200, "{operation} in {}: {}", self.region, answer.json());
+        answer.json()
+    }
+
+    async fn put(&self, id: &str) {
+        self.call(
+            "PutItem",
+            &json!({"TableName": "things", "Item": {"id": {"S": id}, "from": {"S": self.region}}}),
+        )
+        .await;
+    }
+
+    async fn origin_of(&self, id: &str) -> Option<String> {
+        let got = self
+            .call(
+                "GetItem",
+                &json!({"TableName": "things", "Key": {"id": {"S": id}}, "ConsistentRead": true}),
+            )
+            .await;
+        got["Item"]["from"]["S"].as_str().map(str::to_owned)
+    }
+}
+
+/// Waits (at most a minute) for a condition that another region brings about.
+async fn eventually<F: AsyncFn() -> bool>(what: &str, condition: F) {
+    let waited = tokio::time::timeout(Duration::from_secs(60), async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "waited a minute in vain: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by containers_converge_after_a_region_was_disconnected, which tells testcontainers where the engine is"]
+async fn disconnected_region() {
+    let docker = engine::connect().await.expect("the caller has found the engine");
+    let wan = engine::Network::create(docker, "beringia-wan").await;
+    let mut members = Vec::new();
+    for region in REGIONS {
+        members.push(Member::start(region, &wan).await);
+    }
+    let [us, eu, ap] = members.as_slice() else {
+        unreachable!("three regions")
+    };
+    let everywhere = Control(
+        members
+            .iter()
+            .map(|member| member.control.0.clone())
+            .collect::<Vec<_>>()
+            .join(","),
+    );
+
+    us.call(
+        "CreateTable",
+        &json!({
+            "TableName": "things", "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        }),
+    )
+    .await;
+    for region in &REGIONS[1..] {
+        us.call(
+            "UpdateTable",
+            &json!({"TableName": "things", "ReplicaUpdates": [{"Create": {"RegionName": region}}]}),
+        )
+        .await;
+        eventually("the replica becomes active", async || {
+            let table = us.call("DescribeTable", &json!({"TableName": "things"})).await;
+            let active =
+                |replica: &serde_json::Value| replica["RegionName"] == *region && replica["ReplicaStatus"] == "ACTIVE";
+            table["Table"]["Replicas"]
+                .as_array()
+                .is_some_and(|replicas| replicas.iter().any(active))
+                && table["Table"]["TableStatus"] == "ACTIVE"
+        })
+        .await;
+    }
+
+    us.put("before").await;
+    let _ = everywhere.converge();
+    assert_eq!(ap.origin_of("before").await.as_deref(), Some("us-east-1"));
+
+    wan.disconnect(ap.container.id()).await;
+    for number in 0..50 {
+        us.put(&format!("us-{number}")).await;
+        ap.put(&format!("ap-{number}")).await;
+    }
+    us.put("both").await;
+    eventually("the connected side agrees", async || {
+        eu.origin_of("both").await.as_deref() == Some("us-east-1")
+    })
+    .await;
+    ap.put("both").await;
+    assert_eq!(ap.origin_of("us-0").await, None, "the network is disconnected");
+    assert!(
+        !everywhere.output(&["converge", "--timeout", "1"]).status.success(),
+        "the regions differ while one is cut off"
+    );
+
+    wan.connect(ap.container.id(), &wan.address(2)).await;
+    let _ = everywhere.converge();
+    for member in &members {
+        for number in 0..50 {
+            assert_eq!(
+                member.origin_of(&format!("us-{number}")).await.as_deref(),
+                Some("us-east-1")
+            );
+            assert_eq!(
+                member.origin_of(&format!("ap-{number}")).await.as_deref(),
+                Some("ap-northeast-1")
+            );
+        }
+        assert_eq!(
+            member.origin_of("both").await.as_deref(),
+            Some("ap-northeast-1"),
+            "the later write stays"
+        );
+    }
+    let conflicts = everywhere.run(&["conflicts", "--table", "things"]);
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    drop(members);
+    wan.remove().await;
+}
