@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     /// Nobody reads the output any more (`beringia conflicts | head`): not an error of ours, exit code 0.
     #[error("the output was closed")]
     OutputClosed,
+    /// A second signal while shutting down: exit code 130, as shells say it.
+    #[error("ended at once, before everything was shut down")]
+    Interrupted,
 }
 
 impl Failure {
@@ -28,6 +31,7 @@ impl Failure {
             Self::NotSo(_) => ExitCode::from(1),
             Self::Wrong(_) => ExitCode::from(2),
             Self::OutputClosed => ExitCode::SUCCESS,
+            Self::Interrupted => ExitCode::from(130),
         }
     }
 }
