@@ -44,7 +44,9 @@ pub enum Problem {
     #[error("{0} regions; expected at most {REGIONS_MAX}")]
     TooManyRegions(usize),
     /// A name that cannot be a region's.
-    #[error("{0:?} cannot name a region; expected 1 to {REGION_NAME_BYTES_MAX} characters of a-z, 0-9 and -")]
+    #[error(
+        "{0:?} cannot name a region; expected 1 to {REGION_NAME_BYTES_MAX} characters of a-z, 0-9 and -, beginning with a letter"
+    )]
     RegionName(String),
     /// Two regions of one name.
     #[error("region {0} is there twice; expected each name once")]

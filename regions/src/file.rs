@@ -141,7 +141,9 @@ fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At> {
 
 fn is_region_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=REGION_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed)
+    (1..=REGION_NAME_BYTES_MAX).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(allowed)
 }
 
 /// One link per ordered pair. A delay that nothing gives is NaN, which no valid one is.

@@ -23,7 +23,7 @@ pub const LOSS_PERCENT_MAX: f64 = 99.0;
 /// A place that holds a replica of everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionSite {
-    /// Its name: 1 to 32 characters of a–z, 0–9 and `-`.
+    /// Its name: 1 to 32 characters of a–z, 0–9 and `-`, beginning with a letter.
     pub name: String,
     /// The host at which other processes reach it, when each region is a process of its own.
     pub host: Option<String>,

@@ -253,7 +253,9 @@ fn a_group_has_1_to_32_regions_with_names_of_1_to_32_characters() {
     let named = |name: &str| format!("[[region]]\nname = \"{name}\"\n");
     assert_eq!(parse(&named(&"x".repeat(32))).regions()[0].name.len(), 32);
     assert_eq!(refused(&named(&"x".repeat(33))).2, Problem::RegionName("x".repeat(33)));
-    assert_eq!(refused(&named("")).2, Problem::RegionName(String::new()));
+    for name in ["", "1st", "-a"] {
+        assert_eq!(refused(&named(name)).2, Problem::RegionName(name.to_owned()));
+    }
 }
 
 #[test]

@@ -75,6 +75,24 @@ impl Number {
         })
     }
 
+    /// Twenty digits at most: always a number.
+    fn from_integer(negative: bool, magnitude: u64) -> Self {
+        if magnitude == 0 {
+            return Self::ZERO;
+        }
+        let mut coefficient = magnitude;
+        let mut exponent = 0;
+        while coefficient.is_multiple_of(10) {
+            coefficient /= 10;
+            exponent += 1;
+        }
+        Self {
+            negative,
+            coefficient: coefficient.into(),
+            exponent,
+        }
+    }
+
     /// The sign, coefficient and exponent that canonical storage writes.
     pub(crate) const fn parts(&self) -> (bool, u128, i16) {
         (self.negative, self.coefficient, self.exponent)
@@ -190,26 +208,6 @@ impl From<i32> for Number {
 impl From<usize> for Number {
     fn from(value: usize) -> Self {
         Self::from(value as u64)
-    }
-}
-
-impl Number {
-    /// Twenty digits at most: always a number.
-    fn from_integer(negative: bool, magnitude: u64) -> Self {
-        if magnitude == 0 {
-            return Self::ZERO;
-        }
-        let mut coefficient = magnitude;
-        let mut exponent = 0;
-        while coefficient.is_multiple_of(10) {
-            coefficient /= 10;
-            exponent += 1;
-        }
-        Self {
-            negative,
-            coefficient: coefficient.into(),
-            exponent,
-        }
     }
 }
 

@@ -181,7 +181,7 @@ async fn jitter_delays_each_packet_differently_and_keeps_their_order() {
         .expect("valid");
     let arrivals = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&arrivals);
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let reading = tokio::spawn(async move {
         for index in 0..100_u8 {
             assert_eq!(read_exactly(&mut far, 1).await, [index]);

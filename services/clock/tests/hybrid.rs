@@ -1,0 +1,215 @@
+//! The hybrid clock: monotonic whatever happens, close to wall time, and not to be dragged ahead.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use beringia_clock::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridTime, ManualClock};
+use proptest::{collection, prelude::*};
+
+const BASE_MS: u64 = 1_763_700_000_000;
+
+fn clock_at(wall_ms: u64) -> (Arc<ManualClock>, HybridClock) {
+    let wall = Arc::new(ManualClock::new(wall_ms));
+    (Arc::clone(&wall), HybridClock::new(wall))
+}
+
+fn time(millis: u64, counter: u16) -> HybridTime {
+    HybridTime::from_parts(millis, counter)
+}
+
+#[test]
+fn a_time_is_milliseconds_and_a_counter_in_one_number() {
+    let time = time(BASE_MS, 3);
+    assert_eq!((time.millis(), time.counter()), (BASE_MS, 3));
+    assert_eq!(time.as_u64(), (BASE_MS << 16) + 3);
+    assert_eq!(HybridTime::from_u64(time.as_u64()), time);
+    assert_eq!(time.to_string(), "1763700000000.3");
+    assert_eq!(HybridTime::from_parts(u64::MAX, u16::MAX), HybridTime::MAX);
+}
+
+#[test]
+fn a_tick_shows_wall_time_and_counts_within_a_millisecond() {
+    let (wall, mut clock) = clock_at(BASE_MS);
+    assert_eq!(clock.tick(), Ok(time(BASE_MS, 0)));
+    assert_eq!(clock.tick(), Ok(time(BASE_MS, 1)));
+    wall.set(BASE_MS + 1);
+    assert_eq!(clock.tick(), Ok(time(BASE_MS + 1, 0)));
+    wall.set(BASE_MS - 10_000);
+    assert_eq!(clock.tick(), Ok(time(BASE_MS + 1, 1)));
+}
+
+#[test]
+fn a_full_counter_carries_into_the_milliseconds() {
+    let wall = Arc::new(ManualClock::new(BASE_MS));
+    let mut clock = HybridClock::restore(wall, time(BASE_MS, u16::MAX), 500);
+    assert_eq!(clock.tick(), Ok(time(BASE_MS + 1, 0)));
+}
+
+#[test]
+fn a_tick_exceeds_what_was_observed() {
+    let (_, mut clock) = clock_at(BASE_MS);
+    clock.observe(time(BASE_MS + 20, 7)).unwrap();
+    assert_eq!(clock.tick(), Ok(time(BASE_MS + 20, 8)));
+    clock.observe(time(BASE_MS - 20, 9)).unwrap();
+    assert_eq!(clock.tick(), Ok(time(BASE_MS + 20, 9)));
+}
+
+#[test]
+fn a_restored_clock_begins_above_its_bound_where_the_wall_clock_has_jumped_back() {
+    let (wall, mut clock) = clock_at(BASE_MS);
+    let issued = clock.tick().unwrap();
+    wall.set(BASE_MS - 86_400_000);
+    let mut restored = HybridClock::restore(wall, clock.upper_bound(), 500);
+    assert!(restored.tick().unwrap() > issued);
+}
+
+#[test]
+fn a_time_too_far_ahead_is_refused_and_moves_nothing() {
+    let (wall, mut clock) = clock_at(BASE_MS);
+    let last = clock.tick().unwrap();
+    let limit_ms = DEFAULT_MAX_OFFSET_MS;
+    assert_eq!(clock.check(time(BASE_MS + limit_ms, u16::MAX)), Ok(()));
+    let ahead = time(BASE_MS + limit_ms + 1, 0);
+    let refused = Err(ClockError::TooFarAhead {
+        ahead_ms: limit_ms + 1,
+        limit_ms,
+    });
+    assert_eq!(clock.check(ahead), refused);
+    assert_eq!(clock.observe(ahead), refused);
+    assert_eq!(clock.upper_bound(), last);
+    wall.set(BASE_MS + 1);
+    assert_eq!(clock.observe(ahead), Ok(()));
+}
+
+#[test]
+fn the_limit_is_counted_from_wall_time_not_from_what_was_observed_before() {
+    let (_, mut clock) = clock_at(BASE_MS);
+    clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS, 0)).unwrap();
+    assert!(clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS + 1, 0)).is_err());
+}
+
+#[test]
+fn the_end_of_hybrid_time_is_an_error_and_not_a_repetition() {
+    let (_, mut clock) = clock_at(u64::MAX);
+    clock.observe(HybridTime::MAX).unwrap();
+    assert_eq!(clock.tick(), Err(ClockError::Exhausted));
+    assert_eq!(clock.tick(), Err(ClockError::Exhausted));
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Tick,
+    /// A message whose time is that far from the wall clock's, milliseconds, with that counter.
+    Receive(i64, u16),
+    /// The wall clock moves.
+    Jump(i64),
+    /// A crash after everything was persisted.
+    Restart,
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let counter = prop_oneof![0..3_u16, Just(u16::MAX)];
+    prop_oneof![
+        4 => Just(Event::Tick),
+        3 => (-2_000..2_000_i64, counter).prop_map(|(offset, counter)| Event::Receive(offset, counter)),
+        2 => (-100_000..100_000_i64).prop_map(Event::Jump),
+        1 => Just(Event::Restart),
+    ]
+}
+
+/// One of three regions does something.
+#[derive(Debug, Clone)]
+enum Step {
+    Advance(u64),
+    Write(usize),
+    Send(usize, usize),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..40_u64).prop_map(Step::Advance),
+        (0..3_usize).prop_map(Step::Write),
+        (0..3_usize, 0..3_usize).prop_map(|(from, to)| Step::Send(from, to)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn time_only_goes_up_under_any_interleaving(events in collection::vec(any_event(), 1..80)) {
+        let (wall, mut clock) = clock_at(BASE_MS);
+        let mut wall_ms = BASE_MS;
+        // The greatest time that this region issued or took in: every later tick must exceed it.
+        let mut greatest = HybridTime::default();
+        for event in events {
+            match event {
+                Event::Tick => {
+                    let issued = clock.tick().unwrap();
+                    prop_assert!(issued > greatest);
+                    prop_assert!(issued.millis() >= wall_ms);
+                    greatest = issued;
+                }
+                Event::Receive(offset, counter) => {
+                    let remote = time(wall_ms.saturating_add_signed(offset), counter);
+                    let before = clock.upper_bound();
+                    let checked = clock.check(remote);
+                    prop_assert_eq!(clock.upper_bound(), before);
+                    prop_assert_eq!(checked.is_ok(), offset <= DEFAULT_MAX_OFFSET_MS.cast_signed());
+                    prop_assert_eq!(clock.observe(remote), checked);
+                    match checked {
+                        Ok(()) => greatest = greatest.max(remote),
+                        Err(_) => prop_assert_eq!(clock.upper_bound(), before, "quarantine moved the clock"),
+                    }
+                }
+                Event::Jump(by) => {
+                    wall_ms = wall_ms.saturating_add_signed(by);
+                    wall.set(wall_ms);
+                }
+                Event::Restart => {
+                    clock = HybridClock::restore(Arc::clone(clock.wall()), clock.upper_bound(), clock.max_offset_ms());
+                }
+            }
+            prop_assert_eq!(clock.upper_bound(), greatest);
+        }
+    }
+
+    /// Kulkarni et al. 2014, corollary 1: with wall clocks within ε of each other, |l − pt| ≤ ε.
+    #[test]
+    fn hybrid_time_stays_within_the_skew_of_the_wall_clocks(
+        skews in [0..500_u64, 0..500_u64, 0..500_u64], steps in collection::vec(any_step(), 1..120),
+    ) {
+        let epsilon = skews.iter().max().unwrap() - skews.iter().min().unwrap();
+        let mut now = BASE_MS;
+        let mut regions = skews.map(|skew| clock_at(now + skew));
+        for step in steps {
+            let region = match step {
+                Step::Advance(by) => {
+                    now += by;
+                    regions.iter().zip(skews).for_each(|((wall, _), skew)| wall.set(now + skew));
+                    continue;
+                }
+                Step::Write(region) => region,
+                Step::Send(from, to) => {
+                    let sent = regions[from].1.tick().unwrap();
+                    prop_assert_eq!(regions[to].1.observe(sent), Ok(()), "clocks within the limit never quarantine");
+                    to
+                }
+            };
+            let l = regions[region].1.tick().unwrap().millis();
+            let pt = now + skews[region];
+            prop_assert!(l.abs_diff(pt) <= epsilon, "l {l} pt {pt} ε {epsilon}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_later_than_what_was_sent(skew in 0..500_u64, writes in 1..50_u32) {
+        let (_, mut ahead) = clock_at(BASE_MS + skew);
+        let (_, mut behind) = clock_at(BASE_MS);
+        for _ in 0..writes {
+            let sent = ahead.tick().unwrap();
+            behind.observe(sent).unwrap();
+            let answer = behind.tick().unwrap();
+            prop_assert!(answer > sent);
+            ahead.observe(answer).unwrap();
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Cuts, resets, healing and the failure of a region.
+
+mod common;
+
+use std::io::ErrorKind;
+
+use beringia_network::{Direction, LinkMode};
+use common::{World, ms, pattern, read_exactly, write};
+use futures_util::StreamExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{sleep, timeout},
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_cut_delivers_nothing_and_healing_delivers_what_was_on_the_way() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(30).await;
+    write(&mut near, b"before").await;
+    assert!(timeout(ms(20), far.read_u8()).await.is_err(), "it is on the way");
+    world.network.cut("a", "b", Direction::Both).expect("valid");
+    write(&mut near, b" during").await;
+    assert!(
+        timeout(ms(100_000), far.read_u8()).await.is_err(),
+        "nothing comes through, and nothing fails"
+    );
+    assert_eq!(world.network.show()[0].bytes_delivered, 0);
+    world.network.heal("b", "a").expect("valid");
+    let healed_ms = world.now_ms();
+    assert_eq!(read_exactly(&mut far, 13).await, b"before during");
+    assert_eq!(world.now_ms(), healed_ms + 30);
+    write(&mut near, b"after").await;
+    assert_eq!(read_exactly(&mut far, 5).await, b"after");
+    assert_eq!(world.now_ms(), healed_ms + 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_had_arrived_before_a_cut_can_still_be_read() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(30).await;
+    write(&mut near, b"here").await;
+    assert!(timeout(ms(1), far.read_exact(&mut [0; 4])).await.is_err());
+    sleep(ms(29)).await;
+    write(&mut near, b"there").await;
+    world.network.isolate("b").expect("valid");
+    assert_eq!(read_exactly(&mut far, 4).await, b"here");
+    assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_way_cut_leaves_the_other_direction() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(30).await;
+    world.network.cut("a", "b", Direction::OneWay).expect("valid");
+    write(&mut near, b"lost in between").await;
+    write(&mut far, b"heard").await;
+    assert_eq!(read_exactly(&mut near, 5).await, b"heard");
+    assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
+    let modes: Vec<_> = world.network.show().iter().map(|link| link.mode).collect();
+    assert_eq!(modes[..3], [LinkMode::Cut, LinkMode::Open, LinkMode::Open]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_stops_the_writer_when_the_buffers_are_full() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(1).await;
+    world.network.cut("a", "b", Direction::Both).expect("valid");
+    let total = 4 << 20;
+    let writing = tokio::spawn(async move { near.write_all(&pattern(total)).await });
+    assert!(timeout(ms(60_000), far.read_u8()).await.is_err());
+    assert!(!writing.is_finished());
+    assert_eq!(world.network.show()[0].bytes_in_flight, 0, "a cut link takes nothing");
+    world.network.heal_all();
+    assert_eq!(read_exactly(&mut far, total).await, pattern(total));
+    writing.await.expect("done").expect("written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn healing_sends_what_was_on_the_way_at_the_bandwidth_of_the_link() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(10).await;
+    world
+        .network
+        .bandwidth("a", "b", Direction::Both, Some(8.0))
+        .expect("valid");
+    write(&mut near, &pattern(30_000)).await;
+    assert!(timeout(ms(5), far.read_u8()).await.is_err());
+    world.network.cut("a", "b", Direction::Both).expect("valid");
+    sleep(ms(1_000)).await;
+    world.network.heal("a", "b").expect("valid");
+    let healed_ms = world.now_ms();
+    assert_eq!(read_exactly(&mut far, 30_000).await, pattern(30_000));
+    assert_eq!(world.now_ms(), healed_ms + 30 + 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_breaks_both_ends_and_refuses_new_connections_until_healed() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(30).await;
+    write(&mut near, b"gone").await;
+    let reading = tokio::spawn(async move { (far.read_u8().await.expect_err("broken").kind(), far) });
+    tokio::task::yield_now().await;
+    world.network.reset("a", "b", Direction::OneWay).expect("valid");
+    let broken_ms = world.now_ms();
+    let (kind, mut far) = reading.await.expect("done");
+    assert_eq!((kind, world.now_ms()), (ErrorKind::ConnectionReset, broken_ms));
+    assert_eq!(
+        near.read_u8().await.expect_err("broken").kind(),
+        ErrorKind::ConnectionReset
+    );
+    assert_eq!(
+        near.write_all(b"x").await.expect_err("broken").kind(),
+        ErrorKind::ConnectionReset
+    );
+    assert_eq!(
+        far.write_all(b"x").await.expect_err("broken").kind(),
+        ErrorKind::ConnectionReset
+    );
+
+    let _at_a = world.transport.listen("a");
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let refused = world
+            .transport
+            .dial(from, to)
+            .await
+            .err()
+            .expect("a connection needs both directions");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
+    assert_eq!(world.network.show()[0].mode, LinkMode::Reset);
+    world.network.heal("a", "b").expect("valid");
+    let (mut near, mut far) = world.connected().await;
+    write(&mut near, b"again").await;
+    assert_eq!(read_exactly(&mut far, 5).await, b"again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_wakes_a_writer_that_waits() {
+    let mut world = World::new(1);
+    let (mut near, _far) = world.connected_with_delay(30).await;
+    let writing = tokio::spawn(async move { near.write_all(&pattern(1 << 20)).await });
+    sleep(ms(1_000)).await;
+    assert!(!writing.is_finished());
+    world.network.reset("b", "a", Direction::OneWay).expect("valid");
+    let failed = writing.await.expect("done").expect_err("the connection broke");
+    assert_eq!(failed.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connecting_under_a_silent_cut_waits_for_the_healing() {
+    let mut world = World::new(1);
+    world
+        .network
+        .delay("a", "b", Direction::Both, ms(30), ms(0))
+        .expect("valid");
+    world.network.cut("b", "a", Direction::OneWay).expect("valid");
+    assert!(
+        timeout(ms(50_000), world.transport.dial("a", "b")).await.is_err(),
+        "the answer does not come back"
+    );
+    world
+        .at_b
+        .next()
+        .await
+        .expect("listening")
+        .expect("b accepted, and will learn")
+        .shutdown()
+        .await
+        .expect("shut");
+
+    world.network.cut("a", "b", Direction::Both).expect("valid");
+    let transport = world.transport.clone();
+    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    sleep(ms(1_000)).await;
+    world.network.heal("a", "b").expect("valid");
+    let healed_ms = world.now_ms();
+    dialling.await.expect("done").expect("open");
+    assert_eq!(world.now_ms(), healed_ms + 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_refuses_who_is_just_connecting() {
+    let world = World::new(1);
+    world
+        .network
+        .delay("a", "b", Direction::Both, ms(30), ms(0))
+        .expect("valid");
+    let transport = world.transport.clone();
+    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    sleep(ms(10)).await;
+    world.network.reset("a", "b", Direction::Both).expect("valid");
+    assert_eq!(
+        dialling.await.expect("done").expect_err("refused").kind(),
+        ErrorKind::ConnectionRefused
+    );
+    assert_eq!(world.now_ms(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_crash_of_a_region_breaks_its_connections_and_its_peers_learn_a_delay_later() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(40).await;
+    write(&mut near, b"last words").await;
+    assert!(timeout(ms(10), far.read_u8()).await.is_err());
+    world.network.kill_region("a").expect("valid");
+    let killed_ms = world.now_ms();
+    assert_eq!(
+        near.read_u8().await.expect_err("crashed").kind(),
+        ErrorKind::ConnectionReset
+    );
+    assert_eq!(
+        near.write_all(b"zombie").await.expect_err("crashed").kind(),
+        ErrorKind::ConnectionReset
+    );
+
+    far.write_all(b"are you there?").await.expect("b has not heard of it");
+    assert_eq!(
+        read_exactly(&mut far, 10).await,
+        b"last words",
+        "what was on the way arrives"
+    );
+    assert_eq!(world.now_ms(), killed_ms + 30);
+    assert_eq!(
+        far.read_u8().await.expect_err("the news").kind(),
+        ErrorKind::ConnectionReset
+    );
+    assert_eq!(world.now_ms(), killed_ms + 40);
+    assert_eq!(
+        far.write_all(b"x").await.expect_err("the news").kind(),
+        ErrorKind::ConnectionReset
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_news_of_a_crash_does_not_pass_a_silent_cut() {
+    let mut world = World::new(1);
+    let (_near, mut far) = world.connected_with_delay(40).await;
+    world.network.isolate("a").expect("valid");
+    world.network.kill_region("a").expect("valid");
+    assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
+    far.write_all(b"hello?").await.expect("b has not heard of it");
+    world.network.heal_all();
+    let healed_ms = world.now_ms();
+    assert_eq!(
+        far.read_u8().await.expect_err("the news").kind(),
+        ErrorKind::ConnectionReset
+    );
+    assert_eq!(world.now_ms(), healed_ms + 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_an_end_under_a_cut_is_noticed_after_the_healing() {
+    let mut world = World::new(1);
+    let (near, mut far) = world.connected_with_delay(40).await;
+    world.network.cut("a", "b", Direction::Both).expect("valid");
+    drop(near);
+    far.write_all(b"hello?").await.expect("b has not heard of it");
+    assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
+    world.network.heal_all();
+    let healed_ms = world.now_ms();
+    assert_eq!(far.read(&mut [0; 8]).await.expect("the end"), 0);
+    assert_eq!(world.now_ms(), healed_ms + 40);
+}
