@@ -225,9 +225,6 @@ pub(crate) enum NetAction {
         /// The other region.
         #[arg(value_name = "B")]
         to: Option<String>,
-        /// Only the link from A to B.
-        #[arg(long, requires = "from")]
-        one_way: bool,
     },
     /// Set the delay of the links between two regions.
     Delay {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use beringia_proto::v1::{ControlConflict, ControlConflictsRequest};
-use futures_util::{StreamExt as _, future::try_join_all, stream::select_all};
+use futures_util::{StreamExt as _, future::join_all, stream::select_all};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 use crate::{
     arguments::ConflictsArguments,
@@ -48,12 +48,24 @@ struct SeenJson<'a> {
 pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), Failure> {
     let fleet = Fleet::connect(&arguments.control).await?;
     let request = ControlConflictsRequest { table: arguments.table.clone().unwrap_or_default(), follow: arguments.follow };
-    let streams = try_join_all(fleet.clients().map(|mut client| {
+    let answers = join_all(fleet.clients().map(|mut client| {
         let request = request.clone();
         async move { client.conflicts(request).await }
     }))
-    .await?;
-    let streams: Vec<_> = streams.into_iter().map(tonic::Response::into_inner).collect();
+    .await;
+    let mut streams = Vec::new();
+    let mut refusal = None;
+    for answer in answers {
+        match answer {
+            Ok(stream) => streams.push(stream.into_inner()),
+            // Another process may have the table.
+            Err(status) if status.code() == Code::NotFound => refusal = Some(status),
+            Err(status) => return Err(status.into()),
+        }
+    }
+    if let Some(refusal) = refusal.filter(|_| streams.is_empty()) {
+        return Err(refusal.into());
+    }
     if arguments.follow { follow(streams, format).await } else { list(streams, format).await }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use beringia_proto::v1::{
     ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss,
-    NetworkShow, control_network_request::Action,
+    NetworkShow, RegionPair, control_network_request::Action,
 };
 use serde::Serialize;
 
@@ -41,8 +41,8 @@ fn action(action: NetAction) -> Action {
     match action {
         NetAction::Show => Action::Show(NetworkShow {}),
         NetAction::Cut { pair, reset } => Action::Cut(NetworkCut { pair: Some(link_pair(pair)), reset }),
-        NetAction::Heal { from, to, one_way } => {
-            Action::Heal(NetworkHeal { pair: from.zip(to).map(|(from, to)| LinkPair { from, to, one_way }) })
+        NetAction::Heal { from, to } => {
+            Action::Heal(NetworkHeal { pair: from.zip(to).map(|(one, other)| RegionPair { one, other }) })
         }
         NetAction::Delay { pair, delay, jitter } => Action::Delay(NetworkDelay {
             pair: Some(link_pair(pair)),

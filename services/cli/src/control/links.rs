@@ -47,10 +47,7 @@ pub(crate) fn apply(network: &Network, action: Action) -> Result<(), Status> {
                 network.heal_all();
                 Ok(())
             }
-            some => {
-                let (from, to, direction) = pair(some)?;
-                network.heal(&from, &to, direction)
-            }
+            Some(pair) => network.heal(&pair.one, &pair.other),
         },
         Action::Delay(delay) => {
             let (from, to, direction) = pair(delay.pair)?;

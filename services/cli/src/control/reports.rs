@@ -3,7 +3,7 @@
 use beringia_item::Region;
 use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus};
 use beringia_proto::v1::{JoinReport, PeerReport, RegionReport};
-use beringia_store::{Catalog, Store as _};
+use beringia_store::Catalog;
 
 use crate::host::Hosted;
 

@@ -7,7 +7,7 @@ use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Connector, Peer};
 use beringia_regions::{Link, Topology};
-use beringia_store::{Database, MemoryDisk, SqliteStore};
+use beringia_store::{Database, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 
@@ -223,7 +223,7 @@ async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec
         return Ok(blueprints.iter().filter_map(|blueprint| stores.remove(&blueprint.region)).collect());
     }
     for store in stores.values() {
-        beringia_store::Store::close(&**store).await;
+        store.close().await;
     }
     Err(Failure::wrong(problems.join("\n")))
 }

@@ -3,7 +3,7 @@
 mod accept;
 mod credentials;
 mod directory;
-mod endpoint;
+// mod endpoint;
 mod launch;
 mod ports;
 mod ready;
@@ -18,7 +18,6 @@ use tokio::{net::TcpListener, sync::Mutex};
 pub(crate) use launch::{region, up};
 pub(crate) use region::{Hosted, RecoveryError};
 
-use self::endpoint::Endpoint;
 use crate::failure::Failure;
 
 /// The regions that this process runs.
@@ -30,7 +29,7 @@ pub(crate) struct Host {
     /// The model of the links between them, where all regions of the topology are here.
     network: Option<Network>,
     /// The endpoint for all regions, while it serves.
-    endpoint: Mutex<Option<Endpoint>>,
+    endpoint: Mutex<Option<TcpListener>>,
 }
 
 impl Host {
@@ -62,7 +61,7 @@ impl Host {
     async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), Failure> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
         if let Some(listener) = endpoint {
-            *self.endpoint.lock().await = Some(Endpoint::start(listener, &self.regions));
+            *self.endpoint.lock().await = Some(listener);
         }
         Ok(())
     }
@@ -71,7 +70,7 @@ impl Host {
     async fn shutdown(&self) {
         let endpoint = self.endpoint.lock().await.take();
         if let Some(endpoint) = endpoint {
-            endpoint.shutdown().await;
+            drop(endpoint);
         }
         join_all(self.regions.iter().map(Hosted::shutdown)).await;
     }

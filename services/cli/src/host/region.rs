@@ -6,7 +6,7 @@ use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_item::Region;
 use beringia_network::Network;
 use beringia_node::{Authentication, Node, NodeConfig, NodeStatus, Peer, Tuning};
-use beringia_store::{Database, Execution, Options, SqliteStore};
+use beringia_store::{Database, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
 use super::{accept, ports};
@@ -124,7 +124,7 @@ impl Hosted {
     }
 
     /// Its store; None while it is down.
-    pub(crate) async fn store(&self) -> Option<Arc<SqliteStore>> {
+    pub(crate) async fn store(&self) -> Option<Arc<dyn Store>> {
         match &*self.state.read().await {
             State::Prepared(store, _) | State::Running(store, _) => Some(store.clone()),
             State::Down => None,
@@ -202,7 +202,7 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(_, node) => node.shutdown().await,
-            State::Prepared(store, _) => beringia_store::Store::close(&*store).await,
+            State::Prepared(store, _) => store.close().await,
             State::Down => {}
         }
     }
