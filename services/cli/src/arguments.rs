@@ -38,26 +38,17 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// The commands.
+/// The commands; what each is for stands at its arguments, where clap takes it from.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start all regions of a topology in this process.
     Up(UpArguments),
-    /// Start one region of a topology as a process of its own.
     Region(RegionArguments),
-    /// Show how far each region is behind each other, and which tables differ.
     Status(StatusArguments),
-    /// Show or change the network between the regions of a running `up`.
     Net(NetArguments),
-    /// Kill a region of a running `up` as a crash would.
     RegionFail(RegionFailArguments),
-    /// Start a failed region again, on what its disk holds.
     RegionRecover(RegionRecoverArguments),
-    /// Wait until all regions hold the same.
     Converge(ConvergeArguments),
-    /// List the conflicts: concurrent writes to one item, and which won.
     Conflicts(ConflictsArguments),
-    /// Show an item in every region, and why it is what it is.
     Explain(ExplainArguments),
 }
 
@@ -66,7 +57,13 @@ pub(crate) enum Command {
 pub(crate) struct ControlArguments {
     /// Address of a control service. Give one per process where the regions run as processes of their own: several times, or
     /// separated by commas.
-    #[arg(long = "control", value_name = "URL", env = "BERINGIA_CONTROL", value_delimiter = ',', default_value = "http://127.0.0.1:9090")]
+    #[arg(
+        long = "control",
+        value_name = "URL",
+        env = "BERINGIA_CONTROL",
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:9090", global = true
+    )]
     pub(crate) addresses: Vec<String>,
 }
 
@@ -91,14 +88,20 @@ pub(crate) struct ServeArguments {
     pub(crate) credentials: Option<PathBuf>,
     /// Verify signatures against this key, too. May be given several times. Other users of the machine can read command lines: prefer
     /// a file where the secret matters.
-    #[arg(long = "access-key", value_name = "ID=SECRET", env = "BERINGIA_ACCESS_KEY", value_delimiter = ',', hide_env_values = true)]
+    #[arg(
+        long = "access-key",
+        value_name = "ID=SECRET",
+        env = "BERINGIA_ACCESS_KEY",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
     pub(crate) access_keys: Vec<String>,
     /// How far ahead of this region's clock another region's may be, in milliseconds, before its writes are held back.
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub(crate) max_clock_offset_ms: u64,
 }
 
-/// Arguments of `up`.
+/// Start all regions of a topology in this process.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Start all regions of a topology in this process.\n\n\
@@ -131,7 +134,7 @@ pub(crate) struct UpArguments {
     pub(crate) endpoint_port: u16,
 }
 
-/// Arguments of `region`.
+/// Start one region of a topology as a process of its own.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Start one region of a topology as a process of its own: on its own host, in its own container.\n\n\
@@ -167,7 +170,7 @@ pub(crate) struct RegionArguments {
     pub(crate) control_port: Option<u16>,
 }
 
-/// Arguments of `status`.
+/// Show how far each region is behind each other, and which tables differ.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Show, for each pair of regions, how far one is behind the other: the age of its oldest write that the other has not \
@@ -180,7 +183,7 @@ pub(crate) struct StatusArguments {
     pub(crate) control: ControlArguments,
 }
 
-/// Arguments of `net`.
+/// Show or change the network between the regions of a running `up`.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Show or change the network between the regions of a running `up`. Every pair of regions has two directed links; a \
@@ -241,7 +244,7 @@ pub(crate) enum NetAction {
     Loss {
         #[command(flatten)]
         pair: PairArguments,
-        /// Lost packets in percent, 0 to 100; they are sent again, as TCP does, so loss shows as delay.
+        /// Lost packets in percent, 0 to 99; they are sent again, as TCP does, so loss shows as delay.
         #[arg(value_name = "PERCENT", value_parser = parse_percent)]
         loss_millionths: u32,
     },
@@ -278,7 +281,7 @@ pub(crate) struct PairArguments {
     pub(crate) one_way: bool,
 }
 
-/// Arguments of `region-fail`.
+/// Kill a region of a running `up` as a crash would.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and tasks vanish at once, no answer under \
@@ -293,11 +296,11 @@ pub(crate) struct RegionFailArguments {
     pub(crate) region: String,
 }
 
-/// Arguments of `region-recover`.
+/// Start a failed region again, on what its disk holds.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Start a failed region again, on the database that it left and on the same ports. With `up --ephemeral` there is no disk: \
-        the region comes back empty, as one that lost it.",
+    long_about = "Start a failed region again, on the database that it left and on the same ports. With `up --ephemeral` \
+        what it had committed is still in memory.",
     after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-recover us-east-1"
 )]
 pub(crate) struct RegionRecoverArguments {
@@ -308,7 +311,7 @@ pub(crate) struct RegionRecoverArguments {
     pub(crate) region: String,
 }
 
-/// Arguments of `converge`.
+/// Wait until all regions hold the same.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Wait until all regions hold the same: until, for every table and for the catalog of tables, all replicas have applied the same \
@@ -328,7 +331,7 @@ pub(crate) struct ConvergeArguments {
     pub(crate) verify: bool,
 }
 
-/// Arguments of `conflicts`.
+/// List the conflicts: concurrent writes to one item, and which won.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "List the conflicts: two writes to one item neither of which knew of the other. For each, both writes with their version \
@@ -347,7 +350,7 @@ pub(crate) struct ConflictsArguments {
     pub(crate) follow: bool,
 }
 
-/// Arguments of `explain`.
+/// Show an item in every region, and why it is what it is.
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Show an item in every region, with its version (hybrid time, region, sequence), and say why that version won, or where regions \
@@ -367,7 +370,9 @@ pub(crate) struct ExplainArguments {
 
 /// A duration in milliseconds, fractions allowed, up to an hour.
 fn parse_milliseconds(text: &str) -> Result<Duration, String> {
-    let value: f64 = text.parse().map_err(|_| "expected a number of milliseconds".to_owned())?;
+    let value: f64 = text
+        .parse()
+        .map_err(|_| "expected a number of milliseconds".to_owned())?;
     if (0.0..=3_600_000.0).contains(&value) {
         Ok(Duration::from_secs_f64(value / 1000.0))
     } else {
@@ -386,23 +391,33 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// A percentage, as millionths.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked first"
+)]
 fn parse_percent(text: &str) -> Result<u32, String> {
     let value: f64 = text.parse().map_err(|_| "expected a percentage".to_owned())?;
-    if (0.0..=100.0).contains(&value) {
+    if (0.0..=99.0).contains(&value) {
         Ok((value * 10_000.0).round() as u32)
     } else {
-        Err("expected 0 to 100 percent".to_owned())
+        Err("expected 0 to 99 percent; to lose everything, cut the link".to_owned())
     }
 }
 
 /// A bandwidth in Mbit/s, as bits per second; 0 stands for no limit.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked first"
+)]
 fn parse_bandwidth(text: &str) -> Result<u64, String> {
     if text == "unlimited" {
         return Ok(0);
     }
-    let value: f64 = text.parse().map_err(|_| "expected megabits per second, or `unlimited`".to_owned())?;
+    let value: f64 = text
+        .parse()
+        .map_err(|_| "expected megabits per second, or `unlimited`".to_owned())?;
     if (0.001..=1_000_000.0).contains(&value) {
         Ok((value * 1_000_000.0).round() as u64)
     } else {
@@ -437,7 +452,7 @@ mod tests {
         assert!(parse_milliseconds("-1").is_err());
         assert!(parse_milliseconds("NaN").is_err());
         assert_eq!(parse_percent("0.5"), Ok(5000));
-        assert!(parse_percent("101").is_err());
+        assert!(parse_percent("99.5").is_err());
         assert_eq!(parse_bandwidth("10"), Ok(10_000_000));
         assert_eq!(parse_bandwidth("unlimited"), Ok(0));
         assert!(parse_bandwidth("0").is_err());
@@ -447,8 +462,17 @@ mod tests {
 
     #[test]
     fn control_addresses_may_be_separated_by_commas_or_repeated() {
-        let arguments = Arguments::parse_from(["beringia", "status", "--control", "http://a:1,http://b:2", "--control", "http://c:3"]);
-        let Command::Status(status) = arguments.command else { panic!("another command") };
+        let arguments = Arguments::parse_from([
+            "beringia",
+            "status",
+            "--control",
+            "http://a:1,http://b:2",
+            "--control",
+            "http://c:3",
+        ]);
+        let Command::Status(status) = arguments.command else {
+            panic!("another command")
+        };
         assert_eq!(status.control.addresses, ["http://a:1", "http://b:2", "http://c:3"]);
     }
 }

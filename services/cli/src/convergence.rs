@@ -62,15 +62,20 @@ pub(crate) fn compare(topology: &[String], regions: &[RegionDigests]) -> Compari
     let mut overall = Xxh3::new();
     let mut tables = Vec::with_capacity(ids.len());
     for ((name, id), replicas) in ids {
-        let held: Vec<(&str, Result<&TableDigestReport, String>)> =
-            replicas.iter().map(|replica| (*replica, report_of(by_name.get(replica).copied(), id))).collect();
+        let held: Vec<(&str, Result<&TableDigestReport, String>)> = replicas
+            .iter()
+            .map(|replica| (*replica, report_of(by_name.get(replica).copied(), id)))
+            .collect();
         if let Some(table) = held.iter().find_map(|(_, report)| report.as_ref().ok()) {
             overall.update(id.as_bytes());
             overall.update(&table.digest);
         }
         tables.push(compare_table(name, id, &held));
     }
-    Comparison { tables, digest: format!("{:032x}", overall.digest128()) }
+    Comparison {
+        tables,
+        digest: format!("{:032x}", overall.digest128()),
+    }
 }
 
 /// What a region reports of a table, or why it reports nothing.
@@ -78,9 +83,11 @@ fn report_of<'a>(region: Option<&'a RegionDigests>, id: &str) -> Result<&'a Tabl
     match region {
         None => Err("does not answer".to_owned()),
         Some(region) if !region.running => Err("is down".to_owned()),
-        Some(region) => {
-            region.tables.iter().find(|table| table.table_id == id).ok_or_else(|| "does not hold the table yet".to_owned())
-        }
+        Some(region) => region
+            .tables
+            .iter()
+            .find(|table| table.table_id == id)
+            .ok_or_else(|| "does not hold the table yet".to_owned()),
     }
 }
 
@@ -103,7 +110,10 @@ fn compare_table(table: String, id: &str, held: &[(&str, Result<&TableDigestRepo
     if let Some(((first_region, first), others)) = reports.split_first() {
         for (region, other) in others {
             if other.digest != first.digest {
-                reasons.push(format!("{first_region} ({} items) and {region} ({} items) differ", first.items, other.items));
+                reasons.push(format!(
+                    "{first_region} ({} items) and {region} ({} items) differ",
+                    first.items, other.items
+                ));
             } else if vector(other) != vector(first) {
                 reasons.push(behind(first_region, first, region, other));
             }
@@ -122,7 +132,12 @@ fn compare_table(table: String, id: &str, held: &[(&str, Result<&TableDigestRepo
 
 /// The entries of a report's vector that say anything: nothing applied is the same as no entry.
 fn vector(report: &TableDigestReport) -> BTreeMap<&str, u64> {
-    report.vector.iter().filter(|entry| entry.sequence > 0).map(|entry| (entry.origin.as_str(), entry.sequence)).collect()
+    report
+        .vector
+        .iter()
+        .filter(|entry| entry.sequence > 0)
+        .map(|entry| (entry.origin.as_str(), entry.sequence))
+        .collect()
 }
 
 /// Says who has not yet applied whose writes, where the digests are equal (as after deletes, or writes that lost).
@@ -137,7 +152,10 @@ fn behind(first_region: &str, first: &TableDigestReport, region: &str, other: &T
     let mut parts = Vec::new();
     for (name, origins) in [(first_region, lacks(&ours, &theirs)), (region, lacks(&theirs, &ours))] {
         if !origins.is_empty() {
-            parts.push(format!("{name} has not yet applied all writes of {}", origins.join(", ")));
+            parts.push(format!(
+                "{name} has not yet applied all writes of {}",
+                origins.join(", ")
+            ));
         }
     }
     parts.join("; ")
@@ -146,12 +164,22 @@ fn behind(first_region: &str, first: &TableDigestReport, region: &str, other: &T
 /// The ranges in which any two of the reports differ.
 fn ranges_that_differ(reports: &[(&str, &TableDigestReport)]) -> Vec<usize> {
     let most = reports.iter().map(|(_, report)| report.ranges.len()).max().unwrap_or(0);
-    (0..most).filter(|range| reports.windows(2).any(|pair| pair[0].1.ranges.get(*range) != pair[1].1.ranges.get(*range))).collect()
+    (0..most)
+        .filter(|range| {
+            reports
+                .windows(2)
+                .any(|pair| pair[0].1.ranges.get(*range) != pair[1].1.ranges.get(*range))
+        })
+        .collect()
 }
 
 /// A table's name as people read it.
 fn shown_name(table: &TableDigestReport) -> String {
-    if table.table.is_empty() { CATALOG_NAME.to_owned() } else { table.table.clone() }
+    if table.table.is_empty() {
+        CATALOG_NAME.to_owned()
+    } else {
+        table.table.clone()
+    }
 }
 
 /// Numbers as people write ranges: `0-2, 7, 9-10`.
@@ -165,7 +193,13 @@ pub(crate) fn spans(numbers: &[usize]) -> String {
     }
     spans
         .iter()
-        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .map(|(first, last)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
+        })
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -188,24 +222,40 @@ mod tests {
             replicas: replicas.iter().map(|r| (*r).to_owned()).collect(),
             vector: applied
                 .iter()
-                .map(|(origin, sequence)| OriginSequence { origin: (*origin).to_owned(), sequence: *sequence })
+                .map(|(origin, sequence)| OriginSequence {
+                    origin: (*origin).to_owned(),
+                    sequence: *sequence,
+                })
                 .collect(),
             digest: sums.to_vec().into(),
             items: sums.len() as u64,
-            ranges: sums.iter().map(|sum| RangeDigestReport { sum: vec![*sum].into(), items: 1 }).collect(),
+            ranges: sums
+                .iter()
+                .map(|sum| RangeDigestReport {
+                    sum: vec![*sum].into(),
+                    items: 1,
+                })
+                .collect(),
             mended: Vec::new(),
             replica_status: String::new(),
         }
     }
 
     fn region(name: &str, tables: Vec<TableDigestReport>) -> RegionDigests {
-        RegionDigests { region: name.to_owned(), running: true, tables }
+        RegionDigests {
+            region: name.to_owned(),
+            running: true,
+            tables,
+        }
     }
 
     #[test]
     fn equal_digests_and_vectors_are_convergence() {
         let t = || table("T", &["a", "b"], &[1, 2], &[("a", 5)]);
-        let comparison = compare(&topology(), &[region("a", vec![t()]), region("b", vec![t()]), region("c", vec![])]);
+        let comparison = compare(
+            &topology(),
+            &[region("a", vec![t()]), region("b", vec![t()]), region("c", vec![])],
+        );
         assert!(comparison.converged(), "{comparison:?}");
         assert_eq!(comparison.digest.len(), 32);
     }
@@ -248,11 +298,21 @@ mod tests {
         let t = || table("T", &["a", "b", "c"], &[1], &[]);
         let mut filling = t();
         filling.replica_status = "CREATING".into();
-        let down = RegionDigests { region: "b".into(), running: false, tables: vec![] };
+        let down = RegionDigests {
+            region: "b".into(),
+            running: false,
+            tables: vec![],
+        };
         let comparison = compare(&topology(), &[region("a", vec![t()]), down, region("c", vec![filling])]);
-        assert_eq!(comparison.tables[0].reasons, ["b is down", "the replica in c is CREATING"]);
+        assert_eq!(
+            comparison.tables[0].reasons,
+            ["b is down", "the replica in c is CREATING"]
+        );
         let comparison = compare(&topology(), &[region("a", vec![t()]), region("b", vec![])]);
-        assert_eq!(comparison.tables[0].reasons, ["b does not hold the table yet", "c does not answer"]);
+        assert_eq!(
+            comparison.tables[0].reasons,
+            ["b does not hold the table yet", "c does not answer"]
+        );
     }
 
     #[test]

@@ -39,30 +39,41 @@ impl Journal {
     /// Takes a report in.
     pub(crate) fn add(&mut self, conflict: ControlConflict) {
         let identity = identity(&conflict);
-        let sighting = Sighting { region: conflict.region.clone(), seen_ms: conflict.seen_ms };
+        let sighting = Sighting {
+            region: conflict.region.clone(),
+            seen_ms: conflict.seen_ms,
+        };
         if let Some(known) = self.merged.get_mut(&identity) {
             if !known.seen.contains(&sighting) {
                 known.seen.push(sighting);
-                known.seen.sort_by(|a, b| (a.seen_ms, &a.region).cmp(&(b.seen_ms, &b.region)));
+                known
+                    .seen
+                    .sort_by(|a, b| (a.seen_ms, &a.region).cmp(&(b.seen_ms, &b.region)));
             }
             return;
         }
         self.arrival.push_back(identity.clone());
-        self.merged.insert(identity, Merged { conflict, seen: vec![sighting] });
+        self.merged.insert(
+            identity,
+            Merged {
+                conflict,
+                seen: vec![sighting],
+            },
+        );
     }
 
     /// Everything, by when it was first seen.
     pub(crate) fn into_sorted(self) -> Vec<Merged> {
         let mut all: Vec<(Identity, Merged)> = self.merged.into_iter().collect();
-        all.sort_by(|(a_identity, a), (b_identity, b)| {
-            (first_seen(a), a_identity).cmp(&(first_seen(b), b_identity))
-        });
+        all.sort_by(|(a_identity, a), (b_identity, b)| (first_seen(a), a_identity).cmp(&(first_seen(b), b_identity)));
         all.into_iter().map(|(_, merged)| merged).collect()
     }
 
     /// Takes the oldest report out.
     fn pop_first(&mut self) -> Option<Merged> {
-        self.arrival.pop_front().and_then(|identity| self.merged.remove(&identity))
+        self.arrival
+            .pop_front()
+            .and_then(|identity| self.merged.remove(&identity))
     }
 }
 
@@ -96,7 +107,13 @@ pub(crate) struct Follower<T> {
 impl<T: Copy + PartialOrd> Follower<T> {
     /// Remembers up to `shown_max` conflicts that were shown.
     pub(crate) fn new(shown_max: usize) -> Self {
-        Self { waiting: Journal::default(), deadlines: VecDeque::new(), shown: BTreeMap::new(), shown_order: VecDeque::new(), shown_max }
+        Self {
+            waiting: Journal::default(),
+            deadlines: VecDeque::new(),
+            shown: BTreeMap::new(),
+            shown_order: VecDeque::new(),
+            shown_max,
+        }
     }
 
     /// Takes a report in, to be shown at `deadline`; later calls have later deadlines.
@@ -146,7 +163,11 @@ mod tests {
     fn conflict(region: &str, seen_ms: u64, key: &str, winner: u64) -> ControlConflict {
         let side = |time| {
             Some(ConflictSideReport {
-                version: Some(ItemVersion { hybrid_time: time, origin: "a".into(), sequence: time }),
+                version: Some(ItemVersion {
+                    hybrid_time: time,
+                    origin: "a".into(),
+                    sequence: time,
+                }),
                 image_json: None,
             })
         };

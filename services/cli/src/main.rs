@@ -66,7 +66,9 @@ fn ask(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
 
 /// Runs regions until a signal ends them.
 fn serve(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, WORKERS_MAX);
+    let workers = std::thread::available_parallelism()
+        .map_or(2, std::num::NonZero::get)
+        .clamp(2, WORKERS_MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .max_blocking_threads(BLOCKING_THREADS_MAX)

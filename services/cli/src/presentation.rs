@@ -12,13 +12,22 @@ pub(crate) fn iso(ms: u64) -> String {
     i64::try_from(ms)
         .ok()
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map_or_else(|| format!("{ms} ms"), |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+        .map_or_else(
+            || format!("{ms} ms"),
+            |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        )
 }
 
 /// A version as people read it: `2026-07-14T12:00:00.123Z+4 eu-west-1 #17`.
 pub(crate) fn version_text(version: &ItemVersion) -> String {
     let time = HybridTime::from_u64(version.hybrid_time);
-    format!("{}+{} {} #{}", iso(time.millis()), time.counter(), version.origin, version.sequence)
+    format!(
+        "{}+{} {} #{}",
+        iso(time.millis()),
+        time.counter(),
+        version.origin,
+        version.sequence
+    )
 }
 
 /// A version as programs read it.
@@ -63,7 +72,10 @@ impl TryFrom<&ConflictSideReport> for SideJson {
     type Error = Failure;
 
     fn try_from(side: &ConflictSideReport) -> Result<Self, Failure> {
-        let version = side.version.as_ref().ok_or_else(|| incomplete("a conflict without a version"))?;
+        let version = side
+            .version
+            .as_ref()
+            .ok_or_else(|| incomplete("a conflict without a version"))?;
         Ok(Self {
             version: version.into(),
             region: version.origin.clone(),
@@ -90,7 +102,9 @@ pub(crate) fn canonical(json: &str) -> String {
 
 /// The control service broke its protocol.
 pub(crate) fn incomplete(what: &str) -> Failure {
-    Failure::wrong(format!("the control service sent {what}: is it of another version of beringia?"))
+    Failure::wrong(format!(
+        "the control service sent {what}: is it of another version of beringia?"
+    ))
 }
 
 #[cfg(test)]

@@ -47,7 +47,10 @@ struct SeenJson<'a> {
 /// Prints one conflict per line (JSON) or paragraph (text), by when it was first seen.
 pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), Failure> {
     let fleet = Fleet::connect(&arguments.control).await?;
-    let request = ControlConflictsRequest { table: arguments.table.clone().unwrap_or_default(), follow: arguments.follow };
+    let request = ControlConflictsRequest {
+        table: arguments.table.clone().unwrap_or_default(),
+        follow: arguments.follow,
+    };
     let answers = join_all(fleet.clients().map(|mut client| {
         let request = request.clone();
         async move { client.conflicts(request).await }
@@ -66,7 +69,11 @@ pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Resul
     if let Some(refusal) = refusal.filter(|_| streams.is_empty()) {
         return Err(refusal.into());
     }
-    if arguments.follow { follow(streams, format).await } else { list(streams, format).await }
+    if arguments.follow {
+        follow(streams, format).await
+    } else {
+        list(streams, format).await
+    }
 }
 
 async fn list(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), Failure> {
@@ -105,8 +112,14 @@ async fn follow(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Res
 
 fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
     let conflict = &merged.conflict;
-    let winner = conflict.winner.as_ref().ok_or_else(|| incomplete("a conflict without a winner"))?;
-    let loser = conflict.loser.as_ref().ok_or_else(|| incomplete("a conflict without a loser"))?;
+    let winner = conflict
+        .winner
+        .as_ref()
+        .ok_or_else(|| incomplete("a conflict without a winner"))?;
+    let loser = conflict
+        .loser
+        .as_ref()
+        .ok_or_else(|| incomplete("a conflict without a loser"))?;
     if format == Format::Json {
         return output::json(&ConflictJson {
             table: &conflict.table,
@@ -118,12 +131,24 @@ fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
             seen: merged
                 .seen
                 .iter()
-                .map(|seen| SeenJson { region: &seen.region, at: iso(seen.seen_ms), at_ms: seen.seen_ms })
+                .map(|seen| SeenJson {
+                    region: &seen.region,
+                    at: iso(seen.seen_ms),
+                    at_ms: seen.seen_ms,
+                })
                 .collect(),
         });
     }
-    let table = if conflict.table.is_empty() { &conflict.table_id } else { &conflict.table };
-    let seen: Vec<String> = merged.seen.iter().map(|seen| format!("{} at {}", seen.region, iso(seen.seen_ms))).collect();
+    let table = if conflict.table.is_empty() {
+        &conflict.table_id
+    } else {
+        &conflict.table
+    };
+    let seen: Vec<String> = merged
+        .seen
+        .iter()
+        .map(|seen| format!("{} at {}", seen.region, iso(seen.seen_ms)))
+        .collect();
     output::line(&format!(
         "{table} {}\n  winner  {}\n  loser   {}\n  rule    {}\n  seen    {}",
         conflict.key_json.as_deref().unwrap_or("(the table is gone)"),

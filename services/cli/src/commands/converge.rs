@@ -59,7 +59,11 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
         )));
     }
     let progress = progress_bar();
-    let mended = if arguments.verify { Some(verify(&fleet, &progress).await?) } else { None };
+    let mended = if arguments.verify {
+        Some(verify(&fleet, &progress).await?)
+    } else {
+        None
+    };
     loop {
         let look = look(&fleet).await;
         let elapsed = begun.elapsed();
@@ -69,12 +73,23 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
             Ok((comparison, silent)) if silent.is_empty() && comparison.converged() => {
                 progress.finish_and_clear();
                 let mended = mended.as_deref();
-                return output::json(&ConvergedJson { converged: true, elapsed_ms, digest: &comparison.digest, mended });
+                return output::json(&ConvergedJson {
+                    converged: true,
+                    elapsed_ms,
+                    digest: &comparison.digest,
+                    mended,
+                });
             }
             Ok((comparison, silent)) if out_of_time => {
                 progress.finish_and_clear();
                 let divergent: Vec<_> = comparison.divergent().collect();
-                output::json(&DivergentJson { converged: false, elapsed_ms, divergent, silent: &silent, mended: mended.as_deref() })?;
+                output::json(&DivergentJson {
+                    converged: false,
+                    elapsed_ms,
+                    divergent,
+                    silent: &silent,
+                    mended: mended.as_deref(),
+                })?;
                 return Err(Failure::NotSo(explanation(&comparison, &silent, elapsed, format)));
             }
             // Without a limit nobody would learn that the process is gone for good.
@@ -89,8 +104,13 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
 
 /// Compares all regions as they are now; also gives the control services that did not answer.
 async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), Failure> {
-    let request = ControlDigestsRequest { verify: false, ranges: true };
-    let answers = fleet.ask(|mut client| async move { client.digests(request).await }).await?;
+    let request = ControlDigestsRequest {
+        verify: false,
+        ranges: true,
+    };
+    let answers = fleet
+        .ask(|mut client| async move { client.digests(request).await })
+        .await?;
     let regions: Vec<RegionDigests> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
     Ok((convergence::compare(&fleet.topology(), &regions), answers.silent))
 }
@@ -99,13 +119,26 @@ async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), Failure> {
 async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<MendedJson>, Failure> {
     progress.set_message("recomputing digests");
     progress.tick();
-    let request = ControlDigestsRequest { verify: true, ranges: false };
-    let answers = fleet.ask(|mut client| async move { client.digests(request).await }).await?;
+    let request = ControlDigestsRequest {
+        verify: true,
+        ranges: false,
+    };
+    let answers = fleet
+        .ask(|mut client| async move { client.digests(request).await })
+        .await?;
     let mut mended = Vec::new();
     for region in answers.replies.into_iter().flat_map(|reply| reply.regions) {
         for table in region.tables.into_iter().filter(|table| !table.mended.is_empty()) {
-            let name = if table.table.is_empty() { CATALOG_NAME.to_owned() } else { table.table };
-            mended.push(MendedJson { region: region.region.clone(), table: name, ranges: table.mended });
+            let name = if table.table.is_empty() {
+                CATALOG_NAME.to_owned()
+            } else {
+                table.table
+            };
+            mended.push(MendedJson {
+                region: region.region.clone(),
+                table: name,
+                ranges: table.mended,
+            });
         }
     }
     Ok(mended)
@@ -134,7 +167,10 @@ fn explanation(comparison: &Comparison, silent: &[String], elapsed: Duration, fo
     for table in comparison.divergent() {
         text.push_str(&format!("\n  {}: {}", table.table, table.reasons.join("; ")));
         if !table.divergent_ranges.is_empty() {
-            text.push_str(&format!("\n    divergent ranges: {}", convergence::spans(&table.divergent_ranges)));
+            text.push_str(&format!(
+                "\n    divergent ranges: {}",
+                convergence::spans(&table.divergent_ranges)
+            ));
         }
     }
     for address in silent {
@@ -146,7 +182,8 @@ fn explanation(comparison: &Comparison, silent: &[String], elapsed: Duration, fo
 /// Progress on standard error, where that is a terminal.
 fn progress_bar() -> ProgressBar {
     if std::io::stderr().is_terminal() {
-        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         ProgressBar::new_spinner().with_style(style)
     } else {
         ProgressBar::hidden()

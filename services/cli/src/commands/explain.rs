@@ -42,14 +42,20 @@ struct RegionJson<'a> {
 pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<(), Failure> {
     let key = raw(&arguments.key).map_err(|_| Failure::wrong(format!("--key is no JSON: {}", arguments.key)))?;
     let fleet = Fleet::connect(&arguments.control).await?;
-    let request = ControlExplainRequest { table: arguments.table.clone(), key_json: arguments.key.clone() };
+    let request = ControlExplainRequest {
+        table: arguments.table.clone(),
+        key_json: arguments.key.clone(),
+    };
     let answers = fleet
         .ask(|mut client| {
             let request = request.clone();
             async move { client.explain(request).await }
         })
         .await?;
-    let status = fleet.ask(|mut client| async move { client.status(ControlStatusRequest {}).await }).await?.replies;
+    let status = fleet
+        .ask(|mut client| async move { client.status(ControlStatusRequest {}).await })
+        .await?
+        .replies;
     let mut regions: Vec<RegionExplanation> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
     let topology = fleet.topology();
     regions.sort_by_key(|region| topology.iter().position(|name| *name == region.region));
@@ -60,13 +66,23 @@ pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<
     }
     let ids = explanation::table_ids(&regions);
     if ids.is_empty() {
-        return Err(Failure::wrong(format!("no region that answers has a table `{}`", arguments.table)));
+        return Err(Failure::wrong(format!(
+            "no region that answers has a table `{}`",
+            arguments.table
+        )));
     }
     for id in &ids {
         // Regions without the table belong to every table of the name: they may be replicas that are not there yet.
-        let of_table: Vec<RegionExplanation> =
-            regions.iter().filter(|region| region.table_id == *id || !region.has_table).cloned().collect();
-        let verdict = explanation::explain(&Evidence { regions: &of_table, reports: &reports, links: &links });
+        let of_table: Vec<RegionExplanation> = regions
+            .iter()
+            .filter(|region| region.table_id == *id || !region.has_table)
+            .cloned()
+            .collect();
+        let verdict = explanation::explain(&Evidence {
+            regions: &of_table,
+            reports: &reports,
+            links: &links,
+        });
         show(&arguments.table, id, &key, &of_table, &verdict, format)?;
     }
     Ok(())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use beringia_proto::v1::{
-    ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss,
-    NetworkShow, RegionPair, control_network_request::Action,
+    ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
+    NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, control_network_request::Action,
 };
 use serde::Serialize;
 
@@ -32,7 +32,9 @@ struct LinkJson<'a> {
 /// Does what `net` was asked, then shows all links as they are now: one JSON object per link.
 pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), Failure> {
     let mut client = Fleet::connect(&arguments.control).await?.modelling_links()?;
-    let request = ControlNetworkRequest { action: Some(action(arguments.action)) };
+    let request = ControlNetworkRequest {
+        action: Some(action(arguments.action)),
+    };
     let links = client.network(request).await?.into_inner().links;
     show(&links, format)
 }
@@ -40,27 +42,36 @@ pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), F
 fn action(action: NetAction) -> Action {
     match action {
         NetAction::Show => Action::Show(NetworkShow {}),
-        NetAction::Cut { pair, reset } => Action::Cut(NetworkCut { pair: Some(link_pair(pair)), reset }),
-        NetAction::Heal { from, to } => {
-            Action::Heal(NetworkHeal { pair: from.zip(to).map(|(one, other)| RegionPair { one, other }) })
-        }
+        NetAction::Cut { pair, reset } => Action::Cut(NetworkCut {
+            pair: Some(link_pair(pair)),
+            reset,
+        }),
+        NetAction::Heal { from, to } => Action::Heal(NetworkHeal {
+            pair: from.zip(to).map(|(one, other)| RegionPair { one, other }),
+        }),
         NetAction::Delay { pair, delay, jitter } => Action::Delay(NetworkDelay {
             pair: Some(link_pair(pair)),
             delay_us: microseconds(delay),
             jitter_us: jitter.map(microseconds),
         }),
-        NetAction::Loss { pair, loss_millionths } => {
-            Action::Loss(NetworkLoss { pair: Some(link_pair(pair)), loss_millionths })
-        }
-        NetAction::Bandwidth { pair, bits_per_second } => {
-            Action::Bandwidth(NetworkBandwidth { pair: Some(link_pair(pair)), bandwidth_bits: bits_per_second })
-        }
+        NetAction::Loss { pair, loss_millionths } => Action::Loss(NetworkLoss {
+            pair: Some(link_pair(pair)),
+            loss_millionths,
+        }),
+        NetAction::Bandwidth { pair, bits_per_second } => Action::Bandwidth(NetworkBandwidth {
+            pair: Some(link_pair(pair)),
+            bandwidth_bits: bits_per_second,
+        }),
         NetAction::Isolate { region, reset } => Action::Isolate(NetworkIsolate { region, reset }),
     }
 }
 
 fn link_pair(pair: PairArguments) -> LinkPair {
-    LinkPair { from: pair.from, to: pair.to, one_way: pair.one_way }
+    LinkPair {
+        from: pair.from,
+        to: pair.to,
+        one_way: pair.one_way,
+    }
 }
 
 fn microseconds(duration: Duration) -> u64 {
@@ -81,7 +92,8 @@ fn show(links: &[LinkReport], format: Format) -> Result<(), Failure> {
                     format!("{} ms", link.delay_ms),
                     format!("{} ms", link.jitter_ms),
                     format!("{} %", link.loss_percent),
-                    link.bandwidth_mbit.map_or_else(|| "unlimited".to_owned(), |mbit| format!("{mbit} Mbit/s")),
+                    link.bandwidth_mbit
+                        .map_or_else(|| "unlimited".to_owned(), |mbit| format!("{mbit} Mbit/s")),
                 ]
             }),
         ),
@@ -89,7 +101,10 @@ fn show(links: &[LinkReport], format: Format) -> Result<(), Failure> {
 }
 
 impl<'a> From<&'a LinkReport> for LinkJson<'a> {
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of minutes and bits per second of links are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of minutes and bits per second of links are far below 2^52"
+    )]
     fn from(link: &'a LinkReport) -> Self {
         Self {
             from: &link.from,

@@ -20,7 +20,9 @@ struct Done<'a> {
 pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
     let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
-    client.fail_region(ControlFailRegionRequest { region: region.clone() }).await?;
+    client
+        .fail_region(ControlFailRegionRequest { region: region.clone() })
+        .await?;
     say(region, false, format)
 }
 
@@ -28,7 +30,9 @@ pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Res
 pub(crate) async fn recover(arguments: &RegionRecoverArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
     let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
-    client.recover_region(ControlRecoverRegionRequest { region: region.clone() }).await?;
+    client
+        .recover_region(ControlRecoverRegionRequest { region: region.clone() })
+        .await?;
     say(region, true, format)
 }
 
@@ -36,6 +40,8 @@ fn say(region: &str, running: bool, format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => output::json(&Done { region, running }),
         Format::Text if running => output::line(&format!("{region} is running again")),
-        Format::Text => output::line(&format!("{region} is down; `beringia region-recover {region}` brings it back")),
+        Format::Text => output::line(&format!(
+            "{region} is down; `beringia region-recover {region}` brings it back"
+        )),
     }
 }

@@ -73,9 +73,18 @@ struct JoinJson {
 pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), Failure> {
     let fleet = Fleet::connect(&arguments.control).await?;
     let topology = fleet.topology();
-    let replies = fleet.ask(|mut client| async move { client.status(ControlStatusRequest {}).await }).await?.replies;
-    let request = ControlDigestsRequest { verify: false, ranges: true };
-    let digests = fleet.ask(|mut client| async move { client.digests(request).await }).await?.replies;
+    let replies = fleet
+        .ask(|mut client| async move { client.status(ControlStatusRequest {}).await })
+        .await?
+        .replies;
+    let request = ControlDigestsRequest {
+        verify: false,
+        ranges: true,
+    };
+    let digests = fleet
+        .ask(|mut client| async move { client.digests(request).await })
+        .await?
+        .replies;
     let digests: Vec<_> = digests.into_iter().flat_map(|reply| reply.regions).collect();
     let comparison = convergence::compare(&topology, &digests);
     let status = StatusJson::of(&topology, &replies, comparison);
@@ -87,8 +96,11 @@ pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(
 
 impl StatusJson {
     fn of(topology: &[String], replies: &[ControlStatusReply], comparison: Comparison) -> Self {
-        let reports: BTreeMap<&str, &RegionReport> =
-            replies.iter().flat_map(|reply| &reply.regions).map(|region| (region.name.as_str(), region)).collect();
+        let reports: BTreeMap<&str, &RegionReport> = replies
+            .iter()
+            .flat_map(|reply| &reply.regions)
+            .map(|region| (region.name.as_str(), region))
+            .collect();
         let links: Vec<&LinkReport> = replies.iter().flat_map(|reply| &reply.links).collect();
         let state = |name: &str| match reports.get(name) {
             None => "unknown",
@@ -99,30 +111,67 @@ impl StatusJson {
         for from in topology {
             for to in topology.iter().filter(|to| *to != from) {
                 let link = links.iter().find(|link| link.from == *from && link.to == *to).copied();
-                pairs.push(PairJson::of(from, to, peer_of(&reports, from, to), peer_of(&reports, to, from), link));
+                pairs.push(PairJson::of(
+                    from,
+                    to,
+                    peer_of(&reports, from, to),
+                    peer_of(&reports, to, from),
+                    link,
+                ));
             }
         }
         Self {
             converged: comparison.converged(),
-            regions: topology.iter().map(|name| RegionJson { name: name.clone(), state: state(name) }).collect(),
+            regions: topology
+                .iter()
+                .map(|name| RegionJson {
+                    name: name.clone(),
+                    state: state(name),
+                })
+                .collect(),
             pairs,
-            joins: reports.values().flat_map(|report| report.joins.iter().map(|join| JoinJson::of(&report.name, join))).collect(),
+            joins: reports
+                .values()
+                .flat_map(|report| report.joins.iter().map(|join| JoinJson::of(&report.name, join)))
+                .collect(),
             tables: comparison.tables,
         }
     }
 
     fn print(&self) -> Result<(), Failure> {
-        output::table(["REGION", "STATE"], self.regions.iter().map(|region| [region.name.clone(), region.state.to_owned()]))?;
+        output::table(
+            ["REGION", "STATE"],
+            self.regions
+                .iter()
+                .map(|region| [region.name.clone(), region.state.to_owned()]),
+        )?;
         output::line("")?;
         output::table(
-            ["FROM", "TO", "LAG", "P50", "P99", "BACKLOG", "BYTES", "LINK", "CONNECTION", ""],
+            [
+                "FROM",
+                "TO",
+                "LAG",
+                "P50",
+                "P99",
+                "BACKLOG",
+                "BYTES",
+                "LINK",
+                "CONNECTION",
+                "",
+            ],
             self.pairs.iter().map(PairJson::row),
         )?;
         output::line("")?;
-        output::table(["TABLE", "REPLICAS", "DIVERGENT RANGES", ""], self.tables.iter().map(table_row))?;
+        output::table(
+            ["TABLE", "REPLICAS", "DIVERGENT RANGES", ""],
+            self.tables.iter().map(table_row),
+        )?;
         if !self.joins.is_empty() {
             output::line("")?;
-            output::table(["FILLING", "OF TABLE", "FROM", "STAGE", "RANGES", "ROWS"], self.joins.iter().map(JoinJson::row))?;
+            output::table(
+                ["FILLING", "OF TABLE", "FROM", "STAGE", "RANGES", "ROWS"],
+                self.joins.iter().map(JoinJson::row),
+            )?;
         }
         Ok(())
     }
@@ -135,12 +184,21 @@ fn peer_of<'a>(reports: &BTreeMap<&str, &'a RegionReport>, region: &str, peer: &
 
 impl PairJson {
     /// `sender` is what `from` says about `to`, `receiver` what `to` says about `from`.
-    fn of(from: &str, to: &str, sender: Option<&PeerReport>, receiver: Option<&PeerReport>, link: Option<&LinkReport>) -> Self {
+    fn of(
+        from: &str,
+        to: &str,
+        sender: Option<&PeerReport>,
+        receiver: Option<&PeerReport>,
+        link: Option<&LinkReport>,
+    ) -> Self {
         let connection = receiver.map(|r| &r.receiving).or_else(|| sender.map(|s| &s.sending));
         let error = if connection.is_some_and(|connection| connection == "connected") {
             None
         } else {
-            receiver.or(sender).map(|report| report.error.clone()).filter(|error| !error.is_empty())
+            receiver
+                .or(sender)
+                .map(|report| report.error.clone())
+                .filter(|error| !error.is_empty())
         };
         Self {
             from: from.to_owned(),
@@ -155,7 +213,9 @@ impl PairJson {
             error,
             quarantine_ahead_ms: receiver.and_then(|r| r.quarantine_ahead_ms),
             quarantine_limit_ms: receiver.and_then(|r| r.quarantine_limit_ms),
-            relayed_through: receiver.map(|r| r.relayed_through.clone()).filter(|region| !region.is_empty()),
+            relayed_through: receiver
+                .map(|r| r.relayed_through.clone())
+                .filter(|region| !region.is_empty()),
         }
     }
 
@@ -164,7 +224,9 @@ impl PairJson {
         let number = |value: Option<u64>| value.map_or_else(dash, |number| number.to_string());
         let mut notes = Vec::new();
         if let (Some(ahead), Some(limit)) = (self.quarantine_ahead_ms, self.quarantine_limit_ms) {
-            notes.push(format!("held back: its clock is {ahead} ms ahead, {limit} ms are allowed"));
+            notes.push(format!(
+                "held back: its clock is {ahead} ms ahead, {limit} ms are allowed"
+            ));
         }
         if let Some(relay) = &self.relayed_through {
             notes.push(format!("through {relay}"));
@@ -187,7 +249,11 @@ impl PairJson {
 
 impl JoinJson {
     fn of(region: &str, join: &JoinReport) -> Self {
-        let table = if join.table.is_empty() { join.table_id.clone() } else { join.table.clone() };
+        let table = if join.table.is_empty() {
+            join.table_id.clone()
+        } else {
+            join.table.clone()
+        };
         Self {
             region: region.to_owned(),
             table,
@@ -214,9 +280,18 @@ fn table_row(table: &TableComparison) -> [String; 4] {
     let ranges = if table.divergent_ranges.is_empty() {
         "0".to_owned()
     } else {
-        format!("{} ({})", table.divergent_ranges.len(), convergence::spans(&table.divergent_ranges))
+        format!(
+            "{} ({})",
+            table.divergent_ranges.len(),
+            convergence::spans(&table.divergent_ranges)
+        )
     };
-    [table.table.clone(), table.replicas.join(", "), ranges, table.reasons.join("; ")]
+    [
+        table.table.clone(),
+        table.replicas.join(", "),
+        ranges,
+        table.reasons.join("; "),
+    ]
 }
 
 fn dash() -> String {
@@ -228,14 +303,29 @@ mod tests {
     use super::*;
 
     fn peer(name: &str) -> PeerReport {
-        PeerReport { peer: name.to_owned(), sending: "connected".into(), receiving: "connected".into(), ..PeerReport::default() }
+        PeerReport {
+            peer: name.to_owned(),
+            sending: "connected".into(),
+            receiving: "connected".into(),
+            ..PeerReport::default()
+        }
     }
 
     #[test]
     fn a_pair_takes_lag_and_backlog_from_the_sender_and_the_rest_from_the_receiver() {
-        let sender =
-            PeerReport { lag_ms: 40, backlog_mutations: Some(3), backlog_bytes: Some(900), sending: "connecting".into(), ..peer("b") };
-        let receiver = PeerReport { arrival_p50_ms: Some(35), receiving: "down".into(), error: "cut off".into(), ..peer("a") };
+        let sender = PeerReport {
+            lag_ms: 40,
+            backlog_mutations: Some(3),
+            backlog_bytes: Some(900),
+            sending: "connecting".into(),
+            ..peer("b")
+        };
+        let receiver = PeerReport {
+            arrival_p50_ms: Some(35),
+            receiving: "down".into(),
+            error: "cut off".into(),
+            ..peer("a")
+        };
         let pair = PairJson::of("a", "b", Some(&sender), Some(&receiver), None);
         assert_eq!(pair.lag_ms, Some(40));
         assert_eq!((pair.backlog_mutations, pair.backlog_bytes), (Some(3), Some(900)));
@@ -246,7 +336,10 @@ mod tests {
 
     #[test]
     fn an_old_error_of_a_connection_that_is_back_is_not_shown() {
-        let receiver = PeerReport { error: "long ago".into(), ..peer("a") };
+        let receiver = PeerReport {
+            error: "long ago".into(),
+            ..peer("a")
+        };
         assert_eq!(PairJson::of("a", "b", None, Some(&receiver), None).error, None);
     }
 

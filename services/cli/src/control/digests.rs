@@ -11,10 +11,20 @@ use crate::host::Hosted;
 /// The digests of every table that the region holds, and of the catalog.
 pub(crate) async fn of(region: &Hosted, request: ControlDigestsRequest) -> Result<RegionDigests, Status> {
     let name = region.name().to_string();
-    let down = RegionDigests { region: name.clone(), running: false, tables: Vec::new() };
-    let Some(store) = region.store().await else { return Ok(down) };
+    let down = RegionDigests {
+        region: name.clone(),
+        running: false,
+        tables: Vec::new(),
+    };
+    let Some(store) = region.store().await else {
+        return Ok(down);
+    };
     let catalog = store.catalog();
-    let held = catalog.by_id.values().filter(|table| table.held).map(|table| (table.id, Some(&**table)));
+    let held = catalog
+        .by_id
+        .values()
+        .filter(|table| table.held)
+        .map(|table| (table.id, Some(&**table)));
     let mut tables = Vec::new();
     for (id, table) in std::iter::once((TableId::CATALOG, None)).chain(held) {
         match report(&*store, id, table, request).await {
@@ -25,7 +35,11 @@ pub(crate) async fn of(region: &Hosted, request: ControlDigestsRequest) -> Resul
             Err(error) => return Err(Status::internal(format!("{name}: {error}"))),
         }
     }
-    Ok(RegionDigests { region: name, running: true, tables })
+    Ok(RegionDigests {
+        region: name,
+        running: true,
+        tables,
+    })
 }
 
 async fn report(
@@ -55,7 +69,11 @@ async fn report(
         vector: vector(&digest.vector),
         digest: overall(&digest.ranges).to_be_bytes().to_vec().into(),
         items: digest.ranges.iter().map(|range| range.items).sum(),
-        ranges: if request.ranges { digest.ranges.iter().map(range_report).collect() } else { Vec::new() },
+        ranges: if request.ranges {
+            digest.ranges.iter().map(range_report).collect()
+        } else {
+            Vec::new()
+        },
         mended,
         replica_status: table.and_then(|table| replica_status(store, table)).unwrap_or_default(),
     })
@@ -74,7 +92,13 @@ fn replica_status(store: &dyn Store, table: &Table) -> Option<String> {
 
 /// A vector in the words of the protocol.
 pub(crate) fn vector(vector: &VersionVector) -> Vec<OriginSequence> {
-    vector.iter().map(|(origin, sequence)| OriginSequence { origin: origin.to_string(), sequence }).collect()
+    vector
+        .iter()
+        .map(|(origin, sequence)| OriginSequence {
+            origin: origin.to_string(),
+            sequence,
+        })
+        .collect()
 }
 
 /// One digest over all ranges of a table.
@@ -88,5 +112,8 @@ fn overall(ranges: &[RangeDigest]) -> u128 {
 }
 
 fn range_report(range: &RangeDigest) -> RangeDigestReport {
-    RangeDigestReport { sum: range.sum.to_be_bytes().to_vec().into(), items: range.items }
+    RangeDigestReport {
+        sum: range.sum.to_be_bytes().to_vec().into(),
+        items: range.items,
+    }
 }

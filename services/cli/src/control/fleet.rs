@@ -47,8 +47,11 @@ impl Fleet {
     /// # Errors
     /// Where an address is none, speaks something else, or none answers.
     pub(crate) async fn connect(arguments: &ControlArguments) -> Result<Self, Failure> {
-        let clients =
-            arguments.addresses.iter().map(|address| client(address)).collect::<Result<Vec<_>, _>>()?;
+        let clients = arguments
+            .addresses
+            .iter()
+            .map(|address| client(address))
+            .collect::<Result<Vec<_>, _>>()?;
         let descriptions = join_all(clients.iter().map(|(address, client)| {
             let mut client = client.clone();
             async move {
@@ -62,14 +65,24 @@ impl Fleet {
         .await;
         let mut members = Vec::with_capacity(clients.len());
         for ((address, client), description) in clients.into_iter().zip(descriptions) {
-            members.push(Member { address, client, description: description? });
+            members.push(Member {
+                address,
+                client,
+                description: description?,
+            });
         }
-        let silent = members.iter().filter(|m| m.description.is_none()).map(|m| m.address.as_str()).collect::<Vec<_>>();
+        let silent = members
+            .iter()
+            .filter(|m| m.description.is_none())
+            .map(|m| m.address.as_str())
+            .collect::<Vec<_>>();
         if silent.len() == members.len() {
             return Err(nobody_answers(&silent));
         }
         for address in silent {
-            output::note(&format!("no control service answers at {address}: its regions are left out"));
+            output::note(&format!(
+                "no control service answers at {address}: its regions are left out"
+            ));
         }
         Ok(Self { members })
     }
@@ -83,7 +96,10 @@ impl Fleet {
         Answer: Future<Output = Result<tonic::Response<T>, Status>>,
     {
         let results = join_all(self.members.iter().map(|member| call(member.client.clone()))).await;
-        let mut answers = Answers { replies: Vec::new(), silent: Vec::new() };
+        let mut answers = Answers {
+            replies: Vec::new(),
+            silent: Vec::new(),
+        };
         for (member, result) in self.members.iter().zip(results) {
             match result {
                 Ok(reply) => answers.replies.push(reply.into_inner()),
@@ -109,7 +125,10 @@ impl Fleet {
             .map(|member| member.client.clone())
             .ok_or_else(|| {
                 let known: Vec<&str> = self.members.iter().flat_map(Member::hosted).collect();
-                Failure::wrong(format!("no region `{region}` at the control address: there are {}", known.join(", ")))
+                Failure::wrong(format!(
+                    "no region `{region}` at the control address: there are {}",
+                    known.join(", ")
+                ))
             })
     }
 
@@ -132,7 +151,11 @@ impl Fleet {
 
     /// All regions of the topology, in its order.
     pub(crate) fn topology(&self) -> Vec<String> {
-        self.members.iter().find_map(|m| m.description.as_ref()).map(|d| d.topology.clone()).unwrap_or_default()
+        self.members
+            .iter()
+            .find_map(|m| m.description.as_ref())
+            .map(|d| d.topology.clone())
+            .unwrap_or_default()
     }
 
     /// The regions of the topology that no address given hosts; empty while an address has not answered, since it may host them.
@@ -140,46 +163,71 @@ impl Fleet {
         if self.members.iter().any(|m| m.description.is_none()) {
             return Vec::new();
         }
-        self.topology().into_iter().filter(|name| !self.members.iter().flat_map(Member::hosted).any(|h| h == name)).collect()
+        self.topology()
+            .into_iter()
+            .filter(|name| !self.members.iter().flat_map(Member::hosted).any(|h| h == name))
+            .collect()
     }
 
     /// Every member's client.
     pub(crate) fn clients(&self) -> impl Iterator<Item = Client> {
-        self.members.iter().filter(|m| m.description.is_some()).map(|m| m.client.clone())
+        self.members
+            .iter()
+            .filter(|m| m.description.is_some())
+            .map(|m| m.client.clone())
     }
 }
 
 impl Member {
     /// The names of the regions that it hosts.
     fn hosted(&self) -> impl Iterator<Item = &str> {
-        self.description.iter().flat_map(|d| d.hosted.iter().map(|h| h.name.as_str()))
+        self.description
+            .iter()
+            .flat_map(|d| d.hosted.iter().map(|h| h.name.as_str()))
     }
 }
 
 /// A client of the control service at an address, which is not yet connected.
 fn client(address: &str) -> Result<(String, Client), Failure> {
-    let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let address = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    };
     let endpoint = Endpoint::from_shared(address.clone())
         .ok()
         .filter(|endpoint| endpoint.uri().authority().is_some() && endpoint.uri().scheme_str() == Some("http"))
-        .ok_or_else(|| Failure::wrong(format!("`{address}` is no control address: expected one such as http://127.0.0.1:9090")))?;
+        .ok_or_else(|| {
+            Failure::wrong(format!(
+                "`{address}` is no control address: expected one such as http://127.0.0.1:9090"
+            ))
+        })?;
     let channel = endpoint
         .tcp_nodelay(true)
         .connect_timeout(PATIENCE)
         .http2_keep_alive_interval(PATIENCE)
         .keep_alive_timeout(PATIENCE)
         .connect_lazy();
-    Ok((address, ControlClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES)))
+    Ok((
+        address,
+        ControlClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES),
+    ))
 }
 
 /// Whether there was no answer, rather than a refusal.
 fn is_silence(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+    )
 }
 
 /// Something else than a control service answered.
 fn no_control_service(address: &str, status: &Status) -> Failure {
-    Failure::wrong(format!("what listens at {address} is no beringia control service ({})", status.message()))
+    Failure::wrong(format!(
+        "what listens at {address} is no beringia control service ({})",
+        status.message()
+    ))
 }
 
 /// Nothing listens.

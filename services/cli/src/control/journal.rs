@@ -37,13 +37,28 @@ pub(crate) async fn stream(
     table: String,
     follow: bool,
 ) -> Result<impl Stream<Item = Result<ControlConflict, Status>> + Send + use<>, Status> {
-    let places = host.regions().iter().map(|_| Place { after: 0, ended: false }).collect();
-    let reader = Reader { host, table, follow, places, ready: VecDeque::new() };
+    let places = host
+        .regions()
+        .iter()
+        .map(|_| Place { after: 0, ended: false })
+        .collect();
+    let reader = Reader {
+        host,
+        table,
+        follow,
+        places,
+        ready: VecDeque::new(),
+    };
     if !reader.table.is_empty() && !follow && !reader.table_is_known().await {
         // Conflicts of a table that is gone are found by listing all.
-        return Err(Status::not_found(format!("no region here has a table `{}`", reader.table)));
+        return Err(Status::not_found(format!(
+            "no region here has a table `{}`",
+            reader.table
+        )));
     }
-    Ok(stream::unfold(reader, |mut reader| async move { reader.next().await.map(|conflict| (conflict, reader)) }))
+    Ok(stream::unfold(reader, |mut reader| async move {
+        reader.next().await.map(|conflict| (conflict, reader))
+    }))
 }
 
 impl Reader {
@@ -74,7 +89,9 @@ impl Reader {
             return Ok(());
         }
         place.ended = true;
-        let Some(store) = region.store().await else { return Ok(()) };
+        let Some(store) = region.store().await else {
+            return Ok(());
+        };
         let catalog = store.catalog();
         let table = match self.table.as_str() {
             "" => None,
@@ -91,7 +108,8 @@ impl Reader {
         };
         place.ended = page.len() < PAGE;
         place.after = page.last().map_or(place.after, |conflict| conflict.id);
-        self.ready.extend(page.iter().map(|conflict| report(region.name(), conflict, &catalog)));
+        self.ready
+            .extend(page.iter().map(|conflict| report(region.name(), conflict, &catalog)));
         Ok(())
     }
 
@@ -139,5 +157,9 @@ fn side(side: &ConflictSide) -> ConflictSideReport {
 
 /// A version in the words of the protocol.
 pub(crate) fn version(version: &Version) -> ItemVersion {
-    ItemVersion { hybrid_time: version.time.as_u64(), origin: version.origin.to_string(), sequence: version.sequence }
+    ItemVersion {
+        hybrid_time: version.time.as_u64(),
+        origin: version.origin.to_string(),
+        sequence: version.sequence,
+    }
 }

@@ -29,7 +29,10 @@ fn report(link: &LinkSnapshot) -> LinkReport {
         .to_owned(),
         delay_us: microseconds(link.settings.delay),
         jitter_us: microseconds(link.settings.jitter),
-        bandwidth_bits: link.settings.bandwidth_mbit.map_or(0, |mbit| (mbit * 1e6).round() as u64),
+        bandwidth_bits: link
+            .settings
+            .bandwidth_mbit
+            .map_or(0, |mbit| (mbit * 1e6).round() as u64),
         loss_millionths: (link.settings.loss_percent * 1e4).round() as u32,
     }
 }
@@ -40,7 +43,11 @@ pub(crate) fn apply(network: &Network, action: Action) -> Result<(), Status> {
         Action::Show(_) => Ok(()),
         Action::Cut(cut) => {
             let (from, to, direction) = pair(cut.pair)?;
-            if cut.reset { network.reset(&from, &to, direction) } else { network.cut(&from, &to, direction) }
+            if cut.reset {
+                network.reset(&from, &to, direction)
+            } else {
+                network.cut(&from, &to, direction)
+            }
         }
         Action::Heal(heal) => match heal.pair {
             None => {
@@ -64,7 +71,10 @@ pub(crate) fn apply(network: &Network, action: Action) -> Result<(), Status> {
         }
         Action::Bandwidth(bandwidth) => {
             let (from, to, direction) = pair(bandwidth.pair)?;
-            #[expect(clippy::cast_precision_loss, reason = "a bandwidth is checked to be at most 10^12, far below 2^52")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a bandwidth is checked to be at most 10^12, far below 2^52"
+            )]
             let mbit = (bandwidth.bandwidth_bits > 0).then_some(bandwidth.bandwidth_bits as f64 / 1e6);
             network.bandwidth(&from, &to, direction, mbit)
         }
@@ -78,16 +88,26 @@ fn isolate_region(network: &Network, region: &str, reset: bool) -> Result<(), Ne
         return network.isolate(region);
     }
     let links = network.show();
-    let peers: Vec<&str> = links.iter().filter(|link| link.from == region).map(|link| link.to.as_str()).collect();
+    let peers: Vec<&str> = links
+        .iter()
+        .filter(|link| link.from == region)
+        .map(|link| link.to.as_str())
+        .collect();
     if peers.is_empty() {
         // The network's own words for a region that it does not know.
         return network.isolate(region);
     }
-    peers.into_iter().try_for_each(|peer| network.reset(region, peer, Direction::Both))
+    peers
+        .into_iter()
+        .try_for_each(|peer| network.reset(region, peer, Direction::Both))
 }
 
 fn pair(pair: Option<LinkPair>) -> Result<(String, String, Direction), Status> {
     let pair = pair.ok_or_else(|| Status::invalid_argument("no pair of regions"))?;
-    let direction = if pair.one_way { Direction::OneWay } else { Direction::Both };
+    let direction = if pair.one_way {
+        Direction::OneWay
+    } else {
+        Direction::Both
+    };
     Ok((pair.from, pair.to, direction))
 }

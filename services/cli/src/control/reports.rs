@@ -11,23 +11,33 @@ use crate::host::Hosted;
 pub(crate) async fn of(region: &Hosted) -> RegionReport {
     let name = region.name().to_string();
     let (Some(status), Some(store)) = (region.status().await, region.store().await) else {
-        return RegionReport { name, running: false, ..RegionReport::default() };
+        return RegionReport {
+            name,
+            running: false,
+            ..RegionReport::default()
+        };
     };
     let catalog = store.catalog();
     RegionReport {
         name,
         running: true,
-        peers: status.peers.iter().map(|(peer, of_peer)| peer_report(peer, of_peer, &status)).collect(),
+        peers: status
+            .peers
+            .iter()
+            .map(|(peer, of_peer)| peer_report(peer, of_peer, &status))
+            .collect(),
         joins: joins(&status, &catalog),
     }
 }
 
 fn peer_report(peer: &Region, of_peer: &PeerStatus, status: &NodeStatus) -> PeerReport {
     let lag = status.lag.get(peer).filter(|lag| lag.count > 0);
-    let refusal = [&of_peer.receiving, &of_peer.sending].into_iter().find_map(|state| match state {
-        LinkState::Refused(reason) => Some(reason.clone()),
-        _ => None,
-    });
+    let refusal = [&of_peer.receiving, &of_peer.sending]
+        .into_iter()
+        .find_map(|state| match state {
+            LinkState::Refused(reason) => Some(reason.clone()),
+            _ => None,
+        });
     PeerReport {
         peer: peer.to_string(),
         sending: state(&of_peer.sending).to_owned(),
@@ -40,7 +50,11 @@ fn peer_report(peer: &Region, of_peer: &PeerStatus, status: &NodeStatus) -> Peer
         arrival_p99_ms: lag.map(|lag| lag.p99),
         quarantine_ahead_ms: of_peer.quarantined.map(|quarantine| quarantine.ahead_ms),
         quarantine_limit_ms: of_peer.quarantined.map(|quarantine| quarantine.limit_ms),
-        relayed_through: of_peer.relayed_through.as_ref().map(ToString::to_string).unwrap_or_default(),
+        relayed_through: of_peer
+            .relayed_through
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     }
 }
 
@@ -61,7 +75,11 @@ fn joins(status: &NodeStatus, catalog: &Catalog) -> Vec<JoinReport> {
             let join = table.join.as_ref()?;
             Some(JoinReport {
                 table_id: id.to_string(),
-                table: catalog.by_id.get(id).map(|table| table.core.name.clone()).unwrap_or_default(),
+                table: catalog
+                    .by_id
+                    .get(id)
+                    .map(|table| table.core.name.clone())
+                    .unwrap_or_default(),
                 source: join.source.as_ref().map(ToString::to_string).unwrap_or_default(),
                 stage: match join.stage {
                     JoinStage::Waiting => "waiting",

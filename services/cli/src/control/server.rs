@@ -3,9 +3,10 @@
 use std::{pin::Pin, sync::Arc};
 
 use beringia_proto::v1::{
-    ControlConflict, ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest,
-    ControlExplainReply, ControlExplainRequest, ControlFailRegionReply, ControlFailRegionRequest, ControlNetworkReply,
-    ControlNetworkRequest, ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlStatusReply, ControlStatusRequest, HostedRegion,
+    ControlConflict, ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply,
+    ControlDigestsRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
+    ControlFailRegionRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply,
+    ControlRecoverRegionRequest, ControlStatusReply, ControlStatusRequest, HostedRegion,
     control_server::{Control, ControlServer},
 };
 use futures_util::Stream;
@@ -57,7 +58,10 @@ impl Control for Service {
         for region in self.host.regions() {
             regions.push(reports::of(region).await);
         }
-        Ok(Response::new(ControlStatusReply { regions, links: self.host.network().map(links::show).unwrap_or_default() }))
+        Ok(Response::new(ControlStatusReply {
+            regions,
+            links: self.host.network().map(links::show).unwrap_or_default(),
+        }))
     }
 
     async fn digests(&self, request: Request<ControlDigestsRequest>) -> Answer<ControlDigestsReply> {
@@ -72,7 +76,9 @@ impl Control for Service {
 
     async fn conflicts(&self, request: Request<ControlConflictsRequest>) -> Answer<Self::ConflictsStream> {
         let request = request.into_inner();
-        Ok(Response::new(Box::pin(journal::stream(self.host.clone(), request.table, request.follow).await?)))
+        Ok(Response::new(Box::pin(
+            journal::stream(self.host.clone(), request.table, request.follow).await?,
+        )))
     }
 
     async fn explain(&self, request: Request<ControlExplainRequest>) -> Answer<ControlExplainReply> {
@@ -86,20 +92,33 @@ impl Control for Service {
 
     async fn network(&self, request: Request<ControlNetworkRequest>) -> Answer<ControlNetworkReply> {
         let network = self.host.network().ok_or_else(|| {
-            Status::failed_precondition("no network model here: this region is a process of its own and the network is the real one")
+            Status::failed_precondition(
+                "no network model here: this region is a process of its own and the network is the real one",
+            )
         })?;
-        let action = request.into_inner().action.ok_or_else(|| Status::invalid_argument("no action"))?;
+        let action = request
+            .into_inner()
+            .action
+            .ok_or_else(|| Status::invalid_argument("no action"))?;
         links::apply(network, action)?;
-        Ok(Response::new(ControlNetworkReply { links: links::show(network) }))
+        Ok(Response::new(ControlNetworkReply {
+            links: links::show(network),
+        }))
     }
 
     async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
-        self.recoverable(&request.into_inner().region)?.fail().await.map_err(refused)?;
+        self.recoverable(&request.into_inner().region)?
+            .fail()
+            .await
+            .map_err(refused)?;
         Ok(Response::new(ControlFailRegionReply {}))
     }
 
     async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
-        self.recoverable(&request.into_inner().region)?.recover().await.map_err(refused)?;
+        self.recoverable(&request.into_inner().region)?
+            .recover()
+            .await
+            .map_err(refused)?;
         Ok(Response::new(ControlRecoverRegionReply {}))
     }
 }
@@ -107,7 +126,14 @@ impl Control for Service {
 impl Service {
     /// The region, where it can be failed and recovered from here.
     fn recoverable(&self, name: &str) -> Result<&Hosted, Status> {
-        let known = || self.host.regions().iter().map(|region| region.name().as_str()).collect::<Vec<_>>().join(", ");
+        let known = || {
+            self.host
+                .regions()
+                .iter()
+                .map(|region| region.name().as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let region = self
             .host
             .region(name)

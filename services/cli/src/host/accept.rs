@@ -23,7 +23,10 @@ pub(crate) fn shaped(listener: TcpListener, network: Network, region: String) ->
     incoming(listener, move |stream| Ok(Box::new(network.accept(stream, &region)?)))
 }
 
-fn incoming(listener: TcpListener, wrap: impl Fn(TcpStream) -> io::Result<BoxedIo> + Send + Sync + 'static) -> Incoming {
+fn incoming(
+    listener: TcpListener,
+    wrap: impl Fn(TcpStream) -> io::Result<BoxedIo> + Send + Sync + 'static,
+) -> Incoming {
     let accepted = stream::unfold((listener, wrap), |(listener, wrap)| async move {
         loop {
             match listener.accept().await {

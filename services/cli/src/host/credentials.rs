@@ -29,7 +29,11 @@ pub(crate) fn authentication(file: Option<&Path>, keys: &[String]) -> Result<Aut
             .ok_or_else(|| Failure::wrong("an --access-key is not of the form ID=SECRET"))?;
         secrets.insert(id.to_owned(), secret.to_owned());
     }
-    Ok(if secrets.is_empty() { Authentication::AcceptAny } else { Authentication::Verify(secrets) })
+    Ok(if secrets.is_empty() {
+        Authentication::AcceptAny
+    } else {
+        Authentication::Verify(secrets)
+    })
 }
 
 /// The keys of a shared credentials file (AWS SDKs and Tools Reference Guide, "Shared config and credentials files"). Settings other
@@ -90,21 +94,33 @@ mod tests {
         let text = "# mine\n[default]\naws_access_key_id = AKIA1\naws_secret_access_key=a/b=c\nregion = eu-west-1\n\n[other]\n\
                     aws_access_key_id=AKIA2\naws_secret_access_key = s2\n[sso]\nsso_start_url = https://x\n";
         let secrets = parse(text).unwrap();
-        let pairs: Vec<_> = secrets.iter().map(|(id, secret)| (id.as_str(), secret.as_str())).collect();
+        let pairs: Vec<_> = secrets
+            .iter()
+            .map(|(id, secret)| (id.as_str(), secret.as_str()))
+            .collect();
         assert_eq!(pairs, [("AKIA1", "a/b=c"), ("AKIA2", "s2")]);
     }
 
     #[test]
     fn half_a_key_is_refused_with_its_line() {
-        assert_eq!(parse("[a]\naws_access_key_id = X\n[b]\n").unwrap_err(), "2: X has no aws_secret_access_key in its profile");
-        assert!(parse("[a]\naws_secret_access_key = hidden\n").unwrap_err().starts_with("2: "));
+        assert_eq!(
+            parse("[a]\naws_access_key_id = X\n[b]\n").unwrap_err(),
+            "2: X has no aws_secret_access_key in its profile"
+        );
+        assert!(
+            parse("[a]\naws_secret_access_key = hidden\n")
+                .unwrap_err()
+                .starts_with("2: ")
+        );
         assert_eq!(parse("[a]\nnonsense\n").unwrap_err(), "2: expected `name = value`");
     }
 
     #[test]
     fn without_keys_everybody_is_let_in_and_with_keys_only_their_owners() {
         assert!(matches!(authentication(None, &[]), Ok(Authentication::AcceptAny)));
-        let Ok(Authentication::Verify(keys)) = authentication(None, &["ID=SECRET".to_owned()]) else { panic!("not verified") };
+        let Ok(Authentication::Verify(keys)) = authentication(None, &["ID=SECRET".to_owned()]) else {
+            panic!("not verified")
+        };
         assert_eq!(keys["ID"], "SECRET");
         let refused = authentication(None, &["SECRETONLY".to_owned()]).unwrap_err();
         assert!(!refused.to_string().contains("SECRETONLY"));

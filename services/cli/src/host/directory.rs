@@ -26,7 +26,8 @@ impl DataDirectory {
     /// # Errors
     /// Where it is another topology's, or cannot be read.
     pub(crate) fn inspect(path: &Path, identity: &str) -> Result<Self, Failure> {
-        let unreadable = |error: io::Error| Failure::wrong(format!("cannot use the data directory {}: {error}", path.display()));
+        let unreadable =
+            |error: io::Error| Failure::wrong(format!("cannot use the data directory {}: {error}", path.display()));
         let marked = match fs::read_to_string(path.join(MARK)) {
             Ok(found) if found.trim_end() == identity => true,
             Ok(found) => {
@@ -41,11 +42,20 @@ impl DataDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(unreadable(error)),
         };
-        let missing = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).last().map(Path::to_path_buf);
+        let missing = path
+            .ancestors()
+            .take_while(|p| !p.as_os_str().is_empty() && !p.exists())
+            .last()
+            .map(Path::to_path_buf);
         if missing.is_none() && !path.is_dir() {
             return Err(unreadable(io::ErrorKind::NotADirectory.into()));
         }
-        Ok(Self { path: path.to_path_buf(), identity: identity.to_owned(), marked, missing })
+        Ok(Self {
+            path: path.to_path_buf(),
+            identity: identity.to_owned(),
+            marked,
+            missing,
+        })
     }
 
     /// Where a region's database lies.
@@ -80,7 +90,10 @@ impl DataDirectory {
     }
 
     fn cannot_write(&self, error: &io::Error) -> Failure {
-        Failure::wrong(format!("cannot write to the data directory {}: {error}", self.path.display()))
+        Failure::wrong(format!(
+            "cannot write to the data directory {}: {error}",
+            self.path.display()
+        ))
     }
 }
 
@@ -129,8 +142,10 @@ mod tests {
     use super::*;
 
     fn entries(path: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -144,7 +159,9 @@ mod tests {
         directory.mark(&mut created).unwrap();
         created.keep();
         assert!(DataDirectory::inspect(&path, "x,y").is_ok());
-        let Err(refused) = DataDirectory::inspect(&path, "x,z") else { panic!("taken") };
+        let Err(refused) = DataDirectory::inspect(&path, "x,z") else {
+            panic!("taken")
+        };
         assert!(refused.to_string().contains("belongs to the regions x,y"), "{refused}");
         assert_eq!(entries(&path), ["topology"]);
     }

@@ -59,7 +59,13 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
     let preparation = Preparation::new(&arguments.serve)?;
     let ip = arguments.serve.listen;
     let control = ports::listen(ip, arguments.control_port, "the control service", CONTROL_PORT).await?;
-    let endpoint = ports::listen(ip, arguments.endpoint_port, "the endpoint for all regions", ENDPOINT_PORT).await?;
+    let endpoint = ports::listen(
+        ip,
+        arguments.endpoint_port,
+        "the endpoint for all regions",
+        ENDPOINT_PORT,
+    )
+    .await?;
     let mut listeners = Vec::new();
     for (place, region) in preparation.regions.iter().enumerate() {
         let port = ports::nth(arguments.dynamodb_port, place, DYNAMODB_PORT)?;
@@ -72,25 +78,47 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
     let mut blueprints = Vec::new();
     for region in &preparation.regions {
         let mut peers = Vec::new();
-        for (peer, listeners) in preparation.regions.iter().zip(&listeners).filter(|(peer, _)| *peer != region) {
+        for (peer, listeners) in preparation
+            .regions
+            .iter()
+            .zip(&listeners)
+            .filter(|(peer, _)| *peer != region)
+        {
             let address = ports::reachable(ports::local(&listeners.replication)?);
             let connector = accept::through(network.clone(), region.to_string(), peer.to_string(), address);
-            peers.push(Peer { region: peer.clone(), connector });
+            peers.push(Peer {
+                region: peer.clone(),
+                connector,
+            });
         }
         blueprints.push(preparation.blueprint(region, peers, Some(network.clone())));
     }
-    let doors = Doors { regions: listeners, control, endpoint: Some(endpoint) };
-    preparation.serve(blueprints, doors, Some(network), signals, format).await
+    let doors = Doors {
+        regions: listeners,
+        control,
+        endpoint: Some(endpoint),
+    };
+    preparation
+        .serve(blueprints, doors, Some(network), signals, format)
+        .await
 }
 
 /// Runs one region of a topology until a signal ends it.
 pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let preparation = Preparation::new(&arguments.serve)?;
-    let named = preparation.regions.iter().enumerate().find(|(_, region)| region.as_str() == arguments.name);
+    let named = preparation
+        .regions
+        .iter()
+        .enumerate()
+        .find(|(_, region)| region.as_str() == arguments.name);
     let Some((place, region)) = named.map(|(place, region)| (place, region.clone())) else {
         let known: Vec<&str> = preparation.topology.names().collect();
-        return Err(Failure::wrong(format!("the topology has no region `{}`: there are {}", arguments.name, known.join(", "))));
+        return Err(Failure::wrong(format!(
+            "the topology has no region `{}`: there are {}",
+            arguments.name,
+            known.join(", ")
+        )));
     };
     let connectors = peer_connectors(&preparation.topology, &arguments.peers, &arguments.name)?;
     let site = preparation.topology.region(&arguments.name);
@@ -101,18 +129,36 @@ pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Resul
     };
     let port = choose(arguments.control_port, None, FIRST_CONTROL_PORT, CONTROL_PORT)?;
     let control = ports::listen(ip, port, "the control service", CONTROL_PORT).await?;
-    let port = choose(arguments.dynamodb_port, site.and_then(|s| s.dynamodb_port), FIRST_DYNAMODB_PORT, DYNAMODB_PORT)?;
+    let port = choose(
+        arguments.dynamodb_port,
+        site.and_then(|s| s.dynamodb_port),
+        FIRST_DYNAMODB_PORT,
+        DYNAMODB_PORT,
+    )?;
     let dynamodb = ports::listen(ip, port, "the DynamoDB endpoint", DYNAMODB_PORT).await?;
-    let port =
-        choose(arguments.replication_port, site.and_then(|s| s.replication_port), FIRST_REPLICATION_PORT, REPLICATION_PORT)?;
+    let port = choose(
+        arguments.replication_port,
+        site.and_then(|s| s.replication_port),
+        FIRST_REPLICATION_PORT,
+        REPLICATION_PORT,
+    )?;
     let replication = ports::listen(ip, port, "replication", REPLICATION_PORT).await?;
     let peers = preparation
         .regions
         .iter()
-        .filter_map(|peer| Some(Peer { region: peer.clone(), connector: connectors.get(peer.as_str())?.clone() }))
+        .filter_map(|peer| {
+            Some(Peer {
+                region: peer.clone(),
+                connector: connectors.get(peer.as_str())?.clone(),
+            })
+        })
         .collect();
     let blueprints = vec![preparation.blueprint(&region, peers, None)];
-    let doors = Doors { regions: vec![Listeners { dynamodb, replication }], control, endpoint: None };
+    let doors = Doors {
+        regions: vec![Listeners { dynamodb, replication }],
+        control,
+        endpoint: None,
+    };
     preparation.serve(blueprints, doors, None, signals, format).await
 }
 
@@ -134,7 +180,13 @@ impl Preparation {
         } else {
             Some(DataDirectory::inspect(&arguments.data, &topology.identity())?)
         };
-        Ok(Self { topology, regions, authentication, directory, max_clock_offset_ms: arguments.max_clock_offset_ms })
+        Ok(Self {
+            topology,
+            regions,
+            authentication,
+            directory,
+            max_clock_offset_ms: arguments.max_clock_offset_ms,
+        })
     }
 
     fn blueprint(&self, region: &Region, peers: Vec<Peer>, network: Option<Network>) -> Blueprint {
@@ -210,7 +262,10 @@ async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec
                 created.database(path);
             }
         }
-        for (blueprint, result) in group.iter().zip(join_all(group.iter().map(|blueprint| blueprint.open())).await) {
+        for (blueprint, result) in group
+            .iter()
+            .zip(join_all(group.iter().map(|blueprint| blueprint.open())).await)
+        {
             match result {
                 Ok(store) => {
                     stores.insert(blueprint.region.clone(), store);
@@ -220,7 +275,10 @@ async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec
         }
     }
     if problems.is_empty() {
-        return Ok(blueprints.iter().filter_map(|blueprint| stores.remove(&blueprint.region)).collect());
+        return Ok(blueprints
+            .iter()
+            .filter_map(|blueprint| stores.remove(&blueprint.region))
+            .collect());
     }
     for store in stores.values() {
         store.close().await;
@@ -231,7 +289,15 @@ async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec
 /// The model of the links, as the topology describes them.
 fn network(topology: &Topology) -> Result<Network, Failure> {
     let network = Network::new(topology.names(), &SeededRandomness::new(SystemRandomness.next_u64()));
-    for Link { from, to, delay_ms, jitter_ms, bandwidth_mbit, loss_percent } in topology.links() {
+    for Link {
+        from,
+        to,
+        delay_ms,
+        jitter_ms,
+        bandwidth_mbit,
+        loss_percent,
+    } in topology.links()
+    {
         let milliseconds = |ms: f64| std::time::Duration::from_secs_f64(ms / 1000.0);
         network
             .change(from, to, Direction::OneWay, |settings| {
@@ -247,14 +313,23 @@ fn network(topology: &Topology) -> Result<Network, Failure> {
 
 /// How to reach every other region: as `--peer` says, else as the topology says, else on this machine at its usual port.
 fn peer_connectors(topology: &Topology, flags: &[String], own: &str) -> Result<BTreeMap<String, Connector>, Failure> {
-    peer_addresses(topology, flags, own)
-        .map(|addresses| addresses.into_iter().map(|(name, address)| (name, accept::direct(address))).collect())
+    peer_addresses(topology, flags, own).map(|addresses| {
+        addresses
+            .into_iter()
+            .map(|(name, address)| (name, accept::direct(address)))
+            .collect()
+    })
 }
 
 /// The `host:port` of every other region.
 fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BTreeMap<String, String>, Failure> {
     let mut addresses = BTreeMap::new();
-    for (place, site) in topology.regions().iter().enumerate().filter(|(_, site)| site.name != own) {
+    for (place, site) in topology
+        .regions()
+        .iter()
+        .enumerate()
+        .filter(|(_, site)| site.name != own)
+    {
         let port = match site.replication_port {
             Some(port) => port,
             None => ports::nth(FIRST_REPLICATION_PORT, place, REPLICATION_PORT)?,
@@ -265,11 +340,18 @@ fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BT
     for flag in flags {
         let (name, address) = flag
             .split_once('=')
-            .filter(|(_, address)| address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()))
+            .filter(|(_, address)| {
+                address
+                    .rsplit_once(':')
+                    .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            })
             .ok_or_else(|| Failure::wrong(format!("--peer {flag}: expected NAME=HOST:PORT")))?;
         let Some(known) = addresses.get_mut(name) else {
             let known: Vec<&str> = addresses.keys().map(String::as_str).collect();
-            return Err(Failure::wrong(format!("--peer {flag}: the other regions of the topology are {}", known.join(", "))));
+            return Err(Failure::wrong(format!(
+                "--peer {flag}: the other regions of the topology are {}",
+                known.join(", ")
+            )));
         };
         address.clone_into(known);
     }
@@ -302,15 +384,30 @@ mod tests {
                     replication_port = 7\n[[region]]\nname = \"c\"\n[[region]]\nname = \"d\"\n";
         let topology = Topology::parse(text, Path::new("t.toml")).unwrap();
         let addresses = peer_addresses(&topology, &["d=10.0.0.1:99".to_owned()], "a").unwrap();
-        let pairs: Vec<_> = addresses.iter().map(|(name, address)| (name.as_str(), address.as_str())).collect();
-        assert_eq!(pairs, [("b", "b.example:7"), ("c", "127.0.0.1:9003"), ("d", "10.0.0.1:99")]);
+        let pairs: Vec<_> = addresses
+            .iter()
+            .map(|(name, address)| (name.as_str(), address.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [("b", "b.example:7"), ("c", "127.0.0.1:9003"), ("d", "10.0.0.1:99")]
+        );
     }
 
     #[test]
     fn a_peer_that_is_none_is_refused() {
         let topology = Topology::two();
-        for flag in ["eu-west-1", "eu-west-1=host", "eu-west-1=:1", "mars-1=host:1", "us-east-1=host:1"] {
-            assert!(peer_addresses(&topology, &[flag.to_owned()], "us-east-1").is_err(), "{flag}");
+        for flag in [
+            "eu-west-1",
+            "eu-west-1=host",
+            "eu-west-1=:1",
+            "mars-1=host:1",
+            "us-east-1=host:1",
+        ] {
+            assert!(
+                peer_addresses(&topology, &[flag.to_owned()], "us-east-1").is_err(),
+                "{flag}"
+            );
         }
     }
 }

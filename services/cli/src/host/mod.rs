@@ -34,7 +34,12 @@ pub(crate) struct Host {
 
 impl Host {
     fn new(topology: Vec<Region>, regions: Vec<Hosted>, network: Option<Network>) -> Self {
-        Self { topology, regions, network, endpoint: Mutex::new(None) }
+        Self {
+            topology,
+            regions,
+            network,
+            endpoint: Mutex::new(None),
+        }
     }
 
     /// Every region of the topology.

@@ -9,9 +9,11 @@ use crate::failure::Failure;
 /// Listens, with a clear error that says what for and which flag chooses another port.
 pub(crate) async fn listen(address: IpAddr, port: u16, purpose: &str, flag: &str) -> Result<TcpListener, Failure> {
     let address = SocketAddr::new(address, port);
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Failure::wrong(format!("cannot listen on {address} for {purpose}: {error}; choose another port with {flag}")))
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::wrong(format!(
+            "cannot listen on {address} for {purpose}: {error}; choose another port with {flag}"
+        ))
+    })
 }
 
 /// The `place`-th port (from 0) of a kind whose first one is `first`; 0 stays 0, any free port.
@@ -22,7 +24,12 @@ pub(crate) fn nth(first: u16, place: usize, flag: &str) -> Result<u16, Failure> 
     u16::try_from(place)
         .ok()
         .and_then(|place| first.checked_add(place))
-        .ok_or_else(|| Failure::wrong(format!("{flag} {first} leaves no port for region {}: ports end at 65535", place + 1)))
+        .ok_or_else(|| {
+            Failure::wrong(format!(
+                "{flag} {first} leaves no port for region {}: ports end at 65535",
+                place + 1
+            ))
+        })
 }
 
 /// The address as others on this machine reach it: where it listens everywhere, that is the loopback address.
@@ -33,7 +40,9 @@ pub(crate) fn url(listener: &TcpListener) -> Result<String, Failure> {
 
 /// The address that a listener has.
 pub(crate) fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    listener.local_addr().map_err(|error| Failure::wrong(format!("cannot tell a listener's address: {error}")))
+    listener
+        .local_addr()
+        .map_err(|error| Failure::wrong(format!("cannot tell a listener's address: {error}")))
 }
 
 /// Where to dial what listens at `address`.
@@ -59,8 +68,14 @@ mod tests {
 
     #[test]
     fn what_listens_everywhere_is_reached_on_loopback() {
-        assert_eq!(reachable("0.0.0.0:80".parse().unwrap()), "127.0.0.1:80".parse().unwrap());
+        assert_eq!(
+            reachable("0.0.0.0:80".parse().unwrap()),
+            "127.0.0.1:80".parse().unwrap()
+        );
         assert_eq!(reachable("[::]:80".parse().unwrap()), "[::1]:80".parse().unwrap());
-        assert_eq!(reachable("10.0.0.1:80".parse().unwrap()), "10.0.0.1:80".parse().unwrap());
+        assert_eq!(
+            reachable("10.0.0.1:80".parse().unwrap()),
+            "10.0.0.1:80".parse().unwrap()
+        );
     }
 }

@@ -29,7 +29,12 @@ struct ReadyRegion {
 }
 
 impl Ready {
-    pub(crate) fn new(regions: &[Hosted], control: String, endpoint: Option<String>, authentication: &Authentication) -> Self {
+    pub(crate) fn new(
+        regions: &[Hosted],
+        control: String,
+        endpoint: Option<String>,
+        authentication: &Authentication,
+    ) -> Self {
         let regions: Vec<ReadyRegion> = regions
             .iter()
             .map(|region| ReadyRegion {
@@ -38,8 +43,16 @@ impl Ready {
                 replication: region.replication_url(),
             })
             .collect();
-        let endpoint = endpoint.or_else(|| regions.first().map(|region| region.dynamodb.clone())).unwrap_or_default();
-        Self { event: "ready", control, endpoint, regions, verifies: matches!(authentication, Authentication::Verify(_)) }
+        let endpoint = endpoint
+            .or_else(|| regions.first().map(|region| region.dynamodb.clone()))
+            .unwrap_or_default();
+        Self {
+            event: "ready",
+            control,
+            endpoint,
+            regions,
+            verifies: matches!(authentication, Authentication::Verify(_)),
+        }
     }
 
     /// Says it.
@@ -47,7 +60,10 @@ impl Ready {
         if format == Format::Json {
             return output::json(self);
         }
-        let rows = self.regions.iter().map(|region| [region.name.clone(), region.dynamodb.clone(), region.replication.clone()]);
+        let rows = self
+            .regions
+            .iter()
+            .map(|region| [region.name.clone(), region.dynamodb.clone(), region.replication.clone()]);
         let all = (self.regions.len() > 1).then(|| ["all of them".to_owned(), self.endpoint.clone(), String::new()]);
         output::table(["REGION", "DYNAMODB", "REPLICATION"], rows.chain(all))?;
         output::line(&self.hints())
@@ -60,9 +76,16 @@ impl Ready {
         let (keys, who) = if self.verifies {
             ("", "Requests must be signed with one of the access keys given.")
         } else {
-            ("AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any ", "Any access key does.")
+            (
+                "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any ",
+                "Any access key does.",
+            )
         };
-        let credentials = if self.verifies { "" } else { ", aws_access_key_id='any', aws_secret_access_key='any'" };
+        let credentials = if self.verifies {
+            ""
+        } else {
+            ", aws_access_key_id='any', aws_secret_access_key='any'"
+        };
         format!(
             "\nTry:\n  {keys}aws dynamodb list-tables --endpoint-url {endpoint} --region {region}\n  \
              boto3.resource('dynamodb', endpoint_url='{endpoint}', region_name='{region}'{credentials})\n  \

@@ -68,8 +68,12 @@ pub(crate) enum RecoveryError {
 impl Blueprint {
     /// Opens the region's store; SQLite blocks, so this runs aside.
     pub(crate) async fn open(&self) -> Result<Arc<SqliteStore>, String> {
-        let mut options =
-            Options::new(self.region.clone(), self.database.clone(), Execution::Threads, Arc::new(SystemClock));
+        let mut options = Options::new(
+            self.region.clone(),
+            self.database.clone(),
+            Execution::Threads,
+            Arc::new(SystemClock),
+        );
         options.max_offset_ms = self.max_clock_offset_ms;
         options.topology = Some(self.identity.clone());
         match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
@@ -93,13 +97,19 @@ impl Blueprint {
             Some(network) => accept::shaped(listeners.replication, network.clone(), self.region.to_string()),
             None => accept::plain(listeners.replication),
         };
-        Node::start(config, store.clone(), dynamodb, replication).await.map_err(|error| error.to_string())
+        Node::start(config, store.clone(), dynamodb, replication)
+            .await
+            .map_err(|error| error.to_string())
     }
 }
 
 impl Hosted {
     /// A region whose store is open and whose ports are taken.
-    pub(crate) fn prepared(blueprint: Blueprint, store: Arc<SqliteStore>, listeners: Listeners) -> Result<Self, Failure> {
+    pub(crate) fn prepared(
+        blueprint: Blueprint,
+        store: Arc<SqliteStore>,
+        listeners: Listeners,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             dynamodb: ports::local(&listeners.dynamodb)?,
             replication: ports::local(&listeners.replication)?,
@@ -185,11 +195,19 @@ impl Hosted {
         if !matches!(*state, State::Down) {
             return Err(RecoveryError::Running(self.name().clone()));
         }
-        let unrecoverable = |reason: String| RecoveryError::Unrecoverable { region: self.name().clone(), reason };
-        let bind = async |address| {
-            TcpListener::bind(address).await.map_err(|error| unrecoverable(format!("cannot listen on {address}: {error}")))
+        let unrecoverable = |reason: String| RecoveryError::Unrecoverable {
+            region: self.name().clone(),
+            reason,
         };
-        let listeners = Listeners { dynamodb: bind(self.dynamodb).await?, replication: bind(self.replication).await? };
+        let bind = async |address| {
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| unrecoverable(format!("cannot listen on {address}: {error}")))
+        };
+        let listeners = Listeners {
+            dynamodb: bind(self.dynamodb).await?,
+            replication: bind(self.replication).await?,
+        };
         let store = self.blueprint.open().await.map_err(unrecoverable)?;
         let node = self.blueprint.start(&store, listeners).await.map_err(unrecoverable)?;
         *state = State::Running(store, node);
