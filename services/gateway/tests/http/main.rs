@@ -1,6 +1,10 @@
 //! The gateway as a client sees it: bytes in, bytes out.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper of tests fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of tests fails the test"
+)]
 
 mod connections;
 mod protocol;

@@ -64,7 +64,7 @@ impl Running {
         let shutdown = async move {
             if stopped.await.is_err() {
                 // Nobody can stop it any more; it ends with its connections.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let task = tokio::spawn(async move { serve(Arc::new(server), incoming, shutdown).await });
