@@ -1,9 +1,25 @@
 //! What each DynamoDB operation means, on a `Store`.
 //!
-//! `Engine` has one method per operation, each `async fn operation(&self, input: api::OperationInput) ->
-//! Result<api::OperationOutput, ApiError>` (the four table operations other than ListTables answer with `api::TableDescription`).
+//! [`Engine`] has one method per operation, each `async fn operation(&self, input: api::OperationInput) ->
+//! Result<api::OperationOutput, ApiError>` (the four table operations other than ListTables answer with [`api::TableDescription`]).
+//! An operation reads its expressions, finds its table in the catalog, checks what it can, and hands the store a read or a unit of
+//! writes; what depends on the current item is decided by the committer ([`beringia_store::Change`]).
 
 pub mod api;
+mod batch;
+mod capacity;
+mod constraint;
+mod engine;
 mod error;
+mod expressions;
+mod index;
+mod item;
+mod keys;
+mod names;
+mod page;
+mod table;
+mod transact;
+mod write;
 
+pub use engine::Engine;
 pub use error::{ApiError, CancellationReason};

@@ -14,6 +14,6 @@ pub(crate) const MAX_LIST_INDEX: usize = i32::MAX as usize;
 pub(crate) const MAX_PLACEHOLDER_BYTES: usize = 255;
 /// Bytes of an attribute's name.
 pub(crate) const MAX_NAME_BYTES: usize = 65535;
-/// How deep parentheses, NOT and function calls nest before the parser gives up, which bounds its stack. What nests
-/// deeper without an error of its own has either redundant parentheses or more than [`MAX_OPERATORS`] operators.
-pub(crate) const MAX_DEPTH: usize = MAX_OPERATORS + 2;
+/// Function calls within one another. DynamoDB names no limit; this one bounds the stack of parser and evaluation, for which
+/// parentheses and NOT need no limit of their own: what nests them deeper than [`MAX_OPERATORS`] has redundant parentheses.
+pub(crate) const MAX_FUNCTION_DEPTH: usize = 64;

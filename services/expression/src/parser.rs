@@ -8,7 +8,7 @@ use crate::{
     ExpressionError, Placeholders,
     error::{Kind, Problems, Stage},
     lexer::{Token, TokenKind, tokens},
-    limits::{MAX_DEPTH, MAX_EXPRESSION_BYTES, MAX_LIST_INDEX, MAX_OPERATORS, MAX_PATH_PARTS},
+    limits::{MAX_EXPRESSION_BYTES, MAX_FUNCTION_DEPTH, MAX_LIST_INDEX, MAX_OPERATORS, MAX_PATH_PARTS},
     path::{Path, Step},
     reserved::is_reserved,
 };
@@ -19,6 +19,7 @@ pub(crate) struct Parser<'t, 'p> {
     text: &'t str,
     tokens: Vec<Token<'t>>,
     position: usize,
+    /// Function calls around this place.
     depth: usize,
     operators: usize,
     /// Where the parentheses that closed last stand: the positions of both tokens.
@@ -169,24 +170,8 @@ impl<'t> Parser<'t, '_> {
         Ok(())
     }
 
-    /// Runs `inner` one level deeper, so that a text cannot exhaust the stack.
-    pub(crate) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.depth == MAX_DEPTH {
-            return Err(Malformed(format!(
-                "The expression is nested too deeply; maximum nesting levels: {MAX_DEPTH}"
-            )));
-        }
-        self.depth += 1;
-        let result = inner(self);
-        self.depth -= 1;
-        result
-    }
-
-    /// What `inner` parses, in parentheses. Notes a second pair right inside the first.
-    pub(crate) fn parentheses<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        let opened = self.position;
-        self.expect(TokenKind::OpenParenthesis)?;
-        let parsed = self.nested(inner)?;
+    /// Moves over the parenthesis that closes the one at `opened`. Notes a pair right inside another one.
+    pub(crate) fn close(&mut self, opened: usize) -> Parsed<()> {
         let closed = self.position;
         self.expect(TokenKind::CloseParenthesis)?;
         if self.last_parentheses == (opened + 1, closed - 1) {
@@ -195,7 +180,13 @@ impl<'t> Parser<'t, '_> {
             });
         }
         self.last_parentheses = (opened, closed);
-        Ok(parsed)
+        Ok(())
+    }
+
+    /// Moves over an opening parenthesis if one stands here, and tells where.
+    pub(crate) fn open(&mut self) -> Option<usize> {
+        let opened = self.position;
+        self.take(TokenKind::OpenParenthesis).then_some(opened)
     }
 
     /// One or more of what `element` parses, separated by commas.
@@ -207,19 +198,48 @@ impl<'t> Parser<'t, '_> {
         Ok(elements)
     }
 
+    /// A path, a value or a function call, perhaps in parentheses. Loops over parentheses rather than recursing.
+    pub(crate) fn operand(&mut self) -> Parsed<Term<'t>> {
+        let mut open: Vec<usize> = std::iter::from_fn(|| self.open()).collect();
+        let mut term = self.term()?;
+        while let Some(opened) = open.pop() {
+            self.close(opened)?;
+            self.continue_path(&mut term)?;
+        }
+        Ok(term)
+    }
+
+    /// The rest of a path whose beginning stood in parentheses: `(a.b)[3]`. Updates do not have that.
+    pub(crate) fn continue_path(&mut self, term: &mut Term<'t>) -> Parsed<()> {
+        match term {
+            Term::Path(path) if self.kind != Kind::Update => self.steps(path),
+            _ => Ok(()),
+        }
+    }
+
     /// A path, a value or a function call, without parentheses around it.
-    pub(crate) fn term(&mut self, operand: fn(&mut Self) -> Parsed<Term<'t>>) -> Parsed<Term<'t>> {
+    pub(crate) fn term(&mut self) -> Parsed<Term<'t>> {
         match self.next() {
             TokenKind::Value(_) => Ok(Term::Value(self.value()?)),
-            TokenKind::Word(function) if self.opens_call() && !self.is_keyword(function) => {
-                self.advance();
-                self.advance();
-                let operands = self.nested(|parser| parser.list(operand))?;
-                self.expect(TokenKind::CloseParenthesis)?;
-                Ok(Term::Call(Call { function, operands }))
-            }
+            TokenKind::Word(function) if self.opens_call() && !self.is_keyword(function) => self.call(function),
             _ => Ok(Term::Path(self.path()?)),
         }
+    }
+
+    /// `function(operand, …)`, the only thing that makes the parser recurse.
+    fn call(&mut self, function: &'t str) -> Parsed<Term<'t>> {
+        if self.depth == MAX_FUNCTION_DEPTH {
+            return Err(Malformed(format!(
+                "The expression is nested too deeply; maximum nesting levels: {MAX_FUNCTION_DEPTH}"
+            )));
+        }
+        self.depth += 1;
+        self.advance();
+        self.advance();
+        let operands = self.list(Self::operand)?;
+        self.expect(TokenKind::CloseParenthesis)?;
+        self.depth -= 1;
+        Ok(Term::Call(Call { function, operands }))
     }
 
     fn opens_call(&self) -> bool {
@@ -269,6 +289,8 @@ impl<'t> Parser<'t, '_> {
         }
         let levels = path.parts();
         if levels > MAX_PATH_PARTS {
+            // Nobody is to build or drop a tree as deep as this.
+            path.steps.truncate(MAX_PATH_PARTS);
             self.problems.note(Stage::Placeholder, || {
                 format!("The document path has too many nesting levels; nesting levels: {levels}")
             });

@@ -377,8 +377,8 @@ pub struct ProvisionedThroughputDescription {
 pub struct BillingModeSummary {
     /// The mode.
     pub billing_mode: BillingMode,
-    /// Since when, milliseconds since the epoch (on the wire: seconds).
-    pub last_update_to_pay_per_request_date_time_ms: u64,
+    /// Since when, milliseconds since the epoch (on the wire: seconds); `None` where the table was switched to this mode later.
+    pub last_update_to_pay_per_request_date_time_ms: Option<u64>,
 }
 
 /// A local index.

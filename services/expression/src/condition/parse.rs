@@ -17,56 +17,113 @@ const TYPE_NAMES: [&str; 10] = ["B", "NULL", "SS", "BOOL", "L", "BS", "N", "NS",
 /// What DynamoDB calls the type of an operand that could have any.
 const ANY_TYPE: &str = "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}";
 
-/// How tightly an operator binds: OR less than AND, AND less than NOT.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Binding {
-    Or,
-    And,
-    Not,
-}
-
 /// What stands in parentheses: only what follows shows which of the two it is.
 enum Node<'t> {
     Term(Term<'t>),
     Predicate(Predicate),
 }
 
-/// A condition.
-pub(crate) fn condition(parser: &mut Parser<'_, '_>) -> Parsed<Predicate> {
-    let node = expression(parser, Binding::Or)?;
-    predicate(parser, node)
+/// What is known of a condition, or of one pair of parentheses in it, up to some place. Explicit rather than on the call
+/// stack, so that no text can exhaust that.
+#[derive(Default)]
+struct Level {
+    /// Where the parenthesis opened; 0 for the whole condition.
+    opened: usize,
+    /// What OR joins so far.
+    any: Vec<Predicate>,
+    /// What AND joins since then.
+    all: Vec<Predicate>,
+    /// How many NOT stand before what comes next.
+    negations: usize,
 }
 
-/// Operators that bind at least as tightly as `binding`, with their operands.
-fn expression<'t>(parser: &mut Parser<'t, '_>, binding: Binding) -> Parsed<Node<'t>> {
-    let mut left = prefix(parser)?;
+impl Level {
+    /// Adds an operand of AND or OR.
+    fn push(&mut self, predicate: Predicate) {
+        // Two NOT are none, but a key condition must see that there were some.
+        let predicate = match std::mem::take(&mut self.negations) {
+            0 => predicate,
+            odd if odd % 2 == 1 => Predicate::Not(Box::new(predicate)),
+            _ => Predicate::Not(Box::new(Predicate::Not(Box::new(predicate)))),
+        };
+        self.all.push(predicate);
+    }
+
+    /// Ends the operands of AND.
+    fn end_all(&mut self) {
+        let all = std::mem::take(&mut self.all);
+        self.any.push(only(all).unwrap_or_else(Predicate::And));
+    }
+
+    /// The whole, when `last` is its last operand.
+    fn finish<'t>(mut self, parser: &mut Parser<'t, '_>, last: Node<'t>) -> Parsed<Node<'t>> {
+        if self.any.is_empty() && self.all.is_empty() && self.negations == 0 {
+            return Ok(last);
+        }
+        self.push(predicate(parser, last)?);
+        self.end_all();
+        Ok(Node::Predicate(only(self.any).unwrap_or_else(Predicate::Or)))
+    }
+}
+
+/// The only one, or all of them back.
+fn only(mut predicates: Vec<Predicate>) -> Result<Predicate, Vec<Predicate>> {
+    match predicates.pop() {
+        Some(predicate) if predicates.is_empty() => Ok(predicate),
+        Some(predicate) => {
+            predicates.push(predicate);
+            Err(predicates)
+        }
+        None => Err(predicates),
+    }
+}
+
+/// A condition. NOT binds tighter than AND, AND tighter than OR.
+pub(crate) fn condition(parser: &mut Parser<'_, '_>) -> Parsed<Predicate> {
+    let mut outer: Vec<Level> = Vec::new();
+    let mut level = Level::default();
     loop {
-        let (next, keyword) = if parser.at_keyword("AND") {
-            (Binding::And, "AND")
-        } else if parser.at_keyword("OR") {
-            (Binding::Or, "OR")
-        } else {
-            return Ok(left);
-        };
-        if next < binding {
-            return Ok(left);
-        }
-        let mut operands = vec![predicate(parser, left)?];
-        let tighter = if next == Binding::And {
-            Binding::Not
-        } else {
-            Binding::And
-        };
-        while parser.take_keyword(keyword) {
+        while parser.take_keyword("NOT") {
             parser.count_operator()?;
-            let operand = expression(parser, tighter)?;
-            operands.push(predicate(parser, operand)?);
+            level.negations += 1;
         }
-        left = Node::Predicate(if next == Binding::And {
-            Predicate::And(operands)
+        if let Some(opened) = parser.open() {
+            outer.push(std::mem::replace(
+                &mut level,
+                Level {
+                    opened,
+                    ..Level::default()
+                },
+            ));
+            continue;
+        }
+        let term = parser.term()?;
+        let mut node = comparison(parser, term)?;
+        while parser.next() == TokenKind::CloseParenthesis
+            && let Some(around) = outer.pop()
+        {
+            let inner = std::mem::replace(&mut level, around);
+            let opened = inner.opened;
+            node = inner.finish(parser, node)?;
+            parser.close(opened)?;
+            if let Node::Term(mut term) = node {
+                parser.continue_path(&mut term)?;
+                node = comparison(parser, term)?;
+            }
+        }
+        if parser.take_keyword("AND") {
+            parser.count_operator()?;
+            level.push(predicate(parser, node)?);
+        } else if parser.take_keyword("OR") {
+            parser.count_operator()?;
+            level.push(predicate(parser, node)?);
+            level.end_all();
+        } else if outer.is_empty() {
+            let whole = level.finish(parser, node)?;
+            return predicate(parser, whole);
         } else {
-            Predicate::Or(operands)
-        });
+            return Err(parser.unexpected());
+        }
     }
 }
 
@@ -80,49 +137,6 @@ fn predicate<'t>(parser: &mut Parser<'t, '_>, node: Node<'t>) -> Parsed<Predicat
             Ok(predicate)
         }
         Node::Term(Term::Path(_) | Term::Value(_)) => Err(parser.unexpected()),
-    }
-}
-
-/// NOT, parentheses, or an operand with its comparison.
-fn prefix<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Node<'t>> {
-    if parser.take_keyword("NOT") {
-        parser.count_operator()?;
-        let inner = parser.nested(|parser| {
-            let inner = expression(parser, Binding::Not)?;
-            predicate(parser, inner)
-        })?;
-        return Ok(Node::Predicate(Predicate::Not(Box::new(inner))));
-    }
-    if parser.next() != TokenKind::OpenParenthesis {
-        let term = parser.term(operand)?;
-        return comparison(parser, term);
-    }
-    match parser.parentheses(|parser| expression(parser, Binding::Or))? {
-        Node::Term(term) => {
-            let term = continued(parser, term)?;
-            comparison(parser, term)
-        }
-        predicate @ Node::Predicate(_) => Ok(predicate),
-    }
-}
-
-/// An operand, perhaps in parentheses.
-fn operand<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Term<'t>> {
-    if parser.next() != TokenKind::OpenParenthesis {
-        return parser.term(operand);
-    }
-    let term = parser.parentheses(operand)?;
-    continued(parser, term)
-}
-
-/// The rest of a path whose beginning stood in parentheses: `(a.b)[3]`.
-fn continued<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>) -> Parsed<Term<'t>> {
-    match term {
-        Term::Path(mut path) => {
-            parser.steps(&mut path)?;
-            Ok(Term::Path(path))
-        }
-        other => Ok(other),
     }
 }
 
@@ -141,7 +155,7 @@ fn comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t
     };
     parser.advance();
     parser.count_operator()?;
-    let right = operand(parser)?;
+    let right = parser.operand()?;
     let [left, right] = [left, right].map(|term| resolve(parser, term));
     note_if_same(parser, comparator.symbol(), &left, &right);
     if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
@@ -158,9 +172,9 @@ fn comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t
 fn between<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
     parser.expect_keyword("BETWEEN")?;
     parser.count_operator()?;
-    let low = operand(parser)?;
+    let low = parser.operand()?;
     parser.expect_keyword("AND")?;
-    let high = operand(parser)?;
+    let high = parser.operand()?;
     let [operand, low, high] = [left, low, high].map(|term| resolve(parser, term));
     note_unless_ordered(parser, "BETWEEN", &[&operand, &low, &high]);
     if let (Operand::Value(low), Operand::Value(high)) = (&low, &high) {
@@ -174,7 +188,7 @@ fn in_list<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> 
     parser.expect_keyword("IN")?;
     parser.count_operator()?;
     parser.expect(TokenKind::OpenParenthesis)?;
-    let candidates = parser.list(operand)?;
+    let candidates = parser.list(Parser::operand)?;
     parser.expect(TokenKind::CloseParenthesis)?;
     let operand = resolve(parser, left);
     let candidates: Vec<Operand> = candidates.into_iter().map(|term| resolve(parser, term)).collect();

@@ -104,53 +104,44 @@ fn note_clause_operand(parser: &mut Parser<'_, '_>, clause: &str, value: &Attrib
 fn set(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     let path = parser.path()?;
     parser.expect(TokenKind::Equal)?;
-    let source = match source(parser)? {
-        Right::Term(term) => Source::Operand(resolve(parser, term, false)),
-        Right::Source(source) => source,
-    };
     Ok(Action {
         path,
-        change: Change::Set(source),
+        change: Change::Set(source(parser)?),
     })
 }
 
-/// What stands in parentheses on the right: only what follows shows which of the two it is.
-enum Right<'t> {
-    Term(Term<'t>),
-    Source(Source),
-}
-
-/// An operand, or two joined by `+` or `-`, perhaps in parentheses.
-fn source<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Right<'t>> {
-    let left = if parser.next() == TokenKind::OpenParenthesis {
-        match parser.parentheses(source)? {
-            Right::Term(term) => term,
-            whole @ Right::Source(_) => return Ok(whole),
-        }
-    } else {
-        parser.term(operand)?
-    };
-    let (symbol, join): (_, fn(_, _) -> _) = match parser.next() {
-        TokenKind::Plus => ("+", Source::Sum),
-        TokenKind::Minus => ("-", Source::Difference),
-        _ => return Ok(Right::Term(left)),
-    };
-    parser.advance();
-    parser.count_operator()?;
-    let right = operand(parser)?;
-    let [left, right] = [left, right].map(|term| {
-        let operand = resolve(parser, term, false);
-        note_unless(parser, symbol, "N", &operand);
-        operand
-    });
-    Ok(Right::Source(join(left, right)))
-}
-
-/// An operand, perhaps in parentheses.
-fn operand<'t>(parser: &mut Parser<'t, '_>) -> Parsed<Term<'t>> {
-    match parser.next() {
-        TokenKind::OpenParenthesis => parser.parentheses(operand),
-        _ => parser.term(operand),
+/// An operand, or two joined by `+` or `-`. Parentheses may stand around each and around both.
+fn source(parser: &mut Parser<'_, '_>) -> Parsed<Source> {
+    let mut open: Vec<usize> = std::iter::from_fn(|| parser.open()).collect();
+    let mut left = Some(parser.term()?);
+    let mut joined = None;
+    loop {
+        let (symbol, join): (_, fn(_, _) -> _) = match parser.next() {
+            TokenKind::Plus => ("+", Source::Sum),
+            TokenKind::Minus => ("-", Source::Difference),
+            _ => match open.pop() {
+                Some(opened) => {
+                    parser.close(opened)?;
+                    continue;
+                }
+                None => break,
+            },
+        };
+        let Some(left) = left.take() else { break };
+        parser.advance();
+        parser.count_operator()?;
+        let right = parser.operand()?;
+        let [left, right] = [left, right].map(|term| {
+            let operand = resolve(parser, term, false);
+            note_unless(parser, symbol, "N", &operand);
+            operand
+        });
+        joined = Some(join(left, right));
+    }
+    match (joined, left) {
+        (Some(joined), _) if open.is_empty() => Ok(joined),
+        (None, Some(term)) => Ok(Source::Operand(resolve(parser, term, false))),
+        _ => Err(parser.unexpected()),
     }
 }
 

@@ -1,0 +1,165 @@
+//! BatchWriteItem.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use beringia_item::{Item, KeyBytes};
+use beringia_store::{CommitError, Table};
+use futures_util::future::join_all;
+
+use super::DUPLICATES;
+use crate::{
+    ApiError, Engine,
+    api::{BatchWriteItemInput, BatchWriteItemOutput, ItemCollectionMetrics, ReturnConsumedCapacity, WriteRequest},
+    capacity::{Kind, Units},
+    item::collection_metrics,
+    keys::{KEY_MISMATCH, request_key},
+    write::{ConditionalWrite, check_item},
+};
+
+/// How many writes one request can hold.
+const WRITES_MAX: usize = 25;
+
+/// One write, checked.
+struct BatchedWrite {
+    /// As the request calls the table.
+    name: String,
+    table: Arc<Table>,
+    key: KeyBytes,
+    request: WriteRequest,
+}
+
+impl Engine {
+    /// Puts and deletes up to 25 items, each on its own: some can be written and others not.
+    ///
+    /// # Errors
+    /// ValidationException or ResourceNotFoundException where nothing was written; the store's where no write went through.
+    pub async fn batch_write_item(&self, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput, ApiError> {
+        check_form(&input.request_items)?;
+        let mut writes = Vec::new();
+        for (name, requests) in input.request_items {
+            let table = self.usable_table(&name)?;
+            writes.extend(table_writes(&name, &table, requests)?);
+        }
+        let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
+        let results = join_all(writes.iter().map(|write| async move {
+            let change = match &write.request {
+                WriteRequest::Put { item } => ConditionalWrite::put(item.clone(), None),
+                WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
+            };
+            let unit = vec![
+                change
+                    .returning_before(wants_before)
+                    .on(&write.table, write.key.clone()),
+            ];
+            self.store.commit(unit).await
+        }))
+        .await;
+
+        let mut output = BatchWriteItemOutput::default();
+        let mut consumed: BTreeMap<String, Units> = BTreeMap::new();
+        let mut metrics: BTreeMap<String, Vec<ItemCollectionMetrics>> = BTreeMap::new();
+        let mut failure = None;
+        let mut written = 0;
+        for (write, result) in writes.into_iter().zip(results) {
+            match result {
+                Ok(outcomes) => {
+                    written += 1;
+                    let outcome = outcomes.into_iter().next().unwrap_or_default();
+                    let units = Units::of_write(&write.table, outcome.before.as_ref(), outcome.after.as_ref());
+                    *consumed.entry(write.table.core.name.clone()).or_default() += units;
+                    let (WriteRequest::Put { item: key } | WriteRequest::Delete { key }) = &write.request;
+                    let collection = collection_metrics(&write.table, key, input.return_item_collection_metrics);
+                    if let Some(collection) = collection {
+                        metrics.entry(write.name).or_default().push(collection);
+                    }
+                }
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    output
+                        .unprocessed_items
+                        .entry(write.name)
+                        .or_default()
+                        .push(write.request);
+                }
+            }
+        }
+        if let Some(error) = failure.filter(|_| written == 0) {
+            return Err(match error {
+                CommitError::Store(error) => error.into(),
+                CommitError::Refused(_) => {
+                    ApiError::InternalServer("Internal server error: a write was refused".to_owned())
+                }
+            });
+        }
+        let answer =
+            |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, Kind::Plain);
+        let consumed: Vec<_> = consumed.into_iter().filter_map(answer).collect();
+        output.consumed_capacity = (!consumed.is_empty()).then_some(consumed);
+        output.item_collection_metrics = (!metrics.is_empty()).then_some(metrics);
+        Ok(output)
+    }
+}
+
+fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(), ApiError> {
+    let constraint = |value: &str, constraint: &str| Err(ApiError::constraint(value, "requestItems", constraint));
+    if request_items.is_empty() {
+        return constraint("'{}'", "Member must have length greater than or equal to 1");
+    }
+    if request_items
+        .values()
+        .any(|requests| requests.is_empty() || requests.len() > WRITES_MAX)
+    {
+        return constraint(
+            "'{...}'",
+            "Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must have length \
+             greater than or equal to 1]",
+        );
+    }
+    if request_items.values().map(Vec::len).sum::<usize>() > WRITES_MAX {
+        return Err(ApiError::validation(
+            "Too many items requested for the BatchWriteItem call",
+        ));
+    }
+    Ok(())
+}
+
+fn table_writes(name: &str, table: &Arc<Table>, requests: Vec<WriteRequest>) -> Result<Vec<BatchedWrite>, ApiError> {
+    let mut seen = BTreeSet::new();
+    let mut writes = Vec::with_capacity(requests.len());
+    for request in requests {
+        let key = match &request {
+            WriteRequest::Put { item } => {
+                let key = put_key(table, item)?;
+                check_item(table, item)?;
+                key
+            }
+            WriteRequest::Delete { key } => request_key(table, key)?,
+        };
+        if !seen.insert(key.clone()) {
+            return Err(ApiError::validation(DUPLICATES));
+        }
+        writes.push(BatchedWrite {
+            name: name.to_owned(),
+            table: Arc::clone(table),
+            key,
+            request,
+        });
+    }
+    Ok(writes)
+}
+
+/// The key of an item to put. In a batch DynamoDB does not say what is wrong with it.
+fn put_key(table: &Table, item: &Item) -> Result<KeyBytes, ApiError> {
+    let keys = &table.core.keys;
+    let key_attributes: Item = crate::keys::parts(keys)
+        .filter_map(|part| item.get_key_value(&part.name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if key_attributes.len() < keys.partition.len() + keys.sort.len() {
+        return Err(ApiError::validation(KEY_MISMATCH));
+    }
+    request_key(table, &key_attributes)
+}

@@ -1,0 +1,108 @@
+//! Reading a request's expressions: which parameters may come together, and one error type for all of them.
+
+use beringia_expression::{Condition, ConditionKind, ExpressionError, Placeholders, Projection, Update};
+
+use crate::{
+    ApiError,
+    api::{ExpressionNames, ExpressionValues},
+};
+
+impl From<ExpressionError> for ApiError {
+    fn from(error: ExpressionError) -> Self {
+        Self::Validation(error.0)
+    }
+}
+
+/// Opens the placeholders of a request. `with_values` are its expressions that can hold values, by parameter name, in the order
+/// in which DynamoDB's message lists them, each with whether it is there; `projection` is whether a projection is there.
+pub(crate) fn open(
+    names: ExpressionNames,
+    values: ExpressionValues,
+    with_values: &[(&str, bool)],
+    projection: bool,
+) -> Result<Placeholders, ApiError> {
+    let valued = with_values.iter().any(|(_, given)| *given);
+    if names.is_some() && !valued && !projection {
+        return Err(ApiError::validation(
+            "ExpressionAttributeNames can only be specified when using expressions",
+        ));
+    }
+    if values.is_some() && !valued {
+        let parameters: Vec<&str> = with_values.iter().map(|(parameter, _)| *parameter).collect();
+        let verb = if parameters.len() == 1 { "is" } else { "are" };
+        return Err(ApiError::Validation(format!(
+            "ExpressionAttributeValues can only be specified when using expressions: {} {verb} null",
+            parameters.join(" and ")
+        )));
+    }
+    Ok(Placeholders::new(names, values)?)
+}
+
+/// A condition that may be absent.
+pub(crate) fn condition(
+    text: Option<&str>,
+    kind: ConditionKind,
+    placeholders: &mut Placeholders,
+) -> Result<Option<Condition>, ApiError> {
+    text.map(|text| Condition::parse(text, kind, placeholders))
+        .transpose()
+        .map_err(ApiError::from)
+}
+
+/// A projection that may be absent.
+pub(crate) fn projection(text: Option<&str>, placeholders: &mut Placeholders) -> Result<Option<Projection>, ApiError> {
+    text.map(|text| Projection::parse(text, placeholders))
+        .transpose()
+        .map_err(ApiError::from)
+}
+
+/// An update that may be absent.
+pub(crate) fn update(text: Option<&str>, placeholders: &mut Placeholders) -> Result<Option<Update>, ApiError> {
+    text.map(|text| Update::parse(text, placeholders))
+        .transpose()
+        .map_err(ApiError::from)
+}
+
+/// The condition of a write that has no other expression.
+pub(crate) fn write_condition(
+    text: Option<&str>,
+    names: ExpressionNames,
+    values: ExpressionValues,
+) -> Result<Option<Condition>, ApiError> {
+    if text.is_none() && names.is_none() && values.is_none() {
+        return Ok(None);
+    }
+    let mut placeholders = open(names, values, &[("ConditionExpression", text.is_some())], false)?;
+    let condition = condition(text, ConditionKind::Condition, &mut placeholders)?;
+    placeholders.check_all_used()?;
+    Ok(condition)
+}
+
+/// The update and condition of an update.
+pub(crate) fn update_and_condition(
+    update_text: Option<&str>,
+    condition_text: Option<&str>,
+    names: ExpressionNames,
+    values: ExpressionValues,
+) -> Result<(Option<Update>, Option<Condition>), ApiError> {
+    let given = [
+        ("UpdateExpression", update_text.is_some()),
+        ("ConditionExpression", condition_text.is_some()),
+    ];
+    let mut placeholders = open(names, values, &given, false)?;
+    let update = update(update_text, &mut placeholders)?;
+    let condition = condition(condition_text, ConditionKind::Condition, &mut placeholders)?;
+    placeholders.check_all_used()?;
+    Ok((update, condition))
+}
+
+/// The projection of a read that has no other expression.
+pub(crate) fn read_projection(text: Option<&str>, names: ExpressionNames) -> Result<Option<Projection>, ApiError> {
+    if text.is_none() && names.is_none() {
+        return Ok(None);
+    }
+    let mut placeholders = open(names, None, &[], text.is_some())?;
+    let projection = projection(text, &mut placeholders)?;
+    placeholders.check_all_used()?;
+    Ok(projection)
+}

@@ -1,0 +1,39 @@
+//! GetItem.
+
+use beringia_item::item_size;
+
+use crate::{
+    ApiError, Engine,
+    api::{GetItemInput, GetItemOutput, ReturnConsumedCapacity},
+    capacity::{Kind, Units, read_units},
+    expressions::read_projection,
+    keys::request_key,
+};
+
+impl Engine {
+    /// Reads one item.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, or the store's.
+    pub async fn get_item(&self, input: GetItemInput) -> Result<GetItemOutput, ApiError> {
+        let projection = read_projection(input.projection_expression.as_deref(), input.expression_attribute_names)?;
+        let table = self.usable_table(&input.table_name)?;
+        let key = request_key(&table, &input.key)?;
+        let item = self.store.get(table.id, &key).await?.map(|(_, item)| item);
+        let consumed_capacity = if input.return_consumed_capacity == ReturnConsumedCapacity::None {
+            None
+        } else {
+            let bytes = item.as_ref().map_or(0, item_size);
+            let units = Units::of_table(read_units(bytes, input.consistent_read));
+            units.answer(input.return_consumed_capacity, &table.core.name, Kind::Plain)
+        };
+        let item = match projection {
+            Some(projection) => item.map(|item| projection.apply(&item)),
+            None => item,
+        };
+        Ok(GetItemOutput {
+            item,
+            consumed_capacity,
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! PutItem, UpdateItem and DeleteItem.
+
+use std::sync::Arc;
+
+use beringia_item::{Item, KeyBytes};
+use beringia_store::{CommitError, Outcome, Refusal, Table};
+
+use crate::{
+    ApiError, Engine,
+    api::{
+        DeleteItemInput, ItemCollectionMetrics, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
+        ReturnValues, ReturnValuesOnConditionCheckFailure, UpdateItemInput, WriteItemOutput,
+    },
+    capacity::{Kind, Units},
+    expressions::{update_and_condition, write_condition},
+    keys::{item_key, request_key},
+    write::{ConditionalWrite, check_item, check_update},
+};
+
+/// What a single write was asked to answer with, besides the attributes.
+struct Wanted {
+    capacity: ReturnConsumedCapacity,
+    metrics: ReturnItemCollectionMetrics,
+    item_on_failure: ReturnValuesOnConditionCheckFailure,
+}
+
+/// PutItem and DeleteItem know only two of the values.
+fn check_old_or_none(return_values: ReturnValues) -> Result<(), ApiError> {
+    match return_values {
+        ReturnValues::AllOld | ReturnValues::None => Ok(()),
+        _ => Err(ApiError::validation("ReturnValues can only be ALL_OLD or NONE")),
+    }
+}
+
+impl Engine {
+    /// Writes a whole item.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
+    pub async fn put_item(&self, input: PutItemInput) -> Result<WriteItemOutput, ApiError> {
+        check_old_or_none(input.return_values)?;
+        let condition = write_condition(
+            input.condition_expression.as_deref(),
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+        )?;
+        let table = self.usable_table(&input.table_name)?;
+        let key = item_key(&table, &input.item)?;
+        check_item(&table, &input.item)?;
+        let wanted = Wanted {
+            capacity: input.return_consumed_capacity,
+            metrics: input.return_item_collection_metrics,
+            item_on_failure: input.return_values_on_condition_check_failure,
+        };
+        let collection = collection_metrics(&table, &input.item, wanted.metrics);
+        let write = ConditionalWrite::put(input.item, condition);
+        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| {
+            Item::new()
+        })
+        .await
+    }
+
+    /// Changes attributes of an item, or makes it.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
+    pub async fn update_item(&self, input: UpdateItemInput) -> Result<WriteItemOutput, ApiError> {
+        let (update, condition) = update_and_condition(
+            input.update_expression.as_deref(),
+            input.condition_expression.as_deref(),
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+        )?;
+        let table = self.usable_table(&input.table_name)?;
+        let key = request_key(&table, &input.key)?;
+        check_update(&table, update.as_ref())?;
+        let update = update.map(Arc::new);
+        let wanted = Wanted {
+            capacity: input.return_consumed_capacity,
+            metrics: input.return_item_collection_metrics,
+            item_on_failure: input.return_values_on_condition_check_failure,
+        };
+        let collection = collection_metrics(&table, &input.key, wanted.metrics);
+        // Only these need the update again once the store has taken the write with it.
+        let returned = match input.return_values {
+            ReturnValues::UpdatedOld | ReturnValues::UpdatedNew => update.clone(),
+            _ => None,
+        };
+        let touched = |item: &Item| returned.as_ref().map(|update| update.touched(item)).unwrap_or_default();
+        let write = ConditionalWrite::update(Arc::clone(&table), input.key, update, condition);
+        self.write_one(&table, key, write, &wanted, input.return_values, collection, touched)
+            .await
+    }
+
+    /// Deletes an item; one that is not there is no error.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
+    pub async fn delete_item(&self, input: DeleteItemInput) -> Result<WriteItemOutput, ApiError> {
+        check_old_or_none(input.return_values)?;
+        let condition = write_condition(
+            input.condition_expression.as_deref(),
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+        )?;
+        let table = self.usable_table(&input.table_name)?;
+        let key = request_key(&table, &input.key)?;
+        let wanted = Wanted {
+            capacity: input.return_consumed_capacity,
+            metrics: input.return_item_collection_metrics,
+            item_on_failure: input.return_values_on_condition_check_failure,
+        };
+        let collection = collection_metrics(&table, &input.key, wanted.metrics);
+        let write = ConditionalWrite::delete(condition);
+        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| {
+            Item::new()
+        })
+        .await
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the common end of three operations, called with what each has left"
+    )]
+    async fn write_one(
+        &self,
+        table: &Table,
+        key: KeyBytes,
+        write: ConditionalWrite,
+        wanted: &Wanted,
+        return_values: ReturnValues,
+        item_collection_metrics: Option<ItemCollectionMetrics>,
+        touched: impl Fn(&Item) -> Item,
+    ) -> Result<WriteItemOutput, ApiError> {
+        let wants_before = wanted.capacity != ReturnConsumedCapacity::None
+            || wanted.item_on_failure == ReturnValuesOnConditionCheckFailure::AllOld
+            || return_values != ReturnValues::None;
+        let write = write.returning_before(wants_before).on(table, key);
+        let mut outcomes = self
+            .store
+            .commit(vec![write])
+            .await
+            .map_err(|error| refusal(error, wanted.item_on_failure))?;
+        let Outcome { before, after, version } = outcomes.pop().unwrap_or_default();
+        // Where nothing was written, the item is what it was.
+        let after = if version.is_some() { after } else { before.clone() };
+        let consumed_capacity = if wanted.capacity == ReturnConsumedCapacity::None {
+            None
+        } else {
+            let units = Units::of_write(table, before.as_ref(), after.as_ref());
+            units.answer(wanted.capacity, &table.core.name, Kind::Plain)
+        };
+        let attributes = match return_values {
+            ReturnValues::None => None,
+            ReturnValues::AllOld => before,
+            ReturnValues::AllNew => after,
+            ReturnValues::UpdatedOld => before.as_ref().map(&touched).filter(|item| !item.is_empty()),
+            ReturnValues::UpdatedNew => after.as_ref().map(&touched).filter(|item| !item.is_empty()),
+        };
+        Ok(WriteItemOutput {
+            attributes,
+            consumed_capacity,
+            item_collection_metrics,
+        })
+    }
+}
+
+/// The error of a unit of one write.
+fn refusal(error: CommitError, item_on_failure: ReturnValuesOnConditionCheckFailure) -> ApiError {
+    let reasons = match error {
+        CommitError::Refused(reasons) => reasons,
+        CommitError::Store(error) => return error.into(),
+    };
+    match reasons.into_iter().flatten().next() {
+        Some((Refusal::ConditionFailed, item)) => ApiError::ConditionalCheckFailed {
+            item: item.filter(|_| item_on_failure == ReturnValuesOnConditionCheckFailure::AllOld),
+        },
+        Some((Refusal::Invalid(message), _)) => ApiError::Validation(message),
+        None => ApiError::InternalServer("Internal server error: a write was refused without a reason".to_owned()),
+    }
+}
+
+/// The collection that a write with this key changed; only tables with local indexes have collections.
+pub(crate) fn collection_metrics(
+    table: &Table,
+    key: &Item,
+    wanted: ReturnItemCollectionMetrics,
+) -> Option<ItemCollectionMetrics> {
+    if wanted == ReturnItemCollectionMetrics::None || table.core.local_indexes.is_empty() {
+        return None;
+    }
+    let partition = table.core.keys.partition.iter();
+    let item_collection_key = partition
+        .filter_map(|part| key.get(&part.name).map(|value| (part.name.clone(), value.clone())))
+        .collect();
+    // DynamoDB's estimate is a range, too. No collection is larger than its table.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate in whole gigabytes")]
+    let upper = table.size.bytes().div_ceil(1 << 30).max(1) as f64;
+    Some(ItemCollectionMetrics {
+        item_collection_key,
+        size_estimate_range_gb: [0.0, upper],
+    })
+}

@@ -1,0 +1,118 @@
+//! Names of tables and indexes, and ARNs.
+
+use beringia_item::Region;
+
+use crate::{ApiError, constraint::Constraints};
+
+/// The account that every table belongs to.
+pub(crate) const ACCOUNT: &str = "000000000000";
+/// Bounds of the names of tables and indexes, characters.
+pub(crate) const NAME_LENGTH: (usize, usize) = (3, 255);
+/// How messages write the characters of a name.
+const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
+
+/// The ARN of a table.
+pub(crate) fn table_arn(region: &Region, table: &str) -> String {
+    format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{table}")
+}
+
+/// Checks the form of a name of a table or index that stands at `member`.
+pub(crate) fn check_name(constraints: &mut Constraints, member: &str, name: &str) {
+    let well_formed = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if !well_formed {
+        constraints.pattern(member, name, NAME_PATTERN);
+    }
+    constraints.text_length(member, name, NAME_LENGTH);
+}
+
+/// The name in a `TableName` parameter that may also be an ARN of this region; not yet checked for its form.
+pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a str, ApiError> {
+    if !parameter.starts_with("arn:") {
+        return Ok(parameter);
+    }
+    let invalid = || ApiError::validation(format!("Invalid TableArn: {parameter}"));
+    let mut parts = parameter.splitn(6, ':');
+    let (Some("arn"), Some(_partition), Some("dynamodb"), Some(arn_region), Some(_account), Some(resource)) = (
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    ) else {
+        return Err(invalid());
+    };
+    if arn_region != region.as_str() {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Invalid AWS region in '{parameter}'"
+        )));
+    }
+    resource
+        .strip_prefix("table/")
+        .filter(|name| !name.contains('/'))
+        .ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str) -> Result<(), ApiError> {
+        let mut constraints = Constraints::default();
+        check_name(&mut constraints, "tableName", name);
+        constraints.finish()
+    }
+
+    #[test]
+    fn names_of_three_to_255_letters_digits_and_marks_pass() {
+        for name in ["abc", "A_b-c.9", &"n".repeat(255)] {
+            assert_eq!(check(name), Ok(()));
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused_with_the_constraint_they_break() {
+        let pattern = "failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
+        assert_eq!(
+            check("ab"),
+            Err(ApiError::validation(
+                "1 validation error detected: Value 'ab' at 'tableName' failed to satisfy constraint: \
+                 Member must have length greater than or equal to 3"
+            ))
+        );
+        assert_eq!(
+            check("a;"),
+            Err(ApiError::validation(format!(
+                "2 validation errors detected: Value 'a;' at 'tableName' {pattern}; Value 'a;' at 'tableName' failed to satisfy \
+                 constraint: Member must have length greater than or equal to 3"
+            )))
+        );
+        assert!(check(&"n".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn an_arn_of_this_region_names_its_table() {
+        let region = Region::new("us-east-1").unwrap();
+        let arn = table_arn(&region, "music");
+        assert_eq!(arn, "arn:aws:dynamodb:us-east-1:000000000000:table/music");
+        assert_eq!(table_name(&arn, &region), Ok("music"));
+        assert_eq!(table_name("music", &region), Ok("music"));
+    }
+
+    #[test]
+    fn an_arn_of_another_region_or_resource_is_refused() {
+        let region = Region::new("us-east-1").unwrap();
+        for arn in [
+            "arn:aws:dynamodb:eu-west-1:000000000000:table/music",
+            "arn:aws:s3:us-east-1:000000000000:table/music",
+            "arn:aws:dynamodb:us-east-1:000000000000:table/music/index/x",
+            "arn:aws:dynamodb:us-east-1:000000000000:backup",
+            "arn:",
+        ] {
+            assert!(table_name(arn, &region).is_err(), "{arn}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Query.
+
+use std::ops::Bound;
+
+use beringia_expression::{ConditionKind, KeyCondition, ResolvedKeyCondition, SortCondition};
+use beringia_item::{AttributeValue, KeyBytes, KeyError, KeySchema};
+
+use super::{
+    read::{KeyRange, PageRead},
+    source::{Source, check_select},
+};
+use crate::{
+    ApiError, Engine,
+    api::{QueryInput, QueryOutput},
+    expressions::{condition, open, projection},
+    keys::{condition_error, parts},
+    names,
+};
+
+impl Engine {
+    /// Reads items of one partition in order.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, or the store's.
+    pub async fn query(&self, input: QueryInput) -> Result<QueryOutput, ApiError> {
+        let limit = check_limits(input.limit, input.index_name.as_deref())?;
+        let Some(key_condition) = input.key_condition_expression.as_deref() else {
+            return Err(ApiError::validation(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+            ));
+        };
+        check_select(
+            input.select,
+            input.projection_expression.is_some(),
+            input.index_name.is_some(),
+        )?;
+        let given = [
+            ("FilterExpression", input.filter_expression.is_some()),
+            ("KeyConditionExpression", true),
+        ];
+        let with_projection = input.projection_expression.is_some();
+        let mut placeholders = open(
+            input.expression_attribute_names,
+            input.expression_attribute_values,
+            &given,
+            with_projection,
+        )?;
+        let key_condition = KeyCondition::parse(key_condition, &mut placeholders)?;
+        let filter = condition(
+            input.filter_expression.as_deref(),
+            ConditionKind::Filter,
+            &mut placeholders,
+        )?;
+        let projection = projection(input.projection_expression.as_deref(), &mut placeholders)?;
+        placeholders.check_all_used()?;
+
+        let table = self.usable_table(&input.table_name)?;
+        let source = Source::find(&table, input.index_name.as_deref(), input.consistent_read)?;
+        let resolved = key_condition.resolve(source.keys)?;
+        if let Some(filter) = &filter {
+            check_filter(source.keys, filter.top_level_names())?;
+        }
+        let shown = source.shown(input.select, projection)?;
+        let reverse = !input.scan_index_forward;
+        let (partition, mut range) =
+            key_range(source.keys, &resolved).map_err(|error| condition_error(source.keys, &error))?;
+        if let Some(position) = &input.exclusive_start_key {
+            let start = source.start_key(position)?;
+            check_start(&partition, &range, &start)?;
+            range.after(&start.0, reverse);
+        }
+        let page = PageRead {
+            source,
+            range,
+            reverse,
+            limit,
+            filter,
+            shown,
+            consistent: input.consistent_read,
+            capacity: input.return_consumed_capacity,
+        };
+        page.run(self.store.as_ref()).await
+    }
+}
+
+/// Checks `Limit` and the form of `IndexName`.
+pub(super) fn check_limits(limit: Option<i64>, index_name: Option<&str>) -> Result<Option<usize>, ApiError> {
+    let mut constraints = crate::constraint::Constraints::default();
+    if let Some(limit) = limit {
+        constraints.at_least("limit", limit, 1);
+    }
+    if let Some(name) = index_name {
+        names::check_name(&mut constraints, "indexName", name);
+    }
+    constraints.finish()?;
+    Ok(limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+fn check_filter<'a>(keys: &KeySchema, mut mentioned: impl Iterator<Item = &'a str>) -> Result<(), ApiError> {
+    match mentioned.find(|name| parts(keys).any(|part| part.name == *name)) {
+        None => Ok(()),
+        Some(name) => Err(ApiError::Validation(format!(
+            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+        ))),
+    }
+}
+
+fn check_start(partition: &[u8], range: &KeyRange, start: &KeyBytes) -> Result<(), ApiError> {
+    if !start.0.starts_with(partition) {
+        return Err(ApiError::validation(
+            "The provided starting key is outside query boundaries based on provided conditions",
+        ));
+    }
+    if !range.contains(&start.0) {
+        return Err(ApiError::validation(
+            "The provided starting key does not match the range key predicate",
+        ));
+    }
+    Ok(())
+}
+
+/// The prefix of the partition, and the stored keys that the condition means.
+pub(super) fn key_range(keys: &KeySchema, condition: &ResolvedKeyCondition) -> Result<(Vec<u8>, KeyRange), KeyError> {
+    let values: Vec<&AttributeValue> = condition.partition.iter().collect();
+    let partition = keys.partition_prefix(&values)?;
+    let mut prefix = partition.clone();
+    for (part, value) in condition.sort_equal.iter().enumerate() {
+        keys.push_sort(part, value, &mut prefix)?;
+    }
+    let part = condition.sort_equal.len();
+    let complete = |value: &AttributeValue| -> Result<Vec<u8>, KeyError> {
+        let mut bytes = prefix.clone();
+        keys.push_sort(part, value, &mut bytes)?;
+        Ok(bytes)
+    };
+    let begin = |bytes: Vec<u8>| Bound::Included(bytes);
+    let (from, to) = match &condition.sort {
+        SortCondition::Any => (begin(prefix.clone()), end_of(&prefix)),
+        SortCondition::Less(value) => (begin(prefix.clone()), Bound::Excluded(complete(value)?)),
+        SortCondition::LessOrEqual(value) => (begin(prefix.clone()), end_of(&complete(value)?)),
+        SortCondition::Greater(value) => (after(&complete(value)?), end_of(&prefix)),
+        SortCondition::GreaterOrEqual(value) => (begin(complete(value)?), end_of(&prefix)),
+        SortCondition::Between(low, high) => (begin(complete(low)?), end_of(&complete(high)?)),
+        SortCondition::BeginsWith(value) => {
+            let mut bytes = prefix.clone();
+            keys.push_sort_prefix(part, value, &mut bytes)?;
+            (begin(bytes.clone()), end_of(&bytes))
+        }
+    };
+    Ok((partition, KeyRange { from, to }))
+}
+
+/// The end of all keys that begin with `prefix`.
+fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
+    KeyBytes::after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded)
+}
+
+/// The beginning of what follows all keys that begin with `prefix`. A prefix of 0xFF alone, after which nothing follows, is none
+/// that a key can have: it ends with a terminator.
+fn after(prefix: &[u8]) -> Bound<Vec<u8>> {
+    KeyBytes::after_prefix(prefix).map_or_else(|| Bound::Excluded(prefix.to_vec()), Bound::Included)
+}

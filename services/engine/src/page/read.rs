@@ -1,0 +1,166 @@
+//! Reading a page: rows in key order until a limit, filtered and cut to what the answer shows.
+
+use std::ops::Bound;
+
+use beringia_expression::Condition;
+use beringia_item::{Item, item_size};
+use beringia_store::{RangeRead, Row, Store};
+
+use super::source::{Output, Shown, Source};
+use crate::{
+    ApiError,
+    api::{PageOutput, ReturnConsumedCapacity},
+    capacity::{Kind, Units, read_units},
+    index::{cut, projected_size},
+};
+
+/// How much a page reads, bytes as DynamoDB counts them, before the filter (developer guide, "Paginating table query results").
+const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Stored keys from (inclusive or exclusive) to (exclusive, as all ranges here end at a prefix's end or a start key).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyRange {
+    pub(super) from: Bound<Vec<u8>>,
+    pub(super) to: Bound<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// No keys at all.
+    pub(super) fn is_empty(&self) -> bool {
+        match (&self.from, &self.to) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(from), Bound::Included(to)) => from > to,
+            (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
+        }
+    }
+
+    /// Whether it holds the key.
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        let after_from = match &self.from {
+            Bound::Included(from) => key >= from.as_slice(),
+            Bound::Excluded(from) => key > from.as_slice(),
+            Bound::Unbounded => true,
+        };
+        let before_to = match &self.to {
+            Bound::Included(to) => key <= to.as_slice(),
+            Bound::Excluded(to) => key < to.as_slice(),
+            Bound::Unbounded => true,
+        };
+        after_from && before_to
+    }
+
+    /// What is left of it after `key` in the order of reading.
+    pub(super) fn after(&mut self, key: &[u8], reverse: bool) {
+        let bound = if reverse { &mut self.to } else { &mut self.from };
+        *bound = Bound::Excluded(key.to_vec());
+    }
+}
+
+/// What to read and what to do with it.
+pub(super) struct PageRead<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) range: KeyRange,
+    pub(super) reverse: bool,
+    pub(super) limit: Option<usize>,
+    pub(super) filter: Option<Condition>,
+    pub(super) shown: Shown,
+    pub(super) consistent: bool,
+    pub(super) capacity: ReturnConsumedCapacity,
+}
+
+/// A page as it grows.
+#[derive(Default)]
+struct Page {
+    items: Vec<Item>,
+    count: u64,
+    scanned: usize,
+    /// What was read of the source, bytes.
+    bytes: usize,
+    /// What fetching from the table took, units.
+    fetched_units: f64,
+    last_evaluated_key: Option<Item>,
+}
+
+impl PageRead<'_> {
+    /// Reads the page.
+    pub(super) async fn run(mut self, store: &dyn Store) -> Result<PageOutput, ApiError> {
+        let mut page = Page::default();
+        while !self.range.is_empty() && page.last_evaluated_key.is_none() {
+            let found = store
+                .range(RangeRead {
+                    table: self.source.table.id,
+                    index: self.source.index.map(str::to_owned),
+                    from: self.range.from.clone(),
+                    to: self.range.to.clone(),
+                    reverse: self.reverse,
+                    // No item is smaller than a byte.
+                    max_rows: self
+                        .limit
+                        .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
+                    max_bytes: PAGE_BYTES - page.bytes,
+                })
+                .await?;
+            if found.limited
+                && let Some(last) = found.rows.last()
+            {
+                self.range.after(&last.key.0, self.reverse);
+            }
+            for row in found.rows {
+                if page.last_evaluated_key.is_none() {
+                    self.take(row, &mut page);
+                }
+            }
+            if !found.limited {
+                break;
+            }
+        }
+        Ok(self.answer(page))
+    }
+
+    fn take(&self, row: Row, page: &mut Page) {
+        let mut item = row.item;
+        let held = self.source.projected.as_ref();
+        page.scanned += 1;
+        page.bytes += projected_size(&item, held);
+        if self.shown.fetch {
+            page.fetched_units += read_units(item_size(&item), self.consistent);
+        }
+        if self.limit.is_some_and(|limit| page.scanned >= limit) || page.bytes >= PAGE_BYTES {
+            page.last_evaluated_key = Some(self.source.position_of(&item));
+        }
+        if !self.shown.fetch {
+            cut(&mut item, held);
+        }
+        if self.filter.as_ref().is_some_and(|filter| !filter.matches(&item)) {
+            return;
+        }
+        page.count += 1;
+        match &self.shown.output {
+            Output::Count => {}
+            Output::Items => page.items.push(item),
+            Output::Parts(projection) => page.items.push(projection.apply(&item)),
+        }
+    }
+
+    fn answer(&self, page: Page) -> PageOutput {
+        let taken = read_units(page.bytes, self.consistent);
+        let mut units = Units::of_table(0.0);
+        match (self.source.index, self.source.global) {
+            (None, _) => units.table = taken,
+            (Some(index), true) => {
+                units.global.insert(index.to_owned(), taken);
+            }
+            (Some(index), false) => {
+                units.local.insert(index.to_owned(), taken);
+                units.table = page.fetched_units;
+            }
+        }
+        PageOutput {
+            items: (!matches!(self.shown.output, Output::Count)).then_some(page.items),
+            count: page.count,
+            scanned_count: page.scanned as u64,
+            last_evaluated_key: page.last_evaluated_key,
+            consumed_capacity: units.answer(self.capacity, &self.source.table.core.name, Kind::Plain),
+        }
+    }
+}

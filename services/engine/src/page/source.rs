@@ -1,0 +1,197 @@
+//! What a page is read from: the table or one of its indexes, and what of it the answer shows.
+
+use std::collections::BTreeSet;
+
+use beringia_expression::Projection;
+use beringia_item::{Item, KeyBytes, KeySchema};
+use beringia_store::{IndexState, Table};
+
+use crate::{
+    ApiError,
+    api::Select,
+    index::projected_names,
+    keys::{parts, request_key},
+};
+
+/// A table, or one of its indexes.
+pub(super) struct Source<'a> {
+    pub(super) table: &'a Table,
+    /// The index's name.
+    pub(super) index: Option<&'a str>,
+    pub(super) keys: &'a KeySchema,
+    /// What the index holds of an item; `None` where that is everything.
+    pub(super) projected: Option<BTreeSet<&'a str>>,
+    pub(super) global: bool,
+}
+
+/// What becomes of the items that pass the filter.
+pub(super) enum Output {
+    /// Only counted.
+    Count,
+    /// Returned whole, or as the index holds them.
+    Items,
+    /// Returned in part.
+    Parts(Projection),
+}
+
+/// What the answer shows, and what it takes to show it.
+pub(super) struct Shown {
+    pub(super) output: Output,
+    /// Whether attributes that a local index does not hold are fetched from the table.
+    pub(super) fetch: bool,
+}
+
+impl<'a> Source<'a> {
+    /// The table itself, or its index of that name.
+    pub(super) fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
+        let Some(name) = index else {
+            return Ok(Self {
+                table,
+                index,
+                keys: &table.core.keys,
+                projected: None,
+                global: false,
+            });
+        };
+        if let Some(local) = table.core.local_indexes.get(name) {
+            let projected = projected_names(table, &local.keys, &local.projection);
+            return Ok(Self {
+                table,
+                index,
+                keys: &local.keys,
+                projected,
+                global: false,
+            });
+        }
+        let missing = || ApiError::Validation(format!("The table does not have the specified index: {name}"));
+        let (global, state) = table.global_indexes.get(name).ok_or_else(missing)?;
+        if consistent {
+            return Err(ApiError::validation(
+                "Consistent reads are not supported on global secondary indexes",
+            ));
+        }
+        match state {
+            IndexState::Active => {}
+            IndexState::Deleting => return Err(missing()),
+            IndexState::Backfilling => {
+                return Err(ApiError::Validation(format!(
+                    "Cannot read from backfilling global secondary index: {name}"
+                )));
+            }
+        }
+        let projected = projected_names(table, &global.keys, &global.projection);
+        Ok(Self {
+            table,
+            index,
+            keys: &global.keys,
+            projected,
+            global: true,
+        })
+    }
+
+    /// What an answer shows; the parameters must have passed [`check_select`].
+    pub(super) fn shown(&self, select: Option<Select>, projection: Option<Projection>) -> Result<Shown, ApiError> {
+        if let Some(projection) = projection {
+            let lacking: Vec<&str> = match &self.projected {
+                None => Vec::new(),
+                Some(held) => projection
+                    .top_level_names()
+                    .filter(|name| !held.contains(name))
+                    .collect(),
+            };
+            let fetch = !lacking.is_empty();
+            if fetch && self.global {
+                return Err(ApiError::Validation(format!(
+                    "One or more parameter values were invalid: Global secondary index {} does not project [{}]",
+                    self.index.unwrap_or_default(),
+                    lacking.join(", ")
+                )));
+            }
+            return Ok(Shown {
+                output: Output::Parts(projection),
+                fetch,
+            });
+        }
+        match select {
+            Some(Select::Count) => Ok(Shown {
+                output: Output::Count,
+                fetch: false,
+            }),
+            Some(Select::AllAttributes) if self.projected.is_some() => {
+                if self.global {
+                    return Err(ApiError::Validation(format!(
+                        "One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global \
+                         secondary index {} because its projection type is not ALL",
+                        self.index.unwrap_or_default()
+                    )));
+                }
+                Ok(Shown {
+                    output: Output::Items,
+                    fetch: true,
+                })
+            }
+            _ => Ok(Shown {
+                output: Output::Items,
+                fetch: false,
+            }),
+        }
+    }
+
+    /// The attributes of a LastEvaluatedKey: the table's key, and the index's.
+    pub(super) fn position_names(&self) -> BTreeSet<&'a str> {
+        parts(&self.table.core.keys)
+            .chain(parts(self.keys))
+            .map(|part| part.name.as_str())
+            .collect()
+    }
+
+    /// The LastEvaluatedKey of a page that ends with `item`.
+    pub(super) fn position_of(&self, item: &Item) -> Item {
+        let names = self.position_names();
+        names
+            .iter()
+            .filter_map(|name| item.get(*name).map(|value| ((*name).to_owned(), value.clone())))
+            .collect()
+    }
+
+    /// The stored key that an ExclusiveStartKey means.
+    pub(super) fn start_key(&self, position: &Item) -> Result<KeyBytes, ApiError> {
+        let invalid = || ApiError::validation("The provided starting key is invalid");
+        let names = self.position_names();
+        if position.len() != names.len() || !names.iter().all(|name| position.contains_key(*name)) {
+            return Err(if self.index.is_some() { invalid() } else { mismatch() });
+        }
+        let base_key: Item = parts(&self.table.core.keys)
+            .filter_map(|part| position.get_key_value(&part.name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let base = request_key(self.table, &base_key)
+            .map_err(|error| ApiError::Validation(format!("The provided starting key is invalid: {error}")))?;
+        if self.index.is_none() {
+            return Ok(base);
+        }
+        self.keys.index_key_of(position, &base).map_err(|_| invalid())
+    }
+}
+
+fn mismatch() -> ApiError {
+    ApiError::validation("The provided starting key is invalid: The provided key element does not match the schema")
+}
+
+/// Checks `Select` against the parameters that it must agree with.
+pub(super) fn check_select(select: Option<Select>, projection: bool, index: bool) -> Result<(), ApiError> {
+    const INVALID: &str = "One or more parameter values were invalid:";
+    match select {
+        Some(Select::SpecificAttributes) if !projection => Err(ApiError::Validation(format!(
+            "{INVALID} Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
+        ))),
+        Some(other) if other != Select::SpecificAttributes && projection => Err(ApiError::Validation(format!(
+            "{INVALID} Cannot specify the ProjectionExpression when choosing to get {}",
+            other.as_str()
+        ))),
+        Some(Select::AllProjectedAttributes) if !index => Err(ApiError::Validation(format!(
+            "{INVALID} ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,319 @@
+//! CreateTable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::KeySchema;
+use beringia_store::{Aspect, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput};
+
+use super::{
+    GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX,
+    describe::describe,
+    invalid,
+    schema::{
+        Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, check_key_schema,
+        composite_parts_max, non_key_attributes, projection,
+    },
+    settings::{check_throughput, index_throughput, stream, table_throughput},
+};
+use crate::{
+    ApiError, Engine,
+    api::{CreateTableInput, GlobalSecondaryIndex, LocalSecondaryIndex, TableDescription, Tag},
+    constraint::Constraints,
+    keys::parts,
+    names::{check_name, table_name},
+};
+
+/// Bounds of a tag's name, and the greatest length of its value, characters (developer guide, "Tagging restrictions").
+const TAG_KEY_LENGTH: (usize, usize) = (1, 128);
+const TAG_VALUE_LENGTH: (usize, usize) = (0, 256);
+/// How many tags a table can have.
+const TAGS_MAX: usize = 50;
+
+impl Engine {
+    /// Makes a table in this region.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceInUseException, or the store's.
+    pub async fn create_table(&self, mut input: CreateTableInput) -> Result<TableDescription, ApiError> {
+        input.table_name = table_name(&input.table_name, self.region())?.to_owned();
+        check_form(&input)?;
+        let now_ms = self.clock.now_ms();
+        let table = self.new_table_id();
+        let aspects = aspects(&input, now_ms)?;
+        let name = input.table_name;
+        let taken = name.clone();
+        let create = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+            if catalog.by_name.contains_key(&taken) {
+                return Err(Box::new(ApiError::ResourceInUse(format!(
+                    "Table already exists: {taken}"
+                ))));
+            }
+            Ok(aspects.into_iter().map(|aspect| Edit::Set { table, aspect }).collect())
+        };
+        let catalog = self.store.change_schema(Box::new(create)).await?;
+        // By its id, since it may have been deleted and another one created since.
+        let created = catalog
+            .by_id
+            .get(&table)
+            .ok_or_else(|| super::delete::not_found(&name))?;
+        Ok(describe(created, self.region()))
+    }
+}
+
+fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
+    let mut constraints = Constraints::default();
+    check_name(&mut constraints, "tableName", &input.table_name);
+    check_definitions(&mut constraints, &input.attribute_definitions);
+    check_key_schema(&mut constraints, "keySchema", &input.key_schema, 2);
+    check_throughput(
+        &mut constraints,
+        "provisionedThroughput",
+        input.provisioned_throughput.as_ref(),
+    );
+    for (position, index) in input.local_secondary_indexes.iter().flatten().enumerate() {
+        let member = format!("localSecondaryIndexes.{}.member", position + 1);
+        check_index(
+            &mut constraints,
+            &member,
+            &index.index_name,
+            &index.key_schema,
+            2,
+            &index.projection,
+        );
+    }
+    for (position, index) in input.global_secondary_indexes.iter().flatten().enumerate() {
+        let member = format!("globalSecondaryIndexes.{}.member", position + 1);
+        let parts_max = composite_parts_max();
+        check_index(
+            &mut constraints,
+            &member,
+            &index.index_name,
+            &index.key_schema,
+            parts_max,
+            &index.projection,
+        );
+        let throughput = index.provisioned_throughput.as_ref();
+        check_throughput(&mut constraints, &format!("{member}.provisionedThroughput"), throughput);
+    }
+    for (position, Tag { key, value }) in input.tags.iter().flatten().enumerate() {
+        constraints.text_length(&format!("tags.{}.member.key", position + 1), key, TAG_KEY_LENGTH);
+        constraints.text_length(&format!("tags.{}.member.value", position + 1), value, TAG_VALUE_LENGTH);
+    }
+    constraints.finish()
+}
+
+/// The new table's definition. The order of the checks is DynamoDB's.
+fn aspects(input: &CreateTableInput, now_ms: u64) -> Result<Vec<Aspect>, ApiError> {
+    let throughput = table_throughput(input.billing_mode, input.provisioned_throughput)?;
+    let definitions = Definitions::new(&input.attribute_definitions)?;
+    if input.key_schema.len() > definitions.len() {
+        return Err(ApiError::validation(
+            "Invalid KeySchema: Some index key attribute have no definition",
+        ));
+    }
+    let keys = definitions.simple_key(&input.key_schema)?;
+    let no_indexes = input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none();
+    if no_indexes && definitions.len() != input.key_schema.len() {
+        return Err(not_all_used());
+    }
+    let mut names = BTreeSet::new();
+    let local_indexes = local_indexes(
+        input.local_secondary_indexes.as_deref(),
+        &definitions,
+        &keys,
+        &mut names,
+    )?;
+    let global_indexes = global_indexes(
+        input.global_secondary_indexes.as_deref(),
+        &definitions,
+        throughput,
+        &mut names,
+    )?;
+    check_used(&definitions, &keys, &local_indexes, &global_indexes)?;
+    let stream = input
+        .stream_specification
+        .map(|wanted| stream(wanted, now_ms))
+        .transpose()?
+        .flatten();
+    let settings = LocalSettings {
+        deletion_protection: input.deletion_protection_enabled.unwrap_or(false),
+        tags: tags(input.tags.as_deref().unwrap_or_default())?,
+    };
+
+    let core = Core {
+        name: input.table_name.clone(),
+        keys,
+        local_indexes,
+        created_ms: now_ms,
+    };
+    let mut aspects = vec![
+        Aspect::Core(core),
+        Aspect::Throughput(throughput),
+        Aspect::Local(settings),
+    ];
+    aspects.extend(stream.map(|stream| Aspect::Stream(Some(stream))));
+    aspects.extend(
+        global_indexes
+            .into_iter()
+            .map(|(name, index)| Aspect::GlobalIndex { name, index }),
+    );
+    Ok(aspects)
+}
+
+fn not_all_used() -> ApiError {
+    invalid(
+        "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions",
+    )
+}
+
+/// Refuses definitions of attributes that are no keys, and indexes that together copy too much by name.
+fn check_used(
+    definitions: &Definitions<'_>,
+    keys: &KeySchema,
+    local: &BTreeMap<String, LocalIndex>,
+    global: &BTreeMap<String, GlobalIndex>,
+) -> Result<(), ApiError> {
+    let index_keys = local
+        .values()
+        .map(|index| &index.keys)
+        .chain(global.values().map(|index| &index.keys));
+    let used = std::iter::once(keys)
+        .chain(index_keys)
+        .flat_map(parts)
+        .map(|part| part.name.as_str())
+        .collect();
+    if !definitions.are_all_used(&used) {
+        return Err(not_all_used());
+    }
+    let projections = local
+        .values()
+        .map(|index| &index.projection)
+        .chain(global.values().map(|index| &index.projection));
+    if projections.map(non_key_attributes).sum::<usize>() > TABLE_NON_KEY_ATTRIBUTES_MAX {
+        return Err(invalid(format!(
+            "Number of NonKeyAttributes in all indexes exceeds the per-table limit of {TABLE_NON_KEY_ATTRIBUTES_MAX}"
+        )));
+    }
+    Ok(())
+}
+
+fn duplicate_index(name: &str) -> ApiError {
+    invalid(format!("Duplicate index name: {name}"))
+}
+
+fn local_indexes(
+    wanted: Option<&[LocalSecondaryIndex]>,
+    definitions: &Definitions<'_>,
+    table_keys: &KeySchema,
+    names: &mut BTreeSet<String>,
+) -> Result<BTreeMap<String, LocalIndex>, ApiError> {
+    let Some(wanted) = wanted else {
+        return Ok(BTreeMap::new());
+    };
+    if wanted.is_empty() {
+        return Err(invalid("List of LocalSecondaryIndexes is empty"));
+    }
+    if table_keys.sort.is_empty() {
+        return Err(invalid(
+            "Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex",
+        ));
+    }
+    let mut indexes = BTreeMap::new();
+    for LocalSecondaryIndex {
+        index_name,
+        key_schema,
+        projection: specification,
+    } in wanted
+    {
+        let keys = definitions.simple_key(key_schema)?;
+        if keys.sort.is_empty() {
+            return Err(invalid(format!(
+                "Index KeySchema does not have a range key for index: {index_name}"
+            )));
+        }
+        if keys.partition != table_keys.partition {
+            let name_of = |keys: &KeySchema| keys.partition.first().map(|part| part.name.clone()).unwrap_or_default();
+            return Err(invalid(format!(
+                "Index KeySchema does not have the same leading hash key as table KeySchema for index: {index_name}. index hash \
+                 key: {}, table hash key: {}",
+                name_of(&keys),
+                name_of(table_keys)
+            )));
+        }
+        let projection = projection(specification)?;
+        if !names.insert(index_name.clone()) {
+            return Err(duplicate_index(index_name));
+        }
+        indexes.insert(index_name.clone(), LocalIndex { keys, projection });
+    }
+    if wanted.len() > LOCAL_INDEXES_MAX {
+        return Err(invalid(format!(
+            "Number of LocalSecondaryIndexes exceeds per-table limit of {LOCAL_INDEXES_MAX}"
+        )));
+    }
+    Ok(indexes)
+}
+
+fn global_indexes(
+    wanted: Option<&[GlobalSecondaryIndex]>,
+    definitions: &Definitions<'_>,
+    throughput: Throughput,
+    names: &mut BTreeSet<String>,
+) -> Result<BTreeMap<String, GlobalIndex>, ApiError> {
+    let Some(wanted) = wanted else {
+        return Ok(BTreeMap::new());
+    };
+    if wanted.is_empty() {
+        return Err(invalid("List of GlobalSecondaryIndexes is empty"));
+    }
+    let mut indexes = BTreeMap::new();
+    for wanted in wanted {
+        let index = global_index(wanted, definitions, throughput)?;
+        if !names.insert(wanted.index_name.clone()) {
+            return Err(duplicate_index(&wanted.index_name));
+        }
+        indexes.insert(wanted.index_name.clone(), index);
+    }
+    if wanted.len() > GLOBAL_INDEXES_MAX {
+        return Err(too_many_global_indexes());
+    }
+    Ok(indexes)
+}
+
+/// More global indexes than a table can have.
+pub(super) fn too_many_global_indexes() -> ApiError {
+    invalid(format!(
+        "GlobalSecondaryIndex count exceeds the per-table limit of {GLOBAL_INDEXES_MAX}"
+    ))
+}
+
+/// A global index of a table with that throughput.
+pub(super) fn global_index(
+    wanted: &GlobalSecondaryIndex,
+    definitions: &Definitions<'_>,
+    throughput: Throughput,
+) -> Result<GlobalIndex, ApiError> {
+    let keys = definitions.composite_key(&wanted.key_schema)?;
+    let projection = projection(&wanted.projection)?;
+    let throughput = index_throughput(&wanted.index_name, throughput, wanted.provisioned_throughput)?;
+    Ok(GlobalIndex {
+        keys,
+        projection,
+        throughput,
+    })
+}
+
+fn tags(wanted: &[Tag]) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut tags = BTreeMap::new();
+    for Tag { key, value } in wanted {
+        if tags.insert(key.clone(), value.clone()).is_some() {
+            return Err(invalid(format!("Duplicate tag key: {key}")));
+        }
+    }
+    if tags.len() > TAGS_MAX {
+        return Err(invalid(format!(
+            "Number of tags exceeds the per-table limit of {TAGS_MAX}"
+        )));
+    }
+    Ok(tags)
+}

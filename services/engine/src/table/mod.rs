@@ -1,0 +1,20 @@
+//! CreateTable, DescribeTable, ListTables, DeleteTable and UpdateTable.
+
+mod create;
+mod delete;
+mod describe;
+mod list;
+mod replicas;
+mod schema;
+mod settings;
+mod update;
+
+/// How many global indexes a table can have (developer guide, "Quotas").
+const GLOBAL_INDEXES_MAX: usize = 20;
+/// How many local indexes a table can have.
+const LOCAL_INDEXES_MAX: usize = 5;
+
+/// A ValidationException about the values of parameters.
+fn invalid(what: impl std::fmt::Display) -> crate::ApiError {
+    crate::ApiError::Validation(format!("One or more parameter values were invalid: {what}"))
+}

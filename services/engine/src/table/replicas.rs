@@ -1,0 +1,155 @@
+//! `ReplicaUpdates` of UpdateTable: creating and deleting replicas of a global table, version 2019.11.21.
+
+use std::collections::BTreeSet;
+
+use beringia_item::Region;
+use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Stream, StreamView, Table};
+
+use super::{delete::in_use, invalid};
+use crate::{ApiError, api::ReplicationGroupUpdate};
+
+/// What the edits depend on besides the catalog.
+pub(super) struct Here<'a> {
+    pub(super) region: &'a Region,
+    pub(super) known: &'a BTreeSet<Region>,
+    pub(super) now_ms: u64,
+}
+
+/// The edits that carry out an update of the replicas.
+pub(super) fn replica_edits(
+    updates: &[ReplicationGroupUpdate],
+    table: &Table,
+    catalog: &Catalog,
+    here: &Here<'_>,
+) -> Result<Vec<Edit>, ApiError> {
+    let [update] = updates else {
+        return Err(invalid(
+            "Only one replica can be created, updated or deleted in one request",
+        ));
+    };
+    let (ReplicationGroupUpdate::Create { region_name }
+    | ReplicationGroupUpdate::Update { region_name }
+    | ReplicationGroupUpdate::Delete { region_name }) = update;
+    let region = here
+        .known
+        .iter()
+        .find(|known| known.as_str() == region_name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = here.known.iter().map(Region::as_str).collect();
+            invalid(format!(
+                "Unknown region: {region_name}. The regions are: {}",
+                known.join(", ")
+            ))
+        })?;
+    if region == here.region {
+        return Err(ApiError::validation(
+            "Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, DeleteTable, or UpdateTable \
+             as required.",
+        ));
+    }
+    match update {
+        ReplicationGroupUpdate::Create { .. } => create(table, catalog, here, region),
+        ReplicationGroupUpdate::Update { .. } => {
+            member(table, region)?;
+            Err(ApiError::validation(
+                "A replica has no settings of its own that could be updated",
+            ))
+        }
+        ReplicationGroupUpdate::Delete { .. } => {
+            let replica = member(table, region)?;
+            match replica.status {
+                ReplicaStatus::Deleting => Err(in_use(&table.core.name, "updated")),
+                // Nothing of it is there.
+                ReplicaStatus::CreationFailed { .. } => {
+                    let aspect = beringia_store::AspectName::Replica(region.clone());
+                    Ok(vec![Edit::Remove {
+                        table: table.id,
+                        aspect,
+                    }])
+                }
+                ReplicaStatus::Creating { .. } | ReplicaStatus::Active => {
+                    Ok(vec![set(table, region, ReplicaStatus::Deleting, here.now_ms)])
+                }
+            }
+        }
+    }
+}
+
+fn set(table: &Table, region: &Region, status: ReplicaStatus, now_ms: u64) -> Edit {
+    let replica = Replica {
+        status,
+        since_ms: now_ms,
+    };
+    Edit::Set {
+        table: table.id,
+        aspect: Aspect::Replica {
+            region: region.clone(),
+            replica,
+        },
+    }
+}
+
+fn member<'a>(table: &'a Table, region: &Region) -> Result<&'a Replica, ApiError> {
+    table.replicas.get(region).ok_or_else(|| {
+        ApiError::validation(
+            "Replica specified in the Replica Update or Replica Delete action of the request was not found.",
+        )
+    })
+}
+
+fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) -> Result<Vec<Edit>, ApiError> {
+    let name = &table.core.name;
+    let already_there = || {
+        ApiError::Validation(format!(
+            "Failed to create a the new replica of table with name: '{name}' because one or more replicas already existed as tables."
+        ))
+    };
+    let failed = |replica: &Replica| matches!(replica.status, ReplicaStatus::CreationFailed { .. });
+    if table.replicas.get(region).is_some_and(|replica| !failed(replica)) {
+        return Err(already_there());
+    }
+    // Another global table of this name. A regional one there is seen only by that region, which then lets the creation fail.
+    let namesake = |other: &Table| {
+        other.id != table.id
+            && other.core.name == *name
+            && other.replicas.get(region).is_some_and(|replica| !failed(replica))
+    };
+    if catalog.by_id.values().any(|other| namesake(other)) {
+        return Err(already_there());
+    }
+    let mut edits = Vec::new();
+    match table.stream {
+        // As in DynamoDB, a table that becomes global gets the stream that replication works with there.
+        None => {
+            let stream = Stream {
+                view: StreamView::NewAndOldImages,
+                enabled_ms: here.now_ms,
+            };
+            edits.push(Edit::Set {
+                table: table.id,
+                aspect: Aspect::Stream(Some(stream)),
+            });
+        }
+        Some(Stream {
+            view: StreamView::NewAndOldImages,
+            ..
+        }) => {}
+        Some(_) => {
+            return Err(invalid(format!(
+                "Table {name} must have a stream with StreamViewType NEW_AND_OLD_IMAGES, or none, to be replicated"
+            )));
+        }
+    }
+    if table.replicas.is_empty() {
+        edits.push(set(table, here.region, ReplicaStatus::Active, here.now_ms));
+    }
+    edits.push(set(
+        table,
+        region,
+        ReplicaStatus::Creating {
+            from: here.region.clone(),
+        },
+        here.now_ms,
+    ));
+    Ok(edits)
+}

@@ -1,0 +1,231 @@
+//! Key schemas, attribute definitions and projections in requests: checked and turned into a table's.
+
+use std::collections::BTreeSet;
+
+use beringia_item::{KeyPart, KeySchema, KeyType};
+use beringia_store::Projection;
+
+use super::invalid;
+use crate::{
+    ApiError,
+    api::{
+        AttributeDefinition, KeyRole, KeySchemaElement, ProjectionSpecification, ProjectionType, ScalarAttributeType,
+    },
+    constraint::Constraints,
+    names::check_name,
+};
+
+/// Greatest length of the name of a key attribute, or of one that an index copies by name, bytes.
+const KEY_NAME_LENGTH: (usize, usize) = (1, 255);
+/// How many attributes of each role the key of a global index can have (developer guide, "Multi-attribute keys").
+const INDEX_KEY_PARTS_MAX: usize = 4;
+/// How many attributes one index can copy by name (developer guide, "Quotas").
+const NON_KEY_ATTRIBUTES_MAX: usize = 20;
+/// How many attributes all indexes of a table together can copy by name.
+pub(super) const TABLE_NON_KEY_ATTRIBUTES_MAX: usize = 100;
+
+/// The request's attribute definitions, which say each key attribute's type.
+pub(super) struct Definitions<'a>(&'a [AttributeDefinition]);
+
+impl<'a> Definitions<'a> {
+    /// Checks that no attribute is defined twice.
+    pub(super) fn new(definitions: &'a [AttributeDefinition]) -> Result<Self, ApiError> {
+        let mut seen = BTreeSet::new();
+        match definitions
+            .iter()
+            .find(|definition| !seen.insert(&definition.attribute_name))
+        {
+            None => Ok(Self(definitions)),
+            Some(twice) => Err(invalid(format!(
+                "Duplicate AttributeName in AttributeDefinitions: {}",
+                twice.attribute_name
+            ))),
+        }
+    }
+
+    fn kind(&self, name: &str) -> Option<KeyType> {
+        let definition = self.0.iter().find(|definition| definition.attribute_name == name)?;
+        Some(match definition.attribute_type {
+            ScalarAttributeType::S => KeyType::S,
+            ScalarAttributeType::N => KeyType::N,
+            ScalarAttributeType::B => KeyType::B,
+        })
+    }
+
+    /// How many attributes are defined.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether these attributes, of all keys of the table, are those that are defined.
+    pub(super) fn are_all_used(&self, used: &BTreeSet<&str>) -> bool {
+        self.0
+            .iter()
+            .all(|definition| used.contains(definition.attribute_name.as_str()))
+    }
+
+    fn part(&self, element: &KeySchemaElement) -> Option<KeyPart> {
+        let name = element.attribute_name.clone();
+        self.kind(&name).map(|kind| KeyPart { name, kind })
+    }
+
+    fn check_defined(&self, elements: &[KeySchemaElement]) -> Result<(), ApiError> {
+        if elements
+            .iter()
+            .all(|element| self.kind(&element.attribute_name).is_some())
+        {
+            return Ok(());
+        }
+        let keys: Vec<&str> = elements.iter().map(|element| element.attribute_name.as_str()).collect();
+        let defined: Vec<&str> = self
+            .0
+            .iter()
+            .map(|definition| definition.attribute_name.as_str())
+            .collect();
+        Err(invalid(format!(
+            "Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], AttributeDefinitions: [{}]",
+            keys.join(", "),
+            defined.join(", ")
+        )))
+    }
+
+    /// The key of a table or of a local index: a partition attribute, and perhaps a sort attribute.
+    pub(super) fn simple_key(&self, elements: &[KeySchemaElement]) -> Result<KeySchema, ApiError> {
+        self.check_defined(elements)?;
+        let refuse = |message: &str| Err(ApiError::validation(message));
+        let (partition, sort) = match elements {
+            [partition] => (partition, None),
+            [partition, sort] => (partition, Some(sort)),
+            _ => return refuse("Invalid KeySchema: a key has one or two elements"),
+        };
+        if sort.is_some_and(|sort| sort.attribute_name == partition.attribute_name) {
+            return refuse("Both the Hash Key and the Range Key element in the KeySchema have the same name");
+        }
+        if partition.key_type != KeyRole::Hash {
+            return refuse("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+        }
+        if sort.is_some_and(|sort| sort.key_type != KeyRole::Range) {
+            return refuse("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
+        }
+        Ok(KeySchema {
+            partition: self.part(partition).into_iter().collect(),
+            sort: sort.and_then(|sort| self.part(sort)).into_iter().collect(),
+        })
+    }
+
+    /// The key of a global index: up to four partition attributes, then up to four sort attributes.
+    pub(super) fn composite_key(&self, elements: &[KeySchemaElement]) -> Result<KeySchema, ApiError> {
+        if elements.len() <= 2
+            && elements
+                .iter()
+                .filter(|element| element.key_type == KeyRole::Hash)
+                .count()
+                < 2
+        {
+            return self.simple_key(elements);
+        }
+        self.check_defined(elements)?;
+        let refuse = |message: &str| Err(ApiError::validation(message));
+        let mut seen = BTreeSet::new();
+        if !elements.iter().all(|element| seen.insert(&element.attribute_name)) {
+            return refuse("Invalid KeySchema: two elements in the KeySchema have the same name");
+        }
+        let partitions = elements
+            .iter()
+            .take_while(|element| element.key_type == KeyRole::Hash)
+            .count();
+        let (partition, sort) = elements.split_at(partitions);
+        if partition.is_empty() {
+            return refuse("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+        }
+        if sort.iter().any(|element| element.key_type == KeyRole::Hash) {
+            return refuse("Invalid KeySchema: all HASH elements must precede all RANGE elements");
+        }
+        for (role, part) in [("HASH", partition), ("RANGE", sort)] {
+            if part.len() > INDEX_KEY_PARTS_MAX {
+                return Err(ApiError::Validation(format!(
+                    "Invalid KeySchema: at most {INDEX_KEY_PARTS_MAX} {role} elements are allowed"
+                )));
+            }
+        }
+        Ok(KeySchema {
+            partition: partition.iter().filter_map(|element| self.part(element)).collect(),
+            sort: sort.iter().filter_map(|element| self.part(element)).collect(),
+        })
+    }
+}
+
+/// Checks the lengths of names in definitions.
+pub(super) fn check_definitions(constraints: &mut Constraints, definitions: &[AttributeDefinition]) {
+    for (position, definition) in definitions.iter().enumerate() {
+        let member = format!("attributeDefinitions.{}.member.attributeName", position + 1);
+        constraints.text_length(&member, &definition.attribute_name, KEY_NAME_LENGTH);
+    }
+}
+
+/// Checks the form of a key schema; `max` is how many elements it can have.
+pub(super) fn check_key_schema(constraints: &mut Constraints, member: &str, elements: &[KeySchemaElement], max: usize) {
+    constraints.list_length(member, elements.len(), (1, max));
+    for (position, element) in elements.iter().enumerate() {
+        let member = format!("{member}.{}.member.attributeName", position + 1);
+        constraints.text_length(&member, &element.attribute_name, KEY_NAME_LENGTH);
+    }
+}
+
+/// Checks the form of an index: its name, key schema and the names that it copies.
+pub(super) fn check_index(
+    constraints: &mut Constraints,
+    member: &str,
+    name: &str,
+    keys: &[KeySchemaElement],
+    parts_max: usize,
+    projection: &ProjectionSpecification,
+) {
+    check_name(constraints, &format!("{member}.indexName"), name);
+    check_key_schema(constraints, &format!("{member}.keySchema"), keys, parts_max);
+    if let Some(names) = &projection.non_key_attributes {
+        let member = format!("{member}.projection.nonKeyAttributes");
+        constraints.list_length(&member, names.len(), (1, NON_KEY_ATTRIBUTES_MAX));
+        for (position, name) in names.iter().enumerate() {
+            constraints.text_length(&format!("{member}.{}.member", position + 1), name, KEY_NAME_LENGTH);
+        }
+    }
+}
+
+/// How many attributes the key of a global index can have.
+pub(super) const fn composite_parts_max() -> usize {
+    2 * INDEX_KEY_PARTS_MAX
+}
+
+/// What an index copies.
+pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Projection, ApiError> {
+    let Some(kind) = specification.projection_type else {
+        return Err(invalid("Unknown ProjectionType: null"));
+    };
+    match (kind, &specification.non_key_attributes) {
+        (ProjectionType::Include, None) => Err(invalid(
+            "ProjectionType is INCLUDE, but NonKeyAttributes is not specified",
+        )),
+        (ProjectionType::Include, Some(names)) => {
+            let mut seen = BTreeSet::new();
+            match names.iter().find(|name| !seen.insert(*name)) {
+                Some(twice) => Err(invalid(format!("Duplicate value in NonKeyAttributes: {twice}"))),
+                None => Ok(Projection::Include(names.clone())),
+            }
+        }
+        (_, Some(_)) => Err(invalid(format!(
+            "ProjectionType is {}, but NonKeyAttributes is specified",
+            kind.as_str()
+        ))),
+        (ProjectionType::All, None) => Ok(Projection::All),
+        (ProjectionType::KeysOnly, None) => Ok(Projection::KeysOnly),
+    }
+}
+
+/// How many attributes an index copies by name.
+pub(super) const fn non_key_attributes(projection: &Projection) -> usize {
+    match projection {
+        Projection::Include(names) => names.len(),
+        Projection::All | Projection::KeysOnly => 0,
+    }
+}

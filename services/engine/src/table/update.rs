@@ -1,0 +1,376 @@
+//! UpdateTable.
+
+use std::collections::BTreeSet;
+
+use beringia_store::{Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState, LocalSettings, Table, Throughput};
+
+use super::{
+    GLOBAL_INDEXES_MAX,
+    create::{global_index, too_many_global_indexes},
+    delete::{in_use, not_found},
+    describe::{describe, status},
+    invalid,
+    replicas::{Here, replica_edits},
+    schema::{
+        Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, composite_parts_max,
+        non_key_attributes,
+    },
+    settings::{check_throughput, provisioned, stream},
+};
+use crate::{
+    ApiError, Engine,
+    api::{
+        BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency, ProvisionedThroughput,
+        TableDescription, TableStatus, UpdateTableInput,
+    },
+    constraint::Constraints,
+    keys::{parts, type_name},
+    names::check_name,
+};
+
+impl Engine {
+    /// Changes settings of a table. Those that follow a global table change in all its regions.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, ResourceInUseException, LimitExceededException, or the store's.
+    pub async fn update_table(&self, input: UpdateTableInput) -> Result<TableDescription, ApiError> {
+        let name = self.control_name(&input.table_name)?.to_owned();
+        check_form(&input)?;
+        check_kinds(&input)?;
+        let (region, known, now_ms) = (self.region().clone(), self.regions.clone(), self.clock.now_ms());
+        let wanted = name.clone();
+        let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+            let table = catalog.by_name.get(&wanted).ok_or_else(|| not_found(&wanted))?;
+            Ok(edits(
+                &input,
+                table,
+                catalog,
+                &Here {
+                    region: &region,
+                    known: &known,
+                    now_ms,
+                },
+            )?)
+        };
+        let catalog = self.store.change_schema(Box::new(change)).await?;
+        let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
+        Ok(describe(table, self.region()))
+    }
+}
+
+fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
+    let mut constraints = Constraints::default();
+    check_definitions(
+        &mut constraints,
+        input.attribute_definitions.as_deref().unwrap_or_default(),
+    );
+    check_throughput(
+        &mut constraints,
+        "provisionedThroughput",
+        input.provisioned_throughput.as_ref(),
+    );
+    for (position, update) in input.global_secondary_index_updates.iter().flatten().enumerate() {
+        let member = format!("globalSecondaryIndexUpdates.{}.member", position + 1);
+        match update {
+            GlobalSecondaryIndexUpdate::Create(index) => {
+                let member = format!("{member}.create");
+                let parts_max = composite_parts_max();
+                let GlobalSecondaryIndex {
+                    index_name,
+                    key_schema,
+                    projection,
+                    provisioned_throughput,
+                } = index;
+                check_index(&mut constraints, &member, index_name, key_schema, parts_max, projection);
+                let member = format!("{member}.provisionedThroughput");
+                check_throughput(&mut constraints, &member, provisioned_throughput.as_ref());
+            }
+            GlobalSecondaryIndexUpdate::Update {
+                index_name,
+                provisioned_throughput,
+            } => {
+                check_name(&mut constraints, &format!("{member}.update.indexName"), index_name);
+                let member = format!("{member}.update.provisionedThroughput");
+                check_throughput(&mut constraints, &member, provisioned_throughput.as_ref());
+            }
+            GlobalSecondaryIndexUpdate::Delete { index_name } => {
+                check_name(&mut constraints, &format!("{member}.delete.indexName"), index_name);
+            }
+        }
+    }
+    constraints.finish()
+}
+
+/// Checks which kinds of change come together.
+fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
+    let indexes = input.global_secondary_index_updates.as_deref().unwrap_or_default();
+    let replicas = input.replica_updates.as_deref().unwrap_or_default();
+    let others = !indexes.is_empty()
+        || input.billing_mode.is_some()
+        || input.provisioned_throughput.is_some()
+        || input.stream_specification.is_some()
+        || input.deletion_protection_enabled.is_some();
+    if !others && replicas.is_empty() {
+        return Err(ApiError::validation(
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
+             SSESpecification or ReplicaUpdates is required",
+        ));
+    }
+    if others && !replicas.is_empty() {
+        return Err(invalid(
+            "ReplicaUpdates cannot be combined with other updates in one request",
+        ));
+    }
+    if input.multi_region_consistency == Some(MultiRegionConsistency::Strong) {
+        return Err(invalid(
+            "MultiRegionConsistency STRONG is not supported: replicas are eventually consistent",
+        ));
+    }
+    if input.billing_mode == Some(BillingMode::Provisioned) && input.provisioned_throughput.is_none() {
+        return Err(invalid(
+            "ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
+        ));
+    }
+    let mut names = BTreeSet::new();
+    for update in indexes {
+        let name = index_name(update);
+        if !names.insert(name) {
+            return Err(invalid(format!(
+                "Only one global secondary index update per index is allowed simultaneously. Index: {name}"
+            )));
+        }
+    }
+    let built = indexes
+        .iter()
+        .filter(|update| !matches!(update, GlobalSecondaryIndexUpdate::Update { .. }));
+    if built.count() > 1 {
+        return Err(one_index_at_a_time());
+    }
+    Ok(())
+}
+
+fn one_index_at_a_time() -> ApiError {
+    ApiError::LimitExceeded(
+        "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table".to_owned(),
+    )
+}
+
+fn index_name(update: &GlobalSecondaryIndexUpdate) -> &str {
+    match update {
+        GlobalSecondaryIndexUpdate::Create(GlobalSecondaryIndex { index_name, .. })
+        | GlobalSecondaryIndexUpdate::Update { index_name, .. }
+        | GlobalSecondaryIndexUpdate::Delete { index_name } => index_name,
+    }
+}
+
+/// The edits that carry out the request on the table as it is.
+fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here<'_>) -> Result<Vec<Edit>, ApiError> {
+    let protection_only = UpdateTableInput {
+        table_name: input.table_name.clone(),
+        deletion_protection_enabled: input.deletion_protection_enabled,
+        ..UpdateTableInput::default()
+    };
+    match status(table, here.region) {
+        TableStatus::Creating => return Err(in_use(&table.core.name, "created")),
+        TableStatus::Deleting => return Err(in_use(&table.core.name, "deleted")),
+        // Deletion protection is this region's alone and disturbs nothing.
+        TableStatus::Updating if *input != protection_only => return Err(in_use(&table.core.name, "updated")),
+        TableStatus::Updating | TableStatus::Active => {}
+    }
+    if let Some(updates) = input.replica_updates.as_deref().filter(|updates| !updates.is_empty()) {
+        return replica_edits(updates, table, catalog, here);
+    }
+    let throughput = new_throughput(input, table)?;
+    let mut aspects = index_aspects(input, table, throughput.unwrap_or(table.throughput))?;
+    aspects.extend(throughput.map(Aspect::Throughput));
+    aspects.extend(stream_aspect(input, table, here.now_ms)?);
+    if let Some(deletion_protection) = input.deletion_protection_enabled {
+        aspects.push(Aspect::Local(LocalSettings {
+            deletion_protection,
+            ..table.local.clone()
+        }));
+    }
+    let mut edits: Vec<Edit> = aspects
+        .into_iter()
+        .map(|aspect| Edit::Set {
+            table: table.id,
+            aspect,
+        })
+        .collect();
+    for update in input.global_secondary_index_updates.iter().flatten() {
+        if let GlobalSecondaryIndexUpdate::Delete { index_name } = update {
+            existing(table, index_name)?;
+            let aspect = AspectName::GlobalIndex(index_name.clone());
+            edits.push(Edit::Remove {
+                table: table.id,
+                aspect,
+            });
+        }
+    }
+    Ok(edits)
+}
+
+fn existing<'a>(table: &'a Table, name: &str) -> Result<&'a GlobalIndex, ApiError> {
+    let not_found = || ApiError::ResourceNotFound(format!("Requested resource not found: Index: {name} not found"));
+    let active = table
+        .global_indexes
+        .get(name)
+        .filter(|(_, state)| *state != IndexState::Deleting);
+    active.map(|(index, _)| index).ok_or_else(not_found)
+}
+
+/// The table's new throughput; `None` where it stays.
+fn new_throughput(input: &UpdateTableInput, table: &Table) -> Result<Option<Throughput>, ApiError> {
+    let on_demand = match input.billing_mode {
+        Some(mode) => mode == BillingMode::PayPerRequest,
+        None => table.throughput == Throughput::OnDemand,
+    };
+    let Some(wanted) = input.provisioned_throughput else {
+        return Ok((on_demand && table.throughput != Throughput::OnDemand).then_some(Throughput::OnDemand));
+    };
+    if on_demand {
+        return Err(invalid(
+            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
+        ));
+    }
+    let new = provisioned(wanted)?;
+    if new == table.throughput {
+        let ProvisionedThroughput {
+            read_capacity_units: read,
+            write_capacity_units: write,
+        } = wanted;
+        return Err(ApiError::Validation(format!(
+            "The provisioned throughput for the table will not change. The requested value equals the current value. Current \
+             ReadCapacityUnits provisioned for the table: {read}. Requested ReadCapacityUnits: {read}. Current WriteCapacityUnits \
+             provisioned for the table: {write}. Requested WriteCapacityUnits: {write}. Refer to the Amazon DynamoDB Developer \
+             Guide for current limits and how to request higher limits."
+        )));
+    }
+    Ok(Some(new))
+}
+
+/// New and changed global indexes. When the table's mode changes, all its indexes change with it.
+fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput) -> Result<Vec<Aspect>, ApiError> {
+    let on_demand = throughput == Throughput::OnDemand;
+    let mode_changes = on_demand != (table.throughput == Throughput::OnDemand);
+    let mut remaining: BTreeSet<&str> = table
+        .global_indexes
+        .iter()
+        .filter(|(_, (_, state))| *state != IndexState::Deleting)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mut aspects = Vec::new();
+    for update in input.global_secondary_index_updates.iter().flatten() {
+        match update {
+            GlobalSecondaryIndexUpdate::Create(wanted) => {
+                let index = new_index(input, wanted, table, throughput)?;
+                aspects.push(Aspect::GlobalIndex {
+                    name: wanted.index_name.clone(),
+                    index,
+                });
+            }
+            GlobalSecondaryIndexUpdate::Update {
+                index_name,
+                provisioned_throughput,
+            } => {
+                let index = existing(table, index_name)?.clone();
+                let member = "globalSecondaryIndexUpdates.member.update.provisionedThroughput";
+                let wanted = provisioned_throughput.ok_or_else(|| ApiError::missing(member))?;
+                if on_demand {
+                    return Err(invalid(format!(
+                        "ProvisionedThroughput should not be specified for index: {index_name} when BillingMode is PAY_PER_REQUEST"
+                    )));
+                }
+                remaining.remove(index_name.as_str());
+                let index = GlobalIndex {
+                    throughput: provisioned(wanted)?,
+                    ..index
+                };
+                aspects.push(Aspect::GlobalIndex {
+                    name: index_name.clone(),
+                    index,
+                });
+            }
+            GlobalSecondaryIndexUpdate::Delete { index_name } => {
+                remaining.remove(index_name.as_str());
+            }
+        }
+    }
+    if !mode_changes {
+        return Ok(aspects);
+    }
+    if !on_demand && !remaining.is_empty() {
+        let names: Vec<&str> = remaining.into_iter().collect();
+        return Err(invalid(format!(
+            "ProvisionedThroughput must be specified for index: {}",
+            names.join(",")
+        )));
+    }
+    for name in remaining {
+        let index = GlobalIndex {
+            throughput: Throughput::OnDemand,
+            ..existing(table, name)?.clone()
+        };
+        aspects.push(Aspect::GlobalIndex {
+            name: name.to_owned(),
+            index,
+        });
+    }
+    Ok(aspects)
+}
+
+fn new_index(
+    input: &UpdateTableInput,
+    wanted: &GlobalSecondaryIndex,
+    table: &Table,
+    throughput: Throughput,
+) -> Result<GlobalIndex, ApiError> {
+    let name = &wanted.index_name;
+    if table.keys_of(Some(name)).is_some() {
+        return Err(ApiError::Validation(format!(
+            "Attempting to create an index which already exists: {name}"
+        )));
+    }
+    let definitions = Definitions::new(input.attribute_definitions.as_deref().unwrap_or_default())?;
+    let index = global_index(wanted, &definitions, throughput)?;
+    let known = table.attribute_definitions();
+    for part in parts(&index.keys) {
+        if let Some(before) = known.get(part.name.as_str()).filter(|before| before.kind != part.kind) {
+            let (name, was, is) = (&part.name, type_name(before.kind), type_name(part.kind));
+            return Err(invalid(format!(
+                "Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. \
+                 Existing schema: Schema:[SchemaElement: key{{{name}:{was}}}] New schema: Schema:[SchemaElement: key{{{name}:{is}}}]"
+            )));
+        }
+    }
+    if table.global_indexes.len() >= GLOBAL_INDEXES_MAX {
+        return Err(too_many_global_indexes());
+    }
+    let local = table.core.local_indexes.values().map(|index| &index.projection);
+    let projections = local.chain(table.global_indexes.values().map(|(index, _)| &index.projection));
+    let named = projections
+        .chain([&index.projection])
+        .map(non_key_attributes)
+        .sum::<usize>();
+    if named > TABLE_NON_KEY_ATTRIBUTES_MAX {
+        return Err(invalid(format!(
+            "Number of NonKeyAttributes in all indexes exceeds the per-table limit of {TABLE_NON_KEY_ATTRIBUTES_MAX}"
+        )));
+    }
+    Ok(index)
+}
+
+fn stream_aspect(input: &UpdateTableInput, table: &Table, now_ms: u64) -> Result<Option<Aspect>, ApiError> {
+    let Some(specification) = input.stream_specification else {
+        return Ok(None);
+    };
+    let name = &table.core.name;
+    let refuse = |what: &str| Err(ApiError::Validation(format!("{what}: TableName: {name}")));
+    match (stream(specification, now_ms)?, table.stream) {
+        (Some(_), Some(_)) => refuse("Table already has an enabled stream"),
+        (None, None) => refuse("Table has no stream to disable"),
+        // Replication needs it in DynamoDB, so no application there can do without.
+        (None, Some(_)) if table.is_global() => refuse("The stream of a table with replicas cannot be disabled"),
+        (new, _) => Ok(Some(Aspect::Stream(new))),
+    }
+}

@@ -1,0 +1,322 @@
+//! TransactWriteItems.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use beringia_expression::{Condition, Update};
+use beringia_item::{Item, KeyBytes, TableId, item_size};
+use beringia_store::{CommitError, Outcome, Refusal, Table};
+
+use super::{
+    TRANSACTION_BYTES, check_count,
+    fingerprint::fingerprint,
+    get::FACTOR,
+    invalid_action, repeated_item,
+    token::{State, check_token},
+    too_large,
+};
+use crate::{
+    ApiError, CancellationReason, Engine,
+    api::{
+        ItemCollectionMetrics, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactAction,
+        TransactWriteItem, TransactWriteItemsInput, TransactWriteItemsOutput,
+    },
+    capacity::{Kind, Units, read_units},
+    expressions::{update_and_condition, write_condition},
+    item::collection_metrics,
+    keys::{item_key, request_key},
+    write::{ConditionalWrite, check_item, check_update},
+};
+
+/// What an action does, its expressions read.
+enum Parsed {
+    Check {
+        key: Item,
+        condition: Condition,
+    },
+    Put {
+        item: Item,
+        condition: Option<Condition>,
+    },
+    Delete {
+        key: Item,
+        condition: Option<Condition>,
+    },
+    Update {
+        key: Item,
+        update: Option<Update>,
+        condition: Option<Condition>,
+    },
+}
+
+/// What of an action is still needed once its write is with the store.
+struct Target {
+    table: Arc<Table>,
+    key: KeyBytes,
+    collection: Option<ItemCollectionMetrics>,
+    with_item: bool,
+}
+
+impl Engine {
+    /// Carries out up to 100 actions, all or none.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, IdempotentParameterMismatchException, or the
+    /// store's.
+    pub async fn transact_write_items(
+        &self,
+        input: TransactWriteItemsInput,
+    ) -> Result<TransactWriteItemsOutput, ApiError> {
+        check_count(input.transact_items.len())?;
+        check_token(input.client_request_token.as_deref())?;
+        if input.transact_items.iter().map(payload).sum::<usize>() > TRANSACTION_BYTES {
+            return Err(too_large());
+        }
+        let token = input
+            .client_request_token
+            .map(|token| (token, fingerprint(&input.transact_items)));
+        let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
+        let (mut unit, targets) = self.prepare(input.transact_items, |table, item| {
+            (
+                collection_metrics(table, item, input.return_item_collection_metrics),
+                wants_before,
+            )
+        })?;
+        if let Some((token, fingerprint)) = &token {
+            unit.extend(self.token_writes(token, *fingerprint).await?);
+        }
+        let (units, kind) = match self.store.commit(unit).await {
+            Ok(outcomes) => (write_units(&targets, &outcomes), Kind::TransactWrite),
+            Err(CommitError::Store(error)) => return Err(error.into()),
+            Err(CommitError::Refused(mut refusals)) => {
+                let of_token = refusals.split_off(targets.len().min(refusals.len()));
+                match (of_token.into_iter().next().flatten(), &token) {
+                    (Some((_, known)), Some((_, fingerprint))) => {
+                        check_same(known.as_ref(), *fingerprint)?;
+                        (
+                            self.read_units_of(&targets, input.return_consumed_capacity).await?,
+                            Kind::TransactRead,
+                        )
+                    }
+                    _ => return Err(canceled(&targets, refusals)),
+                }
+            }
+        };
+        let answer = |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, kind);
+        let consumed: Vec<_> = units.into_iter().filter_map(answer).collect();
+        let mut metrics: BTreeMap<String, Vec<ItemCollectionMetrics>> = BTreeMap::new();
+        for target in targets {
+            if let Some(collection) = target.collection {
+                metrics
+                    .entry(target.table.core.name.clone())
+                    .or_default()
+                    .push(collection);
+            }
+        }
+        Ok(TransactWriteItemsOutput {
+            consumed_capacity: (!consumed.is_empty()).then_some(consumed),
+            item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
+        })
+    }
+
+    /// Checks the actions in DynamoDB's order: all expressions, then all tables, then keys and items, action by action.
+    fn prepare(
+        &self,
+        actions: Vec<TransactWriteItem>,
+        extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
+    ) -> Result<(Vec<beringia_store::ItemWrite>, Vec<Target>), ApiError> {
+        let count = actions.len();
+        let mut parsed = Vec::with_capacity(count);
+        for action in actions {
+            let with_item =
+                action.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld;
+            let table_name = action.table_name.clone();
+            parsed.push((table_name, with_item, parse(action)?));
+        }
+        let mut checked = Vec::with_capacity(count);
+        for (table_name, with_item, action) in parsed {
+            checked.push((self.usable_table(&table_name)?, with_item, action));
+        }
+        let mut seen: BTreeSet<(TableId, KeyBytes)> = BTreeSet::new();
+        let (mut unit, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (index, (table, with_item, action)) in checked.into_iter().enumerate() {
+            let key = action_key(&table, &action).map_err(|error| invalid_action(count, index, error))?;
+            if !seen.insert((table.id, key.clone())) {
+                return Err(repeated_item());
+            }
+            let (collection, wants_before) = extras(&table, action.attributes());
+            let write = action.into_write(&table).returning_before(with_item || wants_before);
+            unit.push(write.on(&table, key.clone()));
+            targets.push(Target {
+                table,
+                key,
+                collection,
+                with_item,
+            });
+        }
+        Ok((unit, targets))
+    }
+
+    /// What a repeated transaction takes: reading its items.
+    async fn read_units_of(
+        &self,
+        targets: &[Target],
+        wanted: ReturnConsumedCapacity,
+    ) -> Result<BTreeMap<String, Units>, ApiError> {
+        let mut units: BTreeMap<String, Units> = BTreeMap::new();
+        if wanted == ReturnConsumedCapacity::None {
+            return Ok(units);
+        }
+        let keys = targets
+            .iter()
+            .map(|target| (target.table.id, target.key.clone()))
+            .collect();
+        for (target, row) in targets.iter().zip(self.store.get_many(keys).await?) {
+            let bytes = row.map_or(0, |(_, item)| item_size(&item));
+            *units.entry(target.table.core.name.clone()).or_default() +=
+                Units::of_table(read_units(bytes, true) * FACTOR);
+        }
+        Ok(units)
+    }
+}
+
+/// The size of what an action brings along, bytes.
+fn payload(action: &TransactWriteItem) -> usize {
+    let item = match &action.action {
+        TransactAction::Put { item, .. } => item,
+        TransactAction::ConditionCheck { key, .. }
+        | TransactAction::Delete { key, .. }
+        | TransactAction::Update { key, .. } => key,
+    };
+    item_size(item) + action.expression_attribute_values.as_ref().map_or(0, item_size)
+}
+
+fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
+    let TransactWriteItem {
+        action,
+        expression_attribute_names: names,
+        expression_attribute_values: values,
+        ..
+    } = action;
+    Ok(match action {
+        TransactAction::ConditionCheck {
+            key,
+            condition_expression,
+        } => {
+            let condition = write_condition(Some(&condition_expression), names, values)?
+                .ok_or_else(|| ApiError::missing("conditionExpression"))?;
+            Parsed::Check { key, condition }
+        }
+        TransactAction::Put {
+            item,
+            condition_expression,
+        } => Parsed::Put {
+            item,
+            condition: write_condition(condition_expression.as_deref(), names, values)?,
+        },
+        TransactAction::Delete {
+            key,
+            condition_expression,
+        } => Parsed::Delete {
+            key,
+            condition: write_condition(condition_expression.as_deref(), names, values)?,
+        },
+        TransactAction::Update {
+            key,
+            update_expression,
+            condition_expression,
+        } => {
+            let (update, condition) =
+                update_and_condition(Some(&update_expression), condition_expression.as_deref(), names, values)?;
+            Parsed::Update { key, update, condition }
+        }
+    })
+}
+
+/// The stored key of an action's item, everything about the item checked.
+fn action_key(table: &Table, action: &Parsed) -> Result<KeyBytes, ApiError> {
+    match action {
+        Parsed::Put { item, .. } => {
+            let key = item_key(table, item)?;
+            check_item(table, item)?;
+            Ok(key)
+        }
+        Parsed::Update { key, update, .. } => {
+            let stored = request_key(table, key)?;
+            check_update(table, update.as_ref())?;
+            Ok(stored)
+        }
+        Parsed::Check { key, .. } | Parsed::Delete { key, .. } => request_key(table, key),
+    }
+}
+
+impl Parsed {
+    /// The item to put, or the key.
+    const fn attributes(&self) -> &Item {
+        match self {
+            Self::Put { item, .. } => item,
+            Self::Check { key, .. } | Self::Delete { key, .. } | Self::Update { key, .. } => key,
+        }
+    }
+
+    fn into_write(self, table: &Arc<Table>) -> ConditionalWrite {
+        match self {
+            Self::Check { condition, .. } => ConditionalWrite::check(condition),
+            Self::Put { item, condition } => ConditionalWrite::put(item, condition),
+            Self::Delete { condition, .. } => ConditionalWrite::delete(condition),
+            Self::Update { key, update, condition } => {
+                ConditionalWrite::update(Arc::clone(table), key, update.map(Arc::new), condition)
+            }
+        }
+    }
+}
+
+fn write_units(targets: &[Target], outcomes: &[Outcome]) -> BTreeMap<String, Units> {
+    let mut units: BTreeMap<String, Units> = BTreeMap::new();
+    for (target, outcome) in targets.iter().zip(outcomes) {
+        let after = if outcome.version.is_some() {
+            outcome.after.as_ref()
+        } else {
+            outcome.before.as_ref()
+        };
+        *units.entry(target.table.core.name.clone()).or_default() +=
+            Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR);
+    }
+    units
+}
+
+/// Whether the transaction that the token stands for was this one.
+fn check_same(known: Option<&Item>, fingerprint: u128) -> Result<(), ApiError> {
+    if known
+        .and_then(State::of)
+        .is_some_and(|state| state.fingerprint == fingerprint)
+    {
+        return Ok(());
+    }
+    Err(ApiError::IdempotentParameterMismatch(
+        "DynamoDB rejected the request because you retried a request with a different payload but with an idempotent token that \
+         was already used."
+            .to_owned(),
+    ))
+}
+
+fn canceled(targets: &[Target], refusals: Vec<Option<(Refusal, Option<Item>)>>) -> ApiError {
+    let reason = |(target, refusal): (&Target, Option<(Refusal, Option<Item>)>)| match refusal {
+        None => CancellationReason::none(),
+        Some((Refusal::ConditionFailed, item)) => CancellationReason {
+            code: "ConditionalCheckFailed",
+            message: Some("The conditional request failed".to_owned()),
+            item: item.filter(|_| target.with_item),
+        },
+        Some((Refusal::Invalid(message), _)) => CancellationReason {
+            code: "ValidationError",
+            message: Some(message),
+            item: None,
+        },
+    };
+    ApiError::TransactionCanceled {
+        reasons: targets.iter().zip(refusals).map(reason).collect(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Writes to one item: what the committer is asked to decide at its turn.
+
+use std::sync::Arc;
+
+use beringia_expression::{Condition, Update};
+use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, item_size};
+use beringia_store::{Change, Effect, ItemWrite, Refusal, Table};
+
+use crate::{
+    ApiError,
+    keys::{check_index_keys, parts},
+};
+
+/// Names of attributes are shorter than this, bytes.
+const ATTRIBUTE_NAME_BYTES: usize = 65536;
+
+/// What a write does once its condition holds.
+enum Action {
+    Put(Item),
+    Delete,
+    Check,
+    Update {
+        table: Arc<Table>,
+        key: Item,
+        update: Option<Arc<Update>>,
+    },
+}
+
+/// A write of one item under a condition.
+pub(crate) struct ConditionalWrite {
+    action: Action,
+    condition: Option<Condition>,
+    /// Whether the answer needs the item as it was.
+    wants_before: bool,
+}
+
+impl ConditionalWrite {
+    /// Puts an item that [`check_item`] has passed.
+    pub(crate) const fn put(item: Item, condition: Option<Condition>) -> Self {
+        Self {
+            action: Action::Put(item),
+            condition,
+            wants_before: false,
+        }
+    }
+
+    /// Deletes the item.
+    pub(crate) const fn delete(condition: Option<Condition>) -> Self {
+        Self {
+            action: Action::Delete,
+            condition,
+            wants_before: false,
+        }
+    }
+
+    /// Checks the condition and changes nothing.
+    pub(crate) const fn check(condition: Condition) -> Self {
+        Self {
+            action: Action::Check,
+            condition: Some(condition),
+            wants_before: false,
+        }
+    }
+
+    /// Changes the item with that key, or makes it. The update must have passed [`check_update`].
+    pub(crate) const fn update(
+        table: Arc<Table>,
+        key: Item,
+        update: Option<Arc<Update>>,
+        condition: Option<Condition>,
+    ) -> Self {
+        Self {
+            action: Action::Update { table, key, update },
+            condition,
+            wants_before: false,
+        }
+    }
+
+    /// Also hands back the item as it was.
+    pub(crate) const fn returning_before(mut self, wanted: bool) -> Self {
+        self.wants_before = wanted;
+        self
+    }
+
+    /// The write for the store.
+    pub(crate) fn on(self, table: &Table, key: KeyBytes) -> ItemWrite {
+        ItemWrite {
+            table: table.id,
+            key,
+            cause: Cause::Client,
+            change: Box::new(self),
+        }
+    }
+}
+
+impl Change for ConditionalWrite {
+    fn needs_current(&self) -> bool {
+        self.wants_before || self.condition.is_some() || matches!(self.action, Action::Update { .. })
+    }
+
+    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+        let nothing = Item::new();
+        if let Some(condition) = &self.condition
+            && !condition.matches(current.unwrap_or(&nothing))
+        {
+            return Err(Refusal::ConditionFailed);
+        }
+        match &mut self.action {
+            // Taken, since the store asks once.
+            Action::Put(item) => Ok(Effect::Put(std::mem::take(item))),
+            Action::Delete => Ok(Effect::Delete),
+            Action::Check => Ok(Effect::Keep),
+            Action::Update { update: None, key, .. } => Ok(if current.is_some() {
+                Effect::Keep
+            } else {
+                Effect::Put(key.clone())
+            }),
+            Action::Update {
+                update: Some(update),
+                key,
+                table,
+            } => updated(table, update, current, key),
+        }
+    }
+}
+
+/// The item after an update, checked.
+fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -> Result<Effect, Refusal> {
+    let after = current.map_or_else(|| update.create(key), |item| update.apply(item));
+    let after = after.map_err(|error| Refusal::Invalid(error.0))?;
+    if item_size(&after) > MAX_ITEM_BYTES {
+        return Err(Refusal::Invalid(
+            "Item size to update has exceeded the maximum allowed size".to_owned(),
+        ));
+    }
+    // An attribute that was there before an index was created may be unfit for it; only what the update wrote must be fit.
+    let written = |name: &str| update.top_level_names().any(|written| written == name);
+    check_index_keys(table, &after, written).map_err(Refusal::Invalid)?;
+    Ok(Effect::Put(after))
+}
+
+/// Checks a whole item that is to be written; its key apart.
+pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
+    for name in item.keys() {
+        if name.is_empty() {
+            return Err(ApiError::validation(
+                "One or more parameter values were invalid: Empty attribute name",
+            ));
+        }
+        if name.len() >= ATTRIBUTE_NAME_BYTES {
+            return Err(ApiError::validation(
+                "One or more parameter values were invalid: Attribute name is too large, must be less than 65536 bytes",
+            ));
+        }
+    }
+    if item_size(item) > MAX_ITEM_BYTES {
+        return Err(ApiError::validation("Item size has exceeded the maximum allowed size"));
+    }
+    check_index_keys(table, item, |_| true).map_err(ApiError::Validation)
+}
+
+/// Refuses an update of a key attribute.
+pub(crate) fn check_update(table: &Table, update: Option<&Update>) -> Result<(), ApiError> {
+    let Some(update) = update else { return Ok(()) };
+    for part in parts(&table.core.keys) {
+        if update.top_level_names().any(|name| name == part.name) {
+            return Err(ApiError::Validation(format!(
+                "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
+                part.name
+            )));
+        }
+    }
+    Ok(())
+}

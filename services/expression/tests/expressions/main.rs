@@ -1,0 +1,18 @@
+//! How expressions behave, told as DynamoDB's clients see it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "helpers of tests may panic as tests may"
+)]
+
+mod conditions;
+mod conditions_refused;
+mod key_conditions;
+mod limits;
+mod placeholders;
+mod projections;
+mod properties;
+mod support;
+mod updates;
+mod updates_refused;
