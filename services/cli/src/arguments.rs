@@ -62,7 +62,8 @@ pub(crate) struct ControlArguments {
         value_name = "URL",
         env = "BERINGIA_CONTROL",
         value_delimiter = ',',
-        default_value = "http://127.0.0.1:9090", global = true
+        default_value = "http://127.0.0.1:9090",
+        global = true
     )]
     pub(crate) addresses: Vec<String>,
 }

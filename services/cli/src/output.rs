@@ -50,7 +50,10 @@ pub(crate) fn table<const N: usize>(
     for row in rows {
         table.add_row(row);
     }
-    // The preset pads every line with blanks, which would end up in what people copy.
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    // Padding at the ends of lines would end up in what people copy.
     let text: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     line(&text.join("\n"))
 }

@@ -18,7 +18,12 @@ impl Endpoint {
     /// Serves the regions that are up in `regions`, at every moment.
     pub(crate) fn start(listener: TcpListener, regions: Arc<Regions>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = Server::new(regions, Arc::new(SystemClock), Arc::new(SystemRandomness), Limits::default());
+        let server = Server::new(
+            regions,
+            Arc::new(SystemClock),
+            Arc::new(SystemRandomness),
+            Limits::default(),
+        );
         let task = tokio::spawn(serve(Arc::new(server), accept::plain(listener), async move {
             // A sender that was dropped means the same.
             let _ = stopped.await;

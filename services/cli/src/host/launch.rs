@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use beringia_clock::{Randomness as _, SeededRandomness, SystemRandomness};
+use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Connector, Peer};
@@ -51,6 +52,7 @@ struct Preparation {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
+    gateways: Arc<Regions>,
 }
 
 /// Runs all regions of a topology until a signal ends it.
@@ -186,6 +188,7 @@ impl Preparation {
             authentication,
             directory,
             max_clock_offset_ms: arguments.max_clock_offset_ms,
+            gateways: Arc::new(Regions::new()),
         })
     }
 
@@ -201,6 +204,7 @@ impl Preparation {
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
             network,
+            gateways: self.gateways.clone(),
         }
     }
 
@@ -228,7 +232,7 @@ impl Preparation {
         }
         let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
         let ready = Ready::new(&regions, ports::url(&doors.control)?, endpoint, &self.authentication);
-        let host = Arc::new(Host::new(self.regions, regions, network));
+        let host = Arc::new(Host::new(self.regions, regions, network, self.gateways));
         if let Err(failure) = host.start(doors.endpoint).await {
             host.shutdown().await;
             return Err(failure);

@@ -3,13 +3,16 @@
 mod accept;
 mod credentials;
 mod directory;
-// mod endpoint;
+mod endpoint;
 mod launch;
 mod ports;
 mod ready;
 mod region;
 mod shutdown;
 
+use std::sync::Arc;
+
+use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
 use futures_util::future::{join_all, try_join_all};
@@ -18,6 +21,7 @@ use tokio::{net::TcpListener, sync::Mutex};
 pub(crate) use launch::{region, up};
 pub(crate) use region::{Hosted, RecoveryError};
 
+use self::endpoint::Endpoint;
 use crate::failure::Failure;
 
 /// The regions that this process runs.
@@ -28,16 +32,19 @@ pub(crate) struct Host {
     regions: Vec<Hosted>,
     /// The model of the links between them, where all regions of the topology are here.
     network: Option<Network>,
+    /// Which regions answer on the endpoint for all of them; each region keeps its own entry.
+    gateways: Arc<Regions>,
     /// The endpoint for all regions, while it serves.
-    endpoint: Mutex<Option<TcpListener>>,
+    endpoint: Mutex<Option<Endpoint>>,
 }
 
 impl Host {
-    fn new(topology: Vec<Region>, regions: Vec<Hosted>, network: Option<Network>) -> Self {
+    fn new(topology: Vec<Region>, regions: Vec<Hosted>, network: Option<Network>, gateways: Arc<Regions>) -> Self {
         Self {
             topology,
             regions,
             network,
+            gateways,
             endpoint: Mutex::new(None),
         }
     }
@@ -66,7 +73,7 @@ impl Host {
     async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), Failure> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
         if let Some(listener) = endpoint {
-            *self.endpoint.lock().await = Some(listener);
+            *self.endpoint.lock().await = Some(Endpoint::start(listener, self.gateways.clone()));
         }
         Ok(())
     }
@@ -75,7 +82,7 @@ impl Host {
     async fn shutdown(&self) {
         let endpoint = self.endpoint.lock().await.take();
         if let Some(endpoint) = endpoint {
-            drop(endpoint);
+            endpoint.shutdown().await;
         }
         join_all(self.regions.iter().map(Hosted::shutdown)).await;
     }

@@ -1,8 +1,9 @@
 //! One region of this process: prepared, running or failed.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use beringia_clock::{SystemClock, SystemRandomness};
+use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
 use beringia_node::{Authentication, Node, NodeConfig, NodeStatus, Peer, Tuning};
@@ -28,6 +29,8 @@ pub(crate) struct Blueprint {
     pub(crate) max_clock_offset_ms: u64,
     /// The modelled links; None where the network is the real one.
     pub(crate) network: Option<Network>,
+    /// Where the endpoint for all regions finds this one while it runs.
+    pub(crate) gateways: Arc<Regions>,
 }
 
 /// One region of this process.
@@ -97,9 +100,11 @@ impl Blueprint {
             Some(network) => accept::shaped(listeners.replication, network.clone(), self.region.to_string()),
             None => accept::plain(listeners.replication),
         };
-        Node::start(config, store.clone(), dynamodb, replication)
+        let node = Node::start(config, store.clone(), dynamodb, replication)
             .await
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        self.gateways.up(node.gateway());
+        Ok(node)
     }
 }
 
@@ -172,8 +177,12 @@ impl Hosted {
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(store, node) => {
                 // First the state, so that no task that is still about to end can write; then the links, which carry off what the
-                // region had sent; then the tasks and listeners.
-                store.abandon();
+                // region had sent; then the tasks and listeners. It waits for a commit under way, so it runs aside.
+                let abandoned = tokio::task::spawn_blocking(move || store.abandon()).await;
+                if let Err(error) = abandoned {
+                    tracing::error!(%error, region = %self.name(), "its store was not taken away");
+                }
+                self.blueprint.gateways.down(self.name().as_str());
                 if let Some(network) = &self.blueprint.network {
                     // It fails for unknown regions only, and this one is of the topology that the network was made of.
                     let _ = network.kill_region(self.name().as_str());
@@ -200,7 +209,7 @@ impl Hosted {
             reason,
         };
         let bind = async |address| {
-            TcpListener::bind(address)
+            rebind(address)
                 .await
                 .map_err(|error| unrecoverable(format!("cannot listen on {address}: {error}")))
         };
@@ -219,9 +228,26 @@ impl Hosted {
     pub(crate) async fn shutdown(&self) {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
-            State::Running(_, node) => node.shutdown().await,
+            State::Running(_, node) => {
+                self.blueprint.gateways.down(self.name().as_str());
+                node.shutdown().await;
+            }
             State::Prepared(store, _) => store.close().await,
             State::Down => {}
+        }
+    }
+}
+
+/// Listens where a killed region listened: its tasks drop their listeners soon after they are aborted, not at once.
+async fn rebind(address: SocketAddr) -> io::Result<TcpListener> {
+    let mut attempts_left = 100;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts_left > 0 => {
+                attempts_left -= 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            result => return result,
         }
     }
 }

@@ -27,7 +27,12 @@ pub(crate) fn beringia() -> Command {
 
 /// Runs a command to its end; one that does not end is killed, and the test fails.
 pub(crate) fn run(words: &[&str]) -> Output {
-    let child = beringia().args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = beringia()
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let pid = Pid::from_child(&child);
     let (done, output) = mpsc::channel();
     thread::spawn(move || done.send(child.wait_with_output()));
