@@ -41,8 +41,8 @@ pub(crate) struct VersionJson {
     counter: u16,
     /// The region that took the write.
     region: String,
-    /// The region's number for it.
-    sequence: u64,
+    /// The region's number for it; as text, because it is beyond what JavaScript's numbers hold.
+    sequence: String,
 }
 
 impl From<&ItemVersion> for VersionJson {
@@ -53,7 +53,7 @@ impl From<&ItemVersion> for VersionJson {
             time_ms: time.millis(),
             counter: time.counter(),
             region: version.origin.clone(),
-            sequence: version.sequence,
+            sequence: version.sequence.to_string(),
         }
     }
 }
@@ -123,6 +123,7 @@ mod tests {
         assert_eq!(json["time"], "2026-07-14T12:00:00.123Z");
         assert_eq!(json["time_ms"], 1_784_030_400_123_u64);
         assert_eq!(json["counter"], 4);
+        assert_eq!(json["sequence"], "17");
     }
 
     #[test]

@@ -66,8 +66,18 @@ pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<
     }
     let ids = explanation::table_ids(&regions);
     if ids.is_empty() {
+        let down: Vec<&str> = regions
+            .iter()
+            .filter(|region| !region.running)
+            .map(|region| region.region.as_str())
+            .collect();
+        let down = if down.is_empty() {
+            String::new()
+        } else {
+            format!(" ({} is down)", down.join(", "))
+        };
         return Err(Failure::wrong(format!(
-            "no region that answers has a table `{}`",
+            "no region that answers has a table `{}`{down}",
             arguments.table
         )));
     }

@@ -188,7 +188,7 @@ impl Hosted {
                     let _ = network.kill_region(self.name().as_str());
                 }
                 node.kill();
-                tracing::warn!(region = %self.name(), "killed");
+                tracing::info!(region = %self.name(), "killed");
                 Ok(())
             }
             other => {
@@ -220,7 +220,7 @@ impl Hosted {
         let store = self.blueprint.open().await.map_err(unrecoverable)?;
         let node = self.blueprint.start(&store, listeners).await.map_err(unrecoverable)?;
         *state = State::Running(store, node);
-        tracing::warn!(region = %self.name(), "recovered");
+        tracing::info!(region = %self.name(), "recovered");
         Ok(())
     }
 

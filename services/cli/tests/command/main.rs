@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod conflicts;
 mod control;
+mod dynamodb;
 mod help;
 mod process;
 mod start;

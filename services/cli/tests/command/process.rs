@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long a condition is waited for before a test gives up. No test depends on how long anything really takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The binary, deaf to the environment that could change its meaning.
 pub(crate) fn beringia() -> Command {
@@ -141,6 +141,11 @@ impl Server {
     /// The control address.
     pub(crate) fn control(&self) -> &str {
         self.ready["control"].as_str().unwrap()
+    }
+
+    /// The DynamoDB endpoint: the one for all regions, or that of the only one.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.ready["endpoint"].as_str().unwrap()
     }
 
     /// Runs a command against its control service.
