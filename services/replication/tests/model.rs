@@ -1,6 +1,12 @@
 //! Whole regions without a runtime: replicators on model stores, under every order of messages, crashes, cuts, joins and losses
 //! that chance comes up with.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failing test is what they make"
+)]
+
 mod model {
     pub mod fleet;
     pub mod oracle;
@@ -116,7 +122,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
             delete,
         } => {
             let image = (!delete).then(|| Bytes::from(format!("{stamp}")));
-            write(fleet, site, TABLES[table], &[key(number)], image);
+            write(fleet, site, TABLES[table], &[key(number)], image.as_ref());
         }
         Action::Transact {
             site,
@@ -128,7 +134,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
                 site,
                 TABLES[table],
                 &[key(a), key(b)],
-                Some(Bytes::from(format!("{stamp}"))),
+                Some(&Bytes::from(format!("{stamp}"))),
             );
         }
         Action::Transact { .. } => {}
@@ -145,7 +151,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
     }
 }
 
-fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], image: Option<Bytes>) {
+fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>) {
     let before = fleet
         .store(site)
         .tables
