@@ -25,7 +25,7 @@ pub(crate) fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
         Some(Kind::Subscribe(subscribe)) => ToSource::Subscribe(decode_subscription(subscribe)?),
         Some(Kind::Acknowledge(acknowledge)) => ToSource::Acknowledge(decode_acknowledgement(acknowledge)?),
         Some(Kind::Request(request)) => ToSource::Request(decode_request(request)?),
-        Some(Kind::Goodbye(goodbye)) => ToSource::Goodbye(decode_goodbye(goodbye)),
+        Some(Kind::Goodbye(goodbye)) => ToSource::Goodbye(decode_goodbye(&goodbye)),
         None => return unreadable("it is of no kind that this version knows"),
     })
 }
@@ -39,7 +39,7 @@ pub(crate) fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
         Some(Kind::Refusal(refusal)) => ToReceiver::Refusal(decode_refusal(refusal)?),
         Some(Kind::Vectors(vectors)) => ToReceiver::Vectors(decode_tables(vectors.tables)?),
         Some(Kind::Reply(reply)) => ToReceiver::Reply(decode_reply(reply)?),
-        Some(Kind::Goodbye(goodbye)) => ToReceiver::Goodbye(decode_goodbye(goodbye)),
+        Some(Kind::Goodbye(goodbye)) => ToReceiver::Goodbye(decode_goodbye(&goodbye)),
         None => return unreadable("it is of no kind that this version knows"),
     })
 }
@@ -62,7 +62,7 @@ fn decode_hello(hello: &v1::Hello) -> Result<Hello> {
 }
 
 /// Somebody else's words, shortened, since they end up in status and log.
-fn decode_goodbye(goodbye: v1::Goodbye) -> Goodbye {
+fn decode_goodbye(goodbye: &v1::Goodbye) -> Goodbye {
     const CHARACTERS_MAX: usize = 500;
     let reason = goodbye
         .reason
@@ -185,7 +185,7 @@ fn decode_reply(reply: v1::Reply) -> Result<Reply> {
             mutations: Decoder::new(rows.mutations.unwrap_or_default())?.mutations()?,
         }),
         Some(Kind::Unavailable(reason)) => Answer::Unavailable(
-            decode_goodbye(v1::Goodbye {
+            decode_goodbye(&v1::Goodbye {
                 reason,
                 permanent: false,
             })
