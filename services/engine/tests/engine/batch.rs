@@ -11,6 +11,8 @@ use beringia_store::StoreError;
 
 use crate::support::{Harness, item, n, refused, s, text};
 
+const SIMPLE_ARN: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/simple";
+
 fn key(name: &str) -> Item {
     item([("p", s(name))])
 }
@@ -169,8 +171,18 @@ async fn a_batch_with_one_wrong_request_does_nothing() {
         harness.engine.batch_write_item(two).await,
         Err(ApiError::ResourceNotFound(_))
     ));
+    let mut by_arn = writes(vec![put(key("a"))]);
+    by_arn
+        .request_items
+        .insert(SIMPLE_ARN.to_owned(), vec![WriteRequest::Delete { key: key("a") }]);
+    assert_eq!(refused(harness.engine.batch_write_item(by_arn).await), duplicates);
     assert_eq!(harness.items(), 0);
 
+    let mut by_arn = gets(vec![key("a")]);
+    by_arn
+        .request_items
+        .insert(SIMPLE_ARN.to_owned(), by_arn.request_items["simple"].clone());
+    assert_eq!(refused(harness.engine.batch_get_item(by_arn).await), duplicates);
     let refused_get = refused(harness.engine.batch_get_item(gets(vec![key("a"), key("a")])).await);
     assert_eq!(refused_get, duplicates);
     assert_eq!(
