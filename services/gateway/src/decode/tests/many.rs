@@ -47,6 +47,20 @@ fn query_is_read_whole() {
 }
 
 #[test]
+fn an_unsound_start_key_is_told_as_such_but_for_its_numbers() {
+    let scan = |start: Value| invalid::<ScanInput>(json!({"TableName": "Music", "ExclusiveStartKey": {"pk": start}}));
+    assert_eq!(
+        scan(json!({})),
+        "The provided starting key is invalid: Supplied AttributeValue is empty, must contain exactly one of the supported \
+         datatypes"
+    );
+    assert_eq!(
+        scan(json!({"N": "x"})),
+        "The parameter cannot be converted to a numeric value: x"
+    );
+}
+
+#[test]
 fn scan_is_read_whole() {
     let request = json!({
         "TableName": "Music",
