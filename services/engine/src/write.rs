@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use beringia_expression::{Condition, Update};
-use beringia_item::{AttributeValue, Cause, Item, KeyBytes, MAX_DEPTH, MAX_ITEM_BYTES, item_size};
+use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, item_size};
 use beringia_store::{Change, Effect, ItemWrite, Refusal, Table};
 
 use crate::{
@@ -119,40 +119,24 @@ impl Change for ConditionalWrite {
                 update: Some(update),
                 key,
                 table,
-            } => updated(table, update, current.unwrap_or(&*key)),
+            } => updated(table, update, current, key),
         }
     }
 }
 
 /// The item after an update, checked.
-fn updated(table: &Table, update: &Update, item: &Item) -> Result<Effect, Refusal> {
-    let after = update.apply(item).map_err(|error| Refusal::Invalid(error.0))?;
+fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -> Result<Effect, Refusal> {
+    let after = current.map_or_else(|| update.create(key), |item| update.apply(item));
+    let after = after.map_err(|error| Refusal::Invalid(error.0))?;
     if item_size(&after) > MAX_ITEM_BYTES {
         return Err(Refusal::Invalid(
             "Item size to update has exceeded the maximum allowed size".to_owned(),
         ));
     }
-    for name in update.top_level_names() {
-        if after.get(name).is_some_and(|value| deeper_than(value, MAX_DEPTH)) {
-            return Err(Refusal::Invalid(
-                "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
-                    .to_owned(),
-            ));
-        }
-    }
     // An attribute that was there before an index was created may be unfit for it; only what the update wrote must be fit.
     let written = |name: &str| update.top_level_names().any(|written| written == name);
     check_index_keys(table, &after, written).map_err(Refusal::Invalid)?;
     Ok(Effect::Put(after))
-}
-
-/// Whether lists and maps nest deeper than `levels`. Recurses no deeper than that.
-fn deeper_than(value: &AttributeValue, levels: usize) -> bool {
-    match value {
-        AttributeValue::L(values) => levels == 0 || values.iter().any(|value| deeper_than(value, levels - 1)),
-        AttributeValue::M(values) => levels == 0 || values.values().any(|value| deeper_than(value, levels - 1)),
-        _ => false,
-    }
 }
 
 /// Checks a whole item that is to be written; its key apart.

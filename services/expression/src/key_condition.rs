@@ -18,10 +18,8 @@ pub struct KeyCondition(BTreeMap<String, Test>);
 /// What one attribute of the key has to be.
 #[derive(Debug, Clone)]
 enum Test {
-    Equal(Arc<AttributeValue>),
-    Range(Comparator, Arc<AttributeValue>),
-    Between(Arc<AttributeValue>, Arc<AttributeValue>),
-    BeginsWith(Arc<AttributeValue>),
+    Equal(AttributeValue),
+    Sort(SortCondition),
 }
 
 /// A condition on the sort part that follows those that are equal to something. Bounds have the type of that part.
@@ -114,7 +112,7 @@ impl KeyCondition {
             }
             match self.0.get(&part.name) {
                 Some(Test::Equal(value)) => check_not_empty(part, value)?,
-                Some(Test::BeginsWith(_)) if part.kind == KeyType::N => {
+                Some(Test::Sort(SortCondition::BeginsWith(_))) if part.kind == KeyType::N => {
                     return Err(Kind::KeyCondition.refuse(
                         "Incorrect operand type for operator or function; operator or function: begins_with, \
                          operand type: N",
@@ -128,7 +126,7 @@ impl KeyCondition {
 
     fn take_partition(&mut self, part: &KeyPart, keys: &KeySchema) -> Result<AttributeValue, ExpressionError> {
         match self.0.remove(&part.name) {
-            Some(Test::Equal(value)) => Ok(Arc::unwrap_or_clone(value)),
+            Some(Test::Equal(value)) => Ok(value),
             found if keys.partition.len() > 1 => {
                 let what = if found.is_some() {
                     "has another condition"
@@ -153,9 +151,9 @@ impl KeyCondition {
         let mut sort = SortCondition::Any;
         for part in &keys.sort {
             match self.0.remove(&part.name) {
-                Some(Test::Equal(value)) => equal.push(Arc::unwrap_or_clone(value)),
-                Some(test) => {
-                    sort = test.into_sort();
+                Some(Test::Equal(value)) => equal.push(value),
+                Some(Test::Sort(condition)) => {
+                    sort = condition;
                     break;
                 }
                 None => break,
@@ -178,25 +176,21 @@ impl KeyCondition {
 }
 
 impl Test {
+    /// The values that must be of the attribute's type.
     fn values(&self) -> impl Iterator<Item = &AttributeValue> {
         let (first, second) = match self {
-            Self::Equal(value) | Self::Range(_, value) | Self::BeginsWith(value) => (value, None),
-            Self::Between(low, high) => (low, Some(high)),
+            Self::Equal(value)
+            | Self::Sort(
+                SortCondition::Less(value)
+                | SortCondition::LessOrEqual(value)
+                | SortCondition::Greater(value)
+                | SortCondition::GreaterOrEqual(value)
+                | SortCondition::BeginsWith(value),
+            ) => (Some(value), None),
+            Self::Sort(SortCondition::Between(low, high)) => (Some(low), Some(high)),
+            Self::Sort(SortCondition::Any) => (None, None),
         };
-        std::iter::once(first).chain(second).map(AsRef::as_ref)
-    }
-
-    fn into_sort(self) -> SortCondition {
-        let owned = Arc::unwrap_or_clone;
-        match self {
-            Self::Equal(value) => SortCondition::Between(owned(Arc::clone(&value)), owned(value)),
-            Self::Range(Comparator::Less, value) => SortCondition::Less(owned(value)),
-            Self::Range(Comparator::LessOrEqual, value) => SortCondition::LessOrEqual(owned(value)),
-            Self::Range(Comparator::Greater, value) => SortCondition::Greater(owned(value)),
-            Self::Range(_, value) => SortCondition::GreaterOrEqual(owned(value)),
-            Self::Between(low, high) => SortCondition::Between(owned(low), owned(high)),
-            Self::BeginsWith(value) => SortCondition::BeginsWith(owned(value)),
-        }
+        first.into_iter().chain(second)
     }
 }
 
@@ -237,32 +231,35 @@ fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(
         Predicate::HasType(..) => return Err(unusable("attribute_type")),
         Predicate::Contains(..) => return Err(unusable("contains")),
         Predicate::Compare {
-            comparator: Comparator::NotEqual,
-            ..
-        } => return Err(unusable("<>")),
-        Predicate::Compare {
             comparator,
             left,
             right,
         } => {
-            let (path, [value], first) = sides([left, right])?;
-            let comparator = if first { comparator } else { comparator.exchanged() };
-            let test = if comparator == Comparator::Equal {
-                Test::Equal(value)
+            let attribute_first = matches!(left, Operand::Path(_));
+            let test: fn(AttributeValue) -> Test = match if attribute_first {
+                comparator
             } else {
-                Test::Range(comparator, value)
+                comparator.exchanged()
+            } {
+                Comparator::Equal => Test::Equal,
+                Comparator::NotEqual => return Err(unusable("<>")),
+                Comparator::Less => |value| Test::Sort(SortCondition::Less(value)),
+                Comparator::LessOrEqual => |value| Test::Sort(SortCondition::LessOrEqual(value)),
+                Comparator::Greater => |value| Test::Sort(SortCondition::Greater(value)),
+                Comparator::GreaterOrEqual => |value| Test::Sort(SortCondition::GreaterOrEqual(value)),
             };
-            (path.attribute, test)
+            let (path, [value]) = sides([left, right])?;
+            (path.attribute, test(value))
         }
         Predicate::Between { operand, low, high } => {
             check_first_operand("BETWEEN", &operand)?;
-            let (path, [low, high], _) = sides([operand, low, high])?;
-            (path.attribute, Test::Between(low, high))
+            let (path, [low, high]) = sides([operand, low, high])?;
+            (path.attribute, Test::Sort(SortCondition::Between(low, high)))
         }
         Predicate::BeginsWith(value, prefix) => {
             check_first_operand("begins_with", &value)?;
-            let (path, [prefix], _) = sides([value, prefix])?;
-            (path.attribute, Test::BeginsWith(prefix))
+            let (path, [prefix]) = sides([value, prefix])?;
+            (path.attribute, Test::Sort(SortCondition::BeginsWith(prefix)))
         }
     };
     match tests.insert(attribute, test) {
@@ -285,15 +282,15 @@ fn check_first_operand(operator: &str, operand: &Operand) -> Result<(), String> 
     }
 }
 
-/// The one attribute among the operands of a condition, the values, and whether the attribute is the first operand.
+/// The one attribute among the operands of a condition, and the values.
 fn sides<const OPERANDS: usize, const VALUES: usize>(
     operands: [Operand; OPERANDS],
-) -> Result<(Path, [Arc<AttributeValue>; VALUES], bool), String> {
+) -> Result<(Path, [AttributeValue; VALUES]), String> {
     let mut attribute = None;
     let mut values = Vec::new();
-    for (position, operand) in operands.into_iter().enumerate() {
+    for operand in operands {
         match operand {
-            Operand::Value(value) => values.push(value),
+            Operand::Value(value) => values.push(Arc::unwrap_or_clone(value)),
             Operand::Size(_) => return Err("KeyConditionExpressions cannot contain nested operations".to_owned()),
             Operand::Path(_) if attribute.is_some() => {
                 return Err(
@@ -304,10 +301,11 @@ fn sides<const OPERANDS: usize, const VALUES: usize>(
             Operand::Path(path) if path.parts() > 1 => {
                 return Err("KeyConditionExpressions cannot have conditions on nested attributes".to_owned());
             }
-            Operand::Path(path) => attribute = Some((path, position == 0)),
+            Operand::Path(path) => attribute = Some(path),
         }
     }
-    let missing = || "Invalid condition in KeyConditionExpression: No key attribute specified".to_owned();
-    let (path, first) = attribute.ok_or_else(missing)?;
-    Ok((path, values.try_into().map_err(|_| missing())?, first))
+    match (attribute, values.try_into()) {
+        (Some(path), Ok(values)) => Ok((path, values)),
+        _ => Err("Invalid condition in KeyConditionExpression: No key attribute specified".to_owned()),
+    }
 }

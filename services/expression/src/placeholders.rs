@@ -36,9 +36,9 @@ impl Placeholders {
         let names = checked(names, '#', NAMES)?;
         for (key, Entry { meaning, .. }) in &names {
             let wrong = match meaning.len() {
-                0 => "Empty attribute name".to_owned(),
+                0 => "Empty attribute name",
                 1..=MAX_NAME_BYTES => continue,
-                length => format!("Attribute name is too large, must be at most {MAX_NAME_BYTES} bytes, is {length}"),
+                _ => "Attribute name is too large, must be less than 65536 bytes",
             };
             return Err(ExpressionError(format!(
                 "{NAMES} contains invalid value: {wrong} for key {key}"

@@ -31,14 +31,22 @@ impl Update {
         Ok(Self { actions, written })
     }
 
-    /// The item after the update. All right-hand sides and all list indexes mean the item as it was. An item that does not
-    /// exist is an empty one (an existing item has its key); REMOVE of a nested path is then no error.
+    /// What the update makes of an item that exists. All right-hand sides and all list indexes mean the item as it was.
     ///
     /// # Errors
     /// The message of DynamoDB's ValidationException: an attribute that is not there, an operand of a wrong type, a path into
     /// what is no map or list, a number out of range, a document that becomes too deep.
     pub fn apply(&self, item: &Item) -> Result<Item, ExpressionError> {
-        apply::apply(&self.actions, item).map_err(|error| ExpressionError(error.to_string()))
+        apply::apply(&self.actions, item, Existence::Exists).map_err(|error| ExpressionError(error.to_string()))
+    }
+
+    /// What the update makes of an item that does not exist, of which there is only `key`. Other than on an item that exists,
+    /// REMOVE of a path into nothing is no error, as in DynamoDB.
+    ///
+    /// # Errors
+    /// As for [`Update::apply`].
+    pub fn create(&self, key: &Item) -> Result<Item, ExpressionError> {
+        apply::apply(&self.actions, key, Existence::OnlyKey).map_err(|error| ExpressionError(error.to_string()))
     }
 
     /// The parts of `item` at the paths that the update writes: UPDATED_OLD of the item before, UPDATED_NEW of the item
@@ -53,6 +61,13 @@ impl Update {
     pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
         self.written.attributes()
     }
+}
+
+/// Whether there is an item to update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Existence {
+    Exists,
+    OnlyKey,
 }
 
 /// What an update does at one path.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use beringia_item::{AttributeValue, Item, MAX_DEPTH, value_depth};
 
-use super::{Action, Change, Operand, Source};
+use super::{Action, Change, Existence, Operand, Source};
 use crate::{
     operations::{self, OperandError},
     path::{Path, Step},
@@ -17,7 +17,9 @@ pub(super) enum UpdateError {
     Missing,
     #[error("The document path provided in the update expression is invalid for update")]
     Path,
-    #[error("Nesting Levels have exceeded supported limits")]
+    #[error(
+        "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
+    )]
     Depth,
     #[error(transparent)]
     Operand(#[from] OperandError),
@@ -26,11 +28,13 @@ pub(super) enum UpdateError {
 /// The item after `actions`. Everything is computed from the item as it was; then values are set, in the order of their
 /// paths, so that elements beyond the end of a list are appended in the order of their indexes; then the rest is
 /// removed, from the last path to the first, so that no removal moves what another one means.
-pub(super) fn apply(actions: &[Action], item: &Item) -> Result<Item, UpdateError> {
+pub(super) fn apply(actions: &[Action], item: &Item, existence: Existence) -> Result<Item, UpdateError> {
     let mut sets: Vec<(&Path, AttributeValue)> = Vec::new();
     let mut removals: Vec<&Path> = Vec::new();
     for Action { path, change } in actions {
-        check_parent(path, change, item)?;
+        if existence == Existence::Exists || !matches!(change, Change::Remove) {
+            check_parent(path, item)?;
+        }
         match outcome(path, change, item)? {
             Outcome::Set(value) => {
                 if path.steps.len() + value_depth(&value) > MAX_DEPTH {
@@ -54,14 +58,11 @@ pub(super) fn apply(actions: &[Action], item: &Item) -> Result<Item, UpdateError
     Ok(updated)
 }
 
-/// A nested path must lead into a map or list that is there. Only a REMOVE on an item that does not exist need not.
-fn check_parent(path: &Path, change: &Change, item: &Item) -> Result<(), UpdateError> {
+/// A nested path must lead into a map or list that is there.
+fn check_parent(path: &Path, item: &Item) -> Result<(), UpdateError> {
     let Some((last, steps)) = path.steps.split_last() else {
         return Ok(());
     };
-    if item.is_empty() && matches!(change, Change::Remove) {
-        return Ok(());
-    }
     let top = item.get(&path.attribute).ok_or(UpdateError::Path)?;
     let parent = steps
         .iter()

@@ -228,12 +228,27 @@ fn removing_what_is_not_there_changes_nothing() {
 }
 
 #[test]
-fn nested_removals_from_an_item_that_does_not_exist_change_nothing() {
-    check(&[
-        ("REMOVE x.y", json!({}), json!({}), json!({})),
-        ("REMOVE x[0]", json!({}), json!({}), json!({})),
-        ("REMOVE x.y SET a = :v", json!({":v": 1}), json!({}), json!({"a": 1})),
-    ]);
+fn an_item_that_does_not_exist_is_made_from_its_key() {
+    for (text, after) in [
+        ("SET a = :v", json!({"p": "k", "a": 1})),
+        ("SET a = p", json!({"p": "k", "a": "k"})),
+        ("ADD a :v", json!({"p": "k", "a": 1})),
+        ("REMOVE a SET b = :v", json!({"p": "k", "b": 1})),
+        // On an item that exists these two are errors.
+        ("REMOVE x.y SET b = :v", json!({"p": "k", "b": 1})),
+        ("REMOVE x[0] SET b = :v", json!({"p": "k", "b": 1})),
+    ] {
+        let parsed = update(text, &json!({":v": 1})).unwrap();
+        assert_eq!(
+            parsed.create(&item(&json!({"p": "k"}))).unwrap(),
+            item(&after),
+            "{text}"
+        );
+    }
+    for text in ["SET a = b", "SET a.b = p", "ADD a.b :v"] {
+        let parsed = update(text, &json!({":v": 1})).unwrap();
+        assert!(parsed.create(&item(&json!({"p": "k"}))).is_err(), "{text}");
+    }
 }
 
 #[test]

@@ -412,6 +412,6 @@ fn a_document_never_becomes_deeper_than_an_item_may_be() {
         text,
         json!({":v": deep(30)}),
         stored,
-        "Nesting Levels have exceeded supported limits",
+        "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit",
     )]);
 }

@@ -1,0 +1,224 @@
+//! What a request says of its signer: the `Authorization` header, or the parameters of a pre-signed URL.
+
+use http::{HeaderMap, Uri, header, request::Parts};
+use percent_encoding::percent_decode_str;
+
+use super::timestamp::parse_basic;
+use crate::error::Failure;
+
+/// A request's claim to come from somebody, not yet verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// `AWS4-HMAC-SHA256`, or something else.
+    pub(crate) algorithm: String,
+    /// Whose key, for what.
+    pub(crate) credential: Credential,
+    /// In hexadecimal.
+    pub(crate) signature: String,
+    /// Lower-case, in order.
+    pub(crate) signed_headers: Vec<String>,
+    /// When the request was signed, as the signature has it.
+    pub(crate) date: String,
+    /// A temporary credential's token.
+    pub(crate) token: Option<String>,
+    /// How long a pre-signed URL is valid, seconds.
+    pub(crate) expires_seconds: Option<u64>,
+}
+
+/// `keyid/date/region/service/term`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Credential {
+    pub(crate) key_id: String,
+    pub(crate) date: String,
+    pub(crate) region: String,
+    pub(crate) service: String,
+    pub(crate) terminator: String,
+}
+
+/// The region that a request's credential is scoped to; `None` where the request has no well-formed credential.
+pub(crate) fn scoped_region(parts: &Parts) -> Option<String> {
+    let credential = match authorization(&parts.headers) {
+        Some(text) => authorization_parameter(&text, "Credential"),
+        None => query_parameter(&parts.uri, "X-Amz-Credential"),
+    }?;
+    Credential::parse(&credential).ok().map(|credential| credential.region)
+}
+
+impl Claim {
+    /// Reads the claim.
+    ///
+    /// # Errors
+    /// DynamoDB's for a request that claims nothing, twice, or incompletely.
+    pub(crate) fn read(parts: &Parts) -> Result<Self, Failure> {
+        let presigned = query_parameter(&parts.uri, "X-Amz-Algorithm");
+        match (authorization(&parts.headers), presigned) {
+            (Some(_), Some(_)) => Err(Failure::invalid_signature(
+                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
+            )),
+            (Some(text), None) if text.trim().starts_with("AWS4-") => Self::from_header(text.trim(), &parts.headers),
+            (None, Some(algorithm)) => Self::from_query(algorithm, &parts.uri),
+            _ => Err(Failure::missing_token()),
+        }
+    }
+
+    fn from_header(text: &str, headers: &HeaderMap) -> Result<Self, Failure> {
+        let [credential, signature, signed_headers] =
+            ["Credential", "Signature", "SignedHeaders"].map(|name| authorization_parameter(text, name));
+        let date = header_text(headers, "x-amz-date").or_else(|| http_date(headers));
+        let mut wrong = String::new();
+        for (name, value) in [
+            ("Credential", &credential),
+            ("Signature", &signature),
+            ("SignedHeaders", &signed_headers),
+        ] {
+            if value.as_deref().is_none_or(str::is_empty) {
+                wrong.push_str(&format!("Authorization header requires '{name}' parameter. "));
+            }
+        }
+        if date.is_none() {
+            wrong.push_str("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
+        }
+        match (credential, signature, signed_headers, date) {
+            (Some(credential), Some(signature), Some(signed_headers), Some(date)) if wrong.is_empty() => Ok(Self {
+                algorithm: text.split([' ', ',']).next().unwrap_or_default().to_owned(),
+                credential: Credential::parse(&credential)?,
+                signature,
+                signed_headers: header_names(&signed_headers),
+                date,
+                token: header_text(headers, "x-amz-security-token"),
+                expires_seconds: None,
+            }),
+            _ => Err(Failure::incomplete_signature(format!("{wrong}Authorization={text}"))),
+        }
+    }
+
+    fn from_query(algorithm: String, uri: &Uri) -> Result<Self, Failure> {
+        const REQUIRED: [&str; 4] = [
+            "X-Amz-Credential",
+            "X-Amz-Signature",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Date",
+        ];
+        let mut wrong = String::new();
+        let mut complain = |name: &str| wrong.push_str(&format!("AWS query-string parameters must include '{name}'. "));
+        if algorithm.is_empty() {
+            complain("X-Amz-Algorithm");
+        }
+        let values = REQUIRED.map(|name| {
+            let value = query_parameter(uri, name).filter(|value| !value.is_empty());
+            if value.is_none() {
+                complain(name);
+            }
+            value
+        });
+        let expires = query_parameter(uri, "X-Amz-Expires");
+        let expires_seconds = expires.as_deref().and_then(|text| text.parse().ok());
+        match values {
+            [Some(credential), Some(signature), Some(signed_headers), Some(date)] if wrong.is_empty() => {
+                if expires.is_some() && expires_seconds.is_none() {
+                    return Err(Failure::incomplete_signature(
+                        "X-Amz-Expires must be a number of seconds.".to_owned(),
+                    ));
+                }
+                Ok(Self {
+                    algorithm,
+                    credential: Credential::parse(&credential)?,
+                    signature,
+                    signed_headers: header_names(&signed_headers),
+                    date,
+                    token: query_parameter(uri, "X-Amz-Security-Token"),
+                    expires_seconds,
+                })
+            }
+            _ => Err(Failure::incomplete_signature(format!(
+                "{wrong}Re-examine the query-string parameters."
+            ))),
+        }
+    }
+
+    /// When the request was signed, seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// DynamoDB's for a date of another form.
+    pub(crate) fn signed_at(&self) -> Result<u64, Failure> {
+        parse_basic(&self.date).ok_or_else(|| {
+            Failure::incomplete_signature(format!(
+                "Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601",
+                self.date
+            ))
+        })
+    }
+}
+
+impl Credential {
+    fn parse(text: &str) -> Result<Self, Failure> {
+        let pieces: Vec<&str> = text.trim_end_matches('/').split('/').collect();
+        let [key_id, date, region, service, terminator] = pieces.as_slice() else {
+            return Err(Failure::incomplete_signature(format!(
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
+            )));
+        };
+        Ok(Self {
+            key_id: (*key_id).to_owned(),
+            date: (*date).to_owned(),
+            region: (*region).to_owned(),
+            service: (*service).to_owned(),
+            terminator: (*terminator).to_owned(),
+        })
+    }
+
+    /// The scope that is signed: all but the key.
+    pub(crate) fn scope(&self) -> String {
+        format!("{}/{}/{}/{}", self.date, self.region, self.service, self.terminator)
+    }
+}
+
+fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+}
+
+fn authorization(headers: &HeaderMap) -> Option<String> {
+    header_text(headers, header::AUTHORIZATION.as_str())
+}
+
+/// The `Date` header, in basic format where it has HTTP's own.
+fn http_date(headers: &HeaderMap) -> Option<String> {
+    let text = header_text(headers, header::DATE.as_str())?;
+    let seconds = httpdate::parse_http_date(&text)
+        .ok()
+        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
+        .map(|since| since.as_secs());
+    Some(seconds.map_or(text, super::timestamp::format_basic))
+}
+
+/// A `name=value` of the `Authorization` header, whose pairs are separated by commas, blanks or both.
+fn authorization_parameter(text: &str, name: &str) -> Option<String> {
+    text.split([',', ' '])
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.to_owned())
+}
+
+fn query_parameter(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = uri
+        .query()?
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    pairs
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| decode(value))
+        .next()
+}
+
+fn header_names(list: &str) -> Vec<String> {
+    let mut names: Vec<String> = list
+        .split(';')
+        .map(str::to_ascii_lowercase)
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    names
+}

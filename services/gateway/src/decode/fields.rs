@@ -1,0 +1,189 @@
+//! A JSON object whose members are taken out one by one.
+
+use std::collections::BTreeMap;
+
+use beringia_engine::{
+    ApiError,
+    api::{ExpressionNames, ExpressionValues},
+};
+use beringia_item::{AttributeValue, Item, item_from_json, value_from_json};
+use serde_json::{Map, Value};
+
+use crate::{
+    error::unreadable,
+    shape::{boolean, integer},
+};
+
+/// The members of a structure that has passed the check of its shape. So a member is of the right type or absent, and a
+/// required one is there; what is not so all the same is reported as missing.
+pub(crate) struct Fields(Map<String, Value>);
+
+impl Fields {
+    pub(super) const fn new(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+
+    pub(super) fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Object(members) => Some(Self(members)),
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn required_text(&mut self, name: &str) -> Result<String, ApiError> {
+        self.text(name).ok_or_else(|| ApiError::missing(name))
+    }
+
+    pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
+        boolean(&self.take(name)?)
+    }
+
+    pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
+        integer(&self.take(name)?)
+    }
+
+    /// One of an enumeration's values, read by its `from_wire`.
+    pub(super) fn one_of<T>(
+        &mut self,
+        name: &str,
+        from_wire: fn(&str, &str) -> Result<T, ApiError>,
+    ) -> Result<Option<T>, ApiError> {
+        self.text(name).map(|text| from_wire(&text, name)).transpose()
+    }
+
+    /// The same, for a member that must be there.
+    pub(super) fn required_one_of<T>(
+        &mut self,
+        name: &str,
+        from_wire: fn(&str, &str) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        from_wire(&self.required_text(name)?, name)
+    }
+
+    pub(super) fn structure(&mut self, name: &str) -> Option<Self> {
+        self.take(name).and_then(Self::of)
+    }
+
+    /// The elements of a list of structures, each read.
+    pub(super) fn list<T>(
+        &mut self,
+        name: &str,
+        read: fn(Self) -> Result<T, ApiError>,
+    ) -> Result<Option<Vec<T>>, ApiError> {
+        self.take(name).map(|value| elements(value, read)).transpose()
+    }
+
+    /// The same, for a list that must be there.
+    pub(super) fn required_list<T>(
+        &mut self,
+        name: &str,
+        read: fn(Self) -> Result<T, ApiError>,
+    ) -> Result<Vec<T>, ApiError> {
+        self.list(name, read)?.ok_or_else(|| ApiError::missing(name))
+    }
+
+    pub(super) fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        match self.take(name)? {
+            Value::Array(elements) => Some(elements.into_iter().filter_map(into_text).collect()),
+            _ => None,
+        }
+    }
+
+    /// A map that must be there, whose values are each read.
+    pub(super) fn required_map<T>(
+        &mut self,
+        name: &str,
+        read: fn(Value) -> Result<T, ApiError>,
+    ) -> Result<BTreeMap<String, T>, ApiError> {
+        match self.take(name) {
+            Some(Value::Object(entries)) => entries
+                .into_iter()
+                .map(|(key, value)| Ok((key, read(value)?)))
+                .collect(),
+            _ => Err(ApiError::missing(name)),
+        }
+    }
+
+    pub(super) fn item(&mut self, name: &str) -> Result<Option<Item>, ApiError> {
+        self.take(name)
+            .map(|value| item_from_json(value).map_err(unreadable))
+            .transpose()
+    }
+
+    pub(super) fn required_item(&mut self, name: &str) -> Result<Item, ApiError> {
+        self.item(name)?.ok_or_else(|| ApiError::missing(name))
+    }
+
+    /// The elements of a list of items.
+    pub(super) fn items(&mut self, name: &str) -> Result<Vec<Item>, ApiError> {
+        match self.take(name) {
+            Some(Value::Array(elements)) => elements
+                .into_iter()
+                .map(|element| item_from_json(element).map_err(unreadable))
+                .collect(),
+            _ => Err(ApiError::missing(name)),
+        }
+    }
+
+    /// `ExpressionAttributeNames`.
+    pub(super) fn expression_names(&mut self) -> ExpressionNames {
+        match self.take("ExpressionAttributeNames")? {
+            Value::Object(entries) => Some(
+                entries
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, into_text(value)?)))
+                    .collect(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// `ExpressionAttributeValues`.
+    pub(super) fn expression_values(&mut self) -> Result<ExpressionValues, ApiError> {
+        let Some(Value::Object(entries)) = self.take("ExpressionAttributeValues") else {
+            return Ok(None);
+        };
+        let mut values = BTreeMap::new();
+        for (name, value) in entries {
+            let value = expression_value(&name, value)?;
+            values.insert(name, value);
+        }
+        Ok(Some(values))
+    }
+}
+
+/// The elements of a list of structures, each read.
+pub(super) fn elements<T>(list: Value, read: fn(Fields) -> Result<T, ApiError>) -> Result<Vec<T>, ApiError> {
+    match list {
+        Value::Array(elements) => elements.into_iter().filter_map(Fields::of).map(read).collect(),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// A value of `ExpressionAttributeValues`, whose errors name it.
+fn expression_value(name: &str, value: Value) -> Result<AttributeValue, ApiError> {
+    value_from_json(value).map_err(|error| match unreadable(error) {
+        ApiError::Validation(message) => ApiError::Validation(format!(
+            "ExpressionAttributeValues contains invalid value: {message} for key {name}"
+        )),
+        other => other,
+    })
+}
+
+fn into_text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,157 @@
+//! PutItem, GetItem, UpdateItem, DeleteItem, Query, Scan.
+
+use beringia_engine::{
+    ApiError,
+    api::{
+        DeleteItemInput, GetItemInput, PutItemInput, QueryInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
+        ReturnValues, ReturnValuesOnConditionCheckFailure, ScanInput, Select, UpdateItemInput,
+    },
+};
+
+use super::{Decode, Fields};
+use crate::shape::{Structure, requests};
+
+impl Fields {
+    pub(super) fn table_name(&mut self) -> Result<String, ApiError> {
+        self.required_text("TableName")
+    }
+
+    pub(super) fn capacity(&mut self) -> Result<ReturnConsumedCapacity, ApiError> {
+        Ok(self
+            .one_of("ReturnConsumedCapacity", ReturnConsumedCapacity::from_wire)?
+            .unwrap_or_default())
+    }
+
+    pub(super) fn metrics(&mut self) -> Result<ReturnItemCollectionMetrics, ApiError> {
+        Ok(self
+            .one_of("ReturnItemCollectionMetrics", ReturnItemCollectionMetrics::from_wire)?
+            .unwrap_or_default())
+    }
+
+    pub(super) fn return_values_on_failure(&mut self) -> Result<ReturnValuesOnConditionCheckFailure, ApiError> {
+        let from_wire = ReturnValuesOnConditionCheckFailure::from_wire;
+        Ok(self
+            .one_of("ReturnValuesOnConditionCheckFailure", from_wire)?
+            .unwrap_or_default())
+    }
+
+    fn return_values(&mut self) -> Result<ReturnValues, ApiError> {
+        Ok(self
+            .one_of("ReturnValues", ReturnValues::from_wire)?
+            .unwrap_or_default())
+    }
+}
+
+impl Decode for PutItemInput {
+    const SHAPE: &'static Structure = &requests::PUT_ITEM;
+
+    fn from_fields(mut fields: Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            table_name: fields.table_name()?,
+            item: fields.required_item("Item")?,
+            condition_expression: fields.text("ConditionExpression"),
+            expression_attribute_names: fields.expression_names(),
+            expression_attribute_values: fields.expression_values()?,
+            return_values: fields.return_values()?,
+            return_consumed_capacity: fields.capacity()?,
+            return_item_collection_metrics: fields.metrics()?,
+            return_values_on_condition_check_failure: fields.return_values_on_failure()?,
+        })
+    }
+}
+
+impl Decode for GetItemInput {
+    const SHAPE: &'static Structure = &requests::GET_ITEM;
+
+    fn from_fields(mut fields: Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            table_name: fields.table_name()?,
+            key: fields.required_item("Key")?,
+            consistent_read: fields.boolean("ConsistentRead").unwrap_or(false),
+            projection_expression: fields.text("ProjectionExpression"),
+            expression_attribute_names: fields.expression_names(),
+            return_consumed_capacity: fields.capacity()?,
+        })
+    }
+}
+
+impl Decode for UpdateItemInput {
+    const SHAPE: &'static Structure = &requests::UPDATE_ITEM;
+
+    fn from_fields(mut fields: Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            table_name: fields.table_name()?,
+            key: fields.required_item("Key")?,
+            update_expression: fields.text("UpdateExpression"),
+            condition_expression: fields.text("ConditionExpression"),
+            expression_attribute_names: fields.expression_names(),
+            expression_attribute_values: fields.expression_values()?,
+            return_values: fields.return_values()?,
+            return_consumed_capacity: fields.capacity()?,
+            return_item_collection_metrics: fields.metrics()?,
+            return_values_on_condition_check_failure: fields.return_values_on_failure()?,
+        })
+    }
+}
+
+impl Decode for DeleteItemInput {
+    const SHAPE: &'static Structure = &requests::DELETE_ITEM;
+
+    fn from_fields(mut fields: Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            table_name: fields.table_name()?,
+            key: fields.required_item("Key")?,
+            condition_expression: fields.text("ConditionExpression"),
+            expression_attribute_names: fields.expression_names(),
+            expression_attribute_values: fields.expression_values()?,
+            return_values: fields.return_values()?,
+            return_consumed_capacity: fields.capacity()?,
+            return_item_collection_metrics: fields.metrics()?,
+            return_values_on_condition_check_failure: fields.return_values_on_failure()?,
+        })
+    }
+}
+
+impl Decode for QueryInput {
+    const SHAPE: &'static Structure = &requests::QUERY;
+
+    fn from_fields(mut fields: Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            table_name: fields.table_name()?,
+            index_name: fields.text("IndexName"),
+            key_condition_expression: fields.text("KeyConditionExpression"),
+            filter_expression: fields.text("FilterExpression"),
+            projection_expression: fields.text("ProjectionExpression"),
+            exclusive_start_key: fields.item("ExclusiveStartKey")?,
+            expression_attribute_names: fields.expression_names(),
+            expression_attribute_values: fields.expression_values()?,
+            select: fields.one_of("Select", Select::from_wire)?,
+            limit: fields.integer("Limit"),
+            scan_index_forward: fields.boolean("ScanIndexForward").unwrap_or(true),
+            consistent_read: fields.boolean("ConsistentRead").unwrap_or(false),
+            return_consumed_capacity: fields.capacity()?,
+        })
+    }
+}
+
+impl Decode for ScanInput {
+    const SHAPE: &'static Structure = &requests::SCAN;
+
+    fn from_fields(mut fields: Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            table_name: fields.table_name()?,
+            index_name: fields.text("IndexName"),
+            filter_expression: fields.text("FilterExpression"),
+            projection_expression: fields.text("ProjectionExpression"),
+            exclusive_start_key: fields.item("ExclusiveStartKey")?,
+            expression_attribute_names: fields.expression_names(),
+            expression_attribute_values: fields.expression_values()?,
+            select: fields.one_of("Select", Select::from_wire)?,
+            limit: fields.integer("Limit"),
+            segment: fields.integer("Segment"),
+            total_segments: fields.integer("TotalSegments"),
+            consistent_read: fields.boolean("ConsistentRead").unwrap_or(false),
+            return_consumed_capacity: fields.capacity()?,
+        })
+    }
+}

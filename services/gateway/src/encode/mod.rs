@@ -1,0 +1,88 @@
+//! Answers as JSON, written straight into the body without a tree in between.
+
+mod capacity;
+mod operations;
+mod table;
+
+use std::collections::BTreeMap;
+
+use beringia_item::AttributeValue;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+pub(crate) use table::Described;
+
+/// Something of the engine's that has a form on the wire.
+pub(crate) trait Encode {
+    /// Writes that form.
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+/// Carries something of the engine's to `serde`, so that it stands in its form on the wire.
+pub(crate) struct Wire<'a, T: ?Sized>(pub(crate) &'a T);
+
+impl<T: Encode + ?Sized> Serialize for Wire<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.encode(serializer)
+    }
+}
+
+/// The JSON of an answer.
+///
+/// # Errors
+/// None that a body in memory can have; an error is one of this program.
+pub(crate) fn to_body<T: Encode>(answer: &T) -> Result<Vec<u8>, serde_json::Error> {
+    let mut body = Vec::with_capacity(256);
+    serde_json::to_writer(&mut body, &Wire(answer))?;
+    Ok(body)
+}
+
+/// A structure whose absent members are left out.
+struct Fields<M>(M);
+
+impl<M: SerializeMap> Fields<M> {
+    fn begin<S: Serializer<SerializeMap = M, Ok = M::Ok, Error = M::Error>>(serializer: S) -> Result<Self, M::Error> {
+        serializer.serialize_map(None).map(Self)
+    }
+
+    /// A member as it is.
+    fn plain<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), M::Error> {
+        self.0.serialize_entry(name, value)
+    }
+
+    /// A member of the engine's.
+    fn wire<T: Encode + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), M::Error> {
+        self.0.serialize_entry(name, &Wire(value))
+    }
+
+    /// A member that may be absent, as it is.
+    fn plain_some<T: Serialize>(&mut self, name: &'static str, value: Option<&T>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.plain(name, value))
+    }
+
+    /// A member of the engine's that may be absent.
+    fn wire_some<T: Encode>(&mut self, name: &'static str, value: Option<&T>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.wire(name, value))
+    }
+
+    fn end(self) -> Result<M::Ok, M::Error> {
+        self.0.end()
+    }
+}
+
+impl<T: Encode> Encode for Vec<T> {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(Wire))
+    }
+}
+
+impl<T: Encode> Encode for BTreeMap<String, T> {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(name, value)| (name, Wire(value))))
+    }
+}
+
+impl Encode for AttributeValue {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+}

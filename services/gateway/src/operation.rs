@@ -1,0 +1,239 @@
+//! The operations: which there are, and how each is carried from JSON through the engine to JSON.
+
+use std::{fmt, future::Future};
+
+use beringia_engine::{ApiError, Engine};
+use serde_json::{Map, Value};
+
+use crate::{
+    decode::{Decode, decode},
+    encode::{Described, Encode, to_body},
+    error::Failure,
+};
+
+/// The version of the API that this is; the other one is of 2011.
+const TARGET: &str = "DynamoDB_20120810";
+
+/// Operations of DynamoDB that this server does not have. They are unknown here, but the answer says more than that.
+const NOT_SUPPORTED_YET: &[&str] = &[
+    "BatchExecuteStatement",
+    "CancelBulkOperation",
+    "CreateBackup",
+    "CreateGlobalTable",
+    "DeleteBackup",
+    "DeleteResourcePolicy",
+    "DescribeBackup",
+    "DescribeBulkOperation",
+    "DescribeContinuousBackups",
+    "DescribeContributorInsights",
+    "DescribeEndpoints",
+    "DescribeExport",
+    "DescribeGlobalTable",
+    "DescribeGlobalTableSettings",
+    "DescribeImport",
+    "DescribeKinesisStreamingDestination",
+    "DescribeLimits",
+    "DescribeTableReplicaAutoScaling",
+    "DescribeTimeToLive",
+    "DisableKinesisStreamingDestination",
+    "EnableKinesisStreamingDestination",
+    "ExecuteStatement",
+    "ExecuteTransaction",
+    "ExportTableToPointInTime",
+    "GetResourcePolicy",
+    "ImportTable",
+    "ListBackups",
+    "ListBulkOperations",
+    "ListContributorInsights",
+    "ListExports",
+    "ListGlobalTables",
+    "ListImports",
+    "ListTagsOfResource",
+    "PutResourcePolicy",
+    "RestoreTableFromBackup",
+    "RestoreTableToPointInTime",
+    "SearchVectors",
+    "StartBulkPutItems",
+    "TagResource",
+    "UntagResource",
+    "UpdateContinuousBackups",
+    "UpdateContributorInsights",
+    "UpdateGlobalTable",
+    "UpdateGlobalTableSettings",
+    "UpdateKinesisStreamingDestination",
+    "UpdateTableReplicaAutoScaling",
+    "UpdateTimeToLive",
+];
+
+/// An operation that this server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    BatchGetItem,
+    BatchWriteItem,
+    CreateTable,
+    DeleteItem,
+    DeleteTable,
+    DescribeTable,
+    GetItem,
+    ListTables,
+    PutItem,
+    Query,
+    Scan,
+    TransactGetItems,
+    TransactWriteItems,
+    UpdateItem,
+    UpdateTable,
+}
+
+impl Operation {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 15] = [
+        Self::BatchGetItem,
+        Self::BatchWriteItem,
+        Self::CreateTable,
+        Self::DeleteItem,
+        Self::DeleteTable,
+        Self::DescribeTable,
+        Self::GetItem,
+        Self::ListTables,
+        Self::PutItem,
+        Self::Query,
+        Self::Scan,
+        Self::TransactGetItems,
+        Self::TransactWriteItems,
+        Self::UpdateItem,
+        Self::UpdateTable,
+    ];
+
+    /// The operation that an `X-Amz-Target` header names.
+    ///
+    /// # Errors
+    /// UnknownOperationException.
+    pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Failure> {
+        let name = target
+            .and_then(|target| target.split_once('.'))
+            .filter(|(api, _)| *api == TARGET);
+        let Some((_, name)) = name else {
+            return Err(Failure::unknown_operation(None));
+        };
+        Ok(match name {
+            "BatchGetItem" => Self::BatchGetItem,
+            "BatchWriteItem" => Self::BatchWriteItem,
+            "CreateTable" => Self::CreateTable,
+            "DeleteItem" => Self::DeleteItem,
+            "DeleteTable" => Self::DeleteTable,
+            "DescribeTable" => Self::DescribeTable,
+            "GetItem" => Self::GetItem,
+            "ListTables" => Self::ListTables,
+            "PutItem" => Self::PutItem,
+            "Query" => Self::Query,
+            "Scan" => Self::Scan,
+            "TransactGetItems" => Self::TransactGetItems,
+            "TransactWriteItems" => Self::TransactWriteItems,
+            "UpdateItem" => Self::UpdateItem,
+            "UpdateTable" => Self::UpdateTable,
+            other => {
+                let known = NOT_SUPPORTED_YET.contains(&other);
+                let message = known.then(|| format!("The operation {other} is not supported yet."));
+                return Err(Failure::unknown_operation(message));
+            }
+        })
+    }
+
+    /// Carries the operation out and gives the body of its answer.
+    pub(crate) async fn run(self, engine: &Engine, request: Map<String, Value>) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::BatchGetItem => carry(request, |input| engine.batch_get_item(input)).await,
+            Self::BatchWriteItem => carry(request, |input| engine.batch_write_item(input)).await,
+            Self::DeleteItem => carry(request, |input| engine.delete_item(input)).await,
+            Self::GetItem => carry(request, |input| engine.get_item(input)).await,
+            Self::ListTables => carry(request, |input| engine.list_tables(input)).await,
+            Self::PutItem => carry(request, |input| engine.put_item(input)).await,
+            Self::Query => carry(request, |input| engine.query(input)).await,
+            Self::Scan => carry(request, |input| engine.scan(input)).await,
+            Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
+            Self::TransactWriteItems => carry(request, |input| engine.transact_write_items(input)).await,
+            Self::UpdateItem => carry(request, |input| engine.update_item(input)).await,
+            Self::DescribeTable => {
+                let describe = async |input| {
+                    Ok(Described {
+                        member: "Table",
+                        table: engine.describe_table(input).await?,
+                    })
+                };
+                carry(request, describe).await
+            }
+            Self::CreateTable => carry(request, async |input| changed(engine.create_table(input).await)).await,
+            Self::DeleteTable => carry(request, async |input| changed(engine.delete_table(input).await)).await,
+            Self::UpdateTable => carry(request, async |input| changed(engine.update_table(input).await)).await,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+fn changed(table: Result<beringia_engine::api::TableDescription, ApiError>) -> Result<Described, ApiError> {
+    table.map(|table| Described {
+        member: "TableDescription",
+        table,
+    })
+}
+
+async fn carry<I, O, F>(request: Map<String, Value>, operation: impl FnOnce(I) -> F) -> Result<Vec<u8>, Failure>
+where
+    I: Decode,
+    F: Future<Output = Result<O, ApiError>>,
+    O: Encode,
+{
+    let answer = operation(decode::<I>(request)?).await?;
+    Ok(to_body(&answer).map_err(|error| ApiError::InternalServer(format!("the answer has no JSON form: {error}")))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(target: Option<&str>) -> Option<String> {
+        let body = serde_json::to_value(Operation::of_target(target).unwrap_err()).unwrap();
+        assert_eq!(body["__type"], "com.amazon.coral.service#UnknownOperationException");
+        body.get("message").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    #[test]
+    fn every_operation_is_found_by_its_name() {
+        for operation in Operation::ALL {
+            assert_eq!(
+                Operation::of_target(Some(&format!("{TARGET}.{operation}"))),
+                Ok(operation)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_operation_is_unknown_without_a_word() {
+        let targets = [
+            "",
+            "whatever",
+            "DynamoDB_20120810",
+            "DynamoDB_20120810.ListTable",
+            "DynamoDB_20111205.GetItem",
+            "X.GetItem",
+        ];
+        for target in targets {
+            assert_eq!(message(Some(target)), None, "{target}");
+        }
+        assert_eq!(message(None), None);
+    }
+
+    #[test]
+    fn operations_to_come_are_unknown_too_but_named() {
+        for name in NOT_SUPPORTED_YET {
+            let told = message(Some(&format!("{TARGET}.{name}")));
+            assert_eq!(told, Some(format!("The operation {name} is not supported yet.")));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! HTTP/1.1 over given connections: takes whole requests off them, bounded in every direction, and has them answered.
+
+use std::{convert::Infallible, fmt, io, pin::pin, sync::Arc, time::Duration};
+
+use beringia_clock::{Randomness, WallClock};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+    task::{JoinError, JoinSet},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::scoped_region,
+    regions::Resolver,
+    stamp::{Body, ContentType, Stamp},
+};
+
+/// The largest body of a request, bytes (developer guide, "Service, account, and table quotas").
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A body above this size, or of unknown size, waits for one of few places, so that bodies cannot fill the memory.
+const LARGE_BODY_BYTES: u64 = 1024 * 1024;
+/// After a failed accept (no file descriptors, for instance) there is a pause, so that the loop does not spin.
+const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
+
+/// Bounds of a server.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at once; further ones wait to be accepted.
+    pub connections_max: usize,
+    /// Large bodies being read or worked on at once.
+    pub large_bodies_max: usize,
+    /// How long the head of a request may take to arrive, and so how long a connection may idle.
+    pub head_timeout: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a shutdown waits for requests under way.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4096,
+            large_bodies_max: 8,
+            head_timeout: Duration::from_secs(180),
+            body_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// An HTTP server in front of one or all regions.
+pub struct Server {
+    resolver: Arc<dyn Resolver>,
+    stamp: Stamp,
+    limits: Limits,
+    large_bodies: Semaphore,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server whose requests go where `resolver` says. `clock` and `randomness` mark the answers that it gives itself.
+    #[must_use]
+    pub fn new(
+        resolver: Arc<dyn Resolver>,
+        clock: Arc<dyn WallClock>,
+        randomness: Arc<dyn Randomness>,
+        limits: Limits,
+    ) -> Self {
+        let large_bodies = Semaphore::new(limits.large_bodies_max);
+        Self {
+            resolver,
+            stamp: Stamp::new(clock, randomness),
+            limits,
+            large_bodies,
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let length = content_length(&parts);
+        if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+            return self.refuse(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        // A semaphore that is never closed always gives a place in the end.
+        let large = length.is_none_or(|length| length > LARGE_BODY_BYTES) && !hyper::body::Body::is_end_stream(&body);
+        let _place = if large {
+            self.large_bodies.acquire().await.ok()
+        } else {
+            None
+        };
+        let read = timeout(self.limits.body_timeout, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+        let body: Bytes = match read {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return self.refuse(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(_)) => return self.refuse(StatusCode::BAD_REQUEST),
+            Err(_) => return self.refuse(StatusCode::REQUEST_TIMEOUT),
+        };
+        match self.resolver.resolve(scoped_region(&parts).as_deref()) {
+            Ok(gateway) => gateway.handle(Request::from_parts(parts, body)).await,
+            Err(reason) => self.stamp.failure(ContentType::AmzJson, &reason.into()),
+        }
+    }
+
+    /// Answers a request that was not read to its end, and gives up its connection.
+    fn refuse(&self, status: StatusCode) -> Response<Body> {
+        let mut response = self.stamp.plain(status, String::new());
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+fn content_length(parts: &Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Serves connections until `shutdown` is ready; then takes no new ones, finishes the requests under way (for no longer than
+/// [`Limits::drain_timeout`]) and returns. Where `incoming` ends first, returns when the last connection is closed.
+///
+/// Dropped, it cuts every connection at once, as a crash would. `TCP_NODELAY` is for whoever accepts.
+pub async fn serve<S, C>(server: Arc<Server>, incoming: S, shutdown: impl Future<Output = ()>)
+where
+    S: Stream<Item = io::Result<C>>,
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut incoming = pin!(incoming);
+    let mut shutdown = pin!(shutdown);
+    let mut connections = JoinSet::new();
+    let closing = CancellationToken::new();
+    let mut ended = false;
+    while !(ended && connections.is_empty()) {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(done) = connections.join_next(), if !connections.is_empty() => report(done),
+            accepted = incoming.next(), if !ended && connections.len() < server.limits.connections_max => match accepted {
+                Some(Ok(stream)) => {
+                    connections.spawn(connection(Arc::clone(&server), stream, closing.clone()));
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
+                }
+                None => ended = true,
+            },
+        }
+    }
+    closing.cancel();
+    let drain = async {
+        while let Some(done) = connections.join_next().await {
+            report(done);
+        }
+    };
+    if timeout(server.limits.drain_timeout, drain).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests under way did not finish in time and are cut"
+        );
+    }
+}
+
+fn report(done: Result<(), JoinError>) {
+    if let Err(error) = done
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection ended with a panic");
+    }
+}
+
+async fn connection<C>(server: Arc<Server>, stream: C, closing: CancellationToken)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut http = http1::Builder::new();
+    // The date is set with the other headers, from the region's own clock.
+    http.timer(TokioTimer::new())
+        .header_read_timeout(server.limits.head_timeout)
+        .auto_date_header(false);
+    let service = service_fn(move |request| {
+        let server = Arc::clone(&server);
+        async move { Ok::<_, Infallible>(server.answer(request).await) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        biased;
+        served = connection.as_mut() => served,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

@@ -1,0 +1,357 @@
+//! Walks a request along its shape.
+
+use beringia_engine::ApiError;
+use beringia_item::{item_from_json, value_from_json};
+use serde_json::{Map, Value};
+
+use super::{
+    Lengths, Member, Pattern, Presence, Shape, Structure, Text, boolean, integer,
+    show::{Path, show},
+};
+use crate::error::unreadable;
+
+/// DynamoDB lists no more errors than this.
+const ERRORS_MAX: usize = 10;
+
+/// Checks a request: its types, then its constraints, then whether all of it is supported.
+///
+/// # Errors
+/// SerializationException for the first wrong type; otherwise ValidationException for all broken constraints.
+pub(crate) fn check(request: &Map<String, Value>, shape: &Structure) -> Result<(), ApiError> {
+    let mut walk = Walk::default();
+    walk.structure(request, shape, &Path::Root)?;
+    if let Some(first) = walk.first.take() {
+        return Err(ApiError::Validation(first));
+    }
+    if !walk.broken.is_empty() {
+        walk.attributes_readable()?;
+        let count = walk.broken.len();
+        let plural = if count == 1 { "" } else { "s" };
+        return Err(ApiError::Validation(format!(
+            "{count} validation error{plural} detected: {}",
+            walk.broken.join("; ")
+        )));
+    }
+    walk.unsupported
+        .map_or(Ok(()), |message| Err(ApiError::Validation(message)))
+}
+
+/// Whether a structure is a member, or an element or value; messages tell them apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Member,
+    Inside,
+}
+
+/// What a walk has found.
+#[derive(Default)]
+struct Walk<'r> {
+    /// What is told before everything else.
+    first: Option<String>,
+    broken: Vec<String>,
+    unsupported: Option<String>,
+    /// Attribute values on the way, whose types count before any constraint.
+    attributes: Vec<(&'r Value, bool)>,
+}
+
+impl<'r> Walk<'r> {
+    fn structure(
+        &mut self,
+        fields: &'r Map<String, Value>,
+        shape: &Structure,
+        path: &Path<'_>,
+    ) -> Result<(), ApiError> {
+        for member in shape.members {
+            let value = fields.get(member.name).filter(|value| !value.is_null());
+            self.presence(member, value, &Path::Member(path, member.name));
+            if let Some(value) = value {
+                self.value(value, &member.shape, Place::Member, &Path::Member(path, member.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn presence(&mut self, member: &Member, value: Option<&Value>, path: &Path<'_>) {
+        match (&member.presence, value) {
+            (Presence::Required, None) => self.broken(None, path, "Member must not be null"),
+            (Presence::RequiredFirst, None) => {
+                let name = member.name;
+                self.first.get_or_insert(format!(
+                    "The parameter '{name}' is required but was not present in the request"
+                ));
+            }
+            (Presence::RequiredFirst, Some(Value::String(text)))
+                if !text.starts_with("arn:") && !(3..=255).contains(&text.chars().count()) =>
+            {
+                let name = member.name;
+                self.first.get_or_insert(format!(
+                    "{name} must be at least 3 characters long and at most 255 characters long"
+                ));
+            }
+            (Presence::Unsupported { harmless, hint }, Some(value)) if !harmless(value) => {
+                self.unsupported
+                    .get_or_insert_with(|| not_supported(member.name, path, hint));
+            }
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, value: &'r Value, shape: &Shape, place: Place, path: &Path<'_>) -> Result<(), ApiError> {
+        match shape {
+            Shape::Text(constraints) => self.text(value, constraints, path),
+            Shape::Integer { name, min, max } => self.integer(value, name, (*min, *max), path),
+            Shape::Boolean => boolean_type(value),
+            Shape::List { min, max, member } => {
+                let members = list_type(value)?;
+                self.lengths(value, members.len(), Lengths { min: *min, max: *max }, path);
+                for (position, value) in members.iter().enumerate().filter(|(_, value)| !value.is_null()) {
+                    self.value(value, member, Place::Inside, &Path::Element(path, position + 1))?;
+                }
+                Ok(())
+            }
+            Shape::Map {
+                class,
+                min,
+                keys,
+                values,
+                member,
+            } => {
+                let entries = map_type(value, class)?;
+                self.lengths(
+                    value,
+                    entries.len(),
+                    Lengths {
+                        min: *min,
+                        max: usize::MAX,
+                    },
+                    path,
+                );
+                self.entries(value, entries, keys.as_ref(), *values, path);
+                for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
+                    self.value(value, member, Place::Inside, &Path::Entry(path, key))?;
+                }
+                Ok(())
+            }
+            Shape::Structure(structure) => {
+                let fields = structure_type(value, structure.class, place)?;
+                self.structure(fields, structure, path)
+            }
+            Shape::AttributeValue => {
+                self.attributes.push((value, false));
+                structure_type(value, "AttributeValue", place).map(|_| ())
+            }
+            Shape::AttributeMap => {
+                self.attributes.push((value, true));
+                map_type(value, "com.amazonaws.dynamodb.v20120810.AttributeValue").map(|_| ())
+            }
+        }
+    }
+
+    fn text(&mut self, value: &Value, constraints: &Text, path: &Path<'_>) -> Result<(), ApiError> {
+        let text = match value {
+            Value::String(text) => text,
+            other => return Err(not_converted(other, "String")),
+        };
+        let arn = constraints.pattern == Some(Pattern::NameOrArn) && text.starts_with("arn:");
+        if !constraints.names.is_empty() && !constraints.names.contains(&text.as_str()) {
+            let names = constraints.names.join(", ");
+            self.broken(
+                Some(value),
+                path,
+                &format!("Member must satisfy enum value set: [{names}]"),
+            );
+        }
+        if constraints.pattern.is_some() && !arn && !Pattern::matches(text) {
+            let regex = Pattern::REGEX;
+            self.broken(
+                Some(value),
+                path,
+                &format!("Member must satisfy regular expression pattern: {regex}"),
+            );
+        }
+        let lengths = if arn {
+            Lengths { min: 1, max: 1024 }
+        } else {
+            constraints.lengths
+        };
+        self.lengths(value, text.chars().count(), lengths, path);
+        Ok(())
+    }
+
+    fn integer(&mut self, value: &Value, name: &str, bounds: (i64, i64), path: &Path<'_>) -> Result<(), ApiError> {
+        let number = integer(value).ok_or_else(|| not_converted(value, name))?;
+        if number < bounds.0 {
+            let min = bounds.0;
+            self.broken(
+                Some(value),
+                path,
+                &format!("Member must have value greater than or equal to {min}"),
+            );
+        }
+        if number > bounds.1 {
+            let max = bounds.1;
+            self.broken(
+                Some(value),
+                path,
+                &format!("Member must have value less than or equal to {max}"),
+            );
+        }
+        Ok(())
+    }
+
+    fn lengths(&mut self, value: &Value, length: usize, lengths: Lengths, path: &Path<'_>) {
+        if length < lengths.min {
+            self.broken(Some(value), path, &longer(lengths.min));
+        }
+        if length > lengths.max {
+            self.broken(Some(value), path, &shorter(lengths.max));
+        }
+    }
+
+    /// Keys and values of a map are judged together, in one error each.
+    fn entries(
+        &mut self,
+        value: &Value,
+        entries: &Map<String, Value>,
+        keys: Option<&Text>,
+        values: Option<Lengths>,
+        path: &Path<'_>,
+    ) {
+        if let Some(keys) = keys
+            && entries.keys().any(|key| !key_fits(key, keys))
+        {
+            let constraints = format!(
+                "{}, {}, Member must satisfy regular expression pattern: {}",
+                shorter(keys.lengths.max),
+                longer(keys.lengths.min),
+                Pattern::REGEX
+            );
+            self.broken(
+                Some(value),
+                path,
+                &format!("Map keys must satisfy constraint: [{constraints}]"),
+            );
+        }
+        if let Some(lengths) = values {
+            let fits = |value: &Value| {
+                value
+                    .as_array()
+                    .is_none_or(|members| (lengths.min..=lengths.max).contains(&members.len()))
+            };
+            if !entries.values().all(fits) {
+                let constraints = format!("{}, {}", shorter(lengths.max), longer(lengths.min));
+                self.broken(
+                    Some(value),
+                    path,
+                    &format!("Map value must satisfy constraint: [{constraints}]"),
+                );
+            }
+        }
+    }
+
+    fn broken(&mut self, value: Option<&Value>, path: &Path<'_>, constraint: &str) {
+        if self.broken.len() < ERRORS_MAX {
+            let shown = show(value);
+            self.broken.push(format!(
+                "Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
+            ));
+        }
+    }
+
+    /// A wrong type in an attribute value counts before any broken constraint.
+    fn attributes_readable(&self) -> Result<(), ApiError> {
+        for (value, map) in &self.attributes {
+            let value = (*value).clone();
+            let read = if *map {
+                item_from_json(value).map(|_| ())
+            } else {
+                value_from_json(value).map(|_| ())
+            };
+            match read {
+                Err(error) if error.serialization => return Err(unreadable(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_supported(name: &str, path: &Path<'_>, hint: &str) -> String {
+    let place = match path {
+        Path::Member(Path::Root, _) => String::new(),
+        nested => format!(" (at '{nested}')"),
+    };
+    let space = if hint.is_empty() { "" } else { " " };
+    format!("The parameter {name}{place} is not supported yet.{space}{hint}")
+}
+
+fn longer(min: usize) -> String {
+    format!("Member must have length greater than or equal to {min}")
+}
+
+fn shorter(max: usize) -> String {
+    format!("Member must have length less than or equal to {max}")
+}
+
+fn key_fits(key: &str, text: &Text) -> bool {
+    if text.pattern == Some(Pattern::NameOrArn) && key.starts_with("arn:") {
+        return key.len() <= 1024;
+    }
+    Pattern::matches(key) && (text.lengths.min..=text.lengths.max).contains(&key.len())
+}
+
+fn wrong(message: impl Into<String>) -> ApiError {
+    ApiError::Serialization(message.into())
+}
+
+const STRUCTURE_FOUND: &str = "Start of structure or map found where not expected";
+const MODEL: &str = "com.amazonaws.dynamodb.v20120810";
+
+/// A scalar of another type, or no scalar, where one of Java's `java.lang` was wanted.
+fn not_converted(value: &Value, class: &str) -> ApiError {
+    let found = match value {
+        Value::Bool(true) => "TRUE_VALUE",
+        Value::Bool(false) => "FALSE_VALUE",
+        Value::Number(number) if number.is_f64() => "DECIMAL_VALUE",
+        Value::Number(_) => "NUMBER_VALUE",
+        Value::Array(_) => return wrong(format!("Unrecognized collection type class java.lang.{class}")),
+        Value::Object(_) => return wrong(STRUCTURE_FOUND),
+        Value::String(_) | Value::Null => "STRING_VALUE",
+    };
+    wrong(format!("{found} cannot be converted to {class}"))
+}
+
+fn boolean_type(value: &Value) -> Result<(), ApiError> {
+    match value {
+        value if boolean(value).is_some() => Ok(()),
+        Value::String(_) => Err(wrong("Unexpected token received from parser")),
+        other => Err(not_converted(other, "Boolean")),
+    }
+}
+
+fn list_type(value: &Value) -> Result<&Vec<Value>, ApiError> {
+    match value {
+        Value::Array(members) => Ok(members),
+        Value::Object(_) => Err(wrong(STRUCTURE_FOUND)),
+        _ => Err(wrong("Unexpected field type")),
+    }
+}
+
+fn map_type<'v>(value: &'v Value, class: &str) -> Result<&'v Map<String, Value>, ApiError> {
+    match value {
+        Value::Object(entries) => Ok(entries),
+        Value::Array(_) => Err(wrong(format!(
+            "Unrecognized collection type java.util.Map<java.lang.String, {class}>"
+        ))),
+        _ => Err(wrong("Unexpected field type")),
+    }
+}
+
+fn structure_type<'v>(value: &'v Value, class: &str, place: Place) -> Result<&'v Map<String, Value>, ApiError> {
+    match (value, place) {
+        (Value::Object(fields), _) => Ok(fields),
+        (Value::Array(_), _) => Err(wrong(format!("Unrecognized collection type class {MODEL}.{class}"))),
+        (_, Place::Member) => Err(wrong("Unexpected field type")),
+        (_, Place::Inside) => Err(wrong("Unexpected value type in payload")),
+    }
+}

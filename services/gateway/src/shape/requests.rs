@@ -1,0 +1,11 @@
+//! The requests of every operation, member by member (API reference, "Actions", and the public service model).
+
+mod common;
+mod items;
+mod tables;
+
+pub(crate) use items::{
+    BATCH_GET_ITEM, BATCH_WRITE_ITEM, DELETE_ITEM, GET_ITEM, PUT_ITEM, QUERY, SCAN, TRANSACT_GET_ITEMS,
+    TRANSACT_WRITE_ITEMS, UPDATE_ITEM,
+};
+pub(crate) use tables::{CREATE_TABLE, DELETE_TABLE, DESCRIBE_TABLE, LIST_TABLES, UPDATE_TABLE};

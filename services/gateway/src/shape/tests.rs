@@ -1,0 +1,456 @@
+//! Requests of wrong shape, and what DynamoDB says of them.
+
+use serde_json::json;
+
+use super::{requests, *};
+use beringia_engine::ApiError;
+
+fn verdict(shape: &Structure, request: Value) -> Result<(), ApiError> {
+    match request {
+        Value::Object(members) => check(&members, shape),
+        other => panic!("{other} is no request"),
+    }
+}
+
+/// Asserts that a request is refused for exactly these broken constraints, in this order.
+#[track_caller]
+fn broken(shape: &Structure, request: Value, constraints: &[&str]) {
+    let plural = if constraints.len() == 1 { "" } else { "s" };
+    let message = format!(
+        "{} validation error{plural} detected: {}",
+        constraints.len(),
+        constraints.join("; ")
+    );
+    assert_eq!(verdict(shape, request), Err(ApiError::Validation(message)));
+}
+
+const NAME_PATTERN: &str =
+    "failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
+const NOT_NULL: &str = "failed to satisfy constraint: Member must not be null";
+
+#[test]
+fn what_is_missing_is_named() {
+    broken(
+        &requests::GET_ITEM,
+        json!({}),
+        &[
+            &format!("Value null at 'tableName' {NOT_NULL}"),
+            &format!("Value null at 'key' {NOT_NULL}"),
+        ],
+    );
+    broken(
+        &requests::PUT_ITEM,
+        json!({"TableName": "abc", "Item": null}),
+        &[&format!("Value null at 'item' {NOT_NULL}")],
+    );
+    broken(
+        &requests::BATCH_WRITE_ITEM,
+        json!({}),
+        &[&format!("Value null at 'requestItems' {NOT_NULL}")],
+    );
+    broken(
+        &requests::TRANSACT_GET_ITEMS,
+        json!({}),
+        &[&format!("Value null at 'transactItems' {NOT_NULL}")],
+    );
+}
+
+#[test]
+fn names_are_held_to_their_pattern_and_length() {
+    let long = "a".repeat(256);
+    broken(
+        &requests::GET_ITEM,
+        json!({"TableName": "", "Key": {}}),
+        &[
+            &format!("Value '' at 'tableName' {NAME_PATTERN}"),
+            "Value '' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3",
+        ],
+    );
+    broken(
+        &requests::GET_ITEM,
+        json!({"TableName": long, "Key": {}}),
+        &[&format!(
+            "Value '{long}' at 'tableName' failed to satisfy constraint: Member must have length less than or equal to 255"
+        )],
+    );
+    broken(
+        &requests::LIST_TABLES,
+        json!({"ExclusiveStartTableName": "a;", "Limit": 500}),
+        &[
+            &format!("Value 'a;' at 'exclusiveStartTableName' {NAME_PATTERN}"),
+            "Value 'a;' at 'exclusiveStartTableName' failed to satisfy constraint: Member must have length greater than or \
+             equal to 3",
+            "Value '500' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 100",
+        ],
+    );
+}
+
+#[test]
+fn an_arn_will_do_for_the_name_of_a_table_that_exists() {
+    let arn = "arn:aws:dynamodb:eu-west-1:000000000000:table/Music";
+    assert_eq!(
+        verdict(&requests::GET_ITEM, json!({"TableName": arn, "Key": {}})),
+        Ok(())
+    );
+    assert_eq!(verdict(&requests::DESCRIBE_TABLE, json!({"TableName": arn})), Ok(()));
+    assert_eq!(
+        verdict(
+            &requests::BATCH_GET_ITEM,
+            json!({"RequestItems": {arn: {"Keys": [{}]}}})
+        ),
+        Ok(())
+    );
+    broken(
+        &requests::CREATE_TABLE,
+        json!({"TableName": arn, "AttributeDefinitions": [], "KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}]}),
+        &[&format!("Value '{arn}' at 'tableName' {NAME_PATTERN}")],
+    );
+}
+
+#[test]
+fn requests_about_tables_tell_of_a_missing_or_short_name_first_and_in_other_words() {
+    let length = "TableName must be at least 3 characters long and at most 255 characters long";
+    for shape in [
+        &requests::CREATE_TABLE,
+        &requests::DESCRIBE_TABLE,
+        &requests::DELETE_TABLE,
+        &requests::UPDATE_TABLE,
+    ] {
+        for (request, message) in [
+            (
+                json!({}),
+                "The parameter 'TableName' is required but was not present in the request",
+            ),
+            (json!({"TableName": ""}), length),
+            (json!({"TableName": "a;"}), length),
+            (json!({"TableName": "a".repeat(256)}), length),
+        ] {
+            assert_eq!(
+                verdict(shape, request),
+                Err(ApiError::Validation(message.to_owned())),
+                "{}",
+                shape.class
+            );
+        }
+    }
+}
+
+#[test]
+fn paths_lead_through_lists_and_maps() {
+    broken(
+        &requests::CREATE_TABLE,
+        json!({
+            "TableName": "abc",
+            "AttributeDefinitions": [],
+            "BillingMode": "A",
+            "ProvisionedThroughput": {"ReadCapacityUnits": -1, "WriteCapacityUnits": -1},
+            "KeySchema": [{"KeyType": "HASH"}, {"AttributeName": "a"}, {"KeyType": "Woop", "AttributeName": "a"}],
+        }),
+        &[
+            "Value 'A' at 'billingMode' failed to satisfy constraint: Member must satisfy enum value set: [PROVISIONED, \
+             PAY_PER_REQUEST]",
+            "Value '-1' at 'provisionedThroughput.writeCapacityUnits' failed to satisfy constraint: Member must have value \
+             greater than or equal to 1",
+            "Value '-1' at 'provisionedThroughput.readCapacityUnits' failed to satisfy constraint: Member must have value \
+             greater than or equal to 1",
+            "Value '[{\"KeyType\":\"HASH\"}, {\"AttributeName\":\"a\"}, {\"AttributeName\":\"a\",\"KeyType\":\"Woop\"}]' at \
+             'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2",
+            &format!("Value null at 'keySchema.1.member.attributeName' {NOT_NULL}"),
+            &format!("Value null at 'keySchema.2.member.keyType' {NOT_NULL}"),
+            "Value 'Woop' at 'keySchema.3.member.keyType' failed to satisfy constraint: Member must satisfy enum value set: \
+             [HASH, RANGE]",
+        ],
+    );
+    broken(
+        &requests::BATCH_WRITE_ITEM,
+        json!({"RequestItems": {"abc": [{"DeleteRequest": {}}]}}),
+        &[&format!(
+            "Value null at 'requestItems.abc.member.1.member.deleteRequest.key' {NOT_NULL}"
+        )],
+    );
+    broken(
+        &requests::TRANSACT_WRITE_ITEMS,
+        json!({"TransactItems": [{"Put": {"TableName": "abc"}}, {"ConditionCheck": {"TableName": "abc", "Key": {}}}]}),
+        &[
+            &format!("Value null at 'transactItems.1.member.put.item' {NOT_NULL}"),
+            &format!("Value null at 'transactItems.2.member.conditionCheck.conditionExpression' {NOT_NULL}"),
+        ],
+    );
+}
+
+#[test]
+fn the_keys_and_values_of_a_map_are_judged_together() {
+    let keys = "Map keys must satisfy constraint: [Member must have length less than or equal to 255, Member must have length \
+                greater than or equal to 3, Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]";
+    broken(
+        &requests::BATCH_GET_ITEM,
+        json!({"RequestItems": {"aa;": {}}, "ReturnConsumedCapacity": "hi"}),
+        &[
+            "Value 'hi' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: \
+             [INDEXES, TOTAL, NONE]",
+            &format!("Value '{{\"aa;\":{{}}}}' at 'requestItems' failed to satisfy constraint: {keys}"),
+            &format!("Value null at 'requestItems.aa;.member.keys' {NOT_NULL}"),
+        ],
+    );
+    broken(
+        &requests::BATCH_WRITE_ITEM,
+        json!({"RequestItems": {"abc": []}}),
+        &[
+            "Value '{\"abc\":[]}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member \
+           must have length less than or equal to 25, Member must have length greater than or equal to 1]",
+        ],
+    );
+    broken(
+        &requests::BATCH_GET_ITEM,
+        json!({"RequestItems": {}}),
+        &[
+            "Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ],
+    );
+}
+
+#[test]
+fn no_more_than_ten_errors_are_listed() {
+    let elements = vec![json!({}); 20];
+    let verdict = verdict(&requests::TRANSACT_GET_ITEMS, json!({"TransactItems": elements}));
+    let Err(ApiError::Validation(message)) = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(message.starts_with("10 validation errors detected: "), "{message}");
+    assert_eq!(message.matches("Member must not be null").count(), 10);
+}
+
+#[test]
+fn a_long_value_is_shown_in_part() {
+    let verdict = verdict(
+        &requests::PUT_ITEM,
+        json!({"TableName": "é".repeat(100_000), "Item": {}}),
+    );
+    let Err(ApiError::Validation(message)) = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(message.contains(&format!("'{}…'", "é".repeat(2_000))));
+}
+
+/// Asserts that a request is refused for a wrong type, in these words.
+#[track_caller]
+fn mistyped(shape: &Structure, request: Value, message: &str) {
+    assert_eq!(
+        verdict(shape, request),
+        Err(ApiError::Serialization(message.to_owned()))
+    );
+}
+
+const STRUCTURE: &str = "Start of structure or map found where not expected";
+
+#[test]
+fn a_scalar_of_another_type_is_told_in_dynamodbs_words() {
+    let get = |request: Value, message: &str| mistyped(&requests::GET_ITEM, request, message);
+    get(json!({"TableName": true}), "TRUE_VALUE cannot be converted to String");
+    get(json!({"TableName": false}), "FALSE_VALUE cannot be converted to String");
+    get(json!({"TableName": 23}), "NUMBER_VALUE cannot be converted to String");
+    get(json!({"TableName": 2.5}), "DECIMAL_VALUE cannot be converted to String");
+    get(
+        json!({"TableName": []}),
+        "Unrecognized collection type class java.lang.String",
+    );
+    get(json!({"TableName": {}}), STRUCTURE);
+    get(
+        json!({"ConsistentRead": 1}),
+        "NUMBER_VALUE cannot be converted to Boolean",
+    );
+    get(
+        json!({"ConsistentRead": "maybe"}),
+        "Unexpected token received from parser",
+    );
+    get(
+        json!({"AttributesToGet": [1]}),
+        "NUMBER_VALUE cannot be converted to String",
+    );
+    let query = |request: Value, message: &str| mistyped(&requests::QUERY, request, message);
+    query(json!({"Limit": "10"}), "STRING_VALUE cannot be converted to Integer");
+    query(json!({"Limit": true}), "TRUE_VALUE cannot be converted to Integer");
+    mistyped(
+        &requests::CREATE_TABLE,
+        json!({"ProvisionedThroughput": {"ReadCapacityUnits": "1"}}),
+        "STRING_VALUE cannot be converted to Long",
+    );
+}
+
+#[test]
+fn a_collection_of_another_kind_is_told_in_dynamodbs_words() {
+    let class = "com.amazonaws.dynamodb.v20120810";
+    let map = |class: &str| format!("Unrecognized collection type java.util.Map<java.lang.String, {class}>");
+    let get = |request: Value, message: &str| mistyped(&requests::GET_ITEM, request, message);
+    get(json!({"Key": "a"}), "Unexpected field type");
+    get(json!({"Key": []}), &map(&format!("{class}.AttributeValue")));
+    get(json!({"AttributesToGet": "a"}), "Unexpected field type");
+    get(json!({"AttributesToGet": {}}), STRUCTURE);
+    let create = |request: Value, message: &str| mistyped(&requests::CREATE_TABLE, request, message);
+    create(json!({"KeySchema": "HASH"}), "Unexpected field type");
+    create(json!({"KeySchema": ["a"]}), "Unexpected value type in payload");
+    create(
+        json!({"KeySchema": [[]]}),
+        &format!("Unrecognized collection type class {class}.KeySchemaElement"),
+    );
+    create(json!({"ProvisionedThroughput": "1"}), "Unexpected field type");
+    create(
+        json!({"ProvisionedThroughput": []}),
+        &format!("Unrecognized collection type class {class}.ProvisionedThroughput"),
+    );
+    mistyped(
+        &requests::PUT_ITEM,
+        json!({"ExpressionAttributeNames": []}),
+        &map("java.lang.String"),
+    );
+    let batch = json!({"RequestItems": {"a": 1}});
+    mistyped(&requests::BATCH_GET_ITEM, batch, "Unexpected value type in payload");
+}
+
+#[test]
+fn a_wrong_type_counts_before_any_constraint_wherever_it_stands() {
+    let request = json!({"TableName": "a;", "Key": {"pk": {"S": 1}}});
+    let verdict = verdict(&requests::GET_ITEM, request);
+    assert!(matches!(verdict, Err(ApiError::Serialization(_))), "{verdict:?}");
+}
+
+#[test]
+fn what_dynamodb_does_not_know_is_ignored() {
+    assert_eq!(
+        verdict(
+            &requests::GET_ITEM,
+            json!({"TableName": "abc", "Key": {}, "Colour": [{}]})
+        ),
+        Ok(())
+    );
+}
+
+/// Asserts that a request, sound but for one parameter, is refused for that one.
+#[track_caller]
+fn unsupported(shape: &Structure, mut request: Value, parameter: &str, value: Value, hint: &str) {
+    request[parameter] = value;
+    let message = format!("The parameter {parameter} is not supported yet.{hint}");
+    assert_eq!(verdict(shape, request), Err(ApiError::Validation(message)));
+}
+
+#[test]
+fn legacy_parameters_are_refused_with_what_to_use_instead() {
+    let request = || json!({"TableName": "abc", "Key": {}, "Item": {}});
+    let condition = || json!({"a": {"ComparisonOperator": "NULL"}});
+    let projection = " Use ProjectionExpression.";
+    unsupported(
+        &requests::GET_ITEM,
+        request(),
+        "AttributesToGet",
+        json!(["a"]),
+        projection,
+    );
+    let expected = json!({"a": {"Exists": false}});
+    for shape in [&requests::PUT_ITEM, &requests::UPDATE_ITEM, &requests::DELETE_ITEM] {
+        unsupported(
+            shape,
+            request(),
+            "Expected",
+            expected.clone(),
+            " Use ConditionExpression.",
+        );
+        unsupported(
+            shape,
+            request(),
+            "ConditionalOperator",
+            json!("AND"),
+            " Use an expression.",
+        );
+    }
+    let updates = json!({"a": {"Action": "DELETE"}});
+    unsupported(
+        &requests::UPDATE_ITEM,
+        request(),
+        "AttributeUpdates",
+        updates,
+        " Use UpdateExpression.",
+    );
+    unsupported(
+        &requests::QUERY,
+        request(),
+        "KeyConditions",
+        condition(),
+        " Use KeyConditionExpression.",
+    );
+    unsupported(
+        &requests::QUERY,
+        request(),
+        "QueryFilter",
+        condition(),
+        " Use FilterExpression.",
+    );
+    unsupported(
+        &requests::SCAN,
+        request(),
+        "ScanFilter",
+        condition(),
+        " Use FilterExpression.",
+    );
+}
+
+/// A request that makes a table as small as can be.
+fn create_table() -> Value {
+    json!({
+        "TableName": "abc",
+        "AttributeDefinitions": [{"AttributeName": "a", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}],
+    })
+}
+
+#[test]
+fn settings_that_a_table_cannot_have_yet_are_refused_by_name() {
+    for (parameter, value) in [
+        ("SSESpecification", json!({"Enabled": true})),
+        ("SSESpecification", json!({"SSEType": "KMS"})),
+        ("TableClass", json!("STANDARD_INFREQUENT_ACCESS")),
+        ("ResourcePolicy", json!("{}")),
+        ("WarmThroughput", json!({"ReadUnitsPerSecond": 1})),
+        ("OnDemandThroughput", json!({"MaxReadRequestUnits": 5})),
+        ("GlobalTableSettingsReplicationMode", json!("ENABLED")),
+        ("VectorIndexes", json!([])),
+    ] {
+        unsupported(&requests::CREATE_TABLE, create_table(), parameter, value, "");
+    }
+    let replica = json!({"Create": {"RegionName": "eu-west-1", "KMSMasterKeyId": "key"}});
+    let verdict = verdict(
+        &requests::UPDATE_TABLE,
+        json!({"TableName": "abc", "ReplicaUpdates": [replica]}),
+    );
+    let message =
+        "The parameter KMSMasterKeyId (at 'replicaUpdates.1.member.create.kMSMasterKeyId') is not supported yet.";
+    assert_eq!(verdict, Err(ApiError::Validation(message.to_owned())));
+}
+
+#[test]
+fn a_setting_that_asks_for_what_is_so_anyway_passes() {
+    let mut request = create_table();
+    request["SSESpecification"] = json!({"Enabled": false});
+    request["TableClass"] = json!("STANDARD");
+    request["OnDemandThroughput"] = json!({"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1});
+    assert_eq!(verdict(&requests::CREATE_TABLE, request), Ok(()));
+}
+
+#[test]
+fn texts_count_as_booleans_and_fractions_are_cut() {
+    for (text, value) in [
+        ("true", true),
+        ("YES", true),
+        ("1", true),
+        ("False", false),
+        ("no", false),
+        ("0", false),
+    ] {
+        assert_eq!(boolean(&json!(text)), Some(value), "{text}");
+    }
+    assert_eq!(boolean(&json!("maybe")), None);
+    assert_eq!(integer(&json!(2.9)), Some(2));
+    assert_eq!(integer(&json!(-0.5)), Some(-1));
+    assert_eq!(integer(&json!(1e300)), Some(i64::MAX));
+    assert_eq!(integer(&json!(u64::MAX)), Some(i64::MAX));
+    assert_eq!(integer(&json!("1")), None);
+}
