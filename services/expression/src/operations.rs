@@ -60,16 +60,8 @@ pub(crate) enum OperandError {
     #[error("An operand in the update expression has an incorrect data type")]
     Type,
     /// No number can hold the result.
-    #[error("{}", overflow(.0))]
+    #[error(transparent)]
     Number(NumberError),
-}
-
-/// DynamoDB calls a sum that needs more than 38 digits an overflow.
-fn overflow(error: &NumberError) -> String {
-    match error {
-        NumberError::TooManyDigits => NumberError::Overflow.to_string(),
-        other => other.to_string(),
-    }
 }
 
 /// The sum of two numbers.

@@ -1,1 +1,32 @@
-//! Not written yet.
+//! Replication between regions as a state machine: events in, commands out; no sockets, no timers, no tasks.
+//!
+//! One [`Replicator`] per region. Its driver tells it what happens ([`Event`]) and does what it says ([`Command`]): it opens and
+//! ends streams, carries messages, calls the store, and ticks. The protocol, and why it is as it is, is described in
+//! `docs/architecture.md`, "Replication". Two rules carry most of it:
+//!
+//! - What a stream brings is applied in the order of the source's log, from the receiver's own vectors on. So the vector never has
+//!   a hole, a stream may break anywhere, and what comes twice is skipped.
+//! - A receiver that drops anything (a clock too far ahead, a table that went away) subscribes anew, and takes nothing of what was
+//!   sent before: `generation` in [`message::Subscription`] and [`message::Batch`].
+
+mod compare;
+mod event;
+mod join;
+pub mod message;
+mod quarantine;
+mod receiver;
+mod relay;
+mod replicator;
+mod source;
+mod status;
+mod sync;
+mod tuning;
+mod world;
+
+pub use event::{
+    AcceptId, Apply, ApplyKind, Command, DialId, Event, Filter, LinkEvent, Now, ReplicaState, StoreAnswer, StoreCall,
+    StoreFailure, TableView, Ticket,
+};
+pub use replicator::{Config, Replicator};
+pub use status::{JoinStage, JoinStatus, LinkState, PeerStatus, Quarantine, Status};
+pub use tuning::Tuning;

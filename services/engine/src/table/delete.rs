@@ -33,7 +33,7 @@ impl Engine {
         let before = self.store.catalog();
         let description = before.by_name.get(&name).map(|table| describe(table, &region));
         let delete = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
-            let table = catalog.by_name.get(&name).ok_or_else(|| Box::new(not_found(&name)))?;
+            let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
             check_deletable(table, &region)?;
             Ok(vec![delete_edit(table, &region, now_ms)])
         };

@@ -40,10 +40,7 @@ impl Engine {
         let (region, known, now_ms) = (self.region().clone(), self.regions.clone(), self.clock.now_ms());
         let wanted = name.clone();
         let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
-            let table = catalog
-                .by_name
-                .get(&wanted)
-                .ok_or_else(|| Box::new(not_found(&wanted)))?;
+            let table = catalog.by_name.get(&wanted).ok_or_else(|| not_found(&wanted))?;
             Ok(edits(
                 &input,
                 table,

@@ -8,6 +8,8 @@ use beringia_engine::{
     },
 };
 
+use beringia_item::Item;
+
 use super::{Decode, Fields};
 use crate::shape::{Structure, requests};
 
@@ -33,6 +35,23 @@ impl Fields {
         Ok(self
             .one_of("ReturnValuesOnConditionCheckFailure", from_wire)?
             .unwrap_or_default())
+    }
+
+    /// `ExclusiveStartKey`, whose errors say so, but for those about numbers and duplicates.
+    fn start_key(&mut self) -> Result<Option<Item>, ApiError> {
+        const BARE: [&str; 5] = [
+            "contains duplicates",
+            "number set",
+            "numeric value",
+            "significant digits",
+            "number with magnitude",
+        ];
+        self.item("ExclusiveStartKey").map_err(|error| match error {
+            ApiError::Validation(message) if !BARE.iter().any(|words| message.contains(words)) => {
+                ApiError::Validation(format!("The provided starting key is invalid: {message}"))
+            }
+            other => other,
+        })
     }
 
     fn return_values(&mut self) -> Result<ReturnValues, ApiError> {
@@ -122,7 +141,7 @@ impl Decode for QueryInput {
             key_condition_expression: fields.text("KeyConditionExpression"),
             filter_expression: fields.text("FilterExpression"),
             projection_expression: fields.text("ProjectionExpression"),
-            exclusive_start_key: fields.item("ExclusiveStartKey")?,
+            exclusive_start_key: fields.start_key()?,
             expression_attribute_names: fields.expression_names(),
             expression_attribute_values: fields.expression_values()?,
             select: fields.one_of("Select", Select::from_wire)?,
@@ -143,7 +162,7 @@ impl Decode for ScanInput {
             index_name: fields.text("IndexName"),
             filter_expression: fields.text("FilterExpression"),
             projection_expression: fields.text("ProjectionExpression"),
-            exclusive_start_key: fields.item("ExclusiveStartKey")?,
+            exclusive_start_key: fields.start_key()?,
             expression_attribute_names: fields.expression_names(),
             expression_attribute_values: fields.expression_values()?,
             select: fields.one_of("Select", Select::from_wire)?,

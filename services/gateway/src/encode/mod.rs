@@ -3,6 +3,8 @@
 mod capacity;
 mod operations;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -36,6 +36,14 @@ pub enum StoreError {
     /// The store was closed, or taken away as a crash would.
     #[error("the store is shut down")]
     Closed,
+    /// A batch held a mutation that this region cannot read; nothing of the batch was applied.
+    #[error("a write of {origin} cannot be read: {what}")]
+    Malformed {
+        /// Whose write it is.
+        origin: Region,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A batch held a write from further in the future than the allowed offset; nothing of the batch was applied.
     #[error(
         "the clock of {origin} is {ahead_ms} ms ahead of this region's, more than the allowed {limit_ms} ms: its writes are held back"

@@ -1,5 +1,105 @@
 //! A database in memory that outlives the store: the disk of a simulated region, and of an ephemeral one.
 
-/// Memory that keeps a region's state when its store is gone. Clones are the same disk.
-#[derive(Debug, Clone, Default)]
-pub struct MemoryDisk {}
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+
+/// Memory that keeps a region's state when its store is gone. Clones are the same disk. One store has it at a time: opening it
+/// again takes it away from the store before, which then only answers [`StoreError::Closed`].
+#[derive(Clone, Default)]
+pub struct MemoryDisk(Arc<Mutex<Disk>>);
+
+#[derive(Default)]
+struct Disk {
+    /// None until the first store makes the database.
+    connection: Option<Connection>,
+    /// Counts the stores that had the disk. A store with an older number lost it.
+    owner: u64,
+}
+
+impl MemoryDisk {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the disk away from its store, as a crash would.
+    pub fn detach(&self) {
+        self.lock().owner += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Disk> {
+        // A panic while a group was open leaves a transaction behind; whoever comes next rolls it back.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the disk to a new store. `prepare` gets the connection, and whether the database is new.
+    pub(super) fn attach<T>(
+        &self,
+        prepare: impl FnOnce(&Connection, bool) -> Result<T, StoreError>,
+    ) -> Result<(MemoryOwner, T), StoreError> {
+        let mut disk = self.lock();
+        let prepared = match &disk.connection {
+            Some(connection) => {
+                if !connection.is_autocommit() {
+                    connection
+                        .execute_batch("ROLLBACK")
+                        .map_err(|error| super::fail::store_error(&error))?;
+                }
+                prepare(connection, false)?
+            }
+            None => {
+                let connection = Connection::open_in_memory().map_err(|error| super::fail::store_error(&error))?;
+                let prepared = prepare(&connection, true)?;
+                disk.connection = Some(connection);
+                prepared
+            }
+        };
+        disk.owner += 1;
+        Ok((
+            MemoryOwner {
+                disk: self.clone(),
+                owner: disk.owner,
+            },
+            prepared,
+        ))
+    }
+}
+
+impl fmt::Debug for MemoryDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryDisk").finish_non_exhaustive()
+    }
+}
+
+/// A store's claim on a disk, good until the next store's.
+#[derive(Debug, Clone)]
+pub(super) struct MemoryOwner {
+    disk: MemoryDisk,
+    owner: u64,
+}
+
+impl MemoryOwner {
+    /// Runs `work` with nobody else at the disk, so that no one reads what is not committed.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
+        let disk = self.disk.lock();
+        match &disk.connection {
+            Some(connection) if disk.owner == self.owner => Ok(work(connection)),
+            _ => Err(StoreError::Closed),
+        }
+    }
+
+    /// Gives the disk up, where it is still this store's.
+    pub(super) fn release(&self) {
+        let mut disk = self.disk.lock();
+        if disk.owner == self.owner {
+            disk.owner += 1;
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! BatchGetItem and BatchWriteItem.
+
+use std::collections::BTreeMap;
+
+use beringia_engine::{
+    ApiError,
+    api::{BatchGetItemInput, BatchWriteItemInput, KeysAndAttributes, ReturnConsumedCapacity, WriteRequest},
+};
+use beringia_item::Item;
+use beringia_store::StoreError;
+
+use crate::support::{Harness, item, n, refused, s, text};
+
+fn key(name: &str) -> Item {
+    item([("p", s(name))])
+}
+
+fn gets(keys: Vec<Item>) -> BatchGetItemInput {
+    let wanted = KeysAndAttributes {
+        keys,
+        ..KeysAndAttributes::default()
+    };
+    BatchGetItemInput {
+        request_items: BTreeMap::from([("simple".to_owned(), wanted)]),
+        ..BatchGetItemInput::default()
+    }
+}
+
+fn writes(requests: Vec<WriteRequest>) -> BatchWriteItemInput {
+    BatchWriteItemInput {
+        request_items: BTreeMap::from([("simple".to_owned(), requests)]),
+        ..BatchWriteItemInput::default()
+    }
+}
+
+fn put(item: Item) -> WriteRequest {
+    WriteRequest::Put { item }
+}
+
+fn numbered(count: usize) -> impl Iterator<Item = Item> {
+    (0..count).map(|number| key(&format!("{number:03}")))
+}
+
+#[tokio::test]
+async fn a_batch_puts_and_deletes_and_another_gets_what_is_left() {
+    let harness = Harness::with_simple().await;
+    harness.put("simple", key("old")).await;
+    let requests = vec![
+        put(item([("p", s("a")), ("x", n(1))])),
+        put(key("b")),
+        WriteRequest::Delete { key: key("old") },
+    ];
+    let output = harness.engine.batch_write_item(writes(requests)).await.unwrap();
+    assert!(output.unprocessed_items.is_empty());
+    let output = harness
+        .engine
+        .batch_get_item(gets(vec![key("a"), key("b"), key("old")]))
+        .await
+        .unwrap();
+    assert_eq!(
+        output.responses["simple"],
+        vec![item([("p", s("a")), ("x", n(1))]), key("b")]
+    );
+    assert!(output.unprocessed_keys.is_empty());
+
+    let mut input = gets(vec![key("a")]);
+    input.request_items.get_mut("simple").unwrap().projection_expression = text("x");
+    let output = harness.engine.batch_get_item(input).await.unwrap();
+    assert_eq!(output.responses["simple"], vec![item([("x", n(1))])]);
+    let nothing = harness.engine.batch_get_item(gets(vec![key("none")])).await.unwrap();
+    assert_eq!(
+        nothing.responses["simple"],
+        Vec::<Item>::new(),
+        "a table without items found is still named"
+    );
+}
+
+#[tokio::test]
+async fn batches_have_their_greatest_sizes() {
+    let harness = Harness::with_simple().await;
+    harness
+        .engine
+        .batch_write_item(writes(numbered(25).map(put).collect()))
+        .await
+        .unwrap();
+    let message = refused(
+        harness
+            .engine
+            .batch_write_item(writes(numbered(26).map(put).collect()))
+            .await,
+    );
+    assert!(
+        message.contains("Member must have length less than or equal to 25"),
+        "{message}"
+    );
+    assert_eq!(
+        harness
+            .engine
+            .batch_get_item(gets(numbered(100).collect()))
+            .await
+            .unwrap()
+            .responses["simple"]
+            .len(),
+        25
+    );
+    let message = refused(harness.engine.batch_get_item(gets(numbered(101).collect())).await);
+    assert!(
+        message.contains("Member must have length less than or equal to 100"),
+        "{message}"
+    );
+
+    let mut split = writes(numbered(20).map(put).collect());
+    split
+        .request_items
+        .insert("other".to_owned(), numbered(20).map(put).collect());
+    let message = refused(harness.engine.batch_write_item(split).await);
+    assert_eq!(message, "Too many items requested for the BatchWriteItem call");
+    let mut split = gets(numbered(60).collect());
+    split
+        .request_items
+        .insert("other".to_owned(), split.request_items["simple"].clone());
+    let message = refused(harness.engine.batch_get_item(split).await);
+    assert_eq!(message, "Too many items requested for the BatchGetItem call");
+
+    assert!(refused(harness.engine.batch_write_item(BatchWriteItemInput::default()).await).contains("'requestItems'"));
+    assert!(refused(harness.engine.batch_get_item(BatchGetItemInput::default()).await).contains("'requestItems'"));
+    assert!(refused(harness.engine.batch_write_item(writes(Vec::new())).await).contains("'requestItems'"));
+    assert!(refused(harness.engine.batch_get_item(gets(Vec::new())).await).contains("keys"));
+}
+
+#[tokio::test]
+async fn a_batch_with_one_wrong_request_does_nothing() {
+    let harness = Harness::with_simple().await;
+    let duplicates = "Provided list of item keys contains duplicates";
+    let mismatch = "The provided key element does not match the schema";
+    let cases = [
+        (vec![put(key("a")), put(key("a"))], duplicates),
+        (vec![put(key("a")), WriteRequest::Delete { key: key("a") }], duplicates),
+        (vec![put(key("a")), put(item([("x", n(1))]))], mismatch),
+        (vec![put(key("a")), put(item([("p", n(1))]))], mismatch),
+        (
+            vec![
+                put(key("a")),
+                WriteRequest::Delete {
+                    key: item([("p", s("b")), ("x", n(1))]),
+                },
+            ],
+            mismatch,
+        ),
+        (
+            vec![put(key("a")), put(key(""))],
+            "cannot contain an empty string value",
+        ),
+        (
+            vec![
+                put(key("a")),
+                put(item([("p", s("b")), ("x", s(&"x".repeat(400 * 1024)))])),
+            ],
+            "Item size has exceeded the maximum allowed size",
+        ),
+    ];
+    for (requests, message) in cases {
+        let refused = refused(harness.engine.batch_write_item(writes(requests)).await);
+        assert!(refused.contains(message), "{refused}");
+    }
+    let mut two = writes(vec![put(key("a"))]);
+    two.request_items.insert("missing".to_owned(), vec![put(key("a"))]);
+    assert!(matches!(
+        harness.engine.batch_write_item(two).await,
+        Err(ApiError::ResourceNotFound(_))
+    ));
+    assert_eq!(harness.store.items(), 0);
+
+    let refused_get = refused(harness.engine.batch_get_item(gets(vec![key("a"), key("a")])).await);
+    assert_eq!(refused_get, duplicates);
+    assert_eq!(
+        refused(harness.engine.batch_get_item(gets(vec![item([("q", n(1))])])).await),
+        mismatch
+    );
+}
+
+#[tokio::test]
+async fn what_a_failing_store_did_not_write_stays_unprocessed() {
+    let harness = Harness::with_simple().await;
+    harness.store.fail(StoreError::DiskFull("full".to_owned()), 2);
+    let requests: Vec<WriteRequest> = numbered(5).map(put).collect();
+    let output = harness.engine.batch_write_item(writes(requests.clone())).await.unwrap();
+    assert_eq!(output.unprocessed_items["simple"], requests[2..]);
+    assert_eq!(harness.store.items(), 2);
+    let error = harness.engine.batch_write_item(writes(requests)).await.unwrap_err();
+    assert_eq!(
+        error.name(),
+        "InternalServerError",
+        "where nothing was written, that is an error"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_16_mb_stays_unprocessed() {
+    let harness = Harness::with_simple().await;
+    let large = s(&"x".repeat(300 * 1024));
+    for mut item in numbered(80) {
+        item.insert("x".to_owned(), large.clone());
+        harness.put("simple", item).await;
+    }
+    let output = harness
+        .engine
+        .batch_get_item(gets(numbered(80).collect()))
+        .await
+        .unwrap();
+    let fit = 16 * 1024 / 301;
+    assert_eq!(output.responses["simple"].len(), fit);
+    let left = &output.unprocessed_keys["simple"].keys;
+    assert_eq!(*left, numbered(80).skip(fit).collect::<Vec<_>>());
+    let output = harness.engine.batch_get_item(gets(left.clone())).await.unwrap();
+    assert!(output.unprocessed_keys.is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_costs_the_sum_of_its_requests_per_table() {
+    let harness = Harness::with_simple().await;
+    let large = item([("p", s("large")), ("x", s(&"x".repeat(5000)))]);
+    let input = BatchWriteItemInput {
+        return_consumed_capacity: ReturnConsumedCapacity::Total,
+        ..writes(vec![put(key("a")), put(large)])
+    };
+    let consumed = harness
+        .engine
+        .batch_write_item(input)
+        .await
+        .unwrap()
+        .consumed_capacity
+        .unwrap();
+    assert_eq!(consumed.len(), 1);
+    assert!((consumed[0].total.capacity_units - 6.0).abs() < f64::EPSILON);
+    let mut input = gets(vec![key("a"), key("large"), key("none")]);
+    input.return_consumed_capacity = ReturnConsumedCapacity::Total;
+    let consumed = harness
+        .engine
+        .batch_get_item(input.clone())
+        .await
+        .unwrap()
+        .consumed_capacity
+        .unwrap();
+    assert!((consumed[0].total.capacity_units - 2.0).abs() < f64::EPSILON);
+    input.request_items.get_mut("simple").unwrap().consistent_read = Some(true);
+    let consumed = harness
+        .engine
+        .batch_get_item(input)
+        .await
+        .unwrap()
+        .consumed_capacity
+        .unwrap();
+    assert!((consumed[0].total.capacity_units - 4.0).abs() < f64::EPSILON);
+}

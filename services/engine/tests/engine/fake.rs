@@ -1,0 +1,331 @@
+//! A store made of maps: what tests need of one, with states and failures that a real store reaches only by chance.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use beringia_clock::HybridTime;
+use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector, item_size};
+use beringia_store::{
+    Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, Edit, Effect, Explained, IndexState,
+    ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, Replica,
+    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, Table, TableDigest, TableSize, Throughput,
+};
+use tokio::sync::Notify;
+
+/// The store. Only what the engine calls works.
+pub(crate) struct FakeStore {
+    region: Region,
+    state: Mutex<State>,
+    notify: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    tables: BTreeMap<TableId, Table>,
+    items: BTreeMap<(TableId, KeyBytes), (Version, Item)>,
+    sequence: u64,
+    failure: Option<StoreError>,
+    /// How many commits go through before `failure`.
+    commits_left: usize,
+}
+
+impl FakeStore {
+    pub(crate) fn new(region: Region) -> Self {
+        Self {
+            region,
+            state: Mutex::default(),
+            notify: Notify::new(),
+        }
+    }
+
+    /// Every call but `commits_left` commits fails so from now on.
+    pub(crate) fn fail(&self, failure: StoreError, commits_left: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.failure = Some(failure);
+        state.commits_left = commits_left;
+    }
+
+    /// Changes a table behind the engine's back.
+    pub(crate) fn alter(&self, name: &str, change: impl FnOnce(&mut Table)) {
+        let mut state = self.state.lock().unwrap();
+        change(state.tables.values_mut().find(|table| table.core.name == name).unwrap());
+    }
+
+    /// How many items there are in all tables.
+    pub(crate) fn items(&self) -> usize {
+        self.state.lock().unwrap().items.len()
+    }
+}
+
+impl State {
+    fn catalog(&self) -> Catalog {
+        self.tables.values().cloned().collect()
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    fn set(&mut self, id: TableId, aspect: Aspect, own: &Region) {
+        if let Aspect::Core(core) = aspect {
+            let table = Table {
+                id,
+                core,
+                throughput: Throughput::OnDemand,
+                stream: None,
+                global_indexes: BTreeMap::new(),
+                replicas: BTreeMap::new(),
+                local: beringia_store::LocalSettings::default(),
+                held: true,
+                joined: true,
+                size: Arc::new(TableSize::default()),
+            };
+            self.tables.insert(id, table);
+            return;
+        }
+        let table = self.tables.get_mut(&id).unwrap();
+        match aspect {
+            Aspect::Core(_) => unreachable!(),
+            Aspect::Throughput(throughput) => table.throughput = throughput,
+            Aspect::Stream(stream) => table.stream = stream,
+            Aspect::GlobalIndex { name, index } => {
+                table.global_indexes.insert(name, (index, IndexState::Active));
+            }
+            Aspect::Replica { region, replica } => {
+                let active = Replica {
+                    status: ReplicaStatus::Active,
+                    since_ms: 0,
+                };
+                table.replicas.entry(own.clone()).or_insert(active);
+                table.replicas.insert(region, replica);
+            }
+            Aspect::Local(local) => table.local = local,
+        }
+    }
+
+    fn edit(&mut self, edit: Edit, own: &Region) {
+        match edit {
+            Edit::Set { table, aspect } => self.set(table, aspect, own),
+            Edit::Remove { table, aspect } => {
+                let table = self.tables.get_mut(&table).unwrap();
+                match aspect {
+                    AspectName::GlobalIndex(name) => drop(table.global_indexes.remove(&name)),
+                    AspectName::Replica(region) => drop(table.replicas.remove(&region)),
+                    other => panic!("the engine does not remove {other:?}"),
+                }
+            }
+            Edit::Drop { table } => {
+                self.tables.remove(&table);
+                self.items.retain(|(of, _), _| *of != table);
+            }
+        }
+    }
+
+    /// Rows of a table or index in key order.
+    fn rows(&self, read: &RangeRead) -> Result<Vec<Row>, StoreError> {
+        let table = self
+            .tables
+            .get(&read.table)
+            .ok_or(StoreError::UnknownTable(read.table))?;
+        let keys = table.keys_of(read.index.as_deref()).unwrap();
+        let mut rows: Vec<Row> = Vec::new();
+        for ((of, base), (version, item)) in &self.items {
+            let key = match read.index {
+                None => Some(base.clone()),
+                Some(_) => keys.index_key_of(item, base).ok(),
+            };
+            if let Some(key) = key.filter(|_| *of == read.table) {
+                rows.push(Row {
+                    key,
+                    version: version.clone(),
+                    item: item.clone(),
+                });
+            }
+        }
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::new(self.state.lock().unwrap().catalog())
+    }
+
+    fn catalog_changed(&self) -> &Notify {
+        &self.notify
+    }
+
+    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+        let mut state = self.state.lock().unwrap();
+        if state.commits_left == 0 {
+            state.check()?;
+        } else {
+            state.commits_left -= 1;
+        }
+        let mut decided = Vec::new();
+        let mut refusals = Vec::new();
+        for mut write in unit {
+            if !state.tables.contains_key(&write.table) {
+                return Err(StoreError::UnknownTable(write.table).into());
+            }
+            let place = (write.table, write.key.clone());
+            let current = state
+                .items
+                .get(&place)
+                .map(|(_, item)| item.clone())
+                .filter(|_| write.change.needs_current());
+            match write.change.decide(current.as_ref()) {
+                Ok(effect) => {
+                    refusals.push(None);
+                    decided.push((place, current, effect));
+                }
+                Err(refusal) => refusals.push(Some((refusal, current))),
+            }
+        }
+        if refusals.iter().any(Option::is_some) {
+            return Err(CommitError::Refused(refusals));
+        }
+        let mut outcomes = Vec::new();
+        for (place, before, effect) in decided {
+            state.sequence += 1;
+            let version = Version {
+                time: HybridTime::default(),
+                origin: self.region.clone(),
+                sequence: state.sequence,
+            };
+            outcomes.push(match effect {
+                Effect::Put(item) => {
+                    state.items.insert(place, (version.clone(), item.clone()));
+                    Outcome {
+                        before,
+                        after: Some(item),
+                        version: Some(version),
+                    }
+                }
+                Effect::Delete => {
+                    let gone = state.items.remove(&place);
+                    Outcome {
+                        before,
+                        after: None,
+                        version: gone.map(|_| version),
+                    }
+                }
+                Effect::Keep => Outcome {
+                    before,
+                    after: None,
+                    version: None,
+                },
+            });
+        }
+        Ok(outcomes)
+    }
+
+    async fn change_schema(&self, change: SchemaChange) -> Result<Arc<Catalog>, SchemaError> {
+        let mut state = self.state.lock().unwrap();
+        state.check()?;
+        for edit in change(&state.catalog()).map_err(SchemaError::Refused)? {
+            state.edit(edit, &self.region);
+        }
+        Ok(Arc::new(state.catalog()))
+    }
+
+    async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError> {
+        let state = self.state.lock().unwrap();
+        state.check()?;
+        Ok(state.items.get(&(table, key.clone())).cloned())
+    }
+
+    async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
+        let state = self.state.lock().unwrap();
+        state.check()?;
+        Ok(keys.iter().map(|place| state.items.get(place).cloned()).collect())
+    }
+
+    async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
+        let state = self.state.lock().unwrap();
+        state.check()?;
+        let mut rows = state.rows(&read)?;
+        rows.retain(|row| {
+            let key = row.key.0.as_ref();
+            let after = match &read.from {
+                Bound::Included(from) => key >= from.as_slice(),
+                Bound::Excluded(from) => key > from.as_slice(),
+                Bound::Unbounded => true,
+            };
+            let before = match &read.to {
+                Bound::Included(to) => key <= to.as_slice(),
+                Bound::Excluded(to) => key < to.as_slice(),
+                Bound::Unbounded => true,
+            };
+            after && before
+        });
+        if read.reverse {
+            rows.reverse();
+        }
+        let mut page = RangePage::default();
+        let mut bytes = 0;
+        for row in rows {
+            bytes += item_size(&row.item);
+            page.rows.push(row);
+            if page.rows.len() >= read.max_rows || bytes >= read.max_bytes {
+                page.limited = true;
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    async fn close(&self) {}
+
+    // Nothing below is the engine's business.
+
+    async fn apply(&self, _: RemoteBatch) -> Result<Applied, StoreError> {
+        Err(StoreError::Closed)
+    }
+    fn log_appended(&self) -> &Notify {
+        &self.notify
+    }
+    async fn log_position(&self, _: &LogFilter) -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn read_log(&self, _: LogPosition, _: &LogFilter, _: usize) -> Result<LogPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn backlog(&self, _: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {
+        Err(StoreError::Closed)
+    }
+    fn vectors(&self) -> BTreeMap<TableId, VersionVector> {
+        BTreeMap::new()
+    }
+    async fn digest(&self, _: TableId) -> Result<TableDigest, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn verify_range(&self, _: TableId, _: u16) -> Result<bool, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn raw_rows(&self, _: TableId, _: u16, _: Option<KeyBytes>, _: usize) -> Result<Vec<RawRow>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn mutations_of(&self, _: TableId, _: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn conflicts(&self, _: Option<TableId>, _: u64, _: usize) -> Result<Vec<Conflict>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn explain(&self, _: TableId, _: &KeyBytes) -> Result<Option<Explained>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn forget(&self, _: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Result<(), StoreError> {
+        Err(StoreError::Closed)
+    }
+}

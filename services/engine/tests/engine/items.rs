@@ -1,0 +1,620 @@
+//! PutItem, GetItem, UpdateItem and DeleteItem.
+
+use beringia_engine::{
+    ApiError,
+    api::{
+        DeleteItemInput, GetItemInput, PutItemInput, ReturnValues, ReturnValuesOnConditionCheckFailure, UpdateItemInput,
+    },
+};
+use beringia_item::{AttributeValue, Item};
+use beringia_store::{Replica, ReplicaStatus, StoreError};
+use bytes::Bytes;
+
+use crate::support::{Harness, item, n, names, refused, region, s, text, values};
+
+fn put(item: Item) -> PutItemInput {
+    PutItemInput {
+        table_name: "simple".to_owned(),
+        item,
+        ..PutItemInput::default()
+    }
+}
+
+fn update(expression: &str) -> UpdateItemInput {
+    UpdateItemInput {
+        table_name: "simple".to_owned(),
+        key: item([("p", s("a"))]),
+        update_expression: text(expression),
+        ..UpdateItemInput::default()
+    }
+}
+
+fn delete() -> DeleteItemInput {
+    DeleteItemInput {
+        table_name: "simple".to_owned(),
+        key: item([("p", s("a"))]),
+        ..DeleteItemInput::default()
+    }
+}
+
+fn get(key: Item) -> GetItemInput {
+    GetItemInput {
+        table_name: "simple".to_owned(),
+        key,
+        ..GetItemInput::default()
+    }
+}
+
+#[tokio::test]
+async fn what_was_put_is_got_and_what_was_not_is_absent() {
+    let harness = Harness::with_simple().await;
+    let stored = item([("p", s("a")), ("x", n(1))]);
+    harness.put("simple", stored.clone()).await;
+    assert_eq!(harness.get("simple", item([("p", s("a"))])).await, Some(stored));
+    assert_eq!(harness.get("simple", item([("p", s("b"))])).await, None);
+}
+
+#[tokio::test]
+async fn a_projection_returns_only_what_it_names() {
+    let harness = Harness::with_simple().await;
+    harness
+        .put("simple", item([("p", s("a")), ("x", n(1)), ("y", n(2))]))
+        .await;
+    let input = GetItemInput {
+        projection_expression: text("#x"),
+        expression_attribute_names: names([("#x", "x")]),
+        ..get(item([("p", s("a"))]))
+    };
+    assert_eq!(
+        harness.engine.get_item(input).await.unwrap().item,
+        Some(item([("x", n(1))]))
+    );
+}
+
+#[tokio::test]
+async fn put_returns_the_old_item_only_when_asked_and_only_where_there_was_one() {
+    let harness = Harness::with_simple().await;
+    let first = item([("p", s("a")), ("x", n(1))]);
+    let asking = |item| PutItemInput {
+        return_values: ReturnValues::AllOld,
+        ..put(item)
+    };
+    assert_eq!(
+        harness.engine.put_item(asking(first.clone())).await.unwrap().attributes,
+        None
+    );
+    assert_eq!(
+        harness
+            .engine
+            .put_item(asking(item([("p", s("a"))])))
+            .await
+            .unwrap()
+            .attributes,
+        Some(first.clone())
+    );
+    assert_eq!(harness.engine.put_item(put(first)).await.unwrap().attributes, None);
+}
+
+#[tokio::test]
+async fn items_that_do_not_fit_their_table_are_refused_with_dynamodbs_words() {
+    let harness = Harness::with_simple().await;
+    let invalid = "One or more parameter values were invalid:";
+    let cases: [(Item, String); 7] = [
+        (item([("x", n(1))]), format!("{invalid} Missing the key p in the item")),
+        (item([("p", n(1))]), format!("{invalid} Type mismatch for key p expected: S actual: N")),
+        (
+            item([("p", s(""))]),
+            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string \
+             value. Key: p"
+                .to_owned(),
+        ),
+        (
+            item([("p", s(&"x".repeat(2049)))]),
+            format!("{invalid} Size of hashkey has exceeded the maximum size limit of2048 bytes"),
+        ),
+        (
+            item([("p", s("a")), ("x", s(&"x".repeat(400 * 1024)))]),
+            "Item size has exceeded the maximum allowed size".to_owned(),
+        ),
+        (item([("p", s("a")), ("", n(1))]), format!("{invalid} Empty attribute name")),
+        (
+            item([("p", s("a")), (&"n".repeat(65_536), n(1))]),
+            format!("{invalid} Attribute name is too large, must be less than 65536 bytes"),
+        ),
+    ];
+    for (item, message) in cases {
+        assert_eq!(refused(harness.engine.put_item(put(item)).await), message);
+    }
+    let largest = "x".repeat(400 * 1024 - "p".len() - "a".len() - "x".len());
+    harness.put("simple", item([("p", s("a")), ("x", s(&largest))])).await;
+}
+
+#[tokio::test]
+async fn attributes_that_are_keys_of_indexes_must_be_fit_for_them() {
+    let harness = Harness::with_music().await;
+    let song = |genre| item([("artist", s("a")), ("song", s("b")), ("genre", genre)]);
+    let put = |item| PutItemInput {
+        table_name: "music".to_owned(),
+        item,
+        ..PutItemInput::default()
+    };
+    let cases = [
+        (
+            song(n(1)),
+            "One or more parameter values were invalid: Type mismatch for Index Key genre Expected: S Actual: N IndexName: by-genre",
+        ),
+        (
+            song(AttributeValue::Null),
+            "One or more parameter values were invalid: Type mismatch for Index Key genre Expected: S Actual: NULL IndexName: \
+             by-genre",
+        ),
+        (
+            song(s("")),
+            "One or more parameter values are not valid. A value specified for a secondary index key is not supported. The \
+             AttributeValue for a key attribute cannot contain an empty string value. IndexName: by-genre, IndexKey: genre",
+        ),
+        (
+            song(s(&"x".repeat(2049))),
+            "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes",
+        ),
+        (
+            item([("artist", s("a")), ("song", s("b")), ("label", s(&"x".repeat(1025)))]),
+            "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes",
+        ),
+    ];
+    for (item, message) in cases {
+        assert_eq!(refused(harness.engine.put_item(put(item)).await), message);
+    }
+    harness.put("music", item([("artist", s("a")), ("song", s("b"))])).await;
+}
+
+#[tokio::test]
+async fn a_key_must_be_exactly_the_tables() {
+    let harness = Harness::with_simple().await;
+    let mismatch = "The provided key element does not match the schema";
+    for key in [
+        Item::new(),
+        item([("q", s("a"))]),
+        item([("p", n(1))]),
+        item([("p", s("a")), ("x", n(1))]),
+    ] {
+        assert_eq!(refused(harness.engine.get_item(get(key.clone())).await), mismatch);
+        assert_eq!(
+            refused(
+                harness
+                    .engine
+                    .delete_item(DeleteItemInput {
+                        key: key.clone(),
+                        ..delete()
+                    })
+                    .await
+            ),
+            mismatch
+        );
+        assert_eq!(
+            refused(
+                harness
+                    .engine
+                    .update_item(UpdateItemInput {
+                        key,
+                        ..update("SET x = p")
+                    })
+                    .await
+            ),
+            mismatch
+        );
+    }
+    let empty = refused(harness.engine.get_item(get(item([("p", s(""))]))).await);
+    assert!(
+        empty.ends_with("cannot contain an empty string value. Key: p"),
+        "{empty}"
+    );
+}
+
+#[tokio::test]
+async fn keys_of_all_three_types_find_their_items() {
+    use crate::support::{definition, hash, simple};
+    use beringia_engine::api::ScalarAttributeType as Type;
+    let harness = Harness::new();
+    for (name, kind, value, empty) in [
+        ("string", Type::S, s("x"), Some(s(""))),
+        ("number", Type::N, n(-5), None),
+        (
+            "binary",
+            Type::B,
+            AttributeValue::B(Bytes::from_static(&[0, 255])),
+            Some(AttributeValue::B(Bytes::new())),
+        ),
+    ] {
+        let mut table = simple();
+        name.clone_into(&mut table.table_name);
+        table.attribute_definitions = vec![definition("k", kind)];
+        table.key_schema = vec![hash("k")];
+        harness.engine.create_table(table).await.unwrap();
+        harness.put(name, item([("k", value.clone())])).await;
+        assert!(harness.get(name, item([("k", value)])).await.is_some());
+        if let Some(empty) = empty {
+            let input = GetItemInput {
+                table_name: name.to_owned(),
+                ..get(item([("k", empty)]))
+            };
+            assert!(refused(harness.engine.get_item(input).await).contains("empty"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_condition_decides_on_the_item_as_it_is() {
+    let harness = Harness::with_simple().await;
+    let first = item([("p", s("a")), ("x", n(1))]);
+    let unless_there = |item| PutItemInput {
+        condition_expression: text("attribute_not_exists(p)"),
+        ..put(item)
+    };
+    harness.engine.put_item(unless_there(first.clone())).await.unwrap();
+    let again = harness.engine.put_item(unless_there(item([("p", s("a"))]))).await;
+    assert_eq!(again, Err(ApiError::ConditionalCheckFailed { item: None }));
+    assert_eq!(harness.get("simple", item([("p", s("a"))])).await, Some(first.clone()));
+
+    let asking = PutItemInput {
+        return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure::AllOld,
+        ..unless_there(item([("p", s("a"))]))
+    };
+    assert_eq!(
+        harness.engine.put_item(asking).await,
+        Err(ApiError::ConditionalCheckFailed { item: Some(first) })
+    );
+
+    let delete_if = |x| DeleteItemInput {
+        condition_expression: text("x = :x"),
+        expression_attribute_values: values([(":x", n(x))]),
+        ..delete()
+    };
+    let failed = harness.engine.delete_item(delete_if(2)).await;
+    assert_eq!(failed, Err(ApiError::ConditionalCheckFailed { item: None }));
+    harness.engine.delete_item(delete_if(1)).await.unwrap();
+    assert_eq!(harness.get("simple", item([("p", s("a"))])).await, None);
+}
+
+#[tokio::test]
+async fn delete_returns_the_old_item_when_asked_and_accepts_that_there_is_none() {
+    let harness = Harness::with_simple().await;
+    let stored = item([("p", s("a")), ("x", n(1))]);
+    harness.put("simple", stored.clone()).await;
+    let asking = || DeleteItemInput {
+        return_values: ReturnValues::AllOld,
+        ..delete()
+    };
+    assert_eq!(
+        harness.engine.delete_item(asking()).await.unwrap().attributes,
+        Some(stored)
+    );
+    assert_eq!(harness.engine.delete_item(asking()).await.unwrap().attributes, None);
+}
+
+#[tokio::test]
+async fn only_updates_return_new_or_updated_values() {
+    let harness = Harness::with_simple().await;
+    for return_values in [ReturnValues::AllNew, ReturnValues::UpdatedOld, ReturnValues::UpdatedNew] {
+        let message = "ReturnValues can only be ALL_OLD or NONE";
+        let input = PutItemInput {
+            return_values,
+            ..put(item([("p", s("a"))]))
+        };
+        assert_eq!(refused(harness.engine.put_item(input).await), message);
+        assert_eq!(
+            refused(
+                harness
+                    .engine
+                    .delete_item(DeleteItemInput {
+                        return_values,
+                        ..delete()
+                    })
+                    .await
+            ),
+            message
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_update_makes_the_item_where_there_is_none() {
+    let harness = Harness::with_simple().await;
+    let input = UpdateItemInput {
+        expression_attribute_values: values([(":one", n(1))]),
+        ..update("ADD x :one")
+    };
+    harness.engine.update_item(input.clone()).await.unwrap();
+    harness.engine.update_item(input).await.unwrap();
+    assert_eq!(
+        harness.get("simple", item([("p", s("a"))])).await,
+        Some(item([("p", s("a")), ("x", n(2))]))
+    );
+
+    let bare = UpdateItemInput {
+        update_expression: None,
+        key: item([("p", s("b"))]),
+        ..update("")
+    };
+    harness.engine.update_item(bare.clone()).await.unwrap();
+    assert_eq!(
+        harness.get("simple", item([("p", s("b"))])).await,
+        Some(item([("p", s("b"))]))
+    );
+    let again = UpdateItemInput {
+        return_values: ReturnValues::AllNew,
+        ..bare
+    };
+    let answer = harness.engine.update_item(again).await.unwrap();
+    assert_eq!(
+        answer.attributes,
+        Some(item([("p", s("b"))])),
+        "an update without an expression keeps the item"
+    );
+}
+
+#[tokio::test]
+async fn an_update_returns_what_return_values_asks_for() {
+    let before = item([("p", s("a")), ("x", n(1)), ("y", n(5))]);
+    let after = item([("p", s("a")), ("x", n(2)), ("y", n(5)), ("z", n(9))]);
+    let cases = [
+        (ReturnValues::None, None),
+        (ReturnValues::AllOld, Some(before.clone())),
+        (ReturnValues::AllNew, Some(after)),
+        (ReturnValues::UpdatedOld, Some(item([("x", n(1))]))),
+        (ReturnValues::UpdatedNew, Some(item([("x", n(2)), ("z", n(9))]))),
+    ];
+    for (return_values, expected) in cases {
+        let harness = Harness::with_simple().await;
+        harness.put("simple", before.clone()).await;
+        let input = UpdateItemInput {
+            expression_attribute_values: values([(":x", n(2)), (":z", n(9))]),
+            return_values,
+            ..update("SET x = :x, z = :z")
+        };
+        assert_eq!(
+            harness.engine.update_item(input).await.unwrap().attributes,
+            expected,
+            "{return_values:?}"
+        );
+    }
+    let harness = Harness::with_simple().await;
+    let input = UpdateItemInput {
+        return_values: ReturnValues::UpdatedOld,
+        ..update("REMOVE x")
+    };
+    assert_eq!(
+        harness.engine.update_item(input).await.unwrap().attributes,
+        None,
+        "nothing was there"
+    );
+}
+
+#[tokio::test]
+async fn updates_that_cannot_be_carried_out_are_refused_and_change_nothing() {
+    let harness = Harness::with_simple().await;
+    let stored = item([("p", s("a")), ("x", s("text"))]);
+    harness.put("simple", stored.clone()).await;
+    let large = s(&"x".repeat(300 * 1024));
+    let cases = [
+        (
+            update("SET p = :v"),
+            values([(":v", s("b"))]),
+            "Cannot update attribute p. This attribute is part of the key",
+        ),
+        (
+            update("REMOVE p"),
+            None,
+            "Cannot update attribute p. This attribute is part of the key",
+        ),
+        (
+            update("SET x = x + :v"),
+            values([(":v", n(1))]),
+            "An operand in the update expression has an incorrect data type",
+        ),
+        (
+            update("SET y = z"),
+            None,
+            "The provided expression refers to an attribute that does not exist in the item",
+        ),
+        (
+            update("SET y = :v, z = :v"),
+            values([(":v", large)]),
+            "Item size to update has exceeded the maximum allowed size",
+        ),
+        (update("SET y = "), None, "Invalid UpdateExpression"),
+    ];
+    for (input, expression_attribute_values, message) in cases {
+        let shown = input.update_expression.clone();
+        let input = UpdateItemInput {
+            expression_attribute_values,
+            ..input
+        };
+        let refused = refused(harness.engine.update_item(input).await);
+        assert!(refused.contains(message), "{shown:?}: {refused}");
+    }
+    assert_eq!(harness.get("simple", item([("p", s("a"))])).await, Some(stored));
+}
+
+#[tokio::test]
+async fn an_update_that_nests_too_deep_is_refused() {
+    let harness = Harness::with_simple().await;
+    let nested = |levels| (0..levels).fold(n(1), |inner, _| AttributeValue::M(item([("m", inner)])));
+    harness
+        .put("simple", item([("p", s("a")), ("d", AttributeValue::M(Item::new()))]))
+        .await;
+    let set = |levels| UpdateItemInput {
+        expression_attribute_values: values([(":v", nested(levels))]),
+        ..update("SET d.e = :v")
+    };
+    harness.engine.update_item(set(30)).await.unwrap();
+    let message = refused(harness.engine.update_item(set(31)).await);
+    assert!(
+        message.contains("Nesting Levels have exceeded supported limits"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn an_update_must_leave_index_keys_fit_but_only_those_it_writes() {
+    let harness = Harness::with_music().await;
+    let key = item([("artist", s("a")), ("song", s("b"))]);
+    let update = |expression: &str, value| UpdateItemInput {
+        table_name: "music".to_owned(),
+        key: key.clone(),
+        update_expression: text(expression),
+        expression_attribute_values: values([(":v", value)]),
+        ..UpdateItemInput::default()
+    };
+    harness
+        .engine
+        .update_item(update("SET genre = :v", s("jazz")))
+        .await
+        .unwrap();
+    let message = refused(harness.engine.update_item(update("SET genre = :v", n(1))).await);
+    assert!(
+        message.contains("Type mismatch for Index Key genre Expected: S Actual: N"),
+        "{message}"
+    );
+    let message = refused(harness.engine.update_item(update("SET genre = :v", s(""))).await);
+    assert!(message.contains("empty string value"), "{message}");
+
+    // An attribute that is older than its index.
+    let mut indexes = Default::default();
+    harness
+        .store
+        .alter("music", |table| indexes = std::mem::take(&mut table.global_indexes));
+    harness
+        .engine
+        .update_item(update("SET genre = :v", n(1)))
+        .await
+        .unwrap();
+    harness.store.alter("music", |table| table.global_indexes = indexes);
+    harness
+        .engine
+        .update_item(update("SET title = :v", s("t")))
+        .await
+        .unwrap();
+    assert!(
+        harness
+            .engine
+            .update_item(update("SET genre = :v", n(2)))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn placeholders_without_expressions_and_unused_ones_are_refused() {
+    let harness = Harness::with_simple().await;
+    let plain = put(item([("p", s("a"))]));
+    let with_names = PutItemInput {
+        expression_attribute_names: names([("#a", "a")]),
+        ..plain.clone()
+    };
+    assert_eq!(
+        refused(harness.engine.put_item(with_names).await),
+        "ExpressionAttributeNames can only be specified when using expressions"
+    );
+    let with_values = PutItemInput {
+        expression_attribute_values: values([(":a", n(1))]),
+        ..plain.clone()
+    };
+    assert_eq!(
+        refused(harness.engine.put_item(with_values).await),
+        "ExpressionAttributeValues can only be specified when using expressions: ConditionExpression is null"
+    );
+    let update = UpdateItemInput {
+        update_expression: None,
+        expression_attribute_values: values([(":a", n(1))]),
+        ..update("")
+    };
+    assert_eq!(
+        refused(harness.engine.update_item(update).await),
+        "ExpressionAttributeValues can only be specified when using expressions: UpdateExpression and ConditionExpression are null"
+    );
+    let unused = PutItemInput {
+        condition_expression: text("attribute_not_exists(p)"),
+        expression_attribute_values: values([(":a", n(1))]),
+        ..plain
+    };
+    let message = refused(harness.engine.put_item(unused).await);
+    assert!(message.contains("unused in expressions: keys: {:a}"), "{message}");
+}
+
+#[tokio::test]
+async fn tables_that_are_not_there_or_not_ready_are_not_found() {
+    let harness = Harness::with_simple().await;
+    let not_found = Err(ApiError::ResourceNotFound("Requested resource not found".to_owned()));
+    let missing = GetItemInput {
+        table_name: "missing".to_owned(),
+        ..get(item([("p", s("a"))]))
+    };
+    assert_eq!(harness.engine.get_item(missing).await, not_found);
+
+    let replica = |status| Replica { status, since_ms: 0 };
+    let get = || get(item([("p", s("a"))]));
+    harness.store.alter("simple", |table| {
+        let creating = ReplicaStatus::Creating {
+            from: region("eu-west-1"),
+        };
+        table.replicas.insert(region("us-east-1"), replica(creating));
+    });
+    assert_eq!(harness.engine.get_item(get()).await, not_found, "still being filled");
+    harness.store.alter("simple", |table| {
+        table
+            .replicas
+            .insert(region("us-east-1"), replica(ReplicaStatus::Active));
+    });
+    assert!(harness.engine.get_item(get()).await.is_ok());
+    harness.store.alter("simple", |table| table.joined = false);
+    assert_eq!(harness.engine.get_item(get()).await, not_found, "lost its disk");
+    harness.store.alter("simple", |table| {
+        table.joined = true;
+        table
+            .replicas
+            .insert(region("us-east-1"), replica(ReplicaStatus::Deleting));
+    });
+    assert_eq!(harness.engine.get_item(get()).await, not_found, "on its way out");
+}
+
+#[tokio::test]
+async fn a_table_can_be_named_by_its_arn() {
+    let harness = Harness::with_simple().await;
+    harness
+        .put(
+            "arn:aws:dynamodb:us-east-1:000000000000:table/simple",
+            item([("p", s("a"))]),
+        )
+        .await;
+    assert!(harness.get("simple", item([("p", s("a"))])).await.is_some());
+    let elsewhere = GetItemInput {
+        table_name: "arn:aws:dynamodb:eu-west-1:000000000000:table/simple".to_owned(),
+        ..get(item([("p", s("a"))]))
+    };
+    assert!(refused(harness.engine.get_item(elsewhere).await).contains("Invalid AWS region"));
+}
+
+#[tokio::test]
+async fn a_malformed_table_name_is_a_validation_error() {
+    let harness = Harness::new();
+    for name in ["", "ab", "no spaces", "$transaction-tokens", &"n".repeat(256)] {
+        let input = GetItemInput {
+            table_name: name.to_owned(),
+            ..get(item([("p", s("a"))]))
+        };
+        assert!(refused(harness.engine.get_item(input).await).contains("'tableName' failed to satisfy constraint"));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_an_internal_error_and_one_that_closes_is_unavailable() {
+    let harness = Harness::with_simple().await;
+    harness.store.fail(StoreError::DiskFull("full".to_owned()), 0);
+    let error = harness.engine.put_item(put(item([("p", s("a"))]))).await.unwrap_err();
+    assert_eq!((error.name(), error.http_status()), ("InternalServerError", 500));
+    assert!(error.to_string().contains("no space is left"), "{error}");
+    harness.store.fail(StoreError::Closed, 0);
+    let error = harness.engine.put_item(put(item([("p", s("a"))]))).await.unwrap_err();
+    assert_eq!((error.name(), error.http_status()), ("ServiceUnavailable", 503));
+}

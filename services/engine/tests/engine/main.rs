@@ -1,0 +1,13 @@
+//! The engine's operations, from request to answer.
+#![expect(clippy::unwrap_used, reason = "in a test that is how it fails")]
+
+mod batch;
+mod capacity;
+mod create_table;
+mod fake;
+mod items;
+mod page;
+mod support;
+mod table;
+mod transact;
+mod update_table;

@@ -1,0 +1,214 @@
+//! What the tests of all operations share: an engine on a store, and short ways to write items and requests.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beringia_clock::{ManualClock, SeededRandomness};
+use beringia_engine::{
+    ApiError, Engine,
+    api::{
+        AttributeDefinition, BillingMode, CreateTableInput, GetItemInput, GlobalSecondaryIndex, KeyRole,
+        KeySchemaElement, LocalSecondaryIndex, ProjectionSpecification, ProjectionType, PutItemInput,
+        ScalarAttributeType,
+    },
+};
+use beringia_item::{AttributeValue, Item, Region};
+
+use crate::fake::FakeStore;
+
+/// When the tests begin, ms since the epoch.
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
+
+/// A region under test: `us-east-1`, of three.
+pub(crate) struct Harness {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<FakeStore>,
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    Region::new(name).unwrap()
+}
+
+impl Harness {
+    pub(crate) fn new() -> Self {
+        let store = Arc::new(FakeStore::new(region("us-east-1")));
+        let clock = Arc::new(ManualClock::new(NOW_MS));
+        let regions = ["us-east-1", "eu-west-1", "ap-northeast-1"].map(region);
+        let randomness = Arc::new(SeededRandomness::new(7));
+        Self {
+            engine: Engine::new(store.clone(), clock.clone(), randomness, regions),
+            store,
+            clock,
+        }
+    }
+
+    /// With a table `music` of [`music`].
+    pub(crate) async fn with_music() -> Self {
+        let harness = Self::new();
+        harness.engine.create_table(music()).await.unwrap();
+        harness
+    }
+
+    /// With a table `simple` that has only the partition key `p`.
+    pub(crate) async fn with_simple() -> Self {
+        let harness = Self::new();
+        harness.engine.create_table(simple()).await.unwrap();
+        harness
+    }
+
+    pub(crate) async fn put(&self, table: &str, item: Item) {
+        let input = PutItemInput {
+            table_name: table.to_owned(),
+            item,
+            ..PutItemInput::default()
+        };
+        self.engine.put_item(input).await.unwrap();
+    }
+
+    pub(crate) async fn get(&self, table: &str, key: Item) -> Option<Item> {
+        let input = GetItemInput {
+            table_name: table.to_owned(),
+            key,
+            ..GetItemInput::default()
+        };
+        self.engine.get_item(input).await.unwrap().item
+    }
+}
+
+pub(crate) fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+pub(crate) fn n(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string().parse().unwrap())
+}
+
+pub(crate) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// `:values`.
+pub(crate) fn values<const N: usize>(values: [(&str, AttributeValue); N]) -> Option<BTreeMap<String, AttributeValue>> {
+    Some(item(values))
+}
+
+/// `#names`.
+pub(crate) fn names<const N: usize>(names: [(&str, &str); N]) -> Option<BTreeMap<String, String>> {
+    Some(
+        names
+            .into_iter()
+            .map(|(name, meaning)| (name.to_owned(), meaning.to_owned()))
+            .collect(),
+    )
+}
+
+pub(crate) fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+pub(crate) fn definition(name: &str, attribute_type: ScalarAttributeType) -> AttributeDefinition {
+    AttributeDefinition {
+        attribute_name: name.to_owned(),
+        attribute_type,
+    }
+}
+
+pub(crate) fn hash(name: &str) -> KeySchemaElement {
+    KeySchemaElement {
+        attribute_name: name.to_owned(),
+        key_type: KeyRole::Hash,
+    }
+}
+
+pub(crate) fn range(name: &str) -> KeySchemaElement {
+    KeySchemaElement {
+        attribute_name: name.to_owned(),
+        key_type: KeyRole::Range,
+    }
+}
+
+pub(crate) fn projection(projection_type: ProjectionType, names: &[&str]) -> ProjectionSpecification {
+    let non_key_attributes = (!names.is_empty()).then(|| names.iter().map(|name| (*name).to_owned()).collect());
+    ProjectionSpecification {
+        projection_type: Some(projection_type),
+        non_key_attributes,
+    }
+}
+
+pub(crate) fn global(
+    name: &str,
+    key_schema: Vec<KeySchemaElement>,
+    projection: ProjectionSpecification,
+) -> GlobalSecondaryIndex {
+    GlobalSecondaryIndex {
+        index_name: name.to_owned(),
+        key_schema,
+        projection,
+        provisioned_throughput: None,
+    }
+}
+
+pub(crate) fn simple() -> CreateTableInput {
+    CreateTableInput {
+        table_name: "simple".to_owned(),
+        attribute_definitions: vec![definition("p", ScalarAttributeType::S)],
+        key_schema: vec![hash("p")],
+        billing_mode: Some(BillingMode::PayPerRequest),
+        ..CreateTableInput::default()
+    }
+}
+
+/// Artist and song; by genre (keys), by year (title included), and locally by length (everything) and label (keys).
+pub(crate) fn music() -> CreateTableInput {
+    CreateTableInput {
+        table_name: "music".to_owned(),
+        attribute_definitions: vec![
+            definition("artist", ScalarAttributeType::S),
+            definition("song", ScalarAttributeType::S),
+            definition("genre", ScalarAttributeType::S),
+            definition("year", ScalarAttributeType::N),
+            definition("length", ScalarAttributeType::N),
+            definition("label", ScalarAttributeType::S),
+        ],
+        key_schema: vec![hash("artist"), range("song")],
+        global_secondary_indexes: Some(vec![
+            global(
+                "by-genre",
+                vec![hash("genre")],
+                projection(ProjectionType::KeysOnly, &[]),
+            ),
+            global(
+                "by-year",
+                vec![hash("genre"), range("year")],
+                projection(ProjectionType::Include, &["title"]),
+            ),
+            global("by-song", vec![hash("song")], projection(ProjectionType::All, &[])),
+        ]),
+        local_secondary_indexes: Some(vec![
+            LocalSecondaryIndex {
+                index_name: "by-length".to_owned(),
+                key_schema: vec![hash("artist"), range("length")],
+                projection: projection(ProjectionType::All, &[]),
+            },
+            LocalSecondaryIndex {
+                index_name: "by-label".to_owned(),
+                key_schema: vec![hash("artist"), range("label")],
+                projection: projection(ProjectionType::KeysOnly, &[]),
+            },
+        ]),
+        billing_mode: Some(BillingMode::PayPerRequest),
+        ..CreateTableInput::default()
+    }
+}
+
+/// The message of a ValidationException.
+#[track_caller]
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ApiError>) -> String {
+    match result {
+        Err(ApiError::Validation(message)) => message,
+        other => panic!("expected a ValidationException, got {other:?}"),
+    }
+}

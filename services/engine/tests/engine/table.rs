@@ -1,0 +1,189 @@
+//! DescribeTable, ListTables and DeleteTable.
+
+use beringia_engine::{
+    ApiError,
+    api::{
+        CreateTableInput, DeleteTableInput, DescribeTableInput, IndexStatus, ListTablesInput, MultiRegionConsistency,
+        ReplicaStatusName, TableDescription, TableStatus, UpdateTableInput,
+    },
+};
+use beringia_item::Item;
+use beringia_store::{IndexState, Replica, ReplicaStatus};
+
+use crate::support::{Harness, item, n, refused, region, s, simple};
+
+fn named(table_name: &str) -> DescribeTableInput {
+    DescribeTableInput {
+        table_name: table_name.to_owned(),
+    }
+}
+
+fn delete(table_name: &str) -> DeleteTableInput {
+    DeleteTableInput {
+        table_name: table_name.to_owned(),
+    }
+}
+
+async fn describe(harness: &Harness, table: &str) -> TableDescription {
+    harness.engine.describe_table(named(table)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_deleted_table_is_gone_with_its_items() {
+    let harness = Harness::with_simple().await;
+    harness.put("simple", item([("p", s("a")), ("x", n(1))])).await;
+    let deleted = harness.engine.delete_table(delete("simple")).await.unwrap();
+    assert_eq!(deleted.table_status, TableStatus::Deleting);
+    let not_found = ApiError::ResourceNotFound("Requested resource not found: Table: simple not found".to_owned());
+    assert_eq!(
+        harness.engine.describe_table(named("simple")).await,
+        Err(not_found.clone())
+    );
+    assert_eq!(harness.engine.delete_table(delete("simple")).await, Err(not_found));
+    harness.engine.create_table(simple()).await.unwrap();
+    assert_eq!(harness.get("simple", item([("p", s("a"))])).await, None::<Item>);
+}
+
+#[tokio::test]
+async fn deletion_protection_protects_until_it_is_lifted() {
+    let harness = Harness::new();
+    let input = CreateTableInput {
+        deletion_protection_enabled: Some(true),
+        ..simple()
+    };
+    harness.engine.create_table(input).await.unwrap();
+    let message = refused(harness.engine.delete_table(delete("simple")).await);
+    assert!(message.contains("protected against deletion"), "{message}");
+    let lift = UpdateTableInput {
+        table_name: "simple".to_owned(),
+        deletion_protection_enabled: Some(false),
+        ..UpdateTableInput::default()
+    };
+    assert!(
+        !harness
+            .engine
+            .update_table(lift)
+            .await
+            .unwrap()
+            .deletion_protection_enabled
+    );
+    harness.engine.delete_table(delete("simple")).await.unwrap();
+}
+
+#[tokio::test]
+async fn names_are_listed_in_order_by_pages() {
+    let harness = Harness::new();
+    for name in ["delta", "alpha", "charlie", "bravo"] {
+        harness
+            .engine
+            .create_table(CreateTableInput {
+                table_name: name.to_owned(),
+                ..simple()
+            })
+            .await
+            .unwrap();
+    }
+    let list = |start: Option<&str>, limit| ListTablesInput {
+        exclusive_start_table_name: start.map(str::to_owned),
+        limit,
+    };
+    let all = harness.engine.list_tables(list(None, None)).await.unwrap();
+    assert_eq!(all.table_names, ["alpha", "bravo", "charlie", "delta"]);
+    assert_eq!(all.last_evaluated_table_name, None);
+    let first = harness.engine.list_tables(list(None, Some(3))).await.unwrap();
+    assert_eq!(first.last_evaluated_table_name.as_deref(), Some("charlie"));
+    let rest = harness
+        .engine
+        .list_tables(list(Some("charlie"), Some(3)))
+        .await
+        .unwrap();
+    assert_eq!(
+        (rest.table_names, rest.last_evaluated_table_name),
+        (vec!["delta".to_owned()], None)
+    );
+    let exact = harness.engine.list_tables(list(None, Some(4))).await.unwrap();
+    assert_eq!(exact.last_evaluated_table_name, None);
+    for limit in [0, 101] {
+        assert!(refused(harness.engine.list_tables(list(None, Some(limit))).await).contains("'limit'"));
+    }
+}
+
+#[tokio::test]
+async fn the_status_follows_from_what_goes_on() {
+    let harness = Harness::with_music().await;
+    harness.store.alter("music", |table| {
+        table.global_indexes.get_mut("by-genre").unwrap().1 = IndexState::Backfilling;
+    });
+    let described = describe(&harness, "music").await;
+    assert_eq!(described.table_status, TableStatus::Updating);
+    let index = &described.global_secondary_indexes.unwrap()[0];
+    assert_eq!(
+        (index.index_status, index.backfilling),
+        (IndexStatus::Creating, Some(true))
+    );
+    let deleted = harness.engine.delete_table(delete("music")).await;
+    assert!(matches!(deleted, Err(ApiError::ResourceInUse(message)) if message.contains("being updated")));
+
+    harness.store.alter("music", |table| {
+        table.global_indexes.get_mut("by-genre").unwrap().1 = IndexState::Active;
+        let replica = |status| Replica { status, since_ms: 0 };
+        let failed = ReplicaStatus::CreationFailed {
+            reason: "no room".to_owned(),
+        };
+        table.replicas.insert(
+            region("us-east-1"),
+            replica(ReplicaStatus::Creating {
+                from: region("eu-west-1"),
+            }),
+        );
+        table
+            .replicas
+            .insert(region("eu-west-1"), replica(ReplicaStatus::Active));
+        table.replicas.insert(region("ap-northeast-1"), replica(failed));
+    });
+    let described = describe(&harness, "music").await;
+    assert_eq!(described.table_status, TableStatus::Creating);
+    assert_eq!(described.global_table_version, Some("2019.11.21"));
+    assert_eq!(
+        described.multi_region_consistency,
+        Some(MultiRegionConsistency::Eventual)
+    );
+    let replicas = described.replicas.unwrap();
+    assert_eq!(replicas.len(), 2, "the other regions'");
+    assert_eq!(replicas[0].replica_status, ReplicaStatusName::CreationFailed);
+    assert_eq!(replicas[0].replica_status_description.as_deref(), Some("no room"));
+    assert_eq!(
+        (replicas[1].region_name.as_str(), replicas[1].replica_status),
+        ("eu-west-1", ReplicaStatusName::Active)
+    );
+    let deleted = harness.engine.delete_table(delete("music")).await;
+    assert!(matches!(deleted, Err(ApiError::ResourceInUse(message)) if message.contains("being created")));
+}
+
+#[tokio::test]
+async fn deleting_a_replica_marks_it_until_the_others_have_its_writes() {
+    let harness = Harness::with_simple().await;
+    let active = || Replica {
+        status: ReplicaStatus::Active,
+        since_ms: 0,
+    };
+    harness.store.alter("simple", |table| {
+        table.replicas.insert(region("us-east-1"), active());
+        table.replicas.insert(region("eu-west-1"), active());
+    });
+    harness.put("simple", item([("p", s("a"))])).await;
+    let deleted = harness.engine.delete_table(delete("simple")).await.unwrap();
+    assert_eq!(deleted.table_status, TableStatus::Deleting);
+    assert_eq!(describe(&harness, "simple").await.table_status, TableStatus::Deleting);
+    assert_eq!(harness.store.items(), 1);
+
+    let last = Harness::with_simple().await;
+    last.store.alter("simple", |table| {
+        drop(table.replicas.insert(region("us-east-1"), active()));
+    });
+    last.engine.delete_table(delete("simple")).await.unwrap();
+    assert!(
+        last.engine.describe_table(named("simple")).await.is_err(),
+        "the last replica goes at once"
+    );
+}

@@ -1,0 +1,525 @@
+//! UpdateTable.
+
+use beringia_engine::{
+    ApiError,
+    api::{
+        BillingMode, CreateTableInput, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency,
+        ProjectionType, ProvisionedThroughput, ReplicaStatusName, ReplicationGroupUpdate, ScalarAttributeType as Type,
+        StreamSpecification, StreamViewType, TableDescription, TableStatus, UpdateTableInput,
+    },
+};
+use beringia_store::{IndexState, Replica, ReplicaStatus};
+
+use crate::support::{Harness, NOW_MS, definition, global, hash, projection, refused, region, simple};
+
+fn update() -> UpdateTableInput {
+    UpdateTableInput {
+        table_name: "simple".to_owned(),
+        ..UpdateTableInput::default()
+    }
+}
+
+fn units(read_capacity_units: i64, write_capacity_units: i64) -> Option<ProvisionedThroughput> {
+    Some(ProvisionedThroughput {
+        read_capacity_units,
+        write_capacity_units,
+    })
+}
+
+fn index(name: &str, attribute: &str) -> GlobalSecondaryIndex {
+    global(name, vec![hash(attribute)], projection(ProjectionType::All, &[]))
+}
+
+fn create_index(name: &str, attribute: &str, kind: Type) -> UpdateTableInput {
+    UpdateTableInput {
+        attribute_definitions: Some(vec![definition(attribute, kind)]),
+        global_secondary_index_updates: Some(vec![GlobalSecondaryIndexUpdate::Create(index(name, attribute))]),
+        ..update()
+    }
+}
+
+fn delete_index(name: &str) -> GlobalSecondaryIndexUpdate {
+    GlobalSecondaryIndexUpdate::Delete {
+        index_name: name.to_owned(),
+    }
+}
+
+fn create_replica(region_name: &str) -> UpdateTableInput {
+    let create = ReplicationGroupUpdate::Create {
+        region_name: region_name.to_owned(),
+    };
+    UpdateTableInput {
+        replica_updates: Some(vec![create]),
+        ..update()
+    }
+}
+
+fn delete_replica(region_name: &str) -> UpdateTableInput {
+    let delete = ReplicationGroupUpdate::Delete {
+        region_name: region_name.to_owned(),
+    };
+    UpdateTableInput {
+        replica_updates: Some(vec![delete]),
+        ..update()
+    }
+}
+
+fn stream(stream_view_type: Option<StreamViewType>) -> UpdateTableInput {
+    let specification = StreamSpecification {
+        stream_enabled: stream_view_type.is_some(),
+        stream_view_type,
+    };
+    UpdateTableInput {
+        stream_specification: Some(specification),
+        ..update()
+    }
+}
+
+async fn replica(harness: &Harness, name: &str, status: ReplicaStatus) {
+    harness.store.alter("simple", |table| {
+        table.replicas.insert(region(name), Replica { status, since_ms: 0 });
+    });
+}
+
+fn replicas(description: &TableDescription) -> Vec<(&str, ReplicaStatusName)> {
+    let shown = description.replicas.iter().flatten();
+    shown
+        .map(|replica| (replica.region_name.as_str(), replica.replica_status))
+        .collect()
+}
+
+#[track_caller]
+fn in_use(result: Result<TableDescription, ApiError>, what: &str) {
+    match result {
+        Err(ApiError::ResourceInUse(message)) => assert!(message.contains(what), "{message}"),
+        other => panic!("expected a ResourceInUseException, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_changes_nothing_is_refused() {
+    let harness = Harness::with_simple().await;
+    assert!(refused(harness.engine.update_table(update()).await).starts_with("At least one of ProvisionedThroughput"));
+    let empty = UpdateTableInput {
+        global_secondary_index_updates: Some(Vec::new()),
+        replica_updates: Some(Vec::new()),
+        ..update()
+    };
+    assert!(refused(harness.engine.update_table(empty).await).starts_with("At least one of"));
+    let missing = UpdateTableInput {
+        table_name: "missing".to_owned(),
+        ..stream(Some(StreamViewType::KeysOnly))
+    };
+    assert_eq!(
+        harness.engine.update_table(missing).await,
+        Err(ApiError::ResourceNotFound(
+            "Requested resource not found: Table: missing not found".to_owned()
+        ))
+    );
+}
+
+#[tokio::test]
+async fn a_table_changes_between_the_billing_modes_with_all_its_indexes() {
+    let harness = Harness::new();
+    let mut input = simple();
+    input.attribute_definitions.push(definition("x", Type::S));
+    input.global_secondary_indexes = Some(vec![index("by-x", "x")]);
+    harness.engine.create_table(input).await.unwrap();
+
+    let provisioned = UpdateTableInput {
+        billing_mode: Some(BillingMode::Provisioned),
+        provisioned_throughput: units(5, 6),
+        ..update()
+    };
+    assert_eq!(
+        refused(harness.engine.update_table(provisioned.clone()).await),
+        "One or more parameter values were invalid: ProvisionedThroughput must be specified for index: by-x"
+    );
+    let with_index = UpdateTableInput {
+        global_secondary_index_updates: Some(vec![GlobalSecondaryIndexUpdate::Update {
+            index_name: "by-x".to_owned(),
+            provisioned_throughput: units(7, 8),
+        }]),
+        ..provisioned
+    };
+    let shown = harness.engine.update_table(with_index).await.unwrap();
+    assert_eq!(shown.provisioned_throughput.read_capacity_units, 5);
+    assert_eq!(
+        shown.global_secondary_indexes.unwrap()[0]
+            .provisioned_throughput
+            .write_capacity_units,
+        8
+    );
+    assert_eq!(shown.billing_mode_summary, None);
+
+    let on_demand = UpdateTableInput {
+        billing_mode: Some(BillingMode::PayPerRequest),
+        ..update()
+    };
+    let shown = harness.engine.update_table(on_demand).await.unwrap();
+    assert_eq!(shown.provisioned_throughput.read_capacity_units, 0);
+    assert_eq!(
+        shown.global_secondary_indexes.unwrap()[0]
+            .provisioned_throughput
+            .write_capacity_units,
+        0
+    );
+    assert_eq!(
+        shown.billing_mode_summary.unwrap().billing_mode,
+        BillingMode::PayPerRequest
+    );
+}
+
+#[tokio::test]
+async fn wrong_capacity_settings_are_refused() {
+    let harness = Harness::new();
+    let input = CreateTableInput {
+        billing_mode: None,
+        provisioned_throughput: units(1, 1),
+        ..simple()
+    };
+    harness.engine.create_table(input).await.unwrap();
+    let provisioned = Some(BillingMode::Provisioned);
+    let on_demand = Some(BillingMode::PayPerRequest);
+    let cases = [
+        (
+            UpdateTableInput {
+                provisioned_throughput: units(1, 1),
+                ..update()
+            },
+            "The provisioned throughput for the table will not",
+        ),
+        (
+            UpdateTableInput {
+                provisioned_throughput: units(0, 1),
+                ..update()
+            },
+            "'provisionedThroughput.readCapacityUnits'",
+        ),
+        (
+            UpdateTableInput {
+                billing_mode: provisioned,
+                ..update()
+            },
+            "ProvisionedThroughput must be specified when BillingMode is",
+        ),
+        (
+            UpdateTableInput {
+                billing_mode: on_demand,
+                provisioned_throughput: units(2, 2),
+                ..update()
+            },
+            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
+        ),
+    ];
+    for (input, message) in cases {
+        let refused = refused(harness.engine.update_table(input).await);
+        assert!(refused.contains(message), "{refused}");
+    }
+    let more = UpdateTableInput {
+        provisioned_throughput: units(2, 3),
+        ..update()
+    };
+    assert_eq!(
+        harness
+            .engine
+            .update_table(more)
+            .await
+            .unwrap()
+            .provisioned_throughput
+            .write_capacity_units,
+        3
+    );
+}
+
+#[tokio::test]
+async fn an_index_is_created_and_deleted() {
+    let harness = Harness::with_simple().await;
+    let shown = harness
+        .engine
+        .update_table(create_index("by-x", "x", Type::N))
+        .await
+        .unwrap();
+    assert_eq!(shown.global_secondary_indexes.unwrap()[0].index_name, "by-x");
+    assert_eq!(
+        shown.attribute_definitions,
+        [definition("p", Type::S), definition("x", Type::N)]
+    );
+    let delete = UpdateTableInput {
+        global_secondary_index_updates: Some(vec![delete_index("by-x")]),
+        ..update()
+    };
+    let shown = harness.engine.update_table(delete.clone()).await.unwrap();
+    assert_eq!(shown.global_secondary_indexes, None);
+    let again = harness.engine.update_table(delete).await;
+    assert!(matches!(again, Err(ApiError::ResourceNotFound(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn wrong_index_updates_are_refused() {
+    let harness = Harness::with_simple().await;
+    harness
+        .engine
+        .update_table(create_index("by-x", "x", Type::S))
+        .await
+        .unwrap();
+    let updates = |updates| UpdateTableInput {
+        attribute_definitions: Some(vec![definition("y", Type::S)]),
+        global_secondary_index_updates: Some(updates),
+        ..update()
+    };
+    let set_units = GlobalSecondaryIndexUpdate::Update {
+        index_name: "by-x".to_owned(),
+        provisioned_throughput: units(1, 1),
+    };
+    let cases = [
+        (
+            create_index("by-x", "y", Type::S),
+            "Attempting to create an index which already exists: by-x",
+        ),
+        (create_index("by-x-too", "x", Type::N), "Attributes cannot be redefined"),
+        (
+            UpdateTableInput {
+                attribute_definitions: None,
+                ..create_index("by-y", "y", Type::S)
+            },
+            "AttributeDefinitions: []",
+        ),
+        (
+            updates(vec![set_units]),
+            "ProvisionedThroughput should not be specified for index: by-x",
+        ),
+        (
+            updates(vec![
+                delete_index("by-x"),
+                GlobalSecondaryIndexUpdate::Create(index("by-x", "y")),
+            ]),
+            "Only one global secondary index update per index is allowed simultaneously. Index: by-x",
+        ),
+    ];
+    for (input, message) in cases {
+        let refused = refused(harness.engine.update_table(input).await);
+        assert!(refused.contains(message), "{refused}");
+    }
+    for two in [
+        vec![
+            GlobalSecondaryIndexUpdate::Create(index("one", "y")),
+            GlobalSecondaryIndexUpdate::Create(index("two", "y")),
+        ],
+        vec![
+            delete_index("by-x"),
+            GlobalSecondaryIndexUpdate::Create(index("two", "y")),
+        ],
+        vec![delete_index("by-x"), delete_index("by-z")],
+    ] {
+        let result = harness.engine.update_table(updates(two)).await;
+        assert!(matches!(result, Err(ApiError::LimitExceeded(_))), "{result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_whose_index_is_being_filled_takes_no_other_change_but_of_its_protection() {
+    let harness = Harness::with_simple().await;
+    harness
+        .engine
+        .update_table(create_index("by-x", "x", Type::S))
+        .await
+        .unwrap();
+    harness.store.alter("simple", |table| {
+        table.global_indexes.get_mut("by-x").unwrap().1 = IndexState::Backfilling;
+    });
+    in_use(
+        harness.engine.update_table(create_replica("eu-west-1")).await,
+        "Table is being updated: simple",
+    );
+    in_use(
+        harness
+            .engine
+            .update_table(stream(Some(StreamViewType::KeysOnly)))
+            .await,
+        "being updated",
+    );
+    let protect = UpdateTableInput {
+        deletion_protection_enabled: Some(true),
+        ..update()
+    };
+    assert!(
+        harness
+            .engine
+            .update_table(protect)
+            .await
+            .unwrap()
+            .deletion_protection_enabled
+    );
+}
+
+#[tokio::test]
+async fn a_stream_is_turned_on_and_off_but_not_twice() {
+    let harness = Harness::with_simple().await;
+    assert!(refused(harness.engine.update_table(stream(None)).await).starts_with("Table has no stream to disable"));
+    let shown = harness
+        .engine
+        .update_table(stream(Some(StreamViewType::OldImage)))
+        .await
+        .unwrap();
+    assert_eq!(
+        shown.stream_specification.unwrap().stream_view_type,
+        Some(StreamViewType::OldImage)
+    );
+    let again = refused(
+        harness
+            .engine
+            .update_table(stream(Some(StreamViewType::KeysOnly)))
+            .await,
+    );
+    assert_eq!(again, "Table already has an enabled stream: TableName: simple");
+    let shown = harness.engine.update_table(stream(None)).await.unwrap();
+    assert_eq!((shown.stream_specification, shown.latest_stream_arn), (None, None));
+}
+
+#[tokio::test]
+async fn a_replica_makes_the_table_global_and_gives_it_a_stream() {
+    let harness = Harness::with_simple().await;
+    let shown = harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
+    assert_eq!(replicas(&shown), [("eu-west-1", ReplicaStatusName::Creating)]);
+    assert_eq!(shown.table_status, TableStatus::Updating);
+    assert_eq!(shown.global_table_version, Some("2019.11.21"));
+    assert_eq!(
+        shown.stream_specification.unwrap().stream_view_type,
+        Some(StreamViewType::NewAndOldImages)
+    );
+    harness.store.alter("simple", |table| {
+        let own = &table.replicas[&region("us-east-1")];
+        assert_eq!((&own.status, own.since_ms), (&ReplicaStatus::Active, NOW_MS));
+        let new = &table.replicas[&region("eu-west-1")];
+        assert_eq!(
+            new.status,
+            ReplicaStatus::Creating {
+                from: region("us-east-1")
+            }
+        );
+    });
+
+    in_use(
+        harness.engine.update_table(create_replica("ap-northeast-1")).await,
+        "being updated",
+    );
+    replica(&harness, "eu-west-1", ReplicaStatus::Active).await;
+    let shown = harness
+        .engine
+        .update_table(create_replica("ap-northeast-1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        replicas(&shown),
+        [
+            ("ap-northeast-1", ReplicaStatusName::Creating),
+            ("eu-west-1", ReplicaStatusName::Active)
+        ]
+    );
+    replica(&harness, "ap-northeast-1", ReplicaStatus::Active).await;
+    let stream = refused(harness.engine.update_table(stream(None)).await);
+    assert!(stream.contains("cannot be disabled"), "{stream}");
+    let shown = harness.engine.update_table(delete_replica("eu-west-1")).await.unwrap();
+    assert_eq!(
+        replicas(&shown),
+        [
+            ("ap-northeast-1", ReplicaStatusName::Active),
+            ("eu-west-1", ReplicaStatusName::Deleting)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_replica_whose_creation_failed_can_be_removed_or_tried_again() {
+    let failed = || ReplicaStatus::CreationFailed {
+        reason: "a table of that name".to_owned(),
+    };
+    let harness = Harness::with_simple().await;
+    harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
+    replica(&harness, "eu-west-1", failed()).await;
+    let shown = harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
+    assert_eq!(replicas(&shown), [("eu-west-1", ReplicaStatusName::Creating)]);
+    replica(&harness, "eu-west-1", failed()).await;
+    let shown = harness.engine.update_table(delete_replica("eu-west-1")).await.unwrap();
+    assert_eq!(replicas(&shown), []);
+}
+
+#[tokio::test]
+async fn wrong_replica_updates_are_refused() {
+    let harness = Harness::with_simple().await;
+    let two = UpdateTableInput {
+        replica_updates: Some(vec![
+            ReplicationGroupUpdate::Create {
+                region_name: "eu-west-1".to_owned(),
+            },
+            ReplicationGroupUpdate::Create {
+                region_name: "ap-northeast-1".to_owned(),
+            },
+        ]),
+        ..update()
+    };
+    let settings = UpdateTableInput {
+        replica_updates: Some(vec![ReplicationGroupUpdate::Update {
+            region_name: "eu-west-1".to_owned(),
+        }]),
+        ..update()
+    };
+    let local = "Cannot add, delete, or update the local region through ReplicaUpdates.";
+    let not_found = "Replica specified in the Replica Update or Replica Delete action of the request was not found.";
+    let cases = [
+        (
+            create_replica("mars-1"),
+            "Unknown region: mars-1. The regions are: ap-northeast-1, eu-west-1, us-east-1",
+        ),
+        (create_replica("us-east-1"), local),
+        (delete_replica("us-east-1"), local),
+        (delete_replica("eu-west-1"), not_found),
+        (settings, not_found),
+        (two, "Only one replica can be"),
+        (
+            UpdateTableInput {
+                billing_mode: Some(BillingMode::PayPerRequest),
+                ..create_replica("eu-west-1")
+            },
+            "ReplicaUpdates cannot be combined with other updates",
+        ),
+        (
+            UpdateTableInput {
+                multi_region_consistency: Some(MultiRegionConsistency::Strong),
+                ..create_replica("eu-west-1")
+            },
+            "STRONG is not supported",
+        ),
+    ];
+    for (input, message) in cases {
+        let refused = refused(harness.engine.update_table(input).await);
+        assert!(refused.contains(message), "{refused}");
+    }
+    replica(&harness, "us-east-1", ReplicaStatus::Active).await;
+    replica(&harness, "eu-west-1", ReplicaStatus::Active).await;
+    let again = refused(harness.engine.update_table(create_replica("eu-west-1")).await);
+    assert!(
+        again.contains("because one or more replicas already existed as tables"),
+        "{again}"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_of_another_view_prevents_replicas() {
+    let harness = Harness::with_simple().await;
+    harness
+        .engine
+        .update_table(stream(Some(StreamViewType::KeysOnly)))
+        .await
+        .unwrap();
+    let message = refused(harness.engine.update_table(create_replica("eu-west-1")).await);
+    assert!(message.contains("NEW_AND_OLD_IMAGES"), "{message}");
+    harness.engine.update_table(stream(None)).await.unwrap();
+    harness
+        .engine
+        .update_table(stream(Some(StreamViewType::NewAndOldImages)))
+        .await
+        .unwrap();
+    harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
+}

@@ -1,0 +1,12 @@
+//! The gateway as a client sees it: bytes in, bytes out.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of tests fails the test"
+)]
+
+mod connections;
+mod protocol;
+mod routing;
+mod support;

@@ -1,0 +1,105 @@
+//! The endpoint for all regions: the credential's scope chooses.
+
+use std::sync::Arc;
+
+use beringia_gateway::{Authentication, Limits, Regions};
+use serde_json::json;
+
+use crate::support::{AUTHORIZATION, Answer, Client, EmptyStore, Running, gateway, signed};
+
+fn regions(names: &[&str]) -> Arc<Regions> {
+    let regions = Regions::new();
+    for name in names {
+        regions.up(gateway(EmptyStore::new(name), Authentication::AcceptAny));
+    }
+    Arc::new(regions)
+}
+
+/// Asks for the tables as a client of that region.
+async fn ask(client: &mut Client, region: &str) -> Answer {
+    let authorization = AUTHORIZATION.replace("eu-west-1", region);
+    client
+        .ask(signed(&authorization, "ListTables", &json!({}).to_string()))
+        .await
+}
+
+const HEALTH_CHECK: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn each_request_goes_to_its_own_region() {
+    let all = regions(&["eu-west-1"]);
+    // Only this region verifies, so it shows who answered.
+    all.up(gateway(EmptyStore::new("us-east-1"), Authentication::Verify([].into())));
+    let server = Running::with(all, Limits::default());
+    let mut client = server.connect();
+    assert_eq!(ask(&mut client, "eu-west-1").await.status, 200);
+    let refused = ask(&mut client, "us-east-1").await;
+    assert_eq!(refused.exception(), "UnrecognizedClientException");
+    assert_eq!(ask(&mut client, "eu-west-1").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_region_is_told_which_there_are() {
+    let server = Running::with(regions(&["us-east-1", "eu-west-1"]), Limits::default());
+    let answer = ask(&mut server.connect(), "mars-1").await;
+    assert_eq!(
+        (answer.status, answer.exception().as_str()),
+        (400, "InvalidSignatureException")
+    );
+    assert_eq!(
+        answer.json()["message"],
+        "Credential should be scoped to a valid region, not 'mars-1'. The regions of this endpoint are eu-west-1, us-east-1."
+    );
+}
+
+#[tokio::test]
+async fn a_region_that_is_down_says_so_until_it_is_up_again() {
+    let all = regions(&["us-east-1", "eu-west-1"]);
+    let server = Running::with(all.clone(), Limits::default());
+    let mut client = server.connect();
+    all.down("eu-west-1");
+    let answer = ask(&mut client, "eu-west-1").await;
+    assert_eq!(
+        (answer.status, answer.exception().as_str()),
+        (503, "ServiceUnavailable")
+    );
+    assert_eq!(answer.json()["message"], "The region eu-west-1 is not running.");
+    assert_eq!(ask(&mut client, "us-east-1").await.status, 200);
+    all.up(gateway(EmptyStore::new("eu-west-1"), Authentication::AcceptAny));
+    assert_eq!(ask(&mut client, "eu-west-1").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_health_check_is_answered_by_a_region_that_runs() {
+    let all = regions(&["eu-west-1", "us-east-1"]);
+    let server = Running::with(all.clone(), Limits::default());
+    let mut client = server.connect();
+    assert_eq!(
+        client.ask(HEALTH_CHECK).await.text(),
+        "healthy: dynamodb.eu-west-1.amazonaws.com "
+    );
+    all.down("eu-west-1");
+    assert_eq!(
+        client.ask(HEALTH_CHECK).await.text(),
+        "healthy: dynamodb.us-east-1.amazonaws.com "
+    );
+    all.down("us-east-1");
+    assert_eq!(client.ask(HEALTH_CHECK).await.status, 503);
+}
+
+#[tokio::test]
+async fn a_request_without_a_scope_gets_no_further_than_the_signature() {
+    let server = Running::with(regions(&["eu-west-1"]), Limits::default());
+    let mut client = server.connect();
+    let unsigned = signed("nothing", "ListTables", "{}");
+    assert_eq!(
+        client.ask(unsigned).await.exception(),
+        "MissingAuthenticationTokenException"
+    );
+    let short = signed(
+        "AWS4-HMAC-SHA256 Credential=me/eu-west-1, SignedHeaders=host, Signature=0",
+        "ListTables",
+        "{}",
+    );
+    assert_eq!(client.ask(short).await.exception(), "IncompleteSignatureException");
+}

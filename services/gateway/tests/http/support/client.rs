@@ -1,0 +1,133 @@
+//! A client that writes the bytes it is told to and reads answers.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::AUTHORIZATION;
+
+/// An answer, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case, in the order in which they came.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The exception's name without namespace; empty where the answer is none.
+    pub(crate) fn exception(&self) -> String {
+        let body = self.json();
+        let kind = body.get("__type").and_then(Value::as_str).unwrap_or_default();
+        kind.rsplit('#').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// One connection.
+pub(crate) struct Client {
+    stream: DuplexStream,
+    /// What was read and belongs to the next answer.
+    read: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn new(stream: DuplexStream) -> Self {
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Sends an operation as an SDK does in development mode, and reads the answer.
+    pub(crate) async fn call(&mut self, operation: &str, body: &Value) -> Answer {
+        self.send(request(operation, &body.to_string())).await;
+        self.answer().await
+    }
+
+    /// Sends bytes and reads an answer.
+    pub(crate) async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Answer {
+        self.send(bytes).await;
+        self.answer().await
+    }
+
+    /// The next answer, whose body has a length.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        let head = self.until(b"\r\n\r\n").await.expect("an answer");
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(':').unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Vec::new(),
+        };
+        let length = answer.header("content-length").map_or(0, |text| text.parse().unwrap());
+        while self.read.len() < length {
+            assert_ne!(self.fill().await, 0, "the answer breaks off");
+        }
+        answer.body = self.read.drain(..length).collect();
+        answer
+    }
+
+    /// Everything up to and with a mark; `None` where the connection ends before it.
+    async fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            if let Some(at) = self.read.windows(mark.len()).position(|window| window == mark) {
+                return Some(self.read.drain(..at + mark.len()).collect());
+            }
+            if self.fill().await == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Whether the server has closed the connection without another byte.
+    pub(crate) async fn closed(&mut self) -> bool {
+        self.fill().await == 0 && self.read.is_empty()
+    }
+
+    async fn fill(&mut self) -> usize {
+        let mut buffer = [0; 4096];
+        let read = self.stream.read(&mut buffer).await.unwrap_or(0);
+        self.read.extend_from_slice(&buffer[..read]);
+        read
+    }
+}
+
+/// A request as an SDK sends it in development mode.
+pub(crate) fn request(operation: &str, body: &str) -> String {
+    signed(AUTHORIZATION, operation, body)
+}
+
+/// The same with another signature.
+pub(crate) fn signed(authorization: &str, operation: &str, body: &str) -> String {
+    format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-amz-json-1.0\r\nx-amz-target: \
+         DynamoDB_20120810.{operation}\r\nx-amz-date: 20240229T235958Z\r\nauthorization: \
+         {authorization}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}

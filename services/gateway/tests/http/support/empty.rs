@@ -1,0 +1,144 @@
+//! A store without tables, which fails at everything else.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+use beringia_store::{
+    Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome,
+    RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, TableDigest,
+};
+use tokio::sync::{Notify, Semaphore};
+
+/// Holds nothing. Making a table takes until it is let through, and then fails.
+pub(crate) struct EmptyStore {
+    region: Region,
+    changed: Notify,
+    gate: Semaphore,
+    /// Signalled when a table is about to be made.
+    waiting: Notify,
+}
+
+impl EmptyStore {
+    pub(crate) fn new(region: &str) -> Arc<Self> {
+        Arc::new(Self {
+            region: Region::new(region).unwrap(),
+            changed: Notify::new(),
+            gate: Semaphore::new(0),
+            waiting: Notify::new(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.region.as_str()
+    }
+
+    /// Waits until somebody waits to make a table.
+    pub(crate) async fn reached(&self) {
+        self.waiting.notified().await;
+    }
+
+    /// Lets one through who wants to make a table.
+    pub(crate) fn let_through(&self) {
+        self.gate.add_permits(1);
+    }
+}
+
+type Answered<T> = Result<T, StoreError>;
+
+#[async_trait]
+impl Store for EmptyStore {
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::default()
+    }
+
+    fn catalog_changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn log_appended(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn vectors(&self) -> BTreeMap<TableId, VersionVector> {
+        BTreeMap::new()
+    }
+
+    async fn change_schema(&self, _change: SchemaChange) -> Result<Arc<Catalog>, SchemaError> {
+        self.waiting.notify_one();
+        let _permit = self.gate.acquire().await.unwrap();
+        Err(SchemaError::Store(StoreError::Closed))
+    }
+
+    async fn commit(&self, _unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+        Err(CommitError::Store(StoreError::Closed))
+    }
+
+    async fn apply(&self, _batch: RemoteBatch) -> Answered<Applied> {
+        Err(StoreError::Closed)
+    }
+
+    async fn get(&self, _table: TableId, _key: &KeyBytes) -> Answered<Option<(Version, Item)>> {
+        Err(StoreError::Closed)
+    }
+
+    async fn get_many(&self, _keys: Vec<(TableId, KeyBytes)>) -> Answered<Vec<Option<(Version, Item)>>> {
+        Err(StoreError::Closed)
+    }
+
+    async fn range(&self, _read: RangeRead) -> Answered<RangePage> {
+        Err(StoreError::Closed)
+    }
+
+    async fn log_position(&self, _filter: &LogFilter) -> Answered<Result<LogPosition, Vec<(TableId, Region)>>> {
+        Err(StoreError::Closed)
+    }
+
+    async fn read_log(&self, _from: LogPosition, _filter: &LogFilter, _max_bytes: usize) -> Answered<LogPage> {
+        Err(StoreError::Closed)
+    }
+
+    async fn backlog(&self, _peer: &BTreeMap<TableId, VersionVector>) -> Answered<Backlog> {
+        Err(StoreError::Closed)
+    }
+
+    async fn digest(&self, _table: TableId) -> Answered<TableDigest> {
+        Err(StoreError::Closed)
+    }
+
+    async fn verify_range(&self, _table: TableId, _range: u16) -> Answered<bool> {
+        Err(StoreError::Closed)
+    }
+
+    async fn raw_rows(
+        &self,
+        _table: TableId,
+        _range: u16,
+        _after: Option<KeyBytes>,
+        _max_rows: usize,
+    ) -> Answered<Vec<RawRow>> {
+        Err(StoreError::Closed)
+    }
+
+    async fn mutations_of(&self, _table: TableId, _keys: Vec<KeyBytes>) -> Answered<Vec<Mutation>> {
+        Err(StoreError::Closed)
+    }
+
+    async fn conflicts(&self, _table: Option<TableId>, _after: u64, _max: usize) -> Answered<Vec<Conflict>> {
+        Err(StoreError::Closed)
+    }
+
+    async fn explain(&self, _table: TableId, _key: &KeyBytes) -> Answered<Option<Explained>> {
+        Err(StoreError::Closed)
+    }
+
+    async fn forget(&self, _acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Answered<()> {
+        Err(StoreError::Closed)
+    }
+
+    async fn close(&self) {}
+}

@@ -1,0 +1,111 @@
+//! A server to talk to, a client that speaks bytes, and a store without tables.
+
+mod client;
+mod empty;
+
+use std::{io, sync::Arc};
+
+use beringia_clock::{ManualClock, SeededRandomness};
+use beringia_engine::Engine;
+use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Resolver, Server, serve};
+use beringia_item::Region;
+use tokio::{
+    io::DuplexStream,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+
+pub(crate) use client::{Answer, Client, request, signed};
+pub(crate) use empty::EmptyStore;
+
+/// 2024-02-29T23:59:58Z in milliseconds: what every clock here shows.
+pub(crate) const NOW_MS: u64 = 1_709_251_198_000;
+/// A signature that development mode takes.
+pub(crate) const AUTHORIZATION: &str =
+    "AWS4-HMAC-SHA256 Credential=me/20240229/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00";
+/// Bytes that a pipe holds in each direction.
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// A gateway in front of a store.
+pub(crate) fn gateway(store: Arc<EmptyStore>, authentication: Authentication) -> Arc<Gateway> {
+    let clock = Arc::new(ManualClock::new(NOW_MS));
+    let randomness = Arc::new(SeededRandomness::new(7));
+    let region = Region::new(store.name()).unwrap();
+    let engine = Engine::new(store, clock.clone(), randomness.clone(), [region]);
+    Arc::new(Gateway::new(Arc::new(engine), authentication, clock, randomness))
+}
+
+/// A server that runs until it is stopped, dropped, or out of connections.
+pub(crate) struct Running {
+    connections: mpsc::UnboundedSender<io::Result<DuplexStream>>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// In front of one region whose store is empty, in development mode.
+    pub(crate) fn start() -> Self {
+        Self::of(EmptyStore::new("eu-west-1"), Limits::default())
+    }
+
+    /// In front of one region, in development mode.
+    pub(crate) fn of(store: Arc<EmptyStore>, limits: Limits) -> Self {
+        Self::with(Arc::new(OneRegion(gateway(store, Authentication::AcceptAny))), limits)
+    }
+
+    /// In front of whatever the resolver finds.
+    pub(crate) fn with(resolver: Arc<dyn Resolver>, limits: Limits) -> Self {
+        let clock = Arc::new(ManualClock::new(NOW_MS));
+        let server = Server::new(resolver, clock, Arc::new(SeededRandomness::new(8)), limits);
+        let (connections, incoming) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let incoming = UnboundedReceiverStream::new(incoming);
+        let shutdown = async move {
+            if stopped.await.is_err() {
+                // Nobody can stop it any more; it ends with its connections.
+                std::future::pending::<()>().await;
+            }
+        };
+        let task = tokio::spawn(async move { serve(Arc::new(server), incoming, shutdown).await });
+        Self {
+            connections,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        self.connections.send(Ok(theirs)).unwrap();
+        Client::new(ours)
+    }
+
+    /// An accept that fails.
+    pub(crate) fn fail_to_accept(&self) {
+        self.connections
+            .send(Err(io::Error::other("too many open files")))
+            .unwrap();
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) {
+        (&mut self.task).await.unwrap();
+    }
+
+    /// Drops it with all its connections.
+    pub(crate) fn kill(self) {
+        self.task.abort();
+    }
+
+    /// No connections will come any more.
+    pub(crate) async fn run_out(self) {
+        drop(self.connections);
+        self.task.await.unwrap();
+    }
+}

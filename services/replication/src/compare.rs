@@ -1,0 +1,177 @@
+//! Comparing digests with peers while vectors are equal, and repairing the ranges that differ.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, TableId, VersionVector};
+
+use crate::{
+    event::{DialId, StoreCall},
+    message::{Digest, Question},
+    receiver::{Asked, Session},
+    sync::{Goal, Walks},
+    world::{Out, Purpose, World},
+};
+
+/// The last comparison of a table with a peer.
+#[derive(Debug)]
+struct Last {
+    at_ms: u64,
+    /// The vector that both had; `None` where the vectors were not equal after all.
+    vector: Option<VersionVector>,
+}
+
+/// A comparison under way.
+#[derive(Debug)]
+struct Underway {
+    link: DialId,
+    table: TableId,
+    theirs: Option<Digest>,
+}
+
+/// A repair under way. There is one at a time, so that a region that comes back damaged does not starve its clients.
+#[derive(Debug)]
+pub(crate) struct Repair {
+    pub(crate) peer: Region,
+    pub(crate) walks: Walks,
+}
+
+/// All comparisons, and the repair.
+#[derive(Debug, Default)]
+pub(crate) struct Comparisons {
+    underway: BTreeMap<Region, Underway>,
+    pause_until_ms: BTreeMap<Region, u64>,
+    last: BTreeMap<(TableId, Region), Last>,
+    pub(crate) divergent: BTreeMap<TableId, BTreeMap<Region, Vec<u16>>>,
+    pub(crate) repair: Option<Repair>,
+    pub(crate) repaired_rows: BTreeMap<TableId, u64>,
+}
+
+impl Comparisons {
+    /// Asks the peer for the digests of the table whose comparison is the most overdue.
+    pub(crate) fn tick(&mut self, world: &World, out: &mut Out, peer: &Region, session: &mut Session) {
+        let now_ms = world.now.elapsed_ms;
+        let is_paused = self.pause_until_ms.get(peer).is_some_and(|until_ms| now_ms < *until_ms);
+        if is_paused || self.underway.contains_key(peer) {
+            return;
+        }
+        let candidates = session.theirs.iter().filter(|(table, theirs)| {
+            world.serves(**table)
+                && world.local.get(table) == Some(theirs)
+                && self.is_due(world, &(**table, peer.clone()), theirs)
+        });
+        let at = |table: &TableId| self.last.get(&(*table, peer.clone())).map(|last| last.at_ms);
+        let Some(table) = candidates.map(|(table, _)| *table).min_by_key(at) else {
+            return;
+        };
+        self.underway.insert(
+            peer.clone(),
+            Underway {
+                link: session.link,
+                table,
+                theirs: None,
+            },
+        );
+        self.pause_until_ms
+            .insert(peer.clone(), now_ms + world.tuning.digest_pause_ms);
+        session.ask(out, Asked::Compare(table), table, Question::Digest);
+    }
+
+    fn is_due(&self, world: &World, pair: &(TableId, Region), vector: &VersionVector) -> bool {
+        let Some(last) = self.last.get(pair) else { return true };
+        let age_ms = world.now.elapsed_ms.saturating_sub(last.at_ms);
+        let is_news = last.vector.as_ref() != Some(vector);
+        age_ms >= world.tuning.digest_ms || (is_news && age_ms >= 2 * world.tuning.announce_ms)
+    }
+
+    /// The peer's digests came: now ours.
+    pub(crate) fn on_theirs(&mut self, out: &mut Out, peer: &Region, table: TableId, digest: Digest) {
+        if let Some(underway) = self.underway.get_mut(peer).filter(|underway| underway.table == table) {
+            underway.theirs = Some(digest);
+            out.call(Purpose::Compare(underway.link, table), StoreCall::Digest(table));
+        }
+    }
+
+    /// Our digests came. Gives back the ranges that differ, where the vectors are equal and a repair may begin.
+    pub(crate) fn on_ours(&mut self, world: &World, peer: &Region, ours: &Digest) -> Option<(TableId, Vec<u16>)> {
+        let underway = self.underway.remove(peer)?;
+        let table = underway.table;
+        let theirs = underway.theirs?;
+        let is_equal = theirs.vector == ours.vector && theirs.ranges.len() == ours.ranges.len();
+        let vector = is_equal.then(|| ours.vector.clone());
+        self.last.insert(
+            (table, peer.clone()),
+            Last {
+                at_ms: world.now.elapsed_ms,
+                vector,
+            },
+        );
+        if !is_equal {
+            return None;
+        }
+        let differing: Vec<u16> = (0..)
+            .zip(theirs.ranges.iter().zip(&ours.ranges))
+            .filter(|(_, (theirs, ours))| theirs != ours)
+            .map(|(range, _)| range)
+            .collect();
+        let by_peer = self.divergent.entry(table).or_default();
+        if differing.is_empty() {
+            by_peer.remove(peer);
+        } else {
+            by_peer.insert(peer.clone(), differing.clone());
+        }
+        self.divergent.retain(|_, by_peer| !by_peer.is_empty());
+        (!differing.is_empty() && self.repair.is_none()).then_some((table, differing))
+    }
+
+    /// The peer or our store did not answer.
+    pub(crate) fn on_failed(&mut self, world: &World, peer: &Region) {
+        if let Some(underway) = self.underway.remove(peer) {
+            let last = Last {
+                at_ms: world.now.elapsed_ms,
+                vector: None,
+            };
+            self.last.insert((underway.table, peer.clone()), last);
+        }
+    }
+
+    /// Begins to fetch from the peer what the ranges lack here.
+    pub(crate) fn repair(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        (peer, session): (&Region, &mut Session),
+        (table, ranges): (TableId, Vec<u16>),
+        attempt: u64,
+    ) {
+        let mut walks = Walks::new(attempt, table, Goal::Repair, ranges);
+        walks.start(world, out, session);
+        self.repair = Some(Repair {
+            peer: peer.clone(),
+            walks,
+        });
+    }
+
+    /// Ends the repair when its walks are done; what it brought is compared again at once.
+    pub(crate) fn check_done(&mut self) {
+        let Some(repair) = self.repair.take_if(|repair| repair.walks.is_done()) else {
+            return;
+        };
+        if repair.walks.newer > 0 {
+            *self.repaired_rows.entry(repair.walks.table).or_default() += repair.walks.newer;
+            self.last.remove(&(repair.walks.table, repair.peer));
+        }
+    }
+
+    /// The stream to the peer is gone, and with it what was asked there.
+    pub(crate) fn on_down(&mut self, peer: &Region) {
+        self.underway.remove(peer);
+        self.repair.take_if(|repair| repair.peer == *peer);
+    }
+
+    /// Drops what concerns tables that are not served here any more.
+    pub(crate) fn keep(&mut self, world: &World) {
+        self.last.retain(|(table, _), _| world.serves(*table));
+        self.divergent.retain(|table, _| world.serves(*table));
+        self.repair.take_if(|repair| !world.serves(repair.walks.table));
+    }
+}

@@ -1,0 +1,233 @@
+//! What goes into the state machine and what comes out of it.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
+
+use crate::message::{Digest, KeyPage, RowPage, TableVectors, ToReceiver, ToSource};
+
+/// The moment of an event, and a little chance.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Milliseconds of a clock that never goes back.
+    pub elapsed_ms: u64,
+    /// Milliseconds since the Unix epoch.
+    pub wall_ms: u64,
+    /// Random bits, for the jitter of pauses.
+    pub random: u64,
+}
+
+/// A stream that this region dialled: it receives there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DialId(pub u64);
+
+/// A stream that this region accepted: it is the source there. Numbered by the driver, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AcceptId(pub u64);
+
+/// A call to the store whose answer is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Time passed. To be told at least every few hundred milliseconds.
+    Tick {
+        /// The region's vectors now, all of one moment.
+        vectors: TableVectors,
+    },
+    /// The global tables that this region holds, after a change, and at the start.
+    Catalog(BTreeMap<TableId, TableView>),
+    /// The log grew.
+    LogAppended,
+    /// Of a dialled stream.
+    Dialled(DialId, LinkEvent<ToReceiver>),
+    /// Of an accepted stream.
+    Accepted(AcceptId, LinkEvent<ToSource>),
+    /// The store answered.
+    Answered(Ticket, Result<StoreAnswer, StoreFailure>),
+}
+
+/// What happens to a stream.
+#[derive(Debug, Clone)]
+pub enum LinkEvent<M> {
+    /// It is open. For an accepted stream the first event of all.
+    Opened,
+    /// A message came.
+    Message(M),
+    /// It is over, or could not be opened; the last event.
+    Closed(String),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Open a stream to a peer.
+    Dial(DialId, Region),
+    /// Send on a dialled stream, in order.
+    SendToSource(DialId, ToSource),
+    /// Send on an accepted stream, in order.
+    SendToReceiver(AcceptId, ToReceiver),
+    /// End a dialled stream after what was sent; no event of it is wanted any more.
+    HangUp(DialId),
+    /// The same for an accepted stream.
+    TurnAway(AcceptId),
+    /// Call the store and answer with [`Event::Answered`], whatever happens.
+    Call(Ticket, StoreCall),
+}
+
+/// A table, as far as replication is concerned. Only global tables of which this region has a replica, and never the
+/// catalog, which every region holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableView {
+    /// All replicas, this region's too.
+    pub replicas: BTreeMap<Region, ReplicaState>,
+    /// Whether this region's rows were complete once. A replica that is not joined is copied, whatever its state says.
+    pub joined: bool,
+}
+
+/// Where a replica stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplicaState {
+    /// It is being filled.
+    Creating {
+        /// From whom, by preference.
+        from: Region,
+    },
+    /// It is complete.
+    Active,
+    /// It is on its way out, or could not be made.
+    Leaving,
+}
+
+/// What the store is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreCall {
+    /// Apply mutations in one commit. Answered by [`StoreAnswer::Applied`].
+    Apply(Apply),
+    /// Where to begin reading the log. [`StoreAnswer::Position`].
+    Position(Filter),
+    /// Read the log. [`StoreAnswer::Log`].
+    Read {
+        /// Where to begin.
+        from: u64,
+        /// What to read.
+        filter: Filter,
+        /// How many bytes of images, about.
+        max_bytes: usize,
+    },
+    /// [`StoreAnswer::Digest`].
+    Digest(TableId),
+    /// Keys of a range, tombstones too. [`StoreAnswer::Keys`].
+    Keys {
+        /// The table.
+        table: TableId,
+        /// The range.
+        range: u16,
+        /// Begin after this key.
+        after: Option<KeyBytes>,
+        /// How many at most.
+        max: usize,
+    },
+    /// Rows by key. [`StoreAnswer::Rows`].
+    Rows {
+        /// The table.
+        table: TableId,
+        /// The keys, ascending.
+        keys: Vec<KeyBytes>,
+        /// Stop when the rows reach so many bytes.
+        max_bytes: usize,
+    },
+    /// Set the state of this region's own replica, where the table still has one. [`StoreAnswer::Done`].
+    SetReplica {
+        /// The table.
+        table: TableId,
+        /// The new state.
+        state: ReplicaState,
+    },
+}
+
+/// Which log records a reader wants: of these origins and tables, above these vectors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Whose writes.
+    pub origins: Vec<Region>,
+    /// To which tables, above what.
+    pub tables: TableVectors,
+}
+
+/// Mutations for one commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Apply {
+    /// How they came.
+    pub kind: ApplyKind,
+    /// The mutations.
+    pub mutations: Vec<Mutation>,
+    /// What is complete after them.
+    pub progress: Vec<(TableId, Region, u64)>,
+    /// Rows that go without a tombstone, where they still have this version. Only with [`ApplyKind::Copy`].
+    pub obsolete: Vec<(TableId, KeyBytes, Version)>,
+}
+
+/// How mutations came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ApplyKind {
+    /// From a log, in order: what the vector covers is skipped, the vector follows.
+    #[default]
+    Stream,
+    /// Rows of a copy: by version alone.
+    Copy,
+    /// Rows of a repair: by version alone, and only what the vector covers.
+    Repair,
+}
+
+/// What the store answers.
+#[derive(Debug, Clone)]
+pub enum StoreAnswer {
+    /// To [`StoreCall::Apply`], when it is durable.
+    Applied {
+        /// This region's vectors afterwards, own writes included, all of one moment: of the tables that occur, and of the
+        /// catalog.
+        vectors: TableVectors,
+        /// How many mutations became the current version of their item.
+        newer: usize,
+    },
+    /// To [`StoreCall::Position`]: where to begin, or what the log no longer holds.
+    Position(Result<u64, Vec<(TableId, Region)>>),
+    /// To [`StoreCall::Read`].
+    Log {
+        /// In log order, units whole.
+        mutations: Vec<Mutation>,
+        /// Where to read on.
+        next: u64,
+        /// At the log's end: the vectors of the filter's tables at that point.
+        end: Option<TableVectors>,
+    },
+    /// To [`StoreCall::Digest`].
+    Digest(Digest),
+    /// To [`StoreCall::Keys`].
+    Keys(KeyPage),
+    /// To [`StoreCall::Rows`].
+    Rows(RowPage),
+    /// To [`StoreCall::SetReplica`].
+    Done,
+}
+
+/// Why the store did not do what it was asked. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFailure {
+    /// A mutation is from further in the future than this region allows.
+    #[error("the clock of {origin} is {ahead_ms} ms ahead, more than the allowed {limit_ms} ms")]
+    Quarantined {
+        /// Whose.
+        origin: Region,
+        /// How far ahead of this region's clock, milliseconds.
+        ahead_ms: u64,
+        /// How far is allowed, milliseconds.
+        limit_ms: u64,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}

@@ -1,0 +1,257 @@
+//! Filling a replica: copy a source's rows, set the vector, catch up by the streams, become active.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{RANGES, Region, TableId, VersionVector};
+
+use crate::{
+    event::{Apply, ApplyKind, ReplicaState, StoreCall},
+    message::Question,
+    receiver::{Asked, Receiver, Session},
+    status::{JoinStage, JoinStatus},
+    sync::{Goal, Walks},
+    world::{Out, Purpose, World},
+};
+
+/// The pause after a source said no, or the store failed, milliseconds.
+const PAUSE_MS: u64 = 1000;
+
+#[derive(Debug)]
+enum Stage {
+    /// For a source in reach.
+    Waiting { since_ms: u64, not_before_ms: u64 },
+    /// For the source's vector before the copy.
+    Starting,
+    /// Walks are under way.
+    Copying,
+    /// For the source's vector after the copy.
+    Ending,
+    /// The store sets our vector; then we follow the streams up to this one.
+    Finishing(VersionVector),
+    /// The streams bring what is missing up to this vector.
+    CatchingUp(VersionVector),
+    /// The store makes the replica active; asked again after a pause where it fails.
+    Activating { until: VersionVector, retry_at_ms: u64 },
+}
+
+/// The join of one table.
+#[derive(Debug)]
+pub(crate) struct Join {
+    table: TableId,
+    /// Whom to copy from by preference.
+    from: Option<Region>,
+    /// Whom it copies from, in which of its runs.
+    source: Option<(Region, u128)>,
+    attempt: u64,
+    stage: Stage,
+    walks: Option<Walks>,
+}
+
+impl Join {
+    pub(crate) fn new(table: TableId, from: Option<Region>, world: &World) -> Self {
+        let stage = Stage::Waiting {
+            since_ms: world.now.elapsed_ms,
+            not_before_ms: 0,
+        };
+        Self {
+            table,
+            from,
+            source: None,
+            attempt: 0,
+            stage,
+            walks: None,
+        }
+    }
+
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt
+    }
+
+    /// Whether it reads from a source now.
+    pub(crate) fn is_copying(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Starting | Stage::Copying | Stage::Ending | Stage::Finishing(_)
+        )
+    }
+
+    /// Whether the vector is set and the streams are to be followed.
+    pub(crate) fn follows_streams(&self) -> bool {
+        matches!(self.stage, Stage::CatchingUp(_) | Stage::Activating { .. })
+    }
+
+    /// Whether it reads from that region now.
+    pub(crate) fn reads_from(&self, region: &Region) -> bool {
+        self.is_copying() && self.source.as_ref().is_some_and(|(source, _)| source == region)
+    }
+
+    pub(crate) fn walks_mut(&mut self) -> Option<&mut Walks> {
+        self.walks.as_mut()
+    }
+
+    pub(crate) fn source(&self) -> Option<&Region> {
+        self.source.as_ref().map(|(source, _)| source)
+    }
+
+    pub(crate) fn status(&self) -> JoinStatus {
+        let stage = match self.stage {
+            Stage::Waiting { .. } => JoinStage::Waiting,
+            Stage::Starting | Stage::Copying | Stage::Ending | Stage::Finishing(_) => JoinStage::Copying,
+            Stage::CatchingUp(_) | Stage::Activating { .. } => JoinStage::CatchingUp,
+        };
+        let walks = self.walks.as_ref();
+        JoinStatus {
+            source: self.source().cloned(),
+            stage,
+            ranges_done: walks.map_or(0, |walks| walks.ranges_done),
+            rows: walks.map_or(0, |walks| walks.rows),
+        }
+    }
+
+    /// Whom to copy from now: the source so far, then the one that was asked for, then, when patience ends, any that serves.
+    pub(crate) fn choose(&self, world: &World, receivers: &BTreeMap<Region, Receiver>) -> Option<Region> {
+        let Stage::Waiting {
+            since_ms,
+            not_before_ms,
+        } = self.stage
+        else {
+            return None;
+        };
+        if world.now.elapsed_ms < not_before_ms {
+            return None;
+        }
+        let serves = |region: &&Region| {
+            let session = receivers.get(*region).and_then(Receiver::session);
+            let is_active = self.table == TableId::CATALOG
+                || world
+                    .catalog
+                    .get(&self.table)
+                    .is_some_and(|view| view.replicas.get(*region) == Some(&ReplicaState::Active));
+            is_active && session.is_some_and(|session| session.theirs.contains_key(&self.table))
+        };
+        let preferred = self.source().or(self.from.as_ref());
+        if let Some(region) = preferred.filter(serves) {
+            return Some(region.clone());
+        }
+        let is_patient = world.now.elapsed_ms < since_ms + world.tuning.join_patience_ms;
+        if preferred.is_some_and(|preferred| world.peers.contains(preferred)) && is_patient {
+            return None;
+        }
+        receivers.keys().find(serves).cloned()
+    }
+
+    /// Begins at a source, or goes on where it broke off if that is the same run of the same source.
+    pub(crate) fn begin(&mut self, world: &World, out: &mut Out, session: &mut Session, region: &Region, attempt: u64) {
+        self.attempt = attempt;
+        let source = (region.clone(), session.incarnation);
+        let same = self.source.as_ref() == Some(&source);
+        self.source = Some(source);
+        if let Some(walks) = self.walks.as_mut().filter(|_| same) {
+            self.stage = Stage::Copying;
+            walks.resume(world, out, session, attempt);
+            self.check_done(out, session);
+        } else {
+            self.walks = None;
+            self.stage = Stage::Starting;
+            session.ask(out, Asked::JoinStart(self.table, attempt), self.table, Question::Digest);
+        }
+    }
+
+    /// The source's vector before the copy.
+    pub(crate) fn on_start(&mut self, world: &World, out: &mut Out, session: &mut Session, vector: VersionVector) {
+        if matches!(self.stage, Stage::Starting) {
+            let mut walks = Walks::new(self.attempt, self.table, Goal::Join(vector), 0..RANGES);
+            walks.start(world, out, session);
+            self.walks = Some(walks);
+            self.stage = Stage::Copying;
+        }
+    }
+
+    /// After a step of the walks: when all are done, asks how far the source is now.
+    pub(crate) fn check_done(&mut self, out: &mut Out, session: &mut Session) {
+        if matches!(self.stage, Stage::Copying) && self.walks.as_ref().is_some_and(Walks::is_done) {
+            self.stage = Stage::Ending;
+            session.ask(
+                out,
+                Asked::JoinEnd(self.table, self.attempt),
+                self.table,
+                Question::Digest,
+            );
+        }
+    }
+
+    /// The source's vector after the copy: no row that was copied is newer.
+    pub(crate) fn on_end(&mut self, world: &World, out: &mut Out, vector: VersionVector) {
+        let Some(Goal::Join(before)) = self.walks.as_ref().map(Walks::goal) else {
+            return;
+        };
+        if !matches!(self.stage, Stage::Ending) {
+            return;
+        }
+        // The entry of this region says nothing and is there so that the store sees that the copy ended even if nobody ever
+        // wrote to the table.
+        let mut progress = vec![(self.table, world.region.clone(), before.get(&world.region))];
+        let others = before.iter().filter(|(origin, _)| **origin != world.region);
+        progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));
+        let apply = Apply {
+            kind: ApplyKind::Copy,
+            progress,
+            ..Apply::default()
+        };
+        out.call(Purpose::Finish(self.table, self.attempt), StoreCall::Apply(apply));
+        self.stage = Stage::Finishing(vector);
+    }
+
+    /// The store set our vector.
+    pub(crate) fn on_finished(&mut self) {
+        if let Stage::Finishing(until) = &self.stage {
+            self.stage = Stage::CatchingUp(until.clone());
+        }
+    }
+
+    /// Makes the replica active when it has caught up.
+    pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
+        let until = match &self.stage {
+            Stage::CatchingUp(until) => until,
+            Stage::Activating { until, retry_at_ms } if world.now.elapsed_ms >= *retry_at_ms => until,
+            _ => return,
+        };
+        if world.vector(self.table).dominates(until) {
+            let until = until.clone();
+            let retry_at_ms = world.now.elapsed_ms + world.tuning.refused_retry_ms;
+            self.stage = Stage::Activating { until, retry_at_ms };
+            let call = StoreCall::SetReplica {
+                table: self.table,
+                state: ReplicaState::Active,
+            };
+            out.call(Purpose::SetReplica(self.table), call);
+        }
+    }
+
+    /// The stream broke: the copy goes on when the source is back.
+    pub(crate) fn interrupt(&mut self, world: &World) {
+        if matches!(self.stage, Stage::Starting | Stage::Copying | Stage::Ending) {
+            self.stage = Stage::Waiting {
+                since_ms: world.now.elapsed_ms,
+                not_before_ms: 0,
+            };
+        }
+    }
+
+    /// The copy is void: it begins again after a pause, at another source where there is one.
+    pub(crate) fn restart(&mut self, world: &World, from: Option<Region>) {
+        let now_ms = world.now.elapsed_ms;
+        self.walks = None;
+        self.source = None;
+        self.from = from;
+        self.stage = Stage::Waiting {
+            since_ms: now_ms,
+            not_before_ms: now_ms + PAUSE_MS,
+        };
+    }
+
+    /// Whether nothing is left to do but to hear that the replica is active; for the catalog, which has no state, nothing at all.
+    pub(crate) fn is_over(&self, world: &World) -> bool {
+        self.follows_streams() && (self.table == TableId::CATALOG || world.serves(self.table))
+    }
+}

@@ -1,0 +1,204 @@
+//! What two regions say to each other, as plain values.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+
+/// The version of the protocol that this code speaks. Peers with different versions refuse each other.
+pub const PROTOCOL: u32 = 1;
+
+/// Vectors by table.
+pub type TableVectors = BTreeMap<TableId, VersionVector>;
+
+/// The first message in both directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// Which protocol the speaker speaks.
+    pub protocol: u32,
+    /// Who speaks.
+    pub region: Region,
+    /// Whom the speaker believes to speak to; `None` where it does not know.
+    pub peer: Option<Region>,
+    /// Identifies the speaker's run: chosen by chance at every start, so that its peers notice a restart.
+    pub incarnation: u128,
+    /// The speaker's wall clock, milliseconds since the Unix epoch.
+    pub wall_clock_ms: u64,
+}
+
+/// From the region that dialled, which receives mutations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToSource {
+    /// The first message.
+    Hello(Hello),
+    /// What to send.
+    Subscribe(Subscription),
+    /// What is durable here.
+    Acknowledge(Acknowledgement),
+    /// A question about state.
+    Request(Request),
+    /// The last message.
+    Goodbye(Goodbye),
+}
+
+/// From the region that accepted, whose log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToReceiver {
+    /// The first message.
+    Hello(Hello),
+    /// Mutations.
+    Batch(Batch),
+    /// What cannot be sent.
+    Refusal(BelowFloor),
+    /// How far the source itself is: all tables that both hold first, then those that changed.
+    Vectors(TableVectors),
+    /// The answer to a request.
+    Reply(Reply),
+    /// The last message.
+    Goodbye(Goodbye),
+}
+
+/// What a receiver wants. It replaces what it wanted before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Grows with every subscription of a stream; batches carry it back.
+    pub generation: u64,
+    /// The tables, and what of them is here.
+    pub tables: TableVectors,
+    /// Whose writes.
+    pub origins: Vec<Region>,
+}
+
+/// What has become durable at the receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The greatest batch number whose mutations are durable; 0 before the first.
+    pub batch: u64,
+    /// The receiver's vectors, of the tables whose vectors changed since it last said so.
+    pub tables: TableVectors,
+}
+
+/// Mutations in the order of the source's log, units whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Grows by one per batch of a stream, from 1.
+    pub number: u64,
+    /// Of the subscription that it answers.
+    pub generation: u64,
+    /// The mutations.
+    pub mutations: Vec<Mutation>,
+    /// After them: nothing of this origin up to this sequence of this table is missing any more.
+    pub progress: Vec<(TableId, Region, u64)>,
+}
+
+/// For which tables and origins the source's log does not reach down to the receiver's vectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BelowFloor {
+    /// Of the subscription that it answers.
+    pub generation: u64,
+    /// The tables and origins.
+    pub parts: Vec<(TableId, Region)>,
+}
+
+/// A question about a table's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The receiver's number for it.
+    pub id: u64,
+    /// The table.
+    pub table: TableId,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// The digests of all ranges, with the vector.
+    Digest,
+    /// A page of a range's keys and versions, tombstones too, after a key.
+    Keys {
+        /// The range.
+        range: u16,
+        /// The key that the page comes after.
+        after: Option<KeyBytes>,
+    },
+    /// The rows under these keys.
+    Rows {
+        /// The keys, ascending.
+        keys: Vec<KeyBytes>,
+    },
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The request's number.
+    pub id: u64,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Question::Digest`].
+    Digest(Digest),
+    /// To [`Question::Keys`].
+    Keys(KeyPage),
+    /// To [`Question::Rows`].
+    Rows(RowPage),
+    /// To any question: not now, and why.
+    Unavailable(String),
+}
+
+/// The digests of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// What was applied at that moment.
+    pub vector: VersionVector,
+    /// Sum and number of live items of every range.
+    pub ranges: Vec<(u128, u64)>,
+}
+
+/// Some keys of a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPage {
+    /// Ascending by key; tombstones too.
+    pub rows: Vec<(KeyBytes, Version)>,
+    /// Whether the range has no row after these.
+    pub last: bool,
+}
+
+/// Some rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowPage {
+    /// What stands under the keys; keys that hold nothing are left out.
+    pub mutations: Vec<Mutation>,
+    /// How many of the keys that were asked for are answered, from the first on. At least one where any was asked.
+    pub answered: usize,
+}
+
+/// The end of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Goodbye {
+    /// Why.
+    pub reason: String,
+    /// Whether it is pointless to try again soon.
+    pub permanent: bool,
+}
+
+/// What a mutation is taken to weigh in windows and batches, bytes: key, image, and an allowance for the rest.
+#[must_use]
+pub fn weight(mutation: &Mutation) -> usize {
+    const REST: usize = 64;
+    mutation.key.0.len() + mutation.image.as_ref().map_or(0, |image| image.len()) + REST
+}
+
+impl Batch {
+    /// What it weighs in the window, bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const FRAME: usize = 64;
+        FRAME + self.mutations.iter().map(weight).sum::<usize>() + self.progress.len() * FRAME
+    }
+}

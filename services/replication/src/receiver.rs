@@ -1,0 +1,454 @@
+//! The way to one peer: dialling it, saying hello, subscribing, and applying what it sends in order.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use beringia_item::{Mutation, Region, TableId};
+
+use crate::{
+    event::{Apply, ApplyKind, Command, DialId, StoreCall, Ticket},
+    message::{Acknowledgement, Batch, Goodbye, Hello, Question, Request, Subscription, TableVectors, ToSource},
+    source::{check_hello, clock_ahead_ms, hello_of},
+    sync::WalkId,
+    world::{Out, Purpose, World, merge_tables},
+};
+
+/// Why a question was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A join begins: the source's vector.
+    JoinStart(TableId, u64),
+    /// A join's copy ended: the source's vector.
+    JoinEnd(TableId, u64),
+    /// A walk's page of keys.
+    WalkKeys(WalkId),
+    /// A walk's rows.
+    WalkRows(WalkId),
+    /// A comparison of digests.
+    Compare(TableId),
+}
+
+/// An open stream on which both said hello.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) link: DialId,
+    pub(crate) incarnation: u128,
+    generation: u64,
+    /// The tables subscribed to, and since which generation without a pause: older batches may have a gap before theirs.
+    tables: BTreeMap<TableId, u64>,
+    /// The origins subscribed to, likewise.
+    origins: BTreeMap<Region, u64>,
+    inbox: VecDeque<Batch>,
+    inbox_bytes: usize,
+    /// The commit under way, and the last batch that it covers.
+    applying: Option<(Ticket, u64)>,
+    received: u64,
+    /// What the source knows of our vectors.
+    told: TableVectors,
+    told_batch: u64,
+    /// The source's own vectors, as it announced them.
+    pub(crate) theirs: TableVectors,
+    /// What the source's log does not reach down to.
+    pub(crate) refused: BTreeSet<(TableId, Region)>,
+    refused_until_ms: u64,
+    requests: BTreeMap<u64, Asked>,
+    next_request: u64,
+    /// The next subscription begins anew even where it asks for the same.
+    anew: bool,
+}
+
+/// Where the way to the peer stands.
+#[derive(Debug)]
+enum State {
+    Waiting { until_ms: u64 },
+    Dialling { link: DialId },
+    Greeting { link: DialId, since_ms: u64 },
+    Open(Box<Session>),
+}
+
+/// The way to one peer.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    pub(crate) region: Region,
+    state: State,
+    failures: u32,
+    pub(crate) down_since_ms: u64,
+    pub(crate) last_error: Option<String>,
+    pub(crate) refused: Option<String>,
+    pub(crate) clock_ahead_ms: Option<i64>,
+}
+
+/// The stream must end, for this reason.
+type Ended = Goodbye;
+
+fn wrong(reason: &str) -> Ended {
+    Goodbye {
+        reason: reason.to_owned(),
+        permanent: false,
+    }
+}
+
+impl Receiver {
+    pub(crate) fn new(region: Region, world: &World) -> Self {
+        Self {
+            region,
+            state: State::Waiting {
+                until_ms: world.now.elapsed_ms,
+            },
+            failures: 0,
+            down_since_ms: world.now.elapsed_ms,
+            last_error: None,
+            refused: None,
+            clock_ahead_ms: None,
+        }
+    }
+
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.state {
+            State::Open(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.state {
+            State::Open(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Dialling { .. } | State::Greeting { .. })
+    }
+
+    /// The stream that is open or being opened.
+    pub(crate) fn link(&self) -> Option<DialId> {
+        match &self.state {
+            State::Waiting { .. } => None,
+            State::Dialling { link } | State::Greeting { link, .. } => Some(*link),
+            State::Open(session) => Some(session.link),
+        }
+    }
+
+    /// Dials when the pause is over; hangs up on a peer that says no hello.
+    pub(crate) fn tick(&mut self, world: &World, out: &mut Out, next_link: &mut u64) {
+        match &self.state {
+            State::Waiting { until_ms } if world.now.elapsed_ms >= *until_ms => {
+                *next_link += 1;
+                let link = DialId(*next_link);
+                self.state = State::Dialling { link };
+                out.push(Command::Dial(link, self.region.clone()));
+            }
+            State::Greeting { since_ms, .. } if world.now.elapsed_ms >= since_ms + world.tuning.hello_timeout_ms => {
+                self.end(world, out, wrong("no hello came"));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn on_opened(&mut self, world: &World, out: &mut Out) {
+        if let State::Dialling { link } = self.state {
+            self.state = State::Greeting {
+                link,
+                since_ms: world.now.elapsed_ms,
+            };
+            let hello = hello_of(world, Some(self.region.clone()));
+            out.push(Command::SendToSource(link, ToSource::Hello(hello)));
+        }
+    }
+
+    pub(crate) fn on_hello(&mut self, world: &World, hello: &Hello) -> Result<(), Ended> {
+        let State::Greeting { link, .. } = self.state else {
+            return Err(wrong("a hello out of turn"));
+        };
+        check_hello(world, hello, Some(&self.region))?;
+        self.failures = 0;
+        self.refused = None;
+        self.last_error = None;
+        self.clock_ahead_ms = Some(clock_ahead_ms(world, hello));
+        self.state = State::Open(Box::new(Session::new(link, hello.incarnation)));
+        Ok(())
+    }
+
+    /// Ends the stream and tells the other side why.
+    pub(crate) fn end(&mut self, world: &World, out: &mut Out, goodbye: Goodbye) {
+        if let Some(link) = self.link() {
+            out.push(Command::SendToSource(link, ToSource::Goodbye(goodbye.clone())));
+            out.push(Command::HangUp(link));
+        }
+        self.on_ended(world, goodbye);
+    }
+
+    /// The stream is over.
+    pub(crate) fn on_ended(&mut self, world: &World, goodbye: Goodbye) {
+        let tuning = &world.tuning;
+        let pause_ms = if goodbye.permanent {
+            self.refused = Some(goodbye.reason.clone());
+            tuning.refused_retry_ms
+        } else {
+            let doubled = tuning.retry_ms_min.saturating_mul(1 << self.failures.min(16));
+            let pause_ms = doubled.min(tuning.retry_ms_max);
+            pause_ms + jitter(world, &self.region) % (pause_ms / 2 + 1)
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.last_error = Some(goodbye.reason);
+        let waiting = State::Waiting {
+            until_ms: world.now.elapsed_ms + pause_ms,
+        };
+        if let State::Open(_) = std::mem::replace(&mut self.state, waiting) {
+            self.down_since_ms = world.now.elapsed_ms;
+        }
+    }
+}
+
+/// Chance that differs by peer, so that a region does not dial all its peers in one moment.
+fn jitter(world: &World, region: &Region) -> u64 {
+    let mixed = region.as_str().bytes().fold(world.now.random, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    mixed >> 16
+}
+
+impl Session {
+    fn new(link: DialId, incarnation: u128) -> Self {
+        Self {
+            link,
+            incarnation,
+            generation: 0,
+            tables: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            applying: None,
+            received: 0,
+            told: TableVectors::new(),
+            told_batch: 0,
+            theirs: TableVectors::new(),
+            refused: BTreeSet::new(),
+            refused_until_ms: 0,
+            requests: BTreeMap::new(),
+            next_request: 0,
+            anew: false,
+        }
+    }
+
+    /// Subscribes to these tables and origins, unless that is what is subscribed to already.
+    pub(crate) fn subscribe(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        tables: &BTreeSet<TableId>,
+        origins: &BTreeSet<Region>,
+    ) {
+        if !self.refused.is_empty() && world.now.elapsed_ms >= self.refused_until_ms {
+            self.refused.clear();
+            self.anew = true;
+        }
+        let same =
+            self.generation > 0 && tables.iter().eq(self.tables.keys()) && origins.iter().eq(self.origins.keys());
+        if same && !self.anew {
+            return;
+        }
+        self.generation += 1;
+        let generation = self.generation;
+        if self.anew {
+            self.tables.clear();
+            self.origins.clear();
+            self.anew = false;
+        }
+        let since = |old: Option<&u64>| old.copied().unwrap_or(generation);
+        self.tables = tables
+            .iter()
+            .map(|table| (*table, since(self.tables.get(table))))
+            .collect();
+        self.origins = origins
+            .iter()
+            .map(|origin| (origin.clone(), since(self.origins.get(origin))))
+            .collect();
+        self.refused.retain(|(table, _)| tables.contains(table));
+        let vectors: TableVectors = tables.iter().map(|table| (*table, world.vector(*table))).collect();
+        self.told.extend(vectors.clone());
+        let subscription = Subscription {
+            generation,
+            tables: vectors,
+            origins: origins.iter().cloned().collect(),
+        };
+        out.push(Command::SendToSource(self.link, ToSource::Subscribe(subscription)));
+    }
+
+    /// The source's log does not reach down that far; it is asked again after a while.
+    pub(crate) fn on_refusal(&mut self, world: &World, generation: u64, parts: Vec<(TableId, Region)>) {
+        if generation == self.generation {
+            let held = |(table, origin): &(TableId, Region)| {
+                self.tables.contains_key(table) && self.origins.contains_key(origin)
+            };
+            let parts: Vec<_> = parts.into_iter().filter(held).collect();
+            self.refused.extend(parts);
+            self.refused_until_ms = world.now.elapsed_ms + world.tuning.refused_retry_ms;
+        }
+    }
+
+    /// The table's vector was set by a copy: what was refused before says nothing any more.
+    pub(crate) fn retry(&mut self, table: TableId) {
+        let before = self.refused.len();
+        self.refused.retain(|(refused, _)| *refused != table);
+        self.anew |= self.refused.len() != before;
+    }
+
+    /// Everything that is under way on this stream is void: the source shall start again from what is durable here.
+    pub(crate) fn restart(&mut self) {
+        self.anew = true;
+        self.inbox.clear();
+        self.inbox_bytes = 0;
+        self.tables.clear();
+        self.origins.clear();
+    }
+
+    pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<(), Ended> {
+        if batch.number != self.received + 1 || batch.generation > self.generation {
+            return Err(wrong("a batch out of turn"));
+        }
+        self.received = batch.number;
+        self.inbox_bytes += batch.weight();
+        if self.inbox_bytes > world.tuning.inbox_bytes_max {
+            return Err(wrong("more batches than the window allows"));
+        }
+        self.inbox.push_back(batch);
+        self.apply(world, out);
+        Ok(())
+    }
+
+    /// Hands the next batches to the store, where it is free.
+    fn apply(&mut self, world: &World, out: &mut Out) {
+        while self.applying.is_none() {
+            let Some(first) = self.inbox.pop_front() else { return };
+            self.inbox_bytes -= first.weight();
+            let mut last = first.number;
+            let mut bytes = first.weight();
+            let mut apply = Apply {
+                kind: ApplyKind::Stream,
+                ..Apply::default()
+            };
+            self.take(first, &mut apply);
+            while let Some(next) = self.inbox.front() {
+                bytes += next.weight();
+                if bytes > world.tuning.apply_bytes {
+                    break;
+                }
+                let Some(next) = self.inbox.pop_front() else { break };
+                self.inbox_bytes -= next.weight();
+                last = next.number;
+                self.take(next, &mut apply);
+            }
+            if apply.mutations.is_empty() && apply.progress.is_empty() {
+                self.told_batch = last;
+                self.acknowledge(out, TableVectors::new());
+            } else {
+                let ticket = out.call(Purpose::Stream(self.link), StoreCall::Apply(apply));
+                self.applying = Some((ticket, last));
+            }
+        }
+    }
+
+    /// What of the batch is still wanted, and follows without a gap on what is here. A unit's members have one origin; those
+    /// in tables that this region does not take are left out.
+    fn take(&self, batch: Batch, apply: &mut Apply) {
+        let generation = batch.generation;
+        let wanted = |table: &TableId, origin: &Region| {
+            self.tables.get(table).is_some_and(|since| generation >= *since)
+                && self.origins.get(origin).is_some_and(|since| generation >= *since)
+        };
+        let of = |mutation: &Mutation| wanted(&mutation.table, mutation.origin());
+        apply.mutations.extend(batch.mutations.into_iter().filter(of));
+        apply.progress.extend(
+            batch
+                .progress
+                .into_iter()
+                .filter(|(table, origin, _)| wanted(table, origin)),
+        );
+    }
+
+    /// The store took the batches.
+    pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, ticket: Ticket) {
+        if let Some((_, last)) = self.applying.take_if(|(applying, _)| *applying == ticket) {
+            self.told_batch = last;
+            self.tell(world, out);
+            self.apply(world, out);
+        }
+    }
+
+    /// The store did not take the batches; whoever calls this restarts the stream.
+    pub(crate) fn on_apply_failed(&mut self, out: &mut Out, ticket: Ticket) {
+        if let Some((_, last)) = self.applying.take_if(|(applying, _)| *applying == ticket) {
+            // Not durable, but not under way either: what the vectors say counts, and the number only opens the window.
+            self.told_batch = last;
+            self.acknowledge(out, TableVectors::new());
+        }
+    }
+
+    /// Acknowledges, with the vectors that the source does not know yet.
+    fn tell(&mut self, world: &World, out: &mut Out) {
+        let mut changed = TableVectors::new();
+        for table in self.tables.keys() {
+            let Some(vector) = world.local.get(table) else { continue };
+            if self.told.get(table) != Some(vector) {
+                changed.insert(*table, vector.clone());
+            }
+        }
+        self.told.extend(changed.clone());
+        self.acknowledge(out, changed);
+    }
+
+    fn acknowledge(&mut self, out: &mut Out, tables: TableVectors) {
+        let acknowledgement = Acknowledgement {
+            batch: self.told_batch,
+            tables,
+        };
+        out.push(Command::SendToSource(self.link, ToSource::Acknowledge(acknowledgement)));
+    }
+
+    /// Tells the source on a tick what changed through other streams.
+    pub(crate) fn tell_changes(&mut self, world: &World, out: &mut Out) {
+        let changed = |table: &TableId| {
+            world
+                .local
+                .get(table)
+                .is_some_and(|vector| self.told.get(table) != Some(vector))
+        };
+        if self.tables.keys().any(changed) {
+            self.tell(world, out);
+        }
+    }
+
+    /// Asks the source.
+    pub(crate) fn ask(&mut self, out: &mut Out, asked: Asked, table: TableId, question: Question) {
+        self.next_request += 1;
+        let id = self.next_request;
+        self.requests.insert(id, asked);
+        out.push(Command::SendToSource(
+            self.link,
+            ToSource::Request(Request { id, table, question }),
+        ));
+    }
+
+    pub(crate) fn answered(&mut self, id: u64) -> Result<Asked, Ended> {
+        self.requests
+            .remove(&id)
+            .ok_or_else(|| wrong("an answer to no question"))
+    }
+
+    pub(crate) fn learn(&mut self, vectors: &TableVectors) {
+        merge_tables(&mut self.theirs, vectors);
+    }
+
+    /// Whether the source has writes of that origin that are not here, as far as it announced.
+    pub(crate) fn has_more(&self, world: &World, origin: &Region) -> bool {
+        self.theirs.iter().any(|(table, vector)| {
+            let here = world.local.get(table).map_or(0, |local| local.get(origin));
+            world.streams(*table) && vector.get(origin) > here
+        })
+    }
+
+    pub(crate) fn refuses(&self, origin: &Region) -> bool {
+        self.refused.iter().any(|(_, refused)| refused == origin)
+    }
+}

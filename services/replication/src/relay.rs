@@ -1,0 +1,64 @@
+//! Who relays an origin's writes while the origin itself is out of reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::Region;
+
+use crate::{
+    receiver::{Receiver, Session},
+    world::World,
+};
+
+/// For each origin that needs it, the peer that is to relay its writes. A peer that relays already stays, unless it has nothing
+/// that is missing here and another has.
+pub(crate) fn assign(
+    world: &World,
+    receivers: &BTreeMap<Region, Receiver>,
+    previous: &BTreeMap<Region, Region>,
+) -> BTreeMap<Region, Region> {
+    let sessions: BTreeMap<&Region, &Session> = receivers
+        .iter()
+        .filter_map(|(region, receiver)| Some((region, receiver.session()?)))
+        .collect();
+    let announced = sessions.values().flat_map(|session| session.theirs.values());
+    let mut origins: BTreeSet<&Region> = announced
+        .flat_map(|vector| vector.iter().map(|(origin, _)| origin))
+        .collect();
+    origins.extend(receivers.keys());
+
+    let mut relays = BTreeMap::new();
+    for origin in origins {
+        if receivers.get(origin).is_some_and(|receiver| is_direct(world, receiver)) {
+            continue;
+        }
+        let can = |via: &&Region| *via != origin && sessions.get(*via).is_some_and(|session| !session.refuses(origin));
+        let has_more = |via: &&Region| {
+            sessions
+                .get(*via)
+                .is_some_and(|session| session.has_more(world, origin))
+        };
+        // Our own writes come back only where this region lost them: there is nothing to wait for.
+        let present = previous
+            .get(origin)
+            .filter(can)
+            .filter(|via| *origin != world.region || has_more(via));
+        let better = || sessions.keys().copied().find(|via| can(via) && has_more(via));
+        let via = match present {
+            Some(present) if has_more(&present) => Some(present),
+            Some(present) => better().or(Some(present)),
+            None => better(),
+        };
+        if let Some(via) = via {
+            relays.insert(origin.clone(), via.clone());
+        }
+    }
+    relays
+}
+
+/// Whether the origin itself sends its writes, or has only just stopped to.
+fn is_direct(world: &World, origin: &Receiver) -> bool {
+    match origin.session() {
+        Some(session) => !session.refuses(&origin.region),
+        None => world.now.elapsed_ms < origin.down_since_ms + world.tuning.relay_after_ms,
+    }
+}

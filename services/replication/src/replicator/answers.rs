@@ -1,0 +1,176 @@
+//! Answers of the store, each brought back to what asked.
+
+use beringia_item::{Region, TableId};
+
+use super::{Replicator, links::walks_of};
+use crate::{
+    event::{AcceptId, DialId, StoreAnswer, StoreFailure, Ticket},
+    message::{Goodbye, TableVectors},
+    receiver::Receiver,
+    status::Quarantine,
+    sync::WalkId,
+    world::Purpose,
+};
+
+type Answered = Result<StoreAnswer, StoreFailure>;
+
+impl Replicator {
+    pub(super) fn on_answered(&mut self, ticket: Ticket, result: Answered) {
+        let Some(purpose) = self.out.purposes.remove(&ticket) else {
+            return;
+        };
+        match purpose {
+            Purpose::Stream(link) => self.on_stream_applied(link, ticket, result),
+            Purpose::Position(link) | Purpose::Read(link) => self.on_cursor(link, result),
+            Purpose::Serve(link, id) => {
+                if let Some(source) = self.sources.get_mut(&link) {
+                    source.on_served(&mut self.out, id, result);
+                }
+            }
+            Purpose::Walk(id) => self.on_walk(id, result),
+            Purpose::Finish(table, attempt) => self.on_finished(table, attempt, result),
+            Purpose::Compare(link, table) => self.on_our_digest(link, table, result),
+            Purpose::SetReplica(table) => self.on_replica_set(table, &result),
+        }
+    }
+
+    /// Takes in our vectors, and lets those out of quarantine whose writes the store took.
+    fn learn(&mut self, vectors: TableVectors) {
+        let local = &self.world.local;
+        let advanced = |origin: &Region| {
+            vectors
+                .iter()
+                .any(|(table, vector)| vector.get(origin) > local.get(table).map_or(0, |before| before.get(origin)))
+        };
+        self.world.quarantine.retain(|origin, _| !advanced(origin));
+        self.world.learn(vectors);
+    }
+
+    fn on_stream_applied(&mut self, link: DialId, ticket: Ticket, result: Answered) {
+        let failure = match result {
+            Ok(StoreAnswer::Applied { vectors, .. }) => {
+                self.learn(vectors);
+                let session = self.links.get(&link).and_then(|region| self.receivers.get_mut(region));
+                if let Some(session) = session
+                    .and_then(Receiver::session_mut)
+                    .filter(|session| session.link == link)
+                {
+                    session.on_applied(&self.world, &mut self.out, ticket);
+                }
+                return;
+            }
+            Ok(other) => StoreFailure::Other(format!("the store answered {other:?}")),
+            Err(failure) => failure,
+        };
+        let Some(region) = self.links.get(&link).cloned() else {
+            return;
+        };
+        let Some(session) = self.receivers.get_mut(&region).and_then(Receiver::session_mut) else {
+            return;
+        };
+        if session.link != link {
+            return;
+        }
+        self.dirty = true;
+        match failure {
+            StoreFailure::Quarantined {
+                origin,
+                ahead_ms,
+                limit_ms,
+            } => {
+                session.restart();
+                session.on_apply_failed(&mut self.out, ticket);
+                self.world.hold(origin, Quarantine { ahead_ms, limit_ms });
+            }
+            StoreFailure::Other(reason) => {
+                let reason = format!("{} cannot apply what came: {reason}", self.world.region);
+                self.hang_up(
+                    &region,
+                    Goodbye {
+                        reason,
+                        permanent: false,
+                    },
+                );
+            }
+        }
+    }
+
+    fn on_cursor(&mut self, link: AcceptId, result: Answered) {
+        let Some(source) = self.sources.get_mut(&link) else {
+            return;
+        };
+        let goodbye = match result {
+            Ok(StoreAnswer::Position(position)) => {
+                return source.on_position(&self.world, &mut self.out, position);
+            }
+            Ok(StoreAnswer::Log { mutations, next, end }) => {
+                return source.on_log(&self.world, &mut self.out, mutations, next, end.as_ref());
+            }
+            Ok(other) => source.on_failure(&StoreFailure::Other(format!("the store answered {other:?}"))),
+            Err(failure) => source.on_failure(&failure),
+        };
+        self.turn_away(link, goodbye);
+    }
+
+    fn on_walk(&mut self, id: WalkId, result: Answered) {
+        let Some((walks, source)) = walks_of(&mut self.joins, &mut self.comparisons, id) else {
+            return;
+        };
+        let Some(session) = self.receivers.get_mut(&source).and_then(Receiver::session_mut) else {
+            return;
+        };
+        match result {
+            Ok(StoreAnswer::Keys(ours)) => walks.on_local(&self.world, &mut self.out, session, id, &ours),
+            Ok(StoreAnswer::Applied { newer, vectors }) => {
+                self.world.learn(vectors);
+                walks.on_applied(&self.world, &mut self.out, session, id, newer);
+            }
+            Ok(_) | Err(_) => return self.break_walk(id),
+        }
+        self.after_walk(id);
+    }
+
+    fn on_finished(&mut self, table: TableId, attempt: u64, result: Answered) {
+        match result {
+            Ok(StoreAnswer::Applied { vectors, .. }) => {
+                self.world.learn(vectors);
+                if let Some(join) = self.joins.get_mut(&table).filter(|join| join.attempt() == attempt) {
+                    join.on_finished();
+                }
+                for session in self.receivers.values_mut().filter_map(Receiver::session_mut) {
+                    session.retry(table);
+                }
+                self.dirty = true;
+            }
+            Ok(_) | Err(_) => self.restart_join(table, attempt),
+        }
+    }
+
+    fn on_our_digest(&mut self, link: DialId, table: TableId, result: Answered) {
+        let Some(peer) = self.links.get(&link).cloned() else {
+            return;
+        };
+        let Ok(StoreAnswer::Digest(ours)) = result else {
+            return self.comparisons.on_failed(&self.world, &peer);
+        };
+        let Some(differing) = self.comparisons.on_ours(&self.world, &peer, &ours) else {
+            return;
+        };
+        debug_assert_eq!(differing.0, table, "one comparison at a time per peer");
+        let attempt = self.next_attempt();
+        if let Some(session) = self.receivers.get_mut(&peer).and_then(Receiver::session_mut) {
+            self.comparisons
+                .repair(&self.world, &mut self.out, (&peer, session), differing, attempt);
+        }
+    }
+
+    fn on_replica_set(&mut self, table: TableId, result: &Answered) {
+        if result.is_err() {
+            let retry_at_ms = self.world.now.elapsed_ms + self.world.tuning.retry_ms_max;
+            self.setting.insert(table, retry_at_ms);
+        } else {
+            // A catalog event says what came of it.
+            self.setting.remove(&table);
+        }
+    }
+}

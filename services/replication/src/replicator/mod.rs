@@ -1,0 +1,212 @@
+//! The state machine of one region: takes events, keeps the parts in step, returns commands.
+
+mod answers;
+mod links;
+mod settle;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Region, TableId};
+
+use crate::{
+    compare::Comparisons,
+    event::{AcceptId, Command, DialId, Event, Now, ReplicaState, StoreCall, TableView},
+    join::Join,
+    message::{Goodbye, TableVectors},
+    receiver::Receiver,
+    source::Source,
+    tuning::Tuning,
+    world::{Out, Purpose, World},
+};
+
+/// What a replicator is made of.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This region.
+    pub region: Region,
+    /// All other regions.
+    pub peers: BTreeSet<Region>,
+    /// Identifies this run; by chance.
+    pub incarnation: u128,
+    /// Bounds and intervals.
+    pub tuning: Tuning,
+}
+
+/// The replication of one region, as a state machine without I/O.
+#[derive(Debug)]
+pub struct Replicator {
+    world: World,
+    out: Out,
+    receivers: BTreeMap<Region, Receiver>,
+    links: BTreeMap<DialId, Region>,
+    next_link: u64,
+    sources: BTreeMap<AcceptId, Source>,
+    /// The accepted stream of each peer, and how the last one went.
+    sending: BTreeMap<Region, Sending>,
+    relays: BTreeMap<Region, Region>,
+    joins: BTreeMap<TableId, Join>,
+    comparisons: Comparisons,
+    next_attempt: u64,
+    served: BTreeSet<TableId>,
+    /// Since when the log of a table's origin does not reach down to what is here, and nobody relays it.
+    stuck: BTreeMap<TableId, Stuck>,
+    /// Replicas whose state is being set, and when it may be tried again.
+    setting: BTreeMap<TableId, u64>,
+    /// What is subscribed to or served may have changed.
+    dirty: bool,
+}
+
+/// The accepted side of a peer.
+#[derive(Debug, Default)]
+struct Sending {
+    link: Option<AcceptId>,
+    refused: Option<String>,
+    last_error: Option<String>,
+    acknowledged: Option<TableVectors>,
+    clock_ahead_ms: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Stuck {
+    since_ms: u64,
+    origin: Region,
+    /// What of the origin was here at that time.
+    here: u64,
+}
+
+impl Replicator {
+    /// A replicator that knows nothing yet: tell it the catalog, then tick it.
+    #[must_use]
+    pub fn new(config: Config, now: Now) -> Self {
+        let Config {
+            region,
+            mut peers,
+            incarnation,
+            tuning,
+        } = config;
+        peers.remove(&region);
+        let world = World {
+            region,
+            incarnation,
+            tuning,
+            peers: peers.clone(),
+            now,
+            catalog: BTreeMap::new(),
+            local: TableVectors::new(),
+            quarantine: BTreeMap::new(),
+            catching_up: BTreeSet::new(),
+            copying_catalog: false,
+        };
+        let receivers = peers
+            .iter()
+            .map(|peer| (peer.clone(), Receiver::new(peer.clone(), &world)))
+            .collect();
+        Self {
+            served: world.served(),
+            world,
+            out: Out::default(),
+            receivers,
+            links: BTreeMap::new(),
+            next_link: 0,
+            sources: BTreeMap::new(),
+            sending: peers.into_iter().map(|peer| (peer, Sending::default())).collect(),
+            relays: BTreeMap::new(),
+            joins: BTreeMap::new(),
+            comparisons: Comparisons::default(),
+            next_attempt: 0,
+            stuck: BTreeMap::new(),
+            setting: BTreeMap::new(),
+            dirty: true,
+        }
+    }
+
+    /// Takes an event in and says what is to be done, in order.
+    pub fn handle(&mut self, now: Now, event: Event) -> Vec<Command> {
+        self.world.now = now;
+        match event {
+            Event::Tick { vectors } => self.on_tick(vectors),
+            Event::Catalog(catalog) => self.on_catalog(catalog),
+            Event::LogAppended => {
+                for source in self.sources.values_mut() {
+                    source.on_log_appended(&self.world, &mut self.out);
+                }
+            }
+            Event::Dialled(link, event) => self.on_dialled(link, event),
+            Event::Accepted(link, event) => self.on_accepted(link, event),
+            Event::Answered(ticket, result) => self.on_answered(ticket, result),
+        }
+        if self.dirty {
+            self.dirty = false;
+            self.settle();
+        }
+        std::mem::take(&mut self.out.commands)
+    }
+
+    fn on_tick(&mut self, vectors: TableVectors) {
+        self.world.learn(vectors);
+        self.dirty = true;
+        for (region, receiver) in &mut self.receivers {
+            receiver.tick(&self.world, &mut self.out, &mut self.next_link);
+            if let Some(link) = receiver.link() {
+                self.links.entry(link).or_insert_with(|| region.clone());
+            }
+        }
+        let silent: Vec<AcceptId> = self
+            .sources
+            .iter()
+            .filter(|(_, source)| source.hello_overdue(&self.world))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in silent {
+            self.turn_away(
+                link,
+                Goodbye {
+                    reason: "no hello came".to_owned(),
+                    permanent: false,
+                },
+            );
+        }
+        for source in self.sources.values_mut() {
+            source.tick(&self.world, &mut self.out);
+        }
+        self.relays = crate::relay::assign(&self.world, &self.receivers, &self.relays);
+        for (region, receiver) in &mut self.receivers {
+            if let Some(session) = receiver.session_mut() {
+                session.tell_changes(&self.world, &mut self.out);
+                self.comparisons.tick(&self.world, &mut self.out, region, session);
+            }
+        }
+        self.watch_floors();
+        self.tick_joins();
+    }
+
+    fn on_catalog(&mut self, catalog: BTreeMap<TableId, TableView>) {
+        self.world.catalog = catalog;
+        self.world
+            .local
+            .retain(|table, _| *table == TableId::CATALOG || self.world.catalog.contains_key(table));
+        self.dirty = true;
+        self.want_joins();
+    }
+
+    fn next_attempt(&mut self) -> u64 {
+        self.next_attempt += 1;
+        self.next_attempt
+    }
+
+    /// Asks the store to set the state of this region's replica, unless that is under way.
+    fn set_replica(&mut self, table: TableId, state: ReplicaState) {
+        let now_ms = self.world.now.elapsed_ms;
+        if self
+            .setting
+            .get(&table)
+            .is_some_and(|retry_at_ms| now_ms < *retry_at_ms)
+        {
+            return;
+        }
+        self.setting.insert(table, now_ms + self.world.tuning.refused_retry_ms);
+        self.out
+            .call(Purpose::SetReplica(table), StoreCall::SetReplica { table, state });
+    }
+}

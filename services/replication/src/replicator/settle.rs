@@ -1,0 +1,199 @@
+//! What follows from a change: who is subscribed to what, what is served, what is joined.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Region, TableId};
+
+use super::{Replicator, Stuck};
+use crate::{event::ReplicaState, join::Join, receiver::Receiver};
+
+impl Replicator {
+    /// Brings subscriptions and cursors in line with the catalog, the joins, the relays and the quarantine.
+    pub(super) fn settle(&mut self) {
+        self.world.catching_up = self
+            .joins
+            .iter()
+            .filter(|(_, join)| join.follows_streams())
+            .map(|(table, _)| *table)
+            .collect();
+        self.world.copying_catalog = self.joins.get(&TableId::CATALOG).is_some_and(Join::is_copying);
+        self.joins.retain(|_, join| !join.is_over(&self.world));
+        let served = self.world.served();
+        if served != self.served {
+            let changed: BTreeSet<TableId> = served.symmetric_difference(&self.served).copied().collect();
+            self.served = served;
+            self.comparisons.keep(&self.world);
+            for source in self.sources.values_mut().filter(|source| source.concerns(&changed)) {
+                source.reopen(&self.world, &mut self.out);
+            }
+        }
+        self.subscribe();
+    }
+
+    fn subscribe(&mut self) {
+        let world = &self.world;
+        for (region, receiver) in &mut self.receivers {
+            let Some(session) = receiver.session_mut() else {
+                continue;
+            };
+            let tables: BTreeSet<TableId> = std::iter::once(TableId::CATALOG)
+                .chain(world.catalog.keys().copied())
+                .filter(|table| world.streams(*table) && world.has_replica(region, *table))
+                .collect();
+            let relayed = self
+                .relays
+                .iter()
+                .filter(|(_, via)| *via == region)
+                .map(|(origin, _)| origin);
+            let origins: BTreeSet<Region> = std::iter::once(region)
+                .chain(relayed)
+                .filter(|origin| !world.is_held(origin))
+                .cloned()
+                .collect();
+            session.subscribe(world, &mut self.out, &tables, &origins);
+        }
+    }
+
+    /// Which replicas of this region need to be filled, after a change of the catalog.
+    pub(super) fn want_joins(&mut self) {
+        let world = &self.world;
+        self.joins
+            .retain(|table, _| *table == TableId::CATALOG || world.catalog.contains_key(table));
+        self.stuck
+            .retain(|table, _| *table == TableId::CATALOG || world.catalog.contains_key(table));
+        self.setting.retain(|table, _| world.catalog.contains_key(table));
+        let mut lost = Vec::new();
+        for (table, view) in &world.catalog {
+            match view.replicas.get(&world.region) {
+                Some(ReplicaState::Creating { from }) => {
+                    let from = Some(from.clone()).filter(|from| *from != world.region);
+                    self.joins
+                        .entry(*table)
+                        .or_insert_with(|| Join::new(*table, from, world));
+                }
+                Some(ReplicaState::Active) if !view.joined => lost.push(*table),
+                _ => drop(self.joins.remove(table)),
+            }
+        }
+        for table in lost {
+            self.rejoin(table, None);
+        }
+    }
+
+    /// The catalog says that this region's replica is complete, and it is not (any more): says so to all, then fills it.
+    fn rejoin(&mut self, table: TableId, from: Option<Region>) {
+        let Some(view) = self.world.catalog.get(&table) else {
+            return;
+        };
+        let others = || view.replicas.iter().filter(|(region, _)| **region != self.world.region);
+        let active = others()
+            .find(|(_, state)| **state == ReplicaState::Active)
+            .map(|(region, _)| region);
+        let any = others().map(|(region, _)| region).next();
+        // With nobody left to copy from, the replica stays `Creating` and its join waits: an operator has to decide.
+        let from = from.as_ref().or(active).or(any).unwrap_or(&self.world.region).clone();
+        self.set_replica(table, ReplicaState::Creating { from });
+    }
+
+    /// Notices what neither an origin nor a relay can bring any more, and has it copied.
+    pub(super) fn watch_floors(&mut self) {
+        let now_ms = self.world.now.elapsed_ms;
+        let refused = self.refused_by_origin();
+        for (table, origin) in &refused {
+            let here = self.world.vector(*table).get(origin);
+            self.stuck.entry(*table).or_insert_with(|| Stuck {
+                since_ms: now_ms,
+                origin: origin.clone(),
+                here,
+            });
+        }
+        // A relay that is being tried, or the origin that is being asked again, does not make it better; only progress does.
+        let world = &self.world;
+        self.stuck
+            .retain(|table, stuck| world.vector(*table).get(&stuck.origin) == stuck.here);
+        let patience_ms = self.world.tuning.join_patience_ms;
+        let overdue: Vec<(TableId, Region)> = refused
+            .into_iter()
+            .filter(|(table, _)| {
+                self.stuck
+                    .get(table)
+                    .is_some_and(|stuck| now_ms >= stuck.since_ms + patience_ms)
+            })
+            .collect();
+        for (table, origin) in overdue {
+            self.copy_from(table, origin);
+        }
+    }
+
+    /// For which tables an origin in reach refuses writes that are missing here, and nobody relays them now.
+    fn refused_by_origin(&self) -> BTreeMap<TableId, Region> {
+        let mut refused = BTreeMap::new();
+        for (region, receiver) in &self.receivers {
+            let Some(session) = receiver.session() else { continue };
+            for (table, origin) in session.refused.iter().filter(|(_, origin)| origin == region) {
+                let theirs = session.theirs.get(table).map_or(0, |vector| vector.get(origin));
+                let is_behind = theirs > self.world.vector(*table).get(origin);
+                if is_behind && !self.relays.contains_key(origin) {
+                    refused.entry(*table).or_insert_with(|| origin.clone());
+                }
+            }
+        }
+        refused
+    }
+
+    fn copy_from(&mut self, table: TableId, origin: Region) {
+        match self.joins.get_mut(&table) {
+            Some(join) if join.follows_streams() => join.restart(&self.world, Some(origin)),
+            Some(_) => {}
+            None if table == TableId::CATALOG => {
+                self.joins.insert(table, Join::new(table, Some(origin), &self.world));
+            }
+            None => self.rejoin(table, Some(origin)),
+        }
+    }
+
+    pub(super) fn tick_joins(&mut self) {
+        let lost: Vec<TableId> = self
+            .world
+            .catalog
+            .iter()
+            .filter(|(_, view)| !view.joined && view.replicas.get(&self.world.region) == Some(&ReplicaState::Active))
+            .map(|(table, _)| *table)
+            .collect();
+        for table in lost {
+            self.rejoin(table, None);
+        }
+        let mut copying = self.joins.values().filter(|join| join.is_copying()).count();
+        let tables: Vec<TableId> = self.joins.keys().copied().collect();
+        for table in tables {
+            let Some(join) = self.joins.get_mut(&table) else {
+                continue;
+            };
+            join.tick(&self.world, &mut self.out);
+            if copying >= self.world.tuning.joins_max {
+                continue;
+            }
+            let Some(region) = join.choose(&self.world, &self.receivers) else {
+                continue;
+            };
+            let Some(session) = self.receivers.get_mut(&region).and_then(Receiver::session_mut) else {
+                continue;
+            };
+            self.next_attempt += 1;
+            join.begin(&self.world, &mut self.out, session, &region, self.next_attempt);
+            copying += 1;
+        }
+    }
+
+    /// The copy is void and begins again.
+    pub(super) fn restart_join(&mut self, table: TableId, attempt: u64) {
+        if let Some(join) = self
+            .joins
+            .get_mut(&table)
+            .filter(|join| join.attempt() == attempt && join.is_copying())
+        {
+            join.restart(&self.world, None);
+            self.dirty = true;
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What can be asked of the state machine: its status, and what its peers no longer need.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, TableId, VersionVector};
+
+use super::{Replicator, Sending};
+use crate::{
+    event::ReplicaState,
+    message::TableVectors,
+    receiver::Receiver,
+    source::Source,
+    status::{LinkState, PeerStatus, Status},
+};
+
+impl Replicator {
+    /// The state at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let peers = self
+            .receivers
+            .iter()
+            .map(|(region, receiver)| (region.clone(), self.peer_status(receiver)))
+            .collect();
+        Status {
+            peers,
+            joins: self.joins.iter().map(|(table, join)| (*table, join.status())).collect(),
+            divergent: self.comparisons.divergent.clone(),
+            repaired_rows: self.comparisons.repaired_rows.clone(),
+        }
+    }
+
+    fn peer_status(&self, receiver: &Receiver) -> PeerStatus {
+        let region = &receiver.region;
+        let sending = self.sending.get(region);
+        let source = sending
+            .and_then(|sending| sending.link)
+            .and_then(|link| self.sources.get(&link));
+        let receiving = match (receiver.session(), &receiver.refused) {
+            (Some(_), _) => LinkState::Connected,
+            (None, Some(reason)) => LinkState::Refused(reason.clone()),
+            (None, None) if receiver.is_connecting() => LinkState::Connecting,
+            (None, None) => LinkState::Down,
+        };
+        let refused = sending.and_then(|sending| sending.refused.clone());
+        let sending_state = match (source, refused) {
+            (Some(_), _) => LinkState::Connected,
+            (None, Some(reason)) => LinkState::Refused(reason),
+            (None, None) => LinkState::Down,
+        };
+        PeerStatus {
+            receiving,
+            sending: sending_state,
+            last_error: receiver
+                .last_error
+                .clone()
+                .or(sending.and_then(|sending| sending.last_error.clone())),
+            acknowledged: acknowledged(sending, source),
+            quarantined: self.world.quarantine.get(region).map(|held| held.seen),
+            relayed_through: self.relays.get(region).cloned(),
+            clock_ahead_ms: receiver
+                .clock_ahead_ms
+                .or(sending.and_then(|sending| sending.clock_ahead_ms)),
+        }
+    }
+
+    /// What every other replica of a table has durably applied, for the tables where that is known of all of them: what may be
+    /// forgotten. A table is left out while
+    ///
+    /// - a replica is out of reach: what it said before it went may not be what it has when it comes back;
+    /// - a replica is being filled, here or elsewhere: it may copy rows from before a delete;
+    /// - this region repairs the table: a row on its way here may be from before a delete;
+    /// - a peer knew of catalog changes that this region does not know of: they may name a replica more.
+    #[must_use]
+    pub fn acknowledged(&self) -> BTreeMap<TableId, BTreeMap<Region, VersionVector>> {
+        self.served
+            .iter()
+            .filter_map(|table| Some((*table, self.acknowledged_of(*table)?)))
+            .collect()
+    }
+
+    fn acknowledged_of(&self, table: TableId) -> Option<BTreeMap<Region, VersionVector>> {
+        let is_repairing = self
+            .comparisons
+            .repair
+            .as_ref()
+            .is_some_and(|repair| repair.walks.table == table);
+        if self.joins.contains_key(&table) || is_repairing {
+            return None;
+        }
+        let replicas: Vec<&Region> = if table == TableId::CATALOG {
+            self.world.peers.iter().collect()
+        } else {
+            let view = self.world.catalog.get(&table)?;
+            if view.replicas.values().any(|state| *state != ReplicaState::Active) {
+                return None;
+            }
+            view.replicas
+                .keys()
+                .filter(|region| **region != self.world.region)
+                .collect()
+        };
+        let catalog = self.world.vector(TableId::CATALOG);
+        let mut vectors = BTreeMap::new();
+        for replica in replicas {
+            let source = self.source_of(replica)?;
+            if !catalog.dominates(source.acknowledged.get(&TableId::CATALOG)?) {
+                return None;
+            }
+            vectors.insert(replica.clone(), source.acknowledged.get(&table)?.clone());
+        }
+        // Who reads the log without being a replica here (yet) must not find that it was cut off.
+        for source in self.sources.values() {
+            if let (Some(peer), Some(vector)) = (&source.peer, source.acknowledged.get(&table)) {
+                vectors.entry(peer.clone()).or_insert_with(|| vector.clone());
+            }
+        }
+        Some(vectors)
+    }
+
+    fn source_of(&self, peer: &Region) -> Option<&Source> {
+        let link = self.sending.get(peer)?.link?;
+        self.sources.get(&link).filter(|source| source.is_subscribed())
+    }
+}
+
+fn acknowledged(sending: Option<&Sending>, source: Option<&Source>) -> Option<TableVectors> {
+    source
+        .filter(|source| source.is_subscribed())
+        .map(|source| source.acknowledged.clone())
+        .or_else(|| sending.and_then(|sending| sending.acknowledged.clone()))
+}

@@ -1,0 +1,484 @@
+//! One accepted stream: this region reads its log for a receiver, within a window, and answers its questions.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use beringia_item::{Mutation, Region, TableId};
+
+use crate::{
+    event::{AcceptId, Command, Filter, StoreAnswer, StoreCall, StoreFailure},
+    message::{
+        Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, PROTOCOL, Question, Reply, Request, Subscription,
+        TableVectors, ToReceiver,
+    },
+    world::{Out, Purpose, World},
+};
+
+/// A sequence that no write has. Half of what the type holds, since databases know no greater integers.
+const BEYOND: u64 = u64::MAX / 2;
+
+/// What the receiver is owed from the log.
+#[derive(Debug)]
+enum Cursor {
+    /// Nothing is subscribed to.
+    Idle,
+    /// The store looks for the position. `again`: what is subscribed to changed meanwhile.
+    Opening { again: bool },
+    /// The store reads. `again` as above; `grew`: the log grew meanwhile.
+    Reading { again: bool, grew: bool },
+    /// Everything was sent.
+    AtEnd,
+    /// The window is full.
+    Blocked,
+}
+
+/// An accepted stream.
+#[derive(Debug)]
+pub(crate) struct Source {
+    link: AcceptId,
+    opened_ms: u64,
+    /// Who receives; `None` until it said hello.
+    pub(crate) peer: Option<Region>,
+    pub(crate) clock_ahead_ms: i64,
+    subscription: Option<Subscription>,
+    /// What the receiver said that it has: of its subscription first, then of every acknowledgement.
+    pub(crate) acknowledged: TableVectors,
+    cursor: Cursor,
+    position: u64,
+    filter: Filter,
+    /// Up to where the receiver has been sent everything since the cursor was opened.
+    sent: TableVectors,
+    next_batch: u64,
+    unacknowledged: VecDeque<(u64, usize)>,
+    unacknowledged_bytes: usize,
+    announced: TableVectors,
+    announce_at_ms: u64,
+    serving: BTreeMap<u64, Question>,
+}
+
+/// The stream must end, for this reason.
+pub(crate) type Ended = Goodbye;
+
+fn wrong(reason: &str) -> Ended {
+    Goodbye {
+        reason: reason.to_owned(),
+        permanent: false,
+    }
+}
+
+impl Source {
+    pub(crate) fn new(link: AcceptId, world: &World) -> Self {
+        Self {
+            link,
+            opened_ms: world.now.elapsed_ms,
+            peer: None,
+            clock_ahead_ms: 0,
+            subscription: None,
+            acknowledged: TableVectors::new(),
+            cursor: Cursor::Idle,
+            position: 0,
+            filter: Filter::default(),
+            sent: TableVectors::new(),
+            next_batch: 1,
+            unacknowledged: VecDeque::new(),
+            unacknowledged_bytes: 0,
+            announced: TableVectors::new(),
+            announce_at_ms: 0,
+            serving: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the receiver has said what it has, on this stream.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.subscription.is_some()
+    }
+
+    pub(crate) fn send(&self, out: &mut Out, message: ToReceiver) {
+        out.push(Command::SendToReceiver(self.link, message));
+    }
+
+    /// The receiver says who it is.
+    pub(crate) fn hello(&mut self, world: &World, out: &mut Out, hello: &Hello) -> Result<Region, Ended> {
+        if self.peer.is_some() {
+            return Err(wrong("a second hello"));
+        }
+        self.send(out, ToReceiver::Hello(hello_of(world, Some(hello.region.clone()))));
+        check_hello(world, hello, None)?;
+        self.peer = Some(hello.region.clone());
+        self.clock_ahead_ms = clock_ahead_ms(world, hello);
+        Ok(hello.region.clone())
+    }
+
+    pub(crate) fn hello_overdue(&self, world: &World) -> bool {
+        self.peer.is_none() && world.now.elapsed_ms >= self.opened_ms + world.tuning.hello_timeout_ms
+    }
+
+    /// The receiver wants something else than before.
+    pub(crate) fn subscribe(&mut self, world: &World, out: &mut Out, subscription: Subscription) -> Result<(), Ended> {
+        if self
+            .subscription
+            .as_ref()
+            .is_some_and(|old| old.generation >= subscription.generation)
+        {
+            return Err(wrong("a subscription that is older than the one before"));
+        }
+        // What the receiver says now counts, not what it said before it lost its disk.
+        for (table, vector) in &subscription.tables {
+            self.acknowledged.insert(*table, vector.clone());
+        }
+        self.subscription = Some(subscription);
+        self.announce(world, out);
+        self.reopen(world, out);
+        Ok(())
+    }
+
+    /// Looks for the position again: the subscription changed, or what this region serves.
+    pub(crate) fn reopen(&mut self, world: &World, out: &mut Out) {
+        match &mut self.cursor {
+            Cursor::Opening { again } | Cursor::Reading { again, .. } => {
+                *again = true;
+                return;
+            }
+            Cursor::Idle | Cursor::AtEnd | Cursor::Blocked => {}
+        }
+        let Some(subscription) = &self.subscription else { return };
+        let mut tables: TableVectors = subscription.tables.clone();
+        tables.retain(|table, _| world.serves(*table));
+        for (table, vector) in &mut tables {
+            if let Some(acknowledged) = self.acknowledged.get(table) {
+                vector.merge(acknowledged);
+            }
+        }
+        self.filter = Filter {
+            origins: subscription.origins.clone(),
+            tables,
+        };
+        self.open(out);
+    }
+
+    fn open(&mut self, out: &mut Out) {
+        if self.filter.tables.is_empty() || self.filter.origins.is_empty() {
+            self.cursor = Cursor::Idle;
+            return;
+        }
+        self.sent.clone_from(&self.filter.tables);
+        self.cursor = Cursor::Opening { again: false };
+        out.call(Purpose::Position(self.link), StoreCall::Position(self.filter.clone()));
+    }
+
+    /// Whether the cursor depends on whether this region serves one of these tables.
+    pub(crate) fn concerns(&self, tables: &BTreeSet<TableId>) -> bool {
+        self.subscription
+            .as_ref()
+            .is_some_and(|subscription| subscription.tables.keys().any(|table| tables.contains(table)))
+    }
+
+    pub(crate) fn on_position(&mut self, world: &World, out: &mut Out, answer: Result<u64, Vec<(TableId, Region)>>) {
+        if let Cursor::Opening { again: true } = self.cursor {
+            self.cursor = Cursor::Idle;
+            return self.reopen(world, out);
+        }
+        match answer {
+            Ok(position) => {
+                self.position = position;
+                self.read(world, out);
+            }
+            Err(missing) => self.refuse(out, missing),
+        }
+    }
+
+    /// Goes on without what the log does not hold: nothing is above that vector.
+    fn refuse(&mut self, out: &mut Out, missing: Vec<(TableId, Region)>) {
+        for (table, origin) in &missing {
+            match self.filter.tables.get_mut(table) {
+                Some(vector) if vector.get(origin) < BEYOND => vector.advance(origin, BEYOND),
+                // The table went away meanwhile, or the store repeats itself.
+                _ => drop(self.filter.tables.remove(table)),
+            }
+        }
+        let generation = self
+            .subscription
+            .as_ref()
+            .map_or(0, |subscription| subscription.generation);
+        self.send(
+            out,
+            ToReceiver::Refusal(BelowFloor {
+                generation,
+                parts: missing,
+            }),
+        );
+        self.open(out);
+    }
+
+    fn read(&mut self, world: &World, out: &mut Out) {
+        if self.unacknowledged_bytes >= world.tuning.window_bytes {
+            self.cursor = Cursor::Blocked;
+            return;
+        }
+        self.cursor = Cursor::Reading {
+            again: false,
+            grew: false,
+        };
+        let call = StoreCall::Read {
+            from: self.position,
+            filter: self.filter.clone(),
+            max_bytes: world.tuning.batch_bytes,
+        };
+        out.call(Purpose::Read(self.link), call);
+    }
+
+    pub(crate) fn on_log_appended(&mut self, world: &World, out: &mut Out) {
+        match &mut self.cursor {
+            Cursor::AtEnd => self.read(world, out),
+            Cursor::Reading { grew, .. } => *grew = true,
+            Cursor::Idle | Cursor::Opening { .. } | Cursor::Blocked => {}
+        }
+    }
+
+    pub(crate) fn on_log(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        mutations: Vec<Mutation>,
+        next: u64,
+        end: Option<&TableVectors>,
+    ) {
+        let Cursor::Reading { again, grew } = self.cursor else {
+            return;
+        };
+        if again {
+            self.cursor = Cursor::Idle;
+            return self.reopen(world, out);
+        }
+        self.position = next;
+        for mutation in &mutations {
+            let version = &mutation.version;
+            self.sent
+                .entry(mutation.table)
+                .or_default()
+                .advance(&version.origin, version.sequence);
+        }
+        let progress = end.map_or_else(Vec::new, |vectors| self.progress(vectors));
+        self.send_batch(out, mutations, progress);
+        if end.is_some() && !grew {
+            self.cursor = Cursor::AtEnd;
+        } else {
+            self.read(world, out);
+        }
+    }
+
+    /// What the receiver can take as complete although no mutation says so.
+    fn progress(&mut self, vectors: &TableVectors) -> Vec<(TableId, Region, u64)> {
+        let mut progress = Vec::new();
+        for (table, sent) in &mut self.sent {
+            let Some(vector) = vectors.get(table) else { continue };
+            for origin in &self.filter.origins {
+                let sequence = vector.get(origin);
+                if sequence > sent.get(origin) {
+                    sent.advance(origin, sequence);
+                    progress.push((*table, origin.clone(), sequence));
+                }
+            }
+        }
+        progress
+    }
+
+    fn send_batch(&mut self, out: &mut Out, mutations: Vec<Mutation>, progress: Vec<(TableId, Region, u64)>) {
+        if mutations.is_empty() && progress.is_empty() {
+            return;
+        }
+        let generation = self
+            .subscription
+            .as_ref()
+            .map_or(0, |subscription| subscription.generation);
+        let batch = Batch {
+            number: self.next_batch,
+            generation,
+            mutations,
+            progress,
+        };
+        self.next_batch += 1;
+        let weight = batch.weight();
+        self.unacknowledged.push_back((batch.number, weight));
+        self.unacknowledged_bytes += weight;
+        self.send(out, ToReceiver::Batch(batch));
+    }
+
+    pub(crate) fn acknowledge(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        acknowledgement: &Acknowledgement,
+    ) -> Result<(), Ended> {
+        if acknowledgement.batch >= self.next_batch {
+            return Err(wrong("an acknowledgement of what was not sent"));
+        }
+        while let Some((number, weight)) = self.unacknowledged.front().copied() {
+            if number > acknowledgement.batch {
+                break;
+            }
+            self.unacknowledged.pop_front();
+            self.unacknowledged_bytes -= weight;
+        }
+        let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| world.has_replica(peer, *table));
+        for (table, vector) in &acknowledgement.tables {
+            // Bounded by what the catalog and the subscription name.
+            if known(table) || self.acknowledged.contains_key(table) {
+                self.acknowledged.entry(*table).or_default().merge(vector);
+            }
+        }
+        if matches!(self.cursor, Cursor::Blocked) {
+            self.read(world, out);
+        }
+        Ok(())
+    }
+
+    /// Tells the receiver how far this region is, in the tables that both hold, where that changed.
+    fn announce(&mut self, world: &World, out: &mut Out) {
+        self.announce_at_ms = world.now.elapsed_ms + world.tuning.announce_ms;
+        let Some(peer) = &self.peer else { return };
+        let mut changed = TableVectors::new();
+        for table in world.served() {
+            if !world.has_replica(peer, table) {
+                continue;
+            }
+            let vector = world.vector(table);
+            if self.announced.get(&table) != Some(&vector) {
+                changed.insert(table, vector);
+            }
+        }
+        if !changed.is_empty() {
+            self.announced.extend(changed.clone());
+            self.send(out, ToReceiver::Vectors(changed));
+        }
+    }
+
+    pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
+        if self.subscription.is_some() && world.now.elapsed_ms >= self.announce_at_ms {
+            self.announce(world, out);
+        }
+    }
+
+    /// Answers a question, or hangs up on a receiver that asks more at once than is allowed.
+    pub(crate) fn request(&mut self, world: &World, out: &mut Out, request: Request) -> Result<(), Ended> {
+        if self.serving.len() >= world.tuning.requests_max || self.serving.contains_key(&request.id) {
+            return Err(wrong("too many requests at once"));
+        }
+        let Some(peer) = &self.peer else {
+            return Err(wrong("a request before the hello"));
+        };
+        let table = request.table;
+        if !world.serves(table) {
+            return self.unavailable(
+                out,
+                request.id,
+                format!("{} does not serve table {table}", world.region),
+            );
+        }
+        // A source that does not know of the replica could forget a tombstone while the replica copies rows that it deletes.
+        if !world.has_replica(peer, table) {
+            let reason = format!(
+                "{} does not know that {peer} has a replica of table {table}",
+                world.region
+            );
+            return self.unavailable(out, request.id, reason);
+        }
+        let call = match &request.question {
+            Question::Digest => StoreCall::Digest(table),
+            Question::Keys { range, after } => StoreCall::Keys {
+                table,
+                range: *range,
+                after: after.clone(),
+                max: world.tuning.keys_per_page,
+            },
+            Question::Rows { keys } => StoreCall::Rows {
+                table,
+                keys: keys.clone(),
+                max_bytes: world.tuning.reply_bytes,
+            },
+        };
+        self.serving.insert(request.id, request.question);
+        out.call(Purpose::Serve(self.link, request.id), call);
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "reads as the answer that it is")]
+    fn unavailable(&self, out: &mut Out, id: u64, reason: String) -> Result<(), Ended> {
+        self.send(
+            out,
+            ToReceiver::Reply(Reply {
+                id,
+                answer: Answer::Unavailable(reason),
+            }),
+        );
+        Ok(())
+    }
+
+    pub(crate) fn on_served(&mut self, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreFailure>) {
+        if self.serving.remove(&id).is_none() {
+            return;
+        }
+        let answer = match result {
+            Ok(StoreAnswer::Digest(digest)) => Answer::Digest(digest),
+            Ok(StoreAnswer::Keys(page)) => Answer::Keys(page),
+            Ok(StoreAnswer::Rows(page)) => Answer::Rows(page),
+            Ok(other) => Answer::Unavailable(format!("the store answered {other:?}")),
+            Err(failure) => Answer::Unavailable(failure.to_string()),
+        };
+        self.send(out, ToReceiver::Reply(Reply { id, answer }));
+    }
+
+    /// The cursor's call failed.
+    pub(crate) fn on_failure(&self, failure: &StoreFailure) -> Ended {
+        let what = match self.cursor {
+            Cursor::Opening { .. } => "finding the log's position failed",
+            _ => "reading the log failed",
+        };
+        Goodbye {
+            reason: format!("{what}: {failure}"),
+            permanent: false,
+        }
+    }
+}
+
+/// This region's hello.
+pub(crate) fn hello_of(world: &World, peer: Option<Region>) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        region: world.region.clone(),
+        peer,
+        incarnation: world.incarnation,
+        wall_clock_ms: world.now.wall_ms,
+    }
+}
+
+/// The peer's wall clock minus this region's, milliseconds.
+pub(crate) fn clock_ahead_ms(world: &World, hello: &Hello) -> i64 {
+    let difference = i128::from(hello.wall_clock_ms) - i128::from(world.now.wall_ms);
+    i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Whether this region talks to who said that hello; `expected` is whom it dialled.
+pub(crate) fn check_hello(world: &World, hello: &Hello, expected: Option<&Region>) -> Result<(), Ended> {
+    let me = &world.region;
+    let them = &hello.region;
+    let reason = if hello.protocol != PROTOCOL {
+        format!(
+            "{me} speaks version {PROTOCOL} of the protocol, {them} version {}",
+            hello.protocol
+        )
+    } else if them == me {
+        format!("{me} was connected to a region of its own name")
+    } else if let Some(expected) = expected.filter(|expected| *expected != them) {
+        format!("{me} expected region {expected} but reached {them}")
+    } else if let Some(meant) = hello.peer.as_ref().filter(|meant| *meant != me) {
+        format!("{them} expected region {meant} but reached {me}")
+    } else if !world.peers.contains(them) {
+        format!("{me} does not know region {them}")
+    } else {
+        return Ok(());
+    };
+    Err(Goodbye {
+        reason,
+        permanent: true,
+    })
+}

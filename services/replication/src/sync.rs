@@ -1,0 +1,317 @@
+//! Walks over the ranges of a table: compare a peer's keys with ours, fetch what is missing or newer, apply it.
+//!
+//! A join and a repair are the same walk. A join takes everything that is newer there, and drops what the source knew of and no
+//! longer holds; a repair takes only what our vector covers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use beringia_item::{KeyBytes, Mutation, TableId, Version, VersionVector};
+
+use crate::{
+    event::{Apply, ApplyKind, StoreCall},
+    message::{KeyPage, Question, RowPage},
+    receiver::{Asked, Session},
+    world::{Out, Purpose, World},
+};
+
+/// Names the walk over one range of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WalkId {
+    /// The attempt: a join's or a repair's, numbered over both.
+    pub(crate) attempt: u64,
+    pub(crate) range: u16,
+}
+
+/// What the walks are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The source's rows become ours; the vector that it had before the first page.
+    Join(VersionVector),
+    /// What was lost here comes back.
+    Repair,
+}
+
+/// Why an attempt ends before it is complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken(pub(crate) String);
+
+#[derive(Debug)]
+enum Step {
+    /// The source lists keys.
+    Keys,
+    /// Our store lists keys of the same part.
+    Local(KeyPage),
+    /// The source sends rows.
+    Rows,
+    /// Our store applies them.
+    Applying,
+}
+
+#[derive(Debug)]
+struct Walk {
+    /// Everything up to this key is done.
+    after: Option<KeyBytes>,
+    step: Step,
+    /// Of the part between `after` and `until`: what to fetch still, and what to drop.
+    fetch: VecDeque<KeyBytes>,
+    obsolete: Vec<(TableId, KeyBytes, Version)>,
+    /// Where the part ends; `None` where that is the range's end.
+    until: Option<KeyBytes>,
+}
+
+/// The walks of one attempt.
+#[derive(Debug)]
+pub(crate) struct Walks {
+    pub(crate) attempt: u64,
+    pub(crate) table: TableId,
+    goal: Goal,
+    waiting: VecDeque<u16>,
+    active: BTreeMap<u16, Walk>,
+    pub(crate) ranges_done: u16,
+    pub(crate) rows: u64,
+    /// Rows that the store took as newer than what it had.
+    pub(crate) newer: u64,
+}
+
+impl Walks {
+    pub(crate) fn new(attempt: u64, table: TableId, goal: Goal, ranges: impl IntoIterator<Item = u16>) -> Self {
+        Self {
+            attempt,
+            table,
+            goal,
+            waiting: ranges.into_iter().collect(),
+            active: BTreeMap::new(),
+            ranges_done: 0,
+            rows: 0,
+            newer: 0,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.active.is_empty()
+    }
+
+    pub(crate) fn goal(&self) -> &Goal {
+        &self.goal
+    }
+
+    /// After the stream broke: the walks under way start at the source again, after the last key that is done.
+    pub(crate) fn resume(&mut self, world: &World, out: &mut Out, session: &mut Session, attempt: u64) {
+        self.attempt = attempt;
+        for (range, walk) in &mut self.active {
+            walk.fetch.clear();
+            walk.obsolete.clear();
+            walk.ask_keys(out, session, self.table, WalkId { attempt, range: *range });
+        }
+        self.start(world, out, session);
+    }
+
+    /// Begins as many walks as may run at once.
+    pub(crate) fn start(&mut self, world: &World, out: &mut Out, session: &mut Session) {
+        while self.active.len() < world.tuning.walks_max {
+            let Some(range) = self.waiting.pop_front() else { return };
+            let mut walk = Walk {
+                after: None,
+                step: Step::Keys,
+                fetch: VecDeque::new(),
+                obsolete: Vec::new(),
+                until: None,
+            };
+            walk.ask_keys(
+                out,
+                session,
+                self.table,
+                WalkId {
+                    attempt: self.attempt,
+                    range,
+                },
+            );
+            self.active.insert(range, walk);
+        }
+    }
+
+    /// The source listed keys.
+    pub(crate) fn on_keys(&mut self, world: &World, out: &mut Out, id: WalkId, page: KeyPage) -> Result<(), Broken> {
+        let Some(walk) = self.active.get_mut(&id.range) else {
+            return Ok(());
+        };
+        let mut previous = walk.after.as_ref();
+        for (key, _) in &page.rows {
+            if previous.is_some_and(|previous| previous >= key) {
+                return Err(Broken("the source lists keys out of order".to_owned()));
+            }
+            previous = Some(key);
+        }
+        if page.rows.is_empty() && !page.last {
+            return Err(Broken(
+                "the source lists no keys and says that there are more".to_owned(),
+            ));
+        }
+        let call = StoreCall::Keys {
+            table: self.table,
+            range: id.range,
+            after: walk.after.clone(),
+            max: world.tuning.keys_per_page,
+        };
+        walk.step = Step::Local(page);
+        out.call(Purpose::Walk(id), call);
+        Ok(())
+    }
+
+    /// Our store listed keys.
+    pub(crate) fn on_local(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, ours: &KeyPage) {
+        let Some(walk) = self.active.get_mut(&id.range) else {
+            return;
+        };
+        let Step::Local(theirs) = std::mem::replace(&mut walk.step, Step::Keys) else {
+            return;
+        };
+        let difference = difference(&self.goal, &world.vector(self.table), &theirs, ours);
+        walk.fetch = difference.fetch.into();
+        walk.obsolete = difference
+            .obsolete
+            .into_iter()
+            .map(|(key, version)| (self.table, key, version))
+            .collect();
+        walk.until = difference.until;
+        self.rows += difference.examined;
+        self.proceed(world, out, session, id, Vec::new());
+    }
+
+    /// The source sent rows.
+    pub(crate) fn on_rows(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        session: &mut Session,
+        id: WalkId,
+        page: RowPage,
+    ) -> Result<(), Broken> {
+        let Some(walk) = self.active.get_mut(&id.range) else {
+            return Ok(());
+        };
+        if page.answered == 0 || page.answered > walk.fetch.len() {
+            return Err(Broken(
+                "the source answers other rows than those it was asked for".to_owned(),
+            ));
+        }
+        let asked: BTreeSet<KeyBytes> = walk.fetch.drain(..page.answered).collect();
+        let fits = |mutation: &Mutation| mutation.table == self.table && asked.contains(&mutation.key);
+        if !page.mutations.iter().all(fits) {
+            return Err(Broken("the source sends rows that it was not asked for".to_owned()));
+        }
+        self.proceed(world, out, session, id, page.mutations);
+        Ok(())
+    }
+
+    /// Our store applied rows.
+    pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, newer: usize) {
+        self.newer += newer as u64;
+        self.proceed(world, out, session, id, Vec::new());
+    }
+
+    /// The next step of a walk: apply, fetch, list on, or end.
+    fn proceed(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, mutations: Vec<Mutation>) {
+        let Some(walk) = self.active.get_mut(&id.range) else {
+            return;
+        };
+        let obsolete = std::mem::take(&mut walk.obsolete);
+        if !mutations.is_empty() || !obsolete.is_empty() {
+            let kind = match self.goal {
+                Goal::Join(_) => ApplyKind::Copy,
+                Goal::Repair => ApplyKind::Repair,
+            };
+            walk.step = Step::Applying;
+            let apply = Apply {
+                kind,
+                mutations,
+                obsolete,
+                progress: Vec::new(),
+            };
+            out.call(Purpose::Walk(id), StoreCall::Apply(apply));
+        } else if !walk.fetch.is_empty() {
+            walk.step = Step::Rows;
+            let keys = walk.fetch.iter().take(world.tuning.keys_per_fetch).cloned().collect();
+            session.ask(out, Asked::WalkRows(id), self.table, Question::Rows { keys });
+        } else if let Some(until) = walk.until.take() {
+            walk.after = Some(until);
+            walk.ask_keys(out, session, self.table, id);
+        } else {
+            self.active.remove(&id.range);
+            self.ranges_done += 1;
+            self.start(world, out, session);
+        }
+    }
+}
+
+impl Walk {
+    fn ask_keys(&mut self, out: &mut Out, session: &mut Session, table: TableId, id: WalkId) {
+        self.step = Step::Keys;
+        let question = Question::Keys {
+            range: id.range,
+            after: self.after.clone(),
+        };
+        session.ask(out, Asked::WalkKeys(id), table, question);
+    }
+}
+
+/// What two pages of keys that begin after the same key say.
+#[derive(Debug, PartialEq, Eq)]
+struct Difference {
+    fetch: Vec<KeyBytes>,
+    obsolete: Vec<(KeyBytes, Version)>,
+    /// Up to where both pages speak; `None`: the range's end.
+    until: Option<KeyBytes>,
+    /// How many of their rows that concerns.
+    examined: u64,
+}
+
+fn difference(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyPage) -> Difference {
+    let end = |page: &KeyPage| match page.rows.last() {
+        Some((key, _)) if !page.last => Some(key.clone()),
+        _ => None,
+    };
+    let until = match (end(theirs), end(ours)) {
+        (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
+        (theirs, ours) => theirs.or(ours),
+    };
+    let inside = |key: &KeyBytes| until.as_ref().is_none_or(|until| key <= until);
+    let their_rows: BTreeMap<&KeyBytes, &Version> = theirs
+        .rows
+        .iter()
+        .filter(|(key, _)| inside(key))
+        .map(|(key, version)| (key, version))
+        .collect();
+    let our_rows: BTreeMap<&KeyBytes, &Version> = ours
+        .rows
+        .iter()
+        .filter(|(key, _)| inside(key))
+        .map(|(key, version)| (key, version))
+        .collect();
+
+    let mut fetch = Vec::new();
+    for (key, version) in &their_rows {
+        let newer = our_rows.get(key).is_none_or(|here| here < version);
+        let allowed = match goal {
+            Goal::Join(_) => true,
+            Goal::Repair => vector.covers(version),
+        };
+        if newer && allowed {
+            fetch.push((*key).clone());
+        }
+    }
+    let mut obsolete = Vec::new();
+    if let Goal::Join(known) = goal {
+        for (key, version) in &our_rows {
+            if !their_rows.contains_key(key) && known.covers(version) {
+                obsolete.push(((*key).clone(), (*version).clone()));
+            }
+        }
+    }
+    Difference {
+        fetch,
+        obsolete,
+        examined: their_rows.len() as u64,
+        until,
+    }
+}

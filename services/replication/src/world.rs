@@ -1,0 +1,129 @@
+//! What all parts of the state machine look at, and where they put what is to be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Region, TableId, VersionVector};
+
+use crate::{
+    event::{AcceptId, Command, DialId, Now, ReplicaState, StoreCall, TableView, Ticket},
+    message::TableVectors,
+    sync::WalkId,
+    tuning::Tuning,
+};
+
+/// The region as all parts see it; only the replicator changes it.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) region: Region,
+    pub(crate) incarnation: u128,
+    pub(crate) tuning: Tuning,
+    pub(crate) peers: BTreeSet<Region>,
+    pub(crate) now: Now,
+    pub(crate) catalog: BTreeMap<TableId, TableView>,
+    /// This region's vectors as last heard from the store. Entries of other origins are exact, since they advance only by
+    /// our own calls; this region's own entry may lag until the next tick.
+    pub(crate) local: TableVectors,
+    /// Origins whose writes are not asked for, until when, because their clock is too far ahead.
+    pub(crate) quarantine: BTreeMap<Region, crate::quarantine::Held>,
+    /// Tables that were copied and wait only for the streams: they are subscribed to but not served.
+    pub(crate) catching_up: BTreeSet<TableId>,
+    /// The catalog is being copied, so that its log has a hole that its vector does not show.
+    pub(crate) copying_catalog: bool,
+}
+
+impl World {
+    /// Whether others may read this table here: log, digests, rows. While it is being filled its vector says nothing yet about
+    /// its log.
+    pub(crate) fn serves(&self, table: TableId) -> bool {
+        if table == TableId::CATALOG {
+            return !self.copying_catalog;
+        }
+        self.catalog
+            .get(&table)
+            .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active))
+    }
+
+    /// The tables that others may read here.
+    pub(crate) fn served(&self) -> BTreeSet<TableId> {
+        let tables = self.catalog.keys().copied();
+        std::iter::once(TableId::CATALOG)
+            .chain(tables)
+            .filter(|table| self.serves(*table))
+            .collect()
+    }
+
+    /// Whether this region takes the table's writes from the streams.
+    pub(crate) fn streams(&self, table: TableId) -> bool {
+        table == TableId::CATALOG || self.serves(table) || self.catching_up.contains(&table)
+    }
+
+    /// Whether the peer has a replica of the table, whatever its state, as far as this region knows.
+    pub(crate) fn has_replica(&self, peer: &Region, table: TableId) -> bool {
+        table == TableId::CATALOG
+            || self
+                .catalog
+                .get(&table)
+                .is_some_and(|view| view.replicas.contains_key(peer))
+    }
+
+    /// What of the table has been applied here.
+    pub(crate) fn vector(&self, table: TableId) -> VersionVector {
+        self.local.get(&table).cloned().unwrap_or_default()
+    }
+
+    /// Takes in what the store said about its vectors.
+    pub(crate) fn learn(&mut self, vectors: TableVectors) {
+        merge_tables(&mut self.local, &vectors);
+    }
+}
+
+/// Takes the greater of both for every table and origin.
+pub(crate) fn merge_tables(into: &mut TableVectors, from: &TableVectors) {
+    for (table, vector) in from {
+        into.entry(*table).or_default().merge(vector);
+    }
+}
+
+/// Why the store was called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Batches of a stream are applied.
+    Stream(DialId),
+    /// A source's cursor looks for its position.
+    Position(AcceptId),
+    /// A source's cursor reads.
+    Read(AcceptId),
+    /// A receiver's request is answered.
+    Serve(AcceptId, u64),
+    /// A walk over a range.
+    Walk(WalkId),
+    /// A join's vector is set.
+    Finish(TableId, u64),
+    /// A comparison of digests.
+    Compare(DialId, TableId),
+    /// A replica's state is set.
+    SetReplica(TableId),
+}
+
+/// Collects commands.
+#[derive(Debug, Default)]
+pub(crate) struct Out {
+    pub(crate) commands: Vec<Command>,
+    pub(crate) purposes: BTreeMap<Ticket, Purpose>,
+    next_ticket: u64,
+}
+
+impl Out {
+    pub(crate) fn push(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Calls the store; the answer finds its way back by the purpose.
+    pub(crate) fn call(&mut self, purpose: Purpose, call: StoreCall) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.purposes.insert(ticket, purpose);
+        self.commands.push(Command::Call(ticket, call));
+        ticket
+    }
+}

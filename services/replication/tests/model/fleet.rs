@@ -1,0 +1,510 @@
+//! Several regions, the network between them, and chance: every message, store call and tick happens when chance says so.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use beringia_item::{KeyBytes, Region, TableId, Version};
+use beringia_replication::{
+    AcceptId, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreCall, Ticket, Tuning,
+    message::{ToReceiver, ToSource},
+};
+use bytes::Bytes;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+
+use super::store::Store;
+
+/// Wall time at the start, milliseconds since the epoch.
+const EPOCH_MS: u64 = 1_700_000_000_000;
+/// After so long a cut is noticed and the streams over it are gone.
+const NOTICE_MS: u64 = 400;
+
+/// A stream between two regions.
+struct Link {
+    receiver: usize,
+    dial: DialId,
+    source: usize,
+    /// Set when the source has accepted.
+    accept: Option<AcceptId>,
+    to_source: VecDeque<ToSource>,
+    to_receiver: VecDeque<ToReceiver>,
+    receiver_hung_up: bool,
+    source_hung_up: bool,
+}
+
+/// A region: its store survives a crash, its replicator does not.
+struct Site {
+    region: Region,
+    store: Store,
+    replicator: Option<Replicator>,
+    calls: Vec<(Ticket, StoreCall)>,
+    skew_ms: u64,
+    incarnation: u128,
+}
+
+/// One write that a client was told had happened.
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub mutation: beringia_item::Mutation,
+    /// The disk that had it was lost before another region was known to have it.
+    pub may_be_lost: bool,
+}
+
+pub struct Fleet {
+    sites: Vec<Site>,
+    links: BTreeMap<u64, Link>,
+    next_link: u64,
+    cuts: BTreeMap<(usize, usize), u64>,
+    elapsed_ms: u64,
+    chance: ChaCha8Rng,
+    pub writes: Vec<Write>,
+    /// Regions that lost their disk or joined late: their journals need not be complete.
+    pub newcomers: BTreeSet<Region>,
+    trace: bool,
+}
+
+impl Fleet {
+    pub fn new(regions: usize, seed: u64) -> Self {
+        let names = ["ap", "eu", "sa", "us"];
+        let sites = names[..regions].iter().map(|name| {
+            let region = Region::new(name).unwrap();
+            let store = Store::new(region.clone(), EPOCH_MS);
+            Site {
+                region,
+                store,
+                replicator: None,
+                calls: Vec::new(),
+                skew_ms: 0,
+                incarnation: 0,
+            }
+        });
+        let mut fleet = Self {
+            sites: sites.collect(),
+            links: BTreeMap::new(),
+            next_link: 0,
+            cuts: BTreeMap::new(),
+            elapsed_ms: 0,
+            chance: ChaCha8Rng::seed_from_u64(seed),
+            writes: Vec::new(),
+            newcomers: BTreeSet::new(),
+            trace: std::env::var_os("MODEL_TRACE").is_some(),
+        };
+        for site in 0..regions {
+            fleet.start(site);
+        }
+        fleet
+    }
+
+    pub fn len(&self) -> usize {
+        self.sites.len()
+    }
+
+    pub fn region(&self, site: usize) -> &Region {
+        &self.sites[site].region
+    }
+
+    pub fn store(&self, site: usize) -> &Store {
+        &self.sites[site].store
+    }
+
+    pub fn store_mut(&mut self, site: usize) -> &mut Store {
+        &mut self.sites[site].store
+    }
+
+    pub fn status(&self, site: usize) -> beringia_replication::Status {
+        self.sites[site]
+            .replicator
+            .as_ref()
+            .map(Replicator::status)
+            .unwrap_or_default()
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.chance.next_u64() % bound as u64).unwrap()
+    }
+
+    fn now(&mut self, site: usize) -> Now {
+        let wall_ms = self.wall_ms(site);
+        Now {
+            elapsed_ms: self.elapsed_ms,
+            wall_ms,
+            random: self.chance.next_u64(),
+        }
+    }
+
+    fn wall_ms(&self, site: usize) -> u64 {
+        EPOCH_MS + self.elapsed_ms + self.sites[site].skew_ms
+    }
+
+    /// Small bounds, so that a short run meets them.
+    fn tuning() -> Tuning {
+        Tuning {
+            window_bytes: 600,
+            batch_bytes: 40,
+            apply_bytes: 300,
+            walks_max: 2,
+            keys_per_page: 3,
+            keys_per_fetch: 3,
+            retry_ms_min: 20,
+            retry_ms_max: 100,
+            refused_retry_ms: 500,
+            relay_after_ms: 100,
+            announce_ms: 40,
+            digest_ms: 1000,
+            digest_pause_ms: 20,
+            join_patience_ms: 300,
+            ..Tuning::default()
+        }
+    }
+
+    fn start(&mut self, site: usize) {
+        let incarnation = u128::from(self.chance.next_u64());
+        let config = Config {
+            region: self.sites[site].region.clone(),
+            peers: self.sites.iter().map(|site| site.region.clone()).collect(),
+            incarnation,
+            tuning: Self::tuning(),
+        };
+        let now = self.now(site);
+        self.sites[site].incarnation = incarnation;
+        self.sites[site].replicator = Some(Replicator::new(config, now));
+        self.sites[site].store.catalog_changed = true;
+        self.tell_changes(site);
+        self.tick(site);
+    }
+
+    /// Kills the region's process; what its store was asked happens or not.
+    pub fn crash(&mut self, site: usize) {
+        let wall_ms = self.wall_ms(site);
+        let calls = std::mem::take(&mut self.sites[site].calls);
+        for (_, call) in calls {
+            if self.chance.next_u64().is_multiple_of(2) {
+                let _ = self.sites[site].store.call(call, wall_ms);
+            }
+        }
+        self.sites[site].replicator = None;
+        let gone: Vec<u64> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.receiver == site || link.source == site)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            self.break_link(id, "the peer crashed");
+        }
+        self.start(site);
+    }
+
+    /// The region crashes and its disk is gone.
+    pub fn wipe(&mut self, site: usize) {
+        let region = self.sites[site].region.clone();
+        let wall_ms = self.wall_ms(site);
+        let others: Vec<_> = self
+            .sites
+            .iter()
+            .filter(|other| other.region != region)
+            .map(|other| other.store.vectors())
+            .collect();
+        for write in &mut self.writes {
+            let version = &write.mutation.version;
+            let table = write.mutation.table;
+            let elsewhere = others
+                .iter()
+                .any(|vectors| vectors.get(&table).is_some_and(|vector| vector.covers(version)));
+            write.may_be_lost |= version.origin == region && !elsewhere;
+        }
+        self.newcomers.insert(region.clone());
+        self.sites[site].calls.clear();
+        // A new database starts where the wall clock is; never at a number that the old one used.
+        self.sites[site].store = Store::new(region, wall_ms + 1);
+        self.crash(site);
+    }
+
+    fn emit(&mut self, site: usize, event: Event) {
+        let now = self.now(site);
+        if self.trace {
+            println!("{} {} <- {event:?}", self.elapsed_ms, self.sites[site].region);
+        }
+        let Some(replicator) = &mut self.sites[site].replicator else {
+            return;
+        };
+        for command in replicator.handle(now, event) {
+            if self.trace {
+                println!("    {} -> {command:?}", self.sites[site].region);
+            }
+            self.obey(site, command);
+        }
+    }
+
+    fn obey(&mut self, site: usize, command: Command) {
+        match command {
+            Command::Dial(dial, region) => {
+                let source = self.sites.iter().position(|other| other.region == region).unwrap();
+                self.next_link += 1;
+                let link = Link {
+                    receiver: site,
+                    dial,
+                    source,
+                    accept: None,
+                    to_source: VecDeque::new(),
+                    to_receiver: VecDeque::new(),
+                    receiver_hung_up: false,
+                    source_hung_up: false,
+                };
+                self.links.insert(self.next_link, link);
+            }
+            Command::SendToSource(dial, message) => {
+                let link = self
+                    .links
+                    .values_mut()
+                    .find(|link| link.receiver == site && link.dial == dial);
+                if let Some(link) = link {
+                    link.to_source.push_back(message);
+                }
+            }
+            Command::SendToReceiver(accept, message) => {
+                let link = self
+                    .links
+                    .values_mut()
+                    .find(|link| link.source == site && link.accept == Some(accept));
+                if let Some(link) = link {
+                    link.to_receiver.push_back(message);
+                }
+            }
+            Command::HangUp(dial) => {
+                let link = self
+                    .links
+                    .values_mut()
+                    .find(|link| link.receiver == site && link.dial == dial);
+                if let Some(link) = link {
+                    link.receiver_hung_up = true;
+                }
+            }
+            Command::TurnAway(accept) => {
+                let link = self
+                    .links
+                    .values_mut()
+                    .find(|link| link.source == site && link.accept == Some(accept));
+                if let Some(link) = link {
+                    link.source_hung_up = true;
+                }
+            }
+            Command::Call(ticket, call) => self.sites[site].calls.push((ticket, call)),
+        }
+    }
+
+    fn tell_changes(&mut self, site: usize) {
+        if std::mem::take(&mut self.sites[site].store.catalog_changed) {
+            let view = self.sites[site].store.view();
+            self.emit(site, Event::Catalog(view));
+        }
+        if std::mem::take(&mut self.sites[site].store.log_grew) {
+            self.emit(site, Event::LogAppended);
+        }
+    }
+
+    fn tick(&mut self, site: usize) {
+        let view = self.sites[site].store.view();
+        let mut vectors = self.sites[site].store.vectors();
+        vectors.retain(|table, _| *table == TableId::CATALOG || view.contains_key(table));
+        self.emit(site, Event::Tick { vectors });
+    }
+
+    fn is_cut(&self, a: usize, b: usize) -> bool {
+        self.cuts.contains_key(&(a.min(b), a.max(b)))
+    }
+
+    fn break_link(&mut self, id: u64, reason: &str) {
+        let Some(link) = self.links.remove(&id) else { return };
+        if !link.receiver_hung_up {
+            self.emit(
+                link.receiver,
+                Event::Dialled(link.dial, LinkEvent::Closed(reason.to_owned())),
+            );
+        }
+        if let Some(accept) = link.accept.filter(|_| !link.source_hung_up) {
+            self.emit(
+                link.source,
+                Event::Accepted(accept, LinkEvent::Closed(reason.to_owned())),
+            );
+        }
+    }
+
+    pub fn cut(&mut self, a: usize, b: usize) {
+        if a != b {
+            self.cuts.entry((a.min(b), a.max(b))).or_insert(self.elapsed_ms);
+        }
+    }
+
+    pub fn heal_all(&mut self) {
+        self.cuts.clear();
+    }
+
+    pub fn heal(&mut self, a: usize, b: usize) {
+        self.cuts.remove(&(a.min(b), a.max(b)));
+    }
+
+    /// Resets every stream between the two.
+    pub fn reset(&mut self, a: usize, b: usize) {
+        let between = |link: &Link| (link.receiver, link.source) == (a, b) || (link.receiver, link.source) == (b, a);
+        let ids: Vec<u64> = self
+            .links
+            .iter()
+            .filter(|(_, link)| between(link))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.break_link(id, "connection reset");
+        }
+    }
+
+    pub fn skew(&mut self, site: usize, skew_ms: u64) {
+        self.sites[site].skew_ms = skew_ms;
+    }
+
+    pub fn forget(&mut self, site: usize) {
+        if let Some(replicator) = &self.sites[site].replicator {
+            let acknowledged = replicator.acknowledged();
+            self.sites[site].store.forget(&acknowledged);
+        }
+    }
+
+    /// A client writes, where the region takes writes to the table.
+    pub fn write(&mut self, site: usize, table: TableId, keys: &[KeyBytes], image: Option<Bytes>) -> bool {
+        if !self.sites[site].store.is_active(table) {
+            return false;
+        }
+        let wall_ms = self.wall_ms(site);
+        let unit = self.sites[site].store.write(table, keys, image.as_ref(), wall_ms);
+        self.writes.extend(unit.into_iter().map(|mutation| Write {
+            mutation,
+            may_be_lost: false,
+        }));
+        self.tell_changes(site);
+        true
+    }
+
+    pub fn create(&mut self, site: usize, table: TableId) {
+        let wall_ms = self.wall_ms(site);
+        self.sites[site].store.create(table, wall_ms);
+        self.tell_changes(site);
+    }
+
+    /// A client of one region asks for a replica in another.
+    pub fn add_replica(&mut self, site: usize, table: TableId, at: usize) {
+        let view = self.sites[site].store.view();
+        let region = self.sites[at].region.clone();
+        if !self.sites[site].store.is_active(table) || view[&table].replicas.contains_key(&region) {
+            return;
+        }
+        let from = self.sites[site].region.clone();
+        let wall_ms = self.wall_ms(site);
+        self.sites[site]
+            .store
+            .set_replica(table, &region, &ReplicaState::Creating { from }, wall_ms);
+        self.newcomers.insert(region);
+        self.tell_changes(site);
+    }
+
+    /// One thing happens, by chance: a message arrives, a call ends, or time passes.
+    pub fn step(&mut self) {
+        let calls: Vec<usize> = (0..self.sites.len())
+            .filter(|site| !self.sites[*site].calls.is_empty())
+            .collect();
+        let links: Vec<u64> = self
+            .links
+            .iter()
+            .filter(|(_, link)| !self.is_cut(link.receiver, link.source))
+            .map(|(id, _)| *id)
+            .collect();
+        let ready: Vec<u64> = links.into_iter().filter(|id| self.is_ready(*id)).collect();
+        let choices = calls.len() + ready.len();
+        if choices == 0 || self.below(12) == 0 {
+            return self.pass_time(20);
+        }
+        let choice = self.below(choices);
+        if let Some(site) = calls.get(choice) {
+            self.finish_call(*site);
+        } else {
+            self.deliver(ready[choice - calls.len()]);
+        }
+    }
+
+    fn is_ready(&self, id: u64) -> bool {
+        let link = &self.links[&id];
+        link.accept.is_none()
+            || !link.to_source.is_empty()
+            || !link.to_receiver.is_empty()
+            || link.receiver_hung_up
+            || link.source_hung_up
+    }
+
+    fn finish_call(&mut self, site: usize) {
+        let index = self.sites[site].calls.len();
+        let index = self.below(index);
+        let (ticket, call) = self.sites[site].calls.remove(index);
+        let wall_ms = self.wall_ms(site);
+        let result = self.sites[site].store.call(call, wall_ms);
+        self.emit(site, Event::Answered(ticket, result));
+        self.tell_changes(site);
+    }
+
+    /// The next message in one of the link's directions arrives.
+    fn deliver(&mut self, id: u64) {
+        let forward = self.below(2) == 0;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.accept.is_none() {
+            let accept = AcceptId(id);
+            link.accept = Some(accept);
+            let (receiver, source, dial) = (link.receiver, link.source, link.dial);
+            self.emit(source, Event::Accepted(accept, LinkEvent::Opened));
+            self.emit(receiver, Event::Dialled(dial, LinkEvent::Opened));
+            return;
+        }
+        let (receiver, source, dial) = (link.receiver, link.source, link.dial);
+        let accept = link.accept.unwrap();
+        let forward = forward && !link.to_source.is_empty() || link.to_receiver.is_empty();
+        if forward {
+            match link.to_source.pop_front() {
+                Some(message) if !link.source_hung_up => {
+                    self.emit(source, Event::Accepted(accept, LinkEvent::Message(message)));
+                }
+                Some(_) => {}
+                None => self.break_link(id, "the peer hung up"),
+            }
+        } else if let Some(message) = link.to_receiver.pop_front() {
+            if !link.receiver_hung_up {
+                self.emit(receiver, Event::Dialled(dial, LinkEvent::Message(message)));
+            }
+        }
+    }
+
+    pub fn pass_time(&mut self, ms: u64) {
+        self.elapsed_ms += ms;
+        let expired: Vec<u64> = self
+            .links
+            .iter()
+            .filter(|(_, link)| {
+                let pair = (link.receiver.min(link.source), link.receiver.max(link.source));
+                self.cuts
+                    .get(&pair)
+                    .is_some_and(|since_ms| self.elapsed_ms >= since_ms + NOTICE_MS)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in expired {
+            self.break_link(id, "keepalive timed out");
+        }
+        for site in 0..self.sites.len() {
+            self.tick(site);
+        }
+    }
+
+    /// Loses rows behind the region's back.
+    pub fn damage(&mut self, site: usize, table: TableId, victims: &[Version]) {
+        if let Some(table) = self.sites[site].store.tables.get_mut(&table) {
+            table.rows.retain(|_, row| !victims.contains(&row.version));
+        }
+    }
+}

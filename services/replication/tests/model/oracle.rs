@@ -1,0 +1,195 @@
+//! What must hold at every moment, and what must hold when everything has been quiet for a while.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
+
+use super::fleet::{Fleet, Write};
+
+/// At every moment: what a vector covers is there, or something newer is. So nothing that was applied is lost, nothing deleted
+/// comes back, and transactions are whole.
+pub fn vectors_tell_the_truth(fleet: &Fleet) {
+    for site in 0..fleet.len() {
+        let store = fleet.store(site);
+        for (id, table) in store
+            .tables
+            .iter()
+            .filter(|(id, table)| **id != TableId::CATALOG && table.joined)
+        {
+            let covered = |write: &&Write| {
+                write.mutation.table == *id && !write.may_be_lost && table.vector.covers(&write.mutation.version)
+            };
+            let mut greatest: BTreeMap<&KeyBytes, &Mutation> = BTreeMap::new();
+            for write in fleet.writes.iter().filter(covered) {
+                let mutation = &write.mutation;
+                let entry = greatest.entry(&mutation.key).or_insert(mutation);
+                if mutation.version > entry.version {
+                    *entry = mutation;
+                }
+                let last = Version {
+                    sequence: mutation.unit.last,
+                    ..mutation.version.clone()
+                };
+                assert!(
+                    table.vector.covers(&last),
+                    "{} has half of a transaction: {mutation:?}",
+                    store.region
+                );
+            }
+            for (key, write) in greatest {
+                match table.rows.get(key) {
+                    Some(row) => assert!(
+                        row.version >= write.version,
+                        "{} says that it applied {:?} and holds {:?}",
+                        store.region,
+                        write.version,
+                        row.version
+                    ),
+                    None => assert!(
+                        write.image.is_none(),
+                        "{} says that it applied {:?} and holds nothing under {key:?}",
+                        store.region,
+                        write.version
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// At every moment: a write that replaced another in its own region knew of it, so that the vectors that mutations carry are true.
+pub fn writes_know_what_they_replace(before: Option<&Mutation>, unit: &[Write]) {
+    if let (Some(before), Some(write)) = (before, unit.first()) {
+        assert!(
+            write.mutation.knew_of(&before.version),
+            "{:?} replaced {:?} without knowing of it",
+            write.mutation.version,
+            before.version
+        );
+    }
+}
+
+/// Whether all active replicas hold the same.
+pub fn converged(fleet: &Fleet, tables: &[TableId]) -> bool {
+    tables.iter().all(|table| {
+        let mut held = replicas(fleet, *table).map(|site| {
+            let table = &fleet.store(site).tables[table];
+            let live: Vec<(&KeyBytes, &Version)> = table
+                .rows
+                .iter()
+                .filter(|(_, row)| row.image.is_some())
+                .map(|(key, row)| (key, &row.version))
+                .collect();
+            (live, table.vector.clone())
+        });
+        let Some(first) = held.next() else { return true };
+        held.all(|other| other == first)
+    })
+}
+
+/// Whether every replica that anybody knows of is active.
+pub fn all_active(fleet: &Fleet) -> bool {
+    (0..fleet.len()).all(|site| {
+        let view = fleet.store(site).view();
+        view.iter().all(|(table, view)| {
+            fleet.store(site).is_active(*table)
+                && view
+                    .replicas
+                    .values()
+                    .all(|state| *state == beringia_replication::ReplicaState::Active)
+        })
+    })
+}
+
+fn replicas(fleet: &Fleet, table: TableId) -> impl Iterator<Item = usize> + '_ {
+    (0..fleet.len()).filter(move |site| fleet.store(*site).is_active(table))
+}
+
+/// At the end: every item has the greatest version that was acknowledged for it.
+pub fn greatest_version_stands(fleet: &Fleet, table: TableId) {
+    for site in replicas(fleet, table) {
+        let rows = &fleet.store(site).tables[&table].rows;
+        let mut by_key: BTreeMap<&KeyBytes, Vec<&Write>> = BTreeMap::new();
+        for write in fleet.writes.iter().filter(|write| write.mutation.table == table) {
+            by_key.entry(&write.mutation.key).or_default().push(write);
+        }
+        for (key, writes) in by_key {
+            let certain = writes
+                .iter()
+                .filter(|write| !write.may_be_lost)
+                .map(|write| &write.mutation);
+            let Some(greatest) = certain.max_by_key(|mutation| &mutation.version) else {
+                continue;
+            };
+            match rows.get(key) {
+                Some(row) if row.version == greatest.version => assert_eq!(row.image, greatest.image),
+                Some(row) => assert!(
+                    row.version > greatest.version
+                        && writes
+                            .iter()
+                            .any(|write| write.may_be_lost && write.mutation.version == row.version),
+                    "{} holds {:?} under {key:?}, but {:?} was acknowledged",
+                    fleet.region(site),
+                    row.version,
+                    greatest.version
+                ),
+                None => assert!(
+                    greatest.image.is_none(),
+                    "{} holds nothing under {key:?}, but {:?} was acknowledged",
+                    fleet.region(site),
+                    greatest.version
+                ),
+            }
+        }
+    }
+}
+
+/// At the end: what is journalled was concurrent, and what was lost to a write that did not know of it is journalled where it
+/// was made.
+pub fn journals_hold_the_conflicts_and_no_others(fleet: &Fleet, table: TableId) {
+    let writes: BTreeMap<&Version, &Write> = fleet
+        .writes
+        .iter()
+        .map(|write| (&write.mutation.version, write))
+        .collect();
+    for site in replicas(fleet, table) {
+        let state = &fleet.store(site).tables[&table];
+        for (winner, loser) in &state.journal {
+            assert!(winner > loser);
+            let (winner, loser) = (&writes[winner].mutation, &writes[loser].mutation);
+            assert_eq!(winner.key, loser.key);
+            assert!(
+                !winner.knew_of(&loser.version) && !loser.knew_of(&winner.version),
+                "{} journals as a conflict what is none: {winner:?} over {loser:?}",
+                fleet.region(site)
+            );
+        }
+        if fleet.newcomers.contains(fleet.region(site)) {
+            continue;
+        }
+        lost_writes_are_journalled(fleet, table, fleet.region(site), state);
+    }
+}
+
+fn lost_writes_are_journalled(fleet: &Fleet, table: TableId, region: &Region, state: &super::store::Table) {
+    let of_table = || fleet.writes.iter().filter(|write| write.mutation.table == table);
+    for write in of_table().filter(|write| write.mutation.origin() == region) {
+        let mutation = &write.mutation;
+        let same_key = || {
+            of_table()
+                .map(|other| &other.mutation)
+                .filter(|other| other.key == mutation.key)
+        };
+        let is_known = same_key().any(|other| other.knew_of(&mutation.version) && other.version != mutation.version);
+        let is_final = same_key().all(|other| other.version <= mutation.version);
+        if is_known || is_final {
+            continue;
+        }
+        let is_journalled = state
+            .journal
+            .iter()
+            .any(|(winner, loser)| *winner == mutation.version || *loser == mutation.version);
+        let lost_ones = of_table().any(|write| write.may_be_lost);
+        assert!(is_journalled || lost_ones, "{region} lost {mutation:?} without a trace");
+    }
+}

@@ -1,0 +1,457 @@
+//! A store in memory that keeps the contract of the real one as literally as possible.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_clock::HybridTime;
+use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of};
+use beringia_replication::{
+    Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure, TableView,
+    message::{Digest, KeyPage, RowPage, TableVectors},
+};
+use bytes::Bytes;
+
+/// How far ahead another region's clock may be, milliseconds.
+pub const MAX_OFFSET_MS: u64 = 500;
+
+/// What every other replica has acknowledged, by table.
+pub type Acknowledged = BTreeMap<TableId, BTreeMap<Region, VersionVector>>;
+
+/// A table's rows and what is known about them.
+#[derive(Debug, Default, Clone)]
+pub struct Table {
+    pub rows: BTreeMap<KeyBytes, Mutation>,
+    pub vector: VersionVector,
+    floor: VersionVector,
+    pub joined: bool,
+    /// Winner and loser of every conflict seen.
+    pub journal: BTreeSet<(Version, Version)>,
+}
+
+/// A region's state.
+#[derive(Debug)]
+pub struct Store {
+    pub region: Region,
+    next_sequence: u64,
+    last_time: u64,
+    pub tables: BTreeMap<TableId, Table>,
+    /// Position (from 1) minus 1 is the index; forgotten records are `None`.
+    log: Vec<Option<Mutation>>,
+    pub log_grew: bool,
+    pub catalog_changed: bool,
+}
+
+impl Store {
+    pub fn new(region: Region, wall_ms: u64) -> Self {
+        let catalog = Table {
+            joined: true,
+            ..Table::default()
+        };
+        Self {
+            region,
+            next_sequence: wall_ms << 20,
+            last_time: 0,
+            tables: BTreeMap::from([(TableId::CATALOG, catalog)]),
+            log: Vec::new(),
+            log_grew: false,
+            catalog_changed: true,
+        }
+    }
+
+    /// The replicas of every table that has one here.
+    pub fn view(&self) -> BTreeMap<TableId, TableView> {
+        let mut all: BTreeMap<TableId, BTreeMap<Region, ReplicaState>> = BTreeMap::new();
+        for row in self.tables[&TableId::CATALOG].rows.values() {
+            let Some(image) = &row.image else { continue };
+            let (table, region) = parse_aspect(&row.key);
+            all.entry(table).or_default().insert(region, parse_state(image));
+        }
+        all.retain(|_, replicas| replicas.contains_key(&self.region));
+        let joined = |table: &TableId| self.tables.get(table).is_some_and(|table| table.joined);
+        all.into_iter()
+            .map(|(table, replicas)| {
+                (
+                    table,
+                    TableView {
+                        replicas,
+                        joined: joined(&table),
+                    },
+                )
+            })
+            .collect()
+    }
+
+    /// Whether clients may write to the table here.
+    pub fn is_active(&self, table: TableId) -> bool {
+        self.view()
+            .get(&table)
+            .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active))
+    }
+
+    /// A client's unit: all keys of one table, each put to the same image or deleted.
+    pub fn write(&mut self, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>, wall_ms: u64) -> Vec<Mutation> {
+        let first = self.next_sequence;
+        let last = first + keys.len() as u64 - 1;
+        let mut unit = Vec::new();
+        for key in keys {
+            self.last_time = (wall_ms << 16).max(self.last_time + 1);
+            let version = Version {
+                time: HybridTime::from_u64(self.last_time),
+                origin: self.region.clone(),
+                sequence: self.next_sequence,
+            };
+            self.next_sequence += 1;
+            let known = &self.tables[&table].vector;
+            let vector = known.iter().filter(|(origin, _)| **origin != self.region);
+            let vector = vector.map(|(origin, sequence)| (origin.clone(), sequence)).collect();
+            unit.push(Mutation {
+                table,
+                key: key.clone(),
+                version,
+                vector,
+                image: image.cloned(),
+                cause: Cause::Client,
+                unit: Unit { first, last },
+            });
+        }
+        for mutation in &unit {
+            let table = self.tables.get_mut(&table).unwrap();
+            table.rows.insert(mutation.key.clone(), mutation.clone());
+            table.vector.advance(&self.region, mutation.version.sequence);
+            self.log.push(Some(mutation.clone()));
+        }
+        self.log_grew = true;
+        self.catalog_changed |= table == TableId::CATALOG;
+        unit
+    }
+
+    /// Sets the state of a replica, as a client's request or the region itself does.
+    pub fn set_replica(&mut self, table: TableId, region: &Region, state: &ReplicaState, wall_ms: u64) {
+        self.write(
+            TableId::CATALOG,
+            &[aspect_key(table, region)],
+            Some(&state_image(state)),
+            wall_ms,
+        );
+        if *region == self.region && self.view().len() > self.tables.len() - 1 {
+            self.tables.entry(table).or_default();
+        }
+    }
+
+    /// Makes a table here, complete and empty.
+    pub fn create(&mut self, table: TableId, wall_ms: u64) {
+        self.tables.insert(
+            table,
+            Table {
+                joined: true,
+                ..Table::default()
+            },
+        );
+        let me = self.region.clone();
+        self.set_replica(table, &me, &ReplicaState::Active, wall_ms);
+    }
+
+    pub fn vectors(&self) -> TableVectors {
+        self.tables
+            .iter()
+            .map(|(id, table)| (*id, table.vector.clone()))
+            .collect()
+    }
+
+    pub fn call(&mut self, call: StoreCall, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
+        match call {
+            StoreCall::Apply(apply) => self.apply(apply, wall_ms),
+            StoreCall::Position(filter) => Ok(StoreAnswer::Position(self.position(&filter))),
+            StoreCall::Read {
+                from,
+                filter,
+                max_bytes,
+            } => Ok(self.read(from, &filter, max_bytes)),
+            StoreCall::Digest(table) => self.table(table).map(|table| StoreAnswer::Digest(digest(table))),
+            StoreCall::Keys {
+                table,
+                range,
+                after,
+                max,
+            } => {
+                let rows: Vec<_> = self
+                    .table(table)?
+                    .rows
+                    .iter()
+                    .filter(|(key, _)| range_of(key) == range && after.as_ref().is_none_or(|after| *key > after))
+                    .map(|(key, row)| (key.clone(), row.version.clone()))
+                    .take(max)
+                    .collect();
+                Ok(StoreAnswer::Keys(KeyPage {
+                    last: rows.len() < max,
+                    rows,
+                }))
+            }
+            StoreCall::Rows { table, keys, .. } => {
+                // Answers less than was asked for, so that this is tested too.
+                let answered = keys.len().min(2);
+                let rows = &self.table(table)?.rows;
+                let mutations = keys[..answered]
+                    .iter()
+                    .filter_map(|key| rows.get(key).cloned())
+                    .collect();
+                Ok(StoreAnswer::Rows(RowPage { mutations, answered }))
+            }
+            StoreCall::SetReplica { table, state } => {
+                let me = self.region.clone();
+                if self
+                    .view()
+                    .get(&table)
+                    .is_some_and(|view| view.replicas.get(&me) != Some(&state))
+                {
+                    self.set_replica(table, &me, &state, wall_ms);
+                }
+                Ok(StoreAnswer::Done)
+            }
+        }
+    }
+
+    fn table(&self, table: TableId) -> Result<&Table, StoreFailure> {
+        self.tables
+            .get(&table)
+            .ok_or_else(|| StoreFailure::Other(format!("no table {table}")))
+    }
+
+    fn apply(&mut self, apply: Apply, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
+        for mutation in &apply.mutations {
+            let time = mutation.version.time.millis();
+            if time > wall_ms + MAX_OFFSET_MS {
+                let origin = mutation.origin().clone();
+                return Err(StoreFailure::Quarantined {
+                    origin,
+                    ahead_ms: time - wall_ms,
+                    limit_ms: MAX_OFFSET_MS,
+                });
+            }
+        }
+        let mut touched: BTreeSet<TableId> = apply.mutations.iter().map(|mutation| mutation.table).collect();
+        touched.extend(apply.progress.iter().map(|(table, _, _)| *table));
+        touched.insert(TableId::CATALOG);
+        let newer = apply
+            .mutations
+            .iter()
+            .filter(|mutation| self.merge(mutation, apply.kind))
+            .count();
+        for (id, origin, sequence) in &apply.progress {
+            let Some(table) = self.tables.get_mut(id) else { continue };
+            table.vector.advance(origin, *sequence);
+            if apply.kind == ApplyKind::Copy {
+                table.floor.advance(origin, *sequence);
+                self.catalog_changed |= !table.joined;
+                table.joined = true;
+            }
+        }
+        for (id, key, version) in &apply.obsolete {
+            assert_eq!(apply.kind, ApplyKind::Copy);
+            let Some(table) = self.tables.get_mut(id) else { continue };
+            if table.rows.get(key).is_some_and(|row| row.version == *version) {
+                table.rows.remove(key);
+            }
+        }
+        self.hold_new_tables();
+        let vectors = self
+            .vectors()
+            .into_iter()
+            .filter(|(table, _)| touched.contains(table))
+            .collect();
+        Ok(StoreAnswer::Applied { vectors, newer })
+    }
+
+    /// Applies one mutation; true where it became the current version.
+    fn merge(&mut self, mutation: &Mutation, kind: ApplyKind) -> bool {
+        let Some(table) = self.tables.get_mut(&mutation.table) else {
+            return false;
+        };
+        let version = &mutation.version;
+        let is_covered = table.vector.covers(version);
+        match kind {
+            ApplyKind::Stream if is_covered => return false,
+            ApplyKind::Repair if !is_covered => return false,
+            _ => {}
+        }
+        self.last_time = self.last_time.max(version.time.as_u64());
+        if kind == ApplyKind::Stream {
+            table.vector.advance(&version.origin, version.sequence);
+            self.log.push(Some(mutation.clone()));
+            self.log_grew = true;
+        }
+        let current = table.rows.get(&mutation.key);
+        if let Some(current) = current {
+            if current.version == *version {
+                return false;
+            }
+            if !mutation.knew_of(&current.version) && !current.knew_of(version) {
+                let (winner, loser) = if *version > current.version {
+                    (version, &current.version)
+                } else {
+                    (&current.version, version)
+                };
+                table.journal.insert((winner.clone(), loser.clone()));
+            }
+            if current.version > *version {
+                return false;
+            }
+        }
+        table.rows.insert(mutation.key.clone(), mutation.clone());
+        self.catalog_changed |= mutation.table == TableId::CATALOG;
+        true
+    }
+
+    fn hold_new_tables(&mut self) {
+        for table in self.view().keys() {
+            self.tables.entry(*table).or_default();
+        }
+    }
+
+    fn position(&self, filter: &Filter) -> Result<u64, Vec<(TableId, Region)>> {
+        let mut missing = Vec::new();
+        for (id, vector) in &filter.tables {
+            for origin in &filter.origins {
+                let is_held = self
+                    .tables
+                    .get(id)
+                    .is_some_and(|table| vector.get(origin) >= table.floor.get(origin));
+                if !is_held {
+                    missing.push((*id, origin.clone()));
+                }
+            }
+        }
+        if missing.is_empty() { Ok(1) } else { Err(missing) }
+    }
+
+    fn read(&self, from: u64, filter: &Filter, max_bytes: usize) -> StoreAnswer {
+        let mut mutations: Vec<Mutation> = Vec::new();
+        let mut next = from;
+        let mut bytes = 0;
+        while let Some(record) = self.log.get(usize::try_from(next).unwrap() - 1) {
+            let unit = record
+                .as_ref()
+                .map(|record| (record.origin().clone(), record.unit.first));
+            let previous = mutations
+                .last()
+                .map(|record| (record.origin().clone(), record.unit.first));
+            if bytes >= max_bytes && unit != previous {
+                break;
+            }
+            next += 1;
+            let Some(record) = record else { continue };
+            let above = filter
+                .tables
+                .get(&record.table)
+                .is_some_and(|vector| !vector.covers(&record.version));
+            if above && filter.origins.contains(record.origin()) {
+                bytes += 1 + record.image.as_ref().map_or(0, Bytes::len);
+                mutations.push(record.clone());
+            }
+        }
+        let at_end = usize::try_from(next).unwrap() > self.log.len();
+        let vectors = || {
+            self.vectors()
+                .into_iter()
+                .filter(|(table, _)| filter.tables.contains_key(table))
+                .collect()
+        };
+        StoreAnswer::Log {
+            mutations,
+            next,
+            end: at_end.then(vectors),
+        }
+    }
+
+    /// As [`the contract`] says: below what all listed peers acknowledged.
+    pub fn forget(&mut self, acknowledged: &Acknowledged) {
+        let me = self.region.clone();
+        let mut cut: BTreeMap<TableId, VersionVector> = BTreeMap::new();
+        for (id, peers) in acknowledged {
+            let Some(table) = self.tables.get_mut(id) else { continue };
+            let lowest = |origin: &Region| {
+                peers
+                    .values()
+                    .map(|vector| vector.get(origin))
+                    .min()
+                    .unwrap_or(u64::MAX)
+            };
+            let knows = peers
+                .iter()
+                .all(|(peer, vector)| table.vector.get(peer) >= vector.get(peer));
+            if knows {
+                table.rows.retain(|_, row| {
+                    row.image.is_some()
+                        || row.version.sequence > lowest(&row.version.origin)
+                        || !table.vector.covers(&row.version)
+                });
+            }
+            let mut below = VersionVector::default();
+            for (origin, sequence) in table.vector.iter() {
+                below.advance(origin, sequence.min(lowest(origin)));
+            }
+            table.floor.merge(&below);
+            cut.insert(*id, below);
+            let _ = &me;
+        }
+        for record in &mut self.log {
+            let is_cut = |mutation: &Mutation| {
+                cut.get(&mutation.table)
+                    .is_some_and(|below| below.get(mutation.origin()) >= mutation.unit.last)
+            };
+            if record.as_ref().is_some_and(is_cut) {
+                *record = None;
+            }
+        }
+    }
+}
+
+fn digest(table: &Table) -> Digest {
+    let mut ranges = vec![(0_u128, 0_u64); usize::from(RANGES)];
+    for (key, row) in table.rows.iter().filter(|(_, row)| row.image.is_some()) {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u128;
+        let version = format!("{key:?}{:?}", row.version);
+        for byte in version.bytes() {
+            hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+        let range = &mut ranges[usize::from(range_of(key))];
+        *range = (range.0.wrapping_add(hash), range.1 + 1);
+    }
+    Digest {
+        vector: table.vector.clone(),
+        ranges,
+    }
+}
+
+fn aspect_key(table: TableId, region: &Region) -> KeyBytes {
+    let mut key = vec![0, 0];
+    key.extend(table.0.to_be_bytes());
+    key.extend(region.as_str().bytes());
+    KeyBytes(key.into())
+}
+
+fn parse_aspect(key: &KeyBytes) -> (TableId, Region) {
+    let table = u128::from_be_bytes(key.0[2..18].try_into().unwrap());
+    (
+        TableId(table),
+        Region::new(std::str::from_utf8(&key.0[18..]).unwrap()).unwrap(),
+    )
+}
+
+fn state_image(state: &ReplicaState) -> Bytes {
+    match state {
+        ReplicaState::Active => Bytes::from_static(b"active"),
+        ReplicaState::Leaving => Bytes::from_static(b"leaving"),
+        ReplicaState::Creating { from } => Bytes::from(format!("creating {from}")),
+    }
+}
+
+fn parse_state(image: &Bytes) -> ReplicaState {
+    match std::str::from_utf8(image).unwrap() {
+        "active" => ReplicaState::Active,
+        "leaving" => ReplicaState::Leaving,
+        creating => {
+            let from = Region::new(creating.strip_prefix("creating ").unwrap()).unwrap();
+            ReplicaState::Creating { from }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Changes of definitions made in this region: planned as a whole, written as one unit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Cause, TableId};
+
+use super::{Group, unit::LocalWrite};
+use crate::{
+    Aspect, AspectName, Edit, Replica, ReplicaStatus, SchemaChange, SchemaError, StoreError,
+    sqlite::{
+        aspects,
+        fail::{Fail, Result},
+        records::ItemRow,
+        state::{Definition, Home},
+    },
+};
+
+/// The definitions that a change touches, as they will be.
+type Plan = BTreeMap<TableId, Definition>;
+
+impl Group<'_> {
+    /// Carries out a change of definitions.
+    pub(super) fn change_schema(&mut self, change: SchemaChange) -> Result<Result<(), SchemaError>> {
+        let edits = match change(&self.state.catalog) {
+            Ok(edits) => edits,
+            Err(reason) => return Ok(Err(SchemaError::Refused(reason))),
+        };
+        let plan = self.plan(edits)?;
+        self.check_plan(&plan)?;
+        let created: BTreeSet<TableId> = plan
+            .iter()
+            .filter(|(id, after)| after.core().is_some() && self.definition(**id).core().is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        self.write_definitions(&plan)?;
+        for id in plan.keys() {
+            self.reconcile(*id, created.contains(id))?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// What is known of a table; nothing for an unknown one.
+    pub(super) fn definition(&self, id: TableId) -> Definition {
+        self.state.definitions.get(&id).cloned().unwrap_or_default()
+    }
+
+    fn plan(&self, edits: Vec<Edit>) -> Result<Plan> {
+        let mut plan = Plan::new();
+        for edit in edits {
+            let (Edit::Set { table, .. } | Edit::Remove { table, .. } | Edit::Drop { table }) = &edit;
+            if Home::of(*table).is_some() {
+                return Err(Fail::Command(StoreError::UnknownTable(*table)));
+            }
+            let definition = plan.entry(*table).or_insert_with(|| self.definition(*table));
+            match edit {
+                Edit::Set { aspect, .. } => set(definition, aspect),
+                Edit::Remove {
+                    aspect: AspectName::Local,
+                    ..
+                } => drop(definition.local.remove(&AspectName::Local)),
+                Edit::Remove { aspect, .. } => {
+                    let home = if definition.is_global() {
+                        Home::Catalog
+                    } else {
+                        Home::Local
+                    };
+                    definition.home_mut(home).remove(&aspect);
+                }
+                Edit::Drop { .. } => self.leave(definition),
+            }
+        }
+        for (id, definition) in &mut plan {
+            let before = self.definition(*id);
+            let newly_global = definition.is_global() && !before.is_global();
+            let own = AspectName::Replica(self.shared.region.clone());
+            if newly_global && !definition.shared.contains_key(&own) {
+                let since_ms = self.state.clock.wall().now_ms();
+                let replica = Replica {
+                    status: ReplicaStatus::Active,
+                    since_ms,
+                };
+                set(
+                    definition,
+                    Aspect::Replica {
+                        region: self.shared.region.clone(),
+                        replica,
+                    },
+                );
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Takes this region out of a definition, and the definition away with the last region that holds the table.
+    fn leave(&self, definition: &mut Definition) {
+        definition.local.clear();
+        definition
+            .shared
+            .remove(&AspectName::Replica(self.shared.region.clone()));
+        let held = |replica: &Replica| !matches!(replica.status, ReplicaStatus::CreationFailed { .. });
+        if !definition.replicas().any(|(_, replica)| held(replica)) {
+            definition.shared.clear();
+        }
+    }
+
+    /// Refuses what would leave the definitions in disorder.
+    fn check_plan(&self, plan: &Plan) -> Result<()> {
+        let refuse = |what: String| Err(Fail::Command(StoreError::Definition(what)));
+        let own = &self.shared.region;
+        let mut names: BTreeMap<&str, TableId> = self
+            .state
+            .catalog
+            .by_name
+            .iter()
+            .map(|(name, table)| (name.as_str(), table.id))
+            .collect();
+        names.retain(|_, id| plan.get(id).is_none_or(|definition| definition.wants_rows_in(own)));
+        for (id, definition) in plan {
+            let Some(core) = definition.core() else {
+                if definition.is_empty() {
+                    continue;
+                }
+                return refuse(format!("table {id} has no core"));
+            };
+            if definition.wants_rows_in(own) && names.insert(&core.name, *id).is_some_and(|other| other != *id) {
+                return refuse(format!("there is a table {} already", core.name));
+            }
+            let changed = self
+                .state
+                .definitions
+                .get(id)
+                .and_then(Definition::core)
+                .is_some_and(|before| before != core);
+            if changed {
+                return refuse(format!("the core of table {} never changes", core.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the difference between the definitions as they are and as planned, as one unit.
+    pub(super) fn write_definitions(&mut self, plan: &Plan) -> Result<()> {
+        let mut writes = Vec::new();
+        for (id, after) in plan {
+            let before = self.definition(*id);
+            for (home, before, after) in [
+                (Home::Catalog, &before.shared, &after.shared),
+                (Home::Local, &before.local, &after.local),
+            ] {
+                for (name, aspect) in after {
+                    if before.get(name) != Some(aspect) {
+                        writes.extend(self.definition_write(home, *id, name, Some(aspect))?);
+                    }
+                }
+                for name in before.keys().filter(|name| !after.contains_key(name)) {
+                    writes.extend(self.definition_write(home, *id, name, None)?);
+                }
+            }
+        }
+        self.write_unit(writes.iter())?;
+        for (id, after) in plan {
+            if after.is_empty() {
+                self.state.definitions.remove(id);
+            } else {
+                self.state.definitions.insert(*id, after.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The write of one aspect; `None` where there is nothing to delete.
+    fn definition_write(
+        &self,
+        home: Home,
+        id: TableId,
+        name: &AspectName,
+        aspect: Option<&Aspect>,
+    ) -> Result<Option<LocalWrite>> {
+        let key = aspects::key(id, name).map_err(Fail::Command)?;
+        let row_key = self.table(home.table())?.row_key(&key);
+        let current = ItemRow::find(self.connection, &row_key)?;
+        if aspect.is_none() && !current.is_some_and(|row| row.live()) {
+            return Ok(None);
+        }
+        let after = aspect
+            .map(|aspect| aspects::to_item(id, aspect))
+            .transpose()
+            .map_err(Fail::Command)?;
+        let cause = Cause::Client;
+        Ok(Some(LocalWrite {
+            table: home.table(),
+            key,
+            row_key,
+            cause,
+            current,
+            before: None,
+            after,
+        }))
+    }
+}
+
+/// Sets an aspect where it belongs. The first replica makes the table global.
+fn set(definition: &mut Definition, aspect: Aspect) {
+    let name = aspect.name();
+    if name == AspectName::Local {
+        definition.local.insert(name, aspect);
+        return;
+    }
+    if matches!(name, AspectName::Replica(_)) && !definition.is_global() {
+        let settings = definition.local.remove(&AspectName::Local);
+        definition.shared = std::mem::take(&mut definition.local);
+        definition
+            .local
+            .extend(settings.map(|settings| (AspectName::Local, settings)));
+    }
+    let home = if definition.is_global() || matches!(name, AspectName::Replica(_)) {
+        Home::Catalog
+    } else {
+        Home::Local
+    };
+    definition.home_mut(home).insert(name, aspect);
+}

@@ -1,0 +1,232 @@
+//! What definitions mean: tables and indexes come and go as their aspects do, whoever wrote them.
+
+use beringia_item::{KeySchema, Mutation, TableId, decode_item};
+
+use super::Group;
+use crate::{
+    Aspect, AspectName, GlobalIndex, IndexState, Replica, ReplicaStatus,
+    sqlite::{
+        aspects,
+        fail::{Fail, Result},
+        records::{self, ItemRow},
+        state::{Definition, Home, Index, Job, TableState, encode_state},
+    },
+};
+
+impl Group<'_> {
+    /// Takes in what applied mutations of the catalog say now.
+    pub(super) fn reinterpret<'m>(&mut self, mutations: impl Iterator<Item = &'m Mutation>) -> Result<()> {
+        let mut affected = Vec::new();
+        for mutation in mutations {
+            let Some(home) = Home::of(mutation.table) else { continue };
+            let Some((id, name)) = aspects::parse_key(&mutation.key).filter(|(id, _)| Home::of(*id).is_none()) else {
+                tracing::warn!(key = ?mutation.key, "a definition has an aspect that this version does not know");
+                continue;
+            };
+            let aspect = self.standing_aspect(mutation)?.filter(|aspect| aspect.name() == name);
+            let definition = self.state.definitions.entry(id).or_default();
+            match aspect {
+                Some(aspect) => drop(definition.home_mut(home).insert(name, aspect)),
+                None => drop(definition.home_mut(home).remove(&name)),
+            }
+            if !affected.contains(&id) {
+                affected.push(id);
+            }
+        }
+        for id in affected {
+            self.reconcile(id, false)?;
+        }
+        Ok(())
+    }
+
+    /// The aspect that stands under a mutation's key, which need not be the mutation's.
+    fn standing_aspect(&self, mutation: &Mutation) -> Result<Option<Aspect>> {
+        let row_key = self.table(mutation.table)?.row_key(&mutation.key);
+        let Some(row) = ItemRow::find(self.connection, &row_key)? else {
+            return Ok(None);
+        };
+        let image = records::image(self.connection, &row)?;
+        Ok(image
+            .and_then(|image| decode_item(&image).ok())
+            .and_then(|item| aspects::from_item(&item)))
+    }
+
+    /// Makes this region hold what the definition of a table says, no more and no less. `created` tells that the table came to be
+    /// here, in this change.
+    pub(super) fn reconcile(&mut self, id: TableId, created: bool) -> Result<()> {
+        let definition = self.definition(id);
+        let wanted = definition.wants_rows_in(&self.shared.region);
+        match (wanted, self.state.tables.contains_key(&id)) {
+            (true, false) => match self.clash(id, &definition) {
+                Some(name) => self.fail_replica(id, definition, &name)?,
+                None => self.hold(id, &definition, created || !definition.is_global())?,
+            },
+            (false, true) => self.let_go(id, definition)?,
+            _ => {}
+        }
+        self.reconcile_indexes(id)?;
+        if self.state.definitions.get(&id).is_some_and(Definition::is_empty) {
+            self.state.definitions.remove(&id);
+        }
+        self.state.refresh_catalog(id);
+        Ok(())
+    }
+
+    /// The table's name, where this region holds another table of that name.
+    fn clash(&self, id: TableId, definition: &Definition) -> Option<String> {
+        let name = &definition.core()?.name;
+        let other = self.state.tables.keys().any(|held| {
+            let core = self.state.definitions.get(held).and_then(Definition::core);
+            *held != id && core.is_some_and(|core| core.name == *name)
+        });
+        other.then(|| name.clone())
+    }
+
+    /// Answers a replica that cannot be: there is another table of its name.
+    fn fail_replica(&mut self, id: TableId, mut definition: Definition, name: &str) -> Result<()> {
+        let region = self.shared.region.clone();
+        let reason = format!("Region {region} has another table named {name}");
+        tracing::warn!(%region, table = %id, name, "a replica cannot be created: there is another table of that name");
+        let since_ms = self.state.clock.wall().now_ms();
+        let replica = Replica {
+            status: ReplicaStatus::CreationFailed { reason },
+            since_ms,
+        };
+        definition
+            .shared
+            .insert(AspectName::Replica(region.clone()), Aspect::Replica { region, replica });
+        self.write_definitions(&[(id, definition)].into())
+    }
+
+    fn hold(&mut self, id: TableId, definition: &Definition, joined: bool) -> Result<()> {
+        let Some(core) = definition.core() else { return Ok(()) };
+        let number = self.state.next_table;
+        self.state.next_table += 1;
+        let mut table = TableState::new(id, number, core.keys.clone());
+        table.joined = joined;
+        table.insert(self.connection)?;
+        self.state.tables.insert(id, table);
+        tracing::info!(region = %self.shared.region, table = %id, name = core.name, joined, "holds a table");
+        Ok(())
+    }
+
+    /// Stops holding a table. Its rows go in the background, its local settings now.
+    fn let_go(&mut self, id: TableId, mut definition: Definition) -> Result<()> {
+        let Some(table) = self.state.tables.remove(&id) else {
+            return Ok(());
+        };
+        self.connection
+            .execute("UPDATE tables SET purging = 1 WHERE n = ?1", [table.number])?;
+        self.state.leaving.retain(|(leaving, _)| *leaving != id);
+        let kept = |job: &Job| match job {
+            Job::Backfill { table, .. } => *table != id,
+            Job::PurgeIndex { .. } | Job::PurgeTable { .. } => true,
+        };
+        self.state.jobs.retain(kept);
+        self.state.jobs.push(Job::PurgeTable { table: table.number });
+        tracing::info!(region = %self.shared.region, table = %id, "no longer holds a table");
+        if definition.is_global() && !definition.local.is_empty() {
+            definition.local.clear();
+            self.write_definitions(&[(id, definition)].into())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the indexes of a held table those that its definition names.
+    fn reconcile_indexes(&mut self, id: TableId) -> Result<()> {
+        let wanted = wanted_indexes(&self.definition(id));
+        let Some(table) = self.state.tables.get_mut(&id) else {
+            return Ok(());
+        };
+        let (kept, gone): (Vec<Index>, Vec<Index>) = std::mem::take(&mut table.indexes).into_iter().partition(|made| {
+            wanted
+                .iter()
+                .any(|(name, keys, _)| *name == made.name && *keys == made.keys)
+        });
+        table.indexes = kept;
+        for (name, keys, global) in wanted {
+            let made = self.table_mut(id)?.indexes.iter_mut().find(|made| made.name == name);
+            match made {
+                Some(made) if made.global != global => {
+                    made.global.clone_from(&global);
+                    let number = made.number;
+                    self.connection.execute(
+                        "UPDATE indexes SET definition = ?2 WHERE n = ?1",
+                        (number, to_json(&global)?),
+                    )?;
+                }
+                Some(_) => {}
+                None => self.make_index(id, name, keys, global)?,
+            }
+        }
+        for index in gone {
+            self.remove_index(id, index)?;
+        }
+        Ok(())
+    }
+
+    fn make_index(&mut self, id: TableId, name: String, keys: KeySchema, global: Option<GlobalIndex>) -> Result<()> {
+        let number = self.state.next_index;
+        self.state.next_index += 1;
+        let table = self.table_mut(id)?;
+        let empty = table.totals().0 == 0;
+        let state = if empty {
+            IndexState::Active
+        } else {
+            IndexState::Backfilling
+        };
+        let (table_number, keys_text, definition) = (table.number, to_json(&keys)?, to_json(&global)?);
+        tracing::info!(table = %id, index = name, ?state, "makes an index");
+        table.indexes.push(Index {
+            number,
+            name: name.clone(),
+            keys,
+            state,
+            global,
+            cursor: None,
+        });
+        self.connection.execute(
+            "INSERT INTO indexes (n, t, name, state, cursor, keys, definition) VALUES (?1, ?2, ?3, ?4, NULL, ?5, ?6)",
+            (number, table_number, name, encode_state(state), keys_text, definition),
+        )?;
+        if !empty {
+            self.state.jobs.push(Job::Backfill {
+                table: id,
+                index: number,
+            });
+        }
+        Ok(())
+    }
+
+    fn remove_index(&mut self, id: TableId, mut index: Index) -> Result<()> {
+        tracing::info!(table = %id, index = index.name, "removes an index");
+        let number = index.number;
+        index.state = IndexState::Deleting;
+        let state = encode_state(IndexState::Deleting);
+        self.connection
+            .execute("UPDATE indexes SET state = ?2 WHERE n = ?1", (number, state))?;
+        self.state.jobs.retain(|job| {
+            *job != Job::Backfill {
+                table: id,
+                index: number,
+            }
+        });
+        self.state.jobs.push(Job::PurgeIndex { index: number });
+        self.state.leaving.push((id, index));
+        Ok(())
+    }
+}
+
+/// The indexes that a definition names: name, key, and what a global one is.
+fn wanted_indexes(definition: &Definition) -> Vec<(String, KeySchema, Option<GlobalIndex>)> {
+    let local = definition.core().into_iter().flat_map(|core| &core.local_indexes);
+    let local = local.map(|(name, index)| (name.clone(), index.keys.clone(), None));
+    let global = definition
+        .global_indexes()
+        .map(|(name, index)| (name.clone(), index.keys.clone(), Some(index.clone())));
+    local.chain(global).collect()
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Fail::damaged(&error.to_string()))
+}

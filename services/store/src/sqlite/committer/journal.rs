@@ -1,0 +1,49 @@
+//! The conflict journal's writer: each pair of concurrent writes once, with both images.
+
+use beringia_item::KeyBytes;
+use rusqlite::Connection;
+
+use crate::sqlite::{
+    fail::Result,
+    layout::{RegionNumber, TableNumber, sql},
+};
+
+/// One of two concurrent writes.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) time: u64,
+    pub(super) origin: RegionNumber,
+    pub(super) sequence: u64,
+    /// `None` for a delete.
+    pub(super) image: Option<&'a [u8]>,
+}
+
+/// Notes a conflict; false where it was noted before.
+pub(super) fn note(
+    connection: &Connection,
+    table: TableNumber,
+    key: &KeyBytes,
+    winner: &Side<'_>,
+    loser: &Side<'_>,
+    seen_ms: u64,
+) -> Result<bool> {
+    let noted = connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO conflict (t, k, win_time, win_o, win_seq, win_image, lose_time, lose_o, lose_seq,
+             lose_image, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute((
+            table,
+            key.0.as_ref(),
+            sql(winner.time),
+            winner.origin,
+            sql(winner.sequence),
+            winner.image,
+            sql(loser.time),
+            loser.origin,
+            sql(loser.sequence),
+            loser.image,
+            sql(seen_ms),
+        ))?;
+    Ok(noted > 0)
+}

@@ -1,0 +1,335 @@
+//! Applying other regions' mutations: newer ones replace, concurrent ones are journalled, nothing is applied twice.
+
+use std::cmp::Ordering;
+
+use beringia_clock::{ClockError, HybridClock, HybridTime};
+use beringia_item::{Item, Mutation, TableId, decode_item};
+
+use super::{
+    Group,
+    journal::{self, Side},
+    write::NewVersion,
+};
+use crate::{
+    Applied, RemoteBatch, RemoteKind, StoreError,
+    sqlite::{
+        fail::{Fail, Result},
+        layout::{RegionNumber, cause_flags, decode_vector, encode_vector, flag},
+        records::{self, ItemRow, NewRecord},
+        state::{Home, TableState},
+    },
+};
+
+/// What a mutation is to the item that it meets.
+enum Meeting {
+    /// It becomes the current version.
+    Newer,
+    /// It stays behind the current version.
+    Stale,
+    /// It is the current version.
+    Same,
+}
+
+/// A mutation that was read, before it is applied.
+struct Incoming<'a> {
+    mutation: &'a Mutation,
+    origin: RegionNumber,
+    /// The decoded image; `None` for a delete.
+    item: Option<Item>,
+    vector: Vec<u8>,
+}
+
+impl Group<'_> {
+    /// Applies a batch: all of it or nothing.
+    pub(super) fn apply(&mut self, batch: &RemoteBatch) -> Result<Applied> {
+        self.check_clocks(batch)?;
+        let incoming = self.read_batch(batch)?;
+        let mut applied = Applied {
+            skipped: batch.mutations.len() - incoming.len(),
+            ..Applied::default()
+        };
+        let mut redefined = Vec::new();
+        for incoming in &incoming {
+            self.apply_one(incoming, batch.kind, &mut applied)?;
+            if Home::of(incoming.mutation.table).is_some() {
+                redefined.push(incoming.mutation);
+            }
+            if incoming.mutation.unit.last == incoming.mutation.version.sequence {
+                self.reinterpret(redefined.drain(..))?;
+            }
+        }
+        self.reinterpret(redefined.drain(..))?;
+        self.advance(batch)?;
+        Ok(applied)
+    }
+
+    /// Whether this region still wants the mutation, as far as that can be said without looking at its item.
+    fn wants(&self, mutation: &Mutation, kind: RemoteKind) -> bool {
+        let Some(table) = self.state.tables.get(&mutation.table) else {
+            return false;
+        };
+        let covered = table.progress.vector().covers(&mutation.version);
+        mutation.table != TableId::LOCAL
+            && match kind {
+                RemoteKind::Stream => !covered,
+                RemoteKind::Repair => covered,
+                RemoteKind::Copy => true,
+            }
+    }
+
+    /// Refuses the whole batch where one of its writes is from too far in the future.
+    fn check_clocks(&self, batch: &RemoteBatch) -> Result<()> {
+        for mutation in &batch.mutations {
+            let known = self.state.tables.contains_key(&mutation.table);
+            if known && batch.kind == RemoteKind::Stream && !self.wants(mutation, batch.kind) {
+                continue;
+            }
+            let Err(error) = self.state.clock.check(mutation.version.time) else {
+                continue;
+            };
+            let origin = mutation.origin().clone();
+            return Err(Fail::Command(match error {
+                ClockError::TooFarAhead { ahead_ms, limit_ms } => StoreError::Quarantined {
+                    origin,
+                    ahead_ms,
+                    limit_ms,
+                },
+                ClockError::Exhausted => StoreError::Database(error.to_string()),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Decodes what this region wants of the batch, so that nothing is written where something cannot be read. Tables that the
+    /// batch itself defines are not known yet; their mutations are kept and looked at again in their turn.
+    fn read_batch<'b>(&mut self, batch: &'b RemoteBatch) -> Result<Vec<Incoming<'b>>> {
+        let defines = batch
+            .mutations
+            .iter()
+            .any(|mutation| mutation.table == TableId::CATALOG);
+        let mut incoming = Vec::with_capacity(batch.mutations.len());
+        for mutation in &batch.mutations {
+            if !defines && !self.wants(mutation, batch.kind) {
+                continue;
+            }
+            let item = mutation.image.as_deref().map(decode_item).transpose();
+            let item = item.map_err(|error| {
+                Fail::Command(StoreError::Malformed {
+                    origin: mutation.origin().clone(),
+                    what: error.to_string(),
+                })
+            })?;
+            let well_formed = (mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence);
+            if !well_formed {
+                let what = "its unit does not contain it".to_owned();
+                return Err(Fail::Command(StoreError::Malformed {
+                    origin: mutation.origin().clone(),
+                    what,
+                }));
+            }
+            incoming.push(Incoming {
+                mutation,
+                origin: 0,
+                item,
+                vector: Vec::new(),
+            });
+        }
+        // Regions get their numbers only now that nothing can be refused any more.
+        for incoming in &mut incoming {
+            incoming.origin = self.region_number(incoming.mutation.origin())?;
+            let mut entries = Vec::new();
+            for (region, sequence) in incoming.mutation.vector.iter() {
+                entries.push((self.region_number(region)?, sequence));
+            }
+            incoming.vector = encode_vector(entries.into_iter());
+        }
+        Ok(incoming)
+    }
+
+    fn apply_one(&mut self, incoming: &Incoming<'_>, kind: RemoteKind, applied: &mut Applied) -> Result<()> {
+        let mutation = incoming.mutation;
+        if !self.wants(mutation, kind) {
+            applied.skipped += 1;
+            return Ok(());
+        }
+        self.witness(mutation.version.time);
+        let row_key = self.table_mut(mutation.table)?.row_key(&mutation.key);
+        let current = ItemRow::find(self.connection, &row_key)?;
+        let (meeting, conflict) = self.meet(incoming, current.as_ref())?;
+        match meeting {
+            Meeting::Newer => applied.newer += 1,
+            Meeting::Stale => applied.stale += 1,
+            Meeting::Same => applied.skipped += 1,
+        }
+        applied.conflicts += usize::from(conflict);
+        let ordered = if kind == RemoteKind::Stream { 0 } else { flag::UNORDERED };
+        let flags = cause_flags(mutation.cause) | ordered;
+        match meeting {
+            Meeting::Newer => self.put_version(
+                mutation.table,
+                &NewVersion {
+                    key: &mutation.key,
+                    row_key: &row_key,
+                    origin: incoming.origin,
+                    sequence: mutation.version.sequence,
+                    time: mutation.version.time.as_u64(),
+                    flags,
+                    unit: mutation.unit,
+                    vector: &incoming.vector,
+                    after: incoming.item.as_ref().zip(mutation.image.as_ref()),
+                    current: current.as_ref(),
+                    before: None,
+                },
+            )?,
+            // The vector will cover it, so those that this region relays to must be able to get it here.
+            Meeting::Stale | Meeting::Same if kind == RemoteKind::Stream => self.append_stale(incoming, flags)?,
+            Meeting::Stale | Meeting::Same => {}
+        }
+        self.count(incoming, kind)
+    }
+
+    /// Takes in a time that [`Group::check_clocks`] let pass. It is not checked again: were the wall clock set back meanwhile,
+    /// a later local write could get a version below the one that it replaces.
+    fn witness(&mut self, time: HybridTime) {
+        let clock = &mut self.state.clock;
+        if time > clock.upper_bound() {
+            *clock = HybridClock::restore(clock.wall().clone(), time, clock.max_offset_ms());
+        }
+    }
+
+    /// Compares a mutation with what stands, by what each origin knew (docs/architecture.md, "Versions and vectors"), and journals
+    /// the two where neither knew of the other. The second value says whether the journal has a new entry.
+    fn meet(&self, incoming: &Incoming<'_>, current: Option<&ItemRow>) -> Result<(Meeting, bool)> {
+        let Some(row) = current else {
+            return Ok((Meeting::Newer, false));
+        };
+        let mutation = incoming.mutation;
+        let standing = row.version(self.state.regions.names())?;
+        let meeting = match mutation.version.cmp(&standing) {
+            Ordering::Equal => return Ok((Meeting::Same, false)),
+            Ordering::Greater => Meeting::Newer,
+            Ordering::Less => Meeting::Stale,
+        };
+        if row.origin == incoming.origin || mutation.knew_of(&standing) {
+            return Ok((meeting, false));
+        }
+        let Some((vector, image)) = records::stored(self.connection, row)? else {
+            tracing::error!(table = %mutation.table, key = ?mutation.key, "the log record of an item is missing");
+            return Ok((meeting, false));
+        };
+        let mut known = decode_vector(&vector)?.into_iter();
+        if known.any(|(origin, sequence)| origin == incoming.origin && sequence >= mutation.version.sequence) {
+            return Ok((meeting, false));
+        }
+        let new = Side {
+            time: mutation.version.time.as_u64(),
+            origin: incoming.origin,
+            sequence: mutation.version.sequence,
+            image: mutation.image.as_deref(),
+        };
+        let old = Side {
+            time: row.time,
+            origin: row.origin,
+            sequence: row.sequence,
+            image: image.as_deref(),
+        };
+        let (winner, loser) = if matches!(meeting, Meeting::Newer) {
+            (&new, &old)
+        } else {
+            (&old, &new)
+        };
+        let table = self.table(mutation.table)?.number;
+        let seen_ms = self.state.clock.wall().now_ms();
+        let noted = journal::note(self.connection, table, &mutation.key, winner, loser, seen_ms)?;
+        Ok((meeting, noted))
+    }
+
+    /// Logs a mutation that does not become current.
+    fn append_stale(&mut self, incoming: &Incoming<'_>, flags: i64) -> Result<()> {
+        let mutation = incoming.mutation;
+        let Self { connection, state, .. } = self;
+        let Some(table) = state.tables.get_mut(&mutation.table) else {
+            return Ok(());
+        };
+        let record = NewRecord {
+            table: table.number,
+            origin: incoming.origin,
+            sequence: mutation.version.sequence,
+            time: mutation.version.time.as_u64(),
+            flags: flags | flag::STALE,
+            unit: mutation.unit,
+            previous: None,
+            key: &mutation.key.0,
+            vector: &incoming.vector,
+            image: mutation.image.as_deref(),
+        };
+        state.log.append(connection, &mut table.progress, &record)?;
+        Ok(())
+    }
+
+    /// Moves the vector over a mutation of a stream. A region that lost its disk meets its own old writes here, whose numbers it
+    /// must not use again.
+    fn count(&mut self, incoming: &Incoming<'_>, kind: RemoteKind) -> Result<()> {
+        let sequence = incoming.mutation.version.sequence;
+        if incoming.origin == self.state.regions.own() {
+            self.state.sequence = self.state.sequence.max(sequence);
+        }
+        let state = &mut *self.state;
+        if let (RemoteKind::Stream, Some(table)) = (kind, state.tables.get_mut(&incoming.mutation.table)) {
+            table.progress.advance(&state.regions, incoming.origin, sequence)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what the batch says beyond its mutations.
+    fn advance(&mut self, batch: &RemoteBatch) -> Result<()> {
+        for (id, region, sequence) in &batch.progress {
+            if *id == TableId::LOCAL || !self.state.tables.contains_key(id) {
+                continue;
+            }
+            let origin = self.region_number(region)?;
+            let state = &mut *self.state;
+            if origin == state.regions.own() {
+                state.sequence = state.sequence.max(*sequence);
+            }
+            let Some(table) = state.tables.get_mut(id) else {
+                continue;
+            };
+            table.progress.advance(&state.regions, origin, *sequence)?;
+            if batch.kind != RemoteKind::Copy {
+                continue;
+            }
+            table.progress.raise_floor(origin, *sequence);
+            if !table.joined {
+                table.joined = true;
+                tracing::info!(region = %self.shared.region, table = %id, "the copy of a table is complete");
+                self.state.refresh_catalog(*id);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn table(&self, id: TableId) -> Result<&TableState> {
+        self.state
+            .tables
+            .get(&id)
+            .ok_or(Fail::Command(StoreError::UnknownTable(id)))
+    }
+
+    pub(super) fn table_mut(&mut self, id: TableId) -> Result<&mut TableState> {
+        self.state
+            .tables
+            .get_mut(&id)
+            .ok_or(Fail::Command(StoreError::UnknownTable(id)))
+    }
+
+    /// A region's number. Readers learn a new one before the first row that uses it.
+    fn region_number(&mut self, region: &beringia_item::Region) -> Result<RegionNumber> {
+        let known = self.state.regions.names().len();
+        let number = self.state.regions.number(self.connection, region)?;
+        if self.state.regions.names().len() > known {
+            self.shared.names.store(self.state.regions.names().clone());
+        }
+        Ok(number)
+    }
+}

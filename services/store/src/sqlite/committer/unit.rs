@@ -1,0 +1,194 @@
+//! Units of local writes: decided as a whole, then written as a whole.
+
+use beringia_item::{Cause, Item, KeyBytes, TableId, Unit, Version, decode_item, encode_item};
+
+use super::{Group, write::NewVersion};
+use crate::{
+    CommitError, Effect, ItemWrite, Outcome, Refusal, StoreError,
+    sqlite::{
+        fail::{Fail, Result},
+        layout::cause_flags,
+        records::{self, ItemRow},
+    },
+};
+
+/// A write that was decided.
+pub(super) struct LocalWrite {
+    pub(super) table: TableId,
+    pub(super) key: KeyBytes,
+    pub(super) row_key: Vec<u8>,
+    pub(super) cause: Cause,
+    pub(super) current: Option<ItemRow>,
+    /// The item that stands now, where somebody looked at it.
+    pub(super) before: Option<Item>,
+    /// `None` for a delete.
+    pub(super) after: Option<Item>,
+}
+
+/// What one write of a unit comes to, before anything is written.
+enum Decision {
+    Write(LocalWrite),
+    Nothing { before: Option<Item> },
+}
+
+/// A refused write: why, and what the item was.
+type Refused = (Refusal, Option<Item>);
+
+impl Group<'_> {
+    /// Carries out a client's unit.
+    pub(super) fn commit_unit(&mut self, writes: Vec<ItemWrite>) -> Result<Result<Vec<Outcome>, CommitError>> {
+        let mut decisions = Vec::with_capacity(writes.len());
+        let mut refusals: Vec<Option<Refused>> = Vec::with_capacity(writes.len());
+        for write in writes {
+            let repeated = decisions.iter().any(|decision| match decision {
+                Decision::Write(earlier) => earlier.table == write.table && earlier.key == write.key,
+                Decision::Nothing { .. } => false,
+            });
+            if repeated {
+                let message = "Transaction request cannot include multiple operations on one item";
+                refusals.push(Some((Refusal::Invalid(message.to_owned()), None)));
+                continue;
+            }
+            match self.decide(write)? {
+                Ok(decision) => {
+                    decisions.push(decision);
+                    refusals.push(None);
+                }
+                Err(refused) => refusals.push(Some(refused)),
+            }
+        }
+        if refusals.iter().any(Option::is_some) {
+            return Ok(Err(CommitError::Refused(refusals)));
+        }
+        self.write_decisions(decisions).map(Ok)
+    }
+
+    /// Decides one write. Reads only.
+    fn decide(&self, write: ItemWrite) -> Result<Result<Decision, Refused>> {
+        let ItemWrite {
+            table: id,
+            key,
+            cause,
+            mut change,
+        } = write;
+        let table = match self.state.tables.get(&id) {
+            Some(table) if id != TableId::CATALOG && id != TableId::LOCAL => table,
+            _ => return Err(Fail::Command(StoreError::UnknownTable(id))),
+        };
+        let row_key = table.row_key(&key);
+        let current = ItemRow::find(self.connection, &row_key)?;
+        let live = current.filter(ItemRow::live);
+        let before = match &live {
+            Some(row) if change.needs_current() => self.current_item(id, &key, row)?,
+            _ => None,
+        };
+        let after = match change.decide(before.as_ref()) {
+            Err(refusal) => return Ok(Err((refusal, before))),
+            Ok(Effect::Put(item)) => Some(item),
+            Ok(Effect::Delete) if live.is_some() => None,
+            Ok(Effect::Delete | Effect::Keep) => return Ok(Ok(Decision::Nothing { before })),
+        };
+        debug_assert!(
+            after
+                .as_ref()
+                .is_none_or(|item| table.keys.key_of(item).as_ref() == Ok(&key)),
+            "the item that is put has another key than it is put under"
+        );
+        Ok(Ok(Decision::Write(LocalWrite {
+            table: id,
+            key,
+            row_key,
+            cause,
+            current,
+            before,
+            after,
+        })))
+    }
+
+    /// The item that a live row stands for. A missing image is damage, and treated as a missing row.
+    fn current_item(&self, table: TableId, key: &KeyBytes, row: &ItemRow) -> Result<Option<Item>> {
+        let Some(image) = records::image(self.connection, row)? else {
+            tracing::error!(%table, ?key, "the log record of an item is missing");
+            return Ok(None);
+        };
+        let item = decode_item(&image).map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
+        Ok(Some(item))
+    }
+
+    fn write_decisions(&mut self, decisions: Vec<Decision>) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(decisions.len());
+        let mut writes = Vec::with_capacity(decisions.len());
+        for decision in decisions {
+            match decision {
+                Decision::Write(write) => {
+                    writes.push((outcomes.len(), write));
+                    outcomes.push(Outcome::default());
+                }
+                Decision::Nothing { before } => outcomes.push(Outcome {
+                    before,
+                    ..Outcome::default()
+                }),
+            }
+        }
+        let versions = self.write_unit(writes.iter().map(|(_, write)| write))?;
+        for ((place, write), version) in writes.into_iter().zip(versions) {
+            outcomes[place] = Outcome {
+                before: write.before,
+                after: write.after,
+                version: Some(version),
+            };
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes a unit of this region: one time for all, consecutive sequences.
+    pub(super) fn write_unit<'w>(
+        &mut self,
+        writes: impl ExactSizeIterator<Item = &'w LocalWrite>,
+    ) -> Result<Vec<Version>> {
+        let count = writes.len() as u64;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let ticked = self.state.clock.tick();
+        let time = ticked.map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
+        let own = self.state.regions.own();
+        let unit = Unit {
+            first: self.state.sequence + 1,
+            last: self.state.sequence + count,
+        };
+        self.state.sequence = unit.last;
+        let mut versions = Vec::with_capacity(writes.len());
+        for (sequence, write) in (unit.first..).zip(writes) {
+            let table = self.table_mut(write.table)?;
+            let vector = table.progress.known(own).to_vec();
+            let image = write.after.as_ref().map(encode_item);
+            self.put_version(
+                write.table,
+                &NewVersion {
+                    key: &write.key,
+                    row_key: &write.row_key,
+                    origin: own,
+                    sequence,
+                    time: time.as_u64(),
+                    flags: cause_flags(write.cause),
+                    unit,
+                    vector: &vector,
+                    after: write.after.as_ref().zip(image.as_ref()),
+                    current: write.current.as_ref(),
+                    before: write.before.as_ref(),
+                },
+            )?;
+            let Self { state, .. } = self;
+            if let Some(table) = state.tables.get_mut(&write.table) {
+                table.progress.advance(&state.regions, own, sequence)?;
+            }
+            versions.push(Version {
+                time,
+                origin: self.shared.region.clone(),
+                sequence,
+            });
+        }
+        Ok(versions)
+    }
+}

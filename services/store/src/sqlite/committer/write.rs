@@ -1,0 +1,131 @@
+//! Putting a version under a key: the record, the item's row, its index entries and its range's digest, all in one place.
+
+use beringia_item::{Item, KeyBytes, TableId, Unit, decode_item, item_size, range_of};
+use bytes::Bytes;
+use rusqlite::Connection;
+
+use super::Group;
+use crate::{
+    StoreError,
+    sqlite::{
+        fail::{Fail, Result},
+        layout::{RegionNumber, item_hash},
+        records::{self, ItemRow, NewRecord},
+        state::TableState,
+    },
+};
+
+/// A version that becomes the current one of its item.
+pub(super) struct NewVersion<'a> {
+    pub(super) key: &'a KeyBytes,
+    pub(super) row_key: &'a [u8],
+    pub(super) origin: RegionNumber,
+    pub(super) sequence: u64,
+    pub(super) time: u64,
+    pub(super) flags: i64,
+    pub(super) unit: Unit,
+    pub(super) vector: &'a [u8],
+    /// The item and its encoded form; `None` for a delete.
+    pub(super) after: Option<(&'a Item, &'a Bytes)>,
+    /// What stands now.
+    pub(super) current: Option<&'a ItemRow>,
+    /// The item that stands now, where somebody decoded it already.
+    pub(super) before: Option<&'a Item>,
+}
+
+impl Group<'_> {
+    /// Makes `new` the current version of its item in `table`, which this region holds.
+    pub(super) fn put_version(&mut self, table: TableId, new: &NewVersion<'_>) -> Result<()> {
+        let Self { connection, state, .. } = self;
+        let table = state
+            .tables
+            .get_mut(&table)
+            .ok_or(Fail::Command(StoreError::UnknownTable(table)))?;
+        let record = NewRecord {
+            table: table.number,
+            origin: new.origin,
+            sequence: new.sequence,
+            time: new.time,
+            flags: new.flags,
+            unit: new.unit,
+            previous: new.current.map(|row| row.position),
+            key: &new.key.0,
+            vector: new.vector,
+            image: new.after.map(|(_, image)| image.as_ref()),
+        };
+        let row = ItemRow {
+            position: state.log.append(connection, &mut table.progress, &record)?,
+            time: new.time,
+            origin: new.origin,
+            sequence: new.sequence,
+            size: new.after.map_or(0, |(item, _)| live_size(item)),
+        };
+        match new.current {
+            Some(_) => row.update(connection, new.row_key)?,
+            None => row.insert(connection, new.row_key)?,
+        }
+        if let Some(current) = new.current.filter(|current| current.live()) {
+            let version = current.version(state.regions.names())?;
+            table
+                .range_mut(range_of(new.key))
+                .remove(item_hash(&new.key.0, &version), current.size);
+        }
+        if row.live() {
+            let version = row.version(state.regions.names())?;
+            table
+                .range_mut(range_of(new.key))
+                .add(item_hash(&new.key.0, &version), row.size);
+        }
+        move_entries(connection, table, new)
+    }
+}
+
+/// The size of a live item as its row holds it: never 0, which marks a tombstone.
+pub(super) fn live_size(item: &Item) -> u64 {
+    (item_size(item) as u64).max(1)
+}
+
+/// Brings the index entries of an item from the version before to the new one.
+fn move_entries(connection: &Connection, table: &TableState, new: &NewVersion<'_>) -> Result<()> {
+    if table.indexes.is_empty() {
+        return Ok(());
+    }
+    let decoded;
+    let before = match (new.before, new.current) {
+        (Some(before), _) => Some(before),
+        (None, Some(current)) if current.live() => {
+            // An image that is gone or damaged leaves its entries behind; verification removes them.
+            decoded = records::image(connection, current)?.and_then(|image| decode_item(&image).ok());
+            decoded.as_ref()
+        }
+        _ => None,
+    };
+    for index in &table.indexes {
+        let old = before.and_then(|item| index.entry(item, new.key));
+        let now = new.after.and_then(|(item, _)| index.entry(item, new.key));
+        if old == now {
+            continue;
+        }
+        if let Some(old) = old {
+            delete_entry(connection, &old)?;
+        }
+        if let Some(now) = now {
+            insert_entry(connection, &now)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn insert_entry(connection: &Connection, entry: &[u8]) -> Result<bool> {
+    Ok(connection
+        .prepare_cached("INSERT OR IGNORE INTO entry (k) VALUES (?1)")?
+        .execute([entry])?
+        > 0)
+}
+
+pub(super) fn delete_entry(connection: &Connection, entry: &[u8]) -> Result<bool> {
+    Ok(connection
+        .prepare_cached("DELETE FROM entry WHERE k = ?1")?
+        .execute([entry])?
+        > 0)
+}

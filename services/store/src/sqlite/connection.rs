@@ -1,0 +1,130 @@
+//! Connections to the database: the committer's one, and a few for readers.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use super::{fail::store_error, memory::MemoryOwner};
+use crate::StoreError;
+
+/// Page cache of the committer's connection, KiB. The operating system caches the rest of the file.
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
+/// Page cache of a reader's connection, KiB.
+const READER_CACHE_KIB: i64 = 2 * 1024;
+/// Connections that wait for the next reader. More are made when more read at once, and closed after.
+const IDLE_READERS_MAX: usize = 4;
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 96;
+/// How long SQLite retries where the file is locked for a moment, ms.
+const BUSY_MS: u32 = 10_000;
+
+/// The committer's way to the database.
+pub(super) enum Writer {
+    File(Connection),
+    Memory(MemoryOwner),
+}
+
+impl Writer {
+    /// Runs `work` on the connection, with nobody else at it.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
+        match self {
+            Self::File(connection) => Ok(work(connection)),
+            Self::Memory(owner) => owner.with(work),
+        }
+    }
+}
+
+/// The readers' way to the database.
+pub(super) struct Readers {
+    source: Source,
+    idle: Mutex<Vec<Connection>>,
+    closed: AtomicBool,
+}
+
+/// Where readers read.
+pub(super) enum Source {
+    File(PathBuf),
+    Memory(MemoryOwner),
+}
+
+impl Readers {
+    pub(super) const fn new(source: Source) -> Self {
+        Self {
+            source,
+            idle: Mutex::new(Vec::new()),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Runs `work` on a connection that sees committed data only.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        match &self.source {
+            Source::Memory(owner) => owner.with(work),
+            Source::File(path) => {
+                let waiting = self.lock().pop();
+                let connection = match waiting {
+                    Some(connection) => connection,
+                    None => open(path, READER_CACHE_KIB)
+                        .and_then(|connection| connection.pragma_update(None, "query_only", true).map(|()| connection))
+                        .map_err(|error| store_error(&error))?,
+                };
+                let result = work(&connection);
+                let mut idle = self.lock();
+                if idle.len() < IDLE_READERS_MAX && !self.closed.load(Ordering::Acquire) {
+                    idle.push(connection);
+                }
+                Ok(result)
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connections that wait; more are made when they are needed.
+    pub(super) fn rest(&self) {
+        self.lock().clear();
+    }
+
+    /// Ends reading. Reads under way finish.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.rest();
+    }
+}
+
+/// The committer's connection to an existing file.
+pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path, WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+/// A connection to an existing file. Closing it never touches the file: checkpoints are made on purpose.
+pub(super) fn open(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS.into()))?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+/// What all connections have in common, those to memory too.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}

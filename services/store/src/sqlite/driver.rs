@@ -1,0 +1,304 @@
+//! What drives the committer: a queue in front of it, and a thread or a task that takes groups from it.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::{
+    checkpoint::Checkpoints,
+    committer::{Command, Committer},
+};
+use crate::StoreError;
+
+/// Commands of clients that may wait, and remote batches; who comes later waits outside, without memory of the store's.
+const CLIENTS_WAITING_MAX: usize = 4096;
+const REMOTES_WAITING_MAX: usize = 16;
+const UPKEEP_WAITING_MAX: usize = 4;
+/// Commands of clients in one group.
+const GROUP_CLIENTS_MAX: usize = 512;
+/// Remote batches in one group: one where clients wait too, so that neither starves the other.
+const GROUP_REMOTES_MAX: usize = 8;
+/// How long nothing must happen before memory is let go.
+const REST_AFTER: Duration = Duration::from_secs(5);
+/// How long failed background work waits.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Who asks. Clients go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Client,
+    Remote,
+    Upkeep,
+}
+
+#[derive(Default)]
+struct Waiting {
+    clients: VecDeque<Command>,
+    remotes: VecDeque<Command>,
+    upkeep: VecDeque<Command>,
+    /// No more commands are taken; `Some(true)`: those that wait are still carried out.
+    stopping: Option<bool>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.remotes.is_empty() && self.upkeep.is_empty()
+    }
+
+    fn take_all(&mut self) -> Vec<Command> {
+        self.clients
+            .drain(..)
+            .chain(self.remotes.drain(..))
+            .chain(self.upkeep.drain(..))
+            .collect()
+    }
+}
+
+/// The bounded queues in front of the committer.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// For a committer on a thread.
+    ready: Condvar,
+    /// For a committer in a task.
+    wake: Notify,
+    clients: Semaphore,
+    remotes: Semaphore,
+    upkeep: Semaphore,
+    finished: AtomicBool,
+    end: Notify,
+}
+
+/// What the committer does next.
+enum Next {
+    Commit(Vec<Command>),
+    /// Nothing waits.
+    Idle,
+    Stop,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            ready: Condvar::new(),
+            wake: Notify::new(),
+            clients: Semaphore::new(CLIENTS_WAITING_MAX),
+            remotes: Semaphore::new(REMOTES_WAITING_MAX),
+            upkeep: Semaphore::new(UPKEEP_WAITING_MAX),
+            finished: AtomicBool::new(false),
+            end: Notify::new(),
+        }
+    }
+
+    const fn slots(&self, class: Class) -> &Semaphore {
+        match class {
+            Class::Client => &self.clients,
+            Class::Remote => &self.remotes,
+            Class::Upkeep => &self.upkeep,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a command into its queue, waiting for room there.
+    pub(super) async fn submit(&self, class: Class, command: Command) -> Result<(), StoreError> {
+        let slot = self.slots(class).acquire().await.map_err(|_| StoreError::Closed)?;
+        {
+            let mut waiting = self.lock();
+            if waiting.stopping.is_some() {
+                return Err(StoreError::Closed);
+            }
+            match class {
+                Class::Client => waiting.clients.push_back(command),
+                Class::Remote => waiting.remotes.push_back(command),
+                Class::Upkeep => waiting.upkeep.push_back(command),
+            }
+        }
+        // The slot is given back when the command is taken.
+        slot.forget();
+        self.ready.notify_one();
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Takes the next group.
+    fn next(&self, waiting: &mut Waiting) -> Next {
+        if waiting.stopping == Some(false) || (waiting.stopping.is_some() && waiting.is_empty()) {
+            return Next::Stop;
+        }
+        if waiting.is_empty() {
+            return Next::Idle;
+        }
+        let clients = waiting.clients.len().min(GROUP_CLIENTS_MAX);
+        let remotes = waiting
+            .remotes
+            .len()
+            .min(if clients > 0 { 1 } else { GROUP_REMOTES_MAX });
+        let upkeep = waiting.upkeep.len().min(1);
+        let mut group = Vec::with_capacity(clients + remotes + upkeep);
+        group.extend(waiting.clients.drain(..clients));
+        group.extend(waiting.remotes.drain(..remotes));
+        group.extend(waiting.upkeep.drain(..upkeep));
+        self.clients.add_permits(clients);
+        self.remotes.add_permits(remotes);
+        self.upkeep.add_permits(upkeep);
+        Next::Commit(group)
+    }
+
+    /// Stops the committer: `drain` says whether what waits is still carried out.
+    pub(super) fn stop(&self, drain: bool) {
+        let dropped = {
+            let mut waiting = self.lock();
+            waiting.stopping = Some(drain && waiting.stopping.unwrap_or(true));
+            if drain { Vec::new() } else { waiting.take_all() }
+        };
+        for command in dropped {
+            command.fail(StoreError::Closed);
+        }
+        for slots in [&self.clients, &self.remotes, &self.upkeep] {
+            slots.close();
+        }
+        self.ready.notify_all();
+        self.wake.notify_one();
+    }
+
+    /// The driver has ended; nothing will be taken any more.
+    fn finish(&self) {
+        self.stop(false);
+        self.finished.store(true, Ordering::Release);
+        self.end.notify_waiters();
+    }
+
+    /// Waits until the driver has ended.
+    pub(super) async fn finished(&self) {
+        loop {
+            let mut end = std::pin::pin!(self.end.notified());
+            end.as_mut().enable();
+            if self.finished.load(Ordering::Acquire) {
+                return;
+            }
+            end.await;
+        }
+    }
+}
+
+/// The committer, where the store can take it away from its driver.
+pub(super) type Seat = Arc<Mutex<Option<Committer>>>;
+
+/// Whoever waits must not wait for ever, even where the committer panicked.
+struct Finish(Arc<Queue>);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+fn seated(seat: &Seat) -> MutexGuard<'_, Option<Committer>> {
+    seat.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Commits one group, then does a step of background work. `None` where the committer was taken away, else whether there is
+/// more background work and whether the last step of it went well.
+fn turn(seat: &Seat, group: Option<Vec<Command>>, checkpoints: &Checkpoints) -> Option<Background> {
+    let mut seat = seated(seat);
+    let Some(committer) = seat.as_mut() else {
+        for command in group.into_iter().flatten() {
+            command.fail(StoreError::Closed);
+        }
+        return None;
+    };
+    if let Some(group) = group {
+        committer.commit(group);
+    }
+    let worked = !committer.has_jobs() || committer.work();
+    checkpoints.after_commit(committer);
+    Some(match (committer.has_jobs(), worked) {
+        (false, _) => Background::None,
+        (true, true) => Background::More,
+        (true, false) => Background::Failed,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Background {
+    None,
+    More,
+    Failed,
+}
+
+/// Drives the committer on the current thread until it is stopped. `rest` is called when nothing has happened for a while.
+pub(super) fn run(queue: Arc<Queue>, seat: &Seat, checkpoints: &Checkpoints, rest: &dyn Fn()) {
+    let finish = Finish(queue);
+    let queue = &finish.0;
+    let mut background = turn(seat, None, checkpoints);
+    let mut rested = false;
+    while let Some(state) = background {
+        let mut waiting = queue.lock();
+        let next = queue.next(&mut waiting);
+        match next {
+            Next::Stop => break,
+            Next::Commit(group) => {
+                drop(waiting);
+                rested = false;
+                background = turn(seat, Some(group), checkpoints);
+            }
+            Next::Idle if state == Background::More => {
+                drop(waiting);
+                background = turn(seat, None, checkpoints);
+            }
+            Next::Idle if state == Background::Failed => {
+                drop(queue.ready.wait_timeout(waiting, RETRY_AFTER));
+                background = turn(seat, None, checkpoints);
+            }
+            Next::Idle if rested => drop(queue.ready.wait(waiting)),
+            Next::Idle => {
+                let timed_out = match queue.ready.wait_timeout(waiting, REST_AFTER) {
+                    Ok((waiting, result)) => result.timed_out() && waiting.is_empty(),
+                    Err(_) => false,
+                };
+                if timed_out {
+                    if let Some(committer) = seated(seat).as_mut() {
+                        checkpoints.idle(committer);
+                        committer.rest();
+                    }
+                    rest();
+                    rested = true;
+                }
+            }
+        }
+    }
+}
+
+/// Drives the committer in a task of the current runtime until it is stopped.
+pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Checkpoints) {
+    let finish = Finish(queue);
+    let queue = &finish.0;
+    let mut background = turn(&seat, None, &checkpoints);
+    while let Some(state) = background {
+        let next = queue.next(&mut queue.lock());
+        match next {
+            Next::Stop => break,
+            Next::Commit(group) => background = turn(&seat, Some(group), &checkpoints),
+            Next::Idle if state == Background::More => {
+                tokio::task::yield_now().await;
+                background = turn(&seat, None, &checkpoints);
+            }
+            Next::Idle if state == Background::Failed => {
+                // Whichever comes first: a command, or the time to try again.
+                let _ = tokio::time::timeout(RETRY_AFTER, queue.wake.notified()).await;
+                background = turn(&seat, None, &checkpoints);
+            }
+            Next::Idle => queue.wake.notified().await,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The log's ends, its clock marks, and appending to it.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::table::Progress;
+use crate::sqlite::{
+    fail::Result,
+    layout::{flag, sql, unsigned},
+    records::NewRecord,
+};
+
+/// At most every so many positions an origin's records of a table get a mark. A reader that starts from a mark scans about as
+/// many records in vain.
+const MARK_EVERY: u64 = 1024;
+/// How often the log's growth is noted against the wall clock, ms.
+const MOMENT_EVERY_MS: u64 = 60_000;
+
+/// Where the log begins and ends.
+pub(in crate::sqlite) struct Log {
+    /// The last position that was given.
+    pub(in crate::sqlite) last: u64,
+    /// Up to here everything was looked at for forgetting; what is still there is pinned.
+    pub(in crate::sqlite) trimmed: u64,
+    /// The last note of the wall clock: position and ms.
+    moment: Option<(u64, u64)>,
+}
+
+impl Log {
+    pub(super) const fn new(last: u64, trimmed: u64) -> Self {
+        Self {
+            last,
+            trimmed,
+            moment: None,
+        }
+    }
+
+    pub(super) fn load(&mut self, connection: &Connection) -> Result<()> {
+        self.moment = connection
+            .query_row("SELECT pos, ms FROM moment ORDER BY pos DESC LIMIT 1", [], |row| {
+                Ok((unsigned(row, 0)?, unsigned(row, 1)?))
+            })
+            .optional()?;
+        Ok(())
+    }
+
+    /// Appends a record and returns its position. `progress` is that of the record's table.
+    pub(in crate::sqlite) fn append(
+        &mut self,
+        connection: &Connection,
+        progress: &mut Progress,
+        record: &NewRecord<'_>,
+    ) -> Result<u64> {
+        let position = self.last + 1;
+        record.insert(connection, position)?;
+        self.last = position;
+        if record.flags & flag::UNORDERED == 0 {
+            let origin = progress.origin_mut(record.origin);
+            let previous = origin.last_record;
+            origin.records += 1;
+            origin.bytes += record.bytes();
+            origin.last_record = record.sequence;
+            if origin.mark == 0 || position - origin.mark >= MARK_EVERY {
+                origin.mark = position;
+                connection
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO mark (t, o, seq, pos, prev_seq, records, bytes)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    )?
+                    .execute((
+                        record.table,
+                        record.origin,
+                        sql(record.sequence),
+                        sql(position),
+                        sql(previous),
+                        sql(origin.records),
+                        sql(origin.bytes),
+                    ))?;
+            }
+        }
+        Ok(position)
+    }
+
+    /// Notes, about once a minute and at the end of a group, how far the log had grown.
+    pub(in crate::sqlite) fn note_moment(&mut self, connection: &Connection, now_ms: u64) -> Result<()> {
+        let due = self
+            .moment
+            .is_none_or(|(position, ms)| position < self.last && now_ms.abs_diff(ms) >= MOMENT_EVERY_MS);
+        if due && self.last > 0 {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO moment (pos, ms) VALUES (?1, ?2)")?
+                .execute((sql(self.last), sql(now_ms)))?;
+            self.moment = Some((self.last, now_ms));
+        }
+        Ok(())
+    }
+}

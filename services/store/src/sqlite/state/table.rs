@@ -1,0 +1,331 @@
+//! One table in memory: what was applied of it, its digests, its indexes, its size.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beringia_item::{Item, KeyBytes, KeySchema, Region, TableId, VersionVector};
+use rusqlite::Connection;
+
+use super::{Job, Regions, State};
+use crate::{
+    GlobalIndex, IndexState, TableSize,
+    sqlite::{
+        fail::{Fail, Result},
+        layout::{
+            Fields, IndexNumber, PARTS, RANGES_PER_PART, RangeSum, RegionNumber, TableNumber, encode_vector, row_key,
+        },
+        verify::stored_ranges,
+    },
+};
+
+/// What was applied of one origin's writes to a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::sqlite) struct OriginProgress {
+    /// Everything up to this sequence.
+    pub(in crate::sqlite) applied: u64,
+    /// The log serves only what is above this sequence.
+    pub(in crate::sqlite) floor: u64,
+    /// The sequence of the last record in the log.
+    pub(in crate::sqlite) last_record: u64,
+    /// How many records there ever were in the log, and their bytes.
+    pub(in crate::sqlite) records: u64,
+    pub(in crate::sqlite) bytes: u64,
+    /// The position of the last mark; 0 where there is none.
+    pub(in crate::sqlite) mark: u64,
+}
+
+/// What was applied of a table, by origin.
+#[derive(Debug, Clone, Default)]
+pub(in crate::sqlite) struct Progress {
+    origins: BTreeMap<RegionNumber, OriginProgress>,
+    /// `applied` of all origins, as others see it.
+    vector: VersionVector,
+    /// The vector without the own region, as a local write's record holds it; kept until it changes.
+    known: Option<Vec<u8>>,
+    changed: bool,
+}
+
+impl Progress {
+    /// Reads what [`Progress::encode`] wrote.
+    pub(in crate::sqlite) fn decode(blob: &[u8], names: &[Region]) -> Result<Self> {
+        let mut progress = Self::default();
+        let mut fields = Fields(blob);
+        while !fields.0.is_empty() {
+            let number = u16::from_be_bytes(fields.take()?);
+            let origin = OriginProgress {
+                applied: fields.u64()?,
+                floor: fields.u64()?,
+                last_record: fields.u64()?,
+                records: fields.u64()?,
+                bytes: fields.u64()?,
+                mark: fields.u64()?,
+            };
+            let name = names
+                .get(usize::from(number))
+                .ok_or_else(|| Fail::damaged("a vector names an unknown region"))?;
+            progress.vector.advance(name, origin.applied);
+            progress.origins.insert(number, origin);
+        }
+        Ok(progress)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.origins.len() * 50);
+        for (number, origin) in &self.origins {
+            out.extend_from_slice(&number.to_be_bytes());
+            for field in [
+                origin.applied,
+                origin.floor,
+                origin.last_record,
+                origin.records,
+                origin.bytes,
+                origin.mark,
+            ] {
+                out.extend_from_slice(&field.to_be_bytes());
+            }
+        }
+        out
+    }
+
+    pub(in crate::sqlite) fn origin(&self, number: RegionNumber) -> OriginProgress {
+        self.origins.get(&number).copied().unwrap_or_default()
+    }
+
+    /// For a change; the progress is written with the group.
+    pub(in crate::sqlite) fn origin_mut(&mut self, number: RegionNumber) -> &mut OriginProgress {
+        self.changed = true;
+        self.origins.entry(number).or_default()
+    }
+
+    pub(in crate::sqlite) const fn vector(&self) -> &VersionVector {
+        &self.vector
+    }
+
+    /// Everything up to `sequence` has been applied.
+    pub(in crate::sqlite) fn advance(&mut self, regions: &Regions, origin: RegionNumber, sequence: u64) -> Result<()> {
+        let entry = self.origin_mut(origin);
+        if sequence > entry.applied {
+            entry.applied = sequence;
+            self.vector.advance(regions.name(origin)?, sequence);
+            if origin != regions.own() {
+                self.known = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The log does not hold everything up to `sequence`.
+    pub(in crate::sqlite) fn raise_floor(&mut self, origin: RegionNumber, sequence: u64) {
+        let entry = self.origin_mut(origin);
+        entry.floor = entry.floor.max(sequence);
+    }
+
+    /// What a local write knows of other regions, as its record holds it.
+    pub(in crate::sqlite) fn known(&mut self, own: RegionNumber) -> &[u8] {
+        let origins = &self.origins;
+        self.known.get_or_insert_with(|| {
+            let others = origins
+                .iter()
+                .filter(|(number, origin)| **number != own && origin.applied > 0);
+            encode_vector(others.map(|(number, origin)| (*number, origin.applied)))
+        })
+    }
+}
+
+/// An index of a table.
+#[derive(Debug, Clone)]
+pub(in crate::sqlite) struct Index {
+    pub(in crate::sqlite) number: IndexNumber,
+    pub(in crate::sqlite) name: String,
+    pub(in crate::sqlite) keys: KeySchema,
+    pub(in crate::sqlite) state: IndexState,
+    /// What a global index was defined as; `None` for a local one.
+    pub(in crate::sqlite) global: Option<GlobalIndex>,
+    /// Where the backfill stands: the row key of the last item that it looked at.
+    pub(in crate::sqlite) cursor: Option<Vec<u8>>,
+}
+
+impl Index {
+    /// The row key of an item's entry; `None` where the item has no such key, or one of another type.
+    pub(in crate::sqlite) fn entry(&self, item: &Item, base: &KeyBytes) -> Option<Vec<u8>> {
+        let key = self.keys.index_key_of(item, base).ok()?;
+        Some(row_key(self.number, &key.0))
+    }
+}
+
+/// A table that this region holds.
+pub(in crate::sqlite) struct TableState {
+    pub(in crate::sqlite) id: TableId,
+    pub(in crate::sqlite) number: TableNumber,
+    pub(in crate::sqlite) joined: bool,
+    pub(in crate::sqlite) keys: KeySchema,
+    pub(in crate::sqlite) indexes: Vec<Index>,
+    pub(in crate::sqlite) progress: Progress,
+    ranges: Vec<RangeSum>,
+    /// Which parts of `ranges` changed in this group, one bit each.
+    changed_parts: u16,
+    pub(in crate::sqlite) size: Arc<TableSize>,
+    /// Whether readers must be told of a new vector or size.
+    pub(in crate::sqlite) moved: bool,
+}
+
+impl TableState {
+    pub(in crate::sqlite) fn new(id: TableId, number: TableNumber, keys: KeySchema) -> Self {
+        Self {
+            id,
+            number,
+            joined: true,
+            keys,
+            indexes: Vec::new(),
+            progress: Progress::default(),
+            ranges: vec![RangeSum::default(); PARTS * RANGES_PER_PART],
+            changed_parts: 0,
+            size: Arc::default(),
+            moved: true,
+        }
+    }
+
+    /// Makes the rows of a new table.
+    pub(in crate::sqlite) fn insert(&self, connection: &Connection) -> Result<()> {
+        connection.execute(
+            "INSERT INTO tables (n, id, purging, joined, progress) VALUES (?1, ?2, 0, ?3, ?4)",
+            (
+                self.number,
+                self.id.0.to_be_bytes(),
+                self.joined,
+                self.progress.encode(),
+            ),
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::sqlite) fn row_key(&self, key: &KeyBytes) -> Vec<u8> {
+        row_key(self.number, &key.0)
+    }
+
+    pub(in crate::sqlite) fn range(&self, range: u16) -> RangeSum {
+        self.ranges[usize::from(range)]
+    }
+
+    /// The range's sum, for a change; it is written with the group.
+    pub(in crate::sqlite) fn range_mut(&mut self, range: u16) -> &mut RangeSum {
+        let range = usize::from(range);
+        self.changed_parts |= 1 << (range / RANGES_PER_PART);
+        &mut self.ranges[range]
+    }
+
+    /// Live items and their bytes.
+    pub(in crate::sqlite) fn totals(&self) -> (u64, u64) {
+        self.ranges.iter().fold((0, 0), |(items, bytes), range| {
+            (items.wrapping_add(range.items), bytes.wrapping_add(range.bytes))
+        })
+    }
+
+    pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
+        if self.progress.changed {
+            connection
+                .prepare_cached("UPDATE tables SET joined = ?2, progress = ?3 WHERE n = ?1")?
+                .execute((self.number, self.joined, self.progress.encode()))?;
+            self.progress.changed = false;
+            self.moved = true;
+        }
+        let changed = std::mem::take(&mut self.changed_parts);
+        self.moved |= changed != 0;
+        for (part, ranges) in (0_u16..).zip(self.ranges.chunks(RANGES_PER_PART)) {
+            if changed & (1 << part) != 0 {
+                let mut blob = Vec::with_capacity(RANGES_PER_PART * 32);
+                ranges.iter().for_each(|range| range.encode(&mut blob));
+                connection
+                    .prepare_cached("INSERT OR REPLACE INTO digest (t, part, ranges) VALUES (?1, ?2, ?3)")?
+                    .execute((self.number, part, blob))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// The tables that are held, and the jobs of those that are going. Their keys come with the definitions.
+    pub(super) fn load_tables(&mut self, connection: &Connection) -> Result<()> {
+        let mut statement = connection.prepare("SELECT n, id, purging, joined, progress FROM tables ORDER BY n")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let number: TableNumber = row.get(0)?;
+            if row.get(2)? {
+                self.jobs.push(Job::PurgeTable { table: number });
+                continue;
+            }
+            let id = TableId(u128::from_be_bytes(row.get(1)?));
+            let mut table = TableState::new(id, number, crate::sqlite::aspects::KEYS.clone());
+            table.joined = row.get(3)?;
+            let blob = row
+                .get_ref(4)?
+                .as_blob()
+                .map_err(|_| Fail::damaged("a vector is no blob"))?;
+            table.progress = Progress::decode(blob, self.regions.names())?;
+            table.ranges = stored_ranges(connection, number)?;
+            let (items, bytes) = table.totals();
+            table.size.set(items, bytes);
+            self.tables.insert(id, table);
+        }
+        Ok(())
+    }
+
+    /// The indexes of the tables, and the jobs of those that are being filled or removed.
+    pub(super) fn load_indexes(&mut self, connection: &Connection) -> Result<()> {
+        let by_number: BTreeMap<TableNumber, TableId> =
+            self.tables.values().map(|table| (table.number, table.id)).collect();
+        let mut statement =
+            connection.prepare("SELECT n, t, name, state, cursor, keys, definition FROM indexes ORDER BY n")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let number: IndexNumber = row.get(0)?;
+            let damaged = |error: serde_json::Error| Fail::damaged(&error.to_string());
+            let index = Index {
+                number,
+                name: row.get(2)?,
+                keys: serde_json::from_str(&row.get::<_, String>(5)?).map_err(damaged)?,
+                state: decode_state(row.get(3)?)?,
+                global: serde_json::from_str(&row.get::<_, String>(6)?).map_err(damaged)?,
+                cursor: row.get(4)?,
+            };
+            // The indexes of a table that is going go with it.
+            let Some(table) = by_number.get(&row.get(1)?) else {
+                continue;
+            };
+            match index.state {
+                IndexState::Deleting => {
+                    self.jobs.push(Job::PurgeIndex { index: number });
+                    self.leaving.push((*table, index));
+                    continue;
+                }
+                IndexState::Backfilling => self.jobs.push(Job::Backfill {
+                    table: *table,
+                    index: number,
+                }),
+                IndexState::Active => {}
+            }
+            if let Some(table) = self.tables.get_mut(table) {
+                table.indexes.push(index);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An index's state as a number.
+pub(in crate::sqlite) const fn encode_state(state: IndexState) -> i64 {
+    match state {
+        IndexState::Backfilling => 0,
+        IndexState::Active => 1,
+        IndexState::Deleting => 2,
+    }
+}
+
+fn decode_state(state: i64) -> Result<IndexState> {
+    match state {
+        0 => Ok(IndexState::Backfilling),
+        1 => Ok(IndexState::Active),
+        2 => Ok(IndexState::Deleting),
+        _ => Err(Fail::damaged("an index is in no known state")),
+    }
+}

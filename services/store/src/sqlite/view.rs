@@ -1,0 +1,131 @@
+//! What readers know without asking the database: the state as of the last commit.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beringia_item::{KeySchema, TableId, VersionVector};
+
+use super::{
+    layout::{IndexNumber, TableNumber},
+    state::State,
+};
+use crate::{Catalog, Projection, StoreError};
+
+/// An index as readers need it.
+#[derive(Debug)]
+pub(super) struct IndexView {
+    pub(super) number: IndexNumber,
+    pub(super) name: String,
+    pub(super) keys: KeySchema,
+    /// The attributes that it projects; `None` for all.
+    pub(super) projected: Option<Vec<String>>,
+}
+
+/// A table as readers need it.
+#[derive(Debug)]
+pub(super) struct TableView {
+    pub(super) number: TableNumber,
+    pub(super) indexes: Vec<IndexView>,
+}
+
+/// What changes with definitions only.
+#[derive(Debug, Default)]
+pub(super) struct TableViews {
+    pub(super) by_id: BTreeMap<TableId, TableView>,
+    pub(super) by_number: BTreeMap<TableNumber, TableId>,
+}
+
+impl TableViews {
+    pub(super) fn table(&self, id: TableId) -> Result<&TableView, StoreError> {
+        self.by_id.get(&id).ok_or(StoreError::UnknownTable(id))
+    }
+}
+
+/// The state as of one commit.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub(super) tables: Arc<TableViews>,
+    pub(super) catalog: Arc<Catalog>,
+    /// Of all tables but the local one.
+    pub(super) vectors: Arc<BTreeMap<TableId, Arc<VersionVector>>>,
+    /// The log's last position.
+    pub(super) end: u64,
+}
+
+impl View {
+    /// The state as it is now. Tables that did not move share their vectors with `before`.
+    pub(super) fn of(state: &mut State, before: Option<&Self>) -> Self {
+        let tables = match before {
+            Some(before) if !state.definitions_changed => before.tables.clone(),
+            _ => Arc::new(table_views(state)),
+        };
+        let mut vectors: BTreeMap<_, _> = BTreeMap::new();
+        for table in state.tables.values_mut() {
+            let moved = std::mem::take(&mut table.moved);
+            if moved {
+                let (items, bytes) = table.totals();
+                table.size.set(items, bytes);
+            }
+            if table.id == TableId::LOCAL {
+                continue;
+            }
+            let kept = before
+                .filter(|_| !moved)
+                .and_then(|before| before.vectors.get(&table.id));
+            let vector = kept
+                .cloned()
+                .unwrap_or_else(|| Arc::new(table.progress.vector().clone()));
+            vectors.insert(table.id, vector);
+        }
+        state.definitions_changed = false;
+        Self {
+            tables,
+            catalog: state.catalog.clone(),
+            vectors: Arc::new(vectors),
+            end: state.log.last,
+        }
+    }
+}
+
+fn table_views(state: &State) -> TableViews {
+    let mut views = TableViews::default();
+    for table in state.tables.values() {
+        let described = state.catalog.by_id.get(&table.id);
+        let indexes = table.indexes.iter().map(|index| IndexView {
+            number: index.number,
+            name: index.name.clone(),
+            keys: index.keys.clone(),
+            projected: described.and_then(|described| {
+                let local = described
+                    .core
+                    .local_indexes
+                    .get(&index.name)
+                    .map(|index| &index.projection);
+                let projection = index.global.as_ref().map(|index| &index.projection).or(local)?;
+                projected(projection, &table.keys, &index.keys)
+            }),
+        });
+        views.by_id.insert(
+            table.id,
+            TableView {
+                number: table.number,
+                indexes: indexes.collect(),
+            },
+        );
+        views.by_number.insert(table.number, table.id);
+    }
+    views
+}
+
+/// The attributes that an index over a table projects; `None` for all.
+fn projected(projection: &Projection, table: &KeySchema, index: &KeySchema) -> Option<Vec<String>> {
+    let others = match projection {
+        Projection::All => return None,
+        Projection::KeysOnly => &[][..],
+        Projection::Include(names) => names.as_slice(),
+    };
+    let keys = table.parts().chain(index.parts()).map(|part| &part.name);
+    let mut names: Vec<String> = keys.chain(others).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
