@@ -27,6 +27,8 @@ const SETUP_PATIENCE: Duration = Duration::from_secs(60);
 pub struct PartitionConfig {
     /// Everything random follows from it.
     pub seed: u64,
+    /// Which regions, and what the links between them do.
+    pub topology: Topology,
     /// The load.
     pub workload: WorkloadConfig,
     /// The region that is cut off, silently, from all others.
@@ -74,6 +76,7 @@ impl PartitionConfig {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
+            topology: Topology::three(),
             workload: WorkloadConfig {
                 table: TABLE.to_owned(),
                 writers: 4,
@@ -104,12 +107,8 @@ pub async fn run(config: &PartitionConfig) -> Result<Report, SimulationError> {
         forget_interval: None,
         ..Tuning::default()
     };
-    let mut world = World::start(WorldConfig {
-        topology: Topology::three(),
-        seed: config.seed,
-        tuning,
-    })
-    .await?;
+    let topology = config.topology.clone();
+    let mut world = World::start(WorldConfig { topology, seed: config.seed, tuning }).await?;
     create_table(&world).await?;
     let load = Workload::start(&world, &config.workload)?;
 
