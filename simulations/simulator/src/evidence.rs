@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{AttributeValue, Item, KeySchema, Mutation, RANGES, TableId, VersionVector, decode_item};
+use beringia_item::{AttributeValue, Item, KeyBytes, KeySchema, Mutation, RANGES, TableId, VersionVector, decode_item};
 use beringia_store::{LogFilter, LogPosition, Store, StoreError};
 
 use crate::{
     SimulationError, World,
-    oracle::{ByRegionAndKey, Committed, Intent},
+    oracle::{Committed, Evidence, Intent, Journalled, Logged},
     workload::{KEY, MARK},
 };
 
@@ -15,15 +15,6 @@ use crate::{
 const PAGE_BYTES: usize = 1 << 20;
 /// Rows in one read of a range; a workload has far fewer keys in each.
 const PAGE_ROWS: usize = 10_000;
-
-/// What the oracle compares with what clients know.
-#[derive(Debug, Default)]
-pub(crate) struct Evidence {
-    /// Each region's own writes, in the order of its log.
-    pub(crate) logs: ByRegionAndKey<Vec<Committed>>,
-    /// What each region holds, tombstones too.
-    pub(crate) held: ByRegionAndKey<Committed>,
-}
 
 /// Reads the state of one region.
 struct Reader<'a> {
@@ -33,40 +24,38 @@ struct Reader<'a> {
     keys: KeySchema,
 }
 
-impl Evidence {
-    /// Reads it from all regions, which must be running.
-    pub(crate) async fn gather(world: &World, table: &str) -> Result<Self, SimulationError> {
-        let mut evidence = Self::default();
-        for region in world.names() {
-            let store = world.store(&region)?;
-            let definition = store.catalog().by_name.get(table).cloned();
-            let no_table = || SimulationError::NoTable {
-                region: region.clone(),
-                table: table.to_owned(),
-            };
-            let definition = definition.ok_or_else(no_table)?;
-            let keys = definition.core.keys.clone();
-            let reader = Reader {
-                region: &region,
-                store: &*store,
-                table: definition.id,
-                keys,
-            };
-            let (log, held) = (reader.log().await?, reader.held().await?);
-            evidence.logs.insert(region.clone(), log);
-            evidence.held.insert(region, held);
-        }
-        Ok(evidence)
+/// Reads it from all regions, which must be running.
+pub(crate) async fn gather(world: &World, table: &str) -> Result<Evidence, SimulationError> {
+    let mut evidence = Evidence::default();
+    for region in world.names() {
+        let store = world.store(&region)?;
+        let definition = store.catalog().by_name.get(table).cloned();
+        let no_table = || SimulationError::NoTable {
+            region: region.clone(),
+            table: table.to_owned(),
+        };
+        let definition = definition.ok_or_else(no_table)?;
+        let keys = definition.core.keys.clone();
+        let reader = Reader {
+            region: &region,
+            store: &*store,
+            table: definition.id,
+            keys,
+        };
+        evidence.logs.insert(region.clone(), reader.log().await?);
+        evidence.held.insert(region.clone(), reader.held().await?);
+        evidence.journals.insert(region.clone(), reader.journal().await?);
     }
+    Ok(evidence)
 }
 
 impl Reader<'_> {
-    async fn log(&self) -> Result<BTreeMap<String, Vec<Committed>>, SimulationError> {
+    async fn log(&self) -> Result<BTreeMap<String, Vec<Logged>>, SimulationError> {
         let filter = LogFilter {
             origins: vec![self.store.region().clone()],
             tables: BTreeMap::from([(self.table, VersionVector::default())]),
         };
-        let mut log: BTreeMap<String, Vec<Committed>> = BTreeMap::new();
+        let mut log: BTreeMap<String, Vec<Logged>> = BTreeMap::new();
         let mut position = LogPosition::default();
         loop {
             let page = self
@@ -76,7 +65,8 @@ impl Reader<'_> {
                 .map_err(|error| self.failed(error))?;
             for record in &page.records {
                 let (key, committed) = self.understand(&record.mutation)?;
-                log.entry(key).or_default().push(committed);
+                let vector = record.mutation.vector.clone();
+                log.entry(key).or_default().push(Logged { committed, vector });
             }
             position = page.next;
             if page.at_end {
@@ -106,19 +96,32 @@ impl Reader<'_> {
         Ok(held)
     }
 
+    async fn journal(&self) -> Result<Vec<Journalled>, SimulationError> {
+        let mut journal = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = self.store.conflicts(Some(self.table), after, PAGE_ROWS).await;
+            let page = page.map_err(|error| self.failed(error))?;
+            let Some(last) = page.last() else { return Ok(journal) };
+            after = last.id;
+            for conflict in page {
+                let (winner, loser) = (conflict.winner.version, conflict.loser.version);
+                journal.push(Journalled {
+                    key: self.key_text(&conflict.key)?,
+                    winner,
+                    loser,
+                });
+            }
+        }
+    }
+
     fn understand(&self, mutation: &Mutation) -> Result<(String, Committed), SimulationError> {
-        let foreign = |what: String| SimulationError::Foreign {
-            region: self.region.to_owned(),
-            what,
-        };
-        let attributes = self.keys.attributes_of(&mutation.key);
-        let attributes = attributes.ok_or_else(|| foreign(format!("the key {:?}", mutation.key)))?;
-        let key = text(&attributes, KEY).ok_or_else(|| foreign(format!("the key {attributes:?}")))?;
+        let key = self.key_text(&mutation.key)?;
         let intent = match &mutation.image {
             None => Intent::Delete,
             Some(image) => {
-                let item = decode_item(image).map_err(|error| foreign(format!("the image of {key}: {error}")))?;
-                Intent::Put(text(&item, MARK).ok_or_else(|| foreign(format!("{item:?}")))?)
+                let item = decode_item(image).map_err(|error| self.foreign(format!("the image of {key}: {error}")))?;
+                Intent::Put(text(&item, MARK).ok_or_else(|| self.foreign(format!("{item:?}")))?)
             }
         };
         Ok((
@@ -128,6 +131,19 @@ impl Reader<'_> {
                 intent,
             },
         ))
+    }
+
+    fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {
+        let attributes = self.keys.attributes_of(key);
+        let found = attributes.as_ref().and_then(|attributes| text(attributes, KEY));
+        found.ok_or_else(|| self.foreign(format!("the key {key:?}")))
+    }
+
+    fn foreign(&self, what: String) -> SimulationError {
+        SimulationError::Foreign {
+            region: self.region.to_owned(),
+            what,
+        }
     }
 
     fn failed(&self, source: StoreError) -> SimulationError {

@@ -4,10 +4,18 @@
 //! says which of its own writes it committed, and in which order. The two must fit: every acknowledged write is in the log of the
 //! region that took it, nothing is there that no client asked for, and a write whose answer never came may be there or not; it is
 //! never assumed absent. Of all committed writes to a key the one with the greatest version must be what every region holds.
+//!
+//! The journal of conflicts is judged by the vectors in the logs. Every entry must be of two writes neither of which knew of the
+//! other. And a write that no other knew of, and that is not the greatest, was displaced by one that did not know of it: every
+//! region applied both, so every region's journal must have it as a loser.
 
-use std::{collections::BTreeMap, fmt};
+mod violation;
 
-use beringia_item::Version;
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Version, VersionVector};
+
+pub use violation::Violation;
 
 /// What a write was to leave behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,54 +49,35 @@ pub struct Committed {
 /// What each region did or holds, by region and key.
 pub type ByRegionAndKey<T> = BTreeMap<String, BTreeMap<String, T>>;
 
-/// A promise that was broken.
+/// A write as its origin committed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Violation {
-    /// A write that a client was told of is not in the log of the region that took it.
-    Lost {
-        /// Who acknowledged it.
-        region: String,
-        /// The key.
-        key: String,
-        /// The write.
-        intent: Intent,
-    },
-    /// A region committed what no client asked for.
-    Invented {
-        /// Who.
-        region: String,
-        /// The key.
-        key: String,
-        /// What.
-        committed: Committed,
-    },
-    /// Two writes have one version.
-    SharedVersion {
-        /// The key of the second.
-        key: String,
-        /// The version.
-        version: Version,
-    },
-    /// A region's later write to a key has a lower version than an earlier one.
-    VersionWentDown {
-        /// Who.
-        region: String,
-        /// The key.
-        key: String,
-        /// The later write.
-        committed: Committed,
-    },
-    /// A region does not hold the greatest version.
-    Wrong {
-        /// Who.
-        region: String,
-        /// The key.
-        key: String,
-        /// What it must hold.
-        expected: Option<Committed>,
-        /// What it holds.
-        found: Option<Committed>,
-    },
+pub struct Logged {
+    /// The write.
+    pub committed: Committed,
+    /// What its origin had applied then.
+    pub vector: VersionVector,
+}
+
+/// An entry of a region's journal of conflicts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journalled {
+    /// The key.
+    pub key: String,
+    /// The version that stayed.
+    pub winner: Version,
+    /// The version that did not.
+    pub loser: Version,
+}
+
+/// What the regions' stores say when they have converged.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// Each region's own writes, in the order of its log.
+    pub logs: ByRegionAndKey<Vec<Logged>>,
+    /// What each region holds, tombstones too.
+    pub held: ByRegionAndKey<Committed>,
+    /// Each region's journal of conflicts.
+    pub journals: BTreeMap<String, Vec<Journalled>>,
 }
 
 #[derive(Debug)]
@@ -138,98 +127,170 @@ impl Oracle {
         writes.filter(|write| write.fate == fate).count()
     }
 
-    /// Every broken promise, given each region's own writes in the order of its log, and what each region holds now,
-    /// tombstones too.
+    /// Every broken promise.
     #[must_use]
-    pub fn judge(&self, logs: &ByRegionAndKey<Vec<Committed>>, held: &ByRegionAndKey<Committed>) -> Vec<Violation> {
-        let mut violations = Vec::new();
+    pub fn judge(&self, evidence: &Evidence) -> Vec<Violation> {
+        let (mut violations, logs) = (Vec::new(), &evidence.logs);
         let none = BTreeMap::new();
         for region in self
             .noted
             .keys()
             .chain(logs.keys().filter(|region| !self.noted.contains_key(*region)))
         {
-            let (noted, log) = (self.noted.get(region), logs.get(region).unwrap_or(&none));
-            for key in noted.into_iter().flat_map(BTreeMap::keys) {
-                let committed = log.get(key).map_or(&[][..], Vec::as_slice);
-                self.compare(region, key, committed, &mut violations);
-            }
-            let unasked = log
-                .iter()
-                .filter(|(key, _)| noted.is_none_or(|noted| !noted.contains_key(*key)));
-            for (key, committed) in unasked {
-                self.compare(region, key, committed, &mut violations);
+            let (noted, log) = (self.noted.get(region).unwrap_or(&none), logs.get(region));
+            let keys: BTreeSet<&String> = noted.keys().chain(log.into_iter().flat_map(BTreeMap::keys)).collect();
+            for key in keys {
+                let logged = log.and_then(|log| log.get(key)).map_or(&[][..], Vec::as_slice);
+                let noted = noted.get(key).map_or(&[][..], Vec::as_slice);
+                compare_log(&Place { region, key }, noted, logged, &mut violations);
             }
         }
-        let expected = greatest(logs, &mut violations);
-        for (region, held) in held {
+        let writes = writes_by_key(logs);
+        find_shared_versions(&writes, &mut violations);
+        let expected = writes
+            .iter()
+            .filter_map(|(key, writes)| Some(((*key).clone(), greatest(writes)?.committed.clone())));
+        let expected = expected.collect();
+        for (region, held) in &evidence.held {
             compare_held(region, &expected, held, &mut violations);
+        }
+        for (region, journal) in &evidence.journals {
+            compare_journal(region, &writes, journal, &mut violations);
         }
         violations
     }
+}
 
-    /// Fits the log of one region for one key to what clients know.
-    fn compare(&self, region: &str, key: &str, committed: &[Committed], violations: &mut Vec<Violation>) {
-        let noted = self
-            .noted
-            .get(region)
-            .and_then(|keys| keys.get(key))
-            .map_or(&[][..], Vec::as_slice);
-        let mut open = noted.iter();
-        let mut lost = |skipped: &[Noted]| {
-            let acknowledged = skipped.iter().filter(|write| write.fate == Fate::Acknowledged);
-            violations.extend(acknowledged.map(|write| Violation::Lost {
-                region: region.to_owned(),
-                key: key.to_owned(),
-                intent: write.intent.clone(),
-            }));
+/// Where something is wrong.
+struct Place<'a> {
+    region: &'a String,
+    key: &'a String,
+}
+
+/// Fits the log of one region for one key to what clients know.
+fn compare_log(place: &Place<'_>, noted: &[Noted], logged: &[Logged], violations: &mut Vec<Violation>) {
+    let (region, key) = (place.region, place.key);
+    let lost = |skipped: &[Noted]| -> Vec<Violation> {
+        let acknowledged = skipped.iter().filter(|write| write.fate == Fate::Acknowledged);
+        let lost = |write: &Noted| Violation::Lost {
+            region: region.clone(),
+            key: key.clone(),
+            intent: write.intent.clone(),
         };
-        let mut invented = Vec::new();
-        for entry in committed {
-            let rest = open.as_slice();
-            let possible = |write: &Noted| write.intent == entry.intent && write.fate != Fate::NoEffect;
-            if let Some(position) = rest.iter().position(possible) {
-                lost(&rest[..position]);
-                open = rest[position + 1..].iter();
-            } else {
-                invented.push(entry);
-            }
+        acknowledged.map(lost).collect()
+    };
+    let mut open = noted;
+    for Logged { committed, .. } in logged {
+        let possible = |write: &Noted| write.intent == committed.intent && write.fate != Fate::NoEffect;
+        if let Some(position) = open.iter().position(possible) {
+            violations.extend(lost(&open[..position]));
+            open = &open[position + 1..];
+        } else {
+            let committed = committed.clone();
+            violations.push(Violation::Invented {
+                region: region.clone(),
+                key: key.clone(),
+                committed,
+            });
         }
-        lost(open.as_slice());
-        violations.extend(invented.into_iter().map(|entry| Violation::Invented {
-            region: region.to_owned(),
-            key: key.to_owned(),
-            committed: entry.clone(),
-        }));
-        let mut down = committed.windows(2).filter(|pair| pair[1].version <= pair[0].version);
-        violations.extend(down.next().map(|pair| Violation::VersionWentDown {
-            region: region.to_owned(),
-            key: key.to_owned(),
-            committed: pair[1].clone(),
-        }));
+    }
+    violations.extend(lost(open));
+    for pair in logged
+        .windows(2)
+        .filter(|pair| pair[1].committed.version <= pair[0].committed.version)
+    {
+        let committed = pair[1].committed.clone();
+        violations.push(Violation::VersionWentDown {
+            region: region.clone(),
+            key: key.clone(),
+            committed,
+        });
     }
 }
 
-/// The committed write with the greatest version of every key.
-fn greatest(logs: &ByRegionAndKey<Vec<Committed>>, violations: &mut Vec<Violation>) -> BTreeMap<String, Committed> {
-    let mut greatest: BTreeMap<String, Committed> = BTreeMap::new();
-    let mut versions = std::collections::BTreeSet::new();
-    let all = logs
-        .values()
-        .flatten()
-        .flat_map(|(key, writes)| writes.iter().map(move |write| (key, write)));
-    for (key, write) in all {
-        if !versions.insert(write.version.clone()) {
+type WritesByKey<'a> = BTreeMap<&'a String, Vec<&'a Logged>>;
+
+fn writes_by_key(logs: &ByRegionAndKey<Vec<Logged>>) -> WritesByKey<'_> {
+    let mut writes = WritesByKey::new();
+    for (key, logged) in logs.values().flatten() {
+        writes.entry(key).or_default().extend(logged);
+    }
+    writes
+}
+
+fn greatest<'a>(writes: &[&'a Logged]) -> Option<&'a Logged> {
+    writes.iter().copied().max_by_key(|write| &write.committed.version)
+}
+
+fn find_shared_versions(writes: &WritesByKey<'_>, violations: &mut Vec<Violation>) {
+    let mut seen = BTreeSet::new();
+    for (key, write) in writes
+        .iter()
+        .flat_map(|(key, writes)| writes.iter().map(move |write| (key, write)))
+    {
+        let version = &write.committed.version;
+        if !seen.insert(version) {
             violations.push(Violation::SharedVersion {
-                key: key.clone(),
-                version: write.version.clone(),
+                key: (*key).clone(),
+                version: version.clone(),
             });
         }
-        if greatest.get(key).is_none_or(|best| best.version < write.version) {
-            greatest.insert(key.clone(), write.clone());
+    }
+}
+
+impl Logged {
+    fn knew_of(&self, other: &Version) -> bool {
+        let mine = &self.committed.version;
+        if mine.origin == other.origin {
+            other.sequence < mine.sequence
+        } else {
+            self.vector.covers(other)
         }
     }
-    greatest
+
+    fn is_concurrent_with(&self, other: &Self) -> bool {
+        !self.knew_of(&other.committed.version) && !other.knew_of(&self.committed.version)
+    }
+}
+
+fn compare_journal(region: &str, writes: &WritesByKey<'_>, journal: &[Journalled], violations: &mut Vec<Violation>) {
+    for entry in journal {
+        let find = |version: &Version| {
+            writes
+                .get(&entry.key)
+                .into_iter()
+                .flatten()
+                .find(|write| write.committed.version == *version)
+        };
+        let is_conflict = match (find(&entry.winner), find(&entry.loser)) {
+            (Some(winner), Some(loser)) => winner.is_concurrent_with(loser) && entry.loser < entry.winner,
+            _ => false,
+        };
+        if !is_conflict {
+            violations.push(Violation::NoConflict {
+                region: region.to_owned(),
+                entry: entry.clone(),
+            });
+        }
+    }
+    for (key, writes) in writes {
+        let greatest = greatest(writes);
+        let displaced = writes.iter().filter(|write| {
+            let version = &write.committed.version;
+            Some(**write) != greatest && !writes.iter().any(|other| other.knew_of(version))
+        });
+        for write in displaced {
+            let is_journalled = |entry: &Journalled| entry.key == **key && entry.loser == write.committed.version;
+            if !journal.iter().any(is_journalled) {
+                let committed = write.committed.clone();
+                violations.push(Violation::UnseenConflict {
+                    region: region.to_owned(),
+                    key: (*key).clone(),
+                    committed,
+                });
+            }
+        }
+    }
 }
 
 fn compare_held(
@@ -248,54 +309,6 @@ fn compare_held(
                 expected: expected.cloned(),
                 found: found.cloned(),
             });
-        }
-    }
-}
-
-impl fmt::Display for Intent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Put(mark) => write!(f, "put {mark}"),
-            Self::Delete => f.write_str("delete"),
-        }
-    }
-}
-
-impl fmt::Display for Committed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?})", self.intent, self.version)
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lost { region, key, intent } => write!(f, "{region} acknowledged and lost: {key}, {intent}"),
-            Self::Invented { region, key, committed } => {
-                write!(f, "{region} committed what nobody asked for: {key}, {committed}")
-            }
-            Self::SharedVersion { key, version } => write!(f, "two writes share the version {version:?}, one to {key}"),
-            Self::VersionWentDown { region, key, committed } => {
-                write!(f, "the version of {key} went down in {region} with {committed}")
-            }
-            Self::Wrong {
-                region,
-                key,
-                expected,
-                found,
-            } => {
-                let show = |committed: &Option<Committed>| {
-                    committed
-                        .as_ref()
-                        .map_or_else(|| "nothing".to_owned(), ToString::to_string)
-                };
-                write!(
-                    f,
-                    "{region} holds {} under {key}, and should hold {}",
-                    show(found),
-                    show(expected)
-                )
-            }
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::{
     Convergence, SimulationError, World, WorldConfig,
     client::Client,
-    evidence::Evidence,
+    evidence::gather,
     oracle::{Fate, Violation},
     workload::{KEY, Workload, WorkloadConfig, locked},
 };
@@ -60,6 +60,8 @@ pub struct Report {
     pub acknowledged_in_partition: BTreeMap<String, usize>,
     /// Writes whose answer never came, by region.
     pub unknown: BTreeMap<String, usize>,
+    /// Entries in the journal of conflicts, by region.
+    pub conflicts: BTreeMap<String, usize>,
     /// From the healing to the end of the load; convergence cannot come earlier than the last write's way.
     pub load_after_heal: Duration,
     /// From the end of the load to equal digests.
@@ -108,7 +110,12 @@ pub async fn run(config: &PartitionConfig) -> Result<Report, SimulationError> {
         ..Tuning::default()
     };
     let topology = config.topology.clone();
-    let mut world = World::start(WorldConfig { topology, seed: config.seed, tuning }).await?;
+    let mut world = World::start(WorldConfig {
+        topology,
+        seed: config.seed,
+        tuning,
+    })
+    .await?;
     create_table(&world).await?;
     let load = Workload::start(&world, &config.workload)?;
 
@@ -130,7 +137,7 @@ pub async fn run(config: &PartitionConfig) -> Result<Report, SimulationError> {
     let oracle = load.stop().await;
     world.trace.note(format_args!("the load ended"));
     let convergence = world.converged(TABLE, config.patience).await?;
-    let evidence = Evidence::gather(&world, TABLE).await?;
+    let evidence = gather(&world, TABLE).await?;
     let oracle = locked(&oracle);
     let count = |fate| {
         world
@@ -147,9 +154,14 @@ pub async fn run(config: &PartitionConfig) -> Result<Report, SimulationError> {
             .map(|(name, after)| (name.clone(), after - before[&name]))
             .collect(),
         unknown: count(Fate::Unknown),
+        conflicts: evidence
+            .journals
+            .iter()
+            .map(|(name, journal)| (name.clone(), journal.len()))
+            .collect(),
         load_after_heal,
         convergence,
-        violations: oracle.judge(&evidence.logs, &evidence.held),
+        violations: oracle.judge(&evidence),
         trace: world.trace.lines(),
     })
 }
@@ -252,6 +264,9 @@ impl fmt::Display for Report {
                 f,
                 "{region}: {acknowledged} writes acknowledged, {in_partition} of them in the partition; {unknown} without an answer"
             )?;
+        }
+        for (region, conflicts) in &self.conflicts {
+            writeln!(f, "{region}: {conflicts} conflicts")?;
         }
         writeln!(f, "converged {} ms after the load ended", self.convergence.elapsed_ms)?;
         for violation in &self.violations {

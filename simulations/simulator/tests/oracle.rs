@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
-use beringia_item::{Region, Version};
-use beringia_simulator::oracle::{ByRegionAndKey, Committed, Fate, Intent, Oracle, Violation};
+use beringia_item::{Region, Version, VersionVector};
+use beringia_simulator::oracle::{Committed, Evidence, Fate, Intent, Journalled, Logged, Oracle, Violation};
 
 fn version(time: u64, origin: &str) -> Version {
     Version {
@@ -33,8 +33,7 @@ fn delete(time: u64, origin: &str) -> Committed {
 /// Regions `a` and `b` and the key `k`: what is in their logs, and what they hold.
 struct Case {
     oracle: Oracle,
-    logs: ByRegionAndKey<Vec<Committed>>,
-    held: ByRegionAndKey<Committed>,
+    evidence: Evidence,
 }
 
 impl Case {
@@ -42,8 +41,11 @@ impl Case {
         let regions = || ["a", "b"].map(str::to_owned).into_iter();
         Self {
             oracle: Oracle::default(),
-            logs: regions().map(|region| (region, BTreeMap::new())).collect(),
-            held: regions().map(|region| (region, BTreeMap::new())).collect(),
+            evidence: Evidence {
+                logs: regions().map(|region| (region, BTreeMap::new())).collect(),
+                held: regions().map(|region| (region, BTreeMap::new())).collect(),
+                journals: BTreeMap::new(),
+            },
         }
     }
 
@@ -58,13 +60,37 @@ impl Case {
     }
 
     fn logged(&mut self, region: &str, committed: &Committed) -> &mut Self {
-        let log = self.logs.get_mut(region).expect("a or b");
-        log.entry("k".to_owned()).or_default().push(committed.clone());
+        self.logged_knowing(region, committed, &[])
+    }
+
+    /// `knew`: whose writes up to which sequence the region had applied before.
+    fn logged_knowing(&mut self, region: &str, committed: &Committed, knew: &[(&str, u64)]) -> &mut Self {
+        let knew = knew
+            .iter()
+            .map(|(origin, sequence)| (Region::new(origin).expect("a name"), *sequence));
+        let logged = Logged {
+            committed: committed.clone(),
+            vector: knew.collect::<VersionVector>(),
+        };
+        let log = self.evidence.logs.get_mut(region).expect("a or b");
+        log.entry("k".to_owned()).or_default().push(logged);
+        self
+    }
+
+    fn journalled(&mut self, region: &str, winner: &Committed, loser: &Committed) -> &mut Self {
+        let (winner, loser) = (winner.version.clone(), loser.version.clone());
+        let journal = self.evidence.journals.entry(region.to_owned()).or_default();
+        journal.push(Journalled {
+            key: "k".to_owned(),
+            winner,
+            loser,
+        });
         self
     }
 
     fn holds(&mut self, region: &str, committed: &Committed) -> &mut Self {
-        self.held
+        self.evidence
+            .held
             .get_mut(region)
             .expect("a or b")
             .insert("k".to_owned(), committed.clone());
@@ -76,7 +102,7 @@ impl Case {
     }
 
     fn violations(&self) -> Vec<Violation> {
-        self.oracle.judge(&self.logs, &self.held)
+        self.oracle.judge(&self.evidence)
     }
 }
 
@@ -110,7 +136,7 @@ fn a_deleted_item_that_comes_back_is_found() {
     case.holds("b", &first);
     assert!(matches!(&case.violations()[..], [Violation::Wrong { region, .. }] if region == "b"));
     case.both_hold(&deleted);
-    case.held.get_mut("b").expect("b").clear();
+    case.evidence.held.get_mut("b").expect("b").clear();
     assert!(
         matches!(&case.violations()[..], [Violation::Wrong { found: None, .. }]),
         "its tombstone must be there too"
@@ -190,8 +216,70 @@ fn versions_that_go_down_or_are_shared_are_found() {
     let (one, other) = (put("a/1", 5, "a"), put("b/1", 5, "a"));
     case.told_put("a", "a/1", Fate::Acknowledged)
         .told_put("b", "b/1", Fate::Acknowledged);
-    case.logged("a", &one).logged("b", &other).both_hold(&one);
+    case.logged("a", &one).logged("b", &other).both_hold(&other);
     assert!(
         matches!(&case.violations()[..], [Violation::SharedVersion { version: shared, .. }] if *shared == version(5, "a"))
     );
+}
+
+#[test]
+fn a_conflict_is_journalled_by_every_region_and_nothing_else_is() {
+    let (older, newer) = (put("a/1", 1, "a"), put("b/1", 2, "b"));
+    let concurrent = || {
+        let mut case = Case::new();
+        case.told_put("a", "a/1", Fate::Acknowledged)
+            .told_put("b", "b/1", Fate::Acknowledged);
+        case.logged("a", &older).logged("b", &newer).both_hold(&newer);
+        case
+    };
+    let mut case = concurrent();
+    case.journalled("a", &newer, &older).journalled("b", &newer, &older);
+    assert_eq!(case.violations(), []);
+
+    case.evidence.journals.get_mut("b").expect("b").clear();
+    let unseen = Violation::UnseenConflict {
+        region: "b".to_owned(),
+        key: "k".to_owned(),
+        committed: older.clone(),
+    };
+    assert_eq!(case.violations(), [unseen]);
+
+    let mut case = concurrent();
+    case.journalled("a", &older, &newer);
+    let [no_conflict, unseen] = &case.violations()[..] else {
+        panic!("the lesser version won")
+    };
+    assert!(matches!(no_conflict, Violation::NoConflict { .. }) && matches!(unseen, Violation::UnseenConflict { .. }));
+}
+
+#[test]
+fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
+    let (first, second) = (put("a/1", 1, "a"), put("b/1", 2, "b"));
+    let mut case = Case::new();
+    case.told_put("a", "a/1", Fate::Acknowledged)
+        .told_put("b", "b/1", Fate::Acknowledged);
+    case.logged("a", &first)
+        .logged_knowing("b", &second, &[("a", 1)])
+        .both_hold(&second);
+    case.evidence.journals.insert("a".to_owned(), Vec::new());
+    assert_eq!(case.violations(), []);
+    case.journalled("a", &second, &first);
+    assert!(matches!(&case.violations()[..], [Violation::NoConflict { .. }]));
+}
+
+#[test]
+fn a_loser_that_somebody_knew_of_need_not_be_journalled_everywhere() {
+    // b wrote without knowing of a's write, then a wrote once more knowing of both.
+    let (first, second, third) = (put("a/1", 1, "a"), put("b/1", 2, "b"), put("a/2", 3, "a"));
+    let mut case = Case::new();
+    for (region, mark) in [("a", "a/1"), ("b", "b/1"), ("a", "a/2")] {
+        case.told_put(region, mark, Fate::Acknowledged);
+    }
+    case.logged("a", &first)
+        .logged("b", &second)
+        .logged_knowing("a", &third, &[("b", 2)])
+        .both_hold(&third);
+    case.journalled("a", &second, &first);
+    case.evidence.journals.insert("b".to_owned(), Vec::new());
+    assert_eq!(case.violations(), []);
 }
