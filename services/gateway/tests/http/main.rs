@@ -10,3 +10,4 @@ mod connections;
 mod protocol;
 mod routing;
 mod support;
+mod whole;

@@ -150,16 +150,17 @@ static LOCAL_INDEX: Structure = Structure {
     class: "LocalSecondaryIndex",
     members: &[Member::required("IndexName", NAME), KEY_SCHEMA, PROJECTION],
 };
+const GLOBAL_INDEX_MEMBERS: &[Member] = &[
+    Member::required("IndexName", NAME),
+    GLOBAL_INDEX_KEY_SCHEMA,
+    PROJECTION,
+    PROVISIONED_THROUGHPUT,
+    ON_DEMAND_THROUGHPUT,
+    WARM_THROUGHPUT,
+];
 static GLOBAL_INDEX: Structure = Structure {
     class: "GlobalSecondaryIndex",
-    members: &[
-        Member::required("IndexName", NAME),
-        GLOBAL_INDEX_KEY_SCHEMA,
-        PROJECTION,
-        PROVISIONED_THROUGHPUT,
-        ON_DEMAND_THROUGHPUT,
-        WARM_THROUGHPUT,
-    ],
+    members: GLOBAL_INDEX_MEMBERS,
 };
 static TAG: Structure = Structure {
     class: "Tag",
@@ -238,14 +239,7 @@ static DELETE_INDEX: Structure = Structure {
 };
 static CREATE_INDEX: Structure = Structure {
     class: "CreateGlobalSecondaryIndexAction",
-    members: &[
-        Member::required("IndexName", NAME),
-        GLOBAL_INDEX_KEY_SCHEMA,
-        PROJECTION,
-        PROVISIONED_THROUGHPUT,
-        ON_DEMAND_THROUGHPUT,
-        WARM_THROUGHPUT,
-    ],
+    members: GLOBAL_INDEX_MEMBERS,
 };
 static INDEX_UPDATE: Structure = Structure {
     class: "GlobalSecondaryIndexUpdate",

@@ -29,10 +29,6 @@ impl EmptyStore {
         })
     }
 
-    pub(crate) fn name(&self) -> &str {
-        self.region.as_str()
-    }
-
     /// Waits until somebody waits to make a table.
     pub(crate) async fn reached(&self) {
         self.waiting.notified().await;

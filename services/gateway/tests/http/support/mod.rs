@@ -9,6 +9,7 @@ use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_engine::Engine;
 use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Resolver, Server, serve};
 use beringia_item::Region;
+use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
 use tokio::{
     io::DuplexStream,
     sync::{mpsc, oneshot},
@@ -28,10 +29,10 @@ pub(crate) const AUTHORIZATION: &str =
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// A gateway in front of a store.
-pub(crate) fn gateway(store: Arc<EmptyStore>, authentication: Authentication) -> Arc<Gateway> {
+pub(crate) fn gateway(store: Arc<dyn Store>, authentication: Authentication) -> Arc<Gateway> {
     let clock = Arc::new(ManualClock::new(NOW_MS));
     let randomness = Arc::new(SeededRandomness::new(7));
-    let region = Region::new(store.name()).unwrap();
+    let region = store.region().clone();
     let engine = Engine::new(store, clock.clone(), randomness.clone(), [region]);
     Arc::new(Gateway::new(Arc::new(engine), authentication, clock, randomness))
 }
@@ -49,8 +50,16 @@ impl Running {
         Self::of(EmptyStore::new("eu-west-1"), Limits::default())
     }
 
+    /// In front of one region whose state is in memory, in development mode.
+    pub(crate) fn in_memory() -> Self {
+        let region = Region::new("eu-west-1").unwrap();
+        let clock = Arc::new(ManualClock::new(NOW_MS));
+        let options = Options::new(region, Database::Memory(MemoryDisk::new()), Execution::Inline, clock);
+        Self::of(Arc::new(SqliteStore::open(options).unwrap()), Limits::default())
+    }
+
     /// In front of one region, in development mode.
-    pub(crate) fn of(store: Arc<EmptyStore>, limits: Limits) -> Self {
+    pub(crate) fn of(store: Arc<dyn Store>, limits: Limits) -> Self {
         Self::with(Arc::new(OneRegion(gateway(store, Authentication::AcceptAny))), limits)
     }
 
