@@ -81,20 +81,21 @@ impl PartitionConfig {
             topology: Topology::three(),
             workload: WorkloadConfig {
                 table: TABLE.to_owned(),
-                writers: 4,
-                keys: 40,
-                pause: Duration::from_millis(40),
+                writers: 3,
+                keys: 30,
+                pause: Duration::from_millis(50),
                 delete_percent: 10,
                 update_percent: 30,
                 filler_bytes: 200,
             },
             isolated: "eu-west-1".to_owned(),
             crashed: "ap-northeast-1".to_owned(),
-            partition_at: Duration::from_secs(2),
-            crash_at: Duration::from_secs(5),
-            restart_at: Duration::from_secs(7),
-            heal_at: Duration::from_secs(10),
-            stop_at: Duration::from_secs(11),
+            partition_at: Duration::from_secs(1),
+            // The keepalive notices the partition after four seconds, so later than this crash.
+            crash_at: Duration::from_secs(3),
+            restart_at: Duration::from_secs(4),
+            heal_at: Duration::from_secs(7),
+            stop_at: Duration::from_secs(8),
             patience: Duration::from_secs(60),
         }
     }
@@ -190,10 +191,12 @@ async fn create_table(world: &World) -> Result<(), SimulationError> {
     });
     call(&mut client, first, "CreateTable", &definition).await?;
     await_active(world, first, &[]).await?;
+    world.trace.note(format_args!("table created in {first}"));
     for other in others {
         let update = json!({ "TableName": TABLE, "ReplicaUpdates": [{ "Create": { "RegionName": other } }] });
         call(&mut client, first, "UpdateTable", &update).await?;
         await_active(world, first, &[other]).await?;
+        world.trace.note(format_args!("replica in {other} active"));
     }
     for name in &names {
         await_active(
@@ -203,7 +206,7 @@ async fn create_table(world: &World) -> Result<(), SimulationError> {
         )
         .await?;
     }
-    world.trace.note(format_args!("table created"));
+    world.trace.note(format_args!("every region knows of all replicas"));
     Ok(())
 }
 

@@ -5,17 +5,29 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
 };
 
 /// Seven years and a bit, so that every field of a date differs.
 const SHIFT_SECONDS: u64 = 7 * 365 * 86_400 + 3_723;
 
-fn output(command: &mut Command) -> String {
-    let output = command.output().expect("it runs");
+fn started(command: &mut Command) -> Child {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+fn printed(child: Child) -> String {
+    let output = child.wait_with_output().expect("it runs");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed: {errors}");
+    assert!(output.status.success(), "{}: {errors}", output.status);
     String::from_utf8(output.stdout).expect("text")
+}
+
+fn output(command: &mut Command) -> String {
+    printed(started(command))
 }
 
 fn simulated(seed: u64) -> Command {
@@ -57,26 +69,28 @@ fn assert_same(one: &str, other: &str) {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_trace_in_two_processes_and_under_two_wall_clocks() {
-    let first = output(&mut simulated(7));
-    assert!(
-        first
-            .lines()
-            .any(|line| line.starts_with("wire: ") && !line.starts_with("wire: 0 ")),
-        "{first}"
-    );
-    assert_same(&first, &output(&mut simulated(7)));
-
+fn the_same_seed_gives_the_same_trace_in_two_processes_and_under_two_wall_clocks_and_another_seed_does_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let library = shifting_library(directory.path());
     let seconds = |text: &str| text.trim().parse::<u64>().expect("seconds");
     let now = seconds(&output(Command::new("date").arg("+%s")));
     let later = seconds(&output(shifted(Command::new("date").arg("+%s"), &library)));
     assert!(later - now >= SHIFT_SECONDS, "the clock is shifted");
-    assert_same(&first, &output(shifted(&mut simulated(7), &library)));
-}
 
-#[test]
-fn another_seed_gives_another_trace() {
-    assert_ne!(output(&mut simulated(7)), output(&mut simulated(8)));
+    let runs = [
+        started(&mut simulated(7)),
+        started(&mut simulated(7)),
+        started(shifted(&mut simulated(7), &library)),
+    ];
+    let another = started(&mut simulated(8));
+    let [first, second, under_another_clock] = runs.map(printed);
+    assert!(
+        first
+            .lines()
+            .any(|line| line.starts_with("wire: ") && !line.starts_with("wire: 0 ")),
+        "{first}"
+    );
+    assert_same(&first, &second);
+    assert_same(&first, &under_another_clock);
+    assert_ne!(first, printed(another));
 }
