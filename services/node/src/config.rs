@@ -1,8 +1,9 @@
 //! What a region is started with.
 
-use std::{collections::BTreeMap, io, pin::Pin, sync::Arc, time::Duration};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
+use beringia_gateway::Authentication;
 use beringia_item::Region;
 use futures_util::{Stream, future::BoxFuture};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,16 +20,6 @@ pub type Incoming = Pin<Box<dyn Stream<Item = io::Result<BoxedIo>> + Send>>;
 
 /// Opens a connection to a peer's replication endpoint.
 pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, io::Result<BoxedIo>> + Send + Sync>;
-
-/// Whose requests the DynamoDB endpoint takes.
-#[derive(Debug, Clone, Default)]
-pub enum Authentication {
-    /// Everybody's; the development mode.
-    #[default]
-    AcceptAny,
-    /// Those signed with one of these secrets, by access key id.
-    Verify(BTreeMap<String, String>),
-}
 
 /// Another region, and the way to it.
 #[derive(Clone)]
@@ -68,12 +59,12 @@ pub struct Tuning {
     pub connect_timeout: Duration,
     /// How often counters and acknowledgements that nothing else triggers are brought up to date.
     pub tick_interval: Duration,
-    /// How often all ranges' digests are compared with each peer's, beyond the comparison that follows every catching up.
-    pub digest_interval: Duration,
     /// The pause between two ranges of the scrub, which recomputes stored digests from rows. None: no scrub.
     pub scrub_pause: Option<Duration>,
     /// How often log records and tombstones that nobody needs are forgotten. None: never.
     pub forget_interval: Option<Duration>,
+    /// Bounds and intervals of the protocol.
+    pub replication: beringia_replication::Tuning,
 }
 
 impl Default for Tuning {
@@ -83,9 +74,9 @@ impl Default for Tuning {
             keepalive_timeout: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(3),
             tick_interval: Duration::from_millis(100),
-            digest_interval: Duration::from_secs(10),
             scrub_pause: Some(Duration::from_millis(500)),
-            forget_interval: Some(Duration::from_secs(10)),
+            forget_interval: Some(Duration::from_secs(1)),
+            replication: beringia_replication::Tuning::default(),
         }
     }
 }

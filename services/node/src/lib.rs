@@ -1,9 +1,20 @@
 //! One region: engine, gateway and the gRPC driver of replication, composed.
 
+mod calls;
+mod chores;
 mod config;
+mod driver;
+mod lag;
 mod node;
+mod outbox;
+mod scope;
 mod status;
+mod traffic;
+mod transport;
+mod wire;
 
-pub use config::{Authentication, BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
+pub use beringia_gateway::Authentication;
+pub use beringia_replication::{JoinStage, JoinStatus, LinkState, Quarantine};
+pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
 pub use node::{Node, NodeError};
-pub use status::{JoinProgress, JoinStage, LagQuantiles, LinkState, NodeStatus, PeerStatus, Quarantine, TableStatus};
+pub use status::{LagQuantiles, NodeStatus, PeerStatus, TableStatus};

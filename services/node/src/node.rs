@@ -1,10 +1,21 @@
 //! A running region: every task that it has, and the handle that stops them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use beringia_engine::Engine;
+use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
 use beringia_store::Store;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Incoming, NodeConfig, NodeStatus};
+use crate::{
+    Incoming, NodeConfig, NodeStatus,
+    calls::Calls,
+    chores,
+    driver::{Driver, Parts},
+    lag::Lag,
+    scope::Scope,
+    status, transport,
+};
 
 /// Why a region does not start.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +32,19 @@ pub enum NodeError {
 
 /// A running region. Dropping it kills it.
 pub struct Node {
-    store: Arc<dyn Store>,
+    driver: Arc<Driver>,
+    gateway: Arc<Gateway>,
+    scope: Scope,
+    draining: CancellationToken,
+    drained: CancellationToken,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("region", self.driver.store().region())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Node {
@@ -29,37 +52,112 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`] where the parts do not belong together.
+    #[expect(clippy::unused_async, reason = "a store that is elsewhere may have to be asked")]
     pub async fn start(
         config: NodeConfig,
         store: Arc<dyn Store>,
-        _dynamodb: Incoming,
-        _replication: Incoming,
+        dynamodb: Incoming,
+        replication: Incoming,
     ) -> Result<Self, NodeError> {
-        if *store.region() != config.region {
+        let NodeConfig {
+            region,
+            peers,
+            clock,
+            randomness,
+            authentication,
+            tuning,
+        } = config;
+        if *store.region() != region {
             return Err(NodeError::WrongRegion {
                 database: store.region().to_string(),
-                region: config.region.to_string(),
+                region: region.to_string(),
             });
         }
-        Ok(Self { store })
+        let scope = Scope::default();
+        let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
+        let regions: Vec<_> = connectors.keys().cloned().chain([region]).collect();
+        let engine = Arc::new(Engine::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&randomness),
+            regions,
+        ));
+        let gateway = Arc::new(Gateway::new(
+            engine,
+            authentication,
+            Arc::clone(&clock),
+            Arc::clone(&randomness),
+        ));
+        let resolver = Arc::new(OneRegion(Arc::clone(&gateway)));
+        let server = Server::new(resolver, Arc::clone(&clock), Arc::clone(&randomness), Limits::default());
+
+        let calls = Calls {
+            store,
+            clock,
+            lag: Lag::default(),
+        };
+        let parts = Parts {
+            scope: scope.clone(),
+            tuning,
+            calls,
+            connectors,
+            randomness,
+        };
+        let driver = Arc::new(Driver::new(parts));
+        let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
+        scope.spawn(transport::serve(Arc::clone(&driver), replication));
+        scope.spawn({
+            let (draining, drained) = (draining.clone(), drained.clone());
+            async move {
+                serve(Arc::new(server), dynamodb, draining.cancelled()).await;
+                drained.cancel();
+            }
+        });
+        chores::start(&driver);
+        Ok(Self {
+            driver,
+            gateway,
+            scope,
+            draining,
+            drained,
+        })
+    }
+
+    /// The region's API, for an endpoint that serves several regions.
+    #[must_use]
+    pub fn gateway(&self) -> Arc<Gateway> {
+        Arc::clone(&self.gateway)
     }
 
     /// The region's state.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store)
+        Arc::clone(self.driver.store())
     }
 
     /// How the region and its peers stand now.
     pub async fn status(&self) -> NodeStatus {
-        todo!("comes with the driver")
+        status::of(&self.driver).await
     }
 
     /// Stops taking requests, finishes those under way, closes the store.
     pub async fn shutdown(self) {
-        self.store.close().await;
+        self.draining.cancel();
+        self.drained.cancelled().await;
+        self.scope.end();
+        self.scope.gone().await;
+        self.driver.store().close().await;
     }
 
-    /// Stops at once, as a crash would: no answer is completed, nothing is flushed.
-    pub fn kill(self) {}
+    /// Stops at once, as a crash would: no answer is completed, nothing is flushed. A store that shall lose what is under way must be
+    /// taken away before.
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.scope.end();
+    }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_store::Backlog;
+use beringia_replication::{JoinStatus, LinkState, Quarantine};
+use beringia_store::{Backlog, Store};
+
+use crate::driver::Driver;
 
 /// A region at one moment.
 #[derive(Debug, Clone)]
@@ -18,29 +21,6 @@ pub struct NodeStatus {
     pub tables: BTreeMap<TableId, TableStatus>,
     /// Per origin: from the time of a write's version to its commit here.
     pub lag: BTreeMap<Region, LagQuantiles>,
-}
-
-/// Where a stream stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum LinkState {
-    /// There is none; it is dialled again after a pause.
-    #[default]
-    Down,
-    /// It is being dialled, or has not said hello yet.
-    Connecting,
-    /// Both sides said hello.
-    Connected,
-    /// One side will not talk to the other, for this reason. It is tried again, rarely.
-    Refused(String),
-}
-
-/// An origin whose clock is too far ahead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quarantine {
-    /// How far ahead of this region's clock the first write that waits is, milliseconds.
-    pub ahead_ms: u64,
-    /// How much is allowed, milliseconds.
-    pub limit_ms: u64,
 }
 
 /// What a region knows of another.
@@ -70,37 +50,13 @@ pub struct PeerStatus {
     pub bytes_received: u64,
 }
 
-/// Where the filling of a new replica stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JoinProgress {
-    /// From whom; None while no region that could serve is in reach.
-    pub source: Option<Region>,
-    /// What it does now.
-    pub stage: JoinStage,
-    /// Ranges copied, of [`beringia_item::RANGES`].
-    pub ranges_done: u16,
-    /// Rows copied, tombstones too.
-    pub rows: u64,
-}
-
-/// The steps of filling a new replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JoinStage {
-    /// Looking for a region to copy from.
-    Waiting,
-    /// Copying rows, range by range.
-    Copying,
-    /// Taking from the streams what was written meanwhile.
-    CatchingUp,
-}
-
 /// A global table in this region.
 #[derive(Debug, Clone, Default)]
 pub struct TableStatus {
     /// What of the table has been applied here, own writes included.
     pub vector: VersionVector,
     /// Set while this region's replica is being filled.
-    pub join: Option<JoinProgress>,
+    pub join: Option<JoinStatus>,
     /// Ranges whose digests differed from the peer's at the last comparison with equal vectors.
     pub divergent: BTreeMap<Region, Vec<u16>>,
     /// Rows that repair has restored since the start.
@@ -126,4 +82,67 @@ pub struct LagQuantiles {
     pub p999: u64,
     /// The greatest.
     pub max: u64,
+}
+
+/// Looks at the state machine and asks the store.
+pub(crate) async fn of(driver: &Driver) -> NodeStatus {
+    let replication = driver.look(beringia_replication::Replicator::status);
+    let store = driver.store();
+    let clock_ms = driver.wall_ms();
+    let mut peers = BTreeMap::new();
+    for (region, peer) in replication.peers {
+        let backlog = match &peer.acknowledged {
+            Some(acknowledged) => store.backlog(acknowledged).await.ok(),
+            None => None,
+        };
+        let oldest = backlog.and_then(|backlog| backlog.oldest);
+        let (bytes_sent, bytes_received) = driver.meter.of(&region);
+        let status = PeerStatus {
+            receiving: peer.receiving,
+            sending: peer.sending,
+            last_error: peer.last_error,
+            acknowledged: peer.acknowledged.unwrap_or_default(),
+            backlog,
+            lag_ms: oldest.map_or(0, |oldest| clock_ms.saturating_sub(oldest.millis())),
+            quarantined: peer.quarantined,
+            relayed_through: peer.relayed_through,
+            clock_ahead_ms: peer.clock_ahead_ms,
+            bytes_sent,
+            bytes_received,
+        };
+        peers.insert(region, status);
+    }
+    let mut joins = replication.joins;
+    let mut divergent = replication.divergent;
+    let mut repaired = replication.repaired_rows;
+    let tables = global_vectors(&**store).into_iter().map(|(table, vector)| {
+        let status = TableStatus {
+            vector,
+            join: joins.remove(&table),
+            divergent: divergent.remove(&table).unwrap_or_default(),
+            repaired_rows: repaired.remove(&table).unwrap_or(0),
+        };
+        (table, status)
+    });
+    NodeStatus {
+        region: store.region().clone(),
+        clock_ms,
+        peers,
+        tables: tables.collect(),
+        lag: driver.calls.lag.quantiles(),
+    }
+}
+
+/// The vectors of the global tables that the region holds, and of the catalog, all of one moment.
+pub(crate) fn global_vectors(store: &dyn Store) -> BTreeMap<TableId, VersionVector> {
+    let catalog = store.catalog();
+    let is_global = |table: &TableId| {
+        catalog
+            .by_id
+            .get(table)
+            .is_some_and(|table| table.held && table.is_global())
+    };
+    let mut vectors = store.vectors();
+    vectors.retain(|table, _| *table == TableId::CATALOG || is_global(table));
+    vectors
 }

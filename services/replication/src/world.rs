@@ -72,8 +72,8 @@ impl World {
     }
 
     /// Takes in what the store said about its vectors.
-    pub(crate) fn learn(&mut self, vectors: TableVectors) {
-        merge_tables(&mut self.local, &vectors);
+    pub(crate) fn learn(&mut self, vectors: &TableVectors) {
+        merge_tables(&mut self.local, vectors);
     }
 }
 

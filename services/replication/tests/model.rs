@@ -1,6 +1,12 @@
 //! Whole regions without a runtime: replicators on model stores, under every order of messages, crashes, cuts, joins and losses
 //! that chance comes up with.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failing test is what they make"
+)]
+
 mod model {
     pub mod fleet;
     pub mod oracle;
@@ -116,7 +122,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
             delete,
         } => {
             let image = (!delete).then(|| Bytes::from(format!("{stamp}")));
-            write(fleet, site, TABLES[table], &[key(number)], image);
+            write(fleet, site, TABLES[table], &[key(number)], image.as_ref());
         }
         Action::Transact {
             site,
@@ -128,7 +134,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
                 site,
                 TABLES[table],
                 &[key(a), key(b)],
-                Some(Bytes::from(format!("{stamp}"))),
+                Some(&Bytes::from(format!("{stamp}"))),
             );
         }
         Action::Transact { .. } => {}
@@ -145,7 +151,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
     }
 }
 
-fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], image: Option<Bytes>) {
+fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>) {
     let before = fleet
         .store(site)
         .tables
@@ -204,4 +210,98 @@ proptest! {
             journals_hold_the_conflicts_and_no_others(&fleet, table);
         }
     }
+}
+
+/// Steps until everything is quiet and equal.
+fn quiet(fleet: &mut Fleet) {
+    settle(fleet);
+    for _ in 0..300 {
+        fleet.step();
+    }
+}
+
+#[test]
+fn rows_lost_behind_a_regions_back_are_brought_back_by_repair() {
+    let mut fleet = fleet(7);
+    quiet(&mut fleet);
+    for number in 0..KEYS {
+        write(
+            &mut fleet,
+            0,
+            TABLES[0],
+            &[key(number)],
+            Some(&Bytes::from_static(b"kept")),
+        );
+    }
+    quiet(&mut fleet);
+    let versions: Vec<_> = fleet.store(1).tables[&TABLES[0]]
+        .rows
+        .values()
+        .map(|row| row.version.clone())
+        .collect();
+    assert_eq!(versions.len(), usize::from(KEYS));
+    fleet.damage(1, TABLES[0], &versions[2..6]);
+    assert!(!converged(&fleet, &TABLES));
+    for _ in 0..3000 {
+        fleet.step();
+    }
+    assert!(converged(&fleet, &TABLES), "{:?}", fleet.status(1));
+    assert_eq!(fleet.status(1).repaired_rows.get(&TABLES[0]), Some(&4));
+    assert_eq!(fleet.status(1).divergent, std::collections::BTreeMap::new());
+}
+
+#[test]
+fn a_write_travels_around_a_cut_through_a_third_region() {
+    let mut fleet = fleet(11);
+    fleet.add_replica(0, TABLES[0], 2);
+    quiet(&mut fleet);
+    fleet.cut(0, 1);
+    fleet.pass_time(500);
+    write(
+        &mut fleet,
+        0,
+        TABLES[0],
+        &[key(1)],
+        Some(&Bytes::from_static(b"around")),
+    );
+    for _ in 0..1500 {
+        fleet.step();
+    }
+    let row = &fleet.store(1).tables[&TABLES[0]].rows[&key(1)];
+    assert_eq!(row.image.as_deref(), Some(b"around".as_slice()));
+    let relay = |fleet: &Fleet| fleet.status(1).peers[fleet.region(0)].relayed_through.clone();
+    assert_eq!(relay(&fleet), Some(fleet.region(2).clone()));
+    fleet.heal_all();
+    for _ in 0..1500 {
+        fleet.step();
+    }
+    assert_eq!(relay(&fleet), None, "the origin sends again itself");
+}
+
+#[test]
+fn a_write_from_a_clock_too_far_ahead_waits_until_time_catches_up() {
+    let mut fleet = fleet(13);
+    quiet(&mut fleet);
+    fleet.skew(0, 5000);
+    write(&mut fleet, 0, TABLES[0], &[key(1)], Some(&Bytes::from_static(b"early")));
+    for _ in 0..400 {
+        fleet.step();
+    }
+    let quarantine = fleet.status(1).peers[fleet.region(0)].quarantined;
+    assert!(
+        quarantine.is_some_and(|seen| seen.ahead_ms > seen.limit_ms),
+        "{quarantine:?}"
+    );
+    assert_eq!(fleet.store(1).tables[&TABLES[0]].rows.get(&key(1)), None);
+    write(
+        &mut fleet,
+        1,
+        TABLES[0],
+        &[key(2)],
+        Some(&Bytes::from_static(b"meanwhile")),
+    );
+    fleet.pass_time(5000);
+    quiet(&mut fleet);
+    assert!(fleet.store(1).tables[&TABLES[0]].rows.contains_key(&key(1)));
+    assert_eq!(fleet.status(1).peers[fleet.region(0)].quarantined, None);
 }

@@ -392,10 +392,10 @@ pub struct LocalSecondaryIndexDescription {
     pub key_schema: Vec<KeySchemaElement>,
     /// What it copies.
     pub projection: ProjectionSpecification,
-    /// Entries.
-    pub item_count: u64,
-    /// Their bytes.
-    pub index_size_bytes: u64,
+    /// Entries; `None` where the store does not count them.
+    pub item_count: Option<u64>,
+    /// Their bytes; `None` where the store does not count them.
+    pub index_size_bytes: Option<u64>,
 }
 
 /// A global index.
@@ -415,10 +415,10 @@ pub struct GlobalSecondaryIndexDescription {
     pub backfilling: Option<bool>,
     /// Throughput; zeros for an on-demand table.
     pub provisioned_throughput: ProvisionedThroughputDescription,
-    /// Entries.
-    pub item_count: u64,
-    /// Their bytes.
-    pub index_size_bytes: u64,
+    /// Entries; `None` where the store does not count them.
+    pub item_count: Option<u64>,
+    /// Their bytes; `None` where the store does not count them.
+    pub index_size_bytes: Option<u64>,
 }
 
 /// A replica of a global table.

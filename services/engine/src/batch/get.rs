@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_expression::Projection;
-use beringia_item::{Item, KeyBytes, item_size};
+use beringia_item::{Item, KeyBytes, TableId, item_size};
 use beringia_store::Table;
 
 use super::{BATCH_BYTES, DUPLICATES};
@@ -45,10 +45,11 @@ impl Engine {
         for (name, request) in input.request_items {
             gets.push(self.table_gets(name, request)?);
         }
-        let wanted = gets
-            .iter()
-            .flat_map(|of| of.keys.iter().map(|key| (of.table.id, key.clone())))
-            .collect();
+        let keys_of = |of: &TableGets| of.keys.iter().map(|key| (of.table.id, key.clone())).collect::<Vec<_>>();
+        let wanted: Vec<(TableId, KeyBytes)> = gets.iter().flat_map(keys_of).collect();
+        if wanted.iter().collect::<BTreeSet<_>>().len() < wanted.len() {
+            return Err(ApiError::validation(DUPLICATES));
+        }
         let mut found = self.store.get_many(wanted).await?.into_iter();
 
         let mut output = BatchGetItemOutput::default();
@@ -83,9 +84,6 @@ impl Engine {
             .iter()
             .map(|key| request_key(&table, key))
             .collect::<Result<_, _>>()?;
-        if keys.iter().collect::<BTreeSet<_>>().len() < keys.len() {
-            return Err(ApiError::validation(DUPLICATES));
-        }
         let consistent = request.consistent_read.unwrap_or(false);
         Ok(TableGets {
             name,

@@ -38,10 +38,22 @@ impl Engine {
     /// ValidationException or ResourceNotFoundException where nothing was written; the store's where no write went through.
     pub async fn batch_write_item(&self, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput, ApiError> {
         check_form(&input.request_items)?;
-        let mut writes = Vec::new();
+        let (mut writes, mut seen) = (Vec::new(), BTreeSet::new());
         for (name, requests) in input.request_items {
             let table = self.usable_table(&name)?;
-            writes.extend(table_writes(&name, &table, requests)?);
+            for request in requests {
+                let key = request_item_key(&table, &request)?;
+                // By id, since a request can call one table by its name and by its ARN.
+                if !seen.insert((table.id, key.clone())) {
+                    return Err(ApiError::validation(DUPLICATES));
+                }
+                writes.push(BatchedWrite {
+                    name: name.clone(),
+                    table: Arc::clone(&table),
+                    key,
+                    request,
+                });
+            }
         }
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
         let results = join_all(writes.iter().map(|write| async move {
@@ -126,29 +138,16 @@ fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(),
     Ok(())
 }
 
-fn table_writes(name: &str, table: &Arc<Table>, requests: Vec<WriteRequest>) -> Result<Vec<BatchedWrite>, ApiError> {
-    let mut seen = BTreeSet::new();
-    let mut writes = Vec::with_capacity(requests.len());
-    for request in requests {
-        let key = match &request {
-            WriteRequest::Put { item } => {
-                let key = put_key(table, item)?;
-                check_item(table, item)?;
-                key
-            }
-            WriteRequest::Delete { key } => request_key(table, key)?,
-        };
-        if !seen.insert(key.clone()) {
-            return Err(ApiError::validation(DUPLICATES));
+/// The key of the item that a request writes, everything about the item checked.
+fn request_item_key(table: &Table, request: &WriteRequest) -> Result<KeyBytes, ApiError> {
+    match request {
+        WriteRequest::Put { item } => {
+            let key = put_key(table, item)?;
+            check_item(table, item)?;
+            Ok(key)
         }
-        writes.push(BatchedWrite {
-            name: name.to_owned(),
-            table: Arc::clone(table),
-            key,
-            request,
-        });
+        WriteRequest::Delete { key } => request_key(table, key),
     }
-    Ok(writes)
 }
 
 /// The key of an item to put. In a batch DynamoDB does not say what is wrong with it.

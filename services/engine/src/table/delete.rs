@@ -1,9 +1,12 @@
 //! DeleteTable.
 
 use beringia_item::Region;
-use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Table};
+use beringia_store::{Catalog, Edit, Replica, ReplicaStatus, Table};
 
-use super::describe::{describe, status};
+use super::{
+    describe::{describe, status},
+    replicas::set_replica,
+};
 use crate::{
     ApiError, Engine,
     api::{DeleteTableInput, TableDescription, TableStatus},
@@ -80,15 +83,5 @@ fn delete_edit(table: &Table, region: &Region, now_ms: u64) -> Edit {
     if !table.replicas.iter().any(remains) {
         return Edit::Drop { table: table.id };
     }
-    let replica = Replica {
-        status: ReplicaStatus::Deleting,
-        since_ms: now_ms,
-    };
-    Edit::Set {
-        table: table.id,
-        aspect: Aspect::Replica {
-            region: region.clone(),
-            replica,
-        },
-    }
+    set_replica(table, region, ReplicaStatus::Deleting, now_ms)
 }

@@ -161,8 +161,8 @@ fn describe_local(table: &Table, table_arn: &str) -> Option<Vec<LocalSecondaryIn
         index_arn: format!("{table_arn}/index/{name}"),
         key_schema: key_schema(&index.keys),
         projection: describe_projection(&index.projection),
-        item_count: 0,
-        index_size_bytes: 0,
+        item_count: None,
+        index_size_bytes: None,
     };
     let indexes: Vec<_> = table.core.local_indexes.iter().map(describe).collect();
     (!indexes.is_empty()).then_some(indexes)
@@ -181,8 +181,8 @@ fn describe_global(table: &Table, table_arn: &str) -> Option<Vec<GlobalSecondary
         },
         backfilling: (*state == IndexState::Backfilling).then_some(true),
         provisioned_throughput: describe_throughput(index.throughput),
-        item_count: 0,
-        index_size_bytes: 0,
+        item_count: None,
+        index_size_bytes: None,
     };
     let indexes: Vec<_> = table.global_indexes.iter().map(describe).collect();
     (!indexes.is_empty()).then_some(indexes)

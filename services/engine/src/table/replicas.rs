@@ -68,14 +68,15 @@ pub(super) fn replica_edits(
                     }])
                 }
                 ReplicaStatus::Creating { .. } | ReplicaStatus::Active => {
-                    Ok(vec![set(table, region, ReplicaStatus::Deleting, here.now_ms)])
+                    Ok(vec![set_replica(table, region, ReplicaStatus::Deleting, here.now_ms)])
                 }
             }
         }
     }
 }
 
-fn set(table: &Table, region: &Region, status: ReplicaStatus, now_ms: u64) -> Edit {
+/// The edit that sets a replica's status.
+pub(super) fn set_replica(table: &Table, region: &Region, status: ReplicaStatus, now_ms: u64) -> Edit {
     let replica = Replica {
         status,
         since_ms: now_ms,
@@ -141,9 +142,9 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
         }
     }
     if table.replicas.is_empty() {
-        edits.push(set(table, here.region, ReplicaStatus::Active, here.now_ms));
+        edits.push(set_replica(table, here.region, ReplicaStatus::Active, here.now_ms));
     }
-    edits.push(set(
+    edits.push(set_replica(
         table,
         region,
         ReplicaStatus::Creating {

@@ -11,6 +11,8 @@ use beringia_store::StoreError;
 
 use crate::support::{Harness, item, n, refused, s, text};
 
+const SIMPLE_ARN: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/simple";
+
 fn key(name: &str) -> Item {
     item([("p", s(name))])
 }
@@ -43,7 +45,7 @@ fn numbered(count: usize) -> impl Iterator<Item = Item> {
 
 #[tokio::test]
 async fn a_batch_puts_and_deletes_and_another_gets_what_is_left() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness.put("simple", key("old")).await;
     let requests = vec![
         put(item([("p", s("a")), ("x", n(1))])),
@@ -77,7 +79,7 @@ async fn a_batch_puts_and_deletes_and_another_gets_what_is_left() {
 
 #[tokio::test]
 async fn batches_have_their_greatest_sizes() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness
         .engine
         .batch_write_item(writes(numbered(25).map(put).collect()))
@@ -130,7 +132,7 @@ async fn batches_have_their_greatest_sizes() {
 
 #[tokio::test]
 async fn a_batch_with_one_wrong_request_does_nothing() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let duplicates = "Provided list of item keys contains duplicates";
     let mismatch = "The provided key element does not match the schema";
     let cases = [
@@ -169,8 +171,18 @@ async fn a_batch_with_one_wrong_request_does_nothing() {
         harness.engine.batch_write_item(two).await,
         Err(ApiError::ResourceNotFound(_))
     ));
-    assert_eq!(harness.store.items(), 0);
+    let mut by_arn = writes(vec![put(key("a"))]);
+    by_arn
+        .request_items
+        .insert(SIMPLE_ARN.to_owned(), vec![WriteRequest::Delete { key: key("a") }]);
+    assert_eq!(refused(harness.engine.batch_write_item(by_arn).await), duplicates);
+    assert_eq!(harness.items(), 0);
 
+    let mut by_arn = gets(vec![key("a")]);
+    by_arn
+        .request_items
+        .insert(SIMPLE_ARN.to_owned(), by_arn.request_items["simple"].clone());
+    assert_eq!(refused(harness.engine.batch_get_item(by_arn).await), duplicates);
     let refused_get = refused(harness.engine.batch_get_item(gets(vec![key("a"), key("a")])).await);
     assert_eq!(refused_get, duplicates);
     assert_eq!(
@@ -181,12 +193,12 @@ async fn a_batch_with_one_wrong_request_does_nothing() {
 
 #[tokio::test]
 async fn what_a_failing_store_did_not_write_stays_unprocessed() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::faked().with_simple().await;
     harness.store.fail(StoreError::DiskFull("full".to_owned()), 2);
     let requests: Vec<WriteRequest> = numbered(5).map(put).collect();
     let output = harness.engine.batch_write_item(writes(requests.clone())).await.unwrap();
     assert_eq!(output.unprocessed_items["simple"], requests[2..]);
-    assert_eq!(harness.store.items(), 2);
+    assert_eq!(harness.items(), 2);
     let error = harness.engine.batch_write_item(writes(requests)).await.unwrap_err();
     assert_eq!(
         error.name(),
@@ -197,7 +209,7 @@ async fn what_a_failing_store_did_not_write_stays_unprocessed() {
 
 #[tokio::test]
 async fn what_does_not_fit_into_16_mb_stays_unprocessed() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let large = s(&"x".repeat(300 * 1024));
     for mut item in numbered(80) {
         item.insert("x".to_owned(), large.clone());
@@ -218,7 +230,7 @@ async fn what_does_not_fit_into_16_mb_stays_unprocessed() {
 
 #[tokio::test]
 async fn a_batch_costs_the_sum_of_its_requests_per_table() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let large = item([("p", s("large")), ("x", s(&"x".repeat(5000)))]);
     let input = BatchWriteItemInput {
         return_consumed_capacity: ReturnConsumedCapacity::Total,

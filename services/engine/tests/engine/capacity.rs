@@ -25,7 +25,7 @@ fn of_size(bytes: usize) -> Item {
 
 #[tokio::test]
 async fn a_write_costs_the_greater_of_old_and_new_by_kilobytes() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     for (bytes, expected) in [
         (100, 1.0),
         (1024, 1.0),
@@ -78,7 +78,7 @@ async fn a_write_costs_the_greater_of_old_and_new_by_kilobytes() {
 
 #[tokio::test]
 async fn a_read_costs_by_4_kilobytes_and_half_when_it_is_eventual() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let get = |consistent_read| GetItemInput {
         table_name: "simple".to_owned(),
         key: item([("p", s("a"))]),
@@ -106,7 +106,7 @@ async fn a_read_costs_by_4_kilobytes_and_half_when_it_is_eventual() {
 
 #[tokio::test]
 async fn an_index_costs_where_its_entry_changes() {
-    let harness = Harness::with_music().await;
+    let harness = Harness::new().with_music().await;
     let song = |more: &[(&str, beringia_item::AttributeValue)]| {
         let mut song = item([("artist", s("a")), ("song", s("b"))]);
         song.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -163,7 +163,7 @@ async fn an_index_costs_where_its_entry_changes() {
 
 #[tokio::test]
 async fn collection_metrics_name_the_partition_of_a_table_with_local_indexes() {
-    let harness = Harness::with_music().await;
+    let harness = Harness::new().with_music().await;
     harness.engine.create_table(crate::support::simple()).await.unwrap();
     let put = |table: &str, item| PutItemInput {
         table_name: table.to_owned(),

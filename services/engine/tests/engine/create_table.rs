@@ -489,7 +489,7 @@ async fn a_stream_needs_a_view_and_only_then() {
 
 #[tokio::test]
 async fn a_name_is_used_once() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let again = harness.engine.create_table(simple()).await;
     assert_eq!(
         again,

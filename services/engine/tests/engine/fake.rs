@@ -54,11 +54,6 @@ impl FakeStore {
         let mut state = self.state.lock().unwrap();
         change(state.tables.values_mut().find(|table| table.core.name == name).unwrap());
     }
-
-    /// How many items there are in all tables.
-    pub(crate) fn items(&self) -> usize {
-        self.state.lock().unwrap().items.len()
-    }
 }
 
 impl State {
@@ -226,6 +221,16 @@ impl Store for FakeStore {
                     version: None,
                 },
             });
+        }
+        for (id, table) in &state.tables {
+            let items = state
+                .items
+                .iter()
+                .filter(|((of, _), _)| of == id)
+                .map(|(_, (_, item))| item_size(item));
+            table
+                .size
+                .set(items.clone().count() as u64, items.sum::<usize>() as u64);
         }
         Ok(outcomes)
     }

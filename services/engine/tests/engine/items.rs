@@ -47,7 +47,7 @@ fn get(key: Item) -> GetItemInput {
 
 #[tokio::test]
 async fn what_was_put_is_got_and_what_was_not_is_absent() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("a")), ("x", n(1))]);
     harness.put("simple", stored.clone()).await;
     assert_eq!(harness.get("simple", item([("p", s("a"))])).await, Some(stored));
@@ -56,7 +56,7 @@ async fn what_was_put_is_got_and_what_was_not_is_absent() {
 
 #[tokio::test]
 async fn a_projection_returns_only_what_it_names() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness
         .put("simple", item([("p", s("a")), ("x", n(1)), ("y", n(2))]))
         .await;
@@ -73,7 +73,7 @@ async fn a_projection_returns_only_what_it_names() {
 
 #[tokio::test]
 async fn put_returns_the_old_item_only_when_asked_and_only_where_there_was_one() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let first = item([("p", s("a")), ("x", n(1))]);
     let asking = |item| PutItemInput {
         return_values: ReturnValues::AllOld,
@@ -97,7 +97,7 @@ async fn put_returns_the_old_item_only_when_asked_and_only_where_there_was_one()
 
 #[tokio::test]
 async fn items_that_do_not_fit_their_table_are_refused_with_dynamodbs_words() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let invalid = "One or more parameter values were invalid:";
     let cases: [(Item, String); 7] = [
         (item([("x", n(1))]), format!("{invalid} Missing the key p in the item")),
@@ -131,7 +131,7 @@ async fn items_that_do_not_fit_their_table_are_refused_with_dynamodbs_words() {
 
 #[tokio::test]
 async fn attributes_that_are_keys_of_indexes_must_be_fit_for_them() {
-    let harness = Harness::with_music().await;
+    let harness = Harness::new().with_music().await;
     let song = |genre| item([("artist", s("a")), ("song", s("b")), ("genre", genre)]);
     let put = |item| PutItemInput {
         table_name: "music".to_owned(),
@@ -170,7 +170,7 @@ async fn attributes_that_are_keys_of_indexes_must_be_fit_for_them() {
 
 #[tokio::test]
 async fn a_key_must_be_exactly_the_tables() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let mismatch = "The provided key element does not match the schema";
     for key in [
         Item::new(),
@@ -245,7 +245,7 @@ async fn keys_of_all_three_types_find_their_items() {
 
 #[tokio::test]
 async fn a_condition_decides_on_the_item_as_it_is() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let first = item([("p", s("a")), ("x", n(1))]);
     let unless_there = |item| PutItemInput {
         condition_expression: text("attribute_not_exists(p)"),
@@ -278,7 +278,7 @@ async fn a_condition_decides_on_the_item_as_it_is() {
 
 #[tokio::test]
 async fn delete_returns_the_old_item_when_asked_and_accepts_that_there_is_none() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("a")), ("x", n(1))]);
     harness.put("simple", stored.clone()).await;
     let asking = || DeleteItemInput {
@@ -294,7 +294,7 @@ async fn delete_returns_the_old_item_when_asked_and_accepts_that_there_is_none()
 
 #[tokio::test]
 async fn only_updates_return_new_or_updated_values() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     for return_values in [ReturnValues::AllNew, ReturnValues::UpdatedOld, ReturnValues::UpdatedNew] {
         let message = "ReturnValues can only be ALL_OLD or NONE";
         let input = PutItemInput {
@@ -319,7 +319,7 @@ async fn only_updates_return_new_or_updated_values() {
 
 #[tokio::test]
 async fn an_update_makes_the_item_where_there_is_none() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let input = UpdateItemInput {
         expression_attribute_values: values([(":one", n(1))]),
         ..update("ADD x :one")
@@ -365,7 +365,7 @@ async fn an_update_returns_what_return_values_asks_for() {
         (ReturnValues::UpdatedNew, Some(item([("x", n(2)), ("z", n(9))]))),
     ];
     for (return_values, expected) in cases {
-        let harness = Harness::with_simple().await;
+        let harness = Harness::new().with_simple().await;
         harness.put("simple", before.clone()).await;
         let input = UpdateItemInput {
             expression_attribute_values: values([(":x", n(2)), (":z", n(9))]),
@@ -378,7 +378,7 @@ async fn an_update_returns_what_return_values_asks_for() {
             "{return_values:?}"
         );
     }
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let input = UpdateItemInput {
         return_values: ReturnValues::UpdatedOld,
         ..update("REMOVE x")
@@ -392,7 +392,7 @@ async fn an_update_returns_what_return_values_asks_for() {
 
 #[tokio::test]
 async fn updates_that_cannot_be_carried_out_are_refused_and_change_nothing() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("a")), ("x", s("text"))]);
     harness.put("simple", stored.clone()).await;
     let large = s(&"x".repeat(300 * 1024));
@@ -438,7 +438,7 @@ async fn updates_that_cannot_be_carried_out_are_refused_and_change_nothing() {
 
 #[tokio::test]
 async fn an_update_that_nests_too_deep_is_refused() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let nested = |levels| (0..levels).fold(n(1), |inner, _| AttributeValue::M(item([("m", inner)])));
     harness
         .put("simple", item([("p", s("a")), ("d", AttributeValue::M(Item::new()))]))
@@ -457,7 +457,7 @@ async fn an_update_that_nests_too_deep_is_refused() {
 
 #[tokio::test]
 async fn an_update_must_leave_index_keys_fit_but_only_those_it_writes() {
-    let harness = Harness::with_music().await;
+    let harness = Harness::faked().with_music().await;
     let key = item([("artist", s("a")), ("song", s("b"))]);
     let update = |expression: &str, value| UpdateItemInput {
         table_name: "music".to_owned(),
@@ -506,7 +506,7 @@ async fn an_update_must_leave_index_keys_fit_but_only_those_it_writes() {
 
 #[tokio::test]
 async fn placeholders_without_expressions_and_unused_ones_are_refused() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let plain = put(item([("p", s("a"))]));
     let with_names = PutItemInput {
         expression_attribute_names: names([("#a", "a")]),
@@ -544,7 +544,7 @@ async fn placeholders_without_expressions_and_unused_ones_are_refused() {
 
 #[tokio::test]
 async fn tables_that_are_not_there_or_not_ready_are_not_found() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::faked().with_simple().await;
     let not_found = Err(ApiError::ResourceNotFound("Requested resource not found".to_owned()));
     let missing = GetItemInput {
         table_name: "missing".to_owned(),
@@ -580,7 +580,7 @@ async fn tables_that_are_not_there_or_not_ready_are_not_found() {
 
 #[tokio::test]
 async fn a_table_can_be_named_by_its_arn() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness
         .put(
             "arn:aws:dynamodb:us-east-1:000000000000:table/simple",
@@ -609,7 +609,7 @@ async fn a_malformed_table_name_is_a_validation_error() {
 
 #[tokio::test]
 async fn a_store_that_fails_is_an_internal_error_and_one_that_closes_is_unavailable() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::faked().with_simple().await;
     harness.store.fail(StoreError::DiskFull("full".to_owned()), 0);
     let error = harness.engine.put_item(put(item([("p", s("a"))]))).await.unwrap_err();
     assert_eq!((error.name(), error.http_status()), ("InternalServerError", 500));

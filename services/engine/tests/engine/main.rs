@@ -7,6 +7,7 @@ mod create_table;
 mod fake;
 mod items;
 mod page;
+mod ranges;
 mod support;
 mod table;
 mod transact;

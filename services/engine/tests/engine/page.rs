@@ -5,13 +5,17 @@ use beringia_engine::{
     api::{PageOutput, QueryInput, ReturnConsumedCapacity, ScanInput, Select},
 };
 use beringia_item::{AttributeValue, Item};
-use beringia_store::IndexState;
+use beringia_store::{IndexState, Store};
 
 use crate::support::{Harness, item, n, names, refused, s, text, values};
 
 /// Twenty songs of two artists; every other song has a genre and a year, all have a length and a label.
 async fn library() -> Harness {
-    let harness = Harness::with_music().await;
+    library_on(Harness::new()).await
+}
+
+async fn library_on<S: Store>(harness: Harness<S>) -> Harness<S> {
+    let harness = harness.with_music().await;
     for number in 0..20 {
         let artist = if number % 2 == 0 { "even" } else { "odd" };
         let mut song = item([
@@ -186,7 +190,7 @@ async fn limit_counts_what_is_read_before_the_filter() {
 
 #[tokio::test]
 async fn a_page_ends_with_a_megabyte() {
-    let harness = Harness::with_music().await;
+    let harness = Harness::new().with_music().await;
     for number in 0..10 {
         let song = item([
             ("artist", s("a")),
@@ -566,7 +570,7 @@ async fn wrong_scans_are_refused() {
 
 #[tokio::test]
 async fn an_index_that_is_being_filled_or_removed_cannot_be_read() {
-    let harness = library().await;
+    let harness = library_on(Harness::faked()).await;
     let set = |state| {
         harness.store.alter("music", |table| {
             table.global_indexes.get_mut("by-genre").unwrap().1 = state;

@@ -6,12 +6,13 @@ use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_engine::{
     ApiError, Engine,
     api::{
-        AttributeDefinition, BillingMode, CreateTableInput, GetItemInput, GlobalSecondaryIndex, KeyRole,
-        KeySchemaElement, LocalSecondaryIndex, ProjectionSpecification, ProjectionType, PutItemInput,
-        ScalarAttributeType,
+        AttributeDefinition, BillingMode, CreateTableInput, DescribeTableInput, GetItemInput, GlobalSecondaryIndex,
+        KeyRole, KeySchemaElement, LocalSecondaryIndex, ProjectionSpecification, ProjectionType, PutItemInput,
+        ScalarAttributeType, TableDescription, TableStatus,
     },
 };
 use beringia_item::{AttributeValue, Item, Region};
+use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
 
 use crate::fake::FakeStore;
 
@@ -19,9 +20,9 @@ use crate::fake::FakeStore;
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
 /// A region under test: `us-east-1`, of three.
-pub(crate) struct Harness {
+pub(crate) struct Harness<S = SqliteStore> {
     pub(crate) engine: Engine,
-    pub(crate) store: Arc<FakeStore>,
+    pub(crate) store: Arc<S>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -30,9 +31,32 @@ pub(crate) fn region(name: &str) -> Region {
 }
 
 impl Harness {
+    /// On SQLite in memory.
     pub(crate) fn new() -> Self {
-        let store = Arc::new(FakeStore::new(region("us-east-1")));
+        Self::on_disk(MemoryDisk::new())
+    }
+
+    /// On what a store left there.
+    pub(crate) fn on_disk(disk: MemoryDisk) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
+        let database = Database::Memory(disk);
+        let options = Options::new(region("us-east-1"), database, Execution::Inline, clock.clone());
+        Self::on(Arc::new(SqliteStore::open(options).unwrap()), clock)
+    }
+}
+
+impl Harness<FakeStore> {
+    /// On a store that can be brought into any state and made to fail.
+    pub(crate) fn faked() -> Self {
+        Self::on(
+            Arc::new(FakeStore::new(region("us-east-1"))),
+            Arc::new(ManualClock::new(NOW_MS)),
+        )
+    }
+}
+
+impl<S: Store> Harness<S> {
+    fn on(store: Arc<S>, clock: Arc<ManualClock>) -> Self {
         let regions = ["us-east-1", "eu-west-1", "ap-northeast-1"].map(region);
         let randomness = Arc::new(SeededRandomness::new(7));
         Self {
@@ -42,18 +66,41 @@ impl Harness {
         }
     }
 
+    /// How many items all tables hold, tokens too.
+    pub(crate) fn items(&self) -> u64 {
+        self.store
+            .catalog()
+            .by_name
+            .values()
+            .map(|table| table.size.items())
+            .sum()
+    }
+
+    /// Waits until nothing goes on with the table.
+    pub(crate) async fn settled(&self, table: &str) -> TableDescription {
+        loop {
+            let changed = self.store.catalog_changed().notified();
+            let input = DescribeTableInput {
+                table_name: table.to_owned(),
+            };
+            let described = self.engine.describe_table(input).await.unwrap();
+            if described.table_status == TableStatus::Active {
+                return described;
+            }
+            changed.await;
+        }
+    }
+
     /// With a table `music` of [`music`].
-    pub(crate) async fn with_music() -> Self {
-        let harness = Self::new();
-        harness.engine.create_table(music()).await.unwrap();
-        harness
+    pub(crate) async fn with_music(self) -> Self {
+        self.engine.create_table(music()).await.unwrap();
+        self
     }
 
     /// With a table `simple` that has only the partition key `p`.
-    pub(crate) async fn with_simple() -> Self {
-        let harness = Self::new();
-        harness.engine.create_table(simple()).await.unwrap();
-        harness
+    pub(crate) async fn with_simple(self) -> Self {
+        self.engine.create_table(simple()).await.unwrap();
+        self
     }
 
     pub(crate) async fn put(&self, table: &str, item: Item) {

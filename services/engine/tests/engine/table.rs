@@ -8,7 +8,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::Item;
-use beringia_store::{IndexState, Replica, ReplicaStatus};
+use beringia_store::{IndexState, Replica, ReplicaStatus, Store};
 
 use crate::support::{Harness, item, n, refused, region, s, simple};
 
@@ -24,13 +24,13 @@ fn delete(table_name: &str) -> DeleteTableInput {
     }
 }
 
-async fn describe(harness: &Harness, table: &str) -> TableDescription {
+async fn describe<S: Store>(harness: &Harness<S>, table: &str) -> TableDescription {
     harness.engine.describe_table(named(table)).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_deleted_table_is_gone_with_its_items() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness.put("simple", item([("p", s("a")), ("x", n(1))])).await;
     let deleted = harness.engine.delete_table(delete("simple")).await.unwrap();
     assert_eq!(deleted.table_status, TableStatus::Deleting);
@@ -110,7 +110,7 @@ async fn names_are_listed_in_order_by_pages() {
 
 #[tokio::test]
 async fn the_status_follows_from_what_goes_on() {
-    let harness = Harness::with_music().await;
+    let harness = Harness::faked().with_music().await;
     harness.store.alter("music", |table| {
         table.global_indexes.get_mut("by-genre").unwrap().1 = IndexState::Backfilling;
     });
@@ -162,7 +162,7 @@ async fn the_status_follows_from_what_goes_on() {
 
 #[tokio::test]
 async fn deleting_a_replica_marks_it_until_the_others_have_its_writes() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::faked().with_simple().await;
     let active = || Replica {
         status: ReplicaStatus::Active,
         since_ms: 0,
@@ -175,9 +175,9 @@ async fn deleting_a_replica_marks_it_until_the_others_have_its_writes() {
     let deleted = harness.engine.delete_table(delete("simple")).await.unwrap();
     assert_eq!(deleted.table_status, TableStatus::Deleting);
     assert_eq!(describe(&harness, "simple").await.table_status, TableStatus::Deleting);
-    assert_eq!(harness.store.items(), 1);
+    assert_eq!(harness.items(), 1);
 
-    let last = Harness::with_simple().await;
+    let last = Harness::faked().with_simple().await;
     last.store.alter("simple", |table| {
         drop(table.replicas.insert(region("us-east-1"), active()));
     });

@@ -9,6 +9,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::Item;
+use beringia_store::MemoryDisk;
 
 use crate::support::{Harness, item, n, refused, s, text, values};
 
@@ -101,7 +102,7 @@ fn codes<T: std::fmt::Debug>(result: Result<T, ApiError>) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn all_actions_of_a_transaction_happen() {
-    let harness = Harness::with_music().await;
+    let harness = Harness::new().with_music().await;
     harness.engine.create_table(crate::support::simple()).await.unwrap();
     harness.put("simple", key("gone")).await;
     let song = item([("artist", s("a")), ("song", s("b"))]);
@@ -130,7 +131,7 @@ async fn all_actions_of_a_transaction_happen() {
 
 #[tokio::test]
 async fn one_false_condition_cancels_everything_and_every_reason_is_told_in_order() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let stored = item([("p", s("d")), ("x", s("text"))]);
     harness.put("simple", stored.clone()).await;
     let with_item = TransactWriteItem {
@@ -154,19 +155,19 @@ async fn one_false_condition_cancels_everything_and_every_reason_is_told_in_orde
     assert_eq!(reasons[1].message.as_deref(), Some("The conditional request failed"));
     assert_eq!(reasons[2].item, None);
     assert_eq!(reasons[3].item, Some(stored));
-    assert_eq!(harness.store.items(), 1);
+    assert_eq!(harness.items(), 1);
 
     let impossible = harness
         .engine
         .transact_write_items(transaction(vec![put(key("a")), increment("d")]))
         .await;
     assert_eq!(codes(impossible), ["None", "ValidationError"]);
-    assert_eq!(harness.store.items(), 1);
+    assert_eq!(harness.items(), 1);
 }
 
 #[tokio::test]
 async fn a_wrong_key_cancels_and_a_wrong_expression_refuses() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let wrong = vec![
         put_if(key("a"), "attribute_exists(p)"),
         put(item([("p", n(7))])),
@@ -200,7 +201,7 @@ async fn a_wrong_key_cancels_and_a_wrong_expression_refuses() {
 
 #[tokio::test]
 async fn a_transaction_has_1_to_100_actions_on_different_items_of_4_mb_together() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let many = |count: u32| (0..count).map(|number| put(key(&number.to_string()))).collect();
     assert!(refused(harness.engine.transact_write_items(transaction(Vec::new())).await).contains("'transactItems'"));
     let message = refused(harness.engine.transact_write_items(transaction(many(101))).await);
@@ -250,7 +251,7 @@ fn n_text(number: u32) -> beringia_item::AttributeValue {
 
 #[tokio::test]
 async fn a_repeated_token_does_nothing_more_for_ten_minutes() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     for _ in 0..3 {
         harness
             .engine
@@ -281,7 +282,7 @@ async fn a_repeated_token_does_nothing_more_for_ten_minutes() {
 
 #[tokio::test]
 async fn a_token_of_a_cancelled_transaction_can_be_used_again() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let conditional = || vec![put_if(item([("p", s("a")), ("x", n(1))]), "attribute_exists(p)")];
     let failed = harness
         .engine
@@ -298,25 +299,30 @@ async fn a_token_of_a_cancelled_transaction_can_be_used_again() {
 }
 
 #[tokio::test]
-async fn tokens_survive_the_engine() {
-    let harness = Harness::with_simple().await;
-    harness
-        .engine
-        .transact_write_items(with_token("token", vec![increment("a")]))
-        .await
-        .unwrap();
-    let randomness = std::sync::Arc::new(beringia_clock::SeededRandomness::new(8));
-    let restarted = beringia_engine::Engine::new(harness.store.clone(), harness.clock.clone(), randomness, []);
-    restarted
-        .transact_write_items(with_token("token", vec![increment("a")]))
-        .await
-        .unwrap();
-    assert_eq!(counter(&harness, "a").await, Some(item([("p", s("a")), ("x", n(1))])));
+async fn a_token_survives_a_crash_with_its_transaction() {
+    let disk = MemoryDisk::new();
+    let harness = Harness::on_disk(disk.clone()).with_simple().await;
+    let request = || with_token("token", vec![increment("a")]);
+    harness.engine.transact_write_items(request()).await.unwrap();
+    harness.store.abandon();
+    assert_eq!(
+        harness
+            .engine
+            .transact_write_items(request())
+            .await
+            .unwrap_err()
+            .http_status(),
+        503
+    );
+
+    let restarted = Harness::on_disk(disk);
+    restarted.engine.transact_write_items(request()).await.unwrap();
+    assert_eq!(counter(&restarted, "a").await, Some(item([("p", s("a")), ("x", n(1))])));
 }
 
 #[tokio::test]
 async fn expired_tokens_go_and_no_client_sees_their_table() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     for number in 0..40 {
         harness
             .engine
@@ -324,7 +330,7 @@ async fn expired_tokens_go_and_no_client_sees_their_table() {
             .await
             .unwrap();
     }
-    assert_eq!(harness.store.items(), 41);
+    assert_eq!(harness.items(), 41);
     harness.clock.set(harness.clock.now_ms() + 10 * 60 * 1000);
     for number in 0..20 {
         harness
@@ -333,7 +339,7 @@ async fn expired_tokens_go_and_no_client_sees_their_table() {
             .await
             .unwrap();
     }
-    assert_eq!(harness.store.items(), 21, "what has not expired stays");
+    assert_eq!(harness.items(), 21, "what has not expired stays");
     let listed = harness
         .engine
         .list_tables(beringia_engine::api::ListTablesInput::default())
@@ -344,7 +350,7 @@ async fn expired_tokens_go_and_no_client_sees_their_table() {
 
 #[tokio::test]
 async fn a_token_has_1_to_36_characters() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness
         .engine
         .transact_write_items(with_token(&"t".repeat(36), vec![put(key("a"))]))
@@ -366,7 +372,7 @@ async fn a_token_has_1_to_36_characters() {
 
 #[tokio::test]
 async fn reads_of_a_transaction_come_in_their_order() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness
         .put("simple", item([("p", s("a")), ("x", n(1)), ("y", n(2))]))
         .await;
@@ -389,7 +395,7 @@ async fn reads_of_a_transaction_come_in_their_order() {
 
 #[tokio::test]
 async fn writes_of_a_transaction_cost_twice_and_its_repetition_costs_reads() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let input = || TransactWriteItemsInput {
         return_consumed_capacity: ReturnConsumedCapacity::Total,
         ..with_token(

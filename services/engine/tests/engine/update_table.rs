@@ -3,14 +3,17 @@
 use beringia_engine::{
     ApiError,
     api::{
-        BillingMode, CreateTableInput, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency,
-        ProjectionType, ProvisionedThroughput, ReplicaStatusName, ReplicationGroupUpdate, ScalarAttributeType as Type,
-        StreamSpecification, StreamViewType, TableDescription, TableStatus, UpdateTableInput,
+        BillingMode, CreateTableInput, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus,
+        MultiRegionConsistency, ProjectionType, ProvisionedThroughput, ReplicaStatusName, ReplicationGroupUpdate,
+        ScalarAttributeType as Type, ScanInput, StreamSpecification, StreamViewType, TableDescription, TableStatus,
+        UpdateTableInput,
     },
 };
-use beringia_store::{IndexState, Replica, ReplicaStatus};
+use beringia_store::{Aspect, Catalog, Edit, IndexState, Replica, ReplicaStatus, Store};
 
-use crate::support::{Harness, NOW_MS, definition, global, hash, projection, refused, region, simple};
+use crate::support::{
+    Harness, NOW_MS, definition, global, hash, item, n, projection, refused, region, s, simple, text,
+};
 
 fn update() -> UpdateTableInput {
     UpdateTableInput {
@@ -75,10 +78,18 @@ fn stream(stream_view_type: Option<StreamViewType>) -> UpdateTableInput {
     }
 }
 
+/// Lets the region's own part of the work be done.
 async fn replica(harness: &Harness, name: &str, status: ReplicaStatus) {
-    harness.store.alter("simple", |table| {
-        table.replicas.insert(region(name), Replica { status, since_ms: 0 });
-    });
+    let replica = Replica { status, since_ms: 0 };
+    let region = region(name);
+    let set = move |catalog: &Catalog| {
+        let aspect = Aspect::Replica { region, replica };
+        Ok(vec![Edit::Set {
+            table: catalog.by_name["simple"].id,
+            aspect,
+        }])
+    };
+    harness.store.change_schema(Box::new(set)).await.unwrap();
 }
 
 fn replicas(description: &TableDescription) -> Vec<(&str, ReplicaStatusName)> {
@@ -98,7 +109,7 @@ fn in_use(result: Result<TableDescription, ApiError>, what: &str) {
 
 #[tokio::test]
 async fn a_request_that_changes_nothing_is_refused() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     assert!(refused(harness.engine.update_table(update()).await).starts_with("At least one of ProvisionedThroughput"));
     let empty = UpdateTableInput {
         global_secondary_index_updates: Some(Vec::new()),
@@ -233,8 +244,15 @@ async fn wrong_capacity_settings_are_refused() {
 }
 
 #[tokio::test]
-async fn an_index_is_created_and_deleted() {
-    let harness = Harness::with_simple().await;
+async fn an_index_is_filled_from_the_table_read_and_deleted() {
+    let harness = Harness::new().with_simple().await;
+    for number in 0..30 {
+        // The last ten have a value that is unfit for the index.
+        let value = if number < 20 { n(number) } else { s("text") };
+        harness
+            .put("simple", item([("p", s(&format!("{number:02}"))), ("x", value)]))
+            .await;
+    }
     let shown = harness
         .engine
         .update_table(create_index("by-x", "x", Type::N))
@@ -245,19 +263,35 @@ async fn an_index_is_created_and_deleted() {
         shown.attribute_definitions,
         [definition("p", Type::S), definition("x", Type::N)]
     );
+    harness.settled("simple").await;
+    let scan = || ScanInput {
+        table_name: "simple".to_owned(),
+        index_name: text("by-x"),
+        ..ScanInput::default()
+    };
+    assert_eq!(harness.engine.scan(scan()).await.unwrap().count, 20);
+
     let delete = UpdateTableInput {
         global_secondary_index_updates: Some(vec![delete_index("by-x")]),
         ..update()
     };
     let shown = harness.engine.update_table(delete.clone()).await.unwrap();
-    assert_eq!(shown.global_secondary_indexes, None);
+    assert_eq!(
+        shown.global_secondary_indexes.unwrap()[0].index_status,
+        IndexStatus::Deleting
+    );
+    assert_eq!(
+        refused(harness.engine.scan(scan()).await),
+        "The table does not have the specified index: by-x"
+    );
+    assert_eq!(harness.settled("simple").await.global_secondary_indexes, None);
     let again = harness.engine.update_table(delete).await;
     assert!(matches!(again, Err(ApiError::ResourceNotFound(_))), "{again:?}");
 }
 
 #[tokio::test]
 async fn wrong_index_updates_are_refused() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness
         .engine
         .update_table(create_index("by-x", "x", Type::S))
@@ -319,7 +353,7 @@ async fn wrong_index_updates_are_refused() {
 
 #[tokio::test]
 async fn a_table_whose_index_is_being_filled_takes_no_other_change_but_of_its_protection() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::faked().with_simple().await;
     harness
         .engine
         .update_table(create_index("by-x", "x", Type::S))
@@ -355,7 +389,7 @@ async fn a_table_whose_index_is_being_filled_takes_no_other_change_but_of_its_pr
 
 #[tokio::test]
 async fn a_stream_is_turned_on_and_off_but_not_twice() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     assert!(refused(harness.engine.update_table(stream(None)).await).starts_with("Table has no stream to disable"));
     let shown = harness
         .engine
@@ -379,7 +413,7 @@ async fn a_stream_is_turned_on_and_off_but_not_twice() {
 
 #[tokio::test]
 async fn a_replica_makes_the_table_global_and_gives_it_a_stream() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let shown = harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
     assert_eq!(replicas(&shown), [("eu-west-1", ReplicaStatusName::Creating)]);
     assert_eq!(shown.table_status, TableStatus::Updating);
@@ -388,17 +422,16 @@ async fn a_replica_makes_the_table_global_and_gives_it_a_stream() {
         shown.stream_specification.unwrap().stream_view_type,
         Some(StreamViewType::NewAndOldImages)
     );
-    harness.store.alter("simple", |table| {
-        let own = &table.replicas[&region("us-east-1")];
-        assert_eq!((&own.status, own.since_ms), (&ReplicaStatus::Active, NOW_MS));
-        let new = &table.replicas[&region("eu-west-1")];
-        assert_eq!(
-            new.status,
-            ReplicaStatus::Creating {
-                from: region("us-east-1")
-            }
-        );
-    });
+    let table = harness.store.catalog().by_name["simple"].clone();
+    let own = &table.replicas[&region("us-east-1")];
+    assert_eq!((&own.status, own.since_ms), (&ReplicaStatus::Active, NOW_MS));
+    let new = &table.replicas[&region("eu-west-1")];
+    assert_eq!(
+        new.status,
+        ReplicaStatus::Creating {
+            from: region("us-east-1")
+        }
+    );
 
     in_use(
         harness.engine.update_table(create_replica("ap-northeast-1")).await,
@@ -435,7 +468,7 @@ async fn a_replica_whose_creation_failed_can_be_removed_or_tried_again() {
     let failed = || ReplicaStatus::CreationFailed {
         reason: "a table of that name".to_owned(),
     };
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
     replica(&harness, "eu-west-1", failed()).await;
     let shown = harness.engine.update_table(create_replica("eu-west-1")).await.unwrap();
@@ -447,7 +480,7 @@ async fn a_replica_whose_creation_failed_can_be_removed_or_tried_again() {
 
 #[tokio::test]
 async fn wrong_replica_updates_are_refused() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     let two = UpdateTableInput {
         replica_updates: Some(vec![
             ReplicationGroupUpdate::Create {
@@ -507,7 +540,7 @@ async fn wrong_replica_updates_are_refused() {
 
 #[tokio::test]
 async fn a_stream_of_another_view_prevents_replicas() {
-    let harness = Harness::with_simple().await;
+    let harness = Harness::new().with_simple().await;
     harness
         .engine
         .update_table(stream(Some(StreamViewType::KeysOnly)))

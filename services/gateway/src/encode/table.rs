@@ -128,8 +128,8 @@ impl Encode for LocalSecondaryIndexDescription {
         let mut fields = Fields::begin(serializer)?;
         fields.plain("IndexArn", &self.index_arn)?;
         fields.plain("IndexName", &self.index_name)?;
-        fields.plain("IndexSizeBytes", &self.index_size_bytes)?;
-        fields.plain("ItemCount", &self.item_count)?;
+        fields.plain_some("IndexSizeBytes", self.index_size_bytes.as_ref())?;
+        fields.plain_some("ItemCount", self.item_count.as_ref())?;
         fields.wire("KeySchema", &self.key_schema)?;
         fields.wire("Projection", &self.projection)?;
         fields.end()
@@ -142,9 +142,9 @@ impl Encode for GlobalSecondaryIndexDescription {
         fields.plain_some("Backfilling", self.backfilling.as_ref())?;
         fields.plain("IndexArn", &self.index_arn)?;
         fields.plain("IndexName", &self.index_name)?;
-        fields.plain("IndexSizeBytes", &self.index_size_bytes)?;
+        fields.plain_some("IndexSizeBytes", self.index_size_bytes.as_ref())?;
         fields.plain("IndexStatus", self.index_status.as_str())?;
-        fields.plain("ItemCount", &self.item_count)?;
+        fields.plain_some("ItemCount", self.item_count.as_ref())?;
         fields.wire("KeySchema", &self.key_schema)?;
         fields.wire("Projection", &self.projection)?;
         fields.wire("ProvisionedThroughput", &self.provisioned_throughput)?;

@@ -233,8 +233,8 @@ fn described() -> TableDescription {
             index_arn: "arn/L".to_owned(),
             key_schema: key("a"),
             projection: projection(Some(ProjectionType::Include), Some(vec!["x".to_owned()])),
-            item_count: 1,
-            index_size_bytes: 10,
+            item_count: Some(1),
+            index_size_bytes: Some(10),
         }]),
         global_secondary_indexes: Some(vec![GlobalSecondaryIndexDescription {
             index_name: "G".to_owned(),
@@ -244,8 +244,8 @@ fn described() -> TableDescription {
             index_status: IndexStatus::Creating,
             backfilling: Some(true),
             provisioned_throughput: throughput,
-            item_count: 2,
-            index_size_bytes: 20,
+            item_count: Some(2),
+            index_size_bytes: Some(20),
         }]),
         stream_specification: Some(StreamSpecification {
             stream_enabled: true,

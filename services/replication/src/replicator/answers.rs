@@ -35,7 +35,7 @@ impl Replicator {
     }
 
     /// Takes in our vectors, and lets those out of quarantine whose writes the store took.
-    fn learn(&mut self, vectors: TableVectors) {
+    fn learn(&mut self, vectors: &TableVectors) {
         let local = &self.world.local;
         let advanced = |origin: &Region| {
             vectors
@@ -49,7 +49,7 @@ impl Replicator {
     fn on_stream_applied(&mut self, link: DialId, ticket: Ticket, result: Answered) {
         let failure = match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
-                self.learn(vectors);
+                self.learn(&vectors);
                 let session = self.links.get(&link).and_then(|region| self.receivers.get_mut(region));
                 if let Some(session) = session
                     .and_then(Receiver::session_mut)
@@ -122,7 +122,7 @@ impl Replicator {
         match result {
             Ok(StoreAnswer::Keys(ours)) => walks.on_local(&self.world, &mut self.out, session, id, &ours),
             Ok(StoreAnswer::Applied { newer, vectors }) => {
-                self.world.learn(vectors);
+                self.world.learn(&vectors);
                 walks.on_applied(&self.world, &mut self.out, session, id, newer);
             }
             Ok(_) | Err(_) => return self.break_walk(id),
@@ -133,7 +133,7 @@ impl Replicator {
     fn on_finished(&mut self, table: TableId, attempt: u64, result: Answered) {
         match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
-                self.world.learn(vectors);
+                self.world.learn(&vectors);
                 if let Some(join) = self.joins.get_mut(&table).filter(|join| join.attempt() == attempt) {
                     join.on_finished();
                 }

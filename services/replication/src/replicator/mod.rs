@@ -125,7 +125,7 @@ impl Replicator {
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Command> {
         self.world.now = now;
         match event {
-            Event::Tick { vectors } => self.on_tick(vectors),
+            Event::Tick { vectors } => self.on_tick(&vectors),
             Event::Catalog(catalog) => self.on_catalog(catalog),
             Event::LogAppended => {
                 for source in self.sources.values_mut() {
@@ -143,7 +143,7 @@ impl Replicator {
         std::mem::take(&mut self.out.commands)
     }
 
-    fn on_tick(&mut self, vectors: TableVectors) {
+    fn on_tick(&mut self, vectors: &TableVectors) {
         self.world.learn(vectors);
         self.dirty = true;
         for (region, receiver) in &mut self.receivers {

@@ -81,7 +81,7 @@ impl Replicator {
     }
 
     /// The catalog says that this region's replica is complete, and it is not (any more): says so to all, then fills it.
-    fn rejoin(&mut self, table: TableId, from: Option<Region>) {
+    fn rejoin(&mut self, table: TableId, from: Option<&Region>) {
         let Some(view) = self.world.catalog.get(&table) else {
             return;
         };
@@ -91,7 +91,7 @@ impl Replicator {
             .map(|(region, _)| region);
         let any = others().map(|(region, _)| region).next();
         // With nobody left to copy from, the replica stays `Creating` and its join waits: an operator has to decide.
-        let from = from.as_ref().or(active).or(any).unwrap_or(&self.world.region).clone();
+        let from = from.or(active).or(any).unwrap_or(&self.world.region).clone();
         self.set_replica(table, ReplicaState::Creating { from });
     }
 
@@ -148,7 +148,7 @@ impl Replicator {
             None if table == TableId::CATALOG => {
                 self.joins.insert(table, Join::new(table, Some(origin), &self.world));
             }
-            None => self.rejoin(table, Some(origin)),
+            None => self.rejoin(table, Some(&origin)),
         }
     }
 

@@ -108,10 +108,6 @@ impl Fleet {
         &self.sites[site].store
     }
 
-    pub fn store_mut(&mut self, site: usize) -> &mut Store {
-        &mut self.sites[site].store
-    }
-
     pub fn status(&self, site: usize) -> beringia_replication::Status {
         self.sites[site]
             .replicator
@@ -371,12 +367,12 @@ impl Fleet {
     }
 
     /// A client writes, where the region takes writes to the table.
-    pub fn write(&mut self, site: usize, table: TableId, keys: &[KeyBytes], image: Option<Bytes>) -> bool {
+    pub fn write(&mut self, site: usize, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>) -> bool {
         if !self.sites[site].store.is_active(table) {
             return false;
         }
         let wall_ms = self.wall_ms(site);
-        let unit = self.sites[site].store.write(table, keys, image.as_ref(), wall_ms);
+        let unit = self.sites[site].store.write(table, keys, image, wall_ms);
         self.writes.extend(unit.into_iter().map(|mutation| Write {
             mutation,
             may_be_lost: false,
@@ -473,10 +469,10 @@ impl Fleet {
                 Some(_) => {}
                 None => self.break_link(id, "the peer hung up"),
             }
-        } else if let Some(message) = link.to_receiver.pop_front() {
-            if !link.receiver_hung_up {
-                self.emit(receiver, Event::Dialled(dial, LinkEvent::Message(message)));
-            }
+        } else if let Some(message) = link.to_receiver.pop_front()
+            && !link.receiver_hung_up
+        {
+            self.emit(receiver, Event::Dialled(dial, LinkEvent::Message(message)));
         }
     }
 

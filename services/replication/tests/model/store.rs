@@ -159,7 +159,7 @@ impl Store {
 
     pub fn call(&mut self, call: StoreCall, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
         match call {
-            StoreCall::Apply(apply) => self.apply(apply, wall_ms),
+            StoreCall::Apply(apply) => self.apply(&apply, wall_ms),
             StoreCall::Position(filter) => Ok(StoreAnswer::Position(self.position(&filter))),
             StoreCall::Read {
                 from,
@@ -216,7 +216,7 @@ impl Store {
             .ok_or_else(|| StoreFailure::Other(format!("no table {table}")))
     }
 
-    fn apply(&mut self, apply: Apply, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
+    fn apply(&mut self, apply: &Apply, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
         for mutation in &apply.mutations {
             let time = mutation.version.time.millis();
             if time > wall_ms + MAX_OFFSET_MS {
@@ -362,9 +362,8 @@ impl Store {
         }
     }
 
-    /// As [`the contract`] says: below what all listed peers acknowledged.
+    /// As the contract says: below what all listed peers acknowledged.
     pub fn forget(&mut self, acknowledged: &Acknowledged) {
-        let me = self.region.clone();
         let mut cut: BTreeMap<TableId, VersionVector> = BTreeMap::new();
         for (id, peers) in acknowledged {
             let Some(table) = self.tables.get_mut(id) else { continue };
@@ -391,7 +390,6 @@ impl Store {
             }
             table.floor.merge(&below);
             cut.insert(*id, below);
-            let _ = &me;
         }
         for record in &mut self.log {
             let is_cut = |mutation: &Mutation| {

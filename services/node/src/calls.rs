@@ -1,0 +1,202 @@
+//! What the state machine asks of the store, carried out.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use beringia_clock::WallClock;
+use beringia_item::{KeyBytes, Mutation, TableId};
+use beringia_replication::{
+    Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure,
+    message::{Digest, KeyPage, RowPage, TableVectors, weight},
+};
+use beringia_store::{
+    Aspect, Edit, LogFilter, LogPosition, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaError, Store,
+    StoreError,
+};
+
+use crate::lag::Lag;
+
+/// Keys whose rows are read at once, so that a few large items do not fill the memory.
+const ROWS_AT_ONCE: usize = 16;
+
+/// The store, as the state machine uses it.
+pub(crate) struct Calls {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn WallClock>,
+    pub(crate) lag: Lag,
+}
+
+fn failure(error: StoreError) -> StoreFailure {
+    match error {
+        StoreError::Quarantined {
+            origin,
+            ahead_ms,
+            limit_ms,
+        } => StoreFailure::Quarantined {
+            origin,
+            ahead_ms,
+            limit_ms,
+        },
+        other => StoreFailure::Other(other.to_string()),
+    }
+}
+
+impl Calls {
+    pub(crate) async fn call(&self, call: StoreCall) -> Result<StoreAnswer, StoreFailure> {
+        let store = &self.store;
+        let answer = match call {
+            StoreCall::Apply(apply) => self.apply(apply).await,
+            StoreCall::Position(filter) => store
+                .log_position(&log_filter(filter))
+                .await
+                .map(|position| StoreAnswer::Position(position.map(|position| position.0))),
+            StoreCall::Read {
+                from,
+                filter,
+                max_bytes,
+            } => self.read(from, filter, max_bytes).await,
+            StoreCall::Digest(table) => store.digest(table).await.map(|digest| {
+                let ranges = digest.ranges.iter().map(|range| (range.sum, range.items)).collect();
+                StoreAnswer::Digest(Digest {
+                    vector: digest.vector,
+                    ranges,
+                })
+            }),
+            StoreCall::Keys {
+                table,
+                range,
+                after,
+                max,
+            } => store.raw_rows(table, range, after, max).await.map(|rows| {
+                let last = rows.len() < max;
+                let rows = rows.into_iter().map(|row| (row.key, row.version)).collect();
+                StoreAnswer::Keys(KeyPage { rows, last })
+            }),
+            StoreCall::Rows { table, keys, max_bytes } => self.rows(table, keys, max_bytes).await,
+            StoreCall::SetReplica { table, state } => return self.set_replica(table, state).await,
+        };
+        answer.map_err(failure)
+    }
+
+    async fn apply(&self, apply: Apply) -> Result<StoreAnswer, StoreError> {
+        let kind = match apply.kind {
+            ApplyKind::Stream => RemoteKind::Stream,
+            ApplyKind::Copy => RemoteKind::Copy,
+            ApplyKind::Repair => RemoteKind::Repair,
+        };
+        let mut touched: BTreeSet<TableId> = apply.mutations.iter().map(|mutation| mutation.table).collect();
+        touched.extend(apply.progress.iter().map(|(table, _, _)| *table));
+        touched.insert(TableId::CATALOG);
+        let measured: Vec<Mutation> = match apply.kind {
+            ApplyKind::Stream => self.not_here(&apply.mutations),
+            ApplyKind::Copy | ApplyKind::Repair => Vec::new(),
+        };
+        let Apply {
+            mutations,
+            progress,
+            obsolete,
+            ..
+        } = apply;
+        let applied = self
+            .store
+            .apply(RemoteBatch {
+                mutations,
+                progress,
+                obsolete,
+                kind,
+            })
+            .await?;
+        self.lag.record(measured.iter(), self.clock.now_ms());
+        let mut vectors: TableVectors = self.store.vectors();
+        vectors.retain(|table, _| touched.contains(table));
+        Ok(StoreAnswer::Applied {
+            vectors,
+            newer: applied.newer,
+        })
+    }
+
+    /// Those that did not come before, by another way; images left out.
+    fn not_here(&self, mutations: &[Mutation]) -> Vec<Mutation> {
+        let vectors = self.store.vectors();
+        let is_new = |mutation: &&Mutation| {
+            vectors
+                .get(&mutation.table)
+                .is_none_or(|vector| !vector.covers(&mutation.version))
+        };
+        let bare = |mutation: &Mutation| Mutation {
+            image: None,
+            vector: Default::default(),
+            ..mutation.clone()
+        };
+        mutations.iter().filter(is_new).map(bare).collect()
+    }
+
+    async fn read(&self, from: u64, filter: Filter, max_bytes: usize) -> Result<StoreAnswer, StoreError> {
+        let page = self
+            .store
+            .read_log(LogPosition(from), &log_filter(filter), max_bytes)
+            .await?;
+        Ok(StoreAnswer::Log {
+            mutations: page.records.into_iter().map(|record| record.mutation).collect(),
+            next: page.next.0,
+            end: page.at_end.then_some(page.vectors),
+        })
+    }
+
+    async fn rows(&self, table: TableId, keys: Vec<KeyBytes>, max_bytes: usize) -> Result<StoreAnswer, StoreError> {
+        let mut page = RowPage {
+            mutations: Vec::new(),
+            answered: 0,
+        };
+        let mut bytes = 0;
+        for keys in keys.chunks(ROWS_AT_ONCE) {
+            let rows = self.store.mutations_of(table, keys.to_vec()).await?;
+            bytes += rows.iter().map(weight).sum::<usize>();
+            page.mutations.extend(rows);
+            page.answered += keys.len();
+            if bytes >= max_bytes {
+                break;
+            }
+        }
+        Ok(StoreAnswer::Rows(page))
+    }
+
+    /// Sets the state of this region's own replica, unless it is gone or on its way out.
+    async fn set_replica(&self, table: TableId, state: ReplicaState) -> Result<StoreAnswer, StoreFailure> {
+        let region = self.store.region().clone();
+        let since_ms = self.clock.now_ms();
+        let status = match state {
+            ReplicaState::Creating { from } => ReplicaStatus::Creating { from },
+            ReplicaState::Active => ReplicaStatus::Active,
+            ReplicaState::Leaving => ReplicaStatus::Deleting,
+        };
+        let change = move |catalog: &beringia_store::Catalog| {
+            let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
+            let is_ours = |replica: &&Replica| {
+                matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Creating { .. })
+                    && replica.status != status
+            };
+            Ok(match replica.filter(is_ours) {
+                Some(_) => {
+                    let replica = Replica { status, since_ms };
+                    vec![Edit::Set {
+                        table,
+                        aspect: Aspect::Replica { region, replica },
+                    }]
+                }
+                None => Vec::new(),
+            })
+        };
+        match self.store.change_schema(Box::new(change)).await {
+            Ok(_) => Ok(StoreAnswer::Done),
+            Err(SchemaError::Store(error)) => Err(failure(error)),
+            Err(SchemaError::Refused(reason)) => Err(StoreFailure::Other(reason.to_string())),
+        }
+    }
+}
+
+fn log_filter(filter: Filter) -> LogFilter {
+    LogFilter {
+        origins: filter.origins,
+        tables: filter.tables,
+    }
+}

@@ -1,0 +1,87 @@
+//! What a region does unasked: watching its store, ticking, forgetting, and checking its rows.
+
+use std::{sync::Arc, time::Duration};
+
+use beringia_item::{RANGES, TableId};
+use beringia_replication::Event;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::driver::Driver;
+
+/// Starts all chores.
+pub(crate) fn start(driver: &Arc<Driver>) {
+    driver.catalog_changed();
+    driver.tick();
+    let scope = driver.scope.clone();
+    scope.spawn(watch_catalog(Arc::clone(driver)));
+    scope.spawn(watch_log(Arc::clone(driver)));
+    scope.spawn(tick(Arc::clone(driver)));
+    if let Some(pause) = driver.tuning.forget_interval {
+        scope.spawn(forget(Arc::clone(driver), pause));
+    }
+    if let Some(pause) = driver.tuning.scrub_pause {
+        scope.spawn(scrub(Arc::clone(driver), pause));
+    }
+}
+
+/// Waits for the signal and for what happens while it is worked on, so that no change is missed.
+async fn watch_catalog(driver: Arc<Driver>) {
+    loop {
+        let mut changed = std::pin::pin!(driver.store().catalog_changed().notified());
+        changed.as_mut().enable();
+        driver.catalog_changed();
+        changed.await;
+    }
+}
+
+async fn watch_log(driver: Arc<Driver>) {
+    loop {
+        let mut appended = std::pin::pin!(driver.store().log_appended().notified());
+        appended.as_mut().enable();
+        driver.dispatch(Event::LogAppended);
+        appended.await;
+    }
+}
+
+async fn tick(driver: Arc<Driver>) {
+    let mut ticks = interval(driver.tuning.tick_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        driver.tick();
+    }
+}
+
+/// Forgets what every peer has. It fails while the disk is full or the store goes away, and is tried again.
+async fn forget(driver: Arc<Driver>, pause: Duration) {
+    loop {
+        sleep(pause).await;
+        let acknowledged = driver.look(beringia_replication::Replicator::acknowledged);
+        if let Err(error) = driver.store().forget(&acknowledged).await {
+            tracing::warn!(%error, "cannot forget what every region has");
+        }
+    }
+}
+
+/// Recomputes every range of every table, one after the other, for ever.
+async fn scrub(driver: Arc<Driver>, pause: Duration) {
+    loop {
+        let catalog = driver.store().catalog();
+        let held = catalog.by_id.values().filter(|table| table.held).map(|table| table.id);
+        let tables: Vec<TableId> = [TableId::CATALOG, TableId::LOCAL].into_iter().chain(held).collect();
+        for table in tables {
+            for range in 0..RANGES {
+                sleep(pause).await;
+                match driver.store().verify_range(table, range).await {
+                    Ok(false) => {}
+                    Ok(true) => tracing::warn!(%table, range, "what is stored was damaged and has been mended"),
+                    // The table may have gone meanwhile.
+                    Err(error) => {
+                        tracing::debug!(%table, range, %error, "cannot check what is stored");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

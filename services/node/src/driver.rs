@@ -1,0 +1,319 @@
+//! Drives the state machine: tells it what happens, does what it says. Whoever has an event hands it in and carries out what follows
+//! at once; nothing here waits, so a slow peer or disk holds up nobody else.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use beringia_clock::{Randomness, WallClock};
+use beringia_item::{Region, TableId};
+use beringia_replication::{
+    AcceptId, Command, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, TableView,
+    message::{Answer, ToReceiver, ToSource, weight},
+};
+use beringia_store::{Catalog, ReplicaStatus, Store};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Connector, Tuning,
+    calls::Calls,
+    outbox::{Full, Outbox, Waiting, outbox},
+    scope::Scope,
+    traffic::Meter,
+    transport,
+};
+
+/// Everything that the tasks of a region's replication share.
+pub(crate) struct Driver {
+    pub(crate) scope: Scope,
+    pub(crate) tuning: Tuning,
+    pub(crate) meter: Meter,
+    pub(crate) calls: Calls,
+    connectors: BTreeMap<Region, Connector>,
+    clock: Arc<dyn WallClock>,
+    randomness: Arc<dyn Randomness>,
+    started: Instant,
+    next_accept: AtomicU64,
+    machine: Mutex<Machine>,
+}
+
+/// The state machine, and the streams that it knows.
+struct Machine {
+    replicator: Replicator,
+    dialled: BTreeMap<DialId, Link<ToSource>>,
+    accepted: BTreeMap<AcceptId, Link<ToReceiver>>,
+}
+
+/// A stream, as seen from the state machine's side.
+struct Link<M> {
+    outbox: Outbox<M>,
+    /// Tells the stream's task that nothing it reads is wanted any more.
+    hung_up: CancellationToken,
+}
+
+/// A stream, as seen from its task's side.
+pub(crate) struct Wire<M> {
+    pub(crate) waiting: Waiting<M>,
+    pub(crate) hung_up: CancellationToken,
+}
+
+fn link<M>() -> (Link<M>, Wire<M>) {
+    let (outbox, waiting) = outbox();
+    let hung_up = CancellationToken::new();
+    let wire = Wire {
+        waiting,
+        hung_up: hung_up.clone(),
+    };
+    (Link { outbox, hung_up }, wire)
+}
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) scope: Scope,
+    pub(crate) tuning: Tuning,
+    pub(crate) calls: Calls,
+    pub(crate) connectors: BTreeMap<Region, Connector>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+}
+
+/// The moment of an event.
+fn now(started: Instant, clock: &dyn WallClock, randomness: &dyn Randomness) -> Now {
+    let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Now {
+        elapsed_ms,
+        wall_ms: clock.now_ms(),
+        random: randomness.next_u64(),
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            scope,
+            tuning,
+            calls,
+            connectors,
+            randomness,
+        } = parts;
+        let started = Instant::now();
+        let clock = Arc::clone(&calls.clock);
+        let config = beringia_replication::Config {
+            region: calls.store.region().clone(),
+            peers: connectors.keys().cloned().collect(),
+            incarnation: randomness.uuid_v4_like(),
+            tuning: tuning.replication.clone(),
+        };
+        let replicator = Replicator::new(config, now(started, &*clock, &*randomness));
+        let machine = Machine {
+            replicator,
+            dialled: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+        };
+        Self {
+            scope,
+            tuning,
+            meter: Meter::new(connectors.keys()),
+            calls,
+            connectors,
+            clock,
+            randomness,
+            started,
+            next_accept: AtomicU64::new(0),
+            machine: Mutex::new(machine),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.calls.store
+    }
+
+    pub(crate) fn wall_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// Looks at the state machine.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Replicator) -> T) -> T {
+        look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner).replicator)
+    }
+
+    /// Hands an event in and carries out what follows.
+    pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
+        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let machine = &mut *machine;
+        // What cannot be sent closes its stream, which is an event too.
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            match &event {
+                Event::Dialled(link, LinkEvent::Closed(_)) => drop(machine.dialled.remove(link)),
+                Event::Accepted(link, LinkEvent::Closed(_)) => drop(machine.accepted.remove(link)),
+                _ => {}
+            }
+            let now = now(self.started, &*self.clock, &*self.randomness);
+            for command in machine.replicator.handle(now, event) {
+                events.extend(self.obey(machine, command));
+            }
+        }
+    }
+
+    fn obey(self: &Arc<Self>, machine: &mut Machine, command: Command) -> Option<Event> {
+        let full = || "the peer asks and does not read".to_owned();
+        match command {
+            Command::Dial(dial, region) => {
+                let Some(connector) = self.connectors.get(&region) else {
+                    return Some(Event::Dialled(
+                        dial,
+                        LinkEvent::Closed(format!("no way to {region} is known")),
+                    ));
+                };
+                let (link, wire) = link();
+                machine.dialled.insert(dial, link);
+                self.scope.spawn(transport::dial(
+                    Arc::clone(self),
+                    dial,
+                    region,
+                    Arc::clone(connector),
+                    wire,
+                ));
+            }
+            Command::SendToSource(dial, message) => {
+                let link = machine.dialled.get(&dial)?;
+                if let Err(Full) = link.outbox.push(message, MESSAGE_BYTES) {
+                    hang_up(machine.dialled.remove(&dial));
+                    return Some(Event::Dialled(dial, LinkEvent::Closed(full())));
+                }
+            }
+            Command::SendToReceiver(accept, message) => {
+                let link = machine.accepted.get(&accept)?;
+                let bytes = bytes_of(&message);
+                if let Err(Full) = link.outbox.push(message, bytes) {
+                    hang_up(machine.accepted.remove(&accept));
+                    return Some(Event::Accepted(accept, LinkEvent::Closed(full())));
+                }
+            }
+            Command::HangUp(dial) => hang_up(machine.dialled.remove(&dial)),
+            Command::TurnAway(accept) => hang_up(machine.accepted.remove(&accept)),
+            Command::Call(ticket, call) => {
+                let driver = Arc::clone(self);
+                self.scope.spawn(async move {
+                    let answer = driver.calls.call(call).await;
+                    driver.dispatch(Event::Answered(ticket, answer));
+                });
+            }
+        }
+        None
+    }
+
+    /// A stream that a peer opened.
+    pub(crate) fn accept(self: &Arc<Self>) -> (AcceptId, Wire<ToReceiver>) {
+        let accept = AcceptId(self.next_accept.fetch_add(1, Ordering::Relaxed));
+        let (link, wire) = link();
+        self.machine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .accepted
+            .insert(accept, link);
+        self.dispatch(Event::Accepted(accept, LinkEvent::Opened));
+        (accept, wire)
+    }
+
+    /// Says goodbye on a stream whose peer sends what cannot be understood, and ends it.
+    pub(crate) fn refuse_source(self: &Arc<Self>, dial: DialId, reason: String) {
+        let goodbye = beringia_replication::message::Goodbye {
+            reason: reason.clone(),
+            permanent: false,
+        };
+        if let Some(link) = self
+            .machine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .dialled
+            .get(&dial)
+        {
+            let _ = link.outbox.push(ToSource::Goodbye(goodbye), MESSAGE_BYTES);
+        }
+        self.dispatch(Event::Dialled(dial, LinkEvent::Closed(reason)));
+    }
+
+    /// The same towards a receiver.
+    pub(crate) fn refuse_receiver(self: &Arc<Self>, accept: AcceptId, reason: String) {
+        let goodbye = beringia_replication::message::Goodbye {
+            reason: reason.clone(),
+            permanent: false,
+        };
+        if let Some(link) = self
+            .machine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .accepted
+            .get(&accept)
+        {
+            let _ = link.outbox.push(ToReceiver::Goodbye(goodbye), MESSAGE_BYTES);
+        }
+        self.dispatch(Event::Accepted(accept, LinkEvent::Closed(reason)));
+    }
+
+    pub(crate) fn tick(self: &Arc<Self>) {
+        let vectors = crate::status::global_vectors(&**self.store());
+        self.dispatch(Event::Tick { vectors });
+    }
+
+    pub(crate) fn catalog_changed(self: &Arc<Self>) {
+        let catalog = view(&self.store().catalog(), self.store().region());
+        self.dispatch(Event::Catalog(catalog));
+    }
+}
+
+/// What a small message is taken to weigh.
+const MESSAGE_BYTES: usize = 256;
+
+fn bytes_of(message: &ToReceiver) -> usize {
+    match message {
+        ToReceiver::Batch(batch) => batch.weight(),
+        ToReceiver::Reply(reply) => match &reply.answer {
+            Answer::Rows(page) => page.mutations.iter().map(weight).sum::<usize>() + MESSAGE_BYTES,
+            Answer::Keys(page) => page.rows.iter().map(|(key, _)| key.0.len() + 32).sum::<usize>() + MESSAGE_BYTES,
+            Answer::Digest(digest) => digest.ranges.len() * 32 + MESSAGE_BYTES,
+            Answer::Unavailable(_) => MESSAGE_BYTES,
+        },
+        _ => MESSAGE_BYTES,
+    }
+}
+
+/// The outbox is dropped here, so what is in it is sent still.
+fn hang_up<M>(link: Option<Link<M>>) {
+    if let Some(link) = link {
+        link.hung_up.cancel();
+    }
+}
+
+/// The global tables of which the region has a replica.
+fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
+    let is_ours = |table: &beringia_store::Table| table.held && table.replicas.contains_key(region);
+    let tables = catalog.by_id.values().filter(|table| is_ours(table));
+    tables
+        .map(|table| {
+            let state = |status: &ReplicaStatus| match status {
+                ReplicaStatus::Creating { from } => ReplicaState::Creating { from: from.clone() },
+                ReplicaStatus::Active => ReplicaState::Active,
+                ReplicaStatus::CreationFailed { .. } | ReplicaStatus::Deleting => ReplicaState::Leaving,
+            };
+            let replicas = table
+                .replicas
+                .iter()
+                .map(|(region, replica)| (region.clone(), state(&replica.status)))
+                .collect();
+            (
+                table.id,
+                TableView {
+                    replicas,
+                    joined: table.joined,
+                },
+            )
+        })
+        .collect()
+}

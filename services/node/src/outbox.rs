@@ -1,0 +1,76 @@
+//! What waits to be sent on a stream, bounded in bytes, turned into wire form only when it is its turn.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use futures_util::Stream;
+use tokio::sync::mpsc;
+
+/// Bytes that may wait. A peer within its windows never comes near it; one that asks and does not read is cut off.
+const WAITING_BYTES_MAX: usize = 32 << 20;
+
+/// The end where messages go in. Dropped, the stream ends after what was put in.
+#[derive(Debug)]
+pub(crate) struct Outbox<M> {
+    messages: mpsc::UnboundedSender<(M, usize)>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The end where messages come out.
+#[derive(Debug)]
+pub(crate) struct Waiting<M> {
+    messages: mpsc::UnboundedReceiver<(M, usize)>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// More waits to be sent than a peer that reads would leave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// An empty outbox.
+pub(crate) fn outbox<M>() -> (Outbox<M>, Waiting<M>) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let out = Waiting {
+        messages: receiver,
+        waiting: Arc::clone(&waiting),
+    };
+    (
+        Outbox {
+            messages: sender,
+            waiting,
+        },
+        out,
+    )
+}
+
+impl<M> Outbox<M> {
+    /// Puts a message in that weighs so many bytes.
+    pub(crate) fn push(&self, message: M, bytes: usize) -> Result<(), Full> {
+        if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) > WAITING_BYTES_MAX {
+            return Err(Full);
+        }
+        self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        // The other end is gone only when the stream is over, which its reader notices.
+        let _ = self.messages.send((message, bytes));
+        Ok(())
+    }
+}
+
+impl<M> Stream for Waiting<M> {
+    type Item = M;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<M>> {
+        let Some((message, bytes)) = ready!(self.messages.poll_recv(context)) else {
+            return Poll::Ready(None);
+        };
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        Poll::Ready(Some(message))
+    }
+}

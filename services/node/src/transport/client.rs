@@ -1,0 +1,147 @@
+//! A stream to a peer: connect, call, read until it ends.
+
+use std::{io, sync::Arc, time::Duration};
+
+use beringia_item::Region;
+use beringia_proto::v1::{FromSource, replication_client::ReplicationClient};
+use beringia_replication::{DialId, Event, LinkEvent, message::ToSource};
+use futures_util::StreamExt;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use prost::Message;
+use tokio::time::timeout;
+use tonic::{
+    Streaming,
+    codec::CompressionEncoding,
+    transport::{Channel, Endpoint},
+};
+use tower::service_fn;
+
+use crate::{
+    BoxedIo, Connector,
+    driver::{Driver, Wire},
+    traffic::Tap,
+    wire::{MESSAGE_BYTES_MAX, from_source, to_source},
+};
+
+/// Bytes that a peer may send ahead on a stream: what a window of unacknowledged writes takes, so that distance does not slow it.
+pub(super) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+/// How long what was sent last may take to leave, after the stream was given up.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// Opens the stream and reads it until it ends.
+pub(crate) async fn dial(
+    driver: Arc<Driver>,
+    link: DialId,
+    region: Region,
+    connector: Connector,
+    wire: Wire<ToSource>,
+) {
+    let Wire { waiting, hung_up } = wire;
+    let closed = |reason: String| Event::Dialled(link, LinkEvent::Closed(reason));
+    let limit = driver.tuning.connect_timeout;
+    let channel = tokio::select! {
+        biased;
+        () = hung_up.cancelled() => return,
+        channel = timeout(limit, connect(&driver, connector)) => channel,
+    };
+    let channel = match channel {
+        Ok(Ok(channel)) => channel,
+        Ok(Err(error)) => return driver.dispatch(closed(format!("cannot connect to {region}: {}", causes(&error)))),
+        Err(_) => return driver.dispatch(closed(format!("cannot connect to {region} within {limit:?}"))),
+    };
+    driver.dispatch(Event::Dialled(link, LinkEvent::Opened));
+
+    let tap = Tap::default();
+    tap.belongs_to(&region, &driver.meter);
+    let sent = tap.clone();
+    let outgoing = waiting.map(move |message| {
+        let message = to_source(message);
+        sent.sent(message.encoded_len());
+        message
+    });
+    let mut client = ReplicationClient::new(channel)
+        .send_compressed(CompressionEncoding::Zstd)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let call = tokio::select! {
+        biased;
+        () = hung_up.cancelled() => return,
+        call = timeout(limit, client.replicate(outgoing)) => call,
+    };
+    let mut incoming = match call {
+        Ok(Ok(response)) => response.into_inner(),
+        Ok(Err(status)) => return driver.dispatch(closed(format!("{region}: {}", words(&status)))),
+        Err(_) => return driver.dispatch(closed(format!("{region} did not answer within {limit:?}"))),
+    };
+    tokio::select! {
+        biased;
+        () = hung_up.cancelled() => {}
+        () = read(&driver, link, &mut incoming, &tap) => {}
+    }
+    // The goodbye may still be on its way out. What comes in is not read any more.
+    let _ = timeout(LINGER, async { while let Ok(Some(_)) = incoming.message().await {} }).await;
+}
+
+async fn read(driver: &Arc<Driver>, link: DialId, incoming: &mut Streaming<FromSource>, tap: &Tap) {
+    loop {
+        let reason = match incoming.message().await {
+            Ok(Some(message)) => {
+                tap.received(message.encoded_len());
+                match from_source(message) {
+                    Ok(message) => driver.dispatch(Event::Dialled(link, LinkEvent::Message(message))),
+                    Err(unreadable) => return driver.refuse_source(link, unreadable.to_string()),
+                }
+                continue;
+            }
+            Ok(None) => "the peer ended the stream".to_owned(),
+            Err(status) => words(&status),
+        };
+        return driver.dispatch(Event::Dialled(link, LinkEvent::Closed(reason)));
+    }
+}
+
+async fn connect(driver: &Driver, connector: Connector) -> Result<Channel, tonic::transport::Error> {
+    let tuning = &driver.tuning;
+    let endpoint = Endpoint::from_static("http://replication.beringia")
+        .executor(driver.scope.clone())
+        .connect_timeout(tuning.connect_timeout)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(STREAM_WINDOW_BYTES)
+        .http2_keep_alive_interval(tuning.keepalive_interval)
+        .keep_alive_timeout(tuning.keepalive_timeout)
+        .keep_alive_while_idle(true);
+    let connector = service_fn(move |_: Uri| {
+        let connecting = connector();
+        async move { Ok::<_, io::Error>(TokioIo::<BoxedIo>::new(connecting.await?)) }
+    });
+    endpoint.connect_with_connector(connector).await
+}
+
+/// A status as a sentence, without what it says of gRPC.
+pub(super) fn words(status: &tonic::Status) -> String {
+    let message = match std::error::Error::source(status) {
+        Some(source) => causes(source),
+        None => status.message().to_owned(),
+    };
+    if message.is_empty() {
+        format!("the stream broke: {}", status.code())
+    } else {
+        message
+    }
+}
+
+/// An error with what caused it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = error.source();
+    }
+    words
+}

@@ -1,0 +1,170 @@
+//! Streams from peers: every connection is a task of the region, so that a region that is killed is really gone.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use beringia_proto::v1::{
+    FromReceiver, FromSource,
+    replication_server::{Replication, ReplicationServer},
+};
+use beringia_replication::{AcceptId, Event, LinkEvent, message::ToSource};
+use futures_util::{Stream, StreamExt};
+use hyper::server::conn::http2;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use prost::Message;
+use tokio::{sync::Semaphore, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming, codec::CompressionEncoding};
+
+use super::client::{STREAM_WINDOW_BYTES, words};
+use crate::{
+    BoxedIo, Incoming,
+    driver::Driver,
+    traffic::Tap,
+    wire::{MESSAGE_BYTES_MAX, from_receiver, to_receiver},
+};
+
+/// Connections at once. The others wait to be accepted.
+const CONNECTIONS_MAX: usize = 128;
+/// Streams of one connection at once. A peer uses one.
+const STREAMS_MAX: u32 = 4;
+/// How long a connection may be open without a stream.
+const STREAMLESS_MAX: Duration = Duration::from_secs(10);
+/// After a failed accept (no file descriptors, for instance) there is a pause, so that the loop does not spin.
+const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
+
+/// Accepts connections until there are no more to come.
+pub(crate) async fn serve(driver: Arc<Driver>, mut incoming: Incoming) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // A semaphore that is never closed always gives a place in the end.
+        let place = Arc::clone(&places).acquire_owned().await;
+        match incoming.next().await {
+            None => return,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "cannot accept a replication connection");
+                sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
+            }
+            Some(Ok(connection)) => {
+                let driver = Arc::clone(&driver);
+                driver.scope.clone().spawn(async move {
+                    serve_connection(&driver, connection).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+}
+
+async fn serve_connection(driver: &Arc<Driver>, connection: BoxedIo) {
+    let tuning = &driver.tuning;
+    let used = Arc::new(AtomicBool::new(false));
+    let source = Source {
+        driver: Arc::clone(driver),
+        used: Arc::clone(&used),
+    };
+    let service = ReplicationServer::new(source)
+        .send_compressed(CompressionEncoding::Zstd)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    // No `Date` header: it would bring the system's clock into the bytes that a simulation compares.
+    let serving = http2::Builder::new(driver.scope.clone())
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(STREAM_WINDOW_BYTES)
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(tuning.keepalive_interval)
+        .keep_alive_timeout(tuning.keepalive_timeout)
+        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service));
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut serving => ended,
+        () = sleep(STREAMLESS_MAX) => {
+            if !used.load(Ordering::Relaxed) {
+                return;
+            }
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a replication connection ended");
+    }
+}
+
+/// The gRPC service: hands streams to the driver.
+struct Source {
+    driver: Arc<Driver>,
+    used: Arc<AtomicBool>,
+}
+
+#[tonic::async_trait]
+impl Replication for Source {
+    type ReplicateStream = Pin<Box<dyn Stream<Item = Result<FromSource, Status>> + Send>>;
+
+    async fn replicate(
+        &self,
+        request: Request<Streaming<FromReceiver>>,
+    ) -> Result<Response<Self::ReplicateStream>, Status> {
+        self.used.store(true, Ordering::Relaxed);
+        let (link, wire) = self.driver.accept();
+        let tap = Tap::default();
+        let sent = tap.clone();
+        let outgoing = wire.waiting.map(move |message| {
+            let message = to_receiver(message);
+            sent.sent(message.encoded_len());
+            Ok(message)
+        });
+        let driver = Arc::clone(&self.driver);
+        self.driver
+            .scope
+            .spawn(read(driver, link, request.into_inner(), wire.hung_up, tap));
+        Ok(Response::new(Box::pin(outgoing)))
+    }
+}
+
+async fn read(
+    driver: Arc<Driver>,
+    link: AcceptId,
+    mut incoming: Streaming<FromReceiver>,
+    hung_up: CancellationToken,
+    tap: Tap,
+) {
+    loop {
+        let message = tokio::select! {
+            biased;
+            () = hung_up.cancelled() => return,
+            message = incoming.message() => message,
+        };
+        let reason = match message {
+            Ok(Some(message)) => {
+                let bytes = message.encoded_len();
+                match from_receiver(message) {
+                    Ok(message) => {
+                        if let ToSource::Hello(hello) = &message {
+                            tap.belongs_to(&hello.region, &driver.meter);
+                        }
+                        tap.received(bytes);
+                        driver.dispatch(Event::Accepted(link, LinkEvent::Message(message)));
+                    }
+                    Err(unreadable) => return driver.refuse_receiver(link, unreadable.to_string()),
+                }
+                continue;
+            }
+            Ok(None) => "the peer ended the stream".to_owned(),
+            Err(status) => words(&status),
+        };
+        return driver.dispatch(Event::Accepted(link, LinkEvent::Closed(reason)));
+    }
+}

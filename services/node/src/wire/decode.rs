@@ -1,0 +1,338 @@
+//! From protobuf to the state machine's messages, with everything checked that the types do not say.
+
+use beringia_clock::HybridTime;
+use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of};
+use beringia_proto::v1;
+use beringia_replication::message::{
+    Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Subscription, TableVectors, ToReceiver, ToSource,
+};
+use bytes::Bytes;
+
+use super::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, SEQUENCE_MAX, UNIT_MAX, Unreadable};
+
+type Result<T> = std::result::Result<T, Unreadable>;
+
+fn unreadable<T>(what: impl Into<String>) -> Result<T> {
+    Err(Unreadable(what.into()))
+}
+
+/// A receiver's message.
+pub(crate) fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
+    use v1::from_receiver::Kind;
+    Ok(match message.kind {
+        Some(Kind::Hello(hello)) => ToSource::Hello(decode_hello(&hello)?),
+        Some(Kind::Subscribe(subscribe)) => ToSource::Subscribe(decode_subscription(subscribe)?),
+        Some(Kind::Acknowledge(acknowledge)) => ToSource::Acknowledge(decode_acknowledgement(acknowledge)?),
+        Some(Kind::Request(request)) => ToSource::Request(decode_request(request)?),
+        Some(Kind::Goodbye(goodbye)) => ToSource::Goodbye(decode_goodbye(&goodbye)),
+        None => return unreadable("it is of no kind that this version knows"),
+    })
+}
+
+/// A source's message.
+pub(crate) fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
+    use v1::from_source::Kind;
+    Ok(match message.kind {
+        Some(Kind::Hello(hello)) => ToReceiver::Hello(decode_hello(&hello)?),
+        Some(Kind::Batch(batch)) => ToReceiver::Batch(decode_batch(batch)?),
+        Some(Kind::Refusal(refusal)) => ToReceiver::Refusal(decode_refusal(refusal)?),
+        Some(Kind::Vectors(vectors)) => ToReceiver::Vectors(decode_tables(vectors.tables)?),
+        Some(Kind::Reply(reply)) => ToReceiver::Reply(decode_reply(reply)?),
+        Some(Kind::Goodbye(goodbye)) => ToReceiver::Goodbye(decode_goodbye(&goodbye)),
+        None => return unreadable("it is of no kind that this version knows"),
+    })
+}
+
+fn decode_hello(hello: &v1::Hello) -> Result<Hello> {
+    let Ok(incarnation) = <[u8; 16]>::try_from(hello.incarnation.as_ref()) else {
+        return unreadable("an incarnation has 16 bytes");
+    };
+    Ok(Hello {
+        protocol: hello.protocol,
+        region: decode_region(&hello.region)?,
+        peer: if hello.peer.is_empty() {
+            None
+        } else {
+            Some(decode_region(&hello.peer)?)
+        },
+        incarnation: u128::from_be_bytes(incarnation),
+        wall_clock_ms: hello.wall_clock_ms,
+    })
+}
+
+/// Somebody else's words, shortened, since they end up in status and log.
+fn decode_goodbye(goodbye: &v1::Goodbye) -> Goodbye {
+    const CHARACTERS_MAX: usize = 500;
+    let reason = goodbye
+        .reason
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(CHARACTERS_MAX)
+        .collect();
+    Goodbye {
+        reason,
+        permanent: goodbye.permanent,
+    }
+}
+
+fn decode_subscription(subscribe: v1::Subscribe) -> Result<Subscription> {
+    Ok(Subscription {
+        generation: subscribe.generation,
+        tables: decode_tables(subscribe.tables)?,
+        origins: subscribe
+            .origins
+            .iter()
+            .map(|origin| decode_region(origin))
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn decode_acknowledgement(acknowledge: v1::Acknowledge) -> Result<Acknowledgement> {
+    Ok(Acknowledgement {
+        batch: acknowledge.batch,
+        tables: decode_tables(acknowledge.tables)?,
+    })
+}
+
+fn decode_refusal(refusal: v1::Refusal) -> Result<BelowFloor> {
+    let part = |part: v1::TableOrigin| Ok((decode_table(&part.table)?, decode_region(&part.origin)?));
+    Ok(BelowFloor {
+        generation: refusal.generation,
+        parts: refusal.below_floor.into_iter().map(part).collect::<Result<_>>()?,
+    })
+}
+
+fn decode_region(name: &str) -> Result<Region> {
+    Region::new(name).map_err(|error| Unreadable(error.to_string()))
+}
+
+fn decode_table(bytes: &Bytes) -> Result<TableId> {
+    match <[u8; 16]>::try_from(bytes.as_ref()) {
+        Ok(bytes) => Ok(TableId(u128::from_be_bytes(bytes))),
+        Err(_) => unreadable("a table id has 16 bytes"),
+    }
+}
+
+fn decode_key(bytes: Bytes) -> Result<KeyBytes> {
+    // Two bytes of hash come first.
+    if (2..=KEY_BYTES_MAX).contains(&bytes.len()) {
+        Ok(KeyBytes(bytes))
+    } else {
+        unreadable(format!("a key of {} bytes", bytes.len()))
+    }
+}
+
+fn decode_sequence(sequence: u64) -> Result<u64> {
+    if sequence <= SEQUENCE_MAX {
+        Ok(sequence)
+    } else {
+        unreadable(format!("the sequence {sequence}"))
+    }
+}
+
+fn decode_range(range: u32) -> Result<u16> {
+    match u16::try_from(range) {
+        Ok(range) if range < RANGES => Ok(range),
+        _ => unreadable(format!("the range {range}")),
+    }
+}
+
+fn decode_tables(tables: Vec<v1::TableVector>) -> Result<TableVectors> {
+    tables
+        .into_iter()
+        .map(|entry| {
+            Ok((
+                decode_table(&entry.table)?,
+                decode_vector(entry.vector.unwrap_or_default())?,
+            ))
+        })
+        .collect()
+}
+
+fn decode_vector(vector: v1::Vector) -> Result<VersionVector> {
+    let entry = |entry: v1::VectorEntry| Ok((decode_region(&entry.region)?, decode_sequence(entry.sequence)?));
+    vector.entries.into_iter().map(entry).collect()
+}
+
+fn decode_request(request: v1::Request) -> Result<Request> {
+    use v1::request::Kind;
+    let question = match request.kind {
+        Some(Kind::Digest(v1::DigestRequest {})) => Question::Digest,
+        Some(Kind::Keys(keys)) => Question::Keys {
+            range: decode_range(keys.range)?,
+            after: keys.after.map(decode_key).transpose()?,
+        },
+        Some(Kind::Rows(rows)) => Question::Rows {
+            keys: rows.keys.into_iter().map(decode_key).collect::<Result<_>>()?,
+        },
+        None => return unreadable("a request for nothing"),
+    };
+    Ok(Request {
+        id: request.id,
+        table: decode_table(&request.table)?,
+        question,
+    })
+}
+
+fn decode_reply(reply: v1::Reply) -> Result<Reply> {
+    use v1::reply::Kind;
+    let answer = match reply.kind {
+        Some(Kind::Digest(digest)) => Answer::Digest(decode_digest(digest)?),
+        Some(Kind::Keys(keys)) => Answer::Keys(decode_keys(keys)?),
+        Some(Kind::Rows(rows)) => Answer::Rows(RowPage {
+            answered: usize::try_from(rows.answered).unwrap_or(usize::MAX),
+            mutations: Decoder::new(rows.mutations.unwrap_or_default())?.mutations()?,
+        }),
+        Some(Kind::Unavailable(reason)) => Answer::Unavailable(
+            decode_goodbye(&v1::Goodbye {
+                reason,
+                permanent: false,
+            })
+            .reason,
+        ),
+        None => return unreadable("a reply without an answer"),
+    };
+    Ok(Reply { id: reply.id, answer })
+}
+
+fn decode_digest(digest: v1::Digest) -> Result<Digest> {
+    if digest.ranges.len() != usize::from(RANGES) {
+        return unreadable(format!("a digest of {} ranges", digest.ranges.len()));
+    }
+    let range = |range: &v1::RangeDigest| match <[u8; 16]>::try_from(range.sum.as_ref()) {
+        Ok(sum) => Ok((u128::from_be_bytes(sum), range.items)),
+        Err(_) => unreadable("a digest has 16 bytes"),
+    };
+    Ok(Digest {
+        vector: decode_vector(digest.vector.unwrap_or_default())?,
+        ranges: digest.ranges.iter().map(range).collect::<Result<_>>()?,
+    })
+}
+
+fn decode_keys(keys: v1::Keys) -> Result<KeyPage> {
+    let regions = decode_regions(&keys.regions)?;
+    let row = |row: v1::KeyVersion| {
+        let version = Version {
+            time: HybridTime::from_u64(row.time),
+            origin: pick(&regions, row.origin, "region")?.clone(),
+            sequence: decode_sequence(row.sequence)?,
+        };
+        Ok((decode_key(row.key)?, version))
+    };
+    Ok(KeyPage {
+        rows: keys.rows.into_iter().map(row).collect::<Result<_>>()?,
+        last: keys.last,
+    })
+}
+
+fn decode_regions(names: &[String]) -> Result<Vec<Region>> {
+    names.iter().map(|name| decode_region(name)).collect()
+}
+
+fn decode_batch(batch: v1::Batch) -> Result<Batch> {
+    let decoder = Decoder::new(batch.mutations.unwrap_or_default())?;
+    let progress = |progress: v1::Progress| {
+        Ok((
+            *pick(&decoder.tables, progress.table, "table")?,
+            pick(&decoder.regions, progress.origin, "region")?.clone(),
+            decode_sequence(progress.sequence)?,
+        ))
+    };
+    Ok(Batch {
+        number: batch.number,
+        generation: batch.generation,
+        progress: batch.progress.into_iter().map(progress).collect::<Result<_>>()?,
+        mutations: decoder.mutations()?,
+    })
+}
+
+fn pick<'a, T>(from: &'a [T], index: u32, what: &str) -> Result<&'a T> {
+    let found = usize::try_from(index).ok().and_then(|index| from.get(index));
+    found.ok_or_else(|| Unreadable(format!("{what} {index} of {}", from.len())))
+}
+
+/// What mutations refer to, decoded.
+struct Decoder {
+    regions: Vec<Region>,
+    tables: Vec<TableId>,
+    vectors: Vec<VersionVector>,
+    mutations: Vec<v1::Mutation>,
+}
+
+impl Decoder {
+    fn new(message: v1::Mutations) -> Result<Self> {
+        let regions = decode_regions(&message.regions)?;
+        let tables = message.tables.iter().map(decode_table).collect::<Result<_>>()?;
+        let vector = |vector: &v1::IndexedVector| {
+            if vector.regions.len() != vector.sequences.len() {
+                return unreadable("a vector with regions and sequences that do not match");
+            }
+            let entries = vector.regions.iter().zip(&vector.sequences);
+            entries
+                .map(|(region, sequence)| Ok((pick(&regions, *region, "region")?.clone(), decode_sequence(*sequence)?)))
+                .collect()
+        };
+        let vectors = message.vectors.iter().map(vector).collect::<Result<_>>()?;
+        Ok(Self {
+            tables,
+            vectors,
+            mutations: message.mutations,
+            regions,
+        })
+    }
+
+    fn mutations(self) -> Result<Vec<Mutation>> {
+        let Self {
+            regions,
+            tables,
+            vectors,
+            mutations,
+        } = self;
+        let decode = |mutation: v1::Mutation| {
+            let sequence = decode_sequence(mutation.sequence)?;
+            let cause = match v1::Cause::try_from(mutation.cause) {
+                Ok(v1::Cause::Client) => Cause::Client,
+                Ok(v1::Cause::TimeToLive) => Cause::TimeToLive,
+                Err(_) => return unreadable(format!("the cause {}", mutation.cause)),
+            };
+            if mutation
+                .image
+                .as_ref()
+                .is_some_and(|image| image.len() > IMAGE_BYTES_MAX)
+            {
+                return unreadable("an image above the greatest size of an item");
+            }
+            let key = decode_key(mutation.key)?;
+            debug_assert!(range_of(&key) < RANGES, "two bytes of hash come first");
+            Ok(Mutation {
+                table: *pick(&tables, mutation.table, "table")?,
+                key,
+                version: Version {
+                    time: HybridTime::from_u64(mutation.time),
+                    origin: pick(&regions, mutation.origin, "region")?.clone(),
+                    sequence,
+                },
+                vector: pick(&vectors, mutation.vector, "vector")?.clone(),
+                image: mutation.image,
+                cause,
+                unit: decode_unit(sequence, mutation.unit_before, mutation.unit_after)?,
+            })
+        };
+        mutations.into_iter().map(decode).collect()
+    }
+}
+
+fn decode_unit(sequence: u64, before: u32, after: u32) -> Result<Unit> {
+    if before.saturating_add(after) >= UNIT_MAX {
+        return unreadable(format!("a unit of more than {UNIT_MAX} writes"));
+    }
+    let first = sequence.checked_sub(u64::from(before));
+    let last = sequence
+        .checked_add(u64::from(after))
+        .filter(|last| *last <= SEQUENCE_MAX);
+    match (first, last) {
+        (Some(first), Some(last)) => Ok(Unit { first, last }),
+        _ => unreadable("a unit beyond all sequences"),
+    }
+}

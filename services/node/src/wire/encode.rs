@@ -1,0 +1,298 @@
+//! From the state machine's messages to protobuf.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Cause, Mutation, Region, TableId, Version, VersionVector};
+use beringia_proto::v1;
+use beringia_replication::message::{
+    Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Subscription, TableVectors, ToReceiver, ToSource,
+};
+use bytes::Bytes;
+
+/// A receiver's message.
+pub(crate) fn to_source(message: ToSource) -> v1::FromReceiver {
+    use v1::from_receiver::Kind;
+    let kind = match message {
+        ToSource::Hello(hello) => Kind::Hello(encode_hello(&hello)),
+        ToSource::Subscribe(subscription) => Kind::Subscribe(encode_subscription(&subscription)),
+        ToSource::Acknowledge(acknowledgement) => Kind::Acknowledge(encode_acknowledgement(&acknowledgement)),
+        ToSource::Request(request) => Kind::Request(encode_request(request)),
+        ToSource::Goodbye(goodbye) => Kind::Goodbye(encode_goodbye(goodbye)),
+    };
+    v1::FromReceiver { kind: Some(kind) }
+}
+
+/// A source's message.
+pub(crate) fn to_receiver(message: ToReceiver) -> v1::FromSource {
+    use v1::from_source::Kind;
+    let kind = match message {
+        ToReceiver::Hello(hello) => Kind::Hello(encode_hello(&hello)),
+        ToReceiver::Batch(batch) => Kind::Batch(encode_batch(batch)),
+        ToReceiver::Refusal(refusal) => Kind::Refusal(encode_refusal(&refusal)),
+        ToReceiver::Vectors(vectors) => Kind::Vectors(v1::Vectors {
+            tables: encode_tables(&vectors),
+        }),
+        ToReceiver::Reply(reply) => Kind::Reply(encode_reply(reply)),
+        ToReceiver::Goodbye(goodbye) => Kind::Goodbye(encode_goodbye(goodbye)),
+    };
+    v1::FromSource { kind: Some(kind) }
+}
+
+fn encode_hello(hello: &Hello) -> v1::Hello {
+    v1::Hello {
+        protocol: hello.protocol,
+        region: hello.region.to_string(),
+        peer: hello.peer.as_ref().map(Region::to_string).unwrap_or_default(),
+        incarnation: Bytes::copy_from_slice(&hello.incarnation.to_be_bytes()),
+        wall_clock_ms: hello.wall_clock_ms,
+    }
+}
+
+fn encode_goodbye(goodbye: Goodbye) -> v1::Goodbye {
+    v1::Goodbye {
+        reason: goodbye.reason,
+        permanent: goodbye.permanent,
+    }
+}
+
+fn encode_subscription(subscription: &Subscription) -> v1::Subscribe {
+    v1::Subscribe {
+        generation: subscription.generation,
+        tables: encode_tables(&subscription.tables),
+        origins: subscription.origins.iter().map(Region::to_string).collect(),
+    }
+}
+
+fn encode_acknowledgement(acknowledgement: &Acknowledgement) -> v1::Acknowledge {
+    v1::Acknowledge {
+        batch: acknowledgement.batch,
+        tables: encode_tables(&acknowledgement.tables),
+    }
+}
+
+fn encode_refusal(refusal: &BelowFloor) -> v1::Refusal {
+    let part = |(table, origin): &(TableId, Region)| v1::TableOrigin {
+        table: encode_table(*table),
+        origin: origin.to_string(),
+    };
+    v1::Refusal {
+        generation: refusal.generation,
+        below_floor: refusal.parts.iter().map(part).collect(),
+    }
+}
+
+fn encode_table(table: TableId) -> Bytes {
+    Bytes::copy_from_slice(&table.0.to_be_bytes())
+}
+
+fn encode_tables(vectors: &TableVectors) -> Vec<v1::TableVector> {
+    let table = |(table, vector): (&TableId, &VersionVector)| v1::TableVector {
+        table: encode_table(*table),
+        vector: Some(encode_vector(vector)),
+    };
+    vectors.iter().map(table).collect()
+}
+
+fn encode_vector(vector: &VersionVector) -> v1::Vector {
+    let entry = |(region, sequence): (&Region, u64)| v1::VectorEntry {
+        region: region.to_string(),
+        sequence,
+    };
+    v1::Vector {
+        entries: vector.iter().map(entry).collect(),
+    }
+}
+
+fn encode_request(request: Request) -> v1::Request {
+    use v1::request::Kind;
+    let kind = match request.question {
+        Question::Digest => Kind::Digest(v1::DigestRequest {}),
+        Question::Keys { range, after } => Kind::Keys(v1::KeysRequest {
+            range: u32::from(range),
+            after: after.map(|key| key.0),
+        }),
+        Question::Rows { keys } => Kind::Rows(v1::RowsRequest {
+            keys: keys.into_iter().map(|key| key.0).collect(),
+        }),
+    };
+    v1::Request {
+        id: request.id,
+        table: encode_table(request.table),
+        kind: Some(kind),
+    }
+}
+
+fn encode_reply(reply: Reply) -> v1::Reply {
+    use v1::reply::Kind;
+    let kind = match reply.answer {
+        Answer::Digest(digest) => Kind::Digest(encode_digest(&digest)),
+        Answer::Keys(page) => Kind::Keys(encode_keys(page)),
+        Answer::Rows(page) => Kind::Rows(encode_rows(page)),
+        Answer::Unavailable(reason) => Kind::Unavailable(reason),
+    };
+    v1::Reply {
+        id: reply.id,
+        kind: Some(kind),
+    }
+}
+
+fn encode_digest(digest: &Digest) -> v1::Digest {
+    let range = |(sum, items): &(u128, u64)| v1::RangeDigest {
+        sum: Bytes::copy_from_slice(&sum.to_be_bytes()),
+        items: *items,
+    };
+    v1::Digest {
+        vector: Some(encode_vector(&digest.vector)),
+        ranges: digest.ranges.iter().map(range).collect(),
+    }
+}
+
+fn encode_keys(page: KeyPage) -> v1::Keys {
+    let mut names = Names::default();
+    let rows = page.rows.into_iter().map(|(key, version)| {
+        let Version { time, origin, sequence } = version;
+        v1::KeyVersion {
+            key: key.0,
+            time: time.as_u64(),
+            origin: names.of(&origin),
+            sequence,
+        }
+    });
+    v1::Keys {
+        rows: rows.collect(),
+        regions: names.in_order(),
+        last: page.last,
+    }
+}
+
+fn encode_rows(page: RowPage) -> v1::Rows {
+    let answered = u32::try_from(page.answered).unwrap_or(u32::MAX);
+    let mut encoder = MutationEncoder::default();
+    let mutations = page
+        .mutations
+        .into_iter()
+        .map(|mutation| encoder.encode(mutation))
+        .collect();
+    v1::Rows {
+        answered,
+        mutations: Some(encoder.finish(mutations)),
+    }
+}
+
+fn encode_batch(batch: Batch) -> v1::Batch {
+    let mut encoder = MutationEncoder::default();
+    let mutations = batch
+        .mutations
+        .into_iter()
+        .map(|mutation| encoder.encode(mutation))
+        .collect();
+    let progress = batch
+        .progress
+        .into_iter()
+        .map(|(table, origin, sequence)| v1::Progress {
+            table: encoder.table(table),
+            origin: encoder.regions.of(&origin),
+            sequence,
+        });
+    let progress = progress.collect();
+    v1::Batch {
+        number: batch.number,
+        generation: batch.generation,
+        mutations: Some(encoder.finish(mutations)),
+        progress,
+    }
+}
+
+/// Names by the order of their first use.
+#[derive(Debug, Default)]
+struct Names {
+    indexes: BTreeMap<Region, u32>,
+    names: Vec<String>,
+}
+
+impl Names {
+    fn of(&mut self, region: &Region) -> u32 {
+        if let Some(index) = self.indexes.get(region) {
+            return *index;
+        }
+        let index = index_of(self.names.len());
+        self.indexes.insert(region.clone(), index);
+        self.names.push(region.to_string());
+        index
+    }
+
+    fn in_order(self) -> Vec<String> {
+        self.names
+    }
+}
+
+/// A message is bounded far below as many names.
+fn index_of(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Refers to what repeats by index.
+#[derive(Debug, Default)]
+struct MutationEncoder {
+    regions: Names,
+    tables: Vec<TableId>,
+    vectors: Vec<v1::IndexedVector>,
+    last_vector: Option<VersionVector>,
+}
+
+impl MutationEncoder {
+    fn encode(&mut self, mutation: Mutation) -> v1::Mutation {
+        let version = &mutation.version;
+        v1::Mutation {
+            table: self.table(mutation.table),
+            key: mutation.key.0,
+            time: version.time.as_u64(),
+            origin: self.regions.of(&version.origin),
+            sequence: version.sequence,
+            vector: self.vector(mutation.vector),
+            image: mutation.image,
+            cause: match mutation.cause {
+                Cause::Client => v1::Cause::Client,
+                Cause::TimeToLive => v1::Cause::TimeToLive,
+            }
+            .into(),
+            unit_before: u32::try_from(version.sequence.saturating_sub(mutation.unit.first)).unwrap_or(u32::MAX),
+            unit_after: u32::try_from(mutation.unit.last.saturating_sub(version.sequence)).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn table(&mut self, table: TableId) -> u32 {
+        let index = self
+            .tables
+            .iter()
+            .rposition(|known| *known == table)
+            .unwrap_or_else(|| {
+                self.tables.push(table);
+                self.tables.len() - 1
+            });
+        index_of(index)
+    }
+
+    /// Neighbours in a log have mostly the same vector, so only the last one is looked at.
+    fn vector(&mut self, vector: VersionVector) -> u32 {
+        if self.last_vector.as_ref() != Some(&vector) {
+            let (regions, sequences) = vector
+                .iter()
+                .map(|(region, sequence)| (self.regions.of(region), sequence))
+                .unzip();
+            self.vectors.push(v1::IndexedVector { regions, sequences });
+            self.last_vector = Some(vector);
+        }
+        index_of(self.vectors.len().saturating_sub(1))
+    }
+
+    fn finish(self, mutations: Vec<v1::Mutation>) -> v1::Mutations {
+        v1::Mutations {
+            regions: self.regions.in_order(),
+            tables: self.tables.into_iter().map(encode_table).collect(),
+            vectors: self.vectors,
+            mutations,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Messages survive the way, and garbage does not.
