@@ -1,3 +1,82 @@
-//! The `beringia` command.
+//! The `beringia` command: starts regions, and watches and steers them while they run.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod control;
+mod convergence;
+mod explanation;
+mod failure;
+mod host;
+mod journal;
+mod logging;
+mod output;
+mod presentation;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    arguments::{Arguments, Command},
+    failure::Failure,
+};
+
+/// More workers than this only spread the memory: each region commits on one thread of its own.
+const WORKERS_MAX: usize = 8;
+/// Long reads of all regions at once; further ones wait.
+const BLOCKING_THREADS_MAX: usize = 32;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::OutputClosed) {
+                output::note(&format!("error: {failure}"));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    logging::start(&arguments.log)?;
+    let format = arguments.format;
+    match arguments.command {
+        Command::Up(up) => serve(host::up(&up, format)),
+        Command::Region(region) => serve(host::region(&region, format)),
+        Command::Status(status) => ask(commands::status::run(&status, format)),
+        Command::Net(net) => ask(commands::net::run(net, format)),
+        Command::RegionFail(fail) => ask(commands::recovery::fail(&fail, format)),
+        Command::RegionRecover(recover) => ask(commands::recovery::recover(&recover, format)),
+        Command::Converge(converge) => ask(commands::converge::run(&converge, format)),
+        Command::Conflicts(conflicts) => ask(commands::conflicts::run(&conflicts, format)),
+        Command::Explain(explain) => ask(commands::explain::run(&explain, format)),
+    }
+}
+
+/// Runs a command that only talks to control services.
+fn ask(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+    runtime.block_on(command)
+}
+
+/// Runs regions until a signal ends them.
+fn serve(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let workers = std::thread::available_parallelism()
+        .map_or(2, std::num::NonZero::get)
+        .clamp(2, WORKERS_MAX);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(command);
+    // Whatever is still under way was given its time by the shutdown, or is not to be waited for.
+    runtime.shutdown_background();
+    result
+}

@@ -1,4 +1,15 @@
 //! What the SQLite store promises, as seen through the `Store` trait.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod convergence;
+mod crash;
+mod definitions;
+mod files;
+mod forgetting;
+mod log;
+mod model;
+mod replication;
+mod scrub;
 mod support;
 mod writes;

@@ -9,8 +9,8 @@ use beringia_item::{
 };
 use beringia_store::{
     Applied, Aspect, Change, CommitError, Core, Database, Edit, Effect, Execution, GlobalIndex, ItemWrite, LocalIndex,
-    LogFilter, LogPosition, MemoryDisk, Options, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch,
-    RemoteKind, Replica, ReplicaStatus, SqliteStore, Store, Throughput,
+    LogFilter, MemoryDisk, Options, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind,
+    Replica, ReplicaStatus, SqliteStore, Store, Throughput,
 };
 
 /// The wall clock's reading at the start of a test, ms.
@@ -147,25 +147,34 @@ pub(crate) async fn create_table(store: &SqliteStore, indexed: bool) {
 
 /// The table with an active replica in each of the regions, all knowing of it, nothing in it.
 pub(crate) async fn create_global_table(sites: &[&Site], indexed: bool) {
-    let first = sites[0];
+    let (first, others) = sites.split_first().unwrap();
     create_table(&first.store, indexed).await;
-    let replicas = sites
-        .iter()
-        .map(|site| set_replica(TABLE, site.store.region().as_str(), ReplicaStatus::Active));
-    edit(&first.store, replicas.collect()).await;
-    for site in &sites[1..] {
-        ship(first, site, TableId::CATALOG).await;
-        // An empty copy, so that the table counts as joined.
-        let progress = vec![(TABLE, first.store.region().clone(), 0)];
-        site.store
-            .apply(RemoteBatch {
-                progress,
-                kind: RemoteKind::Copy,
-                ..RemoteBatch::default()
-            })
-            .await
-            .unwrap();
+    for other in others {
+        add_replica(first, other).await;
     }
+    // Those that came earlier hear of those that came later.
+    for other in others {
+        ship(first, other, TableId::CATALOG).await;
+    }
+}
+
+/// A replica of the table in `to`, by a copy that found nothing.
+pub(crate) async fn add_replica(from: &Site, to: &Site) {
+    edit(
+        &from.store,
+        vec![set_replica(TABLE, to.store.region().as_str(), ReplicaStatus::Active)],
+    )
+    .await;
+    ship(from, to, TableId::CATALOG).await;
+    let progress = vec![(TABLE, from.store.region().clone(), 0)];
+    to.store
+        .apply(RemoteBatch {
+            progress,
+            kind: RemoteKind::Copy,
+            ..RemoteBatch::default()
+        })
+        .await
+        .unwrap();
 }
 
 /// Brings everything of one table that `from` has and `to` lacks, relayed writes too, to `to`.
@@ -175,6 +184,35 @@ pub(crate) async fn ship(from: &Site, to: &Site, table: TableId) -> Applied {
         .apply(RemoteBatch {
             mutations,
             ..RemoteBatch::default()
+        })
+        .await
+        .unwrap()
+}
+
+/// Copies a table row by row, tombstones too, with the vector that `from` had at the start.
+pub(crate) async fn copy(from: &Site, to: &Site, table: TableId) -> Applied {
+    let vector = from.store.vectors().remove(&table).unwrap();
+    let mut mutations = Vec::new();
+    for range in 0..beringia_item::RANGES {
+        let mut after = None;
+        loop {
+            let rows = from.store.raw_rows(table, range, after, 3).await.unwrap();
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key.clone());
+            let keys = rows.into_iter().map(|row| row.key).collect();
+            mutations.extend(from.store.mutations_of(table, keys).await.unwrap());
+        }
+    }
+    let progress = vector
+        .iter()
+        .map(|(origin, sequence)| (table, origin.clone(), sequence))
+        .collect();
+    to.store
+        .apply(RemoteBatch {
+            mutations,
+            progress,
+            kind: RemoteKind::Copy,
+            ..Default::default()
         })
         .await
         .unwrap()
@@ -361,5 +399,3 @@ pub(crate) fn all_of(origin: &Region) -> LogFilter {
         tables: BTreeMap::from([(TABLE, VersionVector::default())]),
     }
 }
-
-pub(crate) const BEGIN: LogPosition = LogPosition(1);

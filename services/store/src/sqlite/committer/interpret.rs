@@ -1,6 +1,6 @@
 //! What definitions mean: tables and indexes come and go as their aspects do, whoever wrote them.
 
-use beringia_item::{KeySchema, Mutation, TableId, decode_item};
+use beringia_item::{KeyBytes, KeySchema, TableId, decode_item};
 
 use super::Group;
 use crate::{
@@ -14,16 +14,16 @@ use crate::{
 };
 
 impl Group<'_> {
-    /// Takes in what applied mutations of the catalog say now.
-    pub(super) fn reinterpret<'m>(&mut self, mutations: impl Iterator<Item = &'m Mutation>) -> Result<()> {
+    /// Takes in what the rows of definitions among these say now.
+    pub(super) fn reinterpret<'k>(&mut self, rows: impl Iterator<Item = (TableId, &'k KeyBytes)>) -> Result<()> {
         let mut affected = Vec::new();
-        for mutation in mutations {
-            let Some(home) = Home::of(mutation.table) else { continue };
-            let Some((id, name)) = aspects::parse_key(&mutation.key).filter(|(id, _)| Home::of(*id).is_none()) else {
-                tracing::warn!(key = ?mutation.key, "a definition has an aspect that this version does not know");
+        for (table, key) in rows {
+            let Some(home) = Home::of(table) else { continue };
+            let Some((id, name)) = aspects::parse_key(key).filter(|(id, _)| Home::of(*id).is_none()) else {
+                tracing::warn!(?key, "a definition has an aspect that this version does not know");
                 continue;
             };
-            let aspect = self.standing_aspect(mutation)?.filter(|aspect| aspect.name() == name);
+            let aspect = self.standing_aspect(table, key)?.filter(|aspect| aspect.name() == name);
             let definition = self.state.definitions.entry(id).or_default();
             match aspect {
                 Some(aspect) => drop(definition.home_mut(home).insert(name, aspect)),
@@ -39,9 +39,9 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// The aspect that stands under a mutation's key, which need not be the mutation's.
-    fn standing_aspect(&self, mutation: &Mutation) -> Result<Option<Aspect>> {
-        let row_key = self.table(mutation.table)?.row_key(&mutation.key);
+    /// The aspect that stands under a key.
+    fn standing_aspect(&self, table: TableId, key: &KeyBytes) -> Result<Option<Aspect>> {
+        let row_key = self.table(table)?.row_key(key);
         let Some(row) = ItemRow::find(self.connection, &row_key)? else {
             return Ok(None);
         };

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use beringia_clock::{ClockError, HybridClock, HybridTime};
-use beringia_item::{Item, Mutation, TableId, decode_item};
+use beringia_item::{Item, KeyBytes, Mutation, TableId, Version, decode_item};
 
 use super::{
     Group,
@@ -52,10 +52,16 @@ impl Group<'_> {
         for incoming in &incoming {
             self.apply_one(incoming, batch.kind, &mut applied)?;
             if Home::of(incoming.mutation.table).is_some() {
-                redefined.push(incoming.mutation);
+                redefined.push((incoming.mutation.table, &incoming.mutation.key));
             }
             if incoming.mutation.unit.last == incoming.mutation.version.sequence {
                 self.reinterpret(redefined.drain(..))?;
+            }
+        }
+        if batch.kind == RemoteKind::Copy {
+            for (table, key, version) in &batch.obsolete {
+                self.remove_obsolete(*table, key, version)?;
+                redefined.push((*table, key));
             }
         }
         self.reinterpret(redefined.drain(..))?;
@@ -281,7 +287,26 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Takes in what the batch says beyond its mutations.
+    /// Removes a row that a copy's source deleted and forgot, where it still has the version that the source knew of. Its record in
+    /// the log goes when the log is trimmed, if it is not below the trimmed part already.
+    fn remove_obsolete(&mut self, id: TableId, key: &KeyBytes, version: &Version) -> Result<()> {
+        let Some(table) = self.state.tables.get(&id).filter(|_| id != TableId::LOCAL) else {
+            return Ok(());
+        };
+        let row_key = table.row_key(key);
+        let Some(row) = ItemRow::find(self.connection, &row_key)? else {
+            return Ok(());
+        };
+        if row.version(self.state.regions.names())? == *version {
+            self.remove_row(id, key, &row_key, &row)?;
+            if row.position <= self.state.log.trimmed {
+                records::delete_record(self.connection, row.position)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the batch says beyond its rows.
     fn advance(&mut self, batch: &RemoteBatch) -> Result<()> {
         for (id, region, sequence) in &batch.progress {
             if *id == TableId::LOCAL || !self.state.tables.contains_key(id) {

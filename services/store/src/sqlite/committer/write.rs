@@ -9,7 +9,7 @@ use crate::{
     StoreError,
     sqlite::{
         fail::{Fail, Result},
-        layout::{RegionNumber, item_hash},
+        layout::{RegionNames, RegionNumber, item_hash},
         records::{self, ItemRow, NewRecord},
         state::TableState,
     },
@@ -64,20 +64,40 @@ impl Group<'_> {
             Some(_) => row.update(connection, new.row_key)?,
             None => row.insert(connection, new.row_key)?,
         }
-        if let Some(current) = new.current.filter(|current| current.live()) {
-            let version = current.version(state.regions.names())?;
-            table
-                .range_mut(range_of(new.key))
-                .remove(item_hash(&new.key.0, &version), current.size);
+        let names = state.regions.names();
+        if let Some(current) = new.current {
+            count_out(table, new.key, current, names)?;
         }
         if row.live() {
-            let version = row.version(state.regions.names())?;
+            let version = row.version(names)?;
             table
                 .range_mut(range_of(new.key))
                 .add(item_hash(&new.key.0, &version), row.size);
         }
-        move_entries(connection, table, new)
+        let after = new.after.map(|(item, _)| item);
+        move_entries(connection, table, new.key, (new.before, new.current), after)
     }
+
+    /// Removes an item's row without a tombstone: digest and index entries are as if it had never been.
+    pub(super) fn remove_row(&mut self, id: TableId, key: &KeyBytes, row_key: &[u8], row: &ItemRow) -> Result<()> {
+        let Self { connection, state, .. } = self;
+        let table = state
+            .tables
+            .get_mut(&id)
+            .ok_or(Fail::Command(StoreError::UnknownTable(id)))?;
+        ItemRow::delete(connection, row_key)?;
+        count_out(table, key, row, state.regions.names())?;
+        move_entries(connection, table, key, (None, Some(row)), None)
+    }
+}
+
+/// Takes what stands out of its range's digest, where it is live.
+fn count_out(table: &mut TableState, key: &KeyBytes, row: &ItemRow, names: &RegionNames) -> Result<()> {
+    if row.live() {
+        let hash = item_hash(&key.0, &row.version(names)?);
+        table.range_mut(range_of(key)).remove(hash, row.size);
+    }
+    Ok(())
 }
 
 /// The size of a live item as its row holds it: never 0, which marks a tombstone.
@@ -85,24 +105,31 @@ pub(super) fn live_size(item: &Item) -> u64 {
     (item_size(item) as u64).max(1)
 }
 
-/// Brings the index entries of an item from the version before to the new one.
-fn move_entries(connection: &Connection, table: &TableState, new: &NewVersion<'_>) -> Result<()> {
+/// Brings the index entries of an item from what stands to what comes. `standing` is the item, where somebody decoded it already,
+/// and its row.
+fn move_entries(
+    connection: &Connection,
+    table: &TableState,
+    key: &KeyBytes,
+    standing: (Option<&Item>, Option<&ItemRow>),
+    after: Option<&Item>,
+) -> Result<()> {
     if table.indexes.is_empty() {
         return Ok(());
     }
     let decoded;
-    let before = match (new.before, new.current) {
+    let before = match standing {
         (Some(before), _) => Some(before),
-        (None, Some(current)) if current.live() => {
+        (None, Some(row)) if row.live() => {
             // An image that is gone or damaged leaves its entries behind; verification removes them.
-            decoded = records::image(connection, current)?.and_then(|image| decode_item(&image).ok());
+            decoded = records::image(connection, row)?.and_then(|image| decode_item(&image).ok());
             decoded.as_ref()
         }
         _ => None,
     };
     for index in &table.indexes {
-        let old = before.and_then(|item| index.entry(item, new.key));
-        let now = new.after.and_then(|(item, _)| index.entry(item, new.key));
+        let old = before.and_then(|item| index.entry(item, key));
+        let now = after.and_then(|item| index.entry(item, key));
         if old == now {
             continue;
         }

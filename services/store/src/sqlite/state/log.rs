@@ -23,6 +23,8 @@ pub(in crate::sqlite) struct Log {
     pub(in crate::sqlite) trimmed: u64,
     /// The last note of the wall clock: position and ms.
     moment: Option<(u64, u64)>,
+    /// The last group that appended: position and ms. Position 0 where there was none since the start.
+    appended: (u64, u64),
 }
 
 impl Log {
@@ -31,6 +33,7 @@ impl Log {
             last,
             trimmed,
             moment: None,
+            appended: (0, 0),
         }
     }
 
@@ -80,16 +83,23 @@ impl Log {
         Ok(position)
     }
 
-    /// Notes, about once a minute and at the end of a group, how far the log had grown.
+    /// Notes, about once a minute and at the end of a group, how far the log had grown, and before a pause how far until then.
     pub(in crate::sqlite) fn note_moment(&mut self, connection: &Connection, now_ms: u64) -> Result<()> {
-        let due = self
-            .moment
-            .is_none_or(|(position, ms)| position < self.last && now_ms.abs_diff(ms) >= MOMENT_EVERY_MS);
-        if due && self.last > 0 {
-            connection
-                .prepare_cached("INSERT OR REPLACE INTO moment (pos, ms) VALUES (?1, ?2)")?
-                .execute((sql(self.last), sql(now_ms)))?;
-            self.moment = Some((self.last, now_ms));
+        let noted = self.moment.map_or(0, |(position, _)| position);
+        if self.last == self.appended.0 {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.appended, (self.last, now_ms));
+        let due = self.moment.is_none_or(|(_, ms)| now_ms.abs_diff(ms) >= MOMENT_EVERY_MS);
+        if due {
+            for (position, ms) in [before, self.appended] {
+                if position > noted {
+                    connection
+                        .prepare_cached("INSERT OR REPLACE INTO moment (pos, ms) VALUES (?1, ?2)")?
+                        .execute((sql(position), sql(ms)))?;
+                }
+            }
+            self.moment = Some(self.appended);
         }
         Ok(())
     }

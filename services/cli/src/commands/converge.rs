@@ -1,0 +1,200 @@
+//! `converge`: waits until all regions hold the same.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use beringia_proto::v1::{ControlDigestsRequest, RegionDigests};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{
+    arguments::ConvergeArguments,
+    control::fleet::Fleet,
+    convergence::{self, CATALOG_NAME, Comparison, TableComparison},
+    failure::Failure,
+    output::{self, Format},
+};
+
+/// The pause between two looks. A look costs each region a read of its stored digests.
+const PAUSE: Duration = Duration::from_millis(25);
+
+#[derive(Serialize)]
+struct ConvergedJson<'a> {
+    converged: bool,
+    elapsed_ms: u64,
+    digest: &'a str,
+    /// Tables in which recomputing the digests found damage; only with `--verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<&'a [MendedJson]>,
+}
+
+#[derive(Serialize)]
+struct DivergentJson<'a> {
+    converged: bool,
+    elapsed_ms: u64,
+    divergent: Vec<&'a TableComparison>,
+    /// Control services that did not answer at last.
+    silent: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<&'a [MendedJson]>,
+}
+
+/// Ranges of a table in one region whose stored digest did not agree with the rows.
+#[derive(Debug, Serialize)]
+struct MendedJson {
+    region: String,
+    table: String,
+    ranges: Vec<u32>,
+}
+
+/// Prints one JSON object in either format, since a drill reads it; with `--format text` standard error names what differs.
+pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let fleet = Fleet::connect(&arguments.control).await?;
+    let unwatched = fleet.not_hosted();
+    if !unwatched.is_empty() {
+        return Err(Failure::wrong(format!(
+            "nothing given with --control hosts {}: convergence can only be seen where all regions are asked",
+            unwatched.join(", ")
+        )));
+    }
+    let progress = progress_bar();
+    let mended = if arguments.verify {
+        let verification = verify(&fleet, &progress);
+        Some(match arguments.timeout.filter(|timeout| !timeout.is_zero()) {
+            None => verification.await?,
+            Some(timeout) => tokio::time::timeout(timeout, verification).await.map_err(|_| {
+                Failure::NotSo(format!(
+                    "the digests were not recomputed within {:.1} s",
+                    timeout.as_secs_f64()
+                ))
+            })??,
+        })
+    } else {
+        None
+    };
+    loop {
+        let look = look(&fleet).await;
+        let elapsed = begun.elapsed();
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let out_of_time = arguments.timeout.is_some_and(|timeout| elapsed >= timeout);
+        match look {
+            Ok((comparison, silent)) if silent.is_empty() && comparison.converged() => {
+                progress.finish_and_clear();
+                let mended = mended.as_deref();
+                return output::json(&ConvergedJson {
+                    converged: true,
+                    elapsed_ms,
+                    digest: &comparison.digest,
+                    mended,
+                });
+            }
+            Ok((comparison, silent)) if out_of_time => {
+                progress.finish_and_clear();
+                let divergent: Vec<_> = comparison.divergent().collect();
+                output::json(&DivergentJson {
+                    converged: false,
+                    elapsed_ms,
+                    divergent,
+                    silent: &silent,
+                    mended: mended.as_deref(),
+                })?;
+                return Err(Failure::NotSo(explanation(&comparison, &silent, elapsed, format)));
+            }
+            // Without a limit nobody would learn that the process is gone for good.
+            Err(failure) if out_of_time || arguments.timeout.is_none() => return Err(failure),
+            Ok((comparison, silent)) => progress.set_message(summary(&comparison, &silent)),
+            Err(failure) => progress.set_message(failure.to_string()),
+        }
+        progress.tick();
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Compares all regions as they are now; also gives the control services that did not answer.
+async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), Failure> {
+    let request = ControlDigestsRequest {
+        verify: false,
+        ranges: true,
+    };
+    let answers = fleet
+        .ask(|mut client| async move { client.digests(request).await })
+        .await?;
+    let regions: Vec<RegionDigests> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
+    Ok((convergence::compare(&fleet.topology(), &regions), answers.silent))
+}
+
+/// Has every region recompute its digests.
+async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<MendedJson>, Failure> {
+    progress.set_message("recomputing digests");
+    progress.tick();
+    let request = ControlDigestsRequest {
+        verify: true,
+        ranges: false,
+    };
+    let answers = fleet
+        .ask(|mut client| async move { client.digests(request).await })
+        .await?;
+    let mut mended = Vec::new();
+    for region in answers.replies.into_iter().flat_map(|reply| reply.regions) {
+        for table in region.tables.into_iter().filter(|table| !table.mended.is_empty()) {
+            let name = if table.table.is_empty() {
+                CATALOG_NAME.to_owned()
+            } else {
+                table.table
+            };
+            mended.push(MendedJson {
+                region: region.region.clone(),
+                table: name,
+                ranges: table.mended,
+            });
+        }
+    }
+    Ok(mended)
+}
+
+/// One line that is shown while waiting.
+fn summary(comparison: &Comparison, silent: &[String]) -> String {
+    let mut parts: Vec<String> = comparison
+        .divergent()
+        .map(|table| match table.divergent_ranges.len() {
+            0 => format!("{}: {}", table.table, table.reasons.first().map_or("", String::as_str)),
+            1 => format!("{}: 1 range differs", table.table),
+            ranges => format!("{}: {ranges} ranges differ", table.table),
+        })
+        .collect();
+    parts.extend(silent.iter().map(|address| format!("{address} does not answer")));
+    parts.join("; ")
+}
+
+/// Why it is not so, for standard error. In JSON the details are on standard output already.
+fn explanation(comparison: &Comparison, silent: &[String], elapsed: Duration, format: Format) -> String {
+    let mut text = format!("not converged after {:.1} s", elapsed.as_secs_f64());
+    if format == Format::Json {
+        return text;
+    }
+    for table in comparison.divergent() {
+        text.push_str(&format!("\n  {}: {}", table.table, table.reasons.join("; ")));
+        if !table.divergent_ranges.is_empty() {
+            text.push_str(&format!(
+                "\n    divergent ranges: {}",
+                convergence::spans(&table.divergent_ranges)
+            ));
+        }
+    }
+    for address in silent {
+        text.push_str(&format!("\n  {address} does not answer"));
+    }
+    text
+}
+
+/// Progress on standard error, where that is a terminal.
+fn progress_bar() -> ProgressBar {
+    if std::io::stderr().is_terminal() {
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::new_spinner().with_style(style)
+    } else {
+        ProgressBar::hidden()
+    }
+}

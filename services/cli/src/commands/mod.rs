@@ -1,0 +1,8 @@
+//! The commands, one file per family.
+
+pub(crate) mod conflicts;
+pub(crate) mod converge;
+pub(crate) mod explain;
+pub(crate) mod net;
+pub(crate) mod recovery;
+pub(crate) mod status;

@@ -1,0 +1,367 @@
+//! `status`: how far each region is behind each other, and which tables differ.
+
+use std::collections::BTreeMap;
+
+use beringia_proto::v1::{
+    ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, JoinReport, LinkReport, PeerReport, RegionReport,
+};
+use serde::Serialize;
+
+use crate::{
+    arguments::StatusArguments,
+    control::fleet::Fleet,
+    convergence::{self, Comparison, TableComparison},
+    failure::Failure,
+    output::{self, Format},
+};
+
+/// Everything that `status` says.
+#[derive(Debug, Serialize)]
+struct StatusJson {
+    /// Whether all replicas of all tables are equal.
+    converged: bool,
+    regions: Vec<RegionJson>,
+    pairs: Vec<PairJson>,
+    tables: Vec<TableComparison>,
+    joins: Vec<JoinJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct RegionJson {
+    name: String,
+    /// `running`, `down`, or `unknown` where no control service hosts it.
+    state: &'static str,
+}
+
+/// The way of one region's writes to another.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct PairJson {
+    from: String,
+    to: String,
+    /// Age of the oldest write that `to` has not acknowledged; null where `from` cannot be asked.
+    lag_ms: Option<u64>,
+    /// How many writes have arrived since the start of `to`, and how long they took from commit at `from` to commit at `to`; null
+    /// before the first.
+    arrival_count: Option<u64>,
+    arrival_p50_ms: Option<u64>,
+    arrival_p99_ms: Option<u64>,
+    arrival_p999_ms: Option<u64>,
+    arrival_max_ms: Option<u64>,
+    /// Null until `to` has said what it holds.
+    backlog_mutations: Option<u64>,
+    backlog_bytes: Option<u64>,
+    /// `open`, `cut`, `reset`; null where no model of the link is (regions in processes of their own).
+    link: Option<String>,
+    /// `connected`, `connecting`, `down`, `refused`; null where neither side can be asked.
+    connection: Option<String>,
+    /// What went wrong last.
+    error: Option<String>,
+    /// Set while the writes are held back because the clock of `from` is too far ahead.
+    quarantine_ahead_ms: Option<u64>,
+    quarantine_limit_ms: Option<u64>,
+    /// The region that passes the writes on while `to` cannot reach `from`.
+    relayed_through: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct JoinJson {
+    region: String,
+    table: String,
+    source: Option<String>,
+    stage: String,
+    ranges_done: u32,
+    rows: u64,
+}
+
+/// Prints one JSON object, or three tables.
+pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), Failure> {
+    let fleet = Fleet::connect(&arguments.control).await?;
+    let topology = fleet.topology();
+    let replies = fleet
+        .ask(|mut client| async move { client.status(ControlStatusRequest {}).await })
+        .await?
+        .replies;
+    let request = ControlDigestsRequest {
+        verify: false,
+        ranges: true,
+    };
+    let digests = fleet
+        .ask(|mut client| async move { client.digests(request).await })
+        .await?
+        .replies;
+    let digests: Vec<_> = digests.into_iter().flat_map(|reply| reply.regions).collect();
+    let comparison = convergence::compare(&topology, &digests);
+    let status = StatusJson::of(&topology, &replies, comparison);
+    match format {
+        Format::Json => output::json(&status),
+        Format::Text => status.print(),
+    }
+}
+
+impl StatusJson {
+    fn of(topology: &[String], replies: &[ControlStatusReply], comparison: Comparison) -> Self {
+        let reports: BTreeMap<&str, &RegionReport> = replies
+            .iter()
+            .flat_map(|reply| &reply.regions)
+            .map(|region| (region.name.as_str(), region))
+            .collect();
+        let links: Vec<&LinkReport> = replies.iter().flat_map(|reply| &reply.links).collect();
+        let state = |name: &str| match reports.get(name) {
+            None => "unknown",
+            Some(report) if report.running => "running",
+            Some(_) => "down",
+        };
+        let mut pairs = Vec::new();
+        for from in topology {
+            for to in topology.iter().filter(|to| *to != from) {
+                let link = links.iter().find(|link| link.from == *from && link.to == *to).copied();
+                pairs.push(PairJson::of(
+                    from,
+                    to,
+                    peer_of(&reports, from, to),
+                    peer_of(&reports, to, from),
+                    link,
+                ));
+            }
+        }
+        Self {
+            converged: comparison.converged(),
+            regions: topology
+                .iter()
+                .map(|name| RegionJson {
+                    name: name.clone(),
+                    state: state(name),
+                })
+                .collect(),
+            pairs,
+            joins: reports
+                .values()
+                .flat_map(|report| report.joins.iter().map(|join| JoinJson::of(&report.name, join)))
+                .collect(),
+            tables: comparison.tables,
+        }
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        output::table(
+            ["REGION", "STATE"],
+            self.regions
+                .iter()
+                .map(|region| [region.name.clone(), region.state.to_owned()]),
+        )?;
+        output::line("")?;
+        output::table(
+            [
+                "FROM",
+                "TO",
+                "LAG",
+                "P50",
+                "P99",
+                "BACKLOG",
+                "BYTES",
+                "LINK",
+                "CONNECTION",
+                "",
+            ],
+            self.pairs.iter().map(PairJson::row),
+        )?;
+        output::line("")?;
+        output::table(
+            ["TABLE", "REPLICAS", "DIVERGENT RANGES", ""],
+            self.tables.iter().map(table_row),
+        )?;
+        if !self.joins.is_empty() {
+            output::line("")?;
+            output::table(
+                ["FILLING", "OF TABLE", "FROM", "STAGE", "RANGES", "ROWS"],
+                self.joins.iter().map(JoinJson::row),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What `region` says about `peer`.
+fn peer_of<'a>(reports: &BTreeMap<&str, &'a RegionReport>, region: &str, peer: &str) -> Option<&'a PeerReport> {
+    reports.get(region)?.peers.iter().find(|report| report.peer == peer)
+}
+
+impl PairJson {
+    /// `sender` is what `from` says about `to`, `receiver` what `to` says about `from`.
+    fn of(
+        from: &str,
+        to: &str,
+        sender: Option<&PeerReport>,
+        receiver: Option<&PeerReport>,
+        link: Option<&LinkReport>,
+    ) -> Self {
+        let connection = receiver.map(|r| &r.receiving).or_else(|| sender.map(|s| &s.sending));
+        let error = if connection.is_some_and(|connection| connection == "connected") {
+            None
+        } else {
+            receiver
+                .or(sender)
+                .map(|report| report.error.clone())
+                .filter(|error| !error.is_empty())
+        };
+        let arrivals = receiver.and_then(|r| r.arrivals);
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            lag_ms: sender.map(|s| s.lag_ms),
+            arrival_count: arrivals.map(|a| a.count),
+            arrival_p50_ms: arrivals.map(|a| a.p50_ms),
+            arrival_p99_ms: arrivals.map(|a| a.p99_ms),
+            arrival_p999_ms: arrivals.map(|a| a.p999_ms),
+            arrival_max_ms: arrivals.map(|a| a.max_ms),
+            backlog_mutations: sender.and_then(|s| s.backlog_mutations),
+            backlog_bytes: sender.and_then(|s| s.backlog_bytes),
+            link: link.map(|link| link.state.clone()),
+            connection: connection.cloned(),
+            error,
+            quarantine_ahead_ms: receiver.and_then(|r| r.quarantine_ahead_ms),
+            quarantine_limit_ms: receiver.and_then(|r| r.quarantine_limit_ms),
+            relayed_through: receiver
+                .map(|r| r.relayed_through.clone())
+                .filter(|region| !region.is_empty()),
+        }
+    }
+
+    fn row(&self) -> [String; 10] {
+        let ms = |value: Option<u64>| value.map_or_else(dash, |ms| format!("{ms} ms"));
+        let number = |value: Option<u64>| value.map_or_else(dash, |number| number.to_string());
+        let mut notes = Vec::new();
+        if let (Some(ahead), Some(limit)) = (self.quarantine_ahead_ms, self.quarantine_limit_ms) {
+            notes.push(format!(
+                "held back: its clock is {ahead} ms ahead, {limit} ms are allowed"
+            ));
+        }
+        if let Some(relay) = &self.relayed_through {
+            notes.push(format!("through {relay}"));
+        }
+        notes.extend(self.error.clone());
+        [
+            self.from.clone(),
+            self.to.clone(),
+            ms(self.lag_ms),
+            ms(self.arrival_p50_ms),
+            ms(self.arrival_p99_ms),
+            number(self.backlog_mutations),
+            number(self.backlog_bytes),
+            self.link.clone().unwrap_or_else(dash),
+            self.connection.clone().unwrap_or_else(dash),
+            notes.join("; "),
+        ]
+    }
+}
+
+impl JoinJson {
+    fn of(region: &str, join: &JoinReport) -> Self {
+        let table = if join.table.is_empty() {
+            join.table_id.clone()
+        } else {
+            join.table.clone()
+        };
+        Self {
+            region: region.to_owned(),
+            table,
+            source: Some(join.source.clone()).filter(|source| !source.is_empty()),
+            stage: join.stage.clone(),
+            ranges_done: join.ranges_done,
+            rows: join.rows,
+        }
+    }
+
+    fn row(&self) -> [String; 6] {
+        [
+            self.region.clone(),
+            self.table.clone(),
+            self.source.clone().unwrap_or_else(dash),
+            self.stage.clone(),
+            format!("{} of 256", self.ranges_done),
+            self.rows.to_string(),
+        ]
+    }
+}
+
+fn table_row(table: &TableComparison) -> [String; 4] {
+    let ranges = if table.divergent_ranges.is_empty() {
+        "0".to_owned()
+    } else {
+        format!(
+            "{} ({})",
+            table.divergent_ranges.len(),
+            convergence::spans(&table.divergent_ranges)
+        )
+    };
+    [
+        table.table.clone(),
+        table.replicas.join(", "),
+        ranges,
+        table.reasons.join("; "),
+    ]
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_proto::v1::Arrivals;
+
+    use super::*;
+
+    fn peer(name: &str) -> PeerReport {
+        PeerReport {
+            peer: name.to_owned(),
+            sending: "connected".into(),
+            receiving: "connected".into(),
+            ..PeerReport::default()
+        }
+    }
+
+    #[test]
+    fn a_pair_takes_lag_and_backlog_from_the_sender_and_the_rest_from_the_receiver() {
+        let sender = PeerReport {
+            lag_ms: 40,
+            backlog_mutations: Some(3),
+            backlog_bytes: Some(900),
+            sending: "connecting".into(),
+            ..peer("b")
+        };
+        let receiver = PeerReport {
+            arrivals: Some(Arrivals {
+                p50_ms: 35,
+                ..Arrivals::default()
+            }),
+            receiving: "down".into(),
+            error: "cut off".into(),
+            ..peer("a")
+        };
+        let pair = PairJson::of("a", "b", Some(&sender), Some(&receiver), None);
+        assert_eq!(pair.lag_ms, Some(40));
+        assert_eq!((pair.backlog_mutations, pair.backlog_bytes), (Some(3), Some(900)));
+        assert_eq!(pair.arrival_p50_ms, Some(35));
+        assert_eq!(pair.connection.as_deref(), Some("down"));
+        assert_eq!(pair.error.as_deref(), Some("cut off"));
+    }
+
+    #[test]
+    fn an_old_error_of_a_connection_that_is_back_is_not_shown() {
+        let receiver = PeerReport {
+            error: "long ago".into(),
+            ..peer("a")
+        };
+        assert_eq!(PairJson::of("a", "b", None, Some(&receiver), None).error, None);
+    }
+
+    #[test]
+    fn a_region_that_cannot_be_asked_leaves_its_figures_open() {
+        let status = StatusJson::of(&["a".into(), "b".into()], &[], convergence::compare(&[], &[]));
+        assert_eq!(status.regions[0].state, "unknown");
+        assert_eq!(status.pairs.len(), 2);
+        assert_eq!(status.pairs[0].lag_ms, None);
+        assert_eq!(status.pairs[0].row()[2], "-");
+    }
+}

@@ -1,0 +1,241 @@
+//! The control services that a command talks to: one for `up`, several where regions are processes of their own.
+
+use std::{error::Error as _, time::Duration};
+
+use beringia_proto::v1::{ControlDescribeReply, ControlDescribeRequest, control_client::ControlClient};
+use futures_util::future::join_all;
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{arguments::ControlArguments, failure::Failure, output};
+
+/// The client of one control service.
+pub(crate) type Client = ControlClient<Channel>;
+
+/// The greatest answer that is read: images of conflicts can have 400 KB each.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// How long a control service may take to accept a connection, and to answer a keepalive.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// All control services that a command was given.
+pub(crate) struct Fleet {
+    members: Vec<Member>,
+}
+
+/// One control service.
+struct Member {
+    address: String,
+    client: Client,
+    /// What it said of itself; None where it has not answered yet.
+    description: Option<ControlDescribeReply>,
+}
+
+/// What the control services answered.
+pub(crate) struct Answers<T> {
+    /// One answer per service that gave one, in the order of the addresses.
+    pub(crate) replies: Vec<T>,
+    /// The addresses that did not answer.
+    pub(crate) silent: Vec<String>,
+}
+
+impl Fleet {
+    /// Asks every address what it hosts. Those that do not answer are noted on standard error and stay members, since they may
+    /// come back.
+    ///
+    /// # Errors
+    /// Where an address is none, speaks something else, or none answers.
+    pub(crate) async fn connect(arguments: &ControlArguments) -> Result<Self, Failure> {
+        let clients = arguments
+            .addresses
+            .iter()
+            .map(|address| client(address))
+            .collect::<Result<Vec<_>, _>>()?;
+        let descriptions = join_all(clients.iter().map(|(address, client)| {
+            let mut client = client.clone();
+            async move {
+                match client.describe(ControlDescribeRequest {}).await {
+                    Ok(reply) => Ok(Some(reply.into_inner())),
+                    Err(status) if is_silence(&status) => Ok(None),
+                    Err(status) => Err(no_control_service(address, &status)),
+                }
+            }
+        }))
+        .await;
+        let mut members = Vec::with_capacity(clients.len());
+        for ((address, client), description) in clients.into_iter().zip(descriptions) {
+            members.push(Member {
+                address,
+                client,
+                description: description?,
+            });
+        }
+        let silent = members
+            .iter()
+            .filter(|m| m.description.is_none())
+            .map(|m| m.address.as_str())
+            .collect::<Vec<_>>();
+        if silent.len() == members.len() {
+            return Err(nobody_answers(&silent));
+        }
+        for address in silent {
+            output::note(&format!(
+                "no control service answers at {address}: its regions are left out"
+            ));
+        }
+        Ok(Self { members })
+    }
+
+    /// Asks every control service the same. Those that do not answer are left out of the replies.
+    ///
+    /// # Errors
+    /// Where one refuses, or none answers.
+    pub(crate) async fn ask<T, Answer>(&self, call: impl Fn(Client) -> Answer) -> Result<Answers<T>, Failure>
+    where
+        Answer: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let results = join_all(self.members.iter().map(|member| call(member.client.clone()))).await;
+        let mut answers = Answers {
+            replies: Vec::new(),
+            silent: Vec::new(),
+        };
+        for (member, result) in self.members.iter().zip(results) {
+            match result {
+                Ok(reply) => answers.replies.push(reply.into_inner()),
+                Err(status) if is_silence(&status) => answers.silent.push(member.address.clone()),
+                Err(status) => return Err(status.into()),
+            }
+        }
+        if answers.replies.is_empty() {
+            let addresses: Vec<&str> = answers.silent.iter().map(String::as_str).collect();
+            return Err(nobody_answers(&addresses));
+        }
+        Ok(answers)
+    }
+
+    /// The control service of the process that hosts this region.
+    ///
+    /// # Errors
+    /// Where none does, naming the regions that there are.
+    pub(crate) fn hosting(&self, region: &str) -> Result<Client, Failure> {
+        self.members
+            .iter()
+            .find(|member| member.hosted().any(|name| name == region))
+            .map(|member| member.client.clone())
+            .ok_or_else(|| {
+                let known: Vec<&str> = self.members.iter().flat_map(Member::hosted).collect();
+                Failure::wrong(format!(
+                    "no region `{region}` at the control address: there are {}",
+                    known.join(", ")
+                ))
+            })
+    }
+
+    /// The control service of the process that models the links between its regions.
+    ///
+    /// # Errors
+    /// Where none does.
+    pub(crate) fn modelling_links(&self) -> Result<Client, Failure> {
+        self.members
+            .iter()
+            .find(|member| member.description.as_ref().is_some_and(|d| d.has_network))
+            .map(|member| member.client.clone())
+            .ok_or_else(|| {
+                Failure::wrong(
+                    "no network model here: these regions are processes of their own (`beringia region`), and the network \
+                     between them is the real one; `beringia up` has a model whose links can be changed",
+                )
+            })
+    }
+
+    /// All regions of the topology, in its order.
+    pub(crate) fn topology(&self) -> Vec<String> {
+        self.members
+            .iter()
+            .find_map(|m| m.description.as_ref())
+            .map(|d| d.topology.clone())
+            .unwrap_or_default()
+    }
+
+    /// The regions of the topology that no address given hosts; empty while an address has not answered, since it may host them.
+    pub(crate) fn not_hosted(&self) -> Vec<String> {
+        if self.members.iter().any(|m| m.description.is_none()) {
+            return Vec::new();
+        }
+        self.topology()
+            .into_iter()
+            .filter(|name| !self.members.iter().flat_map(Member::hosted).any(|h| h == name))
+            .collect()
+    }
+
+    /// Every member's client.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Client> {
+        self.members
+            .iter()
+            .filter(|m| m.description.is_some())
+            .map(|m| m.client.clone())
+    }
+}
+
+impl Member {
+    /// The names of the regions that it hosts.
+    fn hosted(&self) -> impl Iterator<Item = &str> {
+        self.description
+            .iter()
+            .flat_map(|d| d.hosted.iter().map(|h| h.name.as_str()))
+    }
+}
+
+/// A client of the control service at an address, which is not yet connected.
+fn client(address: &str) -> Result<(String, Client), Failure> {
+    let address = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    };
+    let endpoint = Endpoint::from_shared(address.clone())
+        .ok()
+        .filter(|endpoint| endpoint.uri().authority().is_some() && endpoint.uri().scheme_str() == Some("http"))
+        .ok_or_else(|| {
+            Failure::wrong(format!(
+                "`{address}` is no control address: expected one such as http://127.0.0.1:9090"
+            ))
+        })?;
+    let channel = endpoint
+        .tcp_nodelay(true)
+        .connect_timeout(PATIENCE)
+        .http2_keep_alive_interval(PATIENCE)
+        .keep_alive_timeout(PATIENCE)
+        .connect_lazy();
+    Ok((
+        address,
+        ControlClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES),
+    ))
+}
+
+/// Whether there was no answer, rather than a refusal.
+fn is_silence(status: &Status) -> bool {
+    // What a service says comes without a source; an error of the connection has one.
+    status.source().is_some()
+        || matches!(
+            status.code(),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+        )
+}
+
+/// Something else than a control service answered.
+fn no_control_service(address: &str, status: &Status) -> Failure {
+    Failure::wrong(format!(
+        "what listens at {address} is no beringia control service ({})",
+        status.message()
+    ))
+}
+
+/// Nothing listens.
+fn nobody_answers(addresses: &[&str]) -> Failure {
+    Failure::wrong(format!(
+        "no control service answers at {}: is `beringia up` running? If it uses another address, give it with --control",
+        addresses.join(", ")
+    ))
+}

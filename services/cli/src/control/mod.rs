@@ -1,0 +1,10 @@
+//! The control service: its server beside running regions, and the client that the commands use.
+
+pub(crate) mod fleet;
+pub(crate) mod server;
+
+mod digests;
+mod explain;
+mod journal;
+mod links;
+mod reports;

@@ -1,0 +1,156 @@
+//! Serves the control protocol for the regions of this process.
+
+use std::{pin::Pin, sync::Arc};
+
+use beringia_proto::v1::{
+    ControlConflict, ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply,
+    ControlDigestsRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
+    ControlFailRegionRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply,
+    ControlRecoverRegionRequest, ControlStatusReply, ControlStatusRequest, HostedRegion,
+    control_server::{Control, ControlServer},
+};
+use futures_util::Stream;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
+
+use super::{digests, explain, journal, links, reports};
+use crate::host::{Host, Hosted, RecoveryError};
+
+/// The control service of a host.
+struct Service {
+    host: Arc<Host>,
+}
+
+/// Serves until the task is aborted.
+pub(crate) fn start(listener: TcpListener, host: Arc<Host>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let server = Server::builder().add_service(ControlServer::new(Service { host }));
+        if let Err(error) = server.serve_with_incoming(incoming).await {
+            tracing::error!(%error, "the control service ended");
+        }
+    })
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Control for Service {
+    async fn describe(&self, _request: Request<ControlDescribeRequest>) -> Answer<ControlDescribeReply> {
+        let mut hosted = Vec::new();
+        for region in self.host.regions() {
+            hosted.push(HostedRegion {
+                name: region.name().to_string(),
+                running: region.store().await.is_some(),
+                dynamodb: region.dynamodb_url(),
+                replication: region.replication_url(),
+            });
+        }
+        Ok(Response::new(ControlDescribeReply {
+            topology: self.host.topology().iter().map(ToString::to_string).collect(),
+            hosted,
+            has_network: self.host.network().is_some(),
+        }))
+    }
+
+    async fn status(&self, _request: Request<ControlStatusRequest>) -> Answer<ControlStatusReply> {
+        let mut regions = Vec::new();
+        for region in self.host.regions() {
+            regions.push(reports::of(region).await);
+        }
+        Ok(Response::new(ControlStatusReply {
+            regions,
+            links: self.host.network().map(links::show).unwrap_or_default(),
+        }))
+    }
+
+    async fn digests(&self, request: Request<ControlDigestsRequest>) -> Answer<ControlDigestsReply> {
+        let request = request.into_inner();
+        // Side by side, so that the moments of the regions are close to each other.
+        let regions = self.host.regions().iter().map(|region| digests::of(region, request));
+        let regions = futures_util::future::try_join_all(regions).await?;
+        Ok(Response::new(ControlDigestsReply { regions }))
+    }
+
+    type ConflictsStream = Pin<Box<dyn Stream<Item = Result<ControlConflict, Status>> + Send>>;
+
+    async fn conflicts(&self, request: Request<ControlConflictsRequest>) -> Answer<Self::ConflictsStream> {
+        let request = request.into_inner();
+        Ok(Response::new(Box::pin(
+            journal::stream(self.host.clone(), request.table, request.follow).await?,
+        )))
+    }
+
+    async fn explain(&self, request: Request<ControlExplainRequest>) -> Answer<ControlExplainReply> {
+        let ControlExplainRequest { table, key_json } = request.into_inner();
+        let mut regions = Vec::new();
+        for region in self.host.regions() {
+            regions.push(explain::of(region, &table, &key_json).await?);
+        }
+        Ok(Response::new(ControlExplainReply { regions }))
+    }
+
+    async fn network(&self, request: Request<ControlNetworkRequest>) -> Answer<ControlNetworkReply> {
+        let network = self.host.network().ok_or_else(|| {
+            Status::failed_precondition(
+                "no network model here: this region is a process of its own and the network is the real one",
+            )
+        })?;
+        let action = request
+            .into_inner()
+            .action
+            .ok_or_else(|| Status::invalid_argument("no action"))?;
+        links::apply(network, action)?;
+        Ok(Response::new(ControlNetworkReply {
+            links: links::show(network),
+        }))
+    }
+
+    async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
+        self.recoverable(&request.into_inner().region)?
+            .fail()
+            .await
+            .map_err(refused)?;
+        Ok(Response::new(ControlFailRegionReply {}))
+    }
+
+    async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
+        self.recoverable(&request.into_inner().region)?
+            .recover()
+            .await
+            .map_err(refused)?;
+        Ok(Response::new(ControlRecoverRegionReply {}))
+    }
+}
+
+impl Service {
+    /// The region, where it can be failed and recovered from here.
+    fn recoverable(&self, name: &str) -> Result<&Hosted, Status> {
+        let known = || {
+            self.host
+                .regions()
+                .iter()
+                .map(|region| region.name().as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let region = self
+            .host
+            .region(name)
+            .ok_or_else(|| Status::not_found(format!("no region `{name}` here: there are {}", known())))?;
+        if self.host.network().is_none() {
+            return Err(Status::failed_precondition(format!(
+                "{name} is a process of its own: end that process (kill -9) and start it again"
+            )));
+        }
+        Ok(region)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn refused(error: RecoveryError) -> Status {
+    match error {
+        RecoveryError::Down(_) | RecoveryError::Running(_) => Status::failed_precondition(error.to_string()),
+        RecoveryError::Unrecoverable { .. } => Status::internal(error.to_string()),
+    }
+}

@@ -1,0 +1,55 @@
+//! How a command ends when it does not end well, and with which exit code.
+
+use std::{io, process::ExitCode};
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was asked about is not so: exit code 1.
+    #[error("{0}")]
+    NotSo(String),
+    /// Wrong input, or the command cannot start: exit code 2.
+    #[error("{0}")]
+    Wrong(String),
+    /// Nobody reads the output any more (`beringia conflicts | head`): not an error of ours, exit code 0.
+    #[error("the output was closed")]
+    OutputClosed,
+    /// A second signal while shutting down: exit code 130, as shells say it.
+    #[error("ended at once, before everything was shut down")]
+    Interrupted,
+}
+
+impl Failure {
+    /// Wrong input, said in a sentence.
+    pub(crate) fn wrong(message: impl Into<String>) -> Self {
+        Self::Wrong(message.into())
+    }
+
+    /// The exit code of the process.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NotSo(_) => ExitCode::from(1),
+            Self::Wrong(_) => ExitCode::from(2),
+            Self::OutputClosed => ExitCode::SUCCESS,
+            Self::Interrupted => ExitCode::from(130),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// For errors of writing to the output.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::OutputClosed
+        } else {
+            Self::Wrong(format!("cannot write the output: {error}"))
+        }
+    }
+}
+
+impl From<tonic::Status> for Failure {
+    /// For refusals of the control service; that it does not answer at all is said by `Fleet`.
+    fn from(status: tonic::Status) -> Self {
+        Self::Wrong(status.message().to_owned())
+    }
+}

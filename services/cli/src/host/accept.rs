@@ -1,0 +1,68 @@
+//! Accepting connections for a node: a listener as the stream of connections that it takes.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use beringia_network::Network;
+use beringia_node::{BoxedIo, Connector, Incoming};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The pause after a failure to accept, such as too many open files: the cause seldom goes at once.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The connections that a listener accepts, without any delay. The stream never ends; dropping it closes the listener.
+pub(crate) fn plain(listener: TcpListener) -> Incoming {
+    incoming(listener, |stream| {
+        stream.set_nodelay(true)?;
+        Ok(Box::new(stream))
+    })
+}
+
+/// The connections that a region accepts from its peers through the modelled links.
+pub(crate) fn shaped(listener: TcpListener, network: Network, region: String) -> Incoming {
+    incoming(listener, move |stream| Ok(Box::new(network.accept(stream, &region)?)))
+}
+
+fn incoming(
+    listener: TcpListener,
+    wrap: impl Fn(TcpStream) -> io::Result<BoxedIo> + Send + Sync + 'static,
+) -> Incoming {
+    let accepted = stream::unfold((listener, wrap), |(listener, wrap)| async move {
+        loop {
+            match listener.accept().await {
+                // A connection that is gone already is nobody's loss.
+                Ok((stream, _)) => {
+                    if let Ok(io) = wrap(stream) {
+                        return Some((Ok(io), (listener, wrap)));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    });
+    accepted.boxed()
+}
+
+/// Opens connections to a peer through the modelled links.
+pub(crate) fn through(network: Network, from: String, to: String, address: SocketAddr) -> Connector {
+    std::sync::Arc::new(move || {
+        let (network, from, to) = (network.clone(), from.clone(), to.clone());
+        async move { Ok(Box::new(network.connect(&from, &to, address).await?) as BoxedIo) }.boxed()
+    })
+}
+
+/// Opens connections to a peer at `host:port`; the name is resolved each time, since containers change addresses.
+pub(crate) fn direct(address: String) -> Connector {
+    std::sync::Arc::new(move || {
+        let address = address.clone();
+        async move {
+            let stream = TcpStream::connect(&address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as BoxedIo)
+        }
+        .boxed()
+    })
+}

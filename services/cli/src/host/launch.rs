@@ -1,0 +1,417 @@
+//! `up` and `region`: check everything, take every port, open every database, serve, say so, and end when told to.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use beringia_clock::{Randomness as _, SeededRandomness, SystemRandomness};
+use beringia_gateway::Regions;
+use beringia_item::Region;
+use beringia_network::{Direction, Network};
+use beringia_node::{Authentication, Connector, Peer};
+use beringia_regions::{Link, Topology};
+use beringia_store::{Database, MemoryDisk, SqliteStore, Store as _};
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+
+use super::{
+    Host, accept, credentials,
+    directory::{Created, DataDirectory},
+    ports,
+    ready::Ready,
+    region::{Blueprint, Hosted, Listeners},
+    shutdown::Signals,
+};
+use crate::{
+    arguments::{RegionArguments, ServeArguments, UpArguments},
+    control,
+    failure::Failure,
+    output::Format,
+};
+
+const DYNAMODB_PORT: &str = "--dynamodb-port";
+const REPLICATION_PORT: &str = "--replication-port";
+const CONTROL_PORT: &str = "--control-port";
+const ENDPOINT_PORT: &str = "--endpoint-port";
+/// The first ports of a topology whose regions are processes of their own.
+const FIRST_DYNAMODB_PORT: u16 = 8001;
+const FIRST_REPLICATION_PORT: u16 = 9001;
+const FIRST_CONTROL_PORT: u16 = 9090;
+
+/// Every port of a start, taken before anything is changed.
+struct Doors {
+    /// By the order of the regions.
+    regions: Vec<Listeners>,
+    control: TcpListener,
+    /// For all regions; None where there is but one.
+    endpoint: Option<TcpListener>,
+}
+
+/// What `up` and `region` prepare alike.
+struct Preparation {
+    topology: Topology,
+    regions: Vec<Region>,
+    authentication: Authentication,
+    directory: Option<DataDirectory>,
+    max_clock_offset_ms: u64,
+    gateways: Arc<Regions>,
+}
+
+/// Runs all regions of a topology until a signal ends it.
+pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Failure> {
+    let signals = Signals::new()?;
+    let preparation = Preparation::new(&arguments.serve)?;
+    let ip = arguments.serve.listen;
+    let control = ports::listen(ip, arguments.control_port, "the control service", CONTROL_PORT).await?;
+    let endpoint = ports::listen(
+        ip,
+        arguments.endpoint_port,
+        "the endpoint for all regions",
+        ENDPOINT_PORT,
+    )
+    .await?;
+    let mut listeners = Vec::new();
+    for (place, region) in preparation.regions.iter().enumerate() {
+        let port = ports::nth(arguments.dynamodb_port, place, DYNAMODB_PORT)?;
+        let dynamodb = ports::listen(ip, port, &format!("the DynamoDB endpoint of {region}"), DYNAMODB_PORT).await?;
+        let port = ports::nth(arguments.replication_port, place, REPLICATION_PORT)?;
+        let replication = ports::listen(ip, port, &format!("the replication of {region}"), REPLICATION_PORT).await?;
+        listeners.push(Listeners { dynamodb, replication });
+    }
+    let network = network(&preparation.topology)?;
+    let mut blueprints = Vec::new();
+    for region in &preparation.regions {
+        let mut peers = Vec::new();
+        for (peer, listeners) in preparation
+            .regions
+            .iter()
+            .zip(&listeners)
+            .filter(|(peer, _)| *peer != region)
+        {
+            let address = ports::reachable(ports::local(&listeners.replication)?);
+            let connector = accept::through(network.clone(), region.to_string(), peer.to_string(), address);
+            peers.push(Peer {
+                region: peer.clone(),
+                connector,
+            });
+        }
+        blueprints.push(preparation.blueprint(region, peers, Some(network.clone())));
+    }
+    let doors = Doors {
+        regions: listeners,
+        control,
+        endpoint: Some(endpoint),
+    };
+    preparation
+        .serve(blueprints, doors, Some(network), signals, format)
+        .await
+}
+
+/// Runs one region of a topology until a signal ends it.
+pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Result<(), Failure> {
+    let signals = Signals::new()?;
+    let preparation = Preparation::new(&arguments.serve)?;
+    let named = preparation
+        .regions
+        .iter()
+        .enumerate()
+        .find(|(_, region)| region.as_str() == arguments.name);
+    let Some((place, region)) = named.map(|(place, region)| (place, region.clone())) else {
+        let known: Vec<&str> = preparation.topology.names().collect();
+        return Err(Failure::wrong(format!(
+            "the topology has no region `{}`: there are {}",
+            arguments.name,
+            known.join(", ")
+        )));
+    };
+    let connectors = peer_connectors(&preparation.topology, &arguments.peers, &arguments.name)?;
+    let site = preparation.topology.region(&arguments.name);
+    let ip = arguments.serve.listen;
+    let choose = |flag: Option<u16>, of_file: Option<u16>, first, name| match flag.or(of_file) {
+        Some(port) => Ok(port),
+        None => ports::nth(first, place, name),
+    };
+    let port = choose(arguments.control_port, None, FIRST_CONTROL_PORT, CONTROL_PORT)?;
+    let control = ports::listen(ip, port, "the control service", CONTROL_PORT).await?;
+    let port = choose(
+        arguments.dynamodb_port,
+        site.and_then(|s| s.dynamodb_port),
+        FIRST_DYNAMODB_PORT,
+        DYNAMODB_PORT,
+    )?;
+    let dynamodb = ports::listen(ip, port, "the DynamoDB endpoint", DYNAMODB_PORT).await?;
+    let port = choose(
+        arguments.replication_port,
+        site.and_then(|s| s.replication_port),
+        FIRST_REPLICATION_PORT,
+        REPLICATION_PORT,
+    )?;
+    let replication = ports::listen(ip, port, "replication", REPLICATION_PORT).await?;
+    let peers = preparation
+        .regions
+        .iter()
+        .filter_map(|peer| {
+            Some(Peer {
+                region: peer.clone(),
+                connector: connectors.get(peer.as_str())?.clone(),
+            })
+        })
+        .collect();
+    let blueprints = vec![preparation.blueprint(&region, peers, None)];
+    let doors = Doors {
+        regions: vec![Listeners { dynamodb, replication }],
+        control,
+        endpoint: None,
+    };
+    preparation.serve(blueprints, doors, None, signals, format).await
+}
+
+impl Preparation {
+    /// Reads and checks everything that can be without changing anything.
+    fn new(arguments: &ServeArguments) -> Result<Self, Failure> {
+        let topology = match &arguments.topology {
+            None => Topology::three(),
+            Some(file) => Topology::load(file).map_err(|error| Failure::wrong(error.to_string()))?,
+        };
+        let regions = topology
+            .names()
+            .map(Region::new)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Failure::wrong(format!("{}: {error}", shown(arguments.topology.as_deref()))))?;
+        let authentication = credentials::authentication(arguments.credentials.as_deref(), &arguments.access_keys)?;
+        let directory = if arguments.ephemeral {
+            None
+        } else {
+            Some(DataDirectory::inspect(&arguments.data, &topology.identity())?)
+        };
+        Ok(Self {
+            topology,
+            regions,
+            authentication,
+            directory,
+            max_clock_offset_ms: arguments.max_clock_offset_ms,
+            gateways: Arc::new(Regions::new()),
+        })
+    }
+
+    fn blueprint(&self, region: &Region, peers: Vec<Peer>, network: Option<Network>) -> Blueprint {
+        Blueprint {
+            region: region.clone(),
+            database: match &self.directory {
+                None => Database::Memory(MemoryDisk::default()),
+                Some(directory) => Database::File(directory.database(region.as_str())),
+            },
+            identity: self.topology.identity(),
+            peers,
+            authentication: self.authentication.clone(),
+            max_clock_offset_ms: self.max_clock_offset_ms,
+            network,
+            gateways: self.gateways.clone(),
+        }
+    }
+
+    /// Opens the databases and serves until a signal. From here on something may be changed; what a start that fails has made is
+    /// taken back.
+    async fn serve(
+        self,
+        blueprints: Vec<Blueprint>,
+        doors: Doors,
+        network: Option<Network>,
+        mut signals: Signals,
+        format: Format,
+    ) -> Result<(), Failure> {
+        let mut created = match &self.directory {
+            None => Created::default(),
+            Some(directory) => directory.create()?,
+        };
+        let stores = open_all(&blueprints, &mut created).await?;
+        if let Some(directory) = &self.directory {
+            directory.mark(&mut created)?;
+        }
+        let mut regions = Vec::new();
+        for ((blueprint, store), listeners) in blueprints.into_iter().zip(stores).zip(doors.regions) {
+            regions.push(Hosted::prepared(blueprint, store, listeners)?);
+        }
+        let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
+        let ready = Ready::new(&regions, ports::url(&doors.control)?, endpoint, &self.authentication);
+        let host = Arc::new(Host::new(self.regions, regions, network, self.gateways));
+        if let Err(failure) = host.start(doors.endpoint).await {
+            host.shutdown().await;
+            return Err(failure);
+        }
+        created.keep();
+        let control = control::server::start(doors.control, host.clone());
+        ready.announce(format)?;
+        signals.next().await;
+        tracing::info!("shutting down; another signal ends the process at once");
+        control.abort();
+        tokio::select! {
+            biased;
+            () = signals.next() => Err(Failure::Interrupted),
+            () = host.shutdown() => Ok(()),
+        }
+    }
+}
+
+/// Opens the databases that are there before making those that are not, so that one that is not ours is found first.
+async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec<Arc<SqliteStore>>, Failure> {
+    let exists = |blueprint: &&Blueprint| matches!(&blueprint.database, Database::File(path) if path.exists());
+    let (old, new): (Vec<&Blueprint>, Vec<&Blueprint>) = blueprints.iter().partition(exists);
+    let mut stores: BTreeMap<Region, Arc<SqliteStore>> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for group in [old, new] {
+        if !problems.is_empty() {
+            break;
+        }
+        for blueprint in &group {
+            if let Database::File(path) = &blueprint.database {
+                created.database(path);
+            }
+        }
+        for (blueprint, result) in group
+            .iter()
+            .zip(join_all(group.iter().map(|blueprint| blueprint.open())).await)
+        {
+            match result {
+                Ok(store) => {
+                    stores.insert(blueprint.region.clone(), store);
+                }
+                Err(problem) => problems.push(format!("cannot start {}: {problem}", blueprint.region)),
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(blueprints
+            .iter()
+            .filter_map(|blueprint| stores.remove(&blueprint.region))
+            .collect());
+    }
+    for store in stores.values() {
+        store.close().await;
+    }
+    Err(Failure::wrong(problems.join("\n")))
+}
+
+/// The model of the links, as the topology describes them.
+fn network(topology: &Topology) -> Result<Network, Failure> {
+    let network = Network::new(topology.names(), &SeededRandomness::new(SystemRandomness.next_u64()));
+    for Link {
+        from,
+        to,
+        delay_ms,
+        jitter_ms,
+        bandwidth_mbit,
+        loss_percent,
+    } in topology.links()
+    {
+        let milliseconds = |ms: f64| std::time::Duration::from_secs_f64(ms / 1000.0);
+        network
+            .change(from, to, Direction::OneWay, |settings| {
+                settings.delay = milliseconds(*delay_ms);
+                settings.jitter = milliseconds(*jitter_ms);
+                settings.bandwidth_mbit = *bandwidth_mbit;
+                settings.loss_percent = *loss_percent;
+            })
+            .map_err(|error| Failure::wrong(format!("the link from {from} to {to}: {error}")))?;
+    }
+    Ok(network)
+}
+
+/// How to reach every other region: as `--peer` says, else as the topology says, else on this machine at its usual port.
+fn peer_connectors(topology: &Topology, flags: &[String], own: &str) -> Result<BTreeMap<String, Connector>, Failure> {
+    peer_addresses(topology, flags, own).map(|addresses| {
+        addresses
+            .into_iter()
+            .map(|(name, address)| (name, accept::direct(address)))
+            .collect()
+    })
+}
+
+/// The `host:port` of every other region.
+fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let mut addresses = BTreeMap::new();
+    for (place, site) in topology
+        .regions()
+        .iter()
+        .enumerate()
+        .filter(|(_, site)| site.name != own)
+    {
+        let port = match site.replication_port {
+            Some(port) => port,
+            None => ports::nth(FIRST_REPLICATION_PORT, place, REPLICATION_PORT)?,
+        };
+        let host = site.host.as_deref().unwrap_or("127.0.0.1");
+        addresses.insert(site.name.clone(), format!("{host}:{port}"));
+    }
+    for flag in flags {
+        let (name, address) = flag
+            .split_once('=')
+            .filter(|(_, address)| {
+                address
+                    .rsplit_once(':')
+                    .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            })
+            .ok_or_else(|| Failure::wrong(format!("--peer {flag}: expected NAME=HOST:PORT")))?;
+        let Some(known) = addresses.get_mut(name) else {
+            let known: Vec<&str> = addresses.keys().map(String::as_str).collect();
+            return Err(Failure::wrong(format!(
+                "--peer {flag}: the other regions of the topology are {}",
+                known.join(", ")
+            )));
+        };
+        address.clone_into(known);
+    }
+    Ok(addresses)
+}
+
+fn shown(topology: Option<&Path>) -> String {
+    topology.map_or_else(|| "the topology".to_owned(), |file| file.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_do_what_the_topology_says() {
+        let topology = Topology::three();
+        let shown = network(&topology).unwrap().show();
+        assert_eq!(shown.len(), 6);
+        for link in shown {
+            let said = topology.link(&link.from, &link.to).unwrap();
+            assert!((link.settings.delay.as_secs_f64() * 1000.0 - said.delay_ms).abs() < 1e-6);
+            assert!(said.delay_ms > 0.0);
+        }
+    }
+
+    #[test]
+    fn peers_are_where_the_flag_says_else_the_file_else_on_this_machine() {
+        let text = "[defaults]\ndelay_ms = 1\n[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\nhost = \"b.example\"\n\
+                    replication_port = 7\n[[region]]\nname = \"c\"\n[[region]]\nname = \"d\"\n";
+        let topology = Topology::parse(text, Path::new("t.toml")).unwrap();
+        let addresses = peer_addresses(&topology, &["d=10.0.0.1:99".to_owned()], "a").unwrap();
+        let pairs: Vec<_> = addresses
+            .iter()
+            .map(|(name, address)| (name.as_str(), address.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [("b", "b.example:7"), ("c", "127.0.0.1:9003"), ("d", "10.0.0.1:99")]
+        );
+    }
+
+    #[test]
+    fn a_peer_that_is_none_is_refused() {
+        let topology = Topology::two();
+        for flag in [
+            "eu-west-1",
+            "eu-west-1=host",
+            "eu-west-1=:1",
+            "mars-1=host:1",
+            "us-east-1=host:1",
+        ] {
+            assert!(
+                peer_addresses(&topology, &[flag.to_owned()], "us-east-1").is_err(),
+                "{flag}"
+            );
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The regions that this process runs: how they are prepared, started, failed, recovered and shut down.
+
+mod accept;
+mod credentials;
+mod directory;
+mod endpoint;
+mod launch;
+mod ports;
+mod ready;
+mod region;
+mod shutdown;
+
+use std::sync::Arc;
+
+use beringia_gateway::Regions;
+use beringia_item::Region;
+use beringia_network::Network;
+use futures_util::future::{join_all, try_join_all};
+use tokio::{net::TcpListener, sync::Mutex};
+
+pub(crate) use launch::{region, up};
+pub(crate) use region::{Hosted, RecoveryError};
+
+use self::endpoint::Endpoint;
+use crate::failure::Failure;
+
+/// The regions that this process runs.
+pub(crate) struct Host {
+    /// Every region of the topology, in its order.
+    topology: Vec<Region>,
+    /// Those of this process, in the same order.
+    regions: Vec<Hosted>,
+    /// The model of the links between them, where all regions of the topology are here.
+    network: Option<Network>,
+    /// Which regions answer on the endpoint for all of them; each region keeps its own entry.
+    gateways: Arc<Regions>,
+    /// The endpoint for all regions, while it serves.
+    endpoint: Mutex<Option<Endpoint>>,
+}
+
+impl Host {
+    fn new(topology: Vec<Region>, regions: Vec<Hosted>, network: Option<Network>, gateways: Arc<Regions>) -> Self {
+        Self {
+            topology,
+            regions,
+            network,
+            gateways,
+            endpoint: Mutex::new(None),
+        }
+    }
+
+    /// Every region of the topology.
+    pub(crate) fn topology(&self) -> &[Region] {
+        &self.topology
+    }
+
+    /// The regions of this process.
+    pub(crate) fn regions(&self) -> &[Hosted] {
+        &self.regions
+    }
+
+    /// The region of that name, where it is one of this process.
+    pub(crate) fn region(&self, name: &str) -> Option<&Hosted> {
+        self.regions.iter().find(|region| region.name().as_str() == name)
+    }
+
+    /// The model of the links.
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
+    }
+
+    /// Starts every region, and the endpoint for all of them where there is a listener for it.
+    async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), Failure> {
+        try_join_all(self.regions.iter().map(Hosted::start)).await?;
+        if let Some(listener) = endpoint {
+            *self.endpoint.lock().await = Some(Endpoint::start(listener, self.gateways.clone()));
+        }
+        Ok(())
+    }
+
+    /// Ends every region cleanly; the endpoint for all of them first, so that nobody is sent to a region that is gone.
+    async fn shutdown(&self) {
+        let endpoint = self.endpoint.lock().await.take();
+        if let Some(endpoint) = endpoint {
+            endpoint.shutdown().await;
+        }
+        join_all(self.regions.iter().map(Hosted::shutdown)).await;
+    }
+}

@@ -1,0 +1,253 @@
+//! One region of this process: prepared, running or failed.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use beringia_clock::{SystemClock, SystemRandomness};
+use beringia_gateway::Regions;
+use beringia_item::Region;
+use beringia_network::Network;
+use beringia_node::{Authentication, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_store::{Database, Execution, Options, SqliteStore, Store};
+use tokio::{net::TcpListener, sync::RwLock};
+
+use super::{accept, ports};
+use crate::failure::Failure;
+
+/// Everything that a region is started with, and started with again after a failure.
+pub(crate) struct Blueprint {
+    /// Its name.
+    pub(crate) region: Region,
+    /// Where its state is.
+    pub(crate) database: Database,
+    /// The names of the topology's regions, which the database remembers.
+    pub(crate) identity: String,
+    /// All other regions and the ways to them.
+    pub(crate) peers: Vec<Peer>,
+    /// Whose requests it takes.
+    pub(crate) authentication: Authentication,
+    /// How far ahead another region's clock may be.
+    pub(crate) max_clock_offset_ms: u64,
+    /// The modelled links; None where the network is the real one.
+    pub(crate) network: Option<Network>,
+    /// Where the endpoint for all regions finds this one while it runs.
+    pub(crate) gateways: Arc<Regions>,
+}
+
+/// One region of this process.
+pub(crate) struct Hosted {
+    blueprint: Blueprint,
+    dynamodb: SocketAddr,
+    replication: SocketAddr,
+    state: RwLock<State>,
+}
+
+/// A region's two listeners.
+pub(crate) struct Listeners {
+    pub(crate) dynamodb: TcpListener,
+    pub(crate) replication: TcpListener,
+}
+
+enum State {
+    /// Opened, listening, and not yet serving.
+    Prepared(Arc<SqliteStore>, Listeners),
+    Running(Arc<SqliteStore>, Node),
+    Down,
+}
+
+/// Why a region cannot be failed or recovered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecoveryError {
+    /// It is down already.
+    #[error("{0} is down already")]
+    Down(Region),
+    /// It is running.
+    #[error("{0} is running")]
+    Running(Region),
+    /// It cannot be started again.
+    #[error("{region} cannot be started again: {reason}")]
+    Unrecoverable { region: Region, reason: String },
+}
+
+impl Blueprint {
+    /// Opens the region's store; SQLite blocks, so this runs aside.
+    pub(crate) async fn open(&self) -> Result<Arc<SqliteStore>, String> {
+        let mut options = Options::new(
+            self.region.clone(),
+            self.database.clone(),
+            Execution::Threads,
+            Arc::new(SystemClock),
+        );
+        options.max_offset_ms = self.max_clock_offset_ms;
+        options.topology = Some(self.identity.clone());
+        match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
+            Ok(Ok(store)) => Ok(Arc::new(store)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn start(&self, store: &Arc<SqliteStore>, listeners: Listeners) -> Result<Node, String> {
+        let config = NodeConfig {
+            region: self.region.clone(),
+            peers: self.peers.clone(),
+            clock: Arc::new(SystemClock),
+            randomness: Arc::new(SystemRandomness),
+            authentication: self.authentication.clone(),
+            tuning: Tuning::default(),
+        };
+        let dynamodb = accept::plain(listeners.dynamodb);
+        let replication = match &self.network {
+            Some(network) => accept::shaped(listeners.replication, network.clone(), self.region.to_string()),
+            None => accept::plain(listeners.replication),
+        };
+        let node = Node::start(config, store.clone(), dynamodb, replication)
+            .await
+            .map_err(|error| error.to_string())?;
+        self.gateways.up(node.gateway());
+        Ok(node)
+    }
+}
+
+impl Hosted {
+    /// A region whose store is open and whose ports are taken.
+    pub(crate) fn prepared(
+        blueprint: Blueprint,
+        store: Arc<SqliteStore>,
+        listeners: Listeners,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            dynamodb: ports::local(&listeners.dynamodb)?,
+            replication: ports::local(&listeners.replication)?,
+            blueprint,
+            state: RwLock::new(State::Prepared(store, listeners)),
+        })
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &Region {
+        &self.blueprint.region
+    }
+
+    /// Where its DynamoDB endpoint is.
+    pub(crate) fn dynamodb_url(&self) -> String {
+        format!("http://{}", ports::reachable(self.dynamodb))
+    }
+
+    /// Where its replication endpoint is.
+    pub(crate) fn replication_url(&self) -> String {
+        format!("http://{}", ports::reachable(self.replication))
+    }
+
+    /// Its store; None while it is down.
+    pub(crate) async fn store(&self) -> Option<Arc<dyn Store>> {
+        match &*self.state.read().await {
+            State::Prepared(store, _) | State::Running(store, _) => Some(store.clone()),
+            State::Down => None,
+        }
+    }
+
+    /// What it says of itself; None while it does not run.
+    pub(crate) async fn status(&self) -> Option<NodeStatus> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(node.status().await),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
+    /// Starts a prepared region.
+    pub(crate) async fn start(&self) -> Result<(), Failure> {
+        let mut state = self.state.write().await;
+        match std::mem::replace(&mut *state, State::Down) {
+            State::Prepared(store, listeners) => {
+                let node = self
+                    .blueprint
+                    .start(&store, listeners)
+                    .await
+                    .map_err(|reason| Failure::wrong(format!("cannot start {}: {reason}", self.name())))?;
+                *state = State::Running(store, node);
+            }
+            other => *state = other,
+        }
+        Ok(())
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) async fn fail(&self) -> Result<(), RecoveryError> {
+        let mut state = self.state.write().await;
+        match std::mem::replace(&mut *state, State::Down) {
+            State::Running(store, node) => {
+                // First the state, so that no task that is still about to end can write; then the links, which carry off what the
+                // region had sent; then the tasks and listeners. It waits for a commit under way, so it runs aside.
+                let abandoned = tokio::task::spawn_blocking(move || store.abandon()).await;
+                if let Err(error) = abandoned {
+                    tracing::error!(%error, region = %self.name(), "its store was not taken away");
+                }
+                self.blueprint.gateways.down(self.name().as_str());
+                if let Some(network) = &self.blueprint.network {
+                    // It fails for unknown regions only, and this one is of the topology that the network was made of.
+                    let _ = network.kill_region(self.name().as_str());
+                }
+                node.kill();
+                tracing::info!(region = %self.name(), "killed");
+                Ok(())
+            }
+            other => {
+                *state = other;
+                Err(RecoveryError::Down(self.name().clone()))
+            }
+        }
+    }
+
+    /// Starts it again, on the same database and ports.
+    pub(crate) async fn recover(&self) -> Result<(), RecoveryError> {
+        let mut state = self.state.write().await;
+        if !matches!(*state, State::Down) {
+            return Err(RecoveryError::Running(self.name().clone()));
+        }
+        let unrecoverable = |reason: String| RecoveryError::Unrecoverable {
+            region: self.name().clone(),
+            reason,
+        };
+        let bind = async |address| {
+            rebind(address)
+                .await
+                .map_err(|error| unrecoverable(format!("cannot listen on {address}: {error}")))
+        };
+        let listeners = Listeners {
+            dynamodb: bind(self.dynamodb).await?,
+            replication: bind(self.replication).await?,
+        };
+        let store = self.blueprint.open().await.map_err(unrecoverable)?;
+        let node = self.blueprint.start(&store, listeners).await.map_err(unrecoverable)?;
+        *state = State::Running(store, node);
+        tracing::info!(region = %self.name(), "recovered");
+        Ok(())
+    }
+
+    /// Ends it cleanly.
+    pub(crate) async fn shutdown(&self) {
+        let mut state = self.state.write().await;
+        match std::mem::replace(&mut *state, State::Down) {
+            State::Running(_, node) => {
+                self.blueprint.gateways.down(self.name().as_str());
+                node.shutdown().await;
+            }
+            State::Prepared(store, _) => store.close().await,
+            State::Down => {}
+        }
+    }
+}
+
+/// Listens where a killed region listened: its tasks drop their listeners soon after they are aborted, not at once.
+async fn rebind(address: SocketAddr) -> io::Result<TcpListener> {
+    let mut attempts_left = 100;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts_left > 0 => {
+                attempts_left -= 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            result => return result,
+        }
+    }
+}

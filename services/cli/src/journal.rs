@@ -1,0 +1,228 @@
+//! Puts the conflict journals of several regions together, so that a conflict that many saw is one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use beringia_proto::v1::{ControlConflict, ItemVersion};
+
+use crate::presentation::canonical;
+
+/// A region that saw a conflict, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    /// The region.
+    pub(crate) region: String,
+    /// Its wall time, milliseconds since the Unix epoch.
+    pub(crate) seen_ms: u64,
+}
+
+/// A conflict with everybody who saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Merged {
+    /// The conflict as the first region reported it.
+    pub(crate) conflict: ControlConflict,
+    /// Who saw it, earliest first.
+    pub(crate) seen: Vec<Sighting>,
+}
+
+/// What makes two reports the same conflict: table, key, and the two versions, which no other writes have.
+type Identity = (String, String, VersionKey, VersionKey);
+type VersionKey = (u64, String, u64);
+
+/// Conflicts by identity, in the order in which they were first reported.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    merged: BTreeMap<Identity, Merged>,
+    arrival: VecDeque<Identity>,
+}
+
+impl Journal {
+    /// Takes a report in.
+    pub(crate) fn add(&mut self, conflict: ControlConflict) {
+        let identity = identity(&conflict);
+        let sighting = Sighting {
+            region: conflict.region.clone(),
+            seen_ms: conflict.seen_ms,
+        };
+        if let Some(known) = self.merged.get_mut(&identity) {
+            if !known.seen.contains(&sighting) {
+                known.seen.push(sighting);
+                known
+                    .seen
+                    .sort_by(|a, b| (a.seen_ms, &a.region).cmp(&(b.seen_ms, &b.region)));
+            }
+            return;
+        }
+        self.arrival.push_back(identity.clone());
+        self.merged.insert(
+            identity,
+            Merged {
+                conflict,
+                seen: vec![sighting],
+            },
+        );
+    }
+
+    /// Everything, by when it was first seen.
+    pub(crate) fn into_sorted(self) -> Vec<Merged> {
+        let mut all: Vec<(Identity, Merged)> = self.merged.into_iter().collect();
+        all.sort_by(|(a_identity, a), (b_identity, b)| (first_seen(a), a_identity).cmp(&(first_seen(b), b_identity)));
+        all.into_iter().map(|(_, merged)| merged).collect()
+    }
+
+    /// Takes the oldest report out.
+    fn pop_first(&mut self) -> Option<Merged> {
+        self.arrival
+            .pop_front()
+            .and_then(|identity| self.merged.remove(&identity))
+    }
+}
+
+fn first_seen(merged: &Merged) -> u64 {
+    merged.seen.first().map_or(0, |sighting| sighting.seen_ms)
+}
+
+fn identity(conflict: &ControlConflict) -> Identity {
+    let version = |version: Option<&ItemVersion>| {
+        version.map_or_else(Default::default, |v| (v.hybrid_time, v.origin.clone(), v.sequence))
+    };
+    (
+        conflict.table_id.clone(),
+        conflict.key_json.as_deref().map(canonical).unwrap_or_default(),
+        version(conflict.winner.as_ref().and_then(|side| side.version.as_ref())),
+        version(conflict.loser.as_ref().and_then(|side| side.version.as_ref())),
+    )
+}
+
+/// For `--follow`: holds each conflict back for a while, so that the other regions' reports of it join the first one, and
+/// remembers it for some time after it was shown.
+#[derive(Debug)]
+pub(crate) struct Follower<T> {
+    waiting: Journal,
+    deadlines: VecDeque<T>,
+    shown: BTreeMap<Identity, ()>,
+    shown_order: VecDeque<Identity>,
+    shown_max: usize,
+}
+
+impl<T: Copy + PartialOrd> Follower<T> {
+    /// Remembers up to `shown_max` conflicts that were shown.
+    pub(crate) fn new(shown_max: usize) -> Self {
+        Self {
+            waiting: Journal::default(),
+            deadlines: VecDeque::new(),
+            shown: BTreeMap::new(),
+            shown_order: VecDeque::new(),
+            shown_max,
+        }
+    }
+
+    /// Takes a report in, to be shown at `deadline`; later calls have later deadlines.
+    pub(crate) fn add(&mut self, conflict: ControlConflict, deadline: T) {
+        if self.shown.contains_key(&identity(&conflict)) {
+            return;
+        }
+        let before = self.waiting.arrival.len();
+        self.waiting.add(conflict);
+        if self.waiting.arrival.len() > before {
+            self.deadlines.push_back(deadline);
+        }
+    }
+
+    /// When the next one is due.
+    pub(crate) fn next_deadline(&self) -> Option<T> {
+        self.deadlines.front().copied()
+    }
+
+    /// What is due by now.
+    pub(crate) fn due(&mut self, now: T) -> Vec<Merged> {
+        let mut due = Vec::new();
+        while self.deadlines.front().is_some_and(|deadline| *deadline <= now) {
+            self.deadlines.pop_front();
+            if let Some(merged) = self.waiting.pop_first() {
+                let identity = identity(&merged.conflict);
+                self.shown.insert(identity.clone(), ());
+                self.shown_order.push_back(identity);
+                due.push(merged);
+            }
+        }
+        while self.shown_order.len() > self.shown_max {
+            if let Some(oldest) = self.shown_order.pop_front() {
+                self.shown.remove(&oldest);
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_proto::v1::ConflictSideReport;
+
+    use super::*;
+
+    fn conflict(region: &str, seen_ms: u64, key: &str, winner: u64) -> ControlConflict {
+        let side = |time| {
+            Some(ConflictSideReport {
+                version: Some(ItemVersion {
+                    hybrid_time: time,
+                    origin: "a".into(),
+                    sequence: time,
+                }),
+                image_json: None,
+            })
+        };
+        ControlConflict {
+            region: region.into(),
+            table_id: "t".into(),
+            table: "T".into(),
+            key_json: Some(key.into()),
+            winner: side(winner),
+            loser: side(1),
+            rule: "later time".into(),
+            seen_ms,
+        }
+    }
+
+    fn regions(merged: &Merged) -> Vec<&str> {
+        merged.seen.iter().map(|sighting| sighting.region.as_str()).collect()
+    }
+
+    #[test]
+    fn a_conflict_that_several_regions_saw_is_one() {
+        let mut journal = Journal::default();
+        journal.add(conflict("b", 20, r#"{"pk":{"S":"x"},"sk":{"N":"1"}}"#, 9));
+        journal.add(conflict("a", 10, r#"{"sk":{"N":"1"}, "pk":{"S":"x"}}"#, 9));
+        journal.add(conflict("a", 15, r#"{"pk":{"S":"x"},"sk":{"N":"1"}}"#, 12));
+        let sorted = journal.into_sorted();
+        assert_eq!(sorted.len(), 2);
+        assert_eq!(regions(&sorted[0]), ["a", "b"]);
+        assert_eq!(regions(&sorted[1]), ["a"]);
+    }
+
+    #[test]
+    fn following_waits_for_the_other_regions_and_shows_each_conflict_once() {
+        let mut follower = Follower::new(10);
+        follower.add(conflict("a", 1, "{}", 9), 100);
+        follower.add(conflict("b", 2, "{}", 9), 110);
+        follower.add(conflict("b", 3, "{}", 10), 120);
+        assert_eq!(follower.next_deadline(), Some(100));
+        assert!(follower.due(99).is_empty());
+        let due = follower.due(100);
+        assert_eq!(due.len(), 1);
+        assert_eq!(regions(&due[0]), ["a", "b"]);
+        follower.add(conflict("c", 4, "{}", 9), 130);
+        assert_eq!(follower.due(200).len(), 1, "what was shown is not shown again");
+        assert_eq!(follower.next_deadline(), None);
+    }
+
+    #[test]
+    fn what_was_shown_is_remembered_within_bounds() {
+        let mut follower = Follower::new(1);
+        for winner in 5..9 {
+            follower.add(conflict("a", 1, "{}", winner), 1);
+        }
+        assert_eq!(follower.due(1).len(), 4);
+        assert_eq!(follower.shown.len(), 1);
+        assert_eq!(follower.shown_order.len(), 1);
+    }
+}

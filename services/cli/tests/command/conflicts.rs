@@ -1,0 +1,349 @@
+//! What becomes of writes to one item on both sides of a cut: convergence, the journal, the explanation.
+
+use std::io::{BufRead as _, BufReader};
+
+use serde_json::{Value, json};
+
+use crate::{
+    dynamodb::{ask, call, converge, get, global_table, put, up_with_table},
+    process::{PATIENCE, Server, assert_refused, beringia, run, start_until, stderr, stdout},
+};
+
+const US: &str = "us-east-1";
+const EU: &str = "eu-west-1";
+const AP: &str = "ap-northeast-1";
+
+/// Writes the item `both` on both sides of a cut and heals it; the later write is that of eu-west-1.
+fn conflict(up: &Server) {
+    let _ = up.json(&["net", "isolate", EU]);
+    put(up.endpoint(), US, "both", "american");
+    put(up.endpoint(), EU, "both", "irish");
+}
+
+#[test]
+fn regions_that_are_cut_off_do_not_converge_and_the_divergent_ranges_are_named() {
+    let up = up_with_table(&[]);
+    conflict(&up);
+    let output = up.command(&["converge", "--timeout", "0.2", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(said["converged"], false);
+    assert_eq!(said["divergent"][0]["table"], "Things");
+    let ranges = said["divergent"][0]["divergent_ranges"].as_array().unwrap();
+    assert_eq!(ranges.len(), 1, "one item differs: {said}");
+    let output = up.command(&["converge", "--timeout", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains(&format!("divergent ranges: {}", ranges[0])),
+        "{}",
+        stderr(&output)
+    );
+
+    let status = up.json(&["status"]);
+    assert_eq!(status[0]["converged"], false);
+    let tables = status[0]["tables"].as_array().unwrap();
+    assert_eq!(
+        tables.iter().find(|table| table["table"] == "Things").unwrap()["divergent_ranges"],
+        json!(ranges)
+    );
+    let pairs = status[0]["pairs"].as_array().unwrap();
+    let pair = pairs
+        .iter()
+        .find(|pair| pair["from"] == EU && pair["to"] == US)
+        .unwrap();
+    assert_eq!(pair["backlog_mutations"], 1);
+    assert!(pair["backlog_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(pair["link"], "cut");
+
+    let _ = up.json(&["net", "heal"]);
+    converge(&up);
+    let digests: Vec<Value> = (0..2).map(|_| up.json(&["converge"])[0]["digest"].clone()).collect();
+    assert_eq!(digests[0], digests[1], "the digest of the same state is the same");
+    put(up.endpoint(), AP, "more", "x");
+    converge(&up);
+    assert_ne!(up.json(&["converge"])[0]["digest"], digests[0]);
+}
+
+#[test]
+fn a_conflict_is_listed_once_with_both_images_and_everybody_who_saw_it() {
+    let up = up_with_table(&[]);
+    put(up.endpoint(), US, "alone", "first");
+    converge(&up);
+    put(up.endpoint(), EU, "alone", "second, knowing of the first");
+    conflict(&up);
+    let _ = up.json(&["net", "heal"]);
+    converge(&up);
+    let conflicts = up.json(&["conflicts", "--table", "Things"]);
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    let conflict = &conflicts[0];
+    assert_eq!(conflict["table"], "Things");
+    assert_eq!(conflict["key"], json!({"pk": {"S": "both"}}));
+    assert_eq!(conflict["rule"], "later time");
+    assert_eq!(conflict["winner"]["region"], EU);
+    assert_eq!(conflict["winner"]["image"]["v"], json!({"S": "irish"}));
+    assert_eq!(conflict["loser"]["region"], US);
+    assert_eq!(conflict["loser"]["image"]["v"], json!({"S": "american"}));
+    assert!(
+        conflict["winner"]["version"]["time"].as_str().unwrap()
+            > conflict["loser"]["version"]["time"].as_str().unwrap()
+    );
+    let mut seen: Vec<&str> = conflict["seen"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["region"].as_str().unwrap())
+        .collect();
+    seen.sort_unstable();
+    assert!(seen.contains(&EU) && seen.contains(&US), "both sides see it: {seen:?}");
+    let text = stdout(&up.command(&["conflicts"]));
+    for part in [
+        "Things {\"pk\":{\"S\":\"both\"}}",
+        "winner",
+        "irish",
+        "loser",
+        "american",
+        "later time",
+    ] {
+        assert!(text.contains(part), "expected `{part}` in:\n{text}");
+    }
+    assert_eq!(up.json(&["conflicts"]), conflicts, "there is no other");
+}
+
+#[test]
+fn following_the_journal_shows_conflicts_as_they_happen() {
+    let up = up_with_table(&[]);
+    let mut follower = beringia()
+        .args(["conflicts", "--follow", "--format", "json", "--control", up.control()])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+    conflict(&up);
+    let _ = up.json(&["net", "heal"]);
+    let line = receiver.recv_timeout(PATIENCE).unwrap();
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    let conflict: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(conflict["winner"]["image"]["v"], json!({"S": "irish"}));
+}
+
+#[test]
+fn an_item_is_explained_while_regions_differ_and_after() {
+    let up = up_with_table(&[]);
+    put(up.endpoint(), US, "both", "agreed");
+    converge(&up);
+    conflict(&up);
+    let explain = ["explain", "--table", "Things", "--key", r#"{"pk":{"S":"both"}}"#];
+    let said = &up.json(&explain)[0];
+    assert_eq!(said["agree"], false);
+    assert_eq!(said["winner"]["region"], EU);
+    let why = said["why"].as_str().unwrap();
+    assert!(
+        why.contains("us-east-1 still holds") && why.contains("the link from eu-west-1 to us-east-1 is cut"),
+        "{why}"
+    );
+    assert_eq!(said["regions"][0]["item"]["v"], json!({"S": "american"}));
+    assert_eq!(said["regions"][1]["item"]["v"], json!({"S": "irish"}));
+
+    let _ = up.json(&["net", "heal"]);
+    converge(&up);
+    let said = &up.json(&explain)[0];
+    assert_eq!(said["agree"], true);
+    let why = said["why"].as_str().unwrap();
+    assert!(
+        why.contains("written concurrently") && why.contains("later time"),
+        "{why}"
+    );
+    for region in said["regions"].as_array().unwrap() {
+        assert_eq!((&region["state"], &region["origin"]), (&json!("present"), &json!(EU)));
+    }
+    let text = stdout(&up.command(&explain));
+    assert!(text.contains("All replicas agree."), "{text}");
+    assert_refused(
+        &up.command(&["explain", "--table", "Things", "--key", r#"{"pk":{"N":"1"}}"#]),
+        &["expected: S actual: N"],
+    );
+    assert_refused(
+        &up.command(&[
+            "explain",
+            "--table",
+            "Things",
+            "--key",
+            r#"{"pk":{"S":"x"},"v":{"S":"y"}}"#,
+        ]),
+        &["v is no key attribute"],
+    );
+}
+
+#[test]
+fn a_region_that_failed_comes_back_with_what_it_had_and_catches_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    for storage in [&["--ephemeral"][..], &["--data", data.to_str().unwrap()]] {
+        let words = [
+            &["up", "--format", "json"],
+            crate::process::ANY_PORTS.as_slice(),
+            storage,
+        ]
+        .concat();
+        let up = Server::start(&words);
+        global_table(up.endpoint(), US, &[EU, AP], || converge(&up));
+        put(up.endpoint(), EU, "before", "kept");
+        let _ = up.json(&["region-fail", EU]);
+        let (status, answer) = call(up.endpoint(), EU, "ListTables", &json!({}));
+        assert!(status >= 500, "{answer}");
+        put(up.endpoint(), US, "meanwhile", "caught up");
+        let _ = up.json(&["region-recover", EU]);
+        assert_eq!(get(up.endpoint(), EU, "before").as_deref(), Some("kept"));
+        converge(&up);
+        assert_eq!(get(up.endpoint(), EU, "meanwhile").as_deref(), Some("caught up"));
+        assert_eq!(get(up.endpoint(), US, "before").as_deref(), Some("kept"));
+    }
+}
+
+#[test]
+fn data_survives_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let words = [
+        &["up", "--format", "json", "--data", data.to_str().unwrap()],
+        crate::process::ANY_PORTS.as_slice(),
+    ]
+    .concat();
+    let up = Server::start(&words);
+    global_table(up.endpoint(), US, &[EU, AP], || converge(&up));
+    put(up.endpoint(), AP, "kept", "yes");
+    up.terminate();
+    assert_eq!(up.wait().0.code(), Some(0));
+    let up = Server::start(&words);
+    assert_eq!(get(up.endpoint(), AP, "kept").as_deref(), Some("yes"));
+    converge(&up);
+    assert_eq!(get(up.endpoint(), US, "kept").as_deref(), Some("yes"));
+}
+
+#[test]
+fn the_region_in_the_credentials_chooses_on_the_endpoint_for_all() {
+    let up = Server::up(&[]);
+    let table = json!({
+        "TableName": "Local", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+    });
+    ask(up.endpoint(), EU, "CreateTable", &table);
+    assert_eq!(
+        ask(up.endpoint(), EU, "ListTables", &json!({}))["TableNames"],
+        json!(["Local"])
+    );
+    assert_eq!(
+        ask(up.endpoint(), US, "ListTables", &json!({}))["TableNames"],
+        json!([])
+    );
+    let own = up.ready["regions"][1]["dynamodb"].as_str().unwrap();
+    assert_eq!(ask(own, EU, "ListTables", &json!({}))["TableNames"], json!(["Local"]));
+    let (status, answer) = call(up.endpoint(), "mars-1", "ListTables", &json!({}));
+    assert_eq!(status, 400, "{answer}");
+    assert_eq!(
+        up.json(&["converge", "--timeout", "60"])[0]["converged"],
+        true,
+        "a regional table needs nobody else"
+    );
+}
+
+#[test]
+fn signatures_are_verified_where_keys_are_given() {
+    let up = Server::up(&["--access-key", "AKIA=secret"]);
+    let (status, answer) = call(up.endpoint(), US, "ListTables", &json!({}));
+    assert_eq!(status, 400, "{answer}");
+    assert!(answer["__type"].as_str().unwrap().contains("Exception"), "{answer}");
+    ask(Server::up(&[]).endpoint(), US, "ListTables", &json!({}));
+}
+
+/// A free port of this machine; it may be taken by another process before it is used, which is unlikely.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+#[test]
+fn regions_in_processes_of_their_own_replicate_and_are_watched_together() {
+    let names = [US, EU, AP];
+    let ports: Vec<u16> = names.iter().map(|_| free_port()).collect();
+    let servers: Vec<Server> = (0..names.len())
+        .map(|own| {
+            let port = ports[own].to_string();
+            let mut words = vec![
+                "region",
+                "--format",
+                "json",
+                "--ephemeral",
+                "--name",
+                names[own],
+                "--dynamodb-port",
+                "0",
+            ];
+            words.extend(["--control-port", "0", "--replication-port", &port]);
+            let peers: Vec<String> = (0..names.len())
+                .filter(|peer| *peer != own)
+                .map(|peer| format!("--peer={}=127.0.0.1:{}", names[peer], ports[peer]))
+                .collect();
+            words.extend(peers.iter().map(String::as_str));
+            Server::start(&words)
+        })
+        .collect();
+    let controls = servers.iter().map(Server::control).collect::<Vec<_>>().join(",");
+    let command = |words: &[&str]| run(&[words, &["--control", &controls]].concat());
+    let wait = || {
+        let output = command(&["converge", "--timeout", "60"]);
+        assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    };
+    global_table(servers[0].endpoint(), US, &[EU, AP], wait);
+    put(servers[2].endpoint(), AP, "x", "from afar");
+    wait();
+    assert_eq!(get(servers[0].endpoint(), US, "x").as_deref(), Some("from afar"));
+    let said = stdout(&command(&[
+        "explain",
+        "--table",
+        "Things",
+        "--key",
+        r#"{"pk":{"S":"x"}}"#,
+        "--format",
+        "json",
+    ]));
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["agree"], true);
+    assert_eq!(said["regions"].as_array().unwrap().len(), 3);
+    let status: Value = serde_json::from_str(&stdout(&command(&["status", "--format", "json"]))).unwrap();
+    assert_eq!(status["pairs"].as_array().unwrap().len(), 6);
+    assert!(
+        status["pairs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|pair| pair["link"].is_null() && pair["lag_ms"].is_u64()),
+        "{status}"
+    );
+    assert_eq!(stdout(&command(&["conflicts"])), "no conflicts\n");
+
+    // One that does not answer is named, and no convergence is claimed without it.
+    drop(servers.into_iter().next_back());
+    let output = command(&["converge", "--timeout", "0"]);
+    assert_ne!(output.status.code(), Some(0));
+}
+
+#[test]
+fn the_text_of_a_start_with_keys_asks_for_signatures() {
+    let words = [
+        &["up", "--ephemeral", "--access-key", "AKIA=secret"],
+        crate::process::ANY_PORTS.as_slice(),
+    ]
+    .concat();
+    let (mut child, text, _) = start_until(&words, |line| line.contains("Ctrl-C"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(text.contains("must be signed") && !text.contains("secret"), "{text}");
+}

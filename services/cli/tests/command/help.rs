@@ -1,0 +1,101 @@
+//! Every command explains itself.
+
+use crate::process::{assert_refused, run, stdout};
+
+const COMMANDS: [&str; 9] = [
+    "up",
+    "region",
+    "status",
+    "net",
+    "region-fail",
+    "region-recover",
+    "converge",
+    "conflicts",
+    "explain",
+];
+const NET_ACTIONS: [&str; 7] = ["show", "cut", "heal", "delay", "loss", "bandwidth", "isolate"];
+
+#[test]
+fn the_help_lists_every_command_and_shows_a_tour() {
+    let output = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = stdout(&output);
+    for command in COMMANDS {
+        assert!(
+            help.contains(&format!("\n  {command} ")),
+            "{command} is not listed:\n{help}"
+        );
+    }
+    assert!(help.contains("Exit codes:"));
+}
+
+#[test]
+fn every_command_has_help_with_an_example_and_takes_a_format() {
+    for command in COMMANDS {
+        let output = run(&[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        let help = stdout(&output);
+        assert!(
+            help.contains(&format!("beringia {command}")),
+            "{command} has no example:\n{help}"
+        );
+        assert!(help.contains("--format <FORMAT>"), "{command} takes no format");
+    }
+    for action in NET_ACTIONS {
+        assert_eq!(run(&["net", action, "--help"]).status.code(), Some(0), "net {action}");
+    }
+}
+
+#[test]
+fn commands_that_talk_to_a_control_service_say_where_they_look() {
+    for command in &COMMANDS[2..] {
+        let help = stdout(&run(&[command, "--help"]));
+        assert!(
+            help.contains("http://127.0.0.1:9090") && help.contains("BERINGIA_CONTROL"),
+            "{command}:\n{help}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_command_or_a_wrong_quantity_is_wrong_input() {
+    assert_refused(&run(&["fly"]), &["unrecognized subcommand"]);
+    assert_refused(
+        &run(&["net", "delay", "a", "b", "soon"]),
+        &["expected a number of milliseconds"],
+    );
+    assert_refused(&run(&["net", "loss", "a", "b", "101"]), &["0 to 99 percent"]);
+    assert_refused(
+        &run(&["converge", "--timeout", "never"]),
+        &["expected a number of seconds"],
+    );
+    assert_refused(&run(&["net", "heal", "only-one"]), &["<B>"]);
+}
+
+#[test]
+fn without_a_control_service_every_command_says_what_to_do() {
+    // Nothing listens on the port of a listener that is gone.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let control = format!("http://127.0.0.1:{port}");
+    let commands: [&[&str]; 7] = [
+        &["status"],
+        &["net", "show"],
+        &["region-fail", "us-east-1"],
+        &["region-recover", "us-east-1"],
+        &["converge", "--timeout", "0"],
+        &["conflicts"],
+        &["explain", "--table", "T", "--key", "{}"],
+    ];
+    for command in commands {
+        let output = run(&[command, &["--control", &control]].concat());
+        assert_refused(&output, &["is `beringia up` running?", &control, "--control"]);
+    }
+    assert_refused(
+        &run(&["status", "--control", "not an address"]),
+        &["no control address"],
+    );
+}

@@ -1,0 +1,11 @@
+//! The `beringia` binary as its users run it: what it prints, what it refuses, and with which exit code.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod conflicts;
+mod control;
+mod damage;
+mod dynamodb;
+mod help;
+mod process;
+mod start;

@@ -1,0 +1,184 @@
+//! Running the binary: to its end, or as a server that is ended when it goes out of scope.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long a condition is waited for before a test gives up. No test depends on how long anything really takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The binary, deaf to the environment that could change its meaning.
+pub(crate) fn beringia() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beringia"));
+    command
+        .env_remove("BERINGIA_CONTROL")
+        .env_remove("BERINGIA_ACCESS_KEY")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end; one that does not end is killed, and the test fails.
+pub(crate) fn run(words: &[&str]) -> Output {
+    let child = beringia()
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_child(&child);
+    let (done, output) = mpsc::channel();
+    thread::spawn(move || done.send(child.wait_with_output()));
+    output.recv_timeout(PATIENCE).map(Result::unwrap).unwrap_or_else(|_| {
+        let _ = kill_process(pid, Signal::KILL);
+        panic!("{words:?} does not end");
+    })
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Asserts that a command was refused as wrong input or as unable to start, with these words.
+pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for word in words {
+        assert!(said.contains(word), "expected `{word}` in: {said}");
+    }
+    assert_eq!(stdout(output), "", "what is refused prints nothing");
+}
+
+/// Starts a server; gives what it printed up to the first line that is `enough`, and later what it printed after that.
+pub(crate) fn start_until(
+    words: &[&str],
+    enough: impl Fn(&str) -> bool + Send + 'static,
+) -> (Child, String, mpsc::Receiver<String>) {
+    let mut child = beringia()
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let (first, begun) = mpsc::channel();
+    let (rest, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut text, mut last) = (String::new(), String::new());
+        while lines.read_line(&mut last).unwrap() > 0 {
+            text.push_str(&last);
+            if enough(&std::mem::take(&mut last)) {
+                break;
+            }
+        }
+        let _ = first.send(text);
+        let mut remainder = String::new();
+        let _ = lines.read_to_string(&mut remainder);
+        let _ = rest.send(remainder);
+    });
+    let text = begun.recv_timeout(PATIENCE).unwrap();
+    if text.is_empty() {
+        let mut said = String::new();
+        let _ = child.stderr.take().unwrap().read_to_string(&mut said);
+        panic!("{words:?} did not start: {said}");
+    }
+    (child, text, ended)
+}
+
+/// A running `up` or `region`.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) ready: Value,
+    /// Everything printed before and as the ready line.
+    pub(crate) first_line: String,
+    rest: Option<mpsc::Receiver<String>>,
+}
+
+/// The flags that take any free ports.
+pub(crate) const ANY_PORTS: [&str; 8] = [
+    "--dynamodb-port",
+    "0",
+    "--replication-port",
+    "0",
+    "--control-port",
+    "0",
+    "--endpoint-port",
+    "0",
+];
+
+impl Server {
+    /// Starts `up` in memory on free ports, with more arguments.
+    pub(crate) fn up(arguments: &[&str]) -> Self {
+        let mut words = vec!["up", "--format", "json", "--ephemeral"];
+        words.extend(ANY_PORTS);
+        words.extend(arguments);
+        Self::start(&words)
+    }
+
+    /// Starts a server and waits for its ready line.
+    pub(crate) fn start(words: &[&str]) -> Self {
+        let (child, first_line, rest) = start_until(words, |line| !line.is_empty());
+        let ready = serde_json::from_str(&first_line).unwrap_or_else(|_| panic!("no ready line: {first_line}"));
+        Self {
+            child,
+            ready,
+            first_line,
+            rest: Some(rest),
+        }
+    }
+
+    /// The control address.
+    pub(crate) fn control(&self) -> &str {
+        self.ready["control"].as_str().unwrap()
+    }
+
+    /// The DynamoDB endpoint: the one for all regions, or that of the only one.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.ready["endpoint"].as_str().unwrap()
+    }
+
+    /// Runs a command against its control service.
+    pub(crate) fn command(&self, words: &[&str]) -> Output {
+        run(&[words, &["--control", self.control()]].concat())
+    }
+
+    /// Runs a command that must succeed and returns its lines of JSON.
+    pub(crate) fn json(&self, words: &[&str]) -> Vec<Value> {
+        let output = self.command(&[words, &["--format", "json"]].concat());
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+        stdout(&output)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end; the status, and what was printed after the ready line.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let rest = self.rest.take().unwrap().recv_timeout(PATIENCE).unwrap();
+        (self.child.wait().unwrap(), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Our own child, which may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,292 @@
+//! Starting and ending: the ready line, what is refused before anything is changed, and signals.
+
+use std::{fs, net::TcpListener, path::Path};
+
+use crate::process::{ANY_PORTS, Server, assert_refused, run, start_until};
+
+/// Every file below a directory with its content.
+fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(directory).unwrap().display().to_string();
+        if path.is_dir() {
+            files.push((format!("{name}/"), Vec::new()));
+        } else {
+            files.push((name, fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+fn up(arguments: &[&str]) -> std::process::Output {
+    run(&[&["up", "--format", "json"], ANY_PORTS.as_slice(), arguments].concat())
+}
+
+#[test]
+fn the_ready_line_names_the_endpoints_of_every_region() {
+    let server = Server::up(&[]);
+    let ready = server.ready.as_object().unwrap();
+    assert_eq!(
+        ready.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["control", "endpoint", "event", "regions"]
+    );
+    assert!(
+        server
+            .first_line
+            .starts_with(r#"{"event":"ready","control":"http://127.0.0.1:"#),
+        "{}",
+        server.first_line
+    );
+    let regions = ready["regions"].as_array().unwrap();
+    let names: Vec<&str> = regions.iter().map(|region| region["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["us-east-1", "eu-west-1", "ap-northeast-1"]);
+    let mut urls = vec![ready["control"].as_str().unwrap(), ready["endpoint"].as_str().unwrap()];
+    for region in regions {
+        assert_eq!(region.as_object().unwrap().len(), 3);
+        urls.extend([
+            region["dynamodb"].as_str().unwrap(),
+            region["replication"].as_str().unwrap(),
+        ]);
+    }
+    for url in &urls {
+        std::net::TcpStream::connect(url.strip_prefix("http://").unwrap())
+            .expect("it accepts connections when it says so");
+    }
+    urls.sort_unstable();
+    urls.dedup();
+    assert_eq!(urls.len(), 8, "every listener has a port of its own");
+}
+
+#[test]
+fn the_text_form_shows_a_table_and_lines_to_try() {
+    let (mut child, text, _) = start_until(&[&["up", "--ephemeral"], ANY_PORTS.as_slice()].concat(), |line| {
+        line.contains("Ctrl-C")
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for part in [
+        "REGION",
+        "us-east-1",
+        "all of them",
+        "aws dynamodb list-tables --endpoint-url http://127.0.0.1:",
+        "boto3.resource('dynamodb'",
+    ] {
+        assert!(text.contains(part), "expected `{part}` in:\n{text}");
+    }
+}
+
+#[test]
+fn sigterm_ends_it_with_exit_code_0_and_nothing_more_on_stdout() {
+    let server = Server::up(&[]);
+    server.terminate();
+    let (status, rest) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(rest, "");
+}
+
+#[test]
+fn every_region_has_its_own_database_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let words = [
+        &["up", "--format", "json", "--data", data.to_str().unwrap()],
+        ANY_PORTS.as_slice(),
+    ]
+    .concat();
+    for _ in 0..2 {
+        // The second time on what the first one left.
+        let server = Server::start(&words);
+        for region in ["us-east-1", "eu-west-1", "ap-northeast-1"] {
+            assert!(data.join(format!("{region}.db")).is_file());
+        }
+        server.terminate();
+        assert_eq!(server.wait().0.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_taken_port_is_refused_and_nothing_is_changed() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    for flag in [
+        "--dynamodb-port",
+        "--replication-port",
+        "--control-port",
+        "--endpoint-port",
+    ] {
+        let mut words = vec!["up", "--data", data.to_str().unwrap()];
+        for pair in ANY_PORTS.chunks(2) {
+            words.extend([pair[0], if pair[0] == flag { port.as_str() } else { "0" }]);
+        }
+        assert_refused(&run(&words), &[&format!("127.0.0.1:{port}"), flag]);
+        assert!(!data.exists(), "{flag}");
+    }
+}
+
+#[test]
+fn a_data_directory_of_another_topology_is_refused_and_unchanged() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let topology = directory.path().join("pair.toml");
+    fs::write(
+        &topology,
+        "[defaults]\ndelay_ms = 1\n[[region]]\nname = \"moon-1\"\n[[region]]\nname = \"mars-1\"\n",
+    )
+    .unwrap();
+    let (data_path, topology_path) = (data.to_str().unwrap(), topology.to_str().unwrap());
+    let server = Server::start(
+        &[
+            &[
+                "up",
+                "--format",
+                "json",
+                "--data",
+                data_path,
+                "--topology",
+                topology_path,
+            ],
+            ANY_PORTS.as_slice(),
+        ]
+        .concat(),
+    );
+    server.terminate();
+    assert_eq!(server.wait().0.code(), Some(0));
+    let before = contents(&data);
+    assert_refused(
+        &up(&["--data", data_path]),
+        &["belongs to the regions mars-1,moon-1", "--data"],
+    );
+    assert_eq!(contents(&data), before);
+    let server = Server::start(
+        &[
+            &[
+                "up",
+                "--format",
+                "json",
+                "--data",
+                data_path,
+                "--topology",
+                topology_path,
+            ],
+            ANY_PORTS.as_slice(),
+        ]
+        .concat(),
+    );
+    drop(server);
+}
+
+#[test]
+fn a_file_that_is_no_database_of_ours_is_refused_and_unchanged() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("eu-west-1.db"), "dear diary").unwrap();
+    let before = contents(directory.path());
+    assert_refused(
+        &up(&["--data", directory.path().to_str().unwrap()]),
+        &["cannot start eu-west-1", "eu-west-1.db"],
+    );
+    assert_eq!(contents(directory.path()), before);
+}
+
+#[test]
+fn an_unreadable_topology_is_refused_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let topology = directory.path().join("t.toml");
+    let data = directory.path().join("data");
+    let words = [
+        "--topology",
+        topology.to_str().unwrap(),
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    assert_refused(&up(&words), &["cannot read", "t.toml"]);
+    fs::write(&topology, "[[region]]\nname = \"a\"\nnmae = \"b\"\n").unwrap();
+    assert_refused(&up(&words), &["t.toml:3:1", "nmae"]);
+    fs::write(&topology, "[[region]]\nname = \n").unwrap();
+    assert_refused(&up(&words), &["t.toml:2:"]);
+    assert!(!data.exists());
+}
+
+#[test]
+fn credentials_that_are_none_are_refused_without_repeating_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("credentials");
+    assert_refused(
+        &up(&["--ephemeral", "--credentials", file.to_str().unwrap()]),
+        &["cannot read the credentials"],
+    );
+    fs::write(&file, "[default]\naws_access_key_id = AKIA\n").unwrap();
+    assert_refused(
+        &up(&["--ephemeral", "--credentials", file.to_str().unwrap()]),
+        &["credentials:2", "AKIA"],
+    );
+    let output = up(&["--ephemeral", "--access-key", "topsecret"]);
+    assert_refused(&output, &["ID=SECRET"]);
+    assert!(!crate::process::stderr(&output).contains("topsecret"));
+}
+
+#[test]
+fn memory_and_a_data_directory_exclude_each_other() {
+    assert_refused(&up(&["--ephemeral", "--data", "somewhere"]), &["--data"]);
+}
+
+#[test]
+fn a_region_runs_as_its_own_process() {
+    let words = |name| {
+        [
+            "region",
+            "--format",
+            "json",
+            "--ephemeral",
+            "--name",
+            name,
+            "--dynamodb-port",
+            "0",
+            "--replication-port",
+            "0",
+            "--control-port",
+            "0",
+        ]
+    };
+    let server = Server::start(&words("eu-west-1"));
+    let regions = server.ready["regions"].as_array().unwrap();
+    assert_eq!(regions.len(), 1);
+    assert_eq!(regions[0]["name"], "eu-west-1");
+    assert_eq!(server.ready["endpoint"], regions[0]["dynamodb"]);
+
+    let status = server.json(&["status"]);
+    let states: Vec<&str> = status[0]["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|region| region["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["unknown", "running", "unknown"]);
+
+    assert_refused(&server.command(&["net", "show"]), &["no network model", "beringia up"]);
+    assert_refused(&server.command(&["region-fail", "eu-west-1"]), &["process of its own"]);
+    assert_refused(
+        &server.command(&["converge", "--timeout", "0"]),
+        &["us-east-1", "ap-northeast-1", "--control"],
+    );
+    server.terminate();
+    assert_eq!(server.wait().0.code(), Some(0));
+    assert_refused(&run(&words("mars-1")), &["no region `mars-1`", "us-east-1"]);
+}
+
+#[test]
+fn two_processes_cannot_share_a_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let words = [
+        &["up", "--format", "json", "--data", data.to_str().unwrap()],
+        ANY_PORTS.as_slice(),
+    ]
+    .concat();
+    let server = Server::start(&words);
+    assert_refused(&run(&words), &["cannot start us-east-1"]);
+    assert_eq!(server.json(&["net", "show"]).len(), 6, "the first one goes on");
+}

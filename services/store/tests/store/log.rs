@@ -1,0 +1,195 @@
+//! The log as replication reads it.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{TableId, VersionVector};
+use beringia_store::{Aspect, Backlog, LogFilter, LogPosition, RemoteBatch, RemoteKind, Store};
+
+use crate::support::*;
+
+const OTHER: TableId = TableId(0x9999);
+
+/// A busy table and a quiet one, with thousands of records between two of the quiet one.
+async fn busy_and_quiet() -> (Site, Vec<u64>) {
+    let site = Site::new("us-east-1");
+    create_table(&site.store, false).await;
+    edit(&site.store, vec![set(OTHER, Aspect::Core(core("others", false)))]).await;
+    let mut quiet = Vec::new();
+    for n in 0..5200 {
+        put(&site.store, item("a", n % 50, &[("n", number(n))])).await;
+        if [0, 1, 1500, 4900].contains(&n) {
+            let mut unit = vec![write(key("q", n), Do::Put(item("q", n, &[])))];
+            unit[0].table = OTHER;
+            quiet.push(
+                commit(&site.store, unit).await.unwrap()[0]
+                    .version
+                    .clone()
+                    .unwrap()
+                    .sequence,
+            );
+        }
+    }
+    (site, quiet)
+}
+
+fn above(site: &Site, table: TableId, sequence: u64) -> BTreeMap<TableId, VersionVector> {
+    BTreeMap::from([(table, [(site.store.region().clone(), sequence)].into_iter().collect())])
+}
+
+#[tokio::test]
+async fn reading_begins_close_to_the_first_record_that_is_wanted() {
+    let (site, quiet) = busy_and_quiet().await;
+    let origins = vec![site.store.region().clone()];
+    let all = read_all(&site.store, &all_of(site.store.region())).await;
+    assert_eq!(all.len(), 5200);
+    assert!(
+        all.windows(2).all(|pair| pair[0].version < pair[1].version),
+        "the log is in commit order"
+    );
+    for place in [0, 1, 700, 1023, 1024, 1025, 3000, 5100, 5199] {
+        let tables = above(&site, TABLE, all[place].version.sequence);
+        let filter = LogFilter {
+            origins: origins.clone(),
+            tables,
+        };
+        let read = read_all(&site.store, &filter).await;
+        assert_eq!(read, all[place + 1..], "above the record at {place}");
+        let LogPosition(start) = site.store.log_position(&filter).await.unwrap().unwrap();
+        assert!(start + 1040 >= place as u64, "reading above {place} begins at {start}");
+    }
+    let ends = [0, quiet[0], quiet[1], quiet[2], quiet[3]];
+    for (already, sequence) in ends.into_iter().enumerate() {
+        let filter = LogFilter {
+            origins: origins.clone(),
+            tables: above(&site, OTHER, sequence),
+        };
+        assert_eq!(read_all(&site.store, &filter).await.len(), 4 - already);
+        let LogPosition(start) = site.store.log_position(&filter).await.unwrap().unwrap();
+        let wanted = [1, 3, 1503, 4904, 5205][already];
+        assert!(
+            start + 1040 >= wanted,
+            "reading above {already} of the quiet table begins at {start}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_backlog_is_exact() {
+    let (site, quiet) = busy_and_quiet().await;
+    let all = read_all(&site.store, &all_of(site.store.region())).await;
+    let bytes = |mutation: &beringia_item::Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
+    for place in [0, 1, 700, 1023, 1024, 1025, 3000, 5100, 5199] {
+        let lacks = &all[place + 1..];
+        let expected = Backlog {
+            mutations: lacks.len() as u64,
+            bytes: lacks.iter().map(bytes).sum::<usize>() as u64,
+            oldest: lacks.first().map(|mutation| mutation.version.time),
+        };
+        let peer = above(&site, TABLE, all[place].version.sequence);
+        assert_eq!(
+            site.store.backlog(&peer).await.unwrap(),
+            expected,
+            "above the record at {place}"
+        );
+    }
+    let mut both = above(&site, TABLE, all[5000].version.sequence);
+    both.extend(above(&site, OTHER, quiet[1]));
+    assert_eq!(site.store.backlog(&both).await.unwrap().mutations, 199 + 2);
+    let acknowledged = BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]);
+    site.store.forget(&acknowledged).await.unwrap();
+    assert_eq!(
+        site.store.backlog(&site.store.vectors()).await.unwrap(),
+        Backlog::default()
+    );
+}
+
+#[tokio::test]
+async fn a_backlog_counts_after_forgetting_what_it_counted_before() {
+    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+    create_global_table(&[&east, &west], false).await;
+    for n in 0..1500 {
+        put(&east.store, item("a", n, &[])).await;
+        if n == 700 {
+            ship(&east, &west, TABLE).await;
+        }
+    }
+    let peer = west.store.vectors();
+    let before = east.store.backlog(&peer).await.unwrap();
+    assert_eq!(before.mutations, 799);
+    let acknowledge = |table: TableId| {
+        (
+            table,
+            BTreeMap::from([(west.store.region().clone(), peer[&table].clone())]),
+        )
+    };
+    let acknowledged = [TABLE, TableId::CATALOG].map(acknowledge).into_iter().collect();
+    east.store.forget(&acknowledged).await.unwrap();
+    assert_eq!(east.store.backlog(&peer).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_page_never_ends_within_a_unit() {
+    let site = Site::new("us-east-1");
+    create_table(&site.store, false).await;
+    for first in [0, 10, 20] {
+        let unit = (first..first + 10).map(|n| write(key("a", n), Do::Put(item("a", n, &[]))));
+        commit(&site.store, unit.collect()).await.unwrap();
+    }
+    let filter = all_of(site.store.region());
+    let mut from = site.store.log_position(&filter).await.unwrap().unwrap();
+    let mut sizes = Vec::new();
+    loop {
+        let page = site.store.read_log(from, &filter, 1).await.unwrap();
+        sizes.push(page.records.len());
+        from = page.next;
+        if page.at_end {
+            assert_eq!(page.vectors.get(&TABLE), site.store.vectors().get(&TABLE));
+            break;
+        }
+        assert!(page.vectors.is_empty());
+    }
+    assert_eq!(sizes, vec![10, 10, 10]);
+    let nothing = site.store.read_log(from, &filter, 1).await.unwrap();
+    assert!(nothing.at_end && nothing.records.is_empty() && nothing.next == from);
+}
+
+#[tokio::test]
+async fn the_local_table_and_unknown_tables_are_never_served() {
+    let site = Site::new("us-east-1");
+    create_table(&site.store, false).await;
+    let origin = site.store.region().clone();
+    for table in [TableId::LOCAL, TableId(5)] {
+        let tables = BTreeMap::from([(table, VersionVector::default())]);
+        let filter = LogFilter {
+            origins: vec![origin.clone()],
+            tables,
+        };
+        assert_eq!(
+            site.store.log_position(&filter).await.unwrap(),
+            Err(vec![(table, origin.clone())])
+        );
+        let page = site.store.read_log(LogPosition(1), &filter, usize::MAX).await.unwrap();
+        assert!(page.records.is_empty() && page.vectors.is_empty());
+    }
+    assert!(!site.store.vectors().contains_key(&TableId::LOCAL));
+}
+
+#[tokio::test]
+async fn a_waiter_is_woken_by_the_commit_that_appends() {
+    let site = Site::new("us-east-1");
+    create_table(&site.store, false).await;
+    let mut appended = std::pin::pin!(site.store.log_appended().notified());
+    appended.as_mut().enable();
+    put(&site.store, item("a", 1, &[])).await;
+    appended.await;
+    let mut quiet = std::pin::pin!(site.store.log_appended().notified());
+    quiet.as_mut().enable();
+    delete(&site.store, key("a", 2)).await;
+    let empty = RemoteBatch {
+        kind: RemoteKind::Copy,
+        ..RemoteBatch::default()
+    };
+    site.store.apply(empty).await.unwrap();
+    let waited = std::future::poll_fn(|context| std::task::Poll::Ready(quiet.as_mut().poll(context))).await;
+    assert!(waited.is_pending(), "nothing was appended");
+}
