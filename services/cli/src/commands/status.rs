@@ -40,9 +40,13 @@ struct PairJson {
     to: String,
     /// Age of the oldest write that `to` has not acknowledged; null where `from` cannot be asked.
     lag_ms: Option<u64>,
-    /// From commit at `from` to commit at `to`, lately; null before the first write arrived.
+    /// How many writes have arrived since the start of `to`, and how long they took from commit at `from` to commit at `to`; null
+    /// before the first.
+    arrival_count: Option<u64>,
     arrival_p50_ms: Option<u64>,
     arrival_p99_ms: Option<u64>,
+    arrival_p999_ms: Option<u64>,
+    arrival_max_ms: Option<u64>,
     /// Null until `to` has said what it holds.
     backlog_mutations: Option<u64>,
     backlog_bytes: Option<u64>,
@@ -200,12 +204,16 @@ impl PairJson {
                 .map(|report| report.error.clone())
                 .filter(|error| !error.is_empty())
         };
+        let arrivals = receiver.and_then(|r| r.arrivals);
         Self {
             from: from.to_owned(),
             to: to.to_owned(),
             lag_ms: sender.map(|s| s.lag_ms),
-            arrival_p50_ms: receiver.and_then(|r| r.arrival_p50_ms),
-            arrival_p99_ms: receiver.and_then(|r| r.arrival_p99_ms),
+            arrival_count: arrivals.map(|a| a.count),
+            arrival_p50_ms: arrivals.map(|a| a.p50_ms),
+            arrival_p99_ms: arrivals.map(|a| a.p99_ms),
+            arrival_p999_ms: arrivals.map(|a| a.p999_ms),
+            arrival_max_ms: arrivals.map(|a| a.max_ms),
             backlog_mutations: sender.and_then(|s| s.backlog_mutations),
             backlog_bytes: sender.and_then(|s| s.backlog_bytes),
             link: link.map(|link| link.state.clone()),
@@ -300,6 +308,8 @@ fn dash() -> String {
 
 #[cfg(test)]
 mod tests {
+    use beringia_proto::v1::Arrivals;
+
     use super::*;
 
     fn peer(name: &str) -> PeerReport {
@@ -321,7 +331,10 @@ mod tests {
             ..peer("b")
         };
         let receiver = PeerReport {
-            arrival_p50_ms: Some(35),
+            arrivals: Some(Arrivals {
+                p50_ms: 35,
+                ..Arrivals::default()
+            }),
             receiving: "down".into(),
             error: "cut off".into(),
             ..peer("a")

@@ -1,6 +1,6 @@
 //! The control services that a command talks to: one for `up`, several where regions are processes of their own.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use beringia_proto::v1::{ControlDescribeReply, ControlDescribeRequest, control_client::ControlClient};
 use futures_util::future::join_all;
@@ -216,10 +216,12 @@ fn client(address: &str) -> Result<(String, Client), Failure> {
 
 /// Whether there was no answer, rather than a refusal.
 fn is_silence(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
-    )
+    // What a service says comes without a source; an error of the connection has one.
+    status.source().is_some()
+        || matches!(
+            status.code(),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+        )
 }
 
 /// Something else than a control service answered.

@@ -2,7 +2,7 @@
 
 use beringia_item::Region;
 use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus};
-use beringia_proto::v1::{JoinReport, PeerReport, RegionReport};
+use beringia_proto::v1::{Arrivals, JoinReport, PeerReport, RegionReport};
 use beringia_store::Catalog;
 
 use crate::host::Hosted;
@@ -46,8 +46,13 @@ fn peer_report(peer: &Region, of_peer: &PeerStatus, status: &NodeStatus) -> Peer
         backlog_mutations: of_peer.backlog.map(|backlog| backlog.mutations),
         backlog_bytes: of_peer.backlog.map(|backlog| backlog.bytes),
         lag_ms: of_peer.lag_ms,
-        arrival_p50_ms: lag.map(|lag| lag.p50),
-        arrival_p99_ms: lag.map(|lag| lag.p99),
+        arrivals: lag.map(|lag| Arrivals {
+            count: lag.count,
+            p50_ms: lag.p50,
+            p99_ms: lag.p99,
+            p999_ms: lag.p999,
+            max_ms: lag.max,
+        }),
         quarantine_ahead_ms: of_peer.quarantined.map(|quarantine| quarantine.ahead_ms),
         quarantine_limit_ms: of_peer.quarantined.map(|quarantine| quarantine.limit_ms),
         relayed_through: of_peer

@@ -76,7 +76,7 @@ pub(crate) fn get(endpoint: &str, region: &str, pk: &str) -> Option<String> {
 pub(crate) fn up_with_table(arguments: &[&str]) -> Server {
     let up = Server::up(arguments);
     global_table(up.endpoint(), "us-east-1", &["eu-west-1", "ap-northeast-1"], || {
-        converge(&up)
+        converge(&up);
     });
     up
 }
