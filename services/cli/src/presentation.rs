@@ -87,7 +87,21 @@ impl TryFrom<&ConflictSideReport> for SideJson {
 /// One side of a conflict as people read it.
 pub(crate) fn side_text(side: &ConflictSideReport) -> String {
     let version = side.version.as_ref().map_or_else(|| "?".to_owned(), version_text);
-    format!("{version}  {}", side.image_json.as_deref().unwrap_or("deleted"))
+    format!(
+        "{version}  {}",
+        side.image_json
+            .as_deref()
+            .map_or_else(|| "deleted".to_owned(), shortened)
+    )
+}
+
+/// The beginning of an item that would fill the screen; the JSON format has it whole.
+pub(crate) fn shortened(json: &str) -> String {
+    const SHOWN: usize = 200;
+    match json.char_indices().nth(SHOWN) {
+        None => json.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", &json[..end], json.len()),
+    }
 }
 
 /// JSON that is passed on as it came.
@@ -129,6 +143,13 @@ mod tests {
     #[test]
     fn a_time_beyond_the_calendar_is_still_shown() {
         assert_eq!(iso(HybridTime::MAX_MILLIS), format!("{} ms", HybridTime::MAX_MILLIS));
+    }
+
+    #[test]
+    fn long_items_are_shortened_between_characters() {
+        assert_eq!(shortened("{}"), "{}");
+        let long = "ü".repeat(300);
+        assert_eq!(shortened(&long), format!("{}… (600 bytes)", "ü".repeat(200)));
     }
 
     #[test]

@@ -38,13 +38,17 @@ impl fmt::Debug for Gateway {
 impl Gateway {
     /// The API of the engine's region. `clock` judges the age of signatures and dates the answers; `randomness` makes their ids.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what a region shares is handed over alike everywhere"
+    )]
     pub fn new(
         engine: Arc<Engine>,
         authentication: Authentication,
         clock: Arc<dyn WallClock>,
         randomness: Arc<dyn Randomness>,
     ) -> Self {
-        let stamp = Stamp::new(Arc::clone(&clock), randomness);
+        let stamp = Stamp::new(Arc::clone(&clock), randomness.as_ref());
         Self {
             engine,
             authentication,

@@ -76,6 +76,10 @@ impl fmt::Debug for Server {
 impl Server {
     /// A server whose requests go where `resolver` says. `clock` and `randomness` mark the answers that it gives itself.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what a region shares is handed over alike everywhere"
+    )]
     pub fn new(
         resolver: Arc<dyn Resolver>,
         clock: Arc<dyn WallClock>,
@@ -85,7 +89,7 @@ impl Server {
         let large_bodies = Semaphore::new(limits.large_bodies_max);
         Self {
             resolver,
-            stamp: Stamp::new(clock, randomness),
+            stamp: Stamp::new(clock, randomness.as_ref()),
             limits,
             large_bodies,
         }
@@ -140,7 +144,7 @@ where
     S: Stream<Item = io::Result<C>>,
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut incoming = pin!(incoming);
+    let mut incoming = Box::pin(incoming);
     let mut shutdown = pin!(shutdown);
     let mut connections = JoinSet::new();
     let closing = CancellationToken::new();
@@ -162,6 +166,8 @@ where
             },
         }
     }
+    // Nobody may wait in line for a door that stays shut.
+    drop(incoming);
     closing.cancel();
     let drain = async {
         while let Some(done) = connections.join_next().await {

@@ -1,6 +1,12 @@
 //! What every answer carries: an id, a date, a checksum.
 
-use std::{sync::Arc, time::Duration, time::UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, UNIX_EPOCH},
+};
 
 use beringia_clock::{Randomness, WallClock};
 use bytes::Bytes;
@@ -29,15 +35,17 @@ pub(crate) enum ContentType {
 }
 
 /// Makes answers.
-#[derive(Clone)]
 pub(crate) struct Stamp {
     clock: Arc<dyn WallClock>,
-    randomness: Arc<dyn Randomness>,
+    ids: Ids,
 }
 
 impl Stamp {
-    pub(crate) fn new(clock: Arc<dyn WallClock>, randomness: Arc<dyn Randomness>) -> Self {
-        Self { clock, randomness }
+    pub(crate) fn new(clock: Arc<dyn WallClock>, randomness: &dyn Randomness) -> Self {
+        Self {
+            clock,
+            ids: Ids::new(randomness),
+        }
     }
 
     /// An answer of JSON.
@@ -70,7 +78,7 @@ impl Stamp {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::SERVER, HeaderValue::from_static("Server"));
-        if let Ok(id) = HeaderValue::from_bytes(&self.request_id()) {
+        if let Ok(id) = HeaderValue::from_bytes(&self.ids.next()) {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert(CHECKSUM, checksum);
@@ -78,19 +86,6 @@ impl Stamp {
             headers.insert(header::DATE, date);
         }
         response
-    }
-
-    fn request_id(&self) -> [u8; REQUEST_ID_LENGTH] {
-        let mut id = [0; REQUEST_ID_LENGTH];
-        // Twelve characters of five bits fit into one draw.
-        for part in id.chunks_mut(12) {
-            let mut bits = self.randomness.next_u64();
-            for character in part {
-                *character = REQUEST_ID_ALPHABET[usize::from(bits.to_le_bytes()[0] & 31)];
-                bits >>= 5;
-            }
-        }
-        id
     }
 
     fn date(&self) -> String {
@@ -101,8 +96,52 @@ impl Stamp {
     }
 }
 
+/// Ids of requests. They must differ and need not be secret, so only their beginnings are random: to ask the system five times
+/// for every request would take longer than to read it.
+struct Ids {
+    beginnings: [u64; REQUEST_ID_PARTS],
+    made: AtomicU64,
+}
+
+/// Sixty bits make twelve characters.
+const CHARACTERS_PER_PART: usize = 12;
+const REQUEST_ID_PARTS: usize = REQUEST_ID_LENGTH.div_ceil(CHARACTERS_PER_PART);
+
+impl Ids {
+    fn new(randomness: &dyn Randomness) -> Self {
+        Self {
+            beginnings: std::array::from_fn(|_| randomness.next_u64()),
+            made: AtomicU64::new(0),
+        }
+    }
+
+    fn next(&self) -> [u8; REQUEST_ID_LENGTH] {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let mut id = [0; REQUEST_ID_LENGTH];
+        for (part, beginning) in id.chunks_mut(CHARACTERS_PER_PART).zip(self.beginnings) {
+            let mut bits = scattered(beginning, number);
+            for character in part {
+                *character = REQUEST_ID_ALPHABET[usize::from(bits.to_le_bytes()[0] & 31)];
+                bits >>= 5;
+            }
+        }
+        id
+    }
+}
+
+/// The `number`th output of the generator SplitMix64 that starts at `beginning` (Steele, Lea and Flood 2014, "Fast splittable
+/// pseudorandom number generators"): different for every number.
+const fn scattered(beginning: u64, number: u64) -> u64 {
+    let mut bits = beginning.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use beringia_clock::{ManualClock, SeededRandomness};
 
     use super::*;
@@ -110,7 +149,7 @@ mod tests {
     fn stamp(seed: u64) -> Stamp {
         Stamp::new(
             Arc::new(ManualClock::new(784_111_777_999)),
-            Arc::new(SeededRandomness::new(seed)),
+            &SeededRandomness::new(seed),
         )
     }
 
@@ -129,15 +168,36 @@ mod tests {
     #[test]
     fn ids_come_from_the_seed_and_differ_from_answer_to_answer() {
         let stamps = [stamp(1), stamp(1), stamp(2)];
-        let firsts = stamps.each_ref().map(Stamp::request_id);
+        let firsts = stamps.each_ref().map(|stamp| stamp.ids.next());
         assert_eq!(firsts[0], firsts[1]);
         assert_ne!(firsts[0], firsts[2]);
-        assert_ne!(stamps[0].request_id(), firsts[0]);
+        assert_ne!(stamps[0].ids.next(), firsts[0]);
+    }
+
+    #[test]
+    fn no_two_ids_are_alike() {
+        let stamp = stamp(3);
+        let ids: BTreeSet<_> = (0..10_000).map(|_| stamp.ids.next()).collect();
+        assert_eq!(ids.len(), 10_000);
+    }
+
+    #[test]
+    fn ids_are_scattered_as_the_published_generator_does() {
+        // The first outputs of SplitMix64 from the seed 1234567, whose state moves on before each.
+        let outputs: Vec<u64> = (1..=3).map(|number| scattered(1_234_567, number)).collect();
+        assert_eq!(
+            outputs,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
     }
 
     #[test]
     fn a_clock_at_the_end_of_time_still_gives_a_date() {
-        let stamp = Stamp::new(Arc::new(ManualClock::new(u64::MAX)), Arc::new(SeededRandomness::new(1)));
+        let stamp = Stamp::new(Arc::new(ManualClock::new(u64::MAX)), &SeededRandomness::new(1));
         assert_eq!(stamp.date(), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

@@ -291,29 +291,25 @@ fn hang_up<M>(link: Option<Link<M>>) {
     }
 }
 
-/// The global tables of which the region has a replica.
+/// The global tables of which the region has a replica. Replicas that could not be made hold nothing and are left out.
 fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
-    let is_ours = |table: &beringia_store::Table| table.held && table.replicas.contains_key(region);
-    let tables = catalog.by_id.values().filter(|table| is_ours(table));
-    tables
-        .map(|table| {
-            let state = |status: &ReplicaStatus| match status {
-                ReplicaStatus::Creating { from } => ReplicaState::Creating { from: from.clone() },
-                ReplicaStatus::Active => ReplicaState::Active,
-                ReplicaStatus::CreationFailed { .. } | ReplicaStatus::Deleting => ReplicaState::Leaving,
-            };
-            let replicas = table
-                .replicas
-                .iter()
-                .map(|(region, replica)| (region.clone(), state(&replica.status)))
-                .collect();
-            (
-                table.id,
-                TableView {
-                    replicas,
-                    joined: table.joined,
-                },
-            )
-        })
+    let state = |status: &ReplicaStatus| match status {
+        ReplicaStatus::Creating { from } => Some(ReplicaState::Creating { from: from.clone() }),
+        ReplicaStatus::Active => Some(ReplicaState::Active),
+        ReplicaStatus::Deleting => Some(ReplicaState::Leaving),
+        ReplicaStatus::CreationFailed { .. } => None,
+    };
+    let view = |table: &beringia_store::Table| {
+        let replicas = table.replicas.iter();
+        TableView {
+            replicas: replicas
+                .filter_map(|(region, replica)| Some((region.clone(), state(&replica.status)?)))
+                .collect(),
+            joined: table.joined,
+        }
+    };
+    let held = catalog.by_id.values().filter(|table| table.held);
+    held.map(|table| (table.id, view(table)))
+        .filter(|(_, view)| view.replicas.contains_key(region))
         .collect()
 }

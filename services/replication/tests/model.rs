@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    unreachable_pub,
     clippy::print_stdout,
     reason = "a failing test is what they make"
 )]

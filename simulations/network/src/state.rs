@@ -331,10 +331,11 @@ impl Link {
     /// The region that this link comes from crashed.
     fn lose_senders(&mut self, round_trip: Duration, now: Instant) -> Vec<Waker> {
         for wire in self.wires.values_mut() {
-            if wire.role == Role::Opening {
-                wire.sever(io::ErrorKind::ConnectionReset);
-            } else {
-                wire.lose_sender(&mut self.medium, round_trip, now);
+            match wire.role {
+                Role::Opening => wire.sever(io::ErrorKind::ConnectionReset),
+                // Whether there will be a connection is not known yet.
+                Role::Answering => {}
+                Role::Established => wire.lose_sender(&mut self.medium, round_trip, now),
             }
         }
         self.wakers()

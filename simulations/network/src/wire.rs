@@ -36,7 +36,7 @@ struct Flight {
     sent: Instant,
     /// How long it travels after that.
     travel: Duration,
-    /// When it arrives: no earlier than what went before it.
+    /// When it arrives. What went before it may arrive later; then it waits for that.
     due: Instant,
     /// It had arrived when the link was cut, so the cut does not concern it.
     arrived: bool,
@@ -89,7 +89,6 @@ pub(crate) struct Wire {
     in_flight_cost_bytes: usize,
     pub(crate) in_flight_bytes: usize,
     packet: Option<Packet>,
-    last_due: Option<Instant>,
     /// Nothing more comes from the sender.
     sender_done: bool,
     /// The reader saw the end of the stream.
@@ -110,7 +109,6 @@ impl Wire {
             in_flight_cost_bytes: 0,
             in_flight_bytes: 0,
             packet: None,
-            last_due: None,
             sender_done: false,
             ended: false,
             severed: None,
@@ -173,7 +171,7 @@ impl Wire {
         let bytes = cargo.len();
         let sent = medium.transmit(bytes, now);
         let travel = medium.settings.delay + misfortune;
-        let due = self.in_order(sent + travel);
+        let due = sent + travel;
         self.in_flight_bytes += bytes;
         self.in_flight_cost_bytes += bytes + FLIGHT_COST_BYTES;
         self.flights.push_back(Flight {
@@ -183,12 +181,6 @@ impl Wire {
             due,
             arrived: false,
         });
-    }
-
-    fn in_order(&mut self, due: Instant) -> Instant {
-        let due = self.last_due.map_or(due, |last_due| last_due.max(due));
-        self.last_due = Some(due);
-        due
     }
 
     /// Gives the reader what has arrived.
@@ -307,7 +299,6 @@ impl Wire {
 
     /// The link is open again: what was on the way is transmitted once more.
     pub(crate) fn on_heal(&mut self, medium: &mut Medium, now: Instant) {
-        self.last_due = None;
         let travel = medium.settings.delay;
         for flight in self
             .flights
@@ -318,22 +309,15 @@ impl Wire {
             flight.sent = medium.transmit(flight.cargo.len(), now);
             flight.travel = travel;
             flight.due = flight.sent + travel;
-            self.last_due = Some(flight.due);
         }
     }
 
     /// What is waiting for the transmitter at `now` takes `stretch` times as long.
     pub(crate) fn on_bandwidth(&mut self, stretch: f64, now: Instant) {
-        let mut previous_due = None;
-        for flight in &mut self.flights {
-            if flight.sent > now {
-                flight.sent = stretched(flight.sent, now, stretch);
-                let due = flight.sent + flight.travel;
-                flight.due = previous_due.map_or(due, |previous: Instant| previous.max(due));
-            }
-            previous_due = Some(flight.due);
+        for flight in self.flights.iter_mut().filter(|flight| flight.sent > now) {
+            flight.sent = stretched(flight.sent, now, stretch);
+            flight.due = flight.sent + flight.travel;
         }
-        self.last_due = previous_due;
     }
 }
 

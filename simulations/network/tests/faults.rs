@@ -43,7 +43,8 @@ async fn what_had_arrived_before_a_cut_can_still_be_read() {
     sleep(ms(29)).await;
     write(&mut near, b"there").await;
     world.network.isolate("b").expect("valid");
-    assert_eq!(read_exactly(&mut far, 4).await, b"here");
+    let here = timeout(ms(1), read_exactly(&mut far, 4)).await;
+    assert_eq!(here.expect("it had arrived"), b"here");
     assert!(timeout(ms(10_000), far.read_u8()).await.is_err());
 }
 
@@ -86,7 +87,7 @@ async fn healing_sends_what_was_on_the_way_at_the_bandwidth_of_the_link() {
     write(&mut near, &pattern(30_000)).await;
     assert!(timeout(ms(5), far.read_u8()).await.is_err());
     world.network.cut("a", "b", Direction::Both).expect("valid");
-    sleep(ms(1_000)).await;
+    sleep(ms(1)).await;
     world.network.heal("a", "b").expect("valid");
     let healed_ms = world.now_ms();
     assert_eq!(read_exactly(&mut far, 30_000).await, pattern(30_000));
@@ -260,4 +261,66 @@ async fn dropping_an_end_under_a_cut_is_noticed_after_the_healing() {
     let healed_ms = world.now_ms();
     assert_eq!(far.read(&mut [0; 8]).await.expect("the end"), 0);
     assert_eq!(world.now_ms(), healed_ms + 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_learns_nothing_while_its_own_direction_is_cut() {
+    let mut world = World::new(1);
+    let (mut near, far) = world.connected_with_delay(40).await;
+    world.network.cut("a", "b", Direction::OneWay).expect("valid");
+    drop(far);
+    for _ in 0..10 {
+        near.write_all(b"into the void")
+            .await
+            .expect("nothing comes back to what does not arrive");
+        sleep(ms(1_000)).await;
+    }
+    world.network.heal_all();
+    near.write_all(b"arrives").await.expect("the news is not here yet");
+    sleep(ms(80)).await;
+    assert_eq!(
+        near.write_all(b"x").await.expect_err("the news").kind(),
+        ErrorKind::BrokenPipe
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn dialling_a_region_that_crashes_meanwhile_is_refused_after_a_round_trip() {
+    let mut world = World::new(1);
+    world
+        .network
+        .delay("a", "b", Direction::Both, ms(30), ms(0))
+        .expect("valid");
+    let transport = world.transport.clone();
+    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    sleep(ms(10)).await;
+    world.network.kill_region("b").expect("valid");
+    drop(std::mem::replace(&mut world.at_b, world.transport.listen("nobody")));
+    assert_eq!(
+        dialling.await.expect("done").expect_err("refused").kind(),
+        ErrorKind::ConnectionRefused
+    );
+    assert_eq!(world.now_ms(), 60);
+    assert_eq!(
+        world.network.show().iter().map(|link| link.connections).sum::<usize>(),
+        0
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_crashes_stops_dialling() {
+    let world = World::new(1);
+    world
+        .network
+        .delay("a", "b", Direction::Both, ms(30), ms(0))
+        .expect("valid");
+    let transport = world.transport.clone();
+    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    sleep(ms(10)).await;
+    world.network.kill_region("a").expect("valid");
+    assert_eq!(
+        dialling.await.expect("done").expect_err("crashed").kind(),
+        ErrorKind::ConnectionReset
+    );
+    assert_eq!(world.now_ms(), 10);
 }

@@ -60,7 +60,16 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
     }
     let progress = progress_bar();
     let mended = if arguments.verify {
-        Some(verify(&fleet, &progress).await?)
+        let verification = verify(&fleet, &progress);
+        Some(match arguments.timeout.filter(|timeout| !timeout.is_zero()) {
+            None => verification.await?,
+            Some(timeout) => tokio::time::timeout(timeout, verification).await.map_err(|_| {
+                Failure::NotSo(format!(
+                    "the digests were not recomputed within {:.1} s",
+                    timeout.as_secs_f64()
+                ))
+            })??,
+        })
     } else {
         None
     };

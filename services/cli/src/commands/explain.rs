@@ -10,7 +10,7 @@ use crate::{
     explanation::{self, Evidence, Verdict},
     failure::Failure,
     output::{self, Format},
-    presentation::{VersionJson, raw, version_text},
+    presentation::{VersionJson, raw, shortened, version_text},
 };
 
 #[derive(Serialize)]
@@ -126,7 +126,7 @@ fn show(
                 region.region.clone(),
                 state(region).to_owned(),
                 region.version.as_ref().map_or_else(|| "-".to_owned(), version_text),
-                region.item_json.clone().unwrap_or_else(|| "-".to_owned()),
+                region.item_json.as_deref().map_or_else(|| "-".to_owned(), shortened),
             ]
         }),
     )?;

@@ -4,6 +4,7 @@
 
 mod conflicts;
 mod control;
+mod damage;
 mod dynamodb;
 mod help;
 mod process;

@@ -2,7 +2,7 @@
 //! supports.
 //!
 //! The tables in [`requests`] state what the public model of the API says (with the bounds that DynamoDB enforces where the model
-//! is laxer); [`check`] walks a request along its table and answers as DynamoDB does: a member of a wrong type first, as a
+//! is laxer); [`check()`] walks a request along its table and answers as DynamoDB does: a member of a wrong type first, as a
 //! SerializationException, then all broken constraints at once, as one ValidationException. A member that the table does not know
 //! is ignored, as DynamoDB ignores it; one that the table knows and this server does not support yet is refused by name, so that
 //! nothing is silently ignored. After a check the decoders in [`crate::decode`] find what they expect.

@@ -126,5 +126,28 @@ pub(super) fn open(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> 
 /// What all connections have in common, those to memory too.
 pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise SQLite plans some statements anew for every value that is bound to them (a join with statistics compiled in is
+    // one), which took a quarter of the time of a read.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::{super::layout::SCHEMA, *};
+
+    #[test]
+    fn a_join_is_planned_once_whatever_is_bound_to_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        configure(&connection).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let join = "SELECT i.time, l.image FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0";
+        for key in [[1_u8], [2], [3]] {
+            assert!(!connection.prepare_cached(join).unwrap().exists([&key[..]]).unwrap());
+        }
+        let statement = connection.prepare_cached(join).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }

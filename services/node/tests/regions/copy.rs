@@ -1,0 +1,136 @@
+//! Replicas that are filled from others: new ones, those whose disk was lost, and rows that were damaged.
+
+use std::time::Duration;
+
+use beringia_item::{RANGES, TableId};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::support::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_is_filled_while_everybody_keeps_writing() {
+    let world = World::start(&["ap-northeast-1", "eu-west-1", "us-east-1"]).await;
+    world.create_table(0, "Carts").await;
+    world.add_replica(0, "Carts", 1).await;
+    for number in 0..2000 {
+        world.put(0, "Carts", &format!("old{number}"), "v").await;
+    }
+    for number in 0..50 {
+        world.delete(0, "Carts", &format!("old{number}")).await;
+    }
+    world.ask_for_replica(0, "Carts", 2).await;
+    let mut number = 0;
+    while world.replica_status(2, "Carts", 2).await != "ACTIVE" {
+        world.put(number % 2, "Carts", &format!("new{number}"), "v").await;
+        world
+            .delete(number % 2, "Carts", &format!("old{}", 100 + number % 500))
+            .await;
+        number += 1;
+        sleep(Duration::from_millis(2)).await;
+        assert!(number < 20_000, "{:?}", world.status(2).await.tables);
+    }
+    assert!(number > 3, "the copy took no time, so nothing was tested");
+    world.put(2, "Carts", "mine", "v").await;
+    world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
+    assert_eq!(world.get(2, "Carts", "old1999").await.as_deref(), Some("v"));
+    assert_eq!(world.get(2, "Carts", "old7").await, None);
+    assert_eq!(world.get(0, "Carts", "mine").await.as_deref(), Some("v"));
+    for site in 0..3 {
+        let items = world.store(site).digest(world.table_id(site, "Carts")).await.unwrap();
+        assert!(items.ranges.iter().map(|range| range.items).sum::<u64>() > 1400);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_goes_on_after_its_source_was_killed() {
+    let mut world = World::start_with_delay(&["ap-northeast-1", "eu-west-1", "us-east-1"], 5).await;
+    world.create_table(0, "Carts").await;
+    world.add_replica(0, "Carts", 1).await;
+    for number in 0..1000 {
+        world.put(0, "Carts", &format!("k{number}"), "v").await;
+    }
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    world.ask_for_replica(0, "Carts", 2).await;
+    let table = world.table_id(0, "Carts");
+    let copied = async || {
+        let status = world.status(2).await;
+        let join = status.tables.get(&table).and_then(|table| table.join.clone());
+        join.is_some_and(|join| (1..RANGES).contains(&join.ranges_done))
+    };
+    while !copied().await {
+        sleep(Duration::from_millis(1)).await;
+    }
+    world.kill(0);
+    world
+        .until(async || world.replica_status(2, "Carts", 2).await == "ACTIVE")
+        .await;
+    assert!(world.same(&[1, 2], "Carts").await);
+    world.run(0).await;
+    world.put(2, "Carts", "after", "v").await;
+    world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_lost_its_disk_is_filled_again() {
+    let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
+    world.create_table(0, "Carts").await;
+    world.add_replica(0, "Carts", 1).await;
+    for number in 0..200 {
+        world.put(number % 2, "Carts", &format!("k{number}"), "v").await;
+    }
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    // The region that made the table loses it.
+    world.kill(0);
+    world.lose_disk(0);
+    world.put(1, "Carts", "meanwhile", "v").await;
+    world.delete(1, "Carts", "k3").await;
+    world.run(0).await;
+    let (status, _) = world
+        .try_ask(0, "GetItem", json!({"TableName": "Carts", "Key": {"pk": {"S": "k7"}}}))
+        .await;
+    assert_eq!(status, 400, "the table is not there yet");
+    world
+        .until(async || world.replica_status(0, "Carts", 0).await == "ACTIVE")
+        .await;
+    assert_eq!(world.get(0, "Carts", "k7").await.as_deref(), Some("v"));
+    assert_eq!(world.get(0, "Carts", "meanwhile").await.as_deref(), Some("v"));
+    assert_eq!(world.get(0, "Carts", "k3").await, None);
+    world.put(0, "Carts", "again", "v").await;
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    assert_eq!(world.get(1, "Carts", "again").await.as_deref(), Some("v"));
+    world
+        .until(async || world.replica_status(1, "Carts", 0).await == "ACTIVE")
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_vanished_behind_the_stores_back_come_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::start_in(&["eu-west-1", "us-east-1"], Some(directory.path())).await;
+    world.create_table(0, "Carts").await;
+    world.add_replica(0, "Carts", 1).await;
+    for number in 0..100 {
+        world.put(0, "Carts", &format!("k{number}"), "v").await;
+    }
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    let table = world.table_id(1, "Carts");
+    // The numbers 1 and 2 are the catalog and the local table.
+    let database = rusqlite::Connection::open(directory.path().join("us-east-1")).unwrap();
+    let rows = "SELECT k FROM item WHERE size > 0 AND k >= x'00000003' LIMIT 30";
+    let lost = database
+        .execute(&format!("DELETE FROM item WHERE k IN ({rows})"), [])
+        .unwrap();
+    assert_eq!(lost, 30);
+    world
+        .until(async || world.status(1).await.tables[&table].repaired_rows == 30)
+        .await;
+    for number in 0..100 {
+        assert_eq!(world.get(1, "Carts", &format!("k{number}")).await.as_deref(), Some("v"));
+    }
+    world
+        .until(async || world.status(1).await.tables[&table].divergent.is_empty())
+        .await;
+    assert!(world.same(&[0, 1], "Carts").await);
+    assert!(world.status(1).await.tables[&TableId::CATALOG].divergent.is_empty());
+}

@@ -1,0 +1,235 @@
+//! Peers that are not what they should be.
+
+use std::time::Duration;
+
+use beringia_node::{BoxedIo, LinkState};
+use beringia_proto::v1::{
+    Acknowledge, FromReceiver, FromSource, Goodbye, Hello, Request, Subscribe, TableVector, from_receiver, from_source,
+    replication_client::ReplicationClient,
+};
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+    time::timeout,
+};
+use tonic::{Streaming, codec::CompressionEncoding, transport::Endpoint};
+use tower::service_fn;
+
+use crate::support::World;
+
+/// A stream that a test speaks by hand.
+struct Hand {
+    say: mpsc::UnboundedSender<FromReceiver>,
+    hear: Streaming<FromSource>,
+}
+
+impl Hand {
+    async fn open(world: &World, site: usize) -> Self {
+        let connection = std::sync::Mutex::new(Some(world.dial(site)));
+        let connector = service_fn(move |_: http::Uri| {
+            let connection = connection.lock().unwrap().take();
+            async move {
+                connection
+                    .map(TokioIo::<BoxedIo>::new)
+                    .ok_or_else(|| std::io::Error::other("once"))
+            }
+        });
+        let channel = Endpoint::from_static("http://x")
+            .connect_with_connector(connector)
+            .await
+            .unwrap();
+        let mut client = ReplicationClient::new(channel).accept_compressed(CompressionEncoding::Zstd);
+        let (say, mut said) = mpsc::unbounded_channel();
+        let outgoing = futures_util::stream::poll_fn(move |context| said.poll_recv(context));
+        let hear = client.replicate(outgoing).await.unwrap().into_inner();
+        Self { say, hear }
+    }
+
+    fn say(&self, kind: from_receiver::Kind) {
+        self.say.send(FromReceiver { kind: Some(kind) }).unwrap();
+    }
+
+    /// The goodbye with which the stream ends.
+    async fn goodbye(&mut self) -> Goodbye {
+        loop {
+            let message = timeout(Duration::from_secs(60), self.hear.message())
+                .await
+                .unwrap()
+                .unwrap();
+            let message = message.expect("a goodbye before the end");
+            if let Some(from_source::Kind::Goodbye(goodbye)) = message.kind {
+                assert!(
+                    self.hear.message().await.unwrap().is_none(),
+                    "the goodbye is the last message"
+                );
+                return goodbye;
+            }
+        }
+    }
+}
+
+fn hello(protocol: u32, region: &str, peer: &str) -> from_receiver::Kind {
+    from_receiver::Kind::Hello(Hello {
+        protocol,
+        region: region.to_owned(),
+        peer: peer.to_owned(),
+        incarnation: Bytes::from_static(&[7; 16]),
+        wall_clock_ms: 0,
+    })
+}
+
+async fn refused(said: Vec<from_receiver::Kind>) -> String {
+    let world = World::start(&["eu-west-1", "us-east-1"]).await;
+    let mut hand = Hand::open(&world, 0).await;
+    for kind in said {
+        hand.say(kind);
+    }
+    let goodbye = hand.goodbye().await;
+    // The region goes on with its real peer.
+    let us = world.region(1);
+    world
+        .until(async || world.status(0).await.peers[&us].sending == LinkState::Connected)
+        .await;
+    goodbye.reason
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_of_another_protocol_version_is_told_so() {
+    let reason = refused(vec![hello(2, "us-east-1", "eu-west-1")]).await;
+    assert_eq!(
+        reason,
+        "eu-west-1 speaks version 1 of the protocol, us-east-1 version 2"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_is_turned_away() {
+    let reason = refused(vec![hello(1, "sa-east-1", "eu-west-1")]).await;
+    assert_eq!(reason, "eu-west-1 does not know region sa-east-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_reaches_itself_says_so() {
+    let reason = refused(vec![hello(1, "eu-west-1", "eu-west-1")]).await;
+    assert_eq!(reason, "eu-west-1 was connected to a region of its own name");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_number_is_noticed() {
+    let reason = refused(vec![hello(1, "us-east-1", "ap-northeast-1")]).await;
+    assert_eq!(reason, "us-east-1 expected region ap-northeast-1 but reached eu-west-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_no_hello() {
+    assert_eq!(refused(vec![]).await, "no hello came");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_without_sense_end_the_stream_with_a_reason() {
+    let table = || Bytes::from_static(&[0; 3]);
+    let senseless = vec![
+        (hello(1, "No Region", ""), "`No Region` is no region name"),
+        (
+            from_receiver::Kind::Hello(Hello {
+                incarnation: Bytes::new(),
+                region: "a".to_owned(),
+                ..Hello::default()
+            }),
+            "an incarnation has 16 bytes",
+        ),
+        (
+            from_receiver::Kind::Subscribe(Subscribe {
+                generation: 1,
+                tables: vec![TableVector {
+                    table: table(),
+                    vector: None,
+                }],
+                origins: vec![],
+            }),
+            "a table id has 16 bytes",
+        ),
+        (
+            from_receiver::Kind::Request(Request::default()),
+            "a request for nothing",
+        ),
+    ];
+    for (kind, why) in senseless {
+        let reason = refused(vec![kind]).await;
+        assert!(reason.contains(why), "{reason}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_out_of_turn_end_the_stream_with_a_reason() {
+    let acknowledge = || {
+        from_receiver::Kind::Acknowledge(Acknowledge {
+            batch: 9,
+            tables: vec![],
+        })
+    };
+    let reason = refused(vec![acknowledge()]).await;
+    assert_eq!(reason, "something else came before the hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_no_http_harm_nobody() {
+    let world = World::start(&["eu-west-1", "us-east-1"]).await;
+    for garbage in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &[0xFF; 5000],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xFF\xFF\xFF\xFF\xFF",
+    ] {
+        let mut connection = world.dial(0);
+        let _ = connection.write_all(garbage).await;
+        let mut answer = Vec::new();
+        let read = timeout(Duration::from_secs(60), connection.read_to_end(&mut answer)).await;
+        assert!(read.is_ok(), "the connection is closed");
+    }
+    let us = world.region(1);
+    world
+        .until(async || world.status(0).await.peers[&us].sending == LinkState::Connected)
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_shows_in_the_status_of_both_sides() {
+    let mut world = World::start(&["eu-west-1", "sa-east-1", "us-east-1"]).await;
+    world.mislead(0, 2, 1);
+    let us = world.region(2);
+    world
+        .until(async || matches!(world.status(0).await.peers[&us].receiving, LinkState::Refused(_)))
+        .await;
+    let refusal = LinkState::Refused("eu-west-1 expected region us-east-1 but reached sa-east-1".to_owned());
+    assert_eq!(world.status(0).await.peers[&us].receiving, refusal);
+
+    world.kill(2);
+    world
+        .until(async || world.status(0).await.peers[&us].sending == LinkState::Down)
+        .await;
+    let mut hand = Hand::open(&world, 0).await;
+    hand.say(hello(9, "us-east-1", "eu-west-1"));
+    let reason = hand.goodbye().await.reason;
+    assert_eq!(world.status(0).await.peers[&us].sending, LinkState::Refused(reason));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_asks_too_much_at_once_is_cut_off() {
+    let world = World::start(&["eu-west-1", "us-east-1"]).await;
+    let mut hand = Hand::open(&world, 0).await;
+    hand.say(hello(1, "us-east-1", "eu-west-1"));
+    for id in 0..10_000 {
+        let digest = Some(beringia_proto::v1::request::Kind::Digest(
+            beringia_proto::v1::DigestRequest {},
+        ));
+        let catalog = Bytes::copy_from_slice(&beringia_item::TableId::CATALOG.0.to_be_bytes());
+        hand.say(from_receiver::Kind::Request(Request {
+            id,
+            table: catalog,
+            kind: digest,
+        }));
+    }
+    assert_eq!(hand.goodbye().await.reason, "too many requests at once");
+}

@@ -1,0 +1,13 @@
+//! Regions as they run: the real store, engine, gateway and gRPC, over pipes, under virtual time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    unreachable_pub,
+    reason = "a failing test is what they make"
+)]
+
+mod copy;
+mod hostile;
+mod replicate;
+mod support;

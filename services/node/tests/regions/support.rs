@@ -1,0 +1,450 @@
+//! A handful of regions in one process, and a switchboard between them.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use beringia_clock::{SeededRandomness, WallClock};
+use beringia_item::{KeyBytes, Region, TableId};
+use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
+use bytes::Bytes;
+use futures_util::{FutureExt, stream};
+use http::Request;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split},
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Wall time at the start, milliseconds since the epoch: November 2023.
+const EPOCH_MS: u64 = 1_700_000_000_000;
+const PIPE_BYTES: usize = 64 << 10;
+
+/// Virtual time, with a skew of the region's own.
+pub struct SkewedClock {
+    start: Instant,
+    skew_ms: AtomicU64,
+}
+
+impl WallClock for SkewedClock {
+    fn now_ms(&self) -> u64 {
+        let elapsed_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap();
+        EPOCH_MS + elapsed_ms + self.skew_ms.load(Ordering::Relaxed)
+    }
+}
+
+type Acceptor = mpsc::UnboundedSender<io::Result<BoxedIo>>;
+
+/// Who can be reached, and the connections that stand.
+#[derive(Default)]
+pub struct Switchboard {
+    acceptors: Mutex<BTreeMap<Region, Acceptor>>,
+    cuts: Mutex<Vec<(Region, Region)>>,
+    standing: Mutex<Vec<(Region, Region, CancellationToken)>>,
+    /// Whom somebody reaches in truth who dials another.
+    misled: Mutex<BTreeMap<(Region, Region), Region>>,
+    /// How long bytes take on connections that are opened from now on, milliseconds.
+    pub delay_ms: AtomicU64,
+}
+
+/// Carries bytes both ways until either side ends. What the model of a network does better, see `simulations/network`.
+async fn pump(near: DuplexStream, far: DuplexStream, delay: Duration) {
+    let (near_reads, near_writes) = split(near);
+    let (far_reads, far_writes) = split(far);
+    tokio::select! {
+        biased;
+        () = carry(near_reads, far_writes, delay) => {}
+        () = carry(far_reads, near_writes, delay) => {}
+    }
+}
+
+async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>, delay: Duration) {
+    let mut bytes = vec![0; PIPE_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Switchboard {
+    fn is_cut(&self, a: &Region, b: &Region) -> bool {
+        let cuts = self.cuts.lock().unwrap();
+        cuts.contains(&(a.clone(), b.clone())) || cuts.contains(&(b.clone(), a.clone()))
+    }
+
+    fn connect(&self, from: &Region, to: &Region) -> io::Result<BoxedIo> {
+        if self.is_cut(from, to) {
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the line is cut"));
+        }
+        let (near, near_inside) = duplex(PIPE_BYTES);
+        let (far, far_inside) = duplex(PIPE_BYTES);
+        let acceptors = self.acceptors.lock().unwrap();
+        let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens");
+        let misled = self.misled.lock().unwrap();
+        let reached = misled.get(&(from.clone(), to.clone())).unwrap_or(to);
+        let acceptor = acceptors.get(reached).ok_or_else(refused)?;
+        acceptor.send(Ok(Box::new(far))).map_err(|_| refused())?;
+        let cut = CancellationToken::new();
+        let delay = Duration::from_millis(self.delay_ms.load(Ordering::Relaxed));
+        self.standing
+            .lock()
+            .unwrap()
+            .push((from.clone(), to.clone(), cut.clone()));
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = cut.cancelled() => {}
+                () = pump(near_inside, far_inside, delay) => {}
+            }
+        });
+        Ok(Box::new(near))
+    }
+
+    fn listen(&self, region: &Region) -> Incoming {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.acceptors.lock().unwrap().insert(region.clone(), sender);
+        Box::pin(stream::unfold(receiver, |mut receiver| async move {
+            Some((receiver.recv().await?, receiver))
+        }))
+    }
+
+    fn connector(self: &Arc<Self>, from: &Region, to: &Region) -> Connector {
+        let (board, from, to) = (Arc::clone(self), from.clone(), to.clone());
+        Arc::new(move || {
+            let connection = board.connect(&from, &to);
+            async move { connection }.boxed()
+        })
+    }
+}
+
+/// One region: its disk outlives it.
+pub struct Site {
+    pub region: Region,
+    pub clock: Arc<SkewedClock>,
+    disk: MemoryDisk,
+    file: Option<PathBuf>,
+    pub node: Option<Node>,
+    runs: u64,
+}
+
+/// All regions.
+pub struct World {
+    pub board: Arc<Switchboard>,
+    pub sites: Vec<Site>,
+    pub tuning: Tuning,
+}
+
+impl World {
+    /// Regions of these names, all running.
+    pub async fn start(names: &[&str]) -> Self {
+        Self::start_in(names, None).await
+    }
+
+    /// The same with connections on which bytes take so long.
+    pub async fn start_with_delay(names: &[&str], delay_ms: u64) -> Self {
+        let world = Self::start_in(names, None).await;
+        world.board.delay_ms.store(delay_ms, Ordering::Relaxed);
+        world.hang_up(|_, _| true);
+        world
+    }
+
+    /// The same with a database file each in a directory.
+    pub async fn start_in(names: &[&str], directory: Option<&Path>) -> Self {
+        let sites = names.iter().map(|name| Site {
+            region: Region::new(name).unwrap(),
+            clock: Arc::new(SkewedClock {
+                start: Instant::now(),
+                skew_ms: AtomicU64::new(0),
+            }),
+            disk: MemoryDisk::new(),
+            file: directory.map(|directory| directory.join(name)),
+            node: None,
+            runs: 0,
+        });
+        let tuning = Tuning {
+            scrub_pause: Some(Duration::from_millis(5)),
+            ..Tuning::default()
+        };
+        let mut world = Self {
+            board: Arc::default(),
+            sites: sites.collect(),
+            tuning,
+        };
+        for site in 0..names.len() {
+            world.run(site).await;
+        }
+        world
+    }
+
+    /// The first region, dialling the second, reaches the third.
+    pub fn mislead(&self, from: usize, to: usize, reached: usize) {
+        let mut misled = self.board.misled.lock().unwrap();
+        misled.insert((self.region(from), self.region(to)), self.region(reached));
+        self.hang_up(|a, b| *a == self.sites[from].region && *b == self.sites[to].region);
+    }
+
+    /// A bare connection to the region's replication endpoint.
+    pub fn dial(&self, site: usize) -> BoxedIo {
+        let stranger = Region::new("stranger").unwrap();
+        self.board.connect(&stranger, &self.sites[site].region).unwrap()
+    }
+
+    /// Starts the region on its disk.
+    pub async fn run(&mut self, site: usize) {
+        let names: Vec<Region> = self.sites.iter().map(|site| site.region.clone()).collect();
+        let board = Arc::clone(&self.board);
+        let site = &mut self.sites[site];
+        site.runs += 1;
+        let region = site.region.clone();
+        let clock: Arc<dyn WallClock> = Arc::clone(&site.clock) as _;
+        let options = Options {
+            log_retention_ms: 0,
+            ..Options::new(
+                region.clone(),
+                match &site.file {
+                    Some(file) => Database::File(file.clone()),
+                    None => Database::Memory(site.disk.clone()),
+                },
+                Execution::Inline,
+                Arc::clone(&clock),
+            )
+        };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
+        let others = names.iter().filter(|other| **other != region);
+        let config = NodeConfig {
+            region: region.clone(),
+            peers: others
+                .map(|other| Peer {
+                    region: other.clone(),
+                    connector: board.connector(&region, other),
+                })
+                .collect(),
+            clock,
+            randomness: Arc::new(SeededRandomness::new(site.runs)),
+            authentication: Authentication::AcceptAny,
+            tuning: self.tuning.clone(),
+        };
+        let replication = board.listen(&region);
+        let node = Node::start(config, store, Box::pin(stream::pending()), replication)
+            .await
+            .unwrap();
+        site.node = Some(node);
+    }
+
+    /// Kills the region; its connections break.
+    pub fn kill(&mut self, site: usize) {
+        self.sites[site].disk.detach();
+        self.sites[site].node.take().unwrap().kill();
+        let region = self.sites[site].region.clone();
+        self.board.acceptors.lock().unwrap().remove(&region);
+        self.hang_up(|a, b| *a == region || *b == region);
+    }
+
+    /// The killed region's disk is gone.
+    pub fn lose_disk(&mut self, site: usize) {
+        self.sites[site].disk = MemoryDisk::new();
+    }
+
+    fn hang_up(&self, which: impl Fn(&Region, &Region) -> bool) {
+        self.board.standing.lock().unwrap().retain(|(a, b, cut)| {
+            let hit = which(a, b);
+            if hit {
+                cut.cancel();
+            }
+            !hit
+        });
+    }
+
+    pub fn cut(&self, a: usize, b: usize) {
+        let (a, b) = (self.sites[a].region.clone(), self.sites[b].region.clone());
+        self.board.cuts.lock().unwrap().push((a.clone(), b.clone()));
+        self.hang_up(|from, to| (from, to) == (&a, &b) || (from, to) == (&b, &a));
+    }
+
+    pub fn heal(&self) {
+        self.board.cuts.lock().unwrap().clear();
+    }
+
+    pub fn set_skew(&self, site: usize, skew_ms: u64) {
+        self.sites[site].clock.skew_ms.store(skew_ms, Ordering::Relaxed);
+    }
+
+    pub fn node(&self, site: usize) -> &Node {
+        self.sites[site].node.as_ref().unwrap()
+    }
+
+    pub fn region(&self, site: usize) -> Region {
+        self.sites[site].region.clone()
+    }
+
+    pub fn store(&self, site: usize) -> Arc<dyn Store> {
+        self.node(site).store()
+    }
+
+    pub async fn status(&self, site: usize) -> NodeStatus {
+        self.node(site).status().await
+    }
+
+    /// A request to the region's API; the answer must be 200.
+    pub async fn ask(&self, site: usize, operation: &str, body: Value) -> Value {
+        let (status, answer) = self.try_ask(site, operation, body).await;
+        assert_eq!(status, 200, "{operation} in {}: {answer}", self.sites[site].region);
+        answer
+    }
+
+    pub async fn try_ask(&self, site: usize, operation: &str, body: Value) -> (u16, Value) {
+        let region = &self.sites[site].region;
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=someone/20231114/{region}/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature={}",
+            "0".repeat(64)
+        );
+        let request = Request::post("/")
+            .header("host", "localhost")
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-date", "20231114T221320Z")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("authorization", authorization)
+            .body(Bytes::from(body.to_string()))
+            .unwrap();
+        let response = self.node(site).gateway().handle(request).await;
+        let status = response.status().as_u16();
+        let bytes = http_body_util::BodyExt::collect(response.into_body())
+            .await
+            .unwrap()
+            .to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    /// Makes a table with a key `pk` in one region.
+    pub async fn create_table(&self, site: usize, table: &str) {
+        let body = json!({
+            "TableName": table,
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        });
+        self.ask(site, "CreateTable", body).await;
+        self.until(async || self.table_status(site, table).await == "ACTIVE")
+            .await;
+    }
+
+    async fn table_status(&self, site: usize, table: &str) -> String {
+        let (_, answer) = self.try_ask(site, "DescribeTable", json!({"TableName": table})).await;
+        answer["Table"]["TableStatus"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What a region says of a replica; empty where it knows none.
+    pub async fn replica_status(&self, site: usize, table: &str, of: usize) -> String {
+        let (_, answer) = self.try_ask(site, "DescribeTable", json!({"TableName": table})).await;
+        if site == of {
+            // A table lists the others as its replicas.
+            return answer["Table"]["TableStatus"].as_str().unwrap_or_default().to_owned();
+        }
+        let name = self.sites[of].region.as_str();
+        let replicas = answer["Table"]["Replicas"].as_array().cloned().unwrap_or_default();
+        let replica = replicas.iter().find(|replica| replica["RegionName"] == name);
+        replica
+            .and_then(|replica| replica["ReplicaStatus"].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Asks for a replica and waits until it is active everywhere.
+    pub async fn add_replica(&self, site: usize, table: &str, at: usize) {
+        self.ask_for_replica(site, table, at).await;
+        self.until(async || {
+            self.replica_status(site, table, at).await == "ACTIVE"
+                && self.replica_status(at, table, at).await == "ACTIVE"
+        })
+        .await;
+    }
+
+    pub async fn ask_for_replica(&self, site: usize, table: &str, at: usize) {
+        let update = json!([{"Create": {"RegionName": self.sites[at].region.as_str()}}]);
+        self.ask(
+            site,
+            "UpdateTable",
+            json!({"TableName": table, "ReplicaUpdates": update}),
+        )
+        .await;
+    }
+
+    pub async fn put(&self, site: usize, table: &str, key: &str, value: &str) {
+        let item = json!({"pk": {"S": key}, "v": {"S": value}});
+        self.ask(site, "PutItem", json!({"TableName": table, "Item": item}))
+            .await;
+    }
+
+    pub async fn delete(&self, site: usize, table: &str, key: &str) {
+        self.ask(
+            site,
+            "DeleteItem",
+            json!({"TableName": table, "Key": {"pk": {"S": key}}}),
+        )
+        .await;
+    }
+
+    /// The value under the key in one region.
+    pub async fn get(&self, site: usize, table: &str, key: &str) -> Option<String> {
+        let body = json!({"TableName": table, "Key": {"pk": {"S": key}}, "ConsistentRead": true});
+        let (_, answer) = self.try_ask(site, "GetItem", body).await;
+        answer["Item"]["v"]["S"].as_str().map(str::to_owned)
+    }
+
+    pub fn table_id(&self, site: usize, table: &str) -> TableId {
+        self.store(site).catalog().by_name[table].id
+    }
+
+    /// The stored key of an item of a table with key `pk`.
+    pub fn key(&self, site: usize, table: &str, key: &str) -> KeyBytes {
+        let item = [("pk".to_owned(), beringia_item::AttributeValue::S(key.to_owned()))].into();
+        self.store(site).catalog().by_name[table]
+            .core
+            .keys
+            .key_of(&item)
+            .unwrap()
+    }
+
+    /// Whether these regions hold the same of the table.
+    pub async fn same(&self, sites: &[usize], table: &str) -> bool {
+        let mut digests = Vec::new();
+        for site in sites {
+            let store = self.store(*site);
+            let Some(table) = store.catalog().by_name.get(table).map(|table| table.id) else {
+                return false;
+            };
+            digests.push(store.digest(table).await.unwrap());
+        }
+        digests.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
+    /// Waits (in virtual time) until it is so; fails after two minutes.
+    pub async fn until(&self, mut condition: impl AsyncFnMut() -> bool) {
+        let since = Instant::now();
+        while !condition().await {
+            if since.elapsed() > Duration::from_secs(120) {
+                for site in self.sites.iter().filter(|site| site.node.is_some()) {
+                    println!("{:#?}", site.node.as_ref().unwrap().status().await);
+                }
+                panic!("it did not become so");
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

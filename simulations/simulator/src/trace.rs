@@ -1,0 +1,86 @@
+//! What happened in a run: events with their virtual time, and a hash of every byte that left a link.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use beringia_network::Tap;
+use tokio::time::Instant;
+use xxhash_rust::xxh3::Xxh3;
+
+/// What happened in a run. Two runs of one seed must agree in all of it.
+pub struct Trace {
+    began: Instant,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    lines: Vec<String>,
+    wire: Xxh3,
+    wire_bytes: u64,
+    deliveries: u64,
+}
+
+impl Trace {
+    /// An empty trace; its times count from now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Milliseconds of virtual time since the beginning.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes an event at the present virtual moment.
+    pub fn note(&self, event: fmt::Arguments<'_>) {
+        let line = format!("{:>8} {event}", self.now_ms());
+        self.inner().lines.push(line);
+    }
+
+    /// The events so far, each with its virtual time in milliseconds, and last what went over the wires.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let inner = self.inner();
+        let mut lines = inner.lines.clone();
+        lines.push(format!(
+            "wire: {} bytes in {} deliveries, xxh3 {:032x}",
+            inner.wire_bytes,
+            inner.deliveries,
+            inner.wire.digest128()
+        ));
+        lines
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tap for Trace {
+    fn delivered(&self, from: &str, to: &str, connection: u64, bytes: &[u8]) {
+        let head = format!(
+            "{} {from} {to} {connection} {}\n",
+            self.began.elapsed().as_nanos(),
+            bytes.len()
+        );
+        let mut inner = self.inner();
+        inner.wire.update(head.as_bytes());
+        inner.wire.update(bytes);
+        inner.wire_bytes += bytes.len() as u64;
+        inner.deliveries += 1;
+    }
+}

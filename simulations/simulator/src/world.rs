@@ -1,0 +1,336 @@
+//! A group of regions in one thread: networks, clocks, disks, nodes, and what can be done to them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use beringia_clock::{SeededRandomness, WallClock};
+use beringia_item::{Region, TableId};
+use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
+use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
+use beringia_regions::{Link, Topology};
+use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store, TableDigest};
+use futures_util::StreamExt;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    SimulatedClock, SimulationError, Trace,
+    client::{CLIENTS, Client},
+};
+
+/// One way between a region and its clients.
+const CLIENT_DELAY: Duration = Duration::from_millis(1);
+/// How often a wait looks again, in virtual time.
+const POLL: Duration = Duration::from_millis(10);
+
+/// What a world is made of.
+#[derive(Debug, Clone)]
+pub struct WorldConfig {
+    /// Which regions, and what the links between them do.
+    pub topology: Topology,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Bounds and intervals of every node.
+    pub tuning: Tuning,
+}
+
+/// A group of regions.
+pub struct World {
+    /// What happens in it.
+    pub trace: Arc<Trace>,
+    /// Randomness for whoever acts in it; derive one for each purpose.
+    pub randomness: SeededRandomness,
+    /// Between the regions.
+    transport: MemoryTransport,
+    /// Between each region and its clients.
+    clients: MemoryTransport,
+    tuning: Tuning,
+    /// In the order of the topology.
+    sites: Vec<Site>,
+}
+
+/// A region's place: what outlives its process.
+struct Site {
+    region: Region,
+    disk: MemoryDisk,
+    clock: Arc<SimulatedClock>,
+    starts: u32,
+    running: Option<Running>,
+}
+
+struct Running {
+    node: Node,
+    store: Arc<SqliteStore>,
+}
+
+/// When regions became equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Convergence {
+    /// Virtual milliseconds from the question to the answer.
+    pub elapsed_ms: u64,
+    /// The digest on which they agree.
+    pub digest: TableDigest,
+}
+
+impl World {
+    /// A world whose regions are all started.
+    ///
+    /// # Errors
+    /// [`SimulationError`] if a region does not start.
+    pub async fn start(config: WorldConfig) -> Result<Self, SimulationError> {
+        let WorldConfig { topology, seed, tuning } = config;
+        let randomness = SeededRandomness::new(seed);
+        let network = Network::new(topology.names(), &randomness.derive("network"));
+        let trace = Arc::new(Trace::new());
+        network.set_tap(trace.clone());
+        for link in topology.links() {
+            let settings = settings(link);
+            network.change(&link.from, &link.to, Direction::OneWay, |current| *current = settings)?;
+        }
+        let began = Instant::now();
+        let site = |name| -> Result<Site, SimulationError> {
+            Ok(Site {
+                region: Region::new(name)?,
+                disk: MemoryDisk::default(),
+                clock: Arc::new(SimulatedClock::new(began)),
+                starts: 0,
+                running: None,
+            })
+        };
+        let sites = topology.names().map(site).collect::<Result<Vec<_>, _>>()?;
+        let transport = MemoryTransport::new(network);
+        let clients = MemoryTransport::new(client_network(&topology, &randomness, &trace)?);
+        let mut world = Self {
+            trace,
+            randomness,
+            transport,
+            clients,
+            tuning,
+            sites,
+        };
+        for name in world.names() {
+            world.start_region(&name).await?;
+        }
+        Ok(world)
+    }
+
+    /// The regions' names, in the order of the topology.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.sites.iter().map(|site| site.region.to_string()).collect()
+    }
+
+    /// The links between the regions.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        self.transport.network()
+    }
+
+    /// A region's wall clock.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`].
+    pub fn clock(&self, name: &str) -> Result<Arc<SimulatedClock>, SimulationError> {
+        Ok(Arc::clone(&self.site(name)?.clock))
+    }
+
+    /// A client beside a region. It stays usable while the region comes and goes.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`].
+    pub fn client(&self, name: &str) -> Result<Client, SimulationError> {
+        self.site(name)?;
+        Ok(Client::new(name, self.clients.clone()))
+    }
+
+    /// A running region's state.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    pub fn store(&self, name: &str) -> Result<Arc<dyn Store>, SimulationError> {
+        let running = self.site(name)?.running.as_ref();
+        let running = running.ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?;
+        Ok(running.store.clone())
+    }
+
+    /// A running region's node.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    pub fn node(&self, name: &str) -> Result<&Node, SimulationError> {
+        let running = self.site(name)?.running.as_ref();
+        Ok(&running
+            .ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?
+            .node)
+    }
+
+    /// Starts a region that is down, with the disk that it had.
+    ///
+    /// # Errors
+    /// [`SimulationError`] if it does not start.
+    pub async fn start_region(&mut self, name: &str) -> Result<(), SimulationError> {
+        let others = self
+            .sites
+            .iter()
+            .map(|site| site.region.clone())
+            .filter(|region| region.as_str() != name);
+        let peers = others
+            .map(|region| Peer {
+                connector: self.connector(name, region.as_str()),
+                region,
+            })
+            .collect();
+        let (tuning, replication) = (self.tuning.clone(), incoming(self.transport.listen(name)));
+        let seed = &self.randomness;
+        let index = self.site_index(name)?;
+        let site = &mut self.sites[index];
+        site.starts += 1;
+        let clock: Arc<dyn WallClock> = site.clock.clone();
+        let database = Database::Memory(site.disk.clone());
+        let options = Options::new(site.region.clone(), database, Execution::Inline, Arc::clone(&clock));
+        let opened = SqliteStore::open(options);
+        let store = Arc::new(opened.map_err(|source| SimulationError::Store {
+            region: name.to_owned(),
+            source,
+        })?);
+        let config = NodeConfig {
+            region: site.region.clone(),
+            peers,
+            clock,
+            randomness: Arc::new(seed.derive(&format!("node {name}, start {}", site.starts))),
+            authentication: Authentication::AcceptAny,
+            tuning,
+        };
+        let clients = incoming(self.clients.listen(name));
+        let started = Node::start(config, store.clone(), clients, replication).await;
+        let node = started.map_err(|source| SimulationError::Start {
+            region: name.to_owned(),
+            source,
+        })?;
+        site.running = Some(Running { node, store });
+        self.trace.note(format_args!("{name} started"));
+        Ok(())
+    }
+
+    /// Crashes a region: what was not committed is gone, its connections break, its disk stays.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    pub fn crash_region(&mut self, name: &str) -> Result<(), SimulationError> {
+        let index = self.site_index(name)?;
+        let site = &mut self.sites[index];
+        let running = site
+            .running
+            .take()
+            .ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?;
+        // The disk goes first: a task that still runs must not write what no process would have written.
+        running.store.abandon();
+        self.transport.network().kill_region(name)?;
+        self.clients.network().kill_region(name)?;
+        running.node.kill();
+        self.trace.note(format_args!("{name} crashed"));
+        Ok(())
+    }
+
+    /// The table of that name in a region.
+    ///
+    /// # Errors
+    /// [`SimulationError::NoTable`], and those of [`World::store`].
+    pub fn table_id(&self, region: &str, table: &str) -> Result<TableId, SimulationError> {
+        let catalog = self.store(region)?.catalog();
+        let found = catalog.by_name.get(table).map(|table| table.id);
+        found.ok_or_else(|| SimulationError::NoTable {
+            region: region.to_owned(),
+            table: table.to_owned(),
+        })
+    }
+
+    /// Waits until a table's digests are equal in all running regions.
+    ///
+    /// # Errors
+    /// [`SimulationError::TimedOut`] if they are not after `patience` of virtual time.
+    pub async fn converged(&self, table: &str, patience: Duration) -> Result<Convergence, SimulationError> {
+        let began = Instant::now();
+        loop {
+            let digests = self.digests(table).await?;
+            let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let mut digests = digests.into_values();
+            if let Some(digest) = digests.next()
+                && digests.all(|other| other == digest)
+            {
+                self.trace.note(format_args!("converged after {elapsed_ms} ms"));
+                return Ok(Convergence { elapsed_ms, digest });
+            }
+            if began.elapsed() >= patience {
+                let what = format!("the digests of {table} still differ");
+                return Err(SimulationError::TimedOut {
+                    what,
+                    virtual_ms: elapsed_ms,
+                });
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// A table's digest in each running region that holds it.
+    async fn digests(&self, table: &str) -> Result<BTreeMap<String, TableDigest>, SimulationError> {
+        let mut digests = BTreeMap::new();
+        for site in self.sites.iter().filter(|site| site.running.is_some()) {
+            let name = site.region.as_str();
+            let id = self.table_id(name, table)?;
+            let digest = self.store(name)?.digest(id).await;
+            let digest = digest.map_err(|source| SimulationError::Store {
+                region: name.to_owned(),
+                source,
+            })?;
+            digests.insert(name.to_owned(), digest);
+        }
+        Ok(digests)
+    }
+
+    fn connector(&self, from: &str, to: &str) -> Connector {
+        let (transport, from, to) = (self.transport.clone(), from.to_owned(), to.to_owned());
+        Arc::new(move || {
+            let (transport, from, to) = (transport.clone(), from.clone(), to.clone());
+            Box::pin(async move { Ok(Box::new(transport.dial(&from, &to).await?) as BoxedIo) })
+        })
+    }
+
+    fn site(&self, name: &str) -> Result<&Site, SimulationError> {
+        Ok(&self.sites[self.site_index(name)?])
+    }
+
+    fn site_index(&self, name: &str) -> Result<usize, SimulationError> {
+        let index = self.sites.iter().position(|site| site.region.as_str() == name);
+        index.ok_or_else(|| SimulationError::UnknownRegion(name.to_owned()))
+    }
+}
+
+fn incoming<S, C>(connections: S) -> Incoming
+where
+    S: futures_util::Stream<Item = std::io::Result<C>> + Send + 'static,
+    C: beringia_node::Io,
+{
+    Box::pin(connections.map(|connection| connection.map(|connection| Box::new(connection) as BoxedIo)))
+}
+
+/// A network in which every region is near its clients, and nobody else is connected.
+fn client_network(
+    topology: &Topology,
+    randomness: &SeededRandomness,
+    trace: &Arc<Trace>,
+) -> Result<Network, SimulationError> {
+    let network = Network::new(topology.names().chain([CLIENTS]), &randomness.derive("client network"));
+    network.set_tap(trace.clone());
+    for name in topology.names() {
+        network.delay(CLIENTS, name, Direction::Both, CLIENT_DELAY, Duration::ZERO)?;
+    }
+    Ok(network)
+}
+
+fn settings(link: &Link) -> LinkSettings {
+    LinkSettings {
+        delay: Duration::from_secs_f64(link.delay_ms / 1e3),
+        jitter: Duration::from_secs_f64(link.jitter_ms / 1e3),
+        bandwidth_mbit: link.bandwidth_mbit,
+        loss_percent: link.loss_percent,
+    }
+}
