@@ -144,7 +144,7 @@ where
     S: Stream<Item = io::Result<C>>,
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut incoming = pin!(incoming);
+    let mut incoming = Box::pin(incoming);
     let mut shutdown = pin!(shutdown);
     let mut connections = JoinSet::new();
     let closing = CancellationToken::new();
@@ -166,6 +166,8 @@ where
             },
         }
     }
+    // Nobody may wait in line for a door that stays shut.
+    drop(incoming);
     closing.cancel();
     let drain = async {
         while let Some(done) = connections.join_next().await {

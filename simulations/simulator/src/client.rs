@@ -1,14 +1,11 @@
 //! A client of one region's DynamoDB endpoint: the real protocol over a pipe in memory.
 //!
-//! Clients are beside their region, so the pipe has no delay. What matters is that a client knows of each request whether it
-//! happened, did not happen, or may have happened.
+//! Clients are near their region, a millisecond away: time enough for a region to crash with a write committed and its answer on
+//! the way. What matters is that a client knows of each request whether it happened, did not happen, or may have happened.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use beringia_network::MemoryTransport;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
@@ -16,22 +13,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use thiserror::Error;
-use tokio::{
-    io::{DuplexStream, duplex},
-    sync::mpsc,
-    time::timeout,
-};
+use tokio::time::timeout;
 
-/// What a pipe holds before its writer waits.
-const PIPE_BYTES: usize = 64 << 10;
-/// Connections that wait to be accepted.
-const BACKLOG: usize = 64;
+/// Where clients are, in the network between them and the regions.
+pub(crate) const CLIENTS: &str = "clients";
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Where a region's clients come in; nobody, while the region is down. Clones are the same door.
-#[derive(Debug, Clone, Default)]
-pub struct Door(Arc<Mutex<Option<mpsc::Sender<DuplexStream>>>>);
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -55,40 +42,15 @@ pub enum CallError {
 /// A client with one connection, which it opens anew when it broke.
 pub struct Client {
     region: String,
-    door: Door,
+    transport: MemoryTransport,
     connection: Option<http1::SendRequest<Full<Bytes>>>,
 }
 
-impl Door {
-    /// Opens the door: the connections that come in from now on.
-    pub(crate) fn open(&self) -> mpsc::Receiver<DuplexStream> {
-        let (sender, receiver) = mpsc::channel(BACKLOG);
-        self.set(Some(sender));
-        receiver
-    }
-
-    pub(crate) fn close(&self) {
-        self.set(None);
-    }
-
-    fn set(&self, sender: Option<mpsc::Sender<DuplexStream>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sender;
-    }
-
-    fn knock(&self) -> io::Result<DuplexStream> {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (near, far) = duplex(PIPE_BYTES);
-        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        sender.ok_or_else(refused)?.try_send(far).map_err(|_| refused())?;
-        Ok(near)
-    }
-}
-
 impl Client {
-    pub(crate) fn new(region: &str, door: Door) -> Self {
+    pub(crate) fn new(region: &str, transport: MemoryTransport) -> Self {
         Self {
             region: region.to_owned(),
-            door,
+            transport,
             connection: None,
         }
     }
@@ -119,12 +81,12 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>, CallError> {
-        let pipe = self
-            .door
-            .knock()
-            .map_err(|error| CallError::Unreachable(error.to_string()))?;
+        let unreachable = |error: String| CallError::Unreachable(error);
+        let dialled = timeout(PATIENCE, self.transport.dial(CLIENTS, &self.region)).await;
+        let dialled = dialled.map_err(|_| unreachable(format!("none within {PATIENCE:?}")))?;
+        let pipe = dialled.map_err(|error| unreachable(error.to_string()))?;
         let opened = http1::handshake(TokioIo::new(pipe)).await;
-        let (sender, connection) = opened.map_err(|error| CallError::Unreachable(error.to_string()))?;
+        let (sender, connection) = opened.map_err(|error| unreachable(error.to_string()))?;
         // It ends with the sender, or with the region; whoever waits for an answer hears of that.
         tokio::spawn(async move { connection.await.ok() });
         Ok(sender)

@@ -3,7 +3,8 @@
 //! A [`World`] is the real code of all regions (nodes, gRPC, SQLite) in one thread: connections are in memory and pass through
 //! the link model, disks are in memory, and time is tokio's paused clock, which jumps to the next timer whenever every task
 //! waits. [`workload`] writes as clients do, over HTTP; [`oracle`] knows what was acknowledged and says what must be
-//! everywhere; [`Trace`] keeps what happened, byte for byte; [`partition`] is the first scenario.
+//! everywhere; [`Trace`] keeps what happened, byte for byte; a [`scenario`]
+//! puts them together with a timeline of [`fault`]s, and [`scenarios`] has the ones that there are.
 //!
 //! A run's time, randomness and order of tasks follow from its seed alone, so two runs of one seed have the same trace.
 
@@ -11,9 +12,12 @@ pub mod client;
 mod clock;
 mod error;
 mod evidence;
+pub mod fault;
 pub mod oracle;
-pub mod partition;
 mod runtime;
+pub mod scenario;
+pub mod scenarios;
+mod table;
 mod trace;
 pub mod workload;
 mod world;

@@ -10,13 +10,14 @@ use beringia_regions::{Link, Topology};
 use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store, TableDigest};
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep};
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
     SimulatedClock, SimulationError, Trace,
-    client::{Client, Door},
+    client::{CLIENTS, Client},
 };
 
+/// One way between a region and its clients.
+const CLIENT_DELAY: Duration = Duration::from_millis(1);
 /// How often a wait looks again, in virtual time.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -37,8 +38,10 @@ pub struct World {
     pub trace: Arc<Trace>,
     /// Randomness for whoever acts in it; derive one for each purpose.
     pub randomness: SeededRandomness,
-    network: Network,
+    /// Between the regions.
     transport: MemoryTransport,
+    /// Between each region and its clients.
+    clients: MemoryTransport,
     tuning: Tuning,
     /// In the order of the topology.
     sites: Vec<Site>,
@@ -49,7 +52,6 @@ struct Site {
     region: Region,
     disk: MemoryDisk,
     clock: Arc<SimulatedClock>,
-    door: Door,
     starts: u32,
     running: Option<Running>,
 }
@@ -89,18 +91,18 @@ impl World {
                 region: Region::new(name)?,
                 disk: MemoryDisk::default(),
                 clock: Arc::new(SimulatedClock::new(began)),
-                door: Door::default(),
                 starts: 0,
                 running: None,
             })
         };
         let sites = topology.names().map(site).collect::<Result<Vec<_>, _>>()?;
-        let transport = MemoryTransport::new(network.clone());
+        let transport = MemoryTransport::new(network);
+        let clients = MemoryTransport::new(client_network(&topology, &randomness, &trace)?);
         let mut world = Self {
             trace,
             randomness,
-            network,
             transport,
+            clients,
             tuning,
             sites,
         };
@@ -119,7 +121,7 @@ impl World {
     /// The links between the regions.
     #[must_use]
     pub fn network(&self) -> &Network {
-        &self.network
+        self.transport.network()
     }
 
     /// A region's wall clock.
@@ -135,7 +137,8 @@ impl World {
     /// # Errors
     /// [`SimulationError::UnknownRegion`].
     pub fn client(&self, name: &str) -> Result<Client, SimulationError> {
-        Ok(Client::new(name, self.site(name)?.door.clone()))
+        self.site(name)?;
+        Ok(Client::new(name, self.clients.clone()))
     }
 
     /// A running region's state.
@@ -196,7 +199,7 @@ impl World {
             authentication: Authentication::AcceptAny,
             tuning,
         };
-        let clients = incoming(ReceiverStream::new(site.door.open()).map(Ok));
+        let clients = incoming(self.clients.listen(name));
         let started = Node::start(config, store.clone(), clients, replication).await;
         let node = started.map_err(|source| SimulationError::Start {
             region: name.to_owned(),
@@ -220,8 +223,8 @@ impl World {
             .ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?;
         // The disk goes first: a task that still runs must not write what no process would have written.
         running.store.abandon();
-        site.door.close();
-        self.network.kill_region(name)?;
+        self.transport.network().kill_region(name)?;
+        self.clients.network().kill_region(name)?;
         running.node.kill();
         self.trace.note(format_args!("{name} crashed"));
         Ok(())
@@ -307,6 +310,20 @@ where
     C: beringia_node::Io,
 {
     Box::pin(connections.map(|connection| connection.map(|connection| Box::new(connection) as BoxedIo)))
+}
+
+/// A network in which every region is near its clients, and nobody else is connected.
+fn client_network(
+    topology: &Topology,
+    randomness: &SeededRandomness,
+    trace: &Arc<Trace>,
+) -> Result<Network, SimulationError> {
+    let network = Network::new(topology.names().chain([CLIENTS]), &randomness.derive("client network"));
+    network.set_tap(trace.clone());
+    for name in topology.names() {
+        network.delay(CLIENTS, name, Direction::Both, CLIENT_DELAY, Duration::ZERO)?;
+    }
+    Ok(network)
 }
 
 fn settings(link: &Link) -> LinkSettings {

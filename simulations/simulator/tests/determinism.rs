@@ -32,7 +32,7 @@ fn output(command: &mut Command) -> String {
 
 fn simulated(seed: u64) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
-    command.arg(seed.to_string());
+    command.args(["storm", &seed.to_string()]);
     command
 }
 

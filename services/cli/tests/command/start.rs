@@ -1,6 +1,11 @@
 //! Starting and ending: the ready line, what is refused before anything is changed, and signals.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    net::{TcpListener, TcpStream},
+    path::Path,
+};
 
 use crate::process::{ANY_PORTS, Server, assert_refused, run, start_until};
 
@@ -51,8 +56,7 @@ fn the_ready_line_names_the_endpoints_of_every_region() {
         ]);
     }
     for url in &urls {
-        std::net::TcpStream::connect(url.strip_prefix("http://").unwrap())
-            .expect("it accepts connections when it says so");
+        TcpStream::connect(url.strip_prefix("http://").unwrap()).expect("it accepts connections when it says so");
     }
     urls.sort_unstable();
     urls.dedup();
@@ -84,6 +88,25 @@ fn sigterm_ends_it_with_exit_code_0_and_nothing_more_on_stdout() {
     let (status, rest) = server.wait();
     assert_eq!(status.code(), Some(0));
     assert_eq!(rest, "");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let server = Server::up(&[]);
+    let address = server.endpoint().strip_prefix("http://").unwrap().to_owned();
+    // A request under way, for which a clean end waits.
+    let mut request = TcpStream::connect(&address).unwrap();
+    request
+        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        .unwrap();
+    // The server has taken it when it answers one that was sent later.
+    crate::dynamodb::ask(server.endpoint(), "us-east-1", "ListTables", &serde_json::json!({}));
+    server.terminate();
+    while TcpStream::connect(&address).is_ok() {
+        std::thread::yield_now();
+    }
+    server.terminate();
+    assert_eq!(server.wait().0.code(), Some(130));
 }
 
 #[test]

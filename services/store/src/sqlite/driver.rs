@@ -18,7 +18,7 @@ use super::{
 use crate::StoreError;
 
 /// Commands of clients that may wait, and remote batches; who comes later waits outside, without memory of the store's.
-const CLIENTS_WAITING_MAX: usize = 4096;
+const CLIENTS_WAITING_MAX: usize = 1024;
 const REMOTES_WAITING_MAX: usize = 16;
 const UPKEEP_WAITING_MAX: usize = 4;
 /// Commands of clients in one group.
@@ -300,5 +300,88 @@ pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Check
             }
             Next::Idle => queue.wake.notified().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::RemoteBatch;
+
+    fn unit() -> Command {
+        Command::Unit(Vec::new(), oneshot::channel().0)
+    }
+
+    fn batch() -> Command {
+        Command::Apply(RemoteBatch::default(), oneshot::channel().0)
+    }
+
+    /// The next group: how many commands of clients it begins with, and how many others follow.
+    fn next_group(queue: &Queue) -> (usize, usize) {
+        let Next::Commit(group) = queue.next(&mut queue.lock()) else {
+            return (0, 0);
+        };
+        let clients = group
+            .iter()
+            .take_while(|command| matches!(command, Command::Unit(..)))
+            .count();
+        assert!(
+            group[clients..]
+                .iter()
+                .all(|command| !matches!(command, Command::Unit(..))),
+            "clients go first"
+        );
+        (clients, group.len() - clients)
+    }
+
+    #[tokio::test]
+    async fn clients_go_first_and_remote_batches_go_along_with_every_group() {
+        let queue = Queue::new();
+        for _ in 0..10 {
+            queue.submit(Class::Remote, batch()).await.unwrap();
+        }
+        for _ in 0..GROUP_CLIENTS_MAX + 7 {
+            queue.submit(Class::Client, unit()).await.unwrap();
+        }
+        assert_eq!(next_group(&queue), (GROUP_CLIENTS_MAX, 1));
+        assert_eq!(next_group(&queue), (7, 1));
+        assert_eq!(next_group(&queue), (0, GROUP_REMOTES_MAX));
+        assert_eq!(next_group(&queue), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_waits_outside_until_a_group_is_taken() {
+        let queue = Queue::new();
+        for _ in 0..REMOTES_WAITING_MAX {
+            queue.submit(Class::Remote, batch()).await.unwrap();
+        }
+        let mut outside = std::pin::pin!(queue.submit(Class::Remote, batch()));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(outside.as_mut().poll(&mut context).is_pending());
+        assert_eq!(next_group(&queue), (0, GROUP_REMOTES_MAX));
+        outside.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stop_that_drains_leaves_what_waits_and_one_that_does_not_answers_it() {
+        let queue = Queue::new();
+        let (to, answer) = oneshot::channel();
+        queue.submit(Class::Client, unit()).await.unwrap();
+        queue.stop(true);
+        assert_eq!(queue.submit(Class::Client, unit()).await, Err(StoreError::Closed));
+        assert_eq!(next_group(&queue), (1, 0));
+        let queue = Queue::new();
+        queue
+            .submit(Class::Client, Command::Unit(Vec::new(), to))
+            .await
+            .unwrap();
+        queue.stop(false);
+        assert!(matches!(queue.next(&mut queue.lock()), Next::Stop));
+        assert!(matches!(
+            answer.await,
+            Ok(Err(crate::CommitError::Store(StoreError::Closed)))
+        ));
     }
 }

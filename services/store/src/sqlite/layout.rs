@@ -16,7 +16,7 @@ pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
 pub(super) const FORMAT: i32 = 1;
 
-/// The rows of the log's `flags` column.
+/// The bits of the log's `flags` column.
 pub(super) mod flag {
     /// The item's time to live ran out.
     pub(crate) const TIME_TO_LIVE: i64 = 1;

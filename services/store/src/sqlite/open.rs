@@ -145,11 +145,16 @@ fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     let make = || -> rusqlite::Result<()> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&temporary, flags)?;
+        // It is synced as a whole before it gets its name.
+        connection.pragma_update(None, "synchronous", "OFF")?;
         create(&connection, options)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.close().map_err(|(_, error)| error)
     };
     make().map_err(|error| unusable(path, format!("cannot be made: {error}")))?;
+    File::open(&temporary)
+        .and_then(|file| file.sync_all())
+        .map_err(io_failed)?;
     fs::rename(&temporary, path).map_err(io_failed)?;
     let directory = path
         .parent()

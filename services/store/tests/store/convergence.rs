@@ -294,7 +294,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn regions_that_hear_of_everything_are_equal_and_have_journalled_every_true_conflict_and_every_one_only(

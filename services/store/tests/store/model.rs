@@ -394,7 +394,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn items_indexes_digests_log_and_vectors_agree_at_every_commit(steps in prop::collection::vec(step(), 1..40)) {

@@ -1,9 +1,12 @@
 //! Local writes and reads.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
+use beringia_clock::ManualClock;
 use beringia_item::{KeyBytes, TableId};
-use beringia_store::{CommitError, RangeRead, Refusal, Store, StoreError};
+use beringia_store::{
+    CommitError, Database, Execution, MemoryDisk, Options, RangeRead, Refusal, SqliteStore, Store, StoreError,
+};
 
 use crate::support::*;
 
@@ -365,4 +368,34 @@ async fn a_disk_that_was_taken_away_is_written_no_more() {
     assert!(matches!(refused, Err(CommitError::Store(StoreError::Closed))));
     let site = site.restarted();
     assert_eq!(scan(&site.store, None).await.rows.len(), 0);
+}
+
+#[tokio::test]
+async fn a_change_that_panics_leaves_nothing_behind_and_nobody_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    for database in [
+        Database::File(directory.path().join("region.db")),
+        Database::Memory(MemoryDisk::new()),
+    ] {
+        let clock = Arc::new(ManualClock::new(START_MS));
+        let options = Options::new(region("us-east-1"), database, Execution::Threads, clock);
+        let store = SqliteStore::open(options.clone()).unwrap();
+        create_table(&store, true).await;
+        let panics = |_: Option<&beringia_item::Item>| -> beringia_item::Item { panic!("on purpose") };
+        let unit = vec![write(key("a", 2), Do::Update(panics))];
+        assert!(matches!(
+            commit(&store, unit).await,
+            Err(CommitError::Store(StoreError::Closed))
+        ));
+        let unit = vec![write(key("a", 3), Do::Put(item("a", 3, &[])))];
+        assert!(matches!(
+            commit(&store, unit).await,
+            Err(CommitError::Store(StoreError::Closed))
+        ));
+        drop(store);
+        let store = SqliteStore::open(options).unwrap();
+        put(&store, item("a", 4, &[])).await;
+        let items = assert_agrees(&store, TABLE).await;
+        assert_eq!(items.into_keys().collect::<Vec<_>>(), vec![key("a", 4)]);
+    }
 }

@@ -58,11 +58,15 @@ impl Group<'_> {
         let wanted = definition.wants_rows_in(&self.shared.region);
         match (wanted, self.state.tables.contains_key(&id)) {
             (true, false) => match self.clash(id, &definition) {
-                Some(name) => self.fail_replica(id, definition, &name)?,
+                Some(name) => self.fail_replica(id, definition.clone(), &name)?,
                 None => self.hold(id, &definition, created || !definition.is_global())?,
             },
-            (false, true) => self.let_go(id, definition)?,
+            (false, true) => self.let_go(id, &definition)?,
             _ => {}
+        }
+        if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
+            // Where the core was lost to damage, it is back now.
+            table.keys.clone_from(&core.keys);
         }
         self.reconcile_indexes(id)?;
         if self.state.definitions.get(&id).is_some_and(Definition::is_empty) {
@@ -111,7 +115,7 @@ impl Group<'_> {
     }
 
     /// Stops holding a table. Its rows go in the background, its local settings now.
-    fn let_go(&mut self, id: TableId, mut definition: Definition) -> Result<()> {
+    fn let_go(&mut self, id: TableId, definition: &Definition) -> Result<()> {
         let Some(table) = self.state.tables.remove(&id) else {
             return Ok(());
         };
@@ -126,8 +130,11 @@ impl Group<'_> {
         self.state.jobs.push(Job::PurgeTable { table: table.number });
         tracing::info!(region = %self.shared.region, table = %id, "no longer holds a table");
         if definition.is_global() && !definition.local.is_empty() {
-            definition.local.clear();
-            self.write_definitions(&[(id, definition)].into())?;
+            let shared_only = Definition {
+                shared: definition.shared.clone(),
+                ..Definition::default()
+            };
+            self.write_definitions(&[(id, shared_only)].into())?;
         }
         Ok(())
     }

@@ -158,17 +158,14 @@ impl Committer {
         writer.with(|connection| {
             if *stale {
                 reload(connection, shared, state)?;
-                *stale = false;
             }
+            // Should a command panic, the next transaction begins with reading the state anew.
+            *stale = true;
             let result = run(connection, shared, state, work);
             if result.is_err() {
-                *stale = true;
-                if !connection.is_autocommit() {
-                    connection.execute_batch("ROLLBACK").map_err(Fail::from)?;
-                }
                 reload(connection, shared, state)?;
-                *stale = false;
             }
+            *stale = false;
             result
         })??;
         self.shared.publish(&mut self.state);
@@ -190,6 +187,7 @@ fn run(
         .prepare_cached("BEGIN IMMEDIATE")
         .and_then(|mut begin| begin.execute([]))
         .map_err(Fail::from)?;
+    let _open = Open(connection);
     let mut group = Group {
         connection,
         state,
@@ -204,6 +202,20 @@ fn run(
         .and_then(|mut commit| commit.execute([]))
         .map_err(Fail::from)?;
     Ok(())
+}
+
+/// An open transaction, rolled back where it was not committed: after an error, and after a panic too, since readers of a database
+/// in memory share the connection.
+struct Open<'a>(&'a Connection);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit()
+            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a group cannot be rolled back");
+        }
+    }
 }
 
 /// Reads the state anew after a rollback.
