@@ -45,6 +45,8 @@ pub(crate) struct Join {
     attempt: u64,
     stage: Stage,
     walks: Option<Walks>,
+    /// The source at which the last attempt failed, and how: others go first.
+    failed: Option<(Region, String)>,
 }
 
 impl Join {
@@ -60,6 +62,7 @@ impl Join {
             attempt: 0,
             stage,
             walks: None,
+            failed: None,
         }
     }
 
@@ -105,6 +108,10 @@ impl Join {
             stage,
             ranges_done: walks.map_or(0, |walks| walks.ranges_done),
             rows: walks.map_or(0, |walks| walks.rows),
+            last_error: self
+                .failed
+                .as_ref()
+                .map(|(region, reason)| format!("{region}: {reason}")),
         }
     }
 
@@ -129,7 +136,11 @@ impl Join {
                     .is_some_and(|view| view.replicas.get(*region) == Some(&ReplicaState::Active));
             is_active && session.is_some_and(|session| session.theirs.contains_key(&self.table))
         };
-        let preferred = self.source().or(self.from.as_ref());
+        let failed = self.failed.as_ref().map(|(region, _)| region);
+        let preferred = self
+            .source()
+            .or(self.from.as_ref())
+            .filter(|region| Some(*region) != failed);
         if let Some(region) = preferred.filter(serves) {
             return Some(region.clone());
         }
@@ -137,7 +148,9 @@ impl Join {
         if preferred.is_some_and(|preferred| world.peers.contains(preferred)) && is_patient {
             return None;
         }
-        receivers.keys().find(serves).cloned()
+        let mut candidates: Vec<&Region> = receivers.keys().filter(serves).collect();
+        candidates.sort_by_key(|region| Some(*region) == failed);
+        candidates.first().map(|region| (*region).clone())
     }
 
     /// Begins at a source, or goes on where it broke off if that is the same run of the same source.
@@ -206,6 +219,7 @@ impl Join {
     pub(crate) fn on_finished(&mut self) {
         if let Stage::Finishing(until) = &self.stage {
             self.stage = Stage::CatchingUp(until.clone());
+            self.failed = None;
         }
     }
 
@@ -239,11 +253,22 @@ impl Join {
     }
 
     /// The copy is void: it begins again after a pause, at another source where there is one.
-    pub(crate) fn restart(&mut self, world: &World, from: Option<Region>) {
+    pub(crate) fn restart(&mut self, world: &World, reason: &str) {
+        self.failed = self.source().map(|source| (source.clone(), reason.to_owned()));
+        self.from = None;
+        self.start_over(world);
+    }
+
+    /// What was copied does not reach up to what this region can still send.
+    pub(crate) fn restart_from(&mut self, world: &World, region: Region) {
+        self.from = Some(region);
+        self.start_over(world);
+    }
+
+    fn start_over(&mut self, world: &World) {
         let now_ms = world.now.elapsed_ms;
         self.walks = None;
         self.source = None;
-        self.from = from;
         self.stage = Stage::Waiting {
             since_ms: now_ms,
             not_before_ms: now_ms + PAUSE_MS,

@@ -72,6 +72,8 @@ pub struct JoinStatus {
     pub ranges_done: u16,
     /// Rows copied, tombstones too.
     pub rows: u64,
+    /// Why the last attempt failed, where one did.
+    pub last_error: Option<String>,
 }
 
 /// The steps of a join.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::settings::{LinkMode, LinkSettings};
 
 /// The most that one direction of a connection keeps on the way, with what keeping it costs. With less bandwidth it is
-/// twice the bandwidth-delay product, but at least [`IN_FLIGHT_BYTES_MIN`]. Beyond it the sender waits.
+/// twice the bandwidth-delay product, but at least 64 KiB. Beyond it the sender waits.
 pub const IN_FLIGHT_BYTES_MAX: usize = 2 << 20;
 const IN_FLIGHT_BYTES_MIN: usize = 64 << 10;
 /// Linux adds at least this much to the smoothed round trip (`TCP_RTO_MIN`).

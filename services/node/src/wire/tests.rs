@@ -1,1 +1,302 @@
 //! Messages survive the way, and garbage does not.
+
+use beringia_clock::HybridTime;
+use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector};
+use beringia_proto::v1;
+use beringia_replication::message::{
+    Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Subscription, TableVectors, ToReceiver, ToSource,
+};
+use bytes::Bytes;
+use proptest::{collection::vec, option, prelude::*};
+use prost::Message;
+
+use super::{SEQUENCE_MAX, from_receiver, from_source, to_receiver, to_source};
+
+fn region() -> impl Strategy<Value = Region> {
+    prop_oneof!["[a-c]", "[a-z][a-z0-9-]{0,31}"].prop_map(|name| Region::new(&name).unwrap())
+}
+
+fn table() -> impl Strategy<Value = TableId> {
+    prop_oneof![Just(TableId::CATALOG), any::<u128>().prop_map(TableId)]
+}
+
+fn key() -> impl Strategy<Value = KeyBytes> {
+    vec(any::<u8>(), 2..20).prop_map(|bytes| KeyBytes(bytes.into()))
+}
+
+fn sequence() -> impl Strategy<Value = u64> {
+    0..=SEQUENCE_MAX
+}
+
+fn vector() -> impl Strategy<Value = VersionVector> {
+    // Entries of 0 are no entries.
+    vec((region(), 1..=SEQUENCE_MAX), 0..4).prop_map(VersionVector::from_iter)
+}
+
+fn vectors() -> impl Strategy<Value = TableVectors> {
+    prop::collection::btree_map(table(), vector(), 0..4)
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    (any::<u64>(), region(), sequence()).prop_map(|(time, origin, sequence)| Version {
+        time: HybridTime::from_u64(time),
+        origin,
+        sequence,
+    })
+}
+
+prop_compose! {
+    fn mutation()(
+        table in table(),
+        key in key(),
+        version in version(),
+        vector in vector(),
+        image in option::of(vec(any::<u8>(), 0..50)),
+        cause in prop_oneof![Just(Cause::Client), Just(Cause::TimeToLive)],
+        before in 0_u64..100,
+        after in 0_u64..100,
+    ) -> Mutation {
+        let unit = Unit {
+            first: version.sequence.saturating_sub(before),
+            last: (version.sequence + after).min(SEQUENCE_MAX),
+        };
+        Mutation { table, key, version, vector, image: image.map(Bytes::from), cause, unit }
+    }
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    (
+        any::<u32>(),
+        region(),
+        option::of(region()),
+        any::<u128>(),
+        any::<u64>(),
+    )
+        .prop_map(|(protocol, region, peer, incarnation, wall_clock_ms)| Hello {
+            protocol,
+            region,
+            peer,
+            incarnation,
+            wall_clock_ms,
+        })
+}
+
+fn goodbye() -> impl Strategy<Value = Goodbye> {
+    ("[ -~]{0,80}", any::<bool>()).prop_map(|(reason, permanent)| Goodbye { reason, permanent })
+}
+
+fn from_a_receiver() -> impl Strategy<Value = ToSource> {
+    let question = prop_oneof![
+        Just(Question::Digest),
+        (0..RANGES, option::of(key())).prop_map(|(range, after)| Question::Keys { range, after }),
+        vec(key(), 0..5).prop_map(|keys| Question::Rows { keys }),
+    ];
+    prop_oneof![
+        hello().prop_map(ToSource::Hello),
+        (any::<u64>(), vectors(), vec(region(), 0..4)).prop_map(|(generation, tables, origins)| {
+            ToSource::Subscribe(Subscription {
+                generation,
+                tables,
+                origins,
+            })
+        }),
+        (any::<u64>(), vectors()).prop_map(|(batch, tables)| ToSource::Acknowledge(Acknowledgement { batch, tables })),
+        (any::<u64>(), table(), question)
+            .prop_map(|(id, table, question)| { ToSource::Request(Request { id, table, question }) }),
+        goodbye().prop_map(ToSource::Goodbye),
+    ]
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let ranges = vec((any::<u128>(), any::<u64>()), usize::from(RANGES));
+    prop_oneof![
+        (vector(), ranges).prop_map(|(vector, ranges)| Answer::Digest(Digest { vector, ranges })),
+        (vec((key(), version()), 0..5), any::<bool>()).prop_map(|(rows, last)| Answer::Keys(KeyPage { rows, last })),
+        (vec(mutation(), 0..5), 0_usize..1000)
+            .prop_map(|(mutations, answered)| Answer::Rows(RowPage { mutations, answered })),
+        "[ -~]{0,80}".prop_map(Answer::Unavailable),
+    ]
+}
+
+fn from_a_source() -> impl Strategy<Value = ToReceiver> {
+    prop_oneof![
+        hello().prop_map(ToReceiver::Hello),
+        (
+            any::<u64>(),
+            any::<u64>(),
+            vec(mutation(), 0..8),
+            vec((table(), region(), sequence()), 0..4)
+        )
+            .prop_map(|(number, generation, mutations, progress)| {
+                ToReceiver::Batch(Batch {
+                    number,
+                    generation,
+                    mutations,
+                    progress,
+                })
+            }),
+        (any::<u64>(), vec((table(), region()), 0..4))
+            .prop_map(|(generation, parts)| ToReceiver::Refusal(BelowFloor { generation, parts })),
+        vectors().prop_map(ToReceiver::Vectors),
+        (any::<u64>(), answer()).prop_map(|(id, answer)| ToReceiver::Reply(Reply { id, answer })),
+        goodbye().prop_map(ToReceiver::Goodbye),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_receivers_message_arrives_as_it_was(message in from_a_receiver()) {
+        let bytes = to_source(message.clone()).encode_to_vec();
+        let arrived = v1::FromReceiver::decode(bytes.as_slice()).unwrap();
+        prop_assert_eq!(from_receiver(arrived), Ok(message));
+    }
+
+    #[test]
+    fn a_sources_message_arrives_as_it_was(message in from_a_source()) {
+        let bytes = to_receiver(message.clone()).encode_to_vec();
+        let arrived = v1::FromSource::decode(bytes.as_slice()).unwrap();
+        prop_assert_eq!(from_source(arrived), Ok(message));
+    }
+
+    #[test]
+    fn a_damaged_message_is_refused_or_read_but_never_a_panic(
+        message in from_a_source(),
+        damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut bytes = to_receiver(message).encode_to_vec();
+        for (index, byte) in damage {
+            if !bytes.is_empty() {
+                let index = index.index(bytes.len());
+                bytes[index] = byte;
+            }
+        }
+        if let Ok(arrived) = v1::FromSource::decode(bytes.as_slice()) {
+            let _ = from_source(arrived);
+        }
+        if let Ok(arrived) = v1::FromReceiver::decode(bytes.as_slice()) {
+            let _ = from_receiver(arrived);
+        }
+    }
+}
+
+/// A batch of one mutation that is right, to be put out of order.
+fn batch(change: impl FnOnce(&mut v1::Mutations)) -> Result<ToReceiver, String> {
+    let mut mutations = v1::Mutations {
+        regions: vec!["eu".to_owned()],
+        tables: vec![Bytes::from_static(&[1; 16])],
+        vectors: vec![v1::IndexedVector {
+            regions: vec![0],
+            sequences: vec![7],
+        }],
+        mutations: vec![v1::Mutation {
+            key: Bytes::from_static(&[1, 2, 3]),
+            sequence: 8,
+            ..v1::Mutation::default()
+        }],
+    };
+    change(&mut mutations);
+    let batch = v1::Batch {
+        number: 1,
+        generation: 1,
+        mutations: Some(mutations),
+        progress: vec![],
+    };
+    from_source(v1::FromSource {
+        kind: Some(v1::from_source::Kind::Batch(batch)),
+    })
+    .map_err(|error| error.0)
+}
+
+#[test]
+fn what_refers_to_nothing_is_refused_with_what_it_is() {
+    assert!(batch(|_| {}).is_ok());
+    let refused = |change: fn(&mut v1::Mutations)| batch(change).unwrap_err();
+    assert_eq!(refused(|batch| batch.mutations[0].origin = 1), "region 1 of 1");
+    assert_eq!(refused(|batch| batch.mutations[0].table = 9), "table 9 of 1");
+    assert_eq!(refused(|batch| batch.mutations[0].vector = 1), "vector 1 of 1");
+    assert_eq!(refused(|batch| batch.vectors[0].regions = vec![4]), "region 4 of 1");
+    assert_eq!(
+        refused(|batch| batch.vectors[0].sequences = vec![]),
+        "a vector with regions and sequences that do not match"
+    );
+    assert_eq!(refused(|batch| batch.mutations[0].cause = 77), "the cause 77");
+    assert_eq!(
+        refused(|batch| batch.mutations[0].key = Bytes::from_static(&[1])),
+        "a key of 1 bytes"
+    );
+    assert_eq!(
+        refused(|batch| batch.mutations[0].key = Bytes::from(vec![0; 9000])),
+        "a key of 9000 bytes"
+    );
+    assert_eq!(
+        refused(|batch| batch.mutations[0].unit_before = 9),
+        "a unit beyond all sequences"
+    );
+    assert_eq!(
+        refused(|batch| batch.mutations[0].unit_after = u32::MAX),
+        "a unit of more than 1000 writes"
+    );
+    assert_eq!(
+        refused(|batch| batch.mutations[0].sequence = u64::MAX),
+        format!("the sequence {}", u64::MAX)
+    );
+    assert_eq!(
+        refused(|batch| batch.mutations[0].image = Some(Bytes::from(vec![0; 3 << 20]))),
+        "an image above the greatest size of an item"
+    );
+    assert_eq!(
+        refused(|batch| batch.tables[0] = Bytes::new()),
+        "a table id has 16 bytes"
+    );
+    assert!(refused(|batch| batch.regions[0] = "EU".to_owned()).contains("is no region name"));
+}
+
+#[test]
+fn a_message_of_an_unknown_kind_is_refused() {
+    assert!(from_source(v1::FromSource { kind: None }).is_err());
+    assert!(from_receiver(v1::FromReceiver { kind: None }).is_err());
+}
+
+#[test]
+fn the_words_of_a_peer_are_cut_to_what_fits_a_status() {
+    let goodbye = v1::Goodbye {
+        reason: format!("\u{1b}[31m{}", "x".repeat(10_000)),
+        permanent: true,
+    };
+    let message = v1::FromSource {
+        kind: Some(v1::from_source::Kind::Goodbye(goodbye)),
+    };
+    let Ok(ToReceiver::Goodbye(goodbye)) = from_source(message) else {
+        panic!("a goodbye stays one")
+    };
+    assert_eq!(goodbye.reason.len(), 500);
+    assert!(!goodbye.reason.contains('\u{1b}') && goodbye.permanent);
+}
+
+#[test]
+fn what_repeats_travels_once() {
+    let mutation = |number: u8| Mutation {
+        table: TableId(9),
+        key: KeyBytes(Bytes::from(vec![0, 0, number])),
+        version: Version {
+            time: HybridTime::default(),
+            origin: Region::new("eu-west-1").unwrap(),
+            sequence: 5,
+        },
+        vector: [(Region::new("us-east-1").unwrap(), 3)].into_iter().collect(),
+        image: None,
+        cause: Cause::Client,
+        unit: Unit { first: 5, last: 5 },
+    };
+    let batch = |count| Batch {
+        number: 1,
+        generation: 1,
+        mutations: (0..count).map(mutation).collect(),
+        progress: vec![],
+    };
+    let length = |count| to_receiver(ToReceiver::Batch(batch(count))).encoded_len();
+    assert!(length(101) - length(100) < 30, "{}", length(101) - length(100));
+}

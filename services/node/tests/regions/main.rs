@@ -2,7 +2,8 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stdout,
     unreachable_pub,
     reason = "a failing test is what they make"
 )]

@@ -125,7 +125,8 @@ impl Replicator {
                 self.world.learn(&vectors);
                 walks.on_applied(&self.world, &mut self.out, session, id, newer);
             }
-            Ok(_) | Err(_) => return self.break_walk(id),
+            Ok(_) => return self.break_walk(id, "the store answered something else"),
+            Err(failure) => return self.break_walk(id, &failure.to_string()),
         }
         self.after_walk(id);
     }
@@ -142,7 +143,8 @@ impl Replicator {
                 }
                 self.dirty = true;
             }
-            Ok(_) | Err(_) => self.restart_join(table, attempt),
+            Ok(_) => self.restart_join(table, attempt, "the store answered something else"),
+            Err(failure) => self.restart_join(table, attempt, &failure.to_string()),
         }
     }
 

@@ -108,10 +108,12 @@ impl Replicator {
                 self.comparisons.on_theirs(out, region, table, digest);
             }
             (Asked::Compare(_), Answer::Unavailable(_)) => self.comparisons.on_failed(world, region),
-            (Asked::JoinStart(table, attempt) | Asked::JoinEnd(table, attempt), Answer::Unavailable(_)) => {
-                self.restart_join(table, attempt);
+            (Asked::JoinStart(table, attempt) | Asked::JoinEnd(table, attempt), Answer::Unavailable(reason)) => {
+                self.restart_join(table, attempt, &reason);
             }
-            (Asked::WalkKeys(id) | Asked::WalkRows(id), Answer::Unavailable(_)) => self.break_walk(id),
+            (Asked::WalkKeys(id) | Asked::WalkRows(id), Answer::Unavailable(reason)) => {
+                self.break_walk(id, &reason);
+            }
             (Asked::WalkKeys(id), Answer::Keys(page)) => {
                 let Some((walks, _)) = walks_of(&mut self.joins, &mut self.comparisons, id) else {
                     return Ok(());
@@ -255,14 +257,14 @@ impl Replicator {
     }
 
     /// A walk cannot go on: its join begins again, its repair ends.
-    pub(super) fn break_walk(&mut self, id: WalkId) {
+    pub(super) fn break_walk(&mut self, id: WalkId, reason: &str) {
         let join = self
             .joins
             .iter()
             .find(|(_, join)| join.attempt() == id.attempt)
             .map(|(table, _)| *table);
         if let Some(table) = join {
-            self.restart_join(table, id.attempt);
+            self.restart_join(table, id.attempt, reason);
         } else if self
             .comparisons
             .repair

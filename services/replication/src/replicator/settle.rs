@@ -143,7 +143,7 @@ impl Replicator {
 
     fn copy_from(&mut self, table: TableId, origin: Region) {
         match self.joins.get_mut(&table) {
-            Some(join) if join.follows_streams() => join.restart(&self.world, Some(origin)),
+            Some(join) if join.follows_streams() => join.restart_from(&self.world, origin),
             Some(_) => {}
             None if table == TableId::CATALOG => {
                 self.joins.insert(table, Join::new(table, Some(origin), &self.world));
@@ -186,13 +186,10 @@ impl Replicator {
     }
 
     /// The copy is void and begins again.
-    pub(super) fn restart_join(&mut self, table: TableId, attempt: u64) {
-        if let Some(join) = self
-            .joins
-            .get_mut(&table)
-            .filter(|join| join.attempt() == attempt && join.is_copying())
-        {
-            join.restart(&self.world, None);
+    pub(super) fn restart_join(&mut self, table: TableId, attempt: u64, reason: &str) {
+        let join = self.joins.get_mut(&table);
+        if let Some(join) = join.filter(|join| join.attempt() == attempt && join.is_copying()) {
+            join.restart(&self.world, reason);
             self.dirty = true;
         }
     }

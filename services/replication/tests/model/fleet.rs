@@ -61,6 +61,7 @@ pub struct Fleet {
     pub writes: Vec<Write>,
     /// Regions that lost their disk or joined late: their journals need not be complete.
     pub newcomers: BTreeSet<Region>,
+    stalls: u64,
     trace: bool,
 }
 
@@ -88,6 +89,7 @@ impl Fleet {
             chance: ChaCha8Rng::seed_from_u64(seed),
             writes: Vec::new(),
             newcomers: BTreeSet::new(),
+            stalls: seed,
             trace: std::env::var_os("MODEL_TRACE").is_some(),
         };
         for site in 0..regions {
@@ -307,6 +309,16 @@ impl Fleet {
         self.emit(site, Event::Tick { vectors });
     }
 
+    /// Some streams and some disks make no progress for a while, so that others overtake them by far.
+    fn is_stalled(&self, thing: u64) -> bool {
+        const STALL_MS: u64 = 150;
+        let turn = self.elapsed_ms / STALL_MS;
+        let mixed =
+            (self.stalls ^ thing.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ turn.wrapping_mul(0xC2B2_AE3D_27D4_EB4F))
+                .wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+        (mixed >> 40).is_multiple_of(4)
+    }
+
     fn is_cut(&self, a: usize, b: usize) -> bool {
         self.cuts.contains_key(&(a.min(b), a.max(b)))
     }
@@ -406,12 +418,12 @@ impl Fleet {
     /// One thing happens, by chance: a message arrives, a call ends, or time passes.
     pub fn step(&mut self) {
         let calls: Vec<usize> = (0..self.sites.len())
-            .filter(|site| !self.sites[*site].calls.is_empty())
+            .filter(|site| !self.sites[*site].calls.is_empty() && !self.is_stalled(*site as u64))
             .collect();
         let links: Vec<u64> = self
             .links
             .iter()
-            .filter(|(_, link)| !self.is_cut(link.receiver, link.source))
+            .filter(|(id, link)| !self.is_cut(link.receiver, link.source) && !self.is_stalled(1000 + **id))
             .map(|(id, _)| *id)
             .collect();
         let ready: Vec<u64> = links.into_iter().filter(|id| self.is_ready(*id)).collect();

@@ -57,6 +57,24 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
     }
 }
 
+/// At every moment: an active replica holds nothing that its vector does not cover, so that its clients' writes carry the truth
+/// about what they knew of.
+pub fn active_replicas_know_their_rows(fleet: &Fleet) {
+    for site in 0..fleet.len() {
+        let store = fleet.store(site);
+        for (id, table) in store.tables.iter().filter(|(id, _)| store.is_active(**id)) {
+            for row in table.rows.values() {
+                assert!(
+                    table.vector.covers(&row.version),
+                    "{} is active in {id} and holds {:?}, which its vector does not cover",
+                    store.region,
+                    row.version
+                );
+            }
+        }
+    }
+}
+
 /// At every moment: a write that replaced another in its own region knew of it, so that the vectors that mutations carry are true.
 pub fn writes_know_what_they_replace(before: Option<&Mutation>, unit: &[Write]) {
     if let (Some(before), Some(write)) = (before, unit.first()) {
