@@ -81,14 +81,14 @@ def conditions_and_updates_work(table):
 def queries_and_scans_page(table):
     with table.batch_writer() as batch:
         for number in range(60):
-            batch.put_item(Item={"pk": "page", "sk": number, "owner": f"o{number % 3}", "weight": 100 - number})
+            batch.put_item(Item={"pk": "page", "sk": number, "owner": f"o{number % 3}", "weight": 100 - number, "price": 100 - number})
     pages = list(CLIENTS["us-east-1"].get_paginator("query").paginate(
         TableName=table.name, KeyConditionExpression="pk = :p AND sk BETWEEN :a AND :b", PaginationConfig={"PageSize": 7},
         ExpressionAttributeValues={":p": {"S": "page"}, ":a": {"N": "10"}, ":b": {"N": "39"}}, ScanIndexForward=False,
     ))
     numbers = [int(item["sk"]["N"]) for page in pages for item in page["Items"]]
     assert numbers == list(range(39, 9, -1)) and len(pages) >= 5, numbers
-    by_owner = table.query(IndexName="owner", KeyConditionExpression=Key("owner").eq("o1"), FilterExpression=Attr("weight").lt(50))
+    by_owner = table.query(IndexName="owner", KeyConditionExpression=Key("owner").eq("o1"), FilterExpression=Attr("price").lt(50))
     assert [item["sk"] for item in by_owner["Items"]] == list(range(58, 50, -3)) and by_owner["ScannedCount"] == 20, by_owner
     by_weight = table.query(IndexName="weight", KeyConditionExpression=Key("pk").eq("page") & Key("weight").lte(45), Select="COUNT")
     assert by_weight["Count"] == 5, by_weight

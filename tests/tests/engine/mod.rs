@@ -41,6 +41,8 @@ pub async fn connect() -> Option<Docker> {
 /// Builds the image `NAME:latest`, which holds the binary and nothing else.
 pub async fn build_image(docker: &Docker, name: &str, binary: &Path) {
     let mut context = tar::Builder::new(Vec::new());
+    // The engine does not know the entries for sparse files.
+    context.sparse(false);
     let dockerfile = b"FROM scratch\nCOPY beringia /beringia\nENTRYPOINT [\"/beringia\"]\n";
     let mut header = tar::Header::new_gnu();
     header.set_size(dockerfile.len() as u64);

@@ -1,4 +1,4 @@
-//! Prints the project's figures: `cargo bench -p beringia-tests -- [throughput] [lag] [partition] [startup] [--seconds N] [--keys N]`.
+//! Prints the project's figures: `cargo run --release -p beringia-tests --bin figures -- [throughput] [lag] [partition] [startup] [--seconds N] [--keys N]`.
 //!
 //! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
 //! ratios within one run rather than numbers between machines.
@@ -300,7 +300,6 @@ async fn lag(options: &Options) {
         let up = Up::start(&arguments);
         create_table(&up, &REGIONS[1..]).await;
         let _ = up.control.converge();
-        let before = up.control.run(&["status"]);
         let seconds = options.seconds.max(30);
         let writers = REGIONS.map(|region| at_rate(up.region(region).to_owned(), region, 1000, seconds));
         let [first, second, third] = writers;
@@ -317,8 +316,41 @@ async fn lag(options: &Options) {
             converged["elapsed_ms"],
             a.1.max(b.1).max(c.1),
         );
-        report_lag(&before, &up.control.run(&["status"]), delays);
+        let links = if delays {
+            up.control.run(&["net", "show"])
+        } else {
+            Vec::new()
+        };
+        report_lag(&up.control.run(&["status"])[0], delays.then_some(&links));
     }
+}
+
+/// For each pair of regions, how long writes took from their version's time to their commit in the other region.
+fn report_lag(status: &Value, links: Option<&Vec<Value>>) {
+    for pair in status["pairs"].as_array().expect("status names the pairs") {
+        let (from, to) = (
+            pair["from"].as_str().unwrap_or_default(),
+            pair["to"].as_str().unwrap_or_default(),
+        );
+        let delay = links.map(|links| delay_ms(links, from, to));
+        let goal = delay.map_or("p50 10 ms, p99 50 ms".to_owned(), |delay| {
+            format!("p50 within 10 ms of {delay} ms")
+        });
+        let what = format!("  lag {from} -> {to}");
+        println!(
+            "{what:<44} p50 {:>6} ms  p99 {:>6} ms   goal {goal}",
+            pair["arrival_p50_ms"], pair["arrival_p99_ms"]
+        );
+    }
+}
+
+fn delay_ms(links: &[Value], from: &str, to: &str) -> f64 {
+    links
+        .iter()
+        .flat_map(|line| line["links"].as_array().cloned().unwrap_or_else(|| vec![line.clone()]))
+        .find(|link| link["from"] == from && link["to"] == to)
+        .and_then(|link| link["delay_ms"].as_f64())
+        .unwrap_or_else(|| panic!("`net show` names the link from {from} to {to}: {links:?}"))
 }
 
 /// Writes at a steady rate, whatever the answers take (open loop); the number of writes and the slowest answer in ms.
