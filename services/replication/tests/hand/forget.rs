@@ -16,7 +16,7 @@ fn subscribed(hand: &mut Hand, number: u64, peer: &str, has: u64, catalog: u64) 
         tables: vectors(&[(CARTS, "eu", has), (TableId::CATALOG, "eu", catalog)]),
         origins: vec![region("eu")],
     };
-    hand.from_receiver(link, ToSource::Subscribe(subscription));
+    hand.receiver_says(link, ToSource::Subscribe(subscription));
     link
 }
 
@@ -49,7 +49,7 @@ fn all_replicas_are_listed_with_what_they_have() {
         batch: 0,
         tables: vectors(&[(CARTS, "eu", 7)]),
     };
-    hand.from_receiver(AcceptId(1), ToSource::Acknowledge(more));
+    hand.receiver_says(AcceptId(1), ToSource::Acknowledge(more));
     assert_eq!(said(&hand, CARTS).unwrap()[1], ("us".to_owned(), 7));
 }
 
@@ -92,7 +92,7 @@ fn nothing_is_forgotten_while_a_replica_knows_of_definitions_that_are_not_here()
         batch: 0,
         tables: vectors(&[(TableId::CATALOG, "ap", 77)]),
     };
-    hand.from_receiver(AcceptId(1), ToSource::Acknowledge(news));
+    hand.receiver_says(AcceptId(1), ToSource::Acknowledge(news));
     assert_eq!(said(&hand, CARTS), None, "they may name one more replica");
     hand.tick_with(100, vectors(&[(TableId::CATALOG, "ap", 77)]));
     assert!(said(&hand, CARTS).is_some());

@@ -88,12 +88,12 @@ fn a_subscription_names_the_tables_that_both_hold_with_what_is_here() {
 fn batches_are_applied_one_commit_at_a_time_and_acknowledged_when_durable() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
-    let commands = hand.from_source(link, batch(1, 1, &[1, 2]));
+    let commands = hand.source_says(link, batch(1, 1, &[1, 2]));
     let (ticket, apply) = apply_in(&commands).unwrap();
     assert_eq!((apply.kind, sequences(&apply)), (ApplyKind::Stream, vec![1, 2]));
     assert_eq!(acknowledged_in(&commands), None, "nothing is durable yet");
-    assert_eq!(hand.from_source(link, batch(2, 1, &[3])), []);
-    assert_eq!(hand.from_source(link, batch(3, 1, &[4, 5])), []);
+    assert_eq!(hand.source_says(link, batch(2, 1, &[3])), []);
+    assert_eq!(hand.source_says(link, batch(3, 1, &[4, 5])), []);
     let commands = hand.answer(ticket, applied(2));
     assert_eq!(acknowledged_in(&commands), Some(1));
     let (ticket, apply) = apply_in(&commands).unwrap();
@@ -105,7 +105,7 @@ fn batches_are_applied_one_commit_at_a_time_and_acknowledged_when_durable() {
 fn a_batch_out_of_turn_ends_the_stream() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
-    let commands = hand.from_source(link, batch(2, 1, &[1]));
+    let commands = hand.source_says(link, batch(2, 1, &[1]));
     assert_eq!(goodbye_in(&commands).as_deref(), Some("a batch out of turn"));
     assert!(commands.contains(&Command::HangUp(link)));
 }
@@ -117,7 +117,7 @@ fn a_source_that_disregards_the_window_is_hung_up_on() {
         ..Tuning::default()
     });
     let (link, _) = hand.connected("us");
-    let goodbye = (1..100).find_map(|number| goodbye_in(&hand.from_source(link, batch(number, 1, &[number]))));
+    let goodbye = (1..100).find_map(|number| goodbye_in(&hand.source_says(link, batch(number, 1, &[number]))));
     assert_eq!(goodbye.as_deref(), Some("more batches than the window allows"));
 }
 
@@ -125,8 +125,8 @@ fn a_source_that_disregards_the_window_is_hung_up_on() {
 fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
-    let (ticket, _) = apply_in(&hand.from_source(link, batch(1, 1, &[1]))).unwrap();
-    hand.from_source(link, batch(2, 1, &[2]));
+    let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
+    hand.source_says(link, batch(2, 1, &[2]));
     let commands = hand.fail(
         ticket,
         StoreFailure::Quarantined {
@@ -142,16 +142,16 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
     assert_eq!((seen.ahead_ms, seen.limit_ms), (2500, 500));
 
     // What was on its way follows on what was dropped: it is acknowledged, to open the window, and not applied.
-    let commands = hand.from_source(link, batch(3, 1, &[3]));
+    let commands = hand.source_says(link, batch(3, 1, &[3]));
     assert_eq!((apply_in(&commands), acknowledged_in(&commands)), (None, Some(3)));
 
     let with = subscription_in(&hand.tick(2000)).expect("the time has come");
     assert_eq!((with.generation, with.origins), (3, vec![region("us")]));
     assert_eq!(with.tables[&CARTS].get(&region("us")), 0, "from what is durable here");
     for (number, generation) in [(4, 1), (5, 2)] {
-        assert_eq!(apply_in(&hand.from_source(link, batch(number, generation, &[4]))), None);
+        assert_eq!(apply_in(&hand.source_says(link, batch(number, generation, &[4]))), None);
     }
-    let (ticket, apply) = apply_in(&hand.from_source(link, batch(6, 3, &[1, 2, 3]))).unwrap();
+    let (ticket, apply) = apply_in(&hand.source_says(link, batch(6, 3, &[1, 2, 3]))).unwrap();
     assert_eq!(sequences(&apply), [1, 2, 3]);
     hand.answer(ticket, applied(3));
     assert_eq!(hand.replicator.status().peers[&region("us")].quarantined, None);
@@ -162,7 +162,7 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
-    hand.from_source(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
+    hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
     let both = subscription_in(&hand.tick(1100)).unwrap();
     assert_eq!(both.origins, [region("ap"), region("us")]);
@@ -174,7 +174,7 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
             progress: Vec::new(),
         })
     };
-    let (ticket, _) = apply_in(&hand.from_source(ap, relaying(1, 2))).unwrap();
+    let (ticket, _) = apply_in(&hand.source_says(ap, relaying(1, 2))).unwrap();
     let held = StoreFailure::Quarantined {
         origin: region("us"),
         ahead_ms: 900,
@@ -183,11 +183,11 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
     let again = subscription_in(&hand.fail(ticket, held)).unwrap();
     assert_eq!((again.generation, again.origins), (3, vec![region("ap")]));
     assert_eq!(
-        apply_in(&hand.from_source(ap, relaying(2, 2))),
+        apply_in(&hand.source_says(ap, relaying(2, 2))),
         None,
         "it would leave a gap before it"
     );
-    let (_, apply) = apply_in(&hand.from_source(ap, relaying(3, 3))).unwrap();
+    let (_, apply) = apply_in(&hand.source_says(ap, relaying(3, 3))).unwrap();
     let origins: Vec<&str> = apply
         .mutations
         .iter()
@@ -204,22 +204,22 @@ fn a_table_that_went_and_came_back_is_taken_only_from_the_new_subscription_on() 
     let others = [("us", Active), ("ap", Active)];
     let without = hand.catalog(&[&others[..], &[("eu", Leaving)]].concat());
     assert!(!subscription_in(&without).unwrap().tables.contains_key(&CARTS));
-    assert_eq!(apply_in(&hand.from_source(link, batch(1, 1, &[1]))), None);
+    assert_eq!(apply_in(&hand.source_says(link, batch(1, 1, &[1]))), None);
     let with = hand.catalog(&[&others[..], &[("eu", Active)]].concat());
     assert_eq!(subscription_in(&with).unwrap().generation, 3);
     assert_eq!(
-        apply_in(&hand.from_source(link, batch(2, 1, &[2]))),
+        apply_in(&hand.source_says(link, batch(2, 1, &[2]))),
         None,
         "sent before"
     );
-    assert!(apply_in(&hand.from_source(link, batch(3, 3, &[1, 2]))).is_some());
+    assert!(apply_in(&hand.source_says(link, batch(3, 3, &[1, 2]))).is_some());
 }
 
 #[test]
 fn a_store_that_fails_ends_the_stream_and_nothing_is_acknowledged() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
-    let (ticket, _) = apply_in(&hand.from_source(link, batch(1, 1, &[1]))).unwrap();
+    let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
     let commands = hand.fail(ticket, StoreFailure::Other("no space is left".to_owned()));
     assert_eq!(acknowledged_in(&commands), None);
     assert_eq!(
@@ -237,7 +237,7 @@ fn a_peer_of_another_version_is_refused_on_both_sides_and_tried_again_rarely() {
     hand.feed(Event::Dialled(link, LinkEvent::Opened));
     let mut hello = hello_of("us");
     hello.protocol = 2;
-    let commands = hand.from_source(link, ToReceiver::Hello(hello));
+    let commands = hand.source_says(link, ToReceiver::Hello(hello));
     let reason = "eu speaks version 1 of the protocol, us version 2".to_owned();
     let told = ToSource::Goodbye(Goodbye {
         reason: reason.clone(),
@@ -258,7 +258,7 @@ fn an_origin_out_of_reach_is_relayed_by_a_peer_that_has_more_of_it_and_only_unti
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
-    hand.from_source(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
+    hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
     assert_eq!(subscription_in(&hand.tick(500)), None, "it may be back in a moment");
     let relayed = subscription_in(&hand.tick(600)).unwrap();
@@ -276,9 +276,9 @@ fn an_origin_whose_log_was_forgotten_is_relayed_by_who_still_has_it() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
-    hand.from_source(us, ToReceiver::Vectors(vectors(&[(CARTS, "us", 9)])));
-    hand.from_source(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 9)])));
-    hand.from_source(
+    hand.source_says(us, ToReceiver::Vectors(vectors(&[(CARTS, "us", 9)])));
+    hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 9)])));
+    hand.source_says(
         us,
         ToReceiver::Refusal(BelowFloor {
             generation: 1,

@@ -37,7 +37,7 @@ fn batches(commands: &[Command]) -> Vec<Batch> {
 /// A stream from `us` whose cursor is open and reads.
 fn reading(hand: &mut Hand, us_has: u64) -> (AcceptId, Ticket, Filter) {
     let link = hand.accepted(1, "us");
-    let commands = hand.from_receiver(link, subscribe(1, us_has));
+    let commands = hand.receiver_says(link, subscribe(1, us_has));
     let Some((ticket, StoreCall::Position(_))) = call_in(&commands) else {
         panic!("{commands:?}")
     };
@@ -121,7 +121,7 @@ fn a_receiver_that_does_not_acknowledge_gets_no_more_than_the_window() {
     let bytes: usize = sent.iter().map(Batch::weight).sum();
     assert!((500..700).contains(&bytes), "{bytes}");
     assert_eq!(hand.feed(Event::LogAppended), []);
-    let commands = hand.from_receiver(link, acknowledge(1));
+    let commands = hand.receiver_says(link, acknowledge(1));
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Read { .. }))),
         "{commands:?}"
@@ -137,7 +137,7 @@ fn what_the_log_does_not_hold_is_refused_and_the_rest_is_sent() {
         tables: vectors(&[(CARTS, "eu", 3), (TableId::CATALOG, "eu", 1)]),
         origins: vec![region("eu")],
     };
-    let (ticket, _) = call_in(&hand.from_receiver(link, ToSource::Subscribe(catalog_too))).unwrap();
+    let (ticket, _) = call_in(&hand.receiver_says(link, ToSource::Subscribe(catalog_too))).unwrap();
     let missing = vec![(CARTS, region("eu"))];
     let commands = hand.answer(ticket, StoreAnswer::Position(Err(missing.clone())));
     let refusal = ToReceiver::Refusal(BelowFloor {
@@ -161,13 +161,13 @@ fn a_table_that_is_being_filled_is_neither_read_nor_shown() {
     let creating = ReplicaState::Creating { from: region("us") };
     hand.catalog(&[("eu", creating), ("us", ReplicaState::Active)]);
     let link = hand.accepted(1, "us");
-    assert_eq!(call_in(&hand.from_receiver(link, subscribe(1, 0))), None);
+    assert_eq!(call_in(&hand.receiver_says(link, subscribe(1, 0))), None);
     let ask = ToSource::Request(Request {
         id: 1,
         table: CARTS,
         question: Question::Digest,
     });
-    let commands = hand.from_receiver(link, ask);
+    let commands = hand.receiver_says(link, ask);
     let Some(Command::SendToReceiver(_, ToReceiver::Reply(reply))) = commands.first() else {
         panic!("{commands:?}")
     };
@@ -193,7 +193,7 @@ fn rows_are_copied_only_to_replicas_that_the_catalog_knows() {
         table: CARTS,
         question: Question::Keys { range: 0, after: None },
     });
-    let commands = hand.from_receiver(link, ask);
+    let commands = hand.receiver_says(link, ask);
     let reason = format!("eu does not know that us has a replica of table {CARTS}");
     let reply = Reply {
         id: 4,
@@ -216,7 +216,7 @@ fn questions_are_answered_and_only_so_many_at_once() {
             question: Question::Digest,
         })
     };
-    let (ticket, _) = call_in(&hand.from_receiver(link, ask(1))).unwrap();
+    let (ticket, _) = call_in(&hand.receiver_says(link, ask(1))).unwrap();
     let digest = Digest {
         vector: [].into_iter().collect(),
         ranges: vec![(0, 0); usize::from(RANGES)],
@@ -227,9 +227,9 @@ fn questions_are_answered_and_only_so_many_at_once() {
         answer: Answer::Digest(digest),
     };
     assert_eq!(answered, [Command::SendToReceiver(link, ToReceiver::Reply(reply))]);
-    hand.from_receiver(link, ask(2));
-    hand.from_receiver(link, ask(3));
-    let commands = hand.from_receiver(link, ask(4));
+    hand.receiver_says(link, ask(2));
+    hand.receiver_says(link, ask(3));
+    let commands = hand.receiver_says(link, ask(4));
     assert_eq!(goodbye_in(&commands).as_deref(), Some("too many requests at once"));
     assert!(commands.contains(&Command::TurnAway(link)));
 }
@@ -250,7 +250,7 @@ fn a_log_that_cannot_be_read_ends_the_stream_with_the_reason() {
 fn an_acknowledgement_of_what_was_not_sent_ends_the_stream() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _, _) = reading(&mut hand, 0);
-    let commands = hand.from_receiver(link, acknowledge(1));
+    let commands = hand.receiver_says(link, acknowledge(1));
     assert_eq!(
         goodbye_in(&commands).as_deref(),
         Some("an acknowledgement of what was not sent")
@@ -262,7 +262,7 @@ fn a_newer_stream_takes_the_place_of_the_one_before() {
     let mut hand = Hand::new(Tuning::default());
     let former = hand.accepted(1, "us");
     hand.feed(Event::Accepted(AcceptId(2), LinkEvent::Opened));
-    let commands = hand.from_receiver(AcceptId(2), ToSource::Hello(hello_of("us")));
+    let commands = hand.receiver_says(AcceptId(2), ToSource::Hello(hello_of("us")));
     assert!(commands.contains(&Command::TurnAway(former)));
     assert!(!commands.contains(&Command::TurnAway(AcceptId(2))));
 }

@@ -134,12 +134,12 @@ impl Hand {
             matches!(&hello[..], [Command::SendToSource(_, ToSource::Hello(_))]),
             "{hello:?}"
         );
-        let commands = self.from_source(link, ToReceiver::Hello(hello_of(peer)));
+        let commands = self.source_says(link, ToReceiver::Hello(hello_of(peer)));
         let subscription = subscription_in(&commands).expect("a subscription follows the hello");
         (link, subscription)
     }
 
-    pub fn from_source(&mut self, link: DialId, message: ToReceiver) -> Vec<Command> {
+    pub fn source_says(&mut self, link: DialId, message: ToReceiver) -> Vec<Command> {
         self.feed(Event::Dialled(link, LinkEvent::Message(message)))
     }
 
@@ -147,7 +147,7 @@ impl Hand {
     pub fn accepted(&mut self, number: u64, peer: &str) -> AcceptId {
         let link = AcceptId(number);
         self.feed(Event::Accepted(link, LinkEvent::Opened));
-        let commands = self.from_receiver(link, ToSource::Hello(hello_of(peer)));
+        let commands = self.receiver_says(link, ToSource::Hello(hello_of(peer)));
         assert!(
             matches!(&commands[..], [Command::SendToReceiver(_, ToReceiver::Hello(_))]),
             "{commands:?}"
@@ -155,7 +155,7 @@ impl Hand {
         link
     }
 
-    pub fn from_receiver(&mut self, link: AcceptId, message: ToSource) -> Vec<Command> {
+    pub fn receiver_says(&mut self, link: AcceptId, message: ToSource) -> Vec<Command> {
         self.feed(Event::Accepted(link, LinkEvent::Message(message)))
     }
 
