@@ -63,6 +63,9 @@ pub struct Tuning {
     pub scrub_pause: Option<Duration>,
     /// How often log records and tombstones that nobody needs are forgotten. None: never.
     pub forget_interval: Option<Duration>,
+    /// Bytes that may wait to be sent on a stream. A peer that keeps within its windows never comes near it; one that asks and does
+    /// not read is cut off.
+    pub outbox_bytes_max: usize,
     /// Bounds and intervals of the protocol.
     pub replication: beringia_replication::Tuning,
 }
@@ -76,6 +79,7 @@ impl Default for Tuning {
             tick_interval: Duration::from_millis(100),
             scrub_pause: Some(Duration::from_millis(500)),
             forget_interval: Some(Duration::from_secs(1)),
+            outbox_bytes_max: 32 << 20,
             replication: beringia_replication::Tuning::default(),
         }
     }

@@ -62,8 +62,8 @@ pub(crate) struct Wire<M> {
     pub(crate) hung_up: CancellationToken,
 }
 
-fn link<M>() -> (Link<M>, Wire<M>) {
-    let (outbox, waiting) = outbox();
+fn link<M>(max_bytes: usize) -> (Link<M>, Wire<M>) {
+    let (outbox, waiting) = outbox(max_bytes);
     let hung_up = CancellationToken::new();
     let wire = Wire {
         waiting,
@@ -170,7 +170,7 @@ impl Driver {
                         LinkEvent::Closed(format!("no way to {region} is known")),
                     ));
                 };
-                let (link, wire) = link();
+                let (link, wire) = link(self.tuning.outbox_bytes_max);
                 machine.dialled.insert(dial, link);
                 self.scope.spawn(transport::dial(
                     Arc::clone(self),
@@ -211,7 +211,7 @@ impl Driver {
     /// A stream that a peer opened.
     pub(crate) fn accept(self: &Arc<Self>) -> (AcceptId, Wire<ToReceiver>) {
         let accept = AcceptId(self.next_accept.fetch_add(1, Ordering::Relaxed));
-        let (link, wire) = link();
+        let (link, wire) = link(self.tuning.outbox_bytes_max);
         self.machine
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

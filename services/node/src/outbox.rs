@@ -12,14 +12,12 @@ use std::{
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
-/// Bytes that may wait. A peer within its windows never comes near it; one that asks and does not read is cut off.
-const WAITING_BYTES_MAX: usize = 32 << 20;
-
 /// The end where messages go in. Dropped, the stream ends after what was put in.
 #[derive(Debug)]
 pub(crate) struct Outbox<M> {
     messages: mpsc::UnboundedSender<(M, usize)>,
     waiting: Arc<AtomicUsize>,
+    max_bytes: usize,
 }
 
 /// The end where messages come out.
@@ -33,8 +31,8 @@ pub(crate) struct Waiting<M> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// An empty outbox.
-pub(crate) fn outbox<M>() -> (Outbox<M>, Waiting<M>) {
+/// An empty outbox that holds so many bytes.
+pub(crate) fn outbox<M>(max_bytes: usize) -> (Outbox<M>, Waiting<M>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let out = Waiting {
@@ -45,6 +43,7 @@ pub(crate) fn outbox<M>() -> (Outbox<M>, Waiting<M>) {
         Outbox {
             messages: sender,
             waiting,
+            max_bytes,
         },
         out,
     )
@@ -53,7 +52,7 @@ pub(crate) fn outbox<M>() -> (Outbox<M>, Waiting<M>) {
 impl<M> Outbox<M> {
     /// Puts a message in that weighs so many bytes.
     pub(crate) fn push(&self, message: M, bytes: usize) -> Result<(), Full> {
-        if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) > WAITING_BYTES_MAX {
+        if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) > self.max_bytes {
             return Err(Full);
         }
         self.waiting.fetch_add(bytes, Ordering::Relaxed);

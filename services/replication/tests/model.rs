@@ -26,10 +26,11 @@ use model::{
 use proptest::prelude::*;
 
 const TABLES: [TableId; 2] = [TableId(10), TableId(11)];
-const REGIONS: usize = 4;
 const KEYS: u8 = 6;
+/// Runs of each shape. A longer hunt: `PROPTEST_CASES=5000 cargo test -p beringia-replication --release --test model`.
+const CASES: u32 = 64;
 
-/// What a run may do.
+/// What a run may do. Sites, tables and keys are taken modulo what there is.
 #[derive(Debug, Clone)]
 enum Action {
     Write {
@@ -78,25 +79,107 @@ enum Action {
     },
 }
 
-fn actions() -> impl Strategy<Value = Vec<Action>> {
-    let site = || 0..REGIONS;
-    let table = || 0..TABLES.len();
-    let key = || 0..KEYS;
-    let action = prop_oneof![
-        12 => (site(), table(), key(), prop::bool::weighted(0.4))
-            .prop_map(|(site, table, key, delete)| Action::Write { site, table, key, delete }),
-        2 => (site(), table(), [key(), key()]).prop_map(|(site, table, keys)| Action::Transact { site, table, keys }),
-        12 => (1_usize..60).prop_map(|steps| Action::Run { steps }),
-        1 => (200_usize..600).prop_map(|steps| Action::Run { steps }),
-        3 => (site(), site()).prop_map(|(a, b)| Action::Cut { a, b }),
-        3 => (site(), site()).prop_map(|(a, b)| Action::Heal { a, b }),
-        2 => (site(), site()).prop_map(|(a, b)| Action::Reset { a, b }),
-        2 => site().prop_map(|site| Action::Crash { site }),
-        1 => site().prop_map(|site| Action::Wipe { site }),
-        2 => (site(), table(), site()).prop_map(|(site, table, at)| Action::AddReplica { site, table, at }),
-        6 => site().prop_map(|site| Action::Forget { site }),
-        3 => (site(), prop_oneof![1 => Just(0), 3 => 1_u64..1200]).prop_map(|(site, skew_ms)| Action::Skew { site, skew_ms }),
+/// How a run is made.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    regions: usize,
+    tables: usize,
+    keys: u8,
+    /// How often what is rare happens, against 12 writes.
+    cuts: u32,
+    crashes: u32,
+    losses: u32,
+    joins: u32,
+    skews: u32,
+    forgets: u32,
+}
+
+/// A bit of everything.
+const MIXED: Shape = Shape {
+    regions: 4,
+    tables: 2,
+    keys: KEYS,
+    cuts: 3,
+    crashes: 2,
+    losses: 1,
+    joins: 2,
+    skews: 2,
+    forgets: 6,
+};
+/// Three regions that hold one small table; much is cut, relayed, held back and forgotten.
+const QUARREL: Shape = Shape {
+    regions: 3,
+    tables: 1,
+    keys: 2,
+    cuts: 6,
+    crashes: 1,
+    losses: 0,
+    joins: 0,
+    skews: 4,
+    forgets: 6,
+};
+/// One table that is copied all the time, while it is written to and deleted from.
+const COPIES: Shape = Shape {
+    regions: 3,
+    tables: 1,
+    keys: 3,
+    cuts: 3,
+    crashes: 3,
+    losses: 3,
+    joins: 3,
+    skews: 0,
+    forgets: 8,
+};
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())
+}
+
+fn actions(shape: Shape) -> impl Strategy<Value = Vec<Action>> {
+    let site = move || 0..shape.regions;
+    let table = move || 0..shape.tables;
+    let key = move || 0..shape.keys;
+    let pair = move || (0..shape.regions, 0..shape.regions);
+    let write =
+        (site(), table(), key(), prop::bool::weighted(0.4)).prop_map(|(site, table, key, delete)| Action::Write {
+            site,
+            table,
+            key,
+            delete,
+        });
+    let transact = (site(), table(), [key(), key()]);
+    let skew_ms = prop_oneof![1 => Just(0), 3 => 1_u64..1200];
+    let weighted = [
+        (12, write.boxed()),
+        (
+            2,
+            transact
+                .prop_map(|(site, table, keys)| Action::Transact { site, table, keys })
+                .boxed(),
+        ),
+        (12, (1_usize..40).prop_map(|steps| Action::Run { steps }).boxed()),
+        (2, (100_usize..400).prop_map(|steps| Action::Run { steps }).boxed()),
+        (shape.cuts, pair().prop_map(|(a, b)| Action::Cut { a, b }).boxed()),
+        (shape.cuts, pair().prop_map(|(a, b)| Action::Heal { a, b }).boxed()),
+        (shape.cuts, pair().prop_map(|(a, b)| Action::Reset { a, b }).boxed()),
+        (shape.crashes, site().prop_map(|site| Action::Crash { site }).boxed()),
+        (shape.losses, site().prop_map(|site| Action::Wipe { site }).boxed()),
+        (
+            shape.joins,
+            (site(), table(), site())
+                .prop_map(|(site, table, at)| Action::AddReplica { site, table, at })
+                .boxed(),
+        ),
+        (shape.forgets, site().prop_map(|site| Action::Forget { site }).boxed()),
+        (
+            shape.skews,
+            (site(), skew_ms)
+                .prop_map(|(site, skew_ms)| Action::Skew { site, skew_ms })
+                .boxed(),
+        ),
     ];
+    let possible = weighted.into_iter().filter(|(weight, _)| *weight > 0).collect();
+    let action = prop::strategy::Union::new_weighted(possible);
     prop::collection::vec(action, 1..80)
 }
 
@@ -164,9 +247,9 @@ fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], imag
     }
 }
 
-/// Two regions with two tables between them; the others come later.
+/// Three regions with two tables between them; the rest comes later.
 fn fleet(seed: u64) -> Fleet {
-    let mut fleet = Fleet::new(REGIONS, seed);
+    let mut fleet = Fleet::new(4, seed);
     fleet.create(0, TABLES[0]);
     fleet.create(1, TABLES[1]);
     fleet.add_replica(0, TABLES[0], 1);
@@ -193,25 +276,51 @@ fn settle(fleet: &mut Fleet) {
     panic!("no convergence: {status:?}");
 }
 
+/// Plays the actions, checks what must hold at every moment, lets everything settle, and checks what must hold then.
+fn play(mut fleet: Fleet, actions: &[Action]) {
+    for (stamp, action) in actions.iter().enumerate() {
+        act(&mut fleet, action, stamp);
+        vectors_tell_the_truth(&fleet);
+        active_replicas_know_their_rows(&fleet);
+    }
+    settle(&mut fleet);
+    for table in TABLES {
+        greatest_version_stands(&fleet, table);
+        journals_hold_the_conflicts_and_no_others(&fleet, table);
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn regions_converge_and_lose_nothing_under_any_order_of_events(seed: u64, actions in actions()) {
+    fn regions_converge_and_lose_nothing_under_any_order_of_events(seed: u64, actions in actions(MIXED)) {
         let mut fleet = fleet(seed);
-        for _ in 0..150 {
-            fleet.step();
-        }
-        for (stamp, action) in actions.iter().enumerate() {
-            act(&mut fleet, action, stamp);
-            vectors_tell_the_truth(&fleet);
-            active_replicas_know_their_rows(&fleet);
-        }
+        (0..150).for_each(|_| fleet.step());
+        play(fleet, &actions);
+    }
+
+    #[test]
+    fn three_regions_that_quarrel_over_few_keys_converge_and_journal_every_conflict(
+        seed: u64,
+        actions in actions(QUARREL),
+    ) {
+        let mut fleet = Fleet::new(QUARREL.regions, seed);
+        fleet.create(0, TABLES[0]);
+        fleet.add_replica(0, TABLES[0], 1);
+        fleet.add_replica(0, TABLES[0], 2);
         settle(&mut fleet);
-        for table in TABLES {
-            greatest_version_stands(&fleet, table);
-            journals_hold_the_conflicts_and_no_others(&fleet, table);
-        }
+        fleet.newcomers.clear();
+        play(fleet, &actions);
+    }
+
+    #[test]
+    fn a_table_that_is_copied_all_the_time_loses_and_revives_nothing(seed: u64, actions in actions(COPIES)) {
+        let mut fleet = Fleet::new(COPIES.regions, seed);
+        fleet.create(0, TABLES[0]);
+        fleet.add_replica(0, TABLES[0], 1);
+        (0..150).for_each(|_| fleet.step());
+        play(fleet, &actions);
     }
 }
 

@@ -107,7 +107,7 @@ async fn a_region_that_lost_its_disk_is_filled_again() {
 #[tokio::test(start_paused = true)]
 async fn rows_that_vanished_behind_the_stores_back_come_back() {
     let directory = tempfile::tempdir().unwrap();
-    let world = World::start_in(&["eu-west-1", "us-east-1"], Some(directory.path())).await;
+    let world = World::start_in(&["eu-west-1", "us-east-1"], Some(directory.path()), |_| {}).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
     for number in 0..100 {

@@ -10,5 +10,6 @@
 
 mod copy;
 mod hostile;
+mod lifecycle;
 mod replicate;
 mod support;

@@ -21,7 +21,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split},
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -55,25 +55,33 @@ pub struct Switchboard {
     misled: Mutex<BTreeMap<(Region, Region), Region>>,
     /// How long bytes take on connections that are opened from now on, milliseconds.
     pub delay_ms: AtomicU64,
+    /// While set, bytes go nowhere and nobody is told.
+    silent: watch::Sender<bool>,
 }
 
 /// Carries bytes both ways until either side ends. What the model of a network does better, see `simulations/network`.
-async fn pump(near: DuplexStream, far: DuplexStream, delay: Duration) {
+async fn pump(near: DuplexStream, far: DuplexStream, delay: Duration, silent: watch::Receiver<bool>) {
     let (near_reads, near_writes) = split(near);
     let (far_reads, far_writes) = split(far);
     tokio::select! {
         biased;
-        () = carry(near_reads, far_writes, delay) => {}
-        () = carry(far_reads, near_writes, delay) => {}
+        () = carry(near_reads, far_writes, delay, silent.clone()) => {}
+        () = carry(far_reads, near_writes, delay, silent.clone()) => {}
     }
 }
 
-async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>, delay: Duration) {
+async fn carry(
+    mut from: ReadHalf<DuplexStream>,
+    mut to: WriteHalf<DuplexStream>,
+    delay: Duration,
+    mut silent: watch::Receiver<bool>,
+) {
     let mut bytes = vec![0; PIPE_BYTES];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         if !delay.is_zero() {
             sleep(delay).await;
         }
+        let _ = silent.wait_for(|silent| !silent).await;
         if to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
@@ -84,6 +92,11 @@ impl Switchboard {
     fn is_cut(&self, a: &Region, b: &Region) -> bool {
         let cuts = self.cuts.lock().unwrap();
         cuts.contains(&(a.clone(), b.clone())) || cuts.contains(&(b.clone(), a.clone()))
+    }
+
+    /// From now on bytes go nowhere, or on again.
+    pub fn set_silent(&self, silent: bool) {
+        self.silent.send_replace(silent);
     }
 
     fn connect(&self, from: &Region, to: &Region) -> io::Result<BoxedIo> {
@@ -100,6 +113,7 @@ impl Switchboard {
         acceptor.send(Ok(Box::new(far))).map_err(|_| refused())?;
         let cut = CancellationToken::new();
         let delay = Duration::from_millis(self.delay_ms.load(Ordering::Relaxed));
+        let silent = self.silent.subscribe();
         self.standing
             .lock()
             .unwrap()
@@ -108,7 +122,7 @@ impl Switchboard {
             tokio::select! {
                 biased;
                 () = cut.cancelled() => {}
-                () = pump(near_inside, far_inside, delay) => {}
+                () = pump(near_inside, far_inside, delay, silent) => {}
             }
         });
         Ok(Box::new(near))
@@ -151,19 +165,19 @@ pub struct World {
 impl World {
     /// Regions of these names, all running.
     pub async fn start(names: &[&str]) -> Self {
-        Self::start_in(names, None).await
+        Self::start_in(names, None, |_| {}).await
     }
 
     /// The same with connections on which bytes take so long.
     pub async fn start_with_delay(names: &[&str], delay_ms: u64) -> Self {
-        let world = Self::start_in(names, None).await;
+        let world = Self::start_in(names, None, |_| {}).await;
         world.board.delay_ms.store(delay_ms, Ordering::Relaxed);
         world.hang_up(|_, _| true);
         world
     }
 
-    /// The same with a database file each in a directory.
-    pub async fn start_in(names: &[&str], directory: Option<&Path>) -> Self {
+    /// The same with a database file each in a directory, and other bounds.
+    pub async fn start_in(names: &[&str], directory: Option<&Path>, tune: impl FnOnce(&mut Tuning)) -> Self {
         let sites = names.iter().map(|name| Site {
             region: Region::new(name).unwrap(),
             clock: Arc::new(SkewedClock {
@@ -175,10 +189,11 @@ impl World {
             node: None,
             runs: 0,
         });
-        let tuning = Tuning {
+        let mut tuning = Tuning {
             scrub_pause: Some(Duration::from_millis(5)),
             ..Tuning::default()
         };
+        tune(&mut tuning);
         let mut world = Self {
             board: Arc::default(),
             sites: sites.collect(),
@@ -201,6 +216,26 @@ impl World {
     pub fn dial(&self, site: usize) -> BoxedIo {
         let stranger = Region::new("stranger").unwrap();
         self.board.connect(&stranger, &self.sites[site].region).unwrap()
+    }
+
+    /// Nodes that were started elsewhere.
+    pub fn of(nodes: Vec<Node>) -> Self {
+        let site = |node: Node| Site {
+            region: node.store().region().clone(),
+            clock: Arc::new(SkewedClock {
+                start: Instant::now(),
+                skew_ms: AtomicU64::new(0),
+            }),
+            disk: MemoryDisk::new(),
+            file: None,
+            node: Some(node),
+            runs: 1,
+        };
+        Self {
+            board: Arc::default(),
+            sites: nodes.into_iter().map(site).collect(),
+            tuning: Tuning::default(),
+        }
     }
 
     /// Starts the region on its disk.

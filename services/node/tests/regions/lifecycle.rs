@@ -1,0 +1,163 @@
+//! Starting, stopping and killing a region.
+
+use std::{sync::Arc, time::Duration};
+
+use beringia_clock::{SystemClock, SystemRandomness, WallClock};
+use beringia_item::Region;
+use beringia_node::{
+    Authentication, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
+};
+use beringia_store::{Database, Execution, Options, SqliteStore, Store};
+use futures_util::{FutureExt, stream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+
+use crate::support::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_killed_is_gone_at_once_without_anybodys_help() {
+    let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
+    let us = world.region(1);
+    world
+        .until(async || world.status(0).await.peers[&us].receiving == LinkState::Connected)
+        .await;
+    // Only the node is killed: its connections stand until it drops them itself.
+    world.sites[1].node.take().unwrap().kill();
+    let gone = async || {
+        let status = world.status(0).await;
+        let peer = &status.peers[&us];
+        peer.receiving != LinkState::Connected && peer.sending != LinkState::Connected
+    };
+    let soon = timeout(Duration::from_millis(100), world.until(gone)).await;
+    assert!(soon.is_ok(), "sooner than any keepalive would notice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_cut_is_noticed_by_keepalive_on_both_sides() {
+    let world = World::start(&["eu-west-1", "us-east-1"]).await;
+    let us = world.region(1);
+    let connected = async || {
+        let status = world.status(0).await;
+        status.peers[&us].receiving == LinkState::Connected && status.peers[&us].sending == LinkState::Connected
+    };
+    world.until(connected).await;
+    world.board.set_silent(true);
+    sleep(Duration::from_millis(1500)).await;
+    assert!(connected().await, "nobody can know yet");
+    sleep(Duration::from_secs(5)).await;
+    let status = world.status(0).await;
+    assert_ne!(status.peers[&us].receiving, LinkState::Connected);
+    assert_ne!(status.peers[&us].sending, LinkState::Connected);
+    world.board.set_silent(false);
+    let back = timeout(Duration::from_secs(5), world.until(connected)).await;
+    assert!(back.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_shut_down_has_closed_its_store_and_comes_back_with_everything() {
+    let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
+    world.create_table(0, "Carts").await;
+    world.put(0, "Carts", "k", "v").await;
+    let store = world.store(0);
+    world.sites[0].node.take().unwrap().shutdown().await;
+    assert!(
+        store.digest(beringia_item::TableId::CATALOG).await.is_err(),
+        "the store is closed"
+    );
+    world.run(0).await;
+    assert_eq!(world.get(0, "Carts", "k").await.as_deref(), Some("v"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_of_another_region_is_refused() {
+    let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
+    let store = SqliteStore::open(Options::new(
+        Region::new("eu-west-1").unwrap(),
+        Database::Memory(beringia_store::MemoryDisk::new()),
+        Execution::Inline,
+        Arc::clone(&clock),
+    ));
+    let config = NodeConfig {
+        region: Region::new("us-east-1").unwrap(),
+        peers: Vec::new(),
+        clock,
+        randomness: Arc::new(SystemRandomness),
+        authentication: Authentication::AcceptAny,
+        tuning: Tuning::default(),
+    };
+    let nobody = || -> Incoming { Box::pin(stream::pending()) };
+    let refused = Node::start(config, Arc::new(store.unwrap()), nobody(), nobody()).await;
+    let Err(NodeError::WrongRegion { database, region }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((database.as_str(), region.as_str()), ("eu-west-1", "us-east-1"));
+}
+
+/// Two regions on threads, over TCP, with database files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn regions_run_on_threads_and_sockets_as_they_do_under_virtual_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["eu-west-1", "us-east-1"].map(|name| Region::new(name).unwrap());
+    let listeners = [listen().await, listen().await];
+    let addresses = listeners.each_ref().map(|(address, _)| *address);
+    let mut nodes = Vec::new();
+    for (index, (_, incoming)) in listeners.into_iter().enumerate() {
+        let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
+        let file = Database::File(directory.path().join(names[index].as_str()));
+        let options = Options::new(names[index].clone(), file, Execution::Threads, Arc::clone(&clock));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
+        let address = addresses[1 - index];
+        let connector: Connector =
+            Arc::new(move || async move { Ok(Box::new(TcpStream::connect(address).await?) as BoxedIo) }.boxed());
+        let config = NodeConfig {
+            region: names[index].clone(),
+            peers: vec![Peer {
+                region: names[1 - index].clone(),
+                connector,
+            }],
+            clock,
+            randomness: Arc::new(SystemRandomness),
+            authentication: Authentication::AcceptAny,
+            tuning: Tuning::default(),
+        };
+        let dynamodb = Box::pin(stream::pending());
+        nodes.push(Node::start(config, store, dynamodb, incoming).await.unwrap());
+    }
+    let world = World::of(nodes);
+    world.create_table(0, "Carts").await;
+    world.add_replica(0, "Carts", 1).await;
+    for number in 0..200 {
+        world.put(number % 2, "Carts", &format!("k{number}"), "v").await;
+    }
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    assert_eq!(world.get(0, "Carts", "k199").await.as_deref(), Some("v"));
+    assert_eq!(world.get(1, "Carts", "k198").await.as_deref(), Some("v"));
+    for site in world.sites {
+        site.node.unwrap().shutdown().await;
+    }
+    let mut refused = TcpStream::connect(addresses[0]).await.unwrap();
+    let _ = refused.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let _ = refused.read_to_end(&mut answer).await;
+    assert_eq!(answer, b"", "nobody serves any more");
+}
+
+/// A listener on a free port of the loopback.
+async fn listen() -> (std::net::SocketAddr, Incoming) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let _ = sender.send(Ok(Box::new(connection) as BoxedIo)).await;
+        }
+    });
+    let incoming = stream::unfold(receiver, |mut receiver| async move {
+        Some((receiver.recv().await?, receiver))
+    });
+    (address, Box::pin(incoming))
+}

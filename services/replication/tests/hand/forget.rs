@@ -1,0 +1,107 @@
+//! What may be forgotten: only what every replica has, of this life, and knows to be all.
+
+use beringia_item::TableId;
+use beringia_replication::{
+    AcceptId, Event, LinkEvent, ReplicaState, Tuning,
+    message::{Acknowledgement, Subscription, ToSource},
+};
+
+use crate::support::{CARTS, Hand, region, vectors};
+
+/// The peer subscribes and says what it has.
+fn subscribed(hand: &mut Hand, number: u64, peer: &str, has: u64, catalog: u64) -> AcceptId {
+    let link = hand.accepted(number, peer);
+    let subscription = Subscription {
+        generation: 1,
+        tables: vectors(&[(CARTS, "eu", has), (TableId::CATALOG, "eu", catalog)]),
+        origins: vec![region("eu")],
+    };
+    hand.receiver_says(link, ToSource::Subscribe(subscription));
+    link
+}
+
+/// Both peers are there and have the writes of `eu` up to 5 and 8.
+fn both() -> Hand {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick_with(0, vectors(&[(CARTS, "eu", 9), (TableId::CATALOG, "eu", 2)]));
+    subscribed(&mut hand, 1, "us", 5, 2);
+    subscribed(&mut hand, 2, "ap", 8, 2);
+    hand
+}
+
+fn said(hand: &Hand, table: TableId) -> Option<Vec<(String, u64)>> {
+    let acknowledged = hand.replicator.acknowledged();
+    let of_table = acknowledged.get(&table)?;
+    Some(
+        of_table
+            .iter()
+            .map(|(peer, vector)| (peer.to_string(), vector.get(&region("eu"))))
+            .collect(),
+    )
+}
+
+#[test]
+fn all_replicas_are_listed_with_what_they_have() {
+    let mut hand = both();
+    let expected = vec![("ap".to_owned(), 8), ("us".to_owned(), 5)];
+    assert_eq!(said(&hand, CARTS), Some(expected));
+    let more = Acknowledgement {
+        batch: 0,
+        tables: vectors(&[(CARTS, "eu", 7)]),
+    };
+    hand.receiver_says(AcceptId(1), ToSource::Acknowledge(more));
+    assert_eq!(said(&hand, CARTS).unwrap()[1], ("us".to_owned(), 7));
+}
+
+#[test]
+fn nothing_is_forgotten_while_a_replica_is_out_of_reach() {
+    let mut hand = both();
+    hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
+    assert_eq!(said(&hand, CARTS), None);
+    assert_eq!(said(&hand, TableId::CATALOG), None);
+    assert!(
+        hand.replicator.status().peers[&region("us")].acknowledged.is_some(),
+        "the status still shows it"
+    );
+}
+
+#[test]
+fn a_replica_that_lost_its_disk_counts_with_what_it_has_now() {
+    let mut hand = both();
+    hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("crash".to_owned())));
+    subscribed(&mut hand, 3, "us", 0, 0);
+    assert_eq!(said(&hand, CARTS).unwrap()[1], ("us".to_owned(), 0));
+}
+
+#[test]
+fn nothing_is_forgotten_while_a_replica_is_being_filled() {
+    let mut hand = both();
+    let creating = ReplicaState::Creating { from: region("eu") };
+    hand.catalog(&[
+        ("eu", ReplicaState::Active),
+        ("us", ReplicaState::Active),
+        ("ap", creating),
+    ]);
+    assert_eq!(said(&hand, CARTS), None);
+}
+
+#[test]
+fn nothing_is_forgotten_while_a_replica_knows_of_definitions_that_are_not_here() {
+    let mut hand = both();
+    let news = Acknowledgement {
+        batch: 0,
+        tables: vectors(&[(TableId::CATALOG, "ap", 77)]),
+    };
+    hand.receiver_says(AcceptId(1), ToSource::Acknowledge(news));
+    assert_eq!(said(&hand, CARTS), None, "they may name one more replica");
+    hand.tick_with(100, vectors(&[(TableId::CATALOG, "ap", 77)]));
+    assert!(said(&hand, CARTS).is_some());
+}
+
+#[test]
+fn who_reads_the_log_counts_even_where_the_catalog_does_not_name_it_yet() {
+    let mut hand = both();
+    hand.catalog(&[("eu", ReplicaState::Active), ("us", ReplicaState::Active)]);
+    let expected = vec![("ap".to_owned(), 8), ("us".to_owned(), 5)];
+    assert_eq!(said(&hand, CARTS), Some(expected));
+}

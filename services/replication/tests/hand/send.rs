@@ -1,0 +1,290 @@
+//! The sending side: subscriptions, the window, refusals, questions.
+
+use beringia_item::{RANGES, TableId};
+use beringia_replication::{
+    AcceptId, Command, Event, Filter, LinkEvent, ReplicaState, StoreAnswer, StoreCall, StoreFailure, Ticket, Tuning,
+    message::{
+        Acknowledgement, Answer, Batch, BelowFloor, Digest, Question, Reply, Request, Subscription, ToReceiver,
+        ToSource,
+    },
+};
+
+use crate::support::{CARTS, Hand, call_in, goodbye_in, hello_of, mutation, region, vectors};
+
+fn subscribe(generation: u64, us_has: u64) -> ToSource {
+    ToSource::Subscribe(Subscription {
+        generation,
+        tables: vectors(&[(CARTS, "eu", us_has)]),
+        origins: vec![region("eu")],
+    })
+}
+
+fn acknowledge(batch: u64) -> ToSource {
+    ToSource::Acknowledge(Acknowledgement {
+        batch,
+        tables: vectors(&[]),
+    })
+}
+
+fn batches(commands: &[Command]) -> Vec<Batch> {
+    let batch = |command: &Command| match command {
+        Command::SendToReceiver(_, ToReceiver::Batch(batch)) => Some(batch.clone()),
+        _ => None,
+    };
+    commands.iter().filter_map(batch).collect()
+}
+
+/// A stream from `us` whose cursor is open and reads.
+fn reading(hand: &mut Hand, us_has: u64) -> (AcceptId, Ticket, Filter) {
+    let link = hand.accepted(1, "us");
+    let commands = hand.receiver_says(link, subscribe(1, us_has));
+    let Some((ticket, StoreCall::Position(_))) = call_in(&commands) else {
+        panic!("{commands:?}")
+    };
+    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(40)));
+    let Some((ticket, StoreCall::Read { from: 40, filter, .. })) = call_in(&commands) else {
+        panic!("{commands:?}")
+    };
+    (link, ticket, filter)
+}
+
+fn log(sequences: &[u64], next: u64, end: Option<u64>) -> StoreAnswer {
+    StoreAnswer::Log {
+        mutations: sequences
+            .iter()
+            .map(|sequence| mutation(CARTS, "eu", *sequence))
+            .collect(),
+        next,
+        end: end.map(|end| vectors(&[(CARTS, "eu", end)])),
+    }
+}
+
+#[test]
+fn the_log_is_read_from_where_the_receiver_is_and_again_when_it_grows() {
+    let mut hand = Hand::new(Tuning::default());
+    let (_, ticket, filter) = reading(&mut hand, 3);
+    assert_eq!(filter.origins, [region("eu")]);
+    assert_eq!(filter.tables, vectors(&[(CARTS, "eu", 3)]));
+    let commands = hand.answer(ticket, log(&[4, 5], 42, Some(5)));
+    let sent = batches(&commands);
+    assert_eq!((sent.len(), sent[0].number, sent[0].mutations.len()), (1, 1, 2));
+    assert_eq!(sent[0].progress, [], "the mutations say it all");
+    assert_eq!(call_in(&commands), None, "the end is reached");
+    let commands = hand.feed(Event::LogAppended);
+    assert!(
+        matches!(call_in(&commands), Some((_, StoreCall::Read { from: 42, .. }))),
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn what_grows_while_it_is_read_is_not_missed() {
+    let mut hand = Hand::new(Tuning::default());
+    let (_, ticket, _) = reading(&mut hand, 3);
+    assert_eq!(hand.feed(Event::LogAppended), [], "one read at a time");
+    let commands = hand.answer(ticket, log(&[4], 41, Some(4)));
+    assert!(
+        matches!(call_in(&commands), Some((_, StoreCall::Read { from: 41, .. }))),
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn progress_tells_what_no_record_tells() {
+    let mut hand = Hand::new(Tuning::default());
+    let (_, ticket, _) = reading(&mut hand, 3);
+    let commands = hand.answer(ticket, log(&[4], 41, Some(9)));
+    assert_eq!(batches(&commands)[0].progress, [(CARTS, region("eu"), 9)]);
+    let commands = hand.feed(Event::LogAppended);
+    let (ticket, _) = call_in(&commands).unwrap();
+    assert_eq!(hand.answer(ticket, log(&[], 41, Some(9))), [], "and only once");
+}
+
+#[test]
+fn a_receiver_that_does_not_acknowledge_gets_no_more_than_the_window() {
+    let mut hand = Hand::new(Tuning {
+        window_bytes: 500,
+        ..Tuning::default()
+    });
+    let (link, mut ticket, _) = reading(&mut hand, 0);
+    let mut sequence = 0;
+    let mut sent = Vec::new();
+    loop {
+        sequence += 1;
+        let commands = hand.answer(ticket, log(&[sequence], 40 + sequence, None));
+        sent.extend(batches(&commands));
+        match call_in(&commands) {
+            Some((next, StoreCall::Read { .. })) => ticket = next,
+            _ => break,
+        }
+    }
+    let bytes: usize = sent.iter().map(Batch::weight).sum();
+    assert!((500..700).contains(&bytes), "{bytes}");
+    assert_eq!(hand.feed(Event::LogAppended), []);
+    let commands = hand.receiver_says(link, acknowledge(1));
+    assert!(
+        matches!(call_in(&commands), Some((_, StoreCall::Read { .. }))),
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn what_the_log_does_not_hold_is_refused_and_the_rest_is_sent() {
+    let mut hand = Hand::new(Tuning::default());
+    let link = hand.accepted(1, "us");
+    let catalog_too = Subscription {
+        generation: 1,
+        tables: vectors(&[(CARTS, "eu", 3), (TableId::CATALOG, "eu", 1)]),
+        origins: vec![region("eu")],
+    };
+    let (ticket, _) = call_in(&hand.receiver_says(link, ToSource::Subscribe(catalog_too))).unwrap();
+    let missing = vec![(CARTS, region("eu"))];
+    let commands = hand.answer(ticket, StoreAnswer::Position(Err(missing.clone())));
+    let refusal = ToReceiver::Refusal(BelowFloor {
+        generation: 1,
+        parts: missing,
+    });
+    assert!(commands.contains(&Command::SendToReceiver(link, refusal)));
+    let Some((_, StoreCall::Position(filter))) = call_in(&commands) else {
+        panic!("{commands:?}")
+    };
+    assert!(
+        filter.tables[&CARTS].get(&region("eu")) > u64::MAX / 4,
+        "nothing is above that"
+    );
+    assert_eq!(filter.tables[&TableId::CATALOG].get(&region("eu")), 1);
+}
+
+#[test]
+fn a_table_that_is_being_filled_is_neither_read_nor_shown() {
+    let mut hand = Hand::new(Tuning::default());
+    let creating = ReplicaState::Creating { from: region("us") };
+    hand.catalog(&[("eu", creating), ("us", ReplicaState::Active)]);
+    let link = hand.accepted(1, "us");
+    assert_eq!(call_in(&hand.receiver_says(link, subscribe(1, 0))), None);
+    let ask = ToSource::Request(Request {
+        id: 1,
+        table: CARTS,
+        question: Question::Digest,
+    });
+    let commands = hand.receiver_says(link, ask);
+    let Some(Command::SendToReceiver(_, ToReceiver::Reply(reply))) = commands.first() else {
+        panic!("{commands:?}")
+    };
+    assert_eq!(
+        reply.answer,
+        Answer::Unavailable(format!("eu does not serve table {CARTS}"))
+    );
+    // When it is filled, what was subscribed to is sent.
+    let commands = hand.catalog(&[("eu", ReplicaState::Active), ("us", ReplicaState::Active)]);
+    assert!(
+        matches!(call_in(&commands), Some((_, StoreCall::Position(_)))),
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn rows_are_copied_only_to_replicas_that_the_catalog_knows() {
+    let mut hand = Hand::new(Tuning::default());
+    hand.catalog(&[("eu", ReplicaState::Active), ("ap", ReplicaState::Active)]);
+    let link = hand.accepted(1, "us");
+    let ask = ToSource::Request(Request {
+        id: 4,
+        table: CARTS,
+        question: Question::Keys { range: 0, after: None },
+    });
+    let commands = hand.receiver_says(link, ask);
+    let reason = format!("eu does not know that us has a replica of table {CARTS}");
+    let reply = Reply {
+        id: 4,
+        answer: Answer::Unavailable(reason),
+    };
+    assert_eq!(commands, [Command::SendToReceiver(link, ToReceiver::Reply(reply))]);
+}
+
+#[test]
+fn questions_are_answered_and_only_so_many_at_once() {
+    let mut hand = Hand::new(Tuning {
+        requests_max: 2,
+        ..Tuning::default()
+    });
+    let link = hand.accepted(1, "us");
+    let ask = |id| {
+        ToSource::Request(Request {
+            id,
+            table: CARTS,
+            question: Question::Digest,
+        })
+    };
+    let (ticket, _) = call_in(&hand.receiver_says(link, ask(1))).unwrap();
+    let digest = Digest {
+        vector: [].into_iter().collect(),
+        ranges: vec![(0, 0); usize::from(RANGES)],
+    };
+    let answered = hand.answer(ticket, StoreAnswer::Digest(digest.clone()));
+    let reply = Reply {
+        id: 1,
+        answer: Answer::Digest(digest),
+    };
+    assert_eq!(answered, [Command::SendToReceiver(link, ToReceiver::Reply(reply))]);
+    hand.receiver_says(link, ask(2));
+    hand.receiver_says(link, ask(3));
+    let commands = hand.receiver_says(link, ask(4));
+    assert_eq!(goodbye_in(&commands).as_deref(), Some("too many requests at once"));
+    assert!(commands.contains(&Command::TurnAway(link)));
+}
+
+#[test]
+fn a_log_that_cannot_be_read_ends_the_stream_with_the_reason() {
+    let mut hand = Hand::new(Tuning::default());
+    let (link, ticket, _) = reading(&mut hand, 0);
+    let commands = hand.fail(ticket, StoreFailure::Other("the disk is gone".to_owned()));
+    assert_eq!(
+        goodbye_in(&commands).as_deref(),
+        Some("reading the log failed: the disk is gone")
+    );
+    assert!(commands.contains(&Command::TurnAway(link)));
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_not_sent_ends_the_stream() {
+    let mut hand = Hand::new(Tuning::default());
+    let (link, _, _) = reading(&mut hand, 0);
+    let commands = hand.receiver_says(link, acknowledge(1));
+    assert_eq!(
+        goodbye_in(&commands).as_deref(),
+        Some("an acknowledgement of what was not sent")
+    );
+}
+
+#[test]
+fn a_newer_stream_takes_the_place_of_the_one_before() {
+    let mut hand = Hand::new(Tuning::default());
+    let former = hand.accepted(1, "us");
+    hand.feed(Event::Accepted(AcceptId(2), LinkEvent::Opened));
+    let commands = hand.receiver_says(AcceptId(2), ToSource::Hello(hello_of("us")));
+    assert!(commands.contains(&Command::TurnAway(former)));
+    assert!(!commands.contains(&Command::TurnAway(AcceptId(2))));
+}
+
+#[test]
+fn strangers_fill_only_so_many_places() {
+    let mut hand = Hand::new(Tuning {
+        accepted_max: 3,
+        ..Tuning::default()
+    });
+    for number in 0..3 {
+        assert_eq!(hand.feed(Event::Accepted(AcceptId(number), LinkEvent::Opened)), []);
+    }
+    let commands = hand.feed(Event::Accepted(AcceptId(3), LinkEvent::Opened));
+    assert_eq!(goodbye_in(&commands).as_deref(), Some("too many streams are open"));
+    // Who says no hello gives its place up.
+    let commands = hand.tick(Tuning::default().hello_timeout_ms);
+    assert_eq!(
+        commands
+            .iter()
+            .filter(|command| matches!(command, Command::TurnAway(_)))
+            .count(),
+        3
+    );
+}

@@ -1,0 +1,218 @@
+//! One replicator, fed by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_clock::HybridTime;
+use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version};
+use beringia_replication::{
+    AcceptId, Apply, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreAnswer, StoreCall,
+    StoreFailure, TableView, Ticket, Tuning,
+    message::{Hello, PROTOCOL, Subscription, TableVectors, ToReceiver, ToSource},
+};
+use bytes::Bytes;
+
+pub const CARTS: TableId = TableId(7);
+pub const WALL_MS: u64 = 1_700_000_000_000;
+
+pub fn region(name: &str) -> Region {
+    Region::new(name).unwrap()
+}
+
+/// A put of `us` as its write of that number.
+pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
+    Mutation {
+        table,
+        key: KeyBytes(Bytes::from(sequence.to_be_bytes().to_vec())),
+        version: Version {
+            time: HybridTime::from_parts(WALL_MS, 0),
+            origin: region(origin),
+            sequence,
+        },
+        vector: [].into_iter().collect(),
+        image: Some(Bytes::from(vec![1; 36])),
+        cause: Cause::Client,
+        unit: Unit {
+            first: sequence,
+            last: sequence,
+        },
+    }
+}
+
+pub fn vectors(entries: &[(TableId, &str, u64)]) -> TableVectors {
+    let mut vectors = TableVectors::new();
+    for (table, origin, sequence) in entries {
+        vectors.entry(*table).or_default().advance(&region(origin), *sequence);
+    }
+    vectors
+}
+
+/// The region `eu`, whose peers are `us` and `ap`.
+pub struct Hand {
+    pub replicator: Replicator,
+    pub elapsed_ms: u64,
+    pub random: u64,
+    dials: BTreeMap<Region, DialId>,
+}
+
+impl Hand {
+    pub fn new(tuning: Tuning) -> Self {
+        let config = Config {
+            region: region("eu"),
+            peers: BTreeSet::from([region("us"), region("ap")]),
+            incarnation: 1,
+            tuning,
+        };
+        let now = Now {
+            elapsed_ms: 0,
+            wall_ms: WALL_MS,
+            random: 0,
+        };
+        let mut hand = Self {
+            replicator: Replicator::new(config, now),
+            elapsed_ms: 0,
+            random: 0,
+            dials: BTreeMap::new(),
+        };
+        hand.catalog(&[
+            ("eu", ReplicaState::Active),
+            ("us", ReplicaState::Active),
+            ("ap", ReplicaState::Active),
+        ]);
+        hand
+    }
+
+    pub fn feed(&mut self, event: Event) -> Vec<Command> {
+        let now = Now {
+            elapsed_ms: self.elapsed_ms,
+            wall_ms: WALL_MS + self.elapsed_ms,
+            random: self.random,
+        };
+        let commands = self.replicator.handle(now, event);
+        for command in &commands {
+            if let Command::Dial(link, region) = command {
+                self.dials.insert(region.clone(), *link);
+            }
+        }
+        commands
+    }
+
+    /// The replicas of `CARTS`, whose rows are complete here.
+    pub fn catalog(&mut self, replicas: &[(&str, ReplicaState)]) -> Vec<Command> {
+        let replicas = replicas
+            .iter()
+            .map(|(name, state)| (region(name), state.clone()))
+            .collect();
+        let view = TableView { replicas, joined: true };
+        self.feed(Event::Catalog(BTreeMap::from([(CARTS, view)])))
+    }
+
+    pub fn tick(&mut self, after_ms: u64) -> Vec<Command> {
+        self.tick_with(after_ms, TableVectors::new())
+    }
+
+    pub fn tick_with(&mut self, after_ms: u64, vectors: TableVectors) -> Vec<Command> {
+        self.elapsed_ms += after_ms;
+        self.feed(Event::Tick { vectors })
+    }
+
+    /// The dial of that peer, which may have been commanded already.
+    pub fn dialled(&mut self, peer: &str) -> DialId {
+        for _ in 0..2000 {
+            if let Some(link) = self.dials.remove(&region(peer)) {
+                return link;
+            }
+            self.tick(10);
+        }
+        panic!("{peer} is not dialled");
+    }
+
+    /// A stream to that peer on which both said hello, and the subscription.
+    pub fn connected(&mut self, peer: &str) -> (DialId, Subscription) {
+        let link = self.dialled(peer);
+        let hello = self.feed(Event::Dialled(link, LinkEvent::Opened));
+        assert!(
+            matches!(&hello[..], [Command::SendToSource(_, ToSource::Hello(_))]),
+            "{hello:?}"
+        );
+        let commands = self.source_says(link, ToReceiver::Hello(hello_of(peer)));
+        let subscription = subscription_in(&commands).expect("a subscription follows the hello");
+        (link, subscription)
+    }
+
+    pub fn source_says(&mut self, link: DialId, message: ToReceiver) -> Vec<Command> {
+        self.feed(Event::Dialled(link, LinkEvent::Message(message)))
+    }
+
+    /// A stream from that peer on which both said hello.
+    pub fn accepted(&mut self, number: u64, peer: &str) -> AcceptId {
+        let link = AcceptId(number);
+        self.feed(Event::Accepted(link, LinkEvent::Opened));
+        let commands = self.receiver_says(link, ToSource::Hello(hello_of(peer)));
+        assert!(
+            matches!(&commands[..], [Command::SendToReceiver(_, ToReceiver::Hello(_))]),
+            "{commands:?}"
+        );
+        link
+    }
+
+    pub fn receiver_says(&mut self, link: AcceptId, message: ToSource) -> Vec<Command> {
+        self.feed(Event::Accepted(link, LinkEvent::Message(message)))
+    }
+
+    pub fn answer(&mut self, ticket: Ticket, answer: StoreAnswer) -> Vec<Command> {
+        self.feed(Event::Answered(ticket, Ok(answer)))
+    }
+
+    pub fn fail(&mut self, ticket: Ticket, failure: StoreFailure) -> Vec<Command> {
+        self.feed(Event::Answered(ticket, Err(failure)))
+    }
+}
+
+pub fn hello_of(peer: &str) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        region: region(peer),
+        peer: Some(region("eu")),
+        incarnation: 9,
+        wall_clock_ms: WALL_MS,
+    }
+}
+
+pub fn subscription_in(commands: &[Command]) -> Option<Subscription> {
+    commands.iter().find_map(|command| match command {
+        Command::SendToSource(_, ToSource::Subscribe(subscription)) => Some(subscription.clone()),
+        _ => None,
+    })
+}
+
+pub fn call_in(commands: &[Command]) -> Option<(Ticket, StoreCall)> {
+    commands.iter().find_map(|command| match command {
+        Command::Call(ticket, call) => Some((*ticket, call.clone())),
+        _ => None,
+    })
+}
+
+pub fn apply_in(commands: &[Command]) -> Option<(Ticket, Apply)> {
+    commands.iter().find_map(|command| match command {
+        Command::Call(ticket, StoreCall::Apply(apply)) => Some((*ticket, apply.clone())),
+        _ => None,
+    })
+}
+
+/// The greatest batch number that the commands acknowledge.
+pub fn acknowledged_in(commands: &[Command]) -> Option<u64> {
+    let number = |command: &Command| match command {
+        Command::SendToSource(_, ToSource::Acknowledge(acknowledgement)) => Some(acknowledgement.batch),
+        _ => None,
+    };
+    commands.iter().filter_map(number).max()
+}
+
+/// Why the commands end a stream.
+pub fn goodbye_in(commands: &[Command]) -> Option<String> {
+    commands.iter().find_map(|command| match command {
+        Command::SendToSource(_, ToSource::Goodbye(goodbye)) => Some(goodbye.reason.clone()),
+        Command::SendToReceiver(_, ToReceiver::Goodbye(goodbye)) => Some(goodbye.reason.clone()),
+        _ => None,
+    })
+}
