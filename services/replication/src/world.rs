@@ -33,14 +33,15 @@ pub(crate) struct World {
 
 impl World {
     /// Whether others may read this table here: log, digests, rows. While it is being filled its vector says nothing yet about
-    /// its log.
+    /// its log. A replica on its way out still serves: others have to get what it wrote.
     pub(crate) fn serves(&self, table: TableId) -> bool {
         if table == TableId::CATALOG {
             return !self.copying_catalog;
         }
+        let is_whole = |state: &ReplicaState| matches!(state, ReplicaState::Active | ReplicaState::Leaving);
         self.catalog
             .get(&table)
-            .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active))
+            .is_some_and(|view| view.joined && view.replicas.get(&self.region).is_some_and(is_whole))
     }
 
     /// The tables that others may read here.
