@@ -315,3 +315,85 @@ fn difference(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyP
         until,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use beringia_clock::HybridTime;
+    use beringia_item::Region;
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn version(sequence: u64) -> Version {
+        let time = HybridTime::from_u64(sequence);
+        Version {
+            time,
+            origin: Region::new("eu").unwrap(),
+            sequence,
+        }
+    }
+
+    fn key(number: u8) -> KeyBytes {
+        KeyBytes(Bytes::from(vec![0, 0, number]))
+    }
+
+    /// A page of rows: key and sequence of its version.
+    fn page(rows: &[(u8, u64)], last: bool) -> KeyPage {
+        let rows = rows
+            .iter()
+            .map(|(number, sequence)| (key(*number), version(*sequence)))
+            .collect();
+        KeyPage { rows, last }
+    }
+
+    fn covering(sequence: u64) -> VersionVector {
+        [(Region::new("eu").unwrap(), sequence)].into_iter().collect()
+    }
+
+    fn keys(numbers: &[u8]) -> Vec<KeyBytes> {
+        numbers.iter().map(|number| key(*number)).collect()
+    }
+
+    #[test]
+    fn a_join_takes_what_is_missing_or_older_here_whatever_the_vector_says() {
+        let theirs = page(&[(1, 5), (2, 6), (3, 7), (4, 99)], true);
+        let ours = page(&[(1, 5), (2, 4), (3, 8)], true);
+        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours);
+        assert_eq!(found.fetch, keys(&[2, 4]));
+        assert_eq!((found.obsolete, found.until, found.examined), (vec![], None, 4));
+    }
+
+    #[test]
+    fn a_join_drops_what_the_source_knew_of_and_no_longer_holds() {
+        let theirs = page(&[(1, 5)], true);
+        let ours = page(&[(1, 5), (2, 6), (3, 11)], true);
+        let found = difference(&Goal::Join(covering(10)), &covering(99), &theirs, &ours);
+        assert_eq!(
+            found.obsolete,
+            [(key(2), version(6))],
+            "the write of 3 is newer than what the source knew"
+        );
+        assert_eq!(found.fetch, keys(&[]));
+    }
+
+    #[test]
+    fn a_repair_takes_only_what_the_own_vector_covers_and_drops_nothing() {
+        let theirs = page(&[(1, 5), (2, 11)], true);
+        let ours = page(&[(3, 6)], true);
+        let found = difference(&Goal::Repair, &covering(10), &theirs, &ours);
+        assert_eq!((found.fetch, found.obsolete), (keys(&[1]), vec![]));
+    }
+
+    #[test]
+    fn pages_are_compared_only_up_to_where_both_speak() {
+        let theirs = page(&[(1, 5), (4, 5), (6, 5)], false);
+        let ours = page(&[(2, 5), (5, 5)], false);
+        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours);
+        assert_eq!(found.until, Some(key(5)));
+        assert_eq!(found.fetch, keys(&[1, 4]), "6 comes with the next page");
+        assert_eq!(found.obsolete, [(key(2), version(5)), (key(5), version(5))]);
+        let ours_ends = page(&[(2, 5)], true);
+        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours_ends);
+        assert_eq!((found.until, found.fetch), (Some(key(6)), keys(&[1, 4, 6])));
+    }
+}
