@@ -22,12 +22,13 @@ const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 const IMAGE: &str = "beringia-tests";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn containers_converge_after_a_region_was_disconnected() {
+async fn containers_converge_after_a_region_was_disconnected_and_survive_a_full_disk() {
     let Some(docker) = engine::connect().await else { return };
     engine::build_image(&docker, IMAGE, &static_beringia()).await;
     // testcontainers speaks its own version of the API and takes the engine's address from the environment alone.
     let bridge = engine::Bridge::open(&docker).await;
     engine::run_ignored_test("disconnected_region", &bridge.address()).await;
+    engine::run_ignored_test("region_on_a_full_disk", &bridge.address()).await;
 }
 
 /// One region in its container.
@@ -39,7 +40,7 @@ struct Member {
 }
 
 impl Member {
-    async fn start(region: &'static str, wan: &engine::Network) -> Self {
+    async fn start(region: &'static str, wan: &engine::Network, disk_bytes: i64) -> Self {
         let address = |name: &str| wan.address(REGIONS.iter().position(|region| *region == name).expect("one of ours"));
         let peers = REGIONS
             .iter()
@@ -67,7 +68,7 @@ impl Member {
             .with_exposed_port(9090.tcp())
             .with_wait_for(WaitFor::message_on_stdout(r#""event":"ready""#))
             .with_cmd(command)
-            .with_mount(Mount::tmpfs_mount("/data"))
+            .with_mount(Mount::tmpfs_mount("/data").with_size_bytes(disk_bytes))
             // Its own network: here its clients reach it, whatever happens to the network between the regions.
             .with_network(format!("{}-{region}", wan.name()))
             .start()
@@ -97,6 +98,19 @@ impl Member {
         let answer = connection.call(operation, &body.to_string()).await.expect("an answer");
         assert_eq!(answer.status, 200, "{operation} in {}: {}", self.region, answer.json());
         answer.json()
+    }
+
+    async fn create_table(&self) {
+        self.call(
+            "CreateTable",
+            &json!({
+                "TableName": "things", "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+            }),
+        )
+        .await;
     }
 
     async fn put(&self, id: &str) {
@@ -129,13 +143,13 @@ async fn eventually<F: AsyncFn() -> bool>(what: &str, condition: F) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "run by containers_converge_after_a_region_was_disconnected, which tells testcontainers where the engine is"]
+#[ignore = "run by the test above, which tells testcontainers where the engine is"]
 async fn disconnected_region() {
     let docker = engine::connect().await.expect("the caller has found the engine");
     let wan = engine::Network::create(docker, "beringia-wan").await;
     let mut members = Vec::new();
     for region in REGIONS {
-        members.push(Member::start(region, &wan).await);
+        members.push(Member::start(region, &wan, 256 << 20).await);
     }
     let [us, eu, ap] = members.as_slice() else {
         unreachable!("three regions")
@@ -148,16 +162,7 @@ async fn disconnected_region() {
             .join(","),
     );
 
-    us.call(
-        "CreateTable",
-        &json!({
-            "TableName": "things", "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        }),
-    )
-    .await;
+    us.create_table().await;
     for region in &REGIONS[1..] {
         us.call(
             "UpdateTable",
@@ -219,5 +224,48 @@ async fn disconnected_region() {
     let conflicts = everywhere.run(&["conflicts", "--table", "things"]);
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
     drop(members);
+    wan.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by the test above, which tells testcontainers where the engine is"]
+async fn region_on_a_full_disk() {
+    let docker = engine::connect().await.expect("the caller has found the engine");
+    let wan = engine::Network::create(docker, "beringia-full").await;
+    let member = Member::start(REGIONS[0], &wan, 4 << 20).await;
+    member.create_table().await;
+
+    let mut connection = Connection::open(&member.dynamodb, member.region)
+        .await
+        .expect("the region is there");
+    let value = "x".repeat(10_000);
+    let mut acknowledged = 0;
+    // Four mebibytes hold less than a thousand such items, however they are written.
+    let refused = loop {
+        assert!(acknowledged < 1000, "the disk never gets full");
+        let item =
+            json!({"TableName": "things", "Item": {"id": {"S": acknowledged.to_string()}, "value": {"S": value}}});
+        let answer = connection.call("PutItem", &item.to_string()).await.expect("an answer");
+        if answer.status != 200 {
+            break answer;
+        }
+        acknowledged += 1;
+    };
+    assert_eq!(refused.status, 500, "{}", refused.json());
+    let message = refused.json().to_string();
+    assert!(
+        message.contains("InternalServerError") && message.contains("no space"),
+        "{message}"
+    );
+    assert!(acknowledged > 10, "only {acknowledged} items found room");
+    for id in 0..acknowledged {
+        let key = json!({"TableName": "things", "Key": {"id": {"S": id.to_string()}}});
+        assert_eq!(
+            member.call("GetItem", &key).await["Item"]["value"]["S"],
+            value,
+            "acknowledged item {id}"
+        );
+    }
+    drop(member);
     wan.remove().await;
 }

@@ -136,7 +136,14 @@ fn decisions(winner: &ItemVersion, holders: &[&RegionExplanation]) -> Vec<String
         }
     }
     if lost.is_empty() {
-        return vec!["It won without a conflict: its region knew of every write that it replaced.".to_owned()];
+        // Where a region holds something else, the two have not met: nothing has been decided between them.
+        let met = holders.iter().all(|region| region.version.as_ref() == Some(winner));
+        let sentence = if met {
+            "It won without a conflict: its region knew of every write that it replaced."
+        } else {
+            "So far it met no write that it had to win over."
+        };
+        return vec![sentence.to_owned()];
     }
     lost.values()
         .filter_map(|conflict| {
