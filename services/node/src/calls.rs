@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use beringia_clock::WallClock;
-use beringia_item::{KeyBytes, Mutation, TableId};
+use beringia_item::{KeyBytes, Mutation, TableId, range_of};
 use beringia_replication::{
     Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure,
-    message::{Digest, KeyPage, RowPage, TableVectors, weight},
+    message::{Digest, KeyPage, RowPage, Span, TableVectors, weight},
 };
 use beringia_store::{
     Aspect, Edit, LogFilter, LogPosition, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaChange, SchemaError,
@@ -63,14 +63,10 @@ impl Calls {
             }),
             StoreCall::Keys {
                 table,
-                range,
+                span,
                 after,
                 max,
-            } => store.raw_rows(table, range, after, max).await.map(|rows| {
-                let last = rows.len() < max;
-                let rows = rows.into_iter().map(|row| (row.key, row.version)).collect();
-                StoreAnswer::Keys(KeyPage { rows, last })
-            }),
+            } => self.keys(table, span, after, max).await,
             StoreCall::Rows { table, keys, max_bytes } => self.rows(table, keys, max_bytes).await,
             StoreCall::SetReplica { table, state } => return self.set_replica(table, state).await,
             StoreCall::Leave { table, sequence } => return self.leave(table, sequence).await,
@@ -141,6 +137,28 @@ impl Calls {
             next: page.next.0,
             end: page.at_end.then_some(page.vectors),
         })
+    }
+
+    async fn keys(
+        &self,
+        table: TableId,
+        span: Span,
+        mut after: Option<KeyBytes>,
+        max: usize,
+    ) -> Result<StoreAnswer, StoreError> {
+        let mut rows = Vec::new();
+        let first = after.as_ref().map_or(span.first, range_of).max(span.first);
+        for range in first..=span.last {
+            let found = self
+                .store
+                .raw_rows(table, range, after.take(), max - rows.len())
+                .await?;
+            rows.extend(found.into_iter().map(|row| (row.key, row.version)));
+            if rows.len() >= max {
+                return Ok(StoreAnswer::Keys(KeyPage { rows, last: false }));
+            }
+        }
+        Ok(StoreAnswer::Keys(KeyPage { rows, last: true }))
     }
 
     async fn rows(&self, table: TableId, keys: Vec<KeyBytes>, max_bytes: usize) -> Result<StoreAnswer, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
 
-use crate::message::{Digest, KeyPage, RowPage, TableVectors, ToReceiver, ToSource};
+use crate::message::{Digest, KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
 
 /// The moment of an event, and a little chance.
 #[derive(Debug, Clone, Copy)]
@@ -119,12 +119,12 @@ pub enum StoreCall {
     },
     /// [`StoreAnswer::Digest`].
     Digest(TableId),
-    /// Keys of a range, tombstones too. [`StoreAnswer::Keys`].
+    /// Keys of neighbouring ranges, tombstones too, in order. [`StoreAnswer::Keys`].
     Keys {
         /// The table.
         table: TableId,
-        /// The range.
-        range: u16,
+        /// The ranges.
+        span: Span,
         /// Begin after this key.
         after: Option<KeyBytes>,
         /// How many at most.

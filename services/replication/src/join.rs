@@ -106,7 +106,7 @@ impl Join {
         JoinStatus {
             source: self.source().cloned(),
             stage,
-            ranges_done: walks.map_or(0, |walks| walks.ranges_done),
+            ranges_done: walks.map_or(0, Walks::ranges_done),
             rows: walks.map_or(0, |walks| walks.rows),
             last_error: self
                 .failed

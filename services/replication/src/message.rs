@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+use beringia_item::{KeyBytes, Mutation, Region, TableId, Version, VersionVector, range_of};
 
 /// The version of the protocol that this code speaks. Peers with different versions refuse each other.
 pub const PROTOCOL: u32 = 1;
@@ -115,11 +115,11 @@ pub struct Request {
 pub enum Question {
     /// The digests of all ranges, with the vector.
     Digest,
-    /// A page of a range's keys and versions, tombstones too, after a key.
+    /// A page of keys and versions, tombstones too.
     Keys {
-        /// The range.
-        range: u16,
-        /// The key that the page comes after.
+        /// The ranges.
+        span: Span,
+        /// The key that the page comes after; `None` at the span's start.
         after: Option<KeyBytes>,
     },
     /// The rows under these keys.
@@ -127,6 +127,46 @@ pub enum Question {
         /// The keys, ascending.
         keys: Vec<KeyBytes>,
     },
+}
+
+/// Ranges of a table that are neighbours, so that their keys are one stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// The first range.
+    pub first: u16,
+    /// The last range, at least `first` and below [`beringia_item::RANGES`].
+    pub last: u16,
+}
+
+impl Span {
+    /// Neighbours among these ranges (ascending) joined, but no more than so many in one.
+    #[must_use]
+    pub fn over(ranges: impl IntoIterator<Item = u16>, most: u16) -> Vec<Self> {
+        let mut spans: Vec<Self> = Vec::new();
+        for range in ranges {
+            match spans.last_mut() {
+                Some(span) if span.last + 1 == range && span.len() < most => span.last = range,
+                _ => spans.push(Self {
+                    first: range,
+                    last: range,
+                }),
+            }
+        }
+        spans
+    }
+
+    /// How many ranges.
+    #[expect(clippy::len_without_is_empty, reason = "a span has at least one range")]
+    #[must_use]
+    pub const fn len(&self) -> u16 {
+        self.last - self.first + 1
+    }
+
+    /// Whether the key lies in one of the ranges.
+    #[must_use]
+    pub fn contains(&self, key: &KeyBytes) -> bool {
+        (self.first..=self.last).contains(&range_of(key))
+    }
 }
 
 /// The answer to a request.
@@ -160,12 +200,12 @@ pub struct Digest {
     pub ranges: Vec<(u128, u64)>,
 }
 
-/// Some keys of a range.
+/// Some keys of a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPage {
     /// Ascending by key; tombstones too.
     pub rows: Vec<(KeyBytes, Version)>,
-    /// Whether the range has no row after these.
+    /// Whether the span has no row after these.
     pub last: bool,
 }
 

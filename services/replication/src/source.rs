@@ -384,9 +384,9 @@ impl Source {
         }
         let call = match &request.question {
             Question::Digest => StoreCall::Digest(table),
-            Question::Keys { range, after } => StoreCall::Keys {
+            Question::Keys { span, after } => StoreCall::Keys {
                 table,
-                range: *range,
+                span: *span,
                 after: after.clone(),
                 max: world.tuning.keys_per_page,
             },

@@ -5,21 +5,24 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{KeyBytes, Mutation, TableId, Version, VersionVector};
+use beringia_item::{KeyBytes, Mutation, TableId, Version, VersionVector, range_of};
 
 use crate::{
     event::{Apply, ApplyKind, StoreCall},
-    message::{KeyPage, Question, RowPage},
+    message::{KeyPage, Question, RowPage, Span},
     receiver::{Asked, Session},
     world::{Out, Purpose, World},
 };
 
-/// Names the walk over one range of one attempt.
+/// Neighbouring ranges that one walk takes: a small table is walked over in a few questions, a large one by many walks at once.
+const SPAN_RANGES: u16 = 16;
+
+/// Names the walk over one span of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WalkId {
     /// The attempt: a join's or a repair's, numbered over both.
     pub(crate) attempt: u64,
-    pub(crate) range: u16,
+    pub(crate) span: Span,
 }
 
 /// What the walks are for.
@@ -55,7 +58,7 @@ struct Walk {
     /// Of the part between `after` and `until`: what to fetch still, and what to drop.
     fetch: VecDeque<KeyBytes>,
     obsolete: Vec<(TableId, KeyBytes, Version)>,
-    /// Where the part ends; `None` where that is the range's end.
+    /// Where the part ends; `None` where that is the span's end.
     until: Option<KeyBytes>,
 }
 
@@ -65,9 +68,9 @@ pub(crate) struct Walks {
     pub(crate) attempt: u64,
     pub(crate) table: TableId,
     goal: Goal,
-    waiting: VecDeque<u16>,
-    active: BTreeMap<u16, Walk>,
-    pub(crate) ranges_done: u16,
+    waiting: VecDeque<Span>,
+    active: BTreeMap<Span, Walk>,
+    finished_ranges: u16,
     pub(crate) rows: u64,
     /// Rows that the store took as newer than what it had.
     pub(crate) newer: u64,
@@ -79,9 +82,9 @@ impl Walks {
             attempt,
             table,
             goal,
-            waiting: ranges.into_iter().collect(),
+            waiting: Span::over(ranges, SPAN_RANGES).into(),
             active: BTreeMap::new(),
-            ranges_done: 0,
+            finished_ranges: 0,
             rows: 0,
             newer: 0,
         }
@@ -91,6 +94,16 @@ impl Walks {
         self.waiting.is_empty() && self.active.is_empty()
     }
 
+    /// Ranges that are done, those of the spans under way too.
+    pub(crate) fn ranges_done(&self) -> u16 {
+        let begun = |(span, walk): (&Span, &Walk)| {
+            walk.after
+                .as_ref()
+                .map_or(0, |after| range_of(after).saturating_sub(span.first))
+        };
+        self.finished_ranges + self.active.iter().map(begun).sum::<u16>()
+    }
+
     pub(crate) fn goal(&self) -> &Goal {
         &self.goal
     }
@@ -98,10 +111,10 @@ impl Walks {
     /// After the stream broke: the walks under way start at the source again, after the last key that is done.
     pub(crate) fn resume(&mut self, world: &World, out: &mut Out, session: &mut Session, attempt: u64) {
         self.attempt = attempt;
-        for (range, walk) in &mut self.active {
+        for (span, walk) in &mut self.active {
             walk.fetch.clear();
             walk.obsolete.clear();
-            walk.ask_keys(out, session, self.table, WalkId { attempt, range: *range });
+            walk.ask_keys(out, session, self.table, WalkId { attempt, span: *span });
         }
         self.start(world, out, session);
     }
@@ -109,7 +122,7 @@ impl Walks {
     /// Begins as many walks as may run at once.
     pub(crate) fn start(&mut self, world: &World, out: &mut Out, session: &mut Session) {
         while self.active.len() < world.tuning.walks_max {
-            let Some(range) = self.waiting.pop_front() else { return };
+            let Some(span) = self.waiting.pop_front() else { return };
             let mut walk = Walk {
                 after: None,
                 step: Step::Keys,
@@ -123,22 +136,24 @@ impl Walks {
                 self.table,
                 WalkId {
                     attempt: self.attempt,
-                    range,
+                    span,
                 },
             );
-            self.active.insert(range, walk);
+            self.active.insert(span, walk);
         }
     }
 
     /// The source listed keys.
     pub(crate) fn on_keys(&mut self, world: &World, out: &mut Out, id: WalkId, page: KeyPage) -> Result<(), Broken> {
-        let Some(walk) = self.active.get_mut(&id.range) else {
+        let Some(walk) = self.active.get_mut(&id.span) else {
             return Ok(());
         };
         let mut previous = walk.after.as_ref();
         for (key, _) in &page.rows {
-            if previous.is_some_and(|previous| previous >= key) {
-                return Err(Broken("the source lists keys out of order".to_owned()));
+            if previous.is_some_and(|previous| previous >= key) || !id.span.contains(key) {
+                return Err(Broken(
+                    "the source lists keys out of order, or others than those it was asked for".to_owned(),
+                ));
             }
             previous = Some(key);
         }
@@ -149,7 +164,7 @@ impl Walks {
         }
         let call = StoreCall::Keys {
             table: self.table,
-            range: id.range,
+            span: id.span,
             after: walk.after.clone(),
             max: world.tuning.keys_per_page,
         };
@@ -160,7 +175,7 @@ impl Walks {
 
     /// Our store listed keys.
     pub(crate) fn on_local(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, ours: &KeyPage) {
-        let Some(walk) = self.active.get_mut(&id.range) else {
+        let Some(walk) = self.active.get_mut(&id.span) else {
             return;
         };
         let Step::Local(theirs) = std::mem::replace(&mut walk.step, Step::Keys) else {
@@ -187,7 +202,7 @@ impl Walks {
         id: WalkId,
         page: RowPage,
     ) -> Result<(), Broken> {
-        let Some(walk) = self.active.get_mut(&id.range) else {
+        let Some(walk) = self.active.get_mut(&id.span) else {
             return Ok(());
         };
         if page.answered == 0 || page.answered > walk.fetch.len() {
@@ -212,7 +227,7 @@ impl Walks {
 
     /// The next step of a walk: apply, fetch, list on, or end.
     fn proceed(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, mutations: Vec<Mutation>) {
-        let Some(walk) = self.active.get_mut(&id.range) else {
+        let Some(walk) = self.active.get_mut(&id.span) else {
             return;
         };
         let obsolete = std::mem::take(&mut walk.obsolete);
@@ -237,8 +252,8 @@ impl Walks {
             walk.after = Some(until);
             walk.ask_keys(out, session, self.table, id);
         } else {
-            self.active.remove(&id.range);
-            self.ranges_done += 1;
+            self.active.remove(&id.span);
+            self.finished_ranges += id.span.len();
             self.start(world, out, session);
         }
     }
@@ -248,7 +263,7 @@ impl Walk {
     fn ask_keys(&mut self, out: &mut Out, session: &mut Session, table: TableId, id: WalkId) {
         self.step = Step::Keys;
         let question = Question::Keys {
-            range: id.range,
+            span: id.span,
             after: self.after.clone(),
         };
         session.ask(out, Asked::WalkKeys(id), table, question);
@@ -260,7 +275,7 @@ impl Walk {
 struct Difference {
     fetch: Vec<KeyBytes>,
     obsolete: Vec<(KeyBytes, Version)>,
-    /// Up to where both pages speak; `None`: the range's end.
+    /// Up to where both pages speak; `None`: the span's end.
     until: Option<KeyBytes>,
     /// How many of their rows that concerns.
     examined: u64,
@@ -313,5 +328,87 @@ fn difference(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyP
         obsolete,
         examined: their_rows.len() as u64,
         until,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_clock::HybridTime;
+    use beringia_item::Region;
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn version(sequence: u64) -> Version {
+        let time = HybridTime::from_u64(sequence);
+        Version {
+            time,
+            origin: Region::new("eu").unwrap(),
+            sequence,
+        }
+    }
+
+    fn key(number: u8) -> KeyBytes {
+        KeyBytes(Bytes::from(vec![0, 0, number]))
+    }
+
+    /// A page of rows: key and sequence of its version.
+    fn page(rows: &[(u8, u64)], last: bool) -> KeyPage {
+        let rows = rows
+            .iter()
+            .map(|(number, sequence)| (key(*number), version(*sequence)))
+            .collect();
+        KeyPage { rows, last }
+    }
+
+    fn covering(sequence: u64) -> VersionVector {
+        [(Region::new("eu").unwrap(), sequence)].into_iter().collect()
+    }
+
+    fn keys(numbers: &[u8]) -> Vec<KeyBytes> {
+        numbers.iter().map(|number| key(*number)).collect()
+    }
+
+    #[test]
+    fn a_join_takes_what_is_missing_or_older_here_whatever_the_vector_says() {
+        let theirs = page(&[(1, 5), (2, 6), (3, 7), (4, 99)], true);
+        let ours = page(&[(1, 5), (2, 4), (3, 8)], true);
+        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours);
+        assert_eq!(found.fetch, keys(&[2, 4]));
+        assert_eq!((found.obsolete, found.until, found.examined), (vec![], None, 4));
+    }
+
+    #[test]
+    fn a_join_drops_what_the_source_knew_of_and_no_longer_holds() {
+        let theirs = page(&[(1, 5)], true);
+        let ours = page(&[(1, 5), (2, 6), (3, 11)], true);
+        let found = difference(&Goal::Join(covering(10)), &covering(99), &theirs, &ours);
+        assert_eq!(
+            found.obsolete,
+            [(key(2), version(6))],
+            "the write of 3 is newer than what the source knew"
+        );
+        assert_eq!(found.fetch, keys(&[]));
+    }
+
+    #[test]
+    fn a_repair_takes_only_what_the_own_vector_covers_and_drops_nothing() {
+        let theirs = page(&[(1, 5), (2, 11)], true);
+        let ours = page(&[(3, 6)], true);
+        let found = difference(&Goal::Repair, &covering(10), &theirs, &ours);
+        assert_eq!((found.fetch, found.obsolete), (keys(&[1]), vec![]));
+    }
+
+    #[test]
+    fn pages_are_compared_only_up_to_where_both_speak() {
+        let theirs = page(&[(1, 5), (4, 5), (6, 5)], false);
+        let ours = page(&[(2, 5), (5, 5)], false);
+        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours);
+        assert_eq!(found.until, Some(key(5)));
+        assert_eq!(found.fetch, keys(&[1, 4]), "6 comes with the next page");
+        assert_eq!(found.obsolete, [(key(2), version(5)), (key(5), version(5))]);
+        let ours_ends = page(&[(2, 5)], true);
+        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours_ends);
+        assert_eq!((found.until, found.fetch), (Some(key(6)), keys(&[1, 4, 6])));
     }
 }

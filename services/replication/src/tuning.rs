@@ -15,7 +15,7 @@ pub struct Tuning {
     pub requests_max: usize,
     /// Tables that are joined at once; the others wait.
     pub joins_max: usize,
-    /// Ranges that a join or a repair walks at once.
+    /// Walks of a join or a repair at once.
     pub walks_max: usize,
     /// Keys in one page.
     pub keys_per_page: usize,
@@ -54,9 +54,9 @@ impl Default for Tuning {
             batch_bytes: 256 << 10,
             apply_bytes: 1 << 20,
             inbox_bytes_max: 32 << 20,
-            requests_max: 128,
+            requests_max: 64,
             joins_max: 2,
-            walks_max: 32,
+            walks_max: 16,
             keys_per_page: 1024,
             keys_per_fetch: 256,
             reply_bytes: 512 << 10,

@@ -5,7 +5,7 @@ use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Ve
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
-    Subscription, TableVectors, ToReceiver, ToSource,
+    Span, Subscription, TableVectors, ToReceiver, ToSource,
 };
 use bytes::Bytes;
 
@@ -131,10 +131,10 @@ fn decode_sequence(sequence: u64) -> Result<u64> {
     }
 }
 
-fn decode_range(range: u32) -> Result<u16> {
-    match u16::try_from(range) {
-        Ok(range) if range < RANGES => Ok(range),
-        _ => unreadable(format!("the range {range}")),
+fn decode_span(first: u32, last: u32) -> Result<Span> {
+    match (u16::try_from(first), u16::try_from(last)) {
+        (Ok(first), Ok(last)) if first <= last && last < RANGES => Ok(Span { first, last }),
+        _ => unreadable(format!("the ranges {first} to {last}")),
     }
 }
 
@@ -160,7 +160,7 @@ fn decode_request(request: v1::Request) -> Result<Request> {
     let question = match request.kind {
         Some(Kind::Digest(v1::DigestRequest {})) => Question::Digest,
         Some(Kind::Keys(keys)) => Question::Keys {
-            range: decode_range(keys.range)?,
+            span: decode_span(keys.first_range, keys.last_range)?,
             after: keys.after.map(decode_key).transpose()?,
         },
         Some(Kind::Rows(rows)) => Question::Rows {

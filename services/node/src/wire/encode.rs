@@ -108,8 +108,9 @@ fn encode_request(request: Request) -> v1::Request {
     use v1::request::Kind;
     let kind = match request.question {
         Question::Digest => Kind::Digest(v1::DigestRequest {}),
-        Question::Keys { range, after } => Kind::Keys(v1::KeysRequest {
-            range: u32::from(range),
+        Question::Keys { span, after } => Kind::Keys(v1::KeysRequest {
+            first_range: u32::from(span.first),
+            last_range: u32::from(span.last),
             after: after.map(|key| key.0),
         }),
         Question::Rows { keys } => Kind::Rows(v1::RowsRequest {

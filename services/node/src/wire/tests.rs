@@ -5,7 +5,7 @@ use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Ve
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
-    Subscription, TableVectors, ToReceiver, ToSource,
+    Span, Subscription, TableVectors, ToReceiver, ToSource,
 };
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
@@ -89,7 +89,13 @@ fn goodbye() -> impl Strategy<Value = Goodbye> {
 fn from_a_receiver() -> impl Strategy<Value = ToSource> {
     let question = prop_oneof![
         Just(Question::Digest),
-        (0..RANGES, option::of(key())).prop_map(|(range, after)| Question::Keys { range, after }),
+        (0..RANGES, 0..RANGES, option::of(key())).prop_map(|(a, b, after)| {
+            let span = Span {
+                first: a.min(b),
+                last: a.max(b),
+            };
+            Question::Keys { span, after }
+        }),
         vec(key(), 0..5).prop_map(|keys| Question::Rows { keys }),
     ];
     prop_oneof![

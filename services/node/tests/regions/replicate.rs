@@ -80,6 +80,8 @@ async fn the_status_tells_backlog_lag_and_acknowledged_vectors() {
 
     world.heal();
     world.until(drained).await;
+    let receives = async || world.status(0).await.peers[&us].receiving == LinkState::Connected;
+    world.until(receives).await;
     let status = world.status(0).await;
     let peer = &status.peers[&us];
     let table = world.table_id(0, "Carts");

@@ -4,7 +4,7 @@ use beringia_item::{RANGES, TableId};
 use beringia_replication::{
     AcceptId, Command, Event, Filter, LinkEvent, ReplicaState, StoreAnswer, StoreCall, StoreFailure, Ticket, Tuning,
     message::{
-        Acknowledgement, Answer, Batch, BelowFloor, Digest, Question, Reply, Request, Subscription, ToReceiver,
+        Acknowledgement, Answer, Batch, BelowFloor, Digest, Question, Reply, Request, Span, Subscription, ToReceiver,
         ToSource,
     },
 };
@@ -191,7 +191,10 @@ fn rows_are_copied_only_to_replicas_that_the_catalog_knows() {
     let ask = ToSource::Request(Request {
         id: 4,
         table: CARTS,
-        question: Question::Keys { range: 0, after: None },
+        question: Question::Keys {
+            span: Span { first: 0, last: 9 },
+            after: None,
+        },
     });
     let commands = hand.receiver_says(link, ask);
     let reason = format!("eu does not know that us has a replica of table {CARTS}");

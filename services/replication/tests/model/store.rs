@@ -169,7 +169,7 @@ impl Store {
             StoreCall::Digest(table) => self.table(table).map(|table| StoreAnswer::Digest(digest(table))),
             StoreCall::Keys {
                 table,
-                range,
+                span,
                 after,
                 max,
             } => {
@@ -177,7 +177,7 @@ impl Store {
                     .table(table)?
                     .rows
                     .iter()
-                    .filter(|(key, _)| range_of(key) == range && after.as_ref().is_none_or(|after| *key > after))
+                    .filter(|(key, _)| span.contains(key) && after.as_ref().is_none_or(|after| *key > after))
                     .map(|(key, row)| (key.clone(), row.version.clone()))
                     .take(max)
                     .collect();
