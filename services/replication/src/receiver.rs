@@ -294,13 +294,21 @@ impl Session {
         self.anew |= self.refused.len() != before;
     }
 
-    /// Everything that is under way on this stream is void: the source shall start again from what is durable here.
-    pub(crate) fn restart(&mut self) {
+    /// The store did not take the batches: everything that is under way on this stream is void, and the source shall start again
+    /// from what is durable here.
+    pub(crate) fn restart(&mut self, out: &mut Out, ticket: Ticket) {
+        if self.applying.take_if(|(applying, _)| *applying == ticket).is_none() {
+            return;
+        }
         self.anew = true;
         self.inbox.clear();
         self.inbox_bytes = 0;
         self.tables.clear();
         self.origins.clear();
+        // Not durable, but not under way either: what the vectors say counts, and the number only opens the window. All that came
+        // is meant, also what waited behind these batches: a source whose window it fills would never send again.
+        self.told_batch = self.received;
+        self.acknowledge(out, TableVectors::new());
     }
 
     pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<(), Ended> {
@@ -373,15 +381,6 @@ impl Session {
             self.told_batch = last;
             self.tell(world, out);
             self.apply(world, out);
-        }
-    }
-
-    /// The store did not take the batches; whoever calls this restarts the stream.
-    pub(crate) fn on_apply_failed(&mut self, out: &mut Out, ticket: Ticket) {
-        if let Some((_, last)) = self.applying.take_if(|(applying, _)| *applying == ticket) {
-            // Not durable, but not under way either: what the vectors say counts, and the number only opens the window.
-            self.told_batch = last;
-            self.acknowledge(out, TableVectors::new());
         }
     }
 
