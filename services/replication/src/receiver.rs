@@ -17,8 +17,6 @@ use crate::{
 pub(crate) enum Asked {
     /// A join begins: the source's vector.
     JoinStart(TableId, u64),
-    /// A join's copy ended: the source's vector.
-    JoinEnd(TableId, u64),
     /// A walk's page of keys.
     WalkKeys(WalkId),
     /// A walk's rows.
@@ -294,13 +292,20 @@ impl Session {
         self.anew |= self.refused.len() != before;
     }
 
-    /// Everything that is under way on this stream is void: the source shall start again from what is durable here.
-    pub(crate) fn restart(&mut self) {
+    /// The store did not take the batches: everything that is under way on this stream is void, and the source shall start again
+    /// from what is durable here.
+    pub(crate) fn restart(&mut self, out: &mut Out, ticket: Ticket) {
+        if self.applying.take_if(|(applying, _)| *applying == ticket).is_none() {
+            return;
+        }
         self.anew = true;
         self.inbox.clear();
         self.inbox_bytes = 0;
         self.tables.clear();
         self.origins.clear();
+        // Not durable, but not under way either: what the vectors say counts, and the number only opens the window.
+        self.told_batch = self.received;
+        self.acknowledge(out, TableVectors::new());
     }
 
     pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<(), Ended> {
@@ -376,15 +381,6 @@ impl Session {
         }
     }
 
-    /// The store did not take the batches; whoever calls this restarts the stream.
-    pub(crate) fn on_apply_failed(&mut self, out: &mut Out, ticket: Ticket) {
-        if let Some((_, last)) = self.applying.take_if(|(applying, _)| *applying == ticket) {
-            // Not durable, but not under way either: what the vectors say counts, and the number only opens the window.
-            self.told_batch = last;
-            self.acknowledge(out, TableVectors::new());
-        }
-    }
-
     /// Acknowledges, with the vectors that the source does not know yet.
     fn tell(&mut self, world: &World, out: &mut Out) {
         let mut changed = TableVectors::new();
@@ -446,6 +442,17 @@ impl Session {
             let here = world.local.get(table).map_or(0, |local| local.get(origin));
             world.streams(*table) && vector.get(origin) > here
         })
+    }
+
+    /// A table of which this source, the origin itself, has no more of its own writes than this region, and the other has.
+    pub(crate) fn lacks(&self, world: &World, origin: &Region, other: &Self) -> Option<TableId> {
+        let mut tables = other.theirs.iter().filter(|(table, _)| world.streams(**table));
+        let lacking = tables.find(|(table, theirs)| {
+            let here = world.local.get(table).map_or(0, |local| local.get(origin));
+            let own = self.theirs.get(table).map(|own| own.get(origin));
+            theirs.get(origin) > here && own.is_some_and(|own| own <= here)
+        });
+        lacking.map(|(table, _)| *table)
     }
 
     pub(crate) fn refuses(&self, origin: &Region) -> bool {

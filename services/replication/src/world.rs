@@ -27,20 +27,22 @@ pub(crate) struct World {
     pub(crate) quarantine: BTreeMap<Region, crate::quarantine::Held>,
     /// Tables that were copied and wait only for the streams: they are subscribed to but not served.
     pub(crate) catching_up: BTreeSet<TableId>,
-    /// The catalog is being copied, so that its log has a hole that its vector does not show.
-    pub(crate) copying_catalog: bool,
+    /// Tables whose vector a copy is setting: until it is known where, it says more than the log holds.
+    pub(crate) finishing: BTreeSet<TableId>,
 }
 
 impl World {
     /// Whether others may read this table here: log, digests, rows. While it is being filled its vector says nothing yet about
     /// its log.
     pub(crate) fn serves(&self, table: TableId) -> bool {
-        if table == TableId::CATALOG {
-            return !self.copying_catalog;
-        }
-        self.catalog
-            .get(&table)
-            .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active))
+        self.is_complete(table) && !self.finishing.contains(&table)
+    }
+
+    /// Whether this region's replica is active and what that says of its rows is true.
+    pub(crate) fn is_complete(&self, table: TableId) -> bool {
+        let is_complete =
+            |view: &TableView| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active);
+        table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 
     /// The tables that others may read here.
@@ -54,7 +56,7 @@ impl World {
 
     /// Whether this region takes the table's writes from the streams.
     pub(crate) fn streams(&self, table: TableId) -> bool {
-        table == TableId::CATALOG || self.serves(table) || self.catching_up.contains(&table)
+        self.is_complete(table) || self.catching_up.contains(&table)
     }
 
     /// Whether the peer has a replica of the table, whatever its state, as far as this region knows.

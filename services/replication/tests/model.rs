@@ -242,7 +242,7 @@ fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], imag
         .get(&table)
         .and_then(|table| table.rows.get(&keys[0]).cloned());
     let count = fleet.writes.len();
-    if fleet.write(site, table, keys, image) {
+    if fleet.write(site, table, keys, image) && !fleet.lost_disk {
         writes_know_what_they_replace(before.as_ref(), &fleet.writes[count..]);
     }
 }

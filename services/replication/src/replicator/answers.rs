@@ -78,8 +78,7 @@ impl Replicator {
                 ahead_ms,
                 limit_ms,
             } => {
-                session.restart();
-                session.on_apply_failed(&mut self.out, ticket);
+                session.restart(&mut self.out, ticket);
                 self.world.hold(origin, Quarantine { ahead_ms, limit_ms });
             }
             StoreFailure::Other(reason) => {

@@ -135,6 +135,11 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
             limit_ms: 500,
         },
     );
+    assert_eq!(
+        acknowledged_in(&commands),
+        Some(2),
+        "all that was on its way, so that the window opens"
+    );
     let without = subscription_in(&commands).unwrap();
     assert_eq!((without.generation, without.origins.len()), (2, 0));
     assert_eq!(apply_in(&commands), None);

@@ -17,7 +17,10 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
             .filter(|(id, table)| **id != TableId::CATALOG && table.joined)
         {
             let covered = |write: &&Write| {
-                write.mutation.table == *id && !write.may_be_lost && table.vector.covers(&write.mutation.version)
+                write.mutation.table == *id
+                    && !write.may_be_lost
+                    && !write.orphaned
+                    && table.vector.covers(&write.mutation.version)
             };
             let mut greatest: BTreeMap<&KeyBytes, &Mutation> = BTreeMap::new();
             for write in fleet.writes.iter().filter(covered) {
@@ -60,6 +63,9 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
 /// At every moment: an active replica holds nothing that its vector does not cover, so that its clients' writes carry the truth
 /// about what they knew of.
 pub fn active_replicas_know_their_rows(fleet: &Fleet) {
+    if fleet.lost_disk {
+        return;
+    }
     for site in 0..fleet.len() {
         let store = fleet.store(site);
         for (id, table) in store.tables.iter().filter(|(id, _)| store.is_active(**id)) {
