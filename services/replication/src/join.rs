@@ -45,6 +45,8 @@ pub(crate) struct Join {
     attempt: u64,
     stage: Stage,
     walks: Option<Walks>,
+    /// Since when the vector stands still while catching up, and where.
+    idle: Option<(u64, VersionVector)>,
     /// The source at which the last attempt failed, and how: others go first.
     failed: Option<(Region, String)>,
 }
@@ -63,6 +65,7 @@ impl Join {
             attempt: 0,
             stage,
             walks: None,
+            idle: None,
             failed: None,
         }
     }
@@ -253,6 +256,45 @@ impl Join {
                 state: ReplicaState::Active,
             };
             out.call(Purpose::SetReplica(self.table), call);
+        }
+    }
+
+    /// Begins again where what was copied is nowhere any more: its origin lost it before anybody else had it, so that the streams
+    /// will never bring what this replica waits for.
+    pub(crate) fn give_up(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
+        let Stage::CatchingUp(until) = &self.stage else {
+            self.idle = None;
+            return;
+        };
+        let here = world.vector(self.table);
+        let now_ms = world.now.elapsed_ms;
+        match &self.idle {
+            Some((_, before)) if *before == here => {}
+            _ => self.idle = Some((now_ms, here.clone())),
+        }
+        let is_patient = |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + world.tuning.join_patience_ms;
+        let sent_by = |session: &Session, origin: &Region| {
+            session
+                .theirs
+                .get(&self.table)
+                .is_some_and(|theirs| theirs.get(origin) > here.get(origin))
+        };
+        let is_lost = |origin: &Region| {
+            let out_of_reach = receivers
+                .get(origin)
+                .is_some_and(|receiver| receiver.session().is_none());
+            !out_of_reach
+                && !receivers
+                    .values()
+                    .filter_map(Receiver::session)
+                    .any(|session| sent_by(session, origin))
+        };
+        let is_overdue = !self.idle.as_ref().is_none_or(is_patient);
+        let mut missing = until.iter().filter(|(origin, sequence)| here.get(origin) < *sequence);
+        let has_lost = missing.any(|(origin, _)| is_lost(origin));
+        drop(missing);
+        if is_overdue && has_lost {
+            self.restart(world, "it lost what was copied");
         }
     }
 

@@ -230,6 +230,7 @@ impl Replicator {
                 continue;
             };
             join.tick(&self.world, &mut self.out);
+            join.give_up(&self.world, &self.receivers);
             if copying >= self.world.tuning.joins_max {
                 continue;
             }

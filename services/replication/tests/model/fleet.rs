@@ -220,7 +220,8 @@ impl Fleet {
                 .iter()
                 .filter_map(|vectors| vectors.get(&table))
                 .all(|vector| vector.covers(version));
-            write.may_be_lost |= version.origin == region && !elsewhere;
+            // Whoever wrote it may have lost it before.
+            write.may_be_lost |= !elsewhere;
             write.orphaned |= version.origin == region && !everywhere;
         }
         self.newcomers.insert(region.clone());

@@ -49,7 +49,7 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
                         row.version
                     ),
                     None => assert!(
-                        write.image.is_none(),
+                        write.image.is_none() || deleted_later(fleet, write),
                         "{} says that it applied {:?} and holds nothing under {key:?}",
                         store.region,
                         write.version
@@ -58,6 +58,20 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
             }
         }
     }
+}
+
+/// Whether a delete that may be lost, but need not be, came after the write.
+fn deleted_later(fleet: &Fleet, write: &Mutation) -> bool {
+    fleet
+        .writes
+        .iter()
+        .filter(|other| other.may_be_lost || other.orphaned)
+        .any(|Write { mutation, .. }| {
+            mutation.table == write.table
+                && mutation.key == write.key
+                && mutation.image.is_none()
+                && mutation.version > write.version
+        })
 }
 
 /// At every moment: an active replica holds nothing that its vector does not cover, so that its clients' writes carry the truth
@@ -158,7 +172,7 @@ pub fn greatest_version_stands(fleet: &Fleet, table: TableId) {
                     greatest.version
                 ),
                 None => assert!(
-                    greatest.image.is_none(),
+                    greatest.image.is_none() || deleted_later(fleet, greatest),
                     "{} holds nothing under {key:?}, but {:?} was acknowledged",
                     fleet.region(site),
                     greatest.version
