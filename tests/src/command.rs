@@ -21,16 +21,15 @@ pub fn beringia() -> PathBuf {
         .get_or_init(|| {
             let directory = profile_directory();
             let mut build = Command::new(env!("CARGO"));
-            // The whole workspace's features, as the tests' own build has them: else dependencies would be built twice.
-            build
-                .args(["build", "--quiet", "--workspace", "--bin", "beringia"])
-                .current_dir(repository());
-            build
-                .arg("--target-dir")
-                .arg(directory.parent().expect("the profile lies in the target directory"));
             if directory.ends_with("release") {
-                build.arg("--release");
+                build.args(["build", "--quiet", "--package", "beringia", "--release"]);
+            } else {
+                // The binary as the command line's own tests use it, with the features that `cargo test --workspace` gives to all
+                // dependencies: so it is there already, and nothing is built twice.
+                build.args(["test", "--quiet", "--workspace", "--no-run", "--test", "command"]);
             }
+            build.current_dir(repository()).arg("--target-dir");
+            build.arg(directory.parent().expect("the profile lies in the target directory"));
             let status = build.status().expect("cargo starts");
             assert!(status.success(), "the beringia binary does not build");
             directory.join("beringia")

@@ -9,8 +9,8 @@ use beringia_replication::{
     message::{Digest, KeyPage, RowPage, Span, TableVectors, weight},
 };
 use beringia_store::{
-    Aspect, Edit, LogFilter, LogPosition, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaError, Store,
-    StoreError,
+    Aspect, Edit, LogFilter, LogPosition, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaChange, SchemaError,
+    Store, StoreError,
 };
 
 use crate::lag::Lag;
@@ -69,6 +69,7 @@ impl Calls {
             } => self.keys(table, span, after, max).await,
             StoreCall::Rows { table, keys, max_bytes } => self.rows(table, keys, max_bytes).await,
             StoreCall::SetReplica { table, state } => return self.set_replica(table, state).await,
+            StoreCall::Leave { table, sequence } => return self.leave(table, sequence).await,
         };
         answer.map_err(failure)
     }
@@ -204,7 +205,28 @@ impl Calls {
                 None => Vec::new(),
             })
         };
-        match self.store.change_schema(Box::new(change)).await {
+        self.change_schema(Box::new(change)).await
+    }
+
+    /// Drops this region's replica, where it is still on its way out and nothing was written since it was found to be dispensable.
+    async fn leave(&self, table: TableId, sequence: u64) -> Result<StoreAnswer, StoreFailure> {
+        let store = self.store.clone();
+        let change = move |catalog: &beringia_store::Catalog| {
+            let region = store.region();
+            let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(region));
+            let is_leaving = replica.is_some_and(|replica| replica.status == ReplicaStatus::Deleting);
+            let written = store.vectors().get(&table).map_or(0, |vector| vector.get(region));
+            Ok(if is_leaving && written <= sequence {
+                vec![Edit::Drop { table }]
+            } else {
+                Vec::new()
+            })
+        };
+        self.change_schema(Box::new(change)).await
+    }
+
+    async fn change_schema(&self, change: SchemaChange) -> Result<StoreAnswer, StoreFailure> {
+        match self.store.change_schema(change).await {
             Ok(_) => Ok(StoreAnswer::Done),
             Err(SchemaError::Store(error)) => Err(failure(error)),
             Err(SchemaError::Refused(reason)) => Err(StoreFailure::Other(reason.to_string())),

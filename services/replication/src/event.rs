@@ -146,6 +146,14 @@ pub enum StoreCall {
         /// The new state.
         state: ReplicaState,
     },
+    /// Drop this region's replica of a table, where it is on its way out and wrote nothing beyond `sequence`.
+    /// [`StoreAnswer::Done`].
+    Leave {
+        /// The table.
+        table: TableId,
+        /// Up to where all other replicas have this region's writes.
+        sequence: u64,
+    },
 }
 
 /// Which log records a reader wants: of these origins and tables, above these vectors.
@@ -210,7 +218,7 @@ pub enum StoreAnswer {
     Keys(KeyPage),
     /// To [`StoreCall::Rows`].
     Rows(RowPage),
-    /// To [`StoreCall::SetReplica`].
+    /// To [`StoreCall::SetReplica`] and [`StoreCall::Leave`].
     Done,
 }
 

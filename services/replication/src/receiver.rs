@@ -303,7 +303,8 @@ impl Session {
         self.inbox_bytes = 0;
         self.tables.clear();
         self.origins.clear();
-        // Not durable, but not under way either: what the vectors say counts, and the number only opens the window.
+        // Not durable, but not under way either: what the vectors say counts, and the number only opens the window. All that came
+        // is meant, also what waited behind these batches: a source whose window it fills would never send again.
         self.told_batch = self.received;
         self.acknowledge(out, TableVectors::new());
     }

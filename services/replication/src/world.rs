@@ -33,15 +33,15 @@ pub(crate) struct World {
 
 impl World {
     /// Whether others may read this table here: log, digests, rows. While it is being filled its vector says nothing yet about
-    /// its log.
+    /// its log. A replica on its way out still serves: others have to get what it wrote.
     pub(crate) fn serves(&self, table: TableId) -> bool {
         self.is_complete(table) && !self.finishing.contains(&table)
     }
 
-    /// Whether this region's replica is active and what that says of its rows is true.
+    /// Whether this region's replica is active, or on its way out, and what that says of its rows is true.
     pub(crate) fn is_complete(&self, table: TableId) -> bool {
-        let is_complete =
-            |view: &TableView| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active);
+        let is_whole = |state: &ReplicaState| matches!(state, ReplicaState::Active | ReplicaState::Leaving);
+        let is_complete = |view: &TableView| view.joined && view.replicas.get(&self.region).is_some_and(is_whole);
         table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 

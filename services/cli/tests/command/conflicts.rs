@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 
+use beringia_clock::{SystemClock, WallClock as _};
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,6 +18,11 @@ const AP: &str = "ap-northeast-1";
 fn conflict(up: &Server) {
     let _ = up.json(&["net", "isolate", EU]);
     put(up.endpoint(), US, "both", "american");
+    // Within one millisecond the greater region would win instead of the later write.
+    let written_ms = SystemClock.now_ms();
+    while SystemClock.now_ms() <= written_ms {
+        std::thread::yield_now();
+    }
     put(up.endpoint(), EU, "both", "irish");
 }
 

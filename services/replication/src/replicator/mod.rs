@@ -194,6 +194,7 @@ impl Replicator {
         }
         self.watch_floors();
         self.tick_joins();
+        self.tick_leaves();
     }
 
     fn on_catalog(&mut self, catalog: BTreeMap<TableId, TableView>) {
@@ -212,6 +213,11 @@ impl Replicator {
 
     /// Asks the store to set the state of this region's replica, unless that is under way.
     fn set_replica(&mut self, table: TableId, state: ReplicaState) {
+        self.settle_replica(table, StoreCall::SetReplica { table, state });
+    }
+
+    /// Asks the store for something about this region's replica of a table, unless something is under way.
+    fn settle_replica(&mut self, table: TableId, call: StoreCall) {
         let now_ms = self.world.now.elapsed_ms;
         if self
             .setting
@@ -221,7 +227,6 @@ impl Replicator {
             return;
         }
         self.setting.insert(table, now_ms + self.world.tuning.refused_retry_ms);
-        self.out
-            .call(Purpose::SetReplica(table), StoreCall::SetReplica { table, state });
+        self.out.call(Purpose::SetReplica(table), call);
     }
 }

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_item::{Region, TableId};
 
 use super::{Forgetful, Replicator, Stuck};
-use crate::{event::ReplicaState, join::Join, receiver::Receiver};
+use crate::{
+    event::{ReplicaState, StoreCall, TableView},
+    join::Join,
+    receiver::Receiver,
+};
 
 impl Replicator {
     /// Brings subscriptions and cursors in line with the catalog, the joins, the relays and the quarantine.
@@ -244,6 +248,37 @@ impl Replicator {
             join.begin(&self.world, &mut self.out, session, &region, self.next_attempt);
             copying += 1;
         }
+    }
+
+    /// Drops the replicas of this region that are on their way out, once every other replica has what they wrote.
+    pub(super) fn tick_leaves(&mut self) {
+        let leaving = |view: &TableView| view.replicas.get(&self.world.region) == Some(&ReplicaState::Leaving);
+        let ready: Vec<(TableId, u64)> = self
+            .world
+            .catalog
+            .iter()
+            .filter(|(_, view)| leaving(view))
+            .map(|(table, view)| (*table, view, self.world.vector(*table).get(&self.world.region)))
+            .filter(|(table, view, sequence)| self.all_others_have(*table, view, *sequence))
+            .map(|(table, _, sequence)| (table, sequence))
+            .collect();
+        for (table, sequence) in ready {
+            self.settle_replica(table, StoreCall::Leave { table, sequence });
+        }
+    }
+
+    /// Whether every other replica that stays has acknowledged this region's writes to the table up to `sequence`. What one said
+    /// before it went out of reach does not count: it may come back with less.
+    fn all_others_have(&self, table: TableId, view: &TableView, sequence: u64) -> bool {
+        view.replicas
+            .iter()
+            .filter(|(region, state)| **region != self.world.region && **state != ReplicaState::Leaving)
+            .all(|(region, _)| {
+                let acknowledged = self
+                    .source_of(region)
+                    .and_then(|source| source.acknowledged.get(&table));
+                sequence == 0 || acknowledged.is_some_and(|vector| vector.get(&self.world.region) >= sequence)
+            })
     }
 
     /// The copy is void and begins again.

@@ -118,7 +118,8 @@ impl Replicator {
         Some(vectors)
     }
 
-    fn source_of(&self, peer: &Region) -> Option<&Source> {
+    /// The open stream on which a peer takes what is here.
+    pub(super) fn source_of(&self, peer: &Region) -> Option<&Source> {
         let link = self.sending.get(peer)?.link?;
         self.sources.get(&link).filter(|source| source.is_subscribed())
     }

@@ -8,6 +8,7 @@
 )]
 
 mod forget;
+mod leave;
 mod receive;
 mod send;
 mod support;

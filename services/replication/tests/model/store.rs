@@ -207,6 +207,7 @@ impl Store {
                 }
                 Ok(StoreAnswer::Done)
             }
+            StoreCall::Leave { table, .. } => Err(StoreFailure::Other(format!("nobody leaves {table} in this model"))),
         }
     }
 

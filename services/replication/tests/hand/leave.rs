@@ -1,0 +1,99 @@
+//! A replica on its way out: it serves what it wrote, and goes when every replica that stays has that.
+
+use beringia_replication::{
+    AcceptId, Command, Event, LinkEvent, ReplicaState, StoreAnswer, StoreCall, Tuning,
+    message::{Acknowledgement, Subscription, ToSource},
+};
+
+use crate::support::{CARTS, Hand, call_in, region, vectors};
+
+/// `eu` wrote up to 9 and is on its way out; `us` and `ap` stay, and subscribe with what they have.
+fn leaving(us: u64, ap: u64) -> Hand {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
+    hand.catalog(&[
+        ("eu", ReplicaState::Leaving),
+        ("us", ReplicaState::Active),
+        ("ap", ReplicaState::Active),
+    ]);
+    for (number, peer, has) in [(1, "us", us), (2, "ap", ap)] {
+        let link = hand.accepted(number, peer);
+        let subscription = Subscription {
+            generation: 1,
+            tables: vectors(&[(CARTS, "eu", has)]),
+            origins: vec![region("eu")],
+        };
+        hand.receiver_says(link, ToSource::Subscribe(subscription));
+    }
+    hand
+}
+
+fn leave_in(commands: &[Command]) -> bool {
+    let leave = StoreCall::Leave {
+        table: CARTS,
+        sequence: 9,
+    };
+    commands
+        .iter()
+        .any(|command| matches!(command, Command::Call(_, call) if *call == leave))
+}
+
+#[test]
+fn it_goes_when_all_others_have_what_it_wrote() {
+    let mut hand = leaving(9, 9);
+    assert!(leave_in(&hand.tick(100)));
+    assert!(!leave_in(&hand.tick(100)), "it was asked for");
+}
+
+#[test]
+fn it_stays_and_serves_while_one_lacks_a_write() {
+    let mut hand = leaving(9, 8);
+    assert!(!leave_in(&hand.tick(100)));
+    let has = Acknowledgement {
+        batch: 0,
+        tables: vectors(&[(CARTS, "eu", 9)]),
+    };
+    hand.receiver_says(AcceptId(2), ToSource::Acknowledge(has));
+    assert!(leave_in(&hand.tick(100)));
+}
+
+#[test]
+fn its_log_is_read_for_those_who_lack_something() {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
+    hand.catalog(&[("eu", ReplicaState::Leaving), ("us", ReplicaState::Active)]);
+    let link = hand.accepted(1, "us");
+    let subscription = Subscription {
+        generation: 1,
+        tables: vectors(&[(CARTS, "eu", 3)]),
+        origins: vec![region("eu")],
+    };
+    let commands = hand.receiver_says(link, ToSource::Subscribe(subscription));
+    let Some((ticket, StoreCall::Position(filter))) = call_in(&commands) else {
+        panic!("the log is looked into: {commands:?}");
+    };
+    assert!(filter.tables.contains_key(&CARTS), "{filter:?}");
+    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(4)));
+    assert!(
+        matches!(call_in(&commands), Some((_, StoreCall::Read { .. }))),
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn it_stays_while_one_is_out_of_reach() {
+    let mut hand = leaving(9, 9);
+    hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
+    assert!(!leave_in(&hand.tick(100)), "what it had before, it may have lost");
+}
+
+#[test]
+fn who_leaves_too_is_not_waited_for() {
+    let mut hand = leaving(9, 3);
+    hand.catalog(&[
+        ("eu", ReplicaState::Leaving),
+        ("us", ReplicaState::Active),
+        ("ap", ReplicaState::Leaving),
+    ]);
+    assert!(leave_in(&hand.tick(100)));
+}
