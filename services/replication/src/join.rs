@@ -24,8 +24,6 @@ enum Stage {
     Starting,
     /// Walks are under way.
     Copying,
-    /// For the source's vector after the copy.
-    Ending,
     /// The store sets our vector; then we follow the streams up to this one.
     Finishing(VersionVector),
     /// The streams bring what is missing up to this vector.
@@ -40,11 +38,15 @@ pub(crate) struct Join {
     table: TableId,
     /// Whom to copy from by preference.
     from: Option<Region>,
+    /// The replica is active and stays so: rows that no log holds any more are brought here from others' tables.
+    in_place: bool,
     /// Whom it copies from, in which of its runs.
     source: Option<(Region, u128)>,
     attempt: u64,
     stage: Stage,
     walks: Option<Walks>,
+    /// Since when the vector stands still while catching up, and where.
+    idle: Option<(u64, VersionVector)>,
     /// The source at which the last attempt failed, and how: others go first.
     failed: Option<(Region, String)>,
 }
@@ -58,12 +60,36 @@ impl Join {
         Self {
             table,
             from,
+            in_place: false,
             source: None,
             attempt: 0,
             stage,
             walks: None,
+            idle: None,
             failed: None,
         }
+    }
+
+    /// A copy into a replica that is active and stays so. Its clients may write over a row that its vector does not cover yet; such
+    /// a write counts as a conflict with the one that it replaced, and wins.
+    pub(crate) fn in_place(table: TableId, from: Region, world: &World) -> Self {
+        Self {
+            in_place: true,
+            ..Self::new(table, Some(from), world)
+        }
+    }
+
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.in_place
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.stage, Stage::Waiting { .. })
+    }
+
+    /// Whether the store sets our vector now.
+    pub(crate) fn is_finishing(&self) -> bool {
+        matches!(self.stage, Stage::Finishing(_))
     }
 
     pub(crate) fn attempt(&self) -> u64 {
@@ -72,10 +98,7 @@ impl Join {
 
     /// Whether it reads from a source now.
     pub(crate) fn is_copying(&self) -> bool {
-        matches!(
-            self.stage,
-            Stage::Starting | Stage::Copying | Stage::Ending | Stage::Finishing(_)
-        )
+        matches!(self.stage, Stage::Starting | Stage::Copying | Stage::Finishing(_))
     }
 
     /// Whether the vector is set and the streams are to be followed.
@@ -99,7 +122,7 @@ impl Join {
     pub(crate) fn status(&self) -> JoinStatus {
         let stage = match self.stage {
             Stage::Waiting { .. } => JoinStage::Waiting,
-            Stage::Starting | Stage::Copying | Stage::Ending | Stage::Finishing(_) => JoinStage::Copying,
+            Stage::Starting | Stage::Copying | Stage::Finishing(_) => JoinStage::Copying,
             Stage::CatchingUp(_) | Stage::Activating { .. } => JoinStage::CatchingUp,
         };
         let walks = self.walks.as_ref();
@@ -162,7 +185,7 @@ impl Join {
         if let Some(walks) = self.walks.as_mut().filter(|_| same) {
             self.stage = Stage::Copying;
             walks.resume(world, out, session, attempt);
-            self.check_done(out, session);
+            self.check_done(world, out);
         } else {
             self.walks = None;
             self.stage = Stage::Starting;
@@ -173,36 +196,28 @@ impl Join {
     /// The source's vector before the copy.
     pub(crate) fn on_start(&mut self, world: &World, out: &mut Out, session: &mut Session, vector: VersionVector) {
         if matches!(self.stage, Stage::Starting) {
-            let mut walks = Walks::new(self.attempt, self.table, Goal::Join(vector), 0..RANGES);
+            let goal = Goal::Join {
+                before: vector,
+                alone: !self.in_place,
+            };
+            let mut walks = Walks::new(self.attempt, self.table, goal, 0..RANGES);
             walks.start(world, out, session);
             self.walks = Some(walks);
             self.stage = Stage::Copying;
         }
     }
 
-    /// After a step of the walks: when all are done, asks how far the source is now.
-    pub(crate) fn check_done(&mut self, out: &mut Out, session: &mut Session) {
-        if matches!(self.stage, Stage::Copying) && self.walks.as_ref().is_some_and(Walks::is_done) {
-            self.stage = Stage::Ending;
-            session.ask(
-                out,
-                Asked::JoinEnd(self.table, self.attempt),
-                self.table,
-                Question::Digest,
-            );
-        }
-    }
-
-    /// The source's vector after the copy: no row that was copied is newer.
-    pub(crate) fn on_end(&mut self, world: &World, out: &mut Out, vector: VersionVector) {
-        let Some(Goal::Join(before)) = self.walks.as_ref().map(Walks::goal) else {
-            return;
+    /// After a step of the walks: when all are done, has the store set our vector. True where it does.
+    pub(crate) fn check_done(&mut self, world: &World, out: &mut Out) -> bool {
+        let walks = self.walks.as_ref().filter(|walks| walks.is_done());
+        let Some((before, after)) = walks.and_then(Walks::joined) else {
+            return false;
         };
-        if !matches!(self.stage, Stage::Ending) {
-            return;
+        if !matches!(self.stage, Stage::Copying) {
+            return false;
         }
-        // The entry of this region says nothing and is there so that the store sees that the copy ended even if nobody ever
-        // wrote to the table.
+        // The entry of this region is there even where it says nothing, so that the store sees that the copy ended even if
+        // nobody ever wrote to the table.
         let mut progress = vec![(self.table, world.region.clone(), before.get(&world.region))];
         let others = before.iter().filter(|(origin, _)| **origin != world.region);
         progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));
@@ -212,7 +227,8 @@ impl Join {
             ..Apply::default()
         };
         out.call(Purpose::Finish(self.table, self.attempt), StoreCall::Apply(apply));
-        self.stage = Stage::Finishing(vector);
+        self.stage = Stage::Finishing(after);
+        true
     }
 
     /// The store set our vector.
@@ -226,6 +242,7 @@ impl Join {
     /// Makes the replica active when it has caught up.
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
         let until = match &self.stage {
+            _ if self.in_place => return,
             Stage::CatchingUp(until) => until,
             Stage::Activating { until, retry_at_ms } if world.now.elapsed_ms >= *retry_at_ms => until,
             _ => return,
@@ -242,9 +259,48 @@ impl Join {
         }
     }
 
+    /// Begins again where what was copied is nowhere any more: its origin lost it before anybody else had it, so that the streams
+    /// will never bring what this replica waits for.
+    pub(crate) fn give_up(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
+        let Stage::CatchingUp(until) = &self.stage else {
+            self.idle = None;
+            return;
+        };
+        let here = world.vector(self.table);
+        let now_ms = world.now.elapsed_ms;
+        match &self.idle {
+            Some((_, before)) if *before == here => {}
+            _ => self.idle = Some((now_ms, here.clone())),
+        }
+        let is_patient = |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + world.tuning.join_patience_ms;
+        let sent_by = |session: &Session, origin: &Region| {
+            session
+                .theirs
+                .get(&self.table)
+                .is_some_and(|theirs| theirs.get(origin) > here.get(origin))
+        };
+        let is_lost = |origin: &Region| {
+            let out_of_reach = receivers
+                .get(origin)
+                .is_some_and(|receiver| receiver.session().is_none());
+            !out_of_reach
+                && !receivers
+                    .values()
+                    .filter_map(Receiver::session)
+                    .any(|session| sent_by(session, origin))
+        };
+        let is_overdue = !self.idle.as_ref().is_none_or(is_patient);
+        let mut missing = until.iter().filter(|(origin, sequence)| here.get(origin) < *sequence);
+        let has_lost = missing.any(|(origin, _)| is_lost(origin));
+        drop(missing);
+        if is_overdue && has_lost {
+            self.restart(world, "it lost what was copied");
+        }
+    }
+
     /// The stream broke: the copy goes on when the source is back.
     pub(crate) fn interrupt(&mut self, world: &World) {
-        if matches!(self.stage, Stage::Starting | Stage::Copying | Stage::Ending) {
+        if matches!(self.stage, Stage::Starting | Stage::Copying) {
             self.stage = Stage::Waiting {
                 since_ms: world.now.elapsed_ms,
                 not_before_ms: 0,
@@ -275,8 +331,8 @@ impl Join {
         };
     }
 
-    /// Whether nothing is left to do but to hear that the replica is active; for the catalog, which has no state, nothing at all.
+    /// Whether nothing is left to do: the copy is in place, or the replica is known to be active.
     pub(crate) fn is_over(&self, world: &World) -> bool {
-        self.follows_streams() && (self.table == TableId::CATALOG || world.serves(self.table))
+        self.follows_streams() && (self.in_place || world.is_complete(self.table))
     }
 }

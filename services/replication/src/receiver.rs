@@ -17,8 +17,6 @@ use crate::{
 pub(crate) enum Asked {
     /// A join begins: the source's vector.
     JoinStart(TableId, u64),
-    /// A join's copy ended: the source's vector.
-    JoinEnd(TableId, u64),
     /// A walk's page of keys.
     WalkKeys(WalkId),
     /// A walk's rows.
@@ -445,6 +443,17 @@ impl Session {
             let here = world.local.get(table).map_or(0, |local| local.get(origin));
             world.streams(*table) && vector.get(origin) > here
         })
+    }
+
+    /// A table of which this source, the origin itself, has no more of its own writes than this region, and the other has.
+    pub(crate) fn lacks(&self, world: &World, origin: &Region, other: &Self) -> Option<TableId> {
+        let mut tables = other.theirs.iter().filter(|(table, _)| world.streams(**table));
+        let lacking = tables.find(|(table, theirs)| {
+            let here = world.local.get(table).map_or(0, |local| local.get(origin));
+            let own = self.theirs.get(table).map(|own| own.get(origin));
+            theirs.get(origin) > here && own.is_some_and(|own| own <= here)
+        });
+        lacking.map(|(table, _)| *table)
     }
 
     pub(crate) fn refuses(&self, origin: &Region) -> bool {

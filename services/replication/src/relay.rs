@@ -9,11 +9,13 @@ use crate::{
     world::World,
 };
 
-/// For each origin that needs it, the peer that is to relay its writes. A peer that relays already stays, unless it has nothing
+/// For each origin that needs it, the peer that is to relay its writes: the origin is out of reach, refuses because of its floor, or
+/// lost them (`forgetful`). A peer that relays already stays, unless it has nothing
 /// that is missing here and another has.
 pub(crate) fn assign(
     world: &World,
     receivers: &BTreeMap<Region, Receiver>,
+    forgetful: &BTreeSet<Region>,
     previous: &BTreeMap<Region, Region>,
 ) -> BTreeMap<Region, Region> {
     let sessions: BTreeMap<&Region, &Session> = receivers
@@ -28,7 +30,8 @@ pub(crate) fn assign(
 
     let mut relays = BTreeMap::new();
     for origin in origins {
-        if receivers.get(origin).is_some_and(|receiver| is_direct(world, receiver)) {
+        let is_direct = |receiver: &Receiver| is_direct(world, receiver) && !forgetful.contains(origin);
+        if receivers.get(origin).is_some_and(is_direct) {
             continue;
         }
         let can = |via: &&Region| *via != origin && sessions.get(*via).is_some_and(|session| !session.refuses(origin));

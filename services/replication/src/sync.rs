@@ -28,8 +28,13 @@ pub(crate) struct WalkId {
 /// What the walks are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// The source's rows become ours; the vector that it had before the first page.
-    Join(VersionVector),
+    /// The source's rows become ours.
+    Join {
+        /// The vector that the source had before the first page.
+        before: VersionVector,
+        /// Nothing else writes to the table here meanwhile: a row of an earlier attempt that nobody vouches for goes too.
+        alone: bool,
+    },
     /// What was lost here comes back.
     Repair,
 }
@@ -74,6 +79,8 @@ pub(crate) struct Walks {
     pub(crate) rows: u64,
     /// Rows that the store took as newer than what it had.
     pub(crate) newer: u64,
+    /// Covers every row of the source that was seen.
+    seen: VersionVector,
 }
 
 impl Walks {
@@ -87,6 +94,7 @@ impl Walks {
             finished_ranges: 0,
             rows: 0,
             newer: 0,
+            seen: VersionVector::default(),
         }
     }
 
@@ -104,8 +112,14 @@ impl Walks {
         self.finished_ranges + self.active.iter().map(begun).sum::<u16>()
     }
 
-    pub(crate) fn goal(&self) -> &Goal {
-        &self.goal
+    /// Of a join: the source's vector before the first page, and one that covers everything that the pages showed.
+    pub(crate) fn joined(&self) -> Option<(&VersionVector, VersionVector)> {
+        let Goal::Join { before, .. } = &self.goal else {
+            return None;
+        };
+        let mut after = before.clone();
+        after.merge(&self.seen);
+        Some((before, after))
     }
 
     /// After the stream broke: the walks under way start at the source again, after the last key that is done.
@@ -149,7 +163,8 @@ impl Walks {
             return Ok(());
         };
         let mut previous = walk.after.as_ref();
-        for (key, _) in &page.rows {
+        for (key, version) in &page.rows {
+            self.seen.advance(&version.origin, version.sequence);
             if previous.is_some_and(|previous| previous >= key) || !id.span.contains(key) {
                 return Err(Broken(
                     "the source lists keys out of order, or others than those it was asked for".to_owned(),
@@ -215,6 +230,9 @@ impl Walks {
         if !page.mutations.iter().all(fits) {
             return Err(Broken("the source sends rows that it was not asked for".to_owned()));
         }
+        for Mutation { version, .. } in &page.mutations {
+            self.seen.advance(&version.origin, version.sequence);
+        }
         self.proceed(world, out, session, id, page.mutations);
         Ok(())
     }
@@ -233,7 +251,7 @@ impl Walks {
         let obsolete = std::mem::take(&mut walk.obsolete);
         if !mutations.is_empty() || !obsolete.is_empty() {
             let kind = match self.goal {
-                Goal::Join(_) => ApplyKind::Copy,
+                Goal::Join { .. } => ApplyKind::Copy,
                 Goal::Repair => ApplyKind::Repair,
             };
             walk.step = Step::Applying;
@@ -304,23 +322,28 @@ fn difference(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyP
         .map(|(key, version)| (key, version))
         .collect();
 
+    let mut obsolete = Vec::new();
+    if let Goal::Join { before, alone } = goal {
+        for (key, version) in &our_rows {
+            let known = before.covers(version);
+            let gone = known && !their_rows.contains_key(key);
+            // It came in an attempt that ended, from a source that may have lost it since. If it is still anywhere, it comes by stream.
+            let unvouched = *alone && !known && !vector.covers(version);
+            if gone || (unvouched && their_rows.get(key).is_none_or(|there| there < version)) {
+                obsolete.push(((*key).clone(), (*version).clone()));
+            }
+        }
+    }
+    let goes = |key: &KeyBytes| obsolete.iter().any(|(obsolete, _)| obsolete == key);
     let mut fetch = Vec::new();
     for (key, version) in &their_rows {
-        let newer = our_rows.get(key).is_none_or(|here| here < version);
+        let newer = our_rows.get(key).is_none_or(|here| here < version) || goes(key);
         let allowed = match goal {
-            Goal::Join(_) => true,
+            Goal::Join { .. } => true,
             Goal::Repair => vector.covers(version),
         };
         if newer && allowed {
             fetch.push((*key).clone());
-        }
-    }
-    let mut obsolete = Vec::new();
-    if let Goal::Join(known) = goal {
-        for (key, version) in &our_rows {
-            if !their_rows.contains_key(key) && known.covers(version) {
-                obsolete.push(((*key).clone(), (*version).clone()));
-            }
         }
     }
     Difference {
@@ -365,6 +388,14 @@ mod tests {
         [(Region::new("eu").unwrap(), sequence)].into_iter().collect()
     }
 
+    /// A copy into a table that others write to, from a source that knew of everything up to that.
+    fn join(sequence: u64) -> Goal {
+        Goal::Join {
+            before: covering(sequence),
+            alone: false,
+        }
+    }
+
     fn keys(numbers: &[u8]) -> Vec<KeyBytes> {
         numbers.iter().map(|number| key(*number)).collect()
     }
@@ -373,7 +404,7 @@ mod tests {
     fn a_join_takes_what_is_missing_or_older_here_whatever_the_vector_says() {
         let theirs = page(&[(1, 5), (2, 6), (3, 7), (4, 99)], true);
         let ours = page(&[(1, 5), (2, 4), (3, 8)], true);
-        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours);
+        let found = difference(&join(10), &covering(0), &theirs, &ours);
         assert_eq!(found.fetch, keys(&[2, 4]));
         assert_eq!((found.obsolete, found.until, found.examined), (vec![], None, 4));
     }
@@ -382,13 +413,28 @@ mod tests {
     fn a_join_drops_what_the_source_knew_of_and_no_longer_holds() {
         let theirs = page(&[(1, 5)], true);
         let ours = page(&[(1, 5), (2, 6), (3, 11)], true);
-        let found = difference(&Goal::Join(covering(10)), &covering(99), &theirs, &ours);
+        let found = difference(&join(10), &covering(99), &theirs, &ours);
         assert_eq!(
             found.obsolete,
             [(key(2), version(6))],
             "the write of 3 is newer than what the source knew"
         );
         assert_eq!(found.fetch, keys(&[]));
+    }
+
+    #[test]
+    fn a_row_of_an_earlier_attempt_that_nobody_vouches_for_gives_way_to_the_sources() {
+        let theirs = page(&[(1, 5), (2, 30), (4, 40)], true);
+        let ours = page(&[(1, 20), (2, 21), (3, 22), (4, 40), (5, 13)], true);
+        let alone = Goal::Join {
+            before: covering(10),
+            alone: true,
+        };
+        let found = difference(&alone, &covering(15), &theirs, &ours);
+        assert_eq!(found.obsolete, [(key(1), version(20)), (key(3), version(22))]);
+        assert_eq!(found.fetch, keys(&[1, 2]), "the newer one would win by itself");
+        let found = difference(&join(10), &covering(15), &theirs, &ours);
+        assert_eq!(found.obsolete, [], "where others write, it may have come just now");
     }
 
     #[test]
@@ -403,12 +449,12 @@ mod tests {
     fn pages_are_compared_only_up_to_where_both_speak() {
         let theirs = page(&[(1, 5), (4, 5), (6, 5)], false);
         let ours = page(&[(2, 5), (5, 5)], false);
-        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours);
+        let found = difference(&join(10), &covering(0), &theirs, &ours);
         assert_eq!(found.until, Some(key(5)));
         assert_eq!(found.fetch, keys(&[1, 4]), "6 comes with the next page");
         assert_eq!(found.obsolete, [(key(2), version(5)), (key(5), version(5))]);
         let ours_ends = page(&[(2, 5)], true);
-        let found = difference(&Goal::Join(covering(10)), &covering(0), &theirs, &ours_ends);
+        let found = difference(&join(10), &covering(0), &theirs, &ours_ends);
         assert_eq!((found.until, found.fetch), (Some(key(6)), keys(&[1, 4, 6])));
     }
 }

@@ -27,21 +27,22 @@ pub(crate) struct World {
     pub(crate) quarantine: BTreeMap<Region, crate::quarantine::Held>,
     /// Tables that were copied and wait only for the streams: they are subscribed to but not served.
     pub(crate) catching_up: BTreeSet<TableId>,
-    /// The catalog is being copied, so that its log has a hole that its vector does not show.
-    pub(crate) copying_catalog: bool,
+    /// Tables whose vector a copy is setting: until it is known where, it says more than the log holds.
+    pub(crate) finishing: BTreeSet<TableId>,
 }
 
 impl World {
     /// Whether others may read this table here: log, digests, rows. While it is being filled its vector says nothing yet about
     /// its log. A replica on its way out still serves: others have to get what it wrote.
     pub(crate) fn serves(&self, table: TableId) -> bool {
-        if table == TableId::CATALOG {
-            return !self.copying_catalog;
-        }
+        self.is_complete(table) && !self.finishing.contains(&table)
+    }
+
+    /// Whether this region's replica is active, or on its way out, and what that says of its rows is true.
+    pub(crate) fn is_complete(&self, table: TableId) -> bool {
         let is_whole = |state: &ReplicaState| matches!(state, ReplicaState::Active | ReplicaState::Leaving);
-        self.catalog
-            .get(&table)
-            .is_some_and(|view| view.joined && view.replicas.get(&self.region).is_some_and(is_whole))
+        let is_complete = |view: &TableView| view.joined && view.replicas.get(&self.region).is_some_and(is_whole);
+        table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 
     /// The tables that others may read here.
@@ -55,7 +56,7 @@ impl World {
 
     /// Whether this region takes the table's writes from the streams.
     pub(crate) fn streams(&self, table: TableId) -> bool {
-        table == TableId::CATALOG || self.serves(table) || self.catching_up.contains(&table)
+        self.is_complete(table) || self.catching_up.contains(&table)
     }
 
     /// Whether the peer has a replica of the table, whatever its state, as far as this region knows.

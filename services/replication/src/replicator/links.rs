@@ -99,16 +99,11 @@ impl Replicator {
                     join.on_start(world, out, session, digest.vector);
                 }
             }
-            (Asked::JoinEnd(table, attempt), Answer::Digest(digest)) => {
-                if let Some(join) = self.joins.get_mut(&table).filter(|join| join.attempt() == attempt) {
-                    join.on_end(world, out, digest.vector);
-                }
-            }
             (Asked::Compare(table), Answer::Digest(digest)) => {
                 self.comparisons.on_theirs(out, region, table, digest);
             }
             (Asked::Compare(_), Answer::Unavailable(_)) => self.comparisons.on_failed(world, region),
-            (Asked::JoinStart(table, attempt) | Asked::JoinEnd(table, attempt), Answer::Unavailable(reason)) => {
+            (Asked::JoinStart(table, attempt), Answer::Unavailable(reason)) => {
                 self.restart_join(table, attempt, &reason);
             }
             (Asked::WalkKeys(id) | Asked::WalkRows(id), Answer::Unavailable(reason)) => {
@@ -280,10 +275,8 @@ impl Replicator {
         let Some(join) = self.joins.values_mut().find(|join| join.attempt() == id.attempt) else {
             return self.comparisons.check_done();
         };
-        let receiver = join.source().and_then(|source| self.receivers.get_mut(source));
-        if let Some(session) = receiver.and_then(Receiver::session_mut) {
-            join.check_done(&mut self.out, session);
-        }
+        // What is served changes with it.
+        self.dirty |= join.check_done(&self.world, &mut self.out);
     }
 }
 

@@ -49,8 +49,11 @@ pub struct Replicator {
     comparisons: Comparisons,
     next_attempt: u64,
     served: BTreeSet<TableId>,
-    /// Since when the log of a table's origin does not reach down to what is here, and nobody relays it.
+    /// Since when no log in reach holds what is missing of a table here.
     stuck: BTreeMap<TableId, Stuck>,
+    /// Origins that seem to lack writes of their own.
+    forgetful: BTreeMap<Region, Forgetful>,
+    watch_at_ms: u64,
     /// Replicas whose state is being set, and when it may be tried again.
     setting: BTreeMap<TableId, u64>,
     /// What is subscribed to or served may have changed.
@@ -71,6 +74,15 @@ struct Sending {
 struct Stuck {
     since_ms: u64,
     origin: Region,
+    /// What of the origin was here at that time.
+    here: u64,
+}
+
+/// An origin that has fewer of its own writes to a table than another region.
+#[derive(Debug)]
+struct Forgetful {
+    since_ms: u64,
+    table: TableId,
     /// What of the origin was here at that time.
     here: u64,
 }
@@ -96,7 +108,7 @@ impl Replicator {
             local: TableVectors::new(),
             quarantine: BTreeMap::new(),
             catching_up: BTreeSet::new(),
-            copying_catalog: false,
+            finishing: BTreeSet::new(),
         };
         let receivers = peers
             .iter()
@@ -116,6 +128,8 @@ impl Replicator {
             comparisons: Comparisons::default(),
             next_attempt: 0,
             stuck: BTreeMap::new(),
+            forgetful: BTreeMap::new(),
+            watch_at_ms: 0,
             setting: BTreeMap::new(),
             dirty: true,
         }
@@ -170,7 +184,8 @@ impl Replicator {
         for source in self.sources.values_mut() {
             source.tick(&self.world, &mut self.out);
         }
-        self.relays = crate::relay::assign(&self.world, &self.receivers, &self.relays);
+        self.watch_origins();
+        self.relays = crate::relay::assign(&self.world, &self.receivers, &self.forgetful(), &self.relays);
         for (region, receiver) in &mut self.receivers {
             if let Some(session) = receiver.session_mut() {
                 session.tell_changes(&self.world, &mut self.out);

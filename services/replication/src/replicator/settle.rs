@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId};
 
-use super::{Replicator, Stuck};
+use super::{Forgetful, Replicator, Stuck};
 use crate::{
     event::{ReplicaState, StoreCall, TableView},
     join::Join,
@@ -20,7 +20,12 @@ impl Replicator {
             .filter(|(_, join)| join.follows_streams())
             .map(|(table, _)| *table)
             .collect();
-        self.world.copying_catalog = self.joins.get(&TableId::CATALOG).is_some_and(Join::is_copying);
+        self.world.finishing = self
+            .joins
+            .iter()
+            .filter(|(_, join)| join.is_finishing())
+            .map(|(table, _)| *table)
+            .collect();
         self.joins.retain(|_, join| !join.is_over(&self.world));
         let served = self.world.served();
         if served != self.served {
@@ -71,21 +76,23 @@ impl Replicator {
             match view.replicas.get(&world.region) {
                 Some(ReplicaState::Creating { from }) => {
                     let from = Some(from.clone()).filter(|from| *from != world.region);
-                    self.joins
-                        .entry(*table)
-                        .or_insert_with(|| Join::new(*table, from, world));
+                    let new = || Join::new(*table, from, world);
+                    if self.joins.get(table).is_none_or(Join::is_in_place) {
+                        self.joins.insert(*table, new());
+                    }
                 }
                 Some(ReplicaState::Active) if !view.joined => lost.push(*table),
+                Some(ReplicaState::Active) if self.joins.get(table).is_some_and(Join::is_in_place) => {}
                 _ => drop(self.joins.remove(table)),
             }
         }
         for table in lost {
-            self.rejoin(table, None);
+            self.rejoin(table);
         }
     }
 
-    /// The catalog says that this region's replica is complete, and it is not (any more): says so to all, then fills it.
-    fn rejoin(&mut self, table: TableId, from: Option<&Region>) {
+    /// The catalog says that this region's replica is complete, and it is not (its disk was lost): says so to all, then fills it.
+    fn rejoin(&mut self, table: TableId) {
         let Some(view) = self.world.catalog.get(&table) else {
             return;
         };
@@ -95,15 +102,15 @@ impl Replicator {
             .map(|(region, _)| region);
         let any = others().map(|(region, _)| region).next();
         // With nobody left to copy from, the replica stays `Creating` and its join waits: an operator has to decide.
-        let from = from.or(active).or(any).unwrap_or(&self.world.region).clone();
+        let from = active.or(any).unwrap_or(&self.world.region).clone();
         self.set_replica(table, ReplicaState::Creating { from });
     }
 
-    /// Notices what neither an origin nor a relay can bring any more, and has it copied.
+    /// Notices what no log in reach holds any more, and has it copied from the tables of those who have it.
     pub(super) fn watch_floors(&mut self) {
         let now_ms = self.world.now.elapsed_ms;
-        let refused = self.refused_by_origin();
-        for (table, origin) in &refused {
+        let out_of_logs = self.out_of_logs();
+        for (table, (origin, _)) in &out_of_logs {
             let here = self.world.vector(*table).get(origin);
             self.stuck.entry(*table).or_insert_with(|| Stuck {
                 since_ms: now_ms,
@@ -115,45 +122,98 @@ impl Replicator {
         let world = &self.world;
         self.stuck
             .retain(|table, stuck| world.vector(*table).get(&stuck.origin) == stuck.here);
+        self.joins
+            .retain(|table, join| !(join.is_in_place() && join.is_waiting()) || self.stuck.contains_key(table));
         let patience_ms = self.world.tuning.join_patience_ms;
-        let overdue: Vec<(TableId, Region)> = refused
-            .into_iter()
-            .filter(|(table, _)| {
-                self.stuck
-                    .get(table)
-                    .is_some_and(|stuck| now_ms >= stuck.since_ms + patience_ms)
-            })
-            .collect();
-        for (table, origin) in overdue {
-            self.copy_from(table, origin);
+        for (table, (_, holder)) in out_of_logs {
+            let is_overdue = |stuck: &Stuck| now_ms >= stuck.since_ms + patience_ms;
+            if self.stuck.get(&table).is_some_and(is_overdue) {
+                self.copy_from(table, holder);
+            }
         }
     }
 
-    /// For which tables an origin in reach refuses writes that are missing here, and nobody relays them now.
-    fn refused_by_origin(&self) -> BTreeMap<TableId, Region> {
-        let mut refused = BTreeMap::new();
-        for (region, receiver) in &self.receivers {
+    /// Tables with writes of an origin that are missing here and that all who have them refuse to send, because their logs begin
+    /// above them; with one of those. An origin that is out of reach may still have them in its log.
+    fn out_of_logs(&self) -> BTreeMap<TableId, (Region, Region)> {
+        let sessions = self.receivers.values().filter_map(Receiver::session);
+        let refused: BTreeSet<&(TableId, Region)> = sessions.flat_map(|session| &session.refused).collect();
+        let mut found = BTreeMap::new();
+        for part in refused {
+            let (table, origin) = part;
+            let here = self.world.vector(*table).get(origin);
+            let has_more = |receiver: &Receiver| {
+                let theirs = receiver.session().and_then(|session| session.theirs.get(table));
+                theirs.is_some_and(|vector| vector.get(origin) > here)
+            };
+            let is_refused =
+                |receiver: &&Receiver| receiver.session().is_some_and(|session| session.refused.contains(part));
+            let out_of_reach = self
+                .receivers
+                .get(origin)
+                .is_some_and(|receiver| receiver.session().is_none());
+            let holders: Vec<&Receiver> = self.receivers.values().filter(|receiver| has_more(receiver)).collect();
+            if let Some(holder) = holders.first()
+                && !out_of_reach
+                && holders.iter().all(is_refused)
+            {
+                found
+                    .entry(*table)
+                    .or_insert_with(|| (origin.clone(), holder.region.clone()));
+            }
+        }
+        found
+    }
+
+    fn copy_from(&mut self, table: TableId, holder: Region) {
+        match self.joins.get_mut(&table) {
+            Some(join) if join.follows_streams() => join.restart_from(&self.world, holder),
+            Some(_) => {}
+            None => {
+                self.joins.insert(table, Join::in_place(table, holder, &self.world));
+            }
+        }
+    }
+
+    /// Notices origins in reach that lost writes of theirs which others have: those are to relay them.
+    pub(super) fn watch_origins(&mut self) {
+        let now_ms = self.world.now.elapsed_ms;
+        if now_ms < self.watch_at_ms {
+            return;
+        }
+        self.watch_at_ms = now_ms + self.world.tuning.announce_ms;
+        let mut suspects = BTreeMap::new();
+        for (origin, receiver) in &self.receivers {
             let Some(session) = receiver.session() else { continue };
-            for (table, origin) in session.refused.iter().filter(|(_, origin)| origin == region) {
-                let theirs = session.theirs.get(table).map_or(0, |vector| vector.get(origin));
-                let is_behind = theirs > self.world.vector(*table).get(origin);
-                if is_behind && !self.relays.contains_key(origin) {
-                    refused.entry(*table).or_insert_with(|| origin.clone());
+            let others = self.receivers.values().filter(|other| other.region != *origin);
+            for other in others.filter_map(Receiver::session) {
+                if let Some(table) = session.lacks(&self.world, origin, other) {
+                    let here = self.world.vector(table).get(origin);
+                    let since_ms = match self.forgetful.get(origin) {
+                        Some(known) if (known.table, known.here) == (table, here) => known.since_ms,
+                        _ => now_ms,
+                    };
+                    let forgetful = Forgetful { since_ms, table, here };
+                    suspects.entry(origin.clone()).or_insert(forgetful);
                 }
             }
         }
-        refused
+        self.forgetful = suspects;
     }
 
-    fn copy_from(&mut self, table: TableId, origin: Region) {
-        match self.joins.get_mut(&table) {
-            Some(join) if join.follows_streams() => join.restart_from(&self.world, origin),
-            Some(_) => {}
-            None if table == TableId::CATALOG => {
-                self.joins.insert(table, Join::new(table, Some(origin), &self.world));
-            }
-            None => self.rejoin(table, Some(&origin)),
-        }
+    /// Origins that have been lacking writes of their own for so long that it is not the announcements' delay.
+    pub(super) fn forgetful(&self) -> BTreeSet<Region> {
+        let since_ms = self
+            .world
+            .now
+            .elapsed_ms
+            .saturating_sub(4 * self.world.tuning.announce_ms);
+        let is_sure = |(_, forgetful): &(&Region, &Forgetful)| forgetful.since_ms <= since_ms;
+        self.forgetful
+            .iter()
+            .filter(is_sure)
+            .map(|(origin, _)| origin.clone())
+            .collect()
     }
 
     pub(super) fn tick_joins(&mut self) {
@@ -165,7 +225,7 @@ impl Replicator {
             .map(|(table, _)| *table)
             .collect();
         for table in lost {
-            self.rejoin(table, None);
+            self.rejoin(table);
         }
         let mut copying = self.joins.values().filter(|join| join.is_copying()).count();
         let tables: Vec<TableId> = self.joins.keys().copied().collect();
@@ -174,6 +234,7 @@ impl Replicator {
                 continue;
             };
             join.tick(&self.world, &mut self.out);
+            join.give_up(&self.world, &self.receivers);
             if copying >= self.world.tuning.joins_max {
                 continue;
             }

@@ -49,6 +49,9 @@ pub struct Write {
     pub mutation: beringia_item::Mutation,
     /// The disk that had it was lost before another region was known to have it.
     pub may_be_lost: bool,
+    /// Its origin's disk was lost before all regions had it. The origin's later writes cover it in vectors although it may be
+    /// missing, until repair brings it.
+    pub orphaned: bool,
 }
 
 pub struct Fleet {
@@ -61,6 +64,8 @@ pub struct Fleet {
     pub writes: Vec<Write>,
     /// Regions that lost their disk or joined late: their journals need not be complete.
     pub newcomers: BTreeSet<Region>,
+    /// A disk was lost, so that rows may have to be copied into active replicas.
+    pub lost_disk: bool,
     stalls: u64,
     trace: bool,
 }
@@ -89,6 +94,7 @@ impl Fleet {
             chance: ChaCha8Rng::seed_from_u64(seed),
             writes: Vec::new(),
             newcomers: BTreeSet::new(),
+            lost_disk: false,
             stalls: seed,
             trace: std::env::var_os("MODEL_TRACE").is_some(),
         };
@@ -210,9 +216,16 @@ impl Fleet {
             let elsewhere = others
                 .iter()
                 .any(|vectors| vectors.get(&table).is_some_and(|vector| vector.covers(version)));
-            write.may_be_lost |= version.origin == region && !elsewhere;
+            let everywhere = others
+                .iter()
+                .filter_map(|vectors| vectors.get(&table))
+                .all(|vector| vector.covers(version));
+            // Whoever wrote it may have lost it before.
+            write.may_be_lost |= !elsewhere;
+            write.orphaned |= version.origin == region && !everywhere;
         }
         self.newcomers.insert(region.clone());
+        self.lost_disk = true;
         self.sites[site].calls.clear();
         // A new database starts where the wall clock is; never at a number that the old one used.
         self.sites[site].store = Store::new(region, wall_ms + 1);
@@ -388,6 +401,7 @@ impl Fleet {
         self.writes.extend(unit.into_iter().map(|mutation| Write {
             mutation,
             may_be_lost: false,
+            orphaned: false,
         }));
         self.tell_changes(site);
         true

@@ -17,7 +17,10 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
             .filter(|(id, table)| **id != TableId::CATALOG && table.joined)
         {
             let covered = |write: &&Write| {
-                write.mutation.table == *id && !write.may_be_lost && table.vector.covers(&write.mutation.version)
+                write.mutation.table == *id
+                    && !write.may_be_lost
+                    && !write.orphaned
+                    && table.vector.covers(&write.mutation.version)
             };
             let mut greatest: BTreeMap<&KeyBytes, &Mutation> = BTreeMap::new();
             for write in fleet.writes.iter().filter(covered) {
@@ -46,7 +49,7 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
                         row.version
                     ),
                     None => assert!(
-                        write.image.is_none(),
+                        write.image.is_none() || deleted_later(fleet, write),
                         "{} says that it applied {:?} and holds nothing under {key:?}",
                         store.region,
                         write.version
@@ -57,9 +60,26 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
     }
 }
 
+/// Whether a delete that may be lost, but need not be, came after the write.
+fn deleted_later(fleet: &Fleet, write: &Mutation) -> bool {
+    fleet
+        .writes
+        .iter()
+        .filter(|other| other.may_be_lost || other.orphaned)
+        .any(|Write { mutation, .. }| {
+            mutation.table == write.table
+                && mutation.key == write.key
+                && mutation.image.is_none()
+                && mutation.version > write.version
+        })
+}
+
 /// At every moment: an active replica holds nothing that its vector does not cover, so that its clients' writes carry the truth
 /// about what they knew of.
 pub fn active_replicas_know_their_rows(fleet: &Fleet) {
+    if fleet.lost_disk {
+        return;
+    }
     for site in 0..fleet.len() {
         let store = fleet.store(site);
         for (id, table) in store.tables.iter().filter(|(id, _)| store.is_active(**id)) {
@@ -152,7 +172,7 @@ pub fn greatest_version_stands(fleet: &Fleet, table: TableId) {
                     greatest.version
                 ),
                 None => assert!(
-                    greatest.image.is_none(),
+                    greatest.image.is_none() || deleted_later(fleet, greatest),
                     "{} holds nothing under {key:?}, but {:?} was acknowledged",
                     fleet.region(site),
                     greatest.version
