@@ -7,20 +7,16 @@ use super::{
     ReturnItemCollectionMetrics, ReturnValues, ReturnValuesOnConditionCheckFailure,
 };
 
-/// Writes a whole item.
+/// What all writes of one item can ask for.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct PutItemInput {
-    /// Name or ARN of the table.
-    pub table_name: String,
-    /// The item.
-    pub item: Item,
+pub struct WriteOptions {
     /// What must hold of the item now stored.
     pub condition_expression: Option<String>,
-    /// `#names` of the expression.
+    /// `#names` of all expressions.
     pub expression_attribute_names: ExpressionNames,
-    /// `:values` of the expression.
+    /// `:values` of all expressions.
     pub expression_attribute_values: ExpressionValues,
-    /// `NONE` or `ALL_OLD`.
+    /// `NONE` or `ALL_OLD`; for an update any value.
     pub return_values: ReturnValues,
     /// Whether to answer with capacity.
     pub return_consumed_capacity: ReturnConsumedCapacity,
@@ -28,6 +24,17 @@ pub struct PutItemInput {
     pub return_item_collection_metrics: ReturnItemCollectionMetrics,
     /// Whether the error of a failed condition carries the item.
     pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
+}
+
+/// Writes a whole item.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PutItemInput {
+    /// Name or ARN of the table.
+    pub table_name: String,
+    /// The item.
+    pub item: Item,
+    /// Condition and answer.
+    pub options: WriteOptions,
 }
 
 /// Reads one item.
@@ -65,20 +72,8 @@ pub struct UpdateItemInput {
     pub key: Item,
     /// What to change; `None` only makes the item where there is none.
     pub update_expression: Option<String>,
-    /// What must hold of the item now stored.
-    pub condition_expression: Option<String>,
-    /// `#names` of both expressions.
-    pub expression_attribute_names: ExpressionNames,
-    /// `:values` of both expressions.
-    pub expression_attribute_values: ExpressionValues,
-    /// Any value.
-    pub return_values: ReturnValues,
-    /// Whether to answer with capacity.
-    pub return_consumed_capacity: ReturnConsumedCapacity,
-    /// Whether to answer with collection metrics.
-    pub return_item_collection_metrics: ReturnItemCollectionMetrics,
-    /// Whether the error of a failed condition carries the item.
-    pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
+    /// Condition and answer.
+    pub options: WriteOptions,
 }
 
 /// Deletes an item; one that is not there is no error.
@@ -88,20 +83,8 @@ pub struct DeleteItemInput {
     pub table_name: String,
     /// The primary key, exactly.
     pub key: Item,
-    /// What must hold of the item now stored.
-    pub condition_expression: Option<String>,
-    /// `#names` of the expression.
-    pub expression_attribute_names: ExpressionNames,
-    /// `:values` of the expression.
-    pub expression_attribute_values: ExpressionValues,
-    /// `NONE` or `ALL_OLD`.
-    pub return_values: ReturnValues,
-    /// Whether to answer with capacity.
-    pub return_consumed_capacity: ReturnConsumedCapacity,
-    /// Whether to answer with collection metrics.
-    pub return_item_collection_metrics: ReturnItemCollectionMetrics,
-    /// Whether the error of a failed condition carries the item.
-    pub return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
+    /// Condition and answer.
+    pub options: WriteOptions,
 }
 
 /// The answer to PutItem, UpdateItem and DeleteItem.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use beringia_expression::Condition;
 use beringia_item::{Item, KeyBytes};
 use beringia_store::{CommitError, Outcome, Refusal, Table};
 
@@ -9,7 +10,7 @@ use crate::{
     ApiError, Engine,
     api::{
         DeleteItemInput, ItemCollectionMetrics, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
-        ReturnValues, ReturnValuesOnConditionCheckFailure, UpdateItemInput, WriteItemOutput,
+        ReturnValues, ReturnValuesOnConditionCheckFailure, UpdateItemInput, WriteItemOutput, WriteOptions,
     },
     capacity::{Kind, Units},
     expressions::{update_and_condition, write_condition},
@@ -17,19 +18,16 @@ use crate::{
     write::{ConditionalWrite, check_item, check_update},
 };
 
-/// What a single write was asked to answer with, besides the attributes.
-struct Wanted {
-    capacity: ReturnConsumedCapacity,
-    metrics: ReturnItemCollectionMetrics,
-    item_on_failure: ReturnValuesOnConditionCheckFailure,
-}
-
-/// PutItem and DeleteItem know only two of the values.
-fn check_old_or_none(return_values: ReturnValues) -> Result<(), ApiError> {
-    match return_values {
-        ReturnValues::AllOld | ReturnValues::None => Ok(()),
-        _ => Err(ApiError::validation("ReturnValues can only be ALL_OLD or NONE")),
+/// The condition of PutItem or DeleteItem, which know only two of the values to return.
+fn only_condition(options: &mut WriteOptions) -> Result<Option<Condition>, ApiError> {
+    if !matches!(options.return_values, ReturnValues::AllOld | ReturnValues::None) {
+        return Err(ApiError::validation("ReturnValues can only be ALL_OLD or NONE"));
     }
+    write_condition(
+        options.condition_expression.as_deref(),
+        options.expression_attribute_names.take(),
+        options.expression_attribute_values.take(),
+    )
 }
 
 impl Engine {
@@ -38,26 +36,15 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
     pub async fn put_item(&self, input: PutItemInput) -> Result<WriteItemOutput, ApiError> {
-        check_old_or_none(input.return_values)?;
-        let condition = write_condition(
-            input.condition_expression.as_deref(),
-            input.expression_attribute_names,
-            input.expression_attribute_values,
-        )?;
+        let mut options = input.options;
+        let condition = only_condition(&mut options)?;
         let table = self.usable_table(&input.table_name)?;
         let key = item_key(&table, &input.item)?;
         check_item(&table, &input.item)?;
-        let wanted = Wanted {
-            capacity: input.return_consumed_capacity,
-            metrics: input.return_item_collection_metrics,
-            item_on_failure: input.return_values_on_condition_check_failure,
-        };
-        let collection = collection_metrics(&table, &input.item, wanted.metrics);
+        let collection = collection_metrics(&table, &input.item, options.return_item_collection_metrics);
         let write = ConditionalWrite::put(input.item, condition);
-        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| {
-            Item::new()
-        })
-        .await
+        self.write_one(&table, key, write, &options, collection, |_| Item::new())
+            .await
     }
 
     /// Changes attributes of an item, or makes it.
@@ -65,31 +52,26 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
     pub async fn update_item(&self, input: UpdateItemInput) -> Result<WriteItemOutput, ApiError> {
+        let mut options = input.options;
         let (update, condition) = update_and_condition(
             input.update_expression.as_deref(),
-            input.condition_expression.as_deref(),
-            input.expression_attribute_names,
-            input.expression_attribute_values,
+            options.condition_expression.as_deref(),
+            options.expression_attribute_names.take(),
+            options.expression_attribute_values.take(),
         )?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
         check_update(&table, update.as_ref())?;
         let update = update.map(Arc::new);
-        let wanted = Wanted {
-            capacity: input.return_consumed_capacity,
-            metrics: input.return_item_collection_metrics,
-            item_on_failure: input.return_values_on_condition_check_failure,
-        };
-        let collection = collection_metrics(&table, &input.key, wanted.metrics);
+        let collection = collection_metrics(&table, &input.key, options.return_item_collection_metrics);
         // Only these need the update again once the store has taken the write with it.
-        let returned = match input.return_values {
+        let returned = match options.return_values {
             ReturnValues::UpdatedOld | ReturnValues::UpdatedNew => update.clone(),
             _ => None,
         };
         let touched = |item: &Item| returned.as_ref().map(|update| update.touched(item)).unwrap_or_default();
         let write = ConditionalWrite::update(Arc::clone(&table), input.key, update, condition);
-        self.write_one(&table, key, write, &wanted, input.return_values, collection, touched)
-            .await
+        self.write_one(&table, key, write, &options, collection, touched).await
     }
 
     /// Deletes an item; one that is not there is no error.
@@ -97,60 +79,44 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
     pub async fn delete_item(&self, input: DeleteItemInput) -> Result<WriteItemOutput, ApiError> {
-        check_old_or_none(input.return_values)?;
-        let condition = write_condition(
-            input.condition_expression.as_deref(),
-            input.expression_attribute_names,
-            input.expression_attribute_values,
-        )?;
+        let mut options = input.options;
+        let condition = only_condition(&mut options)?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
-        let wanted = Wanted {
-            capacity: input.return_consumed_capacity,
-            metrics: input.return_item_collection_metrics,
-            item_on_failure: input.return_values_on_condition_check_failure,
-        };
-        let collection = collection_metrics(&table, &input.key, wanted.metrics);
+        let collection = collection_metrics(&table, &input.key, options.return_item_collection_metrics);
         let write = ConditionalWrite::delete(condition);
-        self.write_one(&table, key, write, &wanted, input.return_values, collection, |_| {
-            Item::new()
-        })
-        .await
+        self.write_one(&table, key, write, &options, collection, |_| Item::new())
+            .await
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the common end of three operations, called with what each has left"
-    )]
     async fn write_one(
         &self,
         table: &Table,
         key: KeyBytes,
         write: ConditionalWrite,
-        wanted: &Wanted,
-        return_values: ReturnValues,
+        options: &WriteOptions,
         item_collection_metrics: Option<ItemCollectionMetrics>,
         touched: impl Fn(&Item) -> Item,
     ) -> Result<WriteItemOutput, ApiError> {
-        let wants_before = wanted.capacity != ReturnConsumedCapacity::None
-            || wanted.item_on_failure == ReturnValuesOnConditionCheckFailure::AllOld
-            || return_values != ReturnValues::None;
+        let wants_before = options.return_consumed_capacity != ReturnConsumedCapacity::None
+            || options.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld
+            || options.return_values != ReturnValues::None;
         let write = write.returning_before(wants_before).on(table, key);
         let mut outcomes = self
             .store
             .commit(vec![write])
             .await
-            .map_err(|error| refusal(error, wanted.item_on_failure))?;
+            .map_err(|error| refusal(error, options.return_values_on_condition_check_failure))?;
         let Outcome { before, after, version } = outcomes.pop().unwrap_or_default();
         // Where nothing was written, the item is what it was.
         let after = if version.is_some() { after } else { before.clone() };
-        let consumed_capacity = if wanted.capacity == ReturnConsumedCapacity::None {
+        let consumed_capacity = if options.return_consumed_capacity == ReturnConsumedCapacity::None {
             None
         } else {
             let units = Units::of_write(table, before.as_ref(), after.as_ref());
-            units.answer(wanted.capacity, &table.core.name, Kind::Plain)
+            units.answer(options.return_consumed_capacity, &table.core.name, Kind::Plain)
         };
-        let attributes = match return_values {
+        let attributes = match options.return_values {
             ReturnValues::None => None,
             ReturnValues::AllOld => before,
             ReturnValues::AllNew => after,

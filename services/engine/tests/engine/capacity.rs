@@ -2,7 +2,7 @@
 
 use beringia_engine::api::{
     ConsumedCapacity, DeleteItemInput, GetItemInput, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
-    UpdateItemInput,
+    UpdateItemInput, WriteOptions,
 };
 use beringia_item::Item;
 
@@ -12,8 +12,10 @@ async fn put(harness: &Harness, table: &str, item: Item) -> ConsumedCapacity {
     let input = PutItemInput {
         table_name: table.to_owned(),
         item,
-        return_consumed_capacity: ReturnConsumedCapacity::Indexes,
-        ..PutItemInput::default()
+        options: WriteOptions {
+            return_consumed_capacity: ReturnConsumedCapacity::Indexes,
+            ..WriteOptions::default()
+        },
     };
     harness.engine.put_item(input).await.unwrap().consumed_capacity.unwrap()
 }
@@ -41,8 +43,10 @@ async fn a_write_costs_the_greater_of_old_and_new_by_kilobytes() {
     let delete = || DeleteItemInput {
         table_name: "simple".to_owned(),
         key: item([("p", s("a"))]),
-        return_consumed_capacity: ReturnConsumedCapacity::Total,
-        ..DeleteItemInput::default()
+        options: WriteOptions {
+            return_consumed_capacity: ReturnConsumedCapacity::Total,
+            ..WriteOptions::default()
+        },
     };
     for expected in [5.0, 1.0] {
         let consumed = harness
@@ -62,9 +66,11 @@ async fn a_write_costs_the_greater_of_old_and_new_by_kilobytes() {
         table_name: "simple".to_owned(),
         key: item([("p", s("a"))]),
         update_expression: text("SET x = :x"),
-        expression_attribute_values: values([(":x", s(&"x".repeat(3000)))]),
-        return_consumed_capacity: ReturnConsumedCapacity::Total,
-        ..UpdateItemInput::default()
+        options: WriteOptions {
+            expression_attribute_values: values([(":x", s(&"x".repeat(3000)))]),
+            return_consumed_capacity: ReturnConsumedCapacity::Total,
+            ..WriteOptions::default()
+        },
     };
     let consumed = harness
         .engine
@@ -168,8 +174,10 @@ async fn collection_metrics_name_the_partition_of_a_table_with_local_indexes() {
     let put = |table: &str, item| PutItemInput {
         table_name: table.to_owned(),
         item,
-        return_item_collection_metrics: ReturnItemCollectionMetrics::Size,
-        ..PutItemInput::default()
+        options: WriteOptions {
+            return_item_collection_metrics: ReturnItemCollectionMetrics::Size,
+            ..WriteOptions::default()
+        },
     };
     let song = put("music", item([("artist", s("a")), ("song", s("b"))]));
     let metrics = harness

@@ -3,7 +3,8 @@
 use beringia_engine::{
     ApiError,
     api::{
-        DeleteItemInput, GetItemInput, PutItemInput, ReturnValues, ReturnValuesOnConditionCheckFailure, UpdateItemInput,
+        DeleteItemInput, GetItemInput, PutItemInput, ReturnValues, ReturnValuesOnConditionCheckFailure,
+        UpdateItemInput, WriteOptions,
     },
 };
 use beringia_item::{AttributeValue, Item};
@@ -76,7 +77,10 @@ async fn put_returns_the_old_item_only_when_asked_and_only_where_there_was_one()
     let harness = Harness::new().with_simple().await;
     let first = item([("p", s("a")), ("x", n(1))]);
     let asking = |item| PutItemInput {
-        return_values: ReturnValues::AllOld,
+        options: WriteOptions {
+            return_values: ReturnValues::AllOld,
+            ..WriteOptions::default()
+        },
         ..put(item)
     };
     assert_eq!(
@@ -248,7 +252,10 @@ async fn a_condition_decides_on_the_item_as_it_is() {
     let harness = Harness::new().with_simple().await;
     let first = item([("p", s("a")), ("x", n(1))]);
     let unless_there = |item| PutItemInput {
-        condition_expression: text("attribute_not_exists(p)"),
+        options: WriteOptions {
+            condition_expression: text("attribute_not_exists(p)"),
+            ..WriteOptions::default()
+        },
         ..put(item)
     };
     harness.engine.put_item(unless_there(first.clone())).await.unwrap();
@@ -256,18 +263,19 @@ async fn a_condition_decides_on_the_item_as_it_is() {
     assert_eq!(again, Err(ApiError::ConditionalCheckFailed { item: None }));
     assert_eq!(harness.get("simple", item([("p", s("a"))])).await, Some(first.clone()));
 
-    let asking = PutItemInput {
-        return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure::AllOld,
-        ..unless_there(item([("p", s("a"))]))
-    };
+    let mut asking = unless_there(item([("p", s("a"))]));
+    asking.options.return_values_on_condition_check_failure = ReturnValuesOnConditionCheckFailure::AllOld;
     assert_eq!(
         harness.engine.put_item(asking).await,
         Err(ApiError::ConditionalCheckFailed { item: Some(first) })
     );
 
     let delete_if = |x| DeleteItemInput {
-        condition_expression: text("x = :x"),
-        expression_attribute_values: values([(":x", n(x))]),
+        options: WriteOptions {
+            condition_expression: text("x = :x"),
+            expression_attribute_values: values([(":x", n(x))]),
+            ..WriteOptions::default()
+        },
         ..delete()
     };
     let failed = harness.engine.delete_item(delete_if(2)).await;
@@ -282,7 +290,10 @@ async fn delete_returns_the_old_item_when_asked_and_accepts_that_there_is_none()
     let stored = item([("p", s("a")), ("x", n(1))]);
     harness.put("simple", stored.clone()).await;
     let asking = || DeleteItemInput {
-        return_values: ReturnValues::AllOld,
+        options: WriteOptions {
+            return_values: ReturnValues::AllOld,
+            ..WriteOptions::default()
+        },
         ..delete()
     };
     assert_eq!(
@@ -298,7 +309,10 @@ async fn only_updates_return_new_or_updated_values() {
     for return_values in [ReturnValues::AllNew, ReturnValues::UpdatedOld, ReturnValues::UpdatedNew] {
         let message = "ReturnValues can only be ALL_OLD or NONE";
         let input = PutItemInput {
-            return_values,
+            options: WriteOptions {
+                return_values,
+                ..WriteOptions::default()
+            },
             ..put(item([("p", s("a"))]))
         };
         assert_eq!(refused(harness.engine.put_item(input).await), message);
@@ -307,7 +321,10 @@ async fn only_updates_return_new_or_updated_values() {
                 harness
                     .engine
                     .delete_item(DeleteItemInput {
-                        return_values,
+                        options: WriteOptions {
+                            return_values,
+                            ..WriteOptions::default()
+                        },
                         ..delete()
                     })
                     .await
@@ -321,7 +338,10 @@ async fn only_updates_return_new_or_updated_values() {
 async fn an_update_makes_the_item_where_there_is_none() {
     let harness = Harness::new().with_simple().await;
     let input = UpdateItemInput {
-        expression_attribute_values: values([(":one", n(1))]),
+        options: WriteOptions {
+            expression_attribute_values: values([(":one", n(1))]),
+            ..WriteOptions::default()
+        },
         ..update("ADD x :one")
     };
     harness.engine.update_item(input.clone()).await.unwrap();
@@ -342,7 +362,10 @@ async fn an_update_makes_the_item_where_there_is_none() {
         Some(item([("p", s("b"))]))
     );
     let again = UpdateItemInput {
-        return_values: ReturnValues::AllNew,
+        options: WriteOptions {
+            return_values: ReturnValues::AllNew,
+            ..WriteOptions::default()
+        },
         ..bare
     };
     let answer = harness.engine.update_item(again).await.unwrap();
@@ -368,8 +391,11 @@ async fn an_update_returns_what_return_values_asks_for() {
         let harness = Harness::new().with_simple().await;
         harness.put("simple", before.clone()).await;
         let input = UpdateItemInput {
-            expression_attribute_values: values([(":x", n(2)), (":z", n(9))]),
-            return_values,
+            options: WriteOptions {
+                expression_attribute_values: values([(":x", n(2)), (":z", n(9))]),
+                return_values,
+                ..WriteOptions::default()
+            },
             ..update("SET x = :x, z = :z")
         };
         assert_eq!(
@@ -380,7 +406,10 @@ async fn an_update_returns_what_return_values_asks_for() {
     }
     let harness = Harness::new().with_simple().await;
     let input = UpdateItemInput {
-        return_values: ReturnValues::UpdatedOld,
+        options: WriteOptions {
+            return_values: ReturnValues::UpdatedOld,
+            ..WriteOptions::default()
+        },
         ..update("REMOVE x")
     };
     assert_eq!(
@@ -427,7 +456,10 @@ async fn updates_that_cannot_be_carried_out_are_refused_and_change_nothing() {
     for (input, expression_attribute_values, message) in cases {
         let shown = input.update_expression.clone();
         let input = UpdateItemInput {
-            expression_attribute_values,
+            options: WriteOptions {
+                expression_attribute_values,
+                ..WriteOptions::default()
+            },
             ..input
         };
         let refused = refused(harness.engine.update_item(input).await);
@@ -444,7 +476,10 @@ async fn an_update_that_nests_too_deep_is_refused() {
         .put("simple", item([("p", s("a")), ("d", AttributeValue::M(Item::new()))]))
         .await;
     let set = |levels| UpdateItemInput {
-        expression_attribute_values: values([(":v", nested(levels))]),
+        options: WriteOptions {
+            expression_attribute_values: values([(":v", nested(levels))]),
+            ..WriteOptions::default()
+        },
         ..update("SET d.e = :v")
     };
     harness.engine.update_item(set(30)).await.unwrap();
@@ -463,8 +498,10 @@ async fn an_update_must_leave_index_keys_fit_but_only_those_it_writes() {
         table_name: "music".to_owned(),
         key: key.clone(),
         update_expression: text(expression),
-        expression_attribute_values: values([(":v", value)]),
-        ..UpdateItemInput::default()
+        options: WriteOptions {
+            expression_attribute_values: values([(":v", value)]),
+            ..WriteOptions::default()
+        },
     };
     harness
         .engine
@@ -509,7 +546,10 @@ async fn placeholders_without_expressions_and_unused_ones_are_refused() {
     let harness = Harness::new().with_simple().await;
     let plain = put(item([("p", s("a"))]));
     let with_names = PutItemInput {
-        expression_attribute_names: names([("#a", "a")]),
+        options: WriteOptions {
+            expression_attribute_names: names([("#a", "a")]),
+            ..WriteOptions::default()
+        },
         ..plain.clone()
     };
     assert_eq!(
@@ -517,7 +557,10 @@ async fn placeholders_without_expressions_and_unused_ones_are_refused() {
         "ExpressionAttributeNames can only be specified when using expressions"
     );
     let with_values = PutItemInput {
-        expression_attribute_values: values([(":a", n(1))]),
+        options: WriteOptions {
+            expression_attribute_values: values([(":a", n(1))]),
+            ..WriteOptions::default()
+        },
         ..plain.clone()
     };
     assert_eq!(
@@ -526,7 +569,10 @@ async fn placeholders_without_expressions_and_unused_ones_are_refused() {
     );
     let update = UpdateItemInput {
         update_expression: None,
-        expression_attribute_values: values([(":a", n(1))]),
+        options: WriteOptions {
+            expression_attribute_values: values([(":a", n(1))]),
+            ..WriteOptions::default()
+        },
         ..update("")
     };
     assert_eq!(
@@ -534,8 +580,11 @@ async fn placeholders_without_expressions_and_unused_ones_are_refused() {
         "ExpressionAttributeValues can only be specified when using expressions: UpdateExpression and ConditionExpression are null"
     );
     let unused = PutItemInput {
-        condition_expression: text("attribute_not_exists(p)"),
-        expression_attribute_values: values([(":a", n(1))]),
+        options: WriteOptions {
+            condition_expression: text("attribute_not_exists(p)"),
+            expression_attribute_values: values([(":a", n(1))]),
+            ..WriteOptions::default()
+        },
         ..plain
     };
     let message = refused(harness.engine.put_item(unused).await);

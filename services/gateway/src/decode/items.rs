@@ -4,7 +4,7 @@ use beringia_engine::{
     ApiError,
     api::{
         DeleteItemInput, GetItemInput, PutItemInput, QueryInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
-        ReturnValues, ReturnValuesOnConditionCheckFailure, ScanInput, Select, UpdateItemInput,
+        ReturnValues, ReturnValuesOnConditionCheckFailure, ScanInput, Select, UpdateItemInput, WriteOptions,
     },
 };
 
@@ -54,10 +54,19 @@ impl Fields {
         })
     }
 
-    fn return_values(&mut self) -> Result<ReturnValues, ApiError> {
-        Ok(self
-            .one_of("ReturnValues", ReturnValues::from_wire)?
-            .unwrap_or_default())
+    /// What all writes of one item can ask for.
+    fn write_options(&mut self) -> Result<WriteOptions, ApiError> {
+        Ok(WriteOptions {
+            condition_expression: self.text("ConditionExpression"),
+            expression_attribute_names: self.expression_names(),
+            expression_attribute_values: self.expression_values()?,
+            return_values: self
+                .one_of("ReturnValues", ReturnValues::from_wire)?
+                .unwrap_or_default(),
+            return_consumed_capacity: self.capacity()?,
+            return_item_collection_metrics: self.metrics()?,
+            return_values_on_condition_check_failure: self.return_values_on_failure()?,
+        })
     }
 }
 
@@ -68,13 +77,7 @@ impl Decode for PutItemInput {
         Ok(Self {
             table_name: fields.table_name()?,
             item: fields.required_item("Item")?,
-            condition_expression: fields.text("ConditionExpression"),
-            expression_attribute_names: fields.expression_names(),
-            expression_attribute_values: fields.expression_values()?,
-            return_values: fields.return_values()?,
-            return_consumed_capacity: fields.capacity()?,
-            return_item_collection_metrics: fields.metrics()?,
-            return_values_on_condition_check_failure: fields.return_values_on_failure()?,
+            options: fields.write_options()?,
         })
     }
 }
@@ -102,13 +105,7 @@ impl Decode for UpdateItemInput {
             table_name: fields.table_name()?,
             key: fields.required_item("Key")?,
             update_expression: fields.text("UpdateExpression"),
-            condition_expression: fields.text("ConditionExpression"),
-            expression_attribute_names: fields.expression_names(),
-            expression_attribute_values: fields.expression_values()?,
-            return_values: fields.return_values()?,
-            return_consumed_capacity: fields.capacity()?,
-            return_item_collection_metrics: fields.metrics()?,
-            return_values_on_condition_check_failure: fields.return_values_on_failure()?,
+            options: fields.write_options()?,
         })
     }
 }
@@ -120,13 +117,7 @@ impl Decode for DeleteItemInput {
         Ok(Self {
             table_name: fields.table_name()?,
             key: fields.required_item("Key")?,
-            condition_expression: fields.text("ConditionExpression"),
-            expression_attribute_names: fields.expression_names(),
-            expression_attribute_values: fields.expression_values()?,
-            return_values: fields.return_values()?,
-            return_consumed_capacity: fields.capacity()?,
-            return_item_collection_metrics: fields.metrics()?,
-            return_values_on_condition_check_failure: fields.return_values_on_failure()?,
+            options: fields.write_options()?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use beringia_engine::api::{
     DeleteItemInput, GetItemInput, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnValues,
-    ReturnValuesOnConditionCheckFailure, UpdateItemInput,
+    ReturnValuesOnConditionCheckFailure, UpdateItemInput, WriteOptions,
 };
 
 use super::*;
@@ -19,19 +19,26 @@ fn write_members() -> Value {
     with(own, &placeholders())
 }
 
+/// The same, read.
+fn write_options(return_values: ReturnValues) -> WriteOptions {
+    WriteOptions {
+        condition_expression: some("#a = :v"),
+        expression_attribute_names: names(),
+        expression_attribute_values: values(),
+        return_values,
+        return_consumed_capacity: ReturnConsumedCapacity::Total,
+        return_item_collection_metrics: ReturnItemCollectionMetrics::Size,
+        return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure::AllOld,
+    }
+}
+
 #[test]
 fn put_item_is_read_whole() {
     let own = json!({"Item": {"pk": {"S": "a"}}, "ReturnValues": "ALL_OLD"});
     let expected = PutItemInput {
         table_name: "Music".to_owned(),
         item: item("pk", "a"),
-        condition_expression: some("#a = :v"),
-        expression_attribute_names: names(),
-        expression_attribute_values: values(),
-        return_values: ReturnValues::AllOld,
-        return_consumed_capacity: ReturnConsumedCapacity::Total,
-        return_item_collection_metrics: ReturnItemCollectionMetrics::Size,
-        return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure::AllOld,
+        options: write_options(ReturnValues::AllOld),
     };
     assert_eq!(read::<PutItemInput>(with(own, &write_members())), expected);
 }
@@ -43,13 +50,7 @@ fn update_item_is_read_whole() {
         table_name: "Music".to_owned(),
         key: item("pk", "a"),
         update_expression: some("SET #a = :v"),
-        condition_expression: some("#a = :v"),
-        expression_attribute_names: names(),
-        expression_attribute_values: values(),
-        return_values: ReturnValues::UpdatedNew,
-        return_consumed_capacity: ReturnConsumedCapacity::Total,
-        return_item_collection_metrics: ReturnItemCollectionMetrics::Size,
-        return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure::AllOld,
+        options: write_options(ReturnValues::UpdatedNew),
     };
     assert_eq!(read::<UpdateItemInput>(with(own, &write_members())), expected);
 }
@@ -60,13 +61,7 @@ fn delete_item_is_read_whole() {
     let expected = DeleteItemInput {
         table_name: "Music".to_owned(),
         key: item("pk", "a"),
-        condition_expression: some("#a = :v"),
-        expression_attribute_names: names(),
-        expression_attribute_values: values(),
-        return_values: ReturnValues::None,
-        return_consumed_capacity: ReturnConsumedCapacity::Total,
-        return_item_collection_metrics: ReturnItemCollectionMetrics::Size,
-        return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure::AllOld,
+        options: write_options(ReturnValues::None),
     };
     assert_eq!(read::<DeleteItemInput>(with(own, &write_members())), expected);
 }
