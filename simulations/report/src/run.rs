@@ -1,0 +1,270 @@
+//! The measurements of one run, whichever engine made it. Times are since the load began.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that was measured in a run. The JSON report is this, field by field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What the scenario teaches.
+    pub about: String,
+    /// What ran it.
+    pub engine: EngineKind,
+    /// From what everything random was drawn.
+    pub seed: u64,
+    /// The command that runs it again.
+    pub replay: String,
+    /// The conflict policy of its tables: `item`, `attribute` or `merge`.
+    pub policy: String,
+    /// The regions, in the order of the topology.
+    pub regions: Vec<String>,
+    /// How long the load lasted.
+    pub load_ms: u64,
+    /// Until the regions had converged, or patience ended.
+    pub total_ms: u64,
+    /// What went wrong when.
+    pub faults: Vec<FaultSpan>,
+    /// Every region's every second.
+    pub seconds: Vec<RegionSecond>,
+    /// Every ordered pair of regions.
+    pub pairs: Vec<Pair>,
+    /// Divergence over time.
+    pub divergence: Vec<Divergence>,
+    /// Each time that regions had to become equal: after each heal, and at the end.
+    pub convergences: Vec<Convergence>,
+    /// What became of the writes.
+    pub writes: Writes,
+    /// Each loss of a disk.
+    pub disk_losses: Vec<DiskLoss>,
+    /// Each shift of traffic after a fault.
+    pub failovers: Vec<Failover>,
+    /// What clients could see.
+    pub anomalies: Vec<AnomalyCount>,
+    /// How many conflicts there were, by pair of origins and second.
+    pub conflicts: Vec<ConflictCell>,
+    /// Promises that were broken, in words; empty, or something is wrong with Beringia.
+    pub violations: Vec<String>,
+    /// What was expected, and whether it holds.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What ran a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// Virtual time, one process.
+    Sim,
+    /// Real time, regions of an `up`.
+    Drill,
+    /// Real time, regions in containers.
+    Containers,
+}
+
+/// Something that was wrong for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultSpan {
+    /// From.
+    pub from_ms: u64,
+    /// Until; the same as `from_ms` for what takes no time, `None` where it lasted to the end.
+    pub until_ms: Option<u64>,
+    /// What, in a few words.
+    pub label: String,
+    /// The regions that it touched.
+    pub regions: Vec<String>,
+}
+
+/// What one region's clients saw in one second, by when operations were due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegionSecond {
+    /// The region where the clients live.
+    pub region: String,
+    /// The second since the load began.
+    pub second: u64,
+    /// Operations that the rate wanted.
+    pub due: u64,
+    /// Of these, answered (also with a refusal that the workload provokes itself, such as a failed condition).
+    pub answered: u64,
+    /// Of these, without a connection or an answer, or that the region failed.
+    pub failed: u64,
+    /// From due to done, milliseconds, of those answered.
+    pub latency_ms_p50: f64,
+    /// The same.
+    pub latency_ms_p99: f64,
+}
+
+/// The quantiles 0, .5, .9, .95, .99, .999 and 1 of a number of samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Samples.
+    pub count: u64,
+    /// The least.
+    pub min: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90 %.
+    pub p90: f64,
+    /// 95 %.
+    pub p95: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// 99.9 %.
+    pub p999: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+/// What was measured between two regions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Where the mutations were written.
+    pub from: String,
+    /// Where they became visible.
+    pub to: String,
+    /// From commit there to visible here, milliseconds.
+    pub lag_ms: Quantiles,
+    /// The same without the link's one-way delay at that time.
+    pub excess_ms: Quantiles,
+    /// Over time, by the second of the commit.
+    pub lag: Vec<LagPoint>,
+    /// What had not arrived yet, over time.
+    pub backlog: Vec<Backlog>,
+    /// Bytes that went over the wire in this direction.
+    pub wire_bytes: u64,
+    /// Mutations of `from` that arrived at `to`.
+    pub mutations: u64,
+}
+
+/// The lag of what was committed in one second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LagPoint {
+    /// The second since the load began.
+    pub second: u64,
+    /// Median, milliseconds.
+    pub p50_ms: f64,
+    /// 99th percentile, milliseconds.
+    pub p99_ms: f64,
+    /// The greatest, milliseconds.
+    pub max_ms: f64,
+}
+
+/// What of a region's writes another had not acknowledged at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// The moment.
+    pub at_ms: u64,
+    /// Mutations.
+    pub mutations: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// How much regions differed at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// The moment.
+    pub at_ms: u64,
+    /// Keys that are not equal in all running regions; where only digests can be compared, ranges.
+    pub keys: u64,
+}
+
+/// How long it took regions to become equal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Convergence {
+    /// What they converged after, such as `heal` or `end of the load`.
+    pub after: String,
+    /// From when it is counted.
+    pub from_ms: u64,
+    /// How long it took; `None`: they did not, while the run lasted.
+    pub elapsed_ms: Option<u64>,
+    /// The least that bandwidth, delay and the measured apply rate allowed.
+    pub bound_ms: f64,
+}
+
+/// What became of writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writes {
+    /// Acknowledged.
+    pub acknowledged: u64,
+    /// Without an answer.
+    pub unknown: u64,
+    /// Of the acknowledged: what every region holds in the end.
+    pub standing: u64,
+    /// Of the acknowledged: replaced by a write that knew of it.
+    pub superseded: u64,
+    /// Of the acknowledged: lost to a write that did not know of it (conflicts), wholly or in part.
+    pub lost_to_conflicts: u64,
+    /// Of the acknowledged: gone with a disk.
+    pub lost_with_disk: u64,
+    /// Of the acknowledged: gone otherwise. Must be 0.
+    pub lost: u64,
+}
+
+/// A disk that was lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskLoss {
+    /// Whose.
+    pub region: String,
+    /// When.
+    pub at_ms: u64,
+    /// Acknowledged writes that no other region had: the RPO in writes.
+    pub writes: u64,
+    /// The same in bytes.
+    pub bytes: u64,
+    /// From when the oldest of them was acknowledged to the loss.
+    pub seconds: f64,
+    /// What the region reported as its backlog (to the region that had most) at that moment, in writes.
+    pub reported_backlog: u64,
+}
+
+/// Traffic that moved after a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failover {
+    /// From where.
+    pub from: String,
+    /// To where.
+    pub to: String,
+    /// When `from` failed, or the traffic moved where nothing had failed.
+    pub fault_ms: u64,
+    /// When traffic moved.
+    pub shifted_ms: u64,
+    /// The first success of moved traffic; `None`: there was none.
+    pub first_success_ms: Option<u64>,
+}
+
+/// An anomaly that clients could see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnomalyCount {
+    /// Its name, such as `stale-read`.
+    pub name: String,
+    /// How often.
+    pub count: u64,
+    /// The worst, in milliseconds where it has a length (how stale).
+    pub worst_ms: Option<f64>,
+    /// One of them, in words.
+    pub example: Option<String>,
+}
+
+/// Conflicts between writes of two regions in one second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictCell {
+    /// Whose write stayed.
+    pub winner: String,
+    /// Whose did not.
+    pub loser: String,
+    /// The second of the losing write, since the load began.
+    pub second: u64,
+    /// How many.
+    pub count: u64,
+}
+
+/// Whether something expected holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What was expected, in words with its bound, such as `converged within 10 s of each heal`.
+    pub expected: String,
+    /// What was measured, in words.
+    pub measured: String,
+    /// Whether it holds.
+    pub holds: bool,
+}

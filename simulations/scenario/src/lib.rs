@@ -1,0 +1,90 @@
+//! Scenarios: the file that says which regions, which load, what goes wrong when, and what is expected of it.
+//!
+//! A [`Scenario`] is what a file says. A [`Plan`] is what one run of it does: every random time and every fault drawn from the seed,
+//! in the order in which they happen. All engines (simulation, drill, containers) play plans.
+
+mod expectation;
+mod plan;
+mod workload;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use beringia_regions::Topology;
+pub use expectation::{Availability, Count, Expectations};
+pub use plan::{Action, Ends, Plan, Planned};
+pub use workload::{KeyChoice, Kind, Policy, Workload};
+
+/// What a scenario file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Its name: the file's without `.toml`.
+    pub name: String,
+    /// What it teaches, in a paragraph.
+    pub about: String,
+    /// The regions and the links between them.
+    pub topology: Topology,
+    /// How long the load lasts.
+    pub duration: Duration,
+    /// By region, how wrong its clock is from the beginning. A region that is not here has a right one.
+    pub clocks: BTreeMap<String, ClockError>,
+    /// How the tables of the workloads decide between concurrent writes.
+    pub policy: Policy,
+    /// Which regions hold replicas when the load begins, in the order of the topology.
+    pub replicas: Vec<String>,
+    /// The load.
+    pub workloads: Vec<Workload>,
+    /// What happens, as written: times may be relative or random.
+    pub events: Vec<Event>,
+    /// What must come of it.
+    pub expect: Expectations,
+}
+
+/// How wrong a wall clock is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClockError {
+    /// Milliseconds ahead of the right time; negative: behind.
+    pub offset_ms: i64,
+    /// Millionths of the time since the beginning that it gains; negative: loses.
+    pub drift_ppm: i64,
+}
+
+/// An entry of the timeline, as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When.
+    pub at: When,
+    /// For how long; at the end of it the event's opposite happens (heal, restart, resume, the setting before).
+    pub lasts: Option<Span>,
+    /// What.
+    pub what: What,
+}
+
+/// A time in a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// So long after the load began.
+    After(Span),
+    /// So long after the event before it in the file.
+    AfterPrevious(Span),
+}
+
+/// A length of time, fixed or drawn from the seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// At least.
+    pub least: Duration,
+    /// At most; equal to `least` where it is fixed.
+    pub most: Duration,
+}
+
+/// What an event does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// One action.
+    Do(Action),
+    /// Faults of all kinds drawn from the seed, so many within the event's time, that leave every region running and every link open at the end.
+    Swarm {
+        /// How many.
+        faults: u32,
+    },
+}
