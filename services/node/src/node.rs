@@ -85,7 +85,7 @@ impl Node {
             regions,
         ));
         let gateway = Arc::new(Gateway::new(
-            engine,
+            Arc::clone(&engine),
             authentication,
             Arc::clone(&clock),
             Arc::clone(&randomness),
@@ -116,7 +116,7 @@ impl Node {
                 drained.cancel();
             }
         });
-        chores::start(&driver);
+        chores::start(&driver, &engine);
         Ok(Self {
             driver,
             gateway,

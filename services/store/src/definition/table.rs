@@ -70,6 +70,8 @@ pub struct Table {
     pub throughput: Throughput,
     /// Its stream, where it is on.
     pub stream: Option<Stream>,
+    /// The attribute that says when an item expires, where one does.
+    pub time_to_live: Option<String>,
     /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.
     pub global_indexes: BTreeMap<String, (GlobalIndex, IndexState)>,
     /// Empty for a regional table. Of a global table all replicas, this region's too.

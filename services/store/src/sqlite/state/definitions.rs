@@ -82,6 +82,14 @@ impl Definition {
         }
     }
 
+    /// The attribute that says when an item expires.
+    pub(in crate::sqlite) fn time_to_live(&self) -> Option<&str> {
+        match self.aspect(&AspectName::TimeToLive) {
+            Some(Aspect::TimeToLive(attribute)) => attribute.as_deref(),
+            _ => None,
+        }
+    }
+
     pub(in crate::sqlite) fn replicas(&self) -> impl Iterator<Item = (&Region, &Replica)> {
         self.shared.values().filter_map(|aspect| match aspect {
             Aspect::Replica { region, replica } => Some((region, replica)),
@@ -181,6 +189,7 @@ impl State {
                 Some(Aspect::Stream(stream)) => *stream,
                 _ => None,
             },
+            time_to_live: definition.time_to_live().map(str::to_owned),
             global_indexes: self.describe_indexes(id, definition),
             replicas,
             local: match definition.aspect(&AspectName::Local) {
