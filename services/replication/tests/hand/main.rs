@@ -9,6 +9,7 @@
 
 mod forget;
 mod leave;
+mod pause;
 mod receive;
 mod send;
 mod support;
