@@ -9,6 +9,7 @@
 
 mod forget;
 mod leave;
+mod lost;
 mod pause;
 mod receive;
 mod send;
