@@ -12,8 +12,8 @@ use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionV
 use beringia_store::{
     Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Effect, Explained,
     IndexState, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch,
-    Replica, ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, Table, TableDigest, TableSize,
-    Throughput, expiry_keys,
+    Replica, ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
+    TableDigest, TableSize, Throughput, expiry_keys,
 };
 use tokio::sync::Notify;
 
@@ -74,6 +74,7 @@ impl State {
                 throughput: Throughput::OnDemand,
                 stream: None,
                 time_to_live: None,
+                latest_stream: None,
                 global_indexes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
                 local: beringia_store::LocalSettings::default(),
@@ -298,6 +299,11 @@ impl Store for FakeStore {
         Ok(page)
     }
 
+    async fn streams(&self) -> Result<Streams, StoreError> {
+        self.state.lock().unwrap().check()?;
+        Ok(Streams::default())
+    }
+
     async fn close(&self) {}
 
     // Nothing below is the engine's business.
@@ -312,6 +318,9 @@ impl Store for FakeStore {
         Err(StoreError::Closed)
     }
     async fn read_log(&self, _: LogPosition, _: &LogFilter, _: usize) -> Result<LogPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn read_stream(&self, _: StreamRead) -> Result<StreamPage, StoreError> {
         Err(StoreError::Closed)
     }
     async fn backlog(&self, _: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {

@@ -13,5 +13,6 @@ mod expiry;
 mod hostile;
 mod lifecycle;
 mod observe;
+mod pause;
 mod replicate;
 mod support;

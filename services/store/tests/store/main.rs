@@ -13,5 +13,6 @@ mod log;
 mod model;
 mod replication;
 mod scrub;
+mod streams;
 mod support;
 mod writes;
