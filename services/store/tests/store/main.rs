@@ -12,5 +12,6 @@ mod log;
 mod model;
 mod replication;
 mod scrub;
+mod streams;
 mod support;
 mod writes;
