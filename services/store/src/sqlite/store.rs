@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,8 +18,9 @@ use super::{
     connection::{Readers, Writer},
     driver::{self, Class, Queue, Seat},
     fail::Result as InnerResult,
+    memory::MemoryDisk,
     open,
-    options::{Execution, Options},
+    options::{Database, Execution, Options},
     read::{self, Reading},
     shared::Shared,
     state::State,
@@ -70,6 +72,10 @@ impl SqliteStore {
             _ => Ok(Checkpoints::none()),
         };
         let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;
+        let disk = match options.database {
+            Database::Memory(disk) => Some(disk),
+            Database::File(_) => None,
+        };
         let committer = Committer::new(writer, shared.clone(), state);
         let store = Self {
             shared,
@@ -81,12 +87,12 @@ impl SqliteStore {
             long_reads: Semaphore::new(LONG_READS_MAX),
             lock: Mutex::new(opened.lock),
         };
-        store.start_driver()?;
+        store.start_driver(disk)?;
         tracing::info!(region = %store.shared.region, path = ?opened.path, "the store is open");
         Ok(store)
     }
 
-    fn start_driver(&self) -> Result<(), StoreError> {
+    fn start_driver(&self, disk: Option<MemoryDisk>) -> Result<(), StoreError> {
         let (queue, seat, checkpoints) = (self.queue.clone(), self.seat.clone(), self.checkpoints.clone());
         match self.execution {
             Execution::Threads => {
@@ -98,7 +104,8 @@ impl SqliteStore {
                     .map_err(|error| StoreError::Database(error.to_string()))
             }
             Execution::Inline => {
-                tokio::spawn(driver::run_inline(queue, seat, checkpoints));
+                let delay = move || disk.as_ref().map_or(Duration::ZERO, MemoryDisk::commit_delay);
+                tokio::spawn(driver::run_inline(queue, seat, checkpoints, delay));
                 Ok(())
             }
         }

@@ -12,5 +12,6 @@ mod log;
 mod model;
 mod replication;
 mod scrub;
+mod simulated_disk;
 mod support;
 mod writes;
