@@ -28,6 +28,14 @@ pub(crate) fn check_name(constraints: &mut Constraints, member: &str, name: &str
     constraints.text_length(member, name, NAME_LENGTH);
 }
 
+/// The table that a `ResourceArn` parameter names; not yet checked for being there.
+pub(crate) fn table_of_arn<'a>(arn: &'a str, region: &Region) -> Result<&'a str, ApiError> {
+    if !arn.starts_with("arn:") {
+        return Err(ApiError::validation(format!("ARNs must start with 'arn:': {arn}")));
+    }
+    table_name(arn, region)
+}
+
 /// The name in a `TableName` parameter that may also be an ARN of this region; not yet checked for its form.
 pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a str, ApiError> {
     if !parameter.starts_with("arn:") {

@@ -48,14 +48,11 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "ListExports",
     "ListGlobalTables",
     "ListImports",
-    "ListTagsOfResource",
     "PutResourcePolicy",
     "RestoreTableFromBackup",
     "RestoreTableToPointInTime",
     "SearchVectors",
     "StartBulkPutItems",
-    "TagResource",
-    "UntagResource",
     "UpdateContinuousBackups",
     "UpdateContributorInsights",
     "UpdateGlobalTable",
@@ -76,18 +73,21 @@ pub(crate) enum Operation {
     DescribeTable,
     GetItem,
     ListTables,
+    ListTagsOfResource,
     PutItem,
     Query,
     Scan,
+    TagResource,
     TransactGetItems,
     TransactWriteItems,
+    UntagResource,
     UpdateItem,
     UpdateTable,
 }
 
 impl Operation {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::BatchGetItem,
         Self::BatchWriteItem,
         Self::CreateTable,
@@ -96,11 +96,14 @@ impl Operation {
         Self::DescribeTable,
         Self::GetItem,
         Self::ListTables,
+        Self::ListTagsOfResource,
         Self::PutItem,
         Self::Query,
         Self::Scan,
+        Self::TagResource,
         Self::TransactGetItems,
         Self::TransactWriteItems,
+        Self::UntagResource,
         Self::UpdateItem,
         Self::UpdateTable,
     ];
@@ -125,11 +128,14 @@ impl Operation {
             "DescribeTable" => Self::DescribeTable,
             "GetItem" => Self::GetItem,
             "ListTables" => Self::ListTables,
+            "ListTagsOfResource" => Self::ListTagsOfResource,
             "PutItem" => Self::PutItem,
             "Query" => Self::Query,
             "Scan" => Self::Scan,
+            "TagResource" => Self::TagResource,
             "TransactGetItems" => Self::TransactGetItems,
             "TransactWriteItems" => Self::TransactWriteItems,
+            "UntagResource" => Self::UntagResource,
             "UpdateItem" => Self::UpdateItem,
             "UpdateTable" => Self::UpdateTable,
             other => {
@@ -148,9 +154,12 @@ impl Operation {
             Self::DeleteItem => carry(request, |input| engine.delete_item(input)).await,
             Self::GetItem => carry(request, |input| engine.get_item(input)).await,
             Self::ListTables => carry(request, |input| engine.list_tables(input)).await,
+            Self::ListTagsOfResource => carry(request, |input| engine.list_tags_of_resource(input)).await,
             Self::PutItem => carry(request, |input| engine.put_item(input)).await,
             Self::Query => carry(request, |input| engine.query(input)).await,
             Self::Scan => carry(request, |input| engine.scan(input)).await,
+            Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
+            Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
             Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
             Self::TransactWriteItems => carry(request, |input| engine.transact_write_items(input)).await,
             Self::UpdateItem => carry(request, |input| engine.update_item(input)).await,
@@ -191,6 +200,16 @@ where
 {
     let answer = operation(decode::<I>(request)?).await?;
     Ok(to_body(&answer).map_err(|error| ApiError::InternalServer(format!("the answer has no JSON form: {error}")))?)
+}
+
+/// The same for an operation that has nothing to answer: the body is empty.
+async fn carry_quietly<I, F>(request: Map<String, Value>, operation: impl FnOnce(I) -> F) -> Result<Vec<u8>, Failure>
+where
+    I: Decode,
+    F: Future<Output = Result<(), ApiError>>,
+{
+    operation(decode::<I>(request)?).await?;
+    Ok(Vec::new())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use beringia_store::{
     Store, StoreError,
 };
 
-use crate::lag::Lag;
+use crate::{Arrival, Observer, Way, lag::Lag};
 
 /// Keys whose rows are read at once, so that a few large items do not fill the memory.
 const ROWS_AT_ONCE: usize = 16;
@@ -23,6 +23,7 @@ pub(crate) struct Calls {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) lag: Lag,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 fn failure(error: StoreError) -> StoreFailure {
@@ -83,10 +84,7 @@ impl Calls {
         let mut touched: BTreeSet<TableId> = apply.mutations.iter().map(|mutation| mutation.table).collect();
         touched.extend(apply.progress.iter().map(|(table, _, _)| *table));
         touched.insert(TableId::CATALOG);
-        let measured: Vec<Mutation> = match apply.kind {
-            ApplyKind::Stream => self.not_here(&apply.mutations),
-            ApplyKind::Copy | ApplyKind::Repair => Vec::new(),
-        };
+        let arrivals = self.arrivals(&apply);
         let Apply {
             mutations,
             progress,
@@ -102,7 +100,7 @@ impl Calls {
                 kind,
             })
             .await?;
-        self.lag.record(measured.iter(), self.clock.now_ms());
+        self.arrived(arrivals);
         let mut vectors: TableVectors = self.store.vectors();
         vectors.retain(|table, _| touched.contains(table));
         Ok(StoreAnswer::Applied {
@@ -111,20 +109,38 @@ impl Calls {
         })
     }
 
-    /// Those that did not come before, by another way; images left out.
-    fn not_here(&self, mutations: &[Mutation]) -> Vec<Mutation> {
+    /// Writes that will arrive with these. Of a stream those that did not come before, by another way. The rows of a copy or a repair
+    /// are old as a rule, so that their lag says nothing; only an observer wants them.
+    fn arrivals(&self, apply: &Apply) -> Vec<Arrival> {
+        if apply.kind != ApplyKind::Stream && self.observer.is_none() {
+            return Vec::new();
+        }
         let vectors = self.store.vectors();
         let is_new = |mutation: &&Mutation| {
-            vectors
-                .get(&mutation.table)
-                .is_none_or(|vector| !vector.covers(&mutation.version))
+            apply.kind != ApplyKind::Stream
+                || vectors
+                    .get(&mutation.table)
+                    .is_none_or(|vector| !vector.covers(&mutation.version))
         };
-        let bare = |mutation: &Mutation| Mutation {
-            image: None,
-            vector: Default::default(),
-            ..mutation.clone()
+        let arrival = |mutation: &Mutation| Arrival::of(mutation, apply.kind);
+        apply.mutations.iter().filter(is_new).map(arrival).collect()
+    }
+
+    /// They are durable.
+    fn arrived(&self, mut arrivals: Vec<Arrival>) {
+        let Some(way) = arrivals.first().map(|arrival| arrival.way) else {
+            return;
         };
-        mutations.iter().filter(is_new).map(bare).collect()
+        let applied_ms = self.clock.now_ms();
+        for arrival in &mut arrivals {
+            arrival.applied_ms = applied_ms;
+        }
+        if way == Way::Stream {
+            self.lag.record(&arrivals);
+        }
+        if let Some(observer) = &self.observer {
+            observer.arrived(&arrivals);
+        }
     }
 
     async fn read(&self, from: u64, filter: Filter, max_bytes: usize) -> Result<StoreAnswer, StoreError> {

@@ -8,6 +8,8 @@ use beringia_item::Region;
 use futures_util::{Stream, future::BoxFuture};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::Observer;
+
 /// A byte stream in both directions: a TCP connection, a duplex pipe, or either behind a link model.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
@@ -45,6 +47,8 @@ pub struct NodeConfig {
     pub authentication: Authentication,
     /// Bounds and intervals.
     pub tuning: Tuning,
+    /// Is told of every write of others as it becomes visible here.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Bounds and intervals of a region. The defaults suit regions tens to hundreds of milliseconds apart.

@@ -5,10 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use beringia_item::{Mutation, Region};
+use beringia_item::Region;
 use hdrhistogram::Histogram;
 
-use crate::LagQuantiles;
+use crate::{Arrival, LagQuantiles};
 
 /// The longest lag that is told apart, milliseconds: a day.
 const LAG_MS_MAX: u64 = 24 * 60 * 60 * 1000;
@@ -20,13 +20,12 @@ const DIGITS: u8 = 2;
 pub(crate) struct Lag(Mutex<BTreeMap<Region, Histogram<u64>>>);
 
 impl Lag {
-    /// Writes that became durable here at that wall time. The clocks of two regions differ, so what seems to come from the future
-    /// counts as 0.
-    pub(crate) fn record<'a>(&self, mutations: impl Iterator<Item = &'a Mutation>, wall_ms: u64) {
+    /// Writes that became durable here.
+    pub(crate) fn record(&self, arrivals: &[Arrival]) {
         let mut histograms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for mutation in mutations {
-            let lag_ms = wall_ms.saturating_sub(mutation.version.time.millis());
-            let origin = mutation.origin();
+        for arrival in arrivals {
+            let lag_ms = arrival.lag_ms();
+            let origin = arrival.origin();
             if !histograms.contains_key(origin) {
                 let Ok(histogram) = Histogram::new_with_bounds(1, LAG_MS_MAX, DIGITS) else {
                     return;

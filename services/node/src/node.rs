@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use beringia_engine::Engine;
 use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
+use beringia_item::Region;
 use beringia_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Incoming, NodeConfig, NodeStatus,
+    Flow, Incoming, NodeConfig, NodeStatus,
     calls::Calls,
     chores,
     driver::{Driver, Parts},
@@ -66,6 +67,7 @@ impl Node {
             randomness,
             authentication,
             tuning,
+            observer,
         } = config;
         if *store.region() != region {
             return Err(NodeError::WrongRegion {
@@ -95,6 +97,7 @@ impl Node {
             store,
             clock,
             lag: Lag::default(),
+            observer,
         };
         let parts = Parts {
             scope: scope.clone(),
@@ -138,6 +141,11 @@ impl Node {
     /// How the region and its peers stand now.
     pub async fn status(&self) -> NodeStatus {
         status::of(&self.driver).await
+    }
+
+    /// What flows to each peer, without the rest of the status: cheap enough to be sampled ten times a second.
+    pub async fn flows(&self) -> BTreeMap<Region, Flow> {
+        status::flows(&self.driver).await
     }
 
     /// Stops taking requests, finishes those under way, closes the store.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_replication::{JoinStatus, LinkState, Quarantine};
+use beringia_replication::{JoinStatus, LinkState, Quarantine, message::TableVectors};
 use beringia_store::{Backlog, Store};
 
 use crate::driver::Driver;
@@ -50,6 +50,17 @@ pub struct PeerStatus {
     pub bytes_received: u64,
 }
 
+/// What flows from this region to a peer at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// What of this region's own writes the peer has not acknowledged. None until the peer has said what it holds.
+    pub backlog: Option<Backlog>,
+    /// Bytes of messages sent to the peer since the start, before compression; acknowledgements and questions too.
+    pub bytes_sent: u64,
+    /// Bytes of messages received from the peer since the start, before compression.
+    pub bytes_received: u64,
+}
+
 /// A global table in this region.
 #[derive(Debug, Clone, Default)]
 pub struct TableStatus {
@@ -91,10 +102,7 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
     let clock_ms = driver.wall_ms();
     let mut peers = BTreeMap::new();
     for (region, peer) in replication.peers {
-        let backlog = match &peer.acknowledged {
-            Some(acknowledged) => store.backlog(acknowledged).await.ok(),
-            None => None,
-        };
+        let backlog = backlog(&**store, peer.acknowledged.as_ref()).await;
         let oldest = backlog.and_then(|backlog| backlog.oldest);
         let (bytes_sent, bytes_received) = driver.meter.of(&region);
         let status = PeerStatus {
@@ -131,6 +139,39 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
         tables: tables.collect(),
         lag: driver.calls.lag.quantiles(),
     }
+}
+
+/// What flows to each peer.
+pub(crate) async fn flows(driver: &Driver) -> BTreeMap<Region, Flow> {
+    let acknowledged = driver.look(beringia_replication::Replicator::acknowledged_by_peer);
+    let mut flows = BTreeMap::new();
+    for (region, acknowledged) in acknowledged {
+        let (bytes_sent, bytes_received) = driver.meter.of(&region);
+        let flow = Flow {
+            backlog: backlog(&**driver.store(), acknowledged.as_ref()).await,
+            bytes_sent,
+            bytes_received,
+        };
+        flows.insert(region, flow);
+    }
+    flows
+}
+
+/// What a peer that acknowledged that lacks of this region's writes. The store is asked only for the tables where it lacks something.
+async fn backlog(store: &dyn Store, acknowledged: Option<&TableVectors>) -> Option<Backlog> {
+    let own = store.region();
+    let here = store.vectors();
+    let lacks =
+        |table: &TableId, vector: &VersionVector| here.get(table).is_some_and(|local| local.get(own) > vector.get(own));
+    let lacking: TableVectors = acknowledged?
+        .iter()
+        .filter(|(table, vector)| lacks(table, vector))
+        .map(|(table, vector)| (*table, vector.clone()))
+        .collect();
+    if lacking.is_empty() {
+        return Some(Backlog::default());
+    }
+    store.backlog(&lacking).await.ok()
 }
 
 /// The vectors of the global tables that the region holds, and of the catalog, all of one moment.

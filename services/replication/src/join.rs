@@ -242,7 +242,6 @@ impl Join {
     /// Makes the replica active when it has caught up.
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
         let until = match &self.stage {
-            _ if self.in_place => return,
             Stage::CatchingUp(until) => until,
             Stage::Activating { until, retry_at_ms } if world.now.elapsed_ms >= *retry_at_ms => until,
             _ => return,

@@ -2,6 +2,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+/// What clients can see of regions that do not wait for each other, by the names that expectations and reports use.
+pub const ANOMALIES: [&str; 7] = [
+    "stale-read",
+    "lost-update",
+    "non-monotonic-read",
+    "read-your-writes",
+    "torn-transaction",
+    "oversold",
+    "sum-not-constant",
+];
+
 /// What must come of a run. That no acknowledged write is lost (but with a disk) and no promise broken is always expected.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expectations {
@@ -23,7 +34,7 @@ pub struct Expectations {
     pub lag_p99_max: Option<Duration>,
     /// Entries in the journals of conflicts, each conflict counted once.
     pub conflicts: Option<Count>,
-    /// By name of an anomaly (`stale-read`, `lost-update`, …): how often clients may see it.
+    /// By name of an anomaly (one of [`ANOMALIES`]): how often clients may see it.
     pub anomalies: BTreeMap<String, Count>,
 }
 

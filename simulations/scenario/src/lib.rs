@@ -10,7 +10,7 @@ mod workload;
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_regions::Topology;
-pub use expectation::{Availability, Count, Expectations};
+pub use expectation::{ANOMALIES, Availability, Count, Expectations};
 pub use plan::{Action, Ends, Plan, Planned};
 pub use workload::{KeyChoice, Kind, Policy, Workload};
 
@@ -21,6 +21,8 @@ pub struct Scenario {
     pub name: String,
     /// What it teaches, in a paragraph.
     pub about: String,
+    /// The seed of a run for which none is named. A plan that was written to a file has its own here.
+    pub seed: Option<u64>,
     /// The regions and the links between them.
     pub topology: Topology,
     /// How long the load lasts.
@@ -86,5 +88,7 @@ pub enum What {
     Swarm {
         /// How many.
         faults: u32,
+        /// Whether crashes may take the disk with them.
+        lose_disk: bool,
     },
 }

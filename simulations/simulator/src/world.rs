@@ -198,6 +198,7 @@ impl World {
             randomness: Arc::new(seed.derive(&format!("node {name}, start {}", site.starts))),
             authentication: Authentication::AcceptAny,
             tuning,
+            observer: None,
         };
         let clients = incoming(self.clients.listen(name));
         let started = Node::start(config, store.clone(), clients, replication).await;

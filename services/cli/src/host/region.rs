@@ -94,6 +94,7 @@ impl Blueprint {
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
             tuning: Tuning::default(),
+            observer: None,
         };
         let dynamodb = accept::plain(listeners.dynamodb);
         let replication = match &self.network {

@@ -8,6 +8,7 @@ mod common;
 mod item;
 mod query;
 mod table;
+mod tag;
 mod transact;
 mod wire;
 
@@ -16,4 +17,5 @@ pub use common::*;
 pub use item::*;
 pub use query::*;
 pub use table::*;
+pub use tag::*;
 pub use transact::*;

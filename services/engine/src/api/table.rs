@@ -1,8 +1,6 @@
 //! CreateTable, DescribeTable, ListTables, DeleteTable, UpdateTable, and the description of a table.
 
-use std::collections::BTreeMap;
-
-use super::wire::wire_enum;
+use super::{Tag, wire::wire_enum};
 
 wire_enum! {
     /// The type of a key attribute.
@@ -183,15 +181,6 @@ pub struct GlobalSecondaryIndex {
     pub provisioned_throughput: Option<ProvisionedThroughput>,
 }
 
-/// A label of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
-    /// Its name.
-    pub key: String,
-    /// Its value.
-    pub value: String,
-}
-
 /// Makes a table in this region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CreateTableInput {
@@ -357,8 +346,6 @@ pub struct TableDescription {
     pub multi_region_consistency: Option<MultiRegionConsistency>,
     /// Whether DeleteTable is refused.
     pub deletion_protection_enabled: bool,
-    /// Labels of the table, for the operations that return them.
-    pub tags: BTreeMap<String, String>,
 }
 
 /// Throughput as a description shows it.

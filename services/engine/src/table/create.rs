@@ -14,20 +14,15 @@ use super::{
         composite_parts_max, non_key_attributes, projection,
     },
     settings::{check_throughput, index_throughput, stream, table_throughput},
+    tags,
 };
 use crate::{
     ApiError, Engine,
-    api::{CreateTableInput, GlobalSecondaryIndex, LocalSecondaryIndex, TableDescription, Tag},
+    api::{CreateTableInput, GlobalSecondaryIndex, LocalSecondaryIndex, TableDescription},
     constraint::Constraints,
     keys::parts,
     names::{check_name, table_name},
 };
-
-/// Bounds of a tag's name, and the greatest length of its value, characters (developer guide, "Tagging restrictions").
-const TAG_KEY_LENGTH: (usize, usize) = (1, 128);
-const TAG_VALUE_LENGTH: (usize, usize) = (0, 256);
-/// How many tags a table can have.
-const TAGS_MAX: usize = 50;
 
 impl Engine {
     /// Makes a table in this region.
@@ -95,10 +90,7 @@ fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
         let throughput = index.provisioned_throughput.as_ref();
         check_throughput(&mut constraints, &format!("{member}.provisionedThroughput"), throughput);
     }
-    for (position, Tag { key, value }) in input.tags.iter().flatten().enumerate() {
-        constraints.text_length(&format!("tags.{}.member.key", position + 1), key, TAG_KEY_LENGTH);
-        constraints.text_length(&format!("tags.{}.member.value", position + 1), value, TAG_VALUE_LENGTH);
-    }
+    tags::check_lengths(&mut constraints, input.tags.as_deref().unwrap_or_default());
     constraints.finish()
 }
 
@@ -137,8 +129,9 @@ fn aspects(input: &CreateTableInput, now_ms: u64) -> Result<Vec<Aspect>, ApiErro
         .flatten();
     let settings = LocalSettings {
         deletion_protection: input.deletion_protection_enabled.unwrap_or(false),
-        tags: tags(input.tags.as_deref().unwrap_or_default())?,
+        ..LocalSettings::default()
     };
+    let tags = tags::checked(input.tags.as_deref().unwrap_or_default())?;
 
     let core = Core {
         name: input.table_name.clone(),
@@ -146,11 +139,8 @@ fn aspects(input: &CreateTableInput, now_ms: u64) -> Result<Vec<Aspect>, ApiErro
         local_indexes,
         created_ms: now_ms,
     };
-    let mut aspects = vec![
-        Aspect::Core(core),
-        Aspect::Throughput(throughput),
-        Aspect::Local(settings),
-    ];
+    let mut aspects = vec![Aspect::Core(core), Aspect::Throughput(throughput)];
+    aspects.extend(tags::tag_aspects(&settings, tags)?);
     aspects.extend(stream.map(|stream| Aspect::Stream(Some(stream))));
     aspects.extend(
         global_indexes
@@ -301,19 +291,4 @@ pub(super) fn global_index(
         projection,
         throughput,
     })
-}
-
-fn tags(wanted: &[Tag]) -> Result<BTreeMap<String, String>, ApiError> {
-    let mut tags = BTreeMap::new();
-    for Tag { key, value } in wanted {
-        if tags.insert(key.clone(), value.clone()).is_some() {
-            return Err(invalid(format!("Duplicate tag key: {key}")));
-        }
-    }
-    if tags.len() > TAGS_MAX {
-        return Err(invalid(format!(
-            "Number of tags exceeds the per-table limit of {TAGS_MAX}"
-        )));
-    }
-    Ok(tags)
 }

@@ -94,7 +94,6 @@ pub(super) fn describe(table: &Table, region: &Region) -> TableDescription {
         multi_region_consistency: global.then_some(MultiRegionConsistency::Eventual),
         replicas: global.then_some(others),
         deletion_protection_enabled: table.local.deletion_protection,
-        tags: table.local.tags.clone(),
         table_arn,
     }
 }

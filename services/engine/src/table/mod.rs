@@ -1,4 +1,4 @@
-//! CreateTable, DescribeTable, ListTables, DeleteTable and UpdateTable.
+//! CreateTable, DescribeTable, ListTables, DeleteTable, UpdateTable, and the tags of tables.
 
 mod create;
 mod delete;
@@ -7,6 +7,7 @@ mod list;
 mod replicas;
 mod schema;
 mod settings;
+mod tags;
 mod update;
 
 /// How many global indexes a table can have (developer guide, "Quotas").

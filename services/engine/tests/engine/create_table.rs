@@ -5,7 +5,7 @@ use beringia_engine::{
     api::{
         BillingMode, CreateTableInput, DescribeTableInput, GlobalSecondaryIndex, IndexStatus, LocalSecondaryIndex,
         ProjectionSpecification, ProjectionType, ProvisionedThroughput, ScalarAttributeType as Type,
-        StreamSpecification, StreamViewType, TableDescription, TableStatus, Tag,
+        StreamSpecification, StreamViewType, TableDescription, TableStatus,
     },
 };
 
@@ -74,10 +74,6 @@ async fn a_created_table_is_described_in_full() {
             stream_view_type: Some(StreamViewType::NewImage),
         }),
         deletion_protection_enabled: Some(true),
-        tags: Some(vec![Tag {
-            key: "team".to_owned(),
-            value: "shop".to_owned(),
-        }]),
         ..music()
     };
     let created = harness.engine.create_table(input).await.unwrap();
@@ -108,7 +104,6 @@ async fn a_created_table_is_described_in_full() {
         Some("arn:aws:dynamodb:us-east-1:000000000000:table/music/stream/2023-11-14T22:13:20.000")
     );
     assert!(created.deletion_protection_enabled);
-    assert_eq!(created.tags["team"], "shop");
     assert_eq!((created.global_table_version, created.replicas), (None, None));
 
     let indexes = created.global_secondary_indexes.unwrap();

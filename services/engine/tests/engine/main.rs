@@ -10,5 +10,6 @@ mod page;
 mod ranges;
 mod support;
 mod table;
+mod tags;
 mod transact;
 mod update_table;

@@ -4,6 +4,7 @@ mod batch;
 mod fields;
 mod items;
 mod tables;
+mod tags;
 mod transact;
 
 #[cfg(test)]

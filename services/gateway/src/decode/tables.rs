@@ -6,11 +6,11 @@ use beringia_engine::{
         AttributeDefinition, BillingMode, CreateTableInput, DeleteTableInput, DescribeTableInput, GlobalSecondaryIndex,
         GlobalSecondaryIndexUpdate, KeyRole, KeySchemaElement, ListTablesInput, LocalSecondaryIndex,
         MultiRegionConsistency, ProjectionSpecification, ProjectionType, ProvisionedThroughput, ReplicationGroupUpdate,
-        ScalarAttributeType, StreamSpecification, StreamViewType, Tag, UpdateTableInput,
+        ScalarAttributeType, StreamSpecification, StreamViewType, UpdateTableInput,
     },
 };
 
-use super::{Decode, Fields};
+use super::{Decode, Fields, tags::tag};
 use crate::shape::{Structure, requests};
 
 impl Decode for CreateTableInput {
@@ -144,13 +144,6 @@ fn global_index(mut fields: Fields) -> Result<GlobalSecondaryIndex, ApiError> {
         key_schema: key_schema(&mut fields)?,
         projection: projection(&mut fields)?,
         provisioned_throughput: throughput(&mut fields)?,
-    })
-}
-
-fn tag(mut fields: Fields) -> Result<Tag, ApiError> {
-    Ok(Tag {
-        key: fields.required_text("Key")?,
-        value: fields.required_text("Value")?,
     })
 }
 

@@ -3,6 +3,7 @@
 mod capacity;
 mod operations;
 mod table;
+mod tags;
 #[cfg(test)]
 mod tests;
 

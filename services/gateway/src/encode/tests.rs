@@ -261,7 +261,6 @@ fn described() -> TableDescription {
         }]),
         multi_region_consistency: Some(MultiRegionConsistency::Eventual),
         deletion_protection_enabled: false,
-        tags: BTreeMap::new(),
     }
 }
 

@@ -267,3 +267,33 @@ async fn an_item_above_four_hundred_kibibytes_is_refused_and_one_below_taken() {
         "Item size has exceeded the maximum allowed size"
     );
 }
+
+#[tokio::test]
+async fn a_table_is_tagged_and_untagged_with_empty_answers() {
+    let server = Running::in_memory();
+    let mut client = with_table(&server).await;
+    let described = done(&client.call("DescribeTable", &music(json!({}))).await);
+    let arn = &described["Table"]["TableArn"];
+    let tags = json!([{"Key": "stage", "Value": "test"}, {"Key": "team", "Value": ""}]);
+    let tagged = client
+        .call("TagResource", &json!({"ResourceArn": arn, "Tags": tags}))
+        .await;
+    assert_eq!((tagged.status, tagged.text()), (200, ""));
+    let list = json!({"ResourceArn": arn});
+    assert_eq!(
+        done(&client.call("ListTagsOfResource", &list).await),
+        json!({"Tags": tags})
+    );
+    let untag = json!({"ResourceArn": arn, "TagKeys": ["team"]});
+    let untagged = client.call("UntagResource", &untag).await;
+    assert_eq!((untagged.status, untagged.text()), (200, ""));
+    assert_eq!(
+        done(&client.call("ListTagsOfResource", &list).await),
+        json!({"Tags": [{"Key": "stage", "Value": "test"}]})
+    );
+    let nothing = client.call("TagResource", &json!({"ResourceArn": arn})).await;
+    assert_eq!(
+        nothing.json()["message"],
+        "1 validation error detected: Value null at 'tags' failed to satisfy constraint: Member must not be null"
+    );
+}

@@ -88,6 +88,7 @@ async fn a_database_of_another_region_is_refused() {
         randomness: Arc::new(SystemRandomness),
         authentication: Authentication::AcceptAny,
         tuning: Tuning::default(),
+        observer: None,
     };
     let nobody = || -> Incoming { Box::pin(stream::pending()) };
     let refused = Node::start(config, Arc::new(store.unwrap()), nobody(), nobody()).await;
@@ -123,6 +124,7 @@ async fn regions_run_on_threads_and_sockets_as_they_do_under_virtual_time() {
             randomness: Arc::new(SystemRandomness),
             authentication: Authentication::AcceptAny,
             tuning: Tuning::default(),
+            observer: None,
         };
         let dynamodb = Box::pin(stream::pending());
         nodes.push(Node::start(config, store, dynamodb, incoming).await.unwrap());

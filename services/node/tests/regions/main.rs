@@ -11,5 +11,6 @@
 mod copy;
 mod hostile;
 mod lifecycle;
+mod observe;
 mod replicate;
 mod support;

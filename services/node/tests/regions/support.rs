@@ -13,7 +13,9 @@ use std::{
 
 use beringia_clock::{SeededRandomness, WallClock};
 use beringia_item::{KeyBytes, Region, TableId};
-use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_node::{
+    Arrival, Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer, Tuning,
+};
 use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
@@ -152,7 +154,30 @@ pub struct Site {
     disk: MemoryDisk,
     file: Option<PathBuf>,
     pub node: Option<Node>,
+    pub arrivals: Arc<Arrivals>,
     runs: u64,
+}
+
+/// Everything that a region was told to have arrived, over all its runs.
+#[derive(Default)]
+pub struct Arrivals(Mutex<Vec<Arrival>>);
+
+impl Observer for Arrivals {
+    fn arrived(&self, arrivals: &[Arrival]) {
+        self.0.lock().unwrap().extend_from_slice(arrivals);
+    }
+}
+
+impl Arrivals {
+    /// Those of one table.
+    pub fn of(&self, table: TableId) -> Vec<Arrival> {
+        let arrivals = self.0.lock().unwrap();
+        arrivals
+            .iter()
+            .filter(|arrival| arrival.table == table)
+            .cloned()
+            .collect()
+    }
 }
 
 /// All regions.
@@ -187,6 +212,7 @@ impl World {
             disk: MemoryDisk::new(),
             file: directory.map(|directory| directory.join(name)),
             node: None,
+            arrivals: Arc::default(),
             runs: 0,
         });
         let mut tuning = Tuning {
@@ -229,6 +255,7 @@ impl World {
             disk: MemoryDisk::new(),
             file: None,
             node: Some(node),
+            arrivals: Arc::default(),
             runs: 1,
         };
         Self {
@@ -272,6 +299,7 @@ impl World {
             randomness: Arc::new(SeededRandomness::new(site.runs)),
             authentication: Authentication::AcceptAny,
             tuning: self.tuning.clone(),
+            observer: Some(Arc::clone(&site.arrivals) as _),
         };
         let replication = board.listen(&region);
         let node = Node::start(config, store, Box::pin(stream::pending()), replication)

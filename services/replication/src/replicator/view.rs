@@ -30,12 +30,23 @@ impl Replicator {
         }
     }
 
+    /// What each peer has acknowledged on its present or last stream; `None` before its first.
+    #[must_use]
+    pub fn acknowledged_by_peer(&self) -> BTreeMap<Region, Option<TableVectors>> {
+        self.sending
+            .iter()
+            .map(|(region, sending)| (region.clone(), acknowledged(Some(sending), self.source(sending))))
+            .collect()
+    }
+
+    fn source(&self, sending: &Sending) -> Option<&Source> {
+        self.sources.get(&sending.link?)
+    }
+
     fn peer_status(&self, receiver: &Receiver) -> PeerStatus {
         let region = &receiver.region;
         let sending = self.sending.get(region);
-        let source = sending
-            .and_then(|sending| sending.link)
-            .and_then(|link| self.sources.get(&link));
+        let source = sending.and_then(|sending| self.source(sending));
         let receiving = match (receiver.session(), &receiver.refused) {
             (Some(_), _) => LinkState::Connected,
             (None, Some(reason)) => LinkState::Refused(reason.clone()),

@@ -9,6 +9,7 @@
 
 mod forget;
 mod leave;
+mod lost;
 mod receive;
 mod send;
 mod support;

@@ -7,7 +7,7 @@ use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version};
 use beringia_replication::{
     AcceptId, Apply, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreAnswer, StoreCall,
     StoreFailure, TableView, Ticket, Tuning,
-    message::{Hello, PROTOCOL, Subscription, TableVectors, ToReceiver, ToSource},
+    message::{Hello, PROTOCOL, Question, Subscription, TableVectors, ToReceiver, ToSource},
 };
 use bytes::Bytes;
 
@@ -96,13 +96,16 @@ impl Hand {
         commands
     }
 
-    /// The replicas of `CARTS`, whose rows are complete here.
+    /// The replicas of `CARTS`, whose rows are complete here unless they are being copied.
     pub fn catalog(&mut self, replicas: &[(&str, ReplicaState)]) -> Vec<Command> {
+        let joined = replicas
+            .iter()
+            .all(|(name, state)| *name != "eu" || !matches!(state, ReplicaState::Creating { .. }));
         let replicas = replicas
             .iter()
             .map(|(name, state)| (region(name), state.clone()))
             .collect();
-        let view = TableView { replicas, joined: true };
+        let view = TableView { replicas, joined };
         self.feed(Event::Catalog(BTreeMap::from([(CARTS, view)])))
     }
 
@@ -113,6 +116,11 @@ impl Hand {
     pub fn tick_with(&mut self, after_ms: u64, vectors: TableVectors) -> Vec<Command> {
         self.elapsed_ms += after_ms;
         self.feed(Event::Tick { vectors })
+    }
+
+    /// Lets time pass in steps of 100 ms; everything that is commanded meanwhile.
+    pub fn pass(&mut self, ms: u64) -> Vec<Command> {
+        (0..ms / 100).flat_map(|_| self.tick(100)).collect()
     }
 
     /// The dial of that peer, which may have been commanded already.
@@ -183,6 +191,17 @@ pub fn subscription_in(commands: &[Command]) -> Option<Subscription> {
         Command::SendToSource(_, ToSource::Subscribe(subscription)) => Some(subscription.clone()),
         _ => None,
     })
+}
+
+/// The questions that the commands ask on that stream, by number.
+pub fn questions_in(commands: &[Command], asked: DialId) -> Vec<(u64, Question)> {
+    let question = |command: &Command| match command {
+        Command::SendToSource(link, ToSource::Request(request)) if *link == asked => {
+            Some((request.id, request.question.clone()))
+        }
+        _ => None,
+    };
+    commands.iter().filter_map(question).collect()
 }
 
 pub fn call_in(commands: &[Command]) -> Option<(Ticket, StoreCall)> {

@@ -6,6 +6,7 @@ use beringia_engine::api::{
 use serde_json::Value;
 
 use super::common::{LONG, NAME, TABLE_NAME, TEXT, list_of, one_of, positive, text_of};
+use super::tags::TAGS;
 use crate::shape::{Member, Shape, Structure, boolean};
 
 const TABLE: Member = Member::required_first("TableName", TABLE_NAME);
@@ -162,13 +163,6 @@ static GLOBAL_INDEX: Structure = Structure {
     class: "GlobalSecondaryIndex",
     members: GLOBAL_INDEX_MEMBERS,
 };
-static TAG: Structure = Structure {
-    class: "Tag",
-    members: &[
-        Member::required("Key", text_of(1, 128)),
-        Member::required("Value", text_of(0, 256)),
-    ],
-};
 
 /// A structure of which nothing is read, since it is not supported.
 const ANYTHING: Shape = Shape::Structure(&Structure {
@@ -187,7 +181,7 @@ pub(crate) static CREATE_TABLE: Structure = Structure {
         Member::optional("LocalSecondaryIndexes", list_of(&Shape::Structure(&LOCAL_INDEX))),
         Member::optional("GlobalSecondaryIndexes", list_of(&Shape::Structure(&GLOBAL_INDEX))),
         STREAM_SPECIFICATION,
-        Member::optional("Tags", list_of(&Shape::Structure(&TAG))),
+        Member::optional("Tags", TAGS),
         DELETION_PROTECTION,
         SSE_SPECIFICATION,
         TABLE_CLASS,

@@ -1,0 +1,233 @@
+//! TagResource, UntagResource, ListTagsOfResource, and tags at CreateTable.
+
+use std::collections::BTreeMap;
+
+use beringia_engine::{
+    ApiError,
+    api::{
+        CreateTableInput, DescribeTableInput, ListTagsOfResourceInput, ReplicationGroupUpdate, Tag, TagResourceInput,
+        UntagResourceInput, UpdateTableInput,
+    },
+};
+
+use crate::support::{Harness, refused, simple};
+
+const ARN: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/simple";
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+fn numbered(numbers: std::ops::Range<u32>) -> Vec<Tag> {
+    numbers.map(|i| tag(&i.to_string(), "x")).collect()
+}
+
+impl Harness {
+    async fn tag(&self, tags: &[Tag]) -> Result<(), ApiError> {
+        self.tag_arn(ARN, tags).await
+    }
+
+    async fn tag_arn(&self, arn: &str, tags: &[Tag]) -> Result<(), ApiError> {
+        let input = TagResourceInput {
+            resource_arn: arn.to_owned(),
+            tags: tags.to_vec(),
+        };
+        self.engine.tag_resource(input).await
+    }
+
+    async fn untag(&self, keys: &[&str]) -> Result<(), ApiError> {
+        let input = UntagResourceInput {
+            resource_arn: ARN.to_owned(),
+            tag_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        };
+        self.engine.untag_resource(input).await
+    }
+
+    async fn tags(&self) -> Vec<Tag> {
+        let input = ListTagsOfResourceInput {
+            resource_arn: ARN.to_owned(),
+            next_token: None,
+        };
+        let page = self.engine.list_tags_of_resource(input).await.unwrap();
+        assert_eq!(page.next_token, None);
+        page.tags
+    }
+}
+
+#[tokio::test]
+async fn tags_are_set_replaced_listed_by_name_and_removed() {
+    let harness = Harness::new().with_simple().await;
+    assert_eq!(harness.tags().await, []);
+    harness.tag(&[tag("b", "1"), tag("a", "")]).await.unwrap();
+    harness.tag(&[tag("b", "2"), tag(" ", "+-=._:/@ é 9")]).await.unwrap();
+    assert_eq!(
+        harness.tags().await,
+        [tag(" ", "+-=._:/@ é 9"), tag("a", ""), tag("b", "2")]
+    );
+    harness.untag(&["a", "never there", " "]).await.unwrap();
+    assert_eq!(harness.tags().await, [tag("b", "2")]);
+}
+
+#[tokio::test]
+async fn a_table_can_be_created_with_tags() {
+    let harness = Harness::new();
+    let input = CreateTableInput {
+        tags: Some(vec![tag("team", "shop")]),
+        deletion_protection_enabled: Some(true),
+        ..simple()
+    };
+    let created = harness.engine.create_table(input).await.unwrap();
+    assert!(created.deletion_protection_enabled);
+    assert_eq!(harness.tags().await, [tag("team", "shop")]);
+    harness.untag(&["team"]).await.unwrap();
+    let described = harness.engine.describe_table(DescribeTableInput {
+        table_name: "simple".to_owned(),
+    });
+    assert!(described.await.unwrap().deletion_protection_enabled);
+}
+
+#[tokio::test]
+async fn a_table_that_becomes_global_keeps_its_tags() {
+    let harness = Harness::new().with_simple().await;
+    harness.tag(&[tag("team", "shop")]).await.unwrap();
+    let input = UpdateTableInput {
+        table_name: "simple".to_owned(),
+        replica_updates: Some(vec![ReplicationGroupUpdate::Create {
+            region_name: "eu-west-1".to_owned(),
+        }]),
+        ..UpdateTableInput::default()
+    };
+    harness.engine.update_table(input).await.unwrap();
+    assert_eq!(harness.tags().await, [tag("team", "shop")]);
+    harness.tag(&[tag("stage", "test")]).await.unwrap();
+    assert_eq!(harness.tags().await, [tag("stage", "test"), tag("team", "shop")]);
+}
+
+#[tokio::test]
+async fn fifty_tags_are_the_most() {
+    let harness = Harness::new().with_simple().await;
+    harness.tag(&numbered(0..30)).await.unwrap();
+    harness.tag(&numbered(20..50)).await.unwrap();
+    assert_eq!(harness.tags().await.len(), 50);
+    let too_many = "One or more parameter values were invalid: Number of tags exceeds the per-table limit of 50";
+    assert_eq!(refused(harness.tag(&numbered(50..51)).await), too_many);
+    assert_eq!(harness.tags().await.len(), 50);
+    let input = CreateTableInput {
+        table_name: "other".to_owned(),
+        tags: Some(numbered(0..51)),
+        ..simple()
+    };
+    assert_eq!(refused(harness.engine.create_table(input).await), too_many);
+    assert!(
+        !harness
+            .engine
+            .list_tables(Default::default())
+            .await
+            .unwrap()
+            .table_names
+            .contains(&"other".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn tags_of_the_wrong_form_are_refused_and_nothing_changes() {
+    let harness = Harness::new().with_simple().await;
+    let invalid = "One or more parameter values were invalid: ";
+    let long = "k".repeat(129);
+    let longer = "v".repeat(257);
+    let constraint = |value: &str, member: &str, what: &str| {
+        format!(
+            "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must have length {what}"
+        )
+    };
+    let characters = |text: &str| {
+        format!("{invalid}Tags can have letters, white space, numbers and the characters + - = . _ : / @ only: {text}")
+    };
+    let cases: BTreeMap<&str, (Vec<Tag>, String)> = [
+        (
+            "none",
+            (vec![], "Atleast one Tag needs to be provided as Input.".to_owned()),
+        ),
+        (
+            "empty name",
+            (
+                vec![tag("", "x")],
+                constraint("", "tags.1.member.key", "greater than or equal to 1"),
+            ),
+        ),
+        (
+            "long name",
+            (
+                vec![tag("a", "x"), tag(&long, "x")],
+                constraint(&long, "tags.2.member.key", "less than or equal to 128"),
+            ),
+        ),
+        (
+            "long value",
+            (
+                vec![tag("a", &longer)],
+                constraint(&longer, "tags.1.member.value", "less than or equal to 256"),
+            ),
+        ),
+        (
+            "twice",
+            (
+                vec![tag("a", "1"), tag("a", "2")],
+                format!("{invalid}Duplicate tag key: a"),
+            ),
+        ),
+        ("name's characters", (vec![tag("a!", "x")], characters("a!"))),
+        ("value's characters", (vec![tag("a", "<x>")], characters("<x>"))),
+        (
+            "reserved",
+            (
+                vec![tag("AWS:x", "1")],
+                format!("{invalid}Tag keys that begin with aws: are reserved for system use: AWS:x"),
+            ),
+        ),
+    ]
+    .into();
+    for (case, (tags, message)) in cases {
+        assert_eq!(refused(harness.tag(&tags).await), message, "{case}");
+    }
+    assert_eq!(
+        refused(harness.untag(&[]).await),
+        "Atleast one Tag Key needs to be provided as Input."
+    );
+    assert_eq!(
+        refused(harness.untag(&["a", ""]).await),
+        constraint("", "tagKeys.2.member", "greater than or equal to 1")
+    );
+    assert_eq!(harness.tags().await, []);
+}
+
+#[tokio::test]
+async fn only_the_arn_of_a_table_of_this_region_will_do() {
+    let harness = Harness::new().with_simple().await;
+    let one = [tag("a", "b")];
+    let missing = format!("{ARN}x");
+    assert_eq!(
+        harness.tag_arn(&missing, &one).await,
+        Err(ApiError::ResourceNotFound(format!(
+            "Requested resource not found: ResourcArn: {missing} not found"
+        )))
+    );
+    let list = harness.engine.list_tags_of_resource(ListTagsOfResourceInput {
+        resource_arn: missing.clone(),
+        next_token: None,
+    });
+    assert!(matches!(list.await, Err(ApiError::ResourceNotFound(_))));
+    assert_eq!(
+        refused(harness.tag_arn("simple", &one).await),
+        "ARNs must start with 'arn:': simple"
+    );
+    assert_eq!(
+        refused(harness.tag_arn("arn:aws:s3:us-east-1:000000000000:simple", &one).await),
+        "Invalid TableArn: arn:aws:s3:us-east-1:000000000000:simple"
+    );
+    let elsewhere = ARN.replace("us-east-1", "eu-west-1");
+    assert!(refused(harness.tag_arn(&elsewhere, &one).await).contains("Invalid AWS region"));
+}

@@ -1,0 +1,375 @@
+//! What follows a lost disk: writes that their origin or every log has lost, and copies of rows that are nowhere any more.
+
+use std::collections::VecDeque;
+
+use beringia_item::{KeyBytes, Mutation, Version};
+use beringia_replication::{
+    Apply, ApplyKind, Command, DialId, Event, JoinStage, LinkEvent, ReplicaState, StoreAnswer, StoreCall, Ticket,
+    Tuning,
+    message::{
+        Answer, BelowFloor, Digest, KeyPage, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
+        ToSource,
+    },
+};
+use bytes::Bytes;
+
+use crate::support::{CARTS, Hand, call_in, mutation, questions_in, region, subscription_in, vectors};
+
+fn announces(hand: &mut Hand, link: DialId, entries: &[(&str, u64)]) {
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(origin, sequence)| (CARTS, *origin, *sequence))
+        .collect();
+    hand.source_says(link, ToReceiver::Vectors(vectors(&entries)));
+}
+
+fn refuses(hand: &mut Hand, link: DialId, generation: u64, origin: &str) {
+    let parts = vec![(CARTS, region(origin))];
+    hand.source_says(link, ToReceiver::Refusal(BelowFloor { generation, parts }));
+}
+
+fn subscription_on(commands: &[Command], link: DialId) -> Option<Subscription> {
+    let on_link = |command: &&Command| matches!(command, Command::SendToSource(sent, _) if *sent == link);
+    let sent: Vec<Command> = commands.iter().filter(on_link).cloned().collect();
+    subscription_in(&sent)
+}
+
+fn sets_replica(commands: &[Command]) -> bool {
+    let sets = |command: &Command| matches!(command, Command::Call(_, StoreCall::SetReplica { .. }));
+    commands.iter().any(sets)
+}
+
+/// A row under a key of its own.
+fn row(key: u8, origin: &str, sequence: u64) -> Mutation {
+    Mutation {
+        key: KeyBytes(Bytes::from(vec![0, key])),
+        ..mutation(CARTS, origin, sequence)
+    }
+}
+
+fn key_page(rows: &[Mutation], span: &beringia_replication::message::Span) -> KeyPage {
+    let inside = rows.iter().filter(|row| span.contains(&row.key));
+    KeyPage {
+        rows: inside.map(|row| (row.key.clone(), row.version.clone())).collect(),
+        last: true,
+    }
+}
+
+/// Answers what a copy asks the source, which holds these rows, and the store, which holds those; up to the commit that sets the
+/// vector. Gives that commit, and those before it.
+fn copies(
+    hand: &mut Hand,
+    link: DialId,
+    commands: Vec<Command>,
+    source_rows: &[Mutation],
+    own_rows: &[Mutation],
+) -> ((Ticket, Apply), Vec<Apply>) {
+    let mut commands = VecDeque::from(commands);
+    let mut applied = Vec::new();
+    while let Some(command) = commands.pop_front() {
+        let more = match command {
+            Command::SendToSource(sent, ToSource::Request(Request { id, question, .. })) if sent == link => {
+                let answer = match question {
+                    Question::Keys { span, .. } => Answer::Keys(key_page(source_rows, &span)),
+                    Question::Rows { keys } => Answer::Rows(RowPage {
+                        mutations: source_rows
+                            .iter()
+                            .filter(|row| keys.contains(&row.key))
+                            .cloned()
+                            .collect(),
+                        answered: keys.len(),
+                    }),
+                    Question::Digest => panic!("the copy has begun"),
+                };
+                hand.source_says(link, ToReceiver::Reply(Reply { id, answer }))
+            }
+            Command::Call(ticket, StoreCall::Keys { span, .. }) => {
+                hand.answer(ticket, StoreAnswer::Keys(key_page(own_rows, &span)))
+            }
+            Command::Call(ticket, StoreCall::Apply(apply)) if !apply.progress.is_empty() => {
+                return ((ticket, apply), applied);
+            }
+            Command::Call(ticket, StoreCall::Apply(apply)) => {
+                let answer = StoreAnswer::Applied {
+                    vectors: TableVectors::new(),
+                    newer: apply.mutations.len(),
+                };
+                applied.push(apply);
+                hand.answer(ticket, answer)
+            }
+            _ => Vec::new(),
+        };
+        commands.extend(more);
+    }
+    panic!("the copy does not end: {:?}", hand.replicator.status().joins);
+}
+
+/// The source answers the question for its vector, with which a copy begins.
+fn begins(hand: &mut Hand, link: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(origin, sequence)| (CARTS, *origin, *sequence))
+        .collect();
+    let digest = Digest {
+        vector: vectors(&entries)[&CARTS].clone(),
+        ranges: Vec::new(),
+    };
+    let answer = Answer::Digest(digest);
+    hand.source_says(link, ToReceiver::Reply(Reply { id: question, answer }))
+}
+
+fn finished(hand: &mut Hand, ticket: Ticket, entries: &[(&str, u64)]) -> Vec<Command> {
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(origin, sequence)| (CARTS, *origin, *sequence))
+        .collect();
+    let vectors = vectors(&entries);
+    hand.answer(ticket, StoreAnswer::Applied { vectors, newer: 0 })
+}
+
+/// `us` announces less of its own writes than `ap` has; two of them are here.
+fn forgetful() -> (Hand, DialId, DialId) {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick_with(0, vectors(&[(CARTS, "us", 2)]));
+    let (us, _) = hand.connected("us");
+    let (ap, _) = hand.connected("ap");
+    announces(&mut hand, us, &[("us", 2)]);
+    announces(&mut hand, ap, &[("us", 9)]);
+    (hand, us, ap)
+}
+
+#[test]
+fn writes_that_their_origin_lost_are_taken_from_a_peer_that_has_them() {
+    let (mut hand, _, ap) = forgetful();
+    let early = hand.pass(2000);
+    assert_eq!(subscription_in(&early), None, "an announcement may be on its way");
+    let late = hand.pass(600);
+    let relayed = subscription_on(&late, ap).expect("the origin does not have them itself");
+    assert_eq!(relayed.origins, [region("ap"), region("us")]);
+    assert_eq!(relayed.tables[&CARTS].get(&region("us")), 2, "from what is here");
+    let through = |hand: &Hand| hand.replicator.status().peers[&region("us")].relayed_through.clone();
+    assert_eq!(through(&hand), Some(region("ap")));
+
+    let brought = hand.tick_with(100, vectors(&[(CARTS, "us", 9)]));
+    assert_eq!(subscription_in(&brought), None);
+    let direct = subscription_on(&hand.pass(600), ap).expect("nothing is missing any more");
+    assert_eq!(direct.origins, [region("ap")]);
+    assert_eq!(through(&hand), None);
+}
+
+#[test]
+fn an_origin_that_only_announces_late_sends_its_writes_itself() {
+    let (mut hand, us, _) = forgetful();
+    hand.pass(1500);
+    announces(&mut hand, us, &[("us", 9)]);
+    assert_eq!(subscription_in(&hand.pass(5000)), None);
+}
+
+/// Writes of `us` from 3 to 9 are missing here and in no log: `us` and `ap` have them and refuse to send them.
+fn out_of_logs() -> (Hand, DialId, DialId) {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick_with(0, vectors(&[(CARTS, "us", 2), (CARTS, "eu", 4)]));
+    let (us, _) = hand.connected("us");
+    let (ap, _) = hand.connected("ap");
+    for link in [us, ap] {
+        announces(&mut hand, link, &[("us", 9), ("eu", 4)]);
+    }
+    refuses(&mut hand, us, 1, "us");
+    let relayed = subscription_on(&hand.tick(100), ap).unwrap();
+    assert_eq!(relayed.origins, [region("ap"), region("us")]);
+    refuses(&mut hand, ap, relayed.generation, "us");
+    (hand, us, ap)
+}
+
+#[test]
+fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
+    let (mut hand, us, ap) = out_of_logs();
+    let early = hand.pass(5000);
+    assert_eq!((questions_in(&early, us), questions_in(&early, ap)), (vec![], vec![]));
+    let late = hand.pass(100);
+    let [(question, Question::Digest)] = &questions_in(&late, ap)[..] else {
+        panic!("the copy begins: {late:?}");
+    };
+    let mut all = begins(&mut hand, ap, *question, &[("us", 9), ("eu", 4)]);
+    let asked = questions_in(&all, ap).len();
+    assert_eq!(asked, 16, "the whole table is walked over");
+
+    // The digest is for a peer that asks while the copy is under way.
+    let peer = hand.accepted(1, "ap");
+    let question = |id| {
+        let (table, question) = (CARTS, Question::Digest);
+        ToSource::Request(Request { id, table, question })
+    };
+    let served = hand.receiver_says(peer, question(1));
+    assert!(
+        matches!(call_in(&served), Some((_, StoreCall::Digest(CARTS)))),
+        "{served:?}"
+    );
+
+    let theirs = [row(1, "us", 5), row(2, "us", 9)];
+    let ours = [row(1, "us", 1), row(3, "ap", 70)];
+    let ((ticket, end), applied) = copies(&mut hand, ap, all.clone(), &theirs, &ours);
+    let expected = Apply {
+        kind: ApplyKind::Copy,
+        mutations: theirs.to_vec(),
+        ..Apply::default()
+    };
+    assert_eq!(applied, [expected], "what others write here meanwhile stays");
+    let progress = vec![(CARTS, region("eu"), 4), (CARTS, region("us"), 9)];
+    let expected = Apply {
+        kind: ApplyKind::Copy,
+        progress,
+        ..Apply::default()
+    };
+    assert_eq!(end, expected, "the vector takes in the source's");
+    let unserved = hand.receiver_says(peer, question(2));
+    assert_eq!(call_in(&unserved), None, "until it is known where the vector stands");
+
+    let after = finished(&mut hand, ticket, &[("us", 9), ("eu", 4)]);
+    for link in [us, ap] {
+        let anew = subscription_on(&after, link).expect("what was refused before says nothing any more");
+        assert_eq!(anew.tables[&CARTS].get(&region("us")), 9);
+    }
+    assert_eq!(hand.replicator.status().joins.len(), 0);
+    all.extend([late, after, hand.pass(20_000)].concat());
+    assert!(!sets_replica(&all), "the replica was active all the time");
+}
+
+#[test]
+fn while_an_origin_is_out_of_reach_its_log_is_waited_for_and_nothing_copied() {
+    let (mut hand, us, ap) = out_of_logs();
+    hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
+    let commands = hand.pass(9000);
+    assert_eq!(questions_in(&commands, ap), []);
+    assert_eq!(hand.replicator.status().joins.len(), 0);
+}
+
+#[test]
+fn a_peer_that_does_not_refuse_spares_the_copy() {
+    let mut hand = Hand::new(Tuning::default());
+    let (us, _) = hand.connected("us");
+    let (ap, _) = hand.connected("ap");
+    for link in [us, ap] {
+        announces(&mut hand, link, &[("us", 9)]);
+    }
+    refuses(&mut hand, us, 1, "us");
+    let commands = hand.pass(9000);
+    assert_eq!(
+        (questions_in(&commands, us), questions_in(&commands, ap)),
+        (vec![], vec![])
+    );
+}
+
+/// The replica of `eu` is new and is to be copied from `us`, which is asked for its vector now.
+fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
+    let mut hand = Hand::new(Tuning::default());
+    let local: Vec<_> = local
+        .iter()
+        .map(|(origin, sequence)| (CARTS, *origin, *sequence))
+        .collect();
+    hand.tick_with(0, vectors(&local));
+    hand.catalog(&[
+        ("eu", ReplicaState::Creating { from: region("us") }),
+        ("us", ReplicaState::Active),
+        ("ap", ReplicaState::Active),
+    ]);
+    let (us, _) = hand.connected("us");
+    let (ap, _) = hand.connected("ap");
+    announces(&mut hand, us, &[("us", 10), ("ap", 4)]);
+    announces(&mut hand, ap, &[("us", 10), ("ap", 4)]);
+    let commands = hand.tick(100);
+    let [(question, Question::Digest)] = questions_in(&commands, us)[..] else {
+        panic!("the copy begins: {commands:?}");
+    };
+    (hand, us, ap, question)
+}
+
+fn versions(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Version)> {
+    rows.iter()
+        .map(|row| (CARTS, row.key.clone(), row.version.clone()))
+        .collect()
+}
+
+#[test]
+fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
+    let (mut hand, us, _, question) = joining(&[("ap", 2)]);
+    let commands = begins(&mut hand, us, question, &[("us", 10)]);
+    let held = row(1, "us", 5);
+    let older = row(5, "us", 6);
+    let forgotten = row(2, "us", 7);
+    let lost = row(3, "us", 12);
+    let own = row(4, "ap", 2);
+    let lost_update = row(5, "us", 13);
+    let (_, applied) = copies(
+        &mut hand,
+        us,
+        commands,
+        &[held.clone(), older.clone()],
+        &[held, forgotten.clone(), lost.clone(), own, lost_update.clone()],
+    );
+    let dropped = Apply {
+        kind: ApplyKind::Copy,
+        obsolete: versions(&[forgotten, lost, lost_update]),
+        ..Apply::default()
+    };
+    let fetched = Apply {
+        kind: ApplyKind::Copy,
+        mutations: vec![older],
+        ..Apply::default()
+    };
+    assert_eq!(
+        applied,
+        [dropped, fetched],
+        "what the source has, or the own vector covers, stays"
+    );
+}
+
+/// The copy from `us` showed a row of `ap` that is newer than all that the vectors told of; the streams are to bring what lies before.
+fn awaiting() -> (Hand, DialId, DialId) {
+    let (mut hand, us, ap, question) = joining(&[]);
+    let commands = begins(&mut hand, us, question, &[("us", 10), ("ap", 4)]);
+    let ((ticket, _), _) = copies(&mut hand, us, commands, &[row(1, "ap", 20)], &[]);
+    finished(&mut hand, ticket, &[("us", 10), ("ap", 4)]);
+    assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
+    (hand, us, ap)
+}
+
+#[test]
+fn a_join_that_waits_for_writes_that_are_nowhere_begins_again_elsewhere() {
+    let (mut hand, us, ap) = awaiting();
+    let waits = hand.pass(5000);
+    assert_eq!((questions_in(&waits, us), questions_in(&waits, ap)), (vec![], vec![]));
+    hand.pass(100);
+    let join = hand.replicator.status().joins[&CARTS].clone();
+    assert_eq!(join.stage, JoinStage::Waiting);
+    assert_eq!(join.last_error.as_deref(), Some("us: it lost what was copied"));
+    let again = hand.pass(1000);
+    let [(question, Question::Digest)] = questions_in(&again, ap)[..] else {
+        panic!("after a pause, from the other: {again:?}");
+    };
+    let commands = begins(&mut hand, ap, question, &[("us", 10), ("ap", 4)]);
+    let ((ticket, _), applied) = copies(&mut hand, ap, commands, &[], &[row(1, "ap", 20)]);
+    let dropped = Apply {
+        kind: ApplyKind::Copy,
+        obsolete: versions(&[row(1, "ap", 20)]),
+        ..Apply::default()
+    };
+    assert_eq!(applied, [dropped]);
+    finished(&mut hand, ticket, &[("us", 10), ("ap", 4)]);
+    let activates = hand.tick(100);
+    assert!(sets_replica(&activates), "{activates:?}");
+    assert!(!sets_replica(&[waits, again].concat()));
+}
+
+#[test]
+fn a_join_waits_for_writes_that_are_out_of_reach_or_on_their_way() {
+    let (mut hand, _, ap) = awaiting();
+    hand.feed(Event::Dialled(ap, LinkEvent::Closed("cut".to_owned())));
+    hand.pass(9000);
+    assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
+
+    let (mut hand, us, _) = awaiting();
+    announces(&mut hand, us, &[("ap", 20)]);
+    hand.pass(9000);
+    assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
+}
