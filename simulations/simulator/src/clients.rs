@@ -3,17 +3,19 @@
 //! Clients are near their region, a millisecond away: time enough for a region to crash with a write committed and its answer on
 //! the way.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use beringia_clock::SeededRandomness;
-use beringia_network::{Direction, MemoryTransport, Network};
+use beringia_network::{Direction, MemoryTransport, Network, Shaped};
 use beringia_regions::Topology;
-use beringia_workload::{Target, Targets};
+use beringia_workload::{Dial, HttpTargets};
+use tokio::io::DuplexStream;
 
-use crate::{SimulationError, Trace, client::Client};
+use crate::{SimulationError, Trace};
 
 /// Where clients are.
-pub(crate) const CLIENTS: &str = "clients";
+const CLIENTS: &str = "clients";
 /// One way between a region and its clients.
 const CLIENT_DELAY: Duration = Duration::from_millis(1);
 
@@ -39,10 +41,19 @@ impl Clients {
     pub(crate) const fn transport(&self) -> &MemoryTransport {
         &self.0
     }
+
+    /// Clients that call regions through this network.
+    #[must_use]
+    pub fn targets(&self) -> HttpTargets<Self> {
+        HttpTargets::new(self.clone())
+    }
 }
 
-impl Targets for Clients {
-    fn target(&self, region: &str) -> Box<dyn Target> {
-        Box::new(Client::new(region, self.0.clone()))
+#[async_trait]
+impl Dial for Clients {
+    type Stream = Shaped<DuplexStream>;
+
+    async fn dial(&self, region: &str) -> io::Result<Self::Stream> {
+        self.0.dial(CLIENTS, region).await
     }
 }

@@ -3,52 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, TableId, Version};
-use beringia_report::{Backlog, Divergence};
-use beringia_store::Store;
+use beringia_store::{Backlog, Store};
 
 use crate::{SimulationError, World};
 
 /// Rows in one read of a range; a workload has far fewer keys in each.
 const PAGE_ROWS: usize = 10_000;
 
-/// What was seen so far.
-#[derive(Debug, Default)]
-pub(crate) struct Samples {
-    /// By where writes were made and where they are to go.
-    pub(crate) backlog: BTreeMap<(String, String), Vec<Backlog>>,
-    pub(crate) divergence: Vec<Divergence>,
-}
-
-impl Samples {
-    /// Looks at all running regions.
-    pub(crate) async fn take(&mut self, world: &World, tables: &[String], at_ms: u64) -> Result<(), SimulationError> {
-        for from in world.names().into_iter().filter(|name| world.is_running(name)) {
-            for (to, peer) in world.node(&from)?.status().await.peers {
-                let Some(backlog) = peer.backlog else { continue };
-                let seen = self.backlog.entry((from.clone(), to.to_string())).or_default();
-                seen.push(Backlog {
-                    at_ms,
-                    mutations: backlog.mutations,
-                    bytes: backlog.bytes,
-                });
+/// What running regions say of their own writes that others have not acknowledged: from, to, how much.
+pub(crate) async fn backlogs(world: &World) -> Result<Vec<(String, String, Backlog)>, SimulationError> {
+    let mut backlogs = Vec::new();
+    for from in world.names().into_iter().filter(|name| world.is_running(name)) {
+        for (to, peer) in world.node(&from)?.status().await.peers {
+            if let Some(backlog) = peer.backlog {
+                backlogs.push((from.clone(), to.to_string(), backlog));
             }
         }
-        let mut keys = 0;
-        for table in tables {
-            keys += divergent_keys(world, table).await?;
-        }
-        self.divergence.push(Divergence { at_ms, keys });
-        Ok(())
     }
+    Ok(backlogs)
 }
 
 /// How many keys of a table are not equal in all running regions that hold an active replica.
 pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, SimulationError> {
     let digests = world.digests(table).await?;
-    let mut digests_of = digests.values();
-    let Some(first) = digests_of.next() else { return Ok(0) };
+    let mut all = digests.values();
+    let Some(first) = all.next() else { return Ok(0) };
     let mut ranges = BTreeSet::new();
-    for other in digests_of {
+    for other in all {
         let pairs = first.ranges.iter().zip(&other.ranges).enumerate();
         ranges.extend(pairs.filter(|(_, (one, other))| one != other).map(|(range, _)| range));
     }
@@ -81,5 +62,6 @@ async fn live_rows(
         region: region.to_owned(),
         source,
     })?;
-    Ok(rows.into_iter().filter(|row| row.live).map(|row| (row.key, row.version)).collect())
+    let live = rows.into_iter().filter(|row| row.live);
+    Ok(live.map(|row| (row.key, row.version)).collect())
 }
