@@ -1,7 +1,21 @@
 //! What came of a run: the measurements, the verdicts on what was expected, and how people and programs read them.
+//!
+//! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what only it knows (what became of the writes,
+//! disks, anomalies, violations), and has it judged with [`judge`].
 
+mod bound;
+mod faults;
+mod judge;
+mod quantiles;
+mod recorder;
 mod run;
+mod words;
 
+pub use bound::{Shipment, least_convergence};
+pub use faults::fault_spans;
+pub use judge::judge;
+pub use quantiles::Samples;
+pub use recorder::{ArrivalSample, Awaited, OperationSample, Recorder};
 pub use run::{
     AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, EngineKind, Failover, FaultSpan, LagPoint,
     Pair, Quantiles, RegionSecond, Run, Verdict, Writes,

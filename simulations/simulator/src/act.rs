@@ -1,5 +1,7 @@
 //! What the actions of a timeline do to a simulated world.
 
+use std::time::Duration;
+
 use beringia_network::Direction;
 use beringia_scenario::{Action, Ends};
 
@@ -11,7 +13,7 @@ impl World {
     ///
     /// # Errors
     /// [`SimulationError`] for an action that makes no sense now, such as the crash of a region that is down.
-    pub async fn act(&mut self, action: &Action) -> Result<(), SimulationError> {
+    pub async fn act(&mut self, action: &Action, tables: &[String]) -> Result<(), SimulationError> {
         let network = self.network().clone();
         match action {
             Action::Delay { ends, delay, jitter } => {
@@ -32,13 +34,7 @@ impl World {
             Action::Crash { region, lose_disk } => self.crash_region(region, *lose_disk)?,
             Action::Restart { region } => self.start_region(region).await?,
             Action::SlowDisk { region, by } => self.slow_disk(region, *by)?,
-            Action::DiskFull { region, full } => {
-                let limited = self.disk(region)?.set_full(*full);
-                limited.map_err(|source| SimulationError::Store {
-                    region: region.clone(),
-                    source,
-                })?;
-            }
+            Action::DiskFull { region, full } => self.fill_disk(region, *full)?,
             Action::ClockStep { region, by_ms } => self.clock(region)?.step(*by_ms),
             Action::ClockDrift { region, ppm } => self.clock(region)?.set_drift(*ppm),
             Action::PauseReplication { region: _ } | Action::ResumeReplication { region: _ } => {}

@@ -21,7 +21,15 @@ pub(crate) struct Measure {
     /// What links did, from when on, since the load began.
     links: Vec<(Duration, Links)>,
     /// Moments after which regions had to become equal while the load went on.
-    heals: Vec<(Awaited, Duration)>,
+    heals: Vec<Heal>,
+}
+
+/// A moment after which regions had to become equal while the load went on.
+struct Heal {
+    awaited: Awaited,
+    at: Duration,
+    /// When the last of the writes committed until then was everywhere; `None` where one never came.
+    everywhere: Option<Duration>,
 }
 
 type Links = BTreeMap<(String, String), Link>;
@@ -90,7 +98,11 @@ impl Measure {
     /// The last trouble with links and regions is over.
     pub(crate) async fn healed(&mut self, world: &World, at: Duration) -> Result<(), SimulationError> {
         let awaited = self.must_converge(world, "the last fault", at).await?;
-        self.heals.push((awaited, at));
+        self.heals.push(Heal {
+            awaited,
+            at,
+            everywhere: Some(at),
+        });
         Ok(())
     }
 
@@ -145,6 +157,11 @@ impl Measure {
             self.arrivals(world, id, evidence)?;
             self.conflicts(world, id, evidence);
         }
+        for heal in &self.heals {
+            if let Some(everywhere) = heal.everywhere {
+                self.recorder.converged(heal.awaited, everywhere);
+            }
+        }
         for ((from, to), bytes) in world.trace.wire_bytes() {
             let before = self.wire_before.get(&(from.clone(), to.clone())).copied().unwrap_or(0);
             self.recorder.wire_bytes(&from, &to, bytes - before);
@@ -156,9 +173,7 @@ impl Measure {
 
     /// When each mutation of a table came to each region that holds it in the end.
     fn arrivals(&mut self, world: &World, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
-        let mut arrived_last: Vec<Option<Duration>> = self.heals.iter().map(|(_, at)| Some(*at)).collect();
-        let origins = evidence.logs.iter();
-        for (origin, keys) in origins {
+        for (origin, keys) in &evidence.logs {
             let origin = Region::new(origin)?;
             for logged in keys.values().flatten() {
                 let sequence = logged.held.version.sequence;
@@ -177,17 +192,10 @@ impl Measure {
                             one_way: self.one_way(from, to, committed),
                         });
                     }
-                    for ((_, healed), last) in self.heals.iter().zip(&mut arrived_last) {
-                        if committed <= *healed {
-                            *last = last.zip(visible).map(|(last, visible)| last.max(visible));
-                        }
+                    for heal in self.heals.iter_mut().filter(|heal| committed <= heal.at) {
+                        heal.everywhere = heal.everywhere.zip(visible).map(|(last, visible)| last.max(visible));
                     }
                 }
-            }
-        }
-        for ((awaited, _), last) in self.heals.clone().into_iter().zip(arrived_last) {
-            if let Some(last) = last {
-                self.recorder.converged(awaited, last);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use beringia_item::{Region, TableId};
@@ -70,6 +71,11 @@ impl Recorder {
                 }
             }
         }
+    }
+
+    /// Since the recorder began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.inner().began.elapsed()
     }
 
     /// When `region` had applied the write of `origin` to `table` with that sequence, microseconds since the recorder began.

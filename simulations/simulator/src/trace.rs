@@ -1,6 +1,7 @@
 //! What happened in a run: events with their virtual time, and a hash of every byte that left a link.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -20,6 +21,8 @@ struct Inner {
     lines: Vec<String>,
     wire: Xxh3,
     wire_bytes: u64,
+    /// By where they came from and went to.
+    wire_bytes_by_pair: BTreeMap<String, BTreeMap<String, u64>>,
     deliveries: u64,
 }
 
@@ -59,8 +62,29 @@ impl Trace {
         lines
     }
 
+    /// Bytes that links delivered so far, by where they came from and went to.
+    #[must_use]
+    pub fn wire_bytes(&self) -> BTreeMap<(String, String), u64> {
+        let inner = self.inner();
+        let pairs = inner.wire_bytes_by_pair.iter();
+        pairs
+            .flat_map(|(from, to)| to.iter().map(move |(to, bytes)| ((from.clone(), to.clone()), *bytes)))
+            .collect()
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn count(&mut self, from: &str, to: &str, bytes: u64) {
+        if let Some(count) = self.wire_bytes_by_pair.get_mut(from).and_then(|pairs| pairs.get_mut(to)) {
+            *count += bytes;
+        } else {
+            let pairs = self.wire_bytes_by_pair.entry(from.to_owned()).or_default();
+            pairs.insert(to.to_owned(), bytes);
+        }
     }
 }
 
@@ -81,6 +105,7 @@ impl Tap for Trace {
         inner.wire.update(head.as_bytes());
         inner.wire.update(bytes);
         inner.wire_bytes += bytes.len() as u64;
+        inner.count(from, to, bytes.len() as u64);
         inner.deliveries += 1;
     }
 }

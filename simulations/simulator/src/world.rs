@@ -118,6 +118,11 @@ impl World {
         self.sites.iter().map(|site| site.region.to_string()).collect()
     }
 
+    /// The same as regions.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.sites.iter().map(|site| &site.region)
+    }
+
     /// The links between the regions.
     #[must_use]
     pub fn network(&self) -> &Network {
@@ -150,6 +155,18 @@ impl World {
     /// [`SimulationError::UnknownRegion`].
     pub fn disk(&self, name: &str) -> Result<&MemoryDisk, SimulationError> {
         Ok(&self.site(name)?.disk)
+    }
+
+    /// A region's disk takes nothing more, or does again.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::Store`].
+    pub fn fill_disk(&self, name: &str, full: bool) -> Result<(), SimulationError> {
+        let filled = self.disk(name)?.set_full(full);
+        filled.map_err(|source| SimulationError::Store {
+            region: name.to_owned(),
+            source,
+        })
     }
 
     /// Every commit of a region takes so much longer than on a healthy disk.

@@ -12,7 +12,8 @@ use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionV
 use beringia_store::{
     Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, Edit, Effect, Explained, IndexState,
     ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, Replica,
-    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, Table, TableDigest, TableSize, Throughput,
+    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
+    TableDigest, TableSize, Throughput,
 };
 use tokio::sync::Notify;
 
@@ -72,6 +73,7 @@ impl State {
                 core,
                 throughput: Throughput::OnDemand,
                 stream: None,
+                latest_stream: None,
                 global_indexes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
                 local: beringia_store::LocalSettings::default(),
@@ -290,6 +292,11 @@ impl Store for FakeStore {
         Ok(page)
     }
 
+    async fn streams(&self) -> Result<Streams, StoreError> {
+        self.state.lock().unwrap().check()?;
+        Ok(Streams::default())
+    }
+
     async fn close(&self) {}
 
     // Nothing below is the engine's business.
@@ -304,6 +311,9 @@ impl Store for FakeStore {
         Err(StoreError::Closed)
     }
     async fn read_log(&self, _: LogPosition, _: &LogFilter, _: usize) -> Result<LogPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn read_stream(&self, _: StreamRead) -> Result<StreamPage, StoreError> {
         Err(StoreError::Closed)
     }
     async fn backlog(&self, _: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {

@@ -12,5 +12,6 @@ mod copy;
 mod hostile;
 mod lifecycle;
 mod observe;
+mod pause;
 mod replicate;
 mod support;

@@ -13,5 +13,6 @@ mod model;
 mod replication;
 mod scrub;
 mod simulated_disk;
+mod streams;
 mod support;
 mod writes;

@@ -69,6 +69,7 @@ impl Group<'_> {
             table.keys.clone_from(&core.keys);
         }
         self.reconcile_indexes(id)?;
+        self.reconcile_stream(id)?;
         if self.state.definitions.get(&id).is_some_and(Definition::is_empty) {
             self.state.definitions.remove(&id);
         }
