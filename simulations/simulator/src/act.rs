@@ -37,7 +37,8 @@ impl World {
             Action::DiskFull { region, full } => self.fill_disk(region, *full)?,
             Action::ClockStep { region, by_ms } => self.clock(region)?.step(*by_ms),
             Action::ClockDrift { region, ppm } => self.clock(region)?.set_drift(*ppm),
-            Action::PauseReplication { region: _ } | Action::ResumeReplication { region: _ } => {}
+            Action::PauseReplication { region } => self.pause_replication(region, tables, true)?,
+            Action::ResumeReplication { region } => self.pause_replication(region, tables, false)?,
             Action::Drain { region: _ } | Action::Undrain { region: _ } => {}
             Action::AddReplica { .. } | Action::RemoveReplica { .. } | Action::Shift { .. } | Action::Rate { .. } => {}
         }

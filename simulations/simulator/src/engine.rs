@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use beringia_history::History;
 use beringia_network::LinkMode;
 use beringia_node::Tuning;
-use beringia_report::{EngineKind, Run, judge};
-use beringia_scenario::{Action, Plan};
-use beringia_workload::Load;
+use beringia_report::{Run, judge};
+use beringia_scenario::{Action, Plan, Policy};
+use serde_json::{Value, json};
+use beringia_workload::{Load, Loaded, Setting};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
@@ -71,19 +72,20 @@ impl<'a> Session<'a> {
             clocks: scenario.clocks.clone(),
         })
         .await?;
+        let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
+        let first = scenario.replicas.first();
         let mut tables = Vec::new();
-        for workload in &scenario.workloads {
-            let definition = beringia_workload::table(workload, scenario.policy);
-            tables::create(&world, &definition, &scenario.replicas).await?;
-            if let Some(first) = scenario.replicas.first() {
-                for (operation, parameters) in beringia_workload::settings(workload) {
-                    tables::set(&world, first, operation, &parameters).await?;
-                }
+        for table in setting.tables() {
+            tables::create(&world, &with_policy(&table.create, scenario.policy), &scenario.replicas).await?;
+            if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
+                tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
             }
-            tables.push(workload.name.clone());
+            tables.push(table.name);
         }
-        let targets = Arc::new(world.clients().targets());
-        let load = Load::prepare(plan, targets, &world.randomness.derive("load")).await?;
+        let loaded = match first {
+            Some(first) => setting.load(first).await?,
+            None => Loaded::default(),
+        };
         let mut session = Self {
             plan,
             world,
@@ -99,7 +101,7 @@ impl<'a> Session<'a> {
         session.world.trace.note(format_args!("the load begins"));
         session.began = Instant::now();
         session.measure.begin(&session.world);
-        session.load = Some(load.start());
+        session.load = Some(Load::start(&setting, loaded));
         Ok(session)
     }
 
@@ -160,7 +162,7 @@ impl<'a> Session<'a> {
     }
 
     /// Has the regions change the replicas of all tables. It takes its time; the timeline goes on.
-    fn change_replicas(&mut self, region: &str, update: impl Fn(&str, &str) -> serde_json::Value) {
+    fn change_replicas(&mut self, region: &str, update: impl Fn(&str, &str) -> Value) {
         self.came_or_went.push(region.to_owned());
         let others: Vec<String> = self.world.names().into_iter().filter(|name| name != region).collect();
         for table in &self.tables {
@@ -187,7 +189,7 @@ impl<'a> Session<'a> {
             None => History::default(),
         };
         self.world.trace.note(format_args!("the load ended"));
-        self.world.put_right().await?;
+        self.world.put_right(&self.tables).await?;
         let at = self.began.elapsed();
         self.measure.links_changed(&self.world, at);
         if self.is_troubled {
@@ -240,17 +242,23 @@ impl<'a> Session<'a> {
         for table in &self.tables {
             evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
         }
+        let trace = self.world.trace.lines(history, self.measure.load_began_ms());
         let mut run = self.measure.finish(&self.world, history, &evidence, &self.losses, total)?;
-        run.engine = EngineKind::Sim;
         judge(&self.plan.scenario.expect, &mut run);
-        Ok(Outcome {
-            run,
-            trace: self.world.trace.lines(history),
-        })
+        Ok(Outcome { run, trace })
     }
 }
 
 fn absent_at_first(plan: &Plan) -> Vec<String> {
     let names = plan.scenario.topology.names();
     names.filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name)).map(str::to_owned).collect()
+}
+
+/// A table's definition with the tag that says how it decides between concurrent writes.
+fn with_policy(definition: &Value, policy: Policy) -> Value {
+    let mut definition = definition.clone();
+    if policy != Policy::Item {
+        definition["Tags"] = json!([{ "Key": "beringia:conflict-policy", "Value": policy.to_string() }]);
+    }
+    definition
 }

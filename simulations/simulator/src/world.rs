@@ -44,6 +44,8 @@ pub struct World {
     clients: Clients,
     /// When each region had applied what.
     pub(crate) recorder: Recorder,
+    /// A clock that is right.
+    pub(crate) clock: Arc<SimulatedClock>,
     tuning: Tuning,
     /// In the order of the topology.
     sites: Vec<Site>,
@@ -53,6 +55,9 @@ pub struct World {
 struct Site {
     region: Region,
     disk: MemoryDisk,
+    disk_full: bool,
+    /// Its tables are not replicated for now. A restart ends that.
+    paused: bool,
     clock: Arc<SimulatedClock>,
     starts: u32,
     running: Option<Running>,
@@ -89,6 +94,8 @@ impl World {
             Ok(Site {
                 region: Region::new(name)?,
                 disk: new_disk(),
+                disk_full: false,
+                paused: false,
                 clock: Arc::new(SimulatedClock::new(began, clocks.get(name).copied().unwrap_or_default())),
                 starts: 0,
                 running: None,
@@ -103,6 +110,7 @@ impl World {
             transport,
             clients,
             recorder: Recorder::new(began),
+            clock: Arc::new(SimulatedClock::new(began, ClockError::default())),
             tuning,
             sites,
         };
@@ -116,6 +124,54 @@ impl World {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.sites.iter().map(|site| site.region.to_string()).collect()
+    }
+
+    /// A region neither sends nor takes changes of these tables, or does again.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`], [`SimulationError::NoTable`].
+    pub fn pause_replication(&mut self, name: &str, tables: &[String], paused: bool) -> Result<(), SimulationError> {
+        for table in tables {
+            let id = self.table_id(name, table)?;
+            let node = self.node(name)?;
+            if !paused {
+                node.resume_replication(id);
+            } else if node.pause_replication(id).is_err() {
+                return Err(SimulationError::NoTable {
+                    region: name.to_owned(),
+                    table: table.clone(),
+                });
+            }
+        }
+        let index = self.site_index(name)?;
+        self.sites[index].paused = paused;
+        Ok(())
+    }
+
+    /// Whether a region runs, its disk has room, and nothing keeps it from the others but links.
+    #[must_use]
+    pub fn is_well(&self, name: &str) -> bool {
+        let well = |site: &Site| site.running.is_some() && !site.disk_full && !site.paused;
+        self.site(name).is_ok_and(well)
+    }
+
+    /// Opens all links, gives disks room, and has every region run and replicate.
+    ///
+    /// # Errors
+    /// [`SimulationError`] if a region does not start.
+    pub async fn put_right(&mut self, tables: &[String]) -> Result<(), SimulationError> {
+        self.network().heal_all();
+        for name in self.names() {
+            self.slow_disk(&name, Duration::ZERO)?;
+            self.fill_disk(&name, false)?;
+            if !self.is_running(&name) {
+                self.start_region(&name).await?;
+            }
+            if !self.is_well(&name) {
+                self.pause_replication(&name, tables, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// The same as regions.
@@ -161,9 +217,11 @@ impl World {
     ///
     /// # Errors
     /// [`SimulationError::UnknownRegion`], [`SimulationError::Store`].
-    pub fn fill_disk(&self, name: &str, full: bool) -> Result<(), SimulationError> {
-        let filled = self.disk(name)?.set_full(full);
-        filled.map_err(|source| SimulationError::Store {
+    pub fn fill_disk(&mut self, name: &str, full: bool) -> Result<(), SimulationError> {
+        let index = self.site_index(name)?;
+        let site = &mut self.sites[index];
+        site.disk_full = full;
+        site.disk.set_full(full).map_err(|source| SimulationError::Store {
             region: name.to_owned(),
             source,
         })
@@ -266,8 +324,10 @@ impl World {
         self.clients.transport().network().kill_region(name)?;
         running.node.kill();
         running.recording.abort();
+        site.paused = false;
         if lose_disk {
             site.disk = new_disk();
+            site.disk_full = false;
         }
         Ok(())
     }
