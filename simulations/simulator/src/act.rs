@@ -1,7 +1,5 @@
 //! What the actions of a timeline do to a simulated world.
 
-use std::time::Duration;
-
 use beringia_network::Direction;
 use beringia_scenario::{Action, Ends};
 

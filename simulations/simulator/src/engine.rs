@@ -75,7 +75,7 @@ impl<'a> Session<'a> {
         let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
         let first = scenario.replicas.first();
         let mut tables = Vec::new();
-        for table in setting.tables() {
+        for table in setting.tables()? {
             tables::create(&world, &with_policy(&table.create, scenario.policy), &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
                 tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
         session.world.trace.note(format_args!("the load begins"));
         session.began = Instant::now();
         session.measure.begin(&session.world);
-        session.load = Some(Load::start(&setting, loaded));
+        session.load = Some(Load::start(&setting, loaded)?);
         Ok(session)
     }
 

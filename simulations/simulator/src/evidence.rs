@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         Ok(Held::new(mutation.version.clone(), item.as_ref()))
     }
 
-    fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {
+    pub(crate) fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {
         let attributes = self.keys.attributes_of(key);
         let parts = self.keys.partition.iter().chain(&self.keys.sort);
         let parts = parts.map(|part| part.name.as_str());

@@ -59,6 +59,10 @@ impl SqliteStore {
     /// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed then.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let opened = open::open(&options)?;
+        let disk = match &options.database {
+            Database::Memory(disk) => Some(disk.clone()),
+            Database::File(_) => None,
+        };
         let execution = options.execution;
         let clock = HybridClock::restore(options.clock.clone(), HybridTime::default(), options.max_offset_ms);
         let loaded = opened
@@ -74,10 +78,6 @@ impl SqliteStore {
             _ => Ok(Checkpoints::none()),
         };
         let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;
-        let disk = match options.database {
-            Database::Memory(disk) => Some(disk),
-            Database::File(_) => None,
-        };
         let committer = Committer::new(writer, shared.clone(), state);
         let store = Self {
             shared,
