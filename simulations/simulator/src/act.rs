@@ -45,5 +45,9 @@ impl World {
 }
 
 const fn direction(ends: &Ends) -> Direction {
-    if ends.one_way { Direction::OneWay } else { Direction::Both }
+    if ends.one_way {
+        Direction::OneWay
+    } else {
+        Direction::Both
+    }
 }

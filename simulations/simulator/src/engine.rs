@@ -7,8 +7,8 @@ use beringia_network::LinkMode;
 use beringia_node::Tuning;
 use beringia_report::{Run, judge};
 use beringia_scenario::{Action, Plan, Policy};
-use serde_json::{Value, json};
 use beringia_workload::{Load, Loaded, Setting};
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
@@ -133,8 +133,12 @@ impl<'a> Session<'a> {
 
     async fn act(&mut self, action: &Action) -> Result<(), SimulationError> {
         let at = self.began.elapsed();
-        self.world.trace.note(format_args!("action: {action}"));
-        if let Action::Crash { region, lose_disk: true } = action {
+        self.world.trace.note(format_args!("action: {action:?}"));
+        if let Action::Crash {
+            region,
+            lose_disk: true,
+        } = action
+        {
             let loss = losses::look(&self.world, region, &self.tables, at).await?;
             self.losses.push(loss);
         }
@@ -217,11 +221,15 @@ impl<'a> Session<'a> {
             }
             let elapsed = began.elapsed();
             if equal {
-                self.world.trace.note(format_args!("converged after {} ms", elapsed.as_millis()));
+                self.world
+                    .trace
+                    .note(format_args!("converged after {} ms", elapsed.as_millis()));
                 return Ok(true);
             }
             if elapsed >= PATIENCE {
-                self.world.trace.note(format_args!("not converged after {} ms", elapsed.as_millis()));
+                self.world
+                    .trace
+                    .note(format_args!("not converged after {} ms", elapsed.as_millis()));
                 return Ok(false);
             }
             if sampled.elapsed() >= SAMPLE_EVERY {
@@ -234,7 +242,8 @@ impl<'a> Session<'a> {
 
     async fn conclude(self, history: &History) -> Result<Outcome, SimulationError> {
         let mut past = Past::default();
-        past.lost_disk.extend(self.losses.iter().map(|loss| loss.region.clone()));
+        past.lost_disk
+            .extend(self.losses.iter().map(|loss| loss.region.clone()));
         past.always_held = self.plan.scenario.replicas.clone();
         past.always_held.retain(|region| !self.came_or_went.contains(region));
         let total = self.began.elapsed();
@@ -243,7 +252,9 @@ impl<'a> Session<'a> {
             evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
         }
         let trace = self.world.trace.lines(history, self.measure.load_began_ms());
-        let mut run = self.measure.finish(&self.world, history, &evidence, &self.losses, total)?;
+        let mut run = self
+            .measure
+            .finish(&self.world, history, &evidence, &self.losses, total)?;
         judge(&self.plan.scenario.expect, &mut run);
         Ok(Outcome { run, trace })
     }
@@ -251,14 +262,18 @@ impl<'a> Session<'a> {
 
 fn absent_at_first(plan: &Plan) -> Vec<String> {
     let names = plan.scenario.topology.names();
-    names.filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name)).map(str::to_owned).collect()
+    names
+        .filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A table's definition with the tag that says how it decides between concurrent writes.
 fn with_policy(definition: &Value, policy: Policy) -> Value {
     let mut definition = definition.clone();
     if policy != Policy::Item {
-        definition["Tags"] = json!([{ "Key": "beringia:conflict-policy", "Value": policy.to_string() }]);
+        definition["Tags"] =
+            json!([{ "Key": "beringia:conflict-policy", "Value": format!("{policy:?}").to_lowercase() }]);
     }
     definition
 }

@@ -56,9 +56,10 @@ pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Ev
             evidence.journals.insert(region.clone(), journal);
         }
     }
-    let broken = world.names().into_iter().filter(|name| {
-        past.lost_disk.contains(name) || !past.always_held.contains(name)
-    });
+    let broken = world
+        .names()
+        .into_iter()
+        .filter(|name| past.lost_disk.contains(name) || !past.always_held.contains(name));
     for origin in broken {
         for region in &holders {
             let store = world.store(region)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_history::{History, MARK, Outcome, Effect};
+use beringia_history::{Effect, History, MARK, Outcome};
 use beringia_item::{AttributeValue, Mutation, decode_item};
 
 use crate::{SimulationError, World, evidence::Reader};
@@ -46,9 +46,8 @@ pub(crate) async fn look(
         for mutation in reader.mutations(vec![own.clone()]).await? {
             let sequence = mutation.version.sequence;
             let recorder = &world.recorder;
-            let applied = |other: &&&beringia_item::Region| {
-                recorder.applied_us(mutation.table, &own, sequence, other).is_some()
-            };
+            let applied =
+                |other: &&&beringia_item::Region| recorder.applied_us(mutation.table, &own, sequence, other).is_some();
             if others.iter().any(|other| applied(&other)) {
                 continue;
             }
@@ -58,7 +57,9 @@ pub(crate) async fn look(
                 key: reader.key_text(&mutation.key)?,
                 mark: mark(&mutation),
                 bytes: (mutation.key.0.len() + mutation.image.as_ref().map_or(0, bytes::Bytes::len)) as u64,
-                age: committed.map_or(Duration::ZERO, |us| world.recorder.elapsed().saturating_sub(Duration::from_micros(us))),
+                age: committed.map_or(Duration::ZERO, |us| {
+                    world.recorder.elapsed().saturating_sub(Duration::from_micros(us))
+                }),
             });
         }
     }

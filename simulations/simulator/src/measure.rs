@@ -82,7 +82,12 @@ impl Measure {
         }
     }
 
-    pub(crate) async fn sample(&mut self, world: &World, tables: &[String], at: Duration) -> Result<(), SimulationError> {
+    pub(crate) async fn sample(
+        &mut self,
+        world: &World,
+        tables: &[String],
+        at: Duration,
+    ) -> Result<(), SimulationError> {
         let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
         for (from, to, backlog) in sampler::backlogs(world).await? {
             let sample = Backlog {
@@ -156,7 +161,11 @@ impl Measure {
             });
         }
         for (table, evidence) in evidence {
-            let Some(id) = world.names().iter().find_map(|region| world.table_id(region, table).ok()) else {
+            let Some(id) = world
+                .names()
+                .iter()
+                .find_map(|region| world.table_id(region, table).ok())
+            else {
                 continue;
             };
             self.arrivals(world, id, evidence)?;
@@ -207,7 +216,14 @@ impl Measure {
     }
 
     /// Since the load began; `None` also for what was there before.
-    fn applied(&self, world: &World, table: TableId, origin: &Region, sequence: u64, region: &Region) -> Option<Duration> {
+    fn applied(
+        &self,
+        world: &World,
+        table: TableId,
+        origin: &Region,
+        sequence: u64,
+        region: &Region,
+    ) -> Option<Duration> {
         let at_us = world.recorder.applied_us(table, origin, sequence, region)?;
         Duration::from_micros(at_us).checked_sub(self.load_began)
     }
@@ -220,11 +236,12 @@ impl Measure {
     }
 
     fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {
+        // Regions may have seen one write lose against different others; it is one conflict.
         let mut conflicts = BTreeMap::new();
         for entry in evidence.journals.values().flat_map(|journal| &journal.entries) {
-            conflicts.insert((&entry.key, &entry.loser, &entry.winner), ());
+            conflicts.insert((&entry.key, &entry.loser), &entry.winner);
         }
-        for (_, loser, winner) in conflicts.into_keys() {
+        for ((_, loser), winner) in conflicts {
             let at = self.applied(world, table, &loser.origin, loser.sequence, &loser.origin);
             let (winner, loser) = (winner.origin.as_str(), loser.origin.as_str());
             self.recorder.conflict(winner, loser, at.unwrap_or_default());
@@ -239,7 +256,12 @@ fn disk_loss(loss: &Loss, history: &History) -> DiskLoss {
         at_ms: u64::try_from(loss.at.as_millis()).unwrap_or(u64::MAX),
         writes: 0,
         bytes: told.iter().map(|write| write.bytes).sum(),
-        seconds: told.iter().map(|write| write.age).max().unwrap_or_default().as_secs_f64(),
+        seconds: told
+            .iter()
+            .map(|write| write.age)
+            .max()
+            .unwrap_or_default()
+            .as_secs_f64(),
         reported_backlog: told.len() as u64,
     }
 }

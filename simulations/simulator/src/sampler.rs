@@ -45,7 +45,8 @@ pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, Si
                 versions.insert(version);
             }
         }
-        let differs = |(holders, versions): &&(usize, BTreeSet<Version>)| *holders < digests.len() || versions.len() > 1;
+        let differs =
+            |(holders, versions): &&(usize, BTreeSet<Version>)| *holders < digests.len() || versions.len() > 1;
         divergent += seen.values().filter(differs).count() as u64;
     }
     Ok(divergent)

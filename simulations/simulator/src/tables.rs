@@ -31,12 +31,19 @@ pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String
         let others: Vec<&String> = replicas.iter().filter(|other| *other != name).collect();
         await_active(&targets, table, name, &others).await?;
     }
-    world.trace.note(format_args!("table {table} is active in {}", replicas.join(", ")));
+    world
+        .trace
+        .note(format_args!("table {table} is active in {}", replicas.join(", ")));
     Ok(())
 }
 
 /// Carries out a request for a setting of a table in one region.
-pub(crate) async fn set(world: &World, region: &str, operation: &'static str, parameters: &Value) -> Result<(), SimulationError> {
+pub(crate) async fn set(
+    world: &World,
+    region: &str,
+    operation: &'static str,
+    parameters: &Value,
+) -> Result<(), SimulationError> {
     let mut client = world.clients().targets().client(region);
     call(&mut client, region, operation, parameters).await.map(drop)
 }

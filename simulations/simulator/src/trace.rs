@@ -114,7 +114,11 @@ fn shown(operation: &Operation) -> String {
 
 impl Inner {
     fn count(&mut self, from: &str, to: &str, bytes: u64) {
-        if let Some(count) = self.wire_bytes_by_pair.get_mut(from).and_then(|pairs| pairs.get_mut(to)) {
+        if let Some(count) = self
+            .wire_bytes_by_pair
+            .get_mut(from)
+            .and_then(|pairs| pairs.get_mut(to))
+        {
             *count += bytes;
         } else {
             let pairs = self.wire_bytes_by_pair.entry(from.to_owned()).or_default();

@@ -8,9 +8,7 @@ use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
 use beringia_regions::{Link, Topology};
 use beringia_scenario::ClockError;
-use beringia_store::{
-    Database, Execution, MemoryDisk, Options, ReplicaStatus, SqliteStore, Store, Table, TableDigest,
-};
+use beringia_store::{Database, Execution, MemoryDisk, Options, ReplicaStatus, SqliteStore, Store, Table, TableDigest};
 use futures_util::StreamExt;
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -96,7 +94,10 @@ impl World {
                 disk: new_disk(),
                 disk_full: false,
                 paused: false,
-                clock: Arc::new(SimulatedClock::new(began, clocks.get(name).copied().unwrap_or_default())),
+                clock: Arc::new(SimulatedClock::new(
+                    began,
+                    clocks.get(name).copied().unwrap_or_default(),
+                )),
                 starts: 0,
                 running: None,
             })
@@ -353,7 +354,9 @@ impl World {
         let mut digests = BTreeMap::new();
         for site in self.sites.iter().filter(|site| site.running.is_some()) {
             let name = site.region.as_str();
-            let Some(id) = self.held_table(name, table)? else { continue };
+            let Some(id) = self.held_table(name, table)? else {
+                continue;
+            };
             let digest = self.store(name)?.digest(id).await;
             let digest = digest.map_err(|source| SimulationError::Store {
                 region: name.to_owned(),
