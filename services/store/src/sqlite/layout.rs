@@ -14,7 +14,7 @@ use super::fail::{Fail, Result};
 /// "BRNG": tells our files from all others.
 pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
-pub(super) const FORMAT: i32 = 1;
+pub(super) const FORMAT: i32 = 2;
 
 /// The bits of the log's `flags` column.
 pub(super) mod flag {
@@ -53,6 +53,10 @@ CREATE TABLE mark (t INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL,
     prev_seq INTEGER NOT NULL, records INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (t, o, seq)) WITHOUT ROWID;
 -- When, by this region's wall clock, the log had grown to which position.
 CREATE TABLE moment (pos INTEGER PRIMARY KEY, ms INTEGER NOT NULL);
+-- Streams of tables, which may be gone, and the stretches of the log that are their shards. id, name: the table's.
+CREATE TABLE stream (n INTEGER PRIMARY KEY, id BLOB NOT NULL, name TEXT NOT NULL, keys TEXT NOT NULL, definition TEXT NOT NULL);
+CREATE TABLE shard (stream INTEGER NOT NULL, opened INTEGER NOT NULL, t INTEGER NOT NULL, parent INTEGER, first INTEGER NOT NULL,
+    last INTEGER, closed INTEGER, PRIMARY KEY (stream, opened)) WITHOUT ROWID;
 -- Digests of RANGES_PER_PART ranges each.
 CREATE TABLE digest (t INTEGER NOT NULL, part INTEGER NOT NULL, ranges BLOB NOT NULL, PRIMARY KEY (t, part)) WITHOUT ROWID;
 -- The conflict journal. It keeps both images itself: the log forgets.

@@ -10,6 +10,7 @@ mod interpret;
 mod jobs;
 mod journal;
 mod remote;
+mod streams;
 mod unit;
 mod verify;
 mod write;
@@ -194,7 +195,8 @@ fn run(
         shared,
     };
     work(&mut group)?;
-    let now_ms = state.clock.wall().now_ms();
+    let now_ms = group.state.clock.wall().now_ms();
+    group.roll_shards(now_ms)?;
     state.log.note_moment(connection, now_ms)?;
     state.flush(connection)?;
     connection

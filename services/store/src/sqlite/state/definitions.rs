@@ -7,7 +7,8 @@ use rusqlite::Connection;
 
 use super::State;
 use crate::{
-    Aspect, AspectName, Catalog, Core, GlobalIndex, IndexState, Replica, ReplicaStatus, Table, TableSize, Throughput,
+    Aspect, AspectName, Catalog, Core, GlobalIndex, IndexState, Replica, ReplicaStatus, Stream, Table, TableSize,
+    Throughput,
     sqlite::{
         aspects,
         fail::{Fail, Result},
@@ -78,6 +79,22 @@ impl Definition {
     pub(in crate::sqlite) fn core(&self) -> Option<&Core> {
         match self.aspect(&AspectName::Core) {
             Some(Aspect::Core(core)) => Some(core),
+            _ => None,
+        }
+    }
+
+    /// The attribute that says when an item expires.
+    pub(in crate::sqlite) fn time_to_live(&self) -> Option<&str> {
+        match self.aspect(&AspectName::TimeToLive) {
+            Some(Aspect::TimeToLive(attribute)) => attribute.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The stream, where it is on.
+    pub(in crate::sqlite) fn stream(&self) -> Option<Stream> {
+        match self.aspect(&AspectName::Stream) {
+            Some(Aspect::Stream(stream)) => *stream,
             _ => None,
         }
     }
@@ -177,10 +194,9 @@ impl State {
                 Some(Aspect::Throughput(throughput)) => *throughput,
                 _ => Throughput::OnDemand,
             },
-            stream: match definition.aspect(&AspectName::Stream) {
-                Some(Aspect::Stream(stream)) => *stream,
-                _ => None,
-            },
+            time_to_live: definition.time_to_live().map(str::to_owned),
+            stream: definition.stream(),
+            latest_stream: definition.stream().or_else(|| self.latest_stream(id)),
             global_indexes: self.describe_indexes(id, definition),
             replicas,
             local: match definition.aspect(&AspectName::Local) {
