@@ -1,0 +1,8 @@
+//! What scenario files mean, what wrong ones are told, and what seeds make of them.
+
+mod draw;
+mod files;
+mod refused;
+mod strategies;
+mod support;
+mod written;
