@@ -66,6 +66,16 @@ fn csv(rows: impl IntoIterator<Item = impl Serialize>) -> io::Result<Vec<u8>> {
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
+/// The same of rows whose columns are not known beforehand.
+pub(crate) fn csv_of(head: &[String], rows: impl Iterator<Item = Vec<String>>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(head).map_err(io::Error::from)?;
+    for row in rows {
+        writer.write_record(row).map_err(io::Error::from)?;
+    }
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
 #[derive(Serialize)]
 struct FaultRow<'a> {
     from_ms: u64,

@@ -2,8 +2,10 @@
 //!
 //! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what only it knows (what became of the writes,
 //! disks, anomalies, violations), and has it judged with [`judge`]. [`summary`] is for the terminal, [`write`] makes the files.
+//! A [`Comparison`] puts several runs side by side.
 
 mod bound;
+mod comparison;
 mod faults;
 mod figures;
 mod files;
@@ -16,6 +18,7 @@ mod summary;
 mod words;
 
 pub use bound::{Shipment, least_convergence};
+pub use comparison::{ComparedRun, Comparison, Measured};
 pub use faults::fault_spans;
 pub use files::{WriteError, write};
 pub use judge::judge;

@@ -1,6 +1,7 @@
 //! The report as one page of HTML that needs nothing else: figures are drawn here, the script only adds a pointer.
 
 mod axis;
+mod comparison;
 mod convergence;
 mod grid;
 mod heat;
@@ -9,6 +10,7 @@ mod panels;
 mod tables;
 mod timeline;
 
+pub(crate) use comparison::comparison_page;
 use markup::Text;
 
 use crate::{EngineKind, Run, figures::headline};
@@ -48,7 +50,7 @@ pub(crate) fn page(run: &Run) -> String {
 }
 
 /// A whole document around the body.
-pub(crate) fn document(title: &str, body: &str) -> String {
+fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -59,7 +61,7 @@ pub(crate) fn document(title: &str, body: &str) -> String {
 }
 
 /// A part of the page under a heading.
-pub(crate) fn section(title: &str, says: &str, content: &str) -> String {
+fn section(title: &str, says: &str, content: &str) -> String {
     let says = if says.is_empty() {
         String::new()
     } else {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bound;
+mod comparison;
 mod faults;
 mod judge;
 mod output;
