@@ -96,7 +96,7 @@ impl Node {
             regions,
         ));
         let gateway = Arc::new(Gateway::new(
-            engine,
+            Arc::clone(&engine),
             authentication,
             Arc::clone(&clock),
             Arc::clone(&randomness),
@@ -127,7 +127,7 @@ impl Node {
                 drained.cancel();
             }
         });
-        chores::start(&driver);
+        chores::start(&driver, &engine);
         Ok(Self {
             driver,
             gateway,

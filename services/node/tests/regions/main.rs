@@ -9,6 +9,7 @@
 )]
 
 mod copy;
+mod expiry;
 mod hostile;
 mod lifecycle;
 mod observe;
