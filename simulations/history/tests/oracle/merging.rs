@@ -89,7 +89,7 @@ fn attributes_win_by_themselves() {
     assert_eq!(judged.violations, []);
     assert_eq!(
         (judged.accounting.standing, judged.accounting.lost_to_conflicts),
-        (1, 1)
+        (2, 1)
     );
 }
 
