@@ -12,6 +12,7 @@ mod fleet;
 mod form;
 mod plan;
 mod replay;
+mod shipped;
 mod swarm;
 mod time;
 mod workload;

@@ -3,9 +3,10 @@
 use std::{pin::Pin, sync::Arc};
 
 use beringia_proto::v1::{
-    ControlConflict, ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply,
-    ControlDigestsRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
-    ControlFailRegionRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply,
+    ControlArrivals, ControlArrivalsRequest, ControlConflict, ControlConflictsRequest, ControlDescribeReply,
+    ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest, ControlEvidence, ControlEvidenceRequest,
+    ControlExplainReply, ControlExplainRequest, ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply,
+    ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply,
     ControlRecoverRegionRequest, ControlStatusReply, ControlStatusRequest, HostedRegion,
     control_server::{Control, ControlServer},
 };
@@ -13,7 +14,7 @@ use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, explain, journal, links, reports};
+use super::{digests, evidence, explain, journal, links, measure, reports};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The control service of a host.
@@ -107,11 +108,11 @@ impl Control for Service {
     }
 
     async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
-        self.recoverable(&request.into_inner().region)?
-            .fail()
-            .await
-            .map_err(refused)?;
-        Ok(Response::new(ControlFailRegionReply {}))
+        let ControlFailRegionRequest { region, lose_disk } = request.into_inner();
+        let region = self.recoverable(&region)?;
+        let flows = region.fail(lose_disk).await.map_err(refused)?;
+        let flows = measure::of_region(region.name(), flows).collect();
+        Ok(Response::new(ControlFailRegionReply { flows }))
     }
 
     async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
@@ -120,6 +121,24 @@ impl Control for Service {
             .await
             .map_err(refused)?;
         Ok(Response::new(ControlRecoverRegionReply {}))
+    }
+
+    async fn flows(&self, _request: Request<ControlFlowsRequest>) -> Answer<ControlFlowsReply> {
+        let flows = measure::flows(&self.host).await;
+        Ok(Response::new(ControlFlowsReply { flows }))
+    }
+
+    type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
+
+    async fn arrivals(&self, _request: Request<ControlArrivalsRequest>) -> Answer<Self::ArrivalsStream> {
+        Ok(Response::new(Box::pin(measure::arrivals(&self.host))))
+    }
+
+    type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;
+
+    async fn evidence(&self, request: Request<ControlEvidenceRequest>) -> Answer<Self::EvidenceStream> {
+        let evidence = evidence::stream(self.host.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(evidence)))
     }
 }
 
@@ -151,6 +170,6 @@ impl Service {
 fn refused(error: RecoveryError) -> Status {
     match error {
         RecoveryError::Down(_) | RecoveryError::Running(_) => Status::failed_precondition(error.to_string()),
-        RecoveryError::Unrecoverable { .. } => Status::internal(error.to_string()),
+        RecoveryError::Unrecoverable { .. } | RecoveryError::DiskKept { .. } => Status::internal(error.to_string()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod draw;
 mod files;
+mod library;
 mod refused;
 mod strategies;
 mod support;
