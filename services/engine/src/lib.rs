@@ -7,6 +7,7 @@
 //! a method too: [`Engine::expire`].
 
 pub mod api;
+mod attributes;
 mod batch;
 mod capacity;
 mod constraint;

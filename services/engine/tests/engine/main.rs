@@ -1,6 +1,7 @@
 //! The engine's operations, from request to answer.
 #![expect(clippy::unwrap_used, reason = "in a test that is how it fails")]
 
+mod attributes;
 mod batch;
 mod capacity;
 mod create_table;
