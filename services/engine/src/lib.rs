@@ -12,6 +12,7 @@ mod constraint;
 mod engine;
 mod error;
 mod expressions;
+mod gate;
 mod index;
 mod item;
 mod keys;
@@ -23,3 +24,4 @@ mod write;
 
 pub use engine::Engine;
 pub use error::{ApiError, CancellationReason};
+pub use gate::WritePass;

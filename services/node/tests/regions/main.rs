@@ -9,6 +9,7 @@
 )]
 
 mod copy;
+mod drain;
 mod hostile;
 mod lifecycle;
 mod observe;
