@@ -134,7 +134,7 @@ impl Node {
                 stopped.cancel();
             }
         });
-        chores::start(&driver);
+        chores::start(&driver, &engine);
         Ok(Self {
             driver,
             engine,

@@ -13,4 +13,5 @@ mod support;
 mod table;
 mod tags;
 mod transact;
+mod ttl;
 mod update_table;

@@ -31,7 +31,7 @@ fn obstacles(drain: &Drain, table: TableId) -> Vec<(&str, Option<Obstacle>)> {
         .collect()
 }
 
-fn writes() -> [(&'static str, Value); 10] {
+fn writes() -> [(&'static str, Value); 11] {
     let (name, item) = ("Carts", json!({"pk": {"S": "k"}}));
     let arn = "arn:aws:dynamodb:ap:000000000000:table/Carts";
     [
@@ -60,6 +60,10 @@ fn writes() -> [(&'static str, Value); 10] {
             json!({"TableName": name, "DeletionProtectionEnabled": true}),
         ),
         ("DeleteTable", json!({"TableName": name})),
+        (
+            "UpdateTimeToLive",
+            json!({"TableName": name, "TimeToLiveSpecification": {"Enabled": true, "AttributeName": "t"}}),
+        ),
         (
             "TagResource",
             json!({"ResourceArn": arn, "Tags": [{"Key": "a", "Value": "b"}]}),

@@ -10,6 +10,7 @@
 
 mod copy;
 mod drain;
+mod expiry;
 mod hostile;
 mod lifecycle;
 mod observe;
