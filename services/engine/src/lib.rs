@@ -14,6 +14,7 @@ mod constraint;
 mod engine;
 mod error;
 mod expressions;
+mod gate;
 mod index;
 mod item;
 mod keys;
@@ -26,3 +27,4 @@ mod write;
 
 pub use engine::Engine;
 pub use error::{ApiError, CancellationReason};
+pub use gate::WritePass;

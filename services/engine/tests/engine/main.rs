@@ -6,6 +6,7 @@ mod batch;
 mod capacity;
 mod create_table;
 mod fake;
+mod gate;
 mod items;
 mod page;
 mod ranges;
