@@ -6,7 +6,7 @@ use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
-use beringia_node::{Authentication, Flow, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_node::{Authentication, Drain, Flow, Node, NodeConfig, NodeStatus, Peer, Tuning};
 use beringia_store::{Database, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
@@ -187,6 +187,27 @@ impl Hosted {
         }
     }
 
+    /// Does something with the node that needs no waiting; None while it does not run.
+    pub(crate) async fn with_node<T>(&self, act: impl FnOnce(&Node) -> T + Send) -> Option<T> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(act(node)),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
+    /// Whether it runs and is closed for clients' writes.
+    pub(crate) async fn drains(&self) -> bool {
+        self.with_node(Node::is_draining).await == Some(true)
+    }
+
+    /// How far its drain is, `None` inside where it takes writes; None while it does not run.
+    pub(crate) async fn drain_state(&self) -> Option<Option<Drain>> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(node.drain_state().await),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
     /// Starts a prepared region.
     pub(crate) async fn start(&self) -> Result<(), Failure> {
         let mut state = self.state.write().await;
@@ -209,6 +230,9 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(store, node) => {
+                if lose_disk {
+                    close(&node).await;
+                }
                 let flows = node.flows().await;
                 // First the state, so that no task that is still about to end can write; then the links, which carry off what the
                 // region had sent; then the tasks and listeners. It waits for a commit under way, so it runs aside.
@@ -272,6 +296,18 @@ impl Hosted {
             State::Prepared(store, _) => store.close().await,
             State::Down => {}
         }
+    }
+}
+
+/// Takes no more writes, and waits a moment for those under way: then what the others have not acknowledged is what will be lost.
+async fn close(node: &Node) {
+    node.drain();
+    for _ in 0..50 {
+        let state = node.drain_state().await;
+        if state.is_none_or(|state| state.writes_under_way == 0) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
