@@ -1,10 +1,13 @@
 //! The operations: which there are, and how each is carried from JSON through the engine to JSON.
 
+mod streams;
+
 use std::{fmt, future::Future};
 
 use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
+pub(crate) use self::streams::StreamsOperation;
 use crate::{
     decode::{Decode, decode},
     encode::{Described, Encode, to_body},
@@ -77,6 +80,8 @@ pub(crate) enum Operation {
     PutItem,
     Query,
     Scan,
+    /// One of the streams service.
+    Streams(StreamsOperation),
     TagResource,
     TransactGetItems,
     TransactWriteItems,
@@ -113,11 +118,13 @@ impl Operation {
     /// # Errors
     /// UnknownOperationException.
     pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Failure> {
-        let name = target
-            .and_then(|target| target.split_once('.'))
-            .filter(|(api, _)| *api == TARGET);
-        let Some((_, name)) = name else {
-            return Err(Failure::unknown_operation(None));
+        let name = match target.and_then(|target| target.split_once('.')) {
+            Some((TARGET, name)) => name,
+            Some((streams::TARGET, name)) => {
+                let operation = StreamsOperation::of_name(name).map(Self::Streams);
+                return operation.ok_or_else(|| Failure::unknown_operation(None));
+            }
+            _ => return Err(Failure::unknown_operation(None)),
         };
         Ok(match name {
             "BatchGetItem" => Self::BatchGetItem,
@@ -158,6 +165,7 @@ impl Operation {
             Self::PutItem => carry(request, |input| engine.put_item(input)).await,
             Self::Query => carry(request, |input| engine.query(input)).await,
             Self::Scan => carry(request, |input| engine.scan(input)).await,
+            Self::Streams(operation) => operation.run(engine, request).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
             Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
@@ -181,7 +189,10 @@ impl Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Self::Streams(operation) => fmt::Debug::fmt(operation, f),
+            own => fmt::Debug::fmt(own, f),
+        }
     }
 }
 

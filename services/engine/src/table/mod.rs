@@ -10,6 +10,9 @@ mod settings;
 mod tags;
 mod update;
 
+pub(crate) use describe::key_schema;
+pub(crate) use settings::wire_view;
+
 /// How many global indexes a table can have (developer guide, "Quotas").
 const GLOBAL_INDEXES_MAX: usize = 20;
 /// How many local indexes a table can have.

@@ -8,6 +8,7 @@ mod fake;
 mod items;
 mod page;
 mod ranges;
+mod streams;
 mod support;
 mod table;
 mod tags;

@@ -3,6 +3,7 @@
 mod batch;
 mod fields;
 mod items;
+mod streams;
 mod tables;
 mod tags;
 mod transact;
