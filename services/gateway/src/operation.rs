@@ -37,7 +37,6 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "DescribeKinesisStreamingDestination",
     "DescribeLimits",
     "DescribeTableReplicaAutoScaling",
-    "DescribeTimeToLive",
     "DisableKinesisStreamingDestination",
     "EnableKinesisStreamingDestination",
     "ExecuteStatement",
@@ -62,7 +61,6 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "UpdateGlobalTableSettings",
     "UpdateKinesisStreamingDestination",
     "UpdateTableReplicaAutoScaling",
-    "UpdateTimeToLive",
 ];
 
 /// An operation that this server has.
@@ -74,6 +72,7 @@ pub(crate) enum Operation {
     DeleteItem,
     DeleteTable,
     DescribeTable,
+    DescribeTimeToLive,
     GetItem,
     ListTables,
     ListTagsOfResource,
@@ -88,17 +87,19 @@ pub(crate) enum Operation {
     UntagResource,
     UpdateItem,
     UpdateTable,
+    UpdateTimeToLive,
 }
 
 impl Operation {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::BatchGetItem,
         Self::BatchWriteItem,
         Self::CreateTable,
         Self::DeleteItem,
         Self::DeleteTable,
         Self::DescribeTable,
+        Self::DescribeTimeToLive,
         Self::GetItem,
         Self::ListTables,
         Self::ListTagsOfResource,
@@ -111,6 +112,7 @@ impl Operation {
         Self::UntagResource,
         Self::UpdateItem,
         Self::UpdateTable,
+        Self::UpdateTimeToLive,
     ];
 
     /// The operation that an `X-Amz-Target` header names.
@@ -133,6 +135,7 @@ impl Operation {
             "DeleteItem" => Self::DeleteItem,
             "DeleteTable" => Self::DeleteTable,
             "DescribeTable" => Self::DescribeTable,
+            "DescribeTimeToLive" => Self::DescribeTimeToLive,
             "GetItem" => Self::GetItem,
             "ListTables" => Self::ListTables,
             "ListTagsOfResource" => Self::ListTagsOfResource,
@@ -145,6 +148,7 @@ impl Operation {
             "UntagResource" => Self::UntagResource,
             "UpdateItem" => Self::UpdateItem,
             "UpdateTable" => Self::UpdateTable,
+            "UpdateTimeToLive" => Self::UpdateTimeToLive,
             other => {
                 let known = NOT_SUPPORTED_YET.contains(&other);
                 let message = known.then(|| format!("The operation {other} is not supported yet."));
@@ -153,8 +157,40 @@ impl Operation {
         })
     }
 
+    /// Whether it writes items, definitions or tags, so that a region that is being drained does not take it.
+    pub(crate) const fn writes(self) -> bool {
+        match self {
+            Self::BatchWriteItem
+            | Self::CreateTable
+            | Self::DeleteItem
+            | Self::DeleteTable
+            | Self::PutItem
+            | Self::TagResource
+            | Self::TransactWriteItems
+            | Self::UntagResource
+            | Self::UpdateItem
+            | Self::UpdateTable
+            | Self::UpdateTimeToLive => true,
+            Self::BatchGetItem
+            | Self::DescribeTable
+            | Self::DescribeTimeToLive
+            | Self::GetItem
+            | Self::ListTables
+            | Self::ListTagsOfResource
+            | Self::Query
+            | Self::Scan
+            | Self::Streams(_)
+            | Self::TransactGetItems => false,
+        }
+    }
+
     /// Carries the operation out and gives the body of its answer.
     pub(crate) async fn run(self, engine: &Engine, request: Map<String, Value>) -> Result<Vec<u8>, Failure> {
+        let _under_way = if self.writes() {
+            Some(engine.begin_write()?)
+        } else {
+            None
+        };
         match self {
             Self::BatchGetItem => carry(request, |input| engine.batch_get_item(input)).await,
             Self::BatchWriteItem => carry(request, |input| engine.batch_write_item(input)).await,
@@ -168,6 +204,8 @@ impl Operation {
             Self::Streams(operation) => operation.run(engine, request).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
+            Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
+            Self::UpdateTimeToLive => carry(request, |input| engine.update_time_to_live(input)).await,
             Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
             Self::TransactWriteItems => carry(request, |input| engine.transact_write_items(input)).await,
             Self::UpdateItem => carry(request, |input| engine.update_item(input)).await,

@@ -4,7 +4,9 @@ pub(crate) mod fleet;
 pub(crate) mod server;
 
 mod digests;
+mod drain;
 mod explain;
 mod journal;
 mod links;
+mod pauses;
 mod reports;

@@ -4,16 +4,17 @@ use std::{pin::Pin, sync::Arc};
 
 use beringia_proto::v1::{
     ControlConflict, ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply,
-    ControlDigestsRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
-    ControlFailRegionRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply,
-    ControlRecoverRegionRequest, ControlStatusReply, ControlStatusRequest, HostedRegion,
+    ControlDigestsRequest, ControlDrainReport, ControlDrainRequest, ControlExplainReply, ControlExplainRequest,
+    ControlFailRegionReply, ControlFailRegionRequest, ControlNetworkReply, ControlNetworkRequest,
+    ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
+    ControlStatusReply, ControlStatusRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
     control_server::{Control, ControlServer},
 };
 use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, explain, journal, links, reports};
+use super::{digests, drain, explain, journal, links, pauses, reports};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The control service of a host.
@@ -106,6 +107,29 @@ impl Control for Service {
         }))
     }
 
+    async fn replication(&self, request: Request<ControlReplicationRequest>) -> Answer<ControlReplicationReply> {
+        let action = request
+            .into_inner()
+            .action
+            .ok_or_else(|| Status::invalid_argument("no action"))?;
+        pauses::apply(&self.host, action).await?;
+        Ok(Response::new(ControlReplicationReply {
+            paused: pauses::show(&self.host).await,
+        }))
+    }
+
+    type DrainStream = Pin<Box<dyn Stream<Item = Result<ControlDrainReport, Status>> + Send>>;
+
+    async fn drain(&self, request: Request<ControlDrainRequest>) -> Answer<Self::DrainStream> {
+        let reports = drain::stream(self.host.clone(), request.into_inner().region).await?;
+        Ok(Response::new(Box::pin(reports)))
+    }
+
+    async fn undrain(&self, request: Request<ControlUndrainRequest>) -> Answer<ControlUndrainReply> {
+        drain::end(&self.host, &request.into_inner().region).await?;
+        Ok(Response::new(ControlUndrainReply {}))
+    }
+
     async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
         self.recoverable(&request.into_inner().region)?
             .fail()
@@ -126,18 +150,7 @@ impl Control for Service {
 impl Service {
     /// The region, where it can be failed and recovered from here.
     fn recoverable(&self, name: &str) -> Result<&Hosted, Status> {
-        let known = || {
-            self.host
-                .regions()
-                .iter()
-                .map(|region| region.name().as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let region = self
-            .host
-            .region(name)
-            .ok_or_else(|| Status::not_found(format!("no region `{name}` here: there are {}", known())))?;
+        let region = self.host.hosted(name)?;
         if self.host.network().is_none() {
             return Err(Status::failed_precondition(format!(
                 "{name} is a process of its own: end that process (kill -9) and start it again"

@@ -17,6 +17,7 @@ use beringia_item::Region;
 use beringia_network::Network;
 use futures_util::future::{join_all, try_join_all};
 use tokio::{net::TcpListener, sync::Mutex};
+use tonic::Status;
 
 pub(crate) use launch::{region, up};
 pub(crate) use region::{Hosted, RecoveryError};
@@ -62,6 +63,17 @@ impl Host {
     /// The region of that name, where it is one of this process.
     pub(crate) fn region(&self, name: &str) -> Option<&Hosted> {
         self.regions.iter().find(|region| region.name().as_str() == name)
+    }
+
+    /// The region of that name.
+    ///
+    /// # Errors
+    /// NOT_FOUND where it is none of this process, naming those that are.
+    pub(crate) fn hosted(&self, name: &str) -> Result<&Hosted, Status> {
+        self.region(name).ok_or_else(|| {
+            let known: Vec<&str> = self.regions.iter().map(|region| region.name().as_str()).collect();
+            Status::not_found(format!("no region `{name}` here: there are {}", known.join(", ")))
+        })
     }
 
     /// The model of the links.

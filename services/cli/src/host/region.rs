@@ -6,7 +6,7 @@ use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
-use beringia_node::{Authentication, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_node::{Authentication, Drain, Node, NodeConfig, NodeStatus, Peer, Tuning};
 use beringia_store::{Database, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
@@ -151,6 +151,27 @@ impl Hosted {
     pub(crate) async fn status(&self) -> Option<NodeStatus> {
         match &*self.state.read().await {
             State::Running(_, node) => Some(node.status().await),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
+    /// Does something with the node that needs no waiting; None while it does not run.
+    pub(crate) async fn with_node<T>(&self, act: impl FnOnce(&Node) -> T + Send) -> Option<T> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(act(node)),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
+    /// Whether it runs and is closed for clients' writes.
+    pub(crate) async fn drains(&self) -> bool {
+        self.with_node(Node::is_draining).await == Some(true)
+    }
+
+    /// How far its drain is, `None` inside where it takes writes; None while it does not run.
+    pub(crate) async fn drain_state(&self) -> Option<Option<Drain>> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(node.drain_state().await),
             State::Prepared(..) | State::Down => None,
         }
     }

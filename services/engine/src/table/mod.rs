@@ -10,6 +10,7 @@ mod settings;
 mod tags;
 mod update;
 
+pub(crate) use delete::{check_at_rest, not_found};
 pub(crate) use describe::key_schema;
 pub(crate) use settings::wire_view;
 

@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use beringia_store::{Aspect, Catalog, Edit, LocalSettings, Table};
 
-use super::{delete::in_use, describe::status, invalid};
+use super::{delete::check_at_rest, invalid};
 use crate::{
     ApiError, Engine,
-    api::{ListTagsOfResourceInput, ListTagsOfResourceOutput, TableStatus, Tag, TagResourceInput, UntagResourceInput},
+    api::{ListTagsOfResourceInput, ListTagsOfResourceOutput, Tag, TagResourceInput, UntagResourceInput},
     constraint::Constraints,
     names::table_of_arn,
 };
@@ -90,11 +90,7 @@ impl Engine {
         let region = self.region().clone();
         let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
             let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&arn))?;
-            match status(table, &region) {
-                TableStatus::Creating => return Err(in_use(&name, "created").into()),
-                TableStatus::Deleting => return Err(in_use(&name, "deleted").into()),
-                TableStatus::Updating | TableStatus::Active => {}
-            }
+            check_at_rest(table, &region)?;
             let mut tags = table.local.tags.clone();
             change(&mut tags);
             let aspects = tag_aspects(&table.local, tags)?;

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use beringia_clock::HybridTime;
 use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector, item_size};
 use beringia_store::{
-    Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, Edit, Effect, Explained, IndexState,
-    ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, Replica,
-    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
-    TableDigest, TableSize, Throughput,
+    Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Effect, Explained,
+    IndexState, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch,
+    Replica, ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
+    TableDigest, TableSize, Throughput, expiry_keys,
 };
 use tokio::sync::Notify;
 
@@ -73,6 +73,7 @@ impl State {
                 core,
                 throughput: Throughput::OnDemand,
                 stream: None,
+                time_to_live: None,
                 latest_stream: None,
                 global_indexes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
@@ -92,6 +93,7 @@ impl State {
                 table.stream = stream;
                 table.latest_stream = stream.or(table.latest_stream);
             }
+            Aspect::TimeToLive(attribute) => table.time_to_live = attribute,
             Aspect::GlobalIndex { name, index } => {
                 table.global_indexes.insert(name, (index, IndexState::Active));
             }
@@ -131,7 +133,12 @@ impl State {
             .tables
             .get(&read.table)
             .ok_or(StoreError::UnknownTable(read.table))?;
-        let keys = table.keys_of(read.index.as_deref()).unwrap();
+        let expiry = table.time_to_live.as_deref().map(expiry_keys);
+        let keys = match read.index.as_deref() {
+            Some(EXPIRY_INDEX) => expiry.as_ref(),
+            index => table.keys_of(index),
+        };
+        let keys = keys.unwrap();
         let mut rows: Vec<Row> = Vec::new();
         for ((of, base), (version, item)) in &self.items {
             let key = match read.index {

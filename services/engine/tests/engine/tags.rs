@@ -226,7 +226,7 @@ async fn only_the_arn_of_a_table_of_this_region_will_do() {
     );
     assert_eq!(
         refused(harness.tag_arn("arn:aws:s3:us-east-1:000000000000:simple", &one).await),
-        "Invalid TableArn: arn:aws:s3:us-east-1:000000000000:simple"
+        "Invalid TableArn: Invalid ResourceArn provided as input arn:aws:s3:us-east-1:000000000000:simple"
     );
     let elsewhere = ARN.replace("us-east-1", "eu-west-1");
     assert!(refused(harness.tag_arn(&elsewhere, &one).await).contains("Invalid AWS region"));

@@ -9,6 +9,8 @@
 )]
 
 mod copy;
+mod drain;
+mod expiry;
 mod hostile;
 mod lifecycle;
 mod observe;

@@ -70,6 +70,8 @@ pub struct Table {
     pub throughput: Throughput,
     /// Its stream, where it is on.
     pub stream: Option<Stream>,
+    /// The attribute that says when an item expires, where one does.
+    pub time_to_live: Option<String>,
     /// The stream that is on, or else the last one whose records can still be read.
     pub latest_stream: Option<Stream>,
     /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.

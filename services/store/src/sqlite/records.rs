@@ -1,6 +1,6 @@
 //! The rows of items and of the log, one statement each.
 
-use beringia_item::{KeyBytes, Mutation, TableId, Unit, Version};
+use beringia_item::{Cause, KeyBytes, Mutation, TableId, Unit, Version};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -195,12 +195,25 @@ pub(super) fn mutation(row: &Row<'_>, head: &RecordHead, table: TableId, names: 
     })
 }
 
-/// A record's vector and image, where the record is there and is the one that `row` points to.
-pub(super) fn stored(connection: &Connection, row: &ItemRow) -> Result<Option<(Vec<u8>, Option<Bytes>)>> {
+/// What a record says of the write that made it.
+pub(super) struct Stored {
+    /// What its origin knew of.
+    pub(super) vector: Vec<u8>,
+    /// `None` for a delete.
+    pub(super) image: Option<Bytes>,
+    pub(super) cause: Cause,
+}
+
+/// The record that `row` points to, where it is there.
+pub(super) fn stored(connection: &Connection, row: &ItemRow) -> Result<Option<Stored>> {
     let mut statement =
-        connection.prepare_cached("SELECT vector, image FROM log WHERE pos = ?1 AND o = ?2 AND seq = ?3")?;
+        connection.prepare_cached("SELECT vector, image, flags FROM log WHERE pos = ?1 AND o = ?2 AND seq = ?3")?;
     let found = statement.query_row((sql(row.position), row.origin, sql(row.sequence)), |row| {
-        Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?.map(Bytes::from)))
+        Ok(Stored {
+            vector: row.get(0)?,
+            image: row.get::<_, Option<Vec<u8>>>(1)?.map(Bytes::from),
+            cause: cause(row.get(2)?),
+        })
     });
     Ok(found.optional()?)
 }

@@ -115,7 +115,7 @@ impl Harness {
         records
     }
 
-    async fn update(&self, key: &str, expression: &str, value: i64) {
+    async fn set_value(&self, key: &str, expression: &str, value: i64) {
         let input = UpdateItemInput {
             table_name: "simple".to_owned(),
             key: item([("p", s(key))]),
@@ -124,6 +124,7 @@ impl Harness {
                 expression_attribute_values: values([(":v", n(value))]),
                 ..WriteOptions::default()
             },
+            ..UpdateItemInput::default()
         };
         self.engine.update_item(input).await.unwrap();
     }

@@ -23,7 +23,7 @@ async fn every_view_tells_of_every_change_what_it_shows() {
     ] {
         let harness = Harness::streaming(view).await;
         harness.put("simple", with("a", 1)).await;
-        harness.update("a", "SET v = :v", 2).await;
+        harness.set_value("a", "SET v = :v", 2).await;
         harness.remove("a").await;
         let key = item([("p", s("a"))]);
         let shown = |shows: bool, value| shows.then(|| with("a", value));
@@ -43,8 +43,8 @@ async fn what_changes_nothing_makes_no_record() {
     let harness = Harness::streaming(StreamViewType::NewAndOldImages).await;
     harness.put("simple", with("a", 1)).await;
     harness.put("simple", with("a", 1)).await;
-    harness.update("a", "SET v = :v", 1).await;
-    harness.update("a", "ADD v :v", 0).await;
+    harness.set_value("a", "SET v = :v", 1).await;
+    harness.set_value("a", "ADD v :v", 0).await;
     harness.remove("missing").await;
     let records = harness.records(&harness.arn().await).await;
     assert_eq!(

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use beringia_clock::{ClockError, HybridClock, HybridTime};
-use beringia_item::{Item, KeyBytes, Mutation, TableId, Version, decode_item};
+use beringia_item::{Cause, Item, KeyBytes, Mutation, TableId, Version, decode_item};
+
+use bytes::Bytes;
 
 use super::{
     Group,
@@ -219,12 +221,17 @@ impl Group<'_> {
         if row.origin == incoming.origin || mutation.knew_of(&standing) {
             return Ok((meeting, false));
         }
-        let Some((vector, image)) = records::stored(self.connection, row)? else {
+        let Some(stored) = records::stored(self.connection, row)? else {
             tracing::error!(table = %mutation.table, key = ?mutation.key, "the log record of an item is missing");
             return Ok((meeting, false));
         };
-        let mut known = decode_vector(&vector)?.into_iter();
+        let mut known = decode_vector(&stored.vector)?.into_iter();
         if known.any(|(origin, sequence)| origin == incoming.origin && sequence >= mutation.version.sequence) {
+            return Ok((meeting, false));
+        }
+        // Several regions may find an item expired before they hear of each other: they did the same, and nothing is lost.
+        let expired = |cause: Cause, image: Option<&Bytes>| cause == Cause::TimeToLive && image.is_none();
+        if expired(mutation.cause, mutation.image.as_ref()) && expired(stored.cause, stored.image.as_ref()) {
             return Ok((meeting, false));
         }
         let new = Side {
@@ -237,7 +244,7 @@ impl Group<'_> {
             time: row.time,
             origin: row.origin,
             sequence: row.sequence,
-            image: image.as_deref(),
+            image: stored.image.as_deref(),
         };
         let (winner, loser) = if matches!(meeting, Meeting::Newer) {
             (&new, &old)

@@ -83,6 +83,14 @@ impl Definition {
         }
     }
 
+    /// The attribute that says when an item expires.
+    pub(in crate::sqlite) fn time_to_live(&self) -> Option<&str> {
+        match self.aspect(&AspectName::TimeToLive) {
+            Some(Aspect::TimeToLive(attribute)) => attribute.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The stream, where it is on.
     pub(in crate::sqlite) fn stream(&self) -> Option<Stream> {
         match self.aspect(&AspectName::Stream) {
@@ -186,6 +194,7 @@ impl State {
                 Some(Aspect::Throughput(throughput)) => *throughput,
                 _ => Throughput::OnDemand,
             },
+            time_to_live: definition.time_to_live().map(str::to_owned),
             stream: definition.stream(),
             latest_stream: definition.stream().or_else(|| self.latest_stream(id)),
             global_indexes: self.describe_indexes(id, definition),
