@@ -322,8 +322,9 @@ pub(crate) struct PairArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and tasks vanish at once, no answer under \
-        way is completed, and its database is left as it is. The other regions and the process go on.",
-    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-recover us-east-1"
+        way is completed, and its database is left as it is. The other regions and the process go on.\n\nWith --lose-disk its database \
+        is gone too: it comes back empty, and the others fill it with what had reached them.",
+    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-fail us-east-1 --lose-disk\n  beringia region-recover us-east-1"
 )]
 pub(crate) struct RegionFailArguments {
     #[command(flatten)]
@@ -331,6 +332,9 @@ pub(crate) struct RegionFailArguments {
     /// The region to kill.
     #[arg(value_name = "NAME")]
     pub(crate) region: String,
+    /// Delete its database too.
+    #[arg(long)]
+    pub(crate) lose_disk: bool,
 }
 
 /// Start a failed region again, on what its disk holds.
