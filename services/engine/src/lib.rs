@@ -7,17 +7,20 @@
 //! a method too: [`Engine::expire`].
 
 pub mod api;
+mod attributes;
 mod batch;
 mod capacity;
 mod constraint;
 mod engine;
 mod error;
 mod expressions;
+mod gate;
 mod index;
 mod item;
 mod keys;
 mod names;
 mod page;
+mod stream;
 mod table;
 mod transact;
 mod ttl;
@@ -25,3 +28,4 @@ mod write;
 
 pub use engine::Engine;
 pub use error::{ApiError, CancellationReason};
+pub use gate::WritePass;

@@ -1,10 +1,13 @@
 //! The operations: which there are, and how each is carried from JSON through the engine to JSON.
 
+mod streams;
+
 use std::{fmt, future::Future};
 
 use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
+pub(crate) use self::streams::StreamsOperation;
 use crate::{
     decode::{Decode, decode},
     encode::{Described, Encode, to_body},
@@ -76,6 +79,8 @@ pub(crate) enum Operation {
     PutItem,
     Query,
     Scan,
+    /// One of the streams service.
+    Streams(StreamsOperation),
     TagResource,
     TransactGetItems,
     TransactWriteItems,
@@ -115,11 +120,13 @@ impl Operation {
     /// # Errors
     /// UnknownOperationException.
     pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Failure> {
-        let name = target
-            .and_then(|target| target.split_once('.'))
-            .filter(|(api, _)| *api == TARGET);
-        let Some((_, name)) = name else {
-            return Err(Failure::unknown_operation(None));
+        let name = match target.and_then(|target| target.split_once('.')) {
+            Some((TARGET, name)) => name,
+            Some((streams::TARGET, name)) => {
+                let operation = StreamsOperation::of_name(name).map(Self::Streams);
+                return operation.ok_or_else(|| Failure::unknown_operation(None));
+            }
+            _ => return Err(Failure::unknown_operation(None)),
         };
         Ok(match name {
             "BatchGetItem" => Self::BatchGetItem,
@@ -150,8 +157,40 @@ impl Operation {
         })
     }
 
+    /// Whether it writes items, definitions or tags, so that a region that is being drained does not take it.
+    pub(crate) const fn writes(self) -> bool {
+        match self {
+            Self::BatchWriteItem
+            | Self::CreateTable
+            | Self::DeleteItem
+            | Self::DeleteTable
+            | Self::PutItem
+            | Self::TagResource
+            | Self::TransactWriteItems
+            | Self::UntagResource
+            | Self::UpdateItem
+            | Self::UpdateTable
+            | Self::UpdateTimeToLive => true,
+            Self::BatchGetItem
+            | Self::DescribeTable
+            | Self::DescribeTimeToLive
+            | Self::GetItem
+            | Self::ListTables
+            | Self::ListTagsOfResource
+            | Self::Query
+            | Self::Scan
+            | Self::Streams(_)
+            | Self::TransactGetItems => false,
+        }
+    }
+
     /// Carries the operation out and gives the body of its answer.
     pub(crate) async fn run(self, engine: &Engine, request: Map<String, Value>) -> Result<Vec<u8>, Failure> {
+        let _under_way = if self.writes() {
+            Some(engine.begin_write()?)
+        } else {
+            None
+        };
         match self {
             Self::BatchGetItem => carry(request, |input| engine.batch_get_item(input)).await,
             Self::BatchWriteItem => carry(request, |input| engine.batch_write_item(input)).await,
@@ -162,6 +201,7 @@ impl Operation {
             Self::PutItem => carry(request, |input| engine.put_item(input)).await,
             Self::Query => carry(request, |input| engine.query(input)).await,
             Self::Scan => carry(request, |input| engine.scan(input)).await,
+            Self::Streams(operation) => operation.run(engine, request).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
             Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
@@ -187,7 +227,10 @@ impl Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Self::Streams(operation) => fmt::Debug::fmt(operation, f),
+            own => fmt::Debug::fmt(own, f),
+        }
     }
 }
 

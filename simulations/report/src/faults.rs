@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use beringia_scenario::{Action, Ends, Plan};
 
-use crate::FaultSpan;
+use crate::{FaultKind, FaultSpan};
 
 /// A directed link.
 type Way = (String, String);
@@ -58,10 +58,7 @@ pub fn fault_spans(plan: &Plan) -> Vec<FaultSpan> {
                 until_ms,
                 label,
                 regions,
-                breaks_region: matches!(
-                    planned.action,
-                    Action::Crash { .. } | Action::Isolate { .. } | Action::DiskFull { .. } | Action::SlowDisk { .. }
-                ),
+                kind: kind_of(&planned.action),
             };
             faults.push(Open { span, over });
         }
@@ -185,6 +182,23 @@ fn setting_of(action: &Action) -> Option<Setting> {
         Action::Rate { workload, region, .. } => Setting::Rate(workload.clone(), region.clone()),
         _ => return None,
     })
+}
+
+fn kind_of(action: &Action) -> FaultKind {
+    match action {
+        Action::Cut { .. } | Action::Isolate { .. } | Action::Heal(_) => FaultKind::Partition,
+        Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => FaultKind::Network,
+        Action::Crash { .. } | Action::Restart { .. } => FaultKind::Region,
+        Action::SlowDisk { .. } | Action::DiskFull { .. } => FaultKind::Disk,
+        Action::ClockStep { .. } | Action::ClockDrift { .. } => FaultKind::Clock,
+        Action::PauseReplication { .. }
+        | Action::ResumeReplication { .. }
+        | Action::AddReplica { .. }
+        | Action::RemoveReplica { .. }
+        | Action::Drain { .. }
+        | Action::Undrain { .. } => FaultKind::Operation,
+        Action::Shift { .. } | Action::Rate { .. } => FaultKind::Traffic,
+    }
 }
 
 /// The regions that an action touches, in the order of the topology where it touches all.

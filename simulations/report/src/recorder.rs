@@ -334,7 +334,7 @@ fn failovers(plan: &Plan) -> Vec<Failover> {
             let shifted_ms = whole_millis(at);
             let failed = faults.iter().rev().find(|fault| {
                 let open = fault.from_ms <= shifted_ms && fault.until_ms.is_none_or(|until| until > shifted_ms);
-                open && fault.breaks_region && fault.regions.contains(from)
+                open && fault.kind.is_fault() && fault.regions.contains(from)
             });
             Failover {
                 from: from.clone(),

@@ -72,8 +72,36 @@ pub struct FaultSpan {
     pub label: String,
     /// The regions that it touched.
     pub regions: Vec<String>,
-    /// Whether it takes a region away from its clients or from the others, so that traffic would be moved.
-    pub breaks_region: bool,
+    /// What kind of thing.
+    pub kind: FaultKind,
+}
+
+/// Kinds of what a timeline does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultKind {
+    /// Links that let nothing through.
+    Partition,
+    /// Links that are slower, narrower or lossier.
+    Network,
+    /// A region that is gone.
+    Region,
+    /// A disk that is slow or full.
+    Disk,
+    /// A clock that goes wrong.
+    Clock,
+    /// What operators do: pauses, drains, replicas.
+    Operation,
+    /// Load that moves or changes.
+    Traffic,
+}
+
+impl FaultKind {
+    /// Whether something is broken, rather than done on purpose.
+    #[must_use]
+    pub fn is_fault(self) -> bool {
+        !matches!(self, Self::Operation | Self::Traffic)
+    }
 }
 
 /// What one region's clients saw in one second, by when operations were due.

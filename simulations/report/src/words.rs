@@ -37,6 +37,18 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{} %", decimals(rounded, 2))
 }
 
+/// With binary units.
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = number as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", decimals(value, 1), UNITS.get(unit).copied().unwrap_or("B"))
+}
+
 /// At most so many decimals, without zeros at the end.
 pub(crate) fn decimals(number: f64, most: usize) -> String {
     let text = format!("{number:.most$}");
@@ -63,5 +75,7 @@ mod tests {
         assert_eq!(duration(Duration::from_secs(60)), "60 s");
         assert_eq!(percent(99.999), "99.99 %");
         assert_eq!(percent(100.0), "100 %");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(17), "17 B");
     }
 }

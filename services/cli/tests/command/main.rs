@@ -5,7 +5,9 @@
 mod conflicts;
 mod control;
 mod damage;
+mod drain;
 mod dynamodb;
 mod help;
+mod pause;
 mod process;
 mod start;

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,8 +18,9 @@ use super::{
     connection::{Readers, Writer},
     driver::{self, Class, Queue, Seat},
     fail::Result as InnerResult,
+    memory::MemoryDisk,
     open,
-    options::{Execution, Options},
+    options::{Database, Execution, Options},
     read::{self, Reading},
     shared::Shared,
     state::State,
@@ -57,6 +59,10 @@ impl SqliteStore {
     /// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed then.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let opened = open::open(&options)?;
+        let disk = match &options.database {
+            Database::Memory(disk) => Some(disk.clone()),
+            Database::File(_) => None,
+        };
         let execution = options.execution;
         let clock = HybridClock::restore(options.clock.clone(), HybridTime::default(), options.max_offset_ms);
         let loaded = opened
@@ -83,12 +89,12 @@ impl SqliteStore {
             long_reads: Semaphore::new(LONG_READS_MAX),
             lock: Mutex::new(opened.lock),
         };
-        store.start_driver()?;
+        store.start_driver(disk)?;
         tracing::info!(region = %store.shared.region, path = ?opened.path, "the store is open");
         Ok(store)
     }
 
-    fn start_driver(&self) -> Result<(), StoreError> {
+    fn start_driver(&self, disk: Option<MemoryDisk>) -> Result<(), StoreError> {
         let (queue, seat, checkpoints) = (self.queue.clone(), self.seat.clone(), self.checkpoints.clone());
         match self.execution {
             Execution::Threads => {
@@ -100,7 +106,8 @@ impl SqliteStore {
                     .map_err(|error| StoreError::Database(error.to_string()))
             }
             Execution::Inline => {
-                tokio::spawn(driver::run_inline(queue, seat, checkpoints));
+                let delay = move || disk.as_ref().map_or(Duration::ZERO, MemoryDisk::commit_delay);
+                tokio::spawn(driver::run_inline(queue, seat, checkpoints, delay));
                 Ok(())
             }
         }

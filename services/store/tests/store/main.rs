@@ -13,6 +13,7 @@ mod log;
 mod model;
 mod replication;
 mod scrub;
+mod simulated_disk;
 mod streams;
 mod support;
 mod writes;

@@ -31,6 +31,7 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
     let scenario = Scenario {
         name: "test".to_owned(),
         about: "A plan of a test.".to_owned(),
+        seed: None,
         replicas: topology.names().map(str::to_owned).collect(),
         topology,
         duration: seconds(60),
