@@ -6,8 +6,8 @@ use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
 use crate::{
-    decode::{Decode, decode},
-    encode::{Described, Encode, to_body},
+    decode::{Decode, EndpointsRequest, decode},
+    encode::{Deleted, Described, Encode, Endpoint, to_body},
     error::Failure,
 };
 
@@ -24,15 +24,12 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "DeleteResourcePolicy",
     "DescribeBackup",
     "DescribeBulkOperation",
-    "DescribeContinuousBackups",
     "DescribeContributorInsights",
-    "DescribeEndpoints",
     "DescribeExport",
     "DescribeGlobalTable",
     "DescribeGlobalTableSettings",
     "DescribeImport",
     "DescribeKinesisStreamingDestination",
-    "DescribeLimits",
     "DescribeTableReplicaAutoScaling",
     "DisableKinesisStreamingDestination",
     "EnableKinesisStreamingDestination",
@@ -68,6 +65,9 @@ pub(crate) enum Operation {
     CreateTable,
     DeleteItem,
     DeleteTable,
+    DescribeContinuousBackups,
+    DescribeEndpoints,
+    DescribeLimits,
     DescribeTable,
     DescribeTimeToLive,
     GetItem,
@@ -87,12 +87,15 @@ pub(crate) enum Operation {
 
 impl Operation {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::BatchGetItem,
         Self::BatchWriteItem,
         Self::CreateTable,
         Self::DeleteItem,
         Self::DeleteTable,
+        Self::DescribeContinuousBackups,
+        Self::DescribeEndpoints,
+        Self::DescribeLimits,
         Self::DescribeTable,
         Self::DescribeTimeToLive,
         Self::GetItem,
@@ -127,6 +130,9 @@ impl Operation {
             "CreateTable" => Self::CreateTable,
             "DeleteItem" => Self::DeleteItem,
             "DeleteTable" => Self::DeleteTable,
+            "DescribeContinuousBackups" => Self::DescribeContinuousBackups,
+            "DescribeEndpoints" => Self::DescribeEndpoints,
+            "DescribeLimits" => Self::DescribeLimits,
             "DescribeTable" => Self::DescribeTable,
             "DescribeTimeToLive" => Self::DescribeTimeToLive,
             "GetItem" => Self::GetItem,
@@ -165,6 +171,9 @@ impl Operation {
             | Self::UpdateTable
             | Self::UpdateTimeToLive => true,
             Self::BatchGetItem
+            | Self::DescribeContinuousBackups
+            | Self::DescribeEndpoints
+            | Self::DescribeLimits
             | Self::DescribeTable
             | Self::DescribeTimeToLive
             | Self::GetItem
@@ -176,8 +185,13 @@ impl Operation {
         }
     }
 
-    /// Carries the operation out and gives the body of its answer.
-    pub(crate) async fn run(self, engine: &Engine, request: Map<String, Value>) -> Result<Vec<u8>, Failure> {
+    /// Carries the operation out and gives the body of its answer. `host` is what the client calls the endpoint.
+    pub(crate) async fn run(
+        self,
+        engine: &Engine,
+        host: &str,
+        request: Map<String, Value>,
+    ) -> Result<Vec<u8>, Failure> {
         let _under_way = if self.writes() {
             Some(engine.begin_write()?)
         } else {
@@ -195,6 +209,9 @@ impl Operation {
             Self::Scan => carry(request, |input| engine.scan(input)).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
+            Self::DescribeContinuousBackups => carry(request, |input| engine.describe_continuous_backups(input)).await,
+            Self::DescribeEndpoints => carry(request, async |_: EndpointsRequest| Ok(Endpoint(host))).await,
+            Self::DescribeLimits => carry(request, |input| engine.describe_limits(input)).await,
             Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
             Self::UpdateTimeToLive => carry(request, |input| engine.update_time_to_live(input)).await,
             Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
@@ -210,7 +227,7 @@ impl Operation {
                 carry(request, describe).await
             }
             Self::CreateTable => carry(request, async |input| changed(engine.create_table(input).await)).await,
-            Self::DeleteTable => carry(request, async |input| changed(engine.delete_table(input).await)).await,
+            Self::DeleteTable => carry(request, async |input| Ok(Deleted(engine.delete_table(input).await?))).await,
             Self::UpdateTable => carry(request, async |input| changed(engine.update_table(input).await)).await,
         }
     }
