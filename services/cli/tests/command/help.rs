@@ -2,7 +2,7 @@
 
 use crate::process::{assert_refused, run, stdout};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "up",
     "region",
     "status",
@@ -12,7 +12,11 @@ const COMMANDS: [&str; 9] = [
     "converge",
     "conflicts",
     "explain",
+    "sim",
 ];
+/// Those that talk to a control service.
+const STEERING: &[&str] = COMMANDS.as_slice().split_at(2).1.split_at(7).0;
+const SIM_ACTIONS: [&str; 5] = ["list", "show", "run", "sweep", "shrink"];
 const NET_ACTIONS: [&str; 7] = ["show", "cut", "heal", "delay", "loss", "bandwidth", "isolate"];
 
 #[test]
@@ -44,11 +48,14 @@ fn every_command_has_help_with_an_example_and_takes_a_format() {
     for action in NET_ACTIONS {
         assert_eq!(run(&["net", action, "--help"]).status.code(), Some(0), "net {action}");
     }
+    for action in SIM_ACTIONS {
+        assert_eq!(run(&["sim", action, "--help"]).status.code(), Some(0), "sim {action}");
+    }
 }
 
 #[test]
 fn commands_that_talk_to_a_control_service_say_where_they_look() {
-    for command in &COMMANDS[2..] {
+    for command in STEERING {
         let help = stdout(&run(&[command, "--help"]));
         assert!(
             help.contains("http://127.0.0.1:9090") && help.contains("BERINGIA_CONTROL"),

@@ -8,4 +8,5 @@ mod damage;
 mod dynamodb;
 mod help;
 mod process;
+mod sim;
 mod start;
