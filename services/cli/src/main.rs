@@ -48,6 +48,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Region(region) => serve(host::region(&region, format)),
         Command::Status(status) => ask(commands::status::run(&status, format)),
         Command::Net(net) => ask(commands::net::run(net, format)),
+        Command::Drain(drain) => ask(commands::drain::run(&drain, format)),
+        Command::Undrain(undrain) => ask(commands::drain::undo(&undrain, format)),
         Command::RegionFail(fail) => ask(commands::recovery::fail(&fail, format)),
         Command::RegionRecover(recover) => ask(commands::recovery::recover(&recover, format)),
         Command::Converge(converge) => ask(commands::converge::run(&converge, format)),

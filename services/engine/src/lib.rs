@@ -7,12 +7,14 @@
 //! a method too: [`Engine::expire`].
 
 pub mod api;
+mod attributes;
 mod batch;
 mod capacity;
 mod constraint;
 mod engine;
 mod error;
 mod expressions;
+mod gate;
 mod index;
 mod item;
 mod keys;
@@ -25,3 +27,4 @@ mod write;
 
 pub use engine::Engine;
 pub use error::{ApiError, CancellationReason};
+pub use gate::WritePass;

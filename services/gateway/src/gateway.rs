@@ -99,7 +99,7 @@ impl Gateway {
         let request = request.ok_or_else(Failure::malformed_json)?;
         let answer = operation.run(&self.engine, request).await;
         if let Err(failure) = &answer
-            && failure.status().is_server_error()
+            && failure.status() == StatusCode::INTERNAL_SERVER_ERROR
         {
             tracing::error!(region = self.region(), %operation, ?failure, "a request failed");
         }

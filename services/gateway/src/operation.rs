@@ -150,8 +150,39 @@ impl Operation {
         })
     }
 
+    /// Whether it writes items, definitions or tags, so that a region that is being drained does not take it.
+    pub(crate) const fn writes(self) -> bool {
+        match self {
+            Self::BatchWriteItem
+            | Self::CreateTable
+            | Self::DeleteItem
+            | Self::DeleteTable
+            | Self::PutItem
+            | Self::TagResource
+            | Self::TransactWriteItems
+            | Self::UntagResource
+            | Self::UpdateItem
+            | Self::UpdateTable
+            | Self::UpdateTimeToLive => true,
+            Self::BatchGetItem
+            | Self::DescribeTable
+            | Self::DescribeTimeToLive
+            | Self::GetItem
+            | Self::ListTables
+            | Self::ListTagsOfResource
+            | Self::Query
+            | Self::Scan
+            | Self::TransactGetItems => false,
+        }
+    }
+
     /// Carries the operation out and gives the body of its answer.
     pub(crate) async fn run(self, engine: &Engine, request: Map<String, Value>) -> Result<Vec<u8>, Failure> {
+        let _under_way = if self.writes() {
+            Some(engine.begin_write()?)
+        } else {
+            None
+        };
         match self {
             Self::BatchGetItem => carry(request, |input| engine.batch_get_item(input)).await,
             Self::BatchWriteItem => carry(request, |input| engine.batch_write_item(input)).await,

@@ -56,9 +56,15 @@ fn a_run_whose_expectations_hold_says_so_and_writes_its_report_and_its_trace() {
     let said = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
     assert!(said.starts_with("short  passed"), "the verdict comes first:\n{said}");
-    assert!(said.contains(&format!("report: {}", out.join("report.html").display())), "{said}");
+    assert!(
+        said.contains(&format!("report: {}", out.join("report.html").display())),
+        "{said}"
+    );
     let report = json(&fs::read_to_string(out.join("report.json")).unwrap());
-    assert_eq!((&report["scenario"], &report["seed"]), (&Value::from("short"), &Value::from(1)));
+    assert_eq!(
+        (&report["scenario"], &report["seed"]),
+        (&Value::from("short"), &Value::from(1))
+    );
     assert!(fs::read_to_string(trace).unwrap().contains("the load ended"));
 }
 
@@ -79,7 +85,9 @@ fn a_run_that_fails_names_what_failed_with_its_value_and_the_command_that_repeat
 fn several_seeds_at_once_give_what_each_gives_alone() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "short.toml", SHORT);
-    let together = run(&["sim", "run", &scenario, "--seeds", "3..6", "--jobs", "3", "--format", "json"]);
+    let together = run(&[
+        "sim", "run", &scenario, "--seeds", "3..6", "--jobs", "3", "--format", "json",
+    ]);
     assert_eq!(together.status.code(), Some(0), "{}", stderr(&together));
     let together = stdout(&together);
     let lines: Vec<&str> = together.lines().collect();
@@ -114,7 +122,10 @@ fn a_sweep_runs_the_grid_and_compares() {
     let csv = fs::read_to_string(out.join("sweep.csv")).unwrap();
     let rows: Vec<&str> = csv.lines().collect();
     assert!(rows[0].starts_with("link.delay_ms,workload.rate,seed,holds"), "{csv}");
-    assert!(rows[1].starts_with("5,20,1,true") && rows[2].starts_with("320,20,1,true"), "{csv}");
+    assert!(
+        rows[1].starts_with("5,20,1,true") && rows[2].starts_with("320,20,1,true"),
+        "{csv}"
+    );
     assert!(out.join("sweep.html").exists());
 }
 
@@ -134,13 +145,29 @@ fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
     );
     let scenario = file(directory.path(), "failing.toml", &failing);
     let small = directory.path().join("small.toml");
-    let words = ["sim", "shrink", &scenario, "--seed", "2", "--runs", "12", "--out", small.to_str().unwrap()];
+    let words = [
+        "sim",
+        "shrink",
+        &scenario,
+        "--seed",
+        "2",
+        "--runs",
+        "12",
+        "--out",
+        small.to_str().unwrap(),
+    ];
     let output = run(&words);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said = stderr(&output);
-    assert!(said.contains("✗ us-east-1 available") && said.contains("tries"), "{said}");
+    assert!(
+        said.contains("✗ us-east-1 available") && said.contains("tries"),
+        "{said}"
+    );
     let text = fs::read_to_string(&small).unwrap();
-    assert!(text.contains("seed = 2") && text.contains("crash = \"us-east-1\""), "{text}");
+    assert!(
+        text.contains("seed = 2") && text.contains("crash = \"us-east-1\""),
+        "{text}"
+    );
     assert!(!text.contains("swarm"), "{text}");
     let again = run(&["sim", "run", small.to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
@@ -172,20 +199,49 @@ fn scenarios_are_listed_and_shown() {
     let plan = stdout(&run(&["sim", "show", "swarm", "--seed", "17"]));
     assert!(plan.contains("seed = 17") && !plan.contains("swarm = "), "{plan}");
     let copied = file(directory.path(), "swarm.toml", &plan);
-    assert_eq!(stdout(&run(&["sim", "show", &copied, "--seed", "17"])), plan, "a plan is a scenario");
+    assert_eq!(
+        stdout(&run(&["sim", "show", &copied, "--seed", "17"])),
+        plan,
+        "a plan is a scenario"
+    );
 }
 
 #[test]
 fn what_is_wrong_is_refused_before_anything_runs() {
     let directory = tempfile::tempdir().unwrap();
-    let scenario = file(directory.path(), "wrong.toml", "duration = \"1m\"\n[[event]]\nat = \"2m\"\ncrash = \"eu-west-1\"\n");
-    assert_refused(&run(&["sim", "run", &scenario]), &["wrong.toml:2:1: this happens at up to 2m"]);
-    assert_refused(&run(&["sim", "run", "partitoin"]), &["no scenario is called \"partitoin\"", "partition"]);
+    let scenario = file(
+        directory.path(),
+        "wrong.toml",
+        "duration = \"1m\"\n[[event]]\nat = \"2m\"\ncrash = \"eu-west-1\"\n",
+    );
+    assert_refused(
+        &run(&["sim", "run", &scenario]),
+        &["wrong.toml:2:1: this happens at up to 2m"],
+    );
+    assert_refused(
+        &run(&["sim", "run", "partitoin"]),
+        &["no scenario is called \"partitoin\"", "partition"],
+    );
     assert_refused(&run(&["sim", "run", "/nowhere.toml"]), &["cannot read /nowhere.toml"]);
-    assert_refused(&run(&["sim", "run", "partition", "--seeds", "5..5"]), &["such as 0..100"]);
-    assert_refused(&run(&["sim", "run", "partition", "--seed", "1", "--seeds", "1..2"]), &["cannot be used with"]);
-    assert_refused(&run(&["sim", "run", "partition", "--set", "policy=last"]), &["expected one of item, attribute, merge"]);
-    assert_refused(&run(&["sim", "sweep", "partition", "--vary", "nothing=1"]), &["expected one of policy, duration"]);
+    assert_refused(
+        &run(&["sim", "run", "partition", "--seeds", "5..5"]),
+        &["such as 0..100"],
+    );
+    assert_refused(
+        &run(&["sim", "run", "partition", "--seed", "1", "--seeds", "1..2"]),
+        &["cannot be used with"],
+    );
+    assert_refused(
+        &run(&["sim", "run", "partition", "--set", "policy=last"]),
+        &["expected one of item, attribute, merge"],
+    );
+    assert_refused(
+        &run(&["sim", "sweep", "partition", "--vary", "nothing=1"]),
+        &["expected one of policy, duration"],
+    );
     assert_refused(&run(&["sim", "sweep", "partition"]), &["--vary"]);
-    assert_refused(&run(&["sim", "run", "partition", "--trace", "/nowhere/trace"]), &["cannot write /nowhere/trace"]);
+    assert_refused(
+        &run(&["sim", "run", "partition", "--trace", "/nowhere/trace"]),
+        &["cannot write /nowhere/trace"],
+    );
 }

@@ -7,11 +7,12 @@ use beringia_item::{AttributeValue, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
-    source::{Source, check_select},
+    source::{Source, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
     api::{QueryInput, QueryOutput},
+    attributes::{self, check_not_mixed},
     expressions::{condition, open, projection},
     keys::{condition_error, parts},
     names,
@@ -24,19 +25,12 @@ impl Engine {
     /// ValidationException, ResourceNotFoundException, or the store's.
     pub async fn query(&self, input: QueryInput) -> Result<QueryOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
-        let Some(key_condition) = input.key_condition_expression.as_deref() else {
-            return Err(ApiError::validation(
-                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
-            ));
-        };
-        check_select(
-            input.select,
-            input.projection_expression.is_some(),
-            input.index_name.is_some(),
-        )?;
+        check_forms(&input)?;
+        let projects = projecting(input.projection_expression.as_ref(), input.attributes_to_get.as_ref());
+        check_select(input.select, projects, input.index_name.is_some())?;
         let given = [
             ("FilterExpression", input.filter_expression.is_some()),
-            ("KeyConditionExpression", true),
+            ("KeyConditionExpression", input.key_condition_expression.is_some()),
         ];
         let with_projection = input.projection_expression.is_some();
         let mut placeholders = open(
@@ -45,20 +39,30 @@ impl Engine {
             &given,
             with_projection,
         )?;
-        let key_condition = KeyCondition::parse(key_condition, &mut placeholders)?;
-        let filter = condition(
-            input.filter_expression.as_deref(),
-            ConditionKind::Filter,
+        let key_condition = match (input.key_condition_expression.as_deref(), input.key_conditions) {
+            (Some(text), _) => KeyCondition::parse(text, &mut placeholders)?,
+            (None, conditions) => attributes::key_condition(conditions.unwrap_or_default())?,
+        };
+        let expression = input.filter_expression.as_deref();
+        let (filter, filtering) = match condition(expression, ConditionKind::Filter, &mut placeholders)? {
+            Some(filter) => (Some(filter), "Filter Expression"),
+            None => (
+                attributes::filter(input.query_filter, input.conditional_operator)?,
+                "QueryFilter",
+            ),
+        };
+        let projection = projection(
+            input.projection_expression.as_deref(),
+            input.attributes_to_get,
             &mut placeholders,
         )?;
-        let projection = projection(input.projection_expression.as_deref(), &mut placeholders)?;
         placeholders.check_all_used()?;
 
         let table = self.usable_table(&input.table_name)?;
         let source = Source::find(&table, input.index_name.as_deref(), input.consistent_read)?;
         let resolved = key_condition.resolve(source.keys)?;
         if let Some(filter) = &filter {
-            check_filter(source.keys, filter.top_level_names())?;
+            check_filter(filtering, source.keys, filter.top_level_names())?;
         }
         let shown = source.shown(input.select, projection)?;
         let reverse = !input.scan_index_forward;
@@ -96,11 +100,40 @@ pub(super) fn check_limits(limit: Option<i64>, index_name: Option<&str>) -> Resu
     Ok(limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-fn check_filter<'a>(keys: &KeySchema, mut mentioned: impl Iterator<Item = &'a str>) -> Result<(), ApiError> {
+/// Which parameters come together.
+fn check_forms(input: &QueryInput) -> Result<(), ApiError> {
+    let by_expression = input.key_condition_expression.is_some();
+    check_not_mixed(
+        &[
+            ("AttributesToGet", input.attributes_to_get.is_some()),
+            ("QueryFilter", input.query_filter.is_some()),
+            ("ConditionalOperator", input.conditional_operator.is_some()),
+            // It goes with expressions of any other kind.
+            ("KeyConditions", by_expression && input.key_conditions.is_some()),
+        ],
+        &[
+            ("ProjectionExpression", input.projection_expression.is_some()),
+            ("FilterExpression", input.filter_expression.is_some()),
+            ("KeyConditionExpression", by_expression),
+        ],
+    )?;
+    if !by_expression && input.key_conditions.is_none() {
+        return Err(ApiError::validation(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_filter<'a>(
+    filtering: &str,
+    keys: &KeySchema,
+    mut mentioned: impl Iterator<Item = &'a str>,
+) -> Result<(), ApiError> {
     match mentioned.find(|name| parts(keys).any(|part| part.name == *name)) {
         None => Ok(()),
         Some(name) => Err(ApiError::Validation(format!(
-            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+            "{filtering} can only contain non-primary key attributes: Primary key attribute: {name}"
         ))),
     }
 }

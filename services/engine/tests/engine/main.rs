@@ -1,10 +1,12 @@
 //! The engine's operations, from request to answer.
 #![expect(clippy::unwrap_used, reason = "in a test that is how it fails")]
 
+mod attributes;
 mod batch;
 mod capacity;
 mod create_table;
 mod fake;
+mod gate;
 mod items;
 mod page;
 mod ranges;

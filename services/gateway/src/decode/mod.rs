@@ -1,5 +1,6 @@
 //! Requests from JSON: checked along their shape, then moved into the engine's structures without copying their texts.
 
+mod attributes;
 mod batch;
 mod fields;
 mod items;
