@@ -1,10 +1,13 @@
 //! The operations: which there are, and how each is carried from JSON through the engine to JSON.
 
+mod streams;
+
 use std::{fmt, future::Future};
 
 use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
+pub(crate) use self::streams::StreamsOperation;
 use crate::{
     decode::{Decode, decode},
     encode::{Described, Encode, to_body},
@@ -76,6 +79,8 @@ pub(crate) enum Operation {
     PutItem,
     Query,
     Scan,
+    /// One of the streams service.
+    Streams(StreamsOperation),
     TagResource,
     TransactGetItems,
     TransactWriteItems,
@@ -115,11 +120,13 @@ impl Operation {
     /// # Errors
     /// UnknownOperationException.
     pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Failure> {
-        let name = target
-            .and_then(|target| target.split_once('.'))
-            .filter(|(api, _)| *api == TARGET);
-        let Some((_, name)) = name else {
-            return Err(Failure::unknown_operation(None));
+        let name = match target.and_then(|target| target.split_once('.')) {
+            Some((TARGET, name)) => name,
+            Some((streams::TARGET, name)) => {
+                let operation = StreamsOperation::of_name(name).map(Self::Streams);
+                return operation.ok_or_else(|| Failure::unknown_operation(None));
+            }
+            _ => return Err(Failure::unknown_operation(None)),
         };
         Ok(match name {
             "BatchGetItem" => Self::BatchGetItem,
@@ -172,6 +179,7 @@ impl Operation {
             | Self::ListTagsOfResource
             | Self::Query
             | Self::Scan
+            | Self::Streams(_)
             | Self::TransactGetItems => false,
         }
     }
@@ -193,6 +201,7 @@ impl Operation {
             Self::PutItem => carry(request, |input| engine.put_item(input)).await,
             Self::Query => carry(request, |input| engine.query(input)).await,
             Self::Scan => carry(request, |input| engine.scan(input)).await,
+            Self::Streams(operation) => operation.run(engine, request).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
             Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
@@ -218,7 +227,10 @@ impl Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Self::Streams(operation) => fmt::Debug::fmt(operation, f),
+            own => fmt::Debug::fmt(own, f),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod operations;
+mod streams;
 mod table;
 mod tags;
 #[cfg(test)]
