@@ -7,7 +7,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::drain::{DrainArguments, UndrainArguments};
-use crate::output::Format;
+use crate::{output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ use crate::output::Format;
         beringia net heal                          join them again\n  \
         beringia converge --timeout 30             wait until all regions hold the same\n  \
         beringia conflicts                         see which writes met, and which won\n\n\
+        Without anything running:\n  \
+        beringia sim run partition                 the same in virtual time, judged and measured\n\n\
         Exit codes: 0 done; 1 what was asked about is not so (not converged in time); 2 wrong input, or cannot start."
 )]
 pub(crate) struct Arguments {
@@ -55,6 +57,7 @@ pub(crate) enum Command {
     Converge(ConvergeArguments),
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
+    Sim(SimArguments),
 }
 
 /// Where the control services are.
@@ -322,8 +325,9 @@ pub(crate) struct PairArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and tasks vanish at once, no answer under \
-        way is completed, and its database is left as it is. The other regions and the process go on.",
-    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-recover us-east-1"
+        way is completed, and its database is left as it is. The other regions and the process go on.\n\nWith --lose-disk its database \
+        is gone too: it comes back empty, and the others fill it with what had reached them.",
+    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-fail us-east-1 --lose-disk\n  beringia region-recover us-east-1"
 )]
 pub(crate) struct RegionFailArguments {
     #[command(flatten)]
@@ -331,6 +335,9 @@ pub(crate) struct RegionFailArguments {
     /// The region to kill.
     #[arg(value_name = "NAME")]
     pub(crate) region: String,
+    /// Delete its database too.
+    #[arg(long)]
+    pub(crate) lose_disk: bool,
 }
 
 /// Start a failed region again, on what its disk holds.

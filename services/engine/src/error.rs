@@ -77,6 +77,12 @@ pub enum ApiError {
     /// The region has no replica.
     #[error("{0}")]
     ReplicaNotFound(String),
+    /// The shard iterator is too old.
+    #[error("{0}")]
+    ExpiredIterator(String),
+    /// Stream records were asked for that are older than a day.
+    #[error("{0}")]
+    TrimmedDataAccess(String),
     /// The bought throughput is used up.
     #[error("{0}")]
     ProvisionedThroughputExceeded(String),
@@ -107,6 +113,8 @@ impl ApiError {
             Self::LimitExceeded(_) => "LimitExceededException",
             Self::ReplicaAlreadyExists(_) => "ReplicaAlreadyExistsException",
             Self::ReplicaNotFound(_) => "ReplicaNotFoundException",
+            Self::ExpiredIterator(_) => "ExpiredIteratorException",
+            Self::TrimmedDataAccess(_) => "TrimmedDataAccessException",
             Self::ProvisionedThroughputExceeded(_) => "ProvisionedThroughputExceededException",
             Self::InternalServer(_) => "InternalServerError",
             Self::ServiceUnavailable(_) => "ServiceUnavailable",
@@ -135,6 +143,8 @@ impl ApiError {
             Self::LimitExceeded(_) => "com.amazonaws.dynamodb.v20120810#LimitExceededException",
             Self::ReplicaAlreadyExists(_) => "com.amazonaws.dynamodb.v20120810#ReplicaAlreadyExistsException",
             Self::ReplicaNotFound(_) => "com.amazonaws.dynamodb.v20120810#ReplicaNotFoundException",
+            Self::ExpiredIterator(_) => "com.amazonaws.dynamodb.v20120810#ExpiredIteratorException",
+            Self::TrimmedDataAccess(_) => "com.amazonaws.dynamodb.v20120810#TrimmedDataAccessException",
             Self::ProvisionedThroughputExceeded(_) => {
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
             }

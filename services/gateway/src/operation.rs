@@ -1,10 +1,13 @@
 //! The operations: which there are, and how each is carried from JSON through the engine to JSON.
 
+mod streams;
+
 use std::{fmt, future::Future};
 
 use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
+pub(crate) use self::streams::StreamsOperation;
 use crate::{
     decode::{Decode, EndpointsRequest, decode},
     encode::{Deleted, Described, Encode, Endpoint, to_body},
@@ -76,6 +79,8 @@ pub(crate) enum Operation {
     PutItem,
     Query,
     Scan,
+    /// One of the streams service.
+    Streams(StreamsOperation),
     TagResource,
     TransactGetItems,
     TransactWriteItems,
@@ -118,11 +123,13 @@ impl Operation {
     /// # Errors
     /// UnknownOperationException.
     pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Failure> {
-        let name = target
-            .and_then(|target| target.split_once('.'))
-            .filter(|(api, _)| *api == TARGET);
-        let Some((_, name)) = name else {
-            return Err(Failure::unknown_operation(None));
+        let name = match target.and_then(|target| target.split_once('.')) {
+            Some((TARGET, name)) => name,
+            Some((streams::TARGET, name)) => {
+                let operation = StreamsOperation::of_name(name).map(Self::Streams);
+                return operation.ok_or_else(|| Failure::unknown_operation(None));
+            }
+            _ => return Err(Failure::unknown_operation(None)),
         };
         Ok(match name {
             "BatchGetItem" => Self::BatchGetItem,
@@ -181,6 +188,7 @@ impl Operation {
             | Self::ListTagsOfResource
             | Self::Query
             | Self::Scan
+            | Self::Streams(_)
             | Self::TransactGetItems => false,
         }
     }
@@ -207,6 +215,7 @@ impl Operation {
             Self::PutItem => carry(request, |input| engine.put_item(input)).await,
             Self::Query => carry(request, |input| engine.query(input)).await,
             Self::Scan => carry(request, |input| engine.scan(input)).await,
+            Self::Streams(operation) => operation.run(engine, request).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
             Self::DescribeContinuousBackups => carry(request, |input| engine.describe_continuous_backups(input)).await,
@@ -235,7 +244,10 @@ impl Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Self::Streams(operation) => fmt::Debug::fmt(operation, f),
+            own => fmt::Debug::fmt(own, f),
+        }
     }
 }
 

@@ -5,8 +5,10 @@ pub(crate) mod server;
 
 mod digests;
 mod drain;
+mod evidence;
 mod explain;
 mod journal;
 mod links;
+mod measure;
 mod pauses;
 mod reports;

@@ -3,9 +3,10 @@
 use std::{pin::Pin, sync::Arc};
 
 use beringia_proto::v1::{
-    ControlConflict, ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply,
-    ControlDigestsRequest, ControlDrainReport, ControlDrainRequest, ControlExplainReply, ControlExplainRequest,
-    ControlFailRegionReply, ControlFailRegionRequest, ControlNetworkReply, ControlNetworkRequest,
+    ControlArrivals, ControlArrivalsRequest, ControlConflict, ControlConflictsRequest, ControlDescribeReply,
+    ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest, ControlDrainReport, ControlDrainRequest,
+    ControlEvidence, ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
+    ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
     ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
     ControlStatusReply, ControlStatusRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
     control_server::{Control, ControlServer},
@@ -14,7 +15,7 @@ use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, drain, explain, journal, links, pauses, reports};
+use super::{digests, drain, evidence, explain, journal, links, measure, pauses, reports};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The control service of a host.
@@ -131,11 +132,11 @@ impl Control for Service {
     }
 
     async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
-        self.recoverable(&request.into_inner().region)?
-            .fail()
-            .await
-            .map_err(refused)?;
-        Ok(Response::new(ControlFailRegionReply {}))
+        let ControlFailRegionRequest { region, lose_disk } = request.into_inner();
+        let region = self.recoverable(&region)?;
+        let flows = region.fail(lose_disk).await.map_err(refused)?;
+        let flows = measure::of_region(region.name(), flows).collect();
+        Ok(Response::new(ControlFailRegionReply { flows }))
     }
 
     async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
@@ -144,6 +145,24 @@ impl Control for Service {
             .await
             .map_err(refused)?;
         Ok(Response::new(ControlRecoverRegionReply {}))
+    }
+
+    async fn flows(&self, _request: Request<ControlFlowsRequest>) -> Answer<ControlFlowsReply> {
+        let flows = measure::flows(&self.host).await;
+        Ok(Response::new(ControlFlowsReply { flows }))
+    }
+
+    type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
+
+    async fn arrivals(&self, _request: Request<ControlArrivalsRequest>) -> Answer<Self::ArrivalsStream> {
+        Ok(Response::new(Box::pin(measure::arrivals(&self.host))))
+    }
+
+    type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;
+
+    async fn evidence(&self, request: Request<ControlEvidenceRequest>) -> Answer<Self::EvidenceStream> {
+        let evidence = evidence::stream(self.host.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(evidence)))
     }
 }
 
@@ -164,6 +183,6 @@ impl Service {
 fn refused(error: RecoveryError) -> Status {
     match error {
         RecoveryError::Down(_) | RecoveryError::Running(_) => Status::failed_precondition(error.to_string()),
-        RecoveryError::Unrecoverable { .. } => Status::internal(error.to_string()),
+        RecoveryError::Unrecoverable { .. } | RecoveryError::DiskKept { .. } => Status::internal(error.to_string()),
     }
 }

@@ -9,6 +9,7 @@ mod ports;
 mod ready;
 mod region;
 mod shutdown;
+mod tap;
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use tonic::Status;
 pub(crate) use launch::{region, up};
 pub(crate) use region::{Hosted, RecoveryError};
 
-use self::endpoint::Endpoint;
+use self::{endpoint::Endpoint, tap::Tap};
 use crate::failure::Failure;
 
 /// The regions that this process runs.
@@ -35,13 +36,22 @@ pub(crate) struct Host {
     network: Option<Network>,
     /// Which regions answer on the endpoint for all of them; each region keeps its own entry.
     gateways: Arc<Regions>,
+    /// What all regions apply of each other's writes.
+    tap: Tap,
     /// The endpoint for all regions, while it serves.
     endpoint: Mutex<Option<Endpoint>>,
 }
 
 impl Host {
-    fn new(topology: Vec<Region>, regions: Vec<Hosted>, network: Option<Network>, gateways: Arc<Regions>) -> Self {
+    fn new(
+        topology: Vec<Region>,
+        regions: Vec<Hosted>,
+        network: Option<Network>,
+        gateways: Arc<Regions>,
+        tap: Tap,
+    ) -> Self {
         Self {
+            tap,
             topology,
             regions,
             network,
@@ -63,6 +73,11 @@ impl Host {
     /// The region of that name, where it is one of this process.
     pub(crate) fn region(&self, name: &str) -> Option<&Hosted> {
         self.regions.iter().find(|region| region.name().as_str() == name)
+    }
+
+    /// What all regions apply of each other's writes.
+    pub(crate) fn tap(&self) -> &Tap {
+        &self.tap
     }
 
     /// The region of that name.

@@ -5,6 +5,7 @@ mod attributes;
 mod batch;
 mod fields;
 mod items;
+mod streams;
 mod tables;
 mod tags;
 mod transact;

@@ -3,6 +3,7 @@
 mod account;
 mod capacity;
 mod operations;
+mod streams;
 mod table;
 mod tags;
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl Encode for TableDescription {
 
 /// Times are seconds with a fraction.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are below 2^53")]
-fn seconds(epoch_ms: u64) -> f64 {
+pub(super) fn seconds(epoch_ms: u64) -> f64 {
     epoch_ms as f64 / 1000.0
 }
 
