@@ -53,6 +53,7 @@ struct Preparation {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
+    stream_shard_age_ms: u64,
     gateways: Arc<Regions>,
     tap: Tap,
 }
@@ -190,6 +191,7 @@ impl Preparation {
             authentication,
             directory,
             max_clock_offset_ms: arguments.max_clock_offset_ms,
+            stream_shard_age_ms: arguments.stream_shard_age_ms,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
         })
@@ -206,6 +208,7 @@ impl Preparation {
             peers,
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
+            stream_shard_age_ms: self.stream_shard_age_ms,
             network,
             gateways: self.gateways.clone(),
             tap: self.tap.clone(),
