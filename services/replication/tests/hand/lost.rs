@@ -378,30 +378,48 @@ fn a_join_waits_for_writes_that_are_out_of_reach_or_on_their_way() {
     assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
 }
 
-/// `us` and `eu` compare digests at equal vectors, which differ in the first range; what the repair that follows asks of `us`, which
-/// holds the row, and applies here.
-fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<Apply> {
-    let vector = on_carts(entries)[&CARTS].clone();
-    let digest = |sum| Digest {
-        vector: vector.clone(),
+/// The answer to a question for digests; `sum` is that of the first range.
+fn digest(entries: &[(&str, u64)], sum: u128) -> Digest {
+    Digest {
+        vector: on_carts(entries)[&CARTS].clone(),
         ranges: (0..256).map(|range| (if range == 0 { sum } else { 0 }, 0)).collect(),
-    };
+    }
+}
+
+/// `us` answers a question for its digests, which differ from those of here at equal vectors. What follows from it.
+fn differs(hand: &mut Hand, us: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
+    let answer = Answer::Digest(digest(entries, 7));
+    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id: question, answer }));
+    call_in(&commands).map_or(commands, |(ticket, _)| {
+        hand.answer(ticket, StoreAnswer::Digest(digest(entries, 0)))
+    })
+}
+
+/// The next comparison of digests, which differ at equal vectors.
+fn compares(hand: &mut Hand, us: DialId, entries: &[(&str, u64)]) -> Vec<Command> {
     let commands = hand.pass(11_000);
     let (question, _) = questions_in(&commands, us).pop().expect("digests are compared");
-    let answer = Answer::Digest(digest(7));
-    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id: question, answer }));
-    let (ticket, _) = call_in(&commands).expect("with those of here");
-    let commands = hand.answer(ticket, StoreAnswer::Digest(digest(0)));
+    differs(hand, us, question, entries)
+}
+
+/// What the repair after the next comparison applies here, where `us` holds this row and `eu` nothing.
+fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<Apply> {
+    let commands = compares(hand, us, entries);
     walks(hand, us, commands, std::slice::from_ref(held), &[]).1
 }
 
-#[test]
-fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
+/// `us` and `eu` have the writes of `us` up to 9; `us` also holds a row that no vector covers.
+fn orphaned() -> (Hand, DialId, Mutation) {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     hand.tick_with(0, on_carts(&[("us", 9)]));
     announces(&mut hand, us, &[("us", 9)]);
-    let orphan = row(1, "ap", 70);
+    (hand, us, row(1, "ap", 70))
+}
+
+#[test]
+fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
+    let (mut hand, us, orphan) = orphaned();
     assert_eq!(
         repairs(&mut hand, us, &[("us", 9)], &orphan),
         [],
@@ -417,11 +435,7 @@ fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
 
 #[test]
 fn a_row_that_a_vector_covers_by_the_second_repair_is_repaired_like_any_other() {
-    let mut hand = Hand::new(Tuning::default());
-    let (us, _) = hand.connected("us");
-    hand.tick_with(0, on_carts(&[("us", 9)]));
-    announces(&mut hand, us, &[("us", 9)]);
-    let late = row(1, "ap", 70);
+    let (mut hand, us, late) = orphaned();
     assert_eq!(repairs(&mut hand, us, &[("us", 9)], &late), []);
     hand.tick_with(0, on_carts(&[("ap", 70)]));
     announces(&mut hand, us, &[("ap", 70)]);
@@ -431,4 +445,49 @@ fn a_row_that_a_vector_covers_by_the_second_repair_is_repaired_like_any_other() 
         ..Apply::default()
     };
     assert_eq!(repairs(&mut hand, us, &[("us", 9), ("ap", 70)], &late), [repaired]);
+}
+
+#[test]
+fn what_replaced_an_orphan_while_it_was_fetched_is_left_to_the_streams() {
+    let (mut hand, us, orphan) = orphaned();
+    repairs(&mut hand, us, &[("us", 9)], &orphan);
+    let commands = compares(&mut hand, us, &[("us", 9)]);
+    let (id, _) = questions_in(&commands, us).pop().expect("keys are listed");
+    let span = beringia_replication::message::Span { first: 0, last: 0 };
+    let answer = Answer::Keys(key_page(std::slice::from_ref(&orphan), &span));
+    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id, answer }));
+    let (ticket, _) = call_in(&commands).expect("and those of here");
+    let commands = hand.answer(ticket, StoreAnswer::Keys(key_page(&[], &span)));
+    let (id, _) = questions_in(&commands, us).pop().expect("the row is fetched");
+    let answer = Answer::Rows(RowPage {
+        mutations: vec![row(1, "ap", 80)],
+        answered: 1,
+    });
+    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id, answer }));
+    assert_eq!(call_in(&commands), None);
+}
+
+#[test]
+fn a_comparison_that_began_before_the_repair_ended_says_nothing_about_what_it_left() {
+    let (mut hand, us, orphan) = orphaned();
+    let repair = compares(&mut hand, us, &[("us", 9)]);
+    let meanwhile = hand.pass(11_000);
+    let (question, _) = questions_in(&meanwhile, us).pop().expect("digests are compared");
+    assert_eq!(walks(&mut hand, us, repair, std::slice::from_ref(&orphan), &[]).1, []);
+    let commands = differs(&mut hand, us, question, &[("us", 9)]);
+    assert_eq!(
+        questions_in(&commands, us),
+        [],
+        "the row may have come after that vector"
+    );
+}
+
+#[test]
+fn what_a_repair_left_is_forgotten_with_the_stream() {
+    let (mut hand, us, orphan) = orphaned();
+    repairs(&mut hand, us, &[("us", 9)], &orphan);
+    hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
+    let (us, _) = hand.connected("us");
+    announces(&mut hand, us, &[("us", 9)]);
+    assert_eq!(repairs(&mut hand, us, &[("us", 9)], &orphan), []);
 }
