@@ -12,7 +12,9 @@ mod fleet;
 mod form;
 mod plan;
 mod replay;
+mod settings;
 mod shipped;
+mod shrink;
 mod swarm;
 mod time;
 mod workload;
@@ -25,6 +27,8 @@ pub use error::{Problem, ScenarioError};
 pub use expectation::{ANOMALIES, Availability, Count, Expectations};
 pub use fleet::Senseless;
 pub use plan::{Plan, Planned};
+pub use settings::SettingError;
+pub use shrink::{Shrunk, shrink};
 pub use workload::{KeyChoice, Kind, Policy, Workload};
 
 /// How long a load may last: a day.

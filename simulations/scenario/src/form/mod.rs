@@ -189,7 +189,21 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
 }
 
 /// Writes a scenario.
+#[expect(
+    clippy::expect_used,
+    reason = "every part of the form is one that TOML has; a property test writes scenarios of all kinds"
+)]
 pub(crate) fn write(scenario: &Scenario) -> String {
+    toml::to_string(&form_of(scenario)).expect("a scenario can be written")
+}
+
+/// What [`write`] writes, as a table.
+#[expect(clippy::expect_used, reason = "as above")]
+pub(crate) fn write_table(scenario: &Scenario) -> toml::Table {
+    toml::Table::try_from(form_of(scenario)).expect("a scenario can be written")
+}
+
+fn form_of(scenario: &Scenario) -> Form {
     let (topology, link) = topology_form(&scenario.topology);
     let all: Vec<&str> = scenario.topology.names().collect();
     let clock = |error: &ClockError| ClockForm {
@@ -197,7 +211,7 @@ pub(crate) fn write(scenario: &Scenario) -> String {
         drift_ppm: Some(nowhere(error.drift_ppm)),
     };
     let replicas = scenario.replicas.iter().cloned().map(nowhere).collect();
-    let form = Form {
+    Form {
         about: Some(scenario.about.clone()).filter(|about| !about.is_empty()),
         seed: scenario.seed,
         duration: Some(nowhere(time::show(scenario.duration))),
@@ -221,16 +235,7 @@ pub(crate) fn write(scenario: &Scenario) -> String {
             .map(|event| nowhere(EventForm::of(event)))
             .collect(),
         expect: ExpectForm::of(&scenario.expect),
-    };
-    into_text(&form)
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "every part of the form is one that TOML has; a property test writes scenarios of all kinds"
-)]
-fn into_text(form: &Form) -> String {
-    toml::to_string(form).expect("a scenario can be written")
+    }
 }
 
 /// The built-in topology with the links that differ, where there is one of the same regions; else all of it.

@@ -4,6 +4,8 @@ mod draw;
 mod files;
 mod library;
 mod refused;
+mod settings;
+mod shrink;
 mod strategies;
 mod support;
 mod written;
