@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_history::{Accounting, Anomaly, DataLoss, Evidence, History, LostDisk};
 use beringia_item::{Region, TableId};
 use beringia_report::{
-    AnomalyCount, ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment, Writes,
+    AnomalyCount, ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
+    Writes,
 };
 use beringia_scenario::Plan;
 
