@@ -7,7 +7,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::drain::{DrainArguments, UndrainArguments};
-use crate::output::Format;
+use crate::{output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ use crate::output::Format;
         beringia net heal                          join them again\n  \
         beringia converge --timeout 30             wait until all regions hold the same\n  \
         beringia conflicts                         see which writes met, and which won\n\n\
+        Without anything running:\n  \
+        beringia sim run partition                 the same in virtual time, judged and measured\n\n\
         Exit codes: 0 done; 1 what was asked about is not so (not converged in time); 2 wrong input, or cannot start."
 )]
 pub(crate) struct Arguments {
@@ -55,6 +57,7 @@ pub(crate) enum Command {
     Converge(ConvergeArguments),
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
+    Sim(SimArguments),
 }
 
 /// Where the control services are.

@@ -120,6 +120,9 @@ impl From<StoreError> for ApiError {
         match error {
             // The table was dropped after it was looked up.
             StoreError::UnknownTable(_) => not_found(),
+            // It was trimmed after it was looked up.
+            StoreError::UnknownShard(_) => crate::stream::shard_not_found(),
+            StoreError::Trimmed(_) => crate::stream::trimmed(),
             StoreError::Closed => Self::ServiceUnavailable("The region is shutting down".to_owned()),
             other => {
                 tracing::error!(error = %other, "the store failed");

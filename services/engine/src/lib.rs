@@ -6,6 +6,7 @@
 //! writes; what depends on the current item is decided by the committer ([`beringia_store::Change`]). What DynamoDB does unasked is
 //! a method too: [`Engine::expire`].
 
+mod account;
 pub mod api;
 mod attributes;
 mod batch;
@@ -20,6 +21,7 @@ mod item;
 mod keys;
 mod names;
 mod page;
+mod stream;
 mod table;
 mod transact;
 mod ttl;

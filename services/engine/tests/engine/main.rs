@@ -10,6 +10,7 @@ mod gate;
 mod items;
 mod page;
 mod ranges;
+mod streams;
 mod support;
 mod table;
 mod tags;
