@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use crate::arguments::{ControlArguments, parse_seconds};
+use crate::{
+    arguments::{ControlArguments, parse_seconds},
+    sim::arguments::ScenarioArguments,
+};
 
 /// Play scenarios in real time, against regions that run.
 #[derive(Debug, Clone, Args)]
@@ -30,7 +33,7 @@ pub(crate) struct DrillArguments {
 pub(crate) enum DrillAction {
     /// List the scenarios that are built in, and what of them a drill cannot do.
     List,
-    Run(DrillRunArguments),
+    Run(Box<DrillRunArguments>),
 }
 
 /// Play a scenario in real time.
@@ -52,9 +55,8 @@ pub(crate) enum DrillAction {
 pub(crate) struct DrillRunArguments {
     #[command(flatten)]
     pub(crate) control: ControlArguments,
-    /// The path of a scenario file, or the name of a scenario that is built in.
-    #[arg(value_name = "FILE|NAME")]
-    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
     /// The seed from which everything random is drawn. [default: the scenario's own, else 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,

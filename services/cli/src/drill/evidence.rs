@@ -49,7 +49,9 @@ pub(crate) async fn gather(fleet: &Fleet, table: &str, key: &[String], past: &Pa
 }
 
 fn foreign(table: &str, what: &str) -> Failure {
-    Failure::from(Status::internal(format!("what a region says that it holds of {table} is not understood: {what}")))
+    Failure::from(Status::internal(format!(
+        "what a region says that it holds of {table} is not understood: {what}"
+    )))
 }
 
 /// Puts one thing that a region holds where it belongs.
@@ -58,14 +60,23 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, parts: &[String]) -> 
     match message.what.ok_or("nothing in it")? {
         What::Logged(write) => {
             let key = text(&write.key, parts)?;
-            let vector = write.vector.iter().map(|known| Ok((named(&known.origin)?, known.sequence)));
+            let vector = write
+                .vector
+                .iter()
+                .map(|known| Ok((named(&known.origin)?, known.sequence)));
             let logged = Logged {
                 vector: vector.collect::<Result<VersionVector, &str>>()?,
                 is_expiry: write.is_expiry,
                 held: held(&write)?,
             };
             let origin = logged.held.version.origin.to_string();
-            evidence.logs.entry(origin).or_default().entry(key).or_default().push(logged);
+            evidence
+                .logs
+                .entry(origin)
+                .or_default()
+                .entry(key)
+                .or_default()
+                .push(logged);
         }
         What::Held(write) => {
             let key = text(&write.key, parts)?;

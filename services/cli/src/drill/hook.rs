@@ -23,7 +23,9 @@ impl Hook {
     /// # Errors
     /// Where it cannot be started.
     pub(crate) async fn can(&self, word: &str) -> Result<bool, Failure> {
-        self.call(&["can".to_owned(), word.to_owned()]).await.map(|said| said.is_ok())
+        self.call(&["can".to_owned(), word.to_owned()])
+            .await
+            .map(|said| said.is_ok())
     }
 
     /// Does it, and waits until it is done.
@@ -31,22 +33,32 @@ impl Hook {
     /// # Errors
     /// Where it cannot be started, or says by its exit code that it failed.
     pub(crate) async fn act(&self, words: &[String]) -> Result<(), Failure> {
-        let failed = |said: String| Failure::wrong(format!("`{} {}` failed: {said}", self.0.display(), words.join(" ")));
+        let failed =
+            |said: String| Failure::wrong(format!("`{} {}` failed: {said}", self.0.display(), words.join(" ")));
         self.call(words).await?.map_err(failed)
     }
 
     /// What it said on standard error, where its exit code is not 0.
     async fn call(&self, words: &[String]) -> Result<Result<(), String>, Failure> {
         let mut command = Command::new(&self.0);
-        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let output = tokio::task::spawn_blocking(move || command.output()).await;
         let output = output.map_err(std::io::Error::from).flatten();
-        let output = output.map_err(|error| Failure::wrong(format!("cannot start the hook {}: {error}", self.0.display())))?;
+        let output =
+            output.map_err(|error| Failure::wrong(format!("cannot start the hook {}: {error}", self.0.display())))?;
         if output.status.success() {
             return Ok(Ok(()));
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Ok(Err(if said.is_empty() { output.status.to_string() } else { said }))
+        Ok(Err(if said.is_empty() {
+            output.status.to_string()
+        } else {
+            said
+        }))
     }
 }
 

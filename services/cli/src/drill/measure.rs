@@ -76,11 +76,7 @@ struct Heal {
 
 impl Measure {
     /// Begins: time is counted from now.
-    pub(crate) async fn begin(
-        scope: Scope,
-        recorder: Recorder,
-        links: &[LinkReport],
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn begin(scope: Scope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, Failure> {
         // Bytes from before the load do not count.
         let before = scope.fleet.ask(flows).await?;
         let clients: Vec<Client> = scope.fleet.clients().collect();
@@ -226,7 +222,9 @@ impl Shared {
             recorder.backlog(&flow.from, &flow.to, sample);
         }
         let mut bytes_sent = locked(&self.bytes_sent);
-        let before = bytes_sent.insert((flow.from.clone(), flow.to.clone()), flow.bytes_sent).unwrap_or(0);
+        let before = bytes_sent
+            .insert((flow.from.clone(), flow.to.clone()), flow.bytes_sent)
+            .unwrap_or(0);
         // A region that started again counts from zero.
         let more = flow.bytes_sent.checked_sub(before).unwrap_or(flow.bytes_sent);
         recorder.wire_bytes(&flow.from, &flow.to, more);
@@ -264,7 +262,10 @@ impl Shared {
         let answers = self.scope.fleet.ask(flows).await?;
         let links = locked(&self.links).clone();
         let shipments = answers.replies.into_iter().flat_map(|reply| reply.flows).map(|flow| {
-            let link = links.get(&(flow.from.clone(), flow.to.clone())).copied().unwrap_or_default();
+            let link = links
+                .get(&(flow.from.clone(), flow.to.clone()))
+                .copied()
+                .unwrap_or_default();
             Shipment {
                 mutations: flow.backlog_mutations.unwrap_or(0),
                 bytes: flow.backlog_bytes.unwrap_or(0),
@@ -289,7 +290,10 @@ impl Scope {
             verify: false,
             ranges: true,
         };
-        let answers = self.fleet.ask(|mut client| async move { client.digests(request).await }).await?;
+        let answers = self
+            .fleet
+            .ask(|mut client| async move { client.digests(request).await })
+            .await?;
         let mut digests: Vec<RegionDigests> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
         for region in &mut digests {
             region.tables.retain(|table| self.tables.contains(&table.table));
@@ -312,7 +316,9 @@ async fn until_equal(
         match look().await {
             Ok(comparison) if comparison.converged() => return Ok(Ok(())),
             Ok(comparison) if Instant::now() >= deadline => {
-                let differs = comparison.divergent().map(|table| format!("{}: {}", table.table, table.reasons.join("; ")));
+                let differs = comparison
+                    .divergent()
+                    .map(|table| format!("{}: {}", table.table, table.reasons.join("; ")));
                 return Ok(Err(differs.collect::<Vec<_>>().join("\n")));
             }
             Err(failure) if Instant::now() >= deadline => return Err(failure),
@@ -341,12 +347,19 @@ fn last_writes(digests: &[RegionDigests]) -> BTreeMap<(String, String), u64> {
 fn has_come_everywhere(last: &BTreeMap<(String, String), u64>, digests: &[RegionDigests]) -> bool {
     let tables = || digests.iter().flat_map(|region| &region.tables);
     let replicas: BTreeMap<&str, BTreeSet<&str>> = tables()
-        .map(|table| (table.table_id.as_str(), table.replicas.iter().map(String::as_str).collect()))
+        .map(|table| {
+            (
+                table.table_id.as_str(),
+                table.replicas.iter().map(String::as_str).collect(),
+            )
+        })
         .collect();
     last.iter().all(|((table, origin), sequence)| {
         let replicas = replicas.get(table.as_str());
         replicas.into_iter().flatten().all(|replica| {
-            let region = digests.iter().find(|region| region.running && region.region == *replica);
+            let region = digests
+                .iter()
+                .find(|region| region.running && region.region == *replica);
             let report = region.and_then(|region| region.tables.iter().find(|report| report.table_id == *table));
             let applied = report.and_then(|report| report.vector.iter().find(|known| known.origin == *origin));
             applied.is_some_and(|applied| applied.sequence >= *sequence)
@@ -392,6 +405,9 @@ mod tests {
         assert!(has_come_everywhere(&last, &level));
         let down = [region("a", true, &[("a", 9)]), region("b", false, &[("a", 7)])];
         assert!(!has_come_everywhere(&last, &down));
-        assert!(!has_come_everywhere(&last, &level[..1]), "a replica that does not answer");
+        assert!(
+            !has_come_everywhere(&last, &level[..1]),
+            "a replica that does not answer"
+        );
     }
 }

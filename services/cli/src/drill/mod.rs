@@ -11,7 +11,7 @@ mod stage;
 mod tables;
 
 use arguments::{DrillAction, DrillArguments, DrillRunArguments};
-use beringia_report::{Run, Verdict, Writes, summary, write};
+use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
 use serde::Serialize;
 
@@ -20,6 +20,10 @@ use crate::{
     failure::Failure,
     host::Signals,
     output::{self, Format},
+    sim::{
+        jobs::{failures, replay},
+        run::tell,
+    },
 };
 
 /// A scenario that is built in.
@@ -30,20 +34,6 @@ struct ListedJson<'a> {
     duration_s: f64,
     /// What of it a drill cannot do; empty if it can all.
     beyond_drills: Vec<&'static str>,
-}
-
-/// What came of a drill, without its series: those are in the report.
-#[derive(Serialize)]
-struct OutcomeJson<'a> {
-    scenario: &'a str,
-    seed: u64,
-    holds: bool,
-    verdicts: &'a [Verdict],
-    writes: Writes,
-    conflicts: u64,
-    violations: &'a [String],
-    /// The page; null without --report.
-    report: Option<String>,
 }
 
 /// `drill`.
@@ -97,39 +87,11 @@ async fn play(arguments: &DrillRunArguments, format: Format) -> Result<(), Failu
     let outcome = on_stage(arguments, &plan, &stage, &mut signals).await;
     stage.close().await;
     let run = outcome?;
-    let page = match &arguments.report {
-        Some(directory) => Some(write(directory, &run).map_err(|error| Failure::wrong(error.to_string()))?),
-        None => None,
-    };
-    let page = page.map(|page| page.display().to_string());
-    match format {
-        Format::Json => output::json(&OutcomeJson {
-            scenario: &run.scenario,
-            seed: run.seed,
-            holds: run.holds(),
-            verdicts: &run.verdicts,
-            writes: run.writes,
-            conflicts: run.conflict_count(),
-            violations: &run.violations,
-            report: page,
-        })?,
-        Format::Text => {
-            output::line(summary(&run).trim_end())?;
-            if let Some(page) = page {
-                output::line(&format!("\nreport: {page}"))?;
-            }
-        }
+    tell(&run, arguments.report.as_deref(), format)?;
+    match failures(&run) {
+        failed if failed.is_empty() => Ok(()),
+        failed => Err(Failure::NotSo(failed.join("; "))),
     }
-    let failed: Vec<String> = run
-        .verdicts
-        .iter()
-        .filter(|verdict| !verdict.holds)
-        .map(|verdict| format!("{}: {}", verdict.expected, verdict.measured))
-        .collect();
-    if failed.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::NotSo(format!("what was expected does not hold: {}", failed.join("; "))))
 }
 
 /// Plays the plan and undoes it, whatever happens.
@@ -141,7 +103,7 @@ async fn on_stage(
 ) -> Result<Run, Failure> {
     plan::check(plan, stage, arguments).await?;
     let mut session = Session::new(plan, stage, arguments.patience).await?;
-    let replay = format!("beringia drill run {} --seed {}", arguments.scenario, plan.seed);
+    let replay = replay("drill", &arguments.scenario, &[], plan.seed);
     let played = tokio::select! {
         biased;
         () = signals.next() => Err(Failure::NotSo("interrupted; what the drill had done was undone".to_owned())),

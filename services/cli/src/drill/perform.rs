@@ -8,8 +8,8 @@ use std::{
 use beringia_proto::v1::{
     ControlDrainRequest, ControlFailRegionRequest, ControlNetworkRequest, ControlRecoverRegionRequest,
     ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
-    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, ReplicationPause, ReplicationResume,
-    control_network_request::Action as Change, control_replication_request::Action as Replication,
+    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, ReplicationPause,
+    ReplicationResume, control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, Ends};
 use beringia_workload::Load;
@@ -138,7 +138,13 @@ impl Performer {
                     region: region.clone(),
                     lose_disk: *lose_disk,
                 };
-                done.unshipped = stage.fleet.hosting(region)?.fail_region(request).await?.into_inner().flows;
+                done.unshipped = stage
+                    .fleet
+                    .hosting(region)?
+                    .fail_region(request)
+                    .await?
+                    .into_inner()
+                    .flows;
             }
             Action::Restart { region } => recover(stage, region).await?,
             Action::PauseReplication { region } => pause(stage, region, replicated).await?,
@@ -156,7 +162,12 @@ impl Performer {
     }
 
     /// Opens links that this drill has cut, and no others. The control service opens both directions of a pair.
-    async fn heal(&self, stage: &Stage, ends: Option<&Ends>, was_cut: &BTreeMap<Way, bool>) -> Result<Vec<LinkReport>, Failure> {
+    async fn heal(
+        &self,
+        stage: &Stage,
+        ends: Option<&Ends>,
+        was_cut: &BTreeMap<Way, bool>,
+    ) -> Result<Vec<LinkReport>, Failure> {
         let opened: Vec<Way> = match ends {
             Some(ends) => ways(ends).collect(),
             None => was_cut.keys().cloned().collect(),
@@ -185,7 +196,9 @@ impl Performer {
     pub(crate) async fn undo(&mut self, stage: &Stage) {
         let mut problems = Vec::new();
         let mut note = |result: Result<(), Failure>| problems.extend(result.err().map(|failure| failure.to_string()));
-        if self.hooked && let Some(hook) = &stage.hook {
+        if self.hooked
+            && let Some(hook) = &stage.hook
+        {
             note(hook.act(&["undo".to_owned()]).await);
         }
         if stage.fleet.has_network() && (self.shaped || !self.cut.is_empty()) {
@@ -255,7 +268,11 @@ impl Performer {
             )
             .await?;
             if link.state != "open" {
-                change(stage, cut_one_way(&(link.from.clone(), link.to.clone()), link.state == "reset")).await?;
+                change(
+                    stage,
+                    cut_one_way(&(link.from.clone(), link.to.clone()), link.state == "reset"),
+                )
+                .await?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What a drill plays: a scenario's plan, at another pace, with the scenario's load or with probes, and whether it can be played here.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use beringia_scenario::{Action, KeyChoice, Kind, Plan, Scenario, Workload};
 
@@ -9,7 +9,7 @@ use super::{
     hook,
     stage::{Means, Stage},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, sim};
 
 /// The table of the probes.
 pub(crate) const PROBES: &str = "beringia-drill-probes";
@@ -20,14 +20,8 @@ const PROBE_KEYS: u64 = 100_000;
 
 /// Reads the scenario and draws its plan.
 pub(crate) fn of(arguments: &DrillRunArguments) -> Result<Plan, Failure> {
-    let name = &arguments.scenario;
-    let scenario = if Scenario::shipped_names().any(|shipped| shipped == name) {
-        Scenario::shipped(name)
-    } else {
-        Scenario::load(Path::new(name))
-    };
-    let scenario = scenario.map_err(|error| Failure::wrong(error.to_string()))?;
-    let seed = arguments.seed.or(scenario.seed).unwrap_or(1);
+    let scenario = sim::load(&arguments.scenario)?;
+    let seed = arguments.seed.or(scenario.seed).unwrap_or(sim::SEED);
     let mut plan = Plan::draw(&scenario, seed);
     if arguments.attach && !arguments.with_load {
         plan.scenario.workloads = vec![probes()];
@@ -77,7 +71,7 @@ fn hurry(plan: &mut Plan, pace: f64) {
 
 /// What of a scenario a drill cannot do with regions of its own, in words; empty if it can all.
 pub(crate) fn beyond_drills(scenario: &Scenario) -> Vec<&'static str> {
-    let plan = Plan::draw(scenario, scenario.seed.unwrap_or(1));
+    let plan = Plan::draw(scenario, scenario.seed.unwrap_or(sim::SEED));
     let does = |wanted: fn(&Action) -> bool| plan.timeline.iter().any(|planned| wanted(&planned.action));
     let disks = does(|action| matches!(action, Action::SlowDisk { .. } | Action::DiskFull { .. }));
     let clocks = does(|action| matches!(action, Action::ClockStep { .. } | Action::ClockDrift { .. }));
@@ -97,7 +91,12 @@ pub(crate) fn beyond_drills(scenario: &Scenario) -> Vec<&'static str> {
 /// Names everything that cannot.
 pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArguments) -> Result<(), Failure> {
     let here = stage.fleet.topology();
-    let unknown: Vec<&str> = plan.scenario.topology.names().filter(|name| !here.iter().any(|region| region == name)).collect();
+    let unknown: Vec<&str> = plan
+        .scenario
+        .topology
+        .names()
+        .filter(|name| !here.iter().any(|region| region == name))
+        .collect();
     if !unknown.is_empty() {
         return Err(Failure::wrong(format!(
             "the scenario has the regions {}, but here are {}: start `beringia up` with the scenario's topology, or give the scenario this one",
@@ -107,7 +106,8 @@ pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArgume
     }
     let mut problems = Vec::new();
     if !plan.scenario.clocks.is_empty() {
-        problems.push("it has clocks that are wrong from the beginning; a drill does not change real clocks".to_owned());
+        problems
+            .push("it has clocks that are wrong from the beginning; a drill does not change real clocks".to_owned());
     }
     let mut words = BTreeSet::new();
     for planned in &plan.timeline {
@@ -119,7 +119,9 @@ pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArgume
         }
         let loses = matches!(action, Action::Crash { lose_disk: true, .. });
         if loses && arguments.attach && !arguments.allow_data_loss {
-            problems.push(format!("{action}: that deletes a database; allow it with --allow-data-loss"));
+            problems.push(format!(
+                "{action}: that deletes a database; allow it with --allow-data-loss"
+            ));
         }
     }
     if let Some(hook) = &stage.hook {
@@ -135,7 +137,7 @@ pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArgume
     problems.dedup();
     Err(Failure::wrong(format!(
         "this scenario cannot be played here; `beringia sim run {}` can\n  {}",
-        arguments.scenario,
+        arguments.scenario.scenario,
         problems.join("\n  ")
     )))
 }

@@ -9,9 +9,7 @@ use std::{
 use beringia_clock::SystemClock;
 use beringia_history::{Evidence, History, LostDisk, judge as judge_history};
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest, FlowReport};
-use beringia_report::{
-    AnomalyCount, DiskLoss, EngineKind, OperationSample, Recorder, Run, Writes, judge,
-};
+use beringia_report::{AnomalyCount, DiskLoss, EngineKind, OperationSample, Recorder, Run, Writes, judge};
 use beringia_scenario::{Action, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use indicatif::ProgressBar;
@@ -124,7 +122,11 @@ impl<'a> Session<'a> {
         let probed = is_probed(self.plan);
         self.replicated = own.iter().chain(others.iter().filter(|_| probed)).cloned().collect();
         // Where applications are the load, all that they have must become equal, not only the probes.
-        let watched = if probed { self.replicated.iter().cloned().collect() } else { own };
+        let watched = if probed {
+            self.replicated.iter().cloned().collect()
+        } else {
+            own
+        };
         let fleet = &self.stage.fleet;
         let scope = Scope {
             fleet: Arc::clone(fleet),
@@ -132,10 +134,16 @@ impl<'a> Session<'a> {
         };
         if !probed {
             scope.converge(self.patience).await?.map_err(|what| {
-                Failure::wrong(format!("the tables are not the same everywhere before the load begins\n{what}"))
+                Failure::wrong(format!(
+                    "the tables are not the same everywhere before the load begins\n{what}"
+                ))
             })?;
         }
-        let engine = if fleet.has_network() { EngineKind::Drill } else { EngineKind::Containers };
+        let engine = if fleet.has_network() {
+            EngineKind::Drill
+        } else {
+            EngineKind::Containers
+        };
         let recorder = Recorder::new(self.plan, engine);
         let links = self.performer.links_before();
         self.measure = Some(Measure::begin(scope, recorder, links).await?);
@@ -149,8 +157,16 @@ impl<'a> Session<'a> {
             verify: false,
             ranges: false,
         };
-        let answers = self.stage.fleet.ask(|mut client| async move { client.digests(request).await }).await?;
-        let tables = answers.replies.into_iter().flat_map(|reply| reply.regions).flat_map(|region| region.tables);
+        let answers = self
+            .stage
+            .fleet
+            .ask(|mut client| async move { client.digests(request).await })
+            .await?;
+        let tables = answers
+            .replies
+            .into_iter()
+            .flat_map(|reply| reply.regions)
+            .flat_map(|region| region.tables);
         let global = tables.filter(|table| !table.table.is_empty() && table.replicas.len() > 1);
         Ok(global.map(|table| table.table).collect())
     }
@@ -160,7 +176,7 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         let duration = self.plan.scenario.duration;
-        self.progress.set_length(u64::try_from(duration.as_secs()).unwrap_or(u64::MAX));
+        self.progress.set_length(duration.as_secs());
         for planned in &self.plan.timeline {
             self.wait_until(began + planned.at, &planned.action.to_string()).await;
             self.act(&planned.action).await?;
@@ -197,7 +213,10 @@ impl<'a> Session<'a> {
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
-        let performed = self.performer.perform(self.stage, action, &self.replicated, self.load.as_ref()).await;
+        let performed = self
+            .performer
+            .perform(self.stage, action, &self.replicated, self.load.as_ref())
+            .await;
         let done = performed.map_err(|failure| Failure::wrong(format!("{action}: {failure}")))?;
         if let Action::Crash {
             region,
@@ -245,7 +264,9 @@ impl<'a> Session<'a> {
             return Err(Failure::wrong("the drill's measurements did not end"));
         };
         if missed > 0 {
-            output::note(&format!("the arrivals of {missed} commits were not measured: this machine was too slow"));
+            output::note(&format!(
+                "the arrivals of {missed} commits were not measured: this machine was too slow"
+            ));
         }
         for operation in &history.operations {
             recorder.operation(&OperationSample {
@@ -288,8 +309,12 @@ impl<'a> Session<'a> {
         for mut client in self.stage.fleet.clients() {
             let mut journal = client.conflicts(ControlConflictsRequest::default()).await?.into_inner();
             while let Some(conflict) = journal.message().await? {
-                let sides = conflict.winner.and_then(|side| side.version).zip(conflict.loser.and_then(|side| side.version));
-                let Some((winner, loser)) = sides.filter(|_| conflict.table != PROBES && conflict.seen_ms >= began_ms) else {
+                let sides = conflict
+                    .winner
+                    .and_then(|side| side.version)
+                    .zip(conflict.loser.and_then(|side| side.version));
+                let Some((winner, loser)) = sides.filter(|_| conflict.table != PROBES && conflict.seen_ms >= began_ms)
+                else {
                     continue;
                 };
                 if seen.insert((conflict.table_id, loser.origin.clone(), loser.sequence)) {
@@ -340,7 +365,12 @@ impl<'a> Session<'a> {
                 writes: loss.writes,
                 bytes: loss.bytes,
                 seconds: loss.seconds,
-                reported_backlog: disk.unshipped.iter().filter_map(|flow| flow.backlog_mutations).min().unwrap_or(0),
+                reported_backlog: disk
+                    .unshipped
+                    .iter()
+                    .filter_map(|flow| flow.backlog_mutations)
+                    .min()
+                    .unwrap_or(0),
             })
             .collect();
         judge(&self.plan.scenario.expect, run);

@@ -39,7 +39,11 @@ pub(crate) enum Means {
 
 impl Stage {
     /// Regions that run. `elsewhere`: `NAME=HOST:PORT` of endpoints that are not where their region thinks.
-    pub(crate) async fn attach(control: &ControlArguments, elsewhere: &[String], hook: Option<Hook>) -> Result<Self, Failure> {
+    pub(crate) async fn attach(
+        control: &ControlArguments,
+        elsewhere: &[String],
+        hook: Option<Hook>,
+    ) -> Result<Self, Failure> {
         let fleet = Fleet::connect(control).await?;
         let unwatched = fleet.not_hosted();
         if !unwatched.is_empty() {
@@ -54,7 +58,8 @@ impl Stage {
                 .split_once('=')
                 .ok_or_else(|| Failure::wrong(format!("--dynamodb {flag}: expected NAME=HOST:PORT")))?;
             let known = addresses.get_mut(name);
-            let known = known.ok_or_else(|| Failure::wrong(format!("--dynamodb {flag}: no region is called {name}")))?;
+            let known =
+                known.ok_or_else(|| Failure::wrong(format!("--dynamodb {flag}: no region is called {name}")))?;
             address.clone_into(known);
         }
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beringia_scenario::Policy;
-use beringia_workload::{CallError, Target as _, Targets};
+use beringia_workload::{CallError, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 

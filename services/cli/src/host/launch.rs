@@ -86,8 +86,10 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
 
 /// Starts all regions of a topology on free ports of this machine, in memory or with their databases in a directory.
 pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<Running, Failure> {
-    let directory = data.map(|data| DataDirectory::inspect(data, &topology.identity())).transpose()?;
-    let preparation = Preparation::of(topology, directory, Authentication::Accept, DEFAULT_MAX_OFFSET_MS)?;
+    let directory = data
+        .map(|data| DataDirectory::inspect(data, &topology.identity()))
+        .transpose()?;
+    let preparation = Preparation::of(topology, directory, Authentication::default(), DEFAULT_MAX_OFFSET_MS)?;
     let ports = Ports {
         dynamodb: 0,
         replication: 0,
