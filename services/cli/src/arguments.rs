@@ -4,6 +4,7 @@ mod drain;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use beringia_store::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::drain::{DrainArguments, UndrainArguments};
@@ -109,6 +110,10 @@ pub(crate) struct ServeArguments {
     /// How far ahead of this region's clock another region's may be, in milliseconds, before its writes are held back.
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub(crate) max_clock_offset_ms: u64,
+    /// How old a shard of a stream gets, in milliseconds, before it is closed and a child goes on: four hours, about as in DynamoDB.
+    /// Make it short to see whether an application follows.
+    #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) stream_shard_age_ms: u64,
 }
 
 /// Start all regions of a topology in this process.

@@ -13,7 +13,7 @@ use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Connector, Peer};
 use beringia_regions::{Link, Topology};
-use beringia_store::{Database, MemoryDisk, SqliteStore, Store as _};
+use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -58,8 +58,16 @@ struct Preparation {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
+    stream_shard_age_ms: u64,
     gateways: Arc<Regions>,
     tap: Tap,
+}
+
+/// What can be set on every region.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    max_clock_offset_ms: u64,
+    stream_shard_age_ms: u64,
 }
 
 /// The ports of an `up`: the first of the regions', and the two others. 0: any free ones.
@@ -89,7 +97,11 @@ pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<
     let directory = data
         .map(|data| DataDirectory::inspect(data, &topology.identity()))
         .transpose()?;
-    let preparation = Preparation::of(topology, directory, Authentication::default(), DEFAULT_MAX_OFFSET_MS)?;
+    let limits = Limits {
+        max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
+        stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
+    };
+    let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;
     let ports = Ports {
         dynamodb: 0,
         replication: 0,
@@ -211,14 +223,18 @@ impl Preparation {
         } else {
             Some(DataDirectory::inspect(&arguments.data, &topology.identity())?)
         };
-        Self::of(topology, directory, authentication, arguments.max_clock_offset_ms)
+        let limits = Limits {
+            max_clock_offset_ms: arguments.max_clock_offset_ms,
+            stream_shard_age_ms: arguments.stream_shard_age_ms,
+        };
+        Self::of(topology, directory, authentication, limits)
     }
 
     fn of(
         topology: Topology,
         directory: Option<DataDirectory>,
         authentication: Authentication,
-        max_clock_offset_ms: u64,
+        limits: Limits,
     ) -> Result<Self, Failure> {
         let regions = topology.names().map(Region::new).collect::<Result<Vec<_>, _>>();
         let regions = regions.map_err(|error| Failure::wrong(format!("the topology: {error}")))?;
@@ -227,7 +243,8 @@ impl Preparation {
             regions,
             authentication,
             directory,
-            max_clock_offset_ms,
+            max_clock_offset_ms: limits.max_clock_offset_ms,
+            stream_shard_age_ms: limits.stream_shard_age_ms,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
         })
@@ -244,6 +261,7 @@ impl Preparation {
             peers,
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
+            stream_shard_age_ms: self.stream_shard_age_ms,
             network,
             gateways: self.gateways.clone(),
             tap: self.tap.clone(),
