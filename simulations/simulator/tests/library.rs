@@ -7,7 +7,7 @@ use beringia_simulator::{in_virtual_time, run};
 
 /// Plays it with its first seed; what was expected and did not come, one per line.
 fn failures(name: &str) -> Vec<String> {
-    let scenario = Scenario::shipped(name).unwrap();
+    let scenario = Scenario::shipped(name).unwrap_or_else(|error| panic!("{error}"));
     let plan = Plan::draw(&scenario, scenario.seed.unwrap_or(1));
     let on_stuck = |stuck| {
         // The stuck thread can neither be interrupted nor fail its test.
