@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use beringia_clock::{Randomness as _, SeededRandomness, SystemRandomness};
+use beringia_clock::{Randomness as _, SeededRandomness, SystemClock, SystemRandomness};
+use beringia_fis::Service;
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
@@ -10,11 +11,12 @@ use beringia_node::{Authentication, Connector, Peer};
 use beringia_regions::{Link, Topology};
 use beringia_store::{Database, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     Host, accept, credentials,
     directory::{Created, DataDirectory},
+    faults::HostFaults,
     ports,
     ready::Ready,
     region::{Blueprint, Hosted, Listeners},
@@ -32,6 +34,7 @@ const DYNAMODB_PORT: &str = "--dynamodb-port";
 const REPLICATION_PORT: &str = "--replication-port";
 const CONTROL_PORT: &str = "--control-port";
 const ENDPOINT_PORT: &str = "--endpoint-port";
+const FIS_PORT: &str = "--fis-port";
 /// The first ports of a topology whose regions are processes of their own.
 const FIRST_DYNAMODB_PORT: u16 = 8001;
 const FIRST_REPLICATION_PORT: u16 = 9001;
@@ -44,6 +47,8 @@ struct Doors {
     control: TcpListener,
     /// For all regions; None where there is but one.
     endpoint: Option<TcpListener>,
+    /// For fault injection experiments; None where there is but one region.
+    fis: Option<TcpListener>,
 }
 
 /// What `up` and `region` prepare alike.
@@ -70,6 +75,7 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
         ENDPOINT_PORT,
     )
     .await?;
+    let fis = ports::listen(ip, arguments.fis_port, "fault injection experiments", FIS_PORT).await?;
     let mut listeners = Vec::new();
     for (place, region) in preparation.regions.iter().enumerate() {
         let port = ports::nth(arguments.dynamodb_port, place, DYNAMODB_PORT)?;
@@ -101,6 +107,7 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
         regions: listeners,
         control,
         endpoint: Some(endpoint),
+        fis: Some(fis),
     };
     preparation
         .serve(blueprints, doors, Some(network), signals, format)
@@ -162,6 +169,7 @@ pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Resul
         regions: vec![Listeners { dynamodb, replication }],
         control,
         endpoint: None,
+        fis: None,
     };
     preparation.serve(blueprints, doors, None, signals, format).await
 }
@@ -235,7 +243,14 @@ impl Preparation {
             regions.push(Hosted::prepared(blueprint, store, listeners)?);
         }
         let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
-        let ready = Ready::new(&regions, ports::url(&doors.control)?, endpoint, &self.authentication);
+        let fis = doors.fis.as_ref().map(ports::url).transpose()?;
+        let ready = Ready::new(
+            &regions,
+            ports::url(&doors.control)?,
+            endpoint,
+            fis,
+            &self.authentication,
+        );
         let host = Arc::new(Host::new(self.regions, regions, network, self.gateways, self.tap));
         if let Err(failure) = host.start(doors.endpoint).await {
             host.shutdown().await;
@@ -243,16 +258,31 @@ impl Preparation {
         }
         created.keep();
         let control = control::server::start(doors.control, host.clone());
+        let fis = doors.fis.map(|listener| experiments(listener, &host));
         ready.announce(format)?;
         signals.next().await;
         tracing::info!("shutting down; another signal ends the process at once");
         control.abort();
+        if let Some(fis) = fis {
+            fis.abort();
+        }
         tokio::select! {
             biased;
             () = signals.next() => Err(Failure::Interrupted),
             () = host.shutdown() => Ok(()),
         }
     }
+}
+
+/// Serves fault injection experiments until the task is aborted, which ends them too.
+fn experiments(listener: TcpListener, host: &Arc<Host>) -> JoinHandle<()> {
+    let faults = Arc::new(HostFaults(Arc::clone(host)));
+    let service = Service::new(faults, Arc::new(SystemClock), Arc::new(SystemRandomness));
+    tokio::spawn(async move {
+        if let Err(error) = beringia_fis::serve(Arc::new(service), listener).await {
+            tracing::error!(%error, "fault injection experiments ended");
+        }
+    })
 }
 
 /// Opens the databases that are there before making those that are not, so that one that is not ours is found first.
