@@ -4,10 +4,11 @@ mod drain;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use beringia_store::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::drain::{DrainArguments, UndrainArguments};
-use crate::output::Format;
+use crate::{output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -27,6 +28,8 @@ use crate::output::Format;
         beringia net heal                          join them again\n  \
         beringia converge --timeout 30             wait until all regions hold the same\n  \
         beringia conflicts                         see which writes met, and which won\n\n\
+        Without anything running:\n  \
+        beringia sim run partition                 the same in virtual time, judged and measured\n\n\
         Exit codes: 0 done; 1 what was asked about is not so (not converged in time); 2 wrong input, or cannot start."
 )]
 pub(crate) struct Arguments {
@@ -55,6 +58,7 @@ pub(crate) enum Command {
     Converge(ConvergeArguments),
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
+    Sim(SimArguments),
 }
 
 /// Where the control services are.
@@ -105,6 +109,10 @@ pub(crate) struct ServeArguments {
     /// How far ahead of this region's clock another region's may be, in milliseconds, before its writes are held back.
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub(crate) max_clock_offset_ms: u64,
+    /// How old a shard of a stream gets, in milliseconds, before it is closed and a child goes on: four hours, about as in DynamoDB.
+    /// Make it short to see whether an application follows.
+    #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) stream_shard_age_ms: u64,
 }
 
 /// Start all regions of a topology in this process.

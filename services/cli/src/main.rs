@@ -11,6 +11,7 @@ mod journal;
 mod logging;
 mod output;
 mod presentation;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Converge(converge) => ask(commands::converge::run(&converge, format)),
         Command::Conflicts(conflicts) => ask(commands::conflicts::run(&conflicts, format)),
         Command::Explain(explain) => ask(commands::explain::run(&explain, format)),
+        Command::Sim(sim) => sim::run(&sim, format),
     }
 }
 

@@ -38,6 +38,9 @@ pub enum ApiError {
     /// No such table, index or stream.
     #[error("{0}")]
     ResourceNotFound(String),
+    /// No such table, in the words of the operations on backups.
+    #[error("Table not found: {0}")]
+    TableNotFound(String),
     /// The table exists already, or is not in a state that allows the request.
     #[error("{0}")]
     ResourceInUse(String),
@@ -99,6 +102,7 @@ impl ApiError {
             Self::Validation(_) => "ValidationException",
             Self::Serialization(_) => "SerializationException",
             Self::ResourceNotFound(_) => "ResourceNotFoundException",
+            Self::TableNotFound(_) => "TableNotFoundException",
             Self::ResourceInUse(_) => "ResourceInUseException",
             Self::ConditionalCheckFailed { .. } => "ConditionalCheckFailedException",
             Self::TransactionCanceled { .. } => "TransactionCanceledException",
@@ -124,6 +128,7 @@ impl ApiError {
             Self::Validation(_) => "com.amazon.coral.validate#ValidationException",
             Self::Serialization(_) => "com.amazon.coral.service#SerializationException",
             Self::ResourceNotFound(_) => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
+            Self::TableNotFound(_) => "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
             Self::ResourceInUse(_) => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
             Self::ConditionalCheckFailed { .. } => "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
             Self::TransactionCanceled { .. } => "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",

@@ -6,6 +6,7 @@
 //! writes; what depends on the current item is decided by the committer ([`beringia_store::Change`]). What DynamoDB does unasked is
 //! a method too: [`Engine::expire`].
 
+mod account;
 pub mod api;
 mod attributes;
 mod batch;

@@ -8,6 +8,7 @@ use beringia_item::AttributeValue;
 use crate::{
     Condition, ExpressionError, KeyCondition, Projection, Update,
     condition::{Comparator, Operand, Predicate},
+    limits::MAX_NAME_BYTES,
     operations,
     path::Path,
 };
@@ -145,6 +146,18 @@ fn invalid(what: impl std::fmt::Display) -> ExpressionError {
     ExpressionError(format!("One or more parameter values were invalid: {what}"))
 }
 
+/// A top-level attribute of that name, which must be one that an attribute can have.
+fn top_level(attribute: String) -> Result<Path, ExpressionError> {
+    match attribute.len() {
+        0 => Err(invalid("Empty attribute name")),
+        1..=MAX_NAME_BYTES => Ok(Path {
+            attribute,
+            steps: Vec::new(),
+        }),
+        _ => Err(invalid("Attribute name is too large, must be less than 65536 bytes")),
+    }
+}
+
 impl AttributeTest {
     /// Refuses too few or too many values, and values that cannot be compared so.
     fn check(&self) -> Result<(), ExpressionError> {
@@ -183,10 +196,7 @@ impl AttributeTest {
     /// What it says of an attribute.
     pub(crate) fn predicate(self, attribute: String) -> Result<Predicate, ExpressionError> {
         self.check()?;
-        let path = Path {
-            attribute,
-            steps: Vec::new(),
-        };
+        let path = top_level(attribute)?;
         let operand = Operand::Path(path.clone());
         let mut values = self.values.into_iter().map(|value| Operand::Value(Arc::new(value)));
         let mut value = || {
@@ -286,10 +296,7 @@ impl Projection {
     pub fn of_attributes(names: Vec<String>) -> Result<Self, ExpressionError> {
         let mut paths = Vec::with_capacity(names.len());
         for attribute in names {
-            let path = Path {
-                attribute,
-                steps: Vec::new(),
-            };
+            let path = top_level(attribute)?;
             if paths.contains(&path) {
                 let name = path.attribute;
                 return Err(invalid(format!("Duplicate value in attribute name: {name}")));
@@ -309,10 +316,12 @@ impl Update {
         if changes.is_empty() {
             return Ok(None);
         }
-        for change in changes.values() {
+        let mut checked = Vec::with_capacity(changes.len());
+        for (attribute, change) in changes {
             change.check()?;
+            checked.push((top_level(attribute)?, change));
         }
-        Ok(Some(Self::of_changes(changes)))
+        Ok(Some(Self::of_changes(checked)))
     }
 }
 

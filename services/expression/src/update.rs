@@ -3,7 +3,7 @@
 mod apply;
 mod parse;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use beringia_item::{AttributeValue, Item};
 
@@ -47,16 +47,10 @@ impl Update {
     }
 
     /// Changes of attributes that were checked.
-    pub(crate) fn of_changes(changes: BTreeMap<String, AttributeChange>) -> Self {
-        let action = |(attribute, change)| {
-            let path = Path {
-                attribute,
-                steps: Vec::new(),
-            };
-            Action {
-                change: Change::of(change, &path),
-                path,
-            }
+    pub(crate) fn of_changes(changes: Vec<(Path, AttributeChange)>) -> Self {
+        let action = |(path, change)| Action {
+            change: Change::of(change, &path),
+            path,
         };
         Self::of(changes.into_iter().map(action).collect(), Form::Attributes)
     }

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::streams::StreamsOperation;
 use crate::{
-    decode::{Decode, decode},
-    encode::{Described, Encode, to_body},
+    decode::{Decode, EndpointsRequest, decode},
+    encode::{Deleted, Described, Encode, Endpoint, to_body},
     error::Failure,
 };
 
@@ -27,15 +27,12 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "DeleteResourcePolicy",
     "DescribeBackup",
     "DescribeBulkOperation",
-    "DescribeContinuousBackups",
     "DescribeContributorInsights",
-    "DescribeEndpoints",
     "DescribeExport",
     "DescribeGlobalTable",
     "DescribeGlobalTableSettings",
     "DescribeImport",
     "DescribeKinesisStreamingDestination",
-    "DescribeLimits",
     "DescribeTableReplicaAutoScaling",
     "DisableKinesisStreamingDestination",
     "EnableKinesisStreamingDestination",
@@ -71,6 +68,9 @@ pub(crate) enum Operation {
     CreateTable,
     DeleteItem,
     DeleteTable,
+    DescribeContinuousBackups,
+    DescribeEndpoints,
+    DescribeLimits,
     DescribeTable,
     DescribeTimeToLive,
     GetItem,
@@ -92,12 +92,15 @@ pub(crate) enum Operation {
 
 impl Operation {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::BatchGetItem,
         Self::BatchWriteItem,
         Self::CreateTable,
         Self::DeleteItem,
         Self::DeleteTable,
+        Self::DescribeContinuousBackups,
+        Self::DescribeEndpoints,
+        Self::DescribeLimits,
         Self::DescribeTable,
         Self::DescribeTimeToLive,
         Self::GetItem,
@@ -134,6 +137,9 @@ impl Operation {
             "CreateTable" => Self::CreateTable,
             "DeleteItem" => Self::DeleteItem,
             "DeleteTable" => Self::DeleteTable,
+            "DescribeContinuousBackups" => Self::DescribeContinuousBackups,
+            "DescribeEndpoints" => Self::DescribeEndpoints,
+            "DescribeLimits" => Self::DescribeLimits,
             "DescribeTable" => Self::DescribeTable,
             "DescribeTimeToLive" => Self::DescribeTimeToLive,
             "GetItem" => Self::GetItem,
@@ -172,6 +178,9 @@ impl Operation {
             | Self::UpdateTable
             | Self::UpdateTimeToLive => true,
             Self::BatchGetItem
+            | Self::DescribeContinuousBackups
+            | Self::DescribeEndpoints
+            | Self::DescribeLimits
             | Self::DescribeTable
             | Self::DescribeTimeToLive
             | Self::GetItem
@@ -184,8 +193,13 @@ impl Operation {
         }
     }
 
-    /// Carries the operation out and gives the body of its answer.
-    pub(crate) async fn run(self, engine: &Engine, request: Map<String, Value>) -> Result<Vec<u8>, Failure> {
+    /// Carries the operation out and gives the body of its answer. `host` is what the client calls the endpoint.
+    pub(crate) async fn run(
+        self,
+        engine: &Engine,
+        host: &str,
+        request: Map<String, Value>,
+    ) -> Result<Vec<u8>, Failure> {
         let _under_way = if self.writes() {
             Some(engine.begin_write()?)
         } else {
@@ -204,6 +218,9 @@ impl Operation {
             Self::Streams(operation) => operation.run(engine, request).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
+            Self::DescribeContinuousBackups => carry(request, |input| engine.describe_continuous_backups(input)).await,
+            Self::DescribeEndpoints => carry(request, async |_: EndpointsRequest| Ok(Endpoint(host))).await,
+            Self::DescribeLimits => carry(request, |input| engine.describe_limits(input)).await,
             Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
             Self::UpdateTimeToLive => carry(request, |input| engine.update_time_to_live(input)).await,
             Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
@@ -219,7 +236,7 @@ impl Operation {
                 carry(request, describe).await
             }
             Self::CreateTable => carry(request, async |input| changed(engine.create_table(input).await)).await,
-            Self::DeleteTable => carry(request, async |input| changed(engine.delete_table(input).await)).await,
+            Self::DeleteTable => carry(request, async |input| Ok(Deleted(engine.delete_table(input).await?))).await,
             Self::UpdateTable => carry(request, async |input| changed(engine.update_table(input).await)).await,
         }
     }

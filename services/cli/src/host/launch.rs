@@ -58,6 +58,7 @@ struct Preparation {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
+    stream_shard_age_ms: u64,
     gateways: Arc<Regions>,
     tap: Tap,
 }
@@ -198,6 +199,7 @@ impl Preparation {
             authentication,
             directory,
             max_clock_offset_ms: arguments.max_clock_offset_ms,
+            stream_shard_age_ms: arguments.stream_shard_age_ms,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
         })
@@ -214,6 +216,7 @@ impl Preparation {
             peers,
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
+            stream_shard_age_ms: self.stream_shard_age_ms,
             network,
             gateways: self.gateways.clone(),
             tap: self.tap.clone(),

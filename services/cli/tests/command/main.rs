@@ -10,4 +10,5 @@ mod dynamodb;
 mod help;
 mod pause;
 mod process;
+mod sim;
 mod start;

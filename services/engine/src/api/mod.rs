@@ -3,6 +3,7 @@
 //! Fields are DynamoDB's, in Rust's spelling. A field that DynamoDB requires is not an `Option`: where it is missing, the gateway
 //! answers with [`crate::ApiError::missing`]. Numbers are as wide as the wire allows; the engine checks their bounds.
 
+mod account;
 mod attributes;
 mod batch;
 mod common;
@@ -15,6 +16,7 @@ mod transact;
 mod ttl;
 mod wire;
 
+pub use account::*;
 pub use attributes::*;
 pub use batch::*;
 pub use common::*;

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use beringia_expression::{ConditionKind, KeyCondition, ResolvedKeyCondition, SortCondition};
-use beringia_item::{AttributeValue, KeyBytes, KeyError, KeySchema};
+use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
@@ -65,6 +65,10 @@ impl Engine {
             check_filter(filtering, source.keys, filter.top_level_names())?;
         }
         let shown = source.shown(input.select, projection)?;
+        let single = source.index.is_none() && source.keys.sort.is_empty();
+        if let (true, Some(start)) = (single, &input.exclusive_start_key) {
+            return Err(nothing_after(start));
+        }
         let reverse = !input.scan_index_forward;
         let (partition, mut range) =
             key_range(source.keys, &resolved).map_err(|error| condition_error(source.keys, &error))?;
@@ -83,8 +87,29 @@ impl Engine {
             consistent: input.consistent_read,
             capacity: input.return_consumed_capacity,
         };
-        page.run(self.store.as_ref()).await
+        let mut page = page.run(self.store.as_ref()).await?;
+        if single {
+            // The partition holds no second item, so there is nowhere to read on.
+            page.last_evaluated_key = None;
+        }
+        Ok(page)
     }
+}
+
+/// A query of a partition that holds one item at most can start nowhere else than at its beginning.
+fn nothing_after(start: &Item) -> ApiError {
+    let shown: Vec<String> = start
+        .iter()
+        .map(|(name, value)| match value {
+            AttributeValue::S(text) => format!("{name}=AttributeValue: {{S:{text}}}"),
+            AttributeValue::N(number) => format!("{name}=AttributeValue: {{N:{number}}}"),
+            other => format!("{name}=AttributeValue: {{{}}}", other.type_name()),
+        })
+        .collect();
+    ApiError::Validation(format!(
+        "The provided exclusive start key is invalid: ExclusiveStartKey: {{{}}}",
+        shown.join(", ")
+    ))
 }
 
 /// Checks `Limit` and the form of `IndexName`.

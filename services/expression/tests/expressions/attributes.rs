@@ -379,3 +379,30 @@ fn an_update_that_only_takes_away_creates_nothing() {
     assert!(!change_of_a(AttributeChange::Remove).unwrap().creates());
     assert!(change_of_a(AttributeChange::Put(value(&json!(1)))).unwrap().creates());
 }
+
+#[test]
+fn names_that_no_attribute_can_have_are_refused() {
+    let long = "n".repeat(65_536);
+    for (name, message) in [
+        ("", "Empty attribute name"),
+        (
+            long.as_str(),
+            "Attribute name is too large, must be less than 65536 bytes",
+        ),
+    ] {
+        let expected = ExpressionError(format!("{INVALID}{message}"));
+        let tests = BTreeMap::from([(name.to_owned(), test("NULL", &[]))]);
+        assert_eq!(
+            Condition::of_attributes(tests.clone(), false).err(),
+            Some(expected.clone())
+        );
+        assert_eq!(KeyCondition::of_attributes(tests).err(), Some(expected.clone()));
+        assert_eq!(
+            Projection::of_attributes(vec![name.to_owned()]).err(),
+            Some(expected.clone())
+        );
+        let changes = BTreeMap::from([(name.to_owned(), AttributeChange::Remove)]);
+        assert_eq!(Update::of_attributes(changes).err(), Some(expected));
+    }
+    assert!(Projection::of_attributes(vec!["n".repeat(65_535)]).is_ok());
+}

@@ -1,5 +1,6 @@
 //! The requests of every operation, member by member (API reference, "Actions", and the public service model).
 
+mod account;
 mod common;
 mod items;
 mod streams;
@@ -7,6 +8,7 @@ mod tables;
 mod tags;
 mod ttl;
 
+pub(crate) use account::{DESCRIBE_CONTINUOUS_BACKUPS, DESCRIBE_ENDPOINTS, DESCRIBE_LIMITS};
 pub(crate) use items::{
     BATCH_GET_ITEM, BATCH_WRITE_ITEM, DELETE_ITEM, GET_ITEM, PUT_ITEM, QUERY, SCAN, TRANSACT_GET_ITEMS,
     TRANSACT_WRITE_ITEMS, UPDATE_ITEM,
