@@ -8,7 +8,7 @@ use beringia_store::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::drain::{DrainArguments, UndrainArguments};
-use crate::{output::Format, sim::arguments::SimArguments};
+use crate::{drill::arguments::DrillArguments, output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -59,6 +59,7 @@ pub(crate) enum Command {
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
     Sim(SimArguments),
+    Drill(DrillArguments),
 }
 
 /// Where the control services are.
@@ -434,7 +435,7 @@ fn parse_milliseconds(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration in seconds, fractions allowed.
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     if (0.0..=31_536_000.0).contains(&value) {
         Ok(Duration::from_secs_f64(value))

@@ -22,8 +22,9 @@ use tokio::{net::TcpListener, sync::Mutex};
 use tonic::Status;
 
 pub(crate) use faults::PauseError;
-pub(crate) use launch::{region, up};
+pub(crate) use launch::{Running, region, up, up_aside};
 pub(crate) use region::{Hosted, RecoveryError};
+pub(crate) use shutdown::Signals;
 
 use self::{endpoint::Endpoint, tap::Tap};
 use crate::failure::Failure;
