@@ -27,7 +27,7 @@ impl World {
                     network.reset(region, other, Direction::Both)?;
                 }
             }
-            Action::Heal(Some(ends)) => network.heal(&ends.from, &ends.to)?,
+            Action::Heal(Some(ends)) => network.heal(&ends.from, &ends.to, direction(ends))?,
             Action::Heal(None) => network.heal_all(),
             Action::Crash { region, lose_disk } => self.crash_region(region, *lose_disk)?,
             Action::Restart { region } => self.start_region(region).await?,
@@ -37,7 +37,8 @@ impl World {
             Action::ClockDrift { region, ppm } => self.clock(region)?.set_drift(*ppm),
             Action::PauseReplication { region } => self.pause_replication(region, tables, true)?,
             Action::ResumeReplication { region } => self.pause_replication(region, tables, false)?,
-            Action::Drain { region: _ } | Action::Undrain { region: _ } => {}
+            Action::Drain { region } => self.drain(region, true)?,
+            Action::Undrain { region } => self.drain(region, false)?,
             Action::AddReplica { .. } | Action::RemoveReplica { .. } | Action::Shift { .. } | Action::Rate { .. } => {}
         }
         Ok(())
