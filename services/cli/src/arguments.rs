@@ -8,7 +8,7 @@ use beringia_store::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::drain::{DrainArguments, UndrainArguments};
-use crate::{output::Format, sim::arguments::SimArguments};
+use crate::{drill::arguments::DrillArguments, output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -59,6 +59,7 @@ pub(crate) enum Command {
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
     Sim(SimArguments),
+    Drill(DrillArguments),
 }
 
 /// Where the control services are.
@@ -127,7 +128,7 @@ pub(crate) struct ServeArguments {
         beringia up\n  \
         beringia up --ephemeral --format json\n  \
         beringia up --topology regions/two.toml --data /var/lib/beringia\n  \
-        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0    any free ports\n\n\
+        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0 --fis-port 0    any free ports\n\n\
         Then:\n  \
         aws dynamodb list-tables --endpoint-url http://127.0.0.1:8000 --region eu-west-1"
 )]
@@ -146,6 +147,10 @@ pub(crate) struct UpArguments {
     /// The port of the DynamoDB endpoint that serves all regions. 0: any free one.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub(crate) endpoint_port: u16,
+    /// The port for experiments of AWS Fault Injection Service that pause the replication of tables. Like the control service it takes
+    /// requests from whoever reaches it, whatever their signature. 0: any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9091)]
+    pub(crate) fis_port: u16,
 }
 
 /// Start one region of a topology as a process of its own.
@@ -430,7 +435,7 @@ fn parse_milliseconds(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration in seconds, fractions allowed.
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     if (0.0..=31_536_000.0).contains(&value) {
         Ok(Duration::from_secs_f64(value))

@@ -1,20 +1,27 @@
 //! `up` and `region`: check everything, take every port, open every database, serve, say so, and end when told to.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+};
 
-use beringia_clock::{Randomness as _, SeededRandomness, SystemRandomness};
+use beringia_clock::{DEFAULT_MAX_OFFSET_MS, Randomness as _, SeededRandomness, SystemClock, SystemRandomness};
+use beringia_fis::Service;
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Connector, Peer};
 use beringia_regions::{Link, Topology};
-use beringia_store::{Database, MemoryDisk, SqliteStore, Store as _};
+use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     Host, accept, credentials,
     directory::{Created, DataDirectory},
+    faults::HostFaults,
     ports,
     ready::Ready,
     region::{Blueprint, Hosted, Listeners},
@@ -32,6 +39,7 @@ const DYNAMODB_PORT: &str = "--dynamodb-port";
 const REPLICATION_PORT: &str = "--replication-port";
 const CONTROL_PORT: &str = "--control-port";
 const ENDPOINT_PORT: &str = "--endpoint-port";
+const FIS_PORT: &str = "--fis-port";
 /// The first ports of a topology whose regions are processes of their own.
 const FIRST_DYNAMODB_PORT: u16 = 8001;
 const FIRST_REPLICATION_PORT: u16 = 9001;
@@ -44,6 +52,8 @@ struct Doors {
     control: TcpListener,
     /// For all regions; None where there is but one.
     endpoint: Option<TcpListener>,
+    /// For fault injection experiments; None where there is but one region.
+    fis: Option<TcpListener>,
 }
 
 /// What `up` and `region` prepare alike.
@@ -58,24 +68,71 @@ struct Preparation {
     tap: Tap,
 }
 
+/// What can be set on every region.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    max_clock_offset_ms: u64,
+    stream_shard_age_ms: u64,
+}
+
+/// The ports of an `up`: the first of the regions', and the others. 0: any free ones.
+struct Ports {
+    dynamodb: u16,
+    replication: u16,
+    control: u16,
+    endpoint: u16,
+    /// For fault injection experiments, where they are wanted.
+    fis: Option<u16>,
+}
+
 /// Runs all regions of a topology until a signal ends it.
 pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let preparation = Preparation::new(&arguments.serve)?;
-    let ip = arguments.serve.listen;
-    let control = ports::listen(ip, arguments.control_port, "the control service", CONTROL_PORT).await?;
-    let endpoint = ports::listen(
-        ip,
-        arguments.endpoint_port,
-        "the endpoint for all regions",
-        ENDPOINT_PORT,
-    )
-    .await?;
+    let ports = Ports {
+        dynamodb: arguments.dynamodb_port,
+        replication: arguments.replication_port,
+        control: arguments.control_port,
+        endpoint: arguments.endpoint_port,
+        fis: Some(arguments.fis_port),
+    };
+    let running = all(preparation, arguments.serve.listen, &ports).await?;
+    running.serve(signals, format).await
+}
+
+/// Starts all regions of a topology on free ports of this machine, in memory or with their databases in a directory.
+pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<Running, Failure> {
+    let directory = data
+        .map(|data| DataDirectory::inspect(data, &topology.identity()))
+        .transpose()?;
+    let limits = Limits {
+        max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
+        stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
+    };
+    let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;
+    let ports = Ports {
+        dynamodb: 0,
+        replication: 0,
+        control: 0,
+        endpoint: 0,
+        fis: None,
+    };
+    all(preparation, IpAddr::V4(Ipv4Addr::LOCALHOST), &ports).await
+}
+
+/// Starts all regions of a topology.
+async fn all(preparation: Preparation, ip: IpAddr, ports: &Ports) -> Result<Running, Failure> {
+    let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
+    let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
+    let fis = match ports.fis {
+        Some(port) => Some(ports::listen(ip, port, "fault injection experiments", FIS_PORT).await?),
+        None => None,
+    };
     let mut listeners = Vec::new();
     for (place, region) in preparation.regions.iter().enumerate() {
-        let port = ports::nth(arguments.dynamodb_port, place, DYNAMODB_PORT)?;
+        let port = ports::nth(ports.dynamodb, place, DYNAMODB_PORT)?;
         let dynamodb = ports::listen(ip, port, &format!("the DynamoDB endpoint of {region}"), DYNAMODB_PORT).await?;
-        let port = ports::nth(arguments.replication_port, place, REPLICATION_PORT)?;
+        let port = ports::nth(ports.replication, place, REPLICATION_PORT)?;
         let replication = ports::listen(ip, port, &format!("the replication of {region}"), REPLICATION_PORT).await?;
         listeners.push(Listeners { dynamodb, replication });
     }
@@ -102,10 +159,9 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
         regions: listeners,
         control,
         endpoint: Some(endpoint),
+        fis,
     };
-    preparation
-        .serve(blueprints, doors, Some(network), signals, format)
-        .await
+    preparation.open(blueprints, doors, Some(network)).await
 }
 
 /// Runs one region of a topology until a signal ends it.
@@ -163,8 +219,10 @@ pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Resul
         regions: vec![Listeners { dynamodb, replication }],
         control,
         endpoint: None,
+        fis: None,
     };
-    preparation.serve(blueprints, doors, None, signals, format).await
+    let running = preparation.open(blueprints, doors, None).await?;
+    running.serve(signals, format).await
 }
 
 impl Preparation {
@@ -174,24 +232,34 @@ impl Preparation {
             None => Topology::three(),
             Some(file) => Topology::load(file).map_err(|error| Failure::wrong(error.to_string()))?,
         };
-        let regions = topology
-            .names()
-            .map(Region::new)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Failure::wrong(format!("{}: {error}", shown(arguments.topology.as_deref()))))?;
         let authentication = credentials::authentication(arguments.credentials.as_deref(), &arguments.access_keys)?;
         let directory = if arguments.ephemeral {
             None
         } else {
             Some(DataDirectory::inspect(&arguments.data, &topology.identity())?)
         };
+        let limits = Limits {
+            max_clock_offset_ms: arguments.max_clock_offset_ms,
+            stream_shard_age_ms: arguments.stream_shard_age_ms,
+        };
+        Self::of(topology, directory, authentication, limits)
+    }
+
+    fn of(
+        topology: Topology,
+        directory: Option<DataDirectory>,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
+        let regions = topology.names().map(Region::new).collect::<Result<Vec<_>, _>>();
+        let regions = regions.map_err(|error| Failure::wrong(format!("the topology: {error}")))?;
         Ok(Self {
             topology,
             regions,
             authentication,
             directory,
-            max_clock_offset_ms: arguments.max_clock_offset_ms,
-            stream_shard_age_ms: arguments.stream_shard_age_ms,
+            max_clock_offset_ms: limits.max_clock_offset_ms,
+            stream_shard_age_ms: limits.stream_shard_age_ms,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
         })
@@ -215,16 +283,13 @@ impl Preparation {
         }
     }
 
-    /// Opens the databases and serves until a signal. From here on something may be changed; what a start that fails has made is
-    /// taken back.
-    async fn serve(
+    /// Opens the databases and serves. From here on something may be changed; what a start that fails has made is taken back.
+    async fn open(
         self,
         blueprints: Vec<Blueprint>,
         doors: Doors,
         network: Option<Network>,
-        mut signals: Signals,
-        format: Format,
-    ) -> Result<(), Failure> {
+    ) -> Result<Running, Failure> {
         let mut created = match &self.directory {
             None => Created::default(),
             Some(directory) => directory.create()?,
@@ -238,7 +303,14 @@ impl Preparation {
             regions.push(Hosted::prepared(blueprint, store, listeners)?);
         }
         let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
-        let ready = Ready::new(&regions, ports::url(&doors.control)?, endpoint, &self.authentication);
+        let fis = doors.fis.as_ref().map(ports::url).transpose()?;
+        let ready = Ready::new(
+            &regions,
+            ports::url(&doors.control)?,
+            endpoint,
+            fis,
+            &self.authentication,
+        );
         let host = Arc::new(Host::new(self.regions, regions, network, self.gateways, self.tap));
         if let Err(failure) = host.start(doors.endpoint).await {
             host.shutdown().await;
@@ -246,16 +318,61 @@ impl Preparation {
         }
         created.keep();
         let control = control::server::start(doors.control, host.clone());
-        ready.announce(format)?;
+        let fis = doors.fis.map(|listener| experiments(listener, &host));
+        Ok(Running {
+            host,
+            control,
+            fis,
+            ready,
+        })
+    }
+}
+
+/// Regions of this process that serve.
+pub(crate) struct Running {
+    host: Arc<Host>,
+    control: JoinHandle<()>,
+    fis: Option<JoinHandle<()>>,
+    ready: Ready,
+}
+
+impl Running {
+    /// Where their control service is.
+    pub(crate) fn control_url(&self) -> &str {
+        self.ready.control()
+    }
+
+    /// Ends them cleanly.
+    pub(crate) async fn shutdown(self) {
+        self.control.abort();
+        if let Some(fis) = self.fis {
+            fis.abort();
+        }
+        self.host.shutdown().await;
+    }
+
+    /// Says where they are, and ends them at a signal.
+    async fn serve(self, mut signals: Signals, format: Format) -> Result<(), Failure> {
+        self.ready.announce(format)?;
         signals.next().await;
         tracing::info!("shutting down; another signal ends the process at once");
-        control.abort();
         tokio::select! {
             biased;
             () = signals.next() => Err(Failure::Interrupted),
-            () = host.shutdown() => Ok(()),
+            () = self.shutdown() => Ok(()),
         }
     }
+}
+
+/// Serves fault injection experiments until the task is aborted, which ends them too.
+fn experiments(listener: TcpListener, host: &Arc<Host>) -> JoinHandle<()> {
+    let faults = Arc::new(HostFaults(Arc::clone(host)));
+    let service = Service::new(faults, Arc::new(SystemClock), Arc::new(SystemRandomness));
+    tokio::spawn(async move {
+        if let Err(error) = beringia_fis::serve(Arc::new(service), listener).await {
+            tracing::error!(%error, "fault injection experiments ended");
+        }
+    })
 }
 
 /// Opens the databases that are there before making those that are not, so that one that is not ours is found first.
@@ -367,10 +484,6 @@ fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BT
         address.clone_into(known);
     }
     Ok(addresses)
-}
-
-fn shown(topology: Option<&Path>) -> String {
-    topology.map_or_else(|| "the topology".to_owned(), |file| file.display().to_string())
 }
 
 #[cfg(test)]
