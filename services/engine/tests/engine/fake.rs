@@ -199,7 +199,7 @@ impl Store for FakeStore {
                 sequence: state.sequence,
             };
             outcomes.push(match effect {
-                Effect::Put(item) => {
+                Effect::Put(item) | Effect::Update { item, .. } => {
                     state.items.insert(place, (version.clone(), item.clone()));
                     Outcome {
                         before,

@@ -14,5 +14,6 @@ mod placeholders;
 mod projections;
 mod properties;
 mod support;
+mod touches;
 mod updates;
 mod updates_refused;

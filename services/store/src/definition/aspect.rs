@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{KeySchema, Region, TableId};
+use beringia_item::{ConflictPolicy, KeySchema, Region, TableId};
 use serde::{Deserialize, Serialize};
 
 /// What an index copies from the table.
@@ -129,6 +129,8 @@ pub enum Aspect {
         /// What it is.
         index: GlobalIndex,
     },
+    /// What of concurrent writes to an item is kept.
+    ConflictPolicy(ConflictPolicy),
     /// A replica.
     Replica {
         /// Where it is.
@@ -160,6 +162,8 @@ pub enum AspectName {
     Stream,
     /// [`Aspect::GlobalIndex`] of that name.
     GlobalIndex(String),
+    /// [`Aspect::ConflictPolicy`].
+    ConflictPolicy,
     /// [`Aspect::Replica`] in that region.
     Replica(Region),
     /// [`Aspect::Local`].
@@ -175,6 +179,7 @@ impl Aspect {
             Self::Throughput(_) => AspectName::Throughput,
             Self::Stream(_) => AspectName::Stream,
             Self::GlobalIndex { name, .. } => AspectName::GlobalIndex(name.clone()),
+            Self::ConflictPolicy(_) => AspectName::ConflictPolicy,
             Self::Replica { region, .. } => AspectName::Replica(region.clone()),
             Self::Local(_) => AspectName::Local,
         }

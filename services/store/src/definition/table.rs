@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use beringia_item::{KeyPart, KeySchema, Region, TableId};
+use beringia_item::{ConflictPolicy, KeyPart, KeySchema, Region, TableId};
 
 use super::{Core, GlobalIndex, LocalSettings, Replica, Stream, Throughput};
 
@@ -72,6 +72,8 @@ pub struct Table {
     pub stream: Option<Stream>,
     /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.
     pub global_indexes: BTreeMap<String, (GlobalIndex, IndexState)>,
+    /// What of concurrent writes to an item is kept.
+    pub conflict_policy: ConflictPolicy,
     /// Empty for a regional table. Of a global table all replicas, this region's too.
     pub replicas: BTreeMap<Region, Replica>,
     /// Settings of this region alone.

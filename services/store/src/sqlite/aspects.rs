@@ -29,6 +29,7 @@ fn name_text(name: &AspectName) -> String {
         AspectName::Throughput => "throughput".to_owned(),
         AspectName::Stream => "stream".to_owned(),
         AspectName::GlobalIndex(index) => format!("index/{index}"),
+        AspectName::ConflictPolicy => "conflict-policy".to_owned(),
         AspectName::Replica(region) => format!("replica/{region}"),
         AspectName::Local => "local".to_owned(),
     }
@@ -43,6 +44,7 @@ fn parse_name(text: &str) -> Option<AspectName> {
             "core" => AspectName::Core,
             "throughput" => AspectName::Throughput,
             "stream" => AspectName::Stream,
+            "conflict-policy" => AspectName::ConflictPolicy,
             "local" => AspectName::Local,
             _ => return None,
         },
@@ -122,6 +124,7 @@ mod tests {
             AspectName::Throughput,
             AspectName::Stream,
             AspectName::GlobalIndex("by/date".to_owned()),
+            AspectName::ConflictPolicy,
             AspectName::Replica(Region::new("a").unwrap()),
             AspectName::Local,
         ];

@@ -195,6 +195,7 @@ impl Group<'_> {
             current,
             before: None,
             after,
+            touched: None,
         }))
     }
 }

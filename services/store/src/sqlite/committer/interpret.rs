@@ -67,6 +67,7 @@ impl Group<'_> {
         if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
             // Where the core was lost to damage, it is back now.
             table.keys.clone_from(&core.keys);
+            table.policy = definition.conflict_policy();
         }
         self.reconcile_indexes(id)?;
         if self.state.definitions.get(&id).is_some_and(Definition::is_empty) {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use beringia_item::{Region, TableId, decode_item};
+use beringia_item::{ConflictPolicy, Region, TableId, decode_item};
 use rusqlite::Connection;
 
 use super::State;
@@ -97,6 +97,13 @@ impl Definition {
         })
     }
 
+    pub(in crate::sqlite) fn conflict_policy(&self) -> ConflictPolicy {
+        match self.aspect(&AspectName::ConflictPolicy) {
+            Some(Aspect::ConflictPolicy(policy)) => *policy,
+            _ => ConflictPolicy::default(),
+        }
+    }
+
     /// Whether the definition asks `own` to hold the table's rows.
     pub(in crate::sqlite) fn wants_rows_in(&self, own: &Region) -> bool {
         let failed = |replica: &Replica| matches!(replica.status, ReplicaStatus::CreationFailed { .. });
@@ -137,6 +144,7 @@ impl State {
         for (id, definition) in &self.definitions {
             if let (Some(table), Some(core)) = (self.tables.get_mut(id), definition.core()) {
                 table.keys = core.keys.clone();
+                table.policy = definition.conflict_policy();
             }
         }
         Ok(())
@@ -182,6 +190,7 @@ impl State {
                 _ => None,
             },
             global_indexes: self.describe_indexes(id, definition),
+            conflict_policy: definition.conflict_policy(),
             replicas,
             local: match definition.aspect(&AspectName::Local) {
                 Some(Aspect::Local(settings)) => settings.clone(),
