@@ -31,6 +31,22 @@ pub enum TopologyError {
     },
 }
 
+/// Why a form does not describe a topology, for whoever knows the text that it was read from.
+#[derive(Debug, Error)]
+pub enum Misplaced {
+    /// The form says something wrong.
+    #[error("{problem}")]
+    Here {
+        /// Where, in bytes from the beginning of the text.
+        offset: usize,
+        /// What.
+        problem: Problem,
+    },
+    /// A file that the form names cannot be used.
+    #[error(transparent)]
+    Elsewhere(#[from] TopologyError),
+}
+
 /// What is wrong with a topology.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Problem {

@@ -2,38 +2,43 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::{
     BANDWIDTH_MBIT_MAX, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link, REGION_NAME_BYTES_MAX, REGIONS_MAX, RegionSite, Topology,
-    error::{Problem, TopologyError},
+    error::{Misplaced, Problem, TopologyError},
     latency::Latencies,
 };
 
-#[derive(Deserialize)]
+/// A topology as files write it: the whole of a topology file, or a table in a file that has more to say.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+pub struct TopologyForm {
+    #[serde(skip_serializing_if = "Option::is_none")]
     latencies: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
     defaults: Settings,
     #[serde(default)]
     region: Vec<Site>,
     #[serde(default)]
-    link: Vec<Spanned<Override>>,
+    link: Vec<Spanned<LinkForm>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Site {
     name: Spanned<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dynamodb_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     replication_port: Option<u16>,
 }
 
 /// What a link does. Fields that are absent leave what an earlier entry, `latencies` or `[defaults]` says.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
     delay_ms: Option<Spanned<f64>>,
@@ -42,21 +47,36 @@ struct Settings {
     loss_percent: Option<Spanned<f64>>,
 }
 
+/// A `[[link]]`: which links, and what differs in them from what was said before.
+///
 /// `serde(flatten)` would lose the positions and the check for unknown fields, so the settings are repeated here.
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Override {
+pub struct LinkForm {
+    #[serde(skip_serializing_if = "Option::is_none")]
     between: Option<Vec<Spanned<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     delay_ms: Option<Spanned<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     jitter_ms: Option<Spanned<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     bandwidth_mbit: Option<Spanned<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     loss_percent: Option<Spanned<f64>>,
 }
 
 /// A problem and where it is, in bytes from the beginning.
 struct At(usize, Problem);
+
+impl From<At> for Misplaced {
+    fn from(At(offset, problem): At) -> Self {
+        Self::Here { offset, problem }
+    }
+}
 
 pub(crate) fn load(path: &Path) -> Result<Topology, TopologyError> {
     let text = std::fs::read_to_string(path).map_err(|source| TopologyError::Unreadable {
@@ -67,7 +87,7 @@ pub(crate) fn load(path: &Path) -> Result<Topology, TopologyError> {
 }
 
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Topology, TopologyError> {
-    let placed = |At(offset, problem)| {
+    let placed = |offset, problem| {
         let (line, column) = line_and_column(text, offset);
         TopologyError::Invalid {
             file: path.to_path_buf(),
@@ -76,36 +96,107 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Topology, TopologyError> 
             problem,
         }
     };
-    let file: File = toml::from_str(text).map_err(|error: toml::de::Error| {
+    let form: TopologyForm = toml::from_str(text).map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
-        placed(At(offset, Problem::Form(error.message().replace('\n', ", "))))
+        placed(offset, Problem::Form(error.message().replace('\n', ", ")))
     })?;
-    let starts: Vec<usize> = file.region.iter().map(|site| site.name.span().start).collect();
-    let regions = sites(file.region).map_err(placed)?;
-    let latencies = file
-        .latencies
-        .map(|name| Latencies::named(&name, path))
-        .transpose()?
-        .unwrap_or_default();
-    let links = links(&regions, &latencies, &file.defaults, file.link).map_err(placed)?;
-    if let Some(Link { from, to, .. }) = links.iter().find(|link| link.delay_ms.is_nan()) {
-        // The later of the two is the one that somebody just added.
-        let is_end = |region: &RegionSite| region.name == *from || region.name == *to;
-        let later = regions
-            .iter()
-            .rposition(is_end)
-            .and_then(|index| starts.get(index))
-            .copied()
-            .unwrap_or(0);
-        return Err(placed(At(
-            later,
-            Problem::NoDelay {
-                from: from.clone(),
-                to: to.clone(),
-            },
-        )));
+    form.topology(path).map_err(|misplaced| match misplaced {
+        Misplaced::Here { offset, problem } => placed(offset, problem),
+        Misplaced::Elsewhere(error) => error,
+    })
+}
+
+impl TopologyForm {
+    /// The topology that it describes. A relative `latencies` is looked for in the directory of `file`.
+    ///
+    /// # Errors
+    /// [`Misplaced`], if the form does not say what a topology needs, or its `latencies` cannot be used.
+    pub fn topology(self, file: &Path) -> Result<Topology, Misplaced> {
+        let starts: Vec<usize> = self.region.iter().map(|site| site.name.span().start).collect();
+        let regions = sites(self.region)?;
+        let latencies = self
+            .latencies
+            .map(|name| Latencies::named(&name, file))
+            .transpose()?
+            .unwrap_or_default();
+        let mut topology = unsettled(regions, &latencies, &self.defaults)?;
+        topology.change_links(self.link)?;
+        if let Some(Link { from, to, .. }) = topology.links.iter().find(|link| link.delay_ms.is_nan()) {
+            // The later of the two is the one that somebody just added.
+            let is_end = |region: &RegionSite| region.name == *from || region.name == *to;
+            let later = topology.regions.iter().rposition(is_end);
+            let offset = later.and_then(|index| starts.get(index)).copied().unwrap_or(0);
+            let (from, to) = (from.clone(), to.clone());
+            return Err(At(offset, Problem::NoDelay { from, to }).into());
+        }
+        Ok(topology)
     }
-    Ok(Topology { regions, links })
+
+    /// The form of a topology, every setting of every link spelled out.
+    #[must_use]
+    pub fn of(topology: &Topology) -> Self {
+        let site = |site: &RegionSite| Site {
+            name: nowhere(site.name.clone()),
+            host: site.host.clone().map(nowhere),
+            dynamodb_port: site.dynamodb_port,
+            replication_port: site.replication_port,
+        };
+        Self {
+            latencies: None,
+            defaults: Settings::default(),
+            region: topology.regions.iter().map(site).collect(),
+            link: topology.links.iter().map(|link| nowhere(LinkForm::of(link))).collect(),
+        }
+    }
+}
+
+impl LinkForm {
+    /// The form of a directed link, every setting spelled out.
+    #[must_use]
+    pub fn of(link: &Link) -> Self {
+        Self {
+            between: None,
+            from: Some(nowhere(link.from.clone())),
+            to: Some(nowhere(link.to.clone())),
+            delay_ms: Some(nowhere(link.delay_ms)),
+            jitter_ms: Some(nowhere(link.jitter_ms)),
+            bandwidth_mbit: link.bandwidth_mbit.map(nowhere),
+            loss_percent: Some(nowhere(link.loss_percent)),
+        }
+    }
+}
+
+impl Topology {
+    /// Changes links as `[[link]]` entries say, later ones over earlier ones.
+    ///
+    /// # Errors
+    /// [`Misplaced::Here`], if an entry means no link, or a setting is out of bounds.
+    pub fn change_links(&mut self, entries: Vec<Spanned<LinkForm>>) -> Result<(), Misplaced> {
+        for entry in entries {
+            let start = entry.span().start;
+            let entry = entry.into_inner();
+            let ends = ends(&self.regions, &entry, start)?;
+            let settings = Settings {
+                delay_ms: entry.delay_ms,
+                jitter_ms: entry.jitter_ms,
+                bandwidth_mbit: entry.bandwidth_mbit,
+                loss_percent: entry.loss_percent,
+            };
+            for link in self
+                .links
+                .iter_mut()
+                .filter(|link| ends.contains(&(link.from.clone(), link.to.clone())))
+            {
+                settings.apply_to(link)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value of a form that was not read from a file.
+fn nowhere<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
 }
 
 fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At> {
@@ -146,16 +237,11 @@ fn is_region_name(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
-/// One link per ordered pair. A delay that nothing gives is NaN, which no valid one is.
-fn links(
-    regions: &[RegionSite],
-    latencies: &Latencies,
-    defaults: &Settings,
-    overrides: Vec<Spanned<Override>>,
-) -> Result<Vec<Link>, At> {
+/// One link per ordered pair, before `[[link]]` entries. A delay that nothing gives is NaN, which no valid one is.
+fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Settings) -> Result<Topology, At> {
     let default_delay_ms = within("delay_ms", defaults.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)?;
     let mut links = Vec::new();
-    for from in regions {
+    for from in &regions {
         for to in regions.iter().filter(|to| to.name != from.name) {
             let delay_ms = latencies
                 .one_way_ms(&from.name, &to.name)
@@ -179,28 +265,11 @@ fn links(
     for link in &mut links {
         everything_else.apply_to(link)?;
     }
-    for entry in overrides {
-        let start = entry.span().start;
-        let entry = entry.into_inner();
-        let ends = ends(regions, &entry, start)?;
-        let settings = Settings {
-            delay_ms: entry.delay_ms,
-            jitter_ms: entry.jitter_ms,
-            bandwidth_mbit: entry.bandwidth_mbit,
-            loss_percent: entry.loss_percent,
-        };
-        for link in links
-            .iter_mut()
-            .filter(|link| ends.contains(&(link.from.clone(), link.to.clone())))
-        {
-            settings.apply_to(link)?;
-        }
-    }
-    Ok(links)
+    Ok(Topology { regions, links })
 }
 
 /// The directed pairs that an entry is about.
-fn ends(regions: &[RegionSite], entry: &Override, start: usize) -> Result<Vec<(String, String)>, At> {
+fn ends(regions: &[RegionSite], entry: &LinkForm, start: usize) -> Result<Vec<(String, String)>, At> {
     let (first, second, both) = match (entry.between.as_deref(), &entry.from, &entry.to) {
         (Some([first, second]), None, None) => (first, second, true),
         (None, Some(from), Some(to)) => (from, to, false),
@@ -230,6 +299,10 @@ fn ends(regions: &[RegionSite], entry: &Override, start: usize) -> Result<Vec<(S
 }
 
 impl Settings {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     fn apply_to(&self, link: &mut Link) -> Result<(), At> {
         if let Some(delay_ms) = within("delay_ms", self.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
             link.delay_ms = delay_ms;
@@ -268,7 +341,9 @@ fn within(field: &'static str, value: Option<&Spanned<f64>>, bounds: RangeInclus
     ))
 }
 
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+/// The line and the column of a byte of a text, both counted from 1; a column is a character.
+#[must_use]
+pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;

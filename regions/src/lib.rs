@@ -7,8 +7,11 @@ mod shipped;
 
 use std::path::Path;
 
-pub use error::{Problem, TopologyError};
+pub use error::{Misplaced, Problem, TopologyError};
+pub use file::{LinkForm, TopologyForm, line_and_column};
 
+/// The names of the topologies that are built in, for [`Topology::shipped`].
+pub const SHIPPED: [&str; 3] = ["two", "three", "ten"];
 /// The most regions a topology may have.
 pub const REGIONS_MAX: usize = 32;
 /// The longest name of a region, in bytes.
@@ -74,6 +77,17 @@ impl Topology {
     /// As [`Topology::load`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, TopologyError> {
         file::parse(text, file)
+    }
+
+    /// The built-in topology of that name, one of [`SHIPPED`].
+    #[must_use]
+    pub fn shipped(name: &str) -> Option<Self> {
+        match name {
+            "two" => Some(Self::two()),
+            "three" => Some(Self::three()),
+            "ten" => Some(Self::ten()),
+            _ => None,
+        }
     }
 
     /// us-east-1, eu-west-1 and ap-northeast-1: the file `regions/three.toml`, built in.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use beringia_regions::{Link, Problem, Topology, TopologyError};
+use beringia_regions::{Link, Problem, SHIPPED, Topology, TopologyError, TopologyForm};
 
 const MEASURED: &str = include_str!("../aws-region-rtt.csv");
 
@@ -281,4 +281,14 @@ fn a_region_of_its_own_process_has_an_address() {
         (site.host.as_deref(), site.dynamodb_port, site.replication_port),
         (Some("10.0.0.7"), Some(80), Some(81))
     );
+}
+
+#[test]
+fn every_shipped_topology_is_found_by_its_name_and_survives_being_written_down() {
+    for name in SHIPPED {
+        let topology = Topology::shipped(name).expect("its name is listed");
+        let form = toml::to_string(&TopologyForm::of(&topology)).expect("a form can be written");
+        assert_eq!(parse(&form), topology);
+    }
+    assert_eq!(Topology::shipped("four"), None);
 }

@@ -29,16 +29,7 @@ impl Up {
     pub fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(beringia())
             .args(["up", "--format", "json"])
-            .args([
-                "--dynamodb-port",
-                "0",
-                "--replication-port",
-                "0",
-                "--control-port",
-                "0",
-                "--endpoint-port",
-                "0",
-            ])
+            .args(["dynamodb", "replication", "control", "endpoint"].map(|kind| format!("--{kind}-port=0")))
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

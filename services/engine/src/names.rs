@@ -41,7 +41,11 @@ pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a 
     if !parameter.starts_with("arn:") {
         return Ok(parameter);
     }
-    let invalid = || ApiError::validation(format!("Invalid TableArn: {parameter}"));
+    let invalid = || {
+        ApiError::validation(format!(
+            "Invalid TableArn: Invalid ResourceArn provided as input {parameter}"
+        ))
+    };
     let mut parts = parameter.splitn(6, ':');
     let (Some("arn"), Some(_partition), Some("dynamodb"), Some(arn_region), Some(_account), Some(resource)) = (
         parts.next(),

@@ -34,7 +34,6 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "DescribeKinesisStreamingDestination",
     "DescribeLimits",
     "DescribeTableReplicaAutoScaling",
-    "DescribeTimeToLive",
     "DisableKinesisStreamingDestination",
     "EnableKinesisStreamingDestination",
     "ExecuteStatement",
@@ -59,7 +58,6 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "UpdateGlobalTableSettings",
     "UpdateKinesisStreamingDestination",
     "UpdateTableReplicaAutoScaling",
-    "UpdateTimeToLive",
 ];
 
 /// An operation that this server has.
@@ -71,6 +69,7 @@ pub(crate) enum Operation {
     DeleteItem,
     DeleteTable,
     DescribeTable,
+    DescribeTimeToLive,
     GetItem,
     ListTables,
     ListTagsOfResource,
@@ -83,17 +82,19 @@ pub(crate) enum Operation {
     UntagResource,
     UpdateItem,
     UpdateTable,
+    UpdateTimeToLive,
 }
 
 impl Operation {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::BatchGetItem,
         Self::BatchWriteItem,
         Self::CreateTable,
         Self::DeleteItem,
         Self::DeleteTable,
         Self::DescribeTable,
+        Self::DescribeTimeToLive,
         Self::GetItem,
         Self::ListTables,
         Self::ListTagsOfResource,
@@ -106,6 +107,7 @@ impl Operation {
         Self::UntagResource,
         Self::UpdateItem,
         Self::UpdateTable,
+        Self::UpdateTimeToLive,
     ];
 
     /// The operation that an `X-Amz-Target` header names.
@@ -126,6 +128,7 @@ impl Operation {
             "DeleteItem" => Self::DeleteItem,
             "DeleteTable" => Self::DeleteTable,
             "DescribeTable" => Self::DescribeTable,
+            "DescribeTimeToLive" => Self::DescribeTimeToLive,
             "GetItem" => Self::GetItem,
             "ListTables" => Self::ListTables,
             "ListTagsOfResource" => Self::ListTagsOfResource,
@@ -138,6 +141,7 @@ impl Operation {
             "UntagResource" => Self::UntagResource,
             "UpdateItem" => Self::UpdateItem,
             "UpdateTable" => Self::UpdateTable,
+            "UpdateTimeToLive" => Self::UpdateTimeToLive,
             other => {
                 let known = NOT_SUPPORTED_YET.contains(&other);
                 let message = known.then(|| format!("The operation {other} is not supported yet."));
@@ -160,6 +164,8 @@ impl Operation {
             Self::Scan => carry(request, |input| engine.scan(input)).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
+            Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
+            Self::UpdateTimeToLive => carry(request, |input| engine.update_time_to_live(input)).await,
             Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
             Self::TransactWriteItems => carry(request, |input| engine.transact_write_items(input)).await,
             Self::UpdateItem => carry(request, |input| engine.update_item(input)).await,

@@ -72,7 +72,8 @@ pub struct KeyPart {
 /// up to four of each.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KeySchema {
-    /// The attributes whose values, taken together, name a partition; at least one.
+    /// The attributes whose values, taken together, name a partition. Only an index of the store's own has none: it is one
+    /// partition.
     pub partition: Vec<KeyPart>,
     /// The attributes that order the items of a partition.
     pub sort: Vec<KeyPart>,

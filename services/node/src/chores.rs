@@ -1,7 +1,8 @@
-//! What a region does unasked: watching its store, ticking, forgetting, and checking its rows.
+//! What a region does unasked: watching its store, ticking, expiring items, forgetting, and checking its rows.
 
 use std::{sync::Arc, time::Duration};
 
+use beringia_engine::Engine;
 use beringia_item::{RANGES, TableId};
 use beringia_replication::Event;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -9,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::driver::Driver;
 
 /// Starts all chores.
-pub(crate) fn start(driver: &Arc<Driver>) {
+pub(crate) fn start(driver: &Arc<Driver>, engine: &Arc<Engine>) {
     driver.catalog_changed();
     driver.tick();
     let scope = driver.scope.clone();
@@ -18,6 +19,10 @@ pub(crate) fn start(driver: &Arc<Driver>) {
     scope.spawn(tick(Arc::clone(driver)));
     if let Some(pause) = driver.tuning.forget_interval {
         scope.spawn(forget(Arc::clone(driver), pause));
+    }
+    if let Some(pause) = driver.tuning.expiry_interval {
+        let grace_s = driver.tuning.expiry_grace.as_secs();
+        scope.spawn(expire(Arc::clone(engine), pause, grace_s));
     }
     if let Some(pause) = driver.tuning.scrub_pause {
         scope.spawn(scrub(Arc::clone(driver), pause));
@@ -59,6 +64,16 @@ async fn forget(driver: Arc<Driver>, pause: Duration) {
         let acknowledged = driver.look(beringia_replication::Replicator::acknowledged);
         if let Err(error) = driver.store().forget(&acknowledged).await {
             tracing::warn!(%error, "cannot forget what every region has");
+        }
+    }
+}
+
+/// Deletes what expired. It fails while the disk is full or the store goes away, and is tried again.
+async fn expire(engine: Arc<Engine>, pause: Duration, grace_s: u64) {
+    loop {
+        sleep(pause).await;
+        if let Err(error) = engine.expire(grace_s).await {
+            tracing::warn!(%error, "cannot delete what expired");
         }
     }
 }

@@ -67,6 +67,10 @@ pub struct Tuning {
     pub scrub_pause: Option<Duration>,
     /// How often log records and tombstones that nobody needs are forgotten. None: never.
     pub forget_interval: Option<Duration>,
+    /// How often items whose time to live ran out are looked for. None: never.
+    pub expiry_interval: Option<Duration>,
+    /// How long the expired item that another region wrote last is left to that region; whole seconds.
+    pub expiry_grace: Duration,
     /// Bytes that may wait to be sent on a stream. A peer that keeps within its windows never comes near it; one that asks and does
     /// not read is cut off.
     pub outbox_bytes_max: usize,
@@ -83,6 +87,8 @@ impl Default for Tuning {
             tick_interval: Duration::from_millis(100),
             scrub_pause: Some(Duration::from_millis(500)),
             forget_interval: Some(Duration::from_secs(1)),
+            expiry_interval: Some(Duration::from_secs(2)),
+            expiry_grace: Duration::from_secs(30),
             outbox_bytes_max: 32 << 20,
             replication: beringia_replication::Tuning::default(),
         }

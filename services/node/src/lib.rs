@@ -17,6 +17,6 @@ mod wire;
 pub use beringia_gateway::Authentication;
 pub use beringia_replication::{JoinStage, JoinStatus, LinkState, Quarantine};
 pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
-pub use node::{Node, NodeError};
+pub use node::{Node, NodeError, NotReplicated};
 pub use observe::{Arrival, Observer, Way};
 pub use status::{Flow, LagQuantiles, NodeStatus, PeerStatus, TableStatus};

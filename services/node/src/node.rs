@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use beringia_engine::Engine;
 use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
-use beringia_item::Region;
+use beringia_item::{Region, TableId};
+use beringia_replication::Event;
 use beringia_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,16 @@ pub enum NodeError {
         /// Who was to be started.
         region: String,
     },
+}
+
+/// The region does not replicate that table, so that there is nothing to pause.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("region {region} has no replica of a global table {table}")]
+pub struct NotReplicated {
+    /// The region.
+    pub region: Region,
+    /// The table.
+    pub table: TableId,
 }
 
 /// A running region. Dropping it kills it.
@@ -85,7 +96,7 @@ impl Node {
             regions,
         ));
         let gateway = Arc::new(Gateway::new(
-            engine,
+            Arc::clone(&engine),
             authentication,
             Arc::clone(&clock),
             Arc::clone(&randomness),
@@ -116,7 +127,7 @@ impl Node {
                 drained.cancel();
             }
         });
-        chores::start(&driver);
+        chores::start(&driver, &engine);
         Ok(Self {
             driver,
             gateway,
@@ -146,6 +157,29 @@ impl Node {
     /// What flows to each peer, without the rest of the status: cheap enough to be sampled ten times a second.
     pub async fn flows(&self) -> BTreeMap<Region, Flow> {
         status::flows(&self.driver).await
+    }
+
+    /// Pauses the replication of a global table in this region: it neither takes the table's writes from any peer nor sends any, while
+    /// its clients go on reading and writing, and the other regions go on among themselves. Log and tombstones are kept
+    /// everywhere, and after [`Node::resume_replication`] both sides catch up by the log. What is on its way when this is called may
+    /// still arrive at the peers, and what the store was already given is still applied. Lasts until it is resumed or the region
+    /// stops: a restart ends every pause. Pausing twice is pausing once.
+    ///
+    /// # Errors
+    /// [`NotReplicated`] where the table is no global table with a replica here.
+    pub fn pause_replication(&self, table: TableId) -> Result<(), NotReplicated> {
+        self.driver.dispatch(Event::Pause(table));
+        if self.driver.look(|replicator| replicator.paused().contains(&table)) {
+            Ok(())
+        } else {
+            let region = self.driver.store().region().clone();
+            Err(NotReplicated { region, table })
+        }
+    }
+
+    /// Ends the pause of a table's replication in this region, where there is one.
+    pub fn resume_replication(&self, table: TableId) {
+        self.driver.dispatch(Event::Resume(table));
     }
 
     /// Stops taking requests, finishes those under way, closes the store.

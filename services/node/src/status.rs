@@ -72,6 +72,8 @@ pub struct TableStatus {
     pub divergent: BTreeMap<Region, Vec<u16>>,
     /// Rows that repair has restored since the start.
     pub repaired_rows: u64,
+    /// Whether its replication is paused in this region.
+    pub paused: bool,
 }
 
 /// Lag of one origin's writes, milliseconds, over those applied since the start.
@@ -129,6 +131,7 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
             join: joins.remove(&table),
             divergent: divergent.remove(&table).unwrap_or_default(),
             repaired_rows: repaired.remove(&table).unwrap_or(0),
+            paused: replication.paused.contains(&table),
         };
         (table, status)
     });

@@ -95,7 +95,8 @@ impl Comparisons {
     pub(crate) fn on_ours(&mut self, world: &World, peer: &Region, ours: &Digest) -> Option<(TableId, Vec<u16>)> {
         let underway = self.underway.remove(peer)?;
         let table = underway.table;
-        let theirs = underway.theirs?;
+        // What is not served now was perhaps still compared when that changed.
+        let theirs = underway.theirs.filter(|_| world.serves(table))?;
         let is_equal = theirs.vector == ours.vector && theirs.ranges.len() == ours.ranges.len();
         let vector = is_equal.then(|| ours.vector.clone());
         self.last.insert(

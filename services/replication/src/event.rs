@@ -41,6 +41,11 @@ pub enum Event {
     Catalog(BTreeMap<TableId, TableView>),
     /// The log grew.
     LogAppended,
+    /// From now on nothing of this table goes to any peer or comes from one, but what is under way with the store. What this region does
+    /// not hold, and the catalog, is left alone.
+    Pause(TableId),
+    /// The table's replication goes on from what each side has.
+    Resume(TableId),
     /// Of a dialled stream.
     Dialled(DialId, LinkEvent<ToReceiver>),
     /// Of an accepted stream.

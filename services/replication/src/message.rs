@@ -52,6 +52,8 @@ pub enum ToReceiver {
     Refusal(BelowFloor),
     /// How far the source itself is: all tables that both hold first, then those that changed.
     Vectors(TableVectors),
+    /// Tables of which it said how far it is, and which it does not serve any more, or not now.
+    Withdraw(Vec<TableId>),
     /// The answer to a request.
     Reply(Reply),
     /// The last message.

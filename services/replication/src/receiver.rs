@@ -437,6 +437,11 @@ impl Session {
         merge_tables(&mut self.theirs, vectors);
     }
 
+    /// The source does not serve these tables any more.
+    pub(crate) fn forget(&mut self, tables: &[TableId]) {
+        self.theirs.retain(|table, _| !tables.contains(table));
+    }
+
     /// Whether the source has writes of that origin that are not here, as far as it announced.
     pub(crate) fn has_more(&self, world: &World, origin: &Region) -> bool {
         self.theirs.iter().any(|(table, vector)| {
@@ -445,13 +450,14 @@ impl Session {
         })
     }
 
-    /// A table of which this source, the origin itself, has no more of its own writes than this region, and the other has.
+    /// A table of which this source, the origin itself, has no more of its own writes than this region, or does not serve them, and the
+    /// other has.
     pub(crate) fn lacks(&self, world: &World, origin: &Region, other: &Self) -> Option<TableId> {
         let mut tables = other.theirs.iter().filter(|(table, _)| world.streams(**table));
         let lacking = tables.find(|(table, theirs)| {
             let here = world.local.get(table).map_or(0, |local| local.get(origin));
             let own = self.theirs.get(table).map(|own| own.get(origin));
-            theirs.get(origin) > here && own.is_some_and(|own| own <= here)
+            theirs.get(origin) > here && own.is_none_or(|own| own <= here)
         });
         lacking.map(|(table, _)| *table)
     }

@@ -52,7 +52,8 @@ pub(crate) struct Source {
     unacknowledged_bytes: usize,
     announced: TableVectors,
     announce_at_ms: u64,
-    serving: BTreeMap<u64, Question>,
+    /// Requests that the store works on, and their tables.
+    serving: BTreeMap<u64, TableId>,
 }
 
 /// The stream must end, for this reason.
@@ -352,6 +353,17 @@ impl Source {
         }
     }
 
+    /// Takes back what was announced of tables that are not served any more, so that the receiver expects nothing of them here.
+    pub(crate) fn withdraw(&mut self, world: &World, out: &mut Out) {
+        let Some(peer) = &self.peer else { return };
+        let stands = |table: TableId| world.serves(table) && world.has_replica(peer, table);
+        let gone: Vec<TableId> = self.announced.keys().copied().filter(|table| !stands(*table)).collect();
+        if !gone.is_empty() {
+            self.announced.retain(|table, _| !gone.contains(table));
+            self.send(out, ToReceiver::Withdraw(gone));
+        }
+    }
+
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
         if self.subscription.is_some() && world.now.elapsed_ms >= self.announce_at_ms {
             self.announce(world, out);
@@ -368,11 +380,7 @@ impl Source {
         };
         let table = request.table;
         if !world.serves(table) {
-            return self.unavailable(
-                out,
-                request.id,
-                format!("{} does not serve table {table}", world.region),
-            );
+            return self.unavailable(out, request.id, not_served(world, table));
         }
         // A source that does not know of the replica could forget a tombstone while the replica copies rows that it deletes.
         if !world.has_replica(peer, table) {
@@ -382,21 +390,21 @@ impl Source {
             );
             return self.unavailable(out, request.id, reason);
         }
-        let call = match &request.question {
+        let call = match request.question {
             Question::Digest => StoreCall::Digest(table),
             Question::Keys { span, after } => StoreCall::Keys {
                 table,
-                span: *span,
-                after: after.clone(),
+                span,
+                after,
                 max: world.tuning.keys_per_page,
             },
             Question::Rows { keys } => StoreCall::Rows {
                 table,
-                keys: keys.clone(),
+                keys,
                 max_bytes: world.tuning.reply_bytes,
             },
         };
-        self.serving.insert(request.id, request.question);
+        self.serving.insert(request.id, table);
         out.call(Purpose::Serve(self.link, request.id), call);
         Ok(())
     }
@@ -413,11 +421,18 @@ impl Source {
         Ok(())
     }
 
-    pub(crate) fn on_served(&mut self, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreFailure>) {
-        if self.serving.remove(&id).is_none() {
+    pub(crate) fn on_served(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        id: u64,
+        result: Result<StoreAnswer, StoreFailure>,
+    ) {
+        let Some(table) = self.serving.remove(&id) else {
             return;
-        }
+        };
         let answer = match result {
+            _ if !world.serves(table) => Answer::Unavailable(not_served(world, table)),
             Ok(StoreAnswer::Digest(digest)) => Answer::Digest(digest),
             Ok(StoreAnswer::Keys(page)) => Answer::Keys(page),
             Ok(StoreAnswer::Rows(page)) => Answer::Rows(page),
@@ -437,6 +452,15 @@ impl Source {
             reason: format!("{what}: {failure}"),
             permanent: false,
         }
+    }
+}
+
+fn not_served(world: &World, table: TableId) -> String {
+    let region = &world.region;
+    if world.paused.contains(&table) {
+        format!("the replication of table {table} is paused in {region}")
+    } else {
+        format!("{region} does not serve table {table}")
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the state machine says about itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId};
 
@@ -17,6 +17,8 @@ pub struct Status {
     pub divergent: BTreeMap<TableId, BTreeMap<Region, Vec<u16>>>,
     /// Rows that repair brought back since the start, per table.
     pub repaired_rows: BTreeMap<TableId, u64>,
+    /// Tables whose replication is paused here.
+    pub paused: BTreeSet<TableId>,
 }
 
 /// Where a stream stands.

@@ -29,13 +29,15 @@ pub(crate) struct World {
     pub(crate) catching_up: BTreeSet<TableId>,
     /// Tables whose vector a copy is setting: until it is known where, it says more than the log holds.
     pub(crate) finishing: BTreeSet<TableId>,
+    /// Tables that are neither sent nor taken, because somebody said so.
+    pub(crate) paused: BTreeSet<TableId>,
 }
 
 impl World {
     /// Whether others may read this table here: log, digests, rows. While it is being filled its vector says nothing yet about
     /// its log. A replica on its way out still serves: others have to get what it wrote.
     pub(crate) fn serves(&self, table: TableId) -> bool {
-        self.is_complete(table) && !self.finishing.contains(&table)
+        self.is_complete(table) && !self.finishing.contains(&table) && !self.paused.contains(&table)
     }
 
     /// Whether this region's replica is active, or on its way out, and what that says of its rows is true.
@@ -56,7 +58,7 @@ impl World {
 
     /// Whether this region takes the table's writes from the streams.
     pub(crate) fn streams(&self, table: TableId) -> bool {
-        self.is_complete(table) || self.catching_up.contains(&table)
+        (self.is_complete(table) || self.catching_up.contains(&table)) && !self.paused.contains(&table)
     }
 
     /// Whether the peer has a replica of the table, whatever its state, as far as this region knows.

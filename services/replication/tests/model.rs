@@ -78,6 +78,14 @@ enum Action {
         site: usize,
         skew_ms: u64,
     },
+    Pause {
+        site: usize,
+        table: usize,
+    },
+    Resume {
+        site: usize,
+        table: usize,
+    },
 }
 
 /// How a run is made.
@@ -93,6 +101,7 @@ struct Shape {
     joins: u32,
     skews: u32,
     forgets: u32,
+    pauses: u32,
 }
 
 /// A bit of everything.
@@ -106,6 +115,7 @@ const MIXED: Shape = Shape {
     joins: 2,
     skews: 2,
     forgets: 6,
+    pauses: 0,
 };
 /// Three regions that hold one small table; much is cut, relayed, held back and forgotten.
 const QUARREL: Shape = Shape {
@@ -118,6 +128,7 @@ const QUARREL: Shape = Shape {
     joins: 0,
     skews: 4,
     forgets: 6,
+    pauses: 0,
 };
 /// One table that is copied all the time, while it is written to and deleted from.
 const COPIES: Shape = Shape {
@@ -130,6 +141,21 @@ const COPIES: Shape = Shape {
     joins: 3,
     skews: 0,
     forgets: 8,
+    pauses: 0,
+};
+
+/// Two tables between three regions; the replication of one or the other is paused and resumed all the time.
+const PAUSES: Shape = Shape {
+    regions: 3,
+    tables: 2,
+    keys: 3,
+    cuts: 2,
+    crashes: 1,
+    losses: 1,
+    joins: 2,
+    skews: 1,
+    forgets: 6,
+    pauses: 5,
 };
 
 fn cases() -> u32 {
@@ -192,6 +218,18 @@ fn actions(shape: Shape) -> impl Strategy<Value = Vec<Action>> {
                 .prop_map(|(site, skew_ms)| Action::Skew { site, skew_ms })
                 .boxed(),
         ),
+        (
+            shape.pauses,
+            (site(), table())
+                .prop_map(|(site, table)| Action::Pause { site, table })
+                .boxed(),
+        ),
+        (
+            shape.pauses,
+            (site(), table())
+                .prop_map(|(site, table)| Action::Resume { site, table })
+                .boxed(),
+        ),
     ];
     let possible = weighted.into_iter().filter(|(weight, _)| *weight > 0).collect();
     let action = prop::strategy::Union::new_weighted(possible);
@@ -247,6 +285,8 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
         Action::AddReplica { site, table, at } => fleet.add_replica(site, TABLES[table], at),
         Action::Forget { site } => fleet.forget(site),
         Action::Skew { site, skew_ms } => fleet.skew(site, skew_ms),
+        Action::Pause { site, table } => fleet.pause(site, TABLES[table]),
+        Action::Resume { site, table } => fleet.resume(site, TABLES[table]),
     }
 }
 
@@ -274,6 +314,7 @@ fn fleet(seed: u64) -> Fleet {
 
 fn settle(fleet: &mut Fleet) {
     fleet.heal_all();
+    fleet.resume_all();
     for site in 0..fleet.len() {
         fleet.skew(site, 0);
     }
@@ -330,6 +371,21 @@ proptest! {
     }
 
     #[test]
+    fn pauses_of_replication_lose_and_revive_nothing_and_let_nothing_through(
+        seed: u64,
+        actions in actions(PAUSES),
+    ) {
+        let mut fleet = Fleet::new(PAUSES.regions, seed);
+        fleet.create(0, TABLES[0]);
+        fleet.create(1, TABLES[1]);
+        fleet.add_replica(0, TABLES[0], 1);
+        fleet.add_replica(0, TABLES[0], 2);
+        fleet.add_replica(1, TABLES[1], 2);
+        (0..150).for_each(|_| fleet.step());
+        play(fleet, &actions);
+    }
+
+    #[test]
     fn a_table_that_is_copied_all_the_time_loses_and_revives_nothing(seed: u64, actions in actions(COPIES)) {
         let mut fleet = Fleet::new(COPIES.regions, seed);
         fleet.create(0, TABLES[0]);
@@ -337,6 +393,46 @@ proptest! {
         (0..150).for_each(|_| fleet.step());
         play(fleet, &actions);
     }
+}
+
+#[test]
+fn a_paused_table_stands_still_in_its_region_while_the_others_and_its_other_tables_go_on() {
+    let mut fleet = fleet(17);
+    fleet.add_replica(0, TABLES[0], 2);
+    fleet.add_replica(1, TABLES[1], 0);
+    quiet(&mut fleet);
+    let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    let held = |fleet: &Fleet, site: usize, table: TableId, number: u8| {
+        let row = fleet.store(site).tables[&table].rows.get(&key(number));
+        row.and_then(|row| row.image.clone())
+    };
+    fleet.pause(0, TABLES[0]);
+    write(&mut fleet, 0, TABLES[0], &[key(0)], image("kept in").as_ref());
+    write(&mut fleet, 1, TABLES[0], &[key(1)], image("kept out").as_ref());
+    write(&mut fleet, 0, TABLES[1], &[key(2)], image("goes on").as_ref());
+    for _ in 0..3000 {
+        fleet.step();
+    }
+    assert_eq!(held(&fleet, 1, TABLES[0], 0), None);
+    assert_eq!(held(&fleet, 2, TABLES[0], 0), None);
+    assert_eq!(held(&fleet, 0, TABLES[0], 1), None);
+    assert_eq!(held(&fleet, 2, TABLES[0], 1), image("kept out"));
+    assert_eq!(held(&fleet, 1, TABLES[1], 2), image("goes on"));
+    for site in 0..3 {
+        let status = fleet.status(site);
+        assert_eq!((status.divergent.len(), status.joins.len()), (0, 0), "{status:?}");
+        let relayed = status.peers.values().any(|peer| peer.relayed_through.is_some());
+        assert!(!relayed, "nothing that is to be had is relayed: {status:?}");
+    }
+    fleet.resume(0, TABLES[0]);
+    for _ in 0..600 {
+        fleet.step();
+    }
+    assert_eq!(held(&fleet, 2, TABLES[0], 0), image("kept in"));
+    assert_eq!(held(&fleet, 0, TABLES[0], 1), image("kept out"));
+    assert!(converged(&fleet, &TABLES));
+    let repaired = |site: usize| fleet.status(site).repaired_rows;
+    assert!((0..3).all(|site| repaired(site).is_empty()), "it came by the log");
 }
 
 /// Steps until everything is quiet and equal.

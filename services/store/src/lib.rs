@@ -6,4 +6,6 @@ mod sqlite;
 
 pub use contract::*;
 pub use definition::*;
-pub use sqlite::{DEFAULT_LOG_RETENTION_MS, Database, Execution, MemoryDisk, Options, SqliteStore};
+pub use sqlite::{
+    DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, Execution, MemoryDisk, Options, SqliteStore,
+};

@@ -2,28 +2,79 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Version, VersionVector};
+use beringia_item::{AttributeValue, Item, Version, VersionVector, encode_item};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The attribute that is the partition key of a workload's table.
+pub const KEY: &str = "pk";
+/// The attribute that is its sort key, where it has one; a number.
+pub const SORT_KEY: &str = "sk";
+/// The attribute that says which write was the last to touch the item; no two writes set the same.
+pub const MARK: &str = "mark";
+/// The attribute with the number that a workload keeps: a counter, a balance, stock.
+pub const NUMBER: &str = "number";
+/// The attribute with the set of strings that a workload keeps.
+pub const SET: &str = "elements";
+/// The attribute with the list of strings that a workload keeps.
+pub const LIST: &str = "list";
+/// The attribute with the time from which the item is expired, seconds since the Unix epoch.
+pub const EXPIRES: &str = "expires";
+
+/// Whether an attribute is a field: `f` and a number. Its text begins with the mark of the write that set it, then `:`, then filler.
+#[must_use]
+pub fn is_field(attribute: &str) -> bool {
+    let digits = attribute.strip_prefix('f').unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A key as text: the values of its parts (partition key first), joined by `/`. `None` where a part is missing or no key.
+pub fn key_text<'a>(parts: impl IntoIterator<Item = &'a str>, attributes: &Item) -> Option<String> {
+    let mut text = String::new();
+    for (index, part) in parts.into_iter().enumerate() {
+        if index > 0 {
+            text.push('/');
+        }
+        match attributes.get(part)? {
+            AttributeValue::S(value) => text.push_str(value),
+            AttributeValue::N(value) => text.push_str(&value.to_string()),
+            AttributeValue::B(value) => value.iter().for_each(|byte| text.push_str(&format!("{byte:02x}"))),
+            _ => return None,
+        }
+    }
+    Some(text)
+}
 
 /// What all regions show when a run is over, for one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// By region and key: its own writes, in the order of its log. A region whose disk was lost shows what is left.
+    /// By origin and key: the origin's own writes, in the order of their sequences, as its own log has them, or, where it lost its
+    /// disk, any region's.
     pub logs: BTreeMap<String, BTreeMap<String, Vec<Logged>>>,
-    /// By region and key: what it holds; tombstones too.
+    /// By region that has a replica in the end, and key: what it holds; tombstones too.
     pub held: BTreeMap<String, BTreeMap<String, Held>>,
-    /// By region: its journal of conflicts.
-    pub journals: BTreeMap<String, Vec<Conflict>>,
+    /// By region that has a replica in the end: its journal of conflicts.
+    pub journals: BTreeMap<String, Journal>,
+}
+
+/// A region's journal of conflicts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Its entries.
+    pub entries: Vec<Conflict>,
+    /// Whether it must have every conflict: the region had a replica from the beginning, no region lost its disk, and nothing was
+    /// forgotten.
+    pub is_complete: bool,
 }
 
 /// A write as its origin committed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
-    /// Its version.
-    pub version: Version,
+    /// What it left behind, with its version.
+    pub held: Held,
     /// What its origin had applied then.
     pub vector: VersionVector,
-    /// What it left behind.
-    pub held: Option<Held>,
+    /// Whether no client did it, but the item's time to live had run out.
+    pub is_expiry: bool,
 }
 
 /// What stands under a key.
@@ -31,14 +82,82 @@ pub struct Logged {
 pub struct Held {
     /// The greatest version in it.
     pub version: Version,
-    /// The mark in the item; `None`: a tombstone.
-    pub mark: Option<String>,
-    /// The number in the item, where the workload keeps one.
+    /// What is in it; `None`: a tombstone.
+    pub content: Option<Content>,
+}
+
+/// An item, as far as workloads know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Content {
+    /// The mark of the last write to it; empty where there is none.
+    pub mark: String,
+    /// By field, the mark of the write that set it.
+    pub fields: BTreeMap<String, String>,
+    /// Its number.
     pub number: Option<i64>,
-    /// The elements of its set, where the workload keeps one, sorted.
+    /// The elements of its set, sorted.
     pub set: Vec<String>,
+    /// The elements of its list.
+    pub list: Vec<String>,
+    /// When it expires, seconds since the Unix epoch.
+    pub expires_s: Option<u64>,
     /// A hash of the whole item, equal where the items are.
     pub image_hash: u64,
+}
+
+impl Held {
+    /// What a row or a record of that version holds; `None`: a tombstone.
+    #[must_use]
+    pub fn new(version: Version, image: Option<&Item>) -> Self {
+        Self {
+            version,
+            content: image.map(Content::of),
+        }
+    }
+
+    /// The mark in it; `None`: a tombstone.
+    #[must_use]
+    pub fn mark(&self) -> Option<&str> {
+        self.content.as_ref().map(|content| content.mark.as_str())
+    }
+}
+
+impl Content {
+    /// What workloads know of an item.
+    #[must_use]
+    pub fn of(item: &Item) -> Self {
+        let text = |value: &AttributeValue| match value {
+            AttributeValue::S(text) => Some(text.clone()),
+            _ => None,
+        };
+        let number = |name: &str| match item.get(name) {
+            Some(AttributeValue::N(number)) => number.to_i64(),
+            _ => None,
+        };
+        let field = |(name, value): (&String, &AttributeValue)| {
+            let value = text(value).filter(|_| is_field(name))?;
+            let mark = value
+                .split_once(':')
+                .map_or(value.as_str(), |(mark, _)| mark)
+                .to_owned();
+            Some((name.clone(), mark))
+        };
+        Self {
+            mark: item.get(MARK).and_then(text).unwrap_or_default(),
+            fields: item.iter().filter_map(field).collect(),
+            number: number(NUMBER),
+            set: match item.get(SET) {
+                Some(AttributeValue::Ss(elements)) => elements.iter().cloned().collect(),
+                _ => Vec::new(),
+            },
+            list: match item.get(LIST) {
+                Some(AttributeValue::L(elements)) => elements.iter().filter_map(text).collect(),
+                _ => Vec::new(),
+            },
+            expires_s: number(EXPIRES).and_then(|seconds| u64::try_from(seconds).ok()),
+            image_hash: xxh3_64(&encode_item(item)),
+        }
+    }
 }
 
 /// An entry of a region's journal of conflicts.
@@ -50,4 +169,13 @@ pub struct Conflict {
     pub winner: Version,
     /// What did not.
     pub loser: Version,
+}
+
+/// A disk that was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostDisk {
+    /// Whose.
+    pub region: String,
+    /// When, microseconds since the load began.
+    pub at_us: u64,
 }

@@ -5,6 +5,11 @@
 
 mod evidence;
 mod operation;
+mod oracle;
 
-pub use evidence::{Conflict, Evidence, Held, Logged};
-pub use operation::{Effect, History, Operation, Outcome, Seen, Write};
+pub use evidence::{
+    Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, LIST, Logged, LostDisk, MARK, NUMBER, SET, SORT_KEY,
+    is_field, key_text,
+};
+pub use operation::{Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Write};
+pub use oracle::{Accounting, Anomaly, DataLoss, Judgement, Violation, judge};

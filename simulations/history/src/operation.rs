@@ -1,24 +1,56 @@
 //! Operations as clients know them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-/// All operations of a run, in the order in which they were sent.
+/// All that clients did in a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// They.
+    /// By table, what holds for it.
+    pub tables: BTreeMap<String, Rules>,
+    /// What was written before the load began; its times are 0.
+    pub loaded: Vec<Operation>,
+    /// The load, in the order in which it was sent.
     pub operations: Vec<Operation>,
+}
+
+/// What holds for a table and its workload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// How it decides between concurrent writes.
+    pub merging: Merging,
+    /// Whether the sum of the numbers that a transactional read sees is always the one of the beginning.
+    pub constant_sum: bool,
+    /// Whether more than there is must never be taken from a number.
+    pub never_below_zero: bool,
+}
+
+/// How a table decides between concurrent writes to one item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Merging {
+    /// The last writer wins the whole item.
+    #[default]
+    Item,
+    /// The last writer wins each top-level attribute.
+    Attribute,
+    /// Numbers that are added to add up, sets unite, all else per attribute.
+    Merge,
 }
 
 /// One operation of a client. Times are microseconds since the load began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Its workload's name, which is also its table's.
+    /// Its workload's name, which is also its table's; of recorded operations, the table's.
     pub workload: String,
     /// The client, unique in the run; a client does one thing at a time, so its operations are a session.
     pub client: u32,
-    /// The region that was asked.
+    /// The region where the client lives.
+    pub home: String,
+    /// The region that was asked: another than `home` while traffic is shifted.
     pub region: String,
-    /// What was called, such as `PutItem`.
+    /// What was called, such as `PutItem`, or [`READ_MODIFY_WRITE`], or [`NOT_SENT`].
     pub name: String,
     /// When the rate wanted it.
     pub due_us: u64,
@@ -30,8 +62,31 @@ pub struct Operation {
     pub outcome: Outcome,
     /// What it read, where it was answered.
     pub reads: Vec<Seen>,
-    /// What it was to write; all of one operation are one transaction.
+    /// What it was to write; all of one operation are one transaction. A delete that found nothing is not here.
     pub writes: Vec<Write>,
+}
+
+/// The name of an operation that reads an item and then writes it on the condition that it is still the same.
+pub const READ_MODIFY_WRITE: &str = "ReadModifyWrite";
+/// The name of an operation that no client was free to send before its patience ended. It is [`Outcome::Unreachable`].
+pub const NOT_SENT: &str = "(not sent)";
+
+impl Operation {
+    /// Whether the region did what it is for: it did what was asked, or refused what the workload itself made impossible
+    /// (a failed condition).
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        const PROVOKED: [&str; 3] = [
+            "ConditionalCheckFailedException",
+            "TransactionCanceledException",
+            "TransactionConflictException",
+        ];
+        match &self.outcome {
+            Outcome::Ok => true,
+            Outcome::Refused(kind) => PROVOKED.contains(&kind.as_str()),
+            Outcome::Unreachable | Outcome::Unknown => false,
+        }
+    }
 }
 
 /// What a client knows of its operation.
@@ -50,7 +105,7 @@ pub enum Outcome {
 /// What a read saw under a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// The key.
+    /// The key, as [`crate::key_text`] gives it.
     pub key: String,
     /// The mark of the last write that it could see; `None`: no item.
     pub mark: Option<String>,
@@ -61,23 +116,33 @@ pub struct Seen {
 /// What a write was to do to a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
-    /// The key.
+    /// The key, as [`crate::key_text`] gives it.
     pub key: String,
-    /// What no other write has: it stands in the item (attribute `mark`), so that reads and logs show whose it is.
+    /// What no other write has: it stands in the item (attribute [`crate::MARK`]), so that reads and logs show whose it is.
     pub mark: String,
     /// What.
     pub effect: Effect,
-    /// The mark that the client had read and this write builds upon, for a read-modify-write.
+    /// The mark that the client had read and this write builds upon, on the condition that it still stands.
     pub based_on: Option<Option<String>>,
+    /// Bytes of the request, shared evenly by its writes.
+    pub bytes: u32,
 }
 
-/// What a write does.
+/// What a write does. All but [`Effect::Delete`] set the mark too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// A whole item.
-    Put,
-    /// Some attributes.
-    Update,
+    Put {
+        /// The fields that it has ([`crate::is_field`]); each carries the write's mark.
+        fields: Vec<String>,
+        /// Its number.
+        number: Option<i64>,
+    },
+    /// Some fields are set; each carries the write's mark.
+    Update {
+        /// Which.
+        fields: Vec<String>,
+    },
     /// A number goes up by so much.
     Add(i64),
     /// Elements of a set come and go.
@@ -87,6 +152,10 @@ pub enum Effect {
         /// Go.
         delete: Vec<String>,
     },
+    /// The write's mark is appended to a list.
+    Append,
     /// The item goes.
     Delete,
+    /// Something that a recorded operation did: only its mark is known.
+    Recorded,
 }

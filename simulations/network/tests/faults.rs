@@ -5,7 +5,7 @@ mod common;
 use std::io::ErrorKind;
 
 use beringia_network::{Direction, LinkMode};
-use common::{World, ms, pattern, read_exactly, write};
+use common::{World, ms, pattern, read_error, read_exactly, write, write_error};
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -99,24 +99,15 @@ async fn a_reset_breaks_both_ends_and_refuses_new_connections_until_healed() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(30).await;
     write(&mut near, b"gone").await;
-    let reading = tokio::spawn(async move { (far.read_u8().await.expect_err("broken").kind(), far) });
+    let reading = tokio::spawn(async move { (read_error(&mut far).await, far) });
     tokio::task::yield_now().await;
     world.network.reset("a", "b", Direction::OneWay).expect("valid");
     let broken_ms = world.now_ms();
     let (kind, mut far) = reading.await.expect("done");
     assert_eq!((kind, world.now_ms()), (ErrorKind::ConnectionReset, broken_ms));
-    assert_eq!(
-        near.read_u8().await.expect_err("broken").kind(),
-        ErrorKind::ConnectionReset
-    );
-    assert_eq!(
-        near.write_all(b"x").await.expect_err("broken").kind(),
-        ErrorKind::ConnectionReset
-    );
-    assert_eq!(
-        far.write_all(b"x").await.expect_err("broken").kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(read_error(&mut near).await, ErrorKind::ConnectionReset);
+    assert_eq!(write_error(&mut near).await, ErrorKind::ConnectionReset);
+    assert_eq!(write_error(&mut far).await, ErrorKind::ConnectionReset);
 
     let _at_a = world.transport.listen("a");
     for (from, to) in [("a", "b"), ("b", "a")] {
@@ -150,10 +141,7 @@ async fn a_reset_wakes_a_writer_that_waits() {
 #[tokio::test(start_paused = true)]
 async fn connecting_under_a_silent_cut_waits_for_the_healing() {
     let mut world = World::new(1);
-    world
-        .network
-        .delay("a", "b", Direction::Both, ms(30), ms(0))
-        .expect("valid");
+    world.delay(30, 30);
     world.network.cut("b", "a", Direction::OneWay).expect("valid");
     assert!(
         timeout(ms(50_000), world.transport.dial("a", "b")).await.is_err(),
@@ -170,8 +158,7 @@ async fn connecting_under_a_silent_cut_waits_for_the_healing() {
         .expect("shut");
 
     world.network.cut("a", "b", Direction::Both).expect("valid");
-    let transport = world.transport.clone();
-    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    let dialling = world.dialling();
     sleep(ms(1_000)).await;
     world.network.heal("a", "b").expect("valid");
     let healed_ms = world.now_ms();
@@ -182,12 +169,8 @@ async fn connecting_under_a_silent_cut_waits_for_the_healing() {
 #[tokio::test(start_paused = true)]
 async fn a_reset_refuses_who_is_just_connecting() {
     let world = World::new(1);
-    world
-        .network
-        .delay("a", "b", Direction::Both, ms(30), ms(0))
-        .expect("valid");
-    let transport = world.transport.clone();
-    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    world.delay(30, 30);
+    let dialling = world.dialling();
     sleep(ms(10)).await;
     world.network.reset("a", "b", Direction::Both).expect("valid");
     assert_eq!(
@@ -205,14 +188,8 @@ async fn the_crash_of_a_region_breaks_its_connections_and_its_peers_learn_a_dela
     assert!(timeout(ms(10), far.read_u8()).await.is_err());
     world.network.kill_region("a").expect("valid");
     let killed_ms = world.now_ms();
-    assert_eq!(
-        near.read_u8().await.expect_err("crashed").kind(),
-        ErrorKind::ConnectionReset
-    );
-    assert_eq!(
-        near.write_all(b"zombie").await.expect_err("crashed").kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(read_error(&mut near).await, ErrorKind::ConnectionReset);
+    assert_eq!(write_error(&mut near).await, ErrorKind::ConnectionReset);
 
     far.write_all(b"are you there?").await.expect("b has not heard of it");
     assert_eq!(
@@ -221,15 +198,9 @@ async fn the_crash_of_a_region_breaks_its_connections_and_its_peers_learn_a_dela
         "what was on the way arrives"
     );
     assert_eq!(world.now_ms(), killed_ms + 30);
-    assert_eq!(
-        far.read_u8().await.expect_err("the news").kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(read_error(&mut far).await, ErrorKind::ConnectionReset);
     assert_eq!(world.now_ms(), killed_ms + 40);
-    assert_eq!(
-        far.write_all(b"x").await.expect_err("the news").kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(write_error(&mut far).await, ErrorKind::ConnectionReset);
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,10 +213,7 @@ async fn the_news_of_a_crash_does_not_pass_a_silent_cut() {
     far.write_all(b"hello?").await.expect("b has not heard of it");
     world.network.heal_all();
     let healed_ms = world.now_ms();
-    assert_eq!(
-        far.read_u8().await.expect_err("the news").kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(read_error(&mut far).await, ErrorKind::ConnectionReset);
     assert_eq!(world.now_ms(), healed_ms + 40);
 }
 
@@ -278,21 +246,14 @@ async fn a_writer_learns_nothing_while_its_own_direction_is_cut() {
     world.network.heal_all();
     near.write_all(b"arrives").await.expect("the news is not here yet");
     sleep(ms(80)).await;
-    assert_eq!(
-        near.write_all(b"x").await.expect_err("the news").kind(),
-        ErrorKind::BrokenPipe
-    );
+    assert_eq!(write_error(&mut near).await, ErrorKind::BrokenPipe);
 }
 
 #[tokio::test(start_paused = true)]
 async fn dialling_a_region_that_crashes_meanwhile_is_refused_after_a_round_trip() {
     let mut world = World::new(1);
-    world
-        .network
-        .delay("a", "b", Direction::Both, ms(30), ms(0))
-        .expect("valid");
-    let transport = world.transport.clone();
-    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    world.delay(30, 30);
+    let dialling = world.dialling();
     sleep(ms(10)).await;
     world.network.kill_region("b").expect("valid");
     drop(std::mem::replace(&mut world.at_b, world.transport.listen("nobody")));
@@ -310,12 +271,8 @@ async fn dialling_a_region_that_crashes_meanwhile_is_refused_after_a_round_trip(
 #[tokio::test(start_paused = true)]
 async fn a_region_that_crashes_stops_dialling() {
     let world = World::new(1);
-    world
-        .network
-        .delay("a", "b", Direction::Both, ms(30), ms(0))
-        .expect("valid");
-    let transport = world.transport.clone();
-    let dialling = tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) });
+    world.delay(30, 30);
+    let dialling = world.dialling();
     sleep(ms(10)).await;
     world.network.kill_region("a").expect("valid");
     assert_eq!(

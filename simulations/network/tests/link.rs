@@ -22,14 +22,7 @@ async fn bytes_arrive_one_delay_after_they_were_written() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected().await;
     assert_eq!(world.now_ms(), 0, "a link adds nothing until it is told to");
-    world
-        .network
-        .delay("a", "b", Direction::OneWay, ms(30), ms(0))
-        .expect("valid");
-    world
-        .network
-        .delay("b", "a", Direction::OneWay, ms(7), ms(0))
-        .expect("valid");
+    world.delay(30, 7);
     write(&mut near, b"ping").await;
     assert_eq!(read_exactly(&mut far, 4).await, b"ping");
     assert_eq!(world.now_ms(), 30);
@@ -41,14 +34,7 @@ async fn bytes_arrive_one_delay_after_they_were_written() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_opens_after_both_delays() {
     let mut world = World::new(1);
-    world
-        .network
-        .delay("a", "b", Direction::OneWay, ms(30), ms(0))
-        .expect("valid");
-    world
-        .network
-        .delay("b", "a", Direction::OneWay, ms(12), ms(0))
-        .expect("valid");
+    world.delay(30, 12);
     let (dialled, accepted) = {
         let transport = world.transport.clone();
         tokio::join!(transport.dial("a", "b"), world.at_b.next())
@@ -102,15 +88,9 @@ async fn bandwidth_spaces_packets_and_is_shared_by_the_connections_of_a_link() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected().await;
     let (mut other_near, mut other_far) = world.connected().await;
-    world
-        .network
-        .delay("a", "b", Direction::Both, ms(100), ms(0))
-        .expect("valid");
+    world.delay(100, 100);
     // 8 Mbit/s are 1,000 bytes in a millisecond.
-    world
-        .network
-        .bandwidth("a", "b", Direction::OneWay, Some(8.0))
-        .expect("valid");
+    world.bandwidth(Some(8.0));
     write(&mut near, &pattern(40_000)).await;
     let reading = tokio::spawn(async move { read_exactly(&mut far, 40_000).await });
     tokio::task::yield_now().await;
@@ -126,10 +106,7 @@ async fn bandwidth_spaces_packets_and_is_shared_by_the_connections_of_a_link() {
     write(&mut other_near, b"!").await;
     read_exactly(&mut other_far, 1).await;
     assert_eq!(world.now_ms(), 242, "an idle link transmits at once");
-    world
-        .network
-        .bandwidth("a", "b", Direction::OneWay, None)
-        .expect("valid");
+    world.bandwidth(None);
     write(&mut other_near, &pattern(40_000)).await;
     read_exactly(&mut other_far, 40_000).await;
     assert_eq!(world.now_ms(), 342);
@@ -139,10 +116,7 @@ async fn bandwidth_spaces_packets_and_is_shared_by_the_connections_of_a_link() {
 async fn the_first_packet_does_not_wait_for_the_last() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(100).await;
-    world
-        .network
-        .bandwidth("a", "b", Direction::OneWay, Some(8.0))
-        .expect("valid");
+    world.bandwidth(Some(8.0));
     write(&mut near, &pattern(50_000)).await;
     read_exactly(&mut far, 1_000).await;
     assert_eq!(world.now_ms(), 102, "one packet of 1,460 bytes");
@@ -155,17 +129,11 @@ async fn more_bandwidth_frees_what_was_waiting_for_it() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected_with_delay(100).await;
     // 50,000 bytes take 50 s.
-    world
-        .network
-        .bandwidth("a", "b", Direction::OneWay, Some(0.008))
-        .expect("valid");
+    world.bandwidth(Some(0.008));
     write(&mut near, &pattern(50_000)).await;
     read_exactly(&mut far, 1_460).await;
     assert_eq!(world.now_ms(), 1_560);
-    world
-        .network
-        .bandwidth("a", "b", Direction::OneWay, Some(8.0))
-        .expect("valid");
+    world.bandwidth(Some(8.0));
     read_exactly(&mut far, 50_000 - 1_460).await;
     // At 1,560 ms 1,560 bytes had been sent; the other 48,440 take 48.44 ms.
     assert_eq!(world.now_ms(), 1_560 + 49 + 100);
@@ -312,10 +280,7 @@ async fn many_small_pieces_are_bounded_as_well() {
 async fn counters_and_settings_are_shown_for_every_directed_link() {
     let mut world = World::new(1);
     let (mut near, mut far) = world.connected().await;
-    world
-        .network
-        .delay("a", "b", Direction::OneWay, ms(5), ms(0))
-        .expect("valid");
+    world.delay(5, 0);
     world.network.cut("a", "c", Direction::OneWay).expect("valid");
     write(&mut near, b"12345").await;
     read_exactly(&mut far, 5).await;

@@ -1,8 +1,31 @@
 //! What came of a run: the measurements, the verdicts on what was expected, and how people and programs read them.
+//!
+//! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what only it knows (what became of the writes,
+//! disks, anomalies, violations), and has it judged with [`judge`]. [`summary`] is for the terminal, [`write`] makes the files.
+//! A [`Comparison`] puts several runs side by side.
 
+mod bound;
+mod comparison;
+mod faults;
+mod figures;
+mod files;
+mod judge;
+mod page;
+mod quantiles;
+mod recorder;
 mod run;
+mod summary;
+mod words;
 
+pub use bound::{Shipment, least_convergence};
+pub use comparison::{ComparedRun, Comparison, Measured};
+pub use faults::fault_spans;
+pub use files::{WriteError, write};
+pub use judge::judge;
+pub use quantiles::Samples;
+pub use recorder::{ArrivalSample, Awaited, OperationSample, Recorder};
 pub use run::{
-    AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, EngineKind, Failover, FaultSpan, LagPoint,
-    Pair, Quantiles, RegionSecond, Run, Verdict, Writes,
+    AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, EngineKind, Failover, FaultKind, FaultSpan,
+    LagPoint, Pair, Quantiles, RegionSecond, Run, Verdict, Writes,
 };
+pub use summary::summary;

@@ -72,6 +72,36 @@ pub struct FaultSpan {
     pub label: String,
     /// The regions that it touched.
     pub regions: Vec<String>,
+    /// What kind of thing.
+    pub kind: FaultKind,
+}
+
+/// Kinds of what a timeline does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultKind {
+    /// Links that let nothing through.
+    Partition,
+    /// Links that are slower, narrower or lossier.
+    Network,
+    /// A region that is gone.
+    Region,
+    /// A disk that is slow or full.
+    Disk,
+    /// A clock that goes wrong.
+    Clock,
+    /// What operators do: pauses, drains, replicas.
+    Operation,
+    /// Load that moves or changes.
+    Traffic,
+}
+
+impl FaultKind {
+    /// Whether something is broken, rather than done on purpose.
+    #[must_use]
+    pub fn is_fault(self) -> bool {
+        !matches!(self, Self::Operation | Self::Traffic)
+    }
 }
 
 /// What one region's clients saw in one second, by when operations were due.
@@ -149,7 +179,7 @@ pub struct LagPoint {
 }
 
 /// What of a region's writes another had not acknowledged at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
     /// The moment.
     pub at_ms: u64,
@@ -160,7 +190,7 @@ pub struct Backlog {
 }
 
 /// How much regions differed at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Divergence {
     /// The moment.
     pub at_ms: u64,
@@ -179,6 +209,15 @@ pub struct Convergence {
     pub elapsed_ms: Option<u64>,
     /// The least that bandwidth, delay and the measured apply rate allowed.
     pub bound_ms: f64,
+}
+
+impl Convergence {
+    /// How many times the least time it took; `None` where it did not end, or there was nothing to send.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        let elapsed_ms = self.elapsed_ms? as f64;
+        (self.bound_ms > 0.0).then(|| elapsed_ms / self.bound_ms)
+    }
 }
 
 /// What became of writes.
@@ -230,6 +269,14 @@ pub struct Failover {
     pub shifted_ms: u64,
     /// The first success of moved traffic; `None`: there was none.
     pub first_success_ms: Option<u64>,
+}
+
+impl Failover {
+    /// From the fault to the first success of moved traffic; `None`: there was none.
+    #[must_use]
+    pub fn rto_ms(&self) -> Option<u64> {
+        Some(self.first_success_ms?.saturating_sub(self.fault_ms))
+    }
 }
 
 /// An anomaly that clients could see.

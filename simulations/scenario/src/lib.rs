@@ -3,16 +3,36 @@
 //! A [`Scenario`] is what a file says. A [`Plan`] is what one run of it does: every random time and every fault drawn from the seed,
 //! in the order in which they happen. All engines (simulation, drill, containers) play plans.
 
+mod action;
+mod check;
+mod draw;
+mod error;
 mod expectation;
+mod fleet;
+mod form;
 mod plan;
+mod replay;
+mod settings;
+mod shipped;
+mod shrink;
+mod swarm;
+mod time;
 mod workload;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
+pub use action::{Action, Ends};
 use beringia_regions::Topology;
+pub use error::{Problem, ScenarioError};
 pub use expectation::{ANOMALIES, Availability, Count, Expectations};
-pub use plan::{Action, Ends, Plan, Planned};
+pub use fleet::Senseless;
+pub use plan::{Plan, Planned};
+pub use settings::SettingError;
+pub use shrink::{Shrunk, shrink};
 pub use workload::{KeyChoice, Kind, Policy, Workload};
+
+/// How long a load may last: a day.
+pub const DURATION_MAX: Duration = Duration::from_hours(24);
 
 /// What a scenario file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +59,46 @@ pub struct Scenario {
     pub events: Vec<Event>,
     /// What must come of it.
     pub expect: Expectations,
+}
+
+impl Scenario {
+    /// The scenario in the file at `path`.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Unreadable`] if it, or a recording that it names, cannot be read; [`ScenarioError::Invalid`], with the place and
+    /// what was expected, if it does not say what a scenario needs; [`ScenarioError::Topology`] for a topology that it names.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable {
+            file: path.to_path_buf(),
+            source,
+        })?;
+        form::parse(&text, path)
+    }
+
+    /// The scenario that `text` describes. `file` is its name in errors, and what comes before `.toml` the scenario's; topologies and
+    /// recordings are looked for in the same directory.
+    ///
+    /// # Errors
+    /// As [`Scenario::load`].
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ScenarioError> {
+        form::parse(text, file)
+    }
+
+    /// The file that says this: what [`Scenario::parse`] makes the same scenario of, given the same name.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        form::write(self)
+    }
+
+    /// In which regions a workload's clients live: those that it names, else those that hold replicas when the load begins.
+    #[must_use]
+    pub fn regions_of<'a>(&'a self, workload: &'a Workload) -> &'a [String] {
+        if workload.regions.is_empty() {
+            &self.replicas
+        } else {
+            &workload.regions
+        }
+    }
 }
 
 /// How wrong a wall clock is.

@@ -4,9 +4,8 @@ use beringia_item::RegionError;
 use beringia_network::NetworkError;
 use beringia_node::NodeError;
 use beringia_store::StoreError;
+use beringia_workload::{CallError, WorkloadError};
 use thiserror::Error;
-
-use crate::client::CallError;
 
 /// Why a simulation could not go on.
 #[derive(Debug, Error)]
@@ -47,8 +46,11 @@ pub enum SimulationError {
         /// What.
         operation: &'static str,
         /// Why.
-        source: CallError,
+        source: Box<CallError>,
     },
+    /// A load that cannot begin.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
     /// A table that a region does not hold.
     #[error("region {region} holds no table {table}")]
     NoTable {

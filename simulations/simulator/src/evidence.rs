@@ -2,101 +2,159 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{AttributeValue, Item, KeyBytes, KeySchema, Mutation, RANGES, TableId, VersionVector, decode_item};
+use beringia_history::{Conflict, Evidence, Held, Journal, Logged, key_text};
+use beringia_item::{Cause, KeyBytes, KeySchema, Mutation, RANGES, Region, TableId, VersionVector, decode_item};
 use beringia_store::{LogFilter, LogPosition, Store, StoreError};
 
-use crate::{
-    SimulationError, World,
-    oracle::{Committed, Evidence, Intent, Journalled, Logged},
-    workload::{KEY, MARK},
-};
+use crate::{SimulationError, World};
 
 /// Bytes of images in one read of the log.
 const PAGE_BYTES: usize = 1 << 20;
 /// Rows in one read of a range; a workload has far fewer keys in each.
 const PAGE_ROWS: usize = 10_000;
 
+/// What happened to the replicas of a table in a run, which decides what their logs and journals can show.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// Regions whose disk was lost at some time.
+    pub(crate) lost_disk: Vec<String>,
+    /// Regions that held the table from the beginning and to the end.
+    pub(crate) always_held: Vec<String>,
+}
+
 /// Reads the state of one region.
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     region: &'a str,
     store: &'a dyn Store,
     table: TableId,
     keys: KeySchema,
 }
 
-/// Reads it from all regions, which must be running.
-pub(crate) async fn gather(world: &World, table: &str) -> Result<Evidence, SimulationError> {
+/// Reads it from all regions that hold the table, which must be running.
+pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Evidence, SimulationError> {
     let mut evidence = Evidence::default();
+    let holders: Vec<String> = world.digests(table).await?.into_keys().collect();
     for region in world.names() {
         let store = world.store(&region)?;
-        let definition = store.catalog().by_name.get(table).cloned();
-        let no_table = || SimulationError::NoTable {
-            region: region.clone(),
-            table: table.to_owned(),
+        let Some(reader) = Reader::new(&region, &*store, table) else {
+            continue;
         };
-        let definition = definition.ok_or_else(no_table)?;
-        let keys = definition.core.keys.clone();
-        let reader = Reader {
-            region: &region,
-            store: &*store,
-            table: definition.id,
-            keys,
+        let is_whole = !past.lost_disk.contains(&region) && past.always_held.contains(&region);
+        // What a region that was empty at some time has of its own log, others have more of.
+        let origins = if is_whole {
+            vec![store.region().clone()]
+        } else {
+            Vec::new()
         };
-        evidence.logs.insert(region.clone(), reader.log().await?);
-        evidence.held.insert(region.clone(), reader.held().await?);
-        evidence.journals.insert(region.clone(), reader.journal().await?);
+        merge(&mut evidence.logs, reader.log(origins).await?);
+        if holders.contains(&region) {
+            evidence.held.insert(region.clone(), reader.held().await?);
+            let journal = Journal {
+                entries: reader.journal().await?,
+                is_complete: past.lost_disk.is_empty() && past.always_held.contains(&region),
+            };
+            evidence.journals.insert(region.clone(), journal);
+        }
+    }
+    let broken = world
+        .names()
+        .into_iter()
+        .filter(|name| past.lost_disk.contains(name) || !past.always_held.contains(name));
+    for origin in broken {
+        for region in &holders {
+            let store = world.store(region)?;
+            if let Some(reader) = Reader::new(region, &*store, table) {
+                let origin = Region::new(&origin)?;
+                merge(&mut evidence.logs, reader.log(vec![origin]).await?);
+            }
+        }
     }
     Ok(evidence)
 }
 
-impl Reader<'_> {
-    async fn log(&self) -> Result<BTreeMap<String, Vec<Logged>>, SimulationError> {
+type Logs = BTreeMap<String, BTreeMap<String, Vec<Logged>>>;
+
+/// Puts logs together: what is in both once, each key's writes in the order of their sequences.
+fn merge(into: &mut Logs, from: Logs) {
+    for (origin, keys) in from {
+        let known = into.entry(origin).or_default();
+        for (key, writes) in keys {
+            let writes_known = known.entry(key).or_default();
+            writes_known.extend(writes);
+            writes_known.sort_by_key(|write| write.held.version.sequence);
+            writes_known.dedup_by_key(|write| write.held.version.sequence);
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a table of a region; `None` where the region does not hold it.
+    pub(crate) fn new(region: &'a str, store: &'a dyn Store, table: &str) -> Option<Self> {
+        let definition = store.catalog().by_name.get(table).cloned()?;
+        Some(Self {
+            region,
+            store,
+            table: definition.id,
+            keys: definition.core.keys.clone(),
+        })
+    }
+
+    /// The writes of these origins that are in the region's log, by origin and key.
+    pub(crate) async fn log(&self, origins: Vec<Region>) -> Result<Logs, SimulationError> {
+        let mut log = Logs::new();
+        for mutation in self.mutations(origins).await? {
+            let key = self.key_text(&mutation.key)?;
+            let logged = Logged {
+                held: self.held_by(&mutation)?,
+                vector: mutation.vector.clone(),
+                is_expiry: mutation.cause == Cause::TimeToLive,
+            };
+            let origin = log.entry(mutation.origin().to_string()).or_default();
+            origin.entry(key).or_default().push(logged);
+        }
+        Ok(log)
+    }
+
+    /// The same as mutations, in the order of the log.
+    pub(crate) async fn mutations(&self, origins: Vec<Region>) -> Result<Vec<Mutation>, SimulationError> {
+        let mut mutations = Vec::new();
+        if origins.is_empty() {
+            return Ok(mutations);
+        }
         let filter = LogFilter {
-            origins: vec![self.store.region().clone()],
+            origins,
             tables: BTreeMap::from([(self.table, VersionVector::default())]),
         };
-        let mut log: BTreeMap<String, Vec<Logged>> = BTreeMap::new();
         let mut position = LogPosition::default();
         loop {
-            let page = self
-                .store
-                .read_log(position, &filter, PAGE_BYTES)
-                .await
-                .map_err(|error| self.failed(error))?;
-            for record in &page.records {
-                let (key, committed) = self.understand(&record.mutation)?;
-                let vector = record.mutation.vector.clone();
-                log.entry(key).or_default().push(Logged { committed, vector });
-            }
+            let page = self.store.read_log(position, &filter, PAGE_BYTES).await;
+            let page = page.map_err(|error| self.failed(error))?;
+            mutations.extend(page.records.into_iter().map(|record| record.mutation));
             position = page.next;
             if page.at_end {
-                return Ok(log);
+                return Ok(mutations);
             }
         }
     }
 
-    async fn held(&self) -> Result<BTreeMap<String, Committed>, SimulationError> {
+    async fn held(&self) -> Result<BTreeMap<String, Held>, SimulationError> {
         let mut held = BTreeMap::new();
         for range in 0..RANGES {
             let rows = self.store.raw_rows(self.table, range, None, PAGE_ROWS).await;
-            let keys = rows
-                .map_err(|error| self.failed(error))?
-                .into_iter()
-                .map(|row| row.key)
-                .collect();
-            let rows = self
-                .store
-                .mutations_of(self.table, keys)
-                .await
-                .map_err(|error| self.failed(error))?;
-            for row in &rows {
-                held.extend([self.understand(row)?]);
+            let rows = rows.map_err(|error| self.failed(error))?;
+            if rows.is_empty() {
+                continue;
+            }
+            let keys = rows.into_iter().map(|row| row.key).collect();
+            let rows = self.store.mutations_of(self.table, keys).await;
+            for row in rows.map_err(|error| self.failed(error))? {
+                held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
             }
         }
         Ok(held)
     }
 
-    async fn journal(&self) -> Result<Vec<Journalled>, SimulationError> {
+    async fn journal(&self) -> Result<Vec<Conflict>, SimulationError> {
         let mut journal = Vec::new();
         let mut after = 0;
         loop {
@@ -105,37 +163,26 @@ impl Reader<'_> {
             let Some(last) = page.last() else { return Ok(journal) };
             after = last.id;
             for conflict in page {
-                let (winner, loser) = (conflict.winner.version, conflict.loser.version);
-                journal.push(Journalled {
+                journal.push(Conflict {
                     key: self.key_text(&conflict.key)?,
-                    winner,
-                    loser,
+                    winner: conflict.winner.version,
+                    loser: conflict.loser.version,
                 });
             }
         }
     }
 
-    fn understand(&self, mutation: &Mutation) -> Result<(String, Committed), SimulationError> {
-        let key = self.key_text(&mutation.key)?;
-        let intent = match &mutation.image {
-            None => Intent::Delete,
-            Some(image) => {
-                let item = decode_item(image).map_err(|error| self.foreign(format!("the image of {key}: {error}")))?;
-                Intent::Put(text(&item, MARK).ok_or_else(|| self.foreign(format!("{item:?}")))?)
-            }
-        };
-        Ok((
-            key,
-            Committed {
-                version: mutation.version.clone(),
-                intent,
-            },
-        ))
+    fn held_by(&self, mutation: &Mutation) -> Result<Held, SimulationError> {
+        let item = mutation.image.as_ref().map(|image| decode_item(image)).transpose();
+        let item = item.map_err(|error| self.foreign(format!("the image of {:?}: {error}", mutation.key)))?;
+        Ok(Held::new(mutation.version.clone(), item.as_ref()))
     }
 
-    fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {
+    pub(crate) fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {
         let attributes = self.keys.attributes_of(key);
-        let found = attributes.as_ref().and_then(|attributes| text(attributes, KEY));
+        let parts = self.keys.partition.iter().chain(&self.keys.sort);
+        let parts = parts.map(|part| part.name.as_str());
+        let found = attributes.as_ref().and_then(|attributes| key_text(parts, attributes));
         found.ok_or_else(|| self.foreign(format!("the key {key:?}")))
     }
 
@@ -151,12 +198,5 @@ impl Reader<'_> {
             region: self.region.to_owned(),
             source,
         }
-    }
-}
-
-fn text(item: &Item, attribute: &str) -> Option<String> {
-    match item.get(attribute) {
-        Some(AttributeValue::S(text)) => Some(text.clone()),
-        _ => None,
     }
 }

@@ -1,29 +1,31 @@
-//! Virtual time, workloads, faults, oracles: whole groups of regions as functions of a seed.
+//! Whole groups of regions in virtual time, as functions of a plan and its seed.
 //!
 //! A [`World`] is the real code of all regions (nodes, gRPC, SQLite) in one thread: connections are in memory and pass through
 //! the link model, disks are in memory, and time is tokio's paused clock, which jumps to the next timer whenever every task
-//! waits. [`workload`] writes as clients do, over HTTP; [`oracle`] knows what was acknowledged and says what must be
-//! everywhere; [`Trace`] keeps what happened, byte for byte; a [`scenario`]
-//! puts them together with a timeline of [`fault`]s, and [`scenarios`] has the ones that there are.
+//! waits. [`run`] plays a scenario's plan in it: clients work, the timeline happens, regions converge; then the oracle
+//! judges what clients saw and regions hold, and the measurements are put together.
 //!
-//! A run's time, randomness and order of tasks follow from its seed alone, so two runs of one seed have the same trace.
+//! A run's time, randomness and order of tasks follow from its plan alone, so two runs of one plan have the same [`Trace`].
 
-pub mod client;
+mod act;
+mod clients;
 mod clock;
+mod engine;
 mod error;
 mod evidence;
-pub mod fault;
-pub mod oracle;
+mod losses;
+mod measure;
+mod recorder;
 mod runtime;
-pub mod scenario;
-pub mod scenarios;
-mod table;
+mod sampler;
+mod tables;
 mod trace;
-pub mod workload;
 mod world;
 
+pub use clients::Clients;
 pub use clock::SimulatedClock;
+pub use engine::{Outcome, run};
 pub use error::SimulationError;
 pub use runtime::{Stuck, in_virtual_time};
 pub use trace::Trace;
-pub use world::{Convergence, World, WorldConfig};
+pub use world::{World, WorldConfig};

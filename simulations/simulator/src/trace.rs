@@ -1,10 +1,12 @@
 //! What happened in a run: events with their virtual time, and a hash of every byte that left a link.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use beringia_history::{History, Operation};
 use beringia_network::Tap;
 use tokio::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
@@ -17,9 +19,12 @@ pub struct Trace {
 
 #[derive(Default)]
 struct Inner {
-    lines: Vec<String>,
+    /// With their times in milliseconds.
+    events: Vec<(u64, String)>,
     wire: Xxh3,
     wire_bytes: u64,
+    /// By where they came from and went to.
+    wire_bytes_by_pair: BTreeMap<String, BTreeMap<String, u64>>,
     deliveries: u64,
 }
 
@@ -41,26 +46,84 @@ impl Trace {
 
     /// Notes an event at the present virtual moment.
     pub fn note(&self, event: fmt::Arguments<'_>) {
-        let line = format!("{:>8} {event}", self.now_ms());
-        self.inner().lines.push(line);
+        let event = (self.now_ms(), event.to_string());
+        self.inner().events.push(event);
     }
 
-    /// The events so far, each with its virtual time in milliseconds, and last what went over the wires.
+    /// The events so far and the operations of clients, which began at `load_began_ms`, in order of their times in milliseconds;
+    /// and last what went over the wires.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self, history: &History, load_began_ms: u64) -> Vec<String> {
         let inner = self.inner();
-        let mut lines = inner.lines.clone();
-        lines.push(format!(
+        let mut events = inner.events.clone();
+        let operations = history.operations.iter();
+        events.extend(operations.map(|operation| (load_began_ms + operation.done_us / 1000, shown(operation))));
+        events.sort_by_key(|(at_ms, _)| *at_ms);
+        let lines = events.into_iter().map(|(at_ms, event)| format!("{at_ms:>8} {event}"));
+        let wire = format!(
             "wire: {} bytes in {} deliveries, xxh3 {:032x}",
             inner.wire_bytes,
             inner.deliveries,
             inner.wire.digest128()
-        ));
-        lines
+        );
+        lines.chain([wire]).collect()
+    }
+
+    /// Bytes that links delivered so far, by where they came from and went to.
+    #[must_use]
+    pub fn wire_bytes(&self) -> BTreeMap<(String, String), u64> {
+        let inner = self.inner();
+        let pairs = inner.wire_bytes_by_pair.iter();
+        pairs
+            .flat_map(|(from, to)| to.iter().map(move |(to, bytes)| ((from.clone(), to.clone()), *bytes)))
+            .collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shown(operation: &Operation) -> String {
+    let Operation {
+        workload,
+        client,
+        home,
+        region,
+        name,
+        due_us,
+        sent_us,
+        done_us,
+        outcome,
+        reads,
+        writes,
+    } = operation;
+    let mut line = format!("{workload} {home}#{client}");
+    if home != region {
+        line += &format!(" in {region}");
+    }
+    line += &format!(" {name}: {outcome:?}, due {due_us} us, sent {sent_us} us, done {done_us} us");
+    for read in reads {
+        line += &format!("; {} held {}", read.key, read.mark.as_deref().unwrap_or("nothing"));
+    }
+    for write in writes {
+        line += &format!("; {} {:?} {}", write.key, write.effect, write.mark);
+    }
+    line
+}
+
+impl Inner {
+    fn count(&mut self, from: &str, to: &str, bytes: u64) {
+        if let Some(count) = self
+            .wire_bytes_by_pair
+            .get_mut(from)
+            .and_then(|pairs| pairs.get_mut(to))
+        {
+            *count += bytes;
+        } else {
+            let pairs = self.wire_bytes_by_pair.entry(from.to_owned()).or_default();
+            pairs.insert(to.to_owned(), bytes);
+        }
     }
 }
 
@@ -81,6 +144,7 @@ impl Tap for Trace {
         inner.wire.update(head.as_bytes());
         inner.wire.update(bytes);
         inner.wire_bytes += bytes.len() as u64;
+        inner.count(from, to, bytes.len() as u64);
         inner.deliveries += 1;
     }
 }

@@ -7,19 +7,15 @@ use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
 use beringia_regions::{Link, Topology};
-use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store, TableDigest};
+use beringia_scenario::ClockError;
+use beringia_store::{Database, Execution, MemoryDisk, Options, ReplicaStatus, SqliteStore, Store, Table, TableDigest};
 use futures_util::StreamExt;
-use tokio::time::{Instant, sleep};
+use tokio::{task::JoinHandle, time::Instant};
 
-use crate::{
-    SimulatedClock, SimulationError, Trace,
-    client::{CLIENTS, Client},
-};
+use crate::{SimulatedClock, SimulationError, Trace, clients::Clients, recorder::Recorder};
 
-/// One way between a region and its clients.
-const CLIENT_DELAY: Duration = Duration::from_millis(1);
-/// How often a wait looks again, in virtual time.
-const POLL: Duration = Duration::from_millis(10);
+/// How long a commit takes on a healthy disk, as the flush of a good one does.
+const COMMIT_DELAY: Duration = Duration::from_millis(1);
 
 /// What a world is made of.
 #[derive(Debug, Clone)]
@@ -30,6 +26,8 @@ pub struct WorldConfig {
     pub seed: u64,
     /// Bounds and intervals of every node.
     pub tuning: Tuning,
+    /// How wrong clocks are from the beginning.
+    pub clocks: BTreeMap<String, ClockError>,
 }
 
 /// A group of regions.
@@ -41,7 +39,11 @@ pub struct World {
     /// Between the regions.
     transport: MemoryTransport,
     /// Between each region and its clients.
-    clients: MemoryTransport,
+    clients: Clients,
+    /// When each region had applied what.
+    pub(crate) recorder: Recorder,
+    /// A clock that is right.
+    pub(crate) clock: Arc<SimulatedClock>,
     tuning: Tuning,
     /// In the order of the topology.
     sites: Vec<Site>,
@@ -51,6 +53,9 @@ pub struct World {
 struct Site {
     region: Region,
     disk: MemoryDisk,
+    disk_full: bool,
+    /// Its tables are not replicated for now. A restart ends that.
+    paused: bool,
     clock: Arc<SimulatedClock>,
     starts: u32,
     running: Option<Running>,
@@ -59,15 +64,7 @@ struct Site {
 struct Running {
     node: Node,
     store: Arc<SqliteStore>,
-}
-
-/// When regions became equal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Convergence {
-    /// Virtual milliseconds from the question to the answer.
-    pub elapsed_ms: u64,
-    /// The digest on which they agree.
-    pub digest: TableDigest,
+    recording: JoinHandle<()>,
 }
 
 impl World {
@@ -76,7 +73,12 @@ impl World {
     /// # Errors
     /// [`SimulationError`] if a region does not start.
     pub async fn start(config: WorldConfig) -> Result<Self, SimulationError> {
-        let WorldConfig { topology, seed, tuning } = config;
+        let WorldConfig {
+            topology,
+            seed,
+            tuning,
+            clocks,
+        } = config;
         let randomness = SeededRandomness::new(seed);
         let network = Network::new(topology.names(), &randomness.derive("network"));
         let trace = Arc::new(Trace::new());
@@ -89,20 +91,27 @@ impl World {
         let site = |name| -> Result<Site, SimulationError> {
             Ok(Site {
                 region: Region::new(name)?,
-                disk: MemoryDisk::default(),
-                clock: Arc::new(SimulatedClock::new(began)),
+                disk: new_disk(),
+                disk_full: false,
+                paused: false,
+                clock: Arc::new(SimulatedClock::new(
+                    began,
+                    clocks.get(name).copied().unwrap_or_default(),
+                )),
                 starts: 0,
                 running: None,
             })
         };
         let sites = topology.names().map(site).collect::<Result<Vec<_>, _>>()?;
         let transport = MemoryTransport::new(network);
-        let clients = MemoryTransport::new(client_network(&topology, &randomness, &trace)?);
+        let clients = Clients::new(&topology, &randomness, &trace)?;
         let mut world = Self {
             trace,
             randomness,
             transport,
             clients,
+            recorder: Recorder::new(began),
+            clock: Arc::new(SimulatedClock::new(began, ClockError::default())),
             tuning,
             sites,
         };
@@ -116,6 +125,59 @@ impl World {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.sites.iter().map(|site| site.region.to_string()).collect()
+    }
+
+    /// A region neither sends nor takes changes of these tables, or does again.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`], [`SimulationError::NoTable`].
+    pub fn pause_replication(&mut self, name: &str, tables: &[String], paused: bool) -> Result<(), SimulationError> {
+        for table in tables {
+            let id = self.table_id(name, table)?;
+            let node = self.node(name)?;
+            if !paused {
+                node.resume_replication(id);
+            } else if node.pause_replication(id).is_err() {
+                return Err(SimulationError::NoTable {
+                    region: name.to_owned(),
+                    table: table.clone(),
+                });
+            }
+        }
+        let index = self.site_index(name)?;
+        self.sites[index].paused = paused;
+        Ok(())
+    }
+
+    /// Whether a region runs, its disk has room, and nothing keeps it from the others but links.
+    #[must_use]
+    pub fn is_well(&self, name: &str) -> bool {
+        let well = |site: &Site| site.running.is_some() && !site.disk_full && !site.paused;
+        self.site(name).is_ok_and(well)
+    }
+
+    /// Opens all links, gives disks room, and has every region run and replicate.
+    ///
+    /// # Errors
+    /// [`SimulationError`] if a region does not start.
+    pub async fn put_right(&mut self, tables: &[String]) -> Result<(), SimulationError> {
+        self.network().heal_all();
+        for name in self.names() {
+            self.slow_disk(&name, Duration::ZERO)?;
+            self.fill_disk(&name, false)?;
+            if !self.is_running(&name) {
+                self.start_region(&name).await?;
+            }
+            if !self.is_well(&name) {
+                self.pause_replication(&name, tables, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same as regions.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.sites.iter().map(|site| &site.region)
     }
 
     /// The links between the regions.
@@ -132,13 +194,47 @@ impl World {
         Ok(Arc::clone(&self.site(name)?.clock))
     }
 
-    /// A client beside a region. It stays usable while the region comes and goes.
+    /// The clients beside the regions.
+    #[must_use]
+    pub const fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Whether a region's process is there.
+    #[must_use]
+    pub fn is_running(&self, name: &str) -> bool {
+        self.site(name).is_ok_and(|site| site.running.is_some())
+    }
+
+    /// A region's disk.
     ///
     /// # Errors
     /// [`SimulationError::UnknownRegion`].
-    pub fn client(&self, name: &str) -> Result<Client, SimulationError> {
-        self.site(name)?;
-        Ok(Client::new(name, self.clients.clone()))
+    pub fn disk(&self, name: &str) -> Result<&MemoryDisk, SimulationError> {
+        Ok(&self.site(name)?.disk)
+    }
+
+    /// A region's disk takes nothing more, or does again.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::Store`].
+    pub fn fill_disk(&mut self, name: &str, full: bool) -> Result<(), SimulationError> {
+        let index = self.site_index(name)?;
+        let site = &mut self.sites[index];
+        site.disk_full = full;
+        site.disk.set_full(full).map_err(|source| SimulationError::Store {
+            region: name.to_owned(),
+            source,
+        })
+    }
+
+    /// Every commit of a region takes so much longer than on a healthy disk.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`].
+    pub fn slow_disk(&self, name: &str, by: Duration) -> Result<(), SimulationError> {
+        self.disk(name)?.set_commit_delay(COMMIT_DELAY + by);
+        Ok(())
     }
 
     /// A running region's state.
@@ -200,22 +296,23 @@ impl World {
             tuning,
             observer: None,
         };
-        let clients = incoming(self.clients.listen(name));
+        let clients = incoming(self.clients.transport().listen(name));
         let started = Node::start(config, store.clone(), clients, replication).await;
         let node = started.map_err(|source| SimulationError::Start {
             region: name.to_owned(),
             source,
         })?;
-        site.running = Some(Running { node, store });
+        let recording = self.recorder.follow(store.clone());
+        site.running = Some(Running { node, store, recording });
         self.trace.note(format_args!("{name} started"));
         Ok(())
     }
 
-    /// Crashes a region: what was not committed is gone, its connections break, its disk stays.
+    /// Crashes a region: what was not committed is gone, its connections break, its disk stays, or is replaced by an empty one.
     ///
     /// # Errors
     /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
-    pub fn crash_region(&mut self, name: &str) -> Result<(), SimulationError> {
+    pub fn crash_region(&mut self, name: &str, lose_disk: bool) -> Result<(), SimulationError> {
         let index = self.site_index(name)?;
         let site = &mut self.sites[index];
         let running = site
@@ -225,9 +322,14 @@ impl World {
         // The disk goes first: a task that still runs must not write what no process would have written.
         running.store.abandon();
         self.transport.network().kill_region(name)?;
-        self.clients.network().kill_region(name)?;
+        self.clients.transport().network().kill_region(name)?;
         running.node.kill();
-        self.trace.note(format_args!("{name} crashed"));
+        running.recording.abort();
+        site.paused = false;
+        if lose_disk {
+            site.disk = new_disk();
+            site.disk_full = false;
+        }
         Ok(())
     }
 
@@ -244,39 +346,17 @@ impl World {
         })
     }
 
-    /// Waits until a table's digests are equal in all running regions.
+    /// A table's digest in each running region that holds an active replica of it.
     ///
     /// # Errors
-    /// [`SimulationError::TimedOut`] if they are not after `patience` of virtual time.
-    pub async fn converged(&self, table: &str, patience: Duration) -> Result<Convergence, SimulationError> {
-        let began = Instant::now();
-        loop {
-            let digests = self.digests(table).await?;
-            let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let mut digests = digests.into_values();
-            if let Some(digest) = digests.next()
-                && digests.all(|other| other == digest)
-            {
-                self.trace.note(format_args!("converged after {elapsed_ms} ms"));
-                return Ok(Convergence { elapsed_ms, digest });
-            }
-            if began.elapsed() >= patience {
-                let what = format!("the digests of {table} still differ");
-                return Err(SimulationError::TimedOut {
-                    what,
-                    virtual_ms: elapsed_ms,
-                });
-            }
-            sleep(POLL).await;
-        }
-    }
-
-    /// A table's digest in each running region that holds it.
-    async fn digests(&self, table: &str) -> Result<BTreeMap<String, TableDigest>, SimulationError> {
+    /// [`SimulationError::Store`].
+    pub async fn digests(&self, table: &str) -> Result<BTreeMap<String, TableDigest>, SimulationError> {
         let mut digests = BTreeMap::new();
         for site in self.sites.iter().filter(|site| site.running.is_some()) {
             let name = site.region.as_str();
-            let id = self.table_id(name, table)?;
+            let Some(id) = self.held_table(name, table)? else {
+                continue;
+            };
             let digest = self.store(name)?.digest(id).await;
             let digest = digest.map_err(|source| SimulationError::Store {
                 region: name.to_owned(),
@@ -285,6 +365,16 @@ impl World {
             digests.insert(name.to_owned(), digest);
         }
         Ok(digests)
+    }
+
+    /// The table of that name where a running region holds an active, complete replica of it.
+    fn held_table(&self, region: &str, table: &str) -> Result<Option<TableId>, SimulationError> {
+        let catalog = self.store(region)?.catalog();
+        let here = |table: &&Arc<Table>| {
+            let replica = table.replicas.iter().find(|(name, _)| name.as_str() == region);
+            table.joined && replica.is_none_or(|(_, replica)| replica.status == ReplicaStatus::Active)
+        };
+        Ok(catalog.by_name.get(table).filter(here).map(|table| table.id))
     }
 
     fn connector(&self, from: &str, to: &str) -> Connector {
@@ -313,18 +403,10 @@ where
     Box::pin(connections.map(|connection| connection.map(|connection| Box::new(connection) as BoxedIo)))
 }
 
-/// A network in which every region is near its clients, and nobody else is connected.
-fn client_network(
-    topology: &Topology,
-    randomness: &SeededRandomness,
-    trace: &Arc<Trace>,
-) -> Result<Network, SimulationError> {
-    let network = Network::new(topology.names().chain([CLIENTS]), &randomness.derive("client network"));
-    network.set_tap(trace.clone());
-    for name in topology.names() {
-        network.delay(CLIENTS, name, Direction::Both, CLIENT_DELAY, Duration::ZERO)?;
-    }
-    Ok(network)
+fn new_disk() -> MemoryDisk {
+    let disk = MemoryDisk::new();
+    disk.set_commit_delay(COMMIT_DELAY);
+    disk
 }
 
 fn settings(link: &Link) -> LinkSettings {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     dynamodb::{ask, call, converge, get, global_table, put, up_with_table},
-    process::{PATIENCE, Server, assert_refused, beringia, run, start_until, stderr, stdout},
+    process::{self, PATIENCE, Server, assert_refused, beringia, run, start_until, stderr, stdout},
 };
 
 const US: &str = "us-east-1";
@@ -188,13 +188,7 @@ fn a_region_that_failed_comes_back_with_what_it_had_and_catches_up() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     for storage in [&["--ephemeral"][..], &["--data", data.to_str().unwrap()]] {
-        let words = [
-            &["up", "--format", "json"],
-            crate::process::ANY_PORTS.as_slice(),
-            storage,
-        ]
-        .concat();
-        let up = Server::start(&words);
+        let up = Server::start(&process::up(storage));
         global_table(up.endpoint(), US, &[EU, AP], || converge(&up));
         put(up.endpoint(), EU, "before", "kept");
         let _ = up.json(&["region-fail", EU]);
@@ -213,11 +207,7 @@ fn a_region_that_failed_comes_back_with_what_it_had_and_catches_up() {
 fn data_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let words = [
-        &["up", "--format", "json", "--data", data.to_str().unwrap()],
-        crate::process::ANY_PORTS.as_slice(),
-    ]
-    .concat();
+    let words = process::up(&["--data", data.to_str().unwrap()]);
     let up = Server::start(&words);
     global_table(up.endpoint(), US, &[EU, AP], || converge(&up));
     put(up.endpoint(), AP, "kept", "yes");
@@ -343,11 +333,7 @@ fn regions_in_processes_of_their_own_replicate_and_are_watched_together() {
 
 #[test]
 fn the_text_of_a_start_with_keys_asks_for_signatures() {
-    let words = [
-        &["up", "--ephemeral", "--access-key", "AKIA=secret"],
-        crate::process::ANY_PORTS.as_slice(),
-    ]
-    .concat();
+    let words = process::on_free_ports("up", &["--ephemeral", "--access-key", "AKIA=secret"]);
     let (mut child, text, _) = start_until(&words, |line| line.contains("Ctrl-C"));
     child.kill().unwrap();
     child.wait().unwrap();

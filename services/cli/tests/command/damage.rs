@@ -2,20 +2,14 @@
 
 use crate::{
     dynamodb::{converge, get, global_table, put},
-    process::{ANY_PORTS, Server},
+    process::{Server, up},
 };
 
 #[test]
 fn rows_deleted_behind_the_servers_back_are_seen_and_restored() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let up = Server::start(
-        &[
-            &["up", "--format", "json", "--data", data.to_str().unwrap()],
-            ANY_PORTS.as_slice(),
-        ]
-        .concat(),
-    );
+    let up = Server::start(&up(&["--data", data.to_str().unwrap()]));
     global_table(up.endpoint(), "us-east-1", &["eu-west-1"], || converge(&up));
     for number in 0..20 {
         put(up.endpoint(), "us-east-1", &format!("item {number}"), "kept");

@@ -105,25 +105,33 @@ pub(crate) struct Server {
     rest: Option<mpsc::Receiver<String>>,
 }
 
-/// The flags that take any free ports.
-pub(crate) const ANY_PORTS: [&str; 8] = [
+/// The kinds of ports that `up` opens.
+pub(crate) const PORTS: [&str; 4] = [
     "--dynamodb-port",
-    "0",
     "--replication-port",
-    "0",
     "--control-port",
-    "0",
     "--endpoint-port",
-    "0",
 ];
+
+/// The words of `up` or `region` on any free ports, with more arguments.
+pub(crate) fn on_free_ports<'a>(command: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
+    // A region alone has no port for all regions.
+    let ports = if command == "region" { &PORTS[..3] } else { &PORTS[..] };
+    let mut words = vec![command];
+    words.extend(ports.iter().flat_map(|flag| [*flag, "0"]));
+    words.extend(arguments);
+    words
+}
+
+/// The words of an `up` that tells a program where it is, with more arguments.
+pub(crate) fn up<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    on_free_ports("up", &[&["--format", "json"], arguments].concat())
+}
 
 impl Server {
     /// Starts `up` in memory on free ports, with more arguments.
     pub(crate) fn up(arguments: &[&str]) -> Self {
-        let mut words = vec!["up", "--format", "json", "--ephemeral"];
-        words.extend(ANY_PORTS);
-        words.extend(arguments);
-        Self::start(&words)
+        Self::start(&up(&[&["--ephemeral"], arguments].concat()))
     }
 
     /// Starts a server and waits for its ready line.

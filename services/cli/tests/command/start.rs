@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::process::{ANY_PORTS, Server, assert_refused, run, start_until};
+use crate::process::{PORTS, Server, assert_refused, on_free_ports, run, start_until, up};
 
 /// Every file below a directory with its content.
 fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
@@ -23,10 +23,6 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     }
     files.sort();
     files
-}
-
-fn up(arguments: &[&str]) -> std::process::Output {
-    run(&[&["up", "--format", "json"], ANY_PORTS.as_slice(), arguments].concat())
 }
 
 #[test]
@@ -65,9 +61,8 @@ fn the_ready_line_names_the_endpoints_of_every_region() {
 
 #[test]
 fn the_text_form_shows_a_table_and_lines_to_try() {
-    let (mut child, text, _) = start_until(&[&["up", "--ephemeral"], ANY_PORTS.as_slice()].concat(), |line| {
-        line.contains("Ctrl-C")
-    });
+    let words = on_free_ports("up", &["--ephemeral"]);
+    let (mut child, text, _) = start_until(&words, |line| line.contains("Ctrl-C"));
     child.kill().unwrap();
     child.wait().unwrap();
     for part in [
@@ -113,11 +108,7 @@ fn a_second_signal_ends_it_at_once() {
 fn every_region_has_its_own_database_file() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let words = [
-        &["up", "--format", "json", "--data", data.to_str().unwrap()],
-        ANY_PORTS.as_slice(),
-    ]
-    .concat();
+    let words = up(&["--data", data.to_str().unwrap()]);
     for _ in 0..2 {
         // The second time on what the first one left.
         let server = Server::start(&words);
@@ -135,15 +126,10 @@ fn a_taken_port_is_refused_and_nothing_is_changed() {
     let port = taken.local_addr().unwrap().port().to_string();
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    for flag in [
-        "--dynamodb-port",
-        "--replication-port",
-        "--control-port",
-        "--endpoint-port",
-    ] {
+    for flag in PORTS {
         let mut words = vec!["up", "--data", data.to_str().unwrap()];
-        for pair in ANY_PORTS.chunks(2) {
-            words.extend([pair[0], if pair[0] == flag { port.as_str() } else { "0" }]);
+        for other in PORTS {
+            words.extend([other, if other == flag { port.as_str() } else { "0" }]);
         }
         assert_refused(&run(&words), &[&format!("127.0.0.1:{port}"), flag]);
         assert!(!data.exists(), "{flag}");
@@ -160,46 +146,18 @@ fn a_data_directory_of_another_topology_is_refused_and_unchanged() {
         "[defaults]\ndelay_ms = 1\n[[region]]\nname = \"moon-1\"\n[[region]]\nname = \"mars-1\"\n",
     )
     .unwrap();
-    let (data_path, topology_path) = (data.to_str().unwrap(), topology.to_str().unwrap());
-    let server = Server::start(
-        &[
-            &[
-                "up",
-                "--format",
-                "json",
-                "--data",
-                data_path,
-                "--topology",
-                topology_path,
-            ],
-            ANY_PORTS.as_slice(),
-        ]
-        .concat(),
-    );
+    let data_path = data.to_str().unwrap();
+    let words = up(&["--data", data_path, "--topology", topology.to_str().unwrap()]);
+    let server = Server::start(&words);
     server.terminate();
     assert_eq!(server.wait().0.code(), Some(0));
     let before = contents(&data);
     assert_refused(
-        &up(&["--data", data_path]),
+        &run(&up(&["--data", data_path])),
         &["belongs to the regions mars-1,moon-1", "--data"],
     );
     assert_eq!(contents(&data), before);
-    let server = Server::start(
-        &[
-            &[
-                "up",
-                "--format",
-                "json",
-                "--data",
-                data_path,
-                "--topology",
-                topology_path,
-            ],
-            ANY_PORTS.as_slice(),
-        ]
-        .concat(),
-    );
-    drop(server);
+    drop(Server::start(&words));
 }
 
 #[test]
@@ -208,7 +166,7 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_unchanged() {
     fs::write(directory.path().join("eu-west-1.db"), "dear diary").unwrap();
     let before = contents(directory.path());
     assert_refused(
-        &up(&["--data", directory.path().to_str().unwrap()]),
+        &run(&up(&["--data", directory.path().to_str().unwrap()])),
         &["cannot start eu-west-1", "eu-west-1.db"],
     );
     assert_eq!(contents(directory.path()), before);
@@ -225,11 +183,11 @@ fn an_unreadable_topology_is_refused_with_its_place() {
         "--data",
         data.to_str().unwrap(),
     ];
-    assert_refused(&up(&words), &["cannot read", "t.toml"]);
+    assert_refused(&run(&up(&words)), &["cannot read", "t.toml"]);
     fs::write(&topology, "[[region]]\nname = \"a\"\nnmae = \"b\"\n").unwrap();
-    assert_refused(&up(&words), &["t.toml:3:1", "nmae"]);
+    assert_refused(&run(&up(&words)), &["t.toml:3:1", "nmae"]);
     fs::write(&topology, "[[region]]\nname = \n").unwrap();
-    assert_refused(&up(&words), &["t.toml:2:"]);
+    assert_refused(&run(&up(&words)), &["t.toml:2:"]);
     assert!(!data.exists());
 }
 
@@ -238,42 +196,27 @@ fn credentials_that_are_none_are_refused_without_repeating_them() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("credentials");
     assert_refused(
-        &up(&["--ephemeral", "--credentials", file.to_str().unwrap()]),
+        &run(&up(&["--ephemeral", "--credentials", file.to_str().unwrap()])),
         &["cannot read the credentials"],
     );
     fs::write(&file, "[default]\naws_access_key_id = AKIA\n").unwrap();
     assert_refused(
-        &up(&["--ephemeral", "--credentials", file.to_str().unwrap()]),
+        &run(&up(&["--ephemeral", "--credentials", file.to_str().unwrap()])),
         &["credentials:2", "AKIA"],
     );
-    let output = up(&["--ephemeral", "--access-key", "topsecret"]);
+    let output = run(&up(&["--ephemeral", "--access-key", "topsecret"]));
     assert_refused(&output, &["ID=SECRET"]);
     assert!(!crate::process::stderr(&output).contains("topsecret"));
 }
 
 #[test]
 fn memory_and_a_data_directory_exclude_each_other() {
-    assert_refused(&up(&["--ephemeral", "--data", "somewhere"]), &["--data"]);
+    assert_refused(&run(&up(&["--ephemeral", "--data", "somewhere"])), &["--data"]);
 }
 
 #[test]
 fn a_region_runs_as_its_own_process() {
-    let words = |name| {
-        [
-            "region",
-            "--format",
-            "json",
-            "--ephemeral",
-            "--name",
-            name,
-            "--dynamodb-port",
-            "0",
-            "--replication-port",
-            "0",
-            "--control-port",
-            "0",
-        ]
-    };
+    let words = |name| on_free_ports("region", &["--format", "json", "--ephemeral", "--name", name]);
     let server = Server::start(&words("eu-west-1"));
     let regions = server.ready["regions"].as_array().unwrap();
     assert_eq!(regions.len(), 1);
@@ -304,11 +247,7 @@ fn a_region_runs_as_its_own_process() {
 fn two_processes_cannot_share_a_database() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let words = [
-        &["up", "--format", "json", "--data", data.to_str().unwrap()],
-        ANY_PORTS.as_slice(),
-    ]
-    .concat();
+    let words = up(&["--data", data.to_str().unwrap()]);
     let server = Server::start(&words);
     assert_refused(&run(&words), &["cannot start us-east-1"]);
     assert_eq!(server.json(&["net", "show"]).len(), 6, "the first one goes on");

@@ -10,6 +10,7 @@ mod query;
 mod table;
 mod tag;
 mod transact;
+mod ttl;
 mod wire;
 
 pub use batch::*;
@@ -19,3 +20,4 @@ pub use query::*;
 pub use table::*;
 pub use tag::*;
 pub use transact::*;
+pub use ttl::*;

@@ -140,7 +140,7 @@ fn aspects(input: &CreateTableInput, now_ms: u64) -> Result<Vec<Aspect>, ApiErro
         created_ms: now_ms,
     };
     let mut aspects = vec![Aspect::Core(core), Aspect::Throughput(throughput)];
-    aspects.extend(tags::tag_aspects(&settings, tags)?);
+    aspects.extend(tags::tag_aspects(&settings, None, tags)?);
     aspects.extend(stream.map(|stream| Aspect::Stream(Some(stream))));
     aspects.extend(
         global_indexes

@@ -16,7 +16,7 @@ use crate::{
 
 impl Engine {
     /// The name in the `TableName` parameter of an operation on the table itself.
-    pub(super) fn control_name<'a>(&self, parameter: &'a str) -> Result<&'a str, ApiError> {
+    pub(crate) fn control_name<'a>(&self, parameter: &'a str) -> Result<&'a str, ApiError> {
         let name = table_name(parameter, self.region())?;
         check_table_name(name)?;
         debug_assert!(!name.starts_with(HIDDEN), "no well-formed name is hidden");
@@ -48,7 +48,7 @@ impl Engine {
 }
 
 /// The table is not there, for operations on the table itself.
-pub(super) fn not_found(name: &str) -> ApiError {
+pub(crate) fn not_found(name: &str) -> ApiError {
     ApiError::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
 }
 
@@ -59,13 +59,20 @@ pub(super) fn in_use(name: &str, what: &str) -> ApiError {
     ))
 }
 
+/// Refuses a change of settings while the table comes to be or goes.
+pub(crate) fn check_at_rest(table: &Table, region: &Region) -> Result<(), ApiError> {
+    match status(table, region) {
+        TableStatus::Creating => Err(in_use(&table.core.name, "created")),
+        TableStatus::Deleting => Err(in_use(&table.core.name, "deleted")),
+        TableStatus::Updating | TableStatus::Active => Ok(()),
+    }
+}
+
 fn check_deletable(table: &Table, region: &Region) -> Result<(), ApiError> {
     let name = &table.core.name;
-    match status(table, region) {
-        TableStatus::Creating => return Err(in_use(name, "created")),
-        TableStatus::Deleting => return Err(in_use(name, "deleted")),
-        TableStatus::Updating => return Err(in_use(name, "updated")),
-        TableStatus::Active => {}
+    check_at_rest(table, region)?;
+    if status(table, region) == TableStatus::Updating {
+        return Err(in_use(name, "updated"));
     }
     if table.local.deletion_protection {
         return Err(ApiError::validation(

@@ -10,6 +10,8 @@ mod settings;
 mod tags;
 mod update;
 
+pub(crate) use delete::{check_at_rest, not_found};
+
 /// How many global indexes a table can have (developer guide, "Quotas").
 const GLOBAL_INDEXES_MAX: usize = 20;
 /// How many local indexes a table can have.

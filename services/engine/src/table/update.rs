@@ -7,7 +7,7 @@ use beringia_store::{Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState,
 use super::{
     GLOBAL_INDEXES_MAX,
     create::{global_index, too_many_global_indexes},
-    delete::{in_use, not_found},
+    delete::{check_at_rest, in_use, not_found},
     describe::{describe, status},
     invalid,
     replicas::{Here, replica_edits},
@@ -170,12 +170,10 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
         deletion_protection_enabled: input.deletion_protection_enabled,
         ..UpdateTableInput::default()
     };
-    match status(table, here.region) {
-        TableStatus::Creating => return Err(in_use(&table.core.name, "created")),
-        TableStatus::Deleting => return Err(in_use(&table.core.name, "deleted")),
-        // Deletion protection is this region's alone and disturbs nothing.
-        TableStatus::Updating if *input != protection_only => return Err(in_use(&table.core.name, "updated")),
-        TableStatus::Updating | TableStatus::Active => {}
+    check_at_rest(table, here.region)?;
+    // Deletion protection is this region's alone and disturbs nothing.
+    if status(table, here.region) == TableStatus::Updating && *input != protection_only {
+        return Err(in_use(&table.core.name, "updated"));
     }
     if let Some(updates) = input.replica_updates.as_deref().filter(|updates| !updates.is_empty()) {
         return replica_edits(updates, table, catalog, here);

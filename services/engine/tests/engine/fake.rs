@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use beringia_clock::HybridTime;
 use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector, item_size};
 use beringia_store::{
-    Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, Edit, Effect, Explained, IndexState,
-    ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, Replica,
-    ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, Table, TableDigest, TableSize, Throughput,
+    Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Effect, Explained,
+    IndexState, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch,
+    Replica, ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
+    TableDigest, TableSize, Throughput, expiry_keys,
 };
 use tokio::sync::Notify;
 
@@ -72,7 +73,10 @@ impl State {
                 core,
                 throughput: Throughput::OnDemand,
                 stream: None,
+                time_to_live: None,
+                latest_stream: None,
                 global_indexes: BTreeMap::new(),
+                conflict_policy: None,
                 replicas: BTreeMap::new(),
                 local: beringia_store::LocalSettings::default(),
                 held: true,
@@ -87,9 +91,11 @@ impl State {
             Aspect::Core(_) => unreachable!(),
             Aspect::Throughput(throughput) => table.throughput = throughput,
             Aspect::Stream(stream) => table.stream = stream,
+            Aspect::TimeToLive(attribute) => table.time_to_live = attribute,
             Aspect::GlobalIndex { name, index } => {
                 table.global_indexes.insert(name, (index, IndexState::Active));
             }
+            Aspect::ConflictPolicy(policy) => table.conflict_policy = policy,
             Aspect::Replica { region, replica } => {
                 let active = Replica {
                     status: ReplicaStatus::Active,
@@ -126,7 +132,12 @@ impl State {
             .tables
             .get(&read.table)
             .ok_or(StoreError::UnknownTable(read.table))?;
-        let keys = table.keys_of(read.index.as_deref()).unwrap();
+        let expiry = table.time_to_live.as_deref().map(expiry_keys);
+        let keys = match read.index.as_deref() {
+            Some(EXPIRY_INDEX) => expiry.as_ref(),
+            index => table.keys_of(index),
+        };
+        let keys = keys.unwrap();
         let mut rows: Vec<Row> = Vec::new();
         for ((of, base), (version, item)) in &self.items {
             let key = match read.index {
@@ -290,6 +301,11 @@ impl Store for FakeStore {
         Ok(page)
     }
 
+    async fn streams(&self) -> Result<Streams, StoreError> {
+        self.state.lock().unwrap().check()?;
+        Ok(Streams::default())
+    }
+
     async fn close(&self) {}
 
     // Nothing below is the engine's business.
@@ -304,6 +320,9 @@ impl Store for FakeStore {
         Err(StoreError::Closed)
     }
     async fn read_log(&self, _: LogPosition, _: &LogFilter, _: usize) -> Result<LogPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn read_stream(&self, _: StreamRead) -> Result<StreamPage, StoreError> {
         Err(StoreError::Closed)
     }
     async fn backlog(&self, _: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {

@@ -12,4 +12,5 @@ mod support;
 mod table;
 mod tags;
 mod transact;
+mod ttl;
 mod update_table;

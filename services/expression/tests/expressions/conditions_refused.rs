@@ -3,18 +3,11 @@
 use beringia_expression::{Condition, ConditionKind};
 use serde_json::{Value, json};
 
-use crate::support::{condition, placeholders};
+use crate::support::{check_grammar_refuses, check_refused, condition, placeholders};
 
 /// Checks the message of each condition, without its prefix.
 fn check(cases: &[(&str, Value, &str)]) {
-    for (text, meanings, expected) in cases {
-        let refused = condition(text, meanings).expect_err(text);
-        assert_eq!(
-            refused.to_string(),
-            format!("Invalid ConditionExpression: {expected}"),
-            "{text} with {meanings}"
-        );
-    }
+    check_refused(condition, "ConditionExpression", cases);
 }
 
 #[test]
@@ -51,7 +44,7 @@ fn a_syntax_error_shows_the_token_and_its_neighbours() {
 
 #[test]
 fn what_does_not_follow_the_grammar_is_a_syntax_error() {
-    for text in [
+    let ungrammatical = [
         "things are not gonna be ok",
         "a > 4",
         "attribute_exists(Pictures-RearView)",
@@ -97,13 +90,8 @@ fn what_does_not_follow_the_grammar_is_a_syntax_error() {
         "a BETWEEN b OR c",
         "_a = b",
         "a = b;",
-    ] {
-        let refused = condition(text, &json!({})).expect_err(text).to_string();
-        assert!(
-            refused.starts_with("Invalid ConditionExpression: Syntax error; token: "),
-            "{text}: {refused}"
-        );
-    }
+    ];
+    check_grammar_refuses(condition, "ConditionExpression", &ungrammatical);
 }
 
 #[test]

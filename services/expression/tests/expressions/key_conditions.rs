@@ -4,7 +4,7 @@ use beringia_expression::{ResolvedKeyCondition, SortCondition};
 use beringia_item::{KeyPart, KeySchema, KeyType};
 use serde_json::{Value, json};
 
-use crate::support::{key_condition, value};
+use crate::support::{self, key_condition, value};
 
 fn part((name, kind): (&str, KeyType)) -> KeyPart {
     KeyPart {
@@ -287,14 +287,7 @@ fn conditions_must_fit_the_schema() {
 
 /// Checks the message of each key condition, without its prefix.
 fn check_refused(cases: &[(&str, Value, &str)]) {
-    for (text, meanings, expected) in cases {
-        let refused = key_condition(text, meanings).expect_err(text);
-        assert_eq!(
-            refused.to_string(),
-            format!("Invalid KeyConditionExpression: {expected}"),
-            "{text}"
-        );
-    }
+    support::check_refused(key_condition, "KeyConditionExpression", cases);
 }
 
 #[test]

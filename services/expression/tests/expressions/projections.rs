@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{item, projection};
+use crate::support::{self, check_grammar_refuses, item, projection};
 
 fn check(stored: &Value, cases: &[(&str, Value)]) {
     for (text, expected) in cases {
@@ -12,14 +12,7 @@ fn check(stored: &Value, cases: &[(&str, Value)]) {
 }
 
 fn check_refused(cases: &[(&str, Value, &str)]) {
-    for (text, meanings, expected) in cases {
-        let refused = projection(text, meanings).expect_err(text);
-        assert_eq!(
-            refused.to_string(),
-            format!("Invalid ProjectionExpression: {expected}"),
-            "{text} with {meanings}"
-        );
-    }
+    support::check_refused(projection, "ProjectionExpression", cases);
 }
 
 #[test]
@@ -132,7 +125,7 @@ fn paths_neither_overlap_nor_conflict() {
 
 #[test]
 fn what_does_not_follow_the_grammar_is_a_syntax_error() {
-    for text in [
+    let ungrammatical = [
         "whatever(stuff)",
         ":a",
         "abort,",
@@ -148,13 +141,8 @@ fn what_does_not_follow_the_grammar_is_a_syntax_error() {
         "(a,b)",
         "a-b",
         "a b",
-    ] {
-        let refused = projection(text, &json!({})).expect_err(text).to_string();
-        assert!(
-            refused.starts_with("Invalid ProjectionExpression: Syntax error; token: "),
-            "{text}: {refused}"
-        );
-    }
+    ];
+    check_grammar_refuses(projection, "ProjectionExpression", &ungrammatical);
     check_refused(&[("!!!", json!({}), r#"Syntax error; token: "!", near: "!!""#)]);
 }
 

@@ -1,6 +1,6 @@
 //! Items and placeholders written briefly.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use beringia_expression::{Condition, ConditionKind, ExpressionError, KeyCondition, Placeholders, Projection, Update};
 use beringia_item::{AttributeValue, Item};
@@ -81,4 +81,30 @@ pub(crate) fn projection(text: &str, meanings: &Value) -> Result<Projection, Exp
 
 pub(crate) fn update(text: &str, meanings: &Value) -> Result<Update, ExpressionError> {
     Update::parse(text, &mut placeholders(meanings))
+}
+
+/// What reads an expression from its text and placeholders.
+type Parse<T> = fn(&str, &Value) -> Result<T, ExpressionError>;
+
+/// Checks the message of each refused expression; `parameter` stands before all of them.
+pub(crate) fn check_refused<T: Debug>(parse: Parse<T>, parameter: &str, cases: &[(&str, Value, &str)]) {
+    for (text, meanings, expected) in cases {
+        let refused = parse(text, meanings).expect_err(text);
+        assert_eq!(
+            refused.to_string(),
+            format!("Invalid {parameter}: {expected}"),
+            "{text} with {meanings}"
+        );
+    }
+}
+
+/// Checks that none of these texts follows the grammar.
+pub(crate) fn check_grammar_refuses<T: Debug>(parse: Parse<T>, parameter: &str, texts: &[&str]) {
+    let expected = format!("Invalid {parameter}: Syntax error; token: ");
+    for text in texts {
+        let refused = parse(text, &Value::Object(Default::default()))
+            .expect_err(text)
+            .to_string();
+        assert!(refused.starts_with(&expected), "{text}: {refused}");
+    }
 }

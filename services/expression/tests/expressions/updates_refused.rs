@@ -2,17 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{item, update};
+use crate::support::{check_grammar_refuses, check_refused, item, update};
 
 fn check(cases: &[(&str, Value, &str)]) {
-    for (text, meanings, expected) in cases {
-        let refused = update(text, meanings).expect_err(text);
-        assert_eq!(
-            refused.to_string(),
-            format!("Invalid UpdateExpression: {expected}"),
-            "{text} with {meanings}"
-        );
-    }
+    check_refused(update, "UpdateExpression", cases);
 }
 
 /// Checks the message of an update that parses but fails on an item.
@@ -71,7 +64,7 @@ fn a_syntax_error_shows_the_token_and_its_neighbours() {
 
 #[test]
 fn what_does_not_follow_the_grammar_is_a_syntax_error() {
-    for text in [
+    let ungrammatical = [
         "whatever",
         "set a",
         "add a",
@@ -115,13 +108,8 @@ fn what_does_not_follow_the_grammar_is_a_syntax_error() {
         "set a = :",
         "set # = :v",
         "HELLO b = :v",
-    ] {
-        let refused = update(text, &json!({})).expect_err(text).to_string();
-        assert!(
-            refused.starts_with("Invalid UpdateExpression: Syntax error; token: "),
-            "{text}: {refused}"
-        );
-    }
+    ];
+    check_grammar_refuses(update, "UpdateExpression", &ungrammatical);
 }
 
 #[test]

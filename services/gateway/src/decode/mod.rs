@@ -6,6 +6,7 @@ mod items;
 mod tables;
 mod tags;
 mod transact;
+mod ttl;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod table;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod ttl;
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ mod common;
 mod items;
 mod tables;
 mod tags;
+mod ttl;
 
 pub(crate) use items::{
     BATCH_GET_ITEM, BATCH_WRITE_ITEM, DELETE_ITEM, GET_ITEM, PUT_ITEM, QUERY, SCAN, TRANSACT_GET_ITEMS,
@@ -11,3 +12,4 @@ pub(crate) use items::{
 };
 pub(crate) use tables::{CREATE_TABLE, DELETE_TABLE, DESCRIBE_TABLE, LIST_TABLES, UPDATE_TABLE};
 pub(crate) use tags::{LIST_TAGS_OF_RESOURCE, TAG_RESOURCE, UNTAG_RESOURCE};
+pub(crate) use ttl::{DESCRIBE_TIME_TO_LIVE, UPDATE_TIME_TO_LIVE};

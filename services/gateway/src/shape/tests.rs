@@ -49,6 +49,22 @@ fn what_is_missing_is_named() {
         &[&format!("Value null at 'requestItems' {NOT_NULL}")],
     );
     broken(
+        &requests::UPDATE_TIME_TO_LIVE,
+        json!({"TableName": "abc", "TimeToLiveSpecification": {}}),
+        &[
+            &format!("Value null at 'timeToLiveSpecification.attributeName' {NOT_NULL}"),
+            &format!("Value null at 'timeToLiveSpecification.enabled' {NOT_NULL}"),
+        ],
+    );
+    broken(
+        &requests::TAG_RESOURCE,
+        json!({"Tags": [{"Key": "a"}]}),
+        &[
+            &format!("Value null at 'resourceArn' {NOT_NULL}"),
+            &format!("Value null at 'tags.1.member.value' {NOT_NULL}"),
+        ],
+    );
+    broken(
         &requests::TRANSACT_GET_ITEMS,
         json!({}),
         &[&format!("Value null at 'transactItems' {NOT_NULL}")],

@@ -218,11 +218,11 @@ async fn an_operation_that_is_none_is_unknown() {
         known,
         "application/x-amz-json-1.0",
     );
-    let later = client.call("UpdateTimeToLive", &json!({})).await;
+    let later = client.call("ImportTable", &json!({})).await;
     assert_eq!(later.exception(), "UnknownOperationException");
     assert_eq!(
         later.json()["message"],
-        "The operation UpdateTimeToLive is not supported yet."
+        "The operation ImportTable is not supported yet."
     );
 }
 

@@ -113,13 +113,9 @@ impl Attribute {
         !self.deltas.is_empty() || !self.elements.is_empty()
     }
 
-    /// Its value where it is only what the floor says; otherwise itself.
-    pub(super) fn into_floors(self) -> Result<Option<AttributeValue>, Self> {
-        if self.base.is_none() && !self.has_additions() {
-            Ok(self.assigned)
-        } else {
-            Err(self)
-        }
+    /// Whether it is only what the floor says.
+    pub(super) fn is_floors(&self) -> bool {
+        self.base.is_none() && !self.has_additions()
     }
 
     /// The version of its base over that floor; `None` where there is neither.

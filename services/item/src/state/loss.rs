@@ -81,8 +81,8 @@ impl ItemState {
             .map(|(_, delta)| &delta.version)
             .collect();
         let members = || standing.elements.values().map(|membership| &membership.version);
-        let mut lose = |loser: &Version| {
-            let later = winning_base.filter(|base| *base > loser);
+        let mut lose = |loser: &Version, overruled: Option<&Version>| {
+            let later = overruled.or(winning_base).filter(|winner| *winner > loser);
             let others = counting
                 .iter()
                 .copied()
@@ -97,7 +97,7 @@ impl ItemState {
         if let Some(base) = base.filter(|base| winning_base != Some(base)) {
             // What the floor gave it goes with the floor, unless only this attribute was written over.
             if own.base.is_some() || (own.assigned.is_some() && standing.base.is_some() && overlaid) {
-                lose(base);
+                lose(base, None);
             }
         }
         for (region, delta) in own.counting(floor) {
@@ -105,16 +105,13 @@ impl ItemState {
                 .iter()
                 .any(|version| version.origin == *region && **version >= delta.version);
             if !goes_on {
-                lose(&delta.version);
+                lose(&delta.version, None);
             }
         }
         for (element, membership) in &own.elements {
-            let is_kept = standing
-                .elements
-                .get(element)
-                .is_some_and(|other| other.present == membership.present);
-            if !is_kept {
-                lose(&membership.version);
+            let last = standing.elements.get(element);
+            if last.is_none_or(|last| last.present != membership.present) {
+                lose(&membership.version, last.map(|last| &last.version));
             }
         }
     }

@@ -103,10 +103,10 @@ impl ItemState {
                 Some(incoming) => standing.join(incoming, floor, low.floor.as_ref() == floor),
                 None => standing,
             };
-            match (joined.into_floors(), &mut whole) {
-                (Err(own), _) => drop(attributes.insert(name.clone(), own)),
-                (Ok(Some(value)), Some(whole)) => drop(whole.insert(name.clone(), value)),
-                (Ok(_), _) => {}
+            if !joined.is_floors() {
+                attributes.insert(name.clone(), joined);
+            } else if let (Some(value), Some(whole)) = (joined.assigned, &mut whole) {
+                whole.insert(name.clone(), value);
             }
         }
         Self {

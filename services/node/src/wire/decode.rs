@@ -40,6 +40,9 @@ pub(crate) fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
         Some(Kind::Batch(batch)) => ToReceiver::Batch(decode_batch(batch)?),
         Some(Kind::Refusal(refusal)) => ToReceiver::Refusal(decode_refusal(refusal)?),
         Some(Kind::Vectors(vectors)) => ToReceiver::Vectors(decode_tables(vectors.tables)?),
+        Some(Kind::Withdraw(withdraw)) => {
+            ToReceiver::Withdraw(withdraw.tables.iter().map(decode_table).collect::<Result<_>>()?)
+        }
         Some(Kind::Reply(reply)) => ToReceiver::Reply(decode_reply(reply)?),
         Some(Kind::Goodbye(goodbye)) => ToReceiver::Goodbye(decode_goodbye(&goodbye)),
         None => return unreadable("it is of no kind that this version knows"),

@@ -33,6 +33,9 @@ pub(crate) fn to_receiver(message: ToReceiver) -> v1::FromSource {
         ToReceiver::Vectors(vectors) => Kind::Vectors(v1::Vectors {
             tables: encode_tables(&vectors),
         }),
+        ToReceiver::Withdraw(tables) => Kind::Withdraw(v1::Withdraw {
+            tables: tables.into_iter().map(encode_table).collect(),
+        }),
         ToReceiver::Reply(reply) => Kind::Reply(encode_reply(reply)),
         ToReceiver::Goodbye(goodbye) => Kind::Goodbye(encode_goodbye(goodbye)),
     };

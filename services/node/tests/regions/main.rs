@@ -9,8 +9,10 @@
 )]
 
 mod copy;
+mod expiry;
 mod hostile;
 mod lifecycle;
 mod observe;
+mod pause;
 mod replicate;
 mod support;

@@ -24,7 +24,7 @@ impl Replicator {
             Purpose::Position(link) | Purpose::Read(link) => self.on_cursor(link, result),
             Purpose::Serve(link, id) => {
                 if let Some(source) = self.sources.get_mut(&link) {
-                    source.on_served(&mut self.out, id, result);
+                    source.on_served(&self.world, &mut self.out, id, result);
                 }
             }
             Purpose::Walk(id) => self.on_walk(id, result),

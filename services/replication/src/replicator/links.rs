@@ -81,6 +81,10 @@ impl Replicator {
                 session.learn(&vectors);
                 Ok(())
             }
+            ToReceiver::Withdraw(tables) => {
+                session.forget(&tables);
+                Ok(())
+            }
             ToReceiver::Reply(reply) => self.on_reply(region, reply),
             ToReceiver::Hello(_) | ToReceiver::Goodbye(_) => Ok(()),
         }

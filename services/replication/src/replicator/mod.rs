@@ -2,6 +2,7 @@
 
 mod answers;
 mod links;
+mod pause;
 mod settle;
 mod view;
 
@@ -109,6 +110,7 @@ impl Replicator {
             quarantine: BTreeMap::new(),
             catching_up: BTreeSet::new(),
             finishing: BTreeSet::new(),
+            paused: BTreeSet::new(),
         };
         let receivers = peers
             .iter()
@@ -146,6 +148,8 @@ impl Replicator {
                     source.on_log_appended(&self.world, &mut self.out);
                 }
             }
+            Event::Pause(table) => self.pause(table),
+            Event::Resume(table) => self.resume(table),
             Event::Dialled(link, event) => self.on_dialled(link, event),
             Event::Accepted(link, event) => self.on_accepted(link, event),
             Event::Answered(ticket, result) => self.on_answered(ticket, result),
@@ -202,6 +206,7 @@ impl Replicator {
         self.world
             .local
             .retain(|table, _| *table == TableId::CATALOG || self.world.catalog.contains_key(table));
+        self.world.paused.retain(|table| self.world.catalog.contains_key(table));
         self.dirty = true;
         self.want_joins();
     }

@@ -32,8 +32,11 @@ impl Replicator {
             let changed: BTreeSet<TableId> = served.symmetric_difference(&self.served).copied().collect();
             self.served = served;
             self.comparisons.keep(&self.world);
-            for source in self.sources.values_mut().filter(|source| source.concerns(&changed)) {
-                source.reopen(&self.world, &mut self.out);
+            for source in self.sources.values_mut() {
+                source.withdraw(&self.world, &mut self.out);
+                if source.concerns(&changed) {
+                    source.reopen(&self.world, &mut self.out);
+                }
             }
         }
         self.subscribe();
@@ -230,7 +233,11 @@ impl Replicator {
         let mut copying = self.joins.values().filter(|join| join.is_copying()).count();
         let tables: Vec<TableId> = self.joins.keys().copied().collect();
         for table in tables {
-            let Some(join) = self.joins.get_mut(&table) else {
+            let Some(join) = self
+                .joins
+                .get_mut(&table)
+                .filter(|_| !self.world.paused.contains(&table))
+            else {
                 continue;
             };
             join.tick(&self.world, &mut self.out);

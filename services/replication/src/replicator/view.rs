@@ -27,6 +27,7 @@ impl Replicator {
             joins: self.joins.iter().map(|(table, join)| (*table, join.status())).collect(),
             divergent: self.comparisons.divergent.clone(),
             repaired_rows: self.comparisons.repaired_rows.clone(),
+            paused: self.world.paused.clone(),
         }
     }
 

@@ -10,6 +10,7 @@
 mod forget;
 mod leave;
 mod lost;
+mod pause;
 mod receive;
 mod send;
 mod support;

@@ -13,7 +13,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-use super::store::Store;
+use super::{oracle::nothing_of_paused_tables, store::Store};
 
 /// Wall time at the start, milliseconds since the epoch.
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -240,7 +240,9 @@ impl Fleet {
         let Some(replicator) = &mut self.sites[site].replicator else {
             return;
         };
-        for command in replicator.handle(now, event) {
+        let commands = replicator.handle(now, event);
+        nothing_of_paused_tables(replicator, &commands);
+        for command in commands {
             if self.trace {
                 println!("    {} -> {command:?}", self.sites[site].region);
             }
@@ -411,6 +413,23 @@ impl Fleet {
         let wall_ms = self.wall_ms(site);
         self.sites[site].store.create(table, wall_ms);
         self.tell_changes(site);
+    }
+
+    pub fn pause(&mut self, site: usize, table: TableId) {
+        self.emit(site, Event::Pause(table));
+    }
+
+    pub fn resume(&mut self, site: usize, table: TableId) {
+        self.emit(site, Event::Resume(table));
+    }
+
+    /// Ends the pauses of all tables everywhere.
+    pub fn resume_all(&mut self) {
+        for site in 0..self.sites.len() {
+            for table in self.status(site).paused {
+                self.resume(site, table);
+            }
+        }
     }
 
     /// A client of one region asks for a replica in another.

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
+use beringia_replication::{
+    Command, Replicator, StoreCall,
+    message::{Answer, ToReceiver, ToSource},
+};
 
 use super::fleet::{Fleet, Write};
 
@@ -103,6 +107,40 @@ pub fn writes_know_what_they_replace(before: Option<&Mutation>, unit: &[Write]) 
             "{:?} replaced {:?} without knowing of it",
             write.mutation.version,
             before.version
+        );
+    }
+}
+
+/// At every moment: of a table whose replication is paused nothing is sent, and nothing that came is applied.
+pub fn nothing_of_paused_tables(replicator: &Replicator, commands: &[Command]) {
+    let paused = replicator.paused();
+    if paused.is_empty() {
+        return;
+    }
+    for command in commands {
+        let tables: Vec<TableId> = match command {
+            Command::Call(_, StoreCall::Apply(apply)) => {
+                let mutations = apply.mutations.iter().map(|mutation| mutation.table);
+                mutations.chain(apply.progress.iter().map(|part| part.0)).collect()
+            }
+            Command::SendToReceiver(_, ToReceiver::Batch(batch)) => {
+                let mutations = batch.mutations.iter().map(|mutation| mutation.table);
+                mutations.chain(batch.progress.iter().map(|part| part.0)).collect()
+            }
+            Command::SendToReceiver(_, ToReceiver::Vectors(vectors)) => vectors.keys().copied().collect(),
+            Command::SendToReceiver(_, ToReceiver::Reply(reply)) => match &reply.answer {
+                Answer::Rows(page) => page.mutations.iter().map(|mutation| mutation.table).collect(),
+                _ => Vec::new(),
+            },
+            Command::SendToSource(_, ToSource::Subscribe(subscription)) => {
+                subscription.tables.keys().copied().collect()
+            }
+            Command::SendToSource(_, ToSource::Request(request)) => vec![request.table],
+            _ => Vec::new(),
+        };
+        assert!(
+            tables.iter().all(|table| !paused.contains(table)),
+            "something of a paused table goes out or comes in: {command:?}"
         );
     }
 }

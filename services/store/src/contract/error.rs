@@ -2,6 +2,8 @@
 
 use beringia_item::{Region, TableId};
 
+use super::{LogPosition, ShardKey};
+
 /// Why the store could not do what it was asked. Nothing of the request was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -30,6 +32,12 @@ pub enum StoreError {
         /// The index's name.
         index: String,
     },
+    /// This region has no such shard of a stream, or not any more.
+    #[error("no stream of table {} has a shard that was opened at {} ms", .0.table, .0.opened_ms)]
+    UnknownShard(ShardKey),
+    /// Stream records that are older than the retention were asked for.
+    #[error("the stream records at position {} of the log have been trimmed", .0.0)]
+    Trimmed(LogPosition),
     /// A change of definitions that would leave them in disorder, such as two tables of one name.
     #[error("the definitions cannot be changed so: {0}")]
     Definition(String),

@@ -8,7 +8,8 @@ use tokio::sync::Notify;
 
 use super::{
     Applied, Backlog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage,
-    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, StoreError, TableDigest,
+    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, StoreError, StreamPage, StreamRead, Streams,
+    TableDigest,
 };
 use crate::Catalog;
 
@@ -56,6 +57,13 @@ pub trait Store: Send + Sync + 'static {
     /// Records from `from` on that pass the filter, until so many bytes of images or a few thousand records scanned; never
     /// splits a unit, so it may exceed `max_bytes` by one unit.
     async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError>;
+
+    /// The streams of this region's tables, of those that are gone too, for as long as their records are kept.
+    async fn streams(&self) -> Result<Streams, StoreError>;
+
+    /// Some records of a stream's shard: every change that this region applied, whoever wrote it, and nothing that changed nothing.
+    /// Fails with [`StoreError::UnknownShard`] and [`StoreError::Trimmed`].
+    async fn read_stream(&self, read: StreamRead) -> Result<StreamPage, StoreError>;
 
     /// What of this region's own writes to these tables a peer with these vectors lacks.
     async fn backlog(&self, peer: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{ConflictPolicy, KeySchema, Region, TableId};
+use beringia_item::{ConflictPolicy, KeyPart, KeySchema, KeyType, Region, TableId};
 use serde::{Deserialize, Serialize};
 
 /// What an index copies from the table.
@@ -85,6 +85,22 @@ pub struct Stream {
     pub enabled_ms: u64,
 }
 
+/// The name of the store's own index of a table by expiry time ([`expiry_keys`]). No client's index has such a name.
+pub const EXPIRY_INDEX: &str = "$expiry";
+
+/// The key of [`EXPIRY_INDEX`]: the number in the attribute. There is no partition, so all items that expire stand in the order of
+/// their times; an item whose attribute is no number has no entry.
+#[must_use]
+pub fn expiry_keys(attribute: &str) -> KeySchema {
+    KeySchema {
+        partition: Vec::new(),
+        sort: vec![KeyPart {
+            name: attribute.to_owned(),
+            kind: KeyType::N,
+        }],
+    }
+}
+
 /// Where a replica stands. Written by the region that asks for it (`Creating`) and then by the replica's own region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReplicaStatus {
@@ -122,6 +138,8 @@ pub enum Aspect {
     Throughput(Throughput),
     /// The table's stream; `None` where it is off.
     Stream(Option<Stream>),
+    /// The attribute that says when an item expires; `None` where none does. The table is indexed by it ([`EXPIRY_INDEX`]).
+    TimeToLive(Option<String>),
     /// A global secondary index.
     GlobalIndex {
         /// Its name.
@@ -129,8 +147,8 @@ pub enum Aspect {
         /// What it is.
         index: GlobalIndex,
     },
-    /// What of concurrent writes to an item is kept.
-    ConflictPolicy(ConflictPolicy),
+    /// What of concurrent writes to an item is kept; `None` where nobody chose, which means [`ConflictPolicy::Item`].
+    ConflictPolicy(Option<ConflictPolicy>),
     /// A replica.
     Replica {
         /// Where it is.
@@ -160,6 +178,8 @@ pub enum AspectName {
     Throughput,
     /// [`Aspect::Stream`].
     Stream,
+    /// [`Aspect::TimeToLive`].
+    TimeToLive,
     /// [`Aspect::GlobalIndex`] of that name.
     GlobalIndex(String),
     /// [`Aspect::ConflictPolicy`].
@@ -178,6 +198,7 @@ impl Aspect {
             Self::Core(_) => AspectName::Core,
             Self::Throughput(_) => AspectName::Throughput,
             Self::Stream(_) => AspectName::Stream,
+            Self::TimeToLive(_) => AspectName::TimeToLive,
             Self::GlobalIndex { name, .. } => AspectName::GlobalIndex(name.clone()),
             Self::ConflictPolicy(_) => AspectName::ConflictPolicy,
             Self::Replica { region, .. } => AspectName::Replica(region.clone()),

@@ -70,10 +70,14 @@ pub struct Table {
     pub throughput: Throughput,
     /// Its stream, where it is on.
     pub stream: Option<Stream>,
+    /// The attribute that says when an item expires, where one does.
+    pub time_to_live: Option<String>,
+    /// The stream that is on, or else the last one whose records can still be read.
+    pub latest_stream: Option<Stream>,
     /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.
     pub global_indexes: BTreeMap<String, (GlobalIndex, IndexState)>,
-    /// What of concurrent writes to an item is kept.
-    pub conflict_policy: ConflictPolicy,
+    /// What of concurrent writes to an item is kept; `None` where nobody chose, which means [`ConflictPolicy::Item`].
+    pub conflict_policy: Option<ConflictPolicy>,
     /// Empty for a regional table. Of a global table all replicas, this region's too.
     pub replicas: BTreeMap<Region, Replica>,
     /// Settings of this region alone.

@@ -279,8 +279,8 @@ pub(super) fn run(queue: Arc<Queue>, seat: &Seat, checkpoints: &Checkpoints, res
     }
 }
 
-/// Drives the committer in a task of the current runtime until it is stopped.
-pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Checkpoints) {
+/// Drives the committer in a task of the current runtime until it is stopped. `delay` says how long the next commit takes.
+pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Checkpoints, delay: impl Fn() -> Duration) {
     let finish = Finish(queue);
     let queue = &finish.0;
     let mut background = turn(&seat, None, &checkpoints);
@@ -288,7 +288,13 @@ pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Check
         let next = queue.next(&mut queue.lock());
         match next {
             Next::Stop => break,
-            Next::Commit(group) => background = turn(&seat, Some(group), &checkpoints),
+            Next::Commit(group) => {
+                let delay = delay();
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
+                background = turn(&seat, Some(group), &checkpoints);
+            }
             Next::Idle if state == Background::More => {
                 tokio::task::yield_now().await;
                 background = turn(&seat, None, &checkpoints);

@@ -56,6 +56,10 @@ CREATE TABLE mark (t INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL,
     prev_seq INTEGER NOT NULL, records INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (t, o, seq)) WITHOUT ROWID;
 -- When, by this region's wall clock, the log had grown to which position.
 CREATE TABLE moment (pos INTEGER PRIMARY KEY, ms INTEGER NOT NULL);
+-- Streams of tables, which may be gone, and the stretches of the log that are their shards. id, name: the table's.
+CREATE TABLE stream (n INTEGER PRIMARY KEY, id BLOB NOT NULL, name TEXT NOT NULL, keys TEXT NOT NULL, definition TEXT NOT NULL);
+CREATE TABLE shard (stream INTEGER NOT NULL, opened INTEGER NOT NULL, t INTEGER NOT NULL, parent INTEGER, first INTEGER NOT NULL,
+    last INTEGER, closed INTEGER, PRIMARY KEY (stream, opened)) WITHOUT ROWID;
 -- Digests of RANGES_PER_PART ranges each.
 CREATE TABLE digest (t INTEGER NOT NULL, part INTEGER NOT NULL, ranges BLOB NOT NULL, PRIMARY KEY (t, part)) WITHOUT ROWID;
 -- The conflict journal. It keeps both images itself: the log forgets. attributes: the names of those that were lost, as JSON; empty

@@ -12,6 +12,7 @@ mod open;
 mod options;
 mod read;
 mod records;
+mod retention;
 mod shared;
 mod state;
 mod store;
@@ -19,5 +20,5 @@ mod verify;
 mod view;
 
 pub use memory::MemoryDisk;
-pub use options::{DEFAULT_LOG_RETENTION_MS, Database, Execution, Options};
+pub use options::{DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, Execution, Options};
 pub use store::SqliteStore;

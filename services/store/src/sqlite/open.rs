@@ -24,6 +24,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const SEQUENCE_SHIFT: u32 = 20;
 /// Numbers of user tables begin here; 1 and 2 are the tables of definitions.
 const FIRST_TABLE: u32 = 16;
+/// SQLite's own greatest number of pages.
+pub(super) const PAGES_MAX: u64 = (u32::MAX - 1) as u64;
 
 /// An open database.
 pub(super) struct Opened {
@@ -259,10 +261,7 @@ fn limit(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     let page_bytes: u64 = connection
         .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))?
         .into();
-    // SQLite's own greatest number of pages.
-    let pages = options
-        .max_bytes
-        .map_or(u64::from(u32::MAX - 1), |bytes| bytes / page_bytes);
+    let pages = options.max_bytes.map_or(PAGES_MAX, |bytes| bytes / page_bytes);
     connection.pragma_update_and_check(None, "max_page_count", sql(pages), |_| Ok(()))
 }
 

@@ -11,6 +11,9 @@ use super::MemoryDisk;
 /// DynamoDB Streams").
 pub const DEFAULT_LOG_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// How old a stream's shard gets before its child goes on where nothing else is said, ms: four hours, about what DynamoDB does.
+pub const DEFAULT_SHARD_AGE_MS: u64 = 4 * 60 * 60 * 1000;
+
 /// Where the database is.
 #[derive(Debug, Clone)]
 pub enum Database {
@@ -47,6 +50,8 @@ pub struct Options {
     pub topology: Option<String>,
     /// How long log records stay for streams, ms of `clock`.
     pub log_retention_ms: u64,
+    /// How old a stream's open shard gets before it is closed and a child goes on, ms of `clock`; at least 1.
+    pub shard_age_ms: u64,
     /// The greatest size of the database, bytes; beyond it writes fail as on a full disk.
     pub max_bytes: Option<u64>,
 }
@@ -63,6 +68,7 @@ impl Options {
             max_offset_ms: DEFAULT_MAX_OFFSET_MS,
             topology: None,
             log_retention_ms: DEFAULT_LOG_RETENTION_MS,
+            shard_age_ms: DEFAULT_SHARD_AGE_MS,
             max_bytes: None,
         }
     }

@@ -1,7 +1,7 @@
 //! The rows of items and of the log, one statement each.
 
 use beringia_item::{
-    ItemState, KeyBytes, KeySchema, Mutation, Stamp, TableId, Unit, Version, VersionVector, decode_item,
+    Cause, ItemState, KeyBytes, KeySchema, Mutation, Stamp, TableId, Unit, Version, VersionVector, decode_item,
 };
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -156,13 +156,15 @@ pub(super) struct Standing {
     /// `None` for a delete.
     pub(super) image: Option<Bytes>,
     pub(super) metadata: Option<Bytes>,
+    /// Of what was joined, [`Cause::Client`].
+    pub(super) cause: Cause,
     /// Whether it was joined from several writes, so that it is not what this record's write left.
     pub(super) is_joined: bool,
 }
 
 /// The columns that [`Standing::read`] expects, of the log as `l`.
 pub(super) const STANDING_COLUMNS: &str =
-    "l.time, l.o, l.seq, l.vector, ifnull(l.joined, l.image), l.metadata, l.standing";
+    "l.time, l.o, l.seq, l.vector, ifnull(l.joined, l.image), l.metadata, l.standing, l.flags";
 
 impl Standing {
     /// From [`STANDING_COLUMNS`], beginning with column `first`.
@@ -177,6 +179,7 @@ impl Standing {
                 vector: row.get(first + 3)?,
                 image,
                 metadata: bytes(5)?,
+                cause: cause(row.get(first + 7)?),
                 is_joined: false,
             });
         };
@@ -195,6 +198,7 @@ impl Standing {
             vector: vector.to_vec(),
             image,
             metadata: (!metadata.is_empty()).then(|| Bytes::copy_from_slice(metadata)),
+            cause: Cause::Client,
             is_joined: true,
         })
     }

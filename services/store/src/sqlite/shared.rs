@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use beringia_clock::WallClock;
 use beringia_item::Region;
 use tokio::sync::Notify;
 
-use super::{layout::RegionNames, state::State, view::View};
+use super::{layout::RegionNames, options::Options, retention::Retention, state::State, view::View};
 
 /// The meeting place of committer and readers.
 pub(super) struct Shared {
     pub(super) region: Region,
+    clock: Arc<dyn WallClock>,
     pub(super) log_retention_ms: u64,
+    /// How old a stream's open shard gets, ms.
+    pub(super) shard_age_ms: u64,
     /// Regions by number. Ahead of `view`, never behind the rows.
     pub(super) names: ArcSwap<RegionNames>,
     pub(super) view: ArcSwap<View>,
@@ -20,14 +24,24 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(region: Region, log_retention_ms: u64, state: &mut State) -> Self {
+    pub(super) fn new(options: Options, state: &mut State) -> Self {
         Self {
-            region,
-            log_retention_ms,
+            region: options.region,
+            clock: options.clock,
+            log_retention_ms: options.log_retention_ms,
+            shard_age_ms: options.shard_age_ms.max(1),
             names: ArcSwap::new(state.regions.names().clone()),
             view: ArcSwap::from_pointee(View::of(state, None)),
             log_appended: Notify::new(),
             catalog_changed: Notify::new(),
+        }
+    }
+
+    /// What streams may ask for now.
+    pub(super) fn retention(&self) -> Retention {
+        Retention {
+            retention_ms: self.log_retention_ms,
+            now_ms: self.clock.now_ms(),
         }
     }
 

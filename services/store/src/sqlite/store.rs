@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,15 +18,17 @@ use super::{
     connection::{Readers, Writer},
     driver::{self, Class, Queue, Seat},
     fail::Result as InnerResult,
+    memory::MemoryDisk,
     open,
-    options::{Execution, Options},
+    options::{Database, Execution, Options},
     read::{self, Reading},
     shared::Shared,
     state::State,
 };
 use crate::{
     Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome,
-    RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, TableDigest,
+    RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead,
+    Streams, TableDigest,
 };
 
 /// Long reads that run at a time on threads of their own.
@@ -56,16 +59,21 @@ impl SqliteStore {
     /// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed then.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let opened = open::open(&options)?;
+        let disk = match &options.database {
+            Database::Memory(disk) => Some(disk.clone()),
+            Database::File(_) => None,
+        };
+        let execution = options.execution;
         let clock = HybridClock::restore(options.clock.clone(), HybridTime::default(), options.max_offset_ms);
         let loaded = opened
             .writer
             .with(|connection| State::load(connection, &options.region, clock, 0))?;
         let mut state = open::readable(loaded, opened.path.as_deref())?;
-        let shared = Arc::new(Shared::new(options.region, options.log_retention_ms, &mut state));
+        let shared = Arc::new(Shared::new(options, &mut state));
         let mut writer = opened.writer;
         let checkpoints = match (&mut writer, &opened.path) {
             (Writer::File(connection), Some(path)) => {
-                Checkpoints::of_file(connection, path, options.execution == Execution::Threads)
+                Checkpoints::of_file(connection, path, execution == Execution::Threads)
             }
             _ => Ok(Checkpoints::none()),
         };
@@ -77,16 +85,16 @@ impl SqliteStore {
             queue: Arc::new(Queue::new()),
             seat: Arc::new(Mutex::new(Some(committer))),
             checkpoints,
-            execution: options.execution,
+            execution,
             long_reads: Semaphore::new(LONG_READS_MAX),
             lock: Mutex::new(opened.lock),
         };
-        store.start_driver()?;
+        store.start_driver(disk)?;
         tracing::info!(region = %store.shared.region, path = ?opened.path, "the store is open");
         Ok(store)
     }
 
-    fn start_driver(&self) -> Result<(), StoreError> {
+    fn start_driver(&self, disk: Option<MemoryDisk>) -> Result<(), StoreError> {
         let (queue, seat, checkpoints) = (self.queue.clone(), self.seat.clone(), self.checkpoints.clone());
         match self.execution {
             Execution::Threads => {
@@ -98,7 +106,8 @@ impl SqliteStore {
                     .map_err(|error| StoreError::Database(error.to_string()))
             }
             Execution::Inline => {
-                tokio::spawn(driver::run_inline(queue, seat, checkpoints));
+                let delay = move || disk.as_ref().map_or(Duration::ZERO, MemoryDisk::commit_delay);
+                tokio::spawn(driver::run_inline(queue, seat, checkpoints, delay));
                 Ok(())
             }
         }
@@ -235,6 +244,17 @@ impl Store for SqliteStore {
     async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError> {
         let filter = filter.clone();
         self.read_long(move |reading| read::read_log(reading, from, &filter, max_bytes))
+            .await
+    }
+
+    async fn streams(&self) -> Result<Streams, StoreError> {
+        let retention = self.shared.retention();
+        self.read(|reading| read::streams(reading, retention))
+    }
+
+    async fn read_stream(&self, read: StreamRead) -> Result<StreamPage, StoreError> {
+        let retention = self.shared.retention();
+        self.read_long(move |reading| read::read_stream(reading, &read, retention))
             .await
     }
 

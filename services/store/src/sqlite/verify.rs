@@ -107,7 +107,7 @@ fn recorded(
     let mut rows = statement.query([row.position.cast_signed()])?;
     let Some(record) = rows.next()? else { return Ok(None) };
     let found_key = record
-        .get_ref(7)?
+        .get_ref(8)?
         .as_blob()
         .map_err(|_| Fail::damaged("a record's key is no blob"))?;
     let same_key = *found_key == *key.0;

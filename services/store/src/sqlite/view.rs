@@ -6,7 +6,7 @@ use beringia_item::{KeySchema, TableId, VersionVector};
 
 use super::{
     layout::{IndexNumber, TableNumber},
-    state::State,
+    state::{KeptStreams, State},
 };
 use crate::{Catalog, Projection, StoreError};
 
@@ -45,6 +45,7 @@ impl TableViews {
 pub(super) struct View {
     pub(super) tables: Arc<TableViews>,
     pub(super) catalog: Arc<Catalog>,
+    pub(super) streams: Arc<KeptStreams>,
     /// Of all tables but the local one.
     pub(super) vectors: Arc<BTreeMap<TableId, Arc<VersionVector>>>,
     /// The log's last position.
@@ -80,6 +81,7 @@ impl View {
         Self {
             tables,
             catalog: state.catalog.clone(),
+            streams: state.streams.kept().clone(),
             vectors: Arc::new(vectors),
             end: state.log.last,
         }

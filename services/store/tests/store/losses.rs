@@ -65,7 +65,7 @@ async fn add(site: &Site, n: u64) -> Version {
 async fn pair(policy: ConflictPolicy) -> (Site, Site) {
     let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
     create_global_table(&[&east, &west], true).await;
-    edit(&east.store, vec![set(TABLE, Aspect::ConflictPolicy(policy))]).await;
+    edit(&east.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
     put(&east.store, item("a", 1, &[("n", number(10)), ("t", number(1))])).await;
     ship(&east, &west, TableId::CATALOG).await;
     ship(&east, &west, TABLE).await;
@@ -280,11 +280,7 @@ async fn a_write_under_the_policy_item_leaves_nothing_but_the_item() {
     add(&west, 2).await;
     meet(&east, &west).await;
     assert!(metadata(&west).await.is_some());
-    edit(
-        &west.store,
-        vec![set(TABLE, Aspect::ConflictPolicy(ConflictPolicy::Item))],
-    )
-    .await;
+    edit(&west.store, vec![set(TABLE, Aspect::ConflictPolicy(None))]).await;
     add(&west, 4).await;
     assert_eq!(metadata(&west).await, None);
     assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));

@@ -204,7 +204,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 async fn set_policy(site: &Site, policy: ConflictPolicy) {
-    edit(&site.store, vec![set(TABLE, Aspect::ConflictPolicy(policy))]).await;
+    edit(&site.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
 }
 
 async fn update(site: &Site, key_number: u64, actions: &[Action]) -> Version {
@@ -478,7 +478,7 @@ fn block_on(work: impl Future<Output = ()>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn regions_converge_under_any_policies_orders_duplicates_copies_and_forgotten_deletes(

@@ -8,9 +8,9 @@ use beringia_item::{
     VersionVector,
 };
 use beringia_store::{
-    Applied, Aspect, Change, CommitError, Core, Database, Edit, Effect, Execution, GlobalIndex, ItemWrite, LocalIndex,
-    LogFilter, MemoryDisk, Options, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind,
-    Replica, ReplicaStatus, SqliteStore, Store, Throughput,
+    Applied, Aspect, Change, CommitError, Core, Database, EXPIRY_INDEX, Edit, Effect, Execution, GlobalIndex,
+    ItemWrite, LocalIndex, LogFilter, MemoryDisk, Options, Outcome, Projection, RangePage, RangeRead, Refusal,
+    RemoteBatch, RemoteKind, Replica, ReplicaStatus, SqliteStore, Store, Throughput, expiry_keys,
 };
 
 /// The wall clock's reading at the start of a test, ms.
@@ -352,6 +352,10 @@ pub(crate) async fn assert_agrees(store: &SqliteStore, table: TableId) -> BTreeM
         let bytes: usize = page.rows.iter().map(|row| beringia_item::item_size(&row.item)).sum();
         assert_eq!(described.size.items(), page.rows.len() as u64, "the number of items");
         assert_eq!(described.size.bytes(), bytes as u64, "the bytes of the items");
+        let (expiry, name) = (
+            described.time_to_live.as_deref().map(expiry_keys),
+            EXPIRY_INDEX.to_owned(),
+        );
         let local = described
             .core
             .local_indexes
@@ -361,7 +365,7 @@ pub(crate) async fn assert_agrees(store: &SqliteStore, table: TableId) -> BTreeM
             .global_indexes
             .iter()
             .map(|(name, (index, _))| (name, &index.keys));
-        for (name, keys) in local.chain(global) {
+        for (name, keys) in local.chain(global).chain(expiry.iter().map(|keys| (&name, keys))) {
             let expected: Vec<KeyBytes> = {
                 let entries = page
                     .rows

@@ -3,13 +3,17 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
-use std::time::Duration;
+use std::{
+    io::{self, ErrorKind},
+    time::Duration,
+};
 
 use beringia_clock::SeededRandomness;
 use beringia_network::{Direction, Listener, MemoryTransport, Network, Shaped};
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -58,15 +62,45 @@ impl World {
     /// The same, and from now on a link takes `delay_ms` in each direction.
     pub(crate) async fn connected_with_delay(&mut self, delay_ms: u64) -> (Connection, Connection) {
         let ends = self.connected().await;
-        self.network
-            .delay("a", "b", Direction::Both, ms(delay_ms), ms(0))
-            .expect("valid");
+        self.delay(delay_ms, delay_ms);
         ends
+    }
+
+    /// From now on bytes take so long from a to b, and so long back.
+    pub(crate) fn delay(&self, there_ms: u64, back_ms: u64) {
+        for (from, to, delay_ms) in [("a", "b", there_ms), ("b", "a", back_ms)] {
+            self.network
+                .delay(from, to, Direction::OneWay, ms(delay_ms), ms(0))
+                .expect("valid");
+        }
+    }
+
+    /// From now on so many megabits pass from a to b in a second.
+    pub(crate) fn bandwidth(&self, mbit: Option<f64>) {
+        self.network
+            .bandwidth("a", "b", Direction::OneWay, mbit)
+            .expect("valid");
+    }
+
+    /// a dials b while the test goes on: what comes of it.
+    pub(crate) fn dialling(&self) -> JoinHandle<io::Result<()>> {
+        let transport = self.transport.clone();
+        tokio::spawn(async move { transport.dial("a", "b").await.map(|_| ()) })
     }
 }
 
 pub(crate) async fn write(to: &mut Connection, bytes: &[u8]) {
     to.write_all(bytes).await.expect("written");
+}
+
+/// How the next read fails.
+pub(crate) async fn read_error(from: &mut Connection) -> ErrorKind {
+    from.read_u8().await.expect_err("the connection is broken").kind()
+}
+
+/// How the next write fails.
+pub(crate) async fn write_error(to: &mut Connection) -> ErrorKind {
+    to.write_all(b"x").await.expect_err("the connection is broken").kind()
 }
 
 pub(crate) async fn read_exactly(from: &mut Connection, count: usize) -> Vec<u8> {

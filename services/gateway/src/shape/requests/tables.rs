@@ -9,7 +9,7 @@ use super::common::{LONG, NAME, TABLE_NAME, TEXT, list_of, one_of, positive, tex
 use super::tags::TAGS;
 use crate::shape::{Member, Shape, Structure, boolean};
 
-const TABLE: Member = Member::required_first("TableName", TABLE_NAME);
+pub(super) const TABLE: Member = Member::required_first("TableName", TABLE_NAME);
 const KEY_ATTRIBUTE_NAME: Member = Member::required("AttributeName", text_of(1, 255));
 
 static ATTRIBUTE_DEFINITION: Structure = Structure {

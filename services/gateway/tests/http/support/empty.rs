@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
 use beringia_store::{
     Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome,
-    RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, TableDigest,
+    RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead,
+    Streams, TableDigest,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -95,6 +96,14 @@ impl Store for EmptyStore {
     }
 
     async fn read_log(&self, _from: LogPosition, _filter: &LogFilter, _max_bytes: usize) -> Answered<LogPage> {
+        Err(StoreError::Closed)
+    }
+
+    async fn streams(&self) -> Answered<Streams> {
+        Err(StoreError::Closed)
+    }
+
+    async fn read_stream(&self, _read: StreamRead) -> Answered<StreamPage> {
         Err(StoreError::Closed)
     }
 

@@ -8,14 +8,13 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
-use rusqlite::OptionalExtension;
 
 use super::Group;
 use crate::{
     ReplicaStatus,
     sqlite::{
         fail::Result,
-        layout::{RegionNumber, TableNumber, flag, row_key, sql, unsigned},
+        layout::{RegionNumber, TableNumber, flag, row_key, sql},
         records::{self, ItemRow, RECORD_COLUMNS, RecordHead},
     },
 };
@@ -34,7 +33,9 @@ struct Peers<'a> {
 impl Group<'_> {
     /// Passes some records; true where there may be more to pass.
     pub(super) fn forget(&mut self, acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Result<bool> {
-        let Some(limit) = self.retained_from()? else {
+        self.forget_shards()?;
+        let retention = self.shared.retention();
+        let Some(limit) = retention.expired(self.connection, self.state.log.last)? else {
             return Ok(false);
         };
         let peers = self.peers(acknowledged);
@@ -71,19 +72,6 @@ impl Group<'_> {
         self.connection
             .execute("DELETE FROM moment WHERE pos < ?1", [sql(self.state.log.trimmed)])?;
         Ok(all && full)
-    }
-
-    /// The last position that streams may no longer ask for; `None` where there is none.
-    fn retained_from(&self) -> Result<Option<u64>> {
-        let retention_ms = self.shared.log_retention_ms;
-        if retention_ms == 0 {
-            return Ok(Some(self.state.log.last));
-        }
-        let until = self.state.clock.wall().now_ms().saturating_sub(retention_ms);
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT pos FROM moment WHERE ms <= ?1 ORDER BY pos DESC LIMIT 1")?;
-        Ok(statement.query_row([sql(until)], |row| unsigned(row, 0)).optional()?)
     }
 
     fn oldest_records(&self, limit: u64) -> Result<Vec<(RecordHead, Vec<u8>)>> {

@@ -4,7 +4,7 @@ use beringia_item::{KeyBytes, KeySchema, TableId, decode_item};
 
 use super::Group;
 use crate::{
-    Aspect, AspectName, GlobalIndex, IndexState, Replica, ReplicaStatus,
+    Aspect, AspectName, EXPIRY_INDEX, GlobalIndex, IndexState, Replica, ReplicaStatus, expiry_keys,
     sqlite::{
         aspects,
         fail::{Fail, Result},
@@ -67,9 +67,10 @@ impl Group<'_> {
         if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
             // Where the core was lost to damage, it is back now.
             table.keys.clone_from(&core.keys);
-            table.policy = definition.conflict_policy();
+            table.policy = definition.conflict_policy().unwrap_or_default();
         }
         self.reconcile_indexes(id)?;
+        self.reconcile_stream(id)?;
         if self.state.definitions.get(&id).is_some_and(Definition::is_empty) {
             self.state.definitions.remove(&id);
         }
@@ -225,14 +226,17 @@ impl Group<'_> {
     }
 }
 
-/// The indexes that a definition names: name, key, and what a global one is.
+/// The indexes that a definition asks for: name, key, and what a global one is.
 fn wanted_indexes(definition: &Definition) -> Vec<(String, KeySchema, Option<GlobalIndex>)> {
     let local = definition.core().into_iter().flat_map(|core| &core.local_indexes);
     let local = local.map(|(name, index)| (name.clone(), index.keys.clone(), None));
     let global = definition
         .global_indexes()
         .map(|(name, index)| (name.clone(), index.keys.clone(), Some(index.clone())));
-    local.chain(global).collect()
+    let expiry = definition
+        .time_to_live()
+        .map(|attribute| (EXPIRY_INDEX.to_owned(), expiry_keys(attribute), None));
+    local.chain(global).chain(expiry).collect()
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {

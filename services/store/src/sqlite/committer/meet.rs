@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use beringia_item::{Item, ItemState, Loss, Version, VersionVector, encode_item};
+use beringia_item::{Cause, Item, ItemState, Loss, Version, VersionVector, encode_item};
+use bytes::Bytes;
 
 use super::{
     Group,
@@ -76,6 +77,11 @@ impl Group<'_> {
             return Ok((meeting, 0));
         };
         if standing.known(self.state.regions.names())?.covers(&mutation.version) {
+            return Ok((meeting, 0));
+        }
+        // Several regions may find an item expired before they hear of each other: they did the same, and nothing is lost.
+        let expired = |cause: Cause, image: Option<&Bytes>| cause == Cause::TimeToLive && image.is_none();
+        if expired(mutation.cause, mutation.image.as_ref()) && expired(standing.cause, standing.image.as_ref()) {
             return Ok((meeting, 0));
         }
         let (winner, loser, lost_by) = if matches!(meeting, Meeting::Newer) {

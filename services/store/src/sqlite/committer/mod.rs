@@ -11,6 +11,7 @@ mod jobs;
 mod journal;
 mod meet;
 mod remote;
+mod streams;
 mod unit;
 mod verify;
 mod write;
@@ -195,7 +196,8 @@ fn run(
         shared,
     };
     work(&mut group)?;
-    let now_ms = state.clock.wall().now_ms();
+    let now_ms = group.state.clock.wall().now_ms();
+    group.roll_shards(now_ms)?;
     state.log.note_moment(connection, now_ms)?;
     state.flush(connection)?;
     connection

@@ -337,6 +337,7 @@ impl Group<'_> {
             if !table.joined {
                 table.joined = true;
                 tracing::info!(region = %self.shared.region, table = %id, "the copy of a table is complete");
+                self.reconcile_stream(*id)?;
                 self.state.refresh_catalog(*id);
             }
         }

@@ -31,6 +31,7 @@ pub(super) struct LocalWrite {
 }
 
 /// What one write of a unit comes to, before anything is written.
+#[expect(clippy::large_enum_variant, reason = "nearly all are writes, and a unit holds few")]
 enum Decision {
     Write(LocalWrite),
     Nothing { before: Option<Item> },

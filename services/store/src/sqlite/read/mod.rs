@@ -4,6 +4,7 @@ mod items;
 mod journal;
 mod log;
 mod rows;
+mod streams;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub(super) use self::{
     journal::{conflicts, explain},
     log::{backlog, log_position, read_log},
     rows::{digest, is_damaged, mutations_of, raw_rows},
+    streams::{read_stream, streams},
 };
 use super::{fail::Result, layout::RegionNames, view::View};
 

@@ -1,6 +1,6 @@
 //! Rows as copy, repair and scrub see them.
 
-use beringia_item::{Cause, KeyBytes, Mutation, TableId, Unit};
+use beringia_item::{KeyBytes, Mutation, TableId, Unit};
 use rusqlite::OptionalExtension;
 
 use super::{Reading, at_one_moment};
@@ -9,7 +9,7 @@ use crate::{
     sqlite::{
         aspects,
         fail::{Fail, Result},
-        layout::{cause, range_bounds, row_key, stored_key, unsigned, version},
+        layout::{range_bounds, row_key, stored_key, unsigned, version},
         records::{ItemRow, STANDING_COLUMNS, Standing, decode_known},
         state::Progress,
         verify::{Checked, check_range, stored_ranges},
@@ -122,26 +122,22 @@ pub(in crate::sqlite) fn mutations_of(
 pub(super) fn standing(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> Result<Option<Mutation>> {
     let number = reading.view.tables.table(table).map_err(Fail::Command)?.number;
     let mut statement = reading.connection.prepare_cached(&format!(
-        "SELECT {STANDING_COLUMNS}, l.flags, l.back, l.ahead FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1"
+        "SELECT {STANDING_COLUMNS}, l.back, l.ahead FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1"
     ))?;
     let mut rows = statement.query([row_key(number, &key.0)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let standing = Standing::read(row, 0)?;
     let names = reading.names();
     let sequence = standing.sequence;
-    // What was joined is no member of a unit, and of no single cause.
-    let (cause, unit) = if standing.is_joined {
-        let unit = Unit {
-            first: sequence,
-            last: sequence,
-        };
-        (Cause::Client, unit)
+    // What was joined is no member of a unit.
+    let (before, after) = if standing.is_joined {
+        (0, 0)
     } else {
-        let unit = Unit {
-            first: sequence.wrapping_sub(unsigned(row, 8)?),
-            last: sequence.wrapping_add(unsigned(row, 9)?),
-        };
-        (cause(row.get(7)?), unit)
+        (unsigned(row, 8)?, unsigned(row, 9)?)
+    };
+    let unit = Unit {
+        first: sequence.wrapping_sub(before),
+        last: sequence.wrapping_add(after),
     };
     Ok(Some(Mutation {
         table,
@@ -150,7 +146,7 @@ pub(super) fn standing(reading: &Reading<'_>, table: TableId, key: &KeyBytes) ->
         vector: decode_known(&standing.vector, &names)?,
         image: standing.image,
         metadata: standing.metadata,
-        cause,
+        cause: standing.cause,
         unit,
     }))
 }

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 
 use super::State;
 use crate::{
-    Aspect, AspectName, Catalog, Core, GlobalIndex, IndexState, Replica, ReplicaStatus, Table, TableSize, Throughput,
+    Aspect, AspectName, Catalog, Core, GlobalIndex, IndexState, Replica, ReplicaStatus, Stream, Table, TableSize,
+    Throughput,
     sqlite::{
         aspects,
         fail::{Fail, Result},
@@ -82,6 +83,22 @@ impl Definition {
         }
     }
 
+    /// The attribute that says when an item expires.
+    pub(in crate::sqlite) fn time_to_live(&self) -> Option<&str> {
+        match self.aspect(&AspectName::TimeToLive) {
+            Some(Aspect::TimeToLive(attribute)) => attribute.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The stream, where it is on.
+    pub(in crate::sqlite) fn stream(&self) -> Option<Stream> {
+        match self.aspect(&AspectName::Stream) {
+            Some(Aspect::Stream(stream)) => *stream,
+            _ => None,
+        }
+    }
+
     pub(in crate::sqlite) fn replicas(&self) -> impl Iterator<Item = (&Region, &Replica)> {
         self.shared.values().filter_map(|aspect| match aspect {
             Aspect::Replica { region, replica } => Some((region, replica)),
@@ -97,10 +114,10 @@ impl Definition {
         })
     }
 
-    pub(in crate::sqlite) fn conflict_policy(&self) -> ConflictPolicy {
+    pub(in crate::sqlite) fn conflict_policy(&self) -> Option<ConflictPolicy> {
         match self.aspect(&AspectName::ConflictPolicy) {
             Some(Aspect::ConflictPolicy(policy)) => *policy,
-            _ => ConflictPolicy::default(),
+            _ => None,
         }
     }
 
@@ -144,7 +161,7 @@ impl State {
         for (id, definition) in &self.definitions {
             if let (Some(table), Some(core)) = (self.tables.get_mut(id), definition.core()) {
                 table.keys = core.keys.clone();
-                table.policy = definition.conflict_policy();
+                table.policy = definition.conflict_policy().unwrap_or_default();
             }
         }
         Ok(())
@@ -185,10 +202,9 @@ impl State {
                 Some(Aspect::Throughput(throughput)) => *throughput,
                 _ => Throughput::OnDemand,
             },
-            stream: match definition.aspect(&AspectName::Stream) {
-                Some(Aspect::Stream(stream)) => *stream,
-                _ => None,
-            },
+            time_to_live: definition.time_to_live().map(str::to_owned),
+            stream: definition.stream(),
+            latest_stream: definition.stream().or_else(|| self.latest_stream(id)),
             global_indexes: self.describe_indexes(id, definition),
             conflict_policy: definition.conflict_policy(),
             replicas,

@@ -85,13 +85,15 @@ impl Log {
 
     /// Notes, about once a minute and at the end of a group, how far the log had grown, and before a pause how far until then.
     pub(in crate::sqlite) fn note_moment(&mut self, connection: &Connection, now_ms: u64) -> Result<()> {
-        let noted = self.moment.map_or(0, |(position, _)| position);
-        if self.last == self.appended.0 {
+        let (noted, noted_ms) = self.moment.unwrap_or_default();
+        if self.last == noted {
             return Ok(());
         }
-        let before = std::mem::replace(&mut self.appended, (self.last, now_ms));
-        let due = self.moment.is_none_or(|(_, ms)| now_ms.abs_diff(ms) >= MOMENT_EVERY_MS);
-        if due {
+        let before = self.appended;
+        if self.last != before.0 {
+            self.appended = (self.last, now_ms);
+        }
+        if self.moment.is_none() || now_ms.abs_diff(noted_ms) >= MOMENT_EVERY_MS {
             for (position, ms) in [before, self.appended] {
                 if position > noted {
                     connection

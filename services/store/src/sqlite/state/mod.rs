@@ -4,6 +4,7 @@
 mod definitions;
 mod log;
 mod regions;
+mod streams;
 mod table;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,6 +17,7 @@ pub(super) use self::{
     definitions::{Definition, Home},
     log::Log,
     regions::Regions,
+    streams::{KeptStreams, StreamStates},
     table::{Index, Progress, TableState, encode_state},
 };
 use super::{
@@ -46,6 +48,7 @@ pub(super) struct State {
     /// Indexes whose definition is gone and whose entries are being removed, with their tables.
     pub(super) leaving: Vec<(TableId, Index)>,
     pub(super) jobs: Vec<Job>,
+    pub(super) streams: StreamStates,
     pub(super) catalog: Arc<Catalog>,
     /// Whether the catalog, or what readers must know of tables, changed in this group.
     pub(super) definitions_changed: bool,
@@ -79,6 +82,7 @@ impl State {
             definitions: BTreeMap::new(),
             leaving: Vec::new(),
             jobs: Vec::new(),
+            streams: StreamStates::load(connection)?,
             catalog: Arc::default(),
             definitions_changed: true,
             next_table,

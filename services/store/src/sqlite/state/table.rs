@@ -138,7 +138,7 @@ pub(in crate::sqlite) struct Index {
     pub(in crate::sqlite) name: String,
     pub(in crate::sqlite) keys: KeySchema,
     pub(in crate::sqlite) state: IndexState,
-    /// What a global index was defined as; `None` for a local one.
+    /// What a global index was defined as; `None` for a local one and for the one by expiry time.
     pub(in crate::sqlite) global: Option<GlobalIndex>,
     /// Where the backfill stands: the row key of the last item that it looked at.
     pub(in crate::sqlite) cursor: Option<Vec<u8>>,

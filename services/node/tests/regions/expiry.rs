@@ -1,0 +1,149 @@
+//! Items expire in every region, in virtual time.
+
+use std::time::Duration;
+
+use beringia_item::{Cause, TableId};
+use beringia_store::LogFilter;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::support::World;
+
+/// When the tests begin, seconds since the epoch.
+const EPOCH_S: u64 = 1_700_000_000;
+
+/// Two regions with a table whose items expire. They forget nothing, so that their logs can be read.
+async fn world() -> World {
+    let world = World::start_in(&["eu-west-1", "us-east-1"], None, |tuning| {
+        tuning.forget_interval = None;
+    })
+    .await;
+    world.create_table(0, "Sessions").await;
+    world.add_replica(0, "Sessions", 1).await;
+    let specification = json!({"Enabled": true, "AttributeName": "until"});
+    let enable = json!({"TableName": "Sessions", "TimeToLiveSpecification": specification});
+    assert_eq!(
+        world.ask(0, "UpdateTimeToLive", enable).await,
+        json!({"TimeToLiveSpecification": specification})
+    );
+    world
+        .until(async || {
+            let described = world
+                .ask(1, "DescribeTimeToLive", json!({"TableName": "Sessions"}))
+                .await;
+            described["TimeToLiveDescription"] == json!({"TimeToLiveStatus": "ENABLED", "AttributeName": "until"})
+        })
+        .await;
+    world
+}
+
+async fn put(world: &World, site: usize, key: &str, until: Value) {
+    let item = json!({"pk": {"S": key}, "v": {"S": "x"}, "until": until});
+    world
+        .ask(site, "PutItem", json!({"TableName": "Sessions", "Item": item}))
+        .await;
+}
+
+/// Seconds of virtual time until the item is gone.
+async fn gone_after(world: &World, site: usize, key: &str) -> u64 {
+    let since = Instant::now();
+    world
+        .until(async || world.get(site, "Sessions", key).await.is_none())
+        .await;
+    since.elapsed().as_secs()
+}
+
+/// Of each region's own log: the deletes of the table, by cause.
+async fn deletes(world: &World, site: usize) -> (usize, usize) {
+    let (store, table): (_, TableId) = (world.store(site), world.table_id(site, "Sessions"));
+    let filter = LogFilter {
+        origins: vec![world.region(site)],
+        tables: [(table, Default::default())].into(),
+    };
+    let from = store.log_position(&filter).await.unwrap().unwrap();
+    let page = store.read_log(from, &filter, usize::MAX >> 1).await.unwrap();
+    let of = |cause| {
+        let records = page.records.iter().map(|record| &record.mutation);
+        records
+            .filter(|mutation| mutation.image.is_none() && mutation.cause == cause)
+            .count()
+    };
+    (of(Cause::TimeToLive), of(Cause::Client))
+}
+
+fn in_seconds(seconds: u64) -> Value {
+    json!({"N": (EPOCH_S + seconds).to_string()})
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_expires_in_all_regions_when_its_time_has_come_and_not_before() {
+    let world = world().await;
+    put(&world, 0, "soon", in_seconds(60)).await;
+    put(&world, 1, "late", in_seconds(3_000_000_000)).await;
+    put(&world, 1, "never", json!({"S": "1"})).await;
+    let elapsed = Instant::now();
+    world
+        .until(async || world.get(1, "Sessions", "soon").await.is_some())
+        .await;
+    sleep(Duration::from_secs(40)).await;
+    assert!(world.get(0, "Sessions", "soon").await.is_some());
+    gone_after(&world, 0, "soon").await;
+    gone_after(&world, 1, "soon").await;
+    assert!(elapsed.elapsed() < Duration::from_secs(70), "{:?}", elapsed.elapsed());
+    sleep(Duration::from_secs(60)).await;
+    for site in [0, 1] {
+        assert!(world.get(site, "Sessions", "late").await.is_some());
+        assert!(world.get(site, "Sessions", "never").await.is_some());
+        assert_eq!(world.store(site).conflicts(None, 0, 10).await.unwrap(), []);
+    }
+    assert!(world.same(&[0, 1], "Sessions").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_region_that_wrote_an_item_deletes_it_and_the_delete_replicates() {
+    let world = world().await;
+    for i in 0..200 {
+        put(&world, i % 2, &format!("{i}"), in_seconds(10)).await;
+    }
+    world
+        .until(async || {
+            let sizes = [0, 1].map(|site| world.store(site).catalog().by_name["Sessions"].size.items());
+            sizes == [0, 0]
+        })
+        .await;
+    world.until(async || world.same(&[0, 1], "Sessions").await).await;
+    for site in [0, 1] {
+        assert_eq!(deletes(&world, site).await, (100, 0), "region {site}");
+        assert_eq!(world.store(site).conflicts(None, 0, 10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn regions_that_are_cut_off_expire_the_others_items_too_and_are_in_no_conflict() {
+    let world = world().await;
+    put(&world, 0, "from eu", in_seconds(20)).await;
+    put(&world, 1, "from us", in_seconds(20)).await;
+    world.until(async || world.same(&[0, 1], "Sessions").await).await;
+    world.cut(0, 1);
+    for site in [0, 1] {
+        for key in ["from eu", "from us"] {
+            gone_after(&world, site, key).await;
+        }
+    }
+    world.heal();
+    world.until(async || world.same(&[0, 1], "Sessions").await).await;
+    for site in [0, 1] {
+        assert_eq!(world.store(site).conflicts(None, 0, 10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_gets_more_time_stays() {
+    let world = world().await;
+    put(&world, 0, "a", in_seconds(30)).await;
+    sleep(Duration::from_secs(15)).await;
+    put(&world, 1, "a", in_seconds(3000)).await;
+    sleep(Duration::from_secs(60)).await;
+    assert!(world.get(0, "Sessions", "a").await.is_some());
+    assert!(world.get(1, "Sessions", "a").await.is_some());
+}

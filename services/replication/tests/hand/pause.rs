@@ -1,0 +1,212 @@
+//! A table whose replication is paused: nothing of it goes out or comes in, nothing is forgotten, and all of it goes on afterwards.
+
+use beringia_item::{RANGES, TableId};
+use beringia_replication::{
+    AcceptId, Command, DialId, Event, ReplicaState, StoreAnswer, StoreCall, Tuning,
+    message::{Acknowledgement, Answer, Batch, Digest, Question, Reply, Request, Subscription, ToReceiver, ToSource},
+};
+
+use crate::support::{CARTS, Hand, acknowledged_in, apply_in, call_in, mutation, region, subscription_in, vectors};
+
+/// `eu` has 9 of its own writes and 5 of `us`, dials `us`, and serves it from 4 on; the cursor is at the log's end.
+fn running() -> (Hand, DialId, AcceptId) {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick_with(0, vectors(&[(CARTS, "eu", 9), (CARTS, "us", 5)]));
+    let (dialled, _) = hand.connected("us");
+    let accepted = hand.accepted(1, "us");
+    let subscription = Subscription {
+        generation: 1,
+        tables: vectors(&[(CARTS, "eu", 9), (TableId::CATALOG, "eu", 0)]),
+        origins: vec![region("eu")],
+    };
+    let commands = hand.receiver_says(accepted, ToSource::Subscribe(subscription));
+    let (ticket, _) = call_in(&commands).unwrap();
+    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(40)));
+    let (ticket, _) = call_in(&commands).unwrap();
+    let end = StoreAnswer::Log {
+        mutations: Vec::new(),
+        next: 40,
+        end: Some(vectors(&[(CARTS, "eu", 9)])),
+    };
+    assert_eq!(hand.answer(ticket, end), []);
+    (hand, dialled, accepted)
+}
+
+fn from_us(number: u64, generation: u64, sequence: u64) -> ToReceiver {
+    ToReceiver::Batch(Batch {
+        number,
+        generation,
+        mutations: vec![mutation(CARTS, "us", sequence)],
+        progress: vec![(CARTS, region("us"), sequence)],
+    })
+}
+
+fn filter_in(commands: &[Command]) -> Option<Vec<TableId>> {
+    commands.iter().find_map(|command| match command {
+        Command::Call(_, StoreCall::Position(filter)) => Some(filter.tables.keys().copied().collect()),
+        _ => None,
+    })
+}
+
+fn has_message(commands: &[Command], wanted: &ToReceiver) -> bool {
+    commands
+        .iter()
+        .any(|command| matches!(command, Command::SendToReceiver(_, message) if message == wanted))
+}
+
+#[test]
+fn its_writes_are_not_asked_for_and_those_on_their_way_are_dropped() {
+    let (mut hand, dialled, _) = running();
+    let subscription = subscription_in(&hand.feed(Event::Pause(CARTS))).unwrap();
+    assert_eq!(subscription.generation, 2);
+    assert_eq!(subscription.tables.keys().collect::<Vec<_>>(), [&TableId::CATALOG]);
+    let commands = hand.source_says(dialled, from_us(1, 1, 6));
+    assert_eq!(apply_in(&commands), None);
+    assert_eq!(acknowledged_in(&commands), Some(1), "the window opens again");
+
+    let subscription = subscription_in(&hand.feed(Event::Resume(CARTS))).unwrap();
+    assert_eq!(subscription.generation, 3);
+    assert_eq!(
+        subscription.tables[&CARTS].get(&region("us")),
+        5,
+        "from where it stood: 6 is asked for again"
+    );
+    let commands = hand.source_says(dialled, from_us(2, 1, 7));
+    assert_eq!(apply_in(&commands), None, "6 is missing before it");
+    let commands = hand.source_says(dialled, from_us(3, 3, 6));
+    assert_eq!(apply_in(&commands).unwrap().1.mutations, [mutation(CARTS, "us", 6)]);
+}
+
+#[test]
+fn its_log_is_not_read_for_others_and_they_are_told_to_expect_nothing() {
+    let (mut hand, _, accepted) = running();
+    let commands = hand.feed(Event::Pause(CARTS));
+    assert!(
+        has_message(&commands, &ToReceiver::Withdraw(vec![CARTS])),
+        "{commands:?}"
+    );
+    assert_eq!(filter_in(&commands), Some(vec![TableId::CATALOG]));
+    let commands = hand.tick_with(600, vectors(&[(CARTS, "eu", 12)]));
+    let announces = |command: &Command| matches!(command, Command::SendToReceiver(_, ToReceiver::Vectors(vectors)) if vectors.contains_key(&CARTS));
+    assert!(!commands.iter().any(announces), "{commands:?}");
+
+    let commands = hand.feed(Event::Resume(CARTS));
+    assert_eq!(filter_in(&commands), None, "the catalog's position is still looked for");
+    let has = Acknowledgement {
+        batch: 0,
+        tables: vectors(&[(CARTS, "eu", 9)]),
+    };
+    hand.receiver_says(accepted, ToSource::Acknowledge(has));
+    assert!(hand.tick(600).iter().any(announces));
+}
+
+#[test]
+fn a_log_read_that_ends_after_the_pause_began_is_done_again_without_the_table() {
+    let (mut hand, _, _) = running();
+    let commands = hand.feed(Event::LogAppended);
+    let (ticket, _) = call_in(&commands).unwrap();
+    hand.feed(Event::Pause(CARTS));
+    let log = StoreAnswer::Log {
+        mutations: vec![mutation(CARTS, "eu", 10)],
+        next: 41,
+        end: Some(vectors(&[(CARTS, "eu", 10)])),
+    };
+    let commands = hand.answer(ticket, log);
+    let batch = |command: &Command| matches!(command, Command::SendToReceiver(_, ToReceiver::Batch(_)));
+    assert!(!commands.iter().any(batch), "{commands:?}");
+    assert_eq!(filter_in(&commands), Some(vec![TableId::CATALOG]));
+}
+
+#[test]
+fn questions_about_it_are_answered_with_the_reason_those_that_the_store_works_on_too() {
+    let (mut hand, _, accepted) = running();
+    let ask = |id| {
+        ToSource::Request(Request {
+            id,
+            table: CARTS,
+            question: Question::Digest,
+        })
+    };
+    let commands = hand.receiver_says(accepted, ask(1));
+    let (ticket, _) = call_in(&commands).unwrap();
+    hand.feed(Event::Pause(CARTS));
+    let reason = "the replication of table 00000000-0000-0000-0000-000000000007 is paused in eu";
+    let paused = |id| {
+        ToReceiver::Reply(Reply {
+            id,
+            answer: Answer::Unavailable(reason.to_owned()),
+        })
+    };
+    let digest = Digest {
+        vector: [].into_iter().collect(),
+        ranges: vec![(0, 0); usize::from(RANGES)],
+    };
+    let commands = hand.answer(ticket, StoreAnswer::Digest(digest));
+    assert_eq!(commands, [Command::SendToReceiver(accepted, paused(1))]);
+    let commands = hand.receiver_says(accepted, ask(2));
+    assert_eq!(commands, [Command::SendToReceiver(accepted, paused(2))]);
+}
+
+#[test]
+fn its_digests_are_not_compared() {
+    let (mut hand, dialled, _) = running();
+    hand.feed(Event::Pause(CARTS));
+    let announced = vectors(&[(CARTS, "eu", 9), (CARTS, "us", 5)]);
+    hand.source_says(dialled, ToReceiver::Vectors(announced));
+    let compares = |commands: &[Command]| {
+        commands
+            .iter()
+            .any(|command| matches!(command, Command::SendToSource(_, ToSource::Request(_))))
+    };
+    assert!(!compares(&hand.tick(600)));
+    hand.feed(Event::Resume(CARTS));
+    assert!(compares(&hand.tick(600)));
+}
+
+#[test]
+fn nothing_of_it_is_forgotten() {
+    let (mut hand, _, _) = running();
+    hand.catalog(&[("eu", ReplicaState::Active), ("us", ReplicaState::Active)]);
+    let link = hand.accepted(2, "ap");
+    let subscription = Subscription {
+        generation: 1,
+        tables: vectors(&[(TableId::CATALOG, "eu", 0)]),
+        origins: vec![region("eu")],
+    };
+    hand.receiver_says(link, ToSource::Subscribe(subscription));
+    assert!(hand.replicator.acknowledged().contains_key(&CARTS));
+    hand.feed(Event::Pause(CARTS));
+    assert!(!hand.replicator.acknowledged().contains_key(&CARTS));
+    hand.feed(Event::Resume(CARTS));
+    assert!(hand.replicator.acknowledged().contains_key(&CARTS));
+}
+
+#[test]
+fn a_peer_that_withdraws_a_table_neither_relays_nor_is_compared_with_and_another_relays_what_was_its() {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick_with(0, vectors(&[(CARTS, "us", 5)]));
+    let (us, _) = hand.connected("us");
+    let (ap, _) = hand.connected("ap");
+    hand.source_says(us, ToReceiver::Vectors(vectors(&[(CARTS, "us", 7)])));
+    hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 6)])));
+    hand.tick(3000);
+    hand.tick(3000);
+    let relay = |hand: &Hand| hand.replicator.status().peers[&region("us")].relayed_through.clone();
+    assert_eq!(relay(&hand), None, "us sends itself");
+    hand.source_says(us, ToReceiver::Withdraw(vec![CARTS]));
+    hand.tick(600);
+    hand.tick(3000);
+    assert_eq!(relay(&hand), Some(region("ap")), "ap has one that us will not send");
+}
+
+#[test]
+fn what_the_region_does_not_hold_and_the_catalog_are_left_alone() {
+    let (mut hand, _, _) = running();
+    assert_eq!(hand.feed(Event::Pause(TableId(99))), []);
+    assert_eq!(hand.feed(Event::Pause(TableId::CATALOG)), []);
+    assert!(hand.replicator.status().paused.is_empty());
+    hand.feed(Event::Pause(CARTS));
+    assert_eq!(hand.replicator.status().paused.into_iter().collect::<Vec<_>>(), [CARTS]);
+    hand.feed(Event::Catalog(std::collections::BTreeMap::new()));
+    assert!(hand.replicator.status().paused.is_empty(), "the table is gone");
+}

@@ -1,0 +1,154 @@
+//! The account of all writes: each acknowledged one is in one place of it.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Violation,
+    fates::Fate,
+    index::{Asked, Missing, Table},
+};
+use crate::{LostDisk, Outcome};
+
+/// What became of the writes of the load: acknowledged = standing + superseded + lost to conflicts + lost with disks + lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// Writes that were acknowledged; each of a transaction counts. Deletes that found nothing do not.
+    pub acknowledged: u64,
+    /// Writes without an answer.
+    pub unknown: u64,
+    /// Of the acknowledged: what every region holds in the end, or what entered into that beside others (merged).
+    pub standing: u64,
+    /// Of the acknowledged: replaced by a write that knew of it.
+    pub superseded: u64,
+    /// Of the acknowledged: lost to a write that did not know of it, wholly or in part.
+    pub lost_to_conflicts: u64,
+    /// Of the acknowledged: gone with a disk.
+    pub lost_with_disk: u64,
+    /// Of the acknowledged: gone otherwise. Must be 0.
+    pub lost: u64,
+}
+
+/// What was lost with a disk: the recovery point objective as it came out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DataLoss {
+    /// Whose disk.
+    pub region: String,
+    /// When, microseconds since the load began.
+    pub at_us: u64,
+    /// Acknowledged writes that no region has, nor one that replaced them.
+    pub writes: u64,
+    /// The bytes of their requests.
+    pub bytes: u64,
+    /// From when the first of them was acknowledged to the loss; 0 where there was none.
+    pub seconds: f64,
+}
+
+/// The account while it is made.
+pub(super) struct Tally {
+    accounting: Accounting,
+    losses: Vec<DataLoss>,
+    /// By lost disk: when the first write that it took was acknowledged.
+    first_us: Vec<Option<u64>>,
+}
+
+impl Tally {
+    pub(super) fn new(disks: &[LostDisk]) -> Self {
+        let loss = |disk: &LostDisk| DataLoss {
+            region: disk.region.clone(),
+            at_us: disk.at_us,
+            ..DataLoss::default()
+        };
+        Self {
+            accounting: Accounting::default(),
+            losses: disks.iter().map(loss).collect(),
+            first_us: vec![None; disks.len()],
+        }
+    }
+
+    /// Counts a table, and finds writes that went with a disk though a later one of the table did not.
+    pub(super) fn count(
+        &mut self,
+        table: &Table<'_>,
+        fates: &BTreeMap<&str, Vec<Fate>>,
+        violations: &mut Vec<Violation>,
+    ) {
+        let shipped_us: Vec<u64> = (0..table.lost_disks.len())
+            .map(|disk| shipped_us(table, disk))
+            .collect();
+        for (key, writes) in &table.keys {
+            for asked in writes.asked.iter().filter(|asked| !asked.is_load) {
+                match asked.operation.outcome {
+                    Outcome::Ok => self.accounting.acknowledged += 1,
+                    Outcome::Unknown => self.accounting.unknown += 1,
+                    Outcome::Refused(_) | Outcome::Unreachable => {}
+                }
+                if !asked.is_acknowledged() {
+                    continue;
+                }
+                let Some(rank) = asked.rank else {
+                    let missing = table.missing(writes, asked);
+                    self.count_missing(asked, missing);
+                    if let Missing::WithDisk(disk) = missing
+                        && asked.operation.done_us < shipped_us[disk]
+                    {
+                        violations.push(Violation::LostAmidst {
+                            table: table.name.to_owned(),
+                            region: asked.operation.region.clone(),
+                            key: (*key).to_owned(),
+                            mark: asked.write.mark.clone(),
+                        });
+                    }
+                    continue;
+                };
+                let fate = fates
+                    .get(key)
+                    .and_then(|fates| fates.get(rank))
+                    .copied()
+                    .unwrap_or_default();
+                if fate.is_lost {
+                    self.accounting.lost_to_conflicts += 1;
+                } else if fate.stands {
+                    self.accounting.standing += 1;
+                } else {
+                    self.accounting.superseded += 1;
+                }
+            }
+        }
+    }
+
+    fn count_missing(&mut self, asked: &Asked<'_>, missing: Missing) {
+        match missing {
+            Missing::Lost => self.accounting.lost += 1,
+            Missing::Replaced => self.accounting.superseded += 1,
+            Missing::WithDisk(disk) => {
+                self.accounting.lost_with_disk += 1;
+                let (loss, first_us) = (&mut self.losses[disk], &mut self.first_us[disk]);
+                loss.writes += 1;
+                loss.bytes += u64::from(asked.write.bytes);
+                let done_us = asked.operation.done_us;
+                *first_us = Some(first_us.map_or(done_us, |first_us| first_us.min(done_us)));
+            }
+        }
+    }
+
+    pub(super) fn results(self) -> (Accounting, Vec<DataLoss>) {
+        let losses = self.losses.into_iter().zip(self.first_us).map(|(loss, first_us)| {
+            let lost_us = first_us.map_or(0, |first_us| loss.at_us.saturating_sub(first_us));
+            DataLoss {
+                seconds: std::time::Duration::from_micros(lost_us).as_secs_f64(),
+                ..loss
+            }
+        });
+        (self.accounting, losses.collect())
+    }
+}
+
+/// When the last write was sent that a lost disk's region committed before the loss, and that is still there: what was done by then must
+/// be there too, for regions ship their writes to a table in order.
+fn shipped_us(table: &Table<'_>, disk: usize) -> u64 {
+    let lost = &table.lost_disks[disk];
+    let asked = table.keys.values().flat_map(|key| &key.asked);
+    let shipped = asked.filter(|asked| asked.rank.is_some() && asked.operation.region == lost.region);
+    let sent_us = shipped.map(|asked| asked.operation.sent_us);
+    sent_us.filter(|sent_us| *sent_us <= lost.at_us).max().unwrap_or(0)
+}

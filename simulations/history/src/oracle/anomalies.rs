@@ -1,0 +1,421 @@
+//! What clients could see of regions that do not wait for each other.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Violation,
+    fates::Fate,
+    index::{Asked, Key, Table},
+};
+use crate::{Effect, Operation, Outcome, Seen};
+
+/// A kind of anomaly that clients could see, and how often they did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anomaly {
+    /// Its name: `stale-read`, `lost-update`, `non-monotonic-read`, `read-your-writes`, `torn-transaction`, `oversold` or
+    /// `sum-not-constant`.
+    pub name: &'static str,
+    /// How often.
+    pub count: u64,
+    /// The worst, in milliseconds: how long a read was behind. `None` where it has no length.
+    pub worst_ms: Option<f64>,
+    /// The worst (or first) of them, in words.
+    pub example: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// A read misses a write that was acknowledged, somewhere, before the read was sent.
+    StaleRead,
+    /// Something that was added to, or made of, what was there is not in what stands in the end.
+    LostUpdate,
+    /// A client sees an older write than it saw before.
+    NonMonotonicRead,
+    /// A client does not see its own write.
+    ReadYourWrites,
+    /// A transactional read sees one write of a transaction and misses another.
+    TornTransaction,
+    /// More was taken than there ever was; counted in what was taken.
+    Oversold,
+    /// The numbers of a transactional read do not have the sum that they must always have.
+    SumNotConstant,
+}
+
+const KINDS: [(Kind, &str); 7] = [
+    (Kind::StaleRead, "stale-read"),
+    (Kind::LostUpdate, "lost-update"),
+    (Kind::NonMonotonicRead, "non-monotonic-read"),
+    (Kind::ReadYourWrites, "read-your-writes"),
+    (Kind::TornTransaction, "torn-transaction"),
+    (Kind::Oversold, "oversold"),
+    (Kind::SumNotConstant, "sum-not-constant"),
+];
+
+/// Anomalies while they are found.
+#[derive(Debug, Default)]
+pub(super) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
+
+impl Sightings {
+    fn note(&mut self, kind: Kind, count: u64, worst_us: Option<u64>, example: impl FnOnce() -> String) {
+        let (sum, worst, shown) = self.0.entry(kind).or_default();
+        *sum += count;
+        if shown.is_none() || worst_us > *worst {
+            *shown = Some(example());
+            *worst = worst_us;
+        }
+    }
+
+    pub(super) fn results(mut self) -> Vec<Anomaly> {
+        let of_kind = |(kind, name)| {
+            let (count, worst_us, example) = self.0.remove(&kind).unwrap_or_default();
+            let ms = |us| std::time::Duration::from_micros(us).as_secs_f64() * 1e3;
+            Anomaly {
+                name,
+                count,
+                worst_ms: worst_us.map(ms),
+                example,
+            }
+        };
+        KINDS.into_iter().map(of_kind).collect()
+    }
+}
+
+/// Finds them in a table, and sightings of what nobody wrote.
+pub(super) fn find(
+    table: &Table<'_>,
+    fates: &BTreeMap<&str, Vec<Fate>>,
+    sightings: &mut Sightings,
+    violations: &mut Vec<Violation>,
+) {
+    let clocks: BTreeMap<&str, Ages> = table
+        .keys
+        .iter()
+        .map(|(key, writes)| (*key, Ages::of(writes)))
+        .collect();
+    let mut reader = Reader {
+        table,
+        ages: &clocks,
+        seen: BTreeMap::new(),
+        wrote: BTreeMap::new(),
+    };
+    for operation in &table.operations {
+        let ranks = reader.read(operation, sightings, violations);
+        reader.write(operation);
+        if operation.name == "TransactGetItems" {
+            find_torn(table, operation, &ranks, sightings);
+        }
+    }
+    find_lost_updates(table, fates, sightings);
+    if table.rules.never_below_zero {
+        find_oversold(table, sightings);
+    }
+    if table.rules.constant_sum {
+        find_wrong_sums(table, sightings);
+    }
+}
+
+/// When a key's writes became known to their clients.
+struct Ages {
+    /// By rank: when the first of the writes from that rank on was acknowledged, microseconds.
+    acknowledged_us: Vec<u64>,
+    /// Deletes, by when they were sent (or at once, where that is not known): the greatest rank of those sent until then.
+    deleted: Vec<(u64, usize)>,
+}
+
+impl Ages {
+    fn of(key: &Key<'_>) -> Self {
+        let asked = |rank: usize| key.commits[rank].asked.map(|index| &key.asked[index]);
+        let mut acknowledged_us = vec![u64::MAX; key.commits.len() + 1];
+        for rank in (0..key.commits.len()).rev() {
+            let done_us = asked(rank)
+                .filter(|asked| asked.is_acknowledged())
+                .map(|asked| asked.operation.done_us);
+            acknowledged_us[rank] = acknowledged_us[rank + 1].min(done_us.unwrap_or(u64::MAX));
+        }
+        let deletes = (0..key.commits.len()).filter(|rank| key.commits[*rank].is_delete());
+        let mut deleted: Vec<(u64, usize)> = deletes
+            .map(|rank| (asked(rank).map_or(0, |asked| asked.operation.sent_us), rank))
+            .collect();
+        deleted.sort_unstable();
+        let mut greatest = 0;
+        for (_, rank) in &mut deleted {
+            greatest = greatest.max(*rank);
+            *rank = greatest;
+        }
+        Self {
+            acknowledged_us,
+            deleted,
+        }
+    }
+
+    /// The rank that a read of no item saw, judged in the region's favour: the greatest delete that was sent by then.
+    fn rank_of_nothing(&self, done_us: u64) -> Option<usize> {
+        let sent = self.deleted.partition_point(|(sent_us, _)| *sent_us <= done_us);
+        sent.checked_sub(1).map(|last| self.deleted[last].1)
+    }
+
+    /// When the first write after what a read saw was acknowledged, if that was before a time.
+    fn newer_before(&self, seen: Option<usize>, before_us: u64) -> Option<u64> {
+        let newer = self.acknowledged_us[seen.map_or(0, |rank| rank + 1)];
+        (newer < before_us).then_some(newer)
+    }
+}
+
+/// Goes through the operations as clients saw them.
+struct Reader<'a> {
+    table: &'a Table<'a>,
+    ages: &'a BTreeMap<&'a str, Ages>,
+    /// By client and key: the greatest rank that it saw.
+    seen: BTreeMap<(u32, &'a str), usize>,
+    /// By client and key: the greatest rank that it was told it wrote, and where.
+    wrote: BTreeMap<(u32, &'a str), (usize, &'a str)>,
+}
+
+impl<'a> Reader<'a> {
+    /// The rank that each read saw; the outer `None`: that is not known.
+    #[expect(clippy::option_option, reason = "nothing is something that can be seen")]
+    fn read(
+        &mut self,
+        operation: &'a Operation,
+        sightings: &mut Sightings,
+        violations: &mut Vec<Violation>,
+    ) -> Vec<Option<Option<usize>>> {
+        let mut ranks = Vec::with_capacity(operation.reads.len());
+        for seen in &operation.reads {
+            let rank = self.rank_of(operation, seen, violations);
+            ranks.push(rank);
+            let (Some(rank), Some(ages)) = (rank, self.ages.get(seen.key.as_str())) else {
+                continue;
+            };
+            if let Some(newer_us) = ages.newer_before(rank, operation.sent_us) {
+                let stale_us = operation.sent_us - newer_us;
+                sightings.note(Kind::StaleRead, 1, Some(stale_us), || {
+                    format!(
+                        "{} {} ms after a newer write was acknowledged",
+                        saw(operation, seen),
+                        stale_us / 1_000
+                    )
+                });
+            }
+            let session = (operation.client, seen.key.as_str());
+            match (self.wrote.get(&session), self.seen.get(&session)) {
+                (Some((wrote, written_in)), _) if rank < Some(*wrote) => {
+                    sightings.note(Kind::ReadYourWrites, 1, None, || {
+                        format!(
+                            "{}, after it had written something newer in {written_in}",
+                            saw(operation, seen)
+                        )
+                    });
+                }
+                (_, Some(before)) if rank < Some(*before) => {
+                    sightings.note(Kind::NonMonotonicRead, 1, None, || {
+                        format!("{}, after it had seen something newer", saw(operation, seen))
+                    });
+                }
+                _ => {}
+            }
+            if let Some(rank) = rank {
+                let greatest = self.seen.entry(session).or_default();
+                *greatest = rank.max(*greatest);
+            }
+        }
+        ranks
+    }
+
+    #[expect(clippy::option_option, reason = "nothing is something that can be seen")]
+    fn rank_of(&self, operation: &Operation, seen: &Seen, violations: &mut Vec<Violation>) -> Option<Option<usize>> {
+        let key = self.table.keys.get(seen.key.as_str());
+        let Some(mark) = &seen.mark else {
+            let ages = self.ages.get(seen.key.as_str())?;
+            return Some(ages.rank_of_nothing(operation.done_us));
+        };
+        let asked = key.and_then(|key| key.of_mark(mark));
+        if asked.is_none_or(|asked| !asked.may_have_happened()) {
+            violations.push(Violation::SeenInvented {
+                table: self.table.name.to_owned(),
+                region: operation.region.clone(),
+                key: seen.key.clone(),
+                mark: mark.clone(),
+            });
+        }
+        asked?.rank.map(Some)
+    }
+
+    fn write(&mut self, operation: &'a Operation) {
+        if operation.outcome != Outcome::Ok {
+            return;
+        }
+        for write in &operation.writes {
+            let key = self.table.keys.get(write.key.as_str());
+            let rank = key
+                .and_then(|key| key.of_mark(&write.mark))
+                .and_then(|asked| asked.rank);
+            if let Some(rank) = rank {
+                let session = (operation.client, write.key.as_str());
+                let greatest = self.wrote.entry(session).or_insert((rank, &operation.region));
+                if rank > greatest.0 {
+                    *greatest = (rank, &operation.region);
+                }
+            }
+        }
+    }
+}
+
+fn saw(operation: &Operation, seen: &Seen) -> String {
+    format!(
+        "{} ms: client {} in {} saw {} under {} {}",
+        operation.sent_us / 1_000,
+        operation.client,
+        operation.region,
+        seen.mark.as_deref().unwrap_or("nothing"),
+        operation.workload,
+        seen.key
+    )
+}
+
+/// A transaction applies as one, in every region: whoever sees one of its writes sees under its other keys these, or newer ones.
+#[expect(clippy::option_option, reason = "nothing is something that can be seen")]
+fn find_torn(table: &Table<'_>, operation: &Operation, ranks: &[Option<Option<usize>>], sightings: &mut Sightings) {
+    let seen: BTreeMap<&str, Option<Option<usize>>> = operation
+        .reads
+        .iter()
+        .map(|seen| seen.key.as_str())
+        .zip(ranks.iter().copied())
+        .collect();
+    for read in &operation.reads {
+        let asked = table
+            .keys
+            .get(read.key.as_str())
+            .and_then(|key| key.of_mark(read.mark.as_deref()?));
+        let Some(transaction) = asked.map(|asked| asked.operation) else {
+            continue;
+        };
+        let missed = transaction.writes.iter().find(|write| {
+            let rank = table
+                .keys
+                .get(write.key.as_str())
+                .and_then(|key| key.of_mark(&write.mark)?.rank);
+            let seen = seen.get(write.key.as_str()).copied().flatten();
+            seen.is_some_and(|seen| rank.is_some() && seen < rank)
+        });
+        if let Some(missed) = missed {
+            sightings.note(Kind::TornTransaction, 1, None, || {
+                format!(
+                    "{}, and not {} of the same transaction",
+                    saw(operation, read),
+                    missed.mark
+                )
+            });
+        }
+    }
+}
+
+fn find_lost_updates(table: &Table<'_>, fates: &BTreeMap<&str, Vec<Fate>>, sightings: &mut Sightings) {
+    for (key, writes) in &table.keys {
+        let Some(fates) = fates.get(key) else { continue };
+        let of_clients = writes
+            .asked
+            .iter()
+            .filter(|asked| asked.is_acknowledged() && builds_on_what_is_there(asked));
+        for asked in of_clients {
+            if asked.rank.is_some_and(|rank| fates[rank].has_vanished) {
+                sightings.note(Kind::LostUpdate, 1, None, || {
+                    format!(
+                        "{} ms: {} to {} {key}, acknowledged by {}",
+                        asked.operation.sent_us / 1_000,
+                        asked.write.mark,
+                        table.name,
+                        asked.operation.region
+                    )
+                });
+            }
+        }
+    }
+}
+
+fn builds_on_what_is_there(asked: &Asked<'_>) -> bool {
+    let effect = &asked.write.effect;
+    asked.write.based_on.is_some() || matches!(effect, Effect::Add(_) | Effect::Set { .. } | Effect::Append)
+}
+
+/// Sums up what came and went, in the order in which clients were told, as favourably as that can have been: what comes counts from
+/// when it was sent, what goes from when it was done.
+fn find_oversold(table: &Table<'_>, sightings: &mut Sightings) {
+    for (key, writes) in &table.keys {
+        let mut changes: Vec<(u64, i64, &Asked<'_>)> = Vec::new();
+        for asked in writes
+            .asked
+            .iter()
+            .filter(|asked| asked.rank.is_some() || asked.is_acknowledged())
+        {
+            match asked.write.effect {
+                Effect::Put {
+                    number: Some(number), ..
+                } => changes.push((asked.operation.sent_us, number, asked)),
+                Effect::Add(by) if by >= 0 => changes.push((asked.operation.sent_us, by, asked)),
+                Effect::Add(by) => changes.push((asked.operation.done_us, by, asked)),
+                _ => {}
+            }
+        }
+        // Of one microsecond, what comes counts first.
+        changes.sort_by_key(|(at_us, by, _)| (*at_us, -by));
+        let mut left = 0;
+        for (_, by, asked) in changes {
+            // What is oversold was there for nobody: it does not count against what comes later.
+            let before = left;
+            left += by;
+            let oversold = (-left).max(0).unsigned_abs();
+            left = left.max(0);
+            if oversold > 0 {
+                sightings.note(Kind::Oversold, oversold, None, || {
+                    format!(
+                        "{} ms: {} took {} of {} {key} in {}, where {} were left",
+                        asked.operation.done_us / 1_000,
+                        asked.write.mark,
+                        -by,
+                        table.name,
+                        asked.operation.region,
+                        before
+                    )
+                });
+            }
+        }
+    }
+}
+
+/// The sum of what was loaded is the sum of what is there, always.
+fn find_wrong_sums(table: &Table<'_>, sightings: &mut Sightings) {
+    let mut loaded: BTreeMap<&str, i64> = BTreeMap::new();
+    for write in table.loaded.iter().flat_map(|operation| &operation.writes) {
+        if let Effect::Put {
+            number: Some(number), ..
+        } = write.effect
+        {
+            loaded.insert(&write.key, number);
+        }
+    }
+    let audits = table
+        .operations
+        .iter()
+        .filter(|operation| operation.name == "TransactGetItems" && !operation.reads.is_empty());
+    for audit in audits {
+        let sum: i64 = audit.reads.iter().filter_map(|seen| seen.number).sum();
+        let expected: i64 = audit
+            .reads
+            .iter()
+            .filter_map(|seen| loaded.get(seen.key.as_str()))
+            .sum();
+        if sum != expected {
+            sightings.note(Kind::SumNotConstant, 1, None, || {
+                format!(
+                    "{} ms: client {} in {} counted {sum} in {} accounts of {}, where there are {expected}",
+                    audit.sent_us / 1_000,
+                    audit.client,
+                    audit.region,
+                    audit.reads.len(),
+                    table.name
+                )
+            });
+        }
+    }
+}

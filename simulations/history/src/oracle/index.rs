@@ -1,0 +1,355 @@
+//! A table's operations and commits, laid out by key in the order of versions, with what each commit knew of.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, Version};
+
+use crate::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
+
+/// A table in one run.
+pub(super) struct Table<'a> {
+    pub(super) name: &'a str,
+    pub(super) rules: Rules,
+    pub(super) evidence: &'a Evidence,
+    pub(super) lost_disks: &'a [LostDisk],
+    pub(super) keys: BTreeMap<&'a str, Key<'a>>,
+    /// Operations of the load, in the order in which they were sent.
+    pub(super) operations: Vec<&'a Operation>,
+    /// What was written before the load.
+    pub(super) loaded: Vec<&'a Operation>,
+}
+
+/// What clients asked for under a key, and what regions committed.
+#[derive(Default)]
+pub(super) struct Key<'a> {
+    /// In the order of versions. The place in it is a write's *rank*: of two, the greater has the greater version.
+    pub(super) commits: Vec<Commit<'a>>,
+    pub(super) asked: Vec<Asked<'a>>,
+    by_mark: BTreeMap<&'a str, usize>,
+    /// By origin: when its commits were sent, ascending.
+    sent_us: BTreeMap<&'a str, Vec<u64>>,
+}
+
+/// A write that a client asked for.
+pub(super) struct Asked<'a> {
+    pub(super) operation: &'a Operation,
+    pub(super) write: &'a Write,
+    pub(super) is_load: bool,
+    /// The rank of its commit, where it was found.
+    pub(super) rank: Option<usize>,
+}
+
+/// A write that a region committed.
+pub(super) struct Commit<'a> {
+    pub(super) origin: &'a str,
+    pub(super) logged: &'a Logged,
+    /// Which of the key's asked writes it is.
+    pub(super) asked: Option<usize>,
+    /// The rank of the greatest write that its origin knew of: what it replaced there.
+    pub(super) replaced: Option<usize>,
+    /// Whether a later write knew of it.
+    pub(super) is_known: bool,
+}
+
+impl Asked<'_> {
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.operation.outcome == Outcome::Ok
+    }
+
+    pub(super) fn may_have_happened(&self) -> bool {
+        matches!(self.operation.outcome, Outcome::Ok | Outcome::Unknown)
+    }
+}
+
+impl<'a> Commit<'a> {
+    pub(super) fn version(&self) -> &'a Version {
+        &self.logged.held.version
+    }
+
+    pub(super) fn is_delete(&self) -> bool {
+        self.logged.held.content.is_none()
+    }
+
+    pub(super) fn knew_of(&self, other: &Version) -> bool {
+        let mine = self.version();
+        if mine.origin == other.origin {
+            other.sequence < mine.sequence
+        } else {
+            self.logged.vector.covers(other)
+        }
+    }
+
+    pub(super) fn is_concurrent_with(&self, other: &Self) -> bool {
+        !self.knew_of(other.version()) && !other.knew_of(self.version())
+    }
+}
+
+impl<'a> Key<'a> {
+    /// The asked write of a mark.
+    pub(super) fn of_mark(&self, mark: &str) -> Option<&Asked<'a>> {
+        self.by_mark.get(mark).map(|index| &self.asked[*index])
+    }
+
+    /// The rank of a version.
+    pub(super) fn rank_of(&self, version: &Version) -> Option<usize> {
+        self.commits
+            .binary_search_by(|commit| commit.version().cmp(version))
+            .ok()
+    }
+
+    /// What the client of a commit wanted; `None` where no client did it, or nobody asked for it.
+    pub(super) fn effect(&self, rank: usize) -> Option<&'a Effect> {
+        let asked = self.commits[rank].asked?;
+        Some(&self.asked[asked].write.effect)
+    }
+
+    /// Whether a commit replaces all that was there: a put, a delete, an expiry.
+    pub(super) fn is_floor(&self, rank: usize) -> bool {
+        self.commits[rank].is_delete() || matches!(self.effect(rank), Some(Effect::Put { .. }))
+    }
+
+    fn ask(&mut self, operation: &'a Operation, write: &'a Write, is_load: bool) {
+        self.by_mark.insert(&write.mark, self.asked.len());
+        self.asked.push(Asked {
+            operation,
+            write,
+            is_load,
+            rank: None,
+        });
+    }
+
+    /// Finds for every commit with a mark whose it is. A mark that is in the logs twice keeps its first commit, and the other one
+    /// stays nobody's; but what was loaded may have been sent twice.
+    fn match_marks(&mut self) {
+        for (rank, commit) in self.commits.iter_mut().enumerate() {
+            let Some(mark) = commit.logged.held.mark() else {
+                continue;
+            };
+            let Some(index) = self.by_mark.get(mark) else { continue };
+            let asked = &mut self.asked[*index];
+            let is_free = asked.rank.is_none() || asked.is_load;
+            let is_possible = asked.may_have_happened() && asked.operation.region == commit.origin;
+            if is_free && is_possible && asked.write.effect != Effect::Delete {
+                asked.rank = Some(rank);
+                commit.asked = Some(*index);
+            }
+        }
+    }
+
+    /// Finds for every delete in the logs whose it is. Tombstones carry no mark; but who was told that its delete removed a certain
+    /// write made the first tombstone of its region after that write.
+    fn match_deletes(&mut self) {
+        let mut open: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (rank, commit) in self.commits.iter().enumerate() {
+            if commit.is_delete() && !commit.logged.is_expiry {
+                open.entry(commit.origin).or_default().push(rank);
+            }
+        }
+        if open.is_empty() {
+            return;
+        }
+        let rank_of = |mark: &str| self.of_mark(mark).and_then(|asked| asked.rank);
+        let deletes = self
+            .asked
+            .iter()
+            .enumerate()
+            .filter(|(_, asked)| asked.write.effect == Effect::Delete && asked.may_have_happened());
+        // First those that say what they removed, then those that only say that they did, then those that may have.
+        let mut order: Vec<(u8, usize, usize)> = deletes
+            .map(|(index, asked)| {
+                let removed = asked.operation.reads.iter().find(|seen| seen.key == asked.write.key);
+                let removed = removed.and_then(|seen| rank_of(seen.mark.as_deref()?));
+                match (asked.is_acknowledged(), removed) {
+                    (true, Some(removed)) => (0, removed, index),
+                    (true, None) => (1, 0, index),
+                    (false, _) => (2, 0, index),
+                }
+            })
+            .collect();
+        order.sort_unstable();
+        for (_, after, index) in order {
+            let Some(ranks) = open.get_mut(self.asked[index].operation.region.as_str()) else {
+                continue;
+            };
+            let place = ranks.partition_point(|rank| *rank < after);
+            if place < ranks.len() {
+                let rank = ranks.remove(place);
+                self.asked[index].rank = Some(rank);
+                self.commits[rank].asked = Some(index);
+            }
+        }
+    }
+
+    fn link(&mut self) {
+        let all: Vec<usize> = (0..self.commits.len()).collect();
+        let replaced = replaced(&self.commits, &all);
+        let known = known_to_any(self.commits.iter());
+        let is_known = |commit: &Commit<'_>| {
+            known
+                .get(commit.origin)
+                .is_some_and(|known| *known >= commit.version().sequence)
+        };
+        let known: Vec<bool> = self.commits.iter().map(is_known).collect();
+        for (rank, commit) in self.commits.iter_mut().enumerate() {
+            commit.replaced = replaced[rank];
+            commit.is_known = known[rank];
+            if let Some(asked) = commit.asked {
+                let sent_us = self.asked[asked].operation.sent_us;
+                self.sent_us.entry(commit.origin).or_default().push(sent_us);
+            }
+        }
+        for sent_us in self.sent_us.values_mut() {
+            sent_us.sort_unstable();
+        }
+    }
+
+    /// Whether a region committed a write that was sent from one time to another, microseconds.
+    pub(super) fn has_commit(&self, origin: &str, from_us: u64, to_us: u64) -> bool {
+        let sent_us = self.sent_us.get(origin).map_or(&[][..], Vec::as_slice);
+        let first = sent_us.partition_point(|sent_us| *sent_us < from_us);
+        sent_us.get(first).is_some_and(|sent_us| *sent_us <= to_us)
+    }
+}
+
+/// For each of some commits (ranks, ascending): the place among them of the greatest one that it knew of.
+pub(super) fn replaced(commits: &[Commit<'_>], of: &[usize]) -> Vec<Option<usize>> {
+    let among = Among::new(commits, of);
+    of.iter().map(|rank| among.last_known_to(&commits[*rank])).collect()
+}
+
+/// Some commits, by origin, to find those that another knew of.
+pub(super) struct Among<'a> {
+    origins: BTreeMap<&'a str, OfOrigin>,
+}
+
+/// The sequences of an origin's commits, ascending, and their places.
+struct OfOrigin {
+    origin: Region,
+    places: Vec<(u64, usize)>,
+}
+
+impl<'a> Among<'a> {
+    /// These, given by rank, ascending.
+    pub(super) fn new(commits: &[Commit<'a>], of: &[usize]) -> Self {
+        let mut origins: BTreeMap<&str, OfOrigin> = BTreeMap::new();
+        for (place, rank) in of.iter().enumerate() {
+            let version = commits[*rank].version();
+            let of_origin = origins.entry(commits[*rank].origin).or_insert_with(|| OfOrigin {
+                origin: version.origin.clone(),
+                places: Vec::new(),
+            });
+            of_origin.places.push((version.sequence, place));
+        }
+        for of_origin in origins.values_mut() {
+            of_origin.places.sort_unstable();
+        }
+        Self { origins }
+    }
+
+    /// The place of the greatest one that a commit knew of.
+    pub(super) fn last_known_to(&self, commit: &Commit<'_>) -> Option<usize> {
+        let known_of = |(name, of_origin): (&&str, &OfOrigin)| {
+            let places = &of_origin.places;
+            let end = if *name == commit.origin {
+                let own = commit.version().sequence;
+                places.partition_point(|(sequence, _)| *sequence < own)
+            } else {
+                let known = commit.logged.vector.get(&of_origin.origin);
+                places.partition_point(|(sequence, _)| *sequence <= known)
+            };
+            end.checked_sub(1).map(|last| places[last].1)
+        };
+        self.origins.iter().filter_map(known_of).max()
+    }
+}
+
+/// By origin, the greatest sequence that any of some commits knew of.
+pub(super) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) -> BTreeMap<&'a str, u64> {
+    let mut greatest: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut raise = |origin, sequence: u64| {
+        let known = greatest.entry(origin).or_default();
+        *known = sequence.max(*known);
+    };
+    for commit in commits {
+        // Its own earlier ones.
+        raise(commit.origin, commit.version().sequence.saturating_sub(1));
+        for (origin, sequence) in commit.logged.vector.iter() {
+            if origin.as_str() != commit.origin {
+                raise(origin.as_str(), sequence);
+            }
+        }
+    }
+    greatest
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(name: &'a str, history: &'a History, evidence: &'a Evidence, lost_disks: &'a [LostDisk]) -> Self {
+        let of_table =
+            |operations: &'a [Operation]| operations.iter().filter(move |operation| operation.workload == name);
+        let mut table = Self {
+            name,
+            rules: history.tables.get(name).copied().unwrap_or_default(),
+            evidence,
+            lost_disks,
+            keys: BTreeMap::new(),
+            operations: of_table(&history.operations).collect(),
+            loaded: of_table(&history.loaded).collect(),
+        };
+        for (operations, is_load) in [(&table.loaded, true), (&table.operations, false)] {
+            for operation in operations {
+                for write in &operation.writes {
+                    table.keys.entry(&write.key).or_default().ask(operation, write, is_load);
+                }
+            }
+        }
+        for (origin, log) in &evidence.logs {
+            for (key, logged) in log {
+                let commits = logged.iter().map(|logged| Commit {
+                    origin,
+                    logged,
+                    asked: None,
+                    replaced: None,
+                    is_known: false,
+                });
+                table.keys.entry(key).or_default().commits.extend(commits);
+            }
+        }
+        for key in table.keys.values_mut() {
+            key.commits.sort_by_key(Commit::version);
+            key.match_marks();
+            key.match_deletes();
+            key.link();
+        }
+        table
+    }
+
+    /// The first disk that was lost after a write was sent to its region: what may have taken it along.
+    pub(super) fn lost_after(&self, asked: &Asked<'_>) -> Option<usize> {
+        let is_it = |disk: &LostDisk| disk.region == asked.operation.region && disk.at_us >= asked.operation.sent_us;
+        self.lost_disks.iter().position(is_it)
+    }
+
+    /// What became of an acknowledged write that is in no log.
+    pub(super) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
+        let Some(disk) = self.lost_after(asked) else {
+            return Missing::Lost;
+        };
+        let (region, done_us) = (&asked.operation.region, asked.operation.done_us);
+        if key.has_commit(region, done_us, self.lost_disks[disk].at_us) {
+            Missing::Replaced
+        } else {
+            Missing::WithDisk(disk)
+        }
+    }
+}
+
+/// What became of an acknowledged write that is in no log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It went with its region's disk, and what replaced it there did not: nobody needs to have it.
+    Replaced,
+    /// It went with that disk.
+    WithDisk(usize),
+    /// There is no excuse.
+    Lost,
+}

@@ -1,0 +1,58 @@
+//! Whether the journals of conflicts say what happened.
+
+use std::collections::BTreeSet;
+
+use beringia_item::Version;
+
+use super::{Violation, index::Table};
+use crate::Merging;
+
+/// Every entry must be of two writes neither of which knew of the other. And where whole items win or lose, a write that no other
+/// knew of and that is not the greatest was displaced by one that did not know of it: every region that applied both must say so.
+pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+    for (region, journal) in &table.evidence.journals {
+        let mut losers: BTreeSet<(&str, &Version)> = BTreeSet::new();
+        for entry in &journal.entries {
+            losers.insert((&entry.key, &entry.loser));
+            if !is_conflict(table, entry) {
+                violations.push(Violation::NoConflict {
+                    table: table.name.to_owned(),
+                    region: region.clone(),
+                    key: entry.key.clone(),
+                    winner: entry.winner.clone(),
+                    loser: entry.loser.clone(),
+                });
+            }
+        }
+        if !journal.is_complete || table.rules.merging != Merging::Item {
+            continue;
+        }
+        for (key, writes) in &table.keys {
+            let Some((_, others)) = writes.commits.split_last() else {
+                continue;
+            };
+            for commit in others.iter().filter(|commit| !commit.is_known) {
+                if !losers.contains(&(key, commit.version())) {
+                    violations.push(Violation::UnseenConflict {
+                        table: table.name.to_owned(),
+                        region: region.clone(),
+                        key: (*key).to_owned(),
+                        version: commit.version().clone(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn is_conflict(table: &Table<'_>, entry: &crate::Conflict) -> bool {
+    let Some(key) = table.keys.get(entry.key.as_str()) else {
+        return false;
+    };
+    let find = |version| key.rank_of(version).map(|rank| &key.commits[rank]);
+    match (find(&entry.winner), find(&entry.loser)) {
+        (Some(winner), Some(loser)) => winner.is_concurrent_with(loser) && entry.loser < entry.winner,
+        // One of them may have gone with a disk.
+        _ => !table.lost_disks.is_empty(),
+    }
+}

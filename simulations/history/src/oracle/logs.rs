@@ -1,0 +1,208 @@
+//! Whether the logs of the regions fit what clients know, and whether their versions do what versions must.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Violation,
+    index::{Asked, Commit, Key, Missing, Table},
+};
+use crate::{Effect, Operation};
+
+/// Finds what is missing, invented, out of order, torn, or done against its condition.
+pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+    for (key, writes) in &table.keys {
+        let place = Place { table, key };
+        for asked in &writes.asked {
+            find_lost(&place, writes, asked, violations);
+        }
+        for (rank, commit) in writes.commits.iter().enumerate() {
+            find_invented(&place, writes, commit, violations);
+            find_broken_condition(&place, writes, rank, violations);
+        }
+        find_wrong_order(&place, writes, violations);
+    }
+    find_shared_versions(table, violations);
+    find_torn(table, violations);
+}
+
+struct Place<'a> {
+    table: &'a Table<'a>,
+    key: &'a str,
+}
+
+fn find_lost(place: &Place<'_>, key: &Key<'_>, asked: &Asked<'_>, violations: &mut Vec<Violation>) {
+    if asked.is_acknowledged() && asked.rank.is_none() && place.table.missing(key, asked) == Missing::Lost {
+        violations.push(Violation::Lost {
+            table: place.table.name.to_owned(),
+            region: asked.operation.region.clone(),
+            key: place.key.to_owned(),
+            mark: asked.write.mark.clone(),
+        });
+    }
+}
+
+fn find_invented(place: &Place<'_>, key: &Key<'_>, commit: &Commit<'_>, violations: &mut Vec<Violation>) {
+    let (table, version) = (place.table.name.to_owned(), commit.version().clone());
+    let (region, key_text) = (commit.origin.to_owned(), place.key.to_owned());
+    if commit.logged.is_expiry {
+        if !was_expired(key, commit) {
+            violations.push(Violation::ExpiredEarly {
+                table,
+                region,
+                key: key_text,
+                version,
+            });
+        }
+    } else if commit.asked.is_none() || version.origin.as_str() != commit.origin {
+        violations.push(Violation::Invented {
+            table,
+            region,
+            key: key_text,
+            mark: commit.logged.held.mark().map(str::to_owned),
+            version,
+        });
+    }
+}
+
+/// Whether what a tombstone of the time to live replaced had expired by the clock of its region. Hybrid time is never behind that.
+fn was_expired(key: &Key<'_>, tombstone: &Commit<'_>) -> bool {
+    let replaced = tombstone.replaced.map(|rank| &key.commits[rank].logged.held);
+    let expires_s = replaced.and_then(|held| held.content.as_ref()?.expires_s);
+    expires_s.is_some_and(|expires_s| expires_s.saturating_mul(1_000) <= tombstone.version().time.millis())
+}
+
+/// A write on the condition that a mark stands must come after the mark, with nothing in between that its region knew of; one on the
+/// condition that there is no item must not replace one; and what was taken must have been there.
+fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violations: &mut Vec<Violation>) {
+    let commit = &key.commits[rank];
+    let Some(asked) = commit.asked.map(|index| &key.asked[index]) else {
+        return;
+    };
+    let replaced_is_after = |mark: &str| {
+        let of_mark = key.of_mark(mark).and_then(|asked| asked.rank);
+        of_mark.is_some_and(|of_mark| commit.replaced > Some(of_mark) || of_mark >= rank)
+    };
+    let replaced_an_item = || {
+        commit
+            .replaced
+            .is_some_and(|replaced| !key.commits[replaced].is_delete())
+    };
+    let broken = match &asked.write.based_on {
+        Some(Some(mark)) => replaced_is_after(mark).then(|| mark.clone()),
+        Some(None) => replaced_an_item().then(|| "nothing".to_owned()),
+        None => None,
+    };
+    if let Some(expected) = broken {
+        violations.push(Violation::ConditionIgnored {
+            table: place.table.name.to_owned(),
+            region: commit.origin.to_owned(),
+            key: place.key.to_owned(),
+            mark: asked.write.mark.clone(),
+            expected,
+        });
+    }
+    let number = commit.logged.held.content.as_ref().and_then(|content| content.number);
+    if let (Effect::Add(..0), Some(number @ ..0)) = (&asked.write.effect, number) {
+        violations.push(Violation::BelowZero {
+            table: place.table.name.to_owned(),
+            region: commit.origin.to_owned(),
+            key: place.key.to_owned(),
+            mark: asked.write.mark.clone(),
+            number,
+        });
+    }
+}
+
+fn find_shared_versions(table: &Table<'_>, violations: &mut Vec<Violation>) {
+    let commits = table
+        .keys
+        .iter()
+        .flat_map(|(key, writes)| writes.commits.iter().map(move |commit| (commit.version(), *key)));
+    let mut versions: Vec<_> = commits.collect();
+    versions.sort_unstable();
+    for pair in versions.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        violations.push(Violation::SharedVersion {
+            table: table.name.to_owned(),
+            key: pair[1].1.to_owned(),
+            version: pair[1].0.clone(),
+        });
+    }
+}
+
+fn find_wrong_order(place: &Place<'_>, key: &Key<'_>, violations: &mut Vec<Violation>) {
+    let mut by_origin: BTreeMap<&str, Vec<(usize, &Commit<'_>)>> = BTreeMap::new();
+    for (rank, commit) in key.commits.iter().enumerate() {
+        by_origin.entry(commit.origin).or_default().push((rank, commit));
+    }
+    for (origin, mut commits) in by_origin {
+        let mut went_down = |commit: &Commit<'_>| {
+            violations.push(Violation::VersionWentDown {
+                table: place.table.name.to_owned(),
+                region: origin.to_owned(),
+                key: place.key.to_owned(),
+                version: commit.version().clone(),
+            });
+        };
+        commits.sort_by_key(|(_, commit)| commit.version().sequence);
+        for pair in commits.windows(2).filter(|pair| pair[1].0 < pair[0].0) {
+            went_down(pair[1].1);
+        }
+        if place.table.lost_disks.iter().all(|disk| disk.region != origin) {
+            for commit in out_of_order(key, &commits) {
+                went_down(commit);
+            }
+        }
+    }
+}
+
+/// Commits with a lower version than one that was acknowledged before they were sent. (A region that lost its disk has lost its clock's
+/// bound too: its new life is another one.)
+fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&'a Commit<'a>> {
+    let asked = |commit: &Commit<'_>| commit.asked.map(|index| key.asked[index].operation);
+    let known: Vec<(usize, &Commit<'_>, &Operation)> = commits
+        .iter()
+        .filter_map(|(rank, commit)| Some((*rank, *commit, asked(commit)?)))
+        .collect();
+    let (mut sent, mut done) = (known.clone(), known);
+    sent.sort_by_key(|(_, _, operation)| operation.sent_us);
+    done.sort_by_key(|(_, _, operation)| operation.done_us);
+    let mut done = done.into_iter().peekable();
+    let mut greatest = None;
+    let mut wrong = Vec::new();
+    for (rank, commit, operation) in sent {
+        // What was done in the very microsecond in which this was sent may have been done after.
+        while let Some((before, ..)) = done.next_if(|(_, _, before)| before.done_us < operation.sent_us) {
+            greatest = greatest.max(Some(before));
+        }
+        if Some(rank) < greatest {
+            wrong.push(commit);
+        }
+    }
+    wrong
+}
+
+fn find_torn(table: &Table<'_>, violations: &mut Vec<Violation>) {
+    for operation in table.operations.iter().filter(|operation| operation.writes.len() > 1) {
+        let asked = operation.writes.iter().filter_map(|write| {
+            let key = table.keys.get(write.key.as_str())?;
+            Some((key, key.of_mark(&write.mark)?))
+        });
+        // What went with a disk and was replaced before may be missing alone.
+        let is_needed = |(key, asked): &(&Key<'_>, &Asked<'_>)| {
+            asked.rank.is_some() || table.missing(key, asked) != Missing::Replaced
+        };
+        let asked: Vec<&Asked<'_>> = asked.filter(is_needed).map(|(_, asked)| asked).collect();
+        let committed = asked.iter().filter(|asked| asked.rank.is_some()).count();
+        if committed > 0 && committed < asked.len() {
+            let missing = asked.iter().find(|asked| asked.rank.is_none());
+            violations.extend(missing.map(|missing| Violation::TornTransaction {
+                table: table.name.to_owned(),
+                region: operation.region.clone(),
+                key: missing.write.key.clone(),
+                mark: missing.write.mark.clone(),
+                committed,
+                asked: asked.len(),
+            }));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The account: every acknowledged write is in one place of it, and what went with a disk is told from what was lost.
+
+use beringia_history::{Accounting, Merging, Outcome, Violation};
+
+use crate::case::{Case, item, put, write};
+
+fn case() -> Case {
+    Case::new(Merging::Item)
+}
+
+#[test]
+fn every_acknowledged_write_is_counted_once() {
+    let (first, lost, last) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("b/1", 3, "b"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1)
+        .told("a", "a/2", put(), 2)
+        .told("b", "b/1", put(), 3);
+    case.told_so("b", "b/2", put(), 4, Outcome::Unknown)
+        .told_so("b", "b/3", put(), 4, Outcome::Unreachable);
+    case.told("b", "b/4", put(), 5);
+    case.logged(&first)
+        .logged(&lost)
+        .logged_knowing(&last, &[("a", 1)])
+        .both_hold(&last);
+    let judged = case.judged();
+    let expected = Accounting {
+        acknowledged: 4,
+        unknown: 1,
+        standing: 1,
+        superseded: 1,
+        lost_to_conflicts: 1,
+        lost_with_disk: 0,
+        lost: 1,
+    };
+    assert_eq!(judged.accounting, expected);
+    assert!(matches!(&judged.violations[..], [Violation::Lost { mark, .. }] if mark == "b/4"));
+}
+
+#[test]
+fn what_was_not_shipped_before_a_disk_was_lost_is_the_loss_and_no_broken_promise() {
+    let first = item("a/1", 1, "a");
+    let mut case = case();
+    case.told("a", "a/1", put(), 100)
+        .told("a", "a/2", put(), 200)
+        .told("a", "a/3", put(), 300);
+    case.logged(&first).both_hold(&first).lost_disk("a", 1_000);
+    let judged = case.judged();
+    assert_eq!(judged.violations, []);
+    assert_eq!((judged.accounting.lost_with_disk, judged.accounting.lost), (2, 0));
+    let [loss] = &judged.losses[..] else { panic!("one disk") };
+    assert_eq!((loss.region.as_str(), loss.writes, loss.bytes), ("a", 2, 200));
+    assert!(
+        (loss.seconds - 0.799).abs() < 1e-9,
+        "from the first acknowledgement that is lost: {}",
+        loss.seconds
+    );
+
+    case.told("a", "a/4", put(), 1_100);
+    let judged = case.judged();
+    assert!(
+        matches!(&judged.violations[..], [Violation::Lost { mark, .. }] if mark == "a/4"),
+        "what was acknowledged after the loss has no excuse"
+    );
+    case.lost_disks.clear();
+    assert_eq!(case.violations().len(), 3);
+}
+
+#[test]
+fn a_write_that_is_missing_though_a_later_one_was_shipped_is_found() {
+    let later = item("a/2", 2, "a");
+    let mut case = case();
+    case.told("a", "a/1", put(), 100);
+    case.operation("a", 1, 200, Outcome::Ok).writes = vec![write("other", "a/2", put())];
+    case.logged_under("other", &later, &[]).lost_disk("a", 1_000);
+    case.holds_under("other", "a", &later).holds_under("other", "b", &later);
+    let judged = case.judged();
+    assert!(
+        matches!(&judged.violations[..], [Violation::LostAmidst { mark, .. }] if mark == "a/1"),
+        "{:?}",
+        judged.violations
+    );
+}
+
+#[test]
+fn what_was_replaced_before_the_disk_was_lost_need_not_be_anywhere() {
+    let later = item("a/2", 2, "a");
+    let mut case = case();
+    case.told("a", "a/1", put(), 100).told("a", "a/2", put(), 200);
+    case.logged(&later).both_hold(&later).lost_disk("a", 1_000);
+    let judged = case.judged();
+    assert_eq!(judged.violations, []);
+    assert_eq!((judged.accounting.superseded, judged.accounting.lost_with_disk), (1, 0));
+}

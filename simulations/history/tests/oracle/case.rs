@@ -1,0 +1,254 @@
+//! A run made by hand: regions `a` and `b` and one table, what clients did, and what the regions show.
+
+use std::collections::BTreeMap;
+
+use beringia_clock::HybridTime;
+use beringia_history::{
+    Conflict, Content, Effect, Evidence, Held, History, Journal, Judgement, Logged, LostDisk, Merging, Operation,
+    Outcome, Rules, Seen, Violation, Write, judge,
+};
+use beringia_item::{Region, Version, VersionVector};
+
+pub(crate) const TABLE: &str = "load";
+
+pub(crate) fn version(time: u64, origin: &str) -> Version {
+    Version {
+        time: HybridTime::from_parts(time, 0),
+        origin: Region::new(origin).expect("a name"),
+        sequence: time,
+    }
+}
+
+pub(crate) fn put() -> Effect {
+    Effect::Put {
+        fields: Vec::new(),
+        number: None,
+    }
+}
+
+pub(crate) fn put_number(number: i64) -> Effect {
+    Effect::Put {
+        fields: Vec::new(),
+        number: Some(number),
+    }
+}
+
+pub(crate) fn content(mark: &str) -> Content {
+    Content {
+        mark: mark.to_owned(),
+        ..Content::default()
+    }
+}
+
+pub(crate) fn with_number(mark: &str, number: i64) -> Content {
+    Content {
+        number: Some(number),
+        ..content(mark)
+    }
+}
+
+pub(crate) fn held(content: Content, time: u64, origin: &str) -> Held {
+    Held {
+        version: version(time, origin),
+        content: Some(content),
+    }
+}
+
+pub(crate) fn tombstone(time: u64, origin: &str) -> Held {
+    Held {
+        version: version(time, origin),
+        content: None,
+    }
+}
+
+pub(crate) fn item(mark: &str, time: u64, origin: &str) -> Held {
+    held(content(mark), time, origin)
+}
+
+pub(crate) fn seen(key: &str, mark: Option<&str>) -> Seen {
+    Seen {
+        key: key.to_owned(),
+        mark: mark.map(str::to_owned),
+        number: None,
+    }
+}
+
+pub(crate) fn write(key: &str, mark: &str, effect: Effect) -> Write {
+    Write {
+        key: key.to_owned(),
+        mark: mark.to_owned(),
+        effect,
+        based_on: None,
+        bytes: 100,
+    }
+}
+
+/// A run. Times of operations are in milliseconds; a write is sent at its time, and answered a millisecond later.
+pub(crate) struct Case {
+    pub(crate) history: History,
+    pub(crate) evidence: Evidence,
+    pub(crate) lost_disks: Vec<LostDisk>,
+}
+
+impl Case {
+    pub(crate) fn new(merging: Merging) -> Self {
+        let regions = || ["a", "b"].map(str::to_owned).into_iter();
+        let rules = Rules {
+            merging,
+            constant_sum: false,
+            never_below_zero: false,
+        };
+        Self {
+            history: History {
+                tables: BTreeMap::from([(TABLE.to_owned(), rules)]),
+                ..History::default()
+            },
+            evidence: Evidence {
+                logs: regions().map(|region| (region, BTreeMap::new())).collect(),
+                held: regions().map(|region| (region, BTreeMap::new())).collect(),
+                journals: BTreeMap::new(),
+            },
+            lost_disks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn rules(&mut self) -> &mut Rules {
+        self.history.tables.get_mut(TABLE).expect("the table")
+    }
+
+    /// An operation at a time, of the client `client`.
+    pub(crate) fn operation(&mut self, region: &str, client: u32, at_ms: u64, outcome: Outcome) -> &mut Operation {
+        self.history.operations.push(Operation {
+            workload: TABLE.to_owned(),
+            client,
+            home: region.to_owned(),
+            region: region.to_owned(),
+            name: "UpdateItem".to_owned(),
+            due_us: at_ms * 1_000,
+            sent_us: at_ms * 1_000,
+            done_us: at_ms * 1_000 + 1_000,
+            outcome,
+            reads: Vec::new(),
+            writes: Vec::new(),
+        });
+        self.history.operations.last_mut().expect("just pushed")
+    }
+
+    /// A client was told that its write to `k` happened, at a time.
+    pub(crate) fn told(&mut self, region: &str, mark: &str, effect: Effect, at_ms: u64) -> &mut Self {
+        self.told_so(region, mark, effect, at_ms, Outcome::Ok)
+    }
+
+    pub(crate) fn told_so(
+        &mut self,
+        region: &str,
+        mark: &str,
+        effect: Effect,
+        at_ms: u64,
+        outcome: Outcome,
+    ) -> &mut Self {
+        self.operation(region, 1, at_ms, outcome).writes = vec![write("k", mark, effect)];
+        self
+    }
+
+    /// A client deleted `k`, and was told which write it removed.
+    pub(crate) fn told_delete(&mut self, region: &str, mark: &str, removed: &str, at_ms: u64) -> &mut Self {
+        let operation = self.operation(region, 1, at_ms, Outcome::Ok);
+        operation.reads = vec![seen("k", Some(removed))];
+        operation.writes = vec![write("k", mark, Effect::Delete)];
+        self
+    }
+
+    pub(crate) fn logged(&mut self, held: &Held) -> &mut Self {
+        self.logged_knowing(held, &[])
+    }
+
+    /// `knew`: whose writes up to which sequence the region had applied before.
+    pub(crate) fn logged_knowing(&mut self, held: &Held, knew: &[(&str, u64)]) -> &mut Self {
+        self.logged_under("k", held, knew)
+    }
+
+    pub(crate) fn logged_under(&mut self, key: &str, held: &Held, knew: &[(&str, u64)]) -> &mut Self {
+        let knew = knew
+            .iter()
+            .map(|(origin, sequence)| (Region::new(origin).expect("a name"), *sequence));
+        let logged = Logged {
+            held: held.clone(),
+            vector: knew.collect::<VersionVector>(),
+            is_expiry: false,
+        };
+        let log = self
+            .evidence
+            .logs
+            .get_mut(held.version.origin.as_str())
+            .expect("a or b");
+        log.entry(key.to_owned()).or_default().push(logged);
+        self
+    }
+
+    pub(crate) fn journalled(&mut self, region: &str, winner: &Held, loser: &Held) -> &mut Self {
+        self.journal(region).entries.push(Conflict {
+            key: "k".to_owned(),
+            winner: winner.version.clone(),
+            loser: loser.version.clone(),
+        });
+        self
+    }
+
+    /// A region's journal, which from now on must have every conflict.
+    pub(crate) fn journal(&mut self, region: &str) -> &mut Journal {
+        let journal = self.evidence.journals.entry(region.to_owned()).or_default();
+        journal.is_complete = true;
+        journal
+    }
+
+    pub(crate) fn holds(&mut self, region: &str, held: &Held) -> &mut Self {
+        self.holds_under("k", region, held)
+    }
+
+    pub(crate) fn holds_under(&mut self, key: &str, region: &str, held: &Held) -> &mut Self {
+        let of_region = self.evidence.held.get_mut(region).expect("a or b");
+        of_region.insert(key.to_owned(), held.clone());
+        self
+    }
+
+    pub(crate) fn both_hold(&mut self, held: &Held) -> &mut Self {
+        self.holds("a", held).holds("b", held)
+    }
+
+    pub(crate) fn lost_disk(&mut self, region: &str, at_ms: u64) -> &mut Self {
+        self.lost_disks.push(LostDisk {
+            region: region.to_owned(),
+            at_us: at_ms * 1_000,
+        });
+        self
+    }
+
+    pub(crate) fn judged(&self) -> Judgement {
+        let mut history = self.history.clone();
+        history
+            .operations
+            .sort_by_key(|operation| (operation.sent_us, operation.client));
+        let evidence = BTreeMap::from([(TABLE.to_owned(), self.evidence.clone())]);
+        judge(&history, &evidence, &self.lost_disks)
+    }
+
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        self.judged().violations
+    }
+
+    /// How often clients could see an anomaly, and how bad it was at worst.
+    pub(crate) fn anomaly(&self, name: &str) -> (u64, Option<f64>) {
+        let anomalies = self.judged().anomalies;
+        let of_name = anomalies
+            .iter()
+            .find(|anomaly| anomaly.name == name)
+            .expect("every kind");
+        assert_eq!(
+            of_name.count == 0,
+            of_name.example.is_none(),
+            "an example where there is one"
+        );
+        (of_name.count, of_name.worst_ms)
+    }
+}

@@ -1,0 +1,205 @@
+//! Anomalies: each that clients could see is counted, and nothing else is.
+
+use beringia_history::{Effect, Merging, Operation, Outcome};
+
+use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
+
+/// `a/1`, then `b/1` on top of it, acknowledged at 11 and 21 ms.
+fn two_writes() -> Case {
+    let (first, second) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
+    let mut case = Case::new(Merging::Item);
+    case.told("a", "a/1", put(), 10).told("b", "b/1", put(), 20);
+    case.logged(&first)
+        .logged_knowing(&second, &[("a", 1)])
+        .both_hold(&second);
+    case
+}
+
+fn read<'a>(case: &'a mut Case, region: &str, at_ms: u64, mark: Option<&str>) -> &'a mut Operation {
+    let operation = case.operation(region, 9, at_ms, Outcome::Ok);
+    operation.reads = vec![seen("k", mark)];
+    operation
+}
+
+#[test]
+fn a_read_is_stale_by_how_long_something_newer_had_been_acknowledged() {
+    let mut case = two_writes();
+    read(&mut case, "a", 15, Some("a/1"));
+    read(&mut case, "a", 20, Some("a/1"));
+    read(&mut case, "a", 21, Some("a/1"));
+    read(&mut case, "a", 25, Some("b/1"));
+    assert_eq!(
+        case.anomaly("stale-read"),
+        (0, None),
+        "what was acknowledged while it was read may be missed"
+    );
+    read(&mut case, "b", 50, Some("a/1"));
+    read(&mut case, "b", 40, None);
+    assert_eq!(case.anomaly("stale-read"), (2, Some(29.0)));
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
+fn nothing_is_as_new_as_the_last_delete_that_can_explain_it() {
+    let mut case = two_writes();
+    let deleted = tombstone(3, "a");
+    case.told_delete("a", "a/2", "b/1", 30);
+    case.evidence
+        .logs
+        .get_mut("a")
+        .and_then(|log| log.get_mut("k"))
+        .expect("logged")
+        .truncate(1);
+    case.logged_knowing(&deleted, &[("b", 2)]).both_hold(&deleted);
+    read(&mut case, "b", 30, None);
+    read(&mut case, "b", 60, None);
+    assert_eq!(case.anomaly("stale-read"), (0, None));
+    read(&mut case, "b", 28, None);
+    assert_eq!(
+        case.anomaly("stale-read"),
+        (1, Some(17.0)),
+        "before it was sent it explains nothing"
+    );
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
+fn a_client_that_sees_less_than_before_is_counted() {
+    let mut case = two_writes();
+    read(&mut case, "b", 30, Some("b/1"));
+    assert_eq!(case.anomaly("non-monotonic-read"), (0, None));
+    read(&mut case, "a", 40, Some("a/1"));
+    assert_eq!(case.anomaly("non-monotonic-read").0, 1);
+    case.operation("a", 8, 50, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
+    assert_eq!(
+        case.anomaly("non-monotonic-read").0,
+        1,
+        "another client has not seen more"
+    );
+}
+
+#[test]
+fn a_client_that_does_not_see_its_own_write_is_counted() {
+    let mut case = two_writes();
+    case.operation("a", 1, 30, Outcome::Ok).reads = vec![seen("k", Some("b/1"))];
+    assert_eq!(case.anomaly("read-your-writes"), (0, None));
+    case.operation("a", 1, 40, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
+    assert_eq!(case.anomaly("read-your-writes").0, 1, "client 1 wrote both");
+    read(&mut case, "a", 50, Some("a/1"));
+    assert_eq!(case.anomaly("read-your-writes").0, 1);
+}
+
+#[test]
+fn an_addition_on_the_losing_side_of_a_conflict_is_a_lost_update() {
+    let first = held(with_number("a/0", 0), 1, "a");
+    let (ours, again) = (held(with_number("a/1", 1), 2, "a"), held(with_number("a/2", 2), 3, "a"));
+    let theirs = held(with_number("b/1", 1), 4, "b");
+    let last = held(with_number("b/2", 2), 5, "b");
+    let mut case = Case::new(Merging::Item);
+    case.told("a", "a/0", put_number(0), 1);
+    for (mark, region, at_ms) in [("a/1", "a", 2), ("a/2", "a", 3), ("b/1", "b", 4), ("b/2", "b", 5)] {
+        case.told(region, mark, Effect::Add(1), at_ms);
+    }
+    case.logged(&first)
+        .logged(&ours)
+        .logged(&again)
+        .logged_knowing(&theirs, &[("a", 1)]);
+    case.logged_knowing(&last, &[("a", 3)]).both_hold(&last);
+    assert_eq!(case.violations(), []);
+    assert_eq!(
+        case.anomaly("lost-update").0,
+        2,
+        "the one that lost, and the one that it was made of"
+    );
+    let accounting = case.judged().accounting;
+    assert_eq!(
+        (accounting.superseded, accounting.lost_to_conflicts, accounting.standing),
+        (3, 1, 1)
+    );
+}
+
+#[test]
+fn half_a_transaction_in_a_read_is_counted() {
+    let old = [item("a/1", 1, "a"), item("a/2", 2, "a")];
+    let new = [item("a/3", 3, "a"), item("a/4", 4, "a")];
+    let mut case = Case::new(Merging::Item);
+    for (at_ms, marks) in [(1, ["a/1", "a/2"]), (10, ["a/3", "a/4"])] {
+        case.operation("a", 1, at_ms, Outcome::Ok).writes =
+            vec![write("k", marks[0], put()), write("other", marks[1], put())];
+    }
+    for [one, other] in [&old, &new] {
+        case.logged(one).logged_under("other", other, &[]);
+    }
+    case.both_hold(&new[0]);
+    case.holds_under("other", "a", &new[1])
+        .holds_under("other", "b", &new[1]);
+    for (one, other) in [("a/1", "a/2"), ("a/3", "a/4"), ("a/3", "a/2"), ("a/1", "a/4")] {
+        let operation = case.operation("b", 2, 12, Outcome::Ok);
+        operation.name = "TransactGetItems".to_owned();
+        operation.reads = vec![seen("k", Some(one)), seen("other", Some(other))];
+    }
+    assert_eq!(case.violations(), []);
+    assert_eq!(case.anomaly("torn-transaction").0, 2);
+}
+
+#[test]
+fn what_two_regions_sell_of_the_same_stock_is_oversold() {
+    let first = held(with_number("a/0", 5), 1, "a");
+    let (ours, theirs) = (held(with_number("a/1", 2), 2, "a"), held(with_number("b/1", 1), 3, "b"));
+    let mut case = Case::new(Merging::Item);
+    case.rules().never_below_zero = true;
+    case.told("a", "a/0", put_number(5), 1)
+        .told("a", "a/1", Effect::Add(-3), 2);
+    case.logged(&first).logged(&ours).both_hold(&ours);
+    assert_eq!(case.anomaly("oversold"), (0, None));
+    case.told("b", "b/1", Effect::Add(-4), 3)
+        .logged_knowing(&theirs, &[("a", 1)])
+        .both_hold(&theirs);
+    assert_eq!(case.anomaly("oversold").0, 2, "seven of five");
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
+fn a_sale_after_a_refill_is_not_oversold_whichever_is_answered_first() {
+    let stood = [(0, "a/0", 1), (1, "a/1", 0), (2, "a/2", 10), (3, "a/3", 8)];
+    let effects = [put_number(1), Effect::Add(-1), Effect::Add(10), Effect::Add(-2)];
+    let mut case = Case::new(Merging::Item);
+    case.rules().never_below_zero = true;
+    for ((time, mark, number), effect) in stood.into_iter().zip(effects) {
+        case.told("a", mark, effect, 10 + time);
+        case.logged(&held(with_number(mark, number), time + 1, "a"));
+    }
+    case.history.operations[2].done_us = 90_000;
+    case.both_hold(&held(with_number("a/3", 8), 4, "a"));
+    assert_eq!(case.violations(), []);
+    assert_eq!(case.anomaly("oversold"), (0, None));
+}
+
+#[test]
+fn a_sum_that_is_not_what_it_was_is_counted() {
+    let mut case = Case::new(Merging::Item);
+    case.rules().constant_sum = true;
+    let mut loaded = case.operation("a", 0, 0, Outcome::Ok).clone();
+    case.history.operations.clear();
+    loaded.writes = vec![
+        write("k", "loaded/0", put_number(10)),
+        write("other", "loaded/1", put_number(10)),
+    ];
+    case.history.loaded.push(loaded);
+    let (one, other) = (
+        held(with_number("loaded/0", 10), 1, "a"),
+        held(with_number("loaded/1", 10), 2, "a"),
+    );
+    case.logged(&one).logged_under("other", &other, &[]).both_hold(&one);
+    case.holds_under("other", "a", &other).holds_under("other", "b", &other);
+    for numbers in [[10, 10], [7, 13], [7, 10]] {
+        let operation = case.operation("b", 2, 12, Outcome::Ok);
+        operation.name = "TransactGetItems".to_owned();
+        operation.reads = vec![seen("k", Some("loaded/0")), seen("other", Some("loaded/1"))];
+        for (read, number) in operation.reads.iter_mut().zip(numbers) {
+            read.number = Some(number);
+        }
+    }
+    assert_eq!(case.violations(), []);
+    assert_eq!(case.anomaly("sum-not-constant").0, 1);
+}

@@ -1,0 +1,359 @@
+//! Promises: each that is broken is found, and nothing else is.
+
+use beringia_history::{Content, Effect, Merging, Outcome, Violation};
+
+use crate::case::{Case, content, held, item, put, put_number, seen, tombstone, version, with_number, write};
+
+/// One `Violation` that matches.
+macro_rules! assert_only {
+    ($case:expr, $pattern:pat $(if $guard:expr)?) => {
+        let violations = $case.violations();
+        assert!(matches!(&violations[..], [$pattern] $(if $guard)?), "{violations:#?}");
+    };
+}
+
+fn case() -> Case {
+    Case::new(Merging::Item)
+}
+
+#[test]
+fn the_greatest_version_everywhere_is_right() {
+    let (older, newer) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+    case.logged(&older).logged(&newer).both_hold(&newer);
+    assert_eq!(case.violations(), []);
+    case.holds("a", &older);
+    let wrong = Violation::Wrong {
+        table: "load".to_owned(),
+        region: "a".to_owned(),
+        key: "k".to_owned(),
+        expected: Some(newer.version),
+        found: Some(older.version),
+    };
+    assert_eq!(case.violations(), [wrong]);
+}
+
+#[test]
+fn an_item_that_differs_under_its_version_is_found() {
+    let first = item("a/1", 1, "a");
+    let mut other = first.clone();
+    other.content.as_mut().expect("an item").image_hash = 7;
+    let mut case = case();
+    case.told("a", "a/1", put(), 1).logged(&first).both_hold(&first);
+    assert_eq!(case.violations(), []);
+    case.holds("b", &other);
+    assert_only!(case, Violation::WrongMerge { region, .. } if region == "b");
+}
+
+#[test]
+fn a_deleted_item_that_comes_back_is_found() {
+    let (first, deleted) = (item("a/1", 1, "a"), tombstone(2, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1).told_delete("a", "a/2", "a/1", 2);
+    case.logged(&first).logged(&deleted).both_hold(&deleted);
+    assert_eq!(case.violations(), []);
+    case.holds("b", &first);
+    assert_only!(case, Violation::Wrong { region, .. } if region == "b");
+    case.both_hold(&deleted);
+    case.evidence.held.get_mut("b").expect("b").clear();
+    assert_only!(case, Violation::Wrong { found: None, .. });
+}
+
+#[test]
+fn an_acknowledged_write_that_is_in_no_log_is_lost() {
+    let second = item("a/2", 2, "a");
+    let mut case = case();
+    case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
+    case.logged(&second).both_hold(&second);
+    assert_only!(case, Violation::Lost { mark, .. } if mark == "a/1");
+    case.told_delete("a", "a/3", "a/2", 3);
+    assert_eq!(case.violations().len(), 2, "a delete too");
+}
+
+#[test]
+fn a_write_without_an_answer_may_be_there_or_not() {
+    let (first, second, deleted) = (item("a/1", 1, "a"), item("a/2", 2, "a"), tombstone(3, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1)
+        .told_so("a", "a/2", put(), 2, Outcome::Unknown)
+        .told_so("a", "a/3", Effect::Delete, 3, Outcome::Unknown);
+    case.logged(&first).both_hold(&first);
+    assert_eq!(case.violations(), []);
+    case.logged(&second);
+    assert_eq!(case.violations().len(), 2, "but if it is there, it is the greatest");
+    case.both_hold(&second);
+    assert_eq!(case.violations(), []);
+    case.logged(&deleted).both_hold(&deleted);
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
+fn what_nobody_asked_for_is_found() {
+    let (asked, refused, foreign) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("x", 3, "b"));
+    let mut case = case();
+    let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
+    case.told("a", "a/1", put(), 1).told_so("a", "a/2", put(), 2, refusal);
+    case.logged(&asked).both_hold(&asked);
+    assert_eq!(case.violations(), []);
+    case.logged(&refused).both_hold(&refused);
+    assert_only!(case, Violation::Invented { mark: Some(mark), .. } if mark == "a/2");
+    case.logged(&foreign).both_hold(&foreign);
+    assert_eq!(case.violations().len(), 2);
+    case.logged(&tombstone(4, "b")).both_hold(&tombstone(4, "b"));
+    assert!(matches!(
+        &case.violations()[..],
+        [_, _, Violation::Invented { mark: None, .. }]
+    ));
+}
+
+#[test]
+fn the_same_write_twice_and_a_write_of_another_region_are_found() {
+    let (once, twice) = (item("a/1", 1, "a"), item("a/1", 2, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1)
+        .logged(&once)
+        .logged(&twice)
+        .both_hold(&twice);
+    assert_only!(case, Violation::Invented { version: twice, .. } if *twice == version(2, "a"));
+
+    let elsewhere = item("a/1", 1, "b");
+    let mut case = self::case();
+    case.told("a", "a/1", put(), 1).logged(&elsewhere).both_hold(&elsewhere);
+    let violations = case.violations();
+    assert!(
+        matches!(&violations[..], [Violation::Lost { .. }, Violation::Invented { .. }]),
+        "{violations:#?}"
+    );
+}
+
+#[test]
+fn versions_that_go_down_or_are_shared_are_found() {
+    let mut case = case();
+    let (mut high, low) = (item("a/1", 5, "a"), item("a/2", 4, "a"));
+    high.version.sequence = 1;
+    case.told("a", "a/1", put(), 1)
+        .told_so("a", "a/2", put(), 1, Outcome::Ok);
+    case.logged(&high).logged(&low).both_hold(&high);
+    assert_only!(case, Violation::VersionWentDown { version: low, .. } if *low == version(4, "a"));
+
+    let mut case = self::case();
+    let (one, other) = (item("a/1", 5, "a"), item("a/2", 5, "a"));
+    case.told("a", "a/1", put(), 1);
+    case.operation("a", 2, 1, Outcome::Ok).writes = vec![write("other", "a/2", put())];
+    case.logged(&one).both_hold(&one);
+    case.logged_under("other", &other, &[]);
+    case.holds_under("other", "a", &other).holds_under("other", "b", &other);
+    assert_only!(case, Violation::SharedVersion { version: shared, .. } if *shared == version(5, "a"));
+}
+
+#[test]
+fn a_write_below_one_that_was_acknowledged_before_it_was_sent_is_found() {
+    let (low, high) = (item("a/2", 1, "a"), item("a/1", 2, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 10).told("a", "a/2", put(), 20);
+    case.logged(&low).logged(&high).both_hold(&high);
+    assert_only!(case, Violation::VersionWentDown { version: low, .. } if *low == version(1, "a"));
+    case.history.operations[1].sent_us = 10_500;
+    assert_eq!(case.violations(), [], "two writes at once may come in either order");
+}
+
+#[test]
+fn a_conflict_is_journalled_by_every_region_and_nothing_else_is() {
+    let (older, newer) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
+    let concurrent = || {
+        let mut case = case();
+        case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+        case.logged(&older).logged(&newer).both_hold(&newer);
+        case
+    };
+    let mut case = concurrent();
+    case.journalled("a", &newer, &older).journalled("b", &newer, &older);
+    assert_eq!(case.violations(), []);
+    case.journal("b").entries.clear();
+    assert_only!(case, Violation::UnseenConflict { region, version, .. } if region == "b" && *version == older.version);
+    case.journal("b").is_complete = false;
+    assert_eq!(case.violations(), [], "a region that was not there need not say so");
+
+    let mut case = concurrent();
+    case.journalled("a", &older, &newer);
+    let violations = case.violations();
+    assert!(
+        matches!(
+            &violations[..],
+            [Violation::NoConflict { .. }, Violation::UnseenConflict { .. }]
+        ),
+        "the lesser version won: {violations:#?}"
+    );
+}
+
+#[test]
+fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
+    let (first, second) = (item("a/1", 1, "a"), item("b/1", 2, "b"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+    case.logged(&first)
+        .logged_knowing(&second, &[("a", 1)])
+        .both_hold(&second);
+    case.journal("a");
+    assert_eq!(case.violations(), []);
+    case.journalled("a", &second, &first);
+    assert_only!(case, Violation::NoConflict { .. });
+}
+
+#[test]
+fn a_loser_that_somebody_knew_of_need_not_be_journalled_everywhere() {
+    // b wrote without knowing of a's write, then a wrote once more knowing of both.
+    let (first, second, third) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1)
+        .told("b", "b/1", put(), 2)
+        .told("a", "a/2", put(), 3);
+    case.logged(&first)
+        .logged(&second)
+        .logged_knowing(&third, &[("b", 2)])
+        .both_hold(&third);
+    case.journalled("a", &second, &first).journal("b");
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
+fn a_condition_on_what_was_replaced_before_is_found() {
+    let (first, second, third) = (item("a/1", 1, "a"), item("a/2", 2, "a"), item("a/3", 3, "a"));
+    let rewritten = |based_on: Option<&str>| {
+        let mut case = case();
+        case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
+        let operation = case.operation("a", 2, 3, Outcome::Ok);
+        operation.writes = vec![write("k", "a/3", Effect::Update { fields: Vec::new() })];
+        operation.writes[0].based_on = Some(based_on.map(str::to_owned));
+        case.logged(&first).logged(&second).logged(&third).both_hold(&third);
+        case
+    };
+    assert_eq!(rewritten(Some("a/2")).violations(), []);
+    assert_only!(rewritten(Some("a/1")), Violation::ConditionIgnored { mark, expected, .. } if mark == "a/3" && expected == "a/1");
+    assert_only!(rewritten(None), Violation::ConditionIgnored { .. });
+    assert_only!(rewritten(Some("a/3")), Violation::ConditionIgnored { .. });
+}
+
+#[test]
+fn a_condition_on_what_another_region_had_replaced_is_found_where_that_was_known() {
+    let (first, theirs, ours) = (item("a/1", 1, "a"), item("b/1", 2, "b"), item("a/2", 3, "a"));
+    let rewritten = |knew: &[(&str, u64)]| {
+        let mut case = case();
+        case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
+        let operation = case.operation("a", 2, 3, Outcome::Ok);
+        operation.writes = vec![write("k", "a/2", Effect::Update { fields: Vec::new() })];
+        operation.writes[0].based_on = Some(Some("a/1".to_owned()));
+        case.logged(&first)
+            .logged(&theirs)
+            .logged_knowing(&ours, knew)
+            .both_hold(&ours);
+        case
+    };
+    assert_eq!(rewritten(&[]).violations(), []);
+    assert_only!(rewritten(&[("b", 2)]), Violation::ConditionIgnored { .. });
+}
+
+#[test]
+fn taking_more_than_there_is_is_found() {
+    let (first, second) = (
+        held(with_number("a/1", 1), 1, "a"),
+        held(with_number("a/2", -1), 2, "a"),
+    );
+    let mut case = case();
+    case.told("a", "a/1", put_number(1), 1)
+        .told("a", "a/2", Effect::Add(-2), 2);
+    case.logged(&first).logged(&second).both_hold(&second);
+    assert_only!(case, Violation::BelowZero { number: -1, .. });
+}
+
+#[test]
+fn a_write_that_makes_something_else_of_what_it_found_is_found() {
+    let (first, mut second) = (held(with_number("a/1", 1), 1, "a"), held(with_number("a/2", 3), 2, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put_number(1), 1)
+        .told("a", "a/2", Effect::Add(2), 2);
+    case.logged(&first).logged(&second).both_hold(&second);
+    assert_eq!(case.violations(), []);
+    second.content.as_mut().expect("an item").number = Some(2);
+    case.evidence.logs.get_mut("a").expect("a").clear();
+    case.logged(&first).logged(&second).both_hold(&second);
+    assert_only!(case, Violation::WrongContent { mark, .. } if mark == "a/2");
+}
+
+#[test]
+fn half_a_transaction_in_the_log_is_found() {
+    let (one, other) = (item("a/1", 1, "a"), item("a/2", 2, "a"));
+    let mut case = case();
+    case.operation("a", 1, 1, Outcome::Unknown).writes = vec![write("k", "a/1", put()), write("other", "a/2", put())];
+    assert_eq!(case.violations(), [], "none of it may be there");
+    case.logged(&one).both_hold(&one);
+    assert_only!(case, Violation::TornTransaction { committed: 1, asked: 2, mark, .. } if mark == "a/2");
+    case.logged_under("other", &other, &[]);
+    case.holds_under("other", "a", &other).holds_under("other", "b", &other);
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
+fn an_item_may_expire_when_its_time_has_come_and_not_before() {
+    let expiring = Content {
+        expires_s: Some(2),
+        ..content("a/1")
+    };
+    let expired_at = |time| {
+        let (first, gone) = (held(expiring.clone(), 1, "a"), tombstone(time, "b"));
+        let mut case = case();
+        case.told("a", "a/1", put(), 1);
+        case.logged(&first).logged_knowing(&gone, &[("a", 1)]).both_hold(&gone);
+        let log = case
+            .evidence
+            .logs
+            .get_mut("b")
+            .and_then(|log| log.get_mut("k"))
+            .expect("logged");
+        log[0].is_expiry = true;
+        case
+    };
+    assert_eq!(expired_at(2_000).violations(), []);
+    assert_only!(expired_at(1_999), Violation::ExpiredEarly { region, .. } if region == "b");
+}
+
+#[test]
+fn what_a_client_saw_must_have_been_written() {
+    let first = item("a/1", 1, "a");
+    let mut case = case();
+    let refusal = Outcome::Refused("ConditionalCheckFailedException".to_owned());
+    case.told("a", "a/1", put(), 1)
+        .told_so("a", "a/2", put(), 2, refusal)
+        .logged(&first)
+        .both_hold(&first);
+    case.operation("b", 2, 5, Outcome::Ok).reads = vec![seen("k", Some("a/1"))];
+    assert_eq!(case.violations(), []);
+    case.operation("b", 2, 6, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];
+    assert_only!(case, Violation::SeenInvented { mark, .. } if mark == "a/2");
+}
+
+#[test]
+fn deletes_are_told_apart_by_what_they_removed() {
+    // Two deletes answered in the opposite order of their commits, each with what it removed.
+    let (first, second) = (item("a/1", 1, "a"), item("a/2", 3, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
+    case.told_delete("a", "a/4", "a/2", 3).told_delete("a", "a/3", "a/1", 3);
+    case.logged(&first)
+        .logged(&tombstone(2, "a"))
+        .logged(&second)
+        .logged(&tombstone(4, "a"))
+        .both_hold(&tombstone(4, "a"));
+    assert_eq!(case.violations(), []);
+    let judged = case.judged().accounting;
+    assert_eq!((judged.acknowledged, judged.standing, judged.superseded), (4, 1, 3));
+    case.evidence
+        .logs
+        .get_mut("a")
+        .and_then(|log| log.get_mut("k"))
+        .expect("logged")
+        .pop();
+    case.both_hold(&second);
+    assert_only!(case, Violation::Lost { mark, .. } if mark == "a/4");
+}

@@ -1,0 +1,262 @@
+//! What went wrong when, as the timeline of a plan says.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use beringia_scenario::{Action, Ends, Plan};
+
+use crate::{FaultKind, FaultSpan};
+
+/// A directed link.
+type Way = (String, String);
+
+/// A fault of the timeline, and what must happen for it to be over.
+struct Open {
+    span: FaultSpan,
+    over: Over,
+}
+
+/// What ends a fault.
+enum Over {
+    /// All of these are open again.
+    Links(BTreeSet<Way>),
+    /// Another setting of the same kind on the same thing.
+    Setting(Setting),
+    /// The region starts.
+    Restart(String),
+    /// It takes no time.
+    AtOnce,
+}
+
+/// A kind of setting, and on what; of each there is one at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Setting {
+    Delay(Ends),
+    Loss(Ends),
+    Bandwidth(Ends),
+    Disk(String),
+    Room(String),
+    Drift(String),
+    Pause(String),
+    Drain(String),
+    Rate(Option<String>, Option<String>),
+}
+
+/// The faults and changes of a plan, each from when to when, in order of their beginning.
+///
+/// An action that undoes an earlier one (a heal, a restart, the link's own delay) ends that one's span and is none itself.
+#[must_use]
+pub fn fault_spans(plan: &Plan) -> Vec<FaultSpan> {
+    let mut faults: Vec<Open> = Vec::new();
+    for planned in &plan.timeline {
+        let at_ms = millis(planned.at);
+        end(&mut faults, &planned.action, at_ms);
+        if let Some((label, over)) = begin(plan, &planned.action) {
+            let until_ms = matches!(over, Over::AtOnce).then_some(at_ms);
+            let regions = regions_of(plan, &planned.action);
+            let span = FaultSpan {
+                from_ms: at_ms,
+                until_ms,
+                label,
+                regions,
+                kind: kind_of(&planned.action),
+            };
+            faults.push(Open { span, over });
+        }
+    }
+    faults.into_iter().map(|fault| fault.span).collect()
+}
+
+/// Ends what the action undoes or replaces.
+fn end(faults: &mut [Open], action: &Action, at_ms: u64) {
+    for fault in faults.iter_mut().filter(|fault| fault.span.until_ms.is_none()) {
+        let over = match (&mut fault.over, action) {
+            (Over::Links(links), Action::Heal(None)) => {
+                links.clear();
+                true
+            }
+            (Over::Links(links), Action::Heal(Some(ends))) => {
+                for way in ways(ends) {
+                    links.remove(&way);
+                }
+                links.is_empty()
+            }
+            (Over::Restart(region), Action::Restart { region: started }) => region == started,
+            (Over::Setting(setting), action) => setting_of(action).is_some_and(|other| other == *setting),
+            _ => false,
+        };
+        if over {
+            fault.span.until_ms = Some(at_ms);
+        }
+    }
+}
+
+/// What the action is called and what will end it; `None` if it only undoes something.
+fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
+    let link = |ends: &Ends| plan.scenario.topology.link(&ends.from, &ends.to);
+    let label = match action {
+        Action::Delay { ends, delay, jitter } => {
+            let usual = link(ends).map(|link| (link.delay_ms, link.jitter_ms));
+            if usual.is_some_and(|(d, j)| same(d, delay.as_secs_f64() * 1e3) && same(j, jitter.as_secs_f64() * 1e3)) {
+                return None;
+            }
+            format!("delay {} ms {}", short(delay.as_secs_f64() * 1e3), arrow(ends))
+        }
+        Action::Loss { ends, percent } => {
+            if link(ends).is_some_and(|link| same(link.loss_percent, *percent)) {
+                return None;
+            }
+            format!("loss {} % {}", short(*percent), arrow(ends))
+        }
+        Action::Bandwidth { ends, mbit } => {
+            if link(ends).is_some_and(|link| link.bandwidth_mbit == *mbit) {
+                return None;
+            }
+            match mbit {
+                Some(mbit) => format!("{} Mbit/s {}", short(*mbit), arrow(ends)),
+                None => format!("no bandwidth limit {}", arrow(ends)),
+            }
+        }
+        Action::Cut { ends, reset } => format!("{} {}", if *reset { "reset" } else { "cut" }, arrow(ends)),
+        Action::Isolate { region, .. } => format!("isolate {region}"),
+        Action::Crash { region, lose_disk } if *lose_disk => format!("crash {region}, disk lost"),
+        Action::Crash { region, .. } => format!("crash {region}"),
+        Action::SlowDisk { region, by } if !by.is_zero() => {
+            format!("disk {} ms slower {region}", short(by.as_secs_f64() * 1e3))
+        }
+        Action::DiskFull { region, full: true } => format!("disk full {region}"),
+        Action::ClockStep { region, by_ms } => format!("clock {by_ms:+} ms {region}"),
+        Action::ClockDrift { region, ppm } if *ppm != 0 => format!("clock drift {ppm:+} ppm {region}"),
+        Action::PauseReplication { region } => format!("replication paused {region}"),
+        Action::AddReplica { region } => format!("replica added {region}"),
+        Action::RemoveReplica { region } => format!("replica removed {region}"),
+        Action::Shift { from, to } if from == to => format!("traffic of {from} back home"),
+        Action::Shift { from, to } => format!("traffic of {from} to {to}"),
+        Action::Rate {
+            workload,
+            region,
+            per_second,
+        } => {
+            let of = [workload.as_deref(), region.as_deref()];
+            let of: Vec<&str> = of.into_iter().flatten().collect();
+            format!("rate {}/s {}", short(*per_second), of.join(" in "))
+                .trim_end()
+                .to_owned()
+        }
+        Action::Drain { region } => format!("drain {region}"),
+        Action::SlowDisk { .. }
+        | Action::DiskFull { .. }
+        | Action::ClockDrift { .. }
+        | Action::Heal(_)
+        | Action::Restart { .. }
+        | Action::ResumeReplication { .. }
+        | Action::Undrain { .. } => return None,
+    };
+    Some((label, over_of(plan, action)))
+}
+
+/// What will end the action.
+fn over_of(plan: &Plan, action: &Action) -> Over {
+    match action {
+        Action::Cut { ends, .. } => Over::Links(ways(ends).into_iter().collect()),
+        Action::Isolate { region, .. } => {
+            let links = plan.scenario.topology.links().iter();
+            let touching = links.filter(|link| link.from == *region || link.to == *region);
+            Over::Links(touching.map(|link| (link.from.clone(), link.to.clone())).collect())
+        }
+        Action::Crash { region, .. } => Over::Restart(region.clone()),
+        action => setting_of(action).map_or(Over::AtOnce, Over::Setting),
+    }
+}
+
+/// The setting that an action changes, if it changes one that stays.
+fn setting_of(action: &Action) -> Option<Setting> {
+    Some(match action {
+        Action::Delay { ends, .. } => Setting::Delay(ends.clone()),
+        Action::Loss { ends, .. } => Setting::Loss(ends.clone()),
+        Action::Bandwidth { ends, .. } => Setting::Bandwidth(ends.clone()),
+        Action::SlowDisk { region, .. } => Setting::Disk(region.clone()),
+        Action::DiskFull { region, .. } => Setting::Room(region.clone()),
+        Action::ClockDrift { region, .. } => Setting::Drift(region.clone()),
+        Action::PauseReplication { region } | Action::ResumeReplication { region } => Setting::Pause(region.clone()),
+        Action::Drain { region } | Action::Undrain { region } => Setting::Drain(region.clone()),
+        Action::Rate { workload, region, .. } => Setting::Rate(workload.clone(), region.clone()),
+        _ => return None,
+    })
+}
+
+fn kind_of(action: &Action) -> FaultKind {
+    match action {
+        Action::Cut { .. } | Action::Isolate { .. } | Action::Heal(_) => FaultKind::Partition,
+        Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => FaultKind::Network,
+        Action::Crash { .. } | Action::Restart { .. } => FaultKind::Region,
+        Action::SlowDisk { .. } | Action::DiskFull { .. } => FaultKind::Disk,
+        Action::ClockStep { .. } | Action::ClockDrift { .. } => FaultKind::Clock,
+        Action::PauseReplication { .. }
+        | Action::ResumeReplication { .. }
+        | Action::AddReplica { .. }
+        | Action::RemoveReplica { .. }
+        | Action::Drain { .. }
+        | Action::Undrain { .. } => FaultKind::Operation,
+        Action::Shift { .. } | Action::Rate { .. } => FaultKind::Traffic,
+    }
+}
+
+/// The regions that an action touches, in the order of the topology where it touches all.
+fn regions_of(plan: &Plan, action: &Action) -> Vec<String> {
+    match action {
+        Action::Delay { ends, .. }
+        | Action::Loss { ends, .. }
+        | Action::Bandwidth { ends, .. }
+        | Action::Cut { ends, .. }
+        | Action::Heal(Some(ends)) => vec![ends.from.clone(), ends.to.clone()],
+        Action::Isolate { region, .. }
+        | Action::Crash { region, .. }
+        | Action::Restart { region }
+        | Action::SlowDisk { region, .. }
+        | Action::DiskFull { region, .. }
+        | Action::ClockStep { region, .. }
+        | Action::ClockDrift { region, .. }
+        | Action::PauseReplication { region }
+        | Action::ResumeReplication { region }
+        | Action::AddReplica { region }
+        | Action::RemoveReplica { region }
+        | Action::Drain { region }
+        | Action::Undrain { region }
+        | Action::Rate {
+            region: Some(region), ..
+        } => vec![region.clone()],
+        Action::Shift { from, to } if from == to => vec![from.clone()],
+        Action::Shift { from, to } => vec![from.clone(), to.clone()],
+        Action::Heal(None) | Action::Rate { region: None, .. } => {
+            plan.scenario.topology.names().map(str::to_owned).collect()
+        }
+    }
+}
+
+/// The directed links of a pair.
+fn ways(ends: &Ends) -> Vec<Way> {
+    let mut ways = vec![(ends.from.clone(), ends.to.clone())];
+    if !ends.one_way {
+        ways.push((ends.to.clone(), ends.from.clone()));
+    }
+    ways
+}
+
+fn arrow(ends: &Ends) -> String {
+    format!("{} {} {}", ends.from, if ends.one_way { "→" } else { "↔" }, ends.to)
+}
+
+/// A number with no more decimals than it needs.
+fn short(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Whether two settings are the same to a microsecond or a millionth.
+fn same(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-3
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

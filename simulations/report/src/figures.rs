@@ -1,0 +1,162 @@
+//! The few numbers of a run that are looked for first, as the page and the summary show them.
+
+use crate::{
+    Run,
+    words::{bytes, count, decimals, duration_ms, percent},
+};
+
+/// Whether a number is alarming in itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Bad,
+}
+
+/// A number with its name.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) more: String,
+    pub(crate) tone: Tone,
+}
+
+/// RPO, RTO, convergence, conflicts, lost writes, lag and availability.
+pub(crate) fn figures(run: &Run) -> Vec<Figure> {
+    vec![
+        rpo(run),
+        rto(run),
+        convergence(run),
+        conflicts(run),
+        lost(run),
+        lag(run),
+        availability(run),
+    ]
+}
+
+/// One line of facts: engine, seed, policy, regions, duration.
+pub(crate) fn headline(run: &Run) -> String {
+    let engine = match run.engine {
+        crate::EngineKind::Sim => "simulated",
+        crate::EngineKind::Drill => "drill",
+        crate::EngineKind::Containers => "drill in containers",
+    };
+    format!(
+        "{engine} · seed {} · policy {} · {} of load in {} regions: {}",
+        run.seed,
+        run.policy,
+        duration_ms(run.load_ms as f64),
+        run.regions.len(),
+        run.regions.join(", ")
+    )
+}
+
+fn figure(name: &'static str, value: String, more: String, bad: bool) -> Figure {
+    let tone = if bad { Tone::Bad } else { Tone::Plain };
+    Figure {
+        name,
+        value,
+        more,
+        tone,
+    }
+}
+
+fn rpo(run: &Run) -> Figure {
+    let writes: u64 = run.disk_losses.iter().map(|loss| loss.writes).sum();
+    let lost_bytes: u64 = run.disk_losses.iter().map(|loss| loss.bytes).sum();
+    let seconds = run.disk_losses.iter().map(|loss| loss.seconds).fold(0.0, f64::max);
+    let more = match run.disk_losses.len() {
+        0 => "no disk was lost".to_owned(),
+        _ => format!("{}, {}", bytes(lost_bytes), duration_ms(seconds * 1000.0)),
+    };
+    let value = if writes == 1 {
+        "1 write".to_owned()
+    } else {
+        format!("{} writes", count(writes))
+    };
+    figure("RPO", value, more, false)
+}
+
+fn rto(run: &Run) -> Figure {
+    let worst = run
+        .failovers
+        .iter()
+        .map(|failover| (failover.rto_ms(), failover))
+        .max_by_key(|(rto, _)| rto.unwrap_or(u64::MAX));
+    match worst {
+        None => figure("RTO", "–".to_owned(), "no traffic was moved".to_owned(), false),
+        Some((Some(rto), failover)) => figure(
+            "RTO",
+            duration_ms(rto as f64),
+            format!("{} to {}", failover.from, failover.to),
+            false,
+        ),
+        Some((None, failover)) => figure(
+            "RTO",
+            "never".to_owned(),
+            format!("{} to {}", failover.from, failover.to),
+            true,
+        ),
+    }
+}
+
+fn convergence(run: &Run) -> Figure {
+    let slowest = run
+        .convergences
+        .iter()
+        .max_by_key(|one| one.elapsed_ms.unwrap_or(u64::MAX));
+    let Some(slowest) = slowest else {
+        return figure("Converged", "–".to_owned(), "nothing had to converge".to_owned(), false);
+    };
+    let Some(elapsed) = slowest.elapsed_ms else {
+        return figure(
+            "Converged",
+            "never".to_owned(),
+            format!("after {}", slowest.after),
+            true,
+        );
+    };
+    let bound = slowest
+        .ratio()
+        .map(|ratio| format!(", {} times the bound", decimals(ratio, 2)));
+    let more = format!("after {}{}", slowest.after, bound.unwrap_or_default());
+    figure("Converged", duration_ms(elapsed as f64), more, false)
+}
+
+fn conflicts(run: &Run) -> Figure {
+    let share = run.conflict_count() as f64 * 100.0 / run.writes.acknowledged.max(1) as f64;
+    let more = format!("{} per 100 acknowledged writes", decimals(share, 2));
+    figure("Conflicts", count(run.conflict_count()), more, false)
+}
+
+fn lost(run: &Run) -> Figure {
+    let more = format!("of {} acknowledged", count(run.writes.acknowledged));
+    figure("Lost outright", count(run.writes.lost), more, run.writes.lost > 0)
+}
+
+fn lag(run: &Run) -> Figure {
+    let busy = run.pairs.iter().filter(|pair| pair.lag_ms.count > 0);
+    match busy.max_by(|one, other| one.lag_ms.p99.total_cmp(&other.lag_ms.p99)) {
+        None => figure("Lag p99", "–".to_owned(), "nothing was replicated".to_owned(), false),
+        Some(pair) => figure(
+            "Lag p99",
+            duration_ms(pair.lag_ms.p99),
+            format!("{} → {}", pair.from, pair.to),
+            false,
+        ),
+    }
+}
+
+fn availability(run: &Run) -> Figure {
+    let regions = run
+        .regions
+        .iter()
+        .filter_map(|region| Some((run.availability(region)?, region)));
+    match regions.min_by(|one, other| one.0.total_cmp(&other.0)) {
+        None => figure("Availability", "–".to_owned(), "nothing was asked".to_owned(), false),
+        Some((share, _)) if share >= 100.0 => {
+            figure("Availability", percent(share), "in every region".to_owned(), false)
+        }
+        Some((share, region)) => figure("Availability", percent(share), format!("in {region}, the least"), false),
+    }
+}

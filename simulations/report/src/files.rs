@@ -1,0 +1,182 @@
+//! The report as files in a directory.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::{Run, page::page};
+
+/// Why a report could not be written.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The directory or a file in it cannot be written.
+    #[error("cannot write {path}: {source}; choose another directory with --report")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Writes `report.html`, `report.json` and the CSV files into a directory, which is made where it is not there. Gives the page's path.
+///
+/// # Errors
+/// [`WriteError`] if a file cannot be written; some may be there then.
+pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
+    make(directory)?;
+    let json = serde_json::to_vec_pretty(run).map_err(io::Error::from);
+    put(directory, "report.json", json)?;
+    put(directory, "seconds.csv", csv(&run.seconds))?;
+    put(directory, "faults.csv", csv(run.faults.iter().map(FaultRow::of)))?;
+    put(directory, "divergence.csv", csv(&run.divergence))?;
+    put(directory, "conflicts.csv", csv(&run.conflicts))?;
+    put(directory, "pairs.csv", csv(run.pairs.iter().map(PairRow::of)))?;
+    put(directory, "lag.csv", csv(lag_rows(run)))?;
+    put(directory, "backlog.csv", csv(backlog_rows(run)))?;
+    put(directory, "report.html", Ok(page(run).into_bytes()))
+}
+
+pub(crate) fn make(directory: &Path) -> Result<(), WriteError> {
+    fs::create_dir_all(directory).map_err(|source| WriteError::File {
+        path: directory.to_path_buf(),
+        source,
+    })
+}
+
+/// Writes a file whose content may have failed to be made.
+pub(crate) fn put(directory: &Path, name: &str, content: io::Result<Vec<u8>>) -> Result<PathBuf, WriteError> {
+    let path = directory.join(name);
+    match content.and_then(|content| fs::write(&path, content)) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(WriteError::File { path, source }),
+    }
+}
+
+/// Rows under a line of names.
+fn csv(rows: impl IntoIterator<Item = impl Serialize>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).map_err(io::Error::from)?;
+    }
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
+/// The same of rows whose columns are not known beforehand.
+pub(crate) fn csv_of(head: &[String], rows: impl Iterator<Item = Vec<String>>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(head).map_err(io::Error::from)?;
+    for row in rows {
+        writer.write_record(row).map_err(io::Error::from)?;
+    }
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
+#[derive(Serialize)]
+struct FaultRow<'a> {
+    from_ms: u64,
+    until_ms: Option<u64>,
+    kind: crate::FaultKind,
+    label: &'a str,
+    regions: String,
+}
+
+impl<'a> FaultRow<'a> {
+    fn of(fault: &'a crate::FaultSpan) -> Self {
+        Self {
+            from_ms: fault.from_ms,
+            until_ms: fault.until_ms,
+            kind: fault.kind,
+            label: &fault.label,
+            regions: fault.regions.join(" "),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PairRow<'a> {
+    from: &'a str,
+    to: &'a str,
+    mutations: u64,
+    wire_bytes: u64,
+    lag_min_ms: f64,
+    lag_p50_ms: f64,
+    lag_p90_ms: f64,
+    lag_p95_ms: f64,
+    lag_p99_ms: f64,
+    lag_p999_ms: f64,
+    lag_max_ms: f64,
+    excess_p50_ms: f64,
+    excess_p99_ms: f64,
+    excess_max_ms: f64,
+}
+
+impl<'a> PairRow<'a> {
+    fn of(pair: &'a crate::Pair) -> Self {
+        let (lag, excess) = (&pair.lag_ms, &pair.excess_ms);
+        Self {
+            from: &pair.from,
+            to: &pair.to,
+            mutations: pair.mutations,
+            wire_bytes: pair.wire_bytes,
+            lag_min_ms: lag.min,
+            lag_p50_ms: lag.p50,
+            lag_p90_ms: lag.p90,
+            lag_p95_ms: lag.p95,
+            lag_p99_ms: lag.p99,
+            lag_p999_ms: lag.p999,
+            lag_max_ms: lag.max,
+            excess_p50_ms: excess.p50,
+            excess_p99_ms: excess.p99,
+            excess_max_ms: excess.max,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct LagRow<'a> {
+    from: &'a str,
+    to: &'a str,
+    second: u64,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+}
+
+fn lag_rows(run: &Run) -> impl Iterator<Item = LagRow<'_>> {
+    run.pairs.iter().flat_map(|pair| {
+        pair.lag.iter().map(|point| LagRow {
+            from: &pair.from,
+            to: &pair.to,
+            second: point.second,
+            p50_ms: point.p50_ms,
+            p99_ms: point.p99_ms,
+            max_ms: point.max_ms,
+        })
+    })
+}
+
+#[derive(Serialize)]
+struct BacklogRow<'a> {
+    from: &'a str,
+    to: &'a str,
+    at_ms: u64,
+    mutations: u64,
+    bytes: u64,
+}
+
+fn backlog_rows(run: &Run) -> impl Iterator<Item = BacklogRow<'_>> {
+    run.pairs.iter().flat_map(|pair| {
+        pair.backlog.iter().map(|point| BacklogRow {
+            from: &pair.from,
+            to: &pair.to,
+            at_ms: point.at_ms,
+            mutations: point.mutations,
+            bytes: point.bytes,
+        })
+    })
+}

@@ -1,0 +1,243 @@
+//! The verdicts on a run: what was expected of it, and what always is.
+
+use std::time::Duration;
+
+use beringia_scenario::{Count, Expectations};
+
+use crate::{
+    EngineKind, Run, Verdict,
+    words::{count, duration, duration_ms, percent},
+};
+
+/// Puts the verdicts into the run, and says whether all hold. What is expected of something that did not happen in the run does not hold.
+pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
+    let mut verdicts = always(run);
+    verdicts.extend(of_disks_and_failovers(expected, run));
+    verdicts.extend(of_convergence(expected, run));
+    verdicts.extend(of_availability(expected, run));
+    verdicts.extend(of_lag(expected, run));
+    verdicts.extend(of_conflicts_and_anomalies(expected, run));
+    run.verdicts = verdicts;
+    run.holds()
+}
+
+impl Run {
+    /// Whether everything expected holds; `false` for a run that nobody judged.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.verdicts.is_empty() && self.verdicts.iter().all(|verdict| verdict.holds)
+    }
+
+    /// Conflicts, each counted once.
+    #[must_use]
+    pub fn conflict_count(&self) -> u64 {
+        self.conflicts.iter().map(|cell| cell.count).sum()
+    }
+
+    /// The share of operations due in a region that were answered, in percent; `None` where none were due.
+    #[must_use]
+    pub fn availability(&self, region: &str) -> Option<f64> {
+        let seconds = self.seconds.iter().filter(|second| second.region == region);
+        let (due, answered) = seconds.fold((0, 0), |(due, answered), second| {
+            (due + second.due, answered + second.answered)
+        });
+        (due > 0).then(|| answered as f64 * 100.0 / due as f64)
+    }
+
+    /// How often clients could see an anomaly.
+    #[must_use]
+    pub fn anomaly_count(&self, name: &str) -> u64 {
+        let named = self.anomalies.iter().filter(|anomaly| anomaly.name == name);
+        named.map(|anomaly| anomaly.count).sum()
+    }
+}
+
+fn always(run: &Run) -> Vec<Verdict> {
+    let writes = &run.writes;
+    let mut verdicts = vec![
+        Verdict {
+            expected: "no acknowledged write lost".to_owned(),
+            measured: format!("{} of {} lost", count(writes.lost), count(writes.acknowledged)),
+            holds: writes.lost == 0,
+        },
+        Verdict {
+            expected: "no promise broken".to_owned(),
+            measured: match run.violations.as_slice() {
+                [] => "none broken".to_owned(),
+                [one] => one.clone(),
+                [first, others @ ..] => format!("{first} (and {} more)", count(others.len() as u64)),
+            },
+            holds: run.violations.is_empty(),
+        },
+    ];
+    // A backlog that was read from outside is a moment older than the loss; what arrived in between makes it an upper bound.
+    let exact = run.engine == EngineKind::Sim;
+    verdicts.extend(run.disk_losses.iter().map(|loss| Verdict {
+        expected: if exact {
+            format!("RPO of {} is the backlog that it reported", loss.region)
+        } else {
+            format!("RPO of {} is at most the backlog that it reported", loss.region)
+        },
+        measured: format!(
+            "{} lost, {} reported",
+            writes_in_words(loss.writes),
+            count(loss.reported_backlog)
+        ),
+        holds: loss.writes == loss.reported_backlog || (!exact && loss.writes < loss.reported_backlog),
+    }));
+    verdicts
+}
+
+fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    if let Some(most) = expected.rpo_writes_max {
+        let worst = run.disk_losses.iter().map(|loss| loss.writes).max().unwrap_or(0);
+        verdicts.push(Verdict {
+            expected: format!("RPO at most {}", writes_in_words(most)),
+            measured: writes_in_words(worst),
+            holds: worst <= most,
+        });
+    }
+    if let Some(most) = expected.rpo_max {
+        let worst = run.disk_losses.iter().map(|loss| loss.seconds).fold(0.0, f64::max);
+        verdicts.push(Verdict {
+            expected: format!("RPO at most {}", duration(most)),
+            measured: duration_ms(worst * 1000.0),
+            holds: worst <= most.as_secs_f64(),
+        });
+    }
+    if let Some(most) = expected.rto_max {
+        let times: Vec<Option<u64>> = run.failovers.iter().map(crate::Failover::rto_ms).collect();
+        verdicts.push(within(
+            &format!("RTO at most {}", duration(most)),
+            &times,
+            most,
+            "no traffic was moved",
+        ));
+    }
+    verdicts
+}
+
+fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    let nothing = "nothing had to converge";
+    if let Some(most) = expected.converged_within {
+        let times: Vec<Option<u64>> = run
+            .convergences
+            .iter()
+            .map(|convergence| convergence.elapsed_ms)
+            .collect();
+        verdicts.push(within(
+            &format!("converged within {}", duration(most)),
+            &times,
+            most,
+            nothing,
+        ));
+    }
+    if let Some(most) = expected.converged_ratio_max {
+        // Where nothing had to be sent there is no bound to compare with.
+        let bounded = run.convergences.iter().filter(|convergence| convergence.bound_ms > 0.0);
+        let ratios: Vec<Option<f64>> = bounded.map(crate::Convergence::ratio).collect();
+        let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
+        verdicts.push(Verdict {
+            expected: format!("converged within {most} times the lower bound"),
+            measured: match ratios.as_slice() {
+                [] => nothing.to_owned(),
+                ratios if ratios.contains(&None) => "did not converge".to_owned(),
+                _ => format!("{worst:.2} times"),
+            },
+            holds: !ratios.is_empty() && !ratios.contains(&None) && worst <= most,
+        });
+    }
+    verdicts
+}
+
+/// That the greatest of some times is within a bound, and all of them ended.
+fn within(expected: &str, times: &[Option<u64>], most: Duration, nothing: &str) -> Verdict {
+    let worst = times.iter().flatten().max().copied();
+    let (measured, holds) = match worst {
+        _ if times.is_empty() => (nothing.to_owned(), false),
+        _ if times.contains(&None) => ("not while the run lasted".to_owned(), false),
+        worst => {
+            let worst = Duration::from_millis(worst.unwrap_or(0));
+            (duration(worst), worst <= most)
+        }
+    };
+    Verdict {
+        expected: expected.to_owned(),
+        measured,
+        holds,
+    }
+}
+
+fn of_availability(expected: &Expectations, run: &Run) -> Vec<Verdict> {
+    let of_all = expected.availability.get("*");
+    let mut verdicts = Vec::new();
+    for region in &run.regions {
+        let named = expected.availability.get(region);
+        let measured = run.availability(region);
+        // `*` speaks of the regions that have clients.
+        let Some(least) = named.or(of_all.filter(|_| measured.is_some())) else {
+            continue;
+        };
+        verdicts.push(Verdict {
+            expected: format!("{region} available at least {}", percent(least.percent_min)),
+            measured: measured.map_or_else(|| "no operations were due".to_owned(), percent),
+            holds: measured.is_some_and(|measured| measured >= least.percent_min),
+        });
+    }
+    verdicts
+}
+
+fn of_lag(expected: &Expectations, run: &Run) -> Vec<Verdict> {
+    let busy = || run.pairs.iter().filter(|pair| pair.lag_ms.count > 0);
+    let bound = |name: &str, most: Duration, lag: fn(&crate::Pair) -> f64| {
+        let worst = busy().max_by(|one, other| lag(one).total_cmp(&lag(other)));
+        Verdict {
+            expected: format!("{name} at most {}", duration(most)),
+            measured: worst.map_or_else(
+                || "nothing was replicated".to_owned(),
+                |pair| format!("{} ({} → {})", duration_ms(lag(pair)), pair.from, pair.to),
+            ),
+            holds: worst.is_some_and(|pair| lag(pair) <= most.as_secs_f64() * 1000.0),
+        }
+    };
+    let greatest = expected.lag_max.map(|most| bound("lag", most, |pair| pair.lag_ms.max));
+    let p99 = expected
+        .lag_p99_max
+        .map(|most| bound("p99 of lag", most, |pair| pair.lag_ms.p99));
+    greatest.into_iter().chain(p99).collect()
+}
+
+fn of_conflicts_and_anomalies(expected: &Expectations, run: &Run) -> Vec<Verdict> {
+    let conflicts = expected
+        .conflicts
+        .iter()
+        .map(|bounds| of_count("conflicts", *bounds, run.conflict_count()));
+    let anomalies = expected.anomalies.iter();
+    conflicts
+        .chain(anomalies.map(|(name, bounds)| of_count(name, *bounds, run.anomaly_count(name))))
+        .collect()
+}
+
+fn of_count(name: &str, bounds: Count, measured: u64) -> Verdict {
+    let expected = match (bounds.min, bounds.max) {
+        (min, Some(max)) if min == max => format!("{name}: {}", count(min)),
+        (0, Some(max)) => format!("{name}: at most {}", count(max)),
+        (min, Some(max)) => format!("{name}: {} to {}", count(min), count(max)),
+        (min, None) => format!("{name}: at least {}", count(min)),
+    };
+    Verdict {
+        expected,
+        measured: count(measured),
+        holds: measured >= bounds.min && bounds.max.is_none_or(|max| measured <= max),
+    }
+}
+
+fn writes_in_words(writes: u64) -> String {
+    if writes == 1 {
+        "1 write".to_owned()
+    } else {
+        format!("{} writes", count(writes))
+    }
+}

@@ -1,0 +1,119 @@
+//! The report as one page of HTML that needs nothing else: figures are drawn here, the script only adds a pointer.
+
+mod axis;
+mod comparison;
+mod convergence;
+mod grid;
+mod heat;
+mod markup;
+mod panels;
+mod tables;
+mod timeline;
+
+pub(crate) use comparison::comparison_page;
+use markup::Text;
+
+use crate::{EngineKind, Run, figures::headline};
+
+const STYLE: &str = include_str!("../../assets/report.css");
+const SCRIPT: &str = include_str!("../../assets/report.js");
+
+/// The page of one run.
+pub(crate) fn page(run: &Run) -> String {
+    let mut body = header(run);
+    body.push_str(&tables::cards(run));
+    body.push_str(&section("Verdicts", "", &tables::verdicts(run)));
+    body.push_str(&section("Timeline", "", &timeline::timeline(run)));
+    if let Some(curves) = convergence::curves(run) {
+        body.push_str(&section("Convergence", "", &curves));
+    }
+    body.push_str(&conflicts(run));
+    body.push_str(&section(
+        "Lag per pair",
+        "From the commit in one region to visible in another, milliseconds. Excess is what remains without the link's own delay.",
+        &format!("{}{}", heat::lag_matrix(run).unwrap_or_default(), tables::lag(run)),
+    ));
+    body.push_str(&section(
+        "What became of the writes",
+        "Every acknowledged write, counted once.",
+        &tables::writes(run),
+    ));
+    if !run.anomalies.is_empty() {
+        let says = "From the recorded history of every operation.";
+        body.push_str(&section("What clients could see", says, &tables::anomalies(run)));
+    }
+    if !run.violations.is_empty() {
+        body.push_str(&section("Broken promises", "", &tables::violations(run)));
+    }
+    body.push_str(&footer(run));
+    document(&format!("{}: Beringia {}", run.scenario, engine(run)), &body)
+}
+
+/// A whole document around the body.
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{}</title>\n<style>\n{STYLE}</style></head>\n\
+         <body><main>{body}</main>\n<div id=\"tip\" hidden></div>\n<script>\n{SCRIPT}</script></body></html>\n",
+        Text(title)
+    )
+}
+
+/// A part of the page under a heading.
+fn section(title: &str, says: &str, content: &str) -> String {
+    let says = if says.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"says\">{}</p>", Text(says))
+    };
+    format!("<section><h2>{}</h2>{says}{content}</section>\n", Text(title))
+}
+
+fn header(run: &Run) -> String {
+    let (class, word) = if run.holds() {
+        ("holds", "✓ passed")
+    } else {
+        ("fails", "✗ failed")
+    };
+    format!(
+        "<header><div class=\"name\"><h1>{}</h1><span class=\"badge {class}\">{word}</span></div>\
+         <p class=\"about\">{}</p><p class=\"facts\">{}</p></header>\n",
+        Text(&run.scenario),
+        Text(&run.about),
+        Text(&headline(run))
+    )
+}
+
+fn footer(run: &Run) -> String {
+    let again = if run.replay.is_empty() {
+        String::new()
+    } else {
+        format!("Again: <code>{}</code>", Text(&run.replay))
+    };
+    format!(
+        "<footer>{again}<p>Beringia {}. Numbers behind the figures: report.json and the CSV files beside this page.</p></footer>",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn engine(run: &Run) -> &'static str {
+    match run.engine {
+        EngineKind::Sim => "simulation",
+        EngineKind::Drill => "drill",
+        EngineKind::Containers => "drill in containers",
+    }
+}
+
+fn conflicts(run: &Run) -> String {
+    let Some(matrix) = heat::conflict_matrix(run) else {
+        return section(
+            "Conflicts",
+            "",
+            "<p class=\"says\">None: no two regions wrote an item without knowing of each other.</p>",
+        );
+    };
+    let over_time = heat::conflicts_over_time(run).unwrap_or_default();
+    let says = "Two writes to an item neither of which knew of the other: whose stayed, and whose did not.";
+    section("Conflicts", says, &format!("{matrix}{over_time}"))
+}

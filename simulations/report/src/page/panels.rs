@@ -1,0 +1,290 @@
+//! The panels of the timeline: what is drawn over the same time, one below the other.
+
+use serde::Serialize;
+
+use super::{
+    axis::{Axis, short},
+    grid::{Fold, Grid, Values, greatest},
+    markup::{Px, heading, label, line, region_class},
+};
+use crate::{Run, words::duration_ms};
+
+/// How a panel's values are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Lines,
+    Area,
+    Bars,
+}
+
+/// One measure over time.
+pub(crate) struct Panel {
+    pub(crate) title: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) log: bool,
+    pub(crate) shape: Shape,
+    pub(crate) series: Vec<Series>,
+}
+
+/// One line of a panel.
+#[derive(Debug, Serialize)]
+pub(crate) struct Series {
+    pub(crate) name: String,
+    /// The class of its colour.
+    pub(crate) class: String,
+    pub(crate) values: Values,
+}
+
+/// Where a panel stands on paper.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+}
+
+/// Every panel of a run, from top to bottom. Those of which nothing was measured are there too, and say so.
+pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
+    let lines = |title, unit, log, series| Panel {
+        title,
+        unit,
+        log,
+        shape: Shape::Lines,
+        series,
+    };
+    vec![
+        lines(
+            "Replication lag of a region's writes, p99 to the slowest other region",
+            "ms",
+            true,
+            per_origin(run, |pair| {
+                let moments = pair.lag.iter().map(|point| (point.second * 1000, point.p99_ms));
+                grid.fold(moments, Fold::Greatest)
+            }),
+        ),
+        lines(
+            "Backlog of a region's writes to the region that lacks most",
+            "mutations",
+            false,
+            per_origin(run, |pair| {
+                let moments = pair.backlog.iter().map(|point| (point.at_ms, point.mutations as f64));
+                grid.fold_level(moments)
+            }),
+        ),
+        Panel {
+            title: "Divergence: keys that are not the same everywhere",
+            unit: "keys",
+            log: false,
+            shape: Shape::Area,
+            series: vec![alone("keys", {
+                let moments = run.divergence.iter().map(|point| (point.at_ms, point.keys as f64));
+                grid.fold_level(moments)
+            })],
+        },
+        lines(
+            "Operations answered",
+            "per second",
+            false,
+            per_region(run, grid, Fold::Sum, |second| {
+                second.answered as f64 / grid.seconds_per_step()
+            }),
+        ),
+        lines(
+            "Operations failed or without an answer",
+            "per second",
+            false,
+            per_region(run, grid, Fold::Sum, |second| {
+                second.failed as f64 / grid.seconds_per_step()
+            }),
+        ),
+        lines(
+            "Client latency p99, from when the operation was due",
+            "ms",
+            true,
+            answered_only(run, grid),
+        ),
+        Panel {
+            title: "Conflicts",
+            unit: "per second",
+            log: false,
+            shape: Shape::Bars,
+            series: vec![alone("conflicts", {
+                let per_step = |cell: &crate::ConflictCell| cell.count as f64 / grid.seconds_per_step();
+                grid.fold(
+                    run.conflicts.iter().map(|cell| (cell.second * 1000, per_step(cell))),
+                    Fold::Sum,
+                )
+            })],
+        },
+    ]
+}
+
+/// A series that belongs to no region.
+fn alone(name: &str, values: Values) -> Series {
+    Series {
+        name: name.to_owned(),
+        class: "all".to_owned(),
+        values,
+    }
+}
+
+/// For each region the greatest value over the pairs in which it is the origin.
+fn per_origin(run: &Run, values: impl Fn(&crate::Pair) -> Values) -> Vec<Series> {
+    let series = run.regions.iter().enumerate().map(|(index, region)| Series {
+        name: region.clone(),
+        class: region_class(index),
+        values: greatest(run.pairs.iter().filter(|pair| pair.from == *region).map(&values)),
+    });
+    series.collect()
+}
+
+fn per_region(run: &Run, grid: &Grid, fold: Fold, value: impl Fn(&crate::RegionSecond) -> f64) -> Vec<Series> {
+    let series = run.regions.iter().enumerate().map(|(index, region)| {
+        let seconds = run.seconds.iter().filter(|second| second.region == *region);
+        Series {
+            name: region.clone(),
+            class: region_class(index),
+            values: grid.fold(seconds.map(|second| (second.second * 1000, value(second))), fold),
+        }
+    });
+    series.collect()
+}
+
+/// A second in which nothing was answered has no latency.
+fn answered_only(run: &Run, grid: &Grid) -> Vec<Series> {
+    let series = run.regions.iter().enumerate().map(|(index, region)| {
+        let seconds = run
+            .seconds
+            .iter()
+            .filter(|second| second.region == *region && second.answered > 0);
+        Series {
+            name: region.clone(),
+            class: region_class(index),
+            values: grid.fold(
+                seconds.map(|second| (second.second * 1000, second.latency_ms_p99)),
+                Fold::Greatest,
+            ),
+        }
+    });
+    series.collect()
+}
+
+impl Panel {
+    /// The panel, its title above it and its values beside it.
+    pub(crate) fn draw(&self, place: Place, grid: &Grid) -> String {
+        let unit = if self.log {
+            format!("{}, log scale", self.unit)
+        } else {
+            self.unit.to_owned()
+        };
+        let mut out = heading((place.left, place.top - 8.0), self.title, &unit);
+        let measured = || {
+            self.series
+                .iter()
+                .flat_map(|series| series.values.iter().flatten().copied())
+        };
+        let most = measured().fold(0.0, f64::max);
+        if most == 0.0 {
+            let said = if measured().next().is_some() {
+                "none"
+            } else {
+                "nothing measured"
+            };
+            let y = f64::midpoint(place.top, place.bottom);
+            out.push_str(&line("grid", (place.left, place.bottom), (place.right, place.bottom)));
+            out.push_str(&label(place.left + 8.0, y + 4.0, "unit", "start", said));
+            return out;
+        }
+        let axis = if self.log {
+            let least = measured().filter(|value| *value > 0.0).fold(most, f64::min);
+            Axis::logarithmic(least, most, (place.bottom, place.top))
+        } else {
+            Axis::linear(0.0, most * 1.05, (place.bottom, place.top))
+        };
+        for tick in axis.ticks(4.0) {
+            let y = axis.at(tick);
+            out.push_str(&line("grid", (place.left, y), (place.right, y)));
+            out.push_str(&label(place.left - 8.0, y + 4.0, "tick", "end", &self.tick(tick)));
+        }
+        for series in &self.series {
+            out.push_str(&self.draw_series(series, place, &axis, grid));
+        }
+        out
+    }
+
+    /// A value beside the axis; of times, in the unit that suits it.
+    fn tick(&self, value: f64) -> String {
+        if self.unit == "ms" {
+            duration_ms(value)
+        } else {
+            short(value)
+        }
+    }
+
+    /// The height that its content needs: where everything is zero, one line says so.
+    pub(crate) fn height(&self) -> f64 {
+        let values = self.series.iter().flat_map(|series| series.values.iter().flatten());
+        let empty = values.copied().fold(0.0, f64::max) == 0.0;
+        if empty { 22.0 } else { 104.0 }
+    }
+
+    fn draw_series(&self, series: &Series, place: Place, axis: &Axis, grid: &Grid) -> String {
+        let width = (place.right - place.left) / grid.steps as f64;
+        let middle = |step: usize| place.left + (step as f64 + 0.5) * width;
+        let class = &series.class;
+        if self.shape == Shape::Bars {
+            let bars = series.values.iter().enumerate().filter_map(|(step, value)| {
+                let value = value.filter(|value| *value > 0.0)?;
+                let (x, y) = (Px(middle(step) - width * 0.4), axis.at(value));
+                Some(format!(
+                    "M{x} {}V{}h{}V{}z",
+                    Px(place.bottom),
+                    Px(y),
+                    Px(width * 0.8),
+                    Px(place.bottom)
+                ))
+            });
+            return format!("<path class=\"bars {class}\" d=\"{}\"/>", bars.collect::<String>());
+        }
+        let mut out = String::new();
+        for run in unbroken(&series.values) {
+            let points: Vec<(f64, f64)> = run
+                .iter()
+                .map(|(step, value)| (middle(*step), axis.at(*value)))
+                .collect();
+            let path: String = points.iter().map(|(x, y)| format!("L{} {}", Px(*x), Px(*y))).collect();
+            let path = path.replacen('L', "M", 1);
+            let ends = points.first().zip(points.last());
+            if let ([(x, y)], Shape::Lines) = (points.as_slice(), self.shape) {
+                // A line of one point would not be seen.
+                let (from, to) = ((*x - width / 2.0, *y), (*x + width / 2.0, *y));
+                out.push_str(&line(&format!("line {class}"), from, to));
+            } else if let (Shape::Area, Some(((first, _), (last, _)))) = (self.shape, ends) {
+                let (first, last, bottom) = (Px(*first), Px(*last), Px(place.bottom));
+                out.push_str(&format!(
+                    "<path class=\"area {class}\" d=\"{path}L{last} {bottom}L{first} {bottom}z\"/>"
+                ));
+                out.push_str(&format!("<path class=\"line {class}\" d=\"{path}\"/>"));
+            } else {
+                out.push_str(&format!("<path class=\"line {class}\" d=\"{path}\"/>"));
+            }
+        }
+        out
+    }
+}
+
+/// The stretches of a series in which every step has a value.
+fn unbroken(values: &Values) -> Vec<Vec<(usize, f64)>> {
+    let mut runs: Vec<Vec<(usize, f64)>> = Vec::new();
+    let mut open = false;
+    for (step, value) in values.iter().enumerate() {
+        match (value, runs.last_mut()) {
+            (Some(value), Some(run)) if open => run.push((step, *value)),
+            (Some(value), _) => runs.push(vec![(step, *value)]),
+            (None, _) => {}
+        }
+        open = value.is_some();
+    }
+    runs
+}

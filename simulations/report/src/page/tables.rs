@@ -1,0 +1,164 @@
+//! The parts of the page that are words and numbers.
+
+use super::markup::{Px, Text, rectangle};
+use crate::{
+    Run,
+    figures::{Figure, Tone, figures},
+    words::{bytes, count, decimals, duration_ms},
+};
+
+/// The few numbers that are looked for first.
+pub(crate) fn cards(run: &Run) -> String {
+    let card = |figure: Figure| {
+        let tone = match figure.tone {
+            Tone::Plain => "",
+            Tone::Bad => " bad",
+        };
+        format!(
+            "<div class=\"card{tone}\"><div class=\"what\">{}</div><div class=\"value\">{}</div><div class=\"more\">{}</div></div>",
+            Text(figure.name),
+            Text(&figure.value),
+            Text(&figure.more)
+        )
+    };
+    let cards = figures(run).into_iter().map(card);
+    format!("<div class=\"cards\">{}</div>\n", cards.collect::<String>())
+}
+
+/// What was expected, what was measured, and whether it holds; what does not comes first.
+pub(crate) fn verdicts(run: &Run) -> String {
+    if run.verdicts.is_empty() {
+        return "<p class=\"says\">Nobody has judged this run.</p>".to_owned();
+    }
+    let (failed, held): (Vec<_>, Vec<_>) = run.verdicts.iter().partition(|verdict| !verdict.holds);
+    let rows = failed.into_iter().chain(held).map(|verdict| {
+        let (class, mark) = if verdict.holds {
+            ("holds", "✓ holds")
+        } else {
+            ("fails", "✗ fails")
+        };
+        format!(
+            "<tr class=\"{class}\"><td class=\"mark\">{mark}</td><td>{}</td><td>{}</td></tr>",
+            Text(&verdict.expected),
+            Text(&verdict.measured)
+        )
+    });
+    let head = "<tr><th></th><th>expected</th><th>measured</th></tr>";
+    format!("<table class=\"verdicts\">{head}{}</table>", rows.collect::<String>())
+}
+
+/// Quantiles of every pair's lag.
+pub(crate) fn lag(run: &Run) -> String {
+    let head = "<tr><th>from</th><th>to</th><th>mutations</th><th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th>\
+                <th>p99.9</th><th>max</th><th>excess p50</th><th>excess p99</th><th>on the wire</th><th>per mutation</th></tr>";
+    let rows = run.pairs.iter().map(|pair| {
+        let lag = &pair.lag_ms;
+        let per_mutation = if pair.mutations == 0 {
+            "–".to_owned()
+        } else {
+            format!("{} B", decimals(pair.wire_bytes as f64 / pair.mutations as f64, 0))
+        };
+        let quantiles = [lag.min, lag.p50, lag.p90, lag.p95, lag.p99, lag.p999, lag.max];
+        let excess = [pair.excess_ms.p50, pair.excess_ms.p99];
+        let cells = quantiles.into_iter().chain(excess).map(|ms| {
+            let shown = if lag.count == 0 {
+                "–".to_owned()
+            } else {
+                decimals(ms, 1)
+            };
+            format!("<td>{shown}</td>")
+        });
+        format!(
+            "<tr><td>{}</td><td>{}</td><td>{}</td>{}<td>{}</td><td>{per_mutation}</td></tr>",
+            Text(&pair.from),
+            Text(&pair.to),
+            count(pair.mutations),
+            cells.collect::<String>(),
+            bytes(pair.wire_bytes)
+        )
+    });
+    let table = format!("<table class=\"numbers\">{head}{}</table>", rows.collect::<String>());
+    // Ten regions have ninety pairs.
+    if run.pairs.len() > 20 {
+        format!(
+            "<details><summary>All {} pairs</summary><div class=\"wide\">{table}</div></details>",
+            run.pairs.len()
+        )
+    } else {
+        format!("<div class=\"wide\">{table}</div>")
+    }
+}
+
+/// A bar of all acknowledged writes, and what its parts are.
+pub(crate) fn writes(run: &Run) -> String {
+    let writes = &run.writes;
+    let parts = [
+        ("standing", "standing in every region at the end", writes.standing),
+        ("superseded", "replaced by a write that knew of it", writes.superseded),
+        (
+            "conflicted",
+            "lost to a write that did not know of it (a conflict)",
+            writes.lost_to_conflicts,
+        ),
+        ("disk", "gone with a lost disk", writes.lost_with_disk),
+        ("lost", "lost otherwise", writes.lost),
+    ];
+    let all = writes.acknowledged.max(1) as f64;
+    let (mut x, mut bar) = (0.0, String::new());
+    for (class, _, number) in parts {
+        let width = number as f64 / all * 1000.0;
+        if number > 0 {
+            bar.push_str(&rectangle(
+                &format!("part {class}"),
+                (x, 0.0),
+                ((width - 1.0).max(1.0), 22.0),
+                "",
+            ));
+        }
+        x += width;
+    }
+    let rows = parts.iter().map(|(class, what, number)| {
+        let share = decimals(*number as f64 * 100.0 / all, 2);
+        format!(
+            "<tr><td><svg class=\"swatch\" viewBox=\"0 0 12 12\">{}</svg> {what}</td><td>{}</td><td>{share} %</td></tr>",
+            rectangle(&format!("part {class}"), (0.0, 0.0), (12.0, 12.0), ""),
+            count(*number)
+        )
+    });
+    format!(
+        "<svg viewBox=\"0 0 1000 {}\" class=\"bar\" role=\"img\" aria-label=\"Shares of the acknowledged writes\">{bar}</svg>\
+         <table class=\"numbers fit\"><tr><th>{} acknowledged, of these</th><th>writes</th><th>share</th></tr>{}\
+         <tr><td>without an answer (not among the acknowledged)</td><td>{}</td><td></td></tr></table>",
+        Px(22.0),
+        count(writes.acknowledged),
+        rows.collect::<String>(),
+        count(writes.unknown)
+    )
+}
+
+/// Anomalies with their worst and an example.
+pub(crate) fn anomalies(run: &Run) -> String {
+    let rows = run.anomalies.iter().map(|anomaly| {
+        format!(
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"words\">{}</td></tr>",
+            Text(&anomaly.name),
+            count(anomaly.count),
+            anomaly.worst_ms.map_or_else(|| "–".to_owned(), duration_ms),
+            Text(anomaly.example.as_deref().unwrap_or(""))
+        )
+    });
+    let head = "<tr><th>anomaly</th><th>times</th><th>worst</th><th class=\"words\">for example</th></tr>";
+    format!(
+        "<div class=\"wide\"><table class=\"numbers fit\">{head}{}</table></div>",
+        rows.collect::<String>()
+    )
+}
+
+/// Every broken promise.
+pub(crate) fn violations(run: &Run) -> String {
+    let entries = run
+        .violations
+        .iter()
+        .map(|violation| format!("<li>{}</li>", Text(violation)));
+    format!("<ul class=\"violations\">{}</ul>", entries.collect::<String>())
+}

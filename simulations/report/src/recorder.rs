@@ -1,0 +1,373 @@
+//! Turns what an engine sees, one thing at a time, into the series of a run.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use beringia_scenario::{Action, Plan, Policy};
+
+use crate::{
+    Backlog, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair, RegionSecond, Run, Samples,
+    Shipment, Writes, fault_spans, least_convergence,
+    quantiles::{exact, micros, millis},
+};
+
+/// Windows in which applied mutations are counted: short enough to show what a region can do while it catches up.
+const APPLY_WINDOW: Duration = Duration::from_millis(50);
+
+/// An operation of a client. Times are since the load began.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationSample<'a> {
+    /// The region where the client lives.
+    pub home: &'a str,
+    /// The region that it asked.
+    pub asked: &'a str,
+    /// When the rate wanted it.
+    pub due: Duration,
+    /// When it was sent.
+    pub sent: Duration,
+    /// When it was answered, or given up.
+    pub done: Duration,
+    /// Whether the region answered (also with a refusal that the workload provokes itself).
+    pub answered: bool,
+}
+
+/// A mutation that became visible in another region.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrivalSample<'a> {
+    /// Where it was written.
+    pub from: &'a str,
+    /// Where it became visible.
+    pub to: &'a str,
+    /// When it was committed, since the load began.
+    pub committed: Duration,
+    /// From then to visible.
+    pub lag: Duration,
+    /// What the direct link's delay was, one way, when it was committed.
+    pub one_way: Duration,
+}
+
+/// A moment from which regions have to become equal, and when they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Awaited(usize);
+
+/// Records a run while it goes on. What nobody feeds (writes, disk losses, anomalies, violations) the engine sets in the [`Run`].
+#[derive(Debug)]
+pub struct Recorder {
+    run: Run,
+    seconds: BTreeMap<(usize, u64), Second>,
+    pairs: BTreeMap<(usize, usize), PairSamples>,
+    /// By receiver and window: mutations that became visible.
+    applied: BTreeMap<(usize, u64), u64>,
+    conflicts: BTreeMap<(usize, usize, u64), u64>,
+    shipments: Vec<Vec<Shipment>>,
+}
+
+/// What was due in a second in a region.
+#[derive(Debug, Default)]
+struct Second {
+    due: u64,
+    failed: u64,
+    /// Microseconds.
+    latencies_us: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct PairSamples {
+    lag: Samples,
+    excess: Samples,
+    /// By second of the commit, microseconds.
+    by_second: BTreeMap<u64, Vec<u32>>,
+    backlog: Vec<Backlog>,
+    wire_bytes: u64,
+}
+
+impl Recorder {
+    /// A recorder for one run of a plan.
+    #[must_use]
+    pub fn new(plan: &Plan, engine: EngineKind) -> Self {
+        let scenario = &plan.scenario;
+        let policy = match scenario.policy {
+            Policy::Item => "item",
+            Policy::Attribute => "attribute",
+            Policy::Merge => "merge",
+        };
+        let run = Run {
+            scenario: scenario.name.clone(),
+            about: scenario.about.clone(),
+            engine,
+            seed: plan.seed,
+            replay: String::new(),
+            policy: policy.to_owned(),
+            regions: scenario.topology.names().map(str::to_owned).collect(),
+            load_ms: whole_millis(scenario.duration),
+            total_ms: whole_millis(scenario.duration),
+            faults: fault_spans(plan),
+            seconds: Vec::new(),
+            pairs: Vec::new(),
+            divergence: Vec::new(),
+            convergences: Vec::new(),
+            writes: Writes::default(),
+            disk_losses: Vec::new(),
+            failovers: failovers(plan),
+            anomalies: Vec::new(),
+            conflicts: Vec::new(),
+            violations: Vec::new(),
+            verdicts: Vec::new(),
+        };
+        Self {
+            run,
+            seconds: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
+            shipments: Vec::new(),
+        }
+    }
+
+    /// A client's operation; in any order. Of a region that the plan does not know nothing is recorded, here and below.
+    pub fn operation(&mut self, operation: &OperationSample<'_>) {
+        let Some(home) = self.region(operation.home) else {
+            return;
+        };
+        let second = self.seconds.entry((home, operation.due.as_secs())).or_default();
+        second.due += 1;
+        if operation.answered {
+            second
+                .latencies_us
+                .push(short_micros(operation.done.saturating_sub(operation.due)));
+        } else {
+            second.failed += 1;
+        }
+        if operation.answered && operation.home != operation.asked {
+            let done_ms = whole_millis(operation.done);
+            let sent_ms = whole_millis(operation.sent);
+            for failover in &mut self.run.failovers {
+                let moved = failover.from == operation.home && failover.to == operation.asked;
+                if moved && sent_ms >= failover.shifted_ms {
+                    let first = failover.first_success_ms.get_or_insert(done_ms);
+                    *first = (*first).min(done_ms);
+                }
+            }
+        }
+    }
+
+    /// A mutation became visible in another region.
+    pub fn arrival(&mut self, arrival: &ArrivalSample<'_>) {
+        let (Some(from), Some(to)) = (self.region(arrival.from), self.region(arrival.to)) else {
+            return;
+        };
+        let pair = self.pairs.entry((from, to)).or_default();
+        pair.lag.add(arrival.lag);
+        pair.excess.add(arrival.lag.saturating_sub(arrival.one_way));
+        let second = pair.by_second.entry(arrival.committed.as_secs()).or_default();
+        second.push(short_micros(arrival.lag));
+        let visible = arrival.committed + arrival.lag;
+        *self.applied.entry((to, window(visible))).or_default() += 1;
+    }
+
+    /// What of a region's writes another had not acknowledged at a moment; in order of time.
+    pub fn backlog(&mut self, from: &str, to: &str, sample: Backlog) {
+        let (Some(from), Some(to)) = (self.region(from), self.region(to)) else {
+            return;
+        };
+        let backlog = &mut self.pairs.entry((from, to)).or_default().backlog;
+        let same = |one: &Backlog| one.mutations == sample.mutations && one.bytes == sample.bytes;
+        keep_corners(backlog, sample, same, |kept| kept.at_ms = sample.at_ms);
+    }
+
+    /// How many keys (or ranges) differed at a moment; in order of time.
+    pub fn divergence(&mut self, at: Duration, keys: u64) {
+        let at_ms = whole_millis(at);
+        let sample = Divergence { at_ms, keys };
+        keep_corners(
+            &mut self.run.divergence,
+            sample,
+            |one| one.keys == keys,
+            |kept| kept.at_ms = at_ms,
+        );
+    }
+
+    /// More bytes went over the wire from one region to another.
+    pub fn wire_bytes(&mut self, from: &str, to: &str, bytes: u64) {
+        if let (Some(from), Some(to)) = (self.region(from), self.region(to)) {
+            self.pairs.entry((from, to)).or_default().wire_bytes += bytes;
+        }
+    }
+
+    /// A conflict, once, however many regions journalled it. `at`: when the losing write was committed.
+    pub fn conflict(&mut self, winner: &str, loser: &str, at: Duration) {
+        if let (Some(winner), Some(loser)) = (self.region(winner), self.region(loser)) {
+            *self.conflicts.entry((winner, loser, at.as_secs())).or_default() += 1;
+        }
+    }
+
+    /// From now on regions have to become equal, and this is what they have to send each other for it.
+    pub fn must_converge(&mut self, after: &str, from: Duration, shipments: Vec<Shipment>) -> Awaited {
+        self.run.convergences.push(Convergence {
+            after: after.to_owned(),
+            from_ms: whole_millis(from),
+            elapsed_ms: None,
+            bound_ms: 0.0,
+        });
+        self.shipments.push(shipments);
+        Awaited(self.shipments.len() - 1)
+    }
+
+    /// They are equal. Only the first time counts.
+    pub fn converged(&mut self, awaited: Awaited, at: Duration) {
+        if let Some(convergence) = self.run.convergences.get_mut(awaited.0) {
+            let elapsed_ms = whole_millis(at).saturating_sub(convergence.from_ms);
+            convergence.elapsed_ms.get_or_insert(elapsed_ms);
+        }
+    }
+
+    /// The run with all series. `total`: until the regions had converged, or patience ended.
+    #[must_use]
+    pub fn finish(mut self, total: Duration, replay: &str) -> Run {
+        let rates = self.apply_rates();
+        let rate_of = |region: &str| rates.get(region).copied();
+        for (convergence, shipments) in self.run.convergences.iter_mut().zip(&self.shipments) {
+            convergence.bound_ms = millis(micros(least_convergence(shipments, rate_of)));
+        }
+        let regions = &self.run.regions;
+        let name = |index: usize| regions.get(index).cloned().unwrap_or_default();
+        self.run.seconds = std::mem::take(&mut self.seconds)
+            .into_iter()
+            .map(|((region, second), samples)| samples.point(name(region), second))
+            .collect();
+        self.run.pairs = pairs(regions, std::mem::take(&mut self.pairs));
+        self.run.conflicts = self
+            .conflicts
+            .iter()
+            .map(|((winner, loser, second), count)| ConflictCell {
+                winner: name(*winner),
+                loser: name(*loser),
+                second: *second,
+                count: *count,
+            })
+            .collect();
+        self.run.total_ms = whole_millis(total);
+        self.run.replay = replay.to_owned();
+        self.run
+    }
+
+    /// By region, the most mutations per second that it was seen to apply in any window.
+    fn apply_rates(&self) -> BTreeMap<String, f64> {
+        let mut rates: BTreeMap<String, f64> = BTreeMap::new();
+        for ((region, _), count) in &self.applied {
+            let Some(name) = self.run.regions.get(*region) else {
+                continue;
+            };
+            let rate = rates.entry(name.clone()).or_default();
+            *rate = rate.max(*count as f64 / APPLY_WINDOW.as_secs_f64());
+        }
+        rates
+    }
+
+    fn region(&self, name: &str) -> Option<usize> {
+        self.run.regions.iter().position(|region| region == name)
+    }
+}
+
+impl Second {
+    fn point(mut self, region: String, second: u64) -> RegionSecond {
+        self.latencies_us.sort_unstable();
+        let at = |quantile| millis(exact(&self.latencies_us, quantile).into());
+        RegionSecond {
+            region,
+            second,
+            due: self.due,
+            answered: self.latencies_us.len() as u64,
+            failed: self.failed,
+            latency_ms_p50: at(0.5),
+            latency_ms_p99: at(0.99),
+        }
+    }
+}
+
+impl PairSamples {
+    fn pair(self, from: String, to: String) -> Pair {
+        let lag_ms = self.lag.quantiles_ms();
+        let point = |(second, mut lags): (u64, Vec<u32>)| {
+            lags.sort_unstable();
+            let at = |quantile| millis(exact(&lags, quantile).into());
+            LagPoint {
+                second,
+                p50_ms: at(0.5),
+                p99_ms: at(0.99),
+                max_ms: at(1.0),
+            }
+        };
+        Pair {
+            from,
+            to,
+            mutations: lag_ms.count,
+            lag_ms,
+            excess_ms: self.excess.quantiles_ms(),
+            lag: self.by_second.into_iter().map(point).collect(),
+            backlog: self.backlog,
+            wire_bytes: self.wire_bytes,
+        }
+    }
+}
+
+/// Every ordered pair of regions, also where nothing went.
+fn pairs(regions: &[String], mut samples: BTreeMap<(usize, usize), PairSamples>) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (from, from_name) in regions.iter().enumerate() {
+        for (to, to_name) in regions.iter().enumerate().filter(|(to, _)| *to != from) {
+            let samples = samples.remove(&(from, to)).unwrap_or_default();
+            pairs.push(samples.pair(from_name.clone(), to_name.clone()));
+        }
+    }
+    pairs
+}
+
+/// The shifts of traffic in a plan; what failed is the fault of the region that is still open then, and began last.
+fn failovers(plan: &Plan) -> Vec<Failover> {
+    let shifts = plan.timeline.iter().filter_map(|planned| match &planned.action {
+        Action::Shift { from, to } if from != to => Some((planned.at, from, to)),
+        _ => None,
+    });
+    let faults = fault_spans(plan);
+    shifts
+        .map(|(at, from, to)| {
+            let shifted_ms = whole_millis(at);
+            let failed = faults.iter().rev().find(|fault| {
+                let open = fault.from_ms <= shifted_ms && fault.until_ms.is_none_or(|until| until > shifted_ms);
+                open && fault.kind.is_fault() && fault.regions.contains(from)
+            });
+            Failover {
+                from: from.clone(),
+                to: to.clone(),
+                fault_ms: failed.map_or(shifted_ms, |fault| fault.from_ms),
+                shifted_ms,
+                first_success_ms: None,
+            }
+        })
+        .collect()
+}
+
+/// Adds a sample to a series, without the middle one of three that are alike.
+fn keep_corners<T>(series: &mut Vec<T>, sample: T, same: impl Fn(&T) -> bool, move_last: impl FnOnce(&mut T)) {
+    if let [.., before, last] = series.as_mut_slice()
+        && same(before)
+        && same(last)
+    {
+        move_last(last);
+    } else {
+        series.push(sample);
+    }
+}
+
+fn window(time: Duration) -> u64 {
+    micros(time) / micros(APPLY_WINDOW)
+}
+
+/// Microseconds up to 71 minutes; what is longer counts as that.
+fn short_micros(length: Duration) -> u32 {
+    u32::try_from(length.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

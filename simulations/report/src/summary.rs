@@ -1,0 +1,124 @@
+//! The text that a person reads in ten seconds when a run is over.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::{
+    Run,
+    figures::{figures, headline},
+    words::{count, decimals, duration_ms, percent},
+};
+
+/// Pairs whose lag is shown at most: those with the greatest.
+const PAIRS_MAX: usize = 6;
+
+/// The verdict first, with every expectation that does not hold; then what was measured.
+#[must_use]
+pub fn summary(run: &Run) -> String {
+    let verdict = if run.holds() { "passed" } else { "FAILED" };
+    let mut out = format!("{}  {verdict}  ({})\n", run.scenario, headline(run));
+    let (failed, held): (Vec<_>, Vec<_>) = run.verdicts.iter().partition(|verdict| !verdict.holds);
+    for verdict in failed {
+        out.push_str(&format!("  ✗ {}: {}\n", verdict.expected, verdict.measured));
+    }
+    for verdict in held {
+        out.push_str(&format!("  ✓ {}: {}\n", verdict.expected, verdict.measured));
+    }
+    out.push('\n');
+    let figures = figures(run);
+    let widest = figures.iter().map(|figure| figure.name.len()).max().unwrap_or(0);
+    for figure in &figures {
+        out.push_str(&format!(
+            "  {:widest$}  {:<12} {}\n",
+            figure.name, figure.value, figure.more
+        ));
+    }
+    let seen: Vec<String> = run
+        .anomalies
+        .iter()
+        .filter(|anomaly| anomaly.count > 0)
+        .map(|anomaly| format!("{} {}", count(anomaly.count), anomaly.name))
+        .collect();
+    if !seen.is_empty() {
+        out.push_str(&format!("  {:widest$}  {}\n", "Anomalies", seen.join(", ")));
+    }
+    out.push_str(&lag(run));
+    out.push_str(&regions(run));
+    if !run.holds() && !run.replay.is_empty() {
+        out.push_str(&format!("\nagain: {}\n", run.replay));
+    }
+    out
+}
+
+fn lag(run: &Run) -> String {
+    let mut pairs: Vec<_> = run.pairs.iter().filter(|pair| pair.lag_ms.count > 0).collect();
+    if pairs.is_empty() {
+        return String::new();
+    }
+    let all = pairs.len();
+    pairs.sort_by(|one, other| other.lag_ms.p99.total_cmp(&one.lag_ms.p99));
+    pairs.truncate(PAIRS_MAX);
+    let mut table = table(&["lag", "p50", "p99", "max", "excess p50"]);
+    for pair in pairs {
+        table.add_row(vec![
+            format!("{} → {}", pair.from, pair.to),
+            duration_ms(pair.lag_ms.p50),
+            duration_ms(pair.lag_ms.p99),
+            duration_ms(pair.lag_ms.max),
+            duration_ms(pair.excess_ms.p50),
+        ]);
+    }
+    let rest = if all > PAIRS_MAX {
+        format!("  the slowest {PAIRS_MAX} of {all} pairs\n")
+    } else {
+        String::new()
+    };
+    format!("\n{}\n{rest}", aligned(table))
+}
+
+fn regions(run: &Run) -> String {
+    let mut table = table(&["clients in", "due", "failed", "available", "latency p99"]);
+    for region in &run.regions {
+        let Some(share) = run.availability(region) else {
+            continue;
+        };
+        let seconds = || run.seconds.iter().filter(|second| second.region == *region);
+        // The median over the seconds says more of a region than one bad second.
+        let mut latencies: Vec<f64> = seconds()
+            .filter(|second| second.answered > 0)
+            .map(|second| second.latency_ms_p99)
+            .collect();
+        latencies.sort_by(f64::total_cmp);
+        let usual = latencies
+            .get(latencies.len() / 2)
+            .map_or_else(|| "–".to_owned(), |ms| format!("{} ms", decimals(*ms, 1)));
+        table.add_row(vec![
+            region.clone(),
+            count(seconds().map(|second| second.due).sum()),
+            count(seconds().map(|second| second.failed).sum()),
+            percent(share),
+            usual,
+        ]);
+    }
+    if table.row_count() == 0 {
+        return String::new();
+    }
+    format!("\n{}\n", aligned(table))
+}
+
+/// A table without lines, the first column to the left and numbers to the right.
+pub(crate) fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(head.to_vec());
+    table
+}
+
+pub(crate) fn aligned(mut table: Table) -> String {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let lines: Vec<String> = table.lines().map(|line| format!(" {}", line.trim_end())).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,100 @@
+//! Several runs side by side.
+
+use std::fs;
+
+use beringia_regions::Topology;
+use beringia_report::{Comparison, Run};
+
+use crate::{sample::sample, support::empty_run};
+
+/// A run with so many conflicts, and so long a convergence, as a setting would make.
+fn run(sample: &Run, conflicts: u64, converged_ms: Option<u64>, seed: u64) -> Run {
+    let mut run = sample.clone();
+    run.seed = seed;
+    run.writes.acknowledged = 1_000;
+    run.conflicts.truncate(1);
+    run.conflicts[0].count = conflicts;
+    run.convergences[0].elapsed_ms = converged_ms;
+    for verdict in &mut run.verdicts {
+        verdict.holds = converged_ms.is_some();
+    }
+    run
+}
+
+fn strings(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+fn compared() -> Comparison {
+    let sample = sample(Topology::three());
+    let mut comparison = Comparison::new("partition", strings(&["policy", "link.delay_ms"]));
+    for (index, delay) in ["5", "20", "80", "320"].into_iter().enumerate() {
+        for (policy, factor) in [("item", 20), ("attribute", 9), ("merge", 2)] {
+            let conflicts = (index as u64 + 1) * factor;
+            for seed in [1, 2] {
+                let run = run(&sample, conflicts + seed, Some(1_000 * (index as u64 + 1)), seed);
+                comparison.add(strings(&[policy, delay]), &run);
+            }
+        }
+    }
+    comparison
+}
+
+#[test]
+fn a_point_with_several_runs_shows_their_mean_least_and_greatest() {
+    let sample = sample(Topology::three());
+    let mut comparison = Comparison::new("partition", strings(&["policy"]));
+    comparison.add(strings(&["item"]), &run(&sample, 10, Some(2_500), 1));
+    comparison.add(strings(&["item"]), &run(&sample, 30, Some(4_500), 2));
+    comparison.add(strings(&["merge"]), &run(&sample, 0, Some(900), 1));
+    let table = comparison.table();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    assert!(
+        lines[1].contains("2 (1–3)") && lines[1].contains("3.5 s (2.5 s–4.5 s)"),
+        "{table}"
+    );
+    assert!(
+        lines[2].trim_start().starts_with("merge") && lines[2].contains("900 ms"),
+        "{table}"
+    );
+    assert!(comparison.holds());
+}
+
+#[test]
+fn a_run_that_did_not_converge_has_failed_and_no_time() {
+    let sample = sample(Topology::three());
+    let mut comparison = Comparison::new("partition", strings(&["policy"]));
+    comparison.add(strings(&["item"]), &run(&sample, 10, None, 1));
+    assert!(!comparison.holds());
+    assert_eq!(comparison.runs[0].measured.converged_ms, None);
+    assert_eq!(comparison.runs[0].measured.conflicts_percent, Some(1.0));
+    comparison.add(strings(&["item"]), &empty_run());
+    assert_eq!(
+        comparison.runs[1].measured.conflicts_percent, None,
+        "no writes, no share"
+    );
+}
+
+#[test]
+fn the_files_hold_every_run_and_the_page_draws_every_measure() {
+    let comparison = compared();
+    let directory = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(comparison.write(directory.path()).unwrap()).unwrap();
+    let csv = fs::read_to_string(directory.path().join("sweep.csv")).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 1 + 24);
+    assert!(
+        lines[0].starts_with("policy,link.delay_ms,seed,holds,acknowledged,conflicts_percent,"),
+        "{csv}"
+    );
+    assert!(lines[1].starts_with("item,5,1,true,1000,2.1,"), "{csv}");
+    let json: Comparison = serde_json::from_slice(&fs::read(directory.path().join("sweep.json")).unwrap()).unwrap();
+    assert_eq!(json, comparison);
+    // Six measures, three policies, four delays.
+    assert_eq!(page.matches("<circle ").count(), 6 * 3 * 4);
+    assert!(
+        page.contains("policy merge") && page.contains(">320</text>"),
+        "the numbers stand across"
+    );
+}

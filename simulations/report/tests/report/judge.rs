@@ -1,0 +1,200 @@
+//! What is expected of a run, and whether it holds.
+
+use beringia_report::{
+    AnomalyCount, ConflictCell, Convergence, DiskLoss, EngineKind, Failover, RegionSecond, Run, judge,
+};
+use beringia_scenario::{Availability, Count, Expectations};
+
+use crate::support::{REGIONS, empty_run, millis, seconds};
+
+/// The one verdict that speaks of `words`: what was measured, and whether it holds.
+fn verdict(expected: &Expectations, run: &mut Run, words: &str) -> (String, bool) {
+    judge(expected, run);
+    let mut found = run.verdicts.iter().filter(|verdict| verdict.expected.contains(words));
+    let Some(verdict) = found.next() else {
+        panic!("no verdict about {words:?}: {:?}", run.verdicts)
+    };
+    assert!(found.next().is_none(), "more than one verdict about {words:?}");
+    (verdict.measured.clone(), verdict.holds)
+}
+
+fn convergence(elapsed_ms: Option<u64>, bound_ms: f64) -> Convergence {
+    Convergence {
+        after: "heal".to_owned(),
+        from_ms: 1_000,
+        elapsed_ms,
+        bound_ms,
+    }
+}
+
+#[test]
+fn a_lost_write_and_a_broken_promise_fail_a_run_of_which_nothing_was_expected() {
+    let mut run = empty_run();
+    assert!(!run.holds(), "nobody judged it yet");
+    assert!(judge(&Expectations::default(), &mut run));
+    run.writes.lost = 1;
+    assert!(!judge(&Expectations::default(), &mut run));
+    run.writes.lost = 0;
+    run.violations = vec!["two writes have one version".to_owned(), "another".to_owned()];
+    let (measured, holds) = verdict(&Expectations::default(), &mut run, "promise");
+    assert_eq!(
+        (measured.as_str(), holds),
+        ("two writes have one version (and 1 more)", false)
+    );
+}
+
+#[test]
+fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in_a_drill() {
+    let mut run = empty_run();
+    run.disk_losses.push(DiskLoss {
+        region: REGIONS[0].to_owned(),
+        at_ms: 1,
+        writes: 8,
+        bytes: 800,
+        seconds: 1.5,
+        reported_backlog: 9,
+    });
+    assert!(!verdict(&Expectations::default(), &mut run, "backlog").1);
+    run.engine = EngineKind::Drill;
+    assert!(verdict(&Expectations::default(), &mut run, "backlog").1);
+    run.disk_losses[0].reported_backlog = 7;
+    assert!(!verdict(&Expectations::default(), &mut run, "backlog").1);
+    run.disk_losses[0].reported_backlog = 8;
+    let bounds = |writes, rpo| Expectations {
+        rpo_writes_max: Some(writes),
+        rpo_max: Some(rpo),
+        ..Expectations::default()
+    };
+    assert!(judge(&bounds(8, millis(1_500)), &mut run));
+    assert!(!verdict(&bounds(7, seconds(2)), &mut run, "at most 7 writes").1);
+    assert!(!verdict(&bounds(8, millis(1_499)), &mut run, "RPO at most 1.5 s").1);
+}
+
+#[test]
+fn convergence_is_judged_by_the_slowest_and_must_have_happened() {
+    let within = Expectations {
+        converged_within: Some(seconds(10)),
+        ..Expectations::default()
+    };
+    let mut run = empty_run();
+    assert_eq!(
+        verdict(&within, &mut run, "converged"),
+        ("nothing had to converge".to_owned(), false)
+    );
+    run.convergences = vec![convergence(Some(10_000), 8_000.0), convergence(Some(3), 0.0)];
+    assert_eq!(verdict(&within, &mut run, "converged"), ("10 s".to_owned(), true));
+    let ratio = |most| Expectations {
+        converged_ratio_max: Some(most),
+        ..Expectations::default()
+    };
+    assert_eq!(
+        verdict(&ratio(1.25), &mut run, "lower bound"),
+        ("1.25 times".to_owned(), true)
+    );
+    assert!(!verdict(&ratio(1.2), &mut run, "lower bound").1);
+    run.convergences.push(convergence(None, 5.0));
+    assert!(!verdict(&within, &mut run, "converged").1);
+    assert!(!verdict(&ratio(9.0), &mut run, "lower bound").1);
+}
+
+#[test]
+fn availability_is_of_each_region_by_its_own_bound_or_that_of_all() {
+    let second = |region: &str, due, answered| RegionSecond {
+        region: region.to_owned(),
+        second: 0,
+        due,
+        answered,
+        failed: due - answered,
+        latency_ms_p50: 1.0,
+        latency_ms_p99: 1.0,
+    };
+    let mut run = empty_run();
+    run.seconds = vec![second(REGIONS[0], 1000, 999), second(REGIONS[1], 1000, 500)];
+    let least = |percent_min| Availability { percent_min };
+    let mut expected = Expectations::default();
+    expected.availability.insert("*".to_owned(), least(99.9));
+    expected.availability.insert(REGIONS[1].to_owned(), least(50.0));
+    assert!(judge(&expected, &mut run), "{:?}", run.verdicts);
+    expected.availability.insert(REGIONS[1].to_owned(), least(50.1));
+    assert_eq!(verdict(&expected, &mut run, REGIONS[1]), ("50 %".to_owned(), false));
+    expected.availability.insert(REGIONS[2].to_owned(), least(1.0));
+    assert!(
+        !verdict(&expected, &mut run, REGIONS[2]).1,
+        "a region that is named must have had clients"
+    );
+}
+
+#[test]
+fn rto_is_judged_by_the_slowest_failover_and_each_must_have_succeeded() {
+    let failover = |first_success_ms| Failover {
+        from: REGIONS[0].to_owned(),
+        to: REGIONS[1].to_owned(),
+        fault_ms: 1_000,
+        shifted_ms: 2_000,
+        first_success_ms,
+    };
+    let expected = Expectations {
+        rto_max: Some(seconds(3)),
+        ..Expectations::default()
+    };
+    let mut run = empty_run();
+    assert!(!verdict(&expected, &mut run, "RTO").1);
+    run.failovers = vec![failover(Some(2_500)), failover(Some(4_000))];
+    assert_eq!(verdict(&expected, &mut run, "RTO"), ("3 s".to_owned(), true));
+    run.failovers.push(failover(None));
+    assert!(!verdict(&expected, &mut run, "RTO").1);
+}
+
+#[test]
+fn counts_have_a_least_and_a_greatest() {
+    let mut run = empty_run();
+    run.conflicts = vec![ConflictCell {
+        winner: REGIONS[0].to_owned(),
+        loser: REGIONS[1].to_owned(),
+        second: 0,
+        count: 5,
+    }];
+    run.anomalies = vec![AnomalyCount {
+        name: "stale-read".to_owned(),
+        count: 2,
+        worst_ms: Some(80.0),
+        example: None,
+    }];
+    let conflicts = |min, max| Expectations {
+        conflicts: Some(Count { min, max }),
+        ..Expectations::default()
+    };
+    assert!(judge(&conflicts(5, Some(5)), &mut run));
+    assert!(judge(&conflicts(1, None), &mut run));
+    assert!(!judge(&conflicts(6, None), &mut run));
+    assert!(!judge(&conflicts(0, Some(4)), &mut run));
+    let anomaly = |name: &str, max| Expectations {
+        anomalies: [(name.to_owned(), Count { min: 0, max: Some(max) })].into(),
+        ..Expectations::default()
+    };
+    assert!(judge(&anomaly("stale-read", 2), &mut run));
+    assert!(!judge(&anomaly("stale-read", 1), &mut run));
+    assert!(
+        judge(&anomaly("lost-update", 0), &mut run),
+        "what was not seen was seen 0 times"
+    );
+}
+
+#[test]
+fn lag_is_judged_by_the_worst_pair_with_traffic() {
+    let expected = Expectations {
+        lag_max: Some(millis(500)),
+        lag_p99_max: Some(millis(100)),
+        ..Expectations::default()
+    };
+    let mut run = empty_run();
+    assert!(!judge(&expected, &mut run), "nothing was replicated");
+    for (index, pair) in run.pairs.iter_mut().enumerate() {
+        pair.lag_ms.count = 1;
+        pair.lag_ms.p99 = 50.0 + index as f64;
+        pair.lag_ms.max = 500.0;
+    }
+    assert!(judge(&expected, &mut run), "{:?}", run.verdicts);
+    run.pairs[3].lag_ms.max = 501.0;
+    assert!(!verdict(&expected, &mut run, "lag at most 500 ms").1);
+}

@@ -1,0 +1,173 @@
+//! What people and programs are given to read.
+
+use std::{fs, path::Path};
+
+use beringia_regions::Topology;
+use beringia_report::{FaultKind, FaultSpan, Run, summary, write};
+
+use crate::{sample::sample, support::empty_run};
+
+/// A name that would end every element it stands in, if it were let.
+const HOSTILE: &str = "</script><script>alert('x')</script>\"&<b>";
+
+fn page(run: &Run) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    fs::read_to_string(write(directory.path(), run).unwrap()).unwrap()
+}
+
+/// Fields of the first column of every row but the first line.
+fn rows(directory: &Path, file: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(directory.join(file)).unwrap();
+    let fields = |line: &str| line.split(',').map(str::to_owned).collect();
+    text.lines().skip(1).map(fields).collect()
+}
+
+#[test]
+fn the_json_report_is_the_run() {
+    let run = sample(Topology::three());
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory.path().join("made/on/the/way"), &run).unwrap();
+    let text = fs::read(directory.path().join("made/on/the/way/report.json")).unwrap();
+    let read: Run = serde_json::from_slice(&text).unwrap();
+    assert_eq!(read, run);
+}
+
+#[test]
+fn the_csv_files_hold_every_sample() {
+    let run = sample(Topology::three());
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &run).unwrap();
+    let count = |file| rows(directory.path(), file).len();
+    assert_eq!(count("seconds.csv"), run.seconds.len());
+    assert_eq!(
+        count("lag.csv"),
+        run.pairs.iter().map(|pair| pair.lag.len()).sum::<usize>()
+    );
+    assert_eq!(
+        count("backlog.csv"),
+        run.pairs.iter().map(|pair| pair.backlog.len()).sum::<usize>()
+    );
+    assert_eq!(count("divergence.csv"), run.divergence.len());
+    assert_eq!(count("conflicts.csv"), run.conflicts.len());
+    assert_eq!(count("pairs.csv"), 6);
+    let cut = &rows(directory.path(), "faults.csv")[0];
+    assert_eq!(
+        cut,
+        &[
+            "20000",
+            "60000",
+            "partition",
+            "cut us-east-1 ↔ eu-west-1",
+            "us-east-1 eu-west-1"
+        ]
+    );
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let page = page(&sample(Topology::three()));
+    for elsewhere in ["http:", "https:", "src=", "href=", "@import", "url("] {
+        assert!(!page.contains(elsewhere), "the page has {elsewhere}");
+    }
+}
+
+#[test]
+fn the_page_shows_every_region_fault_verdict_and_figure() {
+    let run = sample(Topology::three());
+    let page = page(&run);
+    for id in [
+        "timeline",
+        "convergence",
+        "conflict-matrix",
+        "conflict-time",
+        "lag-matrix",
+    ] {
+        assert!(page.contains(&format!("<svg id=\"{id}\"")), "no figure {id}");
+    }
+    for words in run.faults.iter().map(|fault| &fault.label).chain(&run.regions) {
+        assert!(page.contains(&format!(">{words}</text>")), "{words:?} is in no figure");
+    }
+    for verdict in &run.verdicts {
+        assert!(
+            page.contains(&format!("<td>{}</td>", verdict.expected)),
+            "{verdict:?} is missing"
+        );
+    }
+    // Lag, backlog, throughput and latency have a line for each region; of the errors only the first region has some.
+    for class in ["r0", "r1", "r2"] {
+        let lines = page.matches(&format!("<path class=\"line {class}\"")).count();
+        assert!(lines >= 4, "{lines} lines of {class}");
+    }
+}
+
+#[test]
+fn names_cannot_break_out_of_the_page() {
+    let mut run = sample(Topology::three());
+    run.scenario = HOSTILE.to_owned();
+    run.about = HOSTILE.to_owned();
+    run.replay = HOSTILE.to_owned();
+    run.violations = vec![HOSTILE.to_owned()];
+    run.anomalies[0].example = Some(HOSTILE.to_owned());
+    run.verdicts[0].measured = HOSTILE.to_owned();
+    run.faults.push(FaultSpan {
+        from_ms: 1,
+        until_ms: None,
+        label: HOSTILE.to_owned(),
+        regions: Vec::new(),
+        kind: FaultKind::Disk,
+    });
+    run.convergences[0].after = HOSTILE.to_owned();
+    let page = page(&run);
+    assert!(!page.contains("<b>") && !page.contains("<script>alert"));
+    assert_eq!(page.matches("</script>").count(), 2, "the data's and the script's own");
+}
+
+#[test]
+fn a_run_in_which_nothing_happened_has_a_page_and_a_summary_too() {
+    let run = empty_run();
+    let page = page(&run);
+    assert!(page.contains("nothing measured") && page.contains("Nobody has judged this run"));
+    assert!(!page.contains("NaN") && !page.contains("inf"));
+    assert!(summary(&run).contains("nothing was replicated"));
+}
+
+#[test]
+fn a_long_run_of_many_regions_is_drawn_with_a_bounded_number_of_points() {
+    let short = sample(Topology::ten());
+    let mut long = short.clone();
+    long.load_ms *= 100;
+    long.total_ms *= 100;
+    for second in &mut long.seconds {
+        second.second *= 100;
+    }
+    let mut between: Vec<_> = long.seconds.clone();
+    for second in &mut between {
+        second.second += 50;
+    }
+    long.seconds.extend(between);
+    let (short, long) = (page(&short).len(), page(&long).len());
+    assert!(
+        long < short * 5,
+        "{long} bytes of a run 100 times as long as one of {short}"
+    );
+}
+
+#[test]
+fn the_summary_says_first_what_failed() {
+    let mut run = sample(Topology::three());
+    run.verdicts[1].holds = false;
+    run.verdicts[1].measured = "three were".to_owned();
+    let text = summary(&run);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("partition  FAILED  (simulated · seed 7 · policy item"),
+        "{text}"
+    );
+    assert_eq!(lines[1], "  ✗ no promise broken: three were");
+    assert_eq!(lines.last(), Some(&"again: beringia sim run partition --seed 7"));
+    assert!(
+        text.contains("RPO") && text.contains("12 writes") && text.contains("88 lost-update"),
+        "{text}"
+    );
+    assert!(lines.iter().all(|line| !line.ends_with(' ')));
+}

@@ -1,0 +1,196 @@
+//! What becomes of single events in the series of a run.
+
+use std::time::Duration;
+
+use beringia_report::{ArrivalSample, Backlog, EngineKind, OperationSample, Recorder, Run, Samples, Shipment};
+use beringia_scenario::Action;
+use proptest::prelude::*;
+
+use crate::support::{REGIONS, millis, plan, seconds};
+
+fn operation(
+    home: &'static str,
+    asked: &'static str,
+    sent: Duration,
+    took: Duration,
+    answered: bool,
+) -> OperationSample<'static> {
+    OperationSample {
+        home,
+        asked,
+        due: sent,
+        sent,
+        done: sent + took,
+        answered,
+    }
+}
+
+fn recorded(timeline: Vec<(u64, Action)>, feed: impl FnOnce(&mut Recorder)) -> Run {
+    let mut recorder = Recorder::new(&plan(timeline), EngineKind::Sim);
+    feed(&mut recorder);
+    recorder.finish(seconds(61), "again")
+}
+
+#[test]
+fn an_operation_counts_where_its_client_lives_and_when_it_was_due() {
+    let [home, other, _] = REGIONS;
+    let run = recorded(Vec::new(), |recorder| {
+        recorder.operation(&operation(home, home, millis(1_900), millis(300), true));
+        recorder.operation(&operation(home, other, millis(1_100), millis(100), true));
+        recorder.operation(&operation(home, other, millis(1_500), seconds(5), false));
+        recorder.operation(&operation("nowhere", home, millis(1_500), seconds(5), false));
+    });
+    let [second] = run.seconds.as_slice() else {
+        panic!("one second of one region: {:?}", run.seconds)
+    };
+    assert_eq!((second.region.as_str(), second.second), (home, 1));
+    assert_eq!((second.due, second.answered, second.failed), (3, 2, 1));
+    assert_eq!((second.latency_ms_p50, second.latency_ms_p99), (100.0, 300.0));
+    assert_eq!(run.availability(home), Some(200.0 / 3.0));
+    assert_eq!(run.availability(other), None);
+}
+
+#[test]
+fn lag_is_kept_per_pair_and_second_of_the_commit_and_its_excess_is_what_the_link_does_not_explain() {
+    let [from, to, _] = REGIONS;
+    let arrival = |committed: u64, lag: u64| ArrivalSample {
+        from,
+        to,
+        committed: millis(committed),
+        lag: millis(lag),
+        one_way: millis(40),
+    };
+    let run = recorded(Vec::new(), |recorder| {
+        recorder.arrival(&arrival(100, 45));
+        recorder.arrival(&arrival(200, 1_040));
+        recorder.arrival(&arrival(5_000, 30));
+    });
+    assert_eq!(run.pairs.len(), 6, "every ordered pair is there");
+    let pair = &run.pairs[0];
+    assert_eq!((pair.from.as_str(), pair.to.as_str(), pair.mutations), (from, to, 3));
+    assert_eq!((pair.lag_ms.min, pair.lag_ms.max), (30.0, 1_040.0));
+    assert_eq!((pair.excess_ms.min, pair.excess_ms.max), (0.0, 1_000.0));
+    let seconds: Vec<_> = pair
+        .lag
+        .iter()
+        .map(|point| (point.second, point.p50_ms, point.max_ms))
+        .collect();
+    assert_eq!(seconds, [(0, 45.0, 1_040.0), (5, 30.0, 30.0)]);
+}
+
+#[test]
+fn rto_is_from_the_crash_to_the_first_success_of_the_moved_traffic() {
+    let [from, to, third] = REGIONS;
+    let crash = Action::Crash {
+        region: from.to_owned(),
+        lose_disk: false,
+    };
+    let shift = |from: &str, to: &str| Action::Shift {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let timeline = vec![
+        (10, crash),
+        (15, shift(from, to)),
+        (20, shift(third, to)),
+        (30, shift(from, from)),
+    ];
+    let run = recorded(timeline, |recorder| {
+        recorder.operation(&operation(from, to, seconds(15), seconds(5), false));
+        recorder.operation(&operation(from, to, seconds(17), millis(200), true));
+        recorder.operation(&operation(from, to, seconds(16), millis(100), true));
+        recorder.operation(&operation(to, to, seconds(15), millis(1), true));
+    });
+    let [crashed, moved] = run.failovers.as_slice() else {
+        panic!("coming home is no failover: {:?}", run.failovers)
+    };
+    assert_eq!(
+        (crashed.fault_ms, crashed.shifted_ms, crashed.rto_ms()),
+        (10_000, 15_000, Some(6_100))
+    );
+    assert_eq!(
+        (moved.fault_ms, moved.rto_ms()),
+        (20_000, None),
+        "nothing had failed, and nothing succeeded"
+    );
+}
+
+#[test]
+fn a_series_that_stands_still_keeps_its_corners_only() {
+    let [from, to, _] = REGIONS;
+    let run = recorded(Vec::new(), |recorder| {
+        for (at, mutations) in [(0, 0), (100, 0), (200, 0), (300, 7), (400, 0), (500, 0), (600, 0)] {
+            let bytes = mutations * 100;
+            recorder.backlog(
+                from,
+                to,
+                Backlog {
+                    at_ms: at,
+                    mutations,
+                    bytes,
+                },
+            );
+            recorder.divergence(millis(at), mutations);
+        }
+    });
+    let corners = [(0, 0), (200, 0), (300, 7), (400, 0), (600, 0)];
+    let backlog: Vec<_> = run.pairs[0]
+        .backlog
+        .iter()
+        .map(|point| (point.at_ms, point.mutations))
+        .collect();
+    let divergence: Vec<_> = run.divergence.iter().map(|point| (point.at_ms, point.keys)).collect();
+    assert_eq!(backlog, corners);
+    assert_eq!(divergence, corners);
+}
+
+#[test]
+fn the_bound_of_a_convergence_uses_the_rate_at_which_the_receiver_was_seen_to_apply() {
+    let [from, to, _] = REGIONS;
+    let run = recorded(Vec::new(), |recorder| {
+        // 100 within one window of 50 ms: 2,000 per second.
+        for index in 0..100 {
+            recorder.arrival(&ArrivalSample {
+                from,
+                to,
+                committed: seconds(1),
+                lag: millis(index % 50),
+                one_way: millis(10),
+            });
+        }
+        let shipment = Shipment {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            mutations: 6_000,
+            bytes: 1,
+            one_way: millis(40),
+            bandwidth_mbit: None,
+        };
+        let awaited = recorder.must_converge("heal", seconds(30), vec![shipment]);
+        recorder.converged(awaited, millis(34_560));
+        recorder.converged(awaited, seconds(50));
+    });
+    let convergence = &run.convergences[0];
+    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 3_040.0));
+    assert_eq!(convergence.ratio(), Some(1.5));
+}
+
+proptest! {
+    #[test]
+    fn quantiles_are_those_of_the_sorted_samples_within_a_thousandth(mut lengths in prop::collection::vec(0u64..10_000_000, 1..500)) {
+        let mut samples = Samples::default();
+        for us in &lengths {
+            samples.add(Duration::from_micros(*us));
+        }
+        lengths.sort_unstable();
+        let quantiles = samples.quantiles_ms();
+        prop_assert_eq!(quantiles.count, lengths.len() as u64);
+        prop_assert_eq!(quantiles.min, lengths[0] as f64 / 1000.0);
+        prop_assert_eq!(quantiles.max, lengths[lengths.len() - 1] as f64 / 1000.0);
+        for (quantile, measured) in [(50, quantiles.p50), (90, quantiles.p90), (95, quantiles.p95), (99, quantiles.p99)] {
+            let rank = (lengths.len() * quantile).div_ceil(100).max(1);
+            let exact = lengths[rank - 1] as f64 / 1000.0;
+            prop_assert!((measured - exact).abs() <= exact * 0.001 + 0.001, "p{} {} for {}", quantile, measured, exact);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Plans and runs for the tests.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use beringia_regions::Topology;
+use beringia_report::{EngineKind, Recorder, Run};
+use beringia_scenario::{Action, Ends, Expectations, Plan, Planned, Policy, Scenario};
+
+/// The three regions of every plan here.
+pub(crate) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) fn ends(from: &str, to: &str, one_way: bool) -> Ends {
+    Ends {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        one_way,
+    }
+}
+
+/// Three regions for a minute, with this timeline (seconds, action).
+pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
+    let topology = Topology::three();
+    let scenario = Scenario {
+        name: "test".to_owned(),
+        about: "A plan of a test.".to_owned(),
+        seed: None,
+        replicas: topology.names().map(str::to_owned).collect(),
+        topology,
+        duration: seconds(60),
+        clocks: BTreeMap::new(),
+        policy: Policy::Item,
+        workloads: Vec::new(),
+        events: Vec::new(),
+        expect: Expectations::default(),
+    };
+    let timeline = timeline.into_iter().map(|(at, action)| Planned {
+        at: seconds(at),
+        action,
+    });
+    Plan {
+        scenario,
+        seed: 7,
+        timeline: timeline.collect(),
+    }
+}
+
+/// A run in which nothing happened.
+pub(crate) fn empty_run() -> Run {
+    Recorder::new(&plan(Vec::new()), EngineKind::Sim).finish(seconds(60), "beringia sim run test --seed 7")
+}

@@ -1,0 +1,182 @@
+//! That a timeline makes sense whatever is drawn: nothing after the end, and no doubt about what comes first.
+
+use std::time::Duration;
+
+use crate::{
+    Action, Event, Problem, Scenario, Span, What, When,
+    draw::times,
+    replay::{Timed, replay},
+    time,
+};
+
+/// The beginning or the end of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    event: usize,
+    is_begin: bool,
+}
+
+/// Something whose state an action needs to know and changes, so that the order of actions matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Subject<'a> {
+    Region(&'a str),
+    Clients(&'a str),
+    Replicas,
+    /// Every region.
+    All,
+}
+
+/// What is wrong with the events of a scenario, and with which.
+pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
+    let events = &scenario.events;
+    let latest = times(events, |_, span| span.most);
+    for (index, (from, until)) in latest.into_iter().enumerate() {
+        let beyond = [("happens", Some(from)), ("ends", until)];
+        let beyond = beyond
+            .into_iter()
+            .find_map(|(what, at)| Some((what, at.filter(|at| *at > scenario.duration)?)));
+        if let Some((what, at)) = beyond {
+            let (at, end) = (time::show(at), time::show(scenario.duration));
+            return Err((index, Problem::AfterTheEnd { what, at, end }));
+        }
+    }
+    order(events)?;
+    let earliest = times(events, |_, span| span.least);
+    let timed = events
+        .iter()
+        .zip(&earliest)
+        .map(|(event, (from, until))| match &event.what {
+            What::Do(action) => Some((*from, *until, action.clone())),
+            What::Swarm { .. } => None,
+        });
+    let (places, timed): (Vec<usize>, Vec<Timed>) = timed
+        .enumerate()
+        .filter_map(|(index, event)| event.map(|(from, until, action)| (index, Timed { from, until, action })))
+        .unzip();
+    let mut senseless = replay(scenario, &timed).senseless.into_iter();
+    match senseless.next() {
+        None => Ok(()),
+        Some((place, senseless)) => Err((places.get(place).copied().unwrap_or(0), senseless.into())),
+    }
+}
+
+/// Of two moments about one subject it must be certain which is the earlier.
+fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
+    let mut moments: Vec<(Moment, Vec<Subject<'_>>)> = Vec::new();
+    for (event, entry) in events.iter().enumerate() {
+        let begin = Moment { event, is_begin: true };
+        moments.push((begin, subjects(&entry.what)));
+        if entry.lasts.is_some() && !matches!(entry.what, What::Swarm { .. }) {
+            let end = Moment { event, is_begin: false };
+            moments.push((end, subjects(&entry.what)));
+        }
+    }
+    for (later, (moment, about)) in moments.iter().enumerate() {
+        for (other, other_about) in &moments[..later] {
+            let Some(subject) = shared(about, other_about) else {
+                continue;
+            };
+            if moment.event == other.event || settled(events, *moment, *other) || settled(events, *other, *moment) {
+                continue;
+            }
+            let what = match &events[other.event].what {
+                What::Do(action) => action.to_string(),
+                What::Swarm { .. } => "a swarm".to_owned(),
+            };
+            let other = other.event + 1;
+            return Err((moment.event, Problem::Unordered { other, what, subject }));
+        }
+    }
+    Ok(())
+}
+
+/// Whether all that `first` stands for is certainly over before `second`. A swarm stands for the whole of its time.
+fn settled(events: &[Event], first: Moment, second: Moment) -> bool {
+    let first = match &events[first.event].what {
+        What::Swarm { .. } => Moment {
+            is_begin: false,
+            ..first
+        },
+        What::Do(_) => first,
+    };
+    let least = least_difference(events, first, second);
+    // At one time, what ends comes before what begins, and then the order of the file decides.
+    let key = |moment: Moment| (moment.is_begin, moment.event);
+    least > 0 || (least == 0 && key(first) < key(second))
+}
+
+/// The least that `later` may be after `earlier`, microseconds; negative if it may be before. Times that are counted from the same
+/// event differ by what is counted, whenever that event happens.
+fn least_difference(events: &[Event], earlier: Moment, later: Moment) -> i128 {
+    let least_of_earlier = ways_back(events, earlier);
+    let of_later = ways_back(events, later);
+    // The nearest moment from which both are counted comes first on either way back.
+    for (moment, (least, _)) in &of_later {
+        if let Some((_, (_, most))) = least_of_earlier.iter().find(|(other, _)| other == moment) {
+            return least - most;
+        }
+    }
+    0
+}
+
+/// The moments from which a moment is counted, back to the beginning of the load (`None`), with the least and the most that lie between.
+fn ways_back(events: &[Event], moment: Moment) -> Vec<(Option<Moment>, (i128, i128))> {
+    let us = |length: Duration| i128::try_from(length.as_micros()).unwrap_or(i128::MAX);
+    let mut way = Vec::new();
+    let (mut at, mut least, mut most) = (Some(moment), 0, 0);
+    loop {
+        way.push((at, (least, most)));
+        let Some(moment) = at else { return way };
+        let (span, from) = counted_from(events, moment);
+        least += us(span.least);
+        most += us(span.most);
+        at = from;
+    }
+}
+
+/// From which moment a moment is counted, and how long that is.
+fn counted_from(events: &[Event], moment: Moment) -> (Span, Option<Moment>) {
+    let event = &events[moment.event];
+    let begin = |event| Moment { event, is_begin: true };
+    match (event.lasts, event.at) {
+        (Some(lasts), _) if !moment.is_begin => (lasts, Some(begin(moment.event))),
+        (_, When::After(span)) => (span, None),
+        (_, When::AfterPrevious(span)) => (span, moment.event.checked_sub(1).map(begin)),
+    }
+}
+
+fn subjects(what: &What) -> Vec<Subject<'_>> {
+    let What::Do(action) = what else {
+        return vec![Subject::All];
+    };
+    match action {
+        Action::Crash { region, .. }
+        | Action::Restart { region }
+        | Action::PauseReplication { region }
+        | Action::ResumeReplication { region }
+        | Action::Drain { region }
+        | Action::Undrain { region } => vec![Subject::Region(region)],
+        Action::AddReplica { region } | Action::RemoveReplica { region } => {
+            vec![Subject::Replicas, Subject::Region(region)]
+        }
+        Action::Shift { from, .. } => vec![Subject::Clients(from)],
+        _ => Vec::new(),
+    }
+}
+
+/// A subject of both, in words.
+fn shared(one: &[Subject<'_>], other: &[Subject<'_>]) -> Option<String> {
+    let pairs = one.iter().flat_map(|one| other.iter().map(move |other| (one, other)));
+    let mut names = pairs.filter_map(|pair| match pair {
+        (Subject::All, Subject::Region(region)) | (Subject::Region(region), Subject::All) => Some((*region).to_owned()),
+        (Subject::All, Subject::All) => Some("every region".to_owned()),
+        (one, other) if one == other => Some(match one {
+            Subject::Region(region) => (*region).to_owned(),
+            Subject::Clients(region) => format!("the clients of {region}"),
+            Subject::Replicas => "the replicas".to_owned(),
+            Subject::All => "every region".to_owned(),
+        }),
+        _ => None,
+    });
+    names.next()
+}

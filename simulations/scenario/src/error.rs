@@ -1,0 +1,162 @@
+//! Why a scenario cannot be used, with the place and what was expected.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::fleet::Senseless;
+
+/// Why a scenario cannot be used.
+#[derive(Debug, Error)]
+pub enum ScenarioError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Unreadable {
+        /// The scenario, or the recording that it names.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file does not say what a scenario needs.
+    #[error("{}:{line}:{column}: {problem}", file.display())]
+    Invalid {
+        /// The scenario.
+        file: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// In characters, counted from 1.
+        column: usize,
+        /// What is wrong there.
+        problem: Problem,
+    },
+    /// The topology that the scenario names cannot be used.
+    #[error(transparent)]
+    Topology(#[from] beringia_regions::TopologyError),
+    /// A name that no shipped scenario has.
+    #[error("no scenario is called {name:?}; expected the path of a file, or one of {}", known.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+}
+
+/// What is wrong with a scenario.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum Problem {
+    /// Not TOML, an unknown field, or a value of another type.
+    #[error("{0}")]
+    Form(String),
+    /// A topology that is written in the scenario, or a link of it, is wrong.
+    #[error(transparent)]
+    Topology(#[from] beringia_regions::Problem),
+    /// What is no length of time.
+    #[error("{0:?} is no length of time; expected a number and a unit, such as \"250ms\", \"30s\", \"1.5s\" or \"2m\"")]
+    Length(String),
+    /// What is no length of time, where one that is drawn may stand.
+    #[error("{0:?} is no time; expected one such as \"30s\", or two, the lesser first, such as \"30s..45s\"")]
+    Span(String),
+    /// A value outside its bounds.
+    #[error("{field} = {value}; expected {expected}")]
+    OutOfBounds {
+        /// The field's name.
+        field: &'static str,
+        /// The value in the file.
+        value: String,
+        /// The bounds.
+        expected: String,
+    },
+    /// A name that nothing has.
+    #[error("no {what} is called {name:?}; expected one of {}", known.join(", "))]
+    UnknownName {
+        /// What should have it.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Two things of one name.
+    #[error("two {what} are called {name}; expected each name once")]
+    Duplicate {
+        /// What they are.
+        what: &'static str,
+        /// Their name.
+        name: String,
+    },
+    /// A name that a table cannot have.
+    #[error("{0:?} cannot name a workload and its table; expected 3 to 64 letters, digits, -, _ and .")]
+    WorkloadName(String),
+    /// An event without a time, or with two.
+    #[error(
+        "when does this happen? expected either at = \"30s\", since the load began, or after = \"10s\", since the event before"
+    )]
+    EventTime,
+    /// An event that does nothing, or two things.
+    #[error("what happens here? expected exactly one of {}", crate::form::ACTIONS.join(", "))]
+    EventAction,
+    /// Which links an event is about.
+    #[error("which link is this? expected two different regions, such as [\"us-east-1\", \"eu-west-1\"]")]
+    LinkEnds,
+    /// A field that an event of its kind cannot have.
+    #[error("{field} says nothing about {action}; expected {}", if allowed.is_empty() { "nothing beside it".to_owned() } else { allowed.join(", ") })]
+    Misfit {
+        /// The field.
+        field: &'static str,
+        /// The event's or workload's kind.
+        action: String,
+        /// The fields that it can have.
+        allowed: Vec<&'static str>,
+    },
+    /// A field that an event of its kind needs.
+    #[error("{action} needs {field}; expected {expected}")]
+    Missing {
+        /// The event's or workload's kind.
+        action: String,
+        /// The field.
+        field: &'static str,
+        /// An example of it.
+        expected: &'static str,
+    },
+    /// A `lasts` at something that nothing undoes.
+    #[error("{0} has no opposite that could follow; expected no lasts")]
+    NoOpposite(&'static str),
+    /// An event that would happen, or end, when the load has ended.
+    #[error("this {what} at up to {at}, and the load ends at {end}; expected an earlier time, or a longer duration")]
+    AfterTheEnd {
+        /// `happens` or `ends`.
+        what: &'static str,
+        /// When, at the latest.
+        at: String,
+        /// The scenario's duration.
+        end: String,
+    },
+    /// Two events about one thing, which may happen in either order.
+    #[error(
+        "this may come before or after what event {other} does to {subject} ({what}); expected times that leave no doubt, whatever is \
+         drawn"
+    )]
+    Unordered {
+        /// The other event: the how manieth of the file, counted from 1.
+        other: usize,
+        /// What that does.
+        what: String,
+        /// What both are about.
+        subject: String,
+    },
+    /// Something that cannot be done in the state that things are in by then.
+    #[error(transparent)]
+    Senseless(#[from] Senseless),
+    /// A shift to where the clients are at home.
+    #[error("clients of {0} are at home in {0}; expected another region, or shift_back = {0:?} to end a shift")]
+    ShiftHome(String),
+    /// Two fields of which only one can hold.
+    #[error("{one} and {other} exclude each other; expected one of them")]
+    Either {
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+}

@@ -1,0 +1,239 @@
+//! Which regions run, which links are open, and what else a timeline changes: so that what it does next makes sense.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use crate::{Action, Ends, Scenario};
+
+/// Something that cannot be done in the state that things are in.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Senseless {
+    /// A crash, or something that needs a running region.
+    #[error("{0} is down by then; expected a region that runs")]
+    Down(String),
+    /// A restart.
+    #[error("{0} is up by then; expected a region that crashed before")]
+    Up(String),
+    /// A heal.
+    #[error("nothing is cut there by then; expected a cut or an isolation before")]
+    NothingCut,
+    /// A pause.
+    #[error("the replication of {0} is paused by then already; expected one that is not")]
+    Paused(String),
+    /// A resumption.
+    #[error("the replication of {0} is not paused by then; expected a pause before")]
+    NotPaused(String),
+    /// A drain.
+    #[error("{0} is drained by then already; expected one that takes writes")]
+    Drained(String),
+    /// The end of a drain.
+    #[error("{0} is not drained by then; expected a drain before")]
+    NotDrained(String),
+    /// A replica to add.
+    #[error("{0} has a replica by then already; expected a region that is not among the replicas")]
+    Replica(String),
+    /// A replica to remove.
+    #[error("{0} has no replica by then; expected a region that has one")]
+    NoReplica(String),
+    /// The last replica.
+    #[error("{0} has the only replica by then; expected that another remains")]
+    LastReplica(String),
+    /// A shift to where the clients are.
+    #[error("the clients of {0} are there by then already; expected another region")]
+    Shifted(String),
+}
+
+/// A directed link.
+pub(crate) type Way = (String, String);
+
+/// The state that a timeline has brought about.
+#[derive(Debug, Clone)]
+pub(crate) struct Fleet {
+    regions: Vec<String>,
+    down: BTreeSet<String>,
+    cut: BTreeSet<Way>,
+    full: BTreeSet<String>,
+    slow: BTreeSet<String>,
+    paused: BTreeSet<String>,
+    drained: BTreeSet<String>,
+    replicas: BTreeSet<String>,
+    /// By the region whose clients have gone elsewhere: where.
+    shifted: BTreeMap<String, String>,
+}
+
+impl Fleet {
+    /// How things are when the load begins.
+    pub(crate) fn at_the_beginning(scenario: &Scenario) -> Self {
+        Self {
+            regions: scenario.topology.names().map(str::to_owned).collect(),
+            down: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            full: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            drained: BTreeSet::new(),
+            replicas: scenario.replicas.iter().cloned().collect(),
+            shifted: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the region's process is there, its replication is on, and it takes writes.
+    pub(crate) fn is_well(&self, region: &str) -> bool {
+        !self.down.contains(region) && !self.paused.contains(region) && !self.drained.contains(region)
+    }
+
+    /// Whether the link is cut.
+    pub(crate) fn is_cut(&self, way: &Way) -> bool {
+        self.cut.contains(way)
+    }
+
+    /// The directed links that touch a region.
+    pub(crate) fn ways_of<'a>(&'a self, region: &'a str) -> impl Iterator<Item = Way> + 'a {
+        let others = self.regions.iter().filter(move |other| *other != region);
+        others.flat_map(move |other| {
+            let (region, other) = (region.to_owned(), other.clone());
+            [(region.clone(), other.clone()), (other, region)]
+        })
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`Senseless`], and nothing is changed, if it cannot be done now.
+    pub(crate) fn apply(&mut self, action: &Action) -> Result<(), Senseless> {
+        match action {
+            Action::Cut { ends, .. } => self.cut.extend(ways(ends)),
+            Action::Isolate { region, .. } => {
+                let ways: Vec<Way> = self.ways_of(region).collect();
+                self.cut.extend(ways);
+            }
+            Action::Heal(ends) => self.heal(ends.as_ref())?,
+            Action::Crash { region, .. } => {
+                self.expect_up(region)?;
+                self.down.insert(region.clone());
+            }
+            Action::Restart { region } => leave(&mut self.down, region, Senseless::Up)?,
+            Action::SlowDisk { region, by } => set(&mut self.slow, region, !by.is_zero()),
+            Action::DiskFull { region, full } => set(&mut self.full, region, *full),
+            Action::PauseReplication { region } => {
+                self.expect_up(region)?;
+                enter(&mut self.paused, region, Senseless::Paused)?;
+            }
+            Action::ResumeReplication { region } => {
+                self.expect_up(region)?;
+                leave(&mut self.paused, region, Senseless::NotPaused)?;
+            }
+            Action::AddReplica { region } => enter(&mut self.replicas, region, Senseless::Replica)?,
+            Action::RemoveReplica { region } => {
+                if self.replicas.len() == 1 && self.replicas.contains(region) {
+                    return Err(Senseless::LastReplica(region.clone()));
+                }
+                leave(&mut self.replicas, region, Senseless::NoReplica)?;
+            }
+            Action::Shift { from, to } => {
+                if self.shifted.get(from).unwrap_or(from) == to {
+                    return Err(Senseless::Shifted(from.clone()));
+                }
+                if from == to {
+                    self.shifted.remove(from);
+                } else {
+                    self.shifted.insert(from.clone(), to.clone());
+                }
+            }
+            Action::Drain { region } => {
+                self.expect_up(region)?;
+                enter(&mut self.drained, region, Senseless::Drained)?;
+            }
+            Action::Undrain { region } => {
+                self.expect_up(region)?;
+                leave(&mut self.drained, region, Senseless::NotDrained)?;
+            }
+            Action::Delay { .. }
+            | Action::Loss { .. }
+            | Action::Bandwidth { .. }
+            | Action::ClockStep { .. }
+            | Action::ClockDrift { .. }
+            | Action::Rate { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// What makes every link open, every region run, every disk well, and all replication go on.
+    pub(crate) fn what_puts_right(&self) -> Vec<Action> {
+        let heal = (!self.cut.is_empty()).then_some(Action::Heal(None));
+        let disks = self.full.iter().map(|region| Action::DiskFull {
+            region: region.clone(),
+            full: false,
+        });
+        let speeds = self.slow.iter().map(|region| Action::SlowDisk {
+            region: region.clone(),
+            by: std::time::Duration::ZERO,
+        });
+        let starts = self
+            .down
+            .iter()
+            .map(|region| Action::Restart { region: region.clone() });
+        let resumptions = self
+            .paused
+            .iter()
+            .map(|region| Action::ResumeReplication { region: region.clone() });
+        heal.into_iter()
+            .chain(disks)
+            .chain(speeds)
+            .chain(starts)
+            .chain(resumptions)
+            .collect()
+    }
+
+    fn heal(&mut self, ends: Option<&Ends>) -> Result<(), Senseless> {
+        let before = self.cut.len();
+        match ends {
+            Some(ends) => ways(ends).for_each(|way| {
+                self.cut.remove(&way);
+            }),
+            None => self.cut.clear(),
+        }
+        if self.cut.len() == before {
+            Err(Senseless::NothingCut)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn expect_up(&self, region: &str) -> Result<(), Senseless> {
+        if self.down.contains(region) {
+            return Err(Senseless::Down(region.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The directed links of a pair.
+pub(crate) fn ways(ends: &Ends) -> impl Iterator<Item = Way> + '_ {
+    ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
+}
+
+fn enter(set: &mut BTreeSet<String>, region: &str, already: fn(String) -> Senseless) -> Result<(), Senseless> {
+    if set.insert(region.to_owned()) {
+        Ok(())
+    } else {
+        Err(already(region.to_owned()))
+    }
+}
+
+fn leave(set: &mut BTreeSet<String>, region: &str, already: fn(String) -> Senseless) -> Result<(), Senseless> {
+    if set.remove(region) {
+        Ok(())
+    } else {
+        Err(already(region.to_owned()))
+    }
+}
+
+fn set(set: &mut BTreeSet<String>, region: &str, is: bool) {
+    if is {
+        set.insert(region.to_owned());
+    } else {
+        set.remove(region);
+    }
+}

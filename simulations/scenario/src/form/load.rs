@@ -1,0 +1,349 @@
+//! The `[[workload]]`s of a scenario file.
+
+use std::{path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::{At, Wrong, bounded, nowhere, number, one_of, out_of_bounds, region_names};
+use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Scenario, ScenarioError, Workload, time};
+
+/// Operations per second in each region, at most.
+pub(super) const RATE_MAX: f64 = 100_000.0;
+const KEYS_MAX: u64 = 10_000_000;
+const CLIENTS_MAX: u32 = 10_000;
+/// An item of DynamoDB has 400 KB at most, and the workload needs some itself.
+const VALUE_BYTES_MAX: usize = 390_000;
+/// The skew of YCSB's zipfian choice.
+const THETA: f64 = 0.99;
+const MIX_PERCENT: (u8, u8, u8) = (40, 30, 10);
+const TTL: Duration = Duration::from_secs(30);
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WorkloadForm {
+    kind: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    regions: Option<Vec<Spanned<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Spanned<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<Spanned<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Spanned<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    choice: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    theta: Option<Spanned<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_bytes: Option<Spanned<usize>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    put_percent: Option<Spanned<u8>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_percent: Option<Spanned<u8>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_percent: Option<Spanned<u8>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<Spanned<String>>,
+}
+
+/// The kinds by name; what else a kind has is its default.
+fn kinds() -> [(&'static str, Kind); 13] {
+    let (put_percent, update_percent, delete_percent) = MIX_PERCENT;
+    [
+        ("ycsb-a", Kind::YcsbA),
+        ("ycsb-b", Kind::YcsbB),
+        ("ycsb-c", Kind::YcsbC),
+        ("ycsb-d", Kind::YcsbD),
+        ("ycsb-e", Kind::YcsbE),
+        ("ycsb-f", Kind::YcsbF),
+        (
+            "mixed",
+            Kind::Mixed {
+                put_percent,
+                update_percent,
+                delete_percent,
+            },
+        ),
+        ("counters", Kind::Counters),
+        ("carts", Kind::Carts),
+        ("bank", Kind::Bank),
+        ("sessions", Kind::Sessions { ttl: TTL }),
+        ("inventory", Kind::Inventory),
+        (
+            "replay",
+            Kind::Replay {
+                operations: String::new(),
+            },
+        ),
+    ]
+}
+
+fn name_of_kind(kind: &Kind) -> &'static str {
+    let same = |(_, other): &(&str, Kind)| std::mem::discriminant(other) == std::mem::discriminant(kind);
+    kinds().into_iter().find(same).map_or("", |(name, _)| name)
+}
+
+/// The workloads; one of kind `ycsb-a` where the file has none.
+pub(super) fn read(
+    forms: Vec<Spanned<WorkloadForm>>,
+    scenario: &Scenario,
+    path: &Path,
+) -> Result<Vec<Workload>, Wrong> {
+    if forms.is_empty() {
+        let usual = nowhere(WorkloadForm::default());
+        return Ok(vec![workload(usual, scenario, path)?]);
+    }
+    let mut workloads: Vec<Workload> = Vec::new();
+    for form in forms {
+        let start = form
+            .get_ref()
+            .name
+            .as_ref()
+            .map_or(form.span().start, |name| name.span().start);
+        let workload = workload(form, scenario, path)?;
+        if workloads.iter().any(|other| other.name == workload.name) {
+            let (what, name) = ("workloads", workload.name);
+            return Err(At(start, Problem::Duplicate { what, name }).into());
+        }
+        workloads.push(workload);
+    }
+    Ok(workloads)
+}
+
+fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Result<Workload, Wrong> {
+    let start = form.span().start;
+    let mut form = form.into_inner();
+    let kind = match form.kind.take() {
+        Some(name) => one_of("kind of workload", &name, &kinds())?,
+        None => Kind::YcsbA,
+    };
+    let kind_name = name_of_kind(&kind);
+    let kind = form.details(kind, start, path)?;
+    form.expect_nothing_else(kind_name)?;
+    let choice = form.choice(&kind)?;
+    let name = form.name.unwrap_or_else(|| nowhere(kind_name.to_owned()));
+    let all: Vec<String> = scenario.topology.names().map(str::to_owned).collect();
+    let time = |field, text: &Option<Spanned<String>>| {
+        let read = |text| bounded(field, text, Duration::ZERO, scenario.duration);
+        text.as_ref().map(read).transpose()
+    };
+    let from = time("from", &form.from)?.unwrap_or(Duration::ZERO);
+    let until = time("until", &form.until)?;
+    if let Some(text) = form.until.as_ref().filter(|_| until.is_some_and(|until| until <= from)) {
+        let expected = format!("more than from = {}", time::show(from));
+        return Err(out_of_bounds("until", text.span().start, text.get_ref(), &expected).into());
+    }
+    let within =
+        |value: Option<Spanned<f64>>, usual| value.map_or(Ok(usual), |value| number("rate", &value, 0.01, RATE_MAX));
+    Ok(Workload {
+        name: table_name(name)?,
+        regions: region_names(&form.regions.unwrap_or_default(), &all)?,
+        rate: within(form.rate, 50.0)?,
+        clients: form
+            .clients
+            .map_or(Ok(16), |value| number("clients", &value, 1, CLIENTS_MAX))?,
+        keys: form
+            .keys
+            .map_or(Ok(1_000), |value| number("keys", &value, 1, KEYS_MAX))?,
+        choice,
+        value_bytes: form
+            .value_bytes
+            .map_or(Ok(200), |value| number("value_bytes", &value, 0, VALUE_BYTES_MAX))?,
+        from,
+        until,
+        kind,
+    })
+}
+
+/// A name that a table can have. DynamoDB allows 255 characters; reports have no room for them.
+fn table_name(name: Spanned<String>) -> Result<String, At> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let text = name.get_ref();
+    if (3..=64).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(name.into_inner());
+    }
+    Err(At(name.span().start, Problem::WorkloadName(name.into_inner())))
+}
+
+impl WorkloadForm {
+    /// What only some kinds have.
+    fn details(&mut self, kind: Kind, start: usize, path: &Path) -> Result<Kind, Wrong> {
+        Ok(match kind {
+            Kind::Mixed { .. } => self.mix(start)?,
+            Kind::Sessions { ttl } => Kind::Sessions {
+                ttl: match self.ttl.take() {
+                    Some(text) => bounded("ttl", &text, Duration::from_secs(1), DURATION_MAX)?,
+                    None => ttl,
+                },
+            },
+            Kind::Replay { .. } => Kind::Replay {
+                operations: match (self.file.take(), self.operations.take()) {
+                    (Some(file), None) => recording(path, file.get_ref())?,
+                    (None, Some(text)) => text.into_inner(),
+                    (Some(file), Some(_)) => {
+                        let (one, other) = ("file", "operations");
+                        return Err(At(file.span().start, Problem::Either { one, other }).into());
+                    }
+                    (None, None) => {
+                        let (field, expected) = ("file", "the path of a recording, such as file = \"monday.jsonl\"");
+                        let action = "replay".to_owned();
+                        return Err(At(
+                            start,
+                            Problem::Missing {
+                                action,
+                                field,
+                                expected,
+                            },
+                        )
+                        .into());
+                    }
+                },
+            },
+            other => other,
+        })
+    }
+
+    fn mix(&mut self, start: usize) -> Result<Kind, At> {
+        let read =
+            |field, value: Option<Spanned<u8>>, usual| value.map_or(Ok(usual), |value| number(field, &value, 0, 100));
+        let (put, update, delete) = MIX_PERCENT;
+        let put_percent = read("put_percent", self.put_percent.take(), put)?;
+        let update_percent = read("update_percent", self.update_percent.take(), update)?;
+        let delete_percent = read("delete_percent", self.delete_percent.take(), delete)?;
+        let sum = u32::from(put_percent) + u32::from(update_percent) + u32::from(delete_percent);
+        if sum > 100 {
+            let field = "put_percent + update_percent + delete_percent";
+            return Err(out_of_bounds(
+                field,
+                start,
+                &sum.to_string(),
+                "at most 100; the rest are reads",
+            ));
+        }
+        Ok(Kind::Mixed {
+            put_percent,
+            update_percent,
+            delete_percent,
+        })
+    }
+
+    /// That no field is left that only another kind has.
+    fn expect_nothing_else(&self, kind: &str) -> Result<(), At> {
+        let start = |value: &Option<Spanned<u8>>| value.as_ref().map(|value| value.span().start);
+        let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.span().start);
+        let left = [
+            ("put_percent", start(&self.put_percent)),
+            ("update_percent", start(&self.update_percent)),
+            ("delete_percent", start(&self.delete_percent)),
+            ("ttl", text(&self.ttl)),
+            ("file", text(&self.file)),
+            ("operations", text(&self.operations)),
+        ];
+        let allowed = match kind {
+            "mixed" => vec!["put_percent", "update_percent", "delete_percent"],
+            "sessions" => vec!["ttl"],
+            "replay" => vec!["file", "operations"],
+            _ => vec![
+                "name",
+                "regions",
+                "rate",
+                "clients",
+                "keys",
+                "choice",
+                "theta",
+                "value_bytes",
+                "from",
+                "until",
+            ],
+        };
+        match left.into_iter().find_map(|(field, start)| Some((field, start?))) {
+            None => Ok(()),
+            Some((field, start)) => {
+                let action = kind.to_owned();
+                Err(At(start, Problem::Misfit { field, action, allowed }))
+            }
+        }
+    }
+
+    fn choice(&mut self, kind: &Kind) -> Result<KeyChoice, At> {
+        let theta_start = self.theta.as_ref().map(|theta| theta.span().start);
+        let theta = match self.theta.take() {
+            Some(theta) => number("theta", &theta, 0.01, 0.999)?,
+            None => THETA,
+        };
+        let choices = [
+            ("uniform", KeyChoice::Uniform),
+            ("zipfian", KeyChoice::Zipfian { theta }),
+            ("latest", KeyChoice::Latest { theta }),
+        ];
+        let choice = match (&self.choice, kind) {
+            (Some(name), _) => one_of("choice of keys", name, &choices)?,
+            (None, Kind::YcsbD) => KeyChoice::Latest { theta },
+            (None, _) => KeyChoice::Zipfian { theta },
+        };
+        match (choice, theta_start) {
+            (KeyChoice::Uniform, Some(start)) => {
+                let action = "the choice uniform".to_owned();
+                let (field, allowed) = ("theta", Vec::new());
+                Err(At(start, Problem::Misfit { field, action, allowed }))
+            }
+            (choice, _) => Ok(choice),
+        }
+    }
+
+    /// The form of a workload, every setting spelled out.
+    pub(super) fn of(workload: &Workload) -> Self {
+        let text = |text: &str| Some(nowhere(text.to_owned()));
+        let (choice, theta) = match workload.choice {
+            KeyChoice::Uniform => ("uniform", None),
+            KeyChoice::Zipfian { theta } => ("zipfian", Some(nowhere(theta))),
+            KeyChoice::Latest { theta } => ("latest", Some(nowhere(theta))),
+        };
+        let mut form = Self {
+            kind: text(name_of_kind(&workload.kind)),
+            name: text(&workload.name),
+            regions: (!workload.regions.is_empty()).then(|| workload.regions.iter().cloned().map(nowhere).collect()),
+            rate: Some(nowhere(workload.rate)),
+            clients: Some(nowhere(workload.clients)),
+            keys: Some(nowhere(workload.keys)),
+            choice: text(choice),
+            theta,
+            value_bytes: Some(nowhere(workload.value_bytes)),
+            from: (!workload.from.is_zero()).then(|| nowhere(time::show(workload.from))),
+            until: workload.until.map(|until| nowhere(time::show(until))),
+            ..Self::default()
+        };
+        match &workload.kind {
+            Kind::Mixed {
+                put_percent,
+                update_percent,
+                delete_percent,
+            } => {
+                form.put_percent = Some(nowhere(*put_percent));
+                form.update_percent = Some(nowhere(*update_percent));
+                form.delete_percent = Some(nowhere(*delete_percent));
+            }
+            Kind::Sessions { ttl } => form.ttl = Some(nowhere(time::show(*ttl))),
+            Kind::Replay { operations } => form.operations = text(operations),
+            _ => {}
+        }
+        form
+    }
+}
+
+/// The text of a recording, beside the scenario.
+fn recording(scenario: &Path, name: &str) -> Result<String, Wrong> {
+    let file = scenario.parent().unwrap_or(Path::new("")).join(name);
+    std::fs::read_to_string(&file).map_err(|source| Wrong::Elsewhere(ScenarioError::Unreadable { file, source }))
+}

@@ -1,0 +1,413 @@
+//! The form of a scenario file: reading it, and writing it. Both use the same structures, so that what is written is read.
+
+mod event;
+mod expect;
+mod load;
+
+use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
+
+use beringia_regions::{LinkForm, Misplaced, SHIPPED, Topology, TopologyForm, line_and_column};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use toml::Spanned;
+
+pub(crate) use self::event::ACTIONS;
+use self::{event::EventForm, expect::ExpectForm, load::WorkloadForm};
+use crate::{ClockError, DURATION_MAX, Event, Policy, Problem, Scenario, ScenarioError, check, time};
+
+/// The furthest that a clock may be off, milliseconds: a day.
+const CLOCK_MS_MAX: i64 = 86_400_000;
+/// The most that a clock may drift, millionths: a tenth.
+const DRIFT_PPM_MAX: i64 = 100_000;
+const POLICIES: [(&str, Policy); 3] = [
+    ("item", Policy::Item),
+    ("attribute", Policy::Attribute),
+    ("merge", Policy::Merge),
+];
+
+/// A problem and where it is, in bytes from the beginning.
+struct At(usize, Problem);
+
+/// Why a form is no scenario.
+enum Wrong {
+    Here(At),
+    Elsewhere(ScenarioError),
+}
+
+impl From<At> for Wrong {
+    fn from(at: At) -> Self {
+        Self::Here(at)
+    }
+}
+
+impl From<Misplaced> for Wrong {
+    fn from(misplaced: Misplaced) -> Self {
+        match misplaced {
+            Misplaced::Here { offset, problem } => Self::Here(At(offset, problem.into())),
+            Misplaced::Elsewhere(error) => Self::Elsewhere(error.into()),
+        }
+    }
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topology: Option<Spanned<TopologyField>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    link: Vec<Spanned<LinkForm>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    clocks: BTreeMap<Spanned<String>, ClockForm>,
+    #[serde(default)]
+    workload: Vec<Spanned<WorkloadForm>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    event: Vec<Spanned<EventForm>>,
+    #[serde(default, skip_serializing_if = "ExpectForm::is_empty")]
+    expect: ExpectForm,
+}
+
+/// The name of a topology that is built in, the path of a file, or a topology itself.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum TopologyField {
+    Named(String),
+    Written(Box<TopologyForm>),
+}
+
+impl<'de> Deserialize<'de> for TopologyField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// By hand, since what serde derives for untagged enums would lose the positions within.
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = TopologyField;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(
+                    f,
+                    "a topology: one of {}, the path of a file, or a table as in one",
+                    SHIPPED.join(", ")
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<TopologyField, E> {
+                Ok(TopologyField::Named(name.to_owned()))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<TopologyField, A::Error> {
+                let form = TopologyForm::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(TopologyField::Written(Box::new(form)))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct ClockForm {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift_ppm: Option<Spanned<i64>>,
+}
+
+/// Reads a scenario.
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
+    let placed = |At(offset, problem)| {
+        let (line, column) = line_and_column(text, offset);
+        ScenarioError::Invalid {
+            file: path.to_path_buf(),
+            line,
+            column,
+            problem,
+        }
+    };
+    let form: Form = toml::from_str(text).map_err(|error: toml::de::Error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        placed(At(offset, Problem::Form(error.message().replace('\n', ", "))))
+    })?;
+    read(form, path).map_err(|wrong| match wrong {
+        Wrong::Here(at) => placed(at),
+        Wrong::Elsewhere(error) => error,
+    })
+}
+
+fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
+    let mut topology = match form.topology {
+        None => Topology::three(),
+        Some(field) => topology(field, path)?,
+    };
+    topology.change_links(form.link)?;
+    let regions: Vec<String> = topology.names().map(str::to_owned).collect();
+    let duration = match &form.duration {
+        None => Duration::from_secs(60),
+        Some(text) => bounded("duration", text, Duration::from_secs(1), DURATION_MAX)?,
+    };
+    let policy = match &form.policy {
+        None => Policy::default(),
+        Some(name) => one_of("policy", name, &POLICIES)?,
+    };
+    let replicas = match form.replicas {
+        None => regions.clone(),
+        Some(names) => replicas(&names, &regions)?,
+    };
+    let mut scenario = Scenario {
+        name: path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        about: form.about.unwrap_or_default(),
+        seed: form.seed,
+        topology,
+        duration,
+        clocks: clocks(&form.clocks, &regions)?,
+        policy,
+        replicas,
+        workloads: Vec::new(),
+        events: Vec::new(),
+        expect: form.expect.read(&regions)?,
+    };
+    scenario.workloads = load::read(form.workload, &scenario, path)?;
+    let starts: Vec<usize> = form.event.iter().map(|event| event.span().start).collect();
+    let events: Result<Vec<Event>, At> = form
+        .event
+        .into_iter()
+        .map(|event| event::read(event, &scenario))
+        .collect();
+    scenario.events = events?;
+    check::events(&scenario).map_err(|(index, problem)| At(starts.get(index).copied().unwrap_or(0), problem))?;
+    Ok(scenario)
+}
+
+/// Writes a scenario.
+#[expect(
+    clippy::expect_used,
+    reason = "every part of the form is one that TOML has; a property test writes scenarios of all kinds"
+)]
+pub(crate) fn write(scenario: &Scenario) -> String {
+    toml::to_string(&form_of(scenario)).expect("a scenario can be written")
+}
+
+/// What [`write`] writes, as a table.
+#[expect(clippy::expect_used, reason = "as above")]
+pub(crate) fn write_table(scenario: &Scenario) -> toml::Table {
+    toml::Table::try_from(form_of(scenario)).expect("a scenario can be written")
+}
+
+fn form_of(scenario: &Scenario) -> Form {
+    let (topology, link) = topology_form(&scenario.topology);
+    let all: Vec<&str> = scenario.topology.names().collect();
+    let clock = |error: &ClockError| ClockForm {
+        offset: Some(nowhere(time::show_signed_ms(error.offset_ms))),
+        drift_ppm: Some(nowhere(error.drift_ppm)),
+    };
+    let replicas = scenario.replicas.iter().cloned().map(nowhere).collect();
+    Form {
+        about: Some(scenario.about.clone()).filter(|about| !about.is_empty()),
+        seed: scenario.seed,
+        duration: Some(nowhere(time::show(scenario.duration))),
+        policy: Some(nowhere(name_of(&scenario.policy, &POLICIES).to_owned())),
+        replicas: (scenario.replicas != all).then(|| nowhere(replicas)),
+        topology: Some(nowhere(topology)),
+        link: link.into_iter().map(nowhere).collect(),
+        clocks: scenario
+            .clocks
+            .iter()
+            .map(|(region, error)| (nowhere(region.clone()), clock(error)))
+            .collect(),
+        workload: scenario
+            .workloads
+            .iter()
+            .map(|workload| nowhere(WorkloadForm::of(workload)))
+            .collect(),
+        event: scenario
+            .events
+            .iter()
+            .map(|event| nowhere(EventForm::of(event)))
+            .collect(),
+        expect: ExpectForm::of(&scenario.expect),
+    }
+}
+
+/// The built-in topology with the links that differ, where there is one of the same regions; else all of it.
+fn topology_form(topology: &Topology) -> (TopologyField, Vec<LinkForm>) {
+    for name in SHIPPED {
+        let Some(shipped) = Topology::shipped(name) else {
+            continue;
+        };
+        // What a link of a built-in topology has can be replaced, but not taken away.
+        let changed = topology
+            .links()
+            .iter()
+            .zip(shipped.links())
+            .filter(|(link, usual)| link != usual);
+        if shipped.regions() == topology.regions() {
+            let links = changed.map(|(link, _)| LinkForm::of(link)).collect();
+            return (TopologyField::Named(name.to_owned()), links);
+        }
+    }
+    (TopologyField::Written(Box::new(TopologyForm::of(topology))), Vec::new())
+}
+
+fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Wrong> {
+    match field.into_inner() {
+        TopologyField::Named(name) => match Topology::shipped(&name) {
+            Some(topology) => Ok(topology),
+            None => {
+                let file = path.parent().unwrap_or(Path::new("")).join(&name);
+                Topology::load(&file).map_err(|error| Wrong::Elsewhere(error.into()))
+            }
+        },
+        TopologyField::Written(form) => Ok(form.topology(path)?),
+    }
+}
+
+fn replicas(names: &Spanned<Vec<Spanned<String>>>, regions: &[String]) -> Result<Vec<String>, At> {
+    let chosen = region_names(names.get_ref(), regions)?;
+    if chosen.is_empty() {
+        return Err(out_of_bounds(
+            "replicas",
+            names.span().start,
+            "[]",
+            "at least one region",
+        ));
+    }
+    Ok(regions
+        .iter()
+        .filter(|region| chosen.contains(region))
+        .cloned()
+        .collect())
+}
+
+fn clocks(
+    forms: &BTreeMap<Spanned<String>, ClockForm>,
+    regions: &[String],
+) -> Result<BTreeMap<String, ClockError>, At> {
+    let mut clocks = BTreeMap::new();
+    for (region, form) in forms {
+        let region = region_name(region, regions)?;
+        let offset_ms = form.offset.as_ref().map(|text| signed_ms("offset", text)).transpose()?;
+        let drift_ppm = form.drift_ppm.as_ref().map(drift).transpose()?;
+        let error = ClockError {
+            offset_ms: offset_ms.unwrap_or(0),
+            drift_ppm: drift_ppm.unwrap_or(0),
+        };
+        clocks.insert(region, error);
+    }
+    Ok(clocks)
+}
+
+/// A value of a form that was not read from a file.
+fn nowhere<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+fn region_name(name: &Spanned<String>, regions: &[String]) -> Result<String, At> {
+    known_name("region", name, regions)
+}
+
+/// Names of regions, each once.
+fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<String>, At> {
+    let mut seen = Vec::new();
+    for name in names {
+        let region = region_name(name, regions)?;
+        if seen.contains(&region) {
+            return Err(At(
+                name.span().start,
+                Problem::Duplicate {
+                    what: "regions",
+                    name: region,
+                },
+            ));
+        }
+        seen.push(region);
+    }
+    Ok(seen)
+}
+
+fn known_name(what: &'static str, name: &Spanned<String>, known: &[String]) -> Result<String, At> {
+    if known.contains(name.get_ref()) {
+        return Ok(name.get_ref().clone());
+    }
+    let problem = Problem::UnknownName {
+        what,
+        name: name.get_ref().clone(),
+        known: known.to_vec(),
+    };
+    Err(At(name.span().start, problem))
+}
+
+fn one_of<T: Clone>(what: &'static str, name: &Spanned<String>, known: &[(&str, T)]) -> Result<T, At> {
+    let names: Vec<String> = known.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let name = known_name(what, name, &names)?;
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| value.clone()).ok_or(At(0, Problem::Form(name)))
+}
+
+/// The name of a value in a table of all of them.
+fn name_of<'a, T: PartialEq>(value: &T, known: &[(&'a str, T)]) -> &'a str {
+    known
+        .iter()
+        .find(|(_, other)| other == value)
+        .map_or("", |(name, _)| *name)
+}
+
+fn length(text: &Spanned<String>) -> Result<Duration, At> {
+    let wrong = || At(text.span().start, Problem::Length(text.get_ref().clone()));
+    time::parse(text.get_ref()).ok_or_else(wrong)
+}
+
+/// A length of time within bounds.
+fn bounded(field: &'static str, text: &Spanned<String>, least: Duration, most: Duration) -> Result<Duration, At> {
+    let length = length(text)?;
+    if (least..=most).contains(&length) {
+        return Ok(length);
+    }
+    let expected = format!("{} to {}", time::show(least), time::show(most));
+    Err(out_of_bounds(field, text.span().start, text.get_ref(), &expected))
+}
+
+fn signed_ms(field: &'static str, text: &Spanned<String>) -> Result<i64, At> {
+    let wrong = || At(text.span().start, Problem::Length(text.get_ref().clone()));
+    let ms = time::parse_signed_ms(text.get_ref()).ok_or_else(wrong)?;
+    if (-CLOCK_MS_MAX..=CLOCK_MS_MAX).contains(&ms) {
+        return Ok(ms);
+    }
+    Err(out_of_bounds(field, text.span().start, text.get_ref(), "-24h to 24h"))
+}
+
+fn drift(ppm: &Spanned<i64>) -> Result<i64, At> {
+    number("ppm", ppm, -DRIFT_PPM_MAX, DRIFT_PPM_MAX)
+}
+
+/// A number within bounds.
+fn number<T>(field: &'static str, value: &Spanned<T>, least: T, most: T) -> Result<T, At>
+where
+    T: Copy + PartialOrd + fmt::Display,
+{
+    let number = *value.get_ref();
+    // Not the opposite of the opposite: NaN is in no bounds.
+    if least <= number && number <= most {
+        return Ok(number);
+    }
+    let expected = format!("{least} to {most}");
+    Err(out_of_bounds(field, value.span().start, &number.to_string(), &expected))
+}
+
+fn out_of_bounds(field: &'static str, start: usize, value: &str, expected: &str) -> At {
+    let problem = Problem::OutOfBounds {
+        field,
+        value: value.to_owned(),
+        expected: expected.to_owned(),
+    };
+    At(start, problem)
+}

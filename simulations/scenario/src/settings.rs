@@ -1,0 +1,229 @@
+//! Settings of a scenario by path, so that runs can vary them: `link.delay_ms`, `workload.rate`, `policy` and so on.
+//!
+//! A setting is changed in the scenario's file form, which is then read like any other: so it has the same bounds and gets the same errors.
+
+use std::path::Path;
+
+use thiserror::Error;
+use toml::{Table, Value};
+
+use crate::{Problem, Scenario, ScenarioError, form};
+
+/// Why a setting cannot be changed.
+#[derive(Debug, Error)]
+pub enum SettingError {
+    /// There is no such setting.
+    #[error("no setting is called {path:?}; expected one of {}", known.join(", "))]
+    Unknown {
+        /// The path.
+        path: String,
+        /// The paths that this scenario has.
+        known: Vec<String>,
+    },
+    /// Not a number.
+    #[error("{path} = {value}; expected a number")]
+    NotANumber {
+        /// The path.
+        path: String,
+        /// The value.
+        value: String,
+    },
+    /// A value that the scenario cannot have there.
+    #[error("{path} = {value}: {problem}")]
+    Refused {
+        /// The path.
+        path: String,
+        /// The value.
+        value: String,
+        /// Why.
+        problem: Problem,
+    },
+    /// The scenario cannot be read with it for a reason outside of it.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+}
+
+/// What a value is in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Number,
+    Text,
+    /// Milliseconds, which the file has as a length of time.
+    Milliseconds,
+}
+
+const LINK: [&str; 4] = ["delay_ms", "jitter_ms", "loss_percent", "bandwidth_mbit"];
+const WORKLOAD: [(&str, Form); 9] = [
+    ("rate", Form::Number),
+    ("clients", Form::Number),
+    ("keys", Form::Number),
+    ("choice", Form::Text),
+    ("theta", Form::Number),
+    ("value_bytes", Form::Number),
+    ("put_percent", Form::Number),
+    ("update_percent", Form::Number),
+    ("delete_percent", Form::Number),
+];
+const CLOCK: [(&str, &str, Form); 2] = [
+    ("offset_ms", "offset", Form::Milliseconds),
+    ("drift_ppm", "drift_ppm", Form::Number),
+];
+const EVENT: [(&str, Form); 10] = [
+    ("at", Form::Text),
+    ("after", Form::Text),
+    ("lasts", Form::Text),
+    ("to", Form::Text),
+    ("by", Form::Text),
+    ("jitter", Form::Text),
+    ("percent", Form::Number),
+    ("mbit", Form::Number),
+    ("ppm", Form::Number),
+    ("swarm", Form::Number),
+];
+
+impl Scenario {
+    /// This scenario with another value of a setting. Known paths are
+    /// - `link.FIELD`: a field of every link, as in topology files (`delay_ms`, `jitter_ms`, `loss_percent`, `bandwidth_mbit`);
+    /// - `workload.FIELD`, and `workload.NAME.FIELD` for one of several;
+    /// - `clocks.REGION.offset_ms`, `clocks.REGION.drift_ppm`;
+    /// - `event.N.FIELD`: a time or a number of the N-th event, counted from 1;
+    /// - `policy`, `duration`.
+    ///
+    /// # Errors
+    /// [`SettingError`], with the paths that there are, or what is wrong with the value.
+    pub fn with(&self, path: &str, value: &str) -> Result<Self, SettingError> {
+        let mut table = form::write_table(self);
+        self.change(&mut table, path, value)?;
+        let text = table.to_string();
+        let named = format!("{}.toml", self.name);
+        form::parse(&text, Path::new(&named)).map_err(|error| match error {
+            ScenarioError::Invalid { problem, .. } => SettingError::Refused {
+                path: path.to_owned(),
+                value: value.to_owned(),
+                problem,
+            },
+            error => error.into(),
+        })
+    }
+
+    /// The paths that [`Scenario::with`] knows in this scenario; of events only what they say.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        let mut paths = vec!["policy".to_owned(), "duration".to_owned()];
+        paths.extend(LINK.map(|field| format!("link.{field}")));
+        paths.extend(WORKLOAD.map(|(field, _)| format!("workload.{field}")));
+        if self.workloads.len() > 1 {
+            let names = self.workloads.iter().map(|workload| &workload.name);
+            paths.extend(names.map(|name| format!("workload.{name}.FIELD")));
+        }
+        paths.extend(CLOCK.map(|(field, ..)| format!("clocks.REGION.{field}")));
+        let table = form::write_table(self);
+        let events = table.get("event").and_then(Value::as_array).into_iter().flatten();
+        for (index, event) in events.enumerate() {
+            let has = |(field, _): &&(&str, Form)| event.get(field).is_some();
+            paths.extend(
+                EVENT
+                    .iter()
+                    .filter(has)
+                    .map(|(field, _)| format!("event.{}.{field}", index + 1)),
+            );
+        }
+        paths
+    }
+
+    fn change(&self, table: &mut Table, path: &str, value: &str) -> Result<(), SettingError> {
+        let unknown = || SettingError::Unknown {
+            path: path.to_owned(),
+            known: self.settings(),
+        };
+        let read = |form| read(path, value, form);
+        let parts: Vec<&str> = path.split('.').collect();
+        match parts[..] {
+            ["policy" | "duration"] => {
+                table.insert(path.to_owned(), Value::String(value.to_owned()));
+            }
+            ["link", field] if LINK.contains(&field) => {
+                let value = read(Form::Number)?;
+                let links = self.topology.links().iter();
+                let links = links.map(|link| {
+                    let mut entry = Table::new();
+                    entry.insert("from".to_owned(), Value::String(link.from.clone()));
+                    entry.insert("to".to_owned(), Value::String(link.to.clone()));
+                    entry.insert(field.to_owned(), value.clone());
+                    Value::Table(entry)
+                });
+                let entries = table.entry("link").or_insert_with(|| Value::Array(Vec::new()));
+                entries.as_array_mut().ok_or_else(unknown)?.extend(links);
+            }
+            ["workload", ref name @ .., field] => {
+                let (field, form) = field_of(&WORKLOAD, field).ok_or_else(unknown)?;
+                // A name may have dots itself.
+                let name = name.join(".");
+                let named = |entry: &&mut Value| {
+                    name.is_empty() || entry.get("name").and_then(Value::as_str) == Some(name.as_str())
+                };
+                let mut changed = false;
+                for entry in entries(table, "workload").iter_mut().filter(named) {
+                    put(entry, field, read(form)?);
+                    changed = true;
+                }
+                if !changed {
+                    return Err(unknown());
+                }
+            }
+            ["clocks", region, field] => {
+                let found = CLOCK.into_iter().find(|(name, ..)| *name == field);
+                let (_, field, form) = found.ok_or_else(unknown)?;
+                let value = read(form)?;
+                let clocks = table.entry("clocks").or_insert_with(|| Value::Table(Table::new()));
+                let clocks = clocks.as_table_mut().ok_or_else(unknown)?;
+                let clock = clocks.entry(region).or_insert_with(|| Value::Table(Table::new()));
+                put(clock, field, value);
+            }
+            ["event", number, field] => {
+                let (field, form) = field_of(&EVENT, field).ok_or_else(unknown)?;
+                let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                let event = index
+                    .and_then(|index| entries(table, "event").get_mut(index))
+                    .ok_or_else(unknown)?;
+                put(event, field, read(form)?);
+            }
+            _ => return Err(unknown()),
+        }
+        Ok(())
+    }
+}
+
+fn field_of(fields: &[(&'static str, Form)], name: &str) -> Option<(&'static str, Form)> {
+    fields.iter().copied().find(|(field, _)| *field == name)
+}
+
+/// The tables of an array of tables; none where there is no such array.
+fn entries<'a>(table: &'a mut Table, name: &str) -> &'a mut [Value] {
+    table
+        .get_mut(name)
+        .and_then(Value::as_array_mut)
+        .map_or(&mut [], Vec::as_mut_slice)
+}
+
+fn put(entry: &mut Value, field: &str, value: Value) {
+    if let Some(entry) = entry.as_table_mut() {
+        entry.insert(field.to_owned(), value);
+    }
+}
+
+fn read(path: &str, value: &str, form: Form) -> Result<Value, SettingError> {
+    let number = || {
+        let whole = value.parse().ok().map(Value::Integer);
+        let number = whole.or_else(|| value.parse().ok().map(Value::Float));
+        number.ok_or_else(|| SettingError::NotANumber {
+            path: path.to_owned(),
+            value: value.to_owned(),
+        })
+    };
+    match form {
+        Form::Number => number(),
+        Form::Text => Ok(Value::String(value.to_owned())),
+        Form::Milliseconds => number().map(|_| Value::String(format!("{value}ms"))),
+    }
+}

@@ -1,0 +1,216 @@
+//! What a scenario file means.
+
+use std::{fs, path::Path, time::Duration};
+
+use beringia_regions::Topology;
+use beringia_scenario::{
+    Action, Availability, ClockError, Count, Ends, Event, KeyChoice, Kind, Policy, Scenario, ScenarioError, Span, What,
+    When,
+};
+
+use crate::support::parse;
+
+fn seconds(seconds: u64) -> Span {
+    let length = Duration::from_secs(seconds);
+    Span {
+        least: length,
+        most: length,
+    }
+}
+
+const EVERYTHING: &str = r#"
+about = "Ireland is cut off."
+seed = 7
+topology = "three"
+duration = "2m"
+policy = "merge"
+replicas = ["eu-west-1", "us-east-1"]
+
+[[link]]
+between = ["us-east-1", "eu-west-1"]
+bandwidth_mbit = 20
+
+[clocks.eu-west-1]
+offset = "-80ms"
+drift_ppm = 50
+
+[[workload]]
+kind = "sessions"
+name = "logins"
+regions = ["eu-west-1"]
+rate = 12.5
+clients = 4
+keys = 300
+choice = "latest"
+theta = 0.8
+value_bytes = 64
+from = "10s"
+until = "90s"
+ttl = "20s"
+
+[[event]]
+at = "30s..45s"
+lasts = "20s"
+isolate = "eu-west-1"
+
+[[event]]
+after = "5s"
+cut = ["us-east-1", "ap-northeast-1"]
+one_way = true
+reset = true
+
+[[event]]
+at = "1m"
+lasts = "30s"
+swarm = 9
+
+[expect]
+converged_within = "10s"
+conflicts = { min = 1 }
+availability = { "*" = 99.9, eu-west-1 = 50 }
+anomalies = { lost-update = { max = 3 } }
+"#;
+
+#[test]
+fn a_file_says_which_regions_which_load_what_goes_wrong_and_what_is_expected() {
+    let scenario = parse(EVERYTHING);
+    assert_eq!((scenario.name.as_str(), scenario.seed), ("test", Some(7)));
+    assert_eq!(scenario.about, "Ireland is cut off.");
+    assert_eq!(scenario.duration, Duration::from_secs(120));
+    assert_eq!(scenario.policy, Policy::Merge);
+    assert_eq!(
+        scenario.replicas,
+        ["us-east-1", "eu-west-1"],
+        "in the order of the topology"
+    );
+    let link = |from, to| scenario.topology.link(from, to).expect("it is there").bandwidth_mbit;
+    assert_eq!(link("eu-west-1", "us-east-1"), Some(20.0));
+    assert_eq!(link("eu-west-1", "ap-northeast-1"), None);
+    let clock = ClockError {
+        offset_ms: -80,
+        drift_ppm: 50,
+    };
+    assert_eq!(
+        scenario.clocks.into_iter().collect::<Vec<_>>(),
+        [("eu-west-1".to_owned(), clock)]
+    );
+
+    let [workload] = scenario.workloads.as_slice() else {
+        panic!("one workload")
+    };
+    assert_eq!(
+        (workload.name.as_str(), workload.rate, workload.clients),
+        ("logins", 12.5, 4)
+    );
+    let ttl = Duration::from_secs(20);
+    assert_eq!(
+        (&workload.kind, workload.choice),
+        (&Kind::Sessions { ttl }, KeyChoice::Latest { theta: 0.8 })
+    );
+    assert_eq!((workload.keys, workload.value_bytes), (300, 64));
+    assert_eq!(
+        (workload.from, workload.until),
+        (Duration::from_secs(10), Some(Duration::from_secs(90)))
+    );
+    assert_eq!(workload.regions, ["eu-west-1"]);
+
+    let isolate = Action::Isolate {
+        region: "eu-west-1".to_owned(),
+        reset: false,
+    };
+    let cut = Action::Cut {
+        ends: Ends {
+            from: "us-east-1".to_owned(),
+            to: "ap-northeast-1".to_owned(),
+            one_way: true,
+        },
+        reset: true,
+    };
+    let random = Span {
+        least: Duration::from_secs(30),
+        most: Duration::from_secs(45),
+    };
+    let event = |at, lasts, what| Event { at, lasts, what };
+    let swarm = What::Swarm {
+        faults: 9,
+        lose_disk: false,
+    };
+    assert_eq!(
+        scenario.events,
+        [
+            event(When::After(random), Some(seconds(20)), What::Do(isolate)),
+            event(When::AfterPrevious(seconds(5)), None, What::Do(cut)),
+            event(When::After(seconds(60)), Some(seconds(30)), swarm),
+        ]
+    );
+
+    let expect = scenario.expect;
+    assert_eq!(expect.converged_within, Some(Duration::from_secs(10)));
+    assert_eq!(expect.conflicts, Some(Count { min: 1, max: None }));
+    let percent = |percent_min| Availability { percent_min };
+    assert_eq!(expect.availability["*"], percent(99.9));
+    assert_eq!(expect.availability["eu-west-1"], percent(50.0));
+    assert_eq!(expect.anomalies["lost-update"], Count { min: 0, max: Some(3) });
+    assert_eq!(expect.rto_max, None);
+}
+
+#[test]
+fn an_empty_file_is_a_minute_of_ycsb_a_in_three_regions() {
+    let scenario = parse("");
+    assert_eq!(scenario.topology, Topology::three());
+    assert_eq!(scenario.duration, Duration::from_secs(60));
+    assert_eq!(scenario.replicas, ["us-east-1", "eu-west-1", "ap-northeast-1"]);
+    let [workload] = scenario.workloads.as_slice() else {
+        panic!("one workload")
+    };
+    assert_eq!((workload.name.as_str(), &workload.kind), ("ycsb-a", &Kind::YcsbA));
+    assert_eq!(workload.choice, KeyChoice::Zipfian { theta: 0.99 });
+    assert_eq!(scenario.regions_of(workload), scenario.replicas);
+    assert!(scenario.events.is_empty());
+}
+
+#[test]
+fn a_topology_is_a_name_or_a_file_or_written_in_the_scenario() {
+    assert_eq!(parse("topology = \"ten\"").topology, Topology::ten());
+    let written = parse(
+        "[topology]\ndefaults = { delay_ms = 5 }\n[[topology.region]]\nname = \"a\"\n[[topology.region]]\nname = \"b\"\n",
+    );
+    assert_eq!(written.topology.names().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(written.topology.link("a", "b").map(|link| link.delay_ms), Some(5.0));
+
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(
+        directory.path().join("pair.toml"),
+        "[defaults]\ndelay_ms = 9\n[[region]]\nname = \"a\"\n[[region]]\nname = \"c\"\n",
+    )
+    .expect("a file");
+    let file = directory.path().join("scenario.toml");
+    fs::write(&file, "topology = \"pair.toml\"").expect("a file");
+    let beside = Scenario::load(&file).expect("a scenario");
+    assert_eq!(beside.topology.names().collect::<Vec<_>>(), ["a", "c"]);
+}
+
+#[test]
+fn a_recording_stands_beside_the_scenario() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("monday.jsonl"), "{}\n").expect("a file");
+    let text = "[[workload]]\nkind = \"replay\"\nfile = \"monday.jsonl\"";
+    let file = directory.path().join("scenario.toml");
+    let scenario = Scenario::parse(text, &file).expect("a scenario");
+    let operations = "{}\n".to_owned();
+    assert_eq!(scenario.workloads[0].kind, Kind::Replay { operations });
+
+    match Scenario::parse(&text.replace("monday", "tuesday"), &file) {
+        Err(ScenarioError::Unreadable { file, .. }) => assert_eq!(file, directory.path().join("tuesday.jsonl")),
+        other => panic!("expected that the recording is missing, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Scenario::load(Path::new("/nowhere/partition.toml")).expect_err("it is not there");
+    assert!(
+        error.to_string().starts_with("cannot read /nowhere/partition.toml: "),
+        "{error}"
+    );
+}

@@ -1,0 +1,328 @@
+//! What a wrong file is told: where, what is wrong, and what was expected.
+
+use beringia_scenario::{Problem, Senseless};
+
+use crate::support::refused;
+
+/// An event in the second line, within a scenario of a minute.
+fn event(fields: &str) -> (usize, usize, String) {
+    let (line, column, problem) = refused(&format!("[[event]]\n{fields}\n"));
+    (line, column, problem.to_string())
+}
+
+#[test]
+fn an_unknown_field_gets_the_known_ones() {
+    let (line, column, problem) = refused("about = \"x\"\ndurations = \"1m\"\n");
+    assert_eq!((line, column), (2, 1));
+    let text = problem.to_string();
+    assert!(
+        text.contains("unknown field `durations`") && text.contains("`duration`"),
+        "{text}"
+    );
+
+    let (line, column, text) = event("at = \"1s\"\nkill = \"eu-west-1\"");
+    assert_eq!((line, column), (3, 1));
+    assert!(
+        text.contains("unknown field `kill`") && text.contains("`crash`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unknown_name_gets_the_known_ones() {
+    let regions = "us-east-1, eu-west-1, ap-northeast-1";
+    let wrong = [
+        (
+            "policy = \"last\"",
+            (1, 10),
+            "no policy is called \"last\"; expected one of item, attribute, merge",
+        ),
+        (
+            "[[event]]\nat = \"1s\"\ncrash = \"mars-1\"",
+            (3, 9),
+            "no region is called \"mars-1\"; expected one of {regions}",
+        ),
+        (
+            "[[event]]\nat = \"1s\"\ncut = [\"eu-west-1\", \"mars-1\"]",
+            (3, 21),
+            "no region is called \"mars-1\"; expected one of {regions}",
+        ),
+        (
+            "[clocks.mars-1]\noffset = \"1s\"",
+            (1, 9),
+            "no region is called \"mars-1\"; expected one of {regions}",
+        ),
+        (
+            "replicas = [\"mars-1\"]",
+            (1, 13),
+            "no region is called \"mars-1\"; expected one of {regions}",
+        ),
+        (
+            "[expect.availability]\nmars-1 = 9",
+            (2, 1),
+            "no region is called \"mars-1\"; expected one of *, {regions}",
+        ),
+        (
+            "[[event]]\nat = \"1s\"\nrate = 5\nworkload = \"carts\"",
+            (4, 12),
+            "no workload is called \"carts\"; expected one of ycsb-a",
+        ),
+        (
+            "[[workload]]\nchoice = \"gauss\"",
+            (2, 10),
+            "no choice of keys is called \"gauss\"; expected one of uniform, zipfian, latest",
+        ),
+        (
+            "[[link]]\nbetween = [\"eu-west-1\", \"mars-1\"]",
+            (2, 25),
+            "no region is called \"mars-1\"; expected one of {regions}",
+        ),
+    ];
+    for (text, place, expected) in wrong {
+        let (line, column, problem) = refused(text);
+        assert_eq!(
+            ((line, column), problem.to_string()),
+            (place, expected.replace("{regions}", regions)),
+            "{text}"
+        );
+    }
+    let (_, _, kind) = refused("[[workload]]\nkind = \"ycsb\"");
+    assert!(kind.to_string().contains("ycsb-a, ycsb-b"), "{kind}");
+    let (_, _, anomaly) = refused("[expect.anomalies]\nstale = { max = 0 }");
+    assert!(anomaly.to_string().contains("stale-read, lost-update"), "{anomaly}");
+}
+
+#[test]
+fn lengths_of_time_have_units_and_bounds() {
+    let wrong = [
+        (
+            "duration = \"90\"",
+            (1, 12),
+            "\"90\" is no length of time; expected a number and a unit, such as \"250ms\", \"30s\", \"1.5s\" or \"2m\"",
+        ),
+        ("duration = \"10ms\"", (1, 12), "duration = 10ms; expected 1s to 24h"),
+        (
+            "[[event]]\nat = \"9s..5s\"\nheal = \"*\"",
+            (2, 6),
+            "\"9s..5s\" is no time; expected one such as \"30s\", or two, the lesser first, such as \"30s..45s\"",
+        ),
+        (
+            "[[event]]\nat = \"9s\"\nlasts = \"0s\"\ncrash = \"eu-west-1\"",
+            (3, 9),
+            "lasts = 0s; expected more than 0s",
+        ),
+        (
+            "[clocks.eu-west-1]\noffset = \"fast\"",
+            (2, 10),
+            "\"fast\" is no length of time; expected a number and a unit, such as \"250ms\", \"30s\", \"1.5s\" or \"2m\"",
+        ),
+        (
+            "[[workload]]\nfrom = \"30s\"\nuntil = \"20s\"",
+            (3, 9),
+            "until = 20s; expected more than from = 30s",
+        ),
+    ];
+    for (text, place, expected) in wrong {
+        let (line, column, problem) = refused(text);
+        assert_eq!(
+            ((line, column), problem.to_string()),
+            (place, expected.to_owned()),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn numbers_have_bounds() {
+    let wrong = [
+        ("[[workload]]\nrate = 0", "rate = 0; expected 0.01 to 100000"),
+        ("[[workload]]\nrate = nan", "rate = NaN; expected 0.01 to 100000"),
+        ("[[workload]]\nkeys = 0", "keys = 0; expected 1 to 10000000"),
+        ("[[workload]]\ntheta = 1.5", "theta = 1.5; expected 0.01 to 0.999"),
+        (
+            "[[workload]]\nkind = \"mixed\"\nput_percent = 90\nupdate_percent = 20",
+            "put_percent + update_percent + delete_percent = 120; expected at most 100; the rest are reads",
+        ),
+        (
+            "[expect.availability]\n\"*\" = 101",
+            "availability = 101; expected 0 to 100",
+        ),
+        (
+            "[expect]\nconflicts = { min = 2, max = 1 }",
+            "conflicts = { min = 2, max = 1 }; expected a min that is not above the max",
+        ),
+        (
+            "[[event]]\nat = \"1s\"\nloss = [\"eu-west-1\", \"us-east-1\"]\npercent = 100",
+            "percent = 100; expected 0 to 99",
+        ),
+        (
+            "[[event]]\nat = \"1s\"\nclock_drift = \"eu-west-1\"\nppm = 200000",
+            "ppm = 200000; expected -100000 to 100000",
+        ),
+        ("replicas = []", "replicas = []; expected at least one region"),
+        (
+            "[[link]]\nbetween = [\"eu-west-1\", \"us-east-1\"]\nloss_percent = 100",
+            "loss_percent = 100; expected 0 to 99",
+        ),
+    ];
+    for (text, expected) in wrong {
+        assert_eq!(refused(text).2.to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_event_has_one_time_and_one_action() {
+    assert_eq!(refused("[[event]]\ncrash = \"eu-west-1\"").2, Problem::EventTime);
+    assert_eq!(
+        refused("[[event]]\nat = \"1s\"\nafter = \"1s\"\ncrash = \"eu-west-1\"").2,
+        Problem::EventTime
+    );
+    assert_eq!(refused("[[event]]\nat = \"1s\"").2, Problem::EventAction);
+    assert_eq!(
+        refused("[[event]]\nat = \"1s\"\ncrash = \"eu-west-1\"\nisolate = \"eu-west-1\"").2,
+        Problem::EventAction
+    );
+    let (line, column, text) = event("at = \"1s\"\nlasts = \"2s\"\nrestart = \"eu-west-1\"");
+    assert_eq!((line, column), (3, 9));
+    assert_eq!(text, "restart has no opposite that could follow; expected no lasts");
+}
+
+#[test]
+fn a_field_that_says_nothing_about_an_event_is_not_passed_over() {
+    let (line, column, text) = event("at = \"1s\"\ncrash = \"eu-west-1\"\nreset = true");
+    assert_eq!((line, column), (4, 9));
+    assert_eq!(text, "reset says nothing about crash; expected lose_disk");
+    let (_, _, text) = event("at = \"1s\"\nrestart = \"eu-west-1\"\nby = \"1s\"");
+    assert_eq!(text, "by says nothing about restart; expected nothing beside it");
+    let (_, _, problem) = refused("[[workload]]\nkind = \"bank\"\nttl = \"1m\"");
+    assert!(
+        problem
+            .to_string()
+            .starts_with("ttl says nothing about bank; expected name, "),
+        "{problem}"
+    );
+}
+
+#[test]
+fn what_an_event_needs_is_asked_for() {
+    let (line, _, text) = event("at = \"1s\"\nslow_disk = \"eu-west-1\"");
+    assert_eq!(line, 1);
+    assert_eq!(
+        text,
+        "slow_disk needs by; expected how much longer a commit takes, such as by = \"50ms\""
+    );
+    let (_, _, text) = event("at = \"1s\"\nswarm = 3");
+    assert_eq!(
+        text,
+        "swarm needs lasts; expected the time within which it draws faults, such as lasts = \"40s\""
+    );
+    let (_, _, text) = event("at = \"1s\"\nshift = \"eu-west-1\"\nto = \"eu-west-1\"");
+    assert!(text.contains("expected another region, or shift_back"), "{text}");
+    let (_, _, text) = event("at = \"1s\"\nheal = \"eu-west-1\"");
+    assert!(text.contains("\"*\" for every link, or two regions"), "{text}");
+    let (_, _, text) = event("at = \"1s\"\ncut = [\"eu-west-1\"]");
+    assert!(
+        text.starts_with("which link is this? expected two different regions"),
+        "{text}"
+    );
+}
+
+#[test]
+fn nothing_happens_after_the_end_whatever_is_drawn() {
+    let text = "duration = \"1m\"\n\n[[event]]\nat = \"50s..70s\"\ncrash = \"eu-west-1\"\n";
+    let (line, column, problem) = refused(text);
+    assert_eq!((line, column), (3, 1));
+    assert_eq!(
+        problem.to_string(),
+        "this happens at up to 70s, and the load ends at 1m; expected an earlier time, or a longer duration"
+    );
+    let (_, _, text) = event("at = \"50s\"\nlasts = \"5s..11s\"\nisolate = \"eu-west-1\"");
+    assert!(text.starts_with("this ends at up to 61s"), "{text}");
+}
+
+#[test]
+fn a_timeline_that_makes_no_sense_is_refused_where_it_stops_making_sense() {
+    let crash = "[[event]]\nat = \"5s\"\ncrash = \"eu-west-1\"\n";
+    let eu = || "eu-west-1".to_owned();
+    let wrong = [
+        (
+            "[[event]]\nat = \"5s\"\nrestart = \"eu-west-1\"\n".to_owned(),
+            1,
+            Senseless::Up(eu()),
+        ),
+        (
+            format!("{crash}[[event]]\nat = \"6s\"\ncrash = \"eu-west-1\"\n"),
+            4,
+            Senseless::Down(eu()),
+        ),
+        (
+            format!("{crash}[[event]]\nat = \"6s\"\ndrain = \"eu-west-1\"\n"),
+            4,
+            Senseless::Down(eu()),
+        ),
+        (
+            format!(
+                "[[event]]\nat = \"7s\"\nrestart = \"eu-west-1\"\n{crash}[[event]]\nat = \"9s\"\nrestart = \"eu-west-1\"\n"
+            ),
+            7,
+            Senseless::Up(eu()),
+        ),
+        (
+            "[[event]]\nat = \"5s\"\nheal = \"*\"\n".to_owned(),
+            1,
+            Senseless::NothingCut,
+        ),
+        (
+            "[[event]]\nat = \"5s\"\nadd_replica = \"eu-west-1\"\n".to_owned(),
+            1,
+            Senseless::Replica(eu()),
+        ),
+        (
+            "[[event]]\nat = \"5s\"\nundrain = \"eu-west-1\"\n".to_owned(),
+            1,
+            Senseless::NotDrained(eu()),
+        ),
+        (
+            "[[event]]\nat = \"5s\"\nresume_replication = \"eu-west-1\"\n".to_owned(),
+            1,
+            Senseless::NotPaused(eu()),
+        ),
+        (
+            "[[event]]\nat = \"5s\"\nshift_back = \"eu-west-1\"\n".to_owned(),
+            1,
+            Senseless::Shifted(eu()),
+        ),
+        (
+            "replicas = [\"eu-west-1\"]\n[[event]]\nat = \"5s\"\nremove_replica = \"eu-west-1\"\n".to_owned(),
+            2,
+            Senseless::LastReplica(eu()),
+        ),
+    ];
+    for (text, at, senseless) in wrong {
+        let (line, column, problem) = refused(&text);
+        assert_eq!(
+            (line, column, problem),
+            (at, 1, Problem::Senseless(senseless)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_timeline_whose_order_depends_on_the_seed_is_refused() {
+    let text = "[[event]]\nat = \"5s..15s\"\nlasts = \"10s\"\ncrash = \"eu-west-1\"\n\n[[event]]\nat = \"10s\"\npause_replication = \"eu-west-1\"\n";
+    let (line, _, problem) = refused(text);
+    assert_eq!(line, 6);
+    assert_eq!(
+        problem.to_string(),
+        "this may come before or after what event 1 does to eu-west-1 (crash eu-west-1); expected times that leave no doubt, \
+         whatever is drawn"
+    );
+    let swarm = "[[event]]\nat = \"5s\"\nlasts = \"20s\"\nswarm = 5\n[[event]]\nat = \"10s\"\nlasts = \"2s\"\ncrash = \"eu-west-1\"\n";
+    assert!(
+        refused(swarm)
+            .2
+            .to_string()
+            .contains("event 1 does to eu-west-1 (a swarm)")
+    );
+}

@@ -1,0 +1,159 @@
+//! Shrinking, with failures that are made up.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use beringia_scenario::{Action, Plan, Scenario, shrink};
+use proptest::prelude::*;
+
+use crate::{
+    strategies::{Following, scenarios},
+    support::{lines, parse},
+};
+
+fn swarm(seed: u64) -> Plan {
+    let scenario = parse(
+        r#"
+        [[workload]]
+        name = "first"
+        rate = 40
+        [[workload]]
+        name = "second"
+        rate = 40
+        [[event]]
+        at = "1s"
+        lasts = "50s"
+        swarm = 40
+        "#,
+    );
+    Plan::draw(&scenario, seed)
+}
+
+fn has(plan: &Plan, wanted: impl Fn(&Action) -> bool) -> bool {
+    plan.timeline.iter().any(|planned| wanted(&planned.action))
+}
+
+fn crashes(action: &Action) -> bool {
+    matches!(action, Action::Crash { region, .. } if region == "eu-west-1")
+}
+
+fn isolates(action: &Action) -> bool {
+    matches!(action, Action::Isolate { .. })
+}
+
+/// A plan of a swarm with a crash of Ireland and an isolation.
+fn failing() -> Plan {
+    let mut plans = (0..100).map(swarm);
+    match plans.find(|plan| has(plan, crashes) && has(plan, isolates)) {
+        Some(plan) => plan,
+        None => panic!("none of a hundred seeds crashes Ireland and isolates somebody"),
+    }
+}
+
+#[test]
+fn what_has_nothing_to_do_with_the_failure_goes() {
+    let plan = failing();
+    let shrunk = shrink(&plan, 1_000, |plan| has(plan, crashes) && has(plan, isolates));
+    assert!(shrunk.is_smallest);
+    let begins = shrunk
+        .plan
+        .timeline
+        .iter()
+        .filter(|planned| crashes(&planned.action) || isolates(&planned.action));
+    assert_eq!(begins.count(), 2, "{:?}", lines(&shrunk.plan));
+    let rest = shrunk
+        .plan
+        .timeline
+        .iter()
+        .filter(|planned| !crashes(&planned.action) && !isolates(&planned.action));
+    for planned in rest {
+        assert!(
+            matches!(planned.action, Action::Restart { .. } | Action::Heal(_)),
+            "{planned:?} is needless"
+        );
+    }
+    let [workload] = shrunk.plan.scenario.workloads.as_slice() else {
+        panic!("one workload is enough")
+    };
+    assert_eq!(
+        (workload.rate, workload.clients, workload.keys, workload.value_bytes),
+        (0.5, 1, 1, 0)
+    );
+    assert!(shrunk.plan.scenario.duration < plan.scenario.duration);
+    assert_eq!(shrunk.plan.seed, plan.seed);
+}
+
+#[test]
+fn what_the_failure_needs_stays() {
+    let needs = |plan: &Plan| {
+        let second = plan
+            .scenario
+            .workloads
+            .iter()
+            .find(|workload| workload.name == "second");
+        second.is_some_and(|workload| workload.rate >= 10.0 && workload.keys >= 100 && workload.clients >= 3)
+            && plan.scenario.duration >= Duration::from_secs(20)
+    };
+    let shrunk = shrink(&swarm(3), 1_000, needs);
+    assert!(shrunk.plan.timeline.is_empty());
+    let [workload] = shrunk.plan.scenario.workloads.as_slice() else {
+        panic!("one workload is needed")
+    };
+    assert_eq!(workload.name, "second");
+    assert_eq!(
+        (workload.rate, workload.keys, workload.clients, workload.value_bytes),
+        (10.0, 125, 4, 0)
+    );
+    let seconds = shrunk.plan.scenario.duration.as_secs_f64();
+    assert!((20.0..27.0).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn shrinking_stops_when_it_has_tried_enough_and_keeps_what_it_has() {
+    let plan = failing();
+    let mut runs = 0;
+    let shrunk = shrink(&plan, 5, |plan| {
+        runs += 1;
+        has(plan, crashes)
+    });
+    assert_eq!((runs, shrunk.runs, shrunk.is_smallest), (5, 5, false));
+    assert!(has(&shrunk.plan, crashes));
+}
+
+#[test]
+fn a_plan_is_not_tried_twice_and_the_same_question_gets_the_same_answer() {
+    let once = || {
+        let mut tried = Vec::new();
+        let shrunk = shrink(&failing(), 1_000, |plan| {
+            tried.push(plan.to_toml());
+            has(plan, isolates)
+        });
+        (tried, shrunk)
+    };
+    let (tried, shrunk) = once();
+    assert_eq!(tried.iter().collect::<BTreeSet<_>>().len(), tried.len());
+    assert_eq!((tried, shrunk), once());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn every_plan_that_is_tried_makes_sense_and_can_be_written(scenario in scenarios(), seed: u64, answers: u64) {
+        let mut turn = 0;
+        let mut wrong = None;
+        let shrunk = shrink(&Plan::draw(&scenario, seed), 60, |plan| {
+            let mut following = Following::new(&plan.scenario);
+            for planned in &plan.timeline {
+                if let Err(why) = following.follow(&planned.action) {
+                    wrong = Some(format!("{}: {why}", planned.action));
+                }
+            }
+            wrong = wrong.take().or(following.wrong().pop());
+            turn += 1;
+            (answers >> (turn % 64)) & 1 == 1
+        });
+        prop_assert_eq!(wrong, None);
+        let text = shrunk.plan.to_toml();
+        let read = Scenario::parse(&text, Path::new("test.toml")).map_err(|error| format!("{error}\n{text}"));
+        prop_assert_eq!(read.map(|read| Plan::draw(&read, seed).timeline), Ok(shrunk.plan.timeline));
+    }
+}

@@ -1,0 +1,313 @@
+//! Scenarios of all kinds, and a judge of timelines that shares no code with the crate.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
+
+use beringia_regions::Topology;
+use beringia_scenario::{
+    ANOMALIES, Action, Availability, ClockError, Count, Ends, Event, Expectations, KeyChoice, Kind, Policy, Scenario,
+    Span, What, When, Workload,
+};
+use proptest::{collection::vec, option, prelude::*, sample};
+
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
+const DURATION: Duration = Duration::from_secs(60);
+
+fn ms(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_millis)
+}
+
+fn region() -> impl Strategy<Value = String> {
+    sample::select(REGIONS.to_vec()).prop_map(str::to_owned)
+}
+
+fn span(range: std::ops::Range<u64>) -> impl Strategy<Value = Span> {
+    (ms(range), prop_oneof![Just(Duration::ZERO), ms(0..5_000)]).prop_map(|(least, more)| Span {
+        least,
+        most: least + more,
+    })
+}
+
+fn ends() -> impl Strategy<Value = Ends> {
+    (sample::subsequence(REGIONS.to_vec(), 2).prop_shuffle(), any::<bool>()).prop_map(|(pair, one_way)| Ends {
+        from: pair[0].to_owned(),
+        to: pair[1].to_owned(),
+        one_way,
+    })
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    let links = prop_oneof![
+        (ends(), ms(0..900), ms(0..50)).prop_map(|(ends, delay, jitter)| Action::Delay { ends, delay, jitter }),
+        (ends(), 0.0..99.0).prop_map(|(ends, percent)| Action::Loss { ends, percent }),
+        (ends(), option::of(0.01..1000.0)).prop_map(|(ends, mbit)| Action::Bandwidth { ends, mbit }),
+        (ends(), any::<bool>()).prop_map(|(ends, reset)| Action::Cut { ends, reset }),
+        (region(), any::<bool>()).prop_map(|(region, reset)| Action::Isolate { region, reset }),
+        option::of(ends()).prop_map(Action::Heal),
+    ];
+    let places = prop_oneof![
+        (region(), any::<bool>()).prop_map(|(region, lose_disk)| Action::Crash { region, lose_disk }),
+        region().prop_map(|region| Action::Restart { region }),
+        (region(), ms(0..500)).prop_map(|(region, by)| Action::SlowDisk { region, by }),
+        (region(), any::<bool>()).prop_map(|(region, full)| Action::DiskFull { region, full }),
+        (region(), -90_000_i64..90_000).prop_map(|(region, by_ms)| Action::ClockStep { region, by_ms }),
+        (region(), -500_i64..500).prop_map(|(region, ppm)| Action::ClockDrift { region, ppm }),
+    ];
+    let replication = prop_oneof![
+        region().prop_map(|region| Action::PauseReplication { region }),
+        region().prop_map(|region| Action::ResumeReplication { region }),
+        region().prop_map(|region| Action::AddReplica { region }),
+        region().prop_map(|region| Action::RemoveReplica { region }),
+        region().prop_map(|region| Action::Drain { region }),
+        region().prop_map(|region| Action::Undrain { region }),
+    ];
+    let load = prop_oneof![
+        (region(), region()).prop_map(|(from, to)| Action::Shift { from, to }),
+        (any::<bool>(), option::of(region()), 0.0..500.0).prop_map(|(one, region, per_second)| Action::Rate {
+            workload: one.then(|| "first".to_owned()),
+            region,
+            per_second,
+        }),
+    ];
+    prop_oneof![links, places, replication, load]
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let what = prop_oneof![
+        8 => actions().prop_map(What::Do),
+        1 => (1_u32..30, any::<bool>()).prop_map(|(faults, lose_disk)| What::Swarm { faults, lose_disk }),
+    ];
+    let at = prop_oneof![
+        span(0..55_000).prop_map(When::After),
+        span(0..9_000).prop_map(When::AfterPrevious),
+    ];
+    let event = (at, option::of(span(1..20_000)), what).prop_map(|(at, lasts, what)| Event { at, lasts, what });
+    vec(event, 0..16)
+}
+
+fn workloads() -> impl Strategy<Value = Vec<Workload>> {
+    let kind = prop_oneof![
+        sample::select(vec![
+            Kind::YcsbA,
+            Kind::YcsbB,
+            Kind::YcsbC,
+            Kind::YcsbD,
+            Kind::YcsbE,
+            Kind::YcsbF,
+            Kind::Counters,
+            Kind::Carts,
+            Kind::Bank,
+            Kind::Inventory,
+        ]),
+        (0_u8..40, 0_u8..30, 0_u8..30).prop_map(|(put_percent, update_percent, delete_percent)| Kind::Mixed {
+            put_percent,
+            update_percent,
+            delete_percent,
+        }),
+        ms(1_000..90_000).prop_map(|ttl| Kind::Sessions { ttl }),
+        ".{1,40}".prop_map(|operations| Kind::Replay { operations }),
+    ];
+    let choice = prop_oneof![
+        Just(KeyChoice::Uniform),
+        (0.1..0.99).prop_map(|theta| KeyChoice::Zipfian { theta }),
+        (0.1..0.99).prop_map(|theta| KeyChoice::Latest { theta }),
+    ];
+    let regions = sample::subsequence(REGIONS.to_vec(), 0..=3);
+    let times = (ms(0..30_000), option::of(ms(30_001..60_000)));
+    let sizes = (0.5..500.0, 1_u32..50, 1_u64..10_000, 0_usize..2_000);
+    let workload = (kind, choice, regions, times, sizes).prop_map(|(kind, choice, regions, (from, until), sizes)| {
+        let (rate, clients, keys, value_bytes) = sizes;
+        Workload {
+            name: String::new(),
+            kind,
+            regions: regions.into_iter().map(str::to_owned).collect(),
+            rate,
+            clients,
+            keys,
+            choice,
+            value_bytes,
+            from,
+            until,
+        }
+    });
+    vec(workload, 1..3).prop_map(|mut workloads| {
+        for (workload, name) in workloads.iter_mut().zip(["first", "second"]) {
+            workload.name = name.to_owned();
+        }
+        workloads
+    })
+}
+
+fn expectations() -> impl Strategy<Value = Expectations> {
+    let length = || option::of(ms(0..90_000));
+    let lengths = (length(), length(), length(), length(), length());
+    let count = || {
+        (0_u64..90, option::of(0_u64..90)).prop_map(|(min, more)| Count {
+            min,
+            max: more.map(|more| min + more),
+        })
+    };
+    let available = |(region, percent_min): (&str, f64)| (region.to_owned(), Availability { percent_min });
+    let availability = vec((sample::select(vec!["*", "us-east-1", "eu-west-1"]), 0.0..100.0), 0..3)
+        .prop_map(move |entries| entries.into_iter().map(available).collect());
+    let anomalies = vec((sample::select(ANOMALIES.to_vec()), count()), 0..3).prop_map(|entries| {
+        entries
+            .into_iter()
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    });
+    let numbers = (option::of(0_u64..900), option::of(1.0..9.0), option::of(count()));
+    (lengths, availability, anomalies, numbers).prop_map(|(lengths, availability, anomalies, numbers)| {
+        let (rpo_max, rto_max, converged_within, lag_max, lag_p99_max) = lengths;
+        let (rpo_writes_max, converged_ratio_max, conflicts) = numbers;
+        Expectations {
+            rpo_writes_max,
+            rpo_max,
+            rto_max,
+            converged_within,
+            converged_ratio_max,
+            availability,
+            lag_max,
+            lag_p99_max,
+            conflicts,
+            anomalies,
+        }
+    })
+}
+
+/// Valid scenarios: of the events that were generated, those that make sense after the ones before.
+pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
+    let policy = sample::select(vec![Policy::Item, Policy::Attribute, Policy::Merge]);
+    let clock = (-900_i64..900, -50_i64..50).prop_map(|(offset_ms, drift_ppm)| ClockError { offset_ms, drift_ppm });
+    let clocks = vec((region(), clock), 0..3).prop_map(|clocks| clocks.into_iter().collect::<BTreeMap<_, _>>());
+    let replicas = sample::subsequence(REGIONS.to_vec(), 1..=3);
+    let head = (
+        "[ -~\n]{0,80}",
+        option::of(any::<u32>().prop_map(u64::from)),
+        policy,
+        clocks,
+        replicas,
+    );
+    (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
+        let (about, seed, policy, clocks, replicas) = head;
+        let mut scenario = Scenario {
+            name: "test".to_owned(),
+            about,
+            seed,
+            topology: Topology::three(),
+            duration: DURATION,
+            clocks,
+            policy,
+            replicas: replicas.into_iter().map(str::to_owned).collect(),
+            workloads,
+            events: Vec::new(),
+            expect,
+        };
+        for event in events {
+            scenario.events.push(event);
+            if Scenario::parse(&scenario.to_toml(), Path::new("test.toml")).is_err() {
+                scenario.events.pop();
+            }
+        }
+        scenario
+    })
+}
+
+/// What a timeline has brought about, by rules of its own.
+pub(crate) struct Following {
+    down: BTreeSet<String>,
+    paused: BTreeSet<String>,
+    full: BTreeSet<String>,
+    slow: BTreeSet<String>,
+    cut: BTreeSet<(String, String)>,
+    replicas: BTreeSet<String>,
+}
+
+impl Following {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self {
+            down: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            full: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            replicas: scenario.replicas.iter().cloned().collect(),
+        }
+    }
+
+    /// Follows an action, or says why it makes no sense.
+    pub(crate) fn follow(&mut self, action: &Action) -> Result<(), &'static str> {
+        let sense = |holds, why| if holds { Ok(()) } else { Err(why) };
+        match action {
+            Action::Crash { region, .. } => sense(self.down.insert(region.clone()), "it is down"),
+            Action::Restart { region } => sense(self.down.remove(region), "it is up"),
+            Action::PauseReplication { region } => sense(self.paused.insert(region.clone()), "it is paused"),
+            Action::ResumeReplication { region } => sense(self.paused.remove(region), "it is not paused"),
+            Action::AddReplica { region } => sense(self.replicas.insert(region.clone()), "it has a replica"),
+            Action::RemoveReplica { region } => sense(
+                self.replicas.remove(region) && !self.replicas.is_empty(),
+                "it has none, or the last",
+            ),
+            Action::DiskFull { region, full } => {
+                let _ = if *full {
+                    self.full.insert(region.clone())
+                } else {
+                    self.full.remove(region)
+                };
+                Ok(())
+            }
+            Action::SlowDisk { region, by } => {
+                let _ = if by.is_zero() {
+                    self.slow.remove(region)
+                } else {
+                    self.slow.insert(region.clone())
+                };
+                Ok(())
+            }
+            Action::Cut { ends, .. } => {
+                self.cut.insert((ends.from.clone(), ends.to.clone()));
+                if !ends.one_way {
+                    self.cut.insert((ends.to.clone(), ends.from.clone()));
+                }
+                Ok(())
+            }
+            Action::Isolate { region, .. } => {
+                for other in REGIONS.iter().filter(|other| *other != region) {
+                    self.cut.insert((region.clone(), (*other).to_owned()));
+                    self.cut.insert(((*other).to_owned(), region.clone()));
+                }
+                Ok(())
+            }
+            Action::Heal(None) => {
+                self.cut.clear();
+                Ok(())
+            }
+            Action::Heal(Some(ends)) => {
+                self.cut.remove(&(ends.from.clone(), ends.to.clone()));
+                if !ends.one_way {
+                    self.cut.remove(&(ends.to.clone(), ends.from.clone()));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is wrong by now.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let sets = [
+            ("down", &self.down),
+            ("paused", &self.paused),
+            ("full", &self.full),
+            ("slow", &self.slow),
+        ];
+        let regions = sets
+            .into_iter()
+            .flat_map(|(what, set)| set.iter().map(move |name| format!("{name} {what}")));
+        let links = self.cut.iter().map(|(from, to)| format!("{from} -> {to} cut"));
+        regions.chain(links).collect()
+    }
+}

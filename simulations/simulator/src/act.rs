@@ -1,0 +1,53 @@
+//! What the actions of a timeline do to a simulated world.
+
+use beringia_network::Direction;
+use beringia_scenario::{Action, Ends};
+
+use crate::{SimulationError, World};
+
+impl World {
+    /// Does what an action says to regions and links. Those about clients and replicas are not for the world:
+    /// they change nothing here.
+    ///
+    /// # Errors
+    /// [`SimulationError`] for an action that makes no sense now, such as the crash of a region that is down.
+    pub async fn act(&mut self, action: &Action, tables: &[String]) -> Result<(), SimulationError> {
+        let network = self.network().clone();
+        match action {
+            Action::Delay { ends, delay, jitter } => {
+                network.delay(&ends.from, &ends.to, direction(ends), *delay, *jitter)?;
+            }
+            Action::Loss { ends, percent } => network.loss(&ends.from, &ends.to, direction(ends), *percent)?,
+            Action::Bandwidth { ends, mbit } => network.bandwidth(&ends.from, &ends.to, direction(ends), *mbit)?,
+            Action::Cut { ends, reset: false } => network.cut(&ends.from, &ends.to, direction(ends))?,
+            Action::Cut { ends, reset: true } => network.reset(&ends.from, &ends.to, direction(ends))?,
+            Action::Isolate { region, reset: false } => network.isolate(region)?,
+            Action::Isolate { region, reset: true } => {
+                for other in self.names().iter().filter(|other| *other != region) {
+                    network.reset(region, other, Direction::Both)?;
+                }
+            }
+            Action::Heal(Some(ends)) => network.heal(&ends.from, &ends.to)?,
+            Action::Heal(None) => network.heal_all(),
+            Action::Crash { region, lose_disk } => self.crash_region(region, *lose_disk)?,
+            Action::Restart { region } => self.start_region(region).await?,
+            Action::SlowDisk { region, by } => self.slow_disk(region, *by)?,
+            Action::DiskFull { region, full } => self.fill_disk(region, *full)?,
+            Action::ClockStep { region, by_ms } => self.clock(region)?.step(*by_ms),
+            Action::ClockDrift { region, ppm } => self.clock(region)?.set_drift(*ppm),
+            Action::PauseReplication { region } => self.pause_replication(region, tables, true)?,
+            Action::ResumeReplication { region } => self.pause_replication(region, tables, false)?,
+            Action::Drain { region: _ } | Action::Undrain { region: _ } => {}
+            Action::AddReplica { .. } | Action::RemoveReplica { .. } | Action::Shift { .. } | Action::Rate { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+const fn direction(ends: &Ends) -> Direction {
+    if ends.one_way {
+        Direction::OneWay
+    } else {
+        Direction::Both
+    }
+}

@@ -1,0 +1,279 @@
+//! One run of a plan in virtual time: set-up, load, timeline, convergence, evidence, judgement.
+
+use std::{sync::Arc, time::Duration};
+
+use beringia_history::History;
+use beringia_network::LinkMode;
+use beringia_node::Tuning;
+use beringia_report::{Run, judge};
+use beringia_scenario::{Action, Plan, Policy};
+use beringia_workload::{Load, Loaded, Setting};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{
+    SimulationError, World, WorldConfig,
+    evidence::{Past, gather},
+    losses::{self, Loss},
+    measure::Measure,
+    tables,
+};
+
+/// How often backlogs and divergence are looked at.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// How long regions may take to become equal after the load.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The first pause between two looks at the digests; later ones are longer.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The measurements and verdicts.
+    pub run: Run,
+    /// What happened, line by line; two runs of one plan have the same.
+    pub trace: Vec<String>,
+}
+
+/// Plays a plan; to be called in virtual time ([`crate::in_virtual_time`]).
+///
+/// # Errors
+/// [`SimulationError`] if the regions do not get ready, or an action makes no sense when it is due. What regions promised and did not
+/// keep, and what was expected and did not come, is in the outcome.
+pub async fn run(plan: &Plan) -> Result<Outcome, SimulationError> {
+    let mut session = Session::prepare(plan).await?;
+    session.play().await?;
+    let history = session.settle().await?;
+    session.conclude(&history).await
+}
+
+/// A run on its way.
+struct Session<'a> {
+    plan: &'a Plan,
+    world: World,
+    tables: Vec<String>,
+    load: Option<Load>,
+    measure: Measure,
+    began: Instant,
+    /// Whether something is wrong with links or regions now.
+    is_troubled: bool,
+    losses: Vec<Loss>,
+    /// Regions that did not hold replicas all the time.
+    came_or_went: Vec<String>,
+}
+
+impl<'a> Session<'a> {
+    async fn prepare(plan: &'a Plan) -> Result<Self, SimulationError> {
+        let scenario = &plan.scenario;
+        let world = World::start(WorldConfig {
+            topology: scenario.topology.clone(),
+            seed: plan.seed,
+            tuning: Tuning::default(),
+            clocks: scenario.clocks.clone(),
+        })
+        .await?;
+        let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
+        let first = scenario.replicas.first();
+        let mut tables = Vec::new();
+        for table in setting.tables()? {
+            tables::create(&world, &with_policy(&table.create, scenario.policy), &scenario.replicas).await?;
+            if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
+                tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
+            }
+            tables.push(table.name);
+        }
+        let loaded = match first {
+            Some(first) => setting.load(first).await?,
+            None => Loaded::default(),
+        };
+        let mut session = Self {
+            plan,
+            world,
+            tables,
+            load: None,
+            measure: Measure::new(plan),
+            began: Instant::now(),
+            is_troubled: false,
+            losses: Vec::new(),
+            came_or_went: absent_at_first(plan),
+        };
+        session.converge().await?;
+        session.world.trace.note(format_args!("the load begins"));
+        session.began = Instant::now();
+        session.measure.begin(&session.world);
+        session.load = Some(Load::start(&setting, loaded)?);
+        Ok(session)
+    }
+
+    /// The load goes on while the timeline happens and samples are taken.
+    async fn play(&mut self) -> Result<(), SimulationError> {
+        let end = self.began + self.plan.scenario.duration;
+        let mut next_sample = self.began;
+        let mut timeline = self.plan.timeline.iter().peekable();
+        loop {
+            let next_action = timeline.peek().map_or(end, |planned| self.began + planned.at);
+            if next_sample < next_action && next_sample < end {
+                sleep_until(next_sample).await;
+                self.sample().await?;
+                next_sample += SAMPLE_EVERY;
+            } else if let Some(planned) = timeline.next() {
+                sleep_until(self.began + planned.at).await;
+                self.act(&planned.action).await?;
+            } else {
+                sleep_until(end).await;
+                return Ok(());
+            }
+        }
+    }
+
+    async fn sample(&mut self) -> Result<(), SimulationError> {
+        let at = self.began.elapsed();
+        self.measure.sample(&self.world, &self.tables, at).await
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), SimulationError> {
+        let at = self.began.elapsed();
+        self.world.trace.note(format_args!("action: {action:?}"));
+        if let Action::Crash {
+            region,
+            lose_disk: true,
+        } = action
+        {
+            let loss = losses::look(&self.world, region, &self.tables, at).await?;
+            self.losses.push(loss);
+        }
+        match (action, &self.load) {
+            (Action::Shift { from, to }, Some(load)) => load.shift(from, to),
+            (
+                Action::Rate {
+                    workload,
+                    region,
+                    per_second,
+                },
+                Some(load),
+            ) => load.set_rate(workload.as_deref(), region.as_deref(), *per_second),
+            (Action::AddReplica { region }, _) => self.change_replicas(region, tables::add),
+            (Action::RemoveReplica { region }, _) => self.change_replicas(region, tables::remove),
+            _ => self.world.act(action, &self.tables).await?,
+        }
+        self.measure.links_changed(&self.world, at);
+        let is_troubled = self.is_troubled_now();
+        if self.is_troubled && !is_troubled {
+            self.measure.healed(&self.world, at).await?;
+        }
+        self.is_troubled = is_troubled;
+        Ok(())
+    }
+
+    /// Has the regions change the replicas of all tables. It takes its time; the timeline goes on.
+    fn change_replicas(&mut self, region: &str, update: impl Fn(&str, &str) -> Value) {
+        self.came_or_went.push(region.to_owned());
+        let others: Vec<String> = self.world.names().into_iter().filter(|name| name != region).collect();
+        for table in &self.tables {
+            let (targets, others, update) = (self.world.clients().targets(), others.clone(), update(table, region));
+            let trace = Arc::clone(&self.world.trace);
+            tokio::spawn(async move {
+                if let Err(error) = tables::insist(targets, others, update.clone()).await {
+                    trace.note(format_args!("no region takes {update}: {error}"));
+                }
+            });
+        }
+    }
+
+    fn is_troubled_now(&self) -> bool {
+        let open = |link: &beringia_network::LinkSnapshot| link.mode == LinkMode::Open;
+        let links_open = self.world.network().show().iter().all(open);
+        !links_open || !self.world.names().iter().all(|name| self.world.is_well(name))
+    }
+
+    /// Ends the load, puts right what the timeline left wrong, and waits until the regions are equal.
+    async fn settle(&mut self) -> Result<History, SimulationError> {
+        let history = match self.load.take() {
+            Some(load) => load.stop().await,
+            None => History::default(),
+        };
+        self.world.trace.note(format_args!("the load ended"));
+        self.world.put_right(&self.tables).await?;
+        let at = self.began.elapsed();
+        self.measure.links_changed(&self.world, at);
+        if self.is_troubled {
+            self.measure.healed(&self.world, at).await?;
+        }
+        let awaited = self.measure.ended(&self.world, at).await?;
+        if self.converge().await? {
+            self.measure.converged(awaited, self.began.elapsed());
+        }
+        self.sample().await?;
+        Ok(history)
+    }
+
+    /// Waits until the digests of every table are equal in all regions that hold it. False where patience ends before.
+    async fn converge(&mut self) -> Result<bool, SimulationError> {
+        let began = Instant::now();
+        let mut sampled = began;
+        loop {
+            let mut equal = true;
+            for table in &self.tables {
+                let digests = self.world.digests(table).await?;
+                let mut digests = digests.values();
+                let first = digests.next();
+                equal &= digests.all(|other| Some(other) == first);
+            }
+            let elapsed = began.elapsed();
+            if equal {
+                self.world
+                    .trace
+                    .note(format_args!("converged after {} ms", elapsed.as_millis()));
+                return Ok(true);
+            }
+            if elapsed >= PATIENCE {
+                self.world
+                    .trace
+                    .note(format_args!("not converged after {} ms", elapsed.as_millis()));
+                return Ok(false);
+            }
+            if sampled.elapsed() >= SAMPLE_EVERY {
+                sampled = Instant::now();
+                self.sample().await?;
+            }
+            sleep(POLL.max(elapsed / 100)).await;
+        }
+    }
+
+    async fn conclude(self, history: &History) -> Result<Outcome, SimulationError> {
+        let mut past = Past::default();
+        past.lost_disk
+            .extend(self.losses.iter().map(|loss| loss.region.clone()));
+        past.always_held = self.plan.scenario.replicas.clone();
+        past.always_held.retain(|region| !self.came_or_went.contains(region));
+        let total = self.began.elapsed();
+        let mut evidence = std::collections::BTreeMap::new();
+        for table in &self.tables {
+            evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
+        }
+        let trace = self.world.trace.lines(history, self.measure.load_began_ms());
+        let mut run = self
+            .measure
+            .finish(&self.world, history, &evidence, &self.losses, total)?;
+        judge(&self.plan.scenario.expect, &mut run);
+        Ok(Outcome { run, trace })
+    }
+}
+
+fn absent_at_first(plan: &Plan) -> Vec<String> {
+    let names = plan.scenario.topology.names();
+    names
+        .filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A table's definition with the tag that says how it decides between concurrent writes.
+fn with_policy(definition: &Value, policy: Policy) -> Value {
+    let mut definition = definition.clone();
+    if policy != Policy::Item {
+        definition["Tags"] =
+            json!([{ "Key": "beringia:conflict-policy", "Value": format!("{policy:?}").to_lowercase() }]);
+    }
+    definition
+}

@@ -1,0 +1,267 @@
+//! From what a simulated world shows to the measurements of a run.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use beringia_history::{Evidence, History};
+use beringia_item::{Region, TableId};
+use beringia_report::{
+    ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
+};
+use beringia_scenario::Plan;
+
+use crate::{SimulationError, World, losses::Loss, sampler};
+
+/// Collects the measurements of one run.
+pub(crate) struct Measure {
+    recorder: Recorder,
+    /// From the world's beginning to the load's.
+    load_began: Duration,
+    /// Bytes on the wires before the load.
+    wire_before: BTreeMap<(String, String), u64>,
+    /// What links did, from when on, since the load began.
+    links: Vec<(Duration, Links)>,
+    /// Moments after which regions had to become equal while the load went on.
+    heals: Vec<Heal>,
+}
+
+/// A moment after which regions had to become equal while the load went on.
+struct Heal {
+    awaited: Awaited,
+    at: Duration,
+    /// When the last of the writes committed until then was everywhere; `None` where one never came.
+    everywhere: Option<Duration>,
+}
+
+type Links = BTreeMap<(String, String), Link>;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Link {
+    one_way: Duration,
+    bandwidth_mbit: Option<f64>,
+}
+
+impl Measure {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            recorder: Recorder::new(plan, EngineKind::Sim),
+            load_began: Duration::ZERO,
+            wire_before: BTreeMap::new(),
+            links: Vec::new(),
+            heals: Vec::new(),
+        }
+    }
+
+    /// The load begins now.
+    pub(crate) fn begin(&mut self, world: &World) {
+        self.load_began = world.recorder.elapsed();
+        self.wire_before = world.trace.wire_bytes();
+        self.links_changed(world, Duration::ZERO);
+    }
+
+    /// When the load began, milliseconds since the world did.
+    pub(crate) fn load_began_ms(&self) -> u64 {
+        u64::try_from(self.load_began.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Links may do something else from now on.
+    pub(crate) fn links_changed(&mut self, world: &World, at: Duration) {
+        let links: Links = world
+            .network()
+            .show()
+            .into_iter()
+            .map(|link| {
+                let state = Link {
+                    one_way: link.settings.delay,
+                    bandwidth_mbit: link.settings.bandwidth_mbit,
+                };
+                ((link.from, link.to), state)
+            })
+            .collect();
+        if self.links.last().is_none_or(|(_, last)| *last != links) {
+            self.links.push((at, links));
+        }
+    }
+
+    pub(crate) async fn sample(
+        &mut self,
+        world: &World,
+        tables: &[String],
+        at: Duration,
+    ) -> Result<(), SimulationError> {
+        let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        for (from, to, backlog) in sampler::backlogs(world).await? {
+            let sample = Backlog {
+                at_ms,
+                mutations: backlog.mutations,
+                bytes: backlog.bytes,
+            };
+            self.recorder.backlog(&from, &to, sample);
+        }
+        let mut keys = 0;
+        for table in tables {
+            keys += sampler::divergent_keys(world, table).await?;
+        }
+        self.recorder.divergence(at, keys);
+        Ok(())
+    }
+
+    /// The last trouble with links and regions is over.
+    pub(crate) async fn healed(&mut self, world: &World, at: Duration) -> Result<(), SimulationError> {
+        let awaited = self.must_converge(world, "the last fault", at).await?;
+        self.heals.push(Heal {
+            awaited,
+            at,
+            everywhere: Some(at),
+        });
+        Ok(())
+    }
+
+    /// The load is over, and everything is well.
+    pub(crate) async fn ended(&mut self, world: &World, at: Duration) -> Result<Awaited, SimulationError> {
+        self.must_converge(world, "the end of the load", at).await
+    }
+
+    pub(crate) fn converged(&mut self, awaited: Awaited, at: Duration) {
+        self.recorder.converged(awaited, at);
+    }
+
+    async fn must_converge(&mut self, world: &World, after: &str, at: Duration) -> Result<Awaited, SimulationError> {
+        let links = self.links.last().map(|(_, links)| links.clone()).unwrap_or_default();
+        let shipments = sampler::backlogs(world).await?.into_iter().map(|(from, to, backlog)| {
+            let link = links.get(&(from.clone(), to.clone()));
+            Shipment {
+                mutations: backlog.mutations,
+                bytes: backlog.bytes,
+                one_way: link.map_or(Duration::ZERO, |link| link.one_way),
+                bandwidth_mbit: link.and_then(|link| link.bandwidth_mbit),
+                from,
+                to,
+            }
+        });
+        Ok(self.recorder.must_converge(after, at, shipments.collect()))
+    }
+
+    /// Everything that was seen, as a run. `evidence` is by table.
+    pub(crate) fn finish(
+        mut self,
+        world: &World,
+        history: &History,
+        evidence: &BTreeMap<String, Evidence>,
+        losses: &[Loss],
+        total: Duration,
+    ) -> Result<Run, SimulationError> {
+        for operation in &history.operations {
+            self.recorder.operation(&OperationSample {
+                home: &operation.home,
+                asked: &operation.region,
+                due: Duration::from_micros(operation.due_us),
+                sent: Duration::from_micros(operation.sent_us),
+                done: Duration::from_micros(operation.done_us),
+                answered: operation.is_answered(),
+            });
+        }
+        for (table, evidence) in evidence {
+            let Some(id) = world
+                .names()
+                .iter()
+                .find_map(|region| world.table_id(region, table).ok())
+            else {
+                continue;
+            };
+            self.arrivals(world, id, evidence)?;
+            self.conflicts(world, id, evidence);
+        }
+        for heal in &self.heals {
+            if let Some(everywhere) = heal.everywhere {
+                self.recorder.converged(heal.awaited, everywhere);
+            }
+        }
+        for ((from, to), bytes) in world.trace.wire_bytes() {
+            let before = self.wire_before.get(&(from.clone(), to.clone())).copied().unwrap_or(0);
+            self.recorder.wire_bytes(&from, &to, bytes - before);
+        }
+        let mut run = self.recorder.finish(total, "");
+        run.disk_losses = losses.iter().map(|loss| disk_loss(loss, history)).collect();
+        Ok(run)
+    }
+
+    /// When each mutation of a table came to each region that holds it in the end.
+    fn arrivals(&mut self, world: &World, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
+        for (origin, keys) in &evidence.logs {
+            let origin = Region::new(origin)?;
+            for logged in keys.values().flatten() {
+                let sequence = logged.held.version.sequence;
+                let Some(committed) = self.applied(world, table, &origin, sequence, &origin) else {
+                    continue;
+                };
+                for to in evidence.held.keys().filter(|to| **to != *origin.as_str()) {
+                    let visible = self.applied(world, table, &origin, sequence, &Region::new(to)?);
+                    if let Some(visible) = visible {
+                        let (from, to) = (origin.as_str(), to.as_str());
+                        self.recorder.arrival(&ArrivalSample {
+                            from,
+                            to,
+                            committed,
+                            lag: visible.saturating_sub(committed),
+                            one_way: self.one_way(from, to, committed),
+                        });
+                    }
+                    for heal in self.heals.iter_mut().filter(|heal| committed <= heal.at) {
+                        heal.everywhere = heal.everywhere.zip(visible).map(|(last, visible)| last.max(visible));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Since the load began; `None` also for what was there before.
+    fn applied(
+        &self,
+        world: &World,
+        table: TableId,
+        origin: &Region,
+        sequence: u64,
+        region: &Region,
+    ) -> Option<Duration> {
+        let at_us = world.recorder.applied_us(table, origin, sequence, region)?;
+        Duration::from_micros(at_us).checked_sub(self.load_began)
+    }
+
+    fn one_way(&self, from: &str, to: &str, at: Duration) -> Duration {
+        let index = self.links.partition_point(|(since, _)| *since <= at);
+        let links = index.checked_sub(1).and_then(|index| self.links.get(index));
+        let link = links.and_then(|(_, links)| links.get(&(from.to_owned(), to.to_owned())));
+        link.map_or(Duration::ZERO, |link| link.one_way)
+    }
+
+    fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {
+        // Regions may have seen one write lose against different others; it is one conflict.
+        let mut conflicts = BTreeMap::new();
+        for entry in evidence.journals.values().flat_map(|journal| &journal.entries) {
+            conflicts.insert((&entry.key, &entry.loser), &entry.winner);
+        }
+        for ((_, loser), winner) in conflicts {
+            let at = self.applied(world, table, &loser.origin, loser.sequence, &loser.origin);
+            let (winner, loser) = (winner.origin.as_str(), loser.origin.as_str());
+            self.recorder.conflict(winner, loser, at.unwrap_or_default());
+        }
+    }
+}
+
+fn disk_loss(loss: &Loss, history: &History) -> DiskLoss {
+    let told: Vec<_> = loss.acknowledged(history).collect();
+    DiskLoss {
+        region: loss.region.clone(),
+        at_ms: u64::try_from(loss.at.as_millis()).unwrap_or(u64::MAX),
+        writes: 0,
+        bytes: told.iter().map(|write| write.bytes).sum(),
+        seconds: told
+            .iter()
+            .map(|write| write.age)
+            .max()
+            .unwrap_or_default()
+            .as_secs_f64(),
+        reported_backlog: told.len() as u64,
+    }
+}

@@ -1,0 +1,92 @@
+//! When each region had applied what: the steps of every vector, from which the lag of every mutation follows.
+//!
+//! A region's vector of a table says up to which sequence it has applied each origin's writes; its own entry says what it has
+//! committed itself. The recorder looks after every commit, in virtual time, so no clock of a region matters.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use beringia_item::{Region, TableId};
+use beringia_store::Store;
+use tokio::{task::JoinHandle, time::Instant};
+
+/// The steps of the vectors of all regions. Clones are the same recorder.
+#[derive(Clone)]
+pub(crate) struct Recorder(Arc<Mutex<Inner>>);
+
+struct Inner {
+    began: Instant,
+    steps: BTreeMap<(TableId, Region), BTreeMap<Region, Vec<Step>>>,
+}
+
+/// A vector's entry reached a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// When, microseconds since the recorder began.
+    pub(crate) at_us: u64,
+    /// Which.
+    pub(crate) sequence: u64,
+}
+
+impl Recorder {
+    pub(crate) fn new(began: Instant) -> Self {
+        let steps = BTreeMap::new();
+        Self(Arc::new(Mutex::new(Inner { began, steps })))
+    }
+
+    /// Follows a region's store until the task is aborted or the store is gone.
+    pub(crate) fn follow(&self, store: Arc<dyn Store>) -> JoinHandle<()> {
+        let recorder = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let mut appended = std::pin::pin!(store.log_appended().notified());
+                appended.as_mut().enable();
+                recorder.note(&*store);
+                appended.await;
+            }
+        })
+    }
+
+    fn note(&self, store: &dyn Store) {
+        let mut inner = self.inner();
+        let at_us = u64::try_from(inner.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        for (table, vector) in store.vectors() {
+            if table == TableId::CATALOG || table == TableId::LOCAL {
+                continue;
+            }
+            for (origin, sequence) in vector.iter() {
+                let by_region = inner.steps.entry((table, origin.clone())).or_default();
+                if !by_region.contains_key(store.region()) {
+                    by_region.insert(store.region().clone(), Vec::new());
+                }
+                let Some(steps) = by_region.get_mut(store.region()) else {
+                    continue;
+                };
+                // A region that lost its disk begins again below; what it had had is not counted twice.
+                if steps.last().is_none_or(|last| last.sequence < sequence) {
+                    steps.push(Step { at_us, sequence });
+                }
+            }
+        }
+    }
+
+    /// Since the recorder began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.inner().began.elapsed()
+    }
+
+    /// When `region` had applied the write of `origin` to `table` with that sequence, microseconds since the recorder began.
+    pub(crate) fn applied_us(&self, table: TableId, origin: &Region, sequence: u64, region: &Region) -> Option<u64> {
+        let inner = self.inner();
+        let steps = inner.steps.get(&(table, origin.clone()))?.get(region)?;
+        let index = steps.partition_point(|step| step.sequence < sequence);
+        steps.get(index).map(|step| step.at_us)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

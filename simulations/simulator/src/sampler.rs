@@ -1,0 +1,67 @@
+//! What is looked at again and again while a run goes on: backlogs between regions, and how much regions differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{KeyBytes, Stamp, TableId};
+use beringia_store::{Backlog, Store};
+
+use crate::{SimulationError, World};
+
+/// Rows in one read of a range; a workload has far fewer keys in each.
+const PAGE_ROWS: usize = 10_000;
+
+/// What running regions say of their own writes that others have not acknowledged: from, to, how much.
+pub(crate) async fn backlogs(world: &World) -> Result<Vec<(String, String, Backlog)>, SimulationError> {
+    let mut backlogs = Vec::new();
+    for from in world.names().into_iter().filter(|name| world.is_running(name)) {
+        for (to, peer) in world.node(&from)?.status().await.peers {
+            if let Some(backlog) = peer.backlog {
+                backlogs.push((from.clone(), to.to_string(), backlog));
+            }
+        }
+    }
+    Ok(backlogs)
+}
+
+/// How many keys of a table are not equal in all running regions that hold an active replica.
+pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, SimulationError> {
+    let digests = world.digests(table).await?;
+    let mut all = digests.values();
+    let Some(first) = all.next() else { return Ok(0) };
+    let mut ranges = BTreeSet::new();
+    for other in all {
+        let pairs = first.ranges.iter().zip(&other.ranges).enumerate();
+        ranges.extend(pairs.filter(|(_, (one, other))| one != other).map(|(range, _)| range));
+    }
+    let mut divergent = 0;
+    for range in ranges {
+        let range = u16::try_from(range).unwrap_or(u16::MAX);
+        let mut seen: BTreeMap<KeyBytes, (usize, BTreeSet<Stamp>)> = BTreeMap::new();
+        for region in digests.keys() {
+            let id = world.table_id(region, table)?;
+            for (key, stamp) in live_rows(&*world.store(region)?, region, id, range).await? {
+                let (holders, stamps) = seen.entry(key).or_default();
+                *holders += 1;
+                stamps.insert(stamp);
+            }
+        }
+        let differs = |(holders, stamps): &&(usize, BTreeSet<Stamp>)| *holders < digests.len() || stamps.len() > 1;
+        divergent += seen.values().filter(differs).count() as u64;
+    }
+    Ok(divergent)
+}
+
+async fn live_rows(
+    store: &dyn Store,
+    region: &str,
+    table: TableId,
+    range: u16,
+) -> Result<Vec<(KeyBytes, Stamp)>, SimulationError> {
+    let rows = store.raw_rows(table, range, None, PAGE_ROWS).await;
+    let rows = rows.map_err(|source| SimulationError::Store {
+        region: region.to_owned(),
+        source,
+    })?;
+    let live = rows.into_iter().filter(|row| row.live);
+    Ok(live.map(|row| (row.key, row.stamp)).collect())
+}

@@ -1,0 +1,121 @@
+//! The tables of a run: created in one region, then replicated to the others, before the load and during it.
+
+use std::time::Duration;
+
+use beringia_workload::{CallError, Target, Targets};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{SimulationError, World};
+
+/// How often replicas are asked whether they are active.
+const POLL: Duration = Duration::from_millis(50);
+/// How long they are waited for, in virtual time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Creates a table in the first of `replicas`, adds the others, and waits until every one of them takes writes to it.
+pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String]) -> Result<(), SimulationError> {
+    let Some((first, others)) = replicas.split_first() else {
+        return Ok(());
+    };
+    let table = definition["TableName"].as_str().unwrap_or_default();
+    let targets = world.clients().targets();
+    let mut client = targets.client(first);
+    call(&mut client, first, "CreateTable", definition).await?;
+    await_active(&targets, table, first, &[]).await?;
+    for other in others {
+        call(&mut client, first, "UpdateTable", &add(table, other)).await?;
+        await_active(&targets, table, first, &[other]).await?;
+    }
+    for name in replicas {
+        let others: Vec<&String> = replicas.iter().filter(|other| *other != name).collect();
+        await_active(&targets, table, name, &others).await?;
+    }
+    world
+        .trace
+        .note(format_args!("table {table} is active in {}", replicas.join(", ")));
+    Ok(())
+}
+
+/// Carries out a request for a setting of a table in one region.
+pub(crate) async fn set(
+    world: &World,
+    region: &str,
+    operation: &'static str,
+    parameters: &Value,
+) -> Result<(), SimulationError> {
+    let mut client = world.clients().targets().client(region);
+    call(&mut client, region, operation, parameters).await.map(drop)
+}
+
+pub(crate) fn add(table: &str, region: &str) -> Value {
+    json!({ "TableName": table, "ReplicaUpdates": [{ "Create": { "RegionName": region } }] })
+}
+
+pub(crate) fn remove(table: &str, region: &str) -> Value {
+    json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
+}
+
+/// Asks one region after the other for a change of a table until one takes it, in the background of a run.
+pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: Value) -> Result<(), CallError> {
+    let until = Instant::now() + PATIENCE;
+    let mut last = CallError::Unreachable("no region was asked".to_owned());
+    while Instant::now() < until {
+        for region in &regions {
+            match targets.target(region).call("UpdateTable", &update).await {
+                Ok(_) => return Ok(()),
+                Err(error) => last = error,
+            }
+        }
+        sleep(POLL).await;
+    }
+    Err(last)
+}
+
+/// Waits until the table is active in `region`, and that region knows of the active replicas.
+async fn await_active(
+    targets: &impl Targets,
+    table: &str,
+    region: &str,
+    replicas: &[&String],
+) -> Result<(), SimulationError> {
+    let mut client = targets.target(region);
+    let began = Instant::now();
+    loop {
+        let described = client.call("DescribeTable", &json!({ "TableName": table })).await;
+        if described.as_ref().is_ok_and(|answer| is_active(answer, replicas)) {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            let what = format!("the table {table} is not active in {region} with {replicas:?}; it says {described:?}");
+            let virtual_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            return Err(SimulationError::TimedOut { what, virtual_ms });
+        }
+        sleep(POLL).await;
+    }
+}
+
+fn is_active(answer: &Value, replicas: &[&String]) -> bool {
+    let table = &answer["Table"];
+    let is_active = |name: &&String| {
+        let listed = table["Replicas"].as_array().into_iter().flatten();
+        listed
+            .filter(|replica| replica["RegionName"] == name.as_str())
+            .any(|replica| replica["ReplicaStatus"] == "ACTIVE")
+    };
+    table["TableStatus"] == "ACTIVE" && replicas.iter().all(is_active)
+}
+
+async fn call(
+    client: &mut impl Target,
+    region: &str,
+    operation: &'static str,
+    parameters: &Value,
+) -> Result<Value, SimulationError> {
+    let called = client.call(operation, parameters).await;
+    called.map_err(|source| SimulationError::Call {
+        region: region.to_owned(),
+        operation,
+        source: Box::new(source),
+    })
+}

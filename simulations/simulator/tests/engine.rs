@@ -1,0 +1,206 @@
+//! A plan played in virtual time: clients work while things go wrong, and what comes of it is measured.
+
+use std::{collections::BTreeMap, io::Write, process::abort, time::Duration};
+
+use beringia_regions::Topology;
+use beringia_scenario::{Action, Expectations, KeyChoice, Kind, Plan, Planned, Policy, Scenario, Workload};
+use beringia_simulator::{Outcome, in_virtual_time, run};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn scenario() -> Scenario {
+    let topology = Topology::three();
+    Scenario {
+        name: "test".to_owned(),
+        about: String::new(),
+        seed: None,
+        replicas: topology.names().map(str::to_owned).collect(),
+        topology,
+        duration: seconds(20),
+        clocks: BTreeMap::new(),
+        policy: Policy::Item,
+        workloads: vec![Workload {
+            name: "load".to_owned(),
+            kind: Kind::Mixed {
+                put_percent: 50,
+                update_percent: 30,
+                delete_percent: 10,
+            },
+            regions: Vec::new(),
+            rate: 100.0,
+            clients: 10,
+            keys: 100,
+            choice: KeyChoice::Uniform,
+            value_bytes: 200,
+            from: Duration::ZERO,
+            until: None,
+        }],
+        events: Vec::new(),
+        expect: Expectations::default(),
+    }
+}
+
+fn plan(timeline: Vec<(u64, Action)>) -> Plan {
+    Plan {
+        scenario: scenario(),
+        seed: 7,
+        timeline: timeline
+            .into_iter()
+            .map(|(at, action)| Planned {
+                at: seconds(at),
+                action,
+            })
+            .collect(),
+    }
+}
+
+fn played(plan: &Plan) -> Outcome {
+    let on_stuck = |stuck| {
+        // The stuck thread can neither be interrupted nor fail its test.
+        let _ = writeln!(std::io::stderr(), "{stuck:?}");
+        abort();
+    };
+    in_virtual_time("test", seconds(120), on_stuck, run(plan)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn while_a_region_is_cut_off_its_backlog_grows_keys_differ_and_after_the_heal_all_is_equal_again() {
+    let eu = || "eu-west-1".to_owned();
+    let outcome = played(&plan(vec![
+        (
+            5,
+            Action::Isolate {
+                region: eu(),
+                reset: false,
+            },
+        ),
+        (12, Action::Heal(None)),
+    ]));
+    let run = outcome.run;
+    assert!(run.holds(), "{:?}", run.verdicts);
+    let backlog_at = |from: &str, to: &str, at_ms: u64| {
+        let pair = run
+            .pairs
+            .iter()
+            .find(|pair| pair.from == from && pair.to == to)
+            .unwrap();
+        pair.backlog
+            .iter()
+            .find(|sample| sample.at_ms == at_ms)
+            .unwrap()
+            .mutations
+    };
+    assert!(
+        backlog_at("us-east-1", "eu-west-1", 12_000) > 500,
+        "seven seconds of writes"
+    );
+    assert!(
+        backlog_at("us-east-1", "ap-northeast-1", 12_000) < 50,
+        "only what is on its way"
+    );
+    let keys_at = |at_ms: u64| run.divergence.iter().find(|sample| sample.at_ms == at_ms).unwrap().keys;
+    assert!(keys_at(12_000) > 90 && keys_at(4_000) < 50, "{:?}", run.divergence);
+    assert_eq!(run.divergence.last().map(|sample| sample.keys), Some(0));
+    let [healed, ended] = run.convergences.as_slice() else {
+        panic!("{:?}", run.convergences)
+    };
+    for convergence in [healed, ended] {
+        let elapsed_ms = convergence.elapsed_ms.unwrap();
+        assert!(
+            elapsed_ms as f64 >= convergence.bound_ms && elapsed_ms < 5_000,
+            "{convergence:?}"
+        );
+    }
+    let ap = run
+        .pairs
+        .iter()
+        .find(|pair| pair.from == "us-east-1" && pair.to == "ap-northeast-1")
+        .unwrap();
+    assert!(ap.lag_ms.min >= 73.0 && ap.lag_ms.p99 < 90.0, "{:?}", ap.lag_ms);
+    assert!(ap.excess_ms.p50 < 10.0, "{:?}", ap.excess_ms);
+    let eu = run
+        .pairs
+        .iter()
+        .find(|pair| pair.from == "us-east-1" && pair.to == "eu-west-1")
+        .unwrap();
+    assert!(eu.lag_ms.max >= 6_000.0, "{:?}", eu.lag_ms);
+    assert!(run.conflict_count() > 100, "both sides wrote to the same keys");
+    assert!(eu.wire_bytes > 100_000);
+}
+
+#[test]
+fn a_disk_that_is_lost_behind_a_cut_costs_what_had_not_left_and_the_region_comes_back_by_copy() {
+    let us = || "us-east-1".to_owned();
+    let outcome = played(&plan(vec![
+        (
+            5,
+            Action::Isolate {
+                region: us(),
+                reset: false,
+            },
+        ),
+        (
+            8,
+            Action::Crash {
+                region: us(),
+                lose_disk: true,
+            },
+        ),
+        (9, Action::Heal(None)),
+        (10, Action::Restart { region: us() }),
+    ]));
+    let [loss] = outcome.run.disk_losses.as_slice() else {
+        panic!("{:?}", outcome.run.disk_losses)
+    };
+    assert!(
+        (200..400).contains(&loss.reported_backlog),
+        "three seconds of writes: {loss:?}"
+    );
+    assert!((2.9..3.1).contains(&loss.seconds), "{loss:?}");
+    assert_eq!(outcome.run.divergence.last().map(|sample| sample.keys), Some(0));
+}
+
+#[test]
+fn the_same_plan_has_the_same_trace_and_measurements_and_another_seed_has_not() {
+    let timeline = || {
+        vec![
+            (
+                3,
+                Action::Isolate {
+                    region: "eu-west-1".to_owned(),
+                    reset: true,
+                },
+            ),
+            (
+                4,
+                Action::SlowDisk {
+                    region: "us-east-1".to_owned(),
+                    by: Duration::from_millis(20),
+                },
+            ),
+            (
+                5,
+                Action::Crash {
+                    region: "ap-northeast-1".to_owned(),
+                    lose_disk: false,
+                },
+            ),
+            (
+                6,
+                Action::Restart {
+                    region: "ap-northeast-1".to_owned(),
+                },
+            ),
+            (7, Action::Heal(None)),
+        ]
+    };
+    let mut plan = plan(timeline());
+    plan.scenario.duration = seconds(8);
+    let (one, other) = (played(&plan), played(&plan));
+    assert_eq!(one.trace, other.trace);
+    assert_eq!(one.run, other.run);
+    plan.seed = 8;
+    assert_ne!(one.trace, played(&plan).trace);
+}

@@ -1,0 +1,481 @@
+//! One client at work: takes what is due, does it, and notes what it was told.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beringia_clock::{Randomness, SeededRandomness};
+use beringia_history::{EXPIRES, Effect, KEY, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write};
+use beringia_scenario::{Kind, Workload};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    CallError, Target,
+    choice::Chosen,
+    job::Job,
+    queue::Due,
+    request::{Condition, Update, bytes, seen},
+    shared::Shared,
+    table::{BY_USER, Spot, USER, field, field_bytes, has_sort_key, item, partition, whole_item},
+};
+
+/// What a client has beside its own: the workload, in one region.
+pub(crate) struct Post {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) workload: Workload,
+    /// Where its clients live, and the place of that among all regions with clients, and how many these are.
+    pub(crate) home: String,
+    pub(crate) place: (u64, u64),
+    /// What was inserted, by all regions' clients.
+    pub(crate) inserted: Arc<Inserted>,
+}
+
+/// The numbers of the keys that were inserted and acknowledged, in that order.
+#[derive(Debug, Default)]
+pub(crate) struct Inserted(std::sync::Mutex<Vec<u64>>);
+
+impl Inserted {
+    fn note(&self, number: u64) {
+        self.numbers().push(number);
+    }
+
+    fn numbers(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+pub(crate) struct Client {
+    pub(crate) number: u32,
+    pub(crate) post: Arc<Post>,
+    dice: SeededRandomness,
+    /// By region.
+    targets: BTreeMap<String, Box<dyn Target>>,
+    written: u64,
+    done: Vec<Operation>,
+}
+
+/// What came of one operation.
+struct Done {
+    name: &'static str,
+    outcome: Outcome,
+    reads: Vec<Seen>,
+    writes: Vec<Write>,
+}
+
+impl Client {
+    pub(crate) fn new(number: u32, post: Arc<Post>, dice: SeededRandomness) -> Self {
+        Self {
+            number,
+            post,
+            dice,
+            targets: BTreeMap::new(),
+            written: 0,
+            done: Vec::new(),
+        }
+    }
+
+    /// Works until there is nothing more to do, and gives what it knows.
+    pub(crate) async fn work(mut self, queue: Arc<crate::queue::Queue>) -> Vec<Operation> {
+        while let Some(due) = queue.next().await {
+            let shared = Arc::clone(&self.post.shared);
+            let region = shared.region_for(&self.post.home);
+            let sent_us = shared.now_us();
+            let is_late = sent_us.saturating_sub(due.at_us) > shared.patience_us || queue.is_closed();
+            let done = if is_late {
+                Done::not_sent()
+            } else {
+                self.perform(&region, &due).await
+            };
+            let operation = Operation {
+                workload: self.post.workload.name.clone(),
+                client: self.number,
+                home: self.post.home.clone(),
+                region,
+                name: done.name.to_owned(),
+                due_us: due.at_us,
+                sent_us,
+                done_us: shared.now_us(),
+                outcome: done.outcome,
+                reads: done.reads,
+                writes: done.writes,
+            };
+            shared.count(&operation);
+            self.done.push(operation);
+        }
+        self.done
+    }
+
+    async fn perform(&mut self, region: &str, due: &Due) -> Done {
+        match &due.job {
+            Job::Read(key) => self.read(region, *key).await,
+            Job::Scan { from, limit } => self.scan(region, *from, *limit).await,
+            Job::OfUser(key) => self.of_user(region, *key).await,
+            Job::Audit { from, to } => self.audit(region, *from..*to).await,
+            Job::Put(key) => self.put(region, self.number_of(*key), whole_item(), Vec::new()).await,
+            Job::Empty(key) => {
+                let nothing = Effect::Put {
+                    fields: Vec::new(),
+                    number: None,
+                };
+                self.put(region, self.number_of(*key), nothing, Vec::new()).await
+            }
+            Job::Insert(count) => self.insert(region, *count).await,
+            Job::Open(key) => self.open(region, *key).await,
+            Job::Delete(key) => self.delete(region, *key).await,
+            Job::Rewrite { key, field } => self.rewrite(region, *key, update_of(*field)).await,
+            Job::Increment(key) => self.rewrite(region, *key, Effect::Add(1)).await,
+            Job::Transfer { from, to, amount } => self.transfer(region, *from, *to, *amount).await,
+            Job::Update { key, field } => self.update(region, *key, update_of(*field), Condition::Always).await,
+            Job::Add { key, by } => self.update(region, *key, Effect::Add(*by), Condition::Always).await,
+            Job::Append(key) => self.update(region, *key, Effect::Append, Condition::Always).await,
+            Job::SetAdd { key, element } => {
+                let effect = Effect::Set {
+                    add: vec![product(*element)],
+                    delete: Vec::new(),
+                };
+                self.update(region, *key, effect, Condition::Always).await
+            }
+            Job::SetDelete { key, element } => {
+                let effect = Effect::Set {
+                    add: Vec::new(),
+                    delete: vec![product(*element)],
+                };
+                self.update(region, *key, effect, Condition::Always).await
+            }
+            Job::Prolong(key) => {
+                let nothing = Effect::Update { fields: Vec::new() };
+                self.update(region, *key, nothing, Condition::Exists).await
+            }
+            Job::Sell { key, count } => {
+                self.update(region, *key, Effect::Add(-count), Condition::AtLeast(*count))
+                    .await
+            }
+        }
+    }
+
+    async fn read(&mut self, region: &str, key: Chosen) -> Done {
+        let spot = self.spot(key);
+        match self.get(region, &spot).await {
+            Ok(seen) => Done::read("GetItem", vec![seen]),
+            Err(error) => Done::failed("GetItem", &error),
+        }
+    }
+
+    async fn get(&mut self, region: &str, spot: &Spot) -> Result<Seen, CallError> {
+        let parameters = json!({
+            "TableName": self.table(),
+            "Key": spot.attributes,
+            "ConsistentRead": true,
+        });
+        let answer = self.call(region, "GetItem", &parameters).await?;
+        Ok(seen(spot.text.clone(), answer.get("Item")))
+    }
+
+    async fn scan(&mut self, region: &str, from: Chosen, limit: u64) -> Done {
+        let from = self.number_of(from);
+        let parameters = json!({
+            "TableName": self.table(),
+            "KeyConditionExpression": "#pk = :pk AND #sk >= :from",
+            "ExpressionAttributeNames": { "#pk": KEY, "#sk": SORT_KEY },
+            "ExpressionAttributeValues": {
+                ":pk": { "S": partition(&self.post.workload.kind, from) },
+                ":from": { "N": from.to_string() },
+            },
+            "Limit": limit,
+            "ConsistentRead": true,
+        });
+        self.query(region, &parameters).await
+    }
+
+    async fn of_user(&mut self, region: &str, key: Chosen) -> Done {
+        let parameters = json!({
+            "TableName": self.table(),
+            "IndexName": BY_USER,
+            "KeyConditionExpression": "#user = :user",
+            "ExpressionAttributeNames": { "#user": USER },
+            "ExpressionAttributeValues": { ":user": { "S": user(self.number_of(key)) } },
+        });
+        self.query(region, &parameters).await
+    }
+
+    async fn query(&mut self, region: &str, parameters: &Value) -> Done {
+        let answer = match self.call(region, "Query", parameters).await {
+            Ok(answer) => answer,
+            Err(error) => return Done::failed("Query", &error),
+        };
+        let has_sort_key = has_sort_key(&self.post.workload.kind);
+        let items = answer["Items"].as_array().into_iter().flatten();
+        let reads = items.map(|item| {
+            let partition = item[KEY]["S"].as_str().unwrap_or_default();
+            let key = if has_sort_key {
+                format!("{partition}/{}", item[SORT_KEY]["N"].as_str().unwrap_or_default())
+            } else {
+                partition.to_owned()
+            };
+            seen(key, Some(item))
+        });
+        Done::read("Query", reads.collect())
+    }
+
+    async fn audit(&mut self, region: &str, accounts: std::ops::Range<u64>) -> Done {
+        let spots: Vec<Spot> = accounts
+            .map(|number| Spot::of(&self.post.workload.kind, number))
+            .collect();
+        let get = |spot: &Spot| json!({ "Get": { "TableName": self.table(), "Key": spot.attributes } });
+        let parameters = json!({ "TransactItems": spots.iter().map(get).collect::<Vec<_>>() });
+        match self.call(region, "TransactGetItems", &parameters).await {
+            Ok(answer) => {
+                let answers = answer["Responses"].as_array().map_or(&[][..], Vec::as_slice);
+                let reads = spots.into_iter().zip(answers);
+                let reads = reads.map(|(spot, answer)| seen(spot.text, answer.get("Item")));
+                Done::read("TransactGetItems", reads.collect())
+            }
+            Err(error) => Done::failed("TransactGetItems", &error),
+        }
+    }
+
+    async fn insert(&mut self, region: &str, count: u64) -> Done {
+        // Each region inserts numbers of its own: the first free one, then every so-manieth.
+        let (place, places) = self.post.place;
+        let number = self.post.workload.keys + count * places + place;
+        let done = self.put(region, number, whole_item(), Vec::new()).await;
+        if done.outcome == Outcome::Ok {
+            self.post.inserted.note(number);
+        }
+        done
+    }
+
+    async fn open(&mut self, region: &str, key: Chosen) -> Done {
+        let number = self.number_of(key);
+        let mut more = vec![(USER.to_owned(), json!({ "S": user(number) }))];
+        more.extend(self.expiry());
+        self.put(region, number, whole_item(), more).await
+    }
+
+    /// When what is written to now expires, where it does.
+    fn expiry(&self) -> Option<(String, Value)> {
+        let Kind::Sessions { ttl } = self.post.workload.kind else {
+            return None;
+        };
+        let expires_s = self.post.shared.clock.now_ms() / 1_000 + ttl.as_secs();
+        Some((EXPIRES.to_owned(), json!({ "N": expires_s.to_string() })))
+    }
+
+    async fn put(&mut self, region: &str, number: u64, effect: Effect, more: Vec<(String, Value)>) -> Done {
+        let spot = Spot::of(&self.post.workload.kind, number);
+        let mark = self.mark();
+        let fields = field_bytes(&self.post.workload);
+        let mut item = item(&spot, &mark, &effect, || filler(&self.dice, fields));
+        item.extend(more);
+        let parameters = json!({ "TableName": self.table(), "Item": item });
+        let write = Write {
+            key: spot.text,
+            mark,
+            effect,
+            based_on: None,
+            bytes: bytes(&parameters, 1),
+        };
+        let answer = self.call(region, "PutItem", &parameters).await;
+        Done::wrote("PutItem", answer.map(|_| ()), vec![write])
+    }
+
+    async fn delete(&mut self, region: &str, key: Chosen) -> Done {
+        let spot = self.spot(key);
+        let parameters = json!({ "TableName": self.table(), "Key": spot.attributes, "ReturnValues": "ALL_OLD" });
+        let write = Write {
+            key: spot.text.clone(),
+            mark: self.mark(),
+            effect: Effect::Delete,
+            based_on: None,
+            bytes: bytes(&parameters, 1),
+        };
+        match self.call(region, "DeleteItem", &parameters).await {
+            // What it deleted, it saw. Where there was nothing, it wrote nothing.
+            Ok(answer) => {
+                let old = answer.get("Attributes");
+                let mut done = Done::read("DeleteItem", vec![seen(spot.text, old)]);
+                done.writes.extend(old.map(|_| write));
+                done
+            }
+            Err(error) => Done::wrote("DeleteItem", Err(error), vec![write]),
+        }
+    }
+
+    async fn update(&mut self, region: &str, key: Chosen, effect: Effect, condition: Condition) -> Done {
+        let spot = self.spot(key);
+        let update = self.prepare(spot, effect, condition);
+        self.send(region, "UpdateItem", &update).await
+    }
+
+    async fn rewrite(&mut self, region: &str, key: Chosen, effect: Effect) -> Done {
+        let spot = self.spot(key);
+        let seen = match self.get(region, &spot).await {
+            Ok(seen) => seen,
+            Err(error) => return Done::failed(READ_MODIFY_WRITE, &error),
+        };
+        let update = self.prepare(spot, effect, Condition::Unchanged(seen.mark.clone()));
+        let mut done = self.send(region, READ_MODIFY_WRITE, &update).await;
+        done.reads.push(seen);
+        done
+    }
+
+    async fn transfer(&mut self, region: &str, from: u64, to: u64, amount: i64) -> Done {
+        let kind = self.post.workload.kind.clone();
+        let spot = |number| Spot::of(&kind, number);
+        let updates = [
+            self.prepare(spot(from), Effect::Add(-amount), Condition::AtLeast(amount)),
+            self.prepare(spot(to), Effect::Add(amount), Condition::Always),
+        ];
+        let parameters = updates.each_ref().map(|update| update.parameters(self.table()));
+        let actions = parameters.map(|parameters| json!({ "Update": parameters }));
+        let parameters = json!({ "TransactItems": actions });
+        let bytes = bytes(&parameters, updates.len());
+        let answer = self.call(region, "TransactWriteItems", &parameters).await;
+        let writes = updates.iter().map(|update| update.write(bytes)).collect();
+        Done::wrote("TransactWriteItems", answer.map(|_| ()), writes)
+    }
+
+    fn prepare(&mut self, spot: Spot, effect: Effect, condition: Condition) -> Update {
+        let fields = field_bytes(&self.post.workload);
+        Update {
+            spot,
+            mark: self.mark(),
+            effect,
+            condition,
+            filler: filler(&self.dice, fields),
+            more: self.expiry().into_iter().collect(),
+        }
+    }
+
+    async fn send(&mut self, region: &str, name: &'static str, update: &Update) -> Done {
+        let parameters = update.parameters(self.table());
+        let answer = self.call(region, "UpdateItem", &parameters).await;
+        Done::wrote(name, answer.map(|_| ()), vec![update.write(bytes(&parameters, 1))])
+    }
+
+    async fn call(&mut self, region: &str, operation: &str, parameters: &Value) -> Result<Value, CallError> {
+        if !self.targets.contains_key(region) {
+            self.targets
+                .insert(region.to_owned(), self.post.shared.targets.target(region));
+        }
+        match self.targets.get_mut(region) {
+            Some(target) => target.call(operation, parameters).await,
+            None => Err(CallError::Unreachable(format!("no way to {region}"))),
+        }
+    }
+
+    fn table(&self) -> &str {
+        &self.post.workload.name
+    }
+
+    fn spot(&self, key: Chosen) -> Spot {
+        Spot::of(&self.post.workload.kind, self.number_of(key))
+    }
+
+    fn number_of(&self, key: Chosen) -> u64 {
+        match key {
+            Chosen::Key(number) => number,
+            Chosen::Latest(before) => {
+                let inserted = self.post.inserted.numbers();
+                let count = inserted.len() as u64;
+                match usize::try_from(before) {
+                    Ok(before) if before < inserted.len() => inserted[inserted.len() - 1 - before],
+                    _ => self.post.workload.keys.saturating_sub(1 + before - count),
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self) -> String {
+        self.written += 1;
+        format!("{}/{}/{}", self.post.home, self.number, self.written)
+    }
+}
+
+impl Done {
+    fn not_sent() -> Self {
+        Self {
+            name: NOT_SENT,
+            outcome: Outcome::Unreachable,
+            reads: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+
+    fn read(name: &'static str, reads: Vec<Seen>) -> Self {
+        Self {
+            name,
+            outcome: Outcome::Ok,
+            reads,
+            writes: Vec::new(),
+        }
+    }
+
+    fn failed(name: &'static str, error: &CallError) -> Self {
+        Self {
+            name,
+            outcome: outcome(error),
+            reads: Vec::new(),
+            writes: Vec::new(),
+        }
+    }
+
+    fn wrote(name: &'static str, answer: Result<(), CallError>, writes: Vec<Write>) -> Self {
+        Self {
+            name,
+            outcome: answer.map_or_else(|error| outcome(&error), |()| Outcome::Ok),
+            reads: Vec::new(),
+            writes,
+        }
+    }
+}
+
+fn outcome(error: &CallError) -> Outcome {
+    match error {
+        CallError::Refused { kind, .. } => Outcome::Refused(kind.clone()),
+        CallError::Unreachable(_) => Outcome::Unreachable,
+        CallError::Unknown(_) => Outcome::Unknown,
+    }
+}
+
+fn update_of(number: u64) -> Effect {
+    Effect::Update {
+        fields: vec![field(number)],
+    }
+}
+
+fn product(number: u64) -> String {
+    format!("product-{number}")
+}
+
+/// The user of a session: each has ten.
+fn user(number: u64) -> String {
+    format!("user-{}", number / 10)
+}
+
+/// So many characters that do not compress well.
+pub(crate) fn filler(dice: &SeededRandomness, length: usize) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const PER_WORD: u32 = 10;
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let mut word = dice.next_u64();
+        for _ in 0..PER_WORD.min(u32::try_from(length - text.len()).unwrap_or(PER_WORD)) {
+            text.push(char::from(ALPHABET[(word & 63) as usize]));
+            word >>= 6;
+        }
+    }
+    text
+}
+
+/// An item to put, when the load begins.
+pub(crate) fn initial_item(
+    workload: &Workload,
+    number: u64,
+    effect: &Effect,
+    mark: &str,
+    dice: &SeededRandomness,
+) -> (Spot, Map<String, Value>) {
+    let spot = Spot::of(&workload.kind, number);
+    let length = field_bytes(workload);
+    let item = item(&spot, mark, effect, || filler(dice, length));
+    (spot, item)
+}

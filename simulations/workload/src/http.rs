@@ -1,0 +1,183 @@
+//! A client of a region's DynamoDB endpoint: the real protocol over whatever can be dialled.
+//!
+//! What matters is that it knows of each request whether it happened, did not happen, or may have happened. So it sends each once,
+//! and leaves it to the workload whether to send another.
+
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{CallError, Target, Targets};
+
+/// How long a client waits for a connection, and then for an answer, where nothing else is said.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens connections to regions.
+#[async_trait]
+pub trait Dial: Send + Sync + 'static {
+    /// What is opened.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Opens a connection to the DynamoDB endpoint of a region. It may wait for ever.
+    ///
+    /// # Errors
+    /// Where there is nobody to answer.
+    async fn dial(&self, region: &str) -> io::Result<Self::Stream>;
+}
+
+/// Dials TCP.
+#[derive(Debug, Clone, Default)]
+pub struct TcpDial {
+    /// By region: `host:port` of its DynamoDB endpoint.
+    pub addresses: BTreeMap<String, String>,
+}
+
+#[async_trait]
+impl Dial for TcpDial {
+    type Stream = TcpStream;
+
+    async fn dial(&self, region: &str) -> io::Result<TcpStream> {
+        let unknown = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("no address of region {region} is known"),
+            )
+        };
+        let address = self.addresses.get(region).ok_or_else(unknown)?;
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// Clients over HTTP/1.1.
+pub struct HttpTargets<D> {
+    dial: Arc<D>,
+    patience: Duration,
+}
+
+/// One client over HTTP/1.1, with one connection, which it opens anew when it broke.
+pub struct HttpTarget<D> {
+    region: String,
+    dial: Arc<D>,
+    patience: Duration,
+    connection: Option<http1::SendRequest<Full<Bytes>>>,
+}
+
+impl<D: Dial> HttpTargets<D> {
+    /// Clients that dial like this, and wait [`PATIENCE`].
+    #[must_use]
+    pub fn new(dial: D) -> Self {
+        Self::with_patience(dial, PATIENCE)
+    }
+
+    /// Clients that wait so long for a connection, and then for an answer.
+    #[must_use]
+    pub fn with_patience(dial: D, patience: Duration) -> Self {
+        Self {
+            dial: Arc::new(dial),
+            patience,
+        }
+    }
+
+    /// A client of a region; it connects at the first call.
+    #[must_use]
+    pub fn client(&self, region: &str) -> HttpTarget<D> {
+        HttpTarget {
+            region: region.to_owned(),
+            dial: Arc::clone(&self.dial),
+            patience: self.patience,
+            connection: None,
+        }
+    }
+}
+
+impl<D: Dial> Targets for HttpTargets<D> {
+    fn target(&self, region: &str) -> Box<dyn Target> {
+        Box::new(self.client(region))
+    }
+}
+
+#[async_trait]
+impl<D: Dial> Target for HttpTarget<D> {
+    async fn call(&mut self, operation: &str, parameters: &Value) -> Result<Value, CallError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) if !connection.is_closed() => connection,
+            _ => self.connect().await?,
+        };
+        let request = self.request(operation, parameters)?;
+        let exchange = async {
+            let response = connection.send_request(request).await?;
+            let (parts, body) = response.into_parts();
+            Ok::<_, hyper::Error>((parts.status, body.collect().await?.to_bytes()))
+        };
+        match timeout(self.patience, exchange).await {
+            Ok(Ok((status, body))) => {
+                self.connection = Some(connection);
+                understand(status, &body)
+            }
+            Ok(Err(error)) => Err(CallError::Unknown(error.to_string())),
+            Err(_) => Err(CallError::Unknown(format!("none within {:?}", self.patience))),
+        }
+    }
+}
+
+impl<D: Dial> HttpTarget<D> {
+    async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>, CallError> {
+        let unreachable = CallError::Unreachable;
+        let dialled = timeout(self.patience, self.dial.dial(&self.region)).await;
+        let dialled = dialled.map_err(|_| unreachable(format!("none within {:?}", self.patience)))?;
+        let stream = dialled.map_err(|error| unreachable(error.to_string()))?;
+        let opened = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = opened.map_err(|error| unreachable(error.to_string()))?;
+        // It ends with the sender, or with the region; whoever waits for an answer hears of that.
+        tokio::spawn(async move { connection.await.ok() });
+        Ok(sender)
+    }
+
+    /// The region is named by the credential's scope, as SDKs do; nobody checks the signature of a test's client.
+    fn request(&self, operation: &str, parameters: &Value) -> Result<Request<Full<Bytes>>, CallError> {
+        let credential = format!("workload/20250101/{}/dynamodb/aws4_request", self.region);
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host;x-amz-date;x-amz-target, Signature={}",
+            "0".repeat(64)
+        );
+        Request::post("/")
+            .header(header::HOST, format!("dynamodb.{}.workload", self.region))
+            .header(header::CONTENT_TYPE, "application/x-amz-json-1.0")
+            .header("x-amz-date", "20250101T000000Z")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header(header::AUTHORIZATION, authorization)
+            .body(Full::new(Bytes::from(parameters.to_string())))
+            .map_err(|error| CallError::Unreachable(error.to_string()))
+    }
+}
+
+fn understand(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
+    let answer = serde_json::from_slice::<Value>(body).map_err(|error| CallError::Unknown(error.to_string()))?;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (kind, message) = (text("__type"), text("message"));
+    let kind = kind.rsplit('#').next().unwrap_or_default().to_owned();
+    if status.is_server_error() {
+        return Err(CallError::Unknown(format!("{status} {kind}: {message}")));
+    }
+    Err(CallError::Refused {
+        kind,
+        message,
+        body: answer,
+    })
+}

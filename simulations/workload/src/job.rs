@@ -1,0 +1,243 @@
+//! What is to be done next: the mixes of operations of each kind of workload.
+
+use beringia_clock::{Randomness, SeededRandomness};
+use beringia_scenario::{KeyChoice, Kind, Workload};
+
+use crate::{
+    choice::{Chooser, Chosen},
+    table::{BRANCH, FIELDS},
+};
+
+/// Of a hundred operations of carts: appends, additions to the set, removals from it, emptied carts; the rest are reads.
+const CART_PERCENT: [u64; 4] = [35, 30, 10, 5];
+/// Of a hundred operations of a bank: transfers; the rest are audits.
+const TRANSFER_PERCENT: u64 = 90;
+/// At most so much is moved at once.
+const AMOUNT_MAX: u64 = 100;
+/// Of a hundred operations on sessions: new ones, prolonged ones, reads of all of a user; the rest are reads of one.
+const SESSION_PERCENT: [u64; 3] = [20, 10, 5];
+/// Of a hundred operations on stock: sales, refills; the rest are reads.
+const INVENTORY_PERCENT: [u64; 2] = [80, 5];
+/// At most so many are sold at once.
+const SALE_MAX: u64 = 3;
+/// So many come at once.
+const REFILL: i64 = 50;
+/// Products that can be in a cart.
+const PRODUCTS: u64 = 50;
+/// The longest scan. YCSB has 100; shorter ones make the same mix of range reads and inserts at the same rate.
+const SCAN_MAX: u64 = 20;
+
+/// One operation that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Job {
+    Read(Chosen),
+    Put(Chosen),
+    Update {
+        key: Chosen,
+        field: u64,
+    },
+    Delete(Chosen),
+    /// Reads, then updates a field on the condition that the item is as read.
+    Rewrite {
+        key: Chosen,
+        field: u64,
+    },
+    /// Puts an item under a key that had none: the so-manieth that this region inserts.
+    Insert(u64),
+    Scan {
+        from: Chosen,
+        limit: u64,
+    },
+    /// Reads, then adds one on the condition that the item is as read.
+    Increment(Chosen),
+    /// Adds without reading.
+    Add {
+        key: Chosen,
+        by: i64,
+    },
+    Append(Chosen),
+    SetAdd {
+        key: Chosen,
+        element: u64,
+    },
+    SetDelete {
+        key: Chosen,
+        element: u64,
+    },
+    /// Puts an empty item.
+    Empty(Chosen),
+    Transfer {
+        from: u64,
+        to: u64,
+        amount: i64,
+    },
+    /// Reads all accounts from one number to another.
+    Audit {
+        from: u64,
+        to: u64,
+    },
+    Open(Chosen),
+    Prolong(Chosen),
+    OfUser(Chosen),
+    /// Takes some where there are enough.
+    Sell {
+        key: Chosen,
+        count: i64,
+    },
+}
+
+/// Draws the jobs of a workload in one region. They follow from its seed alone, whatever becomes of them.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    kind: Kind,
+    keys: u64,
+    chooser: Chooser,
+    dice: SeededRandomness,
+}
+
+impl Jobs {
+    pub(crate) fn new(workload: &Workload, dice: SeededRandomness) -> Self {
+        // YCSB's workload D is about what was inserted lately: a skewed choice is skewed towards that.
+        let choice = match (&workload.kind, workload.choice) {
+            (Kind::YcsbD, KeyChoice::Zipfian { theta }) => KeyChoice::Latest { theta },
+            (_, choice) => choice,
+        };
+        Self {
+            kind: workload.kind.clone(),
+            keys: workload.keys.max(1),
+            chooser: Chooser::new(workload.keys, choice),
+            dice,
+        }
+    }
+
+    /// The next one; `None` where jobs are not drawn but come from a recording.
+    pub(crate) fn next(&mut self) -> Option<Job> {
+        let percent = self.dice.below(100);
+        Some(match self.kind {
+            Kind::YcsbA => self.ycsb(percent, 50, 100),
+            Kind::YcsbB => self.ycsb(percent, 95, 100),
+            Kind::YcsbC => self.ycsb(percent, 100, 100),
+            Kind::YcsbD if percent >= 95 => Job::Insert(self.chooser.insert()),
+            Kind::YcsbD => Job::Read(self.key()),
+            Kind::YcsbE if percent >= 95 => Job::Insert(self.chooser.insert()),
+            Kind::YcsbE => Job::Scan {
+                from: self.key(),
+                limit: 1 + self.dice.below(SCAN_MAX),
+            },
+            Kind::YcsbF => self.ycsb(percent, 50, 50),
+            Kind::Mixed {
+                put_percent,
+                update_percent,
+                delete_percent,
+            } => self.mixed(percent, [put_percent, update_percent, delete_percent].map(u64::from)),
+            Kind::Counters if percent < 50 => Job::Increment(self.key()),
+            Kind::Counters => Job::Add { key: self.key(), by: 1 },
+            Kind::Carts => self.cart(percent),
+            Kind::Bank => self.bank(percent),
+            Kind::Sessions { .. } => self.session(percent),
+            Kind::Inventory => self.inventory(percent),
+            Kind::Replay { .. } => return None,
+        })
+    }
+
+    fn key(&self) -> Chosen {
+        self.chooser.draw(&self.dice)
+    }
+
+    /// Reads, then updates, then read-modify-writes.
+    fn ycsb(&self, percent: u64, reads: u64, updates: u64) -> Job {
+        let key = self.key();
+        if percent < reads {
+            return Job::Read(key);
+        }
+        let field = self.dice.below(FIELDS.into());
+        if percent < updates {
+            Job::Update { key, field }
+        } else {
+            Job::Rewrite { key, field }
+        }
+    }
+
+    fn mixed(&self, percent: u64, of_hundred: [u64; 3]) -> Job {
+        let key = self.key();
+        match slot(percent, &of_hundred) {
+            0 => Job::Put(key),
+            1 => Job::Update {
+                key,
+                field: self.dice.below(FIELDS.into()),
+            },
+            2 => Job::Delete(key),
+            _ => Job::Read(key),
+        }
+    }
+
+    fn cart(&self, percent: u64) -> Job {
+        let key = self.key();
+        let element = self.dice.below(PRODUCTS);
+        match slot(percent, &CART_PERCENT) {
+            0 => Job::Append(key),
+            1 => Job::SetAdd { key, element },
+            2 => Job::SetDelete { key, element },
+            3 => Job::Empty(key),
+            _ => Job::Read(key),
+        }
+    }
+
+    /// A transfer within the chosen account's branch, or an audit of it. A branch of one account is only audited.
+    fn bank(&self, percent: u64) -> Job {
+        let account = match self.key() {
+            Chosen::Key(number) => number,
+            Chosen::Latest(before) => self.keys.saturating_sub(1 + before),
+        };
+        let first = account / BRANCH * BRANCH;
+        let end = (first + BRANCH).min(self.keys);
+        let others = end - first - 1;
+        if percent >= TRANSFER_PERCENT || others == 0 {
+            return Job::Audit { from: first, to: end };
+        }
+        let other = first + self.dice.below(others);
+        Job::Transfer {
+            from: account,
+            to: if other >= account { other + 1 } else { other },
+            amount: 1 + self.some(AMOUNT_MAX),
+        }
+    }
+
+    fn session(&self, percent: u64) -> Job {
+        let key = self.key();
+        match slot(percent, &SESSION_PERCENT) {
+            0 => Job::Open(key),
+            1 => Job::Prolong(key),
+            2 => Job::OfUser(key),
+            _ => Job::Read(key),
+        }
+    }
+
+    fn inventory(&self, percent: u64) -> Job {
+        let key = self.key();
+        match slot(percent, &INVENTORY_PERCENT) {
+            0 => Job::Sell {
+                key,
+                count: 1 + self.some(SALE_MAX),
+            },
+            1 => Job::Add { key, by: REFILL },
+            _ => Job::Read(key),
+        }
+    }
+
+    fn some(&self, bound: u64) -> i64 {
+        i64::try_from(self.dice.below(bound)).unwrap_or_default()
+    }
+}
+
+/// Which of the shares of a hundred a percent falls into; their number where it is beyond all.
+fn slot(percent: u64, shares: &[u64]) -> usize {
+    let mut end = 0;
+    shares
+        .iter()
+        .position(|share| {
+            end += share;
+            percent < end
+        })
+        .unwrap_or(shares.len())
+}

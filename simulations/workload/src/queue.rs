@@ -1,0 +1,72 @@
+//! What is due and not yet taken: filled by a schedule, emptied by clients.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::job::Job;
+
+/// An operation that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// Since when, microseconds since the load began.
+    pub(crate) at_us: u64,
+    pub(crate) job: Job,
+}
+
+/// Operations that wait for a client. It is bounded by patience: whoever takes one that has waited too long does not send it.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    due: VecDeque<Due>,
+    is_closed: bool,
+}
+
+impl Queue {
+    pub(crate) fn push(&self, due: Due) {
+        self.waiting().due.push_back(due);
+        self.changed.notify_one();
+    }
+
+    /// Nothing comes any more, and what waits still is not sent.
+    pub(crate) fn close(&self) {
+        self.waiting().is_closed = true;
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.waiting().is_closed
+    }
+
+    /// The next one, when there is one; `None` when the queue is closed and empty.
+    pub(crate) async fn next(&self) -> Option<Due> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            {
+                let mut waiting = self.waiting();
+                if let Some(due) = waiting.due.pop_front() {
+                    return Some(due);
+                }
+                if waiting.is_closed {
+                    return None;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

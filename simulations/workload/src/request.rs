@@ -1,0 +1,136 @@
+//! Requests of workloads: each write of them as parameters of the API, and as a history has it.
+
+use beringia_history::{Effect, KEY, LIST, MARK, NUMBER, SET, Seen, Write};
+use serde_json::{Map, Value, json};
+
+use crate::table::Spot;
+
+/// An update under one key: what it does, and on which condition.
+pub(crate) struct Update {
+    pub(crate) spot: Spot,
+    pub(crate) mark: String,
+    pub(crate) effect: Effect,
+    pub(crate) condition: Condition,
+    /// What a field has beside the mark.
+    pub(crate) filler: String,
+    /// Attributes that are set beside what the effect says, which no rule of the oracle is about.
+    pub(crate) more: Vec<(String, Value)>,
+}
+
+/// On which condition something is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Condition {
+    Always,
+    /// The item is there.
+    Exists,
+    /// It is as it was read: this mark, or no item.
+    Unchanged(Option<String>),
+    /// Its number is at least this.
+    AtLeast(i64),
+}
+
+impl Update {
+    /// Parameters of `UpdateItem`, or of an `Update` in a transaction.
+    pub(crate) fn parameters(&self, table: &str) -> Value {
+        let mut names = Map::from_iter([("#mark".to_owned(), json!(MARK))]);
+        let mut values = Map::from_iter([(":mark".to_owned(), json!({ "S": self.mark }))]);
+        let mut sets = vec!["#mark = :mark".to_owned()];
+        let mut rest = String::new();
+        match &self.effect {
+            Effect::Update { fields } => {
+                for field in fields {
+                    names.insert(format!("#{field}"), json!(field));
+                    values.insert(
+                        format!(":{field}"),
+                        json!({ "S": format!("{}:{}", self.mark, self.filler) }),
+                    );
+                    sets.push(format!("#{field} = :{field}"));
+                }
+            }
+            Effect::Add(by) => {
+                names.insert("#number".to_owned(), json!(NUMBER));
+                values.insert(":by".to_owned(), json!({ "N": by.to_string() }));
+                rest = " ADD #number :by".to_owned();
+            }
+            Effect::Set { add, delete } => {
+                names.insert("#set".to_owned(), json!(SET));
+                for (elements, verb, value) in [(add, "ADD", ":add"), (delete, "DELETE", ":delete")] {
+                    if !elements.is_empty() {
+                        values.insert(value.to_owned(), json!({ "SS": elements }));
+                        rest.push_str(&format!(" {verb} #set {value}"));
+                    }
+                }
+            }
+            Effect::Append => {
+                names.insert("#list".to_owned(), json!(LIST));
+                values.insert(":none".to_owned(), json!({ "L": [] }));
+                values.insert(":one".to_owned(), json!({ "L": [{ "S": self.mark }] }));
+                sets.push("#list = list_append(if_not_exists(#list, :none), :one)".to_owned());
+            }
+            Effect::Put { .. } | Effect::Delete | Effect::Recorded => {}
+        }
+        for (index, (name, value)) in self.more.iter().enumerate() {
+            names.insert(format!("#more{index}"), json!(name));
+            values.insert(format!(":more{index}"), value.clone());
+            sets.push(format!("#more{index} = :more{index}"));
+        }
+        let condition = match &self.condition {
+            Condition::Always => None,
+            Condition::Exists => Some("attribute_exists(#key)"),
+            Condition::Unchanged(None) => Some("attribute_not_exists(#key)"),
+            Condition::Unchanged(Some(seen)) => {
+                values.insert(":seen".to_owned(), json!({ "S": seen }));
+                Some("#mark = :seen")
+            }
+            Condition::AtLeast(least) => {
+                names.insert("#number".to_owned(), json!(NUMBER));
+                values.insert(":least".to_owned(), json!({ "N": least.to_string() }));
+                Some("#number >= :least")
+            }
+        };
+        let mut parameters = json!({
+            "TableName": table,
+            "Key": self.spot.attributes,
+            "UpdateExpression": format!("SET {}{rest}", sets.join(", ")),
+        });
+        if let Some(condition) = condition {
+            if condition.contains("#key") {
+                names.insert("#key".to_owned(), json!(KEY));
+            }
+            parameters["ConditionExpression"] = json!(condition);
+        }
+        parameters["ExpressionAttributeNames"] = Value::Object(names);
+        parameters["ExpressionAttributeValues"] = Value::Object(values);
+        parameters
+    }
+
+    /// The write as a history has it.
+    pub(crate) fn write(&self, bytes: u32) -> Write {
+        Write {
+            key: self.spot.text.clone(),
+            mark: self.mark.clone(),
+            effect: self.effect.clone(),
+            based_on: match &self.condition {
+                Condition::Unchanged(seen) => Some(seen.clone()),
+                _ => None,
+            },
+            bytes,
+        }
+    }
+}
+
+/// What an answer shows under a key: an item, or nothing.
+pub(crate) fn seen(key: String, item: Option<&Value>) -> Seen {
+    let text = |name: &str, kind: &str| item?.get(name)?.get(kind)?.as_str().map(str::to_owned);
+    Seen {
+        key,
+        // An item that no workload marked is one all the same.
+        mark: item.map(|_| text(MARK, "S").unwrap_or_default()),
+        number: text(NUMBER, "N").and_then(|number| number.parse().ok()),
+    }
+}
+
+/// The size of a request, as far as a history counts it, for each of so many writes.
+pub(crate) fn bytes(parameters: &Value, writes: usize) -> u32 {
+    u32::try_from(parameters.to_string().len() / writes.max(1)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,97 @@
+//! What all clients of a load share: the time, the ways to the regions, where clients are sent, and how many operations there were.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use beringia_clock::WallClock;
+use beringia_history::{Operation, Outcome};
+use tokio::time::Instant;
+
+use crate::Targets;
+
+pub(crate) struct Shared {
+    pub(crate) began: Instant,
+    /// How long an operation may wait for a client.
+    pub(crate) patience_us: u64,
+    pub(crate) targets: Arc<dyn Targets>,
+    /// The clients' wall clock: what they write times by.
+    pub(crate) clock: Arc<dyn WallClock>,
+    /// By home: where its clients go, where that is not home.
+    away: Mutex<BTreeMap<String, String>>,
+    progress: Mutex<BTreeMap<String, Progress>>,
+}
+
+/// How many operations there were so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Due.
+    pub due: u64,
+    /// Of these, answered (also with a refusal that the workload provokes itself, such as a failed condition).
+    pub answered: u64,
+    /// Of these, without a connection or an answer, or that the region failed.
+    pub failed: u64,
+    /// Writes that were acknowledged.
+    pub writes: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(targets: Arc<dyn Targets>, clock: Arc<dyn WallClock>, patience_us: u64) -> Self {
+        Self {
+            began: Instant::now(),
+            patience_us,
+            targets,
+            clock,
+            away: Mutex::default(),
+            progress: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn now_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn region_for(&self, home: &str) -> String {
+        let away = locked(&self.away);
+        away.get(home).map_or_else(|| home.to_owned(), String::clone)
+    }
+
+    pub(crate) fn send_clients(&self, home: &str, region: &str) {
+        locked(&self.away).insert(home.to_owned(), region.to_owned());
+    }
+
+    pub(crate) fn note_due(&self, home: &str) {
+        self.change(home, |progress| progress.due += 1);
+    }
+
+    pub(crate) fn count(&self, operation: &Operation) {
+        self.change(&operation.home, |progress| {
+            if operation.is_answered() {
+                progress.answered += 1;
+            } else {
+                progress.failed += 1;
+            }
+            if operation.outcome == Outcome::Ok {
+                progress.writes += operation.writes.len() as u64;
+            }
+        });
+    }
+
+    pub(crate) fn progress(&self) -> BTreeMap<String, Progress> {
+        locked(&self.progress).clone()
+    }
+
+    fn change(&self, home: &str, change: impl FnOnce(&mut Progress)) {
+        let mut progress = locked(&self.progress);
+        if let Some(progress) = progress.get_mut(home) {
+            change(progress);
+        } else {
+            change(progress.entry(home.to_owned()).or_default());
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

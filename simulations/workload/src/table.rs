@@ -1,0 +1,160 @@
+//! The tables of workloads: their definitions, their keys, and what is in them when the load begins.
+
+use beringia_history::{EXPIRES, Effect, KEY, MARK, NUMBER, SORT_KEY};
+use beringia_scenario::{Kind, Workload};
+use serde_json::{Map, Value, json};
+
+/// Fields of an item that has any.
+pub(crate) const FIELDS: u32 = 4;
+/// What an account has when the load begins.
+pub(crate) const BALANCE: i64 = 1_000;
+/// Accounts of a bank are in branches of at most so many: money is moved within a branch, and audits read all of one.
+pub(crate) const BRANCH: u64 = 20;
+/// What there is of a product when the load begins.
+pub(crate) const STOCK: i64 = 100;
+/// Keys of a table with a sort key are in partitions of so many.
+const PARTITION: u64 = 100;
+/// The attribute by which sessions are indexed.
+pub(crate) const USER: &str = "user";
+/// The index of sessions by user.
+pub(crate) const BY_USER: &str = "by-user";
+
+/// A table that a workload needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// The names of its key attributes, partition key first.
+    pub key: Vec<String>,
+    /// Parameters of `CreateTable`, for its first region; replicas are up to the caller.
+    pub create: Value,
+    /// Parameters of `UpdateTimeToLive`, for where items expire.
+    pub time_to_live: Option<Value>,
+}
+
+impl Table {
+    /// The table of a workload of any kind but recorded operations, which bring their own.
+    #[must_use]
+    pub fn of(workload: &Workload) -> Self {
+        let name = workload.name.clone();
+        let mut attributes = vec![json!({ "AttributeName": KEY, "AttributeType": "S" })];
+        let mut key = vec![json!({ "AttributeName": KEY, "KeyType": "HASH" })];
+        let mut names = vec![KEY.to_owned()];
+        if has_sort_key(&workload.kind) {
+            attributes.push(json!({ "AttributeName": SORT_KEY, "AttributeType": "N" }));
+            key.push(json!({ "AttributeName": SORT_KEY, "KeyType": "RANGE" }));
+            names.push(SORT_KEY.to_owned());
+        }
+        let mut create = json!({
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": key,
+            "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" },
+        });
+        let mut time_to_live = None;
+        if let Kind::Sessions { .. } = workload.kind {
+            attributes.push(json!({ "AttributeName": USER, "AttributeType": "S" }));
+            create["GlobalSecondaryIndexes"] = json!([{
+                "IndexName": BY_USER,
+                "KeySchema": [{ "AttributeName": USER, "KeyType": "HASH" }],
+                "Projection": { "ProjectionType": "ALL" },
+            }]);
+            let specification = json!({ "Enabled": true, "AttributeName": EXPIRES });
+            time_to_live = Some(json!({ "TableName": name, "TimeToLiveSpecification": specification }));
+        }
+        create["AttributeDefinitions"] = Value::Array(attributes);
+        Self {
+            name,
+            key: names,
+            create,
+            time_to_live,
+        }
+    }
+}
+
+pub(crate) const fn has_sort_key(kind: &Kind) -> bool {
+    matches!(kind, Kind::YcsbE)
+}
+
+/// A key of a workload's table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spot {
+    /// Its attributes, as the API has them.
+    pub(crate) attributes: Map<String, Value>,
+    /// It as histories have it.
+    pub(crate) text: String,
+}
+
+impl Spot {
+    /// The key of a number.
+    pub(crate) fn of(kind: &Kind, number: u64) -> Self {
+        let partition = partition(kind, number);
+        let mut attributes = Map::from_iter([(KEY.to_owned(), json!({ "S": partition }))]);
+        let mut text = partition;
+        if has_sort_key(kind) {
+            attributes.insert(SORT_KEY.to_owned(), json!({ "N": number.to_string() }));
+            text = format!("{text}/{number}");
+        }
+        Self { attributes, text }
+    }
+}
+
+/// The partition key of a number.
+pub(crate) fn partition(kind: &Kind, number: u64) -> String {
+    if has_sort_key(kind) {
+        format!("p{}", number / PARTITION)
+    } else {
+        format!("k{number}")
+    }
+}
+
+/// What is put under a key when the load begins, and how a history has it; `None`: nothing.
+pub(crate) fn initial(kind: &Kind) -> Option<Effect> {
+    let number = match kind {
+        Kind::Counters => Some(0),
+        Kind::Bank => Some(BALANCE),
+        Kind::Inventory => Some(STOCK),
+        _ => None,
+    };
+    match kind {
+        Kind::YcsbA | Kind::YcsbB | Kind::YcsbC | Kind::YcsbD | Kind::YcsbE | Kind::YcsbF => Some(whole_item()),
+        Kind::Counters | Kind::Bank | Kind::Inventory | Kind::Carts => Some(Effect::Put {
+            fields: Vec::new(),
+            number,
+        }),
+        Kind::Mixed { .. } | Kind::Sessions { .. } | Kind::Replay { .. } => None,
+    }
+}
+
+/// A put with all fields and no number.
+pub(crate) fn whole_item() -> Effect {
+    Effect::Put {
+        fields: (0..u64::from(FIELDS)).map(field).collect(),
+        number: None,
+    }
+}
+
+/// Bytes that a field has beside the mark.
+pub(crate) const fn field_bytes(workload: &Workload) -> usize {
+    workload.value_bytes / (FIELDS as usize)
+}
+
+/// The name of a field.
+pub(crate) fn field(number: u64) -> String {
+    format!("f{number}")
+}
+
+/// An item that a put of that effect leaves behind; `filler` gives what a field has beside the mark.
+pub(crate) fn item(spot: &Spot, mark: &str, effect: &Effect, mut filler: impl FnMut() -> String) -> Map<String, Value> {
+    let mut item = spot.attributes.clone();
+    item.insert(MARK.to_owned(), json!({ "S": mark }));
+    if let Effect::Put { fields, number } = effect {
+        for field in fields {
+            item.insert(field.clone(), json!({ "S": format!("{mark}:{}", filler()) }));
+        }
+        if let Some(number) = number {
+            item.insert(NUMBER.to_owned(), json!({ "N": number.to_string() }));
+        }
+    }
+    item
+}
