@@ -1,10 +1,13 @@
 //! The command line: commands, flags, and the help that explains them.
 
+mod drain;
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::output::Format;
+pub(crate) use self::drain::{DrainArguments, UndrainArguments};
+use crate::{output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -24,6 +27,8 @@ use crate::output::Format;
         beringia net heal                          join them again\n  \
         beringia converge --timeout 30             wait until all regions hold the same\n  \
         beringia conflicts                         see which writes met, and which won\n\n\
+        Without anything running:\n  \
+        beringia sim run partition                 the same in virtual time, judged and measured\n\n\
         Exit codes: 0 done; 1 what was asked about is not so (not converged in time); 2 wrong input, or cannot start."
 )]
 pub(crate) struct Arguments {
@@ -45,11 +50,14 @@ pub(crate) enum Command {
     Region(RegionArguments),
     Status(StatusArguments),
     Net(NetArguments),
+    Drain(DrainArguments),
+    Undrain(UndrainArguments),
     RegionFail(RegionFailArguments),
     RegionRecover(RegionRecoverArguments),
     Converge(ConvergeArguments),
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
+    Sim(SimArguments),
 }
 
 /// Where the control services are.
@@ -188,7 +196,10 @@ pub(crate) struct StatusArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Show or change the network between the regions of a running `up`. Every pair of regions has two directed links; a \
-        change applies to both unless --one-way is given. Changes last until the process ends.",
+        change applies to both unless --one-way is given. Changes last until the process ends.\n\n\
+        `net pause` leaves the links alone and stops the replication of one table in one region, as AWS Fault Injection Service does: the \
+        region's clients go on reading and writing the table, the other regions go on among themselves, and nothing of the table goes in \
+        or out. After `net resume` everything catches up. A restart of the region ends its pauses.",
     after_help = "Examples:\n  \
         beringia net show\n  \
         beringia net cut us-east-1 eu-west-1                 both ways, silently: bytes vanish, as when a cable breaks\n  \
@@ -199,7 +210,10 @@ pub(crate) struct StatusArguments {
         beringia net delay us-east-1 eu-west-1 120 --jitter 15\n  \
         beringia net loss us-east-1 eu-west-1 0.5\n  \
         beringia net bandwidth us-east-1 eu-west-1 10\n  \
-        beringia net isolate ap-northeast-1"
+        beringia net isolate ap-northeast-1\n  \
+        beringia net pause --table Carts --region eu-west-1\n  \
+        beringia net resume --table Carts --region eu-west-1\n  \
+        beringia net resume                                  all tables in all regions"
 )]
 pub(crate) struct NetArguments {
     #[command(flatten)]
@@ -211,8 +225,33 @@ pub(crate) struct NetArguments {
 /// What `net` can do.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum NetAction {
-    /// Show every directed link.
+    /// Show every directed link, and which replication is paused.
     Show,
+    #[command(flatten)]
+    Change(LinkChange),
+    /// Pause the replication of a global table in a region: nothing of it goes out or comes in.
+    Pause {
+        /// The table's name.
+        #[arg(long, value_name = "TABLE")]
+        table: String,
+        /// The region.
+        #[arg(long, value_name = "REGION")]
+        region: String,
+    },
+    /// Resume the replication of a table in a region; both sides catch up.
+    Resume {
+        /// The table's name; without it, all that are paused.
+        #[arg(long, value_name = "TABLE")]
+        table: Option<String>,
+        /// The region; without it, all.
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+    },
+}
+
+/// What can be changed about links.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum LinkChange {
     /// Cut the links between two regions.
     Cut {
         #[command(flatten)]
@@ -286,8 +325,9 @@ pub(crate) struct PairArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and tasks vanish at once, no answer under \
-        way is completed, and its database is left as it is. The other regions and the process go on.",
-    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-recover us-east-1"
+        way is completed, and its database is left as it is. The other regions and the process go on.\n\nWith --lose-disk its database \
+        is gone too: it comes back empty, and the others fill it with what had reached them.",
+    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-fail us-east-1 --lose-disk\n  beringia region-recover us-east-1"
 )]
 pub(crate) struct RegionFailArguments {
     #[command(flatten)]
@@ -295,6 +335,9 @@ pub(crate) struct RegionFailArguments {
     /// The region to kill.
     #[arg(value_name = "NAME")]
     pub(crate) region: String,
+    /// Delete its database too.
+    #[arg(long)]
+    pub(crate) lose_disk: bool,
 }
 
 /// Start a failed region again, on what its disk holds.

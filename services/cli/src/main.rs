@@ -11,6 +11,7 @@ mod journal;
 mod logging;
 mod output;
 mod presentation;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -47,11 +48,14 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Region(region) => serve(host::region(&region, format)),
         Command::Status(status) => ask(commands::status::run(&status, format)),
         Command::Net(net) => ask(commands::net::run(net, format)),
+        Command::Drain(drain) => ask(commands::drain::run(&drain, format)),
+        Command::Undrain(undrain) => ask(commands::drain::undo(&undrain, format)),
         Command::RegionFail(fail) => ask(commands::recovery::fail(&fail, format)),
         Command::RegionRecover(recover) => ask(commands::recovery::recover(&recover, format)),
         Command::Converge(converge) => ask(commands::converge::run(&converge, format)),
         Command::Conflicts(conflicts) => ask(commands::conflicts::run(&conflicts, format)),
         Command::Explain(explain) => ask(commands::explain::run(&explain, format)),
+        Command::Sim(sim) => sim::run(&sim, format),
     }
 }
 

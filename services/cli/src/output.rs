@@ -1,9 +1,10 @@
 //! What commands write to standard output: text for people, or one JSON object per line for programs.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -35,6 +36,17 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 pub(crate) fn note(text: &str) {
     // Where standard error is closed there is nobody left to tell.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Progress on standard error, where that is a terminal.
+pub(crate) fn progress_bar() -> ProgressBar {
+    if io::stderr().is_terminal() {
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::new_spinner().with_style(style)
+    } else {
+        ProgressBar::hidden()
+    }
 }
 
 /// Writes a table.

@@ -10,7 +10,7 @@ use beringia_clock::{Randomness, WallClock};
 use beringia_item::{KeyBytes, Region, TableId};
 use beringia_store::{ReplicaStatus, SchemaError, Store, StoreError, Table};
 
-use crate::{ApiError, names};
+use crate::{ApiError, gate::Gate, names};
 
 /// Begins the names of tables that are the engine's own. No client's name begins so.
 pub(crate) const HIDDEN: char = '$';
@@ -24,6 +24,8 @@ pub struct Engine {
     pub(crate) regions: BTreeSet<Region>,
     /// How far the sweep of expired transaction tokens has come.
     pub(crate) token_sweep: Mutex<Option<KeyBytes>>,
+    /// Whether clients may write.
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl fmt::Debug for Engine {
@@ -51,6 +53,7 @@ impl Engine {
             randomness,
             regions,
             token_sweep: Mutex::new(None),
+            gate: Arc::default(),
         }
     }
 
@@ -117,6 +120,9 @@ impl From<StoreError> for ApiError {
         match error {
             // The table was dropped after it was looked up.
             StoreError::UnknownTable(_) => not_found(),
+            // It was trimmed after it was looked up.
+            StoreError::UnknownShard(_) => crate::stream::shard_not_found(),
+            StoreError::Trimmed(_) => crate::stream::trimmed(),
             StoreError::Closed => Self::ServiceUnavailable("The region is shutting down".to_owned()),
             other => {
                 tracing::error!(error = %other, "the store failed");

@@ -38,6 +38,9 @@ pub enum ApiError {
     /// No such table, index or stream.
     #[error("{0}")]
     ResourceNotFound(String),
+    /// No such table, in the words of the operations on backups.
+    #[error("Table not found: {0}")]
+    TableNotFound(String),
     /// The table exists already, or is not in a state that allows the request.
     #[error("{0}")]
     ResourceInUse(String),
@@ -74,6 +77,12 @@ pub enum ApiError {
     /// The region has no replica.
     #[error("{0}")]
     ReplicaNotFound(String),
+    /// The shard iterator is too old.
+    #[error("{0}")]
+    ExpiredIterator(String),
+    /// Stream records were asked for that are older than a day.
+    #[error("{0}")]
+    TrimmedDataAccess(String),
     /// The bought throughput is used up.
     #[error("{0}")]
     ProvisionedThroughputExceeded(String),
@@ -93,6 +102,7 @@ impl ApiError {
             Self::Validation(_) => "ValidationException",
             Self::Serialization(_) => "SerializationException",
             Self::ResourceNotFound(_) => "ResourceNotFoundException",
+            Self::TableNotFound(_) => "TableNotFoundException",
             Self::ResourceInUse(_) => "ResourceInUseException",
             Self::ConditionalCheckFailed { .. } => "ConditionalCheckFailedException",
             Self::TransactionCanceled { .. } => "TransactionCanceledException",
@@ -103,6 +113,8 @@ impl ApiError {
             Self::LimitExceeded(_) => "LimitExceededException",
             Self::ReplicaAlreadyExists(_) => "ReplicaAlreadyExistsException",
             Self::ReplicaNotFound(_) => "ReplicaNotFoundException",
+            Self::ExpiredIterator(_) => "ExpiredIteratorException",
+            Self::TrimmedDataAccess(_) => "TrimmedDataAccessException",
             Self::ProvisionedThroughputExceeded(_) => "ProvisionedThroughputExceededException",
             Self::InternalServer(_) => "InternalServerError",
             Self::ServiceUnavailable(_) => "ServiceUnavailable",
@@ -116,6 +128,7 @@ impl ApiError {
             Self::Validation(_) => "com.amazon.coral.validate#ValidationException",
             Self::Serialization(_) => "com.amazon.coral.service#SerializationException",
             Self::ResourceNotFound(_) => "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
+            Self::TableNotFound(_) => "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
             Self::ResourceInUse(_) => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
             Self::ConditionalCheckFailed { .. } => "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
             Self::TransactionCanceled { .. } => "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -130,6 +143,8 @@ impl ApiError {
             Self::LimitExceeded(_) => "com.amazonaws.dynamodb.v20120810#LimitExceededException",
             Self::ReplicaAlreadyExists(_) => "com.amazonaws.dynamodb.v20120810#ReplicaAlreadyExistsException",
             Self::ReplicaNotFound(_) => "com.amazonaws.dynamodb.v20120810#ReplicaNotFoundException",
+            Self::ExpiredIterator(_) => "com.amazonaws.dynamodb.v20120810#ExpiredIteratorException",
+            Self::TrimmedDataAccess(_) => "com.amazonaws.dynamodb.v20120810#TrimmedDataAccessException",
             Self::ProvisionedThroughputExceeded(_) => {
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
             }

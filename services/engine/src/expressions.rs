@@ -5,6 +5,7 @@ use beringia_expression::{Condition, ConditionKind, ExpressionError, Placeholder
 use crate::{
     ApiError,
     api::{ExpressionNames, ExpressionValues},
+    attributes::check_not_mixed,
 };
 
 impl From<ExpressionError> for ApiError {
@@ -49,11 +50,16 @@ pub(crate) fn condition(
         .map_err(ApiError::from)
 }
 
-/// A projection that may be absent.
-pub(crate) fn projection(text: Option<&str>, placeholders: &mut Placeholders) -> Result<Option<Projection>, ApiError> {
-    text.map(|text| Projection::parse(text, placeholders))
-        .transpose()
-        .map_err(ApiError::from)
+/// A projection in either form, or none.
+pub(crate) fn projection(
+    text: Option<&str>,
+    attributes: Option<Vec<String>>,
+    placeholders: &mut Placeholders,
+) -> Result<Option<Projection>, ApiError> {
+    Ok(match text {
+        Some(text) => Some(Projection::parse(text, placeholders)?),
+        None => attributes.map(Projection::of_attributes).transpose()?,
+    })
 }
 
 /// An update that may be absent.
@@ -96,13 +102,21 @@ pub(crate) fn update_and_condition(
     Ok((update, condition))
 }
 
-/// The projection of a read that has no other expression.
-pub(crate) fn read_projection(text: Option<&str>, names: ExpressionNames) -> Result<Option<Projection>, ApiError> {
+/// The projection of a read that has no other expression; `attributes` is its older form.
+pub(crate) fn read_projection(
+    text: Option<&str>,
+    names: ExpressionNames,
+    attributes: Option<Vec<String>>,
+) -> Result<Option<Projection>, ApiError> {
+    check_not_mixed(
+        &[("AttributesToGet", attributes.is_some())],
+        &[("ProjectionExpression", text.is_some())],
+    )?;
     if text.is_none() && names.is_none() {
-        return Ok(None);
+        return Ok(attributes.map(Projection::of_attributes).transpose()?);
     }
     let mut placeholders = open(names, None, &[], text.is_some())?;
-    let projection = projection(text, &mut placeholders)?;
+    let projection = projection(text, attributes, &mut placeholders)?;
     placeholders.check_all_used()?;
     Ok(projection)
 }

@@ -6,18 +6,22 @@
 //! writes; what depends on the current item is decided by the committer ([`beringia_store::Change`]). What DynamoDB does unasked is
 //! a method too: [`Engine::expire`].
 
+mod account;
 pub mod api;
+mod attributes;
 mod batch;
 mod capacity;
 mod constraint;
 mod engine;
 mod error;
 mod expressions;
+mod gate;
 mod index;
 mod item;
 mod keys;
 mod names;
 mod page;
+mod stream;
 mod table;
 mod transact;
 mod ttl;
@@ -25,3 +29,4 @@ mod write;
 
 pub use engine::Engine;
 pub use error::{ApiError, CancellationReason};
+pub use gate::WritePass;

@@ -129,6 +129,9 @@ impl Change for ConditionalWrite {
 
 /// The item after an update, checked.
 fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -> Result<Effect, Refusal> {
+    if current.is_none() && !update.creates() {
+        return Ok(Effect::Keep);
+    }
     let after = current.map_or_else(|| update.create(key), |item| update.apply(item));
     let after = after.map_err(|error| Refusal::Invalid(error.0))?;
     if item_size(&after) > MAX_ITEM_BYTES {

@@ -37,14 +37,17 @@ impl Condition {
             ConditionKind::Condition => Kind::Condition,
             ConditionKind::Filter => Kind::Filter,
         };
-        let predicate = crate::parser::parse(text, kind, placeholders, condition)?;
+        Ok(Self::of(crate::parser::parse(text, kind, placeholders, condition)?))
+    }
+
+    pub(crate) fn of(predicate: Predicate) -> Self {
         let mut names = BTreeSet::new();
         predicate.visit_paths(&mut |path| {
             if !names.contains(&path.attribute) {
                 names.insert(path.attribute.clone());
             }
         });
-        Ok(Self { predicate, names })
+        Self { predicate, names }
     }
 
     /// Whether `item` meets the condition. A comparison whose operands have different types or are missing is false

@@ -58,7 +58,10 @@ impl KeyCondition {
     /// # Errors
     /// DynamoDB's message, `Invalid KeyConditionExpression: …`.
     pub fn parse(text: &str, placeholders: &mut Placeholders) -> Result<Self, ExpressionError> {
-        let predicate = crate::parser::parse(text, Kind::KeyCondition, placeholders, condition)?;
+        Self::of(crate::parser::parse(text, Kind::KeyCondition, placeholders, condition)?)
+    }
+
+    pub(crate) fn of(predicate: Predicate) -> Result<Self, ExpressionError> {
         let mut tests = BTreeMap::new();
         collect(predicate, &mut tests).map_err(|message| Kind::KeyCondition.refuse(message))?;
         Ok(Self(tests))

@@ -6,7 +6,7 @@ use crate::{
     ExpressionError, Placeholders,
     error::Kind,
     parser::{Parser, parse},
-    path::{PathTree, note_clashes},
+    path::{Path, PathTree, note_clashes},
 };
 
 /// Which attributes to return.
@@ -19,12 +19,17 @@ impl Projection {
     /// # Errors
     /// DynamoDB's message, `Invalid ProjectionExpression: …`.
     pub fn parse(text: &str, placeholders: &mut Placeholders) -> Result<Self, ExpressionError> {
-        let tree = parse(text, Kind::Projection, placeholders, |parser| {
+        let paths = parse(text, Kind::Projection, placeholders, |parser| {
             let paths = parser.list(Parser::path)?;
             note_clashes(&paths.iter().collect::<Vec<_>>(), &mut parser.problems);
-            Ok(PathTree::new(&paths))
+            Ok(paths)
         })?;
-        Ok(Self(tree))
+        Ok(Self::of(&paths))
+    }
+
+    /// Paths that do not overlap.
+    pub(crate) fn of(paths: &[Path]) -> Self {
+        Self(PathTree::new(paths))
     }
 
     /// The wanted parts of `item`, inside the maps and lists that they stand in; what is not there is left out. The

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use beringia_item::{AttributeValue, Item, Touched};
 
+use apply::UpdateError;
+
 use crate::{
-    ExpressionError, Placeholders,
+    AttributeChange, ExpressionError, Placeholders,
     error::Kind,
+    operations::OperandError,
     path::{Path, PathTree},
 };
 
@@ -19,6 +22,14 @@ use crate::{
 pub struct Update {
     actions: Vec<Action>,
     written: PathTree,
+    form: Form,
+}
+
+/// In which form of request an update came; that words its errors.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Expression,
+    Attributes,
 }
 
 impl Update {
@@ -28,8 +39,21 @@ impl Update {
     /// DynamoDB's message, `Invalid UpdateExpression: …`.
     pub fn parse(text: &str, placeholders: &mut Placeholders) -> Result<Self, ExpressionError> {
         let actions = crate::parser::parse(text, Kind::Update, placeholders, parse::update)?;
+        Ok(Self::of(actions, Form::Expression))
+    }
+
+    fn of(actions: Vec<Action>, form: Form) -> Self {
         let written = PathTree::new(actions.iter().map(|action| &action.path));
-        Ok(Self { actions, written })
+        Self { actions, written, form }
+    }
+
+    /// Changes of attributes that were checked.
+    pub(crate) fn of_changes(changes: Vec<(Path, AttributeChange)>) -> Self {
+        let action = |(path, change)| Action {
+            change: Change::of(change, &path),
+            path,
+        };
+        Self::of(changes.into_iter().map(action).collect(), Form::Attributes)
     }
 
     /// What the update makes of an item that exists. All right-hand sides and all list indexes mean the item as it was.
@@ -38,7 +62,7 @@ impl Update {
     /// The message of DynamoDB's ValidationException: an attribute that is not there, an operand of a wrong type, a path into
     /// what is no map or list, a number out of range, a document that becomes too deep.
     pub fn apply(&self, item: &Item) -> Result<Item, ExpressionError> {
-        apply::apply(&self.actions, item, Existence::Exists).map_err(|error| ExpressionError(error.to_string()))
+        apply::apply(&self.actions, item, Existence::Exists).map_err(|error| self.told(&error))
     }
 
     /// What the update makes of an item that does not exist, of which there is only `key`. Other than on an item that exists,
@@ -47,7 +71,23 @@ impl Update {
     /// # Errors
     /// As for [`Update::apply`].
     pub fn create(&self, key: &Item) -> Result<Item, ExpressionError> {
-        apply::apply(&self.actions, key, Existence::OnlyKey).map_err(|error| ExpressionError(error.to_string()))
+        apply::apply(&self.actions, key, Existence::OnlyKey).map_err(|error| self.told(&error))
+    }
+
+    /// Whether it makes an item where there is none: one that only takes away does not.
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        let takes_away = |action: &Action| matches!(action.change, Change::Remove | Change::Delete(_));
+        !self.actions.iter().all(takes_away)
+    }
+
+    fn told(&self, error: &UpdateError) -> ExpressionError {
+        ExpressionError(match (self.form, error) {
+            (Form::Attributes, UpdateError::Operand(OperandError::Type)) => {
+                "One or more parameter values were invalid: Type mismatch for attribute to update".to_owned()
+            }
+            _ => error.to_string(),
+        })
     }
 
     /// What the update does to each top-level attribute that it writes, as far as concurrent updates can be reconciled with it.
@@ -91,6 +131,24 @@ enum Change {
     Remove,
     Add(Arc<AttributeValue>),
     Delete(Arc<AttributeValue>),
+}
+
+impl Change {
+    /// The change of a top-level attribute.
+    fn of(change: AttributeChange, path: &Path) -> Self {
+        match change {
+            AttributeChange::Put(value) => Self::Set(Source::Operand(Operand::Value(Arc::new(value)))),
+            AttributeChange::Add(value @ AttributeValue::L(_)) => {
+                let nothing = Operand::Value(Arc::new(AttributeValue::L(Vec::new())));
+                let front = Operand::IfNotExists(path.clone(), Box::new(nothing));
+                let back = Operand::Value(Arc::new(value));
+                Self::Set(Source::Operand(Operand::ListAppend(Box::new(front), Box::new(back))))
+            }
+            AttributeChange::Add(value) => Self::Add(Arc::new(value)),
+            AttributeChange::Remove => Self::Remove,
+            AttributeChange::Delete(value) => Self::Delete(Arc::new(value)),
+        }
+    }
 }
 
 /// The right-hand side of a SET.

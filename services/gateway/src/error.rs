@@ -35,6 +35,23 @@ impl Failure {
         })
     }
 
+    /// A failure of the service framework, without a word.
+    pub(crate) const fn service(status: StatusCode, kind: &'static str) -> Self {
+        Self::Protocol(Protocol {
+            status,
+            kind,
+            message: None,
+        })
+    }
+
+    /// The request, as it is when it is decoded, is larger than any may be.
+    pub(crate) const fn too_large() -> Self {
+        Self::service(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "com.amazon.coral.service#RequestEntityTooLargeException",
+        )
+    }
+
     /// The request has no signature at all.
     pub(crate) fn missing_token() -> Self {
         Self::protocol(

@@ -10,10 +10,14 @@ use serde_json::{Map, Value};
 
 use crate::{
     auth::Authentication,
+    coding::{Coding, decoded},
     error::Failure,
     operation::Operation,
     stamp::{Body, ContentType, Stamp},
 };
+
+/// The largest body of a request, bytes (developer guide, "Service, account, and table quotas").
+pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What is answered to a method, path or content type that is none of the API's.
 const NOT_FOUND: &str = "<UnknownOperationException/>\n";
@@ -66,14 +70,15 @@ impl Gateway {
     /// Answers a request. Dropped before it is done, a write may or may not have happened.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        if parts.method == Method::GET {
+        let root = parts.uri.path() == "/";
+        if parts.method == Method::GET && root {
             // The trailing blank is DynamoDB's.
-            let health = format!("healthy: dynamodb.{}.amazonaws.com ", self.region());
+            let health = format!("healthy: {} ", self.host(&parts));
             return self.stamp.plain(StatusCode::OK, health);
         }
         let content_type = media_type(&parts.headers);
         let ours = matches!(content_type, "application/json" | "application/x-amz-json-1.0");
-        if parts.method != Method::POST || (!body.is_empty() && !ours) {
+        if parts.method != Method::POST || !root || (!body.is_empty() && !ours) {
             return self.stamp.plain(StatusCode::NOT_FOUND, NOT_FOUND.to_owned());
         }
         let answers_in = match content_type {
@@ -81,25 +86,36 @@ impl Gateway {
             _ => ContentType::AmzJson,
         };
         match self.answer(&parts, &body).await {
-            Ok(answer) => self.stamp.json(StatusCode::OK, answers_in, answer),
+            Ok(answer) => {
+                let coding = Coding::wanted(&parts.headers);
+                self.stamp.coded(StatusCode::OK, answers_in, coding, answer)
+            }
             Err(failure) => self.stamp.failure(answers_in, &failure),
         }
     }
 
+    /// What the client calls this endpoint; where it does not say, DynamoDB's name.
+    fn host(&self, parts: &Parts) -> String {
+        let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        named.map_or_else(|| format!("dynamodb.{}.amazonaws.com", self.region()), str::to_owned)
+    }
+
     /// Everything in the order in which DynamoDB finds fault: JSON, operation, signature, the operation's own.
     async fn answer(&self, parts: &Parts, body: &[u8]) -> Result<Vec<u8>, Failure> {
-        let request = if body.is_empty() { None } else { Some(parse(body)?) };
+        let plain = decoded(&parts.headers, body, BODY_BYTES_MAX)?;
+        let request = if plain.is_empty() { None } else { Some(parse(&plain)?) };
         let target = parts
             .headers
             .get("x-amz-target")
             .map(|value| value.to_str().unwrap_or_default());
         let operation = Operation::of_target(target)?;
+        // What is signed is what was sent.
         self.authentication
             .check(parts, body, self.region(), self.clock.now_ms())?;
         let request = request.ok_or_else(Failure::malformed_json)?;
-        let answer = operation.run(&self.engine, request).await;
+        let answer = operation.run(&self.engine, &self.host(parts), request).await;
         if let Err(failure) = &answer
-            && failure.status().is_server_error()
+            && failure.status() == StatusCode::INTERNAL_SERVER_ERROR
         {
             tracing::error!(region = self.region(), %operation, ?failure, "a request failed");
         }

@@ -8,6 +8,8 @@
 //! own, and the first that finds fault answers as DynamoDB would.
 
 mod auth;
+mod coding;
+mod cors;
 mod decode;
 mod encode;
 mod error;

@@ -1,13 +1,16 @@
 //! The operations: which there are, and how each is carried from JSON through the engine to JSON.
 
+mod streams;
+
 use std::{fmt, future::Future};
 
 use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
+pub(crate) use self::streams::StreamsOperation;
 use crate::{
-    decode::{Decode, decode},
-    encode::{Described, Encode, to_body},
+    decode::{Decode, EndpointsRequest, decode},
+    encode::{Deleted, Described, Encode, Endpoint, to_body},
     error::Failure,
 };
 
@@ -24,15 +27,12 @@ const NOT_SUPPORTED_YET: &[&str] = &[
     "DeleteResourcePolicy",
     "DescribeBackup",
     "DescribeBulkOperation",
-    "DescribeContinuousBackups",
     "DescribeContributorInsights",
-    "DescribeEndpoints",
     "DescribeExport",
     "DescribeGlobalTable",
     "DescribeGlobalTableSettings",
     "DescribeImport",
     "DescribeKinesisStreamingDestination",
-    "DescribeLimits",
     "DescribeTableReplicaAutoScaling",
     "DisableKinesisStreamingDestination",
     "EnableKinesisStreamingDestination",
@@ -68,6 +68,9 @@ pub(crate) enum Operation {
     CreateTable,
     DeleteItem,
     DeleteTable,
+    DescribeContinuousBackups,
+    DescribeEndpoints,
+    DescribeLimits,
     DescribeTable,
     DescribeTimeToLive,
     GetItem,
@@ -76,6 +79,8 @@ pub(crate) enum Operation {
     PutItem,
     Query,
     Scan,
+    /// One of the streams service.
+    Streams(StreamsOperation),
     TagResource,
     TransactGetItems,
     TransactWriteItems,
@@ -87,12 +92,15 @@ pub(crate) enum Operation {
 
 impl Operation {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::BatchGetItem,
         Self::BatchWriteItem,
         Self::CreateTable,
         Self::DeleteItem,
         Self::DeleteTable,
+        Self::DescribeContinuousBackups,
+        Self::DescribeEndpoints,
+        Self::DescribeLimits,
         Self::DescribeTable,
         Self::DescribeTimeToLive,
         Self::GetItem,
@@ -115,11 +123,13 @@ impl Operation {
     /// # Errors
     /// UnknownOperationException.
     pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Failure> {
-        let name = target
-            .and_then(|target| target.split_once('.'))
-            .filter(|(api, _)| *api == TARGET);
-        let Some((_, name)) = name else {
-            return Err(Failure::unknown_operation(None));
+        let name = match target.and_then(|target| target.split_once('.')) {
+            Some((TARGET, name)) => name,
+            Some((streams::TARGET, name)) => {
+                let operation = StreamsOperation::of_name(name).map(Self::Streams);
+                return operation.ok_or_else(|| Failure::unknown_operation(None));
+            }
+            _ => return Err(Failure::unknown_operation(None)),
         };
         Ok(match name {
             "BatchGetItem" => Self::BatchGetItem,
@@ -127,6 +137,9 @@ impl Operation {
             "CreateTable" => Self::CreateTable,
             "DeleteItem" => Self::DeleteItem,
             "DeleteTable" => Self::DeleteTable,
+            "DescribeContinuousBackups" => Self::DescribeContinuousBackups,
+            "DescribeEndpoints" => Self::DescribeEndpoints,
+            "DescribeLimits" => Self::DescribeLimits,
             "DescribeTable" => Self::DescribeTable,
             "DescribeTimeToLive" => Self::DescribeTimeToLive,
             "GetItem" => Self::GetItem,
@@ -150,8 +163,48 @@ impl Operation {
         })
     }
 
-    /// Carries the operation out and gives the body of its answer.
-    pub(crate) async fn run(self, engine: &Engine, request: Map<String, Value>) -> Result<Vec<u8>, Failure> {
+    /// Whether it writes items, definitions or tags, so that a region that is being drained does not take it.
+    pub(crate) const fn writes(self) -> bool {
+        match self {
+            Self::BatchWriteItem
+            | Self::CreateTable
+            | Self::DeleteItem
+            | Self::DeleteTable
+            | Self::PutItem
+            | Self::TagResource
+            | Self::TransactWriteItems
+            | Self::UntagResource
+            | Self::UpdateItem
+            | Self::UpdateTable
+            | Self::UpdateTimeToLive => true,
+            Self::BatchGetItem
+            | Self::DescribeContinuousBackups
+            | Self::DescribeEndpoints
+            | Self::DescribeLimits
+            | Self::DescribeTable
+            | Self::DescribeTimeToLive
+            | Self::GetItem
+            | Self::ListTables
+            | Self::ListTagsOfResource
+            | Self::Query
+            | Self::Scan
+            | Self::Streams(_)
+            | Self::TransactGetItems => false,
+        }
+    }
+
+    /// Carries the operation out and gives the body of its answer. `host` is what the client calls the endpoint.
+    pub(crate) async fn run(
+        self,
+        engine: &Engine,
+        host: &str,
+        request: Map<String, Value>,
+    ) -> Result<Vec<u8>, Failure> {
+        let _under_way = if self.writes() {
+            Some(engine.begin_write()?)
+        } else {
+            None
+        };
         match self {
             Self::BatchGetItem => carry(request, |input| engine.batch_get_item(input)).await,
             Self::BatchWriteItem => carry(request, |input| engine.batch_write_item(input)).await,
@@ -162,8 +215,12 @@ impl Operation {
             Self::PutItem => carry(request, |input| engine.put_item(input)).await,
             Self::Query => carry(request, |input| engine.query(input)).await,
             Self::Scan => carry(request, |input| engine.scan(input)).await,
+            Self::Streams(operation) => operation.run(engine, request).await,
             Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
             Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
+            Self::DescribeContinuousBackups => carry(request, |input| engine.describe_continuous_backups(input)).await,
+            Self::DescribeEndpoints => carry(request, async |_: EndpointsRequest| Ok(Endpoint(host))).await,
+            Self::DescribeLimits => carry(request, |input| engine.describe_limits(input)).await,
             Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
             Self::UpdateTimeToLive => carry(request, |input| engine.update_time_to_live(input)).await,
             Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
@@ -179,7 +236,7 @@ impl Operation {
                 carry(request, describe).await
             }
             Self::CreateTable => carry(request, async |input| changed(engine.create_table(input).await)).await,
-            Self::DeleteTable => carry(request, async |input| changed(engine.delete_table(input).await)).await,
+            Self::DeleteTable => carry(request, async |input| Ok(Deleted(engine.delete_table(input).await?))).await,
             Self::UpdateTable => carry(request, async |input| changed(engine.update_table(input).await)).await,
         }
     }
@@ -187,7 +244,10 @@ impl Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Self::Streams(operation) => fmt::Debug::fmt(operation, f),
+            own => fmt::Debug::fmt(own, f),
+        }
     }
 }
 

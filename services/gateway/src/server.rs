@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::scoped_region,
+    coding::is_coded,
+    cors::FromScript,
+    gateway::BODY_BYTES_MAX,
     regions::Resolver,
     stamp::{Body, ContentType, Stamp},
 };
 
-/// The largest body of a request, bytes (developer guide, "Service, account, and table quotas").
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The largest head of a request, and of its first line, bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// A body above this size, or of unknown size, waits for one of few places, so that bodies cannot fill the memory.
 const LARGE_BODY_BYTES: u64 = 1024 * 1024;
 /// After a failed accept (no file descriptors, for instance) there is a pause, so that the loop does not spin.
@@ -97,12 +100,29 @@ impl Server {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        let script = FromScript::of(&parts);
+        let mut response = if head_bytes(&parts) > HEAD_BYTES_MAX {
+            self.refuse(StatusCode::BAD_REQUEST)
+        } else if script.as_ref().is_some_and(FromScript::is_preflight) {
+            self.stamp.plain(StatusCode::OK, String::new())
+        } else {
+            self.respond(parts, body).await
+        };
+        if let Some(script) = script {
+            script.allow(response.headers_mut());
+        }
+        response
+    }
+
+    async fn respond(&self, parts: Parts, body: Incoming) -> Response<Body> {
         let length = content_length(&parts);
         if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
             return self.refuse(StatusCode::PAYLOAD_TOO_LARGE);
         }
         // A semaphore that is never closed always gives a place in the end.
-        let large = length.is_none_or(|length| length > LARGE_BODY_BYTES) && !hyper::body::Body::is_end_stream(&body);
+        // A coded body may become large.
+        let large = (length.is_none_or(|length| length > LARGE_BODY_BYTES) || is_coded(&parts.headers))
+            && !hyper::body::Body::is_end_stream(&body);
         let _place = if large {
             self.large_bodies.acquire().await.ok()
         } else {
@@ -129,6 +149,16 @@ impl Server {
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
+}
+
+/// Bytes of a request's first line and headers, near enough.
+fn head_bytes(parts: &Parts) -> usize {
+    let headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    target + headers.sum::<usize>()
 }
 
 fn content_length(parts: &Parts) -> Option<u64> {

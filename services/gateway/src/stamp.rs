@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::error::Failure;
+use crate::{coding::Coding, error::Failure};
 
 /// The body of an answer, whole.
 pub type Body = Full<Bytes>;
@@ -46,6 +46,23 @@ impl Stamp {
             clock,
             ids: Ids::new(randomness),
         }
+    }
+
+    /// An answer of JSON, in a coding where it is worth while. Its checksum is that of the bytes sent.
+    pub(crate) fn coded(
+        &self,
+        status: StatusCode,
+        content_type: ContentType,
+        coding: Option<Coding>,
+        body: Vec<u8>,
+    ) -> Response<Body> {
+        let coded = coding.and_then(|coding| Some((coding, coding.applied(&body)?)));
+        let Some((coding, body)) = coded else {
+            return self.json(status, content_type, body);
+        };
+        let mut response = self.json(status, content_type, body);
+        response.headers_mut().insert(header::CONTENT_ENCODING, coding.header());
+        response
     }
 
     /// An answer of JSON.

@@ -3,6 +3,7 @@
 mod calls;
 mod chores;
 mod config;
+mod drain;
 mod driver;
 mod lag;
 mod node;
@@ -17,6 +18,7 @@ mod wire;
 pub use beringia_gateway::Authentication;
 pub use beringia_replication::{JoinStage, JoinStatus, LinkState, Quarantine};
 pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
+pub use drain::{Drain, Obstacle, Watermark};
 pub use node::{Node, NodeError, NotReplicated};
 pub use observe::{Arrival, Observer, Way};
 pub use status::{Flow, LagQuantiles, NodeStatus, PeerStatus, TableStatus};

@@ -1,6 +1,10 @@
 //! A running region: every task that it has, and the handle that stops them.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use beringia_engine::Engine;
 use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
@@ -13,6 +17,7 @@ use crate::{
     Flow, Incoming, NodeConfig, NodeStatus,
     calls::Calls,
     chores,
+    drain::{Drain, DrainRequest},
     driver::{Driver, Parts},
     lag::Lag,
     scope::Scope,
@@ -45,10 +50,12 @@ pub struct NotReplicated {
 /// A running region. Dropping it kills it.
 pub struct Node {
     driver: Arc<Driver>,
+    engine: Arc<Engine>,
     gateway: Arc<Gateway>,
     scope: Scope,
-    draining: CancellationToken,
-    drained: CancellationToken,
+    drain: DrainRequest,
+    stopping: CancellationToken,
+    stopped: CancellationToken,
 }
 
 impl fmt::Debug for Node {
@@ -118,22 +125,24 @@ impl Node {
             randomness,
         };
         let driver = Arc::new(Driver::new(parts));
-        let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
+        let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         scope.spawn(transport::serve(Arc::clone(&driver), replication));
         scope.spawn({
-            let (draining, drained) = (draining.clone(), drained.clone());
+            let (stopping, stopped) = (stopping.clone(), stopped.clone());
             async move {
-                serve(Arc::new(server), dynamodb, draining.cancelled()).await;
-                drained.cancel();
+                serve(Arc::new(server), dynamodb, stopping.cancelled()).await;
+                stopped.cancel();
             }
         });
         chores::start(&driver, &engine);
         Ok(Self {
             driver,
+            engine,
             gateway,
             scope,
-            draining,
-            drained,
+            drain: DrainRequest::default(),
+            stopping,
+            stopped,
         })
     }
 
@@ -177,15 +186,44 @@ impl Node {
         }
     }
 
+    /// The tables whose replication is paused in this region.
+    #[must_use]
+    pub fn paused_replication(&self) -> BTreeSet<TableId> {
+        self.driver.look(|replicator| replicator.paused().clone())
+    }
+
     /// Ends the pause of a table's replication in this region, where there is one.
     pub fn resume_replication(&self, table: TableId) {
         self.driver.dispatch(Event::Resume(table));
     }
 
+    /// Closes the region for clients' writes, so that it can be left: they are refused with ServiceUnavailable (503), which clients
+    /// repeat, and reads go on. Nothing is waited for; [`Node::drain_state`] tells how far it is. Draining twice is draining once.
+    /// A restart opens the region again.
+    pub fn drain(&self) {
+        self.drain.begin(&self.engine, self.driver.wall_ms());
+    }
+
+    /// Opens the region for writes again.
+    pub fn undrain(&self) {
+        self.drain.end(&self.engine);
+    }
+
+    /// Whether the region is closed for clients' writes.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        !self.engine.takes_writes()
+    }
+
+    /// How far the drain is; `None` where the region takes writes.
+    pub async fn drain_state(&self) -> Option<Drain> {
+        self.drain.state(&self.engine, &self.driver).await
+    }
+
     /// Stops taking requests, finishes those under way, closes the store.
     pub async fn shutdown(self) {
-        self.draining.cancel();
-        self.drained.cancelled().await;
+        self.stopping.cancel();
+        self.stopped.cancelled().await;
         self.scope.end();
         self.scope.gone().await;
         self.driver.store().close().await;

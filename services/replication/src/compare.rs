@@ -8,7 +8,7 @@ use crate::{
     event::{DialId, StoreCall},
     message::{Digest, Question},
     receiver::{Asked, Session},
-    sync::{Goal, Walks},
+    sync::{Goal, Orphans, Walks},
     world::{Out, Purpose, World},
 };
 
@@ -26,6 +26,8 @@ struct Underway {
     link: DialId,
     table: TableId,
     theirs: Option<Digest>,
+    /// A repair from the peer ended meanwhile: the peer's vector is perhaps from before what that left to the streams.
+    early: bool,
 }
 
 /// A repair under way. There is one at a time, so that a region that comes back damaged does not starve its clients.
@@ -43,6 +45,8 @@ pub(crate) struct Comparisons {
     last: BTreeMap<(TableId, Region), Last>,
     pub(crate) divergent: BTreeMap<TableId, BTreeMap<Region, Vec<u16>>>,
     pub(crate) repair: Option<Repair>,
+    /// Rows that the last repair saw at a peer and left to the streams.
+    uncovered: BTreeMap<(TableId, Region), Orphans>,
     pub(crate) repaired_rows: BTreeMap<TableId, u64>,
 }
 
@@ -69,6 +73,7 @@ impl Comparisons {
                 link: session.link,
                 table,
                 theirs: None,
+                early: false,
             },
         );
         self.pause_until_ms
@@ -93,7 +98,7 @@ impl Comparisons {
 
     /// Our digests came. Gives back the ranges that differ, where the vectors are equal and a repair may begin.
     pub(crate) fn on_ours(&mut self, world: &World, peer: &Region, ours: &Digest) -> Option<(TableId, Vec<u16>)> {
-        let underway = self.underway.remove(peer)?;
+        let underway = self.underway.remove(peer).filter(|underway| !underway.early)?;
         let table = underway.table;
         // What is not served now was perhaps still compared when that changed.
         let theirs = underway.theirs.filter(|_| world.serves(table))?;
@@ -144,7 +149,24 @@ impl Comparisons {
         (table, ranges): (TableId, Vec<u16>),
         attempt: u64,
     ) {
-        let mut walks = Walks::new(attempt, table, Goal::Repair, ranges);
+        // The peer had them when the last repair saw them, and its vector, which is equal to ours now, still does not cover them: it
+        // holds them without vouching for what came before them, and no stream will ever bring them.
+        let mut orphans = self.uncovered.remove(&(table, peer.clone())).unwrap_or_default();
+        let mut vector = world.vector(table);
+        if let Some(equal) = self
+            .last
+            .get(&(table, peer.clone()))
+            .and_then(|last| last.vector.as_ref())
+        {
+            vector.merge(equal);
+        }
+        orphans.retain(|(_, version)| !vector.covers(version));
+        let goal = if orphans.is_empty() {
+            Goal::Repair
+        } else {
+            Goal::Adopt(orphans)
+        };
+        let mut walks = Walks::new(attempt, table, goal, ranges);
         walks.start(world, out, session);
         self.repair = Some(Repair {
             peer: peer.clone(),
@@ -154,9 +176,17 @@ impl Comparisons {
 
     /// Ends the repair when its walks are done; what it brought is compared again at once.
     pub(crate) fn check_done(&mut self) {
-        let Some(repair) = self.repair.take_if(|repair| repair.walks.is_done()) else {
+        let Some(mut repair) = self.repair.take_if(|repair| repair.walks.is_done()) else {
             return;
         };
+        let uncovered = std::mem::take(&mut repair.walks.uncovered);
+        if !uncovered.is_empty() {
+            let pair = (repair.walks.table, repair.peer.clone());
+            self.uncovered.insert(pair, uncovered);
+            if let Some(underway) = self.underway.get_mut(&repair.peer) {
+                underway.early = true;
+            }
+        }
         if repair.walks.newer > 0 {
             *self.repaired_rows.entry(repair.walks.table).or_default() += repair.walks.newer;
             self.last.remove(&(repair.walks.table, repair.peer));
@@ -167,11 +197,13 @@ impl Comparisons {
     pub(crate) fn on_down(&mut self, peer: &Region) {
         self.underway.remove(peer);
         self.repair.take_if(|repair| repair.peer == *peer);
+        self.uncovered.retain(|(_, held_by), _| held_by != peer);
     }
 
     /// Drops what concerns tables that are not served here any more.
     pub(crate) fn keep(&mut self, world: &World) {
         self.last.retain(|(table, _), _| world.serves(*table));
+        self.uncovered.retain(|(table, _), _| world.serves(*table));
         self.divergent.retain(|table, _| world.serves(*table));
         self.repair.take_if(|repair| !world.serves(repair.walks.table));
     }

@@ -21,6 +21,7 @@ mod source;
 mod status;
 mod sync;
 mod tuning;
+mod watermark;
 mod world;
 
 pub use event::{
@@ -30,3 +31,4 @@ pub use event::{
 pub use replicator::{Config, Replicator};
 pub use status::{JoinStage, JoinStatus, LinkState, PeerStatus, Quarantine, Status};
 pub use tuning::Tuning;
+pub use watermark::{Standing, Watermark};

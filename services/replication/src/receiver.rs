@@ -9,6 +9,7 @@ use crate::{
     message::{Acknowledgement, Batch, Goodbye, Hello, Question, Request, Subscription, TableVectors, ToSource},
     source::{check_hello, clock_ahead_ms, hello_of},
     sync::WalkId,
+    watermark::Said,
     world::{Out, Purpose, World, merge_tables},
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Session {
     told_batch: u64,
     /// The source's own vectors, as it announced them.
     pub(crate) theirs: TableVectors,
+    /// Since when the source itself has what of this region's own writes.
+    pub(crate) said: Said,
     /// What the source's log does not reach down to.
     pub(crate) refused: BTreeSet<(TableId, Region)>,
     refused_until_ms: u64,
@@ -221,6 +224,7 @@ impl Session {
             told: TableVectors::new(),
             told_batch: 0,
             theirs: TableVectors::new(),
+            said: Said::default(),
             refused: BTreeSet::new(),
             refused_until_ms: 0,
             requests: BTreeMap::new(),
@@ -433,7 +437,8 @@ impl Session {
             .ok_or_else(|| wrong("an answer to no question"))
     }
 
-    pub(crate) fn learn(&mut self, vectors: &TableVectors) {
+    pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
+        self.said.learn(world, vectors);
         merge_tables(&mut self.theirs, vectors);
     }
 

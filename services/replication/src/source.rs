@@ -10,6 +10,7 @@ use crate::{
         Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, PROTOCOL, Question, Reply, Request, Subscription,
         TableVectors, ToReceiver,
     },
+    watermark::Said,
     world::{Out, Purpose, World},
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Source {
     subscription: Option<Subscription>,
     /// What the receiver said that it has: of its subscription first, then of every acknowledgement.
     pub(crate) acknowledged: TableVectors,
+    /// Since when it has what of this region's own writes.
+    pub(crate) said: Said,
     cursor: Cursor,
     position: u64,
     filter: Filter,
@@ -75,6 +78,7 @@ impl Source {
             clock_ahead_ms: 0,
             subscription: None,
             acknowledged: TableVectors::new(),
+            said: Said::default(),
             cursor: Cursor::Idle,
             position: 0,
             filter: Filter::default(),
@@ -126,6 +130,7 @@ impl Source {
         for (table, vector) in &subscription.tables {
             self.acknowledged.insert(*table, vector.clone());
         }
+        self.said.learn(world, &subscription.tables);
         self.subscription = Some(subscription);
         self.announce(world, out);
         self.reopen(world, out);
@@ -320,6 +325,7 @@ impl Source {
             self.unacknowledged.pop_front();
             self.unacknowledged_bytes -= weight;
         }
+        self.said.learn(world, &acknowledgement.tables);
         let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| world.has_replica(peer, *table));
         for (table, vector) in &acknowledgement.tables {
             // Bounded by what the catalog and the subscription name.

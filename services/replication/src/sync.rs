@@ -1,11 +1,11 @@
 //! Walks over the ranges of a table: compare a peer's keys with ours, fetch what is missing or newer, apply it.
 //!
 //! A join and a repair are the same walk. A join takes everything that is newer there, and drops what the source knew of and no
-//! longer holds; a repair takes only what our vector covers.
+//! longer holds; a repair takes only what our vector covers, and the next one what turned out to be covered by none.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{KeyBytes, Mutation, Stamp, TableId, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, Stamp, TableId, Version, VersionVector, range_of};
 
 use crate::{
     event::{Apply, ApplyKind, StoreCall},
@@ -25,6 +25,9 @@ pub(crate) struct WalkId {
     pub(crate) span: Span,
 }
 
+/// Rows by key and version.
+pub(crate) type Orphans = BTreeSet<(KeyBytes, Version)>;
+
 /// What the walks are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
@@ -37,6 +40,8 @@ pub(crate) enum Goal {
     },
     /// What was lost here comes back.
     Repair,
+    /// Rows that no vector covers, so that no stream brings them, come here too: their origin lost them before others had them.
+    Adopt(Orphans),
 }
 
 /// Why an attempt ends before it is complete.
@@ -81,6 +86,8 @@ pub(crate) struct Walks {
     pub(crate) newer: u64,
     /// Covers every row of the source that was seen.
     seen: VersionVector,
+    /// Of a repair: rows of the source that are newer than ours and that our vector does not cover, no more than one page.
+    pub(crate) uncovered: Orphans,
 }
 
 impl Walks {
@@ -95,6 +102,7 @@ impl Walks {
             rows: 0,
             newer: 0,
             seen: VersionVector::default(),
+            uncovered: Orphans::new(),
         }
     }
 
@@ -198,6 +206,10 @@ impl Walks {
         };
         let difference = difference(&self.goal, &world.vector(self.table), &theirs, ours);
         walk.fetch = difference.fetch.into();
+        if self.goal == Goal::Repair {
+            let space = world.tuning.keys_per_page.saturating_sub(self.uncovered.len());
+            self.uncovered.extend(difference.uncovered.into_iter().take(space));
+        }
         walk.obsolete = difference
             .obsolete
             .into_iter()
@@ -233,7 +245,12 @@ impl Walks {
         for Mutation { version, .. } in &page.mutations {
             self.seen.advance(&version.origin, version.sequence);
         }
-        self.proceed(world, out, session, id, page.mutations);
+        let mut mutations = page.mutations;
+        if let Goal::Adopt(orphans) = &self.goal {
+            // What replaced one meanwhile comes by stream.
+            mutations.retain(|row| orphans.contains(&(row.key.clone(), row.version.clone())));
+        }
+        self.proceed(world, out, session, id, mutations);
         Ok(())
     }
 
@@ -251,7 +268,7 @@ impl Walks {
         let obsolete = std::mem::take(&mut walk.obsolete);
         if !mutations.is_empty() || !obsolete.is_empty() {
             let kind = match self.goal {
-                Goal::Join { .. } => ApplyKind::Copy,
+                Goal::Join { .. } | Goal::Adopt(_) => ApplyKind::Copy,
                 Goal::Repair => ApplyKind::Repair,
             };
             walk.step = Step::Applying;
@@ -293,6 +310,8 @@ impl Walk {
 struct Difference {
     fetch: Vec<KeyBytes>,
     obsolete: Vec<(KeyBytes, Stamp)>,
+    /// With news there, and not covered by our vector.
+    uncovered: Vec<(KeyBytes, Version)>,
     /// Up to where both pages speak; `None`: the span's end.
     until: Option<KeyBytes>,
     /// How many of their rows that concerns.
@@ -337,19 +356,26 @@ fn difference(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyP
     }
     let goes = |key: &KeyBytes| obsolete.iter().any(|(obsolete, _)| obsolete == key);
     let mut fetch = Vec::new();
+    let mut uncovered = Vec::new();
     for (key, there) in &their_rows {
+        let version = &there.version;
         let has_news = our_rows.get(key).is_none_or(|here| may_add_to(here, there)) || goes(key);
         let allowed = match goal {
             Goal::Join { .. } => true,
-            Goal::Repair => vector.covers(&there.version),
+            Goal::Repair => vector.covers(version),
+            Goal::Adopt(orphans) => orphans.contains(&((*key).clone(), version.clone())),
         };
         if has_news && allowed {
             fetch.push((*key).clone());
+        }
+        if has_news && !vector.covers(version) {
+            uncovered.push(((*key).clone(), version.clone()));
         }
     }
     Difference {
         fetch,
         obsolete,
+        uncovered,
         examined: their_rows.len() as u64,
         until,
     }
@@ -364,7 +390,7 @@ fn may_add_to(here: &Stamp, there: &Stamp) -> bool {
 #[cfg(test)]
 mod tests {
     use beringia_clock::HybridTime;
-    use beringia_item::{Region, Version};
+    use beringia_item::Region;
     use bytes::Bytes;
 
     use super::*;
@@ -445,6 +471,15 @@ mod tests {
         assert_eq!(found.fetch, keys(&[1, 2]), "the newer one would win by itself");
         let found = difference(&join(10), &covering(15), &theirs, &ours);
         assert_eq!(found.obsolete, [], "where others write, it may have come just now");
+    }
+
+    #[test]
+    fn orphans_are_taken_whatever_the_vector_says_and_nothing_else() {
+        let theirs = page(&[(1, 20), (2, 21), (3, 5)], true);
+        let ours = page(&[(2, 22)], true);
+        let orphans = [(key(1), version(20)), (key(2), version(21)), (key(3), version(4))].into();
+        let found = difference(&Goal::Adopt(orphans), &covering(10), &theirs, &ours);
+        assert_eq!((found.fetch, found.obsolete), (keys(&[1]), vec![]));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{AttributeValue, Item, Version, VersionVector, encode_item};
+use beringia_item::{AttributeValue, Item, Version, VersionVector, encode_item, item_from_json};
+use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The attribute that is the partition key of a workload's table.
@@ -42,6 +43,16 @@ pub fn key_text<'a>(parts: impl IntoIterator<Item = &'a str>, attributes: &Item)
         }
     }
     Some(text)
+}
+
+/// The same of attributes in DynamoDB's JSON.
+pub fn key_text_of_json<'a>(parts: impl IntoIterator<Item = &'a str>, attributes: &Value) -> Option<String> {
+    let parts: Vec<&str> = parts.into_iter().collect();
+    let key = parts
+        .iter()
+        .map(|part| Some(((*part).to_owned(), attributes.get(part)?.clone())));
+    let key = item_from_json(Value::Object(key.collect::<Option<_>>()?)).ok()?;
+    key_text(parts, &key)
 }
 
 /// What all regions show when a run is over, for one table.

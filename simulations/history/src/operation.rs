@@ -156,6 +156,9 @@ pub enum Effect {
     Append,
     /// The item goes.
     Delete,
-    /// Something that a recorded operation did: only its mark is known.
-    Recorded,
+    /// Something that a recorded operation did, and nobody checks: the item becomes another, or some of it does.
+    Recorded {
+        /// Whether it replaces the whole item.
+        whole: bool,
+    },
 }

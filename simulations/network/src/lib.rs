@@ -150,12 +150,12 @@ impl Network {
         self.apply(|state, _| state.reset(from, to, direction))
     }
 
-    /// Opens the links between two regions, in both directions. Their other settings stay.
+    /// Opens the link between two regions, or both links. Their other settings stay.
     ///
     /// # Errors
     /// [`NetworkError`] for an unknown region or the same one twice.
-    pub fn heal(&self, one: &str, other: &str) -> Result<(), NetworkError> {
-        self.apply(|state, now| state.heal(one, other, now))
+    pub fn heal(&self, from: &str, to: &str, direction: Direction) -> Result<(), NetworkError> {
+        self.apply(|state, now| state.heal(from, to, direction, now))
     }
 
     /// Opens all links. Their other settings stay.

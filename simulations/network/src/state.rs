@@ -208,8 +208,14 @@ impl State {
         })
     }
 
-    pub(crate) fn heal(&mut self, one: &str, other: &str, now: Instant) -> Outcome<Result<(), NetworkError>> {
-        let links = self.pair(one, other, Direction::Both);
+    pub(crate) fn heal(
+        &mut self,
+        from: &str,
+        to: &str,
+        direction: Direction,
+        now: Instant,
+    ) -> Outcome<Result<(), NetworkError>> {
+        let links = self.pair(from, to, direction);
         Outcome::of(links, |links| {
             links
                 .into_iter()

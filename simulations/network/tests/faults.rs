@@ -25,7 +25,7 @@ async fn a_silent_cut_delivers_nothing_and_healing_delivers_what_was_on_the_way(
         "nothing comes through, and nothing fails"
     );
     assert_eq!(world.network.show()[0].bytes_delivered, 0);
-    world.network.heal("b", "a").expect("valid");
+    world.network.heal("b", "a", Direction::Both).expect("valid");
     let healed_ms = world.now_ms();
     assert_eq!(read_exactly(&mut far, 13).await, b"before during");
     assert_eq!(world.now_ms(), healed_ms + 30);
@@ -88,7 +88,7 @@ async fn healing_sends_what_was_on_the_way_at_the_bandwidth_of_the_link() {
     assert!(timeout(ms(5), far.read_u8()).await.is_err());
     world.network.cut("a", "b", Direction::Both).expect("valid");
     sleep(ms(1)).await;
-    world.network.heal("a", "b").expect("valid");
+    world.network.heal("a", "b", Direction::Both).expect("valid");
     let healed_ms = world.now_ms();
     assert_eq!(read_exactly(&mut far, 30_000).await, pattern(30_000));
     assert_eq!(world.now_ms(), healed_ms + 30 + 10);
@@ -120,7 +120,7 @@ async fn a_reset_breaks_both_ends_and_refuses_new_connections_until_healed() {
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     }
     assert_eq!(world.network.show()[0].mode, LinkMode::Reset);
-    world.network.heal("a", "b").expect("valid");
+    world.network.heal("a", "b", Direction::Both).expect("valid");
     let (mut near, mut far) = world.connected().await;
     write(&mut near, b"again").await;
     assert_eq!(read_exactly(&mut far, 5).await, b"again");
@@ -160,7 +160,7 @@ async fn connecting_under_a_silent_cut_waits_for_the_healing() {
     world.network.cut("a", "b", Direction::Both).expect("valid");
     let dialling = world.dialling();
     sleep(ms(1_000)).await;
-    world.network.heal("a", "b").expect("valid");
+    world.network.heal("a", "b", Direction::Both).expect("valid");
     let healed_ms = world.now_ms();
     dialling.await.expect("done").expect("open");
     assert_eq!(world.now_ms(), healed_ms + 60);
@@ -280,4 +280,21 @@ async fn a_region_that_crashes_stops_dialling() {
         ErrorKind::ConnectionReset
     );
     assert_eq!(world.now_ms(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heal_of_one_link_leaves_the_other_cut() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(30).await;
+    world.network.cut("a", "b", Direction::Both).expect("valid");
+    world.network.heal("a", "b", Direction::OneWay).expect("valid");
+    write(&mut near, b"there").await;
+    assert_eq!(read_exactly(&mut far, 5).await, b"there");
+    write(&mut far, b"back").await;
+    assert!(
+        timeout(ms(100_000), near.read_u8()).await.is_err(),
+        "the way back is still cut"
+    );
+    world.network.heal("b", "a", Direction::OneWay).expect("valid");
+    assert_eq!(read_exactly(&mut near, 4).await, b"back");
 }

@@ -348,7 +348,7 @@ fn settings_out_of_bounds_are_refused_and_change_nothing() {
         assert_eq!(result.expect_err(message).to_string(), message);
     }
     assert_eq!(
-        network.heal("a", "x"),
+        network.heal("a", "x", Direction::Both),
         Err(NetworkError::UnknownRegion {
             name: "x".to_owned(),
             known: ["a", "b", "c"].map(str::to_owned).to_vec(),

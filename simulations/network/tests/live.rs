@@ -63,7 +63,7 @@ async fn cut_reset_and_heal_act_on_real_connections() {
     network.cut("a", "b", Direction::OneWay).expect("valid");
     near.write_all(b"later").await.expect("written");
     assert!(timeout(ms(50), far.read_u8()).await.is_err(), "nothing passes a cut");
-    network.heal("a", "b").expect("valid");
+    network.heal("a", "b", Direction::Both).expect("valid");
     let mut bytes = [0; 5];
     far.read_exact(&mut bytes).await.expect("read");
     assert_eq!(&bytes, b"later");

@@ -46,7 +46,7 @@ fn command(network: &Network, step: &Step) {
         Step::Loss(percent) => network.loss("a", "b", Direction::OneWay, percent),
         Step::Bandwidth(mbit) => network.bandwidth("a", "b", Direction::OneWay, mbit),
         Step::Cut(direction) => network.cut("a", "b", direction),
-        Step::Heal => network.heal("a", "b"),
+        Step::Heal => network.heal("a", "b", Direction::Both),
         Step::Write(_) | Step::Sleep(_) => Ok(()),
     };
     result.expect("valid");

@@ -27,7 +27,7 @@ impl World {
                     network.reset(region, other, Direction::Both)?;
                 }
             }
-            Action::Heal(Some(ends)) => network.heal(&ends.from, &ends.to)?,
+            Action::Heal(Some(ends)) => network.heal(&ends.from, &ends.to, direction(ends))?,
             Action::Heal(None) => network.heal_all(),
             Action::Crash { region, lose_disk } => self.crash_region(region, *lose_disk)?,
             Action::Restart { region } => self.start_region(region).await?,

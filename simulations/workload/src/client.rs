@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_history::{EXPIRES, Effect, KEY, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write};
 use beringia_scenario::{Kind, Workload};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     CallError, Target,
     choice::Chosen,
     job::Job,
-    queue::Due,
+    queue::Work,
+    recording::Recorded,
+    replay::{Part, Prepared, outcome},
     request::{Condition, Update, bytes, seen},
     shared::Shared,
     table::{BY_USER, Spot, USER, field, field_bytes, has_sort_key, item, partition, whole_item},
@@ -26,6 +28,8 @@ pub(crate) struct Post {
     pub(crate) place: (u64, u64),
     /// What was inserted, by all regions' clients.
     pub(crate) inserted: Arc<Inserted>,
+    /// Of recorded operations: the key attributes of each table.
+    pub(crate) keys: BTreeMap<String, Vec<String>>,
 }
 
 /// The numbers of the keys that were inserted and acknowledged, in that order.
@@ -54,7 +58,7 @@ pub(crate) struct Client {
 
 /// What came of one operation.
 struct Done {
-    name: &'static str,
+    name: String,
     outcome: Outcome,
     reads: Vec<Seen>,
     writes: Vec<Write>,
@@ -79,32 +83,61 @@ impl Client {
             let region = shared.region_for(&self.post.home);
             let sent_us = shared.now_us();
             let is_late = sent_us.saturating_sub(due.at_us) > shared.patience_us || queue.is_closed();
-            let done = if is_late {
-                Done::not_sent()
-            } else {
-                self.perform(&region, &due).await
+            let parts = match &due.work {
+                _ if is_late => vec![(self.table().to_owned(), Done::not_sent())],
+                Work::Recorded(recorded) => self.play(&region, recorded).await,
+                Work::Job(job) => vec![(self.table().to_owned(), self.perform(&region, job).await)],
             };
-            let operation = Operation {
-                workload: self.post.workload.name.clone(),
-                client: self.number,
-                home: self.post.home.clone(),
-                region,
-                name: done.name.to_owned(),
-                due_us: due.at_us,
-                sent_us,
-                done_us: shared.now_us(),
-                outcome: done.outcome,
-                reads: done.reads,
-                writes: done.writes,
-            };
-            shared.count(&operation);
-            self.done.push(operation);
+            let done_us = shared.now_us();
+            for (part, (workload, done)) in parts.into_iter().enumerate() {
+                let operation = Operation {
+                    workload,
+                    client: self.number,
+                    home: self.post.home.clone(),
+                    region: region.clone(),
+                    name: done.name,
+                    due_us: due.at_us,
+                    sent_us,
+                    done_us,
+                    outcome: done.outcome,
+                    reads: done.reads,
+                    writes: done.writes,
+                };
+                shared.count(&operation, part == 0);
+                self.done.push(operation);
+            }
         }
         self.done
     }
 
-    async fn perform(&mut self, region: &str, due: &Due) -> Done {
-        match &due.job {
+    /// A recorded operation, by table.
+    async fn play(&mut self, region: &str, recorded: &Recorded) -> Vec<(String, Done)> {
+        let post = Arc::clone(&self.post);
+        let prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.mark());
+        let answer = self.call(region, &recorded.operation, &prepared.parameters).await;
+        let done = |part: Part| {
+            let name = recorded.operation.clone();
+            let Part {
+                table,
+                outcome,
+                reads,
+                writes,
+            } = part;
+            (
+                table,
+                Done {
+                    name,
+                    outcome,
+                    reads,
+                    writes,
+                },
+            )
+        };
+        prepared.understand(answer).into_iter().map(done).collect()
+    }
+
+    async fn perform(&mut self, region: &str, job: &Job) -> Done {
+        match job {
             Job::Read(key) => self.read(region, *key).await,
             Job::Scan { from, limit } => self.scan(region, *from, *limit).await,
             Job::OfUser(key) => self.of_user(region, *key).await,
@@ -393,7 +426,7 @@ impl Client {
 impl Done {
     fn not_sent() -> Self {
         Self {
-            name: NOT_SENT,
+            name: NOT_SENT.to_owned(),
             outcome: Outcome::Unreachable,
             reads: Vec::new(),
             writes: Vec::new(),
@@ -402,7 +435,7 @@ impl Done {
 
     fn read(name: &'static str, reads: Vec<Seen>) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             outcome: Outcome::Ok,
             reads,
             writes: Vec::new(),
@@ -411,7 +444,7 @@ impl Done {
 
     fn failed(name: &'static str, error: &CallError) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             outcome: outcome(error),
             reads: Vec::new(),
             writes: Vec::new(),
@@ -420,19 +453,11 @@ impl Done {
 
     fn wrote(name: &'static str, answer: Result<(), CallError>, writes: Vec<Write>) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             outcome: answer.map_or_else(|error| outcome(&error), |()| Outcome::Ok),
             reads: Vec::new(),
             writes,
         }
-    }
-}
-
-fn outcome(error: &CallError) -> Outcome {
-    match error {
-        CallError::Refused { kind, .. } => Outcome::Refused(kind.clone()),
-        CallError::Unreachable(_) => Outcome::Unreachable,
-        CallError::Unknown(_) => Outcome::Unknown,
     }
 }
 
@@ -464,18 +489,4 @@ pub(crate) fn filler(dice: &SeededRandomness, length: usize) -> String {
         }
     }
     text
-}
-
-/// An item to put, when the load begins.
-pub(crate) fn initial_item(
-    workload: &Workload,
-    number: u64,
-    effect: &Effect,
-    mark: &str,
-    dice: &SeededRandomness,
-) -> (Spot, Map<String, Value>) {
-    let spot = Spot::of(&workload.kind, number);
-    let length = field_bytes(workload);
-    let item = item(&spot, mark, effect, || filler(dice, length));
-    (spot, item)
 }

@@ -2,18 +2,18 @@
 
 use thiserror::Error;
 
-use crate::CallError;
+use crate::{CallError, RecordingError};
 
 /// Why a load cannot begin.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WorkloadError {
-    /// A workload that cannot be played.
-    #[error("the workload {workload} cannot be played: {problem}")]
-    Unusable {
-        /// Which.
+    /// A recording that cannot be read.
+    #[error("the workload {workload} cannot be played: {source}")]
+    Recording {
+        /// Which workload has it.
         workload: String,
-        /// Why.
-        problem: String,
+        /// Which line, and what is wrong with it.
+        source: RecordingError,
     },
     /// A region does not take what is to be in a table when the load begins.
     #[error("the table {table} could not be filled through {region}: {source}")]

@@ -20,15 +20,15 @@ const SESSION_PERCENT: [u64; 3] = [20, 10, 5];
 const INVENTORY_PERCENT: [u64; 2] = [80, 5];
 /// At most so many are sold at once.
 const SALE_MAX: u64 = 3;
-/// So many come at once.
-const REFILL: i64 = 50;
+/// So many come at once: fewer than are sold meanwhile, so that stock runs out.
+const REFILL: i64 = 20;
 /// Products that can be in a cart.
 const PRODUCTS: u64 = 50;
 /// The longest scan. YCSB has 100; shorter ones make the same mix of range reads and inserts at the same rate.
 const SCAN_MAX: u64 = 20;
 
 /// One operation that is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Job {
     Read(Chosen),
     Put(Chosen),

@@ -1,32 +1,25 @@
 //! A load: the clients of all workloads in all regions, from the first operation that is due to the history of all.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use beringia_clock::{SeededRandomness, WallClock};
-use beringia_history::{History, Merging, Operation, Outcome, Rules, Write};
+use beringia_history::{History, Merging, Operation, Rules};
 use beringia_scenario::{Kind, Plan, Policy, Workload};
-use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
-    CallError, Progress, Table, Targets, WorkloadError,
-    client::{Client, Inserted, Post, initial_item},
+    Loaded, Progress, Recording, Table, Targets, WorkloadError,
+    client::{Client, Inserted, Post},
     job::Jobs,
     queue::Queue,
-    request::bytes,
-    schedule::{Rate, Schedule},
+    recording::{Recorded, RecordedTable},
+    schedule::{Drawn, Rate, Schedule, Source},
     shared::Shared,
-    table::initial,
 };
-
-/// Items in one request of the loading; DynamoDB takes no more.
-const BATCH: u64 = 25;
-/// Requests of the loading that are under way at a time.
-const LOADERS: u64 = 8;
-/// How often a request of the loading is sent again.
-const TRIES: u32 = 20;
-/// The pause before that.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a load is made of.
 #[derive(Clone)]
@@ -48,10 +41,6 @@ pub struct Setting {
     /// The clients' wall clock, for times that they write.
     pub clock: Arc<dyn WallClock>,
 }
-
-/// What was written before the load began.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Loaded(Vec<Operation>);
 
 /// Clients at work. Dropping it ends them.
 pub struct Load {
@@ -96,114 +85,19 @@ impl Setting {
     /// The tables that it needs, which the caller creates.
     ///
     /// # Errors
-    /// [`WorkloadError::Unusable`] for a workload that cannot be played.
+    /// [`WorkloadError::Recording`] for a recording that cannot be read.
     pub fn tables(&self) -> Result<Vec<Table>, WorkloadError> {
-        self.check()?;
-        Ok(self.workloads.iter().map(Table::of).collect())
-    }
-
-    fn check(&self) -> Result<(), WorkloadError> {
-        let recorded = self
-            .workloads
-            .iter()
-            .find(|workload| matches!(workload.kind, Kind::Replay { .. }));
-        recorded.map_or(Ok(()), |workload| {
-            Err(WorkloadError::Unusable {
-                workload: workload.name.clone(),
-                problem: "recorded operations cannot be played yet".to_owned(),
-            })
-        })
-    }
-
-    /// Writes what is in the tables when the load begins, through one region. That the others have it is for the caller to wait for.
-    ///
-    /// # Errors
-    /// [`WorkloadError::NotLoaded`] where the region does not take it.
-    pub async fn load(&self, region: &str) -> Result<Loaded, WorkloadError> {
-        let mut loaded = Vec::new();
+        let mut tables = Vec::new();
         for workload in &self.workloads {
-            let batches = workload.keys.div_ceil(BATCH);
-            for wave in 0..batches.div_ceil(LOADERS) {
-                let mut tasks = JoinSet::new();
-                for batch in (wave * LOADERS)..((wave + 1) * LOADERS).min(batches) {
-                    let (setting, workload, region) = (self.clone(), workload.clone(), region.to_owned());
-                    tasks.spawn(async move { setting.load_batch(&workload, &region, batch).await });
-                }
-                for operations in tasks.join_all().await {
-                    loaded.extend(operations?);
-                }
+            match recording_of(workload)? {
+                None => tables.push(Table::of(workload)),
+                Some(recording) => tables.extend(recording.tables.iter().filter_map(RecordedTable::describe)),
             }
         }
-        loaded.sort_by(|one, other| one.writes[0].mark.cmp(&other.writes[0].mark));
-        Ok(Loaded(loaded))
+        Ok(tables)
     }
 
-    async fn load_batch(&self, workload: &Workload, region: &str, batch: u64) -> Result<Vec<Operation>, WorkloadError> {
-        let Some(effect) = initial(&workload.kind) else {
-            return Ok(Vec::new());
-        };
-        let dice = self.dice().derive(&format!("loading {} {batch}", workload.name));
-        let numbers = batch * BATCH..((batch + 1) * BATCH).min(workload.keys);
-        let (mut operations, mut requests) = (Vec::new(), Vec::new());
-        for number in numbers {
-            let mark = format!("loaded/{}/{number}", workload.name);
-            let (spot, item) = initial_item(workload, number, &effect, &mark, &dice);
-            let request = json!({ "PutRequest": { "Item": item } });
-            let write = Write {
-                key: spot.text,
-                mark,
-                effect: effect.clone(),
-                based_on: None,
-                bytes: bytes(&request, 1),
-            };
-            requests.push(request);
-            operations.push(Operation {
-                workload: workload.name.clone(),
-                client: 0,
-                home: region.to_owned(),
-                region: region.to_owned(),
-                name: "BatchWriteItem".to_owned(),
-                due_us: 0,
-                sent_us: 0,
-                done_us: 0,
-                outcome: Outcome::Ok,
-                reads: Vec::new(),
-                writes: vec![write],
-            });
-        }
-        let requests = json!({ (workload.name.clone()): requests });
-        self.write_batch(&workload.name, region, requests).await?;
-        Ok(operations)
-    }
-
-    /// Sends a batch until all of it is taken. A put of the same again changes nothing but the version, so what may have happened is
-    /// sent again too; then the history's one write stands for both.
-    async fn write_batch(&self, table: &str, region: &str, requests: Value) -> Result<(), WorkloadError> {
-        let mut target = self.targets.target(region);
-        let mut left = json!({ "RequestItems": requests });
-        let mut error = CallError::Unreachable("not tried".to_owned());
-        for _ in 0..TRIES {
-            match target.call("BatchWriteItem", &left).await {
-                Ok(answer) => match answer.get("UnprocessedItems").and_then(Value::as_object) {
-                    Some(unprocessed) if !unprocessed.is_empty() => left["RequestItems"] = json!(unprocessed),
-                    _ => return Ok(()),
-                },
-                Err(refused @ CallError::Refused { .. }) => {
-                    error = refused;
-                    break;
-                }
-                Err(other) => error = other,
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Err(WorkloadError::NotLoaded {
-            table: table.to_owned(),
-            region: region.to_owned(),
-            source: Box::new(error),
-        })
-    }
-
-    fn dice(&self) -> SeededRandomness {
+    pub(crate) fn dice(&self) -> SeededRandomness {
         SeededRandomness::new(self.seed).derive("load")
     }
 }
@@ -212,16 +106,14 @@ impl Load {
     /// Puts every workload's clients to work. Time is counted from now.
     ///
     /// # Errors
-    /// [`WorkloadError::Unusable`] for a workload that cannot be played.
+    /// [`WorkloadError::Recording`] for a recording that cannot be read.
     pub fn start(setting: &Setting, loaded: Loaded) -> Result<Self, WorkloadError> {
-        setting.check()?;
         let patience_us = u64::try_from(setting.patience.as_micros()).unwrap_or(u64::MAX);
         let shared = Shared::new(Arc::clone(&setting.targets), Arc::clone(&setting.clock), patience_us);
-        let rules = |workload: &Workload| (workload.name.clone(), rules(setting.policy, &workload.kind));
         let mut load = Self {
             shared: Arc::new(shared),
             history: History {
-                tables: setting.workloads.iter().map(rules).collect(),
+                tables: BTreeMap::new(),
                 loaded: loaded.0,
                 operations: Vec::new(),
             },
@@ -230,34 +122,48 @@ impl Load {
         };
         let dice = setting.dice();
         for workload in &setting.workloads {
-            let homes = if workload.regions.is_empty() {
-                &setting.regions
-            } else {
-                &workload.regions
-            };
+            let recording = recording_of(workload)?;
+            let keys = recording.as_ref().map(Recording::keys).unwrap_or_default();
+            let tables = keys.keys().chain(recording.is_none().then_some(&workload.name));
+            let rules = rules(setting.policy, &workload.kind);
+            load.history.tables.extend(tables.map(|table| (table.clone(), rules)));
+            let homes = homes(setting, workload, recording.as_ref());
             let inserted = Arc::new(Inserted::default());
-            for (place, home) in homes.iter().enumerate() {
-                let dice = dice.derive(&format!("{} {home}", workload.name));
+            for (place, home) in (0..).zip(&homes) {
                 let post = Post {
                     shared: Arc::clone(&load.shared),
                     workload: workload.clone(),
                     home: home.clone(),
-                    place: (place as u64, homes.len() as u64),
+                    place: (place, homes.len() as u64),
                     inserted: Arc::clone(&inserted),
+                    keys: keys.clone(),
                 };
-                load.post(post, &dice, setting.duration);
+                let recorded = recording.as_ref().map(|recording| recording.of_region(home));
+                load.post(
+                    post,
+                    &dice.derive(&format!("{} {home}", workload.name)),
+                    recorded,
+                    setting.duration,
+                );
             }
         }
         Ok(load)
     }
 
-    fn post(&mut self, post: Post, dice: &SeededRandomness, duration: Duration) {
+    fn post(&mut self, post: Post, dice: &SeededRandomness, recorded: Option<Vec<Arc<Recorded>>>, duration: Duration) {
         let (rate, queue) = (Arc::new(Rate::new(post.workload.rate)), Arc::new(Queue::default()));
         let schedule = Schedule {
             shared: Arc::clone(&self.shared),
             home: post.home.clone(),
-            jobs: Jobs::new(&post.workload, dice.derive("jobs")),
-            dice: dice.derive("times"),
+            source: recorded.map_or_else(
+                || {
+                    Source::Drawn(Box::new(Drawn {
+                        jobs: Jobs::new(&post.workload, dice.derive("jobs")),
+                        dice: dice.derive("times"),
+                    }))
+                },
+                Source::Recorded,
+            ),
             rate: Arc::clone(&rate),
             queue: Arc::clone(&queue),
             from: post.workload.from,
@@ -323,6 +229,30 @@ impl Load {
             ..std::mem::take(&mut self.history)
         }
     }
+}
+
+/// What a workload replays, where it does.
+pub(crate) fn recording_of(workload: &Workload) -> Result<Option<Recording>, WorkloadError> {
+    let Kind::Replay { operations } = &workload.kind else {
+        return Ok(None);
+    };
+    let recording = Recording::parse(operations).map_err(|source| WorkloadError::Recording {
+        workload: workload.name.clone(),
+        source,
+    });
+    recording.map(Some)
+}
+
+/// Where a workload's clients live: where it says, or where a recording had them, or everywhere.
+fn homes(setting: &Setting, workload: &Workload, recording: Option<&Recording>) -> Vec<String> {
+    if !workload.regions.is_empty() {
+        return workload.regions.clone();
+    }
+    let Some(recording) = recording else {
+        return setting.regions.clone();
+    };
+    let regions: BTreeSet<&String> = recording.operations.iter().map(|recorded| &recorded.region).collect();
+    regions.into_iter().cloned().collect()
 }
 
 fn rules(policy: Policy, kind: &Kind) -> Rules {

@@ -2,19 +2,27 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
 
-use crate::job::Job;
+use crate::{job::Job, recording::Recorded};
 
 /// An operation that is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Due {
     /// Since when, microseconds since the load began.
     pub(crate) at_us: u64,
-    pub(crate) job: Job,
+    pub(crate) work: Work,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Work {
+    /// Of a workload's own kind.
+    Job(Job),
+    /// As it was recorded.
+    Recorded(Arc<Recorded>),
 }
 
 /// Operations that wait for a client. It is bounded by patience: whoever takes one that has waited too long does not send it.

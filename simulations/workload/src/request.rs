@@ -67,7 +67,7 @@ impl Update {
                 values.insert(":one".to_owned(), json!({ "L": [{ "S": self.mark }] }));
                 sets.push("#list = list_append(if_not_exists(#list, :none), :one)".to_owned());
             }
-            Effect::Put { .. } | Effect::Delete | Effect::Recorded => {}
+            Effect::Put { .. } | Effect::Delete | Effect::Recorded { .. } => {}
         }
         for (index, (name, value)) in self.more.iter().enumerate() {
             names.insert(format!("#more{index}"), json!(name));

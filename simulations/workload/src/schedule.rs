@@ -1,4 +1,4 @@
-//! When operations are due: a Poisson process whose rate can change, whatever becomes of what was due before.
+//! When operations are due, whatever becomes of what was due before: a Poisson process whose rate can change, or as recorded.
 
 use std::{
     sync::{
@@ -16,7 +16,8 @@ use tokio::{
 
 use crate::{
     job::Jobs,
-    queue::{Due, Queue},
+    queue::{Due, Queue, Work},
+    recording::Recorded,
     shared::Shared,
 };
 
@@ -52,26 +53,72 @@ impl Rate {
     }
 }
 
-/// One workload in one region.
+/// What is due of one workload in one region, and where it goes.
 pub(crate) struct Schedule {
     pub(crate) shared: Arc<Shared>,
     pub(crate) home: String,
-    pub(crate) jobs: Jobs,
-    pub(crate) dice: SeededRandomness,
+    pub(crate) source: Source,
     pub(crate) rate: Arc<Rate>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) from: Duration,
     pub(crate) until: Duration,
 }
 
+/// Where what is due comes from.
+pub(crate) enum Source {
+    /// It is drawn, at times that are drawn too.
+    Drawn(Box<Drawn>),
+    /// It was recorded, with its times.
+    Recorded(Vec<Arc<Recorded>>),
+}
+
+pub(crate) struct Drawn {
+    pub(crate) jobs: Jobs,
+    pub(crate) dice: SeededRandomness,
+}
+
 impl Schedule {
-    /// Lets operations become due until the end of its time, or until the rate is stopped.
+    /// Lets operations become due until the end of its time, or until it is stopped.
     pub(crate) async fn run(mut self) {
+        match std::mem::replace(&mut self.source, Source::Recorded(Vec::new())) {
+            Source::Drawn(mut drawn) => self.draw(&mut drawn.jobs, &drawn.dice).await,
+            Source::Recorded(recorded) => self.replay(recorded).await,
+        }
+    }
+
+    /// Recorded operations are due at their times, counted from the workload's beginning, whatever the rate is set to.
+    async fn replay(&self, recorded: Vec<Arc<Recorded>>) {
+        let end = self.shared.began + self.until;
+        for recorded in recorded {
+            let due = self.shared.began + self.from + Duration::from_millis(recorded.at_ms);
+            while !self.rate.stopped.load(Ordering::SeqCst) {
+                if timeout_at(due.min(end), self.rate.changed.notified()).await.is_err() {
+                    break;
+                }
+            }
+            if due >= end || self.rate.stopped.load(Ordering::SeqCst) {
+                return;
+            }
+            self.push(due, Work::Recorded(recorded));
+        }
+    }
+
+    fn push(&self, due: Instant, work: Work) {
+        let at_us = u64::try_from((due - self.shared.began).as_micros()).unwrap_or(u64::MAX);
+        self.shared.note_due(&self.home);
+        self.queue.push(Due { at_us, work });
+    }
+
+    async fn draw(&self, jobs: &mut Jobs, dice: &SeededRandomness) {
         let (began, end) = (self.shared.began, self.shared.began + self.until);
         sleep_until(began + self.from).await;
         let mut last = began + self.from;
         while !self.rate.stopped.load(Ordering::SeqCst) {
-            let next = self.gap().and_then(|gap| last.checked_add(gap)).unwrap_or(end).min(end);
+            let next = self
+                .gap(dice)
+                .and_then(|gap| last.checked_add(gap))
+                .unwrap_or(end)
+                .min(end);
             if timeout_at(next, self.rate.changed.notified()).await.is_ok() {
                 // A Poisson process has no memory: from now on another rate is another gap.
                 last = Instant::now();
@@ -81,17 +128,15 @@ impl Schedule {
                 return;
             }
             last = next;
-            let at_us = u64::try_from((next - began).as_micros()).unwrap_or(u64::MAX);
-            let Some(job) = self.jobs.next() else { return };
-            self.shared.note_due(&self.home);
-            self.queue.push(Due { at_us, job });
+            let Some(job) = jobs.next() else { return };
+            self.push(next, Work::Job(job));
         }
     }
 
     /// Until the next is due; `None`: for ever.
-    fn gap(&self) -> Option<Duration> {
+    fn gap(&self, dice: &SeededRandomness) -> Option<Duration> {
         let per_second = self.rate.get();
-        let seconds = -(1.0 - self.dice.unit_f64()).ln() / per_second;
+        let seconds = -(1.0 - dice.unit_f64()).ln() / per_second;
         (per_second > 0.0).then_some(())?;
         Duration::try_from_secs_f64(seconds).ok()
     }

@@ -65,11 +65,12 @@ impl Shared {
         self.change(home, |progress| progress.due += 1);
     }
 
-    pub(crate) fn count(&self, operation: &Operation) {
+    /// Counts what came of an operation. Of one that touches several tables, only the first part counts as the operation.
+    pub(crate) fn count(&self, operation: &Operation, is_first: bool) {
         self.change(&operation.home, |progress| {
-            if operation.is_answered() {
+            if is_first && operation.is_answered() {
                 progress.answered += 1;
-            } else {
+            } else if is_first {
                 progress.failed += 1;
             }
             if operation.outcome == Outcome::Ok {

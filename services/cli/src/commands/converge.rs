@@ -1,9 +1,9 @@
 //! `converge`: waits until all regions hold the same.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::time::Duration;
 
 use beringia_proto::v1::{ControlDigestsRequest, RegionDigests};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
             unwatched.join(", ")
         )));
     }
-    let progress = progress_bar();
+    let progress = output::progress_bar();
     let mended = if arguments.verify {
         let verification = verify(&fleet, &progress);
         Some(match arguments.timeout.filter(|timeout| !timeout.is_zero()) {
@@ -186,15 +186,4 @@ fn explanation(comparison: &Comparison, silent: &[String], elapsed: Duration, fo
         text.push_str(&format!("\n  {address} does not answer"));
     }
     text
-}
-
-/// Progress on standard error, where that is a terminal.
-fn progress_bar() -> ProgressBar {
-    if std::io::stderr().is_terminal() {
-        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        ProgressBar::new_spinner().with_style(style)
-    } else {
-        ProgressBar::hidden()
-    }
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod conflicts;
 pub(crate) mod converge;
+pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod net;
 pub(crate) mod recovery;
+pub(crate) mod replication;
 pub(crate) mod status;

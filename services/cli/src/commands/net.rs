@@ -8,8 +8,9 @@ use beringia_proto::v1::{
 };
 use serde::Serialize;
 
+use super::replication;
 use crate::{
-    arguments::{NetAction, NetArguments, PairArguments},
+    arguments::{LinkChange, NetAction, NetArguments, PairArguments},
     control::fleet::Fleet,
     failure::Failure,
     output::{self, Format},
@@ -29,40 +30,47 @@ struct LinkJson<'a> {
     bandwidth_mbit: Option<f64>,
 }
 
-/// Does what `net` was asked, then shows all links as they are now: one JSON object per link.
+/// Does what `net` was asked, then shows all links as they are now: one JSON object per link. Of pauses it shows the pauses.
 pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), Failure> {
-    let mut client = Fleet::connect(&arguments.control).await?.modelling_links()?;
-    let request = ControlNetworkRequest {
-        action: Some(action(arguments.action)),
+    let fleet = Fleet::connect(&arguments.control).await?;
+    let (action, pauses_too) = match arguments.action {
+        NetAction::Pause { table, region } => return replication::pause(&fleet, table, region, format).await,
+        NetAction::Resume { table, region } => return replication::resume(&fleet, table, region, format).await,
+        NetAction::Show => (Action::Show(NetworkShow {}), true),
+        NetAction::Change(change) => (action(change), false),
     };
-    let links = client.network(request).await?.into_inner().links;
-    show(&links, format)
+    let request = ControlNetworkRequest { action: Some(action) };
+    let links = fleet.modelling_links()?.network(request).await?.into_inner().links;
+    show(&links, format)?;
+    if pauses_too {
+        replication::show_any(&fleet, format).await?;
+    }
+    Ok(())
 }
 
-fn action(action: NetAction) -> Action {
-    match action {
-        NetAction::Show => Action::Show(NetworkShow {}),
-        NetAction::Cut { pair, reset } => Action::Cut(NetworkCut {
+fn action(change: LinkChange) -> Action {
+    match change {
+        LinkChange::Cut { pair, reset } => Action::Cut(NetworkCut {
             pair: Some(link_pair(pair)),
             reset,
         }),
-        NetAction::Heal { from, to } => Action::Heal(NetworkHeal {
+        LinkChange::Heal { from, to } => Action::Heal(NetworkHeal {
             pair: from.zip(to).map(|(one, other)| RegionPair { one, other }),
         }),
-        NetAction::Delay { pair, delay, jitter } => Action::Delay(NetworkDelay {
+        LinkChange::Delay { pair, delay, jitter } => Action::Delay(NetworkDelay {
             pair: Some(link_pair(pair)),
             delay_us: microseconds(delay),
             jitter_us: jitter.map(microseconds),
         }),
-        NetAction::Loss { pair, loss_millionths } => Action::Loss(NetworkLoss {
+        LinkChange::Loss { pair, loss_millionths } => Action::Loss(NetworkLoss {
             pair: Some(link_pair(pair)),
             loss_millionths,
         }),
-        NetAction::Bandwidth { pair, bits_per_second } => Action::Bandwidth(NetworkBandwidth {
+        LinkChange::Bandwidth { pair, bits_per_second } => Action::Bandwidth(NetworkBandwidth {
             pair: Some(link_pair(pair)),
             bandwidth_bits: bits_per_second,
         }),
-        NetAction::Isolate { region, reset } => Action::Isolate(NetworkIsolate { region, reset }),
+        LinkChange::Isolate { region, reset } => Action::Isolate(NetworkIsolate { region, reset }),
     }
 }
 

@@ -21,7 +21,10 @@ pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Res
     let region = &arguments.region;
     let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
     client
-        .fail_region(ControlFailRegionRequest { region: region.clone() })
+        .fail_region(ControlFailRegionRequest {
+            region: region.clone(),
+            lose_disk: arguments.lose_disk,
+        })
         .await?;
     say(region, false, format)
 }

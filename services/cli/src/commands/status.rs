@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use beringia_proto::v1::{
-    ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, JoinReport, LinkReport, PeerReport, RegionReport,
+    ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, JoinReport, LinkReport, PausedTable, PeerReport,
+    RegionReport,
 };
 use serde::Serialize;
 
+use super::replication;
 use crate::{
     arguments::StatusArguments,
     control::fleet::Fleet,
@@ -24,6 +26,8 @@ struct StatusJson {
     pairs: Vec<PairJson>,
     tables: Vec<TableComparison>,
     joins: Vec<JoinJson>,
+    /// Tables whose replication is paused in a region.
+    paused: Vec<PauseJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -31,6 +35,14 @@ struct RegionJson {
     name: String,
     /// `running`, `down`, or `unknown` where no control service hosts it.
     state: &'static str,
+    /// Whether it is closed for clients' writes.
+    draining: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct PauseJson {
+    region: String,
+    table: String,
 }
 
 /// The way of one region's writes to another.
@@ -131,6 +143,7 @@ impl StatusJson {
                 .map(|name| RegionJson {
                     name: name.clone(),
                     state: state(name),
+                    draining: reports.get(name.as_str()).is_some_and(|report| report.draining),
                 })
                 .collect(),
             pairs,
@@ -139,6 +152,11 @@ impl StatusJson {
                 .flat_map(|report| report.joins.iter().map(|join| JoinJson::of(&report.name, join)))
                 .collect(),
             tables: comparison.tables,
+            paused: reports
+                .values()
+                .flat_map(|report| &report.paused)
+                .map(PauseJson::of)
+                .collect(),
         }
     }
 
@@ -147,7 +165,7 @@ impl StatusJson {
             ["REGION", "STATE"],
             self.regions
                 .iter()
-                .map(|region| [region.name.clone(), region.state.to_owned()]),
+                .map(|region| [region.name.clone(), region.state_text()]),
         )?;
         output::line("")?;
         output::table(
@@ -177,7 +195,34 @@ impl StatusJson {
                 self.joins.iter().map(JoinJson::row),
             )?;
         }
+        if !self.paused.is_empty() {
+            output::line("")?;
+            replication::table(
+                self.paused
+                    .iter()
+                    .map(|pause| [pause.region.clone(), pause.table.clone()]),
+            )?;
+        }
         Ok(())
+    }
+}
+
+impl RegionJson {
+    fn state_text(&self) -> String {
+        if self.draining {
+            format!("{}, takes no writes", self.state)
+        } else {
+            self.state.to_owned()
+        }
+    }
+}
+
+impl PauseJson {
+    fn of(paused: &PausedTable) -> Self {
+        Self {
+            region: paused.region.clone(),
+            table: paused.table.clone(),
+        }
     }
 }
 

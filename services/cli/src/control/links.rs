@@ -54,7 +54,7 @@ pub(crate) fn apply(network: &Network, action: Action) -> Result<(), Status> {
                 network.heal_all();
                 Ok(())
             }
-            Some(pair) => network.heal(&pair.one, &pair.other),
+            Some(pair) => network.heal(&pair.one, &pair.other, Direction::Both),
         },
         Action::Delay(delay) => {
             let (from, to, direction) = pair(delay.pair)?;

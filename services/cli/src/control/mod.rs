@@ -4,7 +4,11 @@ pub(crate) mod fleet;
 pub(crate) mod server;
 
 mod digests;
+mod drain;
+mod evidence;
 mod explain;
 mod journal;
 mod links;
+mod measure;
+mod pauses;
 mod reports;

@@ -5,6 +5,7 @@ use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus};
 use beringia_proto::v1::{Arrivals, JoinReport, PeerReport, RegionReport};
 use beringia_store::Catalog;
 
+use super::pauses;
 use crate::host::Hosted;
 
 /// The report of one region.
@@ -27,6 +28,8 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
             .map(|(peer, of_peer)| peer_report(peer, of_peer, &status))
             .collect(),
         joins: joins(&status, &catalog),
+        paused: pauses::of(region).await,
+        draining: region.drains().await,
     }
 }
 

@@ -3,17 +3,19 @@
 use std::{pin::Pin, sync::Arc};
 
 use beringia_proto::v1::{
-    ControlConflict, ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply,
-    ControlDigestsRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
-    ControlFailRegionRequest, ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply,
-    ControlRecoverRegionRequest, ControlStatusReply, ControlStatusRequest, HostedRegion,
+    ControlArrivals, ControlArrivalsRequest, ControlConflict, ControlConflictsRequest, ControlDescribeReply,
+    ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest, ControlDrainReport, ControlDrainRequest,
+    ControlEvidence, ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
+    ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
+    ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
+    ControlStatusReply, ControlStatusRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
     control_server::{Control, ControlServer},
 };
 use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, explain, journal, links, reports};
+use super::{digests, drain, evidence, explain, journal, links, measure, pauses, reports};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The control service of a host.
@@ -106,12 +108,35 @@ impl Control for Service {
         }))
     }
 
+    async fn replication(&self, request: Request<ControlReplicationRequest>) -> Answer<ControlReplicationReply> {
+        let action = request
+            .into_inner()
+            .action
+            .ok_or_else(|| Status::invalid_argument("no action"))?;
+        pauses::apply(&self.host, action).await?;
+        Ok(Response::new(ControlReplicationReply {
+            paused: pauses::show(&self.host).await,
+        }))
+    }
+
+    type DrainStream = Pin<Box<dyn Stream<Item = Result<ControlDrainReport, Status>> + Send>>;
+
+    async fn drain(&self, request: Request<ControlDrainRequest>) -> Answer<Self::DrainStream> {
+        let reports = drain::stream(self.host.clone(), request.into_inner().region).await?;
+        Ok(Response::new(Box::pin(reports)))
+    }
+
+    async fn undrain(&self, request: Request<ControlUndrainRequest>) -> Answer<ControlUndrainReply> {
+        drain::end(&self.host, &request.into_inner().region).await?;
+        Ok(Response::new(ControlUndrainReply {}))
+    }
+
     async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
-        self.recoverable(&request.into_inner().region)?
-            .fail()
-            .await
-            .map_err(refused)?;
-        Ok(Response::new(ControlFailRegionReply {}))
+        let ControlFailRegionRequest { region, lose_disk } = request.into_inner();
+        let region = self.recoverable(&region)?;
+        let flows = region.fail(lose_disk).await.map_err(refused)?;
+        let flows = measure::of_region(region.name(), flows).collect();
+        Ok(Response::new(ControlFailRegionReply { flows }))
     }
 
     async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
@@ -121,23 +146,30 @@ impl Control for Service {
             .map_err(refused)?;
         Ok(Response::new(ControlRecoverRegionReply {}))
     }
+
+    async fn flows(&self, _request: Request<ControlFlowsRequest>) -> Answer<ControlFlowsReply> {
+        let flows = measure::flows(&self.host).await;
+        Ok(Response::new(ControlFlowsReply { flows }))
+    }
+
+    type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
+
+    async fn arrivals(&self, _request: Request<ControlArrivalsRequest>) -> Answer<Self::ArrivalsStream> {
+        Ok(Response::new(Box::pin(measure::arrivals(&self.host))))
+    }
+
+    type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;
+
+    async fn evidence(&self, request: Request<ControlEvidenceRequest>) -> Answer<Self::EvidenceStream> {
+        let evidence = evidence::stream(self.host.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(evidence)))
+    }
 }
 
 impl Service {
     /// The region, where it can be failed and recovered from here.
     fn recoverable(&self, name: &str) -> Result<&Hosted, Status> {
-        let known = || {
-            self.host
-                .regions()
-                .iter()
-                .map(|region| region.name().as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let region = self
-            .host
-            .region(name)
-            .ok_or_else(|| Status::not_found(format!("no region `{name}` here: there are {}", known())))?;
+        let region = self.host.hosted(name)?;
         if self.host.network().is_none() {
             return Err(Status::failed_precondition(format!(
                 "{name} is a process of its own: end that process (kill -9) and start it again"
@@ -151,6 +183,6 @@ impl Service {
 fn refused(error: RecoveryError) -> Status {
     match error {
         RecoveryError::Down(_) | RecoveryError::Running(_) => Status::failed_precondition(error.to_string()),
-        RecoveryError::Unrecoverable { .. } => Status::internal(error.to_string()),
+        RecoveryError::Unrecoverable { .. } | RecoveryError::DiskKept { .. } => Status::internal(error.to_string()),
     }
 }

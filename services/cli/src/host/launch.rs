@@ -19,6 +19,7 @@ use super::{
     ready::Ready,
     region::{Blueprint, Hosted, Listeners},
     shutdown::Signals,
+    tap::Tap,
 };
 use crate::{
     arguments::{RegionArguments, ServeArguments, UpArguments},
@@ -53,6 +54,7 @@ struct Preparation {
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
     gateways: Arc<Regions>,
+    tap: Tap,
 }
 
 /// Runs all regions of a topology until a signal ends it.
@@ -189,6 +191,7 @@ impl Preparation {
             directory,
             max_clock_offset_ms: arguments.max_clock_offset_ms,
             gateways: Arc::new(Regions::new()),
+            tap: Tap::new(),
         })
     }
 
@@ -205,6 +208,7 @@ impl Preparation {
             max_clock_offset_ms: self.max_clock_offset_ms,
             network,
             gateways: self.gateways.clone(),
+            tap: self.tap.clone(),
         }
     }
 
@@ -232,7 +236,7 @@ impl Preparation {
         }
         let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
         let ready = Ready::new(&regions, ports::url(&doors.control)?, endpoint, &self.authentication);
-        let host = Arc::new(Host::new(self.regions, regions, network, self.gateways));
+        let host = Arc::new(Host::new(self.regions, regions, network, self.gateways, self.tap));
         if let Err(failure) = host.start(doors.endpoint).await {
             host.shutdown().await;
             return Err(failure);

@@ -9,6 +9,7 @@ mod ports;
 mod ready;
 mod region;
 mod shutdown;
+mod tap;
 
 use std::sync::Arc;
 
@@ -17,11 +18,12 @@ use beringia_item::Region;
 use beringia_network::Network;
 use futures_util::future::{join_all, try_join_all};
 use tokio::{net::TcpListener, sync::Mutex};
+use tonic::Status;
 
 pub(crate) use launch::{region, up};
 pub(crate) use region::{Hosted, RecoveryError};
 
-use self::endpoint::Endpoint;
+use self::{endpoint::Endpoint, tap::Tap};
 use crate::failure::Failure;
 
 /// The regions that this process runs.
@@ -34,13 +36,22 @@ pub(crate) struct Host {
     network: Option<Network>,
     /// Which regions answer on the endpoint for all of them; each region keeps its own entry.
     gateways: Arc<Regions>,
+    /// What all regions apply of each other's writes.
+    tap: Tap,
     /// The endpoint for all regions, while it serves.
     endpoint: Mutex<Option<Endpoint>>,
 }
 
 impl Host {
-    fn new(topology: Vec<Region>, regions: Vec<Hosted>, network: Option<Network>, gateways: Arc<Regions>) -> Self {
+    fn new(
+        topology: Vec<Region>,
+        regions: Vec<Hosted>,
+        network: Option<Network>,
+        gateways: Arc<Regions>,
+        tap: Tap,
+    ) -> Self {
         Self {
+            tap,
             topology,
             regions,
             network,
@@ -62,6 +73,22 @@ impl Host {
     /// The region of that name, where it is one of this process.
     pub(crate) fn region(&self, name: &str) -> Option<&Hosted> {
         self.regions.iter().find(|region| region.name().as_str() == name)
+    }
+
+    /// What all regions apply of each other's writes.
+    pub(crate) fn tap(&self) -> &Tap {
+        &self.tap
+    }
+
+    /// The region of that name.
+    ///
+    /// # Errors
+    /// NOT_FOUND where it is none of this process, naming those that are.
+    pub(crate) fn hosted(&self, name: &str) -> Result<&Hosted, Status> {
+        self.region(name).ok_or_else(|| {
+            let known: Vec<&str> = self.regions.iter().map(|region| region.name().as_str()).collect();
+            Status::not_found(format!("no region `{name}` here: there are {}", known.join(", ")))
+        })
     }
 
     /// The model of the links.

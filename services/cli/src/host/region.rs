@@ -1,16 +1,16 @@
 //! One region of this process: prepared, running or failed.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
-use beringia_node::{Authentication, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_node::{Authentication, Drain, Flow, Node, NodeConfig, NodeStatus, Peer, Tuning};
 use beringia_store::{Database, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
-use super::{accept, ports};
+use super::{accept, ports, tap::Tap};
 use crate::failure::Failure;
 
 /// Everything that a region is started with, and started with again after a failure.
@@ -31,6 +31,8 @@ pub(crate) struct Blueprint {
     pub(crate) network: Option<Network>,
     /// Where the endpoint for all regions finds this one while it runs.
     pub(crate) gateways: Arc<Regions>,
+    /// Who hears of what arrives here.
+    pub(crate) tap: Tap,
 }
 
 /// One region of this process.
@@ -63,6 +65,9 @@ pub(crate) enum RecoveryError {
     /// It is running.
     #[error("{0} is running")]
     Running(Region),
+    /// Its database cannot be removed.
+    #[error("{region} was killed, but its disk could not be taken away: {source}")]
+    DiskKept { region: Region, source: io::Error },
     /// It cannot be started again.
     #[error("{region} cannot be started again: {reason}")]
     Unrecoverable { region: Region, reason: String },
@@ -86,6 +91,25 @@ impl Blueprint {
         }
     }
 
+    /// Removes everything that the region wrote down, after its store was abandoned.
+    async fn lose_disk(&self) -> Result<(), RecoveryError> {
+        let path = match &self.database {
+            Database::Memory(disk) => {
+                disk.erase();
+                return Ok(());
+            }
+            Database::File(path) => path.clone(),
+        };
+        let removed = tokio::task::spawn_blocking(move || remove_database(&path)).await;
+        removed
+            .map_err(io::Error::from)
+            .flatten()
+            .map_err(|source| RecoveryError::DiskKept {
+                region: self.region.clone(),
+                source,
+            })
+    }
+
     async fn start(&self, store: &Arc<SqliteStore>, listeners: Listeners) -> Result<Node, String> {
         let config = NodeConfig {
             region: self.region.clone(),
@@ -94,7 +118,7 @@ impl Blueprint {
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
             tuning: Tuning::default(),
-            observer: None,
+            observer: Some(self.tap.of(&self.region)),
         };
         let dynamodb = accept::plain(listeners.dynamodb);
         let replication = match &self.network {
@@ -155,6 +179,35 @@ impl Hosted {
         }
     }
 
+    /// What flows from it to every other; None while it does not run.
+    pub(crate) async fn flows(&self) -> Option<BTreeMap<Region, Flow>> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(node.flows().await),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
+    /// Does something with the node that needs no waiting; None while it does not run.
+    pub(crate) async fn with_node<T>(&self, act: impl FnOnce(&Node) -> T + Send) -> Option<T> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(act(node)),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
+    /// Whether it runs and is closed for clients' writes.
+    pub(crate) async fn drains(&self) -> bool {
+        self.with_node(Node::is_draining).await == Some(true)
+    }
+
+    /// How far its drain is, `None` inside where it takes writes; None while it does not run.
+    pub(crate) async fn drain_state(&self) -> Option<Option<Drain>> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(node.drain_state().await),
+            State::Prepared(..) | State::Down => None,
+        }
+    }
+
     /// Starts a prepared region.
     pub(crate) async fn start(&self) -> Result<(), Failure> {
         let mut state = self.state.write().await;
@@ -172,11 +225,15 @@ impl Hosted {
         Ok(())
     }
 
-    /// Kills it as a crash would.
-    pub(crate) async fn fail(&self) -> Result<(), RecoveryError> {
+    /// Kills it as a crash would, and takes its disk away where that is lost too. Gives what the others had not acknowledged then.
+    pub(crate) async fn fail(&self, lose_disk: bool) -> Result<BTreeMap<Region, Flow>, RecoveryError> {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(store, node) => {
+                if lose_disk {
+                    close(&node).await;
+                }
+                let flows = node.flows().await;
                 // First the state, so that no task that is still about to end can write; then the links, which carry off what the
                 // region had sent; then the tasks and listeners. It waits for a commit under way, so it runs aside.
                 let abandoned = tokio::task::spawn_blocking(move || store.abandon()).await;
@@ -189,8 +246,11 @@ impl Hosted {
                     let _ = network.kill_region(self.name().as_str());
                 }
                 node.kill();
-                tracing::info!(region = %self.name(), "killed");
-                Ok(())
+                if lose_disk {
+                    self.blueprint.lose_disk().await?;
+                }
+                tracing::info!(region = %self.name(), lose_disk, "killed");
+                Ok(flows)
             }
             other => {
                 *state = other;
@@ -237,6 +297,31 @@ impl Hosted {
             State::Down => {}
         }
     }
+}
+
+/// Takes no more writes, and waits a moment for those under way: then what the others have not acknowledged is what will be lost.
+async fn close(node: &Node) {
+    node.drain();
+    for _ in 0..50 {
+        let state = node.drain_state().await;
+        if state.is_none_or(|state| state.writes_under_way == 0) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Removes a database with the files that SQLite keeps beside it.
+fn remove_database(path: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Listens where a killed region listened: its tasks drop their listeners soon after they are aborted, not at once.

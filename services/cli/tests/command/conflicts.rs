@@ -204,6 +204,26 @@ fn a_region_that_failed_comes_back_with_what_it_had_and_catches_up() {
 }
 
 #[test]
+fn a_region_that_lost_its_disk_is_filled_by_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    for storage in [&["--ephemeral"][..], &["--data", data.to_str().unwrap()]] {
+        let up = Server::start(&process::up(storage));
+        global_table(up.endpoint(), US, &[EU, AP], || converge(&up));
+        put(up.endpoint(), EU, "shipped", "kept");
+        converge(&up);
+        let _ = up.json(&["net", "isolate", EU]);
+        put(up.endpoint(), EU, "unshipped", "gone");
+        let _ = up.json(&["region-fail", EU, "--lose-disk"]);
+        let _ = up.json(&["net", "heal"]);
+        let _ = up.json(&["region-recover", EU]);
+        converge(&up);
+        assert_eq!(get(up.endpoint(), EU, "shipped"), Some("kept".to_owned()));
+        assert_eq!(get(up.endpoint(), EU, "unshipped"), None, "nobody else had it");
+    }
+}
+
+#[test]
 fn data_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");

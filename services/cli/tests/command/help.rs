@@ -2,17 +2,21 @@
 
 use crate::process::{assert_refused, run, stdout};
 
-const COMMANDS: [&str; 9] = [
-    "up",
-    "region",
+/// Those that work alone.
+const ALONE: [&str; 3] = ["up", "region", "sim"];
+/// Those that talk to a control service.
+const STEERING: [&str; 9] = [
     "status",
     "net",
     "region-fail",
     "region-recover",
+    "drain",
+    "undrain",
     "converge",
     "conflicts",
     "explain",
 ];
+const SIM_ACTIONS: [&str; 5] = ["list", "show", "run", "sweep", "shrink"];
 const NET_ACTIONS: [&str; 7] = ["show", "cut", "heal", "delay", "loss", "bandwidth", "isolate"];
 
 #[test]
@@ -20,7 +24,7 @@ fn the_help_lists_every_command_and_shows_a_tour() {
     let output = run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let help = stdout(&output);
-    for command in COMMANDS {
+    for command in ALONE.into_iter().chain(STEERING) {
         assert!(
             help.contains(&format!("\n  {command} ")),
             "{command} is not listed:\n{help}"
@@ -31,7 +35,7 @@ fn the_help_lists_every_command_and_shows_a_tour() {
 
 #[test]
 fn every_command_has_help_with_an_example_and_takes_a_format() {
-    for command in COMMANDS {
+    for command in ALONE.into_iter().chain(STEERING) {
         let output = run(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         let help = stdout(&output);
@@ -44,11 +48,14 @@ fn every_command_has_help_with_an_example_and_takes_a_format() {
     for action in NET_ACTIONS {
         assert_eq!(run(&["net", action, "--help"]).status.code(), Some(0), "net {action}");
     }
+    for action in SIM_ACTIONS {
+        assert_eq!(run(&["sim", action, "--help"]).status.code(), Some(0), "sim {action}");
+    }
 }
 
 #[test]
 fn commands_that_talk_to_a_control_service_say_where_they_look() {
-    for command in &COMMANDS[2..] {
+    for command in STEERING {
         let help = stdout(&run(&[command, "--help"]));
         assert!(
             help.contains("http://127.0.0.1:9090") && help.contains("BERINGIA_CONTROL"),

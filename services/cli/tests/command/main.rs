@@ -5,7 +5,10 @@
 mod conflicts;
 mod control;
 mod damage;
+mod drain;
 mod dynamodb;
 mod help;
+mod pause;
 mod process;
+mod sim;
 mod start;

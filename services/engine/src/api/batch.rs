@@ -15,6 +15,8 @@ pub struct KeysAndAttributes {
     pub keys: Vec<Item>,
     /// Whether the reads must see every earlier write of this region; changes the price only.
     pub consistent_read: Option<bool>,
+    /// Which attributes to return, in the form before expressions.
+    pub attributes_to_get: Option<Vec<String>>,
     /// Which attributes to return.
     pub projection_expression: Option<String>,
     /// `#names` of the expression.

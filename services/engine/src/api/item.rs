@@ -1,10 +1,13 @@
 //! PutItem, GetItem, UpdateItem, DeleteItem.
 
+use std::collections::BTreeMap;
+
 use beringia_item::Item;
 
 use super::{
-    ConsumedCapacity, ExpressionNames, ExpressionValues, ItemCollectionMetrics, ReturnConsumedCapacity,
-    ReturnItemCollectionMetrics, ReturnValues, ReturnValuesOnConditionCheckFailure,
+    AttributeValueUpdate, ConditionalOperator, ConsumedCapacity, ExpectedAttributeValue, ExpressionNames,
+    ExpressionValues, ItemCollectionMetrics, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnValues,
+    ReturnValuesOnConditionCheckFailure,
 };
 
 /// What all writes of one item can ask for.
@@ -12,6 +15,10 @@ use super::{
 pub struct WriteOptions {
     /// What must hold of the item now stored.
     pub condition_expression: Option<String>,
+    /// The same in the form before expressions.
+    pub expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
+    /// How `expected` combines.
+    pub conditional_operator: Option<ConditionalOperator>,
     /// `#names` of all expressions.
     pub expression_attribute_names: ExpressionNames,
     /// `:values` of all expressions.
@@ -46,6 +53,8 @@ pub struct GetItemInput {
     pub key: Item,
     /// Whether the read must see every earlier write of this region. It always does; this only changes the price.
     pub consistent_read: bool,
+    /// Which attributes to return, in the form before expressions.
+    pub attributes_to_get: Option<Vec<String>>,
     /// Which attributes to return.
     pub projection_expression: Option<String>,
     /// `#names` of the expression.
@@ -72,6 +81,8 @@ pub struct UpdateItemInput {
     pub key: Item,
     /// What to change; `None` only makes the item where there is none.
     pub update_expression: Option<String>,
+    /// The same in the form before expressions.
+    pub attribute_updates: Option<BTreeMap<String, AttributeValueUpdate>>,
     /// Condition and answer.
     pub options: WriteOptions,
 }

@@ -3,20 +3,26 @@
 //! Fields are DynamoDB's, in Rust's spelling. A field that DynamoDB requires is not an `Option`: where it is missing, the gateway
 //! answers with [`crate::ApiError::missing`]. Numbers are as wide as the wire allows; the engine checks their bounds.
 
+mod account;
+mod attributes;
 mod batch;
 mod common;
 mod item;
 mod query;
+mod stream;
 mod table;
 mod tag;
 mod transact;
 mod ttl;
 mod wire;
 
+pub use account::*;
+pub use attributes::*;
 pub use batch::*;
 pub use common::*;
 pub use item::*;
 pub use query::*;
+pub use stream::*;
 pub use table::*;
 pub use tag::*;
 pub use transact::*;

@@ -2,7 +2,10 @@
 
 use beringia_item::Item;
 
-use super::{ConsumedCapacity, ExpressionNames, ExpressionValues, ReturnConsumedCapacity, wire::wire_enum};
+use super::{
+    AttributeConditions, ConditionalOperator, ConsumedCapacity, ExpressionNames, ExpressionValues,
+    ReturnConsumedCapacity, wire::wire_enum,
+};
 
 wire_enum! {
     /// What a read of many items returns.
@@ -27,10 +30,18 @@ pub struct QueryInput {
     pub index_name: Option<String>,
     /// Which keys.
     pub key_condition_expression: Option<String>,
+    /// The same in the form before expressions.
+    pub key_conditions: AttributeConditions,
     /// Which of the items read are returned.
     pub filter_expression: Option<String>,
+    /// The same in the form before expressions.
+    pub query_filter: AttributeConditions,
+    /// How `query_filter` combines.
+    pub conditional_operator: Option<ConditionalOperator>,
     /// Which attributes to return.
     pub projection_expression: Option<String>,
+    /// The same in the form before expressions.
+    pub attributes_to_get: Option<Vec<String>>,
     /// `#names` of all expressions.
     pub expression_attribute_names: ExpressionNames,
     /// `:values` of all expressions.
@@ -56,8 +67,12 @@ impl Default for QueryInput {
             table_name: String::new(),
             index_name: None,
             key_condition_expression: None,
+            key_conditions: None,
             filter_expression: None,
+            query_filter: None,
+            conditional_operator: None,
             projection_expression: None,
+            attributes_to_get: None,
             expression_attribute_names: None,
             expression_attribute_values: None,
             select: None,
@@ -79,8 +94,14 @@ pub struct ScanInput {
     pub index_name: Option<String>,
     /// Which of the items read are returned.
     pub filter_expression: Option<String>,
+    /// The same in the form before expressions.
+    pub scan_filter: AttributeConditions,
+    /// How `scan_filter` combines.
+    pub conditional_operator: Option<ConditionalOperator>,
     /// Which attributes to return.
     pub projection_expression: Option<String>,
+    /// The same in the form before expressions.
+    pub attributes_to_get: Option<Vec<String>>,
     /// `#names` of all expressions.
     pub expression_attribute_names: ExpressionNames,
     /// `:values` of all expressions.

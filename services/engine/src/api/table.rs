@@ -334,9 +334,9 @@ pub struct TableDescription {
     pub global_secondary_indexes: Option<Vec<GlobalSecondaryIndexDescription>>,
     /// Where the stream is on.
     pub stream_specification: Option<StreamSpecification>,
-    /// Where the stream is on: its label, the time of its start.
+    /// The label of the stream that is on, or of the last one that can still be read: the time of its start.
     pub latest_stream_label: Option<String>,
-    /// Where the stream is on.
+    /// That stream.
     pub latest_stream_arn: Option<String>,
     /// `2019.11.21` for a global table.
     pub global_table_version: Option<&'static str>,

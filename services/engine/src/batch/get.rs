@@ -77,6 +77,7 @@ impl Engine {
         let projection = read_projection(
             request.projection_expression.as_deref(),
             request.expression_attribute_names.clone(),
+            request.attributes_to_get.clone(),
         )?;
         let table = self.usable_table(&name)?;
         let keys: Vec<KeyBytes> = request

@@ -16,7 +16,11 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, or the store's.
     pub async fn get_item(&self, input: GetItemInput) -> Result<GetItemOutput, ApiError> {
-        let projection = read_projection(input.projection_expression.as_deref(), input.expression_attribute_names)?;
+        let projection = read_projection(
+            input.projection_expression.as_deref(),
+            input.expression_attribute_names,
+            input.attributes_to_get,
+        )?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
         let item = self.store.get(table.id, &key).await?.map(|(_, item)| item);

@@ -12,6 +12,7 @@ use crate::{
         DeleteItemInput, ItemCollectionMetrics, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
         ReturnValues, ReturnValuesOnConditionCheckFailure, UpdateItemInput, WriteItemOutput, WriteOptions,
     },
+    attributes::{check_not_mixed, expected, updates},
     capacity::{Kind, Units},
     expressions::{update_and_condition, write_condition},
     keys::{item_key, request_key},
@@ -23,11 +24,27 @@ fn only_condition(options: &mut WriteOptions) -> Result<Option<Condition>, ApiEr
     if !matches!(options.return_values, ReturnValues::AllOld | ReturnValues::None) {
         return Err(ApiError::validation("ReturnValues can only be ALL_OLD or NONE"));
     }
-    write_condition(
+    check_not_mixed(
+        &older(options),
+        &[("ConditionExpression", options.condition_expression.is_some())],
+    )?;
+    let condition = write_condition(
         options.condition_expression.as_deref(),
         options.expression_attribute_names.take(),
         options.expression_attribute_values.take(),
-    )
+    )?;
+    match condition {
+        Some(condition) => Ok(Some(condition)),
+        None => expected(options.expected.take(), options.conditional_operator),
+    }
+}
+
+/// The parameters of a condition in the form before expressions.
+const fn older(options: &WriteOptions) -> [(&'static str, bool); 2] {
+    [
+        ("Expected", options.expected.is_some()),
+        ("ConditionalOperator", options.conditional_operator.is_some()),
+    ]
 }
 
 impl Engine {
@@ -53,12 +70,28 @@ impl Engine {
     /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
     pub async fn update_item(&self, input: UpdateItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
-        let (update, condition) = update_and_condition(
+        let [of_condition, operator] = older(&options);
+        check_not_mixed(
+            &[
+                ("AttributeUpdates", input.attribute_updates.is_some()),
+                of_condition,
+                operator,
+            ],
+            &[
+                ("UpdateExpression", input.update_expression.is_some()),
+                ("ConditionExpression", options.condition_expression.is_some()),
+            ],
+        )?;
+        let (mut update, mut condition) = update_and_condition(
             input.update_expression.as_deref(),
             options.condition_expression.as_deref(),
             options.expression_attribute_names.take(),
             options.expression_attribute_values.take(),
         )?;
+        if update.is_none() && condition.is_none() {
+            update = updates(input.attribute_updates.unwrap_or_default())?;
+            condition = expected(options.expected.take(), options.conditional_operator)?;
+        }
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
         check_update(&table, update.as_ref())?;

@@ -3,15 +3,16 @@
 use std::ops::Bound;
 
 use beringia_expression::{ConditionKind, KeyCondition, ResolvedKeyCondition, SortCondition};
-use beringia_item::{AttributeValue, KeyBytes, KeyError, KeySchema};
+use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
-    source::{Source, check_select},
+    source::{Source, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
     api::{QueryInput, QueryOutput},
+    attributes::{self, check_not_mixed},
     expressions::{condition, open, projection},
     keys::{condition_error, parts},
     names,
@@ -24,19 +25,12 @@ impl Engine {
     /// ValidationException, ResourceNotFoundException, or the store's.
     pub async fn query(&self, input: QueryInput) -> Result<QueryOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
-        let Some(key_condition) = input.key_condition_expression.as_deref() else {
-            return Err(ApiError::validation(
-                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
-            ));
-        };
-        check_select(
-            input.select,
-            input.projection_expression.is_some(),
-            input.index_name.is_some(),
-        )?;
+        check_forms(&input)?;
+        let projects = projecting(input.projection_expression.as_ref(), input.attributes_to_get.as_ref());
+        check_select(input.select, projects, input.index_name.is_some())?;
         let given = [
             ("FilterExpression", input.filter_expression.is_some()),
-            ("KeyConditionExpression", true),
+            ("KeyConditionExpression", input.key_condition_expression.is_some()),
         ];
         let with_projection = input.projection_expression.is_some();
         let mut placeholders = open(
@@ -45,22 +39,36 @@ impl Engine {
             &given,
             with_projection,
         )?;
-        let key_condition = KeyCondition::parse(key_condition, &mut placeholders)?;
-        let filter = condition(
-            input.filter_expression.as_deref(),
-            ConditionKind::Filter,
+        let key_condition = match (input.key_condition_expression.as_deref(), input.key_conditions) {
+            (Some(text), _) => KeyCondition::parse(text, &mut placeholders)?,
+            (None, conditions) => attributes::key_condition(conditions.unwrap_or_default())?,
+        };
+        let expression = input.filter_expression.as_deref();
+        let (filter, filtering) = match condition(expression, ConditionKind::Filter, &mut placeholders)? {
+            Some(filter) => (Some(filter), "Filter Expression"),
+            None => (
+                attributes::filter(input.query_filter, input.conditional_operator)?,
+                "QueryFilter",
+            ),
+        };
+        let projection = projection(
+            input.projection_expression.as_deref(),
+            input.attributes_to_get,
             &mut placeholders,
         )?;
-        let projection = projection(input.projection_expression.as_deref(), &mut placeholders)?;
         placeholders.check_all_used()?;
 
         let table = self.usable_table(&input.table_name)?;
         let source = Source::find(&table, input.index_name.as_deref(), input.consistent_read)?;
         let resolved = key_condition.resolve(source.keys)?;
         if let Some(filter) = &filter {
-            check_filter(source.keys, filter.top_level_names())?;
+            check_filter(filtering, source.keys, filter.top_level_names())?;
         }
         let shown = source.shown(input.select, projection)?;
+        let single = source.index.is_none() && source.keys.sort.is_empty();
+        if let (true, Some(start)) = (single, &input.exclusive_start_key) {
+            return Err(nothing_after(start));
+        }
         let reverse = !input.scan_index_forward;
         let (partition, mut range) =
             key_range(source.keys, &resolved).map_err(|error| condition_error(source.keys, &error))?;
@@ -79,8 +87,29 @@ impl Engine {
             consistent: input.consistent_read,
             capacity: input.return_consumed_capacity,
         };
-        page.run(self.store.as_ref()).await
+        let mut page = page.run(self.store.as_ref()).await?;
+        if single {
+            // The partition holds no second item, so there is nowhere to read on.
+            page.last_evaluated_key = None;
+        }
+        Ok(page)
     }
+}
+
+/// A query of a partition that holds one item at most can start nowhere else than at its beginning.
+fn nothing_after(start: &Item) -> ApiError {
+    let shown: Vec<String> = start
+        .iter()
+        .map(|(name, value)| match value {
+            AttributeValue::S(text) => format!("{name}=AttributeValue: {{S:{text}}}"),
+            AttributeValue::N(number) => format!("{name}=AttributeValue: {{N:{number}}}"),
+            other => format!("{name}=AttributeValue: {{{}}}", other.type_name()),
+        })
+        .collect();
+    ApiError::Validation(format!(
+        "The provided exclusive start key is invalid: ExclusiveStartKey: {{{}}}",
+        shown.join(", ")
+    ))
 }
 
 /// Checks `Limit` and the form of `IndexName`.
@@ -96,11 +125,40 @@ pub(super) fn check_limits(limit: Option<i64>, index_name: Option<&str>) -> Resu
     Ok(limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
-fn check_filter<'a>(keys: &KeySchema, mut mentioned: impl Iterator<Item = &'a str>) -> Result<(), ApiError> {
+/// Which parameters come together.
+fn check_forms(input: &QueryInput) -> Result<(), ApiError> {
+    let by_expression = input.key_condition_expression.is_some();
+    check_not_mixed(
+        &[
+            ("AttributesToGet", input.attributes_to_get.is_some()),
+            ("QueryFilter", input.query_filter.is_some()),
+            ("ConditionalOperator", input.conditional_operator.is_some()),
+            // It goes with expressions of any other kind.
+            ("KeyConditions", by_expression && input.key_conditions.is_some()),
+        ],
+        &[
+            ("ProjectionExpression", input.projection_expression.is_some()),
+            ("FilterExpression", input.filter_expression.is_some()),
+            ("KeyConditionExpression", by_expression),
+        ],
+    )?;
+    if !by_expression && input.key_conditions.is_none() {
+        return Err(ApiError::validation(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_filter<'a>(
+    filtering: &str,
+    keys: &KeySchema,
+    mut mentioned: impl Iterator<Item = &'a str>,
+) -> Result<(), ApiError> {
     match mentioned.find(|name| parts(keys).any(|part| part.name == *name)) {
         None => Ok(()),
         Some(name) => Err(ApiError::Validation(format!(
-            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+            "{filtering} can only contain non-primary key attributes: Primary key attribute: {name}"
         ))),
     }
 }

@@ -7,11 +7,12 @@ use beringia_expression::ConditionKind;
 use super::{
     query::check_limits,
     read::{KeyRange, PageRead},
-    source::{Source, check_select},
+    source::{Source, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
     api::{ScanInput, ScanOutput},
+    attributes::{self, check_not_mixed},
     constraint::Constraints,
     expressions::{condition, open, projection},
 };
@@ -29,11 +30,19 @@ impl Engine {
     pub async fn scan(&self, input: ScanInput) -> Result<ScanOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
         let segment = check_segments(input.segment, input.total_segments)?;
-        check_select(
-            input.select,
-            input.projection_expression.is_some(),
-            input.index_name.is_some(),
+        check_not_mixed(
+            &[
+                ("AttributesToGet", input.attributes_to_get.is_some()),
+                ("ScanFilter", input.scan_filter.is_some()),
+                ("ConditionalOperator", input.conditional_operator.is_some()),
+            ],
+            &[
+                ("ProjectionExpression", input.projection_expression.is_some()),
+                ("FilterExpression", input.filter_expression.is_some()),
+            ],
         )?;
+        let projects = projecting(input.projection_expression.as_ref(), input.attributes_to_get.as_ref());
+        check_select(input.select, projects, input.index_name.is_some())?;
         let given = [("FilterExpression", input.filter_expression.is_some())];
         let with_projection = input.projection_expression.is_some();
         let mut placeholders = open(
@@ -42,12 +51,16 @@ impl Engine {
             &given,
             with_projection,
         )?;
-        let filter = condition(
-            input.filter_expression.as_deref(),
-            ConditionKind::Filter,
+        let expression = input.filter_expression.as_deref();
+        let filter = match condition(expression, ConditionKind::Filter, &mut placeholders)? {
+            Some(filter) => Some(filter),
+            None => attributes::filter(input.scan_filter, input.conditional_operator)?,
+        };
+        let projection = projection(
+            input.projection_expression.as_deref(),
+            input.attributes_to_get,
             &mut placeholders,
         )?;
-        let projection = projection(input.projection_expression.as_deref(), &mut placeholders)?;
         placeholders.check_all_used()?;
 
         let table = self.usable_table(&input.table_name)?;

@@ -178,20 +178,33 @@ fn mismatch() -> ApiError {
     ApiError::validation("The provided starting key is invalid: The provided key element does not match the schema")
 }
 
-/// Checks `Select` against the parameters that it must agree with.
-pub(super) fn check_select(select: Option<Select>, projection: bool, index: bool) -> Result<(), ApiError> {
+/// Checks `Select` against the parameters that it must agree with; `projection` is the name of the one that projects.
+pub(super) fn check_select(
+    select: Option<Select>,
+    projection: Option<&'static str>,
+    index: bool,
+) -> Result<(), ApiError> {
     const INVALID: &str = "One or more parameter values were invalid:";
-    match select {
-        Some(Select::SpecificAttributes) if !projection => Err(ApiError::Validation(format!(
+    match (select, projection) {
+        (Some(Select::SpecificAttributes), None) => Err(ApiError::Validation(format!(
             "{INVALID} Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
         ))),
-        Some(other) if other != Select::SpecificAttributes && projection => Err(ApiError::Validation(format!(
-            "{INVALID} Cannot specify the ProjectionExpression when choosing to get {}",
+        (Some(other), Some(projection)) if other != Select::SpecificAttributes => Err(ApiError::Validation(format!(
+            "{INVALID} Cannot specify the {projection} when choosing to get {}",
             other.as_str()
         ))),
-        Some(Select::AllProjectedAttributes) if !index => Err(ApiError::Validation(format!(
+        (Some(Select::AllProjectedAttributes), _) if !index => Err(ApiError::Validation(format!(
             "{INVALID} ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
         ))),
         _ => Ok(()),
+    }
+}
+
+/// The parameter that projects, in either form; the request has at most one of them.
+pub(super) const fn projecting(expression: Option<&String>, attributes: Option<&Vec<String>>) -> Option<&'static str> {
+    match (expression, attributes) {
+        (Some(_), _) => Some("ProjectionExpression"),
+        (None, Some(_)) => Some("AttributesToGet"),
+        (None, None) => None,
     }
 }

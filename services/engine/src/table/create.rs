@@ -34,7 +34,8 @@ impl Engine {
         check_form(&input)?;
         let now_ms = self.clock.now_ms();
         let table = self.new_table_id();
-        let aspects = aspects(&input, now_ms)?;
+        let stream_ms = self.stream_start_ms(&input.table_name).await?;
+        let aspects = aspects(&input, now_ms, stream_ms)?;
         let name = input.table_name;
         let taken = name.clone();
         let create = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
@@ -95,7 +96,7 @@ fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
 }
 
 /// The new table's definition. The order of the checks is DynamoDB's.
-fn aspects(input: &CreateTableInput, now_ms: u64) -> Result<Vec<Aspect>, ApiError> {
+fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<Aspect>, ApiError> {
     let throughput = table_throughput(input.billing_mode, input.provisioned_throughput)?;
     let definitions = Definitions::new(&input.attribute_definitions)?;
     if input.key_schema.len() > definitions.len() {
@@ -124,7 +125,7 @@ fn aspects(input: &CreateTableInput, now_ms: u64) -> Result<Vec<Aspect>, ApiErro
     check_used(&definitions, &keys, &local_indexes, &global_indexes)?;
     let stream = input
         .stream_specification
-        .map(|wanted| stream(wanted, now_ms))
+        .map(|wanted| stream(wanted, stream_ms))
         .transpose()?
         .flatten();
     let settings = LocalSettings {

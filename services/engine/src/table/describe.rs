@@ -15,6 +15,7 @@ use crate::{
         ReplicaStatusName, ScalarAttributeType, StreamSpecification, TableDescription, TableStatus,
     },
     names::table_arn,
+    stream::{stream_arn, stream_label},
 };
 
 /// The version of global tables that this is.
@@ -66,7 +67,7 @@ pub(super) fn status(table: &Table, region: &Region) -> TableStatus {
 pub(super) fn describe(table: &Table, region: &Region) -> TableDescription {
     let core = &table.core;
     let table_arn = table_arn(region, &core.name);
-    let label = table.stream.map(|stream| stream_label(stream.enabled_ms));
+    let latest_stream = table.latest_stream.map(|stream| stream.enabled_ms);
     let others: Vec<ReplicaDescription> = table
         .replicas
         .iter()
@@ -88,8 +89,8 @@ pub(super) fn describe(table: &Table, region: &Region) -> TableDescription {
         local_secondary_indexes: describe_local(table, &table_arn),
         global_secondary_indexes: describe_global(table, &table_arn),
         stream_specification: table.stream.map(describe_stream),
-        latest_stream_arn: label.as_ref().map(|label| format!("{table_arn}/stream/{label}")),
-        latest_stream_label: label,
+        latest_stream_arn: latest_stream.map(|enabled_ms| stream_arn(region, &core.name, enabled_ms)),
+        latest_stream_label: latest_stream.map(stream_label),
         global_table_version: global.then_some(GLOBAL_TABLE_VERSION),
         multi_region_consistency: global.then_some(MultiRegionConsistency::Eventual),
         replicas: global.then_some(others),
@@ -111,7 +112,7 @@ fn attribute_definitions(table: &Table) -> Vec<AttributeDefinition> {
 }
 
 /// A key as the wire has it.
-fn key_schema(keys: &KeySchema) -> Vec<KeySchemaElement> {
+pub(crate) fn key_schema(keys: &KeySchema) -> Vec<KeySchemaElement> {
     let partition = keys.partition.iter().map(|part| (part, KeyRole::Hash));
     let sort = keys.sort.iter().map(|part| (part, KeyRole::Range));
     let element = |(part, key_type): (&beringia_item::KeyPart, KeyRole)| KeySchemaElement {
@@ -205,50 +206,5 @@ fn describe_replica(region: &Region, replica: &Replica) -> ReplicaDescription {
         region_name: region.to_string(),
         replica_status,
         replica_status_description: reason,
-    }
-}
-
-/// A stream's label: when it was turned on, as `2026-01-31T23:59:59.999`.
-fn stream_label(ms: u64) -> String {
-    let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}",
-        ms % 1000
-    )
-}
-
-/// The date so many days after 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March, so that the
-/// leap day is a year's last.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    // From 0000-03-01 on; 400 years have 146,097 days.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_label_is_the_time_in_utc() {
-        for (ms, label) in [
-            (0, "1970-01-01T00:00:00.000"),
-            (951_782_399_999, "2000-02-28T23:59:59.999"),
-            (951_782_400_000, "2000-02-29T00:00:00.000"),
-            (1_709_251_199_001, "2024-02-29T23:59:59.001"),
-            (1_735_689_600_000, "2025-01-01T00:00:00.000"),
-            (4_107_542_400_000, "2100-03-01T00:00:00.000"),
-        ] {
-            assert_eq!(stream_label(ms), label);
-        }
     }
 }

@@ -11,6 +11,8 @@ mod tags;
 mod update;
 
 pub(crate) use delete::{check_at_rest, not_found};
+pub(crate) use describe::key_schema;
+pub(crate) use settings::wire_view;
 
 /// How many global indexes a table can have (developer guide, "Quotas").
 const GLOBAL_INDEXES_MAX: usize = 20;

@@ -13,6 +13,8 @@ pub(super) struct Here<'a> {
     pub(super) region: &'a Region,
     pub(super) known: &'a BTreeSet<Region>,
     pub(super) now_ms: u64,
+    /// The time that names a stream which begins now.
+    pub(super) stream_ms: u64,
 }
 
 /// The edits that carry out an update of the replicas.
@@ -124,7 +126,7 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
         None => {
             let stream = Stream {
                 view: StreamView::NewAndOldImages,
-                enabled_ms: here.now_ms,
+                enabled_ms: here.stream_ms,
             };
             edits.push(Edit::Set {
                 table: table.id,

@@ -79,12 +79,12 @@ pub(super) fn index_throughput(
     }
 }
 
-/// The stream that a specification asks for; `None` for none.
-pub(super) fn stream(specification: StreamSpecification, now_ms: u64) -> Result<Option<Stream>, ApiError> {
+/// The stream that a specification asks for, beginning at `stream_ms`; `None` for none.
+pub(super) fn stream(specification: StreamSpecification, stream_ms: u64) -> Result<Option<Stream>, ApiError> {
     match (specification.stream_enabled, specification.stream_view_type) {
         (true, Some(view)) => Ok(Some(Stream {
             view: stored_view(view),
-            enabled_ms: now_ms,
+            enabled_ms: stream_ms,
         })),
         (true, None) => Err(invalid("StreamViewType is required when StreamEnabled is true")),
         (false, Some(_)) => Err(invalid(
@@ -104,7 +104,7 @@ const fn stored_view(view: StreamViewType) -> StreamView {
 }
 
 /// The wire's name of what a stream's records hold.
-pub(super) const fn wire_view(view: StreamView) -> StreamViewType {
+pub(crate) const fn wire_view(view: StreamView) -> StreamViewType {
     match view {
         StreamView::KeysOnly => StreamViewType::KeysOnly,
         StreamView::NewImage => StreamViewType::NewImage,

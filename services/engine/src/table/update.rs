@@ -38,6 +38,7 @@ impl Engine {
         check_form(&input)?;
         check_kinds(&input)?;
         let (region, known, now_ms) = (self.region().clone(), self.regions.clone(), self.clock.now_ms());
+        let stream_ms = self.stream_start_ms(&name).await?;
         let wanted = name.clone();
         let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
             let table = catalog.by_name.get(&wanted).ok_or_else(|| not_found(&wanted))?;
@@ -49,6 +50,7 @@ impl Engine {
                     region: &region,
                     known: &known,
                     now_ms,
+                    stream_ms,
                 },
             )?)
         };
@@ -181,7 +183,7 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
     let throughput = new_throughput(input, table)?;
     let mut aspects = index_aspects(input, table, throughput.unwrap_or(table.throughput))?;
     aspects.extend(throughput.map(Aspect::Throughput));
-    aspects.extend(stream_aspect(input, table, here.now_ms)?);
+    aspects.extend(stream_aspect(input, table, here.stream_ms)?);
     if let Some(deletion_protection) = input.deletion_protection_enabled {
         aspects.push(Aspect::Local(LocalSettings {
             deletion_protection,
@@ -358,13 +360,15 @@ fn new_index(
     Ok(index)
 }
 
-fn stream_aspect(input: &UpdateTableInput, table: &Table, now_ms: u64) -> Result<Option<Aspect>, ApiError> {
+fn stream_aspect(input: &UpdateTableInput, table: &Table, stream_ms: u64) -> Result<Option<Aspect>, ApiError> {
     let Some(specification) = input.stream_specification else {
         return Ok(None);
     };
     let name = &table.core.name;
     let refuse = |what: &str| Err(ApiError::Validation(format!("{what}: TableName: {name}")));
-    match (stream(specification, now_ms)?, table.stream) {
+    // Another one may have begun and ended since the request came.
+    let latest = table.latest_stream.map_or(0, |latest| latest.enabled_ms + 1);
+    match (stream(specification, stream_ms.max(latest))?, table.stream) {
         (Some(_), Some(_)) => refuse("Table already has an enabled stream"),
         (None, None) => refuse("Table has no stream to disable"),
         // Replication needs it in DynamoDB, so no application there can do without.

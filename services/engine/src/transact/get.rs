@@ -26,7 +26,11 @@ impl Engine {
         check_count(count)?;
         let mut gets = Vec::with_capacity(count);
         for get in input.transact_items {
-            let projection = read_projection(get.projection_expression.as_deref(), get.expression_attribute_names)?;
+            let projection = read_projection(
+                get.projection_expression.as_deref(),
+                get.expression_attribute_names,
+                None,
+            )?;
             gets.push((self.usable_table(&get.table_name)?, get.key, projection));
         }
         let mut wanted = Vec::with_capacity(count);

@@ -51,6 +51,10 @@ impl Engine {
         let mut from = Bound::Included(from);
         let mut deleted = 0;
         loop {
+            // A region that is being drained leaves it to the others.
+            let Ok(_under_way) = self.begin_write() else {
+                return Ok(deleted);
+            };
             let page = self
                 .store
                 .range(RangeRead {

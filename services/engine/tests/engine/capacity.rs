@@ -71,6 +71,7 @@ async fn a_write_costs_the_greater_of_old_and_new_by_kilobytes() {
             return_consumed_capacity: ReturnConsumedCapacity::Total,
             ..WriteOptions::default()
         },
+        ..UpdateItemInput::default()
     };
     let consumed = harness
         .engine

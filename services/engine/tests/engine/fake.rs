@@ -90,7 +90,10 @@ impl State {
         match aspect {
             Aspect::Core(_) => unreachable!(),
             Aspect::Throughput(throughput) => table.throughput = throughput,
-            Aspect::Stream(stream) => table.stream = stream,
+            Aspect::Stream(stream) => {
+                table.stream = stream;
+                table.latest_stream = stream.or(table.latest_stream);
+            }
             Aspect::TimeToLive(attribute) => table.time_to_live = attribute,
             Aspect::GlobalIndex { name, index } => {
                 table.global_indexes.insert(name, (index, IndexState::Active));

@@ -502,6 +502,7 @@ async fn an_update_must_leave_index_keys_fit_but_only_those_it_writes() {
             expression_attribute_values: values([(":v", value)]),
             ..WriteOptions::default()
         },
+        ..UpdateItemInput::default()
     };
     harness
         .engine

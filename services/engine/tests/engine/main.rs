@@ -1,13 +1,16 @@
 //! The engine's operations, from request to answer.
 #![expect(clippy::unwrap_used, reason = "in a test that is how it fails")]
 
+mod attributes;
 mod batch;
 mod capacity;
 mod create_table;
 mod fake;
+mod gate;
 mod items;
 mod page;
 mod ranges;
+mod streams;
 mod support;
 mod table;
 mod tags;

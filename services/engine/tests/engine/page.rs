@@ -609,3 +609,26 @@ async fn reading_costs_what_was_read_not_what_was_returned() {
     assert!((capacity.global_secondary_indexes.unwrap()["by-genre"].capacity_units - 0.5).abs() < f64::EPSILON);
     assert!(capacity.table.unwrap().capacity_units.abs() < f64::EPSILON);
 }
+
+#[tokio::test]
+async fn a_query_of_a_key_without_sort_part_never_goes_on() {
+    let harness = Harness::new().with_simple().await;
+    harness.put("simple", item([("p", s("a"))])).await;
+    let query = QueryInput {
+        table_name: "simple".to_owned(),
+        key_condition_expression: text("p = :p"),
+        expression_attribute_values: values([(":p", s("a"))]),
+        limit: Some(1),
+        ..QueryInput::default()
+    };
+    let found = harness.engine.query(query.clone()).await.unwrap();
+    assert_eq!((found.count, found.last_evaluated_key), (1, None));
+    let going_on = QueryInput {
+        exclusive_start_key: Some(item([("p", s("a"))])),
+        ..query
+    };
+    assert_eq!(
+        refused(harness.engine.query(going_on).await),
+        "The provided exclusive start key is invalid: ExclusiveStartKey: {p=AttributeValue: {S:a}}"
+    );
+}

@@ -208,3 +208,14 @@ async fn a_replica_that_is_not_active_expires_nothing() {
     });
     assert_eq!(harness.engine.expire(0).await, Ok(0));
 }
+
+#[tokio::test]
+async fn a_region_that_is_being_drained_leaves_what_expired_to_the_others() {
+    let harness = Harness::new().expiring().await;
+    harness.put_until("gone", n(NOW_S - 10)).await;
+    harness.engine.stop_writes();
+    assert_eq!(harness.engine.expire(0).await, Ok(0));
+    assert!(harness.is_there("gone").await);
+    harness.engine.allow_writes();
+    assert_eq!(harness.engine.expire(0).await, Ok(1));
+}

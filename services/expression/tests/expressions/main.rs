@@ -6,6 +6,7 @@
     reason = "helpers of tests may panic as tests may"
 )]
 
+mod attributes;
 mod conditions;
 mod conditions_refused;
 mod key_conditions;

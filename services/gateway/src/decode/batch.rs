@@ -25,6 +25,7 @@ fn keys_and_attributes(value: Value) -> Result<KeysAndAttributes, ApiError> {
     Ok(KeysAndAttributes {
         keys: fields.items("Keys")?,
         consistent_read: fields.boolean("ConsistentRead"),
+        attributes_to_get: fields.texts("AttributesToGet"),
         projection_expression: fields.text("ProjectionExpression"),
         expression_attribute_names: fields.expression_names(),
     })

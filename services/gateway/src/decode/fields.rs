@@ -100,19 +100,42 @@ impl Fields {
         }
     }
 
-    /// A map that must be there, whose values are each read.
+    /// A map whose values are each read.
+    pub(super) fn map<T>(
+        &mut self,
+        name: &str,
+        read: fn(Value) -> Result<T, ApiError>,
+    ) -> Result<Option<BTreeMap<String, T>>, ApiError> {
+        let Some(Value::Object(entries)) = self.take(name) else {
+            return Ok(None);
+        };
+        let read = |(key, value)| Ok((key, read(value)?));
+        entries.into_iter().map(read).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The same, for a map that must be there.
     pub(super) fn required_map<T>(
         &mut self,
         name: &str,
         read: fn(Value) -> Result<T, ApiError>,
     ) -> Result<BTreeMap<String, T>, ApiError> {
-        match self.take(name) {
-            Some(Value::Object(entries)) => entries
-                .into_iter()
-                .map(|(key, value)| Ok((key, read(value)?)))
-                .collect(),
-            _ => Err(ApiError::missing(name)),
-        }
+        self.map(name, read)?.ok_or_else(|| ApiError::missing(name))
+    }
+
+    /// An attribute value.
+    pub(super) fn value(&mut self, name: &str) -> Result<Option<AttributeValue>, ApiError> {
+        self.take(name)
+            .map(|value| value_from_json(value).map_err(unreadable))
+            .transpose()
+    }
+
+    /// A list of attribute values.
+    pub(super) fn values(&mut self, name: &str) -> Result<Option<Vec<AttributeValue>>, ApiError> {
+        let Some(Value::Array(elements)) = self.take(name) else {
+            return Ok(None);
+        };
+        let read = |element| value_from_json(element).map_err(unreadable);
+        elements.into_iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
     pub(super) fn item(&mut self, name: &str) -> Result<Option<Item>, ApiError> {

@@ -10,7 +10,10 @@ use beringia_engine::{
 
 use beringia_item::Item;
 
-use super::{Decode, Fields};
+use super::{
+    Decode, Fields,
+    attributes::{attribute_condition, attribute_update, expected},
+};
 use crate::shape::{Structure, requests};
 
 impl Fields {
@@ -58,6 +61,8 @@ impl Fields {
     fn write_options(&mut self) -> Result<WriteOptions, ApiError> {
         Ok(WriteOptions {
             condition_expression: self.text("ConditionExpression"),
+            expected: self.map("Expected", expected)?,
+            conditional_operator: self.conditional_operator()?,
             expression_attribute_names: self.expression_names(),
             expression_attribute_values: self.expression_values()?,
             return_values: self
@@ -91,6 +96,7 @@ impl Decode for GetItemInput {
             key: fields.required_item("Key")?,
             consistent_read: fields.boolean("ConsistentRead").unwrap_or(false),
             projection_expression: fields.text("ProjectionExpression"),
+            attributes_to_get: fields.texts("AttributesToGet"),
             expression_attribute_names: fields.expression_names(),
             return_consumed_capacity: fields.capacity()?,
         })
@@ -105,6 +111,7 @@ impl Decode for UpdateItemInput {
             table_name: fields.table_name()?,
             key: fields.required_item("Key")?,
             update_expression: fields.text("UpdateExpression"),
+            attribute_updates: fields.map("AttributeUpdates", attribute_update)?,
             options: fields.write_options()?,
         })
     }
@@ -130,8 +137,12 @@ impl Decode for QueryInput {
             table_name: fields.table_name()?,
             index_name: fields.text("IndexName"),
             key_condition_expression: fields.text("KeyConditionExpression"),
+            key_conditions: fields.map("KeyConditions", attribute_condition)?,
             filter_expression: fields.text("FilterExpression"),
+            query_filter: fields.map("QueryFilter", attribute_condition)?,
+            conditional_operator: fields.conditional_operator()?,
             projection_expression: fields.text("ProjectionExpression"),
+            attributes_to_get: fields.texts("AttributesToGet"),
             exclusive_start_key: fields.start_key()?,
             expression_attribute_names: fields.expression_names(),
             expression_attribute_values: fields.expression_values()?,
@@ -152,7 +163,10 @@ impl Decode for ScanInput {
             table_name: fields.table_name()?,
             index_name: fields.text("IndexName"),
             filter_expression: fields.text("FilterExpression"),
+            scan_filter: fields.map("ScanFilter", attribute_condition)?,
+            conditional_operator: fields.conditional_operator()?,
             projection_expression: fields.text("ProjectionExpression"),
+            attributes_to_get: fields.texts("AttributesToGet"),
             exclusive_start_key: fields.start_key()?,
             expression_attribute_names: fields.expression_names(),
             expression_attribute_values: fields.expression_values()?,

@@ -1,8 +1,11 @@
 //! Requests from JSON: checked along their shape, then moved into the engine's structures without copying their texts.
 
+mod account;
+mod attributes;
 mod batch;
 mod fields;
 mod items;
+mod streams;
 mod tables;
 mod tags;
 mod transact;
@@ -11,6 +14,7 @@ mod ttl;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use account::EndpointsRequest;
 use beringia_engine::ApiError;
 use fields::Fields;
 use serde_json::{Map, Value};

@@ -158,9 +158,13 @@ fn index_update(mut fields: Fields) -> Result<GlobalSecondaryIndexUpdate, ApiErr
         (None, None, Some(mut delete)) => Ok(GlobalSecondaryIndexUpdate::Delete {
             index_name: delete.required_text("IndexName")?,
         }),
-        _ => Err(ApiError::validation(
+        (None, None, None) => Err(ApiError::validation(
             "One or more parameter values were invalid: One of GlobalSecondaryIndexUpdate.Update, \
              GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null",
+        )),
+        _ => Err(ApiError::validation(
+            "One or more parameter values were invalid: Only one of GlobalSecondaryIndexUpdate.Update, \
+             GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete can be given",
         )),
     }
 }

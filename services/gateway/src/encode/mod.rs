@@ -1,7 +1,9 @@
 //! Answers as JSON, written straight into the body without a tree in between.
 
+mod account;
 mod capacity;
 mod operations;
+mod streams;
 mod table;
 mod tags;
 #[cfg(test)]
@@ -13,7 +15,8 @@ use std::collections::BTreeMap;
 use beringia_item::AttributeValue;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-pub(crate) use table::Described;
+pub(crate) use account::Endpoint;
+pub(crate) use table::{Deleted, Described};
 
 /// Something of the engine's that has a form on the wire.
 pub(crate) trait Encode {

@@ -53,6 +53,7 @@ impl Encode for KeysAndAttributes {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
         fields.wire("Keys", &self.keys)?;
+        fields.plain_some("AttributesToGet", self.attributes_to_get.as_ref())?;
         fields.plain_some("ConsistentRead", self.consistent_read.as_ref())?;
         fields.plain_some("ProjectionExpression", self.projection_expression.as_ref())?;
         fields.plain_some("ExpressionAttributeNames", self.expression_attribute_names.as_ref())?;

@@ -24,6 +24,36 @@ impl Encode for Described {
     }
 }
 
+/// The answer to DeleteTable, which says less of the table than the other operations do.
+pub(crate) struct Deleted(pub(crate) TableDescription);
+
+impl Encode for Deleted {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer)?;
+        fields.wire("TableDescription", &Remains(&self.0))?;
+        fields.end()
+    }
+}
+
+struct Remains<'a>(&'a TableDescription);
+
+impl Encode for Remains<'_> {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let table = self.0;
+        let mut fields = Fields::begin(serializer)?;
+        fields.wire_some("BillingModeSummary", table.billing_mode_summary.as_ref())?;
+        fields.plain("DeletionProtectionEnabled", &table.deletion_protection_enabled)?;
+        fields.plain("ItemCount", &table.item_count)?;
+        fields.wire("ProvisionedThroughput", &table.provisioned_throughput)?;
+        fields.plain("TableArn", &table.table_arn)?;
+        fields.plain("TableId", &table.table_id)?;
+        fields.plain("TableName", &table.table_name)?;
+        fields.plain("TableSizeBytes", &table.table_size_bytes)?;
+        fields.plain("TableStatus", table.table_status.as_str())?;
+        fields.end()
+    }
+}
+
 impl Encode for TableDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let table = self;
@@ -57,7 +87,7 @@ impl Encode for TableDescription {
 
 /// Times are seconds with a fraction.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are below 2^53")]
-fn seconds(epoch_ms: u64) -> f64 {
+pub(super) fn seconds(epoch_ms: u64) -> f64 {
     epoch_ms as f64 / 1000.0
 }
 

@@ -149,6 +149,7 @@ fn a_batch_gives_back_what_it_did_not_do_in_the_form_of_a_request() {
     let wanted = KeysAndAttributes {
         keys: vec![item()],
         consistent_read: Some(true),
+        attributes_to_get: Some(vec!["a".to_owned()]),
         projection_expression: Some("#a".to_owned()),
         expression_attribute_names: Some([("#a".to_owned(), "a".to_owned())].into()),
     };
@@ -158,7 +159,7 @@ fn a_batch_gives_back_what_it_did_not_do_in_the_form_of_a_request() {
         consumed_capacity: Some(vec![capacity()]),
     };
     let request = json!({
-        "Keys": [item_json()], "ConsistentRead": true, "ProjectionExpression": "#a",
+        "Keys": [item_json()], "AttributesToGet": ["a"], "ConsistentRead": true, "ProjectionExpression": "#a",
         "ExpressionAttributeNames": {"#a": "a"},
     });
     assert_eq!(

@@ -343,69 +343,44 @@ fn what_dynamodb_does_not_know_is_ignored() {
 
 /// Asserts that a request, sound but for one parameter, is refused for that one.
 #[track_caller]
-fn unsupported(shape: &Structure, mut request: Value, parameter: &str, value: Value, hint: &str) {
+fn unsupported(shape: &Structure, mut request: Value, parameter: &str, value: Value) {
     request[parameter] = value;
-    let message = format!("The parameter {parameter} is not supported yet.{hint}");
+    let message = format!("The parameter {parameter} is not supported yet.");
     assert_eq!(verdict(shape, request), Err(ApiError::Validation(message)));
 }
 
 #[test]
-fn legacy_parameters_are_refused_with_what_to_use_instead() {
-    let request = || json!({"TableName": "abc", "Key": {}, "Item": {}});
-    let condition = || json!({"a": {"ComparisonOperator": "NULL"}});
-    let projection = " Use ProjectionExpression.";
-    unsupported(
-        &requests::GET_ITEM,
-        request(),
-        "AttributesToGet",
-        json!(["a"]),
-        projection,
+fn comparisons_and_operators_are_held_to_their_names() {
+    let names = "IN, NULL, BETWEEN, LT, NOT_CONTAINS, EQ, GT, NOT_NULL, NE, LE, BEGINS_WITH, GE, CONTAINS";
+    broken(
+        &requests::QUERY,
+        json!({
+            "TableName": "abc", "KeyConditions": {"p": {"ComparisonOperator": "eq"}}, "QueryFilter": {"a": {}},
+            "ConditionalOperator": "and",
+        }),
+        &[
+            &format!("Value null at 'queryFilter.a.member.comparisonOperator' {NOT_NULL}"),
+            "Value 'and' at 'conditionalOperator' failed to satisfy constraint: Member must satisfy enum value set: [OR, AND]",
+            &format!(
+                "Value 'eq' at 'keyConditions.p.member.comparisonOperator' failed to satisfy constraint: Member must satisfy enum \
+                 value set: [{names}]"
+            ),
+        ],
     );
-    let expected = json!({"a": {"Exists": false}});
-    for shape in [&requests::PUT_ITEM, &requests::UPDATE_ITEM, &requests::DELETE_ITEM] {
-        unsupported(
-            shape,
-            request(),
-            "Expected",
-            expected.clone(),
-            " Use ConditionExpression.",
-        );
-        unsupported(
-            shape,
-            request(),
-            "ConditionalOperator",
-            json!("AND"),
-            " Use an expression.",
-        );
-    }
-    let updates = json!({"a": {"Action": "DELETE"}});
-    unsupported(
+    broken(
         &requests::UPDATE_ITEM,
-        request(),
-        "AttributeUpdates",
-        updates,
-        " Use UpdateExpression.",
+        json!({"TableName": "abc", "Key": {}, "AttributeUpdates": {"a": {"Action": "SET"}}}),
+        &[
+            "Value 'SET' at 'attributeUpdates.a.member.action' failed to satisfy constraint: Member must satisfy enum value set: \
+           [ADD, PUT, DELETE]",
+        ],
     );
-    unsupported(
-        &requests::QUERY,
-        request(),
-        "KeyConditions",
-        condition(),
-        " Use KeyConditionExpression.",
-    );
-    unsupported(
-        &requests::QUERY,
-        request(),
-        "QueryFilter",
-        condition(),
-        " Use FilterExpression.",
-    );
-    unsupported(
-        &requests::SCAN,
-        request(),
-        "ScanFilter",
-        condition(),
-        " Use FilterExpression.",
+    broken(
+        &requests::GET_ITEM,
+        json!({"TableName": "abc", "Key": {}, "AttributesToGet": []}),
+        &[
+            "Value '[]' at 'attributesToGet' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ],
     );
 }
 
@@ -430,7 +405,7 @@ fn settings_that_a_table_cannot_have_yet_are_refused_by_name() {
         ("GlobalTableSettingsReplicationMode", json!("ENABLED")),
         ("VectorIndexes", json!([])),
     ] {
-        unsupported(&requests::CREATE_TABLE, create_table(), parameter, value, "");
+        unsupported(&requests::CREATE_TABLE, create_table(), parameter, value);
     }
     let replica = json!({"Create": {"RegionName": "eu-west-1", "KMSMasterKeyId": "key"}});
     let verdict = verdict(

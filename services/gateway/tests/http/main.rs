@@ -6,6 +6,7 @@
     reason = "a helper of tests fails the test"
 )]
 
+mod coding;
 mod connections;
 mod protocol;
 mod routing;

@@ -74,13 +74,13 @@ async fn the_same_seed_and_the_same_requests_give_the_same_bytes() {
 #[tokio::test]
 async fn a_get_is_a_health_check() {
     let server = Running::start();
-    let answer = server.connect().ask(bare("GET", "", "")).await;
-    assert_eq!(
-        (answer.status, answer.text()),
-        (200, "healthy: dynamodb.eu-west-1.amazonaws.com ")
-    );
-    assert_eq!(answer.header("content-length"), Some("42"));
+    let mut client = server.connect();
+    let answer = client.ask(bare("GET", "", "")).await;
+    assert_eq!((answer.status, answer.text()), (200, "healthy: localhost "));
+    assert_eq!(answer.header("content-length"), Some("19"));
     assert!(answer.header("x-amz-crc32").is_some() && answer.header("x-amzn-requestid").is_some());
+    let answer = client.ask("GET / HTTP/1.1\r\n\r\n").await;
+    assert_eq!(answer.text(), "healthy: dynamodb.eu-west-1.amazonaws.com ");
 }
 
 #[tokio::test]
@@ -91,6 +91,8 @@ async fn what_is_no_request_of_the_api_is_not_found() {
         bare("PUT", "", ""),
         bare("DELETE", "", ""),
         bare("OPTIONS", "", ""),
+        bare("GET", "", "").replace("GET /", "GET /index.html"),
+        request("ListTables", "{}").replace("POST /", "POST /v1"),
         bare("POST", "", "hi"),
         bare("POST", "content-type: whatever\r\n", "hi"),
         bare("POST", "content-type: application/x-amz-json-1.1\r\n", "hi"),

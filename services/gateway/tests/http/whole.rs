@@ -297,3 +297,37 @@ async fn a_table_is_tagged_and_untagged_with_empty_answers() {
         "1 validation error detected: Value null at 'tags' failed to satisfy constraint: Member must not be null"
     );
 }
+
+#[tokio::test]
+async fn a_deleted_table_is_described_in_short_and_has_no_backups() {
+    let server = Running::in_memory();
+    let mut client = with_table(&server).await;
+    let backups = done(&client.call("DescribeContinuousBackups", &music(json!({}))).await);
+    let disabled = json!({
+        "ContinuousBackupsStatus": "DISABLED",
+        "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
+    });
+    assert_eq!(backups, json!({"ContinuousBackupsDescription": disabled}));
+    let deleted = done(&client.call("DeleteTable", &music(json!({}))).await);
+    let members: Vec<&String> = deleted["TableDescription"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        members,
+        [
+            "BillingModeSummary",
+            "DeletionProtectionEnabled",
+            "ItemCount",
+            "ProvisionedThroughput",
+            "TableArn",
+            "TableId",
+            "TableName",
+            "TableSizeBytes",
+            "TableStatus"
+        ]
+    );
+    assert_eq!(deleted["TableDescription"]["TableStatus"], "DELETING");
+    let gone = client.call("DescribeContinuousBackups", &music(json!({}))).await;
+    assert_eq!(
+        (gone.exception().as_str(), &gone.json()["message"]),
+        ("TableNotFoundException", &json!("Table not found: Music"))
+    );
+}

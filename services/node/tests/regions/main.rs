@@ -9,6 +9,7 @@
 )]
 
 mod copy;
+mod drain;
 mod expiry;
 mod hostile;
 mod lifecycle;

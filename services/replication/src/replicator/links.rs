@@ -78,7 +78,7 @@ impl Replicator {
                 Ok(())
             }
             ToReceiver::Vectors(vectors) => {
-                session.learn(&vectors);
+                session.learn(&self.world, &vectors);
                 Ok(())
             }
             ToReceiver::Withdraw(tables) => {

@@ -11,6 +11,7 @@ use crate::{
     receiver::Receiver,
     source::Source,
     status::{LinkState, PeerStatus, Status},
+    world::World,
 };
 
 impl Replicator {
@@ -130,8 +131,16 @@ impl Replicator {
         Some(vectors)
     }
 
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn receiver(&self, peer: &Region) -> Option<&Receiver> {
+        self.receivers.get(peer)
+    }
+
     /// The open stream on which a peer takes what is here.
-    pub(super) fn source_of(&self, peer: &Region) -> Option<&Source> {
+    pub(crate) fn source_of(&self, peer: &Region) -> Option<&Source> {
         let link = self.sending.get(peer)?.link?;
         self.sources.get(&link).filter(|source| source.is_subscribed())
     }

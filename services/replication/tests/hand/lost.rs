@@ -15,12 +15,16 @@ use bytes::Bytes;
 
 use crate::support::{CARTS, Hand, call_in, mutation, questions_in, region, subscription_in, vectors};
 
-fn announces(hand: &mut Hand, link: DialId, entries: &[(&str, u64)]) {
+fn on_carts(entries: &[(&str, u64)]) -> TableVectors {
     let entries: Vec<_> = entries
         .iter()
         .map(|(origin, sequence)| (CARTS, *origin, *sequence))
         .collect();
-    hand.source_says(link, ToReceiver::Vectors(vectors(&entries)));
+    vectors(&entries)
+}
+
+fn announces(hand: &mut Hand, link: DialId, entries: &[(&str, u64)]) {
+    hand.source_says(link, ToReceiver::Vectors(on_carts(entries)));
 }
 
 fn refuses(hand: &mut Hand, link: DialId, generation: u64, origin: &str) {
@@ -57,15 +61,15 @@ fn key_page(rows: &[Mutation], span: &beringia_replication::message::Span) -> Ke
     }
 }
 
-/// Answers what a copy asks the source, which holds these rows, and the store, which holds those; up to the commit that sets the
-/// vector. Gives that commit, and those before it.
-fn copies(
+/// Answers what a copy or a repair asks the source, which holds these rows, and the store, which holds those. Gives what it applies, and
+/// the commit that sets the vector, which is not answered.
+fn walks(
     hand: &mut Hand,
     link: DialId,
     commands: Vec<Command>,
     source_rows: &[Mutation],
     own_rows: &[Mutation],
-) -> ((Ticket, Apply), Vec<Apply>) {
+) -> (Option<(Ticket, Apply)>, Vec<Apply>) {
     let mut commands = VecDeque::from(commands);
     let mut applied = Vec::new();
     while let Some(command) = commands.pop_front() {
@@ -81,7 +85,7 @@ fn copies(
                             .collect(),
                         answered: keys.len(),
                     }),
-                    Question::Digest => panic!("the copy has begun"),
+                    Question::Digest => panic!("it has begun"),
                 };
                 hand.source_says(link, ToReceiver::Reply(Reply { id, answer }))
             }
@@ -89,7 +93,7 @@ fn copies(
                 hand.answer(ticket, StoreAnswer::Keys(key_page(own_rows, &span)))
             }
             Command::Call(ticket, StoreCall::Apply(apply)) if !apply.progress.is_empty() => {
-                return ((ticket, apply), applied);
+                return (Some((ticket, apply)), applied);
             }
             Command::Call(ticket, StoreCall::Apply(apply)) => {
                 let answer = StoreAnswer::Applied {
@@ -103,17 +107,25 @@ fn copies(
         };
         commands.extend(more);
     }
-    panic!("the copy does not end: {:?}", hand.replicator.status().joins);
+    (None, applied)
+}
+
+/// The same for a copy, which ends with that commit.
+fn copies(
+    hand: &mut Hand,
+    link: DialId,
+    commands: Vec<Command>,
+    source_rows: &[Mutation],
+    own_rows: &[Mutation],
+) -> ((Ticket, Apply), Vec<Apply>) {
+    let (end, applied) = walks(hand, link, commands, source_rows, own_rows);
+    (end.expect("the copy ends"), applied)
 }
 
 /// The source answers the question for its vector, with which a copy begins.
 fn begins(hand: &mut Hand, link: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
-    let entries: Vec<_> = entries
-        .iter()
-        .map(|(origin, sequence)| (CARTS, *origin, *sequence))
-        .collect();
     let digest = Digest {
-        vector: vectors(&entries)[&CARTS].clone(),
+        vector: on_carts(entries)[&CARTS].clone(),
         ranges: Vec::new(),
     };
     let answer = Answer::Digest(digest);
@@ -121,11 +133,7 @@ fn begins(hand: &mut Hand, link: DialId, question: u64, entries: &[(&str, u64)])
 }
 
 fn finished(hand: &mut Hand, ticket: Ticket, entries: &[(&str, u64)]) -> Vec<Command> {
-    let entries: Vec<_> = entries
-        .iter()
-        .map(|(origin, sequence)| (CARTS, *origin, *sequence))
-        .collect();
-    let vectors = vectors(&entries);
+    let vectors = on_carts(entries);
     hand.answer(ticket, StoreAnswer::Applied { vectors, newer: 0 })
 }
 
@@ -265,11 +273,7 @@ fn a_peer_that_does_not_refuse_spares_the_copy() {
 /// The replica of `eu` is new and is to be copied from `us`, which is asked for its vector now.
 fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
     let mut hand = Hand::new(Tuning::default());
-    let local: Vec<_> = local
-        .iter()
-        .map(|(origin, sequence)| (CARTS, *origin, *sequence))
-        .collect();
-    hand.tick_with(0, vectors(&local));
+    hand.tick_with(0, on_carts(local));
     hand.catalog(&[
         ("eu", ReplicaState::Creating { from: region("us") }),
         ("us", ReplicaState::Active),
@@ -374,4 +378,118 @@ fn a_join_waits_for_writes_that_are_out_of_reach_or_on_their_way() {
     announces(&mut hand, us, &[("ap", 20)]);
     hand.pass(9000);
     assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
+}
+
+/// The answer to a question for digests; `sum` is that of the first range.
+fn digest(entries: &[(&str, u64)], sum: u128) -> Digest {
+    Digest {
+        vector: on_carts(entries)[&CARTS].clone(),
+        ranges: (0..256).map(|range| (if range == 0 { sum } else { 0 }, 0)).collect(),
+    }
+}
+
+/// `us` answers a question for its digests, which differ from those of here at equal vectors. What follows from it.
+fn differs(hand: &mut Hand, us: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
+    let answer = Answer::Digest(digest(entries, 7));
+    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id: question, answer }));
+    call_in(&commands).map_or(commands, |(ticket, _)| {
+        hand.answer(ticket, StoreAnswer::Digest(digest(entries, 0)))
+    })
+}
+
+/// The next comparison of digests, which differ at equal vectors.
+fn compares(hand: &mut Hand, us: DialId, entries: &[(&str, u64)]) -> Vec<Command> {
+    let commands = hand.pass(11_000);
+    let (question, _) = questions_in(&commands, us).pop().expect("digests are compared");
+    differs(hand, us, question, entries)
+}
+
+/// What the repair after the next comparison applies here, where `us` holds this row and `eu` nothing.
+fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<Apply> {
+    let commands = compares(hand, us, entries);
+    walks(hand, us, commands, std::slice::from_ref(held), &[]).1
+}
+
+/// `us` and `eu` have the writes of `us` up to 9; `us` also holds a row that no vector covers.
+fn orphaned() -> (Hand, DialId, Mutation) {
+    let mut hand = Hand::new(Tuning::default());
+    let (us, _) = hand.connected("us");
+    hand.tick_with(0, on_carts(&[("us", 9)]));
+    announces(&mut hand, us, &[("us", 9)]);
+    (hand, us, row(1, "ap", 70))
+}
+
+#[test]
+fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
+    let (mut hand, us, orphan) = orphaned();
+    assert_eq!(
+        repairs(&mut hand, us, &[("us", 9)], &orphan),
+        [],
+        "it may be on its way"
+    );
+    let copied = Apply {
+        kind: ApplyKind::Copy,
+        mutations: vec![orphan.clone()],
+        ..Apply::default()
+    };
+    assert_eq!(repairs(&mut hand, us, &[("us", 9)], &orphan), [copied]);
+}
+
+#[test]
+fn a_row_that_a_vector_covers_by_the_second_repair_is_repaired_like_any_other() {
+    let (mut hand, us, late) = orphaned();
+    assert_eq!(repairs(&mut hand, us, &[("us", 9)], &late), []);
+    hand.tick_with(0, on_carts(&[("ap", 70)]));
+    announces(&mut hand, us, &[("ap", 70)]);
+    let repaired = Apply {
+        kind: ApplyKind::Repair,
+        mutations: vec![late.clone()],
+        ..Apply::default()
+    };
+    assert_eq!(repairs(&mut hand, us, &[("us", 9), ("ap", 70)], &late), [repaired]);
+}
+
+#[test]
+fn what_replaced_an_orphan_while_it_was_fetched_is_left_to_the_streams() {
+    let (mut hand, us, orphan) = orphaned();
+    repairs(&mut hand, us, &[("us", 9)], &orphan);
+    let commands = compares(&mut hand, us, &[("us", 9)]);
+    let (id, _) = questions_in(&commands, us).pop().expect("keys are listed");
+    let span = beringia_replication::message::Span { first: 0, last: 0 };
+    let answer = Answer::Keys(key_page(std::slice::from_ref(&orphan), &span));
+    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id, answer }));
+    let (ticket, _) = call_in(&commands).expect("and those of here");
+    let commands = hand.answer(ticket, StoreAnswer::Keys(key_page(&[], &span)));
+    let (id, _) = questions_in(&commands, us).pop().expect("the row is fetched");
+    let answer = Answer::Rows(RowPage {
+        mutations: vec![row(1, "ap", 80)],
+        answered: 1,
+    });
+    let commands = hand.source_says(us, ToReceiver::Reply(Reply { id, answer }));
+    assert_eq!(call_in(&commands), None);
+}
+
+#[test]
+fn a_comparison_that_began_before_the_repair_ended_says_nothing_about_what_it_left() {
+    let (mut hand, us, orphan) = orphaned();
+    let repair = compares(&mut hand, us, &[("us", 9)]);
+    let meanwhile = hand.pass(11_000);
+    let (question, _) = questions_in(&meanwhile, us).pop().expect("digests are compared");
+    assert_eq!(walks(&mut hand, us, repair, std::slice::from_ref(&orphan), &[]).1, []);
+    let commands = differs(&mut hand, us, question, &[("us", 9)]);
+    assert_eq!(
+        questions_in(&commands, us),
+        [],
+        "the row may have come after that vector"
+    );
+}
+
+#[test]
+fn what_a_repair_left_is_forgotten_with_the_stream() {
+    let (mut hand, us, orphan) = orphaned();
+    repairs(&mut hand, us, &[("us", 9)], &orphan);
+    hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
+    let (us, _) = hand.connected("us");
+    announces(&mut hand, us, &[("us", 9)]);
+    assert_eq!(repairs(&mut hand, us, &[("us", 9)], &orphan), []);
 }

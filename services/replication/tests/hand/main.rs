@@ -14,3 +14,4 @@ mod pause;
 mod receive;
 mod send;
 mod support;
+mod watermark;

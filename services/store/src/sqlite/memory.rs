@@ -38,6 +38,13 @@ impl MemoryDisk {
         self.lock().owner += 1;
     }
 
+    /// Loses everything that is on it. The store that had it is cut off, as by [`MemoryDisk::detach`]; the next one finds an empty disk.
+    pub fn erase(&self) {
+        let mut disk = self.lock();
+        disk.owner += 1;
+        disk.connection = None;
+    }
+
     /// From now on every commit of a store with [`crate::Execution::Inline`] takes so long, on tokio's clock; commands that come
     /// meanwhile wait for the next one. Zero at first.
     pub fn set_commit_delay(&self, delay: Duration) {

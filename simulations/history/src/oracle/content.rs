@@ -151,7 +151,7 @@ fn made_of(before: Option<&Content>, effect: &Effect, mark: &str) -> Option<Cont
             content.set = set.into_iter().collect();
         }
         Effect::Append => content.list.push(mark.to_owned()),
-        Effect::Delete | Effect::Recorded => return None,
+        Effect::Delete | Effect::Recorded { .. } => return None,
     }
     Some(content)
 }
@@ -166,8 +166,9 @@ fn merged(key: &Key<'_>, merging: Merging) -> Option<Option<Content>> {
     if merging == Merging::Item {
         return Some(Some(of_last.clone()));
     }
-    let is_recorded =
-        |rank: usize| matches!(key.effect(rank), None | Some(Effect::Recorded)) && !key.commits[rank].is_delete();
+    let is_recorded = |rank: usize| {
+        matches!(key.effect(rank), None | Some(Effect::Recorded { .. })) && !key.commits[rank].is_delete()
+    };
     if (0..key.commits.len()).any(is_recorded) {
         return None;
     }

@@ -105,7 +105,11 @@ impl<'a> Key<'a> {
 
     /// Whether a commit replaces all that was there: a put, a delete, an expiry.
     pub(super) fn is_floor(&self, rank: usize) -> bool {
-        self.commits[rank].is_delete() || matches!(self.effect(rank), Some(Effect::Put { .. }))
+        self.commits[rank].is_delete()
+            || matches!(
+                self.effect(rank),
+                Some(Effect::Put { .. } | Effect::Recorded { whole: true })
+            )
     }
 
     fn ask(&mut self, operation: &'a Operation, write: &'a Write, is_load: bool) {

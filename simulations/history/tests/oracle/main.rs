@@ -6,4 +6,6 @@ mod accounts;
 mod case;
 mod clients;
 mod merging;
+mod model;
 mod promises;
+mod scale;

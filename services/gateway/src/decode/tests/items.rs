@@ -1,8 +1,9 @@
 //! PutItem, GetItem, UpdateItem, DeleteItem.
 
 use beringia_engine::api::{
-    DeleteItemInput, GetItemInput, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnValues,
-    ReturnValuesOnConditionCheckFailure, UpdateItemInput, WriteOptions,
+    AttributeAction, AttributeValueUpdate, ComparisonOperator, ConditionalOperator, DeleteItemInput,
+    ExpectedAttributeValue, GetItemInput, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
+    ReturnValues, ReturnValuesOnConditionCheckFailure, UpdateItemInput, WriteOptions,
 };
 
 use super::*;
@@ -12,6 +13,11 @@ fn write_members() -> Value {
     let own = json!({
         "TableName": "Music",
         "ConditionExpression": "#a = :v",
+        "Expected": {
+            "a": {"ComparisonOperator": "LT", "AttributeValueList": [{"S": "v"}]},
+            "b": {"Exists": false}, "c": {"Value": {"S": "v"}},
+        },
+        "ConditionalOperator": "OR",
         "ReturnConsumedCapacity": "TOTAL",
         "ReturnItemCollectionMetrics": "SIZE",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -23,6 +29,34 @@ fn write_members() -> Value {
 fn write_options(return_values: ReturnValues) -> WriteOptions {
     WriteOptions {
         condition_expression: some("#a = :v"),
+        expected: Some(
+            [
+                (
+                    "a".to_owned(),
+                    ExpectedAttributeValue {
+                        comparison_operator: Some(ComparisonOperator::Less),
+                        attribute_value_list: Some(vec![value("v")]),
+                        ..ExpectedAttributeValue::default()
+                    },
+                ),
+                (
+                    "b".to_owned(),
+                    ExpectedAttributeValue {
+                        exists: Some(false),
+                        ..ExpectedAttributeValue::default()
+                    },
+                ),
+                (
+                    "c".to_owned(),
+                    ExpectedAttributeValue {
+                        value: Some(value("v")),
+                        ..ExpectedAttributeValue::default()
+                    },
+                ),
+            ]
+            .into(),
+        ),
+        conditional_operator: Some(ConditionalOperator::Or),
         expression_attribute_names: names(),
         expression_attribute_values: values(),
         return_values,
@@ -45,11 +79,20 @@ fn put_item_is_read_whole() {
 
 #[test]
 fn update_item_is_read_whole() {
-    let own = json!({"Key": {"pk": {"S": "a"}}, "UpdateExpression": "SET #a = :v", "ReturnValues": "UPDATED_NEW"});
+    let own = json!({
+        "Key": {"pk": {"S": "a"}}, "UpdateExpression": "SET #a = :v", "ReturnValues": "UPDATED_NEW",
+        "AttributeUpdates": {"a": {"Action": "DELETE"}, "b": {"Value": {"S": "v"}}},
+    });
+    let update = |action, value| AttributeValueUpdate { action, value };
+    let updates = [
+        ("a".to_owned(), update(Some(AttributeAction::Delete), None)),
+        ("b".to_owned(), update(None, Some(value("v")))),
+    ];
     let expected = UpdateItemInput {
         table_name: "Music".to_owned(),
         key: item("pk", "a"),
         update_expression: some("SET #a = :v"),
+        attribute_updates: Some(updates.into()),
         options: write_options(ReturnValues::UpdatedNew),
     };
     assert_eq!(read::<UpdateItemInput>(with(own, &write_members())), expected);
@@ -73,6 +116,7 @@ fn get_item_is_read_whole() {
         "Key": {"pk": {"S": "a"}},
         "ConsistentRead": true,
         "ProjectionExpression": "#a",
+        "AttributesToGet": ["a", "b"],
         "ExpressionAttributeNames": {"#a": "a"},
         "ReturnConsumedCapacity": "INDEXES",
     });
@@ -81,6 +125,7 @@ fn get_item_is_read_whole() {
         key: item("pk", "a"),
         consistent_read: true,
         projection_expression: some("#a"),
+        attributes_to_get: Some(vec!["a".to_owned(), "b".to_owned()]),
         expression_attribute_names: names(),
         return_consumed_capacity: ReturnConsumedCapacity::Indexes,
     };

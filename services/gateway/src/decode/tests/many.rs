@@ -1,12 +1,29 @@
 //! Query, Scan, BatchGetItem, BatchWriteItem, TransactWriteItems, TransactGetItems.
 
 use beringia_engine::api::{
-    BatchGetItemInput, BatchWriteItemInput, KeysAndAttributes, QueryInput, ReturnConsumedCapacity,
-    ReturnItemCollectionMetrics, ReturnValuesOnConditionCheckFailure, ScanInput, Select, TransactAction,
-    TransactGetItem, TransactGetItemsInput, TransactWriteItem, TransactWriteItemsInput, WriteRequest,
+    AttributeCondition, AttributeConditions, BatchGetItemInput, BatchWriteItemInput, ComparisonOperator,
+    ConditionalOperator, KeysAndAttributes, QueryInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
+    ReturnValuesOnConditionCheckFailure, ScanInput, Select, TransactAction, TransactGetItem, TransactGetItemsInput,
+    TransactWriteItem, TransactWriteItemsInput, WriteRequest,
 };
 
 use super::*;
+
+/// One condition without values and one with.
+fn conditions() -> AttributeConditions {
+    let condition = |comparison_operator, attribute_value_list| AttributeCondition {
+        comparison_operator,
+        attribute_value_list,
+    };
+    let conditions = [
+        ("a".to_owned(), condition(ComparisonOperator::Null, None)),
+        (
+            "b".to_owned(),
+            condition(ComparisonOperator::Equal, Some(vec![value("v")])),
+        ),
+    ];
+    Some(conditions.into())
+}
 
 #[test]
 fn query_is_read_whole() {
@@ -15,7 +32,11 @@ fn query_is_read_whole() {
         "IndexName": "ByYear",
         "KeyConditionExpression": "#a = :v",
         "FilterExpression": "b = :v",
+        "KeyConditions": {"a": {"ComparisonOperator": "NULL"}, "b": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "v"}]}},
+        "QueryFilter": {"a": {"ComparisonOperator": "NULL"}, "b": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "v"}]}},
+        "ConditionalOperator": "AND",
         "ProjectionExpression": "c",
+        "AttributesToGet": ["c"],
         "Select": "SPECIFIC_ATTRIBUTES",
         "Limit": 7,
         "ExclusiveStartKey": {"pk": {"S": "a"}},
@@ -28,7 +49,11 @@ fn query_is_read_whole() {
         index_name: some("ByYear"),
         key_condition_expression: some("#a = :v"),
         filter_expression: some("b = :v"),
+        key_conditions: conditions(),
+        query_filter: conditions(),
+        conditional_operator: Some(ConditionalOperator::And),
         projection_expression: some("c"),
+        attributes_to_get: Some(vec!["c".to_owned()]),
         expression_attribute_names: names(),
         expression_attribute_values: values(),
         select: Some(Select::SpecificAttributes),
@@ -66,7 +91,10 @@ fn scan_is_read_whole() {
         "TableName": "Music",
         "IndexName": "ByYear",
         "FilterExpression": "b = :v",
+        "ScanFilter": {"a": {"ComparisonOperator": "NULL"}, "b": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "v"}]}},
+        "ConditionalOperator": "OR",
         "ProjectionExpression": "c",
+        "AttributesToGet": ["c"],
         "Select": "COUNT",
         "Limit": 7.9,
         "ExclusiveStartKey": {"pk": {"S": "a"}},
@@ -79,7 +107,10 @@ fn scan_is_read_whole() {
         table_name: "Music".to_owned(),
         index_name: some("ByYear"),
         filter_expression: some("b = :v"),
+        scan_filter: conditions(),
+        conditional_operator: Some(ConditionalOperator::Or),
         projection_expression: some("c"),
+        attributes_to_get: Some(vec!["c".to_owned()]),
         expression_attribute_names: names(),
         expression_attribute_values: values(),
         select: Some(Select::Count),
@@ -105,6 +136,7 @@ fn batch_get_item_is_read_whole() {
             "Music": {
                 "Keys": [{"pk": {"S": "a"}}, {"pk": {"S": "b"}}],
                 "ConsistentRead": true,
+                "AttributesToGet": ["a"],
                 "ProjectionExpression": "#a",
                 "ExpressionAttributeNames": {"#a": "a"},
             },
@@ -115,6 +147,7 @@ fn batch_get_item_is_read_whole() {
     let music = KeysAndAttributes {
         keys: vec![item("pk", "a"), item("pk", "b")],
         consistent_read: Some(true),
+        attributes_to_get: Some(vec!["a".to_owned()]),
         projection_expression: some("#a"),
         expression_attribute_names: names(),
     };

@@ -209,6 +209,15 @@ fn a_change_of_indexes_or_replicas_is_one_action() {
     };
     let index = update("GlobalSecondaryIndexUpdates", json!({}));
     assert!(index.starts_with("One or more parameter values were invalid: One of GlobalSecondaryIndexUpdate.Update"));
+    let (create, delete) = (global_index().0, json!({"IndexName": "ByB"}));
+    let index = update(
+        "GlobalSecondaryIndexUpdates",
+        json!({"Create": create, "Delete": delete}),
+    );
+    assert!(
+        index.contains("Only one of GlobalSecondaryIndexUpdate.Update"),
+        "{index}"
+    );
     let (create, delete) = (json!({"RegionName": "a"}), json!({"RegionName": "b"}));
     let replicas = update("ReplicaUpdates", json!({"Create": create, "Delete": delete}));
     assert!(

@@ -1,13 +1,11 @@
 //! Shapes that several requests share.
 
 use beringia_engine::api::{
-    ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnValues, ReturnValuesOnConditionCheckFailure,
+    ComparisonOperator, ConditionalOperator, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnValues,
+    ReturnValuesOnConditionCheckFailure,
 };
 
 use crate::shape::{Lengths, Member, Pattern, Shape, Structure, Text};
-
-const USE_CONDITION: &str = "Use ConditionExpression.";
-const USE_PROJECTION: &str = "Use ProjectionExpression.";
 
 /// Any string.
 pub(super) const TEXT: Shape = Shape::Text(Text {
@@ -98,28 +96,11 @@ pub(super) const RETURN_VALUES_ON_FAILURE: Member = Member::optional(
     one_of(ReturnValuesOnConditionCheckFailure::NAMES),
 );
 
-/// The comparisons of the legacy conditional parameters.
-const COMPARISONS: &[&str] = &[
-    "IN",
-    "NULL",
-    "BETWEEN",
-    "LT",
-    "NOT_CONTAINS",
-    "EQ",
-    "GT",
-    "NOT_NULL",
-    "NE",
-    "LE",
-    "BEGINS_WITH",
-    "GE",
-    "CONTAINS",
-];
-
 static EXPECTED_VALUE: Structure = Structure {
     class: "ExpectedAttributeValue",
     members: &[
         Member::optional("AttributeValueList", list_of(&Shape::AttributeValue)),
-        Member::optional("ComparisonOperator", one_of(COMPARISONS)),
+        Member::optional("ComparisonOperator", one_of(ComparisonOperator::NAMES)),
         Member::optional("Exists", Shape::Boolean),
         Member::optional("Value", Shape::AttributeValue),
     ],
@@ -131,13 +112,13 @@ static CONDITION: Structure = Structure {
     class: "Condition",
     members: &[
         Member::optional("AttributeValueList", list_of(&Shape::AttributeValue)),
-        Member::required("ComparisonOperator", one_of(COMPARISONS)),
+        Member::required("ComparisonOperator", one_of(ComparisonOperator::NAMES)),
     ],
 };
 
 static CONDITION_SHAPE: Shape = Shape::Structure(&CONDITION);
 
-const fn map_of(class: &'static str, member: &'static Shape) -> Shape {
+pub(super) const fn map_of(class: &'static str, member: &'static Shape) -> Shape {
     Shape::Map {
         class,
         min: 0,
@@ -148,30 +129,28 @@ const fn map_of(class: &'static str, member: &'static Shape) -> Shape {
 }
 
 /// The legacy form of a condition on the current item.
-pub(super) const EXPECTED: Member = Member::unsupported(
+pub(super) const EXPECTED: Member = Member::optional(
     "Expected",
     map_of(
         "com.amazonaws.dynamodb.v20120810.ExpectedAttributeValue",
         &EXPECTED_VALUE_SHAPE,
     ),
-    USE_CONDITION,
 );
 /// How legacy conditions combine.
 pub(super) const CONDITIONAL_OPERATOR: Member =
-    Member::unsupported("ConditionalOperator", one_of(&["OR", "AND"]), "Use an expression.");
+    Member::optional("ConditionalOperator", one_of(ConditionalOperator::NAMES));
 /// The legacy form of a projection.
-pub(super) const ATTRIBUTES_TO_GET: Member = Member::unsupported(
+pub(super) const ATTRIBUTES_TO_GET: Member = Member::optional(
     "AttributesToGet",
     Shape::List {
         min: 1,
         max: 255,
         member: &TEXT,
     },
-    USE_PROJECTION,
 );
 
 /// A legacy map of conditions.
-pub(super) const fn conditions(name: &'static str, hint: &'static str) -> Member {
+pub(super) const fn conditions(name: &'static str) -> Member {
     const CONDITIONS: Shape = map_of("com.amazonaws.dynamodb.v20120810.Condition", &CONDITION_SHAPE);
-    Member::unsupported(name, CONDITIONS, hint)
+    Member::optional(name, CONDITIONS)
 }

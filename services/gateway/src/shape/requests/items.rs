@@ -1,11 +1,12 @@
 //! The requests about items.
 
-use beringia_engine::api::Select;
+use beringia_engine::api::{AttributeAction, Select};
 
 use super::common::{
     ATTRIBUTES_TO_GET, CAPACITY, CONDITION_EXPRESSION, CONDITIONAL_OPERATOR, CONSISTENT_READ, EXPECTED,
     EXPRESSION_NAMES, EXPRESSION_VALUES, KEY, METRICS, NAME, PROJECTION_EXPRESSION, RETURN_VALUES,
-    RETURN_VALUES_ON_FAILURE, TABLE_NAME, TABLE_NAME_TEXT, TEXT, conditions, list_of, one_of, positive, text_of,
+    RETURN_VALUES_ON_FAILURE, TABLE_NAME, TABLE_NAME_TEXT, TEXT, conditions, list_of, map_of, one_of, positive,
+    text_of,
 };
 use crate::shape::{Lengths, Member, Shape, Structure};
 
@@ -49,7 +50,7 @@ pub(crate) static DELETE_ITEM: Structure = Structure {
 static ATTRIBUTE_UPDATE: Structure = Structure {
     class: "AttributeValueUpdate",
     members: &[
-        Member::optional("Action", one_of(&["ADD", "PUT", "DELETE"])),
+        Member::optional("Action", one_of(AttributeAction::NAMES)),
         Member::optional("Value", Shape::AttributeValue),
     ],
 };
@@ -69,16 +70,12 @@ pub(crate) static UPDATE_ITEM: Structure = Structure {
         EXPRESSION_VALUES,
         EXPRESSION_NAMES,
         RETURN_VALUES_ON_FAILURE,
-        Member::unsupported(
+        Member::optional(
             "AttributeUpdates",
-            Shape::Map {
-                class: "com.amazonaws.dynamodb.v20120810.AttributeValueUpdate",
-                min: 0,
-                keys: None,
-                values: None,
-                member: &Shape::Structure(&ATTRIBUTE_UPDATE),
-            },
-            "Use UpdateExpression.",
+            map_of(
+                "com.amazonaws.dynamodb.v20120810.AttributeValueUpdate",
+                &Shape::Structure(&ATTRIBUTE_UPDATE),
+            ),
         ),
     ],
 };
@@ -101,7 +98,6 @@ const SELECT: Member = Member::optional("Select", one_of(Select::NAMES));
 const LIMIT: Member = Member::optional("Limit", positive("Integer"));
 const START_KEY: Member = Member::optional("ExclusiveStartKey", Shape::AttributeMap);
 const FILTER_EXPRESSION: Member = Member::optional("FilterExpression", TEXT);
-const USE_FILTER: &str = "Use FilterExpression.";
 
 pub(crate) static QUERY: Structure = Structure {
     class: "QueryInput",
@@ -109,12 +105,12 @@ pub(crate) static QUERY: Structure = Structure {
         SELECT,
         INDEX_NAME,
         CAPACITY,
-        conditions("QueryFilter", USE_FILTER),
+        conditions("QueryFilter"),
         TABLE,
         CONDITIONAL_OPERATOR,
         ATTRIBUTES_TO_GET,
         LIMIT,
-        conditions("KeyConditions", "Use KeyConditionExpression."),
+        conditions("KeyConditions"),
         START_KEY,
         CONSISTENT_READ,
         Member::optional("ScanIndexForward", Shape::Boolean),
@@ -134,7 +130,7 @@ pub(crate) static SCAN: Structure = Structure {
         SELECT,
         INDEX_NAME,
         CAPACITY,
-        conditions("ScanFilter", USE_FILTER),
+        conditions("ScanFilter"),
         TABLE,
         CONDITIONAL_OPERATOR,
         ATTRIBUTES_TO_GET,

@@ -180,10 +180,6 @@ impl Group<'_> {
         self.witness(mutation.version.time);
         let row_key = self.table_mut(mutation.table)?.row_key(&mutation.key);
         let current = ItemRow::find(self.connection, &row_key)?;
-        if kind == RemoteKind::Repair && !self.covers_all(incoming)? {
-            applied.skipped += 1;
-            return Ok(());
-        }
         let (meeting, conflicts) = self.meet(incoming, current.as_ref())?;
         match meeting {
             Meeting::Newer | Meeting::Joined(_) => applied.newer += 1,
@@ -201,15 +197,6 @@ impl Group<'_> {
             Meeting::Stale | Meeting::Same => {}
         }
         self.count(incoming, kind)
-    }
-
-    /// Whether the table's vector covers every write that is in a row. A row of a repair may have taken in others since the digests
-    /// were compared.
-    fn covers_all(&self, incoming: &Incoming<'_>) -> Result<bool> {
-        let table = self.table(incoming.mutation.table)?;
-        let state = incoming.known_state(&table.keys)?;
-        let vector = table.progress.vector();
-        Ok(state.is_plain() || state.versions().all(|version| vector.covers(version)))
     }
 
     /// Writes a mutation that changes what stands: to what it says itself, or to its union with what stood.

@@ -1,0 +1,199 @@
+//! `drain` and `undrain`: stops a region's writes and waits for the proof that every other region has the last one.
+
+use std::time::Duration;
+
+use beringia_proto::v1::{ControlDrainReport, ControlDrainRequest, ControlUndrainRequest, WatermarkReport};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{
+    arguments::{DrainArguments, UndrainArguments},
+    control::fleet::Fleet,
+    convergence::CATALOG_NAME,
+    failure::Failure,
+    output::{self, Format},
+    presentation::iso,
+};
+
+/// How far a drain is, as programs read it.
+#[derive(Debug, Serialize)]
+struct DrainJson<'a> {
+    region: &'a str,
+    /// Whether every other region has the last write of every table.
+    drained: bool,
+    /// Since the command began.
+    elapsed_ms: u64,
+    writes_under_way: u64,
+    watermarks: Vec<WatermarkJson<'a>>,
+}
+
+/// Up to where another region has this one's writes to a table.
+#[derive(Debug, Serialize)]
+struct WatermarkJson<'a> {
+    peer: &'a str,
+    table: &'a str,
+    /// The sequence of the last write here, null where there is none; as text, because it is beyond what JavaScript's numbers hold.
+    last: Option<String>,
+    /// The sequence that was acknowledged; null where nothing was.
+    acknowledged: Option<String>,
+    /// When, in ISO 8601 and in milliseconds since the Unix epoch, by the clock of the region that is drained.
+    acknowledged_at: Option<String>,
+    acknowledged_at_ms: Option<u64>,
+    /// Null where the peer has the last write; else `behind`, `out of reach`, `being filled` or `paused`.
+    obstacle: Option<&'a str>,
+    /// Writes above what was acknowledged.
+    missing_mutations: u64,
+    missing_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct UndrainedJson<'a> {
+    region: &'a str,
+    draining: bool,
+}
+
+/// With `--format json` one object whenever something changed, the last one being the outcome; as text the outcome alone, with the
+/// progress on standard error.
+pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let region = &arguments.region;
+    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    let request = ControlDrainRequest { region: region.clone() };
+    let mut reports = client.drain(request).await?.into_inner();
+    let progress = output::progress_bar();
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let mut last = None;
+    let drained = loop {
+        let next = match (arguments.timeout, &last) {
+            // Also where no time is given there is one look.
+            (Some(timeout), Some(_)) => tokio::time::timeout_at(begun + timeout, reports.message()).await,
+            _ => Ok(reports.message().await),
+        };
+        match next {
+            Err(_) => break false,
+            Ok(Err(status)) => return Err(Failure::NotSo(format!("{region} is not drained: {}", status.message()))),
+            Ok(Ok(None)) => break last.as_ref().is_some_and(|report: &ControlDrainReport| report.drained),
+            Ok(Ok(Some(report))) => {
+                progress.set_message(summary(&report));
+                if format == Format::Json {
+                    output::json(&DrainJson::of(region, &report, begun.elapsed()))?;
+                }
+                last = Some(report);
+            }
+        }
+    };
+    progress.finish_and_clear();
+    let report = last.unwrap_or_default();
+    let elapsed = begun.elapsed();
+    if format == Format::Text {
+        if drained {
+            output::line(&format!(
+                "{region} is drained after {:.1} s: every other region has its last write of every table\n",
+                elapsed.as_secs_f64()
+            ))?;
+        }
+        print(region, &report, elapsed)?;
+    }
+    if drained {
+        return Ok(());
+    }
+    Err(Failure::NotSo(format!(
+        "{region} is not drained after {:.1} s: {}. It stays closed for writes; `beringia undrain {region}` opens it",
+        elapsed.as_secs_f64(),
+        summary(&report)
+    )))
+}
+
+/// Opens a region for writes.
+pub(crate) async fn undo(arguments: &UndrainArguments, format: Format) -> Result<(), Failure> {
+    let region = &arguments.region;
+    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    client.undrain(ControlUndrainRequest { region: region.clone() }).await?;
+    match format {
+        Format::Json => output::json(&UndrainedJson {
+            region,
+            draining: false,
+        }),
+        Format::Text => output::line(&format!("{region} takes writes")),
+    }
+}
+
+fn name(watermark: &WatermarkReport) -> &str {
+    if watermark.table.is_empty() {
+        CATALOG_NAME
+    } else {
+        &watermark.table
+    }
+}
+
+/// What is missing where, in one line.
+fn summary(report: &ControlDrainReport) -> String {
+    let mut parts = Vec::new();
+    if report.writes_under_way > 0 {
+        parts.push(format!("{} writes are under way", report.writes_under_way));
+    }
+    for watermark in report
+        .watermarks
+        .iter()
+        .filter(|watermark| !watermark.obstacle.is_empty())
+    {
+        let WatermarkReport {
+            peer,
+            obstacle,
+            missing_mutations,
+            ..
+        } = watermark;
+        parts.push(format!(
+            "{peer} has not acknowledged {missing_mutations} writes to {} ({obstacle})",
+            name(watermark)
+        ));
+    }
+    parts.join("; ")
+}
+
+fn print(region: &str, report: &ControlDrainReport, elapsed: Duration) -> Result<(), Failure> {
+    let drain = DrainJson::of(region, report, elapsed);
+    let dash = || "-".to_owned();
+    output::table(
+        ["PEER", "TABLE", "LAST WRITE", "ACKNOWLEDGED", "AT", ""],
+        drain.watermarks.into_iter().map(|watermark| {
+            [
+                watermark.peer.to_owned(),
+                watermark.table.to_owned(),
+                watermark.last.unwrap_or_else(dash),
+                watermark.acknowledged.unwrap_or_else(dash),
+                watermark.acknowledged_at.unwrap_or_else(dash),
+                watermark.obstacle.unwrap_or_default().to_owned(),
+            ]
+        }),
+    )
+}
+
+impl<'a> DrainJson<'a> {
+    fn of(region: &'a str, report: &'a ControlDrainReport, elapsed: Duration) -> Self {
+        Self {
+            region,
+            drained: report.drained,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            writes_under_way: report.writes_under_way,
+            watermarks: report.watermarks.iter().map(WatermarkJson::of).collect(),
+        }
+    }
+}
+
+impl<'a> WatermarkJson<'a> {
+    fn of(report: &'a WatermarkReport) -> Self {
+        let sequence = |sequence: u64| (sequence > 0).then(|| sequence.to_string());
+        Self {
+            peer: &report.peer,
+            table: name(report),
+            last: sequence(report.last),
+            acknowledged: sequence(report.acknowledged),
+            acknowledged_at: report.acknowledged_ms.map(iso),
+            acknowledged_at_ms: report.acknowledged_ms,
+            obstacle: (!report.obstacle.is_empty()).then_some(report.obstacle.as_str()),
+            missing_mutations: report.missing_mutations,
+            missing_bytes: report.missing_bytes,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What regions hold of a table, in the words of the control protocol: logs, rows and journals, for whoever judges what became of writes.
+
+use std::sync::Arc;
+
+use beringia_item::{Cause, KeyBytes, Mutation, RANGES, VersionVector, encode_item};
+use beringia_proto::v1::{
+    ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
+};
+use beringia_store::{LogFilter, LogPosition, Store, StoreError, Table};
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{digests, journal::version};
+use crate::host::Host;
+
+/// Bytes of images in one read of the log.
+const LOG_BYTES: usize = 1 << 20;
+/// Rows, or entries of a journal, in one read.
+const ROWS: usize = 256;
+/// Messages that wait for the client.
+const WAITING_MAX: usize = 1024;
+
+type Sent = Result<ControlEvidence, Status>;
+
+/// Reads one region after the other, while the client takes what was read.
+pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl Stream<Item = Sent> + Send + use<> {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    tokio::spawn(async move {
+        for region in host.regions() {
+            let Some(store) = region.store().await else {
+                continue;
+            };
+            let Some(table) = store.catalog().by_name.get(&request.table).cloned() else {
+                continue;
+            };
+            let reader = Reader {
+                region: region.name().to_string(),
+                store: &*store,
+                table,
+                sender: sender.clone(),
+            };
+            match reader.read(request.every_origin).await {
+                Ok(()) => {}
+                Err(Stop::ClientGone) => return,
+                Err(Stop::Failed(status)) => {
+                    sender.send(Err(status)).await.ok();
+                    return;
+                }
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+/// Why reading ends early.
+enum Stop {
+    ClientGone,
+    Failed(Status),
+}
+
+struct Reader<'a> {
+    region: String,
+    store: &'a dyn Store,
+    table: Arc<Table>,
+    sender: mpsc::Sender<Sent>,
+}
+
+impl Reader<'_> {
+    async fn read(&self, every_origin: bool) -> Result<(), Stop> {
+        self.log(every_origin).await?;
+        for range in 0..RANGES {
+            self.rows(range).await?;
+        }
+        self.journal().await
+    }
+
+    async fn log(&self, every_origin: bool) -> Result<(), Stop> {
+        let origins = if every_origin {
+            let vectors = self.store.vectors();
+            let vector = vectors.get(&self.table.id);
+            vector
+                .map(|vector| vector.iter().map(|(origin, _)| origin.clone()).collect())
+                .unwrap_or_default()
+        } else {
+            vec![self.store.region().clone()]
+        };
+        let filter = LogFilter {
+            origins,
+            tables: [(self.table.id, VersionVector::default())].into(),
+        };
+        let mut position = LogPosition::default();
+        loop {
+            let page = self
+                .store
+                .read_log(position, &filter, LOG_BYTES)
+                .await
+                .map_err(|error| self.failed(error))?;
+            for record in &page.records {
+                self.send(What::Logged(self.write(&record.mutation)?)).await?;
+            }
+            position = page.next;
+            if page.at_end {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn rows(&self, range: u16) -> Result<(), Stop> {
+        let mut after = None;
+        loop {
+            let rows = self.store.raw_rows(self.table.id, range, after, ROWS).await;
+            let rows = rows.map_err(|error| self.failed(error))?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = Some(last.key.clone());
+            let is_last = rows.len() < ROWS;
+            let keys = rows.into_iter().map(|row| row.key).collect();
+            let held = self.store.mutations_of(self.table.id, keys).await;
+            for mutation in held.map_err(|error| self.failed(error))? {
+                self.send(What::Held(self.write(&mutation)?)).await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn journal(&self) -> Result<(), Stop> {
+        let mut after = 0;
+        loop {
+            let page = self.store.conflicts(Some(self.table.id), after, ROWS).await;
+            let page = page.map_err(|error| self.failed(error))?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            for conflict in &page {
+                let entry = EvidenceConflict {
+                    key: self.key(&conflict.key)?,
+                    winner: Some(version(&conflict.winner.version)),
+                    loser: Some(version(&conflict.loser.version)),
+                };
+                self.send(What::Conflict(entry)).await?;
+            }
+        }
+    }
+
+    fn write(&self, mutation: &Mutation) -> Result<EvidenceWrite, Stop> {
+        Ok(EvidenceWrite {
+            key: self.key(&mutation.key)?,
+            version: Some(version(&mutation.version)),
+            vector: digests::vector(&mutation.vector),
+            image: mutation.image.clone(),
+            is_expiry: mutation.cause == Cause::TimeToLive,
+        })
+    }
+
+    fn key(&self, key: &KeyBytes) -> Result<Bytes, Stop> {
+        let attributes = self.table.core.keys.attributes_of(key);
+        let attributes = attributes.ok_or_else(|| {
+            let message = format!("{}: {key:?} is no key of {}", self.region, self.table.core.name);
+            Stop::Failed(Status::data_loss(message))
+        })?;
+        Ok(encode_item(&attributes))
+    }
+
+    async fn send(&self, what: What) -> Result<(), Stop> {
+        let region = self.region.clone();
+        let sent = self.sender.send(Ok(ControlEvidence {
+            region,
+            what: Some(what),
+        }));
+        sent.await.map_err(|_| Stop::ClientGone)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+    fn failed(&self, error: StoreError) -> Stop {
+        Stop::Failed(Status::internal(format!("{}: {error}", self.region)))
+    }
+}

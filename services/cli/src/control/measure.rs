@@ -1,0 +1,61 @@
+//! What flows between regions, in the words of the control protocol: for clients that measure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beringia_item::Region;
+use beringia_node::Flow;
+use beringia_proto::v1::{ControlArrivals, FlowReport};
+use futures_util::{Stream, stream};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tonic::Status;
+
+use crate::host::Host;
+
+/// What flows from each region of this process that runs to every other.
+pub(crate) async fn flows(host: &Host) -> Vec<FlowReport> {
+    let mut reports = Vec::new();
+    for region in host.regions() {
+        if let Some(flows) = region.flows().await {
+            reports.extend(of_region(region.name(), flows));
+        }
+    }
+    reports
+}
+
+/// What flows from one region.
+pub(crate) fn of_region(region: &Region, flows: BTreeMap<Region, Flow>) -> impl Iterator<Item = FlowReport> {
+    flows.into_iter().map(move |(peer, flow)| FlowReport {
+        from: region.to_string(),
+        to: peer.to_string(),
+        backlog_mutations: flow.backlog.map(|backlog| backlog.mutations),
+        backlog_bytes: flow.backlog.map(|backlog| backlog.bytes),
+        bytes_sent: flow.bytes_sent,
+    })
+}
+
+/// Every arrival from now on. Begins with an empty message, so that the client knows from when on it hears of all.
+pub(crate) fn arrivals(host: &Host) -> impl Stream<Item = Result<ControlArrivals, Status>> + Send + use<> {
+    stream::unfold((host.tap().listen(), true), |(mut listener, is_first)| async move {
+        if is_first {
+            return Some((Ok(ControlArrivals::default()), (listener, false)));
+        }
+        let commit = next(&mut listener).await?;
+        Some((Ok(commit), (listener, false)))
+    })
+}
+
+async fn next(listener: &mut Receiver<Arc<ControlArrivals>>) -> Option<ControlArrivals> {
+    let mut missed_commits = 0;
+    loop {
+        match listener.recv().await {
+            Ok(commit) => {
+                return Some(ControlArrivals {
+                    missed_commits,
+                    ..(*commit).clone()
+                });
+            }
+            Err(RecvError::Lagged(missed)) => missed_commits += missed,
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}

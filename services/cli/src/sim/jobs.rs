@@ -1,0 +1,118 @@
+//! From arguments to runs: which seeds, on how many threads, with which command to do each again; and the progress of all.
+
+use std::{io::IsTerminal as _, num::NonZero, ops::Range, time::Duration};
+
+use beringia_report::Run;
+use beringia_scenario::{Plan, Scenario};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{
+    SEED,
+    arguments::{JobArguments, ScenarioArguments, SeedArguments},
+    runner::{self, Job},
+};
+use crate::failure::Failure;
+
+/// The seeds that are meant.
+pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> Range<u64> {
+    match &arguments.seeds {
+        Some(seeds) => seeds.clone(),
+        None => {
+            let seed = seed(arguments.seed, scenario);
+            seed..seed.saturating_add(1)
+        }
+    }
+}
+
+/// The seed that is meant where there is one.
+pub(super) fn seed(named: Option<u64>, scenario: &Scenario) -> u64 {
+    named.or(scenario.seed).unwrap_or(SEED)
+}
+
+/// A run of the scenario with these further settings.
+pub(super) fn job(arguments: &ScenarioArguments, more: &[(String, String)], scenario: &Scenario, seed: u64) -> Job {
+    let mut words = vec!["beringia sim run".to_owned(), quoted(&arguments.scenario)];
+    for (path, value) in arguments.settings.iter().chain(more) {
+        words.push("--set".to_owned());
+        words.push(quoted(&format!("{path}={value}")));
+    }
+    words.push(format!("--seed {seed}"));
+    Job {
+        plan: Plan::draw(scenario, seed),
+        replay: words.join(" "),
+    }
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@+%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Plays all jobs with a bar of progress, and hands over what came of each, in their order.
+pub(super) fn play_all(
+    jobs: &[Job],
+    arguments: &JobArguments,
+    name: &str,
+    take: impl FnMut(usize, runner::Played) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let at_once = arguments.jobs.map_or_else(processors, NonZero::get);
+    let progress = progress(name, jobs.len());
+    let result = runner::play_all(jobs, at_once, |done| progress.set_position(done as u64), take);
+    progress.finish_and_clear();
+    result
+}
+
+/// Progress for whoever watches a terminal; hidden otherwise.
+pub(super) fn progress(name: &str, length: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let progress = ProgressBar::new(length as u64).with_message(name.to_owned());
+    let template = if length > 1 {
+        "{spinner} {msg}  {wide_bar}  {pos}/{len} runs, {eta} to go"
+    } else {
+        "{spinner} {msg}  {elapsed}"
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        progress.set_style(style);
+    }
+    progress.enable_steady_tick(Duration::from_millis(100));
+    progress
+}
+
+/// What of a run does not hold, a line each.
+pub(super) fn failures(run: &Run) -> Vec<String> {
+    let failed = run.verdicts.iter().filter(|verdict| !verdict.holds);
+    failed
+        .map(|verdict| format!("{}: {}", verdict.expected, verdict.measured))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("link.delay_ms=5"), "link.delay_ms=5");
+        assert_eq!(quoted("my file.toml"), "'my file.toml'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        let arguments = ScenarioArguments {
+            scenario: "partition".to_owned(),
+            settings: vec![("duration".to_owned(), "50 s".to_owned())],
+        };
+        let scenario = Scenario::shipped("partition").unwrap();
+        let more = [("policy".to_owned(), "merge".to_owned())];
+        let job = job(&arguments, &more, &scenario, 7);
+        assert_eq!(
+            job.replay,
+            "beringia sim run partition --set 'duration=50 s' --set policy=merge --seed 7"
+        );
+        assert_eq!(job.plan.seed, 7);
+    }
+}

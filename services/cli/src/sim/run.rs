@@ -1,0 +1,207 @@
+//! `sim run`: plays a scenario, with one seed or many.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::Path,
+};
+
+use beringia_report::{Comparison, Run, summary, write};
+use serde::Serialize;
+
+use super::{
+    arguments::RunArguments,
+    jobs::{failures, job, play_all, seeds},
+    load,
+    runner::{Job, Played},
+};
+use crate::{
+    failure::Failure,
+    output::{self, Format},
+};
+
+pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failure> {
+    let scenario = load(&arguments.scenario)?;
+    let seeds = seeds(&arguments.seeds, &scenario);
+    let is_one = arguments.seeds.seeds.is_none();
+    let jobs: Vec<Job> = seeds
+        .map(|seed| job(&arguments.scenario, &[], &scenario, seed))
+        .collect();
+    // Better to know before than after the work that it cannot be written.
+    let trace = arguments.trace.as_deref().map(create).transpose()?;
+    let mut all = All::new(&scenario.name, arguments.jobs.report.as_deref(), format);
+    let mut trace = trace;
+    play_all(&jobs, &arguments.jobs, &scenario.name, |index, played| {
+        let job = &jobs[index];
+        if let (Some((file, out)), Ok(outcome)) = (&mut trace, &played) {
+            write_trace(out, &outcome.trace)
+                .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
+        }
+        if is_one {
+            all.only(job, played)
+        } else {
+            all.one_of_many(job, played)
+        }
+    })?;
+    if is_one {
+        all.end_of_one()
+    } else {
+        all.end_of_many(jobs.len())
+    }
+}
+
+type TraceFile<'a> = (&'a Path, BufWriter<File>);
+
+fn create(path: &Path) -> Result<TraceFile<'_>, Failure> {
+    let file =
+        File::create(path).map_err(|error| Failure::wrong(format!("cannot write {}: {error}", path.display())))?;
+    Ok((path, BufWriter::new(file)))
+}
+
+fn write_trace(out: &mut BufWriter<File>, lines: &[String]) -> std::io::Result<()> {
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
+}
+
+/// A run that came to no end.
+#[derive(Serialize)]
+struct BrokenJson<'a> {
+    scenario: &'a str,
+    seed: u64,
+    error: &'a str,
+    replay: &'a str,
+}
+
+/// What is said about runs as they come.
+struct All<'a> {
+    scenario: &'a str,
+    report: Option<&'a Path>,
+    format: Format,
+    compared: Comparison,
+    failed: Vec<String>,
+}
+
+impl<'a> All<'a> {
+    fn new(scenario: &'a str, report: Option<&'a Path>, format: Format) -> Self {
+        Self {
+            scenario,
+            report,
+            format,
+            compared: Comparison::new(scenario, Vec::new()),
+            failed: Vec::new(),
+        }
+    }
+
+    fn only(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
+        let run = match played {
+            Ok(outcome) => outcome.run,
+            Err(error) => return self.broken(job, &error),
+        };
+        let page = self.report.map(|directory| report(directory, &run)).transpose()?;
+        match self.format {
+            Format::Json => output::json(&run)?,
+            Format::Text => {
+                output::line(summary(&run).trim_end())?;
+                if let Some(page) = page {
+                    output::line(&format!("\nreport: {page}"))?;
+                }
+            }
+        }
+        self.failed.extend(failures(&run));
+        Ok(())
+    }
+
+    fn end_of_one(self) -> Result<(), Failure> {
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::NotSo(self.failed.join("; ")))
+    }
+
+    fn one_of_many(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
+        let run = match played {
+            Ok(outcome) => outcome.run,
+            Err(error) => return self.broken(job, &error),
+        };
+        if let Some(directory) = self.report {
+            report(&directory.join(format!("seed-{}", run.seed)), &run)?;
+        }
+        self.compared.add(Vec::new(), &run);
+        let failures = failures(&run);
+        match self.format {
+            Format::Json => output::json(&run)?,
+            Format::Text if failures.is_empty() => {}
+            Format::Text => {
+                output::line(&format!("seed {} FAILED", run.seed))?;
+                for failure in &failures {
+                    output::line(&format!("  ✗ {failure}"))?;
+                }
+                output::line(&format!("  again: {}\n", job.replay))?;
+            }
+        }
+        if !failures.is_empty() {
+            self.failed.push(format!("seed {}", run.seed));
+        }
+        Ok(())
+    }
+
+    fn end_of_many(self, runs: usize) -> Result<(), Failure> {
+        let page = match self.report {
+            Some(directory) if !self.compared.runs.is_empty() => Some(
+                self.compared
+                    .write(directory)
+                    .map_err(|error| Failure::wrong(error.to_string()))?,
+            ),
+            _ => None,
+        };
+        let passed = runs - self.failed.len();
+        if self.format == Format::Text {
+            output::line(&format!("{}: {passed} of {runs} seeds passed", self.scenario))?;
+            if !self.compared.runs.is_empty() {
+                output::line(&format!("\n{}", self.compared.table()))?;
+            }
+            if let Some(page) = page {
+                output::line(&format!("\nreport: {}", page.display()))?;
+            }
+        }
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        /// More names than this help nobody.
+        const NAMED_MAX: usize = 10;
+        let named = self
+            .failed
+            .iter()
+            .take(NAMED_MAX)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = if self.failed.len() > NAMED_MAX { ", …" } else { "" };
+        Err(Failure::NotSo(format!(
+            "{} of {runs} seeds failed: {named}{more}",
+            self.failed.len()
+        )))
+    }
+
+    fn broken(&mut self, job: &Job, error: &str) -> Result<(), Failure> {
+        let seed = job.plan.seed;
+        match self.format {
+            Format::Json => output::json(&BrokenJson {
+                scenario: self.scenario,
+                seed,
+                error,
+                replay: &job.replay,
+            })?,
+            Format::Text => output::line(&format!("seed {seed} FAILED\n  ✗ {error}\n  again: {}\n", job.replay))?,
+        }
+        self.failed.push(format!("seed {seed}"));
+        Ok(())
+    }
+}
+
+fn report(directory: &Path, run: &Run) -> Result<String, Failure> {
+    let page = write(directory, run).map_err(|error| Failure::wrong(error.to_string()))?;
+    Ok(page.display().to_string())
+}

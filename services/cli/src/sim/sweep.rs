@@ -1,0 +1,115 @@
+//! `sim sweep`: plays a scenario for every combination of some settings, and compares.
+
+use beringia_report::Comparison;
+use beringia_scenario::Scenario;
+
+use super::{
+    arguments::{SweepArguments, Variation},
+    jobs::{failures, job, play_all, seeds},
+    load,
+    runner::Job,
+    set,
+};
+use crate::{
+    failure::Failure,
+    output::{self, Format},
+};
+
+pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Failure> {
+    let scenario = load(&arguments.scenario)?;
+    let seeds = seeds(&arguments.seeds, &scenario);
+    let (mut jobs, mut values): (Vec<Job>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
+    for point in grid(&arguments.vary) {
+        let varied = varied(&scenario, &point)?;
+        for seed in seeds.clone() {
+            jobs.push(job(&arguments.scenario, &point, &varied, seed));
+            values.push(point.iter().map(|(_, value)| value.clone()).collect());
+        }
+    }
+    let paths = arguments.vary.iter().map(|variation| variation.path.clone()).collect();
+    let mut compared = Comparison::new(&scenario.name, paths);
+    let mut broken = Vec::new();
+    play_all(&jobs, &arguments.jobs, &scenario.name, |index, played| {
+        let job = &jobs[index];
+        match played {
+            Ok(outcome) => {
+                compared.add(values[index].clone(), &outcome.run);
+                let failures = failures(&outcome.run);
+                if !failures.is_empty() {
+                    output::note(&format!("{}\n  again: {}", failures.join("\n"), job.replay));
+                }
+            }
+            Err(error) => {
+                output::note(&format!("{error}\n  again: {}", job.replay));
+                broken.push(job.replay.clone());
+            }
+        }
+        Ok(())
+    })?;
+    let page = match &arguments.jobs.report {
+        Some(directory) => Some(
+            compared
+                .write(directory)
+                .map_err(|error| Failure::wrong(error.to_string()))?,
+        ),
+        None => None,
+    };
+    match format {
+        Format::Json => output::json(&compared)?,
+        Format::Text => {
+            output::line(&compared.table())?;
+            if let Some(page) = page {
+                output::line(&format!("\nreport: {}", page.display()))?;
+            }
+        }
+    }
+    let failed = compared.runs.iter().filter(|run| !run.holds).count() + broken.len();
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::NotSo(format!("{failed} of {} runs failed", jobs.len())))
+}
+
+/// Every combination, the last setting changing fastest.
+fn grid(vary: &[Variation]) -> Vec<Vec<(String, String)>> {
+    let mut points = vec![Vec::new()];
+    for variation in vary {
+        let extended = |point: &Vec<(String, String)>| {
+            let with = |value: &String| {
+                let mut point = point.clone();
+                point.push((variation.path.clone(), value.clone()));
+                point
+            };
+            variation.values.iter().map(with).collect::<Vec<_>>()
+        };
+        points = points.iter().flat_map(extended).collect();
+    }
+    points
+}
+
+fn varied(scenario: &Scenario, point: &[(String, String)]) -> Result<Scenario, Failure> {
+    let mut varied = scenario.clone();
+    for (path, value) in point {
+        varied = set(&varied, path, value)?;
+    }
+    Ok(varied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_has_every_combination_once_in_order() {
+        let variation = |path: &str, values: &[&str]| Variation {
+            path: path.to_owned(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        let points = grid(&[variation("a", &["1", "2"]), variation("b", &["x", "y", "z"])]);
+        let shown: Vec<String> = points
+            .iter()
+            .map(|point| point.iter().map(|(path, value)| format!("{path}{value}")).collect())
+            .collect();
+        assert_eq!(shown, ["a1bx", "a1by", "a1bz", "a2bx", "a2by", "a2bz"]);
+    }
+}

@@ -1,0 +1,83 @@
+//! Pausing the replication of a table in one region of a running `up`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    dynamodb::{converge, get, put, up_with_table},
+    process::{Server, assert_refused, stdout},
+};
+
+const US: &str = "us-east-1";
+const EU: &str = "eu-west-1";
+const AP: &str = "ap-northeast-1";
+
+fn pause(up: &Server, region: &str) -> Vec<Value> {
+    up.json(&["net", "pause", "--table", "Things", "--region", region])
+}
+
+/// Waits until what is written elsewhere has arrived there.
+fn until_there(up: &Server, region: &str, pk: &str) {
+    while get(up.endpoint(), region, pk).is_none() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_paused_table_stays_alone_in_its_region_until_it_is_resumed() {
+    let up = up_with_table(&[]);
+    let paused = json!({"region": EU, "table": "Things", "replication": "paused"});
+    assert_eq!(pause(&up, EU), std::slice::from_ref(&paused));
+    put(up.endpoint(), EU, "inside", "1");
+    put(up.endpoint(), US, "outside", "2");
+    until_there(&up, AP, "outside");
+    assert_eq!(get(up.endpoint(), EU, "outside"), None);
+    assert_eq!(get(up.endpoint(), US, "inside"), None);
+    assert_eq!(up.command(&["converge", "--timeout", "0"]).status.code(), Some(1));
+
+    assert_eq!(up.json(&["net", "show"]).last(), Some(&paused), "after the links");
+    let text = stdout(&up.command(&["net", "show"]));
+    assert!(text.contains("REPLICATION PAUSED IN"), "{text}");
+    assert_eq!(
+        up.json(&["status"])[0]["paused"],
+        json!([{"region": EU, "table": "Things"}])
+    );
+    let text = stdout(&up.command(&["status"]));
+    assert!(text.contains("REPLICATION PAUSED IN"), "{text}");
+
+    let resumed = up.json(&["net", "resume", "--table", "Things", "--region", EU]);
+    assert_eq!(resumed, Vec::<Value>::new());
+    converge(&up);
+    assert_eq!(get(up.endpoint(), EU, "outside").as_deref(), Some("2"));
+    assert_eq!(get(up.endpoint(), US, "inside").as_deref(), Some("1"));
+    assert_eq!(up.json(&["status"])[0]["paused"], json!([]));
+}
+
+#[test]
+fn resume_without_a_name_ends_all_pauses_and_so_does_a_restart_of_the_region() {
+    let up = up_with_table(&[]);
+    assert_eq!(pause(&up, EU).len(), 1);
+    assert_eq!(pause(&up, AP).len(), 2);
+    let left = up.json(&["net", "resume", "--region", AP, "--table", "Others"]);
+    assert_eq!(left.len(), 2, "none of that table");
+    let text = stdout(&up.command(&["net", "resume"]));
+    assert_eq!(text, "no replication is paused\n");
+    assert_eq!(pause(&up, EU).len(), 1);
+    let _ = up.json(&["region-fail", EU]);
+    assert_refused(
+        &up.command(&["net", "pause", "--table", "Things", "--region", EU]),
+        &["eu-west-1 is down"],
+    );
+    let _ = up.json(&["region-recover", EU]);
+    assert_eq!(up.json(&["net", "show"]).len(), 6, "links alone");
+}
+
+#[test]
+fn what_is_not_replicated_cannot_be_paused() {
+    let up = up_with_table(&[]);
+    let refused = up.command(&["net", "pause", "--table", "Nothing", "--region", EU]);
+    assert_refused(&refused, &["eu-west-1 has no replica of a global table `Nothing`"]);
+    let refused = up.command(&["net", "pause", "--table", "Things", "--region", "mars-1"]);
+    assert_refused(&refused, &["no region `mars-1`", US]);
+    let refused = up.command(&["net", "resume", "--region", "mars-1"]);
+    assert_refused(&refused, &["no region `mars-1`", US]);
+}

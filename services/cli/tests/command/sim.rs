@@ -1,0 +1,247 @@
+//! `sim`: scenarios in virtual time, as users run them.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::process::{assert_refused, run, stderr, stdout};
+
+/// Two regions, eight seconds, one cut: the shortest that has a conflict.
+const SHORT: &str = r#"
+about = "A short day."
+topology = "two"
+duration = "8s"
+
+[[workload]]
+kind = "ycsb-a"
+rate = 20
+keys = 10
+
+[[event]]
+at = "2s..3s"
+lasts = "2s"
+cut = ["us-east-1", "eu-west-1"]
+reset = true
+
+[expect]
+converged_within = "5s"
+conflicts = { min = 1 }
+"#;
+
+fn file(directory: &Path, name: &str, text: &str) -> String {
+    let path = directory.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap()
+}
+
+#[test]
+fn a_run_whose_expectations_hold_says_so_and_writes_its_report_and_its_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "short.toml", SHORT);
+    let out = directory.path().join("out");
+    let trace = directory.path().join("trace.txt");
+    let output = run(&[
+        "sim",
+        "run",
+        &scenario,
+        "--report",
+        out.to_str().unwrap(),
+        "--trace",
+        trace.to_str().unwrap(),
+    ]);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
+    assert!(said.starts_with("short  passed"), "the verdict comes first:\n{said}");
+    assert!(
+        said.contains(&format!("report: {}", out.join("report.html").display())),
+        "{said}"
+    );
+    let report = json(&fs::read_to_string(out.join("report.json")).unwrap());
+    assert_eq!(
+        (&report["scenario"], &report["seed"]),
+        (&Value::from("short"), &Value::from(1))
+    );
+    assert!(fs::read_to_string(trace).unwrap().contains("the load ended"));
+}
+
+#[test]
+fn a_run_that_fails_names_what_failed_with_its_value_and_the_command_that_repeats_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "short.toml", &SHORT.replace("min = 1", "max = 0"));
+    let output = run(&["sim", "run", &scenario, "--seed", "5", "--set", "workload.rate=25"]);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("short  FAILED"), "{said}");
+    assert!(stderr(&output).contains("conflicts"), "{}", stderr(&output));
+    let replay = format!("beringia sim run {scenario} --set workload.rate=25 --seed 5");
+    assert!(said.contains(&replay), "expected `{replay}` in:\n{said}");
+}
+
+#[test]
+fn several_seeds_at_once_give_what_each_gives_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "short.toml", SHORT);
+    let together = run(&[
+        "sim", "run", &scenario, "--seeds", "3..6", "--jobs", "3", "--format", "json",
+    ]);
+    assert_eq!(together.status.code(), Some(0), "{}", stderr(&together));
+    let together = stdout(&together);
+    let lines: Vec<&str> = together.lines().collect();
+    assert_eq!(lines.len(), 3);
+    for (line, seed) in lines.iter().zip(["3", "4", "5"]) {
+        let alone = run(&["sim", "run", &scenario, "--seed", seed, "--format", "json"]);
+        assert_eq!(stdout(&alone).trim_end(), *line, "seed {seed}");
+    }
+    let faults = |line: &str| json(line)["faults"].clone();
+    assert_ne!(faults(lines[0]), faults(lines[1]), "each seed draws times of its own");
+}
+
+#[test]
+fn a_sweep_runs_the_grid_and_compares() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "short.toml", SHORT);
+    let out = directory.path().join("out");
+    let output = run(&[
+        "sim",
+        "sweep",
+        &scenario,
+        "--vary",
+        "link.delay_ms=5,320",
+        "--vary",
+        "workload.rate=20",
+        "--report",
+        out.to_str().unwrap(),
+    ]);
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
+    assert!(said.contains("link.delay_ms") && said.contains("320"), "{said}");
+    let csv = fs::read_to_string(out.join("sweep.csv")).unwrap();
+    let rows: Vec<&str> = csv.lines().collect();
+    assert!(rows[0].starts_with("link.delay_ms,workload.rate,seed,holds"), "{csv}");
+    assert!(
+        rows[1].starts_with("5,20,1,true") && rows[2].starts_with("320,20,1,true"),
+        "{csv}"
+    );
+    assert!(out.join("sweep.html").exists());
+}
+
+#[test]
+fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let swarm = SHORT.replace("max", "min").replace(
+        "[expect]\n",
+        "[[event]]\nat = \"1s\"\nlasts = \"6s\"\nswarm = 5\n\n[expect]\navailability = { \"us-east-1\" = 99 }\n",
+    );
+    let failing = format!(
+        "{}\n",
+        swarm.replace("lasts = \"2s\"", "lasts = \"1s\"").replace(
+            "[[event]]\nat = \"1s\"",
+            "[[event]]\nat = \"500ms\"\nlasts = \"400ms\"\ncrash = \"us-east-1\"\n\n[[event]]\nat = \"1s\""
+        )
+    );
+    let scenario = file(directory.path(), "failing.toml", &failing);
+    let small = directory.path().join("small.toml");
+    let words = [
+        "sim",
+        "shrink",
+        &scenario,
+        "--seed",
+        "2",
+        "--runs",
+        "12",
+        "--out",
+        small.to_str().unwrap(),
+    ];
+    let output = run(&words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("✗ us-east-1 available") && said.contains("tries"),
+        "{said}"
+    );
+    let text = fs::read_to_string(&small).unwrap();
+    assert!(
+        text.contains("seed = 2") && text.contains("crash = \"us-east-1\""),
+        "{text}"
+    );
+    assert!(!text.contains("swarm"), "{text}");
+    let again = run(&["sim", "run", small.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
+}
+
+#[test]
+fn what_does_not_fail_is_not_shrunk() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "short.toml", SHORT);
+    let output = run(&["sim", "shrink", &scenario]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("nothing to shrink"), "{}", stderr(&output));
+}
+
+#[test]
+fn scenarios_are_listed_and_shown() {
+    let list = stdout(&run(&["sim", "list"]));
+    assert_eq!(list.lines().count(), 21, "a head and twenty scenarios:\n{list}");
+    for line in stdout(&run(&["sim", "list", "--format", "json"])).lines() {
+        let name = json(line)["name"].as_str().unwrap().to_owned();
+        assert!(list.contains(&name) && !json(line)["about"].as_str().unwrap().is_empty());
+    }
+    let shown = stdout(&run(&["sim", "show", "partition"]));
+    assert!(shown.contains("isolate = \"eu-west-1\""), "{shown}");
+    let set = stdout(&run(&["sim", "show", "partition", "--set", "duration=90s"]));
+    assert!(set.contains("duration = \"90s\""), "{set}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let plan = stdout(&run(&["sim", "show", "swarm", "--seed", "17"]));
+    assert!(plan.contains("seed = 17") && !plan.contains("swarm = "), "{plan}");
+    let copied = file(directory.path(), "swarm.toml", &plan);
+    assert_eq!(
+        stdout(&run(&["sim", "show", &copied, "--seed", "17"])),
+        plan,
+        "a plan is a scenario"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_refused_before_anything_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(
+        directory.path(),
+        "wrong.toml",
+        "duration = \"1m\"\n[[event]]\nat = \"2m\"\ncrash = \"eu-west-1\"\n",
+    );
+    assert_refused(
+        &run(&["sim", "run", &scenario]),
+        &["wrong.toml:2:1: this happens at up to 2m"],
+    );
+    assert_refused(
+        &run(&["sim", "run", "partitoin"]),
+        &["no scenario is called \"partitoin\"", "partition"],
+    );
+    assert_refused(&run(&["sim", "run", "/nowhere.toml"]), &["cannot read /nowhere.toml"]);
+    assert_refused(
+        &run(&["sim", "run", "partition", "--seeds", "5..5"]),
+        &["such as 0..100"],
+    );
+    assert_refused(
+        &run(&["sim", "run", "partition", "--seed", "1", "--seeds", "1..2"]),
+        &["cannot be used with"],
+    );
+    assert_refused(
+        &run(&["sim", "run", "partition", "--set", "policy=last"]),
+        &["expected one of item, attribute, merge"],
+    );
+    assert_refused(
+        &run(&["sim", "sweep", "partition", "--vary", "nothing=1"]),
+        &["expected one of policy, duration"],
+    );
+    assert_refused(&run(&["sim", "sweep", "partition"]), &["--vary"]);
+    assert_refused(
+        &run(&["sim", "run", "partition", "--trace", "/nowhere/trace"]),
+        &["cannot write /nowhere/trace"],
+    );
+}

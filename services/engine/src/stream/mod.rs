@@ -1,0 +1,59 @@
+//! The streams service: ListStreams, DescribeStream, GetShardIterator, GetRecords. It keeps nothing: a stream is read off the log, and
+//! an iterator holds all that it stands for.
+
+mod describe;
+mod iterator;
+mod list;
+mod names;
+mod records;
+mod shard_iterator;
+
+use std::sync::Arc;
+
+use beringia_store::{Shard, Streams, TableStream};
+
+pub(crate) use names::{stream_arn, stream_label};
+
+use crate::{ApiError, Engine};
+
+impl Engine {
+    /// The time from which a stream that is turned on now has its label: not that of an earlier stream of a table of this name.
+    pub(crate) async fn stream_start_ms(&self, table_name: &str) -> Result<u64, ApiError> {
+        let streams = self.store.streams().await?.streams;
+        let earlier = streams.iter().filter(|stream| stream.table_name == table_name);
+        let free = earlier.map(|stream| stream.stream.enabled_ms + 1).max();
+        Ok(self.clock.now_ms().max(free.unwrap_or(0)))
+    }
+
+    /// The stream that an ARN names.
+    fn find_stream(&self, streams: &Streams, arn: &str) -> Result<Arc<TableStream>, ApiError> {
+        let (table, label) = names::parse_arn(arn, self.region())?;
+        let named =
+            |stream: &&Arc<TableStream>| stream.table_name == table && stream_label(stream.stream.enabled_ms) == label;
+        streams
+            .streams
+            .iter()
+            .find(named)
+            .cloned()
+            .ok_or_else(|| ApiError::ResourceNotFound(format!("Requested resource not found: Stream: {arn} not found")))
+    }
+}
+
+/// The shard of a stream that an id names.
+fn find_shard(stream: &TableStream, id: &str) -> Result<Shard, ApiError> {
+    let named = |shard: &&Shard| names::shard_id(stream, shard.opened_ms) == id;
+    stream.shards.iter().find(named).copied().ok_or_else(shard_not_found)
+}
+
+/// There is no such shard, or not any more.
+pub(crate) fn shard_not_found() -> ApiError {
+    ApiError::ResourceNotFound("Requested resource not found: Shard does not exist".to_owned())
+}
+
+/// What was asked for is older than a day.
+pub(crate) fn trimmed() -> ApiError {
+    ApiError::TrimmedDataAccess(
+        "The records asked for are older than the retention of 24 hours and have been trimmed: begin at TRIM_HORIZON"
+            .to_owned(),
+    )
+}

@@ -1,0 +1,157 @@
+//! Labels, ARNs, shard ids and sequence numbers.
+
+use beringia_item::Region;
+use beringia_store::{LogPosition, TableStream};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{ApiError, names::table_arn};
+
+/// One more than the greatest position that a sequence number can hold, which is more than the log can have.
+const POSITIONS: u128 = 100_000_000_000_000_000_000;
+
+/// A stream's label: when it was turned on, as `2026-01-31T23:59:59.999`.
+pub(crate) fn stream_label(ms: u64) -> String {
+    let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}",
+        ms % 1000
+    )
+}
+
+/// The date so many days after 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March, so that the
+/// leap day is a year's last.
+const fn civil(days: u64) -> (u64, u64, u64) {
+    // From 0000-03-01 on; 400 years have 146,097 days.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+/// The ARN of a stream.
+pub(crate) fn stream_arn(region: &Region, table: &str, enabled_ms: u64) -> String {
+    format!("{}/stream/{}", table_arn(region, table), stream_label(enabled_ms))
+}
+
+/// Table name and label in a stream's ARN of this region.
+pub(super) fn parse_arn<'a>(arn: &'a str, region: &Region) -> Result<(&'a str, &'a str), ApiError> {
+    let invalid = || ApiError::validation(format!("Invalid StreamArn: {arn}"));
+    let mut parts = arn.splitn(6, ':');
+    let mut part = || parts.next().ok_or_else(invalid);
+    let (scheme, _partition, service, arn_region, _account, resource) =
+        (part()?, part()?, part()?, part()?, part()?, part()?);
+    let (table, label) = resource
+        .strip_prefix("table/")
+        .and_then(|resource| resource.split_once("/stream/"))
+        .filter(|_| scheme == "arn" && service == "dynamodb")
+        .ok_or_else(invalid)?;
+    if arn_region != region.as_str() {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Invalid AWS region in '{arn}'"
+        )));
+    }
+    Ok((table, label))
+}
+
+/// The id of a stream's shard. Ids are ordered as their shards were opened.
+pub(super) fn shard_id(stream: &TableStream, opened_ms: u64) -> String {
+    let mut names = stream.table.0.to_be_bytes().to_vec();
+    names.extend(stream.stream.enabled_ms.to_be_bytes());
+    names.extend(opened_ms.to_be_bytes());
+    format!("shardId-{opened_ms:020}-{:08x}", xxh3_64(&names) >> 32)
+}
+
+/// The sequence number of a place in a shard: when the shard was opened, then the position in the log. So the numbers of a stream grow
+/// from shard to shard too, also where the log began anew because the disk was lost.
+pub(super) fn sequence_number(opened_ms: u64, position: LogPosition) -> String {
+    let number = u128::from(opened_ms) * POSITIONS + u128::from(position.0);
+    number.to_string()
+}
+
+/// The place in a shard that a sequence number means; `None` for one that is none of this shard's.
+pub(super) fn parse_sequence_number(number: &str, opened_ms: u64) -> Option<LogPosition> {
+    if !number.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let number: u128 = number.parse().ok()?;
+    let position = number.checked_sub(u128::from(opened_ms) * POSITIONS)?;
+    if position >= POSITIONS {
+        return None;
+    }
+    u64::try_from(position).ok().map(LogPosition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_label_is_the_time_in_utc() {
+        for (ms, label) in [
+            (0, "1970-01-01T00:00:00.000"),
+            (951_782_399_999, "2000-02-28T23:59:59.999"),
+            (951_782_400_000, "2000-02-29T00:00:00.000"),
+            (1_709_251_199_001, "2024-02-29T23:59:59.001"),
+            (1_735_689_600_000, "2025-01-01T00:00:00.000"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000"),
+        ] {
+            assert_eq!(stream_label(ms), label);
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_have_21_to_40_digits_and_grow_with_shard_and_position() {
+        let places = [
+            (1, 0),
+            (1, 9),
+            (1, u64::MAX),
+            (2, 1),
+            (1_700_000_000_000, 1),
+            (253_402_300_799_999, u64::MAX),
+        ];
+        let numbers = places.map(|(opened_ms, position)| sequence_number(opened_ms, LogPosition(position)));
+        for number in &numbers {
+            assert!((21..=40).contains(&number.len()), "{number}");
+        }
+        let values = numbers.each_ref().map(|number| number.parse::<u128>().unwrap());
+        assert!(values.is_sorted_by(|a, b| a < b));
+        for ((opened_ms, position), number) in places.into_iter().zip(&numbers) {
+            assert_eq!(parse_sequence_number(number, opened_ms), Some(LogPosition(position)));
+            assert_eq!(parse_sequence_number(number, opened_ms + 1), None, "another shard's");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sequence_number_of_the_shard_is_none() {
+        for number in ["", "+170000000000000000000000000000000", "abc", "1", &"9".repeat(40)] {
+            assert_eq!(parse_sequence_number(number, 1_700_000_000_000), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn only_an_arn_of_a_stream_of_this_region_is_taken() {
+        let region = Region::new("us-east-1").unwrap();
+        let arn = stream_arn(&region, "music", 0);
+        assert_eq!(
+            arn,
+            "arn:aws:dynamodb:us-east-1:000000000000:table/music/stream/1970-01-01T00:00:00.000"
+        );
+        assert_eq!(parse_arn(&arn, &region), Ok(("music", "1970-01-01T00:00:00.000")));
+        for arn in [
+            "music",
+            "arn:aws:dynamodb:us-east-1:000000000000:table/music",
+            "arn:aws:dynamodb:us-east-1:000000000000:table/music/index/by-year",
+            "arn:aws:kinesis:us-east-1:000000000000:table/music/stream/1970-01-01T00:00:00.000",
+            "arn:aws:dynamodb:eu-west-1:000000000000:table/music/stream/1970-01-01T00:00:00.000",
+        ] {
+            assert!(matches!(parse_arn(arn, &region), Err(ApiError::Validation(_))), "{arn}");
+        }
+    }
+}

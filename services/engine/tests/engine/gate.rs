@@ -1,0 +1,26 @@
+//! Stopping clients' writes, and knowing when the last one has ended.
+
+use beringia_engine::ApiError;
+
+use crate::support::Harness;
+
+#[tokio::test]
+async fn writes_under_way_are_counted_until_they_end_and_none_begins_while_they_are_stopped() {
+    let engine = Harness::new().engine;
+    let first = engine.begin_write().unwrap();
+    let second = engine.begin_write().unwrap();
+    engine.stop_writes();
+    assert!(!engine.takes_writes());
+    assert_eq!(engine.writes_under_way(), 2);
+    let refused = engine.begin_write().unwrap_err();
+    assert!(matches!(refused, ApiError::ServiceUnavailable(_)), "{refused:?}");
+    assert_eq!(refused.http_status(), 503, "clients repeat it");
+    assert_eq!(engine.writes_under_way(), 2, "what is refused is not under way");
+    drop(first);
+    assert_eq!(engine.writes_under_way(), 1);
+    drop(second);
+    assert_eq!(engine.writes_under_way(), 0);
+    engine.allow_writes();
+    assert!(engine.takes_writes());
+    engine.begin_write().unwrap();
+}

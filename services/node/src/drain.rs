@@ -1,0 +1,142 @@
+//! Draining a region: its clients' writes are stopped, and it is told, per peer and table, whether the last one has arrived.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use beringia_engine::Engine;
+use beringia_item::{Region, TableId, VersionVector};
+use beringia_replication::{ReplicaState, Standing};
+use beringia_store::Backlog;
+
+use crate::driver::Driver;
+
+/// How far a drain is. Only this region's own writes count: what others wrote is for them to bring to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drain {
+    /// When it began, by this region's wall clock: milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// Requests that began before it and have not ended, at least 1 where the store cannot say that all are committed. While there are
+    /// any, the last write of a table may still change.
+    pub writes_under_way: usize,
+    /// One per replica of another region, of every global table of this one, and of the catalog; by table, then region.
+    pub watermarks: Vec<Watermark>,
+}
+
+/// Up to where a peer has acknowledged this region's own writes to a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// The table.
+    pub table: TableId,
+    /// Whose replica.
+    pub peer: Region,
+    /// The sequence of this region's last write to the table; 0 where it never wrote.
+    pub last: u64,
+    /// The sequence up to which the peer said that it durably has all of them; 0 where it has said nothing on a stream that is open
+    /// now.
+    pub acknowledged: u64,
+    /// When it said so, by this region's wall clock: milliseconds since the Unix epoch.
+    pub acknowledged_ms: Option<u64>,
+    /// What of this region's own writes to the table is above that: at most what the peer lacks, since it may have more than it could say.
+    pub missing: Backlog,
+    /// What keeps the peer from having the last write, or from being known to; `None` where it is known to have it.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// Why a peer is not known to have the last write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It is on its way.
+    Behind,
+    /// No stream is open between the two, so that nothing is known; not even what a relay may have brought there.
+    OutOfReach,
+    /// The peer's replica is being filled.
+    Filling,
+    /// The table's replication is paused in this region.
+    Paused,
+}
+
+impl Drain {
+    /// Whether every peer is known to have the last write of every table: the region can be left and nothing is lost.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.writes_under_way == 0 && self.watermarks.iter().all(|watermark| watermark.obstacle.is_none())
+    }
+}
+
+/// Since when somebody wants the region drained, by its wall clock in milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct DrainRequest(Mutex<Option<u64>>);
+
+impl DrainRequest {
+    pub(crate) fn begin(&self, engine: &Engine, now_ms: u64) {
+        let mut since_ms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since_ms.get_or_insert(now_ms);
+        engine.stop_writes();
+    }
+
+    pub(crate) fn end(&self, engine: &Engine) {
+        let mut since_ms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *since_ms = None;
+        engine.allow_writes();
+    }
+
+    pub(crate) async fn state(&self, engine: &Engine, driver: &Driver) -> Option<Drain> {
+        let since_ms = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let under_way = engine.writes_under_way();
+        // A request whose client went away has ended, but its write may still wait for the committer. A change of nothing waits behind it.
+        let settled = driver.store().change_schema(Box::new(|_| Ok(Vec::new()))).await;
+        Some(Drain {
+            since_ms,
+            writes_under_way: under_way.max(usize::from(settled.is_err())),
+            watermarks: watermarks(driver).await,
+        })
+    }
+}
+
+async fn watermarks(driver: &Driver) -> Vec<Watermark> {
+    let (standings, paused) = driver.look(|replicator| (replicator.standings(), replicator.paused().clone()));
+    let store = driver.store();
+    // After the standings: a peer cannot have acknowledged what is not here yet.
+    let vectors = store.vectors();
+    let mut watermarks = Vec::new();
+    for (table, replicas) in standings {
+        let last = vectors.get(&table).map_or(0, |vector| vector.get(store.region()));
+        for (peer, standing) in replicas {
+            let mut watermark = watermark(table, peer, last, &standing, paused.contains(&table));
+            if watermark.obstacle.is_some() {
+                let has: VersionVector = [(store.region().clone(), watermark.acknowledged)].into_iter().collect();
+                let missing = store.backlog(&BTreeMap::from([(table, has)])).await;
+                watermark.missing = missing.unwrap_or_default();
+            }
+            watermarks.push(watermark);
+        }
+    }
+    watermarks
+}
+
+fn watermark(table: TableId, peer: Region, last: u64, standing: &Standing, is_paused: bool) -> Watermark {
+    let known = standing.watermark;
+    let acknowledged = known.map_or(0, |known| known.sequence);
+    let obstacle = if acknowledged >= last {
+        None
+    } else if !standing.in_reach {
+        Some(Obstacle::OutOfReach)
+    } else if is_paused {
+        Some(Obstacle::Paused)
+    } else if matches!(standing.state, ReplicaState::Creating { .. }) {
+        Some(Obstacle::Filling)
+    } else {
+        Some(Obstacle::Behind)
+    };
+    Watermark {
+        table,
+        peer,
+        last,
+        acknowledged,
+        acknowledged_ms: known.map(|known| known.said_ms),
+        missing: Backlog::default(),
+        obstacle,
+    }
+}

@@ -1,0 +1,216 @@
+//! Draining a region: no more writes, and the proof that the last one has arrived everywhere.
+
+use std::time::Duration;
+
+use beringia_item::TableId;
+use beringia_node::{Drain, Obstacle};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::support::World;
+
+async fn with_a_table(names: &[&str]) -> (World, TableId) {
+    let world = World::start_with_delay(names, 30).await;
+    world.create_table(0, "Carts").await;
+    for site in 1..names.len() {
+        world.add_replica(0, "Carts", site).await;
+    }
+    let table = world.table_id(0, "Carts");
+    (world, table)
+}
+
+async fn drain(world: &World, site: usize) -> Drain {
+    world.node(site).drain_state().await.expect("it is being drained")
+}
+
+/// What stands in the way of each peer, of one table.
+fn obstacles(drain: &Drain, table: TableId) -> Vec<(&str, Option<Obstacle>)> {
+    let of_table = drain.watermarks.iter().filter(|watermark| watermark.table == table);
+    of_table
+        .map(|watermark| (watermark.peer.as_str(), watermark.obstacle))
+        .collect()
+}
+
+fn writes() -> [(&'static str, Value); 11] {
+    let (name, item) = ("Carts", json!({"pk": {"S": "k"}}));
+    let arn = "arn:aws:dynamodb:ap:000000000000:table/Carts";
+    [
+        ("PutItem", json!({"TableName": name, "Item": item})),
+        ("UpdateItem", json!({"TableName": name, "Key": item})),
+        ("DeleteItem", json!({"TableName": name, "Key": item})),
+        (
+            "BatchWriteItem",
+            json!({"RequestItems": {name: [{"PutRequest": {"Item": item}}]}}),
+        ),
+        (
+            "TransactWriteItems",
+            json!({"TransactItems": [{"Put": {"TableName": name, "Item": item}}]}),
+        ),
+        (
+            "CreateTable",
+            json!({
+                "TableName": "Other",
+                "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+                "BillingMode": "PAY_PER_REQUEST",
+            }),
+        ),
+        (
+            "UpdateTable",
+            json!({"TableName": name, "DeletionProtectionEnabled": true}),
+        ),
+        ("DeleteTable", json!({"TableName": name})),
+        (
+            "UpdateTimeToLive",
+            json!({"TableName": name, "TimeToLiveSpecification": {"Enabled": true, "AttributeName": "t"}}),
+        ),
+        (
+            "TagResource",
+            json!({"ResourceArn": arn, "Tags": [{"Key": "a", "Value": "b"}]}),
+        ),
+        ("UntagResource", json!({"ResourceArn": arn, "TagKeys": ["a"]})),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_drained_takes_no_write_of_any_kind_and_all_reads_until_it_is_opened_again() {
+    let (world, _) = with_a_table(&["ap", "eu"]).await;
+    world.put(0, "Carts", "k", "v").await;
+    assert_eq!(world.node(0).drain_state().await, None);
+    world.node(0).drain();
+    for (operation, body) in writes() {
+        let (status, answer) = world.try_ask(0, operation, body).await;
+        assert_eq!(status, 503, "{operation}: {answer}");
+        let kind = answer["__type"].as_str().unwrap();
+        assert!(kind.ends_with("#ServiceUnavailable"), "{operation}: {kind}");
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.starts_with("ap is being drained"), "{message}");
+    }
+    let key = json!({"pk": {"S": "k"}});
+    for (operation, body) in [
+        ("GetItem", json!({"TableName": "Carts", "Key": key})),
+        ("BatchGetItem", json!({"RequestItems": {"Carts": {"Keys": [key]}}})),
+        (
+            "TransactGetItems",
+            json!({"TransactItems": [{"Get": {"TableName": "Carts", "Key": key}}]}),
+        ),
+        ("Scan", json!({"TableName": "Carts"})),
+        (
+            "Query",
+            json!({
+                "TableName": "Carts",
+                "KeyConditionExpression": "pk = :k",
+                "ExpressionAttributeValues": {":k": {"S": "k"}},
+            }),
+        ),
+        ("DescribeTable", json!({"TableName": "Carts"})),
+        ("ListTables", json!({})),
+    ] {
+        world.ask(0, operation, body).await;
+    }
+    world.put(1, "Carts", "elsewhere", "v").await;
+    world
+        .until(async || world.get(0, "Carts", "elsewhere").await.is_some())
+        .await;
+    world.node(0).undrain();
+    assert_eq!(world.node(0).drain_state().await, None);
+    world.put(0, "Carts", "k", "w").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_is_complete_when_every_region_has_said_that_it_has_the_last_write() {
+    let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
+    for number in 0..50 {
+        world.put(0, "Carts", &format!("k{number}"), "v").await;
+    }
+    world.node(0).drain();
+    let begun = drain(&world, 0).await;
+    assert!(!begun.is_complete(), "bytes take 30 ms: {begun:?}");
+    assert_eq!(
+        obstacles(&begun, table),
+        [("eu", Some(Obstacle::Behind)), ("us", Some(Obstacle::Behind))]
+    );
+    world.until(async || drain(&world, 0).await.is_complete()).await;
+    let done = drain(&world, 0).await;
+    assert_eq!(done.since_ms, begun.since_ms);
+    assert_eq!(done.watermarks.len(), 4, "two peers, the table and the catalog");
+    let own = world.store(0).vectors()[&table].get(&world.region(0));
+    for watermark in done.watermarks.iter().filter(|watermark| watermark.table == table) {
+        assert_eq!((watermark.last, watermark.acknowledged), (own, own));
+        let way_ms = watermark.acknowledged_ms.unwrap() - done.since_ms;
+        assert!((60..2000).contains(&way_ms), "there and back again: {way_ms}");
+    }
+    for site in 1..3 {
+        assert_eq!(world.get(site, "Carts", "k49").await.as_deref(), Some("v"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_vouches_for_a_peer_out_of_reach_even_where_a_relay_has_brought_it_everything() {
+    let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
+    world.cut(0, 1);
+    world.put(0, "Carts", "k", "v").await;
+    world.node(0).drain();
+    world.until(async || world.get(1, "Carts", "k").await.is_some()).await;
+    sleep(Duration::from_secs(10)).await;
+    let state = drain(&world, 0).await;
+    assert!(!state.is_complete());
+    assert_eq!(
+        obstacles(&state, table),
+        [("eu", Some(Obstacle::OutOfReach)), ("us", None)]
+    );
+    let eu = state
+        .watermarks
+        .iter()
+        .find(|watermark| watermark.peer.as_str() == "eu");
+    assert_eq!(eu.map(|eu| (eu.acknowledged, eu.acknowledged_ms)), Some((0, None)));
+    let missing = |peer: &str| {
+        let of_peer =
+            |watermark: &&beringia_node::Watermark| (watermark.peer.as_str(), watermark.table) == (peer, table);
+        state.watermarks.iter().find(of_peer).unwrap().missing.mutations
+    };
+    assert_eq!((missing("eu"), missing("us")), (1, 0));
+    world.heal();
+    world.until(async || drain(&world, 0).await.is_complete()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_and_a_replica_that_is_being_filled_are_named_as_what_they_are() {
+    let (world, table) = with_a_table(&["ap", "eu"]).await;
+    world.node(0).pause_replication(table).unwrap();
+    world.put(0, "Carts", "k", "v").await;
+    world.node(0).drain();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        obstacles(&drain(&world, 0).await, table),
+        [("eu", Some(Obstacle::Paused))]
+    );
+    world.node(0).resume_replication(table);
+    world.until(async || drain(&world, 0).await.is_complete()).await;
+    world.node(0).undrain();
+
+    let (world, _) = with_a_table(&["ap", "eu"]).await;
+    world.create_table(0, "Orders").await;
+    world.put(0, "Orders", "k", "v").await;
+    world.ask_for_replica(0, "Orders", 1).await;
+    world.node(0).drain();
+    let orders = world.table_id(0, "Orders");
+    assert_eq!(
+        obstacles(&drain(&world, 0).await, orders),
+        [("eu", Some(Obstacle::Filling))]
+    );
+    world.until(async || drain(&world, 0).await.is_complete()).await;
+    assert_eq!(world.get(1, "Orders", "k").await.as_deref(), Some("v"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_never_wrote_is_drained_at_once() {
+    let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
+    world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
+    world.put(0, "Carts", "k", "v").await;
+    world.cut(1, 2);
+    sleep(Duration::from_secs(10)).await;
+    world.node(2).drain();
+    let state = drain(&world, 2).await;
+    assert_eq!(obstacles(&state, table), [("ap", None), ("eu", None)]);
+}

@@ -1,0 +1,95 @@
+//! What a peer is known to have of this region's own writes.
+
+use beringia_replication::{
+    AcceptId, Event, LinkEvent, ReplicaState, Standing, Tuning, Watermark,
+    message::{Acknowledgement, Subscription, ToReceiver, ToSource},
+};
+
+use crate::support::{CARTS, Hand, WALL_MS, region, vectors};
+
+fn standing(hand: &Hand, peer: &str) -> Standing {
+    hand.replicator.standings()[&CARTS][&region(peer)].clone()
+}
+
+fn has(hand: &mut Hand, number: u64, sequence: u64) {
+    let acknowledgement = Acknowledgement {
+        batch: 0,
+        tables: vectors(&[(CARTS, "eu", sequence), (CARTS, "us", 99)]),
+    };
+    hand.receiver_says(AcceptId(number), ToSource::Acknowledge(acknowledgement));
+}
+
+/// A stream from `us`, which has 3 of `eu`.
+fn subscribed(hand: &mut Hand, number: u64) {
+    let link = hand.accepted(number, "us");
+    let subscription = Subscription {
+        generation: 1,
+        tables: vectors(&[(CARTS, "eu", 3)]),
+        origins: vec![region("eu")],
+    };
+    hand.receiver_says(link, ToSource::Subscribe(subscription));
+}
+
+#[test]
+fn it_is_what_the_peer_said_first_about_this_regions_own_writes() {
+    let mut hand = Hand::new(Tuning::default());
+    let nothing = Standing {
+        state: ReplicaState::Active,
+        in_reach: false,
+        watermark: None,
+    };
+    assert_eq!(standing(&hand, "us"), nothing);
+    subscribed(&mut hand, 1);
+    let watermark = |sequence, after_ms| Watermark {
+        sequence,
+        said_ms: WALL_MS + after_ms,
+    };
+    assert_eq!(standing(&hand, "us").watermark, Some(watermark(3, 0)));
+    assert!(standing(&hand, "us").in_reach);
+    hand.tick(100);
+    has(&mut hand, 1, 5);
+    hand.tick(100);
+    has(&mut hand, 1, 5);
+    assert_eq!(standing(&hand, "us").watermark, Some(watermark(5, 100)), "since 100 ms");
+    assert_eq!(standing(&hand, "ap"), nothing);
+}
+
+#[test]
+fn what_it_said_before_it_went_out_of_reach_does_not_count() {
+    let mut hand = Hand::new(Tuning::default());
+    subscribed(&mut hand, 1);
+    has(&mut hand, 1, 9);
+    hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
+    assert_eq!(standing(&hand, "us").watermark, None);
+    assert!(!standing(&hand, "us").in_reach);
+    subscribed(&mut hand, 2);
+    assert_eq!(standing(&hand, "us").watermark.unwrap().sequence, 3, "it lost its disk");
+}
+
+#[test]
+fn a_peer_that_cannot_dial_here_is_vouched_for_by_what_it_announces() {
+    let mut hand = Hand::new(Tuning::default());
+    let (us, _) = hand.connected("us");
+    assert!(standing(&hand, "us").in_reach);
+    hand.tick(100);
+    let said_ms = WALL_MS + hand.elapsed_ms;
+    hand.source_says(us, ToReceiver::Vectors(vectors(&[(CARTS, "eu", 7)])));
+    let announced = Watermark { sequence: 7, said_ms };
+    assert_eq!(
+        standing(&hand, "us").watermark,
+        Some(announced),
+        "a relay brought it there"
+    );
+}
+
+#[test]
+fn a_replica_on_its_way_out_is_not_waited_for() {
+    let mut hand = Hand::new(Tuning::default());
+    hand.catalog(&[
+        ("eu", ReplicaState::Active),
+        ("us", ReplicaState::Leaving),
+        ("ap", ReplicaState::Active),
+    ]);
+    let standings = hand.replicator.standings();
+    assert_eq!(standings[&CARTS].keys().collect::<Vec<_>>(), [&region("ap")]);
+}

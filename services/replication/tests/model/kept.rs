@@ -1,0 +1,120 @@
+//! Runs that chance found and that failed before the rule that each names, made as short as they go. A run's order of messages hangs on
+//! its seed, so that a change of the protocol may make it an ordinary run; `hand` asks for the rules step by step.
+
+use crate::{
+    Action::{self, AddReplica, Crash, Cut, Forget, Reset, Run, Skew, Transact, Wipe, Write},
+    copies, play, quarrel,
+};
+
+const fn put(site: usize, key: u8) -> Action {
+    write(site, key, false)
+}
+
+const fn delete(site: usize, key: u8) -> Action {
+    write(site, key, true)
+}
+
+const fn write(site: usize, key: u8, delete: bool) -> Action {
+    Write {
+        site,
+        table: 0,
+        key,
+        delete,
+    }
+}
+
+const fn transact(site: usize, keys: [u8; 2]) -> Action {
+    Transact { site, table: 0, keys }
+}
+
+/// The table of region 0 is to be held by one region more.
+const fn add(by: usize, at: usize) -> Action {
+    AddReplica { site: by, table: 0, at }
+}
+
+const fn run(steps: usize) -> Action {
+    Run { steps }
+}
+
+#[test]
+fn what_a_copy_that_broke_off_left_at_one_region_after_its_origin_lost_it_spreads_to_all() {
+    let actions = [
+        Crash { site: 2 },
+        run(20),
+        add(0, 2),
+        Reset { a: 2, b: 1 },
+        run(20),
+        Forget { site: 0 },
+        put(0, 0),
+        run(6),
+        Wipe { site: 1 },
+        run(31 + 9 + 14),
+        Crash { site: 2 },
+        run(29 + 19 + 21 + 17),
+        Wipe { site: 2 },
+        Crash { site: 2 },
+        run(7 + 315),
+        Wipe { site: 1 },
+        put(0, 0),
+        run(13),
+        put(0, 0),
+        run(109),
+        Wipe { site: 0 },
+    ];
+    play(copies(10_773_842_667_569_135_300), &actions);
+}
+
+#[test]
+fn what_all_logs_have_forgotten_is_copied_in_place() {
+    let actions = [Forget { site: 2 }, Forget { site: 0 }, Wipe { site: 1 }];
+    play(copies(4), &actions);
+}
+
+#[test]
+fn an_origin_out_of_reach_may_still_have_what_others_forgot() {
+    let actions = [Cut { a: 0, b: 1 }, add(1, 2), put(1, 2), run(356)];
+    play(copies(9), &actions);
+}
+
+#[test]
+fn a_row_that_its_source_lost_after_an_attempt_to_copy_it_goes() {
+    let actions = [
+        add(0, 2),
+        put(0, 0),
+        run(37),
+        Crash { site: 1 },
+        run(37),
+        Wipe { site: 0 },
+    ];
+    play(copies(9), &actions);
+}
+
+#[test]
+fn a_copy_waits_for_the_writes_before_the_newest_row_that_it_saw() {
+    let actions = [
+        Reset { a: 2, b: 0 },
+        Crash { site: 1 },
+        run(29),
+        add(0, 2),
+        delete(0, 0),
+    ];
+    play(copies(2), &actions);
+}
+
+#[test]
+fn a_stream_whose_writes_were_held_back_goes_on_with_a_full_window() {
+    let actions = [
+        Cut { a: 0, b: 1 },
+        run(10),
+        delete(1, 0),
+        Reset { a: 1, b: 0 },
+        Skew { site: 2, skew_ms: 745 },
+        transact(2, [1, 0]),
+        run(10),
+        put(1, 1),
+        put(2, 1),
+        put(1, 0),
+        transact(1, [1, 0]),
+    ];
+    play(quarrel(10), &actions);
+}

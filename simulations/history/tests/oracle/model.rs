@@ -1,0 +1,509 @@
+//! A model of regions that do everything right, as joins of states; the oracle, which goes through versions, must find nothing wrong.
+
+use std::collections::BTreeMap;
+
+use beringia_clock::HybridTime;
+use beringia_history::{
+    Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules, Seen,
+    Write, judge,
+};
+use beringia_item::{Region, Version, VersionVector};
+use proptest::prelude::*;
+
+const REGIONS: [&str; 3] = ["a", "b", "c"];
+const KEYS: [&str; 2] = ["k", "l"];
+
+/// The state of an item, as regions join it.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Row {
+    /// The last write to the whole item; a delete has no content.
+    floor: Option<(Version, Option<Content>)>,
+    mark: Option<(Version, String)>,
+    fields: BTreeMap<String, (Version, String)>,
+    list: Option<(Version, Vec<String>)>,
+    /// Under `attribute`, a number and a set as the last writer left them.
+    number: Option<(Version, Option<i64>)>,
+    set: Option<(Version, Vec<String>)>,
+    /// Under `merge`, what was added since the floor: by origin its last sequence and sum, and by element who touched it last.
+    sums: BTreeMap<Region, (u64, i64)>,
+    elements: BTreeMap<String, (Version, bool)>,
+}
+
+impl Row {
+    fn floor_version(&self) -> Option<&Version> {
+        self.floor.as_ref().map(|(version, _)| version)
+    }
+
+    fn join(&mut self, other: &Self) {
+        if other.floor_version() > self.floor_version() {
+            let mine = std::mem::replace(self, other.clone());
+            self.join_attributes(&mine);
+        } else {
+            let is_same = other.floor_version() == self.floor_version();
+            self.join_attributes(other);
+            if is_same {
+                for (origin, theirs) in &other.sums {
+                    let ours = self.sums.entry(origin.clone()).or_default();
+                    *ours = (*ours).max(*theirs);
+                }
+                for (element, theirs) in &other.elements {
+                    let ours = self.elements.entry(element.clone()).or_insert_with(|| theirs.clone());
+                    *ours = ours.clone().max(theirs.clone());
+                }
+            }
+        }
+    }
+
+    fn join_attributes(&mut self, other: &Self) {
+        fn later<T: Clone>(ours: &mut Option<(Version, T)>, theirs: Option<&(Version, T)>, floor: Option<&Version>) {
+            if let Some(theirs) = theirs
+                && Some(&theirs.0) > floor
+                && ours.as_ref().is_none_or(|ours| theirs.0 > ours.0)
+            {
+                *ours = Some(theirs.clone());
+            }
+        }
+        let floor = self.floor_version().cloned();
+        later(&mut self.mark, other.mark.as_ref(), floor.as_ref());
+        later(&mut self.list, other.list.as_ref(), floor.as_ref());
+        later(&mut self.number, other.number.as_ref(), floor.as_ref());
+        later(&mut self.set, other.set.as_ref(), floor.as_ref());
+        for (field, theirs) in &other.fields {
+            let mut ours = self.fields.get(field).cloned();
+            later(&mut ours, Some(theirs), floor.as_ref());
+            self.fields.extend(ours.map(|ours| (field.clone(), ours)));
+        }
+    }
+
+    fn held(&self) -> Option<Held> {
+        let version = self
+            .mark
+            .as_ref()
+            .map(|(version, _)| version)
+            .max(self.floor_version())?
+            .clone();
+        let base = self.floor.as_ref().and_then(|(_, content)| content.clone());
+        if base.is_none() && self.mark.is_none() {
+            return Some(Held { version, content: None });
+        }
+        let mut content = base.unwrap_or_default();
+        if let Some((_, mark)) = &self.mark {
+            content.mark.clone_from(mark);
+        }
+        content.fields.extend(
+            self.fields
+                .iter()
+                .map(|(field, (_, mark))| (field.clone(), mark.clone())),
+        );
+        if let Some((_, list)) = &self.list {
+            content.list.clone_from(list);
+        }
+        if let Some((_, number)) = &self.number {
+            content.number = *number;
+        }
+        if let Some((_, set)) = &self.set {
+            content.set.clone_from(set);
+        }
+        if !self.sums.is_empty() {
+            let sum: i64 = self.sums.values().map(|(_, sum)| sum).sum();
+            content.number = Some(content.number.unwrap_or(0) + sum);
+        }
+        content.set.retain(|element| !self.elements.contains_key(element));
+        content.set.extend(
+            self.elements
+                .iter()
+                .filter(|(_, (_, is_in))| *is_in)
+                .map(|(element, _)| element.clone()),
+        );
+        content.set.sort_unstable();
+        Some(Held {
+            version,
+            content: Some(content),
+        })
+    }
+
+    /// A local write on top of this.
+    fn write(&mut self, version: &Version, write: &Write, merging: Merging) {
+        let before = self.held().and_then(|held| held.content).unwrap_or_default();
+        let after = made_of(before, write);
+        if merging == Merging::Item || matches!(write.effect, Effect::Put { .. } | Effect::Delete) {
+            *self = Self {
+                floor: Some((version.clone(), after)),
+                ..Self::default()
+            };
+            return;
+        }
+        let after = after.expect("only a delete leaves nothing");
+        self.mark = Some((version.clone(), write.mark.clone()));
+        match &write.effect {
+            Effect::Update { fields } => {
+                let set = fields
+                    .iter()
+                    .map(|field| (field.clone(), (version.clone(), write.mark.clone())));
+                self.fields.extend(set);
+            }
+            Effect::Append => self.list = Some((version.clone(), after.list)),
+            Effect::Add(by) if merging == Merging::Merge => {
+                let sum = self.sums.entry(version.origin.clone()).or_default();
+                *sum = (version.sequence, sum.1 + by);
+            }
+            Effect::Set { add, delete } if merging == Merging::Merge => {
+                for (elements, is_in) in [(add, true), (delete, false)] {
+                    self.elements.extend(
+                        elements
+                            .iter()
+                            .map(|element| (element.clone(), (version.clone(), is_in))),
+                    );
+                }
+            }
+            Effect::Add(_) => self.number = Some((version.clone(), after.number)),
+            Effect::Set { .. } => self.set = Some((version.clone(), after.set)),
+            Effect::Put { .. } | Effect::Delete | Effect::Recorded { .. } => {}
+        }
+    }
+}
+
+fn made_of(mut content: Content, write: &Write) -> Option<Content> {
+    content.mark.clone_from(&write.mark);
+    let own = |fields: &[String]| {
+        fields
+            .iter()
+            .map(|field| (field.clone(), write.mark.clone()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    match &write.effect {
+        Effect::Put { fields, number } => {
+            content = Content {
+                mark: write.mark.clone(),
+                fields: own(fields),
+                number: *number,
+                ..Content::default()
+            };
+        }
+        Effect::Update { fields } => content.fields.extend(own(fields)),
+        Effect::Add(by) => content.number = Some(content.number.unwrap_or(0) + by),
+        Effect::Set { add, delete } => {
+            content
+                .set
+                .retain(|element| !delete.contains(element) && !add.contains(element));
+            content.set.extend(add.iter().cloned());
+            content.set.sort_unstable();
+        }
+        Effect::Append => content.list.push(write.mark.clone()),
+        Effect::Delete => return None,
+        Effect::Recorded { .. } => {}
+    }
+    Some(content)
+}
+
+/// What travels: the writes of one operation, with their rows as their origin had them.
+#[derive(Clone)]
+struct Unit {
+    writes: Vec<(&'static str, Row, Logged)>,
+}
+
+#[derive(Default)]
+struct Site {
+    rows: BTreeMap<&'static str, Row>,
+    /// By key, the vector of the write that stands.
+    vectors: BTreeMap<&'static str, VersionVector>,
+    vector: VersionVector,
+    time: u64,
+    sequence: u64,
+    log: Vec<Unit>,
+    /// By origin: how much of its log is here.
+    read: BTreeMap<usize, usize>,
+    journal: Vec<Conflict>,
+}
+
+struct Model {
+    merging: Merging,
+    offsets: [u64; 3],
+    sites: [Site; 3],
+    operations: Vec<Operation>,
+    now_ms: u64,
+    marks: u64,
+    /// What clients saw under each key when they last read, in any region.
+    known: BTreeMap<&'static str, Option<String>>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write { region: usize, key: usize, effect: Effect },
+    Rewrite { region: usize, key: usize },
+    Transaction { region: usize },
+    Read { region: usize },
+    Deliver { from: usize, to: usize },
+}
+
+impl Model {
+    fn new(merging: Merging, offsets: [u64; 3]) -> Self {
+        Self {
+            merging,
+            offsets,
+            sites: Default::default(),
+            operations: Vec::new(),
+            now_ms: 0,
+            marks: 0,
+            known: BTreeMap::new(),
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.now_ms += 2;
+        match step {
+            Step::Write { region, key, effect } => {
+                let (key, effect) = (KEYS[*key], effect.clone());
+                let before = self.seen(*region, key);
+                let write = self.new_write(key, effect);
+                let finds_nothing = write.effect == Effect::Delete && before.mark.is_none();
+                let reads = if write.effect == Effect::Delete {
+                    vec![before]
+                } else {
+                    Vec::new()
+                };
+                let writes = if finds_nothing { Vec::new() } else { vec![write] };
+                self.operate(*region, "write", reads, writes, Outcome::Ok);
+            }
+            Step::Rewrite { region, key } => {
+                let key = KEYS[*key];
+                let expected = self.known.get(key).cloned().flatten();
+                let mut write = self.new_write(key, Effect::Add(1));
+                write.based_on = Some(expected.clone());
+                let fits = self.seen(*region, key).mark == expected;
+                let refused = Outcome::Refused("ConditionalCheckFailedException".to_owned());
+                let outcome = if fits { Outcome::Ok } else { refused };
+                self.operate(*region, "rewrite", Vec::new(), vec![write], outcome);
+            }
+            Step::Transaction { region } => {
+                let effect = || Effect::Put {
+                    fields: Vec::new(),
+                    number: Some(7),
+                };
+                let writes = KEYS.map(|key| self.new_write(key, effect())).into();
+                self.operate(*region, "TransactWriteItems", Vec::new(), writes, Outcome::Ok);
+            }
+            Step::Read { region } => {
+                let reads: Vec<Seen> = KEYS.iter().map(|key| self.seen(*region, key)).collect();
+                for (key, seen) in KEYS.into_iter().zip(&reads) {
+                    self.known.insert(key, seen.mark.clone());
+                }
+                self.operate(*region, "TransactGetItems", reads, Vec::new(), Outcome::Ok);
+            }
+            Step::Deliver { from, to } => self.deliver(*from, *to),
+        }
+    }
+
+    fn new_write(&mut self, key: &str, effect: Effect) -> Write {
+        self.marks += 1;
+        Write {
+            key: key.to_owned(),
+            mark: format!("m{}", self.marks),
+            effect,
+            based_on: None,
+            bytes: 1,
+        }
+    }
+
+    fn seen(&self, region: usize, key: &str) -> Seen {
+        let content = self.sites[region]
+            .rows
+            .get(key)
+            .and_then(Row::held)
+            .and_then(|held| held.content);
+        Seen {
+            key: key.to_owned(),
+            mark: content.as_ref().map(|content| content.mark.clone()),
+            number: content.and_then(|content| content.number),
+        }
+    }
+
+    fn operate(&mut self, region: usize, name: &str, reads: Vec<Seen>, writes: Vec<Write>, outcome: Outcome) {
+        if outcome == Outcome::Ok && !writes.is_empty() {
+            self.commit(region, &writes);
+        }
+        self.operations.push(Operation {
+            workload: "t".to_owned(),
+            client: u32::try_from(region).expect("few"),
+            home: REGIONS[region].to_owned(),
+            region: REGIONS[region].to_owned(),
+            name: name.to_owned(),
+            due_us: self.now_ms * 1_000,
+            sent_us: self.now_ms * 1_000,
+            done_us: self.now_ms * 1_000 + 500,
+            outcome,
+            reads,
+            writes,
+        });
+    }
+
+    fn commit(&mut self, region: usize, writes: &[Write]) {
+        let (merging, now) = (self.merging, self.now_ms + self.offsets[region]);
+        let site = &mut self.sites[region];
+        let origin = Region::new(REGIONS[region]).expect("a name");
+        let vector = site.vector.clone();
+        let mut unit = Unit { writes: Vec::new() };
+        for write in writes {
+            site.time = now.max(site.time + 1);
+            site.sequence += 1;
+            let version = Version {
+                time: HybridTime::from_parts(site.time, 0),
+                origin: origin.clone(),
+                sequence: site.sequence,
+            };
+            let key = *KEYS.iter().find(|key| **key == write.key).expect("a key");
+            let row = site.rows.entry(key).or_default();
+            row.write(&version, write, merging);
+            let logged = Logged {
+                held: row.held().expect("just written"),
+                vector: vector.clone(),
+                is_expiry: false,
+            };
+            site.vectors.insert(key, vector.clone());
+            site.vector.advance(&origin, site.sequence);
+            unit.writes.push((key, row.clone(), logged));
+        }
+        site.log.push(unit);
+    }
+
+    fn deliver(&mut self, from: usize, to: usize) {
+        let read = self.sites[to].read.get(&from).copied().unwrap_or(0);
+        let Some(unit) = self.sites[from].log.get(read).cloned() else {
+            return;
+        };
+        let site = &mut self.sites[to];
+        site.read.insert(from, read + 1);
+        for (key, row, logged) in unit.writes {
+            let version = logged.held.version.clone();
+            site.time = site.time.max(version.time.millis());
+            let ours = site.rows.entry(key).or_default();
+            if let Some(standing) = ours.held() {
+                let known_here = site.vectors.get(key).is_some_and(|vector| vector.covers(&version));
+                let knew = logged.vector.covers(&standing.version) || standing.version.origin == version.origin;
+                if !known_here && !knew && self.merging == Merging::Item {
+                    let (winner, loser) = (
+                        standing.version.clone().max(version.clone()),
+                        standing.version.min(version.clone()),
+                    );
+                    let key = key.to_owned();
+                    site.journal.push(Conflict { key, winner, loser });
+                }
+            }
+            ours.join(&row);
+            if ours.held().is_some_and(|held| held.version == version) {
+                site.vectors.insert(key, logged.vector);
+            }
+            site.vector.advance(&version.origin, version.sequence);
+        }
+    }
+
+    fn judged(mut self) -> beringia_history::Judgement {
+        for (from, to) in (0..9).map(|pair| (pair / 3, pair % 3)).filter(|(from, to)| from != to) {
+            for _ in 0..self.sites[from].log.len() {
+                self.deliver(from, to);
+            }
+        }
+        let mut evidence = Evidence::default();
+        for (site, name) in self.sites.iter().zip(REGIONS) {
+            let log = evidence.logs.entry(name.to_owned()).or_default();
+            for (key, _, logged) in site.log.iter().flat_map(|unit| &unit.writes) {
+                log.entry((*key).to_owned()).or_default().push(logged.clone());
+            }
+            let rows = site
+                .rows
+                .iter()
+                .filter_map(|(key, row)| Some(((*key).to_owned(), row.held()?)));
+            evidence.held.insert(name.to_owned(), rows.collect());
+            let journal = Journal {
+                entries: site.journal.clone(),
+                is_complete: true,
+            };
+            evidence.journals.insert(name.to_owned(), journal);
+        }
+        let rules = Rules {
+            merging: self.merging,
+            ..Rules::default()
+        };
+        let history = History {
+            tables: BTreeMap::from([("t".to_owned(), rules)]),
+            loaded: Vec::new(),
+            operations: self.operations,
+        };
+        judge(&history, &BTreeMap::from([("t".to_owned(), evidence)]), &[])
+    }
+}
+
+fn effects() -> impl Strategy<Value = Effect> {
+    let element = || prop::sample::select(vec!["x", "y", "z"]).prop_map(|element| vec![element.to_owned()]);
+    let field = || prop::sample::select(vec!["f0", "f1"]).prop_map(|field| vec![field.to_owned()]);
+    prop_oneof![
+        (field(), prop::option::of(0..9_i64)).prop_map(|(fields, number)| Effect::Put { fields, number }),
+        field().prop_map(|fields| Effect::Update { fields }),
+        (1..9_i64).prop_map(Effect::Add),
+        element().prop_map(|add| Effect::Set {
+            add,
+            delete: Vec::new()
+        }),
+        element().prop_map(|delete| Effect::Set {
+            add: Vec::new(),
+            delete
+        }),
+        Just(Effect::Append),
+        Just(Effect::Delete),
+    ]
+}
+
+fn steps(regions: usize) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..regions, 0..2_usize, effects()).prop_map(|(region, key, effect)| Step::Write { region, key, effect }),
+        1 => (0..regions, 0..2_usize).prop_map(|(region, key)| Step::Rewrite { region, key }),
+        1 => (0..regions).prop_map(|region| Step::Transaction { region }),
+        2 => (0..regions).prop_map(|region| Step::Read { region }),
+        4 => (0..3_usize, 1..3_usize).prop_map(|(from, by)| Step::Deliver { from, to: (from + by) % 3 }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+fn policies() -> impl Strategy<Value = Merging> {
+    prop::sample::select(vec![Merging::Item, Merging::Attribute, Merging::Merge])
+}
+
+fn sum(accounting: &beringia_history::Accounting) -> u64 {
+    accounting.standing
+        + accounting.superseded
+        + accounting.lost_to_conflicts
+        + accounting.lost_with_disk
+        + accounting.lost
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn regions_that_do_everything_right_break_no_promise(
+        merging in policies(),
+        offsets in prop::array::uniform3(0..100_u64),
+        steps in steps(3),
+    ) {
+        let mut model = Model::new(merging, offsets);
+        steps.iter().for_each(|step| model.step(step));
+        let judged = model.judged();
+        prop_assert_eq!(&judged.violations, &[]);
+        prop_assert_eq!(judged.accounting.acknowledged, sum(&judged.accounting));
+        prop_assert_eq!(judged.accounting.lost + judged.accounting.lost_with_disk, 0);
+        let torn = judged.anomalies.iter().find(|anomaly| anomaly.name == "torn-transaction");
+        prop_assert_eq!(torn.map(|torn| torn.count), Some(0));
+    }
+
+    #[test]
+    fn one_region_alone_shows_no_anomaly(merging in policies(), steps in steps(1)) {
+        let mut model = Model::new(merging, [0; 3]);
+        steps.iter().for_each(|step| model.step(step));
+        let judged = model.judged();
+        prop_assert_eq!(&judged.violations, &[]);
+        prop_assert_eq!(judged.accounting.lost_to_conflicts, 0);
+        for anomaly in &judged.anomalies {
+            prop_assert_eq!(anomaly.count, 0, "{:?}", anomaly);
+        }
+    }
+}

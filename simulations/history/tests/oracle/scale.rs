@@ -1,0 +1,50 @@
+//! The oracle at the size of real runs: what it does for each operation must not grow with the number of the others.
+
+use beringia_history::{Effect, Merging, Outcome};
+
+use crate::case::{Case, content, held, put, seen, write};
+
+/// Two regions take turns in writing to and reading one key, and know of each other's writes with a delay: half of a hundred thousand
+/// operations each, and none at all without a conflict. Anything quadratic in this would take minutes.
+#[test]
+fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
+    const WRITES: u64 = 50_000;
+    let mut case = Case::new(Merging::Item);
+    case.journal("a").is_complete = false;
+    for number in 1..=WRITES {
+        let origin = if number % 2 == 0 { "a" } else { "b" };
+        let other = if number % 2 == 0 { "b" } else { "a" };
+        let mark = format!("{origin}/{number}");
+        let effect = if number < 3 {
+            put()
+        } else {
+            Effect::Update { fields: Vec::new() }
+        };
+        let reader = case.operation(other, 7, number * 2, Outcome::Ok);
+        reader.reads = vec![seen(
+            "k",
+            (number > 9).then(|| format!("{origin}/{}", number - 8)).as_deref(),
+        )];
+        case.operation(origin, 1, number * 2 + 1, Outcome::Ok).writes = vec![write("k", &mark, effect)];
+        case.logged_knowing(
+            &held(content(&mark), number, origin),
+            &[(other, number.saturating_sub(5))],
+        );
+    }
+    case.both_hold(&held(content(&format!("a/{WRITES}")), WRITES, "a"));
+    let judged = case.judged();
+    assert_eq!(judged.violations, []);
+    let accounting = judged.accounting;
+    assert_eq!(accounting.acknowledged, WRITES);
+    assert_eq!(
+        (accounting.standing, accounting.lost_to_conflicts),
+        (1, 1),
+        "each is built upon by the next of its region"
+    );
+    let stale = judged
+        .anomalies
+        .iter()
+        .find(|anomaly| anomaly.name == "stale-read")
+        .map(|stale| stale.count);
+    assert!(stale.is_some_and(|stale| stale > WRITES - 20), "{stale:?}");
+}

@@ -1,0 +1,162 @@
+//! What is in the tables when a load begins.
+
+use std::{sync::Arc, time::Duration};
+
+use beringia_history::{Effect, MARK, Operation, Outcome, Write, key_text_of_json};
+use beringia_scenario::Workload;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    CallError, Setting, Targets, WorkloadError,
+    client::filler,
+    load::recording_of,
+    recording::RecordedTable,
+    request::bytes,
+    table::{Spot, field_bytes, initial, item},
+};
+
+/// Items in one request; DynamoDB takes no more.
+const BATCH: usize = 25;
+/// Requests that are under way at a time.
+const LOADERS: usize = 8;
+/// How often a request is sent before it is given up.
+const TRIES: u32 = 20;
+/// The pause before it is sent again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What was written before the load began.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Loaded(pub(crate) Vec<Operation>);
+
+/// One item of a table.
+struct Put {
+    item: Value,
+    write: Write,
+}
+
+impl Setting {
+    /// Writes what is in the tables when the load begins, through one region. That the others have it is for the caller to wait for.
+    ///
+    /// # Errors
+    /// [`WorkloadError::NotLoaded`] where the region does not take it; [`WorkloadError::Recording`] for a recording that cannot be read.
+    pub async fn load(&self, region: &str) -> Result<Loaded, WorkloadError> {
+        let mut loaded = Vec::new();
+        for workload in &self.workloads {
+            for (table, puts) in self.initial_items(workload)? {
+                loaded.extend(puts.iter().map(|put| operation(&table, region, put)));
+                self.put_all(&table, region, &puts).await?;
+            }
+        }
+        Ok(Loaded(loaded))
+    }
+
+    /// By table: the items that a workload needs.
+    fn initial_items(&self, workload: &Workload) -> Result<Vec<(String, Vec<Put>)>, WorkloadError> {
+        if let Some(recording) = recording_of(workload)? {
+            return Ok(recording.tables.iter().filter_map(recorded_items).collect());
+        }
+        let Some(effect) = initial(&workload.kind) else {
+            return Ok(Vec::new());
+        };
+        let dice = self.dice().derive(&format!("loading {}", workload.name));
+        let put = |number: u64| {
+            let mark = mark(&workload.name, number);
+            let spot = Spot::of(&workload.kind, number);
+            let item = Value::Object(item(&spot, &mark, &effect, || filler(&dice, field_bytes(workload))));
+            Put::new(item, spot.text, mark, effect.clone())
+        };
+        Ok(vec![(workload.name.clone(), (0..workload.keys).map(put).collect())])
+    }
+
+    async fn put_all(&self, table: &str, region: &str, puts: &[Put]) -> Result<(), WorkloadError> {
+        let batches: Vec<&[Put]> = puts.chunks(BATCH).collect();
+        for wave in batches.chunks(LOADERS) {
+            let mut tasks = JoinSet::new();
+            for batch in wave {
+                let requests: Vec<Value> = batch
+                    .iter()
+                    .map(|put| json!({ "PutRequest": { "Item": put.item } }))
+                    .collect();
+                let requests = json!({ "RequestItems": { (table): requests } });
+                let (targets, region) = (Arc::clone(&self.targets), region.to_owned());
+                tasks.spawn(async move { put_batch(&*targets, &region, requests).await });
+            }
+            while let Some(done) = tasks.join_next().await {
+                // A task that panicked has failed the run already, in the place where it did.
+                let done = done.unwrap_or_else(|error| Err(CallError::Unknown(error.to_string())));
+                done.map_err(|source| WorkloadError::NotLoaded {
+                    table: table.to_owned(),
+                    region: region.to_owned(),
+                    source: Box::new(source),
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends a batch until all of it is taken. A put of the same again changes nothing but the version, so what may have happened is
+/// sent again too; then the history's one write stands for both.
+async fn put_batch(targets: &dyn Targets, region: &str, mut left: Value) -> Result<(), CallError> {
+    let mut target = targets.target(region);
+    let mut error = CallError::Unreachable("not tried".to_owned());
+    for _ in 0..TRIES {
+        match target.call("BatchWriteItem", &left).await {
+            Ok(answer) => match answer.get("UnprocessedItems").and_then(Value::as_object) {
+                Some(unprocessed) if !unprocessed.is_empty() => left["RequestItems"] = json!(unprocessed),
+                _ => return Ok(()),
+            },
+            Err(refused @ CallError::Refused { .. }) => return Err(refused),
+            Err(other) => error = other,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(error)
+}
+
+impl Put {
+    fn new(item: Value, key: String, mark: String, effect: Effect) -> Self {
+        let write = Write {
+            key,
+            mark,
+            effect,
+            based_on: None,
+            bytes: bytes(&item, 1),
+        };
+        Self { item, write }
+    }
+}
+
+fn mark(table: &str, number: u64) -> String {
+    format!("loaded/{table}/{number}")
+}
+
+fn recorded_items(recorded: &RecordedTable) -> Option<(String, Vec<Put>)> {
+    let table = recorded.describe()?;
+    let put = |(number, item): (u64, &Value)| {
+        let mark = mark(&table.name, number);
+        let mut item = item.clone();
+        item[MARK] = json!({ "S": mark });
+        let key = key_text_of_json(table.key.iter().map(String::as_str), &item)?;
+        Some(Put::new(item, key, mark, Effect::Recorded { whole: true }))
+    };
+    let puts = (0..).zip(&recorded.items).filter_map(put).collect();
+    Some((table.name.clone(), puts))
+}
+
+fn operation(table: &str, region: &str, put: &Put) -> Operation {
+    Operation {
+        workload: table.to_owned(),
+        client: 0,
+        home: region.to_owned(),
+        region: region.to_owned(),
+        name: "BatchWriteItem".to_owned(),
+        due_us: 0,
+        sent_us: 0,
+        done_us: 0,
+        outcome: Outcome::Ok,
+        reads: Vec::new(),
+        writes: vec![put.write.clone()],
+    }
+}

@@ -1,0 +1,153 @@
+//! Recorded operations: the form in which a live run is written down, so that it can be played again.
+//!
+//! A recording is text, one JSON object per line. First its tables, each with the parameters of the `CreateTable` that makes it as it was
+//! when the recording began, and with what was in it then:
+//!
+//! ```json
+//! {"table": {"TableName": "carts", "KeySchema": […], …}, "time_to_live": {…}, "items": [{"id": {"S": "1"}}]}
+//! ```
+//!
+//! (`time_to_live`, the parameters of `UpdateTimeToLive`, and `items` may be missing.) Then its operations, in the order of their times:
+//!
+//! ```json
+//! {"at_ms": 1250, "region": "eu-west-1", "operation": "PutItem", "parameters": {"TableName": "carts", "Item": {…}}}
+//! ```
+//!
+//! `at_ms` counts from the beginning of the recording. Other members are for people and are not read.
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::Table;
+
+/// A live run, written down.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recording {
+    /// Its tables.
+    pub tables: Vec<RecordedTable>,
+    /// Its operations, in the order of their times.
+    pub operations: Vec<Arc<Recorded>>,
+}
+
+/// A table as it was when a recording began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedTable {
+    /// Parameters of `CreateTable`.
+    pub table: Value,
+    /// Parameters of `UpdateTimeToLive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_live: Option<Value>,
+    /// What was in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Value>,
+}
+
+/// A client's operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// When it was sent, milliseconds since the recording began.
+    pub at_ms: u64,
+    /// The region that was asked.
+    pub region: String,
+    /// What was called, such as `PutItem`.
+    pub operation: String,
+    /// With which parameters.
+    pub parameters: Value,
+}
+
+/// A line that is none of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line} of the recording: {problem}")]
+pub struct RecordingError {
+    /// Which, from 1.
+    pub line: usize,
+    /// What is wrong with it, and what was expected.
+    pub problem: String,
+}
+
+impl Recording {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    /// [`RecordingError`] for the first line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, RecordingError> {
+        let mut recording = Self::default();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |problem: String| RecordingError {
+                line: index + 1,
+                problem,
+            };
+            let value: Value = serde_json::from_str(line).map_err(|error| wrong(format!("no JSON: {error}")))?;
+            if value.get("table").is_some() {
+                let table: RecordedTable = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+                table.describe().ok_or_else(|| wrong(NO_TABLE.to_owned()))?;
+                recording.tables.push(table);
+                continue;
+            }
+            let expected = |error| format!("{error}; an operation has `at_ms`, `region`, `operation` and `parameters`");
+            let recorded: Recorded = serde_json::from_value(value).map_err(|error| wrong(expected(error)))?;
+            if recording
+                .operations
+                .last()
+                .is_some_and(|last| last.at_ms > recorded.at_ms)
+            {
+                return Err(wrong(
+                    "its `at_ms` is before the line above; they come in the order of their times".to_owned(),
+                ));
+            }
+            recording.operations.push(Arc::new(recorded));
+        }
+        Ok(recording)
+    }
+
+    /// The recording as text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let tables = self.tables.iter().map(serde_json::to_string);
+        let operations = self
+            .operations
+            .iter()
+            .map(|recorded| serde_json::to_string(&**recorded));
+        // Values that came from JSON go to JSON, and a string takes whatever is written to it.
+        for line in tables.chain(operations).flatten() {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+
+    /// What was sent to a region.
+    pub(crate) fn of_region(&self, region: &str) -> Vec<Arc<Recorded>> {
+        let to_it = self.operations.iter().filter(|recorded| recorded.region == region);
+        to_it.cloned().collect()
+    }
+
+    /// By table, the names of its key attributes.
+    pub(crate) fn keys(&self) -> BTreeMap<String, Vec<String>> {
+        let tables = self.tables.iter().filter_map(RecordedTable::describe);
+        tables.map(|table| (table.name, table.key)).collect()
+    }
+}
+
+const NO_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
+
+impl RecordedTable {
+    /// The table to create; `None` where it has no name or no key.
+    pub(crate) fn describe(&self) -> Option<Table> {
+        let name = self.table.get("TableName")?.as_str()?.to_owned();
+        let schema = self.table.get("KeySchema")?.as_array()?;
+        let key = |kind: &str| {
+            let part = schema.iter().find(|part| part["KeyType"] == kind)?;
+            part["AttributeName"].as_str().map(str::to_owned)
+        };
+        Some(Table {
+            name,
+            key: [Some(key("HASH")?), key("RANGE")].into_iter().flatten().collect(),
+            create: self.table.clone(),
+            time_to_live: self.time_to_live.clone(),
+        })
+    }
+}

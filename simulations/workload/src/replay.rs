@@ -1,0 +1,375 @@
+//! Recorded operations, played again: each write gets a mark, and each answer is read for the marks of others.
+
+use std::collections::BTreeMap;
+
+use beringia_history::{Effect, MARK, Outcome, Seen, Write, key_text_of_json};
+use serde_json::{Map, Value, json};
+
+use crate::{CallError, request::bytes};
+
+/// The name and the value of the mark in expressions; no recorded application uses them.
+const NAME: &str = "#beringiaMark";
+const VALUE: &str = ":beringiaMark";
+
+/// A recorded operation, made ready.
+pub(crate) struct Prepared<'a> {
+    keys: &'a BTreeMap<String, Vec<String>>,
+    operation: &'a str,
+    pub(crate) parameters: Value,
+    writes: Vec<Marked>,
+}
+
+/// A write of a recorded operation.
+struct Marked {
+    table: String,
+    write: Write,
+}
+
+/// What came of a recorded operation in one table.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) table: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) reads: Vec<Seen>,
+    pub(crate) writes: Vec<Write>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Gives every write a mark, and asks for what the oracle wants to know: marks, and what deletes removed. `keys` has the key
+    /// attributes of every table.
+    pub(crate) fn new(
+        operation: &'a str,
+        parameters: &Value,
+        keys: &'a BTreeMap<String, Vec<String>>,
+        mut next_mark: impl FnMut() -> String,
+    ) -> Self {
+        let mut prepared = Self {
+            keys,
+            operation,
+            parameters: parameters.clone(),
+            writes: Vec::new(),
+        };
+        let mut parameters = std::mem::take(&mut prepared.parameters);
+        match operation {
+            "PutItem" => prepared.mark_put(&mut parameters, next_mark()),
+            "UpdateItem" => prepared.mark_update(&mut parameters, next_mark()),
+            "DeleteItem" => {
+                parameters["ReturnValues"] = json!("ALL_OLD");
+                prepared.mark_delete(&parameters, next_mark());
+            }
+            "TransactWriteItems" => {
+                // The mark makes it another request than the one with this token.
+                parameters
+                    .as_object_mut()
+                    .map(|parameters| parameters.remove("ClientRequestToken"));
+                for action in members(&mut parameters["TransactItems"]) {
+                    for (kind, action) in action.as_object_mut().into_iter().flatten() {
+                        match kind.as_str() {
+                            "Put" => prepared.mark_put(action, next_mark()),
+                            "Update" => prepared.mark_update(action, next_mark()),
+                            "Delete" => prepared.mark_delete(action, next_mark()),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            "BatchWriteItem" => {
+                for (table, requests) in parameters["RequestItems"].as_object_mut().into_iter().flatten() {
+                    for request in members(requests) {
+                        prepared.mark_request(table, request, next_mark());
+                    }
+                }
+            }
+            "GetItem" | "Query" | "Scan" => show_mark(&mut parameters),
+            "TransactGetItems" => members(&mut parameters["TransactItems"]).for_each(|get| show_mark(&mut get["Get"])),
+            "BatchGetItem" => {
+                let requests = parameters["RequestItems"].as_object_mut().into_iter().flatten();
+                requests.for_each(|(_, request)| show_mark(request));
+            }
+            _ => {}
+        }
+        let bytes = bytes(&parameters, prepared.writes.len());
+        prepared.writes.iter_mut().for_each(|marked| marked.write.bytes = bytes);
+        prepared.parameters = parameters;
+        prepared
+    }
+
+    fn mark_put(&mut self, put: &mut Value, mark: String) {
+        put["Item"][MARK] = json!({ "S": mark });
+        let table = table_of(put);
+        self.note(&table, &put["Item"].clone(), mark, Effect::Recorded { whole: true });
+    }
+
+    fn mark_update(&mut self, update: &mut Value, mark: String) {
+        let expression = update["UpdateExpression"].as_str().unwrap_or_default();
+        update["UpdateExpression"] = json!(with_mark_set(expression));
+        name_mark(update);
+        update["ExpressionAttributeValues"][VALUE] = json!({ "S": mark });
+        let table = table_of(update);
+        self.note(&table, &update["Key"].clone(), mark, Effect::Recorded { whole: false });
+    }
+
+    fn mark_delete(&mut self, delete: &Value, mark: String) {
+        self.note(&table_of(delete), &delete["Key"], mark, Effect::Delete);
+    }
+
+    fn mark_request(&mut self, table: &str, request: &mut Value, mark: String) {
+        if let Some(put) = request.get_mut("PutRequest") {
+            put["Item"][MARK] = json!({ "S": mark });
+            self.note(table, &put["Item"].clone(), mark, Effect::Recorded { whole: true });
+        } else {
+            self.note(table, &request["DeleteRequest"]["Key"].clone(), mark, Effect::Delete);
+        }
+    }
+
+    fn note(&mut self, table: &str, attributes: &Value, mark: String, effect: Effect) {
+        if let Some(key) = self.key_text(table, attributes) {
+            self.writes.push(Marked {
+                table: table.to_owned(),
+                write: Write {
+                    key,
+                    mark,
+                    effect,
+                    based_on: None,
+                    bytes: 0,
+                },
+            });
+        }
+    }
+
+    fn key_text(&self, table: &str, attributes: &Value) -> Option<String> {
+        key_text_of_json(self.keys.get(table)?.iter().map(String::as_str), attributes)
+    }
+
+    /// What came of it, by table. Where an operation is no transaction, each write is one of its own; and a delete of which nothing says
+    /// whether it found something may have happened.
+    pub(crate) fn understand(self, answer: Result<Value, CallError>) -> Vec<Part> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return self.parts(&outcome(&error)),
+        };
+        let reads = self.reads(&answer);
+        let unprocessed = self.unprocessed(&answer);
+        let found_nothing = self.operation == "DeleteItem" && answer.get("Attributes").is_none();
+        let is_told = self.operation == "DeleteItem";
+        let mut parts: Vec<Part> = Vec::new();
+        for (table, seen) in reads {
+            part(&mut parts, &table, Outcome::Ok).reads.push(seen);
+        }
+        for Marked { table, write } in self.writes {
+            if write.effect == Effect::Delete && found_nothing {
+                continue;
+            }
+            if unprocessed.contains(&write.mark) || unprocessed.contains(&write.key) {
+                alone(&mut parts, table, Outcome::Refused("(unprocessed)".to_owned()), write);
+            } else if write.effect == Effect::Delete && !is_told {
+                alone(&mut parts, table, Outcome::Unknown, write);
+            } else if self.operation == "BatchWriteItem" {
+                alone(&mut parts, table, Outcome::Ok, write);
+            } else {
+                part(&mut parts, &table, Outcome::Ok).writes.push(write);
+            }
+        }
+        parts
+    }
+
+    /// All writes with one outcome.
+    fn parts(self, outcome: &Outcome) -> Vec<Part> {
+        let is_batch = self.operation == "BatchWriteItem";
+        let mut parts = Vec::new();
+        for Marked { table, write } in self.writes {
+            if is_batch || write.effect == Effect::Delete {
+                alone(&mut parts, table, outcome.clone(), write);
+            } else {
+                part(&mut parts, &table, outcome.clone()).writes.push(write);
+            }
+        }
+        if parts.is_empty() {
+            part(&mut parts, &table_of(&self.parameters), outcome.clone());
+        }
+        parts
+    }
+
+    /// Marks of puts and keys of deletes that a batch did not get to.
+    fn unprocessed(&self, answer: &Value) -> Vec<String> {
+        let requests = answer.get("UnprocessedItems").and_then(Value::as_object);
+        let requests = requests.into_iter().flatten();
+        let of_table = |(table, requests): (&String, &Value)| -> Vec<String> {
+            let one = |request: &Value| match request.get("PutRequest") {
+                Some(put) => put["Item"][MARK]["S"].as_str().map(str::to_owned),
+                None => self.key_text(table, &request["DeleteRequest"]["Key"]),
+            };
+            requests.as_array().into_iter().flatten().filter_map(one).collect()
+        };
+        requests.flat_map(of_table).collect()
+    }
+
+    /// What an answer shows, by table.
+    fn reads(&self, answer: &Value) -> Vec<(String, Seen)> {
+        let mut reads = Vec::new();
+        let mut saw = |table: &str, key: &Value, item: Option<&Value>| {
+            let mark = item.map(|item| item[MARK]["S"].as_str().map(str::to_owned));
+            // An item without a mark is a projection: it does not say whose it is.
+            let Some(mark) = mark.map_or(Some(None), |mark| mark.map(Some)) else {
+                return;
+            };
+            if let Some(key) = self.key_text(table, key) {
+                let number = None;
+                reads.push((table.to_owned(), Seen { key, mark, number }));
+            }
+        };
+        let table = table_of(&self.parameters);
+        match self.operation {
+            "GetItem" => saw(&table, &self.parameters["Key"], answer.get("Item")),
+            "DeleteItem" => saw(&table, &self.parameters["Key"], answer.get("Attributes")),
+            "Query" | "Scan" => {
+                for item in answer["Items"].as_array().into_iter().flatten() {
+                    saw(&table, item, Some(item));
+                }
+            }
+            "BatchGetItem" => {
+                for (table, items) in answer["Responses"].as_object().into_iter().flatten() {
+                    for item in items.as_array().into_iter().flatten() {
+                        saw(table, item, Some(item));
+                    }
+                }
+            }
+            "TransactGetItems" => {
+                let gets = self.parameters["TransactItems"].as_array().into_iter().flatten();
+                let answers = answer["Responses"].as_array().into_iter().flatten();
+                for (get, answer) in gets.zip(answers) {
+                    saw(&table_of(&get["Get"]), &get["Get"]["Key"], answer.get("Item"));
+                }
+            }
+            _ => {}
+        }
+        reads
+    }
+}
+
+fn table_of(parameters: &Value) -> String {
+    parameters["TableName"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The part of a table that is answered like this, or a new one.
+fn part<'a>(parts: &'a mut Vec<Part>, table: &str, outcome: Outcome) -> &'a mut Part {
+    let found = parts
+        .iter()
+        .position(|part| part.table == table && part.outcome == outcome);
+    let index = found.unwrap_or_else(|| {
+        parts.push(Part {
+            table: table.to_owned(),
+            outcome,
+            reads: Vec::new(),
+            writes: Vec::new(),
+        });
+        parts.len() - 1
+    });
+    &mut parts[index]
+}
+
+fn alone(parts: &mut Vec<Part>, table: String, outcome: Outcome, write: Write) {
+    parts.push(Part {
+        table,
+        outcome,
+        reads: Vec::new(),
+        writes: vec![write],
+    });
+}
+
+pub(crate) fn outcome(error: &CallError) -> Outcome {
+    match error {
+        CallError::Refused { kind, .. } => Outcome::Refused(kind.clone()),
+        CallError::Unreachable(_) => Outcome::Unreachable,
+        CallError::Unknown(_) => Outcome::Unknown,
+    }
+}
+
+fn members(value: &mut Value) -> impl Iterator<Item = &mut Value> {
+    value.as_array_mut().into_iter().flatten()
+}
+
+fn name_mark(parameters: &mut Value) {
+    let names = &mut parameters["ExpressionAttributeNames"];
+    if names.is_null() {
+        *names = Value::Object(Map::new());
+    }
+    names[NAME] = json!(MARK);
+}
+
+/// Where a read says which attributes it wants, the mark is one of them.
+fn show_mark(read: &mut Value) {
+    if let Some(projection) = read.get("ProjectionExpression").and_then(Value::as_str) {
+        read["ProjectionExpression"] = json!(format!("{projection}, {NAME}"));
+        name_mark(read);
+    }
+}
+
+/// An update expression that sets the mark too. `SET` is a reserved word: where it stands alone, it is the clause.
+fn with_mark_set(expression: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "_#:.".contains(c);
+    let mut start = None;
+    for (index, c) in expression.char_indices().chain([(expression.len(), ' ')]) {
+        match (start, is_word(c)) {
+            (None, true) => start = Some(index),
+            (Some(begun), false) => {
+                if expression[begun..index].eq_ignore_ascii_case("set") {
+                    let (before, after) = expression.split_at(index);
+                    return format!("{before} {NAME} = {VALUE},{after}");
+                }
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    format!("SET {NAME} = {VALUE} {expression}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> BTreeMap<String, Vec<String>> {
+        BTreeMap::from([("carts".to_owned(), vec!["id".to_owned()])])
+    }
+
+    #[test]
+    fn an_update_sets_the_mark_wherever_its_set_clause_stands() {
+        assert_eq!(with_mark_set("SET a = :a"), "SET #beringiaMark = :beringiaMark, a = :a");
+        assert_eq!(
+            with_mark_set("REMOVE b.set set a = a + :a"),
+            "REMOVE b.set set #beringiaMark = :beringiaMark, a = a + :a"
+        );
+        assert_eq!(
+            with_mark_set("ADD offset :a"),
+            "SET #beringiaMark = :beringiaMark ADD offset :a"
+        );
+        assert_eq!(with_mark_set(""), "SET #beringiaMark = :beringiaMark");
+    }
+
+    #[test]
+    fn what_a_batch_did_not_get_to_did_not_happen() {
+        let requests = json!([
+            { "PutRequest": { "Item": { "id": { "S": "1" } } } },
+            { "PutRequest": { "Item": { "id": { "S": "2" } } } },
+            { "DeleteRequest": { "Key": { "id": { "S": "3" } } } },
+        ]);
+        let (keys, parameters) = (keys(), json!({ "RequestItems": { "carts": requests } }));
+        let mut marks = 0;
+        let prepared = Prepared::new("BatchWriteItem", &parameters, &keys, || {
+            marks += 1;
+            format!("m{marks}")
+        });
+        let unprocessed = prepared.parameters["RequestItems"]["carts"][1].clone();
+        let parts = prepared.understand(Ok(json!({ "UnprocessedItems": { "carts": [unprocessed] } })));
+        let told: Vec<_> = parts
+            .iter()
+            .map(|part| (part.writes[0].mark.as_str(), &part.outcome))
+            .collect();
+        let not_processed = Outcome::Refused("(unprocessed)".to_owned());
+        assert_eq!(
+            told,
+            [("m1", &Outcome::Ok), ("m2", &not_processed), ("m3", &Outcome::Unknown)]
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! Keys are chosen as often as their distribution says.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+use beringia_clock::SeededRandomness;
+use beringia_workload::Zipfian;
+
+const DRAWS: usize = 200_000;
+
+fn frequencies(zipfian: &Zipfian, items: usize) -> Vec<f64> {
+    let dice = SeededRandomness::new(7);
+    let mut counts = vec![0_u32; items];
+    for _ in 0..DRAWS {
+        let drawn = usize::try_from(zipfian.draw(&dice)).expect("small");
+        counts[drawn] += 1;
+    }
+    counts.into_iter().map(|count| f64::from(count) / 200_000.0).collect()
+}
+
+/// What the definition says, summed up directly.
+fn expected(items: u32, theta: f64) -> Vec<f64> {
+    let weights: Vec<f64> = (1..=items).map(|k| f64::from(k).powf(-theta)).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).collect()
+}
+
+#[test]
+fn zipfian_draws_each_number_as_often_as_its_rank_says() {
+    for (items, theta) in [(1_000, 0.99), (1_000, 0.5), (10, 0.8), (2, 0.99), (1, 0.99)] {
+        let drawn = frequencies(&Zipfian::new(items.into(), theta), 1_000);
+        let expected = expected(items, theta);
+        // The first two are exact; what Gray's formula does for the others is right on the whole, not to the last of them.
+        for rank in 0..2.min(expected.len()) {
+            let off = (drawn[rank] - expected[rank]).abs();
+            assert!(
+                off < 0.005,
+                "{items}, {theta}: {rank} is drawn {}, expected {}",
+                drawn[rank],
+                expected[rank]
+            );
+        }
+        for end in [5, 10, 100, 500, 1_000] {
+            let (drawn, expected): (f64, f64) = (drawn.iter().take(end).sum(), expected.iter().take(end).sum());
+            let off = (drawn - expected).abs();
+            assert!(
+                off < 0.02,
+                "{items}, {theta}: the first {end} are drawn {drawn}, expected {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_distribution_that_grew_is_the_one_of_that_size() {
+    let mut grown = Zipfian::new(10, 0.99);
+    for items in [11, 500, 1_000] {
+        grown.grow(items);
+    }
+    let (grown, new) = (
+        frequencies(&grown, 1_000),
+        frequencies(&Zipfian::new(1_000, 0.99), 1_000),
+    );
+    assert!(grown.iter().zip(&new).all(|(one, other)| (one - other).abs() < 1e-3));
+}

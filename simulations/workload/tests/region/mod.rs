@@ -1,0 +1,149 @@
+//! One region in memory behind real HTTP, and what its store shows in the end.
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use async_trait::async_trait;
+use beringia_clock::{ManualClock, SeededRandomness, WallClock};
+use beringia_engine::Engine;
+use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Server, serve};
+use beringia_history::{Evidence, Held, Journal, Logged, key_text};
+use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
+use beringia_store::{Database, Execution, LogFilter, LogPosition, MemoryDisk, Options, SqliteStore, Store};
+use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
+use tokio::{
+    io::{DuplexStream, duplex},
+    sync::mpsc,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+
+pub(crate) const REGION: &str = "eu-west-1";
+
+/// Opens pipes to the one region that there is.
+pub(crate) struct Door(mpsc::UnboundedSender<io::Result<DuplexStream>>);
+
+#[async_trait]
+impl Dial for Door {
+    type Stream = DuplexStream;
+
+    async fn dial(&self, region: &str) -> io::Result<DuplexStream> {
+        let (near, far) = duplex(1 << 16);
+        let is_there = region == REGION && self.0.send(Ok(far)).is_ok();
+        is_there
+            .then_some(near)
+            .ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
+    }
+}
+
+/// A region that serves as long as somebody can dial.
+pub(crate) struct RegionServer {
+    store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    targets: Arc<HttpTargets<Door>>,
+}
+
+impl RegionServer {
+    pub(crate) fn start() -> Self {
+        let region = Region::new(REGION).expect("a name");
+        let clock = Arc::new(ManualClock::new(1_735_689_600_000));
+        let database = Database::Memory(MemoryDisk::new());
+        let options = Options::new(region.clone(), database, Execution::Inline, clock.clone());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).expect("a store"));
+        let randomness = Arc::new(SeededRandomness::new(7));
+        let engine = Engine::new(Arc::clone(&store), clock.clone(), randomness.clone(), [region]);
+        let gateway = Gateway::new(
+            Arc::new(engine),
+            Authentication::AcceptAny,
+            clock.clone(),
+            randomness.clone(),
+        );
+        let resolver = Arc::new(OneRegion(Arc::new(gateway)));
+        let server = Server::new(resolver, clock.clone(), randomness, Limits::default());
+        let (door, incoming) = mpsc::unbounded_channel();
+        let incoming = UnboundedReceiverStream::new(incoming);
+        tokio::spawn(serve(Arc::new(server), incoming, std::future::pending()));
+        Self {
+            store,
+            clock,
+            targets: Arc::new(HttpTargets::new(Door(door))),
+        }
+    }
+
+    pub(crate) fn targets(&self) -> Arc<dyn Targets> {
+        self.targets.clone()
+    }
+
+    pub(crate) fn client(&self) -> HttpTarget<Door> {
+        self.targets.client(REGION)
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn WallClock> {
+        self.clock.clone()
+    }
+
+    /// What it shows, by table.
+    pub(crate) async fn evidence(&self, tables: &[Table]) -> BTreeMap<String, Evidence> {
+        let mut evidence = BTreeMap::new();
+        for table in tables {
+            evidence.insert(table.name.clone(), self.of_table(table).await);
+        }
+        evidence
+    }
+
+    async fn of_table(&self, table: &Table) -> Evidence {
+        let id = self.store.catalog().by_name.get(&table.name).expect("the table").id;
+        let filter = LogFilter {
+            origins: vec![self.store.region().clone()],
+            tables: BTreeMap::from([(id, VersionVector::default())]),
+        };
+        let mut log: BTreeMap<String, Vec<Logged>> = BTreeMap::new();
+        let mut position = LogPosition::default();
+        loop {
+            let page = self.store.read_log(position, &filter, 1 << 20).await.expect("the log");
+            for mutation in page.records.iter().map(|record| &record.mutation) {
+                let logged = Logged {
+                    held: held(mutation),
+                    vector: mutation.vector.clone(),
+                    is_expiry: mutation.cause == Cause::TimeToLive,
+                };
+                log.entry(self.key(table, mutation)).or_default().push(logged);
+            }
+            position = page.next;
+            if page.at_end {
+                break;
+            }
+        }
+        let mut rows = BTreeMap::new();
+        for range in 0..RANGES {
+            let keys = self.store.raw_rows(id, range, None, 10_000).await.expect("rows");
+            let keys = keys.into_iter().map(|row| row.key).collect();
+            for mutation in self.store.mutations_of(id, keys).await.expect("rows") {
+                rows.insert(self.key(table, &mutation), held(&mutation));
+            }
+        }
+        let journal = Journal {
+            entries: Vec::new(),
+            is_complete: true,
+        };
+        let region = || REGION.to_owned();
+        Evidence {
+            logs: BTreeMap::from([(region(), log)]),
+            held: BTreeMap::from([(region(), rows)]),
+            journals: BTreeMap::from([(region(), journal)]),
+        }
+    }
+
+    fn key(&self, table: &Table, mutation: &Mutation) -> String {
+        let catalog = self.store.catalog();
+        let keys = &catalog.by_name.get(&table.name).expect("the table").core.keys;
+        let attributes = keys.attributes_of(&mutation.key).expect("a key");
+        key_text(table.key.iter().map(String::as_str), &attributes).expect("a key")
+    }
+}
+
+fn held(mutation: &Mutation) -> Held {
+    let item = mutation
+        .image
+        .as_ref()
+        .map(|image| decode_item(image).expect("an item"));
+    Held::new(mutation.version.clone(), item.as_ref())
+}
