@@ -11,3 +11,21 @@ fn boto3_reads_and_writes_in_every_region() {
             .arg(beringia_tests::command::beringia()),
     );
 }
+
+#[test]
+fn a_stream_consumer_misses_and_repeats_nothing_over_shards_streams_and_a_killed_server() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let data = data.to_str().expect("a path of characters");
+    let state = directory.path().join("state.json");
+    for phase in ["begin", "again"] {
+        // Each shard goes over into its child after moments instead of hours.
+        let up = Up::start(&["--data", data, "--stream-shard-age-ms", "700"]);
+        python::succeeds(
+            python::python()
+                .args(["-m", "streams", up.endpoint()])
+                .arg(&state)
+                .arg(phase),
+        );
+    }
+}

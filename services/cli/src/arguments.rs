@@ -4,10 +4,11 @@ mod drain;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use beringia_store::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::drain::{DrainArguments, UndrainArguments};
-use crate::{output::Format, sim::arguments::SimArguments};
+use crate::{drill::arguments::DrillArguments, output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
     Sim(SimArguments),
+    Drill(DrillArguments),
 }
 
 /// Where the control services are.
@@ -108,6 +110,10 @@ pub(crate) struct ServeArguments {
     /// How far ahead of this region's clock another region's may be, in milliseconds, before its writes are held back.
     #[arg(long, value_name = "MS", default_value_t = 500)]
     pub(crate) max_clock_offset_ms: u64,
+    /// How old a shard of a stream gets, in milliseconds, before it is closed and a child goes on: four hours, about as in DynamoDB.
+    /// Make it short to see whether an application follows.
+    #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) stream_shard_age_ms: u64,
 }
 
 /// Start all regions of a topology in this process.
@@ -425,7 +431,7 @@ fn parse_milliseconds(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration in seconds, fractions allowed.
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     if (0.0..=31_536_000.0).contains(&value) {
         Ok(Duration::from_secs_f64(value))

@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod control;
 mod convergence;
+mod drill;
 mod explanation;
 mod failure;
 mod host;
@@ -56,6 +57,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Conflicts(conflicts) => ask(commands::conflicts::run(&conflicts, format)),
         Command::Explain(explain) => ask(commands::explain::run(&explain, format)),
         Command::Sim(sim) => sim::run(&sim, format),
+        Command::Drill(drill) => serve(drill::run(&drill, format)),
     }
 }
 

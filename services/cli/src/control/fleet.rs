@@ -1,6 +1,6 @@
 //! The control services that a command talks to: one for `up`, several where regions are processes of their own.
 
-use std::{error::Error as _, time::Duration};
+use std::{collections::BTreeMap, error::Error as _, time::Duration};
 
 use beringia_proto::v1::{ControlDescribeReply, ControlDescribeRequest, control_client::ControlClient};
 use futures_util::future::join_all;
@@ -139,7 +139,7 @@ impl Fleet {
     pub(crate) fn modelling_links(&self) -> Result<Client, Failure> {
         self.members
             .iter()
-            .find(|member| member.description.as_ref().is_some_and(|d| d.has_network))
+            .find(|member| member.has_network())
             .map(|member| member.client.clone())
             .ok_or_else(|| {
                 Failure::wrong(
@@ -147,6 +147,18 @@ impl Fleet {
                      between them is the real one; `beringia up` has a model whose links can be changed",
                 )
             })
+    }
+
+    /// Whether one of the processes models the links between its regions.
+    pub(crate) fn has_network(&self) -> bool {
+        self.members.iter().any(Member::has_network)
+    }
+
+    /// By region, `host:port` of its DynamoDB endpoint, as its process says.
+    pub(crate) fn dynamodb(&self) -> BTreeMap<String, String> {
+        let hosted = self.members.iter().flat_map(|m| &m.description).flat_map(|d| &d.hosted);
+        let address = |url: &str| url.trim_start_matches("http://").to_owned();
+        hosted.map(|h| (h.name.clone(), address(&h.dynamodb))).collect()
     }
 
     /// All regions of the topology, in its order.
@@ -179,6 +191,10 @@ impl Fleet {
 }
 
 impl Member {
+    fn has_network(&self) -> bool {
+        self.description.as_ref().is_some_and(|d| d.has_network)
+    }
+
     /// The names of the regions that it hosts.
     fn hosted(&self) -> impl Iterator<Item = &str> {
         self.description

@@ -1,16 +1,21 @@
 //! `up` and `region`: check everything, take every port, open every database, serve, say so, and end when told to.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+};
 
-use beringia_clock::{Randomness as _, SeededRandomness, SystemRandomness};
+use beringia_clock::{DEFAULT_MAX_OFFSET_MS, Randomness as _, SeededRandomness, SystemRandomness};
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Connector, Peer};
 use beringia_regions::{Link, Topology};
-use beringia_store::{Database, MemoryDisk, SqliteStore, Store as _};
+use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     Host, accept, credentials,
@@ -53,28 +58,68 @@ struct Preparation {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
+    stream_shard_age_ms: u64,
     gateways: Arc<Regions>,
     tap: Tap,
+}
+
+/// What can be set on every region.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    max_clock_offset_ms: u64,
+    stream_shard_age_ms: u64,
+}
+
+/// The ports of an `up`: the first of the regions', and the two others. 0: any free ones.
+struct Ports {
+    dynamodb: u16,
+    replication: u16,
+    control: u16,
+    endpoint: u16,
 }
 
 /// Runs all regions of a topology until a signal ends it.
 pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let preparation = Preparation::new(&arguments.serve)?;
-    let ip = arguments.serve.listen;
-    let control = ports::listen(ip, arguments.control_port, "the control service", CONTROL_PORT).await?;
-    let endpoint = ports::listen(
-        ip,
-        arguments.endpoint_port,
-        "the endpoint for all regions",
-        ENDPOINT_PORT,
-    )
-    .await?;
+    let ports = Ports {
+        dynamodb: arguments.dynamodb_port,
+        replication: arguments.replication_port,
+        control: arguments.control_port,
+        endpoint: arguments.endpoint_port,
+    };
+    let running = all(preparation, arguments.serve.listen, &ports).await?;
+    running.serve(signals, format).await
+}
+
+/// Starts all regions of a topology on free ports of this machine, in memory or with their databases in a directory.
+pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<Running, Failure> {
+    let directory = data
+        .map(|data| DataDirectory::inspect(data, &topology.identity()))
+        .transpose()?;
+    let limits = Limits {
+        max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
+        stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
+    };
+    let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;
+    let ports = Ports {
+        dynamodb: 0,
+        replication: 0,
+        control: 0,
+        endpoint: 0,
+    };
+    all(preparation, IpAddr::V4(Ipv4Addr::LOCALHOST), &ports).await
+}
+
+/// Starts all regions of a topology.
+async fn all(preparation: Preparation, ip: IpAddr, ports: &Ports) -> Result<Running, Failure> {
+    let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
+    let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
     let mut listeners = Vec::new();
     for (place, region) in preparation.regions.iter().enumerate() {
-        let port = ports::nth(arguments.dynamodb_port, place, DYNAMODB_PORT)?;
+        let port = ports::nth(ports.dynamodb, place, DYNAMODB_PORT)?;
         let dynamodb = ports::listen(ip, port, &format!("the DynamoDB endpoint of {region}"), DYNAMODB_PORT).await?;
-        let port = ports::nth(arguments.replication_port, place, REPLICATION_PORT)?;
+        let port = ports::nth(ports.replication, place, REPLICATION_PORT)?;
         let replication = ports::listen(ip, port, &format!("the replication of {region}"), REPLICATION_PORT).await?;
         listeners.push(Listeners { dynamodb, replication });
     }
@@ -102,9 +147,7 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
         control,
         endpoint: Some(endpoint),
     };
-    preparation
-        .serve(blueprints, doors, Some(network), signals, format)
-        .await
+    preparation.open(blueprints, doors, Some(network)).await
 }
 
 /// Runs one region of a topology until a signal ends it.
@@ -163,7 +206,8 @@ pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Resul
         control,
         endpoint: None,
     };
-    preparation.serve(blueprints, doors, None, signals, format).await
+    let running = preparation.open(blueprints, doors, None).await?;
+    running.serve(signals, format).await
 }
 
 impl Preparation {
@@ -173,23 +217,34 @@ impl Preparation {
             None => Topology::three(),
             Some(file) => Topology::load(file).map_err(|error| Failure::wrong(error.to_string()))?,
         };
-        let regions = topology
-            .names()
-            .map(Region::new)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Failure::wrong(format!("{}: {error}", shown(arguments.topology.as_deref()))))?;
         let authentication = credentials::authentication(arguments.credentials.as_deref(), &arguments.access_keys)?;
         let directory = if arguments.ephemeral {
             None
         } else {
             Some(DataDirectory::inspect(&arguments.data, &topology.identity())?)
         };
+        let limits = Limits {
+            max_clock_offset_ms: arguments.max_clock_offset_ms,
+            stream_shard_age_ms: arguments.stream_shard_age_ms,
+        };
+        Self::of(topology, directory, authentication, limits)
+    }
+
+    fn of(
+        topology: Topology,
+        directory: Option<DataDirectory>,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
+        let regions = topology.names().map(Region::new).collect::<Result<Vec<_>, _>>();
+        let regions = regions.map_err(|error| Failure::wrong(format!("the topology: {error}")))?;
         Ok(Self {
             topology,
             regions,
             authentication,
             directory,
-            max_clock_offset_ms: arguments.max_clock_offset_ms,
+            max_clock_offset_ms: limits.max_clock_offset_ms,
+            stream_shard_age_ms: limits.stream_shard_age_ms,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
         })
@@ -206,22 +261,20 @@ impl Preparation {
             peers,
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
+            stream_shard_age_ms: self.stream_shard_age_ms,
             network,
             gateways: self.gateways.clone(),
             tap: self.tap.clone(),
         }
     }
 
-    /// Opens the databases and serves until a signal. From here on something may be changed; what a start that fails has made is
-    /// taken back.
-    async fn serve(
+    /// Opens the databases and serves. From here on something may be changed; what a start that fails has made is taken back.
+    async fn open(
         self,
         blueprints: Vec<Blueprint>,
         doors: Doors,
         network: Option<Network>,
-        mut signals: Signals,
-        format: Format,
-    ) -> Result<(), Failure> {
+    ) -> Result<Running, Failure> {
         let mut created = match &self.directory {
             None => Created::default(),
             Some(directory) => directory.create()?,
@@ -243,14 +296,38 @@ impl Preparation {
         }
         created.keep();
         let control = control::server::start(doors.control, host.clone());
-        ready.announce(format)?;
+        Ok(Running { host, control, ready })
+    }
+}
+
+/// Regions of this process that serve.
+pub(crate) struct Running {
+    host: Arc<Host>,
+    control: JoinHandle<()>,
+    ready: Ready,
+}
+
+impl Running {
+    /// Where their control service is.
+    pub(crate) fn control_url(&self) -> &str {
+        self.ready.control()
+    }
+
+    /// Ends them cleanly.
+    pub(crate) async fn shutdown(self) {
+        self.control.abort();
+        self.host.shutdown().await;
+    }
+
+    /// Says where they are, and ends them at a signal.
+    async fn serve(self, mut signals: Signals, format: Format) -> Result<(), Failure> {
+        self.ready.announce(format)?;
         signals.next().await;
         tracing::info!("shutting down; another signal ends the process at once");
-        control.abort();
         tokio::select! {
             biased;
             () = signals.next() => Err(Failure::Interrupted),
-            () = host.shutdown() => Ok(()),
+            () = self.shutdown() => Ok(()),
         }
     }
 }
@@ -364,10 +441,6 @@ fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BT
         address.clone_into(known);
     }
     Ok(addresses)
-}
-
-fn shown(topology: Option<&Path>) -> String {
-    topology.map_or_else(|| "the topology".to_owned(), |file| file.display().to_string())
 }
 
 #[cfg(test)]

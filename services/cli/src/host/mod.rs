@@ -20,8 +20,9 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::{net::TcpListener, sync::Mutex};
 use tonic::Status;
 
-pub(crate) use launch::{region, up};
+pub(crate) use launch::{Running, region, up, up_aside};
 pub(crate) use region::{Hosted, RecoveryError};
+pub(crate) use shutdown::Signals;
 
 use self::{endpoint::Endpoint, tap::Tap};
 use crate::failure::Failure;

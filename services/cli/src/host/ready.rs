@@ -55,6 +55,11 @@ impl Ready {
         }
     }
 
+    /// Where the control service is.
+    pub(crate) fn control(&self) -> &str {
+        &self.control
+    }
+
     /// Says it.
     pub(crate) fn announce(&self, format: Format) -> Result<(), Failure> {
         if format == Format::Json {

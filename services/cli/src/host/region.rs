@@ -27,6 +27,8 @@ pub(crate) struct Blueprint {
     pub(crate) authentication: Authentication,
     /// How far ahead another region's clock may be.
     pub(crate) max_clock_offset_ms: u64,
+    /// How old a shard of a stream gets.
+    pub(crate) stream_shard_age_ms: u64,
     /// The modelled links; None where the network is the real one.
     pub(crate) network: Option<Network>,
     /// Where the endpoint for all regions finds this one while it runs.
@@ -83,6 +85,7 @@ impl Blueprint {
             Arc::new(SystemClock),
         );
         options.max_offset_ms = self.max_clock_offset_ms;
+        options.shard_age_ms = self.stream_shard_age_ms;
         options.topology = Some(self.identity.clone());
         match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
             Ok(Ok(store)) => Ok(Arc::new(store)),

@@ -31,16 +31,21 @@ pub(super) fn seed(named: Option<u64>, scenario: &Scenario) -> u64 {
 
 /// A run of the scenario with these further settings.
 pub(super) fn job(arguments: &ScenarioArguments, more: &[(String, String)], scenario: &Scenario, seed: u64) -> Job {
-    let mut words = vec!["beringia sim run".to_owned(), quoted(&arguments.scenario)];
+    Job {
+        plan: Plan::draw(scenario, seed),
+        replay: replay("sim", arguments, more, seed),
+    }
+}
+
+/// The command that runs it again.
+pub(crate) fn replay(engine: &str, arguments: &ScenarioArguments, more: &[(String, String)], seed: u64) -> String {
+    let mut words = vec![format!("beringia {engine} run"), quoted(&arguments.scenario)];
     for (path, value) in arguments.settings.iter().chain(more) {
         words.push("--set".to_owned());
         words.push(quoted(&format!("{path}={value}")));
     }
     words.push(format!("--seed {seed}"));
-    Job {
-        plan: Plan::draw(scenario, seed),
-        replay: words.join(" "),
-    }
+    words.join(" ")
 }
 
 /// A word as a shell takes it.
@@ -86,7 +91,7 @@ pub(super) fn progress(name: &str, length: usize) -> ProgressBar {
 }
 
 /// What of a run does not hold, a line each.
-pub(super) fn failures(run: &Run) -> Vec<String> {
+pub(crate) fn failures(run: &Run) -> Vec<String> {
     let failed = run.verdicts.iter().filter(|verdict| !verdict.holds);
     failed
         .map(|verdict| format!("{}: {}", verdict.expected, verdict.measured))

@@ -1,8 +1,8 @@
 //! `sim`: scenarios in virtual time.
 
 pub(crate) mod arguments;
-mod jobs;
-mod run;
+pub(crate) mod jobs;
+pub(crate) mod run;
 mod runner;
 mod shrink;
 mod sweep;
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The seed of a run for which neither the command line nor the scenario names one.
-const SEED: u64 = 1;
+pub(crate) const SEED: u64 = 1;
 
 /// Does what was asked.
 pub(crate) fn run(arguments: &SimArguments, format: Format) -> Result<(), Failure> {
@@ -89,7 +89,7 @@ fn show(arguments: &ShowArguments, format: Format) -> Result<(), Failure> {
 }
 
 /// The scenario that is meant, with its settings changed.
-fn load(arguments: &ScenarioArguments) -> Result<Scenario, Failure> {
+pub(crate) fn load(arguments: &ScenarioArguments) -> Result<Scenario, Failure> {
     let name = &arguments.scenario;
     let scenario = if is_file(name) {
         Scenario::load(Path::new(name))

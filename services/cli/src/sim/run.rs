@@ -74,6 +74,21 @@ struct BrokenJson<'a> {
     replay: &'a str,
 }
 
+/// Writes the report of a run where there is a directory for it, and says what came of it.
+pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Result<(), Failure> {
+    let page = directory.map(|directory| report(directory, run)).transpose()?;
+    match format {
+        Format::Json => output::json(run)?,
+        Format::Text => {
+            output::line(summary(run).trim_end())?;
+            if let Some(page) = page {
+                output::line(&format!("\nreport: {page}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What is said about runs as they come.
 struct All<'a> {
     scenario: &'a str,
@@ -99,16 +114,7 @@ impl<'a> All<'a> {
             Ok(outcome) => outcome.run,
             Err(error) => return self.broken(job, &error),
         };
-        let page = self.report.map(|directory| report(directory, &run)).transpose()?;
-        match self.format {
-            Format::Json => output::json(&run)?,
-            Format::Text => {
-                output::line(summary(&run).trim_end())?;
-                if let Some(page) = page {
-                    output::line(&format!("\nreport: {page}"))?;
-                }
-            }
-        }
+        tell(&run, self.report, self.format)?;
         self.failed.extend(failures(&run));
         Ok(())
     }

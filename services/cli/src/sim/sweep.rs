@@ -36,11 +36,11 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
                 compared.add(values[index].clone(), &outcome.run);
                 let failures = failures(&outcome.run);
                 if !failures.is_empty() {
-                    output::note(&format!("{}\n  again: {}", failures.join("\n"), job.replay));
+                    output::note(&format!("✗ {}\n  again: {}", failures.join("\n✗ "), job.replay));
                 }
             }
             Err(error) => {
-                output::note(&format!("{error}\n  again: {}", job.replay));
+                output::note(&format!("✗ {error}\n  again: {}", job.replay));
                 broken.push(job.replay.clone());
             }
         }

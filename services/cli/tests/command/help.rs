@@ -3,7 +3,7 @@
 use crate::process::{assert_refused, run, stdout};
 
 /// Those that work alone.
-const ALONE: [&str; 3] = ["up", "region", "sim"];
+const ALONE: [&str; 4] = ["up", "region", "sim", "drill"];
 /// Those that talk to a control service.
 const STEERING: [&str; 9] = [
     "status",

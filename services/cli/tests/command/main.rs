@@ -6,6 +6,7 @@ mod conflicts;
 mod control;
 mod damage;
 mod drain;
+mod drill;
 mod dynamodb;
 mod help;
 mod pause;

@@ -16,4 +16,5 @@ mod lifecycle;
 mod observe;
 mod pause;
 mod replicate;
+mod streams;
 mod support;

@@ -185,6 +185,10 @@ pub struct World {
     pub board: Arc<Switchboard>,
     pub sites: Vec<Site>,
     pub tuning: Tuning,
+    /// How long logs are kept for streams, milliseconds.
+    pub log_retention_ms: u64,
+    /// How old a stream's shards get, milliseconds.
+    pub shard_age_ms: u64,
 }
 
 impl World {
@@ -203,6 +207,23 @@ impl World {
 
     /// The same with a database file each in a directory, and other bounds.
     pub async fn start_in(names: &[&str], directory: Option<&Path>, tune: impl FnOnce(&mut Tuning)) -> Self {
+        let mut world = Self::prepared(names, directory);
+        tune(&mut world.tuning);
+        world.run_all().await;
+        world
+    }
+
+    /// The same with logs that are kept for a day, for streams whose shards get so old, and without a scrub.
+    pub async fn start_streaming(names: &[&str], shard_age_ms: u64) -> Self {
+        let mut world = Self::prepared(names, None);
+        world.tuning.scrub_pause = None;
+        world.log_retention_ms = beringia_store::DEFAULT_LOG_RETENTION_MS;
+        world.shard_age_ms = shard_age_ms;
+        world.run_all().await;
+        world
+    }
+
+    fn prepared(names: &[&str], directory: Option<&Path>) -> Self {
         let sites = names.iter().map(|name| Site {
             region: Region::new(name).unwrap(),
             clock: Arc::new(SkewedClock {
@@ -215,20 +236,22 @@ impl World {
             arrivals: Arc::default(),
             runs: 0,
         });
-        let mut tuning = Tuning {
-            scrub_pause: Some(Duration::from_millis(5)),
-            ..Tuning::default()
-        };
-        tune(&mut tuning);
-        let mut world = Self {
+        Self {
             board: Arc::default(),
             sites: sites.collect(),
-            tuning,
-        };
-        for site in 0..names.len() {
-            world.run(site).await;
+            tuning: Tuning {
+                scrub_pause: Some(Duration::from_millis(5)),
+                ..Tuning::default()
+            },
+            log_retention_ms: 0,
+            shard_age_ms: beringia_store::DEFAULT_SHARD_AGE_MS,
         }
-        world
+    }
+
+    async fn run_all(&mut self) {
+        for site in 0..self.sites.len() {
+            self.run(site).await;
+        }
     }
 
     /// The first region, dialling the second, reaches the third.
@@ -262,6 +285,8 @@ impl World {
             board: Arc::default(),
             sites: nodes.into_iter().map(site).collect(),
             tuning: Tuning::default(),
+            log_retention_ms: 0,
+            shard_age_ms: beringia_store::DEFAULT_SHARD_AGE_MS,
         }
     }
 
@@ -274,7 +299,8 @@ impl World {
         let region = site.region.clone();
         let clock: Arc<dyn WallClock> = Arc::clone(&site.clock) as _;
         let options = Options {
-            log_retention_ms: 0,
+            log_retention_ms: self.log_retention_ms,
+            shard_age_ms: self.shard_age_ms,
             ..Options::new(
                 region.clone(),
                 match &site.file {
@@ -376,11 +402,16 @@ impl World {
              SignedHeaders=host;x-amz-date, Signature={}",
             "0".repeat(64)
         );
+        let service = match operation {
+            "ListStreams" | "DescribeStream" | "GetShardIterator" | "GetRecords" => "DynamoDBStreams_20120810",
+            _ => "DynamoDB_20120810",
+        };
+        let target = format!("{service}.{operation}");
         let request = Request::post("/")
             .header("host", "localhost")
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-date", "20231114T221320Z")
-            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-target", target)
             .header("authorization", authorization)
             .body(Bytes::from(body.to_string()))
             .unwrap();

@@ -3,6 +3,7 @@
 use super::{
     axis::{Axis, short},
     markup::{Px, Text, label, line, picture},
+    panels::divergent_things,
 };
 use crate::{
     Convergence, Run,
@@ -38,13 +39,11 @@ pub(crate) fn curves(run: &Run) -> Option<String> {
     }
     let time = Axis::linear(0.0, longest.max(1.0) * 1.04, (LEFT, RIGHT));
     let keys = Axis::linear(0.0, most * 1.05, (BOTTOM, TOP));
-    let mut out = label(
-        LEFT,
-        TOP - 12.0,
-        "title",
-        "start",
-        "Keys that differ, since regions could become equal",
+    let title = format!(
+        "How many {} differ, since regions could become equal",
+        divergent_things(run)
     );
+    let mut out = label(LEFT, TOP - 12.0, "title", "start", &title);
     for tick in keys.ticks(4.0) {
         let y = keys.at(tick);
         out.push_str(&line("grid", (LEFT, y), (RIGHT, y)));
@@ -63,7 +62,7 @@ pub(crate) fn curves(run: &Run) -> Option<String> {
         WIDTH,
         BOTTOM + 26.0,
         "convergence",
-        "Keys that differ over the time since the heal",
+        "What differs over the time since the heal",
         &out,
     );
     Some(format!("{}{svg}", legend(&slowest)))

@@ -7,7 +7,7 @@ use super::{
     grid::{Fold, Grid, Values, greatest},
     markup::{Px, heading, label, line, region_class},
 };
-use crate::{Run, words::duration_ms};
+use crate::{EngineKind, Run, words::duration_ms};
 
 /// How a panel's values are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +73,11 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             }),
         ),
         Panel {
-            title: "Divergence: keys that are not the same everywhere",
-            unit: "keys",
+            title: divergence_title(run),
+            unit: divergent_things(run),
             log: false,
             shape: Shape::Area,
-            series: vec![alone("keys", {
+            series: vec![alone(divergent_things(run), {
                 let moments = run.divergence.iter().map(|point| (point.at_ms, point.keys as f64));
                 grid.fold_level(moments)
             })],
@@ -118,6 +118,23 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             })],
         },
     ]
+}
+
+/// What is counted where regions differ: live regions are compared by the digests of ranges.
+pub(crate) fn divergent_things(run: &Run) -> &'static str {
+    match run.engine {
+        EngineKind::Sim => "keys",
+        EngineKind::Drill | EngineKind::Containers => "ranges",
+    }
+}
+
+fn divergence_title(run: &Run) -> &'static str {
+    match run.engine {
+        EngineKind::Sim => "Divergence: keys that are not the same everywhere",
+        EngineKind::Drill | EngineKind::Containers => {
+            "Divergence: ranges, of 256 in each table, that are not the same everywhere"
+        }
+    }
 }
 
 /// A series that belongs to no region.

@@ -1,0 +1,413 @@
+//! What a drill measures while it goes on: arrivals as they come, backlogs ten times a second, digests five times a second.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use beringia_clock::{SystemClock, WallClock as _};
+use beringia_proto::v1::{
+    ControlArrivals, ControlArrivalsRequest, ControlDigestsRequest, ControlFlowsRequest, FlowReport, LinkReport,
+    RegionDigests,
+};
+use beringia_report::{ArrivalSample, Awaited, Backlog, Recorder, Shipment};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+
+use crate::{
+    control::fleet::{Client, Fleet},
+    convergence::{self, Comparison},
+    failure::Failure,
+};
+
+/// How often backlogs are looked at.
+const FLOWS_EVERY: Duration = Duration::from_millis(100);
+/// How often digests are compared while the load goes on.
+const DIGESTS_EVERY: Duration = Duration::from_millis(200);
+/// The same while regions are waited for, when each look counts.
+const POLL: Duration = Duration::from_millis(25);
+/// The pause before a control service that went away is asked again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The regions, and those of their tables that have to become equal.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) tables: BTreeSet<String>,
+}
+
+/// The measurements of one drill.
+pub(crate) struct Measure {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+struct Shared {
+    scope: Scope,
+    recorder: Mutex<Recorder>,
+    began: Instant,
+    /// The same by the wall clock, milliseconds since the Unix epoch.
+    began_ms: u64,
+    links: Mutex<BTreeMap<(String, String), Link>>,
+    /// From and to: bytes, at the last look.
+    bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
+    heals: Mutex<Vec<Heal>>,
+    missed_commits: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Link {
+    one_way: Duration,
+    bandwidth_mbit: Option<f64>,
+}
+
+/// A moment after which everything that was written until then has to come everywhere.
+struct Heal {
+    awaited: Awaited,
+    /// By table id and origin, the sequence of the last write.
+    last: BTreeMap<(String, String), u64>,
+}
+
+impl Measure {
+    /// Begins: time is counted from now.
+    pub(crate) async fn begin(scope: Scope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, Failure> {
+        // Bytes from before the load do not count.
+        let before = scope.fleet.ask(flows).await?;
+        let clients: Vec<Client> = scope.fleet.clients().collect();
+        let shared = Arc::new(Shared {
+            scope,
+            recorder: Mutex::new(recorder),
+            began: Instant::now(),
+            began_ms: SystemClock.now_ms(),
+            links: Mutex::default(),
+            bytes_sent: Mutex::default(),
+            heals: Mutex::default(),
+            missed_commits: AtomicU64::new(0),
+        });
+        let mut measure = Self {
+            shared,
+            tasks: JoinSet::new(),
+        };
+        measure.links_changed(links);
+        let flows = before.replies.into_iter().flat_map(|reply| reply.flows);
+        let flows = flows.map(|flow| ((flow.from.clone(), flow.to.clone()), flow.bytes_sent));
+        locked(&measure.shared.bytes_sent).extend(flows);
+        for client in clients {
+            measure.tasks.spawn(Arc::clone(&measure.shared).listen(client));
+        }
+        measure.tasks.spawn(Arc::clone(&measure.shared).watch_flows());
+        measure.tasks.spawn(Arc::clone(&measure.shared).watch_digests());
+        Ok(measure)
+    }
+
+    /// Since it began.
+    pub(crate) fn now(&self) -> Duration {
+        self.shared.began.elapsed()
+    }
+
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        self.shared.began
+    }
+
+    /// The same by the wall clock, milliseconds since the Unix epoch.
+    pub(crate) fn began_ms(&self) -> u64 {
+        self.shared.began_ms
+    }
+
+    /// What links do from now on.
+    pub(crate) fn links_changed(&self, links: &[LinkReport]) {
+        let mut known = locked(&self.shared.links);
+        for link in links {
+            let state = Link {
+                one_way: Duration::from_micros(link.delay_us),
+                bandwidth_mbit: (link.bandwidth_bits > 0).then(|| link.bandwidth_bits as f64 / 1e6),
+            };
+            known.insert((link.from.clone(), link.to.clone()), state);
+        }
+    }
+
+    /// The last fault is over: what was written until now has to come everywhere.
+    pub(crate) async fn healed(&self) -> Result<(), Failure> {
+        let at = self.now();
+        let digests = self.shared.scope.digests().await?;
+        let last = last_writes(&digests);
+        let awaited = self.shared.must_converge("the last fault", at).await?;
+        locked(&self.shared.heals).push(Heal { awaited, last });
+        Ok(())
+    }
+
+    /// The load is over: waits until all regions hold the same, at most so long. Says what differs where they do not.
+    pub(crate) async fn converge(&self, patience: Duration) -> Result<Result<(), String>, Failure> {
+        let at = self.now();
+        let awaited = self.shared.must_converge("the end of the load", at).await?;
+        let result = until_equal(patience, async || self.shared.look().await).await?;
+        if result.is_ok() {
+            locked(&self.shared.recorder).converged(awaited, self.now());
+        }
+        Ok(result)
+    }
+
+    /// Ends measuring. Gives the recorder, and how many commits' arrivals went by unmeasured.
+    pub(crate) async fn end(mut self) -> Option<(Recorder, u64)> {
+        self.tasks.shutdown().await;
+        let shared = Arc::into_inner(self.shared)?;
+        let recorder = shared.recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Some((recorder, shared.missed_commits.into_inner()))
+    }
+}
+
+impl Shared {
+    /// Takes a control service's arrivals, also after it was away.
+    async fn listen(self: Arc<Self>, mut client: Client) {
+        loop {
+            if let Ok(reply) = client.arrivals(ControlArrivalsRequest {}).await {
+                let mut commits = reply.into_inner();
+                while let Ok(Some(commit)) = commits.message().await {
+                    self.arrived(&commit);
+                }
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    fn arrived(&self, commit: &ControlArrivals) {
+        self.missed_commits.fetch_add(commit.missed_commits, Ordering::Relaxed);
+        let links = locked(&self.links);
+        let mut recorder = locked(&self.recorder);
+        for arrival in &commit.arrivals {
+            let Some(committed_ms) = arrival.committed_ms.checked_sub(self.began_ms) else {
+                continue;
+            };
+            let link = links.get(&(arrival.origin.clone(), commit.region.clone()));
+            recorder.arrival(&ArrivalSample {
+                from: &arrival.origin,
+                to: &commit.region,
+                committed: Duration::from_millis(committed_ms),
+                lag: Duration::from_millis(commit.visible_ms.saturating_sub(arrival.committed_ms)),
+                one_way: link.map_or(Duration::ZERO, |link| link.one_way),
+            });
+        }
+    }
+
+    async fn watch_flows(self: Arc<Self>) {
+        let mut ticks = interval(FLOWS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let Ok(answers) = self.scope.fleet.ask(flows).await else {
+                continue;
+            };
+            let at_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            for flow in answers.replies.into_iter().flat_map(|reply| reply.flows) {
+                self.flowed(&flow, at_ms);
+            }
+        }
+    }
+
+    fn flowed(&self, flow: &FlowReport, at_ms: u64) {
+        let mut recorder = locked(&self.recorder);
+        if let (Some(mutations), Some(bytes)) = (flow.backlog_mutations, flow.backlog_bytes) {
+            let sample = Backlog {
+                at_ms,
+                mutations,
+                bytes,
+            };
+            recorder.backlog(&flow.from, &flow.to, sample);
+        }
+        let mut bytes_sent = locked(&self.bytes_sent);
+        let before = bytes_sent
+            .insert((flow.from.clone(), flow.to.clone()), flow.bytes_sent)
+            .unwrap_or(0);
+        // A region that started again counts from zero.
+        let more = flow.bytes_sent.checked_sub(before).unwrap_or(flow.bytes_sent);
+        recorder.wire_bytes(&flow.from, &flow.to, more);
+    }
+
+    async fn watch_digests(self: Arc<Self>) {
+        let mut ticks = interval(DIGESTS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            // A look that fails is one sample less.
+            self.look().await.ok();
+        }
+    }
+
+    /// Compares all regions now, and notes what it sees.
+    async fn look(&self) -> Result<Comparison, Failure> {
+        let digests = self.scope.digests().await?;
+        let at = self.began.elapsed();
+        let comparison = self.scope.compare(&digests);
+        let ranges: usize = comparison.tables.iter().map(|table| table.divergent_ranges.len()).sum();
+        let mut recorder = locked(&self.recorder);
+        recorder.divergence(at, ranges as u64);
+        locked(&self.heals).retain(|heal| {
+            let everywhere = has_come_everywhere(&heal.last, &digests);
+            if everywhere {
+                recorder.converged(heal.awaited, at);
+            }
+            !everywhere
+        });
+        Ok(comparison)
+    }
+
+    async fn must_converge(&self, after: &str, at: Duration) -> Result<Awaited, Failure> {
+        let answers = self.scope.fleet.ask(flows).await?;
+        let links = locked(&self.links).clone();
+        let shipments = answers.replies.into_iter().flat_map(|reply| reply.flows).map(|flow| {
+            let link = links
+                .get(&(flow.from.clone(), flow.to.clone()))
+                .copied()
+                .unwrap_or_default();
+            Shipment {
+                mutations: flow.backlog_mutations.unwrap_or(0),
+                bytes: flow.backlog_bytes.unwrap_or(0),
+                one_way: link.one_way,
+                bandwidth_mbit: link.bandwidth_mbit,
+                from: flow.from,
+                to: flow.to,
+            }
+        });
+        Ok(locked(&self.recorder).must_converge(after, at, shipments.collect()))
+    }
+}
+
+impl Scope {
+    /// Waits until all regions hold the same, at most so long. Says what differs where they do not.
+    pub(crate) async fn converge(&self, patience: Duration) -> Result<Result<(), String>, Failure> {
+        until_equal(patience, async || Ok(self.compare(&self.digests().await?))).await
+    }
+
+    async fn digests(&self) -> Result<Vec<RegionDigests>, Failure> {
+        let request = ControlDigestsRequest {
+            verify: false,
+            ranges: true,
+        };
+        let answers = self
+            .fleet
+            .ask(|mut client| async move { client.digests(request).await })
+            .await?;
+        let mut digests: Vec<RegionDigests> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
+        for region in &mut digests {
+            region.tables.retain(|table| self.tables.contains(&table.table));
+        }
+        Ok(digests)
+    }
+
+    fn compare(&self, digests: &[RegionDigests]) -> Comparison {
+        convergence::compare(&self.fleet.topology(), digests)
+    }
+}
+
+/// Looks until everything is equal.
+async fn until_equal(
+    patience: Duration,
+    look: impl AsyncFn() -> Result<Comparison, Failure>,
+) -> Result<Result<(), String>, Failure> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match look().await {
+            Ok(comparison) if comparison.converged() => return Ok(Ok(())),
+            Ok(comparison) if Instant::now() >= deadline => {
+                let differs = comparison
+                    .divergent()
+                    .map(|table| format!("{}: {}", table.table, table.reasons.join("; ")));
+                return Ok(Err(differs.collect::<Vec<_>>().join("\n")));
+            }
+            Err(failure) if Instant::now() >= deadline => return Err(failure),
+            _ => sleep(POLL).await,
+        }
+    }
+}
+
+async fn flows(mut client: Client) -> Result<tonic::Response<beringia_proto::v1::ControlFlowsReply>, tonic::Status> {
+    client.flows(ControlFlowsRequest {}).await
+}
+
+/// The last write of every region to every table, as anybody knows of it.
+fn last_writes(digests: &[RegionDigests]) -> BTreeMap<(String, String), u64> {
+    let mut last = BTreeMap::new();
+    for table in digests.iter().flat_map(|region| &region.tables) {
+        for known in &table.vector {
+            let sequence: &mut u64 = last.entry((table.table_id.clone(), known.origin.clone())).or_default();
+            *sequence = (*sequence).max(known.sequence);
+        }
+    }
+    last
+}
+
+/// Whether every replica of every table has applied these writes.
+fn has_come_everywhere(last: &BTreeMap<(String, String), u64>, digests: &[RegionDigests]) -> bool {
+    let tables = || digests.iter().flat_map(|region| &region.tables);
+    let replicas: BTreeMap<&str, BTreeSet<&str>> = tables()
+        .map(|table| {
+            (
+                table.table_id.as_str(),
+                table.replicas.iter().map(String::as_str).collect(),
+            )
+        })
+        .collect();
+    last.iter().all(|((table, origin), sequence)| {
+        let replicas = replicas.get(table.as_str());
+        replicas.into_iter().flatten().all(|replica| {
+            let region = digests
+                .iter()
+                .find(|region| region.running && region.region == *replica);
+            let report = region.and_then(|region| region.tables.iter().find(|report| report.table_id == *table));
+            let applied = report.and_then(|report| report.vector.iter().find(|known| known.origin == *origin));
+            applied.is_some_and(|applied| applied.sequence >= *sequence)
+        })
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_proto::v1::{OriginSequence, TableDigestReport};
+
+    use super::*;
+
+    fn region(name: &str, running: bool, applied: &[(&str, u64)]) -> RegionDigests {
+        let vector = applied.iter().map(|(origin, sequence)| OriginSequence {
+            origin: (*origin).to_owned(),
+            sequence: *sequence,
+        });
+        RegionDigests {
+            region: name.to_owned(),
+            running,
+            tables: vec![TableDigestReport {
+                table_id: "t".to_owned(),
+                replicas: vec!["a".to_owned(), "b".to_owned()],
+                vector: vector.collect(),
+                ..TableDigestReport::default()
+            }],
+        }
+    }
+
+    #[test]
+    fn writes_have_come_everywhere_when_every_running_replica_has_applied_them() {
+        let last = last_writes(&[region("a", true, &[("a", 7)]), region("b", true, &[("a", 5), ("b", 3)])]);
+        assert_eq!(last.into_values().collect::<Vec<_>>(), [7, 3]);
+        let last = last_writes(&[region("a", true, &[("a", 7)])]);
+        let behind = [region("a", true, &[("a", 9)]), region("b", true, &[("a", 6)])];
+        assert!(!has_come_everywhere(&last, &behind));
+        let level = [region("a", true, &[("a", 9)]), region("b", true, &[("a", 7)])];
+        assert!(has_come_everywhere(&last, &level));
+        let down = [region("a", true, &[("a", 9)]), region("b", false, &[("a", 7)])];
+        assert!(!has_come_everywhere(&last, &down));
+        assert!(
+            !has_come_everywhere(&last, &level[..1]),
+            "a replica that does not answer"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Drills: scenarios in real time, against regions that run or are started for them.
+
+pub(crate) mod arguments;
+mod evidence;
+mod hook;
+mod measure;
+mod perform;
+mod plan;
+mod session;
+mod stage;
+mod tables;
+
+use arguments::{DrillAction, DrillArguments, DrillRunArguments};
+use beringia_report::Run;
+use beringia_scenario::{Plan, Scenario};
+use serde::Serialize;
+
+use self::{hook::Hook, session::Session, stage::Stage};
+use crate::{
+    failure::Failure,
+    host::Signals,
+    output::{self, Format},
+    sim::{
+        jobs::{failures, replay},
+        run::tell,
+    },
+};
+
+/// A scenario that is built in.
+#[derive(Serialize)]
+struct ListedJson<'a> {
+    name: &'a str,
+    about: &'a str,
+    duration_s: f64,
+    /// What of it a drill cannot do; empty if it can all.
+    beyond_drills: Vec<&'static str>,
+}
+
+/// `drill`.
+pub(crate) async fn run(arguments: &DrillArguments, format: Format) -> Result<(), Failure> {
+    match &arguments.action {
+        DrillAction::List => list(format),
+        DrillAction::Run(run) => play(run, format).await,
+    }
+}
+
+fn list(format: Format) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for name in Scenario::shipped_names() {
+        let scenario = Scenario::shipped(name).map_err(|error| Failure::wrong(error.to_string()))?;
+        let beyond_drills = plan::beyond_drills(&scenario);
+        let duration_s = scenario.duration.as_secs_f64();
+        match format {
+            Format::Json => output::json(&ListedJson {
+                name,
+                about: &scenario.about,
+                duration_s,
+                beyond_drills,
+            })?,
+            Format::Text => rows.push([
+                name.to_owned(),
+                format!("{duration_s:.0} s"),
+                if beyond_drills.is_empty() {
+                    "yes".to_owned()
+                } else {
+                    format!("with a hook for {}", beyond_drills.join(" and "))
+                },
+                scenario.about,
+            ]),
+        }
+    }
+    if format == Format::Text {
+        output::table(["SCENARIO", "LASTS", "AS A DRILL", "ABOUT"], rows)?;
+    }
+    Ok(())
+}
+
+async fn play(arguments: &DrillRunArguments, format: Format) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let plan = plan::of(arguments)?;
+    let hook = arguments.hook.as_deref().map(Hook::new);
+    let stage = if arguments.attach {
+        Stage::attach(&arguments.control, &arguments.dynamodb, hook).await?
+    } else {
+        Stage::start(&plan.scenario.topology, arguments.data.as_deref(), hook).await?
+    };
+    let outcome = on_stage(arguments, &plan, &stage, &mut signals).await;
+    stage.close().await;
+    let run = outcome?;
+    tell(&run, arguments.report.as_deref(), format)?;
+    match failures(&run) {
+        failed if failed.is_empty() => Ok(()),
+        failed => Err(Failure::NotSo(failed.join("; "))),
+    }
+}
+
+/// Plays the plan and undoes it, whatever happens.
+async fn on_stage(
+    arguments: &DrillRunArguments,
+    plan: &Plan,
+    stage: &Stage,
+    signals: &mut Signals,
+) -> Result<Run, Failure> {
+    plan::check(plan, stage, arguments).await?;
+    let mut session = Session::new(plan, stage, arguments.patience).await?;
+    let replay = replay("drill", &arguments.scenario, &[], plan.seed);
+    let played = tokio::select! {
+        biased;
+        () = signals.next() => Err(Failure::NotSo("interrupted; what the drill had done was undone".to_owned())),
+        played = session.play(&replay) => played,
+    };
+    tokio::select! {
+        biased;
+        () = signals.next() => return Err(Failure::Interrupted),
+        () = session.undo(arguments.keep_tables) => {}
+    }
+    played
+}

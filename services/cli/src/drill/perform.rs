@@ -1,0 +1,428 @@
+//! Carries out the actions of a timeline, and undoes what is still done at the end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use beringia_proto::v1::{
+    ControlDrainRequest, ControlFailRegionRequest, ControlNetworkRequest, ControlRecoverRegionRequest,
+    ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
+    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, ReplicationPause,
+    ReplicationResume, control_network_request::Action as Change, control_replication_request::Action as Replication,
+};
+use beringia_scenario::{Action, Ends};
+use beringia_workload::Load;
+
+use super::{
+    hook,
+    stage::{Means, Stage},
+    tables,
+};
+use crate::{failure::Failure, output};
+
+/// A directed link.
+type Way = (String, String);
+
+/// What was done and not undone yet.
+#[derive(Debug, Default)]
+pub(crate) struct Performer {
+    /// The links before the drill, where they are modelled.
+    before: Vec<LinkReport>,
+    /// Links that are cut, and whether with resets.
+    cut: BTreeMap<Way, bool>,
+    shaped: bool,
+    down: BTreeSet<String>,
+    paused: BTreeSet<String>,
+    drained: BTreeSet<String>,
+    hooked: bool,
+}
+
+/// What came of an action that others have to know of.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// The links after it, where it changed them.
+    pub(crate) links: Option<Vec<LinkReport>>,
+    /// What others had not acknowledged of a region that was killed.
+    pub(crate) unshipped: Vec<FlowReport>,
+}
+
+impl Performer {
+    pub(crate) async fn new(stage: &Stage) -> Result<Self, Failure> {
+        let before = if stage.fleet.has_network() {
+            change(stage, Change::Show(NetworkShow {})).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            before,
+            ..Self::default()
+        })
+    }
+
+    /// The links before the drill.
+    pub(crate) fn links_before(&self) -> &[LinkReport] {
+        &self.before
+    }
+
+    /// Whether links are cut or regions down, so that what is written here does not get there.
+    pub(crate) fn is_troubled(&self) -> bool {
+        !self.cut.is_empty() || !self.down.is_empty() || !self.paused.is_empty()
+    }
+
+    /// Carries out an action. `replicated`: the tables that pauses and replicas are about.
+    pub(crate) async fn perform(
+        &mut self,
+        stage: &Stage,
+        action: &Action,
+        replicated: &[String],
+        load: Option<&Load>,
+    ) -> Result<Done, Failure> {
+        // Noted first: if this is interrupted, it counts as done.
+        let was_cut = self.cut.clone();
+        self.note(stage, action);
+        match stage.means(action).map_err(Failure::wrong)? {
+            Means::Load => {
+                steer(action, load);
+                Ok(Done::default())
+            }
+            Means::Api => {
+                change_replicas(stage, action, replicated);
+                Ok(Done::default())
+            }
+            Means::Hook => {
+                self.hooked = true;
+                if let (Some(hook), Some(words)) = (&stage.hook, hook::words(action)) {
+                    hook.act(&words).await?;
+                }
+                Ok(Done::default())
+            }
+            Means::Control => self.control(stage, action, replicated, &was_cut).await,
+        }
+    }
+
+    /// Keeps account of what has to be undone.
+    fn note(&mut self, stage: &Stage, action: &Action) {
+        match action {
+            Action::Cut { ends, reset } => self.cut.extend(ways(ends).map(|way| (way, *reset))),
+            Action::Isolate { region, reset } => {
+                for other in stage.fleet.topology().into_iter().filter(|other| other != region) {
+                    self.cut.insert((region.clone(), other.clone()), *reset);
+                    self.cut.insert((other, region.clone()), *reset);
+                }
+            }
+            Action::Heal(None) => self.cut.clear(),
+            Action::Heal(Some(ends)) => self.cut.retain(|way, _| !ways(ends).any(|healed| healed == *way)),
+            Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => self.shaped = true,
+            Action::Crash { region, .. } => drop(self.down.insert(region.clone())),
+            Action::Restart { region } => drop(self.down.remove(region)),
+            Action::PauseReplication { region } => drop(self.paused.insert(region.clone())),
+            Action::ResumeReplication { region } => drop(self.paused.remove(region)),
+            Action::Drain { region } => drop(self.drained.insert(region.clone())),
+            Action::Undrain { region } => drop(self.drained.remove(region)),
+            _ => {}
+        }
+    }
+
+    async fn control(
+        &self,
+        stage: &Stage,
+        action: &Action,
+        replicated: &[String],
+        was_cut: &BTreeMap<Way, bool>,
+    ) -> Result<Done, Failure> {
+        let mut done = Done::default();
+        match action {
+            Action::Crash { region, lose_disk } => {
+                let request = ControlFailRegionRequest {
+                    region: region.clone(),
+                    lose_disk: *lose_disk,
+                };
+                done.unshipped = stage
+                    .fleet
+                    .hosting(region)?
+                    .fail_region(request)
+                    .await?
+                    .into_inner()
+                    .flows;
+            }
+            Action::Restart { region } => recover(stage, region).await?,
+            Action::PauseReplication { region } => pause(stage, region, replicated).await?,
+            Action::ResumeReplication { region } => resume(stage, region).await?,
+            Action::Drain { region } => drain(stage, region).await?,
+            Action::Undrain { region } => undrain(stage, region).await?,
+            Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
+            other => {
+                if let Some(wanted) = as_change(other) {
+                    done.links = Some(change(stage, wanted).await?);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Opens links that this drill has cut, and no others. The control service opens both directions of a pair.
+    async fn heal(
+        &self,
+        stage: &Stage,
+        ends: Option<&Ends>,
+        was_cut: &BTreeMap<Way, bool>,
+    ) -> Result<Vec<LinkReport>, Failure> {
+        let opened: Vec<Way> = match ends {
+            Some(ends) => ways(ends).collect(),
+            None => was_cut.keys().cloned().collect(),
+        };
+        let mut links = Vec::new();
+        for (one, other) in opened {
+            let pair = RegionPair {
+                one: one.clone(),
+                other: other.clone(),
+            };
+            links = change(stage, Change::Heal(NetworkHeal { pair: Some(pair) })).await?;
+            for way in [(one.clone(), other.clone()), (other, one)] {
+                if let Some(reset) = self.cut.get(&way) {
+                    links = change(stage, cut_one_way(&way, *reset)).await?;
+                }
+            }
+        }
+        if links.is_empty() {
+            links = change(stage, Change::Show(NetworkShow {})).await?;
+        }
+        Ok(links)
+    }
+
+    /// Undoes everything that is still done: opens links, gives them their settings back, starts regions, resumes and undrains. What cannot be
+    /// undone is said on standard error.
+    pub(crate) async fn undo(&mut self, stage: &Stage) {
+        let mut problems = Vec::new();
+        let mut note = |result: Result<(), Failure>| problems.extend(result.err().map(|failure| failure.to_string()));
+        if self.hooked
+            && let Some(hook) = &stage.hook
+        {
+            note(hook.act(&["undo".to_owned()]).await);
+        }
+        if stage.fleet.has_network() && (self.shaped || !self.cut.is_empty()) {
+            note(self.restore_links(stage).await);
+        }
+        if stage.fleet.has_network() {
+            for region in &self.down {
+                note(recover(stage, region).await);
+            }
+        }
+        for region in &self.paused {
+            note(resume(stage, region).await);
+        }
+        for region in &self.drained {
+            note(undrain(stage, region).await);
+        }
+        for problem in problems {
+            output::note(&format!("could not undo: {problem}"));
+        }
+        *self = Self {
+            before: std::mem::take(&mut self.before),
+            ..Self::default()
+        };
+    }
+
+    /// Gives every link back what it had before.
+    async fn restore_links(&self, stage: &Stage) -> Result<(), Failure> {
+        let now = change(stage, Change::Show(NetworkShow {})).await?;
+        let differ = |link: &&LinkReport| !now.contains(link);
+        for link in self.before.iter().filter(differ) {
+            let pair = RegionPair {
+                one: link.from.clone(),
+                other: link.to.clone(),
+            };
+            change(stage, Change::Heal(NetworkHeal { pair: Some(pair) })).await?;
+        }
+        for link in &self.before {
+            let pair = || {
+                Some(LinkPair {
+                    from: link.from.clone(),
+                    to: link.to.clone(),
+                    one_way: true,
+                })
+            };
+            let delay = NetworkDelay {
+                pair: pair(),
+                delay_us: link.delay_us,
+                jitter_us: Some(link.jitter_us),
+            };
+            change(stage, Change::Delay(delay)).await?;
+            let loss_millionths = link.loss_millionths;
+            change(
+                stage,
+                Change::Loss(NetworkLoss {
+                    pair: pair(),
+                    loss_millionths,
+                }),
+            )
+            .await?;
+            let bandwidth_bits = link.bandwidth_bits;
+            change(
+                stage,
+                Change::Bandwidth(NetworkBandwidth {
+                    pair: pair(),
+                    bandwidth_bits,
+                }),
+            )
+            .await?;
+            if link.state != "open" {
+                change(
+                    stage,
+                    cut_one_way(&(link.from.clone(), link.to.clone()), link.state == "reset"),
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ways(ends: &Ends) -> impl Iterator<Item = Way> {
+    ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
+}
+
+fn cut_one_way((from, to): &Way, reset: bool) -> Change {
+    Change::Cut(NetworkCut {
+        pair: Some(LinkPair {
+            from: from.clone(),
+            to: to.clone(),
+            one_way: true,
+        }),
+        reset,
+    })
+}
+
+/// An action on links in the words of the control protocol.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "scenarios have percentages up to 99 and bandwidths up to 10^6 Mbit/s, neither negative"
+)]
+fn as_change(action: &Action) -> Option<Change> {
+    let pair = |ends: &Ends| {
+        Some(LinkPair {
+            from: ends.from.clone(),
+            to: ends.to.clone(),
+            one_way: ends.one_way,
+        })
+    };
+    let micros = |length: &Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+    Some(match action {
+        Action::Delay { ends, delay, jitter } => Change::Delay(NetworkDelay {
+            pair: pair(ends),
+            delay_us: micros(delay),
+            jitter_us: Some(micros(jitter)),
+        }),
+        Action::Loss { ends, percent } => Change::Loss(NetworkLoss {
+            pair: pair(ends),
+            loss_millionths: (percent * 1e4).round() as u32,
+        }),
+        Action::Bandwidth { ends, mbit } => Change::Bandwidth(NetworkBandwidth {
+            pair: pair(ends),
+            bandwidth_bits: mbit.map_or(0, |mbit| (mbit * 1e6).round() as u64),
+        }),
+        Action::Cut { ends, reset } => Change::Cut(NetworkCut {
+            pair: pair(ends),
+            reset: *reset,
+        }),
+        Action::Isolate { region, reset } => Change::Isolate(NetworkIsolate {
+            region: region.clone(),
+            reset: *reset,
+        }),
+        _ => return None,
+    })
+}
+
+/// Has the network changed; gives the links after it.
+async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, Failure> {
+    let request = ControlNetworkRequest { action: Some(action) };
+    let reply = stage.fleet.modelling_links()?.network(request).await?;
+    Ok(reply.into_inner().links)
+}
+
+async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {
+    let request = ControlRecoverRegionRequest {
+        region: region.to_owned(),
+    };
+    stage.fleet.hosting(region)?.recover_region(request).await?;
+    Ok(())
+}
+
+async fn pause(stage: &Stage, region: &str, tables: &[String]) -> Result<(), Failure> {
+    for table in tables {
+        let action = Replication::Pause(ReplicationPause {
+            region: region.to_owned(),
+            table: table.clone(),
+        });
+        let request = ControlReplicationRequest { action: Some(action) };
+        stage.fleet.hosting(region)?.replication(request).await?;
+    }
+    Ok(())
+}
+
+async fn resume(stage: &Stage, region: &str) -> Result<(), Failure> {
+    let action = Replication::Resume(ReplicationResume {
+        region: region.to_owned(),
+        table: String::new(),
+    });
+    let request = ControlReplicationRequest { action: Some(action) };
+    stage.fleet.hosting(region)?.replication(request).await?;
+    Ok(())
+}
+
+/// Closes a region for writes. It ships what it has while the timeline goes on.
+async fn drain(stage: &Stage, region: &str) -> Result<(), Failure> {
+    let request = ControlDrainRequest {
+        region: region.to_owned(),
+    };
+    let mut reports = stage.fleet.hosting(region)?.drain(request).await?.into_inner();
+    // With the first report the region is closed; it stays closed when nobody listens any more.
+    reports.message().await?;
+    Ok(())
+}
+
+async fn undrain(stage: &Stage, region: &str) -> Result<(), Failure> {
+    let request = ControlUndrainRequest {
+        region: region.to_owned(),
+    };
+    stage.fleet.hosting(region)?.undrain(request).await?;
+    Ok(())
+}
+
+/// Changes where clients go, or how much they do.
+fn steer(action: &Action, load: Option<&Load>) {
+    match (action, load) {
+        (Action::Shift { from, to }, Some(load)) => load.shift(from, to),
+        (
+            Action::Rate {
+                workload,
+                region,
+                per_second,
+            },
+            Some(load),
+        ) => load.set_rate(workload.as_deref(), region.as_deref(), *per_second),
+        _ => {}
+    }
+}
+
+/// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.
+fn change_replicas(stage: &Stage, action: &Action, replicated: &[String]) {
+    let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
+        Action::AddReplica { region } => (region, tables::adding),
+        Action::RemoveReplica { region } => (region, tables::removing),
+        _ => return,
+    };
+    let Some(through) = stage.fleet.topology().into_iter().find(|other| other != region) else {
+        return;
+    };
+    for table in replicated {
+        let (targets, through, update) = (stage.targets(), through.clone(), update(table, region));
+        tokio::spawn(async move {
+            if let Err(failure) = tables::insist(&targets, &through, &update).await {
+                output::note(&failure.to_string());
+            }
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! What a drill plays: a scenario's plan, at another pace, with the scenario's load or with probes, and whether it can be played here.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use beringia_scenario::{Action, KeyChoice, Kind, Plan, Scenario, Workload};
+
+use super::{
+    arguments::DrillRunArguments,
+    hook,
+    stage::{Means, Stage},
+};
+use crate::{failure::Failure, sim};
+
+/// The table of the probes.
+pub(crate) const PROBES: &str = "beringia-drill-probes";
+/// Probes per second in each region: each a write or a read.
+const PROBES_PER_SECOND: f64 = 10.0;
+/// So many keys that probes of two regions hardly ever meet.
+const PROBE_KEYS: u64 = 100_000;
+
+/// Reads the scenario and draws its plan.
+pub(crate) fn of(arguments: &DrillRunArguments) -> Result<Plan, Failure> {
+    let scenario = sim::load(&arguments.scenario)?;
+    let seed = arguments.seed.or(scenario.seed).unwrap_or(sim::SEED);
+    let mut plan = Plan::draw(&scenario, seed);
+    if arguments.attach && !arguments.with_load {
+        plan.scenario.workloads = vec![probes()];
+    }
+    if (arguments.pace - 1.0).abs() > f64::EPSILON {
+        hurry(&mut plan, arguments.pace);
+    }
+    Ok(plan)
+}
+
+/// Whether the load of a plan is probes alone.
+pub(crate) fn is_probed(plan: &Plan) -> bool {
+    plan.scenario.workloads.iter().all(|workload| workload.name == PROBES)
+}
+
+/// Writes and reads of a few bytes in every region.
+fn probes() -> Workload {
+    Workload {
+        name: PROBES.to_owned(),
+        kind: Kind::Mixed {
+            put_percent: 50,
+            update_percent: 0,
+            delete_percent: 0,
+        },
+        regions: Vec::new(),
+        rate: PROBES_PER_SECOND,
+        clients: 8,
+        keys: PROBE_KEYS,
+        choice: KeyChoice::Uniform,
+        value_bytes: 0,
+        from: Duration::ZERO,
+        until: None,
+    }
+}
+
+/// Makes everything happen so many times as early.
+fn hurry(plan: &mut Plan, pace: f64) {
+    plan.scenario.duration = plan.scenario.duration.div_f64(pace);
+    for workload in &mut plan.scenario.workloads {
+        workload.from = workload.from.div_f64(pace);
+        workload.until = workload.until.map(|until| until.div_f64(pace));
+    }
+    for planned in &mut plan.timeline {
+        planned.at = planned.at.div_f64(pace);
+    }
+}
+
+/// What of a scenario a drill cannot do with regions of its own, in words; empty if it can all.
+pub(crate) fn beyond_drills(scenario: &Scenario) -> Vec<&'static str> {
+    let plan = Plan::draw(scenario, scenario.seed.unwrap_or(sim::SEED));
+    let does = |wanted: fn(&Action) -> bool| plan.timeline.iter().any(|planned| wanted(&planned.action));
+    let disks = does(|action| matches!(action, Action::SlowDisk { .. } | Action::DiskFull { .. }));
+    let clocks = does(|action| matches!(action, Action::ClockStep { .. } | Action::ClockDrift { .. }));
+    let mut beyond = Vec::new();
+    if disks {
+        beyond.push("slow or full disks");
+    }
+    if clocks || !scenario.clocks.is_empty() {
+        beyond.push("wrong clocks");
+    }
+    beyond
+}
+
+/// That the plan can be played here, before anything is done.
+///
+/// # Errors
+/// Names everything that cannot.
+pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArguments) -> Result<(), Failure> {
+    let here = stage.fleet.topology();
+    let unknown: Vec<&str> = plan
+        .scenario
+        .topology
+        .names()
+        .filter(|name| !here.iter().any(|region| region == name))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Failure::wrong(format!(
+            "the scenario has the regions {}, but here are {}: start `beringia up` with the scenario's topology, or give the scenario this one",
+            plan.scenario.topology.names().collect::<Vec<_>>().join(", "),
+            here.join(", ")
+        )));
+    }
+    let mut problems = Vec::new();
+    if !plan.scenario.clocks.is_empty() {
+        problems
+            .push("it has clocks that are wrong from the beginning; a drill does not change real clocks".to_owned());
+    }
+    let mut words = BTreeSet::new();
+    for planned in &plan.timeline {
+        let action = &planned.action;
+        match stage.means(action) {
+            Err(why) => problems.push(format!("{action}: {why}")),
+            Ok(Means::Hook) => words.extend(hook::words(action).and_then(|words| words.into_iter().next())),
+            Ok(_) => {}
+        }
+        let loses = matches!(action, Action::Crash { lose_disk: true, .. });
+        if loses && arguments.attach && !arguments.allow_data_loss {
+            problems.push(format!(
+                "{action}: that deletes a database; allow it with --allow-data-loss"
+            ));
+        }
+    }
+    if let Some(hook) = &stage.hook {
+        for word in words {
+            if !hook.can(&word).await? {
+                problems.push(format!("{word}: the hook says that it cannot"));
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    problems.dedup();
+    Err(Failure::wrong(format!(
+        "this scenario cannot be played here; `beringia sim run {}` can\n  {}",
+        arguments.scenario.scenario,
+        problems.join("\n  ")
+    )))
+}

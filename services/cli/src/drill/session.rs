@@ -1,0 +1,392 @@
+//! A drill from its first table to its report.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use beringia_clock::SystemClock;
+use beringia_history::{Evidence, History, LostDisk, judge as judge_history};
+use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest, FlowReport};
+use beringia_report::{AnomalyCount, DiskLoss, EngineKind, OperationSample, Recorder, Run, Writes, judge};
+use beringia_scenario::{Action, Plan};
+use beringia_workload::{Load, Loaded, Setting, Table};
+use indicatif::ProgressBar;
+use tokio::time::{sleep, sleep_until};
+
+use super::{
+    evidence::{Past, gather},
+    measure::{Measure, Scope},
+    perform::Performer,
+    plan::{PROBES, is_probed},
+    stage::Stage,
+    tables,
+};
+use crate::{failure::Failure, output};
+
+/// How often the progress is shown.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A drill on its way.
+pub(crate) struct Session<'a> {
+    plan: &'a Plan,
+    stage: &'a Stage,
+    patience: Duration,
+    progress: ProgressBar,
+    performer: Performer,
+    /// The drill's own tables that are there.
+    tables: Vec<Table>,
+    /// The tables that pauses and replicas are about.
+    replicated: Vec<String>,
+    measure: Option<Measure>,
+    load: Option<Load>,
+    disks: Vec<Disk>,
+    /// Regions that did not hold replicas all the time.
+    came_or_went: Vec<String>,
+}
+
+/// A disk that was taken away.
+struct Disk {
+    region: String,
+    at: Duration,
+    unshipped: Vec<FlowReport>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) async fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> Result<Self, Failure> {
+        Ok(Self {
+            plan,
+            stage,
+            patience,
+            progress: output::progress_bar(),
+            performer: Performer::new(stage).await?,
+            tables: Vec::new(),
+            replicated: Vec::new(),
+            measure: None,
+            load: None,
+            disks: Vec::new(),
+            came_or_went: Vec::new(),
+        })
+    }
+
+    /// Plays everything and gives what came of it, judged.
+    pub(crate) async fn play(&mut self, replay: &str) -> Result<Run, Failure> {
+        self.prepare().await?;
+        self.follow_the_timeline().await?;
+        let history = match self.load.take() {
+            Some(load) => load.stop().await,
+            None => History::default(),
+        };
+        self.end_of_load().await?;
+        self.conclude(&history, replay).await
+    }
+
+    /// Undoes what is still done, and removes the drill's tables from regions that go on.
+    pub(crate) async fn undo(&mut self, keep_tables: bool) {
+        self.progress.finish_and_clear();
+        self.load = None;
+        self.performer.undo(self.stage).await;
+        if self.stage.is_own() || keep_tables {
+            return;
+        }
+        for table in std::mem::take(&mut self.tables) {
+            let removed = tables::delete(&self.stage.targets(), &table.name, &self.plan.scenario.replicas).await;
+            if let Err(failure) = removed {
+                output::note(&format!("the table {} is left over: {failure}", table.name));
+            }
+        }
+    }
+
+    /// Creates and fills the tables, and puts clients to work.
+    async fn prepare(&mut self) -> Result<(), Failure> {
+        self.progress.set_message("creating tables");
+        let scenario = &self.plan.scenario;
+        let setting = Setting::of(self.plan, Arc::new(self.stage.targets()), Arc::new(SystemClock));
+        let wrong = |error: beringia_workload::WorkloadError| Failure::wrong(error.to_string());
+        let others = self.global_tables().await?;
+        for table in setting.tables().map_err(wrong)? {
+            let definition = tables::with_policy(&table.create, scenario.policy);
+            self.tables.push(table.clone());
+            tables::create(&self.stage.targets(), &definition, &scenario.replicas).await?;
+            if let (Some(first), Some(time_to_live)) = (scenario.replicas.first(), &table.time_to_live) {
+                tables::call(&self.stage.targets(), first, "UpdateTimeToLive", time_to_live).await?;
+            }
+        }
+        self.progress.set_message("filling tables");
+        let loaded = match scenario.replicas.first() {
+            Some(first) => setting.load(first).await.map_err(wrong)?,
+            None => Loaded::default(),
+        };
+        let own: BTreeSet<String> = self.tables.iter().map(|table| table.name.clone()).collect();
+        let probed = is_probed(self.plan);
+        self.replicated = own.iter().chain(others.iter().filter(|_| probed)).cloned().collect();
+        // Where applications are the load, all that they have must become equal, not only the probes.
+        let watched = if probed {
+            self.replicated.iter().cloned().collect()
+        } else {
+            own
+        };
+        let fleet = &self.stage.fleet;
+        let scope = Scope {
+            fleet: Arc::clone(fleet),
+            tables: watched,
+        };
+        if !probed {
+            scope.converge(self.patience).await?.map_err(|what| {
+                Failure::wrong(format!(
+                    "the tables are not the same everywhere before the load begins\n{what}"
+                ))
+            })?;
+        }
+        let engine = if fleet.has_network() {
+            EngineKind::Drill
+        } else {
+            EngineKind::Containers
+        };
+        let recorder = Recorder::new(self.plan, engine);
+        let links = self.performer.links_before();
+        self.measure = Some(Measure::begin(scope, recorder, links).await?);
+        self.load = Some(Load::start(&setting, loaded).map_err(wrong)?);
+        Ok(())
+    }
+
+    /// Global tables that are there before the drill.
+    async fn global_tables(&self) -> Result<BTreeSet<String>, Failure> {
+        let request = ControlDigestsRequest {
+            verify: false,
+            ranges: false,
+        };
+        let answers = self
+            .stage
+            .fleet
+            .ask(|mut client| async move { client.digests(request).await })
+            .await?;
+        let tables = answers
+            .replies
+            .into_iter()
+            .flat_map(|reply| reply.regions)
+            .flat_map(|region| region.tables);
+        let global = tables.filter(|table| !table.table.is_empty() && table.replicas.len() > 1);
+        Ok(global.map(|table| table.table).collect())
+    }
+
+    async fn follow_the_timeline(&mut self) -> Result<(), Failure> {
+        let Some(began) = self.measure.as_ref().map(Measure::began) else {
+            return Ok(());
+        };
+        let duration = self.plan.scenario.duration;
+        self.progress.set_length(duration.as_secs());
+        for planned in &self.plan.timeline {
+            self.wait_until(began + planned.at, &planned.action.to_string()).await;
+            self.act(&planned.action).await?;
+        }
+        self.wait_until(began + duration, "the end of the load").await;
+        Ok(())
+    }
+
+    /// Waits, and shows what goes on.
+    async fn wait_until(&self, until: tokio::time::Instant, next: &str) {
+        loop {
+            let now = tokio::time::Instant::now();
+            if now >= until {
+                return;
+            }
+            if let (Some(load), Some(measure)) = (&self.load, &self.measure) {
+                let progress = load.progress();
+                let answered: u64 = progress.values().map(|region| region.answered).sum();
+                let failed: u64 = progress.values().map(|region| region.failed).sum();
+                self.progress.set_position(measure.now().as_secs());
+                self.progress.set_message(format!(
+                    "{answered} answered, {failed} failed; in {:.0} s: {next}",
+                    (until - now).as_secs_f64()
+                ));
+                self.progress.tick();
+            }
+            sleep_until(until.min(now + TICK)).await;
+        }
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), Failure> {
+        let was_troubled = self.performer.is_troubled();
+        let at = self.measure.as_ref().map(Measure::now).unwrap_or_default();
+        if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
+            self.came_or_went.push(region.clone());
+        }
+        let performed = self
+            .performer
+            .perform(self.stage, action, &self.replicated, self.load.as_ref())
+            .await;
+        let done = performed.map_err(|failure| Failure::wrong(format!("{action}: {failure}")))?;
+        if let Action::Crash {
+            region,
+            lose_disk: true,
+        } = action
+        {
+            self.disks.push(Disk {
+                region: region.clone(),
+                at,
+                unshipped: done.unshipped,
+            });
+        }
+        if let Some(measure) = &self.measure {
+            measure.links_changed(&done.links.unwrap_or_default());
+            if was_troubled && !self.performer.is_troubled() {
+                measure.healed().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts right what the timeline left wrong, and waits until the regions are equal.
+    async fn end_of_load(&mut self) -> Result<(), Failure> {
+        self.progress.set_message("waiting until all regions hold the same");
+        self.progress.tick();
+        self.performer.undo(self.stage).await;
+        if let Some(measure) = &self.measure
+            && let Err(what) = measure.converge(self.patience).await?
+        {
+            output::note(&format!("not converged after {} s\n{what}", self.patience.as_secs()));
+        }
+        Ok(())
+    }
+
+    async fn conclude(&mut self, history: &History, replay: &str) -> Result<Run, Failure> {
+        self.progress.set_message("judging");
+        self.progress.tick();
+        let Some(measure) = self.measure.take() else {
+            return Err(Failure::wrong("the drill did not begin"));
+        };
+        let (total, began_ms) = (measure.now(), measure.began_ms());
+        // A moment for what is on its way from the control services.
+        sleep(TICK).await;
+        let Some((mut recorder, missed)) = measure.end().await else {
+            return Err(Failure::wrong("the drill's measurements did not end"));
+        };
+        if missed > 0 {
+            output::note(&format!(
+                "the arrivals of {missed} commits were not measured: this machine was too slow"
+            ));
+        }
+        for operation in &history.operations {
+            recorder.operation(&OperationSample {
+                home: &operation.home,
+                asked: &operation.region,
+                due: Duration::from_micros(operation.due_us),
+                sent: Duration::from_micros(operation.sent_us),
+                done: Duration::from_micros(operation.done_us),
+                answered: operation.is_answered(),
+            });
+        }
+        let evidence = self.evidence().await?;
+        if is_probed(self.plan) {
+            self.journalled_conflicts(&mut recorder, began_ms).await?;
+        } else {
+            conflicts(&mut recorder, &evidence, began_ms);
+        }
+        let mut run = recorder.finish(total, replay);
+        self.judge(&mut run, history, &evidence);
+        Ok(run)
+    }
+
+    async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, Failure> {
+        let mut past = Past {
+            lost_disk: !self.disks.is_empty(),
+            always_held: self.plan.scenario.replicas.clone(),
+        };
+        past.always_held.retain(|region| !self.came_or_went.contains(region));
+        let mut evidence = BTreeMap::new();
+        for table in &self.tables {
+            let of_table = gather(&self.stage.fleet, &table.name, &table.key, &past).await?;
+            evidence.insert(table.name.clone(), of_table);
+        }
+        Ok(evidence)
+    }
+
+    /// Conflicts of the applications' tables since the drill began, from the journals.
+    async fn journalled_conflicts(&self, recorder: &mut Recorder, began_ms: u64) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        for mut client in self.stage.fleet.clients() {
+            let mut journal = client.conflicts(ControlConflictsRequest::default()).await?.into_inner();
+            while let Some(conflict) = journal.message().await? {
+                let sides = conflict
+                    .winner
+                    .and_then(|side| side.version)
+                    .zip(conflict.loser.and_then(|side| side.version));
+                let Some((winner, loser)) = sides.filter(|_| conflict.table != PROBES && conflict.seen_ms >= began_ms)
+                else {
+                    continue;
+                };
+                if seen.insert((conflict.table_id, loser.origin.clone(), loser.sequence)) {
+                    let at = Duration::from_millis((loser.hybrid_time >> 16).saturating_sub(began_ms));
+                    recorder.conflict(&winner.origin, &loser.origin, at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the oracle judge the history, and the run against what was expected.
+    fn judge(&self, run: &mut Run, history: &History, evidence: &BTreeMap<String, Evidence>) {
+        let lost: Vec<LostDisk> = self
+            .disks
+            .iter()
+            .map(|disk| LostDisk {
+                region: disk.region.clone(),
+                at_us: u64::try_from(disk.at.as_micros()).unwrap_or(u64::MAX),
+            })
+            .collect();
+        let judgement = judge_history(history, evidence, &lost);
+        let account = judgement.accounting;
+        run.writes = Writes {
+            acknowledged: account.acknowledged,
+            unknown: account.unknown,
+            standing: account.standing,
+            superseded: account.superseded,
+            lost_to_conflicts: account.lost_to_conflicts,
+            lost_with_disk: account.lost_with_disk,
+            lost: account.lost,
+        };
+        let anomalies = judgement.anomalies.into_iter().map(|anomaly| AnomalyCount {
+            name: anomaly.name.to_owned(),
+            count: anomaly.count,
+            worst_ms: anomaly.worst_ms,
+            example: anomaly.example,
+        });
+        run.anomalies = anomalies.collect();
+        run.violations = judgement.violations.iter().map(ToString::to_string).collect();
+        run.disk_losses = self
+            .disks
+            .iter()
+            .zip(judgement.losses)
+            .map(|(disk, loss)| DiskLoss {
+                region: loss.region,
+                at_ms: loss.at_us / 1000,
+                writes: loss.writes,
+                bytes: loss.bytes,
+                seconds: loss.seconds,
+                reported_backlog: disk
+                    .unshipped
+                    .iter()
+                    .filter_map(|flow| flow.backlog_mutations)
+                    .min()
+                    .unwrap_or(0),
+            })
+            .collect();
+        judge(&self.plan.scenario.expect, run);
+    }
+}
+
+/// Each conflict once, however many regions journalled it.
+fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
+    let mut seen = BTreeMap::new();
+    for (table, evidence) in evidence {
+        for entry in evidence.journals.values().flat_map(|journal| &journal.entries) {
+            seen.insert((table, &entry.key, &entry.loser), &entry.winner);
+        }
+    }
+    for ((_, _, loser), winner) in seen {
+        let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
+        recorder.conflict(winner.origin.as_str(), loser.origin.as_str(), at);
+    }
+}

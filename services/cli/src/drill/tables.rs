@@ -1,0 +1,139 @@
+//! The tables of a drill: created in one region, replicated to the others, and removed again.
+
+use std::time::Duration;
+
+use beringia_scenario::Policy;
+use beringia_workload::{CallError, Targets};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::failure::Failure;
+
+/// How often replicas are asked whether they are active.
+const POLL: Duration = Duration::from_millis(50);
+/// How long they are waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Creates a table in the first of the regions and replicates it to the others, until all take writes.
+pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: &[String]) -> Result<(), Failure> {
+    let Some((first, others)) = regions.split_first() else {
+        return Ok(());
+    };
+    let table = definition["TableName"].as_str().unwrap_or_default();
+    call(targets, first, "CreateTable", definition).await?;
+    active(targets, table, first, &[]).await?;
+    for other in others {
+        call(targets, first, "UpdateTable", &adding(table, other)).await?;
+        active(targets, table, first, std::slice::from_ref(other)).await?;
+    }
+    for region in regions {
+        let others: Vec<String> = regions.iter().filter(|other| *other != region).cloned().collect();
+        active(targets, table, region, &others).await?;
+    }
+    Ok(())
+}
+
+/// The definition with the tag that says how the table decides between concurrent writes.
+pub(crate) fn with_policy(definition: &Value, policy: Policy) -> Value {
+    let value = match policy {
+        Policy::Item => return definition.clone(),
+        Policy::Attribute => "attribute",
+        Policy::Merge => "merge",
+    };
+    let mut definition = definition.clone();
+    definition["Tags"] = json!([{ "Key": "beringia:conflict-policy", "Value": value }]);
+    definition
+}
+
+/// Removes a table from all regions; what stands in the way is said on standard error by the caller.
+pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[String]) -> Result<(), Failure> {
+    let Some((first, others)) = regions.split_first() else {
+        return Ok(());
+    };
+    for other in others {
+        insist(targets, first, &removing(table, other)).await?;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match call(targets, first, "DeleteTable", &json!({ "TableName": table })).await {
+            Ok(_) => return Ok(()),
+            Err(failure) if Instant::now() >= deadline => return Err(failure),
+            Err(_) => sleep(POLL).await,
+        }
+    }
+}
+
+/// The request that adds a replica.
+pub(crate) fn adding(table: &str, region: &str) -> Value {
+    json!({ "TableName": table, "ReplicaUpdates": [{ "Create": { "RegionName": region } }] })
+}
+
+/// The request that removes one.
+pub(crate) fn removing(table: &str, region: &str) -> Value {
+    json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
+}
+
+/// Has a region change a table, again while the table is still changing.
+pub(crate) async fn insist(targets: &impl Targets, region: &str, update: &Value) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match targets.target(region).call("UpdateTable", update).await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() >= deadline => return Err(failed(region, "UpdateTable", &error)),
+            Err(_) => sleep(POLL).await,
+        }
+    }
+}
+
+pub(crate) async fn call(
+    targets: &impl Targets,
+    region: &str,
+    operation: &str,
+    parameters: &Value,
+) -> Result<Value, Failure> {
+    let called = targets.target(region).call(operation, parameters).await;
+    called.map_err(|error| failed(region, operation, &error))
+}
+
+fn failed(region: &str, operation: &str, error: &CallError) -> Failure {
+    let hint = match error {
+        CallError::Refused { kind, .. } if kind == "ResourceInUseException" => {
+            "; it may be left over from another drill: delete it first"
+        }
+        CallError::Refused { kind, .. } if kind == "UnrecognizedClientException" => {
+            "; a drill has no access keys: it needs regions that accept any"
+        }
+        _ => "",
+    };
+    Failure::wrong(format!("{operation} in {region} failed: {error}{hint}"))
+}
+
+/// Waits until the table is active in a region, and that region knows of these active replicas.
+async fn active(targets: &impl Targets, table: &str, region: &str, replicas: &[String]) -> Result<(), Failure> {
+    let mut client = targets.target(region);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let described = client.call("DescribeTable", &json!({ "TableName": table })).await;
+        if described.as_ref().is_ok_and(|answer| is_active(answer, replicas)) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::wrong(format!(
+                "the table {table} is not active in {region} after {} s",
+                PATIENCE.as_secs()
+            )));
+        }
+        sleep(POLL).await;
+    }
+}
+
+fn is_active(answer: &Value, replicas: &[String]) -> bool {
+    let table = &answer["Table"];
+    let is_active = |name: &String| {
+        let listed = table["Replicas"].as_array().into_iter().flatten();
+        listed
+            .filter(|replica| replica["RegionName"] == name.as_str())
+            .any(|replica| replica["ReplicaStatus"] == "ACTIVE")
+    };
+    table["TableStatus"] == "ACTIVE" && replicas.iter().all(is_active)
+}

@@ -1,0 +1,264 @@
+//! Drills against real regions: what they measure, what they undo, and what they refuse.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    dynamodb::call,
+    process::{Server, assert_refused, beringia, run, stderr, stdout},
+};
+
+/// Two regions that are cut off from each other for two of six seconds, with few keys, so that they meet.
+const PARTITION: &str = r#"
+topology = "two"
+duration = "6s"
+
+[[workload]]
+name = "drilled"
+kind = "ycsb-a"
+rate = 40
+keys = 20
+
+[[event]]
+at = "1s"
+lasts = "2s"
+cut = ["us-east-1", "eu-west-1"]
+
+[expect]
+converged_within = "60s"
+rpo_writes_max = 0
+conflicts = { min = 1 }
+"#;
+
+/// A scenario file in a directory of its own.
+fn scenario(text: &str) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("scenario.toml");
+    fs::write(&file, text).unwrap();
+    (directory, file)
+}
+
+fn two_regions() -> Server {
+    let topology = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../regions/two.toml");
+    Server::up(&["--topology", topology.to_str().unwrap()])
+}
+
+/// What a drill printed as JSON.
+fn outcome(output: &Output) -> Value {
+    serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("no outcome: {}", stderr(output)))
+}
+
+fn all_links_are_open(up: &Server) -> bool {
+    up.json(&["net", "show"]).iter().all(|link| link["state"] == "open")
+}
+
+fn tables(up: &Server) -> Value {
+    call(up.endpoint(), "us-east-1", "ListTables", &json!({})).1["TableNames"].clone()
+}
+
+#[test]
+fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report() {
+    let (directory, file) = scenario(PARTITION);
+    let report = directory.path().join("report");
+    let words = [
+        "drill",
+        "run",
+        file.to_str().unwrap(),
+        "--report",
+        report.to_str().unwrap(),
+        "--format",
+        "json",
+    ];
+    let output = run(&words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let acknowledged = run["writes"]["acknowledged"].as_u64().unwrap();
+    assert!(acknowledged > 50, "{acknowledged} of about 240 writes");
+    assert_eq!((&run["writes"]["lost"], &run["violations"]), (&json!(0), &json!([])));
+    assert_eq!(run["engine"], "drill");
+    assert!(
+        run["verdicts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|verdict| verdict["holds"] == true)
+    );
+    // What was written while the link was cut waited for it; what was written before did not.
+    let pair = &run["pairs"][0];
+    assert!(pair["mutations"].as_u64().unwrap() > 10, "{pair}");
+    assert!(pair["lag_ms"]["max"].as_f64().unwrap() > 1_000.0, "{}", pair["lag_ms"]);
+    let backlogs = pair["backlog"].as_array().unwrap();
+    assert!(
+        backlogs
+            .iter()
+            .any(|backlog| backlog["mutations"].as_u64().unwrap() > 0)
+    );
+    assert!(pair["wire_bytes"].as_u64().unwrap() > 1_000);
+    let labels: Vec<_> = run["convergences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["after"].clone())
+        .collect();
+    assert_eq!(labels, ["the last fault", "the end of the load"]);
+    let conflicts = run["conflicts"].as_array().unwrap();
+    assert!(conflicts.iter().all(|cell| cell["winner"] != cell["loser"]));
+    for file in [
+        "report.html",
+        "report.json",
+        "seconds.csv",
+        "lag.csv",
+        "backlog.csv",
+        "divergence.csv",
+        "conflicts.csv",
+        "faults.csv",
+    ] {
+        assert!(fs::metadata(report.join(file)).unwrap().len() > 0, "{file}");
+    }
+    let written: Value = serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap();
+    assert_eq!(written, run);
+}
+
+#[test]
+fn an_attached_drill_names_what_does_not_hold_and_leaves_the_regions_as_they_were() {
+    let up = two_regions();
+    let _ = up.json(&["net", "delay", "us-east-1", "eu-west-1", "7"]);
+    let before = up.json(&["net", "show"]);
+    let (_directory, file) = scenario(&PARTITION.replace("conflicts = { min = 1 }", "conflicts = { max = 0 }"));
+    let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach", "--with-load"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("conflicts: 0"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("FAILED"), "{}", stdout(&output));
+    assert_eq!(up.json(&["net", "show"]), before);
+    assert_eq!(tables(&up), json!([]), "its table is gone");
+}
+
+#[test]
+fn without_a_load_probes_measure_how_available_regions_are() {
+    let up = two_regions();
+    let text = "topology = \"two\"\nduration = \"4s\"\n[[event]]\nat = \"1s\"\nlasts = \"2s\"\ncrash = \"eu-west-1\"\n\
+                [expect]\navailability = { us-east-1 = 100, eu-west-1 = 100 }\n";
+    let (_directory, file) = scenario(text);
+    let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let run = outcome(&output);
+    let of = |words: &str| {
+        let verdicts = run["verdicts"].as_array().unwrap();
+        let verdict = verdicts
+            .iter()
+            .find(|verdict| verdict["expected"].as_str().unwrap().contains(words));
+        verdict.unwrap()["holds"].as_bool().unwrap()
+    };
+    assert!(of("us-east-1 available"), "{run}");
+    assert!(!of("eu-west-1 available"), "{run}");
+    assert!(of("no acknowledged write lost"), "{run}");
+}
+
+#[test]
+fn an_interrupted_drill_undoes_what_it_did() {
+    let up = two_regions();
+    let (_directory, file) = scenario(&PARTITION.replace("6s", "100s").replace("2s", "90s"));
+    let words = [
+        "drill",
+        "run",
+        file.to_str().unwrap(),
+        "--attach",
+        "--with-load",
+        "--control",
+        up.control(),
+    ];
+    let mut command = beringia();
+    let child = command
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Each look is a process that is started, so this ends some minutes later at the latest.
+    let is_cut = (0..5_000).any(|_| !all_links_are_open(&up));
+    assert!(is_cut, "the drill cuts the link");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("undone"), "{}", stderr(&output));
+    assert!(all_links_are_open(&up));
+    assert_eq!(tables(&up), json!([]));
+}
+
+#[test]
+fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
+    let up = two_regions();
+    let text =
+        "topology = \"two\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\ndisk_full = \"eu-west-1\"\n";
+    let (directory, file) = scenario(text);
+    let (hook, log) = (directory.path().join("hook.sh"), directory.path().join("log"));
+    fs::write(&hook, format!("#!/bin/sh\necho \"$*\" >> {}\n", log.display())).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let words = ["drill", "run", file.to_str().unwrap(), "--attach"];
+    assert_refused(
+        &up.command(&words),
+        &["disk of eu-west-1 full", "--hook", "beringia sim run"],
+    );
+    let output = up.command(&[&words[..], &["--hook", hook.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = fs::read_to_string(&log).unwrap();
+    assert_eq!(
+        said,
+        "can disk-full\ndisk-full eu-west-1 yes\ndisk-full eu-west-1 no\nundo\n"
+    );
+}
+
+#[test]
+fn a_drill_that_cannot_be_played_is_refused_before_anything_is_done() {
+    let up = two_regions();
+    let refused = |text: &str, words: &[&str]| {
+        let (_directory, file) = scenario(text);
+        assert_refused(
+            &up.command(&["drill", "run", file.to_str().unwrap(), "--attach"]),
+            words,
+        );
+    };
+    refused(
+        "topology = \"three\"\nduration = \"1s\"\n",
+        &["ap-northeast-1", "here are us-east-1, eu-west-1"],
+    );
+    refused(
+        "topology = \"two\"\nduration = \"1s\"\n[clocks.eu-west-1]\noffset = \"80ms\"\n",
+        &["clocks"],
+    );
+    let lost = "topology = \"two\"\nduration = \"9s\"\n[[event]]\nat = \"1s\"\nlasts = \"1s\"\ncrash = \"eu-west-1\"\nlose_disk = true\n";
+    refused(lost, &["--allow-data-loss"]);
+    refused("topology = \"two\"\nduration = 7\n", &["scenario.toml:2:"]);
+    assert_eq!(tables(&up), json!([]));
+    assert_refused(
+        &run(&["drill", "run", "no-such-scenario"]),
+        &["no-such-scenario", "partition"],
+    );
+    assert_refused(
+        &run(&["drill", "run", "partition", "--attach", "--control", "127.0.0.1:9"]),
+        &["no control service"],
+    );
+}
+
+#[test]
+fn the_list_says_what_a_drill_can_do() {
+    let output = run(&["drill", "list", "--format", "json"]);
+    let listed: Vec<Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let beyond = |name: &str| {
+        let scenario = listed.iter().find(|scenario| scenario["name"] == name);
+        scenario.unwrap()["beyond_drills"].clone()
+    };
+    assert_eq!(beyond("partition"), json!([]));
+    assert_eq!(beyond("fast-clock"), json!(["wrong clocks"]));
+}

@@ -1,0 +1,217 @@
+//! Streams where several regions write: every region tells of every change that it applied, through shards and restarts.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Cause, Item};
+use beringia_store::{Change, Effect, ItemWrite, Refusal};
+use serde_json::{Value, json};
+use tokio::time::{Duration, sleep};
+
+use crate::support::World;
+
+const TABLE: &str = "Things";
+const SHARD_AGE_MS: u64 = 60_000;
+
+/// Reads a region's stream as the Kinesis Client Library does: children after their parents, each from its oldest record on. It
+/// remembers sequence numbers, not iterators.
+#[derive(Default)]
+struct Consumer {
+    /// Of each shard the last sequence number that was read; empty where none was.
+    checkpoints: BTreeMap<String, String>,
+    /// Shards that were read to their end.
+    finished: Vec<String>,
+    records: Vec<Value>,
+}
+
+impl Consumer {
+    /// Reads what there is.
+    async fn catch_up(&mut self, world: &World, site: usize) {
+        let listed = world.ask(site, "ListStreams", json!({"TableName": TABLE})).await;
+        let arn = &listed["Streams"][0]["StreamArn"];
+        let described = world.ask(site, "DescribeStream", json!({"StreamArn": arn})).await;
+        let shards = described["StreamDescription"]["Shards"].as_array().unwrap();
+        for shard in shards {
+            let id = shard["ShardId"].as_str().unwrap();
+            let parent = shard["ParentShardId"].as_str();
+            let ready = parent.is_none_or(|parent| self.finished.iter().any(|finished| finished == parent));
+            if ready && !self.finished.iter().any(|finished| finished == id) {
+                self.read(world, site, arn, id).await;
+            }
+        }
+    }
+
+    async fn read(&mut self, world: &World, site: usize, arn: &Value, shard: &str) {
+        let checkpoint = self.checkpoints.entry(shard.to_owned()).or_default();
+        let mut from = json!({"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"});
+        if !checkpoint.is_empty() {
+            from["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
+            from["SequenceNumber"] = json!(checkpoint);
+        }
+        let mut iterator = world.ask(site, "GetShardIterator", from).await["ShardIterator"].clone();
+        loop {
+            let page = world
+                .ask(site, "GetRecords", json!({"ShardIterator": iterator, "Limit": 3}))
+                .await;
+            let records = page["Records"].as_array().unwrap();
+            if let Some(last) = records.last() {
+                *checkpoint = last["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
+            }
+            self.records.extend(records.iter().cloned());
+            match page.get("NextShardIterator") {
+                None => return self.finished.push(shard.to_owned()),
+                Some(_) if records.is_empty() => return,
+                Some(next) => iterator = next.clone(),
+            }
+        }
+    }
+
+    /// What happened to each item, in order: event and value.
+    fn histories(&self) -> BTreeMap<String, Vec<(String, String)>> {
+        let mut histories: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for record in &self.records {
+            let change = &record["dynamodb"];
+            let text = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
+            let event = record["eventName"].as_str().unwrap().to_owned();
+            histories
+                .entry(text(&change["Keys"]["pk"]))
+                .or_default()
+                .push((event, text(&change["NewImage"]["v"])));
+        }
+        histories
+    }
+}
+
+/// A table with replicas in all regions.
+async fn world(names: &[&str]) -> World {
+    let world = World::start_streaming(names, SHARD_AGE_MS).await;
+    world.create_table(0, TABLE).await;
+    for site in 1..names.len() {
+        world.add_replica(0, TABLE, site).await;
+    }
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_region_tells_of_its_own_changes_and_of_those_that_came_from_elsewhere_over_shards_and_restarts() {
+    let mut world = world(&["us-east-1", "eu-west-1", "ap-northeast-1"]).await;
+    let mut consumers: [Consumer; 3] = Default::default();
+    let mut expected: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for round in 0..6_usize {
+        for site in 0..3 {
+            let (key, value) = (format!("k{site}"), format!("{round}"));
+            let event = if round % 3 == 0 { "INSERT" } else { "MODIFY" };
+            world.put(site, TABLE, &key, &value).await;
+            // A write that changes nothing tells nobody anything.
+            world.put(site, TABLE, &key, &value).await;
+            expected.entry(key.clone()).or_default().push((event.to_owned(), value));
+            if round % 3 == 2 {
+                world.delete(site, TABLE, &key).await;
+                expected
+                    .entry(key)
+                    .or_default()
+                    .push(("REMOVE".to_owned(), String::new()));
+            }
+        }
+        world.until(async || world.same(&[0, 1, 2], TABLE).await).await;
+        for (site, consumer) in consumers.iter_mut().enumerate() {
+            consumer.catch_up(&world, site).await;
+        }
+        sleep(Duration::from_millis(SHARD_AGE_MS / 2)).await;
+        world.kill(round % 3);
+        world.run(round % 3).await;
+    }
+    for (site, consumer) in consumers.iter_mut().enumerate() {
+        consumer.catch_up(&world, site).await;
+        // Closed shards and their children: the last may have become ready only now.
+        consumer.catch_up(&world, site).await;
+        assert_eq!(consumer.histories(), expected, "in {}", world.region(site));
+        assert!(consumer.finished.len() >= 2, "shards were rolled over");
+        let regions: Vec<_> = consumer
+            .records
+            .iter()
+            .map(|record| record["awsRegion"].clone())
+            .collect();
+        assert!(
+            regions
+                .iter()
+                .all(|region| *region == json!(world.region(site).as_str()))
+        );
+    }
+}
+
+/// A delete as the sweeper of expired items makes it.
+struct Expire;
+
+impl Change for Expire {
+    fn needs_current(&self) -> bool {
+        false
+    }
+
+    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
+        Ok(Effect::Delete)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_region_that_found_an_item_expired_says_that_its_time_ran_out() {
+    let world = world(&["us-east-1", "eu-west-1"]).await;
+    world.put(1, TABLE, "session", "1").await;
+    world
+        .until(async || world.get(0, TABLE, "session").await.is_some())
+        .await;
+    let expire = ItemWrite {
+        table: world.table_id(0, TABLE),
+        key: world.key(0, TABLE, "session"),
+        cause: Cause::TimeToLive,
+        change: Box::new(Expire),
+    };
+    world.store(0).commit(vec![expire]).await.unwrap();
+    world
+        .until(async || world.get(1, TABLE, "session").await.is_none())
+        .await;
+    let service = json!({"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"});
+    for (site, identity) in [(0, Some(&service)), (1, None)] {
+        let mut consumer = Consumer::default();
+        consumer.catch_up(&world, site).await;
+        let [insert, remove] = &consumer.records[..] else {
+            panic!("two records: {:?}", consumer.records)
+        };
+        assert_eq!(insert.get("userIdentity"), None);
+        assert_eq!(
+            (remove["eventName"].as_str(), remove.get("userIdentity")),
+            (Some("REMOVE"), identity)
+        );
+        assert_eq!(remove["dynamodb"]["OldImage"]["v"], json!({"S": "1"}));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_lost_its_disk_goes_on_with_a_new_shard_when_it_is_complete_again() {
+    let mut world = world(&["us-east-1", "eu-west-1"]).await;
+    world.put(0, TABLE, "early", "1").await;
+    world.until(async || world.same(&[0, 1], TABLE).await).await;
+    let mut consumer = Consumer::default();
+    consumer.catch_up(&world, 1).await;
+    world.kill(1);
+    world.lose_disk(1);
+    world.run(1).await;
+    world
+        .until(async || world.replica_status(1, TABLE, 1).await == "ACTIVE" && world.same(&[0, 1], TABLE).await)
+        .await;
+    world.put(0, TABLE, "late", "2").await;
+    world.until(async || world.same(&[0, 1], TABLE).await).await;
+    consumer.catch_up(&world, 1).await;
+    let once = |value: &str| vec![("INSERT".to_owned(), value.to_owned())];
+    let expected = BTreeMap::from([("early".to_owned(), once("1")), ("late".to_owned(), once("2"))]);
+    assert_eq!(
+        consumer.histories(),
+        expected,
+        "what the copy brought back is no change"
+    );
+    let numbers: Vec<u128> = consumer
+        .records
+        .iter()
+        .map(|record| record["dynamodb"]["SequenceNumber"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
