@@ -78,6 +78,7 @@ impl State {
                 latest_stream: None,
                 global_indexes: BTreeMap::new(),
                 conflict_policy: None,
+                index_sizes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
                 local: beringia_store::LocalSettings::default(),
                 held: true,
