@@ -40,9 +40,9 @@ pub(crate) struct Arguments {
     /// The form of the output: for people, or one JSON object per line for programs.
     #[arg(long, value_enum, default_value = "text", global = true)]
     pub(crate) format: Format,
-    /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`.
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn", global = true)]
-    pub(crate) log: String,
+    /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`. [default: warn; for sim: off]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
+    pub(crate) log: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
