@@ -42,7 +42,7 @@ pub(crate) enum DrillAction {
     long_about = "Play a scenario in real time.\n\n\
         Without --attach, regions are started for it, on free ports, and end with it. With --attach it goes to regions that run: the load is \
         then what your applications do, and probes (a small table that is written and read in every region) measure availability; \
-        --with-load adds the scenario's own load.\n\n\
+        --with-load adds the scenario's own load. Pauses go for all global tables that are there, replicas come and go only of the drill's own.\n\n\
         What the control services cannot do (cut the links between containers, kill a process) a program of yours can: --hook names it. It is called \
         with words such as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, first with `can` before the \
         word (exit code 0: it can), and at the end with `undo`.",

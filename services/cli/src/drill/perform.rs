@@ -12,7 +12,7 @@ use beringia_proto::v1::{
     ReplicationResume, control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, Ends};
-use beringia_workload::Load;
+use beringia_workload::{Load, Table};
 
 use super::{
     hook,
@@ -36,6 +36,15 @@ pub(crate) struct Performer {
     paused: BTreeSet<String>,
     drained: BTreeSet<String>,
     hooked: bool,
+}
+
+/// The tables that actions are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach<'a> {
+    /// The drill's own, whose replicas may come and go: an application's would be gone, or there, for good.
+    pub(crate) own: &'a [Table],
+    /// Those that pauses are about.
+    pub(crate) replicated: &'a [String],
 }
 
 /// What came of an action that others have to know of.
@@ -70,12 +79,12 @@ impl Performer {
         !self.cut.is_empty() || !self.down.is_empty() || !self.paused.is_empty()
     }
 
-    /// Carries out an action. `replicated`: the tables that pauses and replicas are about.
+    /// Carries out an action.
     pub(crate) async fn perform(
         &mut self,
         stage: &Stage,
         action: &Action,
-        replicated: &[String],
+        tables: &Reach<'_>,
         load: Option<&Load>,
     ) -> Result<Done, Failure> {
         // Noted first: if this is interrupted, it counts as done.
@@ -87,7 +96,7 @@ impl Performer {
                 Ok(Done::default())
             }
             Means::Api => {
-                change_replicas(stage, action, replicated);
+                change_replicas(stage, action, tables.own);
                 Ok(Done::default())
             }
             Means::Hook => {
@@ -97,7 +106,7 @@ impl Performer {
                 }
                 Ok(Done::default())
             }
-            Means::Control => self.control(stage, action, replicated, &was_cut).await,
+            Means::Control => self.control(stage, action, tables.replicated, &was_cut).await,
         }
     }
 
@@ -408,7 +417,7 @@ fn steer(action: &Action, load: Option<&Load>) {
 }
 
 /// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.
-fn change_replicas(stage: &Stage, action: &Action, replicated: &[String]) {
+fn change_replicas(stage: &Stage, action: &Action, own: &[Table]) {
     let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
         Action::AddReplica { region } => (region, tables::adding),
         Action::RemoveReplica { region } => (region, tables::removing),
@@ -417,8 +426,8 @@ fn change_replicas(stage: &Stage, action: &Action, replicated: &[String]) {
     let Some(through) = stage.fleet.topology().into_iter().find(|other| other != region) else {
         return;
     };
-    for table in replicated {
-        let (targets, through, update) = (stage.targets(), through.clone(), update(table, region));
+    for table in own {
+        let (targets, through, update) = (stage.targets(), through.clone(), update(&table.name, region));
         tokio::spawn(async move {
             if let Err(failure) = tables::insist(&targets, &through, &update).await {
                 output::note(&failure.to_string());

@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    dynamodb::call,
+    dynamodb::{call, converge, put, up_with_table},
     process::{Server, assert_refused, beringia, run, stderr, stdout},
 };
 
@@ -160,6 +161,45 @@ fn without_a_load_probes_measure_how_available_regions_are() {
     assert!(of("us-east-1 available"), "{run}");
     assert!(!of("eu-west-1 available"), "{run}");
     assert!(of("no acknowledged write lost"), "{run}");
+}
+
+#[test]
+fn a_drill_ends_while_the_application_goes_on_writing_and_leaves_its_replicas_alone() {
+    let up = up_with_table(&[]);
+    let text = "topology = \"three\"\nduration = \"3s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n\
+                [[event]]\nat = \"2s\"\nremove_replica = \"ap-northeast-1\"\n[expect]\nconverged_within = \"60s\"\n";
+    let (_directory, file) = scenario(text);
+    let (is_over, endpoint) = (AtomicBool::new(false), up.endpoint());
+    let output = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0.. {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                put(endpoint, "us-east-1", &format!("{}", n % 50), &n.to_string());
+            }
+        });
+        let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach", "--format", "json"]);
+        is_over.store(true, Ordering::Relaxed);
+        output
+    });
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let ends: Vec<_> = run["convergences"].as_array().unwrap().iter().collect();
+    assert_eq!(ends.len(), 2, "{run}");
+    converge(&up);
+    let described = call(
+        up.endpoint(),
+        "us-east-1",
+        "DescribeTable",
+        &json!({ "TableName": "Things" }),
+    )
+    .1;
+    let replicas = described["Table"]["Replicas"].as_array().unwrap();
+    assert!(
+        replicas.iter().any(|replica| replica["RegionName"] == "ap-northeast-1"),
+        "{described}"
+    );
 }
 
 #[test]
