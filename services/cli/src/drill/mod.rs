@@ -20,10 +20,7 @@ use crate::{
     failure::Failure,
     host::Signals,
     output::{self, Format},
-    sim::{
-        jobs::{failures, replay},
-        run::tell,
-    },
+    sim::{jobs::failures, run::tell},
 };
 
 /// A scenario that is built in.
@@ -103,7 +100,7 @@ async fn on_stage(
 ) -> Result<Run, Failure> {
     plan::check(plan, stage, arguments).await?;
     let mut session = Session::new(plan, stage, arguments.patience).await?;
-    let replay = replay("drill", &arguments.scenario, &[], plan.seed);
+    let replay = arguments.replay(plan.seed);
     let played = tokio::select! {
         biased;
         () = signals.next() => Err(Failure::NotSo("interrupted; what the drill had done was undone".to_owned())),
