@@ -187,6 +187,7 @@ fn a_drill_ends_while_the_application_goes_on_writing_and_leaves_its_replicas_al
     let run = outcome(&output);
     let ends: Vec<_> = run["convergences"].as_array().unwrap().iter().collect();
     assert_eq!(ends.len(), 2, "{run}");
+    assert_eq!(tables(&up), json!(["Things"]), "its own table is gone");
     converge(&up);
     let described = call(
         up.endpoint(),
