@@ -7,9 +7,10 @@ use std::{
 
 use beringia_proto::v1::{
     ControlDrainRequest, ControlFailRegionRequest, ControlNetworkRequest, ControlRecoverRegionRequest,
-    ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
-    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, ReplicationPause,
-    ReplicationResume, control_network_request::Action as Change, control_replication_request::Action as Replication,
+    ControlReplicationRequest, ControlStatusRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport,
+    NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, PausedTable,
+    RegionPair, ReplicationPause, ReplicationResume, ReplicationShow, control_network_request::Action as Change,
+    control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, Ends};
 use beringia_workload::{Load, Table};
@@ -33,7 +34,9 @@ pub(crate) struct Performer {
     cut: BTreeMap<Way, bool>,
     shaped: bool,
     down: BTreeSet<String>,
-    paused: BTreeSet<String>,
+    /// By region, the tables whose replication was going on before it was paused.
+    paused: BTreeMap<String, BTreeSet<String>>,
+    /// Regions that took writes before they were drained.
     drained: BTreeSet<String>,
     hooked: bool,
 }
@@ -125,16 +128,12 @@ impl Performer {
             Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => self.shaped = true,
             Action::Crash { region, .. } => drop(self.down.insert(region.clone())),
             Action::Restart { region } => drop(self.down.remove(region)),
-            Action::PauseReplication { region } => drop(self.paused.insert(region.clone())),
-            Action::ResumeReplication { region } => drop(self.paused.remove(region)),
-            Action::Drain { region } => drop(self.drained.insert(region.clone())),
-            Action::Undrain { region } => drop(self.drained.remove(region)),
             _ => {}
         }
     }
 
     async fn control(
-        &self,
+        &mut self,
         stage: &Stage,
         action: &Action,
         replicated: &[String],
@@ -156,10 +155,10 @@ impl Performer {
                     .flows;
             }
             Action::Restart { region } => recover(stage, region).await?,
-            Action::PauseReplication { region } => pause(stage, region, replicated).await?,
-            Action::ResumeReplication { region } => resume(stage, region).await?,
-            Action::Drain { region } => drain(stage, region).await?,
-            Action::Undrain { region } => undrain(stage, region).await?,
+            Action::PauseReplication { region } => self.pause(stage, region, replicated).await?,
+            Action::ResumeReplication { region } => self.resume(stage, region).await?,
+            Action::Drain { region } => self.drain(stage, region).await?,
+            Action::Undrain { region } => self.undrain(stage, region).await?,
             Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
             other => {
                 if let Some(wanted) = as_change(other) {
@@ -168,6 +167,63 @@ impl Performer {
             }
         }
         Ok(done)
+    }
+
+    /// Pauses tables in a region, except those that somebody else has paused there: that is not the drill's to end.
+    async fn pause(&mut self, stage: &Stage, region: &str, tables: &[String]) -> Result<(), Failure> {
+        let paused = replication(stage, region, Replication::Show(ReplicationShow {})).await?;
+        let is_going_on = |table: &&String| !paused.iter().any(|one| one.region == region && one.table == **table);
+        for table in tables.iter().filter(is_going_on) {
+            let of_region = self.paused.entry(region.to_owned()).or_default();
+            of_region.insert(table.clone());
+            let action = Replication::Pause(ReplicationPause {
+                region: region.to_owned(),
+                table: table.clone(),
+            });
+            replication(stage, region, action).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the drill's own pauses in a region.
+    async fn resume(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+        for table in self.paused.get(region).cloned().unwrap_or_default() {
+            let action = Replication::Resume(ReplicationResume {
+                region: region.to_owned(),
+                table,
+            });
+            replication(stage, region, action).await?;
+        }
+        self.paused.remove(region);
+        Ok(())
+    }
+
+    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on.
+    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+        let mut client = stage.fleet.hosting(region)?;
+        let status = client.status(ControlStatusRequest {}).await?.into_inner();
+        if !status.regions.iter().any(|one| one.name == region && one.draining) {
+            self.drained.insert(region.to_owned());
+        }
+        let request = ControlDrainRequest {
+            region: region.to_owned(),
+        };
+        let mut reports = client.drain(request).await?.into_inner();
+        // With the first report the region is closed; it stays closed when nobody listens any more.
+        reports.message().await?;
+        Ok(())
+    }
+
+    /// Opens a region that the drill has closed.
+    async fn undrain(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+        if self.drained.contains(region) {
+            let request = ControlUndrainRequest {
+                region: region.to_owned(),
+            };
+            stage.fleet.hosting(region)?.undrain(request).await?;
+            self.drained.remove(region);
+        }
+        Ok(())
     }
 
     /// Opens links that this drill has cut, and no others. The control service opens both directions of a pair.
@@ -218,11 +274,11 @@ impl Performer {
                 note(recover(stage, region).await);
             }
         }
-        for region in &self.paused {
-            note(resume(stage, region).await);
+        for region in self.paused.keys().cloned().collect::<Vec<_>>() {
+            note(self.resume(stage, &region).await);
         }
-        for region in &self.drained {
-            note(undrain(stage, region).await);
+        for region in self.drained.clone() {
+            note(self.undrain(stage, &region).await);
         }
         for problem in problems {
             output::note(&format!("could not undo: {problem}"));
@@ -359,45 +415,11 @@ async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn pause(stage: &Stage, region: &str, tables: &[String]) -> Result<(), Failure> {
-    for table in tables {
-        let action = Replication::Pause(ReplicationPause {
-            region: region.to_owned(),
-            table: table.clone(),
-        });
-        let request = ControlReplicationRequest { action: Some(action) };
-        stage.fleet.hosting(region)?.replication(request).await?;
-    }
-    Ok(())
-}
-
-async fn resume(stage: &Stage, region: &str) -> Result<(), Failure> {
-    let action = Replication::Resume(ReplicationResume {
-        region: region.to_owned(),
-        table: String::new(),
-    });
+/// Has the replication of tables in a region changed; gives what is paused after it.
+async fn replication(stage: &Stage, region: &str, action: Replication) -> Result<Vec<PausedTable>, Failure> {
     let request = ControlReplicationRequest { action: Some(action) };
-    stage.fleet.hosting(region)?.replication(request).await?;
-    Ok(())
-}
-
-/// Closes a region for writes. It ships what it has while the timeline goes on.
-async fn drain(stage: &Stage, region: &str) -> Result<(), Failure> {
-    let request = ControlDrainRequest {
-        region: region.to_owned(),
-    };
-    let mut reports = stage.fleet.hosting(region)?.drain(request).await?.into_inner();
-    // With the first report the region is closed; it stays closed when nobody listens any more.
-    reports.message().await?;
-    Ok(())
-}
-
-async fn undrain(stage: &Stage, region: &str) -> Result<(), Failure> {
-    let request = ControlUndrainRequest {
-        region: region.to_owned(),
-    };
-    stage.fleet.hosting(region)?.undrain(request).await?;
-    Ok(())
+    let reply = stage.fleet.hosting(region)?.replication(request).await?;
+    Ok(reply.into_inner().paused)
 }
 
 /// Changes where clients go, or how much they do.

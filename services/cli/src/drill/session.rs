@@ -205,7 +205,6 @@ impl<'a> Session<'a> {
 
     async fn act(&mut self, action: &Action) -> Result<(), Failure> {
         let was_troubled = self.performer.is_troubled();
-        let at = self.measure.as_ref().map(Measure::now).unwrap_or_default();
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
@@ -218,14 +217,18 @@ impl<'a> Session<'a> {
             .perform(self.stage, action, &tables, self.load.as_ref())
             .await;
         let done = performed.map_err(|failure| Failure::wrong(format!("{action}: {failure}")))?;
-        if let Action::Crash {
-            region,
-            lose_disk: true,
-        } = action
+        if let (
+            Action::Crash {
+                region,
+                lose_disk: true,
+            },
+            Some(measure),
+        ) = (action, &self.measure)
         {
             self.disks.push(Disk {
                 region: region.clone(),
-                at,
+                // Only now is the region known to be dead: until this moment it may have acknowledged writes that are gone.
+                at: measure.now(),
                 unshipped: done.unshipped,
             });
         }

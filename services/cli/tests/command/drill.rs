@@ -204,6 +204,34 @@ fn a_drill_ends_while_the_application_goes_on_writing_and_leaves_its_replicas_al
 }
 
 #[test]
+fn a_drill_ends_its_own_pauses_and_drains_and_no_others() {
+    let up = up_with_table(&[]);
+    let drained = up.command(&["drain", "ap-northeast-1", "--timeout", "30"]);
+    assert_eq!(drained.status.code(), Some(0), "{}", stderr(&drained));
+    let paused = up.json(&["net", "pause", "--table", "Things", "--region", "eu-west-1"]);
+    assert_eq!(paused.len(), 1);
+    let text = "topology = \"three\"\nduration = \"3s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\npause_replication = \"eu-west-1\"\n\
+                [[event]]\nat = \"500ms\"\nlasts = \"1s\"\npause_replication = \"us-east-1\"\n\
+                [[event]]\nat = \"500ms\"\nlasts = \"1s\"\ndrain = \"ap-northeast-1\"\n\
+                [[event]]\nat = \"500ms\"\ndrain = \"us-east-1\"\n";
+    let (_directory, file) = scenario(text);
+    let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let status = &up.json(&["status"])[0];
+    assert_eq!(status["paused"], json!([{ "region": "eu-west-1", "table": "Things" }]));
+    let closed = |region: &str| {
+        call(
+            up.endpoint(),
+            region,
+            "PutItem",
+            &json!({ "TableName": "Things", "Item": { "pk": { "S": "x" } } }),
+        )
+        .0
+    };
+    assert_eq!((closed("ap-northeast-1"), closed("us-east-1")), (503, 200));
+}
+
+#[test]
 fn an_interrupted_drill_undoes_what_it_did() {
     let up = two_regions();
     let (_directory, file) = scenario(&PARTITION.replace("6s", "100s").replace("2s", "90s"));
