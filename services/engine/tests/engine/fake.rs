@@ -77,6 +77,7 @@ impl State {
                 time_to_live: None,
                 latest_stream: None,
                 global_indexes: BTreeMap::new(),
+                index_sizes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
                 local: beringia_store::LocalSettings::default(),
                 held: true,

@@ -23,7 +23,7 @@ pub enum IndexState {
     Deleting,
 }
 
-/// How much a table holds, kept current by the committer with every commit; all catalogs share it.
+/// How much a table holds or an index shows, kept current by the committer with every commit; all catalogs share it.
 #[derive(Debug, Default)]
 pub struct TableSize {
     items: AtomicU64,
@@ -78,6 +78,8 @@ pub struct Table {
     pub latest_stream: Option<Stream>,
     /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.
     pub global_indexes: BTreeMap<String, (GlobalIndex, IndexState)>,
+    /// How much each index that this region has shows, now.
+    pub index_sizes: BTreeMap<String, Arc<TableSize>>,
     /// Empty for a regional table. Of a global table all replicas, this region's too.
     pub replicas: BTreeMap<Region, Replica>,
     /// Settings of this region alone.

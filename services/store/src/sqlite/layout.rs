@@ -14,7 +14,7 @@ use super::fail::{Fail, Result};
 /// "BRNG": tells our files from all others.
 pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
-pub(super) const FORMAT: i32 = 2;
+pub(super) const FORMAT: i32 = 3;
 
 /// The bits of the log's `flags` column.
 pub(super) mod flag {
@@ -38,8 +38,9 @@ CREATE TABLE region (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 -- Tables that this region holds (purging = 0), and those whose rows are being removed.
 CREATE TABLE tables (n INTEGER PRIMARY KEY, id BLOB NOT NULL, purging INTEGER NOT NULL, joined INTEGER NOT NULL,
     progress BLOB NOT NULL);
+-- entries, bytes: how many items an index shows, and their size as it shows them.
 CREATE TABLE indexes (n INTEGER PRIMARY KEY, t INTEGER NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL, cursor BLOB,
-    keys TEXT NOT NULL, definition TEXT NOT NULL);
+    keys TEXT NOT NULL, definition TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
 -- k: table number, stored key. size: as DynamoDB counts it, 0 for a tombstone. pos: where the image is.
 CREATE TABLE item (k BLOB PRIMARY KEY, pos INTEGER NOT NULL, time INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL,
     size INTEGER NOT NULL) WITHOUT ROWID;

@@ -147,7 +147,7 @@ fn entry_of(index: &Checked<'_>, item: &beringia_item::Item, base: &KeyBytes) ->
         .map(|key| row_key(index.number, &key.0))
 }
 
-fn entry_exists(connection: &Connection, entry: &[u8]) -> Result<bool> {
+pub(super) fn entry_exists(connection: &Connection, entry: &[u8]) -> Result<bool> {
     Ok(connection
         .prepare_cached("SELECT 1 FROM entry WHERE k = ?1")?
         .exists([entry])?)

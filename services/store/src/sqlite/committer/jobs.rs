@@ -27,6 +27,10 @@ impl Group<'_> {
             Job::Backfill { table, index } => self.backfill(table, index)?,
             Job::PurgeIndex { index } => self.purge_index(index)?,
             Job::PurgeTable { table } => self.purge_table(table)?,
+            Job::CountEntries { table } => {
+                self.count_entries(table)?;
+                true
+            }
         };
         let job = self.state.jobs.remove(0);
         if !finished {
@@ -66,8 +70,10 @@ impl Group<'_> {
                 .map_err(|_| Fail::damaged("an image is no blob"))?;
             if let Some(item) = image.and_then(|image| decode_item(image).ok())
                 && let Some(entry) = index.entry(&item, &stored_key(&row_key))
+                && insert_entry(connection, &entry)?
             {
-                insert_entry(connection, &entry)?;
+                let bytes = index.weight(&item);
+                index.size.add(bytes);
             }
             cursor = Some(row_key);
         }

@@ -160,8 +160,11 @@ impl Group<'_> {
             applied.skipped += 1;
             return Ok(());
         }
-        self.witness(mutation.version.time);
         let row_key = self.table_mut(mutation.table)?.row_key(&mutation.key);
+        if self.is_ignored(mutation, kind, &row_key)? {
+            return self.count(incoming, kind);
+        }
+        self.witness(mutation.version.time);
         let current = ItemRow::find(self.connection, &row_key)?;
         let (meeting, conflict) = self.meet(incoming, current.as_ref())?;
         match meeting {

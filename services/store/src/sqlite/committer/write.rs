@@ -6,12 +6,13 @@ use rusqlite::Connection;
 
 use super::Group;
 use crate::{
-    StoreError,
+    IndexState, StoreError,
     sqlite::{
         fail::{Fail, Result},
         layout::{RegionNames, RegionNumber, item_hash},
         records::{self, ItemRow, NewRecord},
-        state::TableState,
+        state::{Job, TableState},
+        verify::entry_exists,
     },
 };
 
@@ -75,7 +76,13 @@ impl Group<'_> {
                 .add(item_hash(&new.key.0, &version), row.size);
         }
         let after = new.after.map(|(item, _)| item);
-        move_entries(connection, table, new.key, (new.before, new.current), after)
+        if move_entries(connection, table, new.key, (new.before, new.current), after)? {
+            let job = Job::CountEntries { table: table.id };
+            if !state.jobs.contains(&job) {
+                state.jobs.push(job);
+            }
+        }
+        Ok(())
     }
 
     /// Removes an item's row without a tombstone: digest and index entries are as if it had never been.
@@ -87,7 +94,7 @@ impl Group<'_> {
             .ok_or(Fail::Command(StoreError::UnknownTable(id)))?;
         ItemRow::delete(connection, row_key)?;
         count_out(table, key, row, state.regions.names())?;
-        move_entries(connection, table, key, (None, Some(row)), None)
+        move_entries(connection, table, key, (None, Some(row)), None).map(drop)
     }
 }
 
@@ -105,18 +112,20 @@ pub(super) fn live_size(item: &Item) -> u64 {
     (item_size(item) as u64).max(1)
 }
 
-/// Brings the index entries of an item from what stands to what comes. `standing` is the item, where somebody decoded it already,
-/// and its row.
+/// Brings the index entries of an item from what stands to what comes, and the sizes of the indexes with them. `standing` is the item,
+/// where somebody decoded it already, and its row. True where an entry was there already, which damage had left behind: then nobody
+/// knows whether it was counted.
 fn move_entries(
     connection: &Connection,
-    table: &TableState,
+    table: &mut TableState,
     key: &KeyBytes,
     standing: (Option<&Item>, Option<&ItemRow>),
     after: Option<&Item>,
-) -> Result<()> {
+) -> Result<bool> {
     if table.indexes.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
+    let mut found_stray = false;
     let decoded;
     let before = match standing {
         (Some(before), _) => Some(before),
@@ -127,20 +136,35 @@ fn move_entries(
         }
         _ => None,
     };
-    for index in &table.indexes {
-        let old = before.and_then(|item| index.entry(item, key));
-        let now = after.and_then(|item| index.entry(item, key));
-        if old == now {
+    for index in &mut table.indexes {
+        let weighed = |item: &Item| Some((index.entry(item, key)?, index.weight(item)));
+        let (old, now) = (before.and_then(weighed), after.and_then(weighed));
+        // The entry stays. One that the backfill has not made yet is counted when it is made.
+        let stays = match (&old, &now) {
+            (Some((old, _)), Some((now, _))) => old == now,
+            _ => false,
+        };
+        if let (true, Some((entry, was)), Some((_, is))) = (stays, &old, &now) {
+            if was != is && (index.state == IndexState::Active || entry_exists(connection, entry)?) {
+                index.size.remove(*was);
+                index.size.add(*is);
+            }
             continue;
         }
-        if let Some(old) = old {
-            delete_entry(connection, &old)?;
+        if let Some((entry, bytes)) = old
+            && delete_entry(connection, &entry)?
+        {
+            index.size.remove(bytes);
         }
-        if let Some(now) = now {
-            insert_entry(connection, &now)?;
+        if let Some((entry, bytes)) = now {
+            if insert_entry(connection, &entry)? {
+                index.size.add(bytes);
+            } else {
+                found_stray = true;
+            }
         }
     }
-    Ok(())
+    Ok(found_stray)
 }
 
 pub(super) fn insert_entry(connection: &Connection, entry: &[u8]) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use beringia_item::{Item, KeyBytes, TableId, Version, decode_item, item_size, value_size};
+use beringia_item::{Item, KeyBytes, TableId, Version, decode_item, item_size};
 use rusqlite::Row as SqlRow;
 
 use super::{Reading, at_one_moment};
@@ -11,6 +11,7 @@ use crate::{
     sqlite::{
         fail::{Fail, Result},
         layout::{row_key, stored_key, unsigned, version},
+        state::projected_size,
         view::IndexView,
     },
 };
@@ -157,15 +158,6 @@ fn index_range(reading: &Reading<'_>, number: u32, index: &IndexView, read: &Ran
 
 fn blob<'a>(row: &'a SqlRow<'_>) -> Result<&'a [u8]> {
     row.get_ref(0)?.as_blob().map_err(|_| Fail::damaged("a key is no blob"))
-}
-
-/// Bytes of what an index shows of an item.
-fn projected_size(item: &Item, projected: Option<&[String]>) -> usize {
-    let Some(names) = projected else { return item_size(item) };
-    names
-        .iter()
-        .filter_map(|name| item.get(name).map(|value| name.len() + value_size(value)))
-        .sum()
 }
 
 /// The half-open bounds of the row keys that `read` asks for, among those of `number`.

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use beringia_item::{Region, TableId, decode_item};
 use rusqlite::Connection;
 
-use super::State;
+use super::{State, TableState};
 use crate::{
-    Aspect, AspectName, Catalog, Core, GlobalIndex, IndexState, Replica, ReplicaStatus, Stream, Table, TableSize,
-    Throughput,
+    Aspect, AspectName, Catalog, Core, EXPIRY_INDEX, GlobalIndex, IndexState, Replica, ReplicaStatus, Stream, Table,
+    TableSize, Throughput,
     sqlite::{
         aspects,
         fail::{Fail, Result},
@@ -202,6 +202,7 @@ impl State {
             stream: definition.stream(),
             latest_stream: definition.stream().or_else(|| self.latest_stream(id)),
             global_indexes: self.describe_indexes(id, definition),
+            index_sizes: held.map(index_sizes).unwrap_or_default(),
             replicas,
             local: match definition.aspect(&AspectName::Local) {
                 Some(Aspect::Local(settings)) => settings.clone(),
@@ -228,6 +229,12 @@ impl State {
         }
         indexes
     }
+}
+
+/// How much each index of a table shows, but for the store's own.
+fn index_sizes(table: &TableState) -> BTreeMap<String, Arc<TableSize>> {
+    let clients = table.indexes.iter().filter(|index| index.name != EXPIRY_INDEX);
+    clients.map(|index| (index.name.clone(), index.shown.clone())).collect()
 }
 
 fn remove(catalog: &mut Catalog, id: TableId) {
