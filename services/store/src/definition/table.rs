@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use beringia_item::{KeyPart, KeySchema, Region, TableId};
+use beringia_item::{ConflictPolicy, KeyPart, KeySchema, Region, TableId};
 
 use super::{Billing, Core, GlobalIndex, LocalSettings, Replica, Stream, Throughput};
 
@@ -78,6 +78,8 @@ pub struct Table {
     pub latest_stream: Option<Stream>,
     /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.
     pub global_indexes: BTreeMap<String, (GlobalIndex, IndexState)>,
+    /// What of concurrent writes to an item is kept; `None` where nobody chose, which means [`ConflictPolicy::Item`].
+    pub conflict_policy: Option<ConflictPolicy>,
     /// How much each index that this region has shows, now.
     pub index_sizes: BTreeMap<String, Arc<TableSize>>,
     /// Empty for a regional table. Of a global table all replicas, this region's too.

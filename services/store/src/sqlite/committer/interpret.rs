@@ -69,6 +69,7 @@ impl Group<'_> {
         if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
             // Where the core was lost to damage, it is back now.
             table.keys.clone_from(&core.keys);
+            table.policy = definition.conflict_policy().unwrap_or_default();
         }
         self.reconcile_indexes(id)?;
         self.reconcile_stream(id)?;

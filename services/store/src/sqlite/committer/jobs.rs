@@ -55,7 +55,7 @@ impl Group<'_> {
             return Ok(true);
         };
         let mut statement = connection.prepare_cached(
-            "SELECT i.k, l.image FROM item i LEFT JOIN log l ON l.pos = i.pos
+            "SELECT i.k, ifnull(l.joined, l.image) FROM item i LEFT JOIN log l ON l.pos = i.pos
              WHERE i.k > ?1 AND i.k < ?2 AND i.size > 0 ORDER BY i.k LIMIT ?3",
         )?;
         let mut rows = statement.query((index.cursor.as_ref().unwrap_or(&from), to, STEP_ROWS))?;

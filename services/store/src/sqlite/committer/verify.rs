@@ -30,7 +30,10 @@ impl Group<'_> {
             .collect();
         let damage = check_range(
             self.connection,
-            table.number,
+            &Checked {
+                number: table.number,
+                keys: &table.keys,
+            },
             &indexes,
             range,
             self.state.regions.names(),

@@ -10,13 +10,13 @@ use crate::{
     sqlite::{
         fail::{Fail, Result},
         layout::{RegionNames, RegionNumber, item_hash},
-        records::{self, ItemRow, NewRecord},
+        records::{self, ItemRow, Joined, NewRecord},
         state::{Job, TableState},
         verify::entry_exists,
     },
 };
 
-/// A version that becomes the current one of its item.
+/// A write that changes what stands under its key.
 pub(super) struct NewVersion<'a> {
     pub(super) key: &'a KeyBytes,
     pub(super) row_key: &'a [u8],
@@ -26,8 +26,15 @@ pub(super) struct NewVersion<'a> {
     pub(super) flags: i64,
     pub(super) unit: Unit,
     pub(super) vector: &'a [u8],
-    /// The item and its encoded form; `None` for a delete.
-    pub(super) after: Option<(&'a Item, &'a Bytes)>,
+    /// What the write's origin made of the item, encoded; `None` for a delete.
+    pub(super) image: Option<&'a Bytes>,
+    pub(super) metadata: Option<&'a Bytes>,
+    /// What this region makes of it, where that is something else.
+    pub(super) joined: Option<&'a Joined>,
+    /// The item that stands then; `None` for a delete.
+    pub(super) after: Option<&'a Item>,
+    /// The hash of the metadata that stand then.
+    pub(super) state: u64,
     /// What stands now.
     pub(super) current: Option<&'a ItemRow>,
     /// The item that stands now, where somebody decoded it already.
@@ -35,7 +42,7 @@ pub(super) struct NewVersion<'a> {
 }
 
 impl Group<'_> {
-    /// Makes `new` the current version of its item in `table`, which this region holds.
+    /// Writes `new` to its item in `table`, which this region holds.
     pub(super) fn put_version(&mut self, table: TableId, new: &NewVersion<'_>) -> Result<()> {
         let Self { connection, state, .. } = self;
         let table = state
@@ -52,14 +59,21 @@ impl Group<'_> {
             previous: new.current.map(|row| row.position),
             key: &new.key.0,
             vector: new.vector,
-            image: new.after.map(|(_, image)| image.as_ref()),
+            image: new.image.map(AsRef::as_ref),
+            metadata: new.metadata.map(AsRef::as_ref),
+            joined: new.joined,
+        };
+        let (time, origin, sequence) = match new.joined {
+            Some(joined) => (joined.time, joined.origin, joined.sequence),
+            None => (new.time, new.origin, new.sequence),
         };
         let row = ItemRow {
             position: state.log.append(connection, &mut table.progress, &record)?,
-            time: new.time,
-            origin: new.origin,
-            sequence: new.sequence,
-            size: new.after.map_or(0, |(item, _)| live_size(item)),
+            time,
+            origin,
+            sequence,
+            size: new.after.map_or(0, live_size),
+            state: new.state,
         };
         match new.current {
             Some(_) => row.update(connection, new.row_key)?,
@@ -70,13 +84,12 @@ impl Group<'_> {
             count_out(table, new.key, current, names)?;
         }
         if row.live() {
-            let version = row.version(names)?;
+            let stamp = row.stamp(names)?;
             table
                 .range_mut(range_of(new.key))
-                .add(item_hash(&new.key.0, &version), row.size);
+                .add(item_hash(&new.key.0, &stamp), row.size);
         }
-        let after = new.after.map(|(item, _)| item);
-        if move_entries(connection, table, new.key, (new.before, new.current), after)? {
+        if move_entries(connection, table, new.key, (new.before, new.current), new.after)? {
             let job = Job::CountEntries { table: table.id };
             if !state.jobs.contains(&job) {
                 state.jobs.push(job);
@@ -101,7 +114,7 @@ impl Group<'_> {
 /// Takes what stands out of its range's digest, where it is live.
 fn count_out(table: &mut TableState, key: &KeyBytes, row: &ItemRow, names: &RegionNames) -> Result<()> {
     if row.live() {
-        let hash = item_hash(&key.0, &row.version(names)?);
+        let hash = item_hash(&key.0, &row.stamp(names)?);
         table.range_mut(range_of(key)).remove(hash, row.size);
     }
     Ok(())

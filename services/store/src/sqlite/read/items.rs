@@ -25,7 +25,7 @@ pub(in crate::sqlite) fn get(reading: &Reading<'_>, table: TableId, key: &KeyByt
 /// The live item of a row.
 fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Version, Item)>> {
     let mut statement = reading.connection.prepare_cached(
-        "SELECT i.time, i.o, i.seq, l.image FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0",
+        "SELECT i.time, i.o, i.seq, ifnull(l.joined, l.image) FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0",
     )?;
     let mut rows = statement.query([row_key])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -115,10 +115,10 @@ pub(in crate::sqlite) fn range(reading: &Reading<'_>, read: &RangeRead) -> Resul
 fn table_range(reading: &Reading<'_>, number: u32, read: &RangeRead, page: &mut Page) -> Result<()> {
     let (from, to) = bounds(number, read);
     let mut statement = reading.connection.prepare_cached(if read.reverse {
-        "SELECT i.k, i.time, i.o, i.seq, l.image FROM item i CROSS JOIN log l ON l.pos = i.pos
+        "SELECT i.k, i.time, i.o, i.seq, ifnull(l.joined, l.image) FROM item i CROSS JOIN log l ON l.pos = i.pos
          WHERE i.k >= ?1 AND i.k < ?2 AND i.size > 0 ORDER BY i.k DESC"
     } else {
-        "SELECT i.k, i.time, i.o, i.seq, l.image FROM item i CROSS JOIN log l ON l.pos = i.pos
+        "SELECT i.k, i.time, i.o, i.seq, ifnull(l.joined, l.image) FROM item i CROSS JOIN log l ON l.pos = i.pos
          WHERE i.k >= ?1 AND i.k < ?2 AND i.size > 0 ORDER BY i.k"
     })?;
     let mut rows = statement.query((from, to))?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use beringia_item::{Region, TableId, decode_item};
+use beringia_item::{ConflictPolicy, Region, TableId, decode_item};
 use rusqlite::Connection;
 
 use super::{State, TableState};
@@ -114,6 +114,13 @@ impl Definition {
         })
     }
 
+    pub(in crate::sqlite) fn conflict_policy(&self) -> Option<ConflictPolicy> {
+        match self.aspect(&AspectName::ConflictPolicy) {
+            Some(Aspect::ConflictPolicy(policy)) => *policy,
+            _ => None,
+        }
+    }
+
     /// Whether the definition asks `own` to hold the table's rows.
     pub(in crate::sqlite) fn wants_rows_in(&self, own: &Region) -> bool {
         let failed = |replica: &Replica| matches!(replica.status, ReplicaStatus::CreationFailed { .. });
@@ -154,6 +161,7 @@ impl State {
         for (id, definition) in &self.definitions {
             if let (Some(table), Some(core)) = (self.tables.get_mut(id), definition.core()) {
                 table.keys = core.keys.clone();
+                table.policy = definition.conflict_policy().unwrap_or_default();
             }
         }
         Ok(())
@@ -202,6 +210,7 @@ impl State {
             stream: definition.stream(),
             latest_stream: definition.stream().or_else(|| self.latest_stream(id)),
             global_indexes: self.describe_indexes(id, definition),
+            conflict_policy: definition.conflict_policy(),
             index_sizes: held.map(index_sizes).unwrap_or_default(),
             replicas,
             local: match definition.aspect(&AspectName::Local) {

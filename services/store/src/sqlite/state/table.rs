@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use beringia_item::{Item, KeyBytes, KeySchema, Region, TableId, VersionVector, item_size, value_size};
+use beringia_item::{ConflictPolicy, Item, KeyBytes, KeySchema, Region, TableId, VersionVector, item_size, value_size};
 use rusqlite::Connection;
 
 use super::{Job, Regions, State};
@@ -243,6 +243,8 @@ pub(in crate::sqlite) struct TableState {
     pub(in crate::sqlite) number: TableNumber,
     pub(in crate::sqlite) joined: bool,
     pub(in crate::sqlite) keys: KeySchema,
+    /// How the writes of this region are stamped.
+    pub(in crate::sqlite) policy: ConflictPolicy,
     pub(in crate::sqlite) indexes: Vec<Index>,
     pub(in crate::sqlite) progress: Progress,
     ranges: Vec<RangeSum>,
@@ -260,6 +262,7 @@ impl TableState {
             number,
             joined: true,
             keys,
+            policy: ConflictPolicy::default(),
             indexes: Vec::new(),
             progress: Progress::default(),
             ranges: vec![RangeSum::default(); PARTS * RANGES_PER_PART],
