@@ -6,13 +6,15 @@ use std::{
 };
 
 use beringia_proto::v1::{
-    ControlDrainRequest, ControlFailRegionRequest, ControlNetworkRequest, ControlRecoverRegionRequest,
-    ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
-    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, ReplicationPause,
-    ReplicationResume, control_network_request::Action as Change, control_replication_request::Action as Replication,
+    ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlNetworkRequest,
+    ControlRecoverRegionRequest, ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport,
+    NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair,
+    ReplicationPause, ReplicationResume, control_network_request::Action as Change,
+    control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, Ends};
 use beringia_workload::Load;
+use tokio::time::sleep;
 
 use super::{
     hook,
@@ -20,6 +22,9 @@ use super::{
     tables,
 };
 use crate::{failure::Failure, output};
+
+/// How long writes that had begun may take to end, where a region was closed for them.
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// A directed link.
 type Way = (String, String);
@@ -92,10 +97,18 @@ impl Performer {
             }
             Means::Hook => {
                 self.hooked = true;
+                let mut done = Done::default();
+                if let Action::Crash {
+                    region,
+                    lose_disk: true,
+                } = action
+                {
+                    done.unshipped = close(stage, region).await?;
+                }
                 if let (Some(hook), Some(words)) = (&stage.hook, hook::words(action)) {
                     hook.act(&words).await?;
                 }
-                Ok(Done::default())
+                Ok(done)
             }
             Means::Control => self.control(stage, action, replicated, &was_cut).await,
         }
@@ -381,6 +394,20 @@ async fn drain(stage: &Stage, region: &str) -> Result<(), Failure> {
     // With the first report the region is closed; it stays closed when nobody listens any more.
     reports.message().await?;
     Ok(())
+}
+
+/// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
+async fn close(stage: &Stage, region: &str) -> Result<Vec<FlowReport>, Failure> {
+    drain(stage, region).await?;
+    sleep(UNDER_WAY).await;
+    let flows = stage
+        .fleet
+        .hosting(region)?
+        .flows(ControlFlowsRequest {})
+        .await?
+        .into_inner()
+        .flows;
+    Ok(flows.into_iter().filter(|flow| flow.from == region).collect())
 }
 
 async fn undrain(stage: &Stage, region: &str) -> Result<(), Failure> {
