@@ -3,12 +3,14 @@
 use std::{pin::Pin, sync::Arc};
 
 use beringia_proto::v1::{
-    ControlArrivals, ControlArrivalsRequest, ControlConflict, ControlConflictsRequest, ControlDescribeReply,
-    ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest, ControlDrainReport, ControlDrainRequest,
-    ControlEvidence, ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
-    ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
-    ControlRecoverRegionReply, ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest,
-    ControlStatusReply, ControlStatusRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
+    ControlArrivals, ControlArrivalsRequest, ControlClockReply, ControlClockRequest, ControlConflict,
+    ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest,
+    ControlDrainReport, ControlDrainRequest, ControlEvidence, ControlEvidenceRequest, ControlExplainReply,
+    ControlExplainRequest, ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest,
+    ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply, ControlRecoverRegionRequest,
+    ControlReplicationReply, ControlReplicationRequest, ControlStatusReply, ControlStatusRequest, ControlUndrainReply,
+    ControlUndrainRequest, HostedRegion,
+    control_clock_request::Action as ClockAction,
     control_server::{Control, ControlServer},
 };
 use futures_util::Stream;
@@ -156,6 +158,18 @@ impl Control for Service {
 
     async fn arrivals(&self, _request: Request<ControlArrivalsRequest>) -> Answer<Self::ArrivalsStream> {
         Ok(Response::new(Box::pin(measure::arrivals(&self.host))))
+    }
+
+    async fn clock(&self, request: Request<ControlClockRequest>) -> Answer<ControlClockReply> {
+        let ControlClockRequest { region, action } = request.into_inner();
+        let clock = self.host.hosted(&region)?.clock();
+        match action.ok_or_else(|| Status::invalid_argument("no action"))? {
+            ClockAction::StepMs(by_ms) => clock.step(by_ms),
+            ClockAction::DriftPpm(ppm) => clock.set_drift(ppm),
+            ClockAction::Correct(_) => clock.correct(),
+        }
+        let ahead_ms = clock.ahead_ms();
+        Ok(Response::new(ControlClockReply { ahead_ms }))
     }
 
     type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;

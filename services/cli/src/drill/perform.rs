@@ -6,13 +6,13 @@ use std::{
 };
 
 use beringia_proto::v1::{
-    ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlNetworkRequest,
+    ControlClockRequest, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlNetworkRequest,
     ControlRecoverRegionRequest, ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport,
     NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair,
-    ReplicationPause, ReplicationResume, control_network_request::Action as Change,
-    control_replication_request::Action as Replication,
+    ReplicationPause, ReplicationResume, control_clock_request::Action as Clock,
+    control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
-use beringia_scenario::{Action, Ends};
+use beringia_scenario::{Action, ClockError, Ends};
 use beringia_workload::Load;
 use tokio::time::sleep;
 
@@ -40,6 +40,8 @@ pub(crate) struct Performer {
     down: BTreeSet<String>,
     paused: BTreeSet<String>,
     drained: BTreeSet<String>,
+    /// Regions whose clocks are wrong.
+    skewed: BTreeSet<String>,
     hooked: bool,
 }
 
@@ -50,6 +52,8 @@ pub(crate) struct Done {
     pub(crate) links: Option<Vec<LinkReport>>,
     /// What others had not acknowledged of a region that was killed.
     pub(crate) unshipped: Vec<FlowReport>,
+    /// How far a region's clock is ahead now, milliseconds, where it was changed.
+    pub(crate) ahead: Option<(String, i64)>,
 }
 
 impl Performer {
@@ -73,6 +77,21 @@ impl Performer {
     /// Whether links are cut or regions down, so that what is written here does not get there.
     pub(crate) fn is_troubled(&self) -> bool {
         !self.cut.is_empty() || !self.down.is_empty() || !self.paused.is_empty()
+    }
+
+    /// Makes clocks as wrong as the scenario has them from the beginning; gives how far each is ahead then, milliseconds.
+    pub(crate) async fn skew(
+        &mut self,
+        stage: &Stage,
+        clocks: &BTreeMap<String, ClockError>,
+    ) -> Result<Vec<(String, i64)>, Failure> {
+        let mut ahead = Vec::new();
+        for (region, error) in clocks {
+            self.skewed.insert(region.clone());
+            set_clock(stage, region, Clock::StepMs(error.offset_ms)).await?;
+            ahead.push(set_clock(stage, region, Clock::DriftPpm(error.drift_ppm)).await?);
+        }
+        Ok(ahead)
     }
 
     /// Carries out an action. `replicated`: the tables that pauses and replicas are about.
@@ -133,6 +152,9 @@ impl Performer {
             Action::ResumeReplication { region } => drop(self.paused.remove(region)),
             Action::Drain { region } => drop(self.drained.insert(region.clone())),
             Action::Undrain { region } => drop(self.drained.remove(region)),
+            Action::ClockStep { region, .. } | Action::ClockDrift { region, .. } => {
+                self.skewed.insert(region.clone());
+            }
             _ => {}
         }
     }
@@ -164,6 +186,12 @@ impl Performer {
             Action::ResumeReplication { region } => resume(stage, region).await?,
             Action::Drain { region } => drain(stage, region).await?,
             Action::Undrain { region } => undrain(stage, region).await?,
+            Action::ClockStep { region, by_ms } => {
+                done.ahead = Some(set_clock(stage, region, Clock::StepMs(*by_ms)).await?);
+            }
+            Action::ClockDrift { region, ppm } => {
+                done.ahead = Some(set_clock(stage, region, Clock::DriftPpm(*ppm)).await?);
+            }
             Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
             other => {
                 if let Some(wanted) = as_change(other) {
@@ -227,6 +255,9 @@ impl Performer {
         }
         for region in &self.drained {
             note(undrain(stage, region).await);
+        }
+        for region in &self.skewed {
+            note(set_clock(stage, region, Clock::Correct(true)).await.map(drop));
         }
         for problem in problems {
             output::note(&format!("could not undo: {problem}"));
@@ -353,6 +384,16 @@ async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, Failur
     let request = ControlNetworkRequest { action: Some(action) };
     let reply = stage.fleet.modelling_links()?.network(request).await?;
     Ok(reply.into_inner().links)
+}
+
+/// Changes a region's clock; gives how far it is ahead then, milliseconds.
+async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String, i64), Failure> {
+    let request = ControlClockRequest {
+        region: region.to_owned(),
+        action: Some(action),
+    };
+    let reply = stage.fleet.hosting(region)?.clock(request).await?.into_inner();
+    Ok((region.to_owned(), reply.ahead_ms))
 }
 
 async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use beringia_clock::{SystemClock, SystemRandomness};
+use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
@@ -33,6 +33,8 @@ pub(crate) struct Blueprint {
     pub(crate) network: Option<Network>,
     /// Where the endpoint for all regions finds this one while it runs.
     pub(crate) gateways: Arc<Regions>,
+    /// Its wall clock, which drills make wrong; it stays so over a crash.
+    pub(crate) clock: Arc<SkewedClock<SystemClock>>,
     /// Who hears of what arrives here.
     pub(crate) tap: Tap,
 }
@@ -82,7 +84,7 @@ impl Blueprint {
             self.region.clone(),
             self.database.clone(),
             Execution::Threads,
-            Arc::new(SystemClock),
+            self.clock.clone(),
         );
         options.max_offset_ms = self.max_clock_offset_ms;
         options.shard_age_ms = self.stream_shard_age_ms;
@@ -117,7 +119,7 @@ impl Blueprint {
         let config = NodeConfig {
             region: self.region.clone(),
             peers: self.peers.clone(),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
             tuning: Tuning::default(),
@@ -154,6 +156,11 @@ impl Hosted {
     /// Its name.
     pub(crate) fn name(&self) -> &Region {
         &self.blueprint.region
+    }
+
+    /// Its wall clock.
+    pub(crate) fn clock(&self) -> &SkewedClock<SystemClock> {
+        &self.blueprint.clock
     }
 
     /// Where its DynamoDB endpoint is.
