@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("beringia-fis", &["clock"]),
     ("beringia-scenario", &["regions", "clock"]),
     ("beringia-history", &["item", "clock"]),
     ("beringia-workload", &["scenario", "history", "regions", "clock"]),
@@ -56,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "clock",
             "engine",
+            "fis",
             "gateway",
             "history",
             "item",

@@ -13,6 +13,16 @@ fn boto3_reads_and_writes_in_every_region() {
 }
 
 #[test]
+fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
+    let up = Up::start(&["--ephemeral"]);
+    python::succeeds(
+        python::python()
+            .args(["-m", "sdk.experiment", up.endpoint(), up.fis(), &up.control.0])
+            .arg(beringia_tests::command::beringia()),
+    );
+}
+
+#[test]
 fn a_stream_consumer_misses_and_repeats_nothing_over_shards_streams_and_a_killed_server() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");

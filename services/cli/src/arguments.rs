@@ -36,9 +36,9 @@ pub(crate) struct Arguments {
     /// The form of the output: for people, or one JSON object per line for programs.
     #[arg(long, value_enum, default_value = "text", global = true)]
     pub(crate) format: Format,
-    /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`.
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn", global = true)]
-    pub(crate) log: String,
+    /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`. [default: warn; for sim: off]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
+    pub(crate) log: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -128,7 +128,7 @@ pub(crate) struct ServeArguments {
         beringia up\n  \
         beringia up --ephemeral --format json\n  \
         beringia up --topology regions/two.toml --data /var/lib/beringia\n  \
-        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0    any free ports\n\n\
+        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0 --fis-port 0    any free ports\n\n\
         Then:\n  \
         aws dynamodb list-tables --endpoint-url http://127.0.0.1:8000 --region eu-west-1"
 )]
@@ -147,6 +147,10 @@ pub(crate) struct UpArguments {
     /// The port of the DynamoDB endpoint that serves all regions. 0: any free one.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub(crate) endpoint_port: u16,
+    /// The port for experiments of AWS Fault Injection Service that pause the replication of tables. Like the control service it takes
+    /// requests from whoever reaches it, whatever their signature. 0: any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9091)]
+    pub(crate) fis_port: u16,
 }
 
 /// Start one region of a topology as a process of its own.

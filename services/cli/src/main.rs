@@ -42,7 +42,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    logging::start(&arguments.log)?;
+    // Simulated regions are meant to get into trouble, and at no time that a log record could say.
+    let usual = if matches!(arguments.command, Command::Sim(_)) {
+        "off"
+    } else {
+        "warn"
+    };
+    logging::start(arguments.log.as_deref().unwrap_or(usual))?;
     let format = arguments.format;
     match arguments.command {
         Command::Up(up) => serve(host::up(&up, format)),

@@ -44,14 +44,10 @@ impl Coding {
     /// The coding in which the client wants its answer, if any.
     ///
     /// The header is read as leniently as DynamoDB does: what cannot be read as a quality counts as 1, what is above 1 as 1, what is
-    /// below 0 as 0. Codings named outright go before those that a `*` covers, and earlier ones before later ones. That the
+    /// below 0 as 0; only the first of several such headers counts. Codings named outright go before those that a `*` covers, and earlier ones before later ones. That the
     /// client would rather have the answer as it is counts for nothing.
     pub(crate) fn wanted(headers: &HeaderMap) -> Option<Self> {
-        let values = headers.get_all(header::ACCEPT_ENCODING).iter();
-        let text = values
-            .filter_map(|value| value.to_str().ok())
-            .collect::<Vec<_>>()
-            .join(",");
+        let text = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
         let entries: Vec<(&str, f64)> = text.split(',').map(entry).collect();
         let best = |name: &str| {
             let same = entries
@@ -186,7 +182,8 @@ mod tests {
             assert_eq!(Coding::wanted(&accepting(&[header])), wanted, "{header}");
         }
         assert_eq!(Coding::wanted(&HeaderMap::new()), None);
-        assert_eq!(Coding::wanted(&accepting(&["identity", "deflate"])), deflate);
+        assert_eq!(Coding::wanted(&accepting(&["identity", "deflate"])), None);
+        assert_eq!(Coding::wanted(&accepting(&["deflate", "identity"])), deflate);
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl World {
             Action::ClockDrift { region, ppm } => self.clock(region)?.set_drift(*ppm),
             Action::PauseReplication { region } => self.pause_replication(region, tables, true)?,
             Action::ResumeReplication { region } => self.pause_replication(region, tables, false)?,
-            Action::Drain { region: _ } | Action::Undrain { region: _ } => {}
+            Action::Drain { region } => self.drain(region, true)?,
+            Action::Undrain { region } => self.drain(region, false)?,
             Action::AddReplica { .. } | Action::RemoveReplica { .. } | Action::Shift { .. } | Action::Rate { .. } => {}
         }
         Ok(())

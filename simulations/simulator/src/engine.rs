@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
 
     async fn act(&mut self, action: &Action) -> Result<(), SimulationError> {
         let at = self.began.elapsed();
-        self.world.trace.note(format_args!("action: {action:?}"));
+        self.world.trace.note(format_args!("action: {action}"));
         if let Action::Crash {
             region,
             lose_disk: true,

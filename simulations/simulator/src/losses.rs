@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_history::{Effect, History, MARK, Outcome};
+use beringia_history::{Effect, History, LostDisk, MARK, Operation, Outcome};
 use beringia_item::{AttributeValue, Mutation, decode_item};
 
 use crate::{SimulationError, World, evidence::Reader};
@@ -13,19 +13,16 @@ pub(crate) struct Loss {
     pub(crate) region: String,
     /// Since the load began.
     pub(crate) at: Duration,
-    pub(crate) writes: Vec<Unshipped>,
+    writes: Vec<Unshipped>,
 }
 
 /// A write that no other region has.
 #[derive(Debug)]
-pub(crate) struct Unshipped {
+struct Unshipped {
     table: String,
     key: String,
     /// None for a delete.
     mark: Option<String>,
-    pub(crate) bytes: u64,
-    /// How long before the loss it was committed.
-    pub(crate) age: Duration,
 }
 
 /// Looks for the writes of `region` that no other region has applied.
@@ -51,15 +48,10 @@ pub(crate) async fn look(
             if others.iter().any(|other| applied(&other)) {
                 continue;
             }
-            let committed = recorder.applied_us(mutation.table, &own, sequence, &own);
             writes.push(Unshipped {
                 table: table.clone(),
                 key: reader.key_text(&mutation.key)?,
                 mark: mark(&mutation),
-                bytes: (mutation.key.0.len() + mutation.image.as_ref().map_or(0, bytes::Bytes::len)) as u64,
-                age: committed.map_or(Duration::ZERO, |us| {
-                    world.recorder.elapsed().saturating_sub(Duration::from_micros(us))
-                }),
             });
         }
     }
@@ -79,15 +71,23 @@ fn mark(mutation: &Mutation) -> Option<String> {
 }
 
 impl Loss {
-    /// Of these writes, those that a client was told of before the loss.
-    pub(crate) fn acknowledged<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a Unshipped> {
+    /// As the oracle wants it.
+    pub(crate) fn disk(&self) -> LostDisk {
+        LostDisk {
+            region: self.region.clone(),
+            at_us: u64::try_from(self.at.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Of these writes, the keys of those that a client was told of before the loss.
+    pub(crate) fn acknowledged<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a str> {
         let until_us = u64::try_from(self.at.as_micros()).unwrap_or(u64::MAX);
-        let told = move |operation: &&beringia_history::Operation| {
+        let was_told = move |operation: &&Operation| {
             operation.outcome == Outcome::Ok && operation.region == self.region && operation.done_us <= until_us
         };
         let mut marks = std::collections::BTreeSet::new();
         let mut deletes = std::collections::BTreeSet::new();
-        for operation in history.operations.iter().filter(told) {
+        for operation in history.operations.iter().filter(was_told) {
             for write in &operation.writes {
                 match write.effect {
                     Effect::Delete => drop(deletes.insert((operation.workload.as_str(), write.key.as_str()))),
@@ -95,9 +95,10 @@ impl Loss {
                 }
             }
         }
-        self.writes.iter().filter(move |write| match &write.mark {
+        let told = self.writes.iter().filter(move |write| match &write.mark {
             Some(mark) => marks.contains(mark.as_str()),
             None => deletes.contains(&(write.table.as_str(), write.key.as_str())),
-        })
+        });
+        told.map(|write| write.key.as_str())
     }
 }

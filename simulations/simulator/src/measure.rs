@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Evidence, History};
+use beringia_history::{Accounting, Anomaly, DataLoss, Evidence, History, LostDisk};
 use beringia_item::{Region, TableId};
 use beringia_report::{
-    ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
+    AnomalyCount, ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
+    Writes,
 };
 use beringia_scenario::Plan;
 
@@ -180,8 +181,17 @@ impl Measure {
             let before = self.wire_before.get(&(from.clone(), to.clone())).copied().unwrap_or(0);
             self.recorder.wire_bytes(&from, &to, bytes - before);
         }
+        let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
+        let judgement = beringia_history::judge(history, evidence, &disks);
         let mut run = self.recorder.finish(total, "");
-        run.disk_losses = losses.iter().map(|loss| disk_loss(loss, history)).collect();
+        run.disk_losses = losses
+            .iter()
+            .zip(&judgement.losses)
+            .map(|(loss, data)| disk_loss(loss, data, history))
+            .collect();
+        run.writes = writes(&judgement.accounting);
+        run.anomalies = judgement.anomalies.into_iter().map(anomaly).collect();
+        run.violations = judgement.violations.iter().map(ToString::to_string).collect();
         Ok(run)
     }
 
@@ -249,19 +259,35 @@ impl Measure {
     }
 }
 
-fn disk_loss(loss: &Loss, history: &History) -> DiskLoss {
-    let told: Vec<_> = loss.acknowledged(history).collect();
+/// What the history says was lost, beside what was seen of it at the moment of the loss.
+fn disk_loss(loss: &Loss, data: &DataLoss, history: &History) -> DiskLoss {
     DiskLoss {
-        region: loss.region.clone(),
-        at_ms: u64::try_from(loss.at.as_millis()).unwrap_or(u64::MAX),
-        writes: 0,
-        bytes: told.iter().map(|write| write.bytes).sum(),
-        seconds: told
-            .iter()
-            .map(|write| write.age)
-            .max()
-            .unwrap_or_default()
-            .as_secs_f64(),
-        reported_backlog: told.len() as u64,
+        region: data.region.clone(),
+        at_ms: data.at_us / 1_000,
+        writes: data.writes,
+        bytes: data.bytes,
+        seconds: data.seconds,
+        reported_backlog: loss.acknowledged(history).count() as u64,
+    }
+}
+
+const fn writes(accounting: &Accounting) -> Writes {
+    Writes {
+        acknowledged: accounting.acknowledged,
+        unknown: accounting.unknown,
+        standing: accounting.standing,
+        superseded: accounting.superseded,
+        lost_to_conflicts: accounting.lost_to_conflicts,
+        lost_with_disk: accounting.lost_with_disk,
+        lost: accounting.lost,
+    }
+}
+
+fn anomaly(anomaly: Anomaly) -> AnomalyCount {
+    AnomalyCount {
+        name: anomaly.name.to_owned(),
+        count: anomaly.count,
+        worst_ms: anomaly.worst_ms,
+        example: anomaly.example,
     }
 }

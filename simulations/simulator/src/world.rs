@@ -149,6 +149,20 @@ impl World {
         Ok(())
     }
 
+    /// A region takes no more writes from clients, so that all it has can go to the others; or takes them again.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
+    pub fn drain(&self, name: &str, drained: bool) -> Result<(), SimulationError> {
+        let node = self.node(name)?;
+        if drained {
+            node.drain();
+        } else {
+            node.undrain();
+        }
+        Ok(())
+    }
+
     /// Whether a region runs, its disk has room, and nothing keeps it from the others but links.
     #[must_use]
     pub fn is_well(&self, name: &str) -> bool {
@@ -171,6 +185,7 @@ impl World {
             if !self.is_well(&name) {
                 self.pause_replication(&name, tables, false)?;
             }
+            self.drain(&name, false)?;
         }
         Ok(())
     }

@@ -1,48 +1,17 @@
 """Every operation once or more, in one region and between regions. Usage: python -m sdk.tour ENDPOINT CONTROL BERINGIA"""
 
-import json
-import subprocess
 import sys
 import time
 from decimal import Decimal
 
-import boto3
 from boto3.dynamodb.conditions import Attr, Key
-from botocore.config import Config
-from botocore.exceptions import ClientError
+
+from .support import CONFIG, REGIONS, command, refused, session, until
 
 ENDPOINT, CONTROL, BERINGIA = sys.argv[1:4]
-REGIONS = ["us-east-1", "eu-west-1", "ap-northeast-1"]
-CONFIG = Config(retries={"max_attempts": 1})
-
-
-def session(region):
-    return boto3.Session(aws_access_key_id="key", aws_secret_access_key="secret", region_name=region)
-
-
 CLIENTS = {region: session(region).client("dynamodb", endpoint_url=ENDPOINT, config=CONFIG) for region in REGIONS}
 HERE = session("us-east-1").resource("dynamodb", endpoint_url=ENDPOINT, config=CONFIG)
-
-
-def beringia(*words):
-    done = subprocess.run([BERINGIA, *words, "--format", "json", "--control", CONTROL], capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def refused(code, call, **parameters):
-    try:
-        call(**parameters)
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == code, error.response
-        return error.response
-    raise AssertionError(f"{code} expected of {call} with {parameters}")
-
-
-def until(what, condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.05)
+beringia = command(BERINGIA, CONTROL)
 
 
 def all_types_come_back(table):

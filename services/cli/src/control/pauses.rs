@@ -4,7 +4,7 @@ use beringia_item::TableId;
 use beringia_proto::v1::{PausedTable, ReplicationPause, ReplicationResume, control_replication_request::Action};
 use tonic::Status;
 
-use crate::host::{Host, Hosted};
+use crate::host::{Host, Hosted, PauseError};
 
 /// Does what was asked.
 pub(crate) async fn apply(host: &Host, action: Action) -> Result<(), Status> {
@@ -45,17 +45,11 @@ pub(crate) async fn of(region: &Hosted) -> Vec<PausedTable> {
 }
 
 async fn start(host: &Host, pause: &ReplicationPause) -> Result<(), Status> {
-    let ReplicationPause { region: name, table } = pause;
-    let region = host.hosted(name)?;
-    let no_such_table = || Status::not_found(format!("{name} has no replica of a global table `{table}`"));
-    let paused = region
-        .with_node(|node| {
-            let id = node.store().catalog().by_name.get(table).map(|table| table.id);
-            let id = id.ok_or_else(no_such_table)?;
-            node.pause_replication(id).map_err(|_| no_such_table())
-        })
-        .await;
-    paused.unwrap_or_else(|| Err(Status::failed_precondition(format!("{name} is down"))))
+    let paused = host.hosted(&pause.region)?.pause_replication(&pause.table).await;
+    paused.map_err(|error| match &error {
+        PauseError::Down(_) => Status::failed_precondition(error.to_string()),
+        PauseError::NoReplica { .. } => Status::not_found(error.to_string()),
+    })
 }
 
 /// Of a table that is gone the pause is gone too, so that only the regions' names can be wrong.

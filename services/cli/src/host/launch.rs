@@ -10,6 +10,7 @@ use std::{
 use beringia_clock::{
     DEFAULT_MAX_OFFSET_MS, Randomness as _, SeededRandomness, SkewedClock, SystemClock, SystemRandomness,
 };
+use beringia_fis::Service;
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
@@ -22,6 +23,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::{
     Host, accept, credentials,
     directory::{Created, DataDirectory},
+    faults::HostFaults,
     ports,
     ready::Ready,
     region::{Blueprint, Hosted, Listeners},
@@ -39,6 +41,7 @@ const DYNAMODB_PORT: &str = "--dynamodb-port";
 const REPLICATION_PORT: &str = "--replication-port";
 const CONTROL_PORT: &str = "--control-port";
 const ENDPOINT_PORT: &str = "--endpoint-port";
+const FIS_PORT: &str = "--fis-port";
 /// The first ports of a topology whose regions are processes of their own.
 const FIRST_DYNAMODB_PORT: u16 = 8001;
 const FIRST_REPLICATION_PORT: u16 = 9001;
@@ -51,6 +54,8 @@ struct Doors {
     control: TcpListener,
     /// For all regions; None where there is but one.
     endpoint: Option<TcpListener>,
+    /// For fault injection experiments; None where there is but one region.
+    fis: Option<TcpListener>,
 }
 
 /// What `up` and `region` prepare alike.
@@ -72,12 +77,14 @@ struct Limits {
     stream_shard_age_ms: u64,
 }
 
-/// The ports of an `up`: the first of the regions', and the two others. 0: any free ones.
+/// The ports of an `up`: the first of the regions', and the others. 0: any free ones.
 struct Ports {
     dynamodb: u16,
     replication: u16,
     control: u16,
     endpoint: u16,
+    /// For fault injection experiments, where they are wanted.
+    fis: Option<u16>,
 }
 
 /// Runs all regions of a topology until a signal ends it.
@@ -89,6 +96,7 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
         replication: arguments.replication_port,
         control: arguments.control_port,
         endpoint: arguments.endpoint_port,
+        fis: Some(arguments.fis_port),
     };
     let running = all(preparation, arguments.serve.listen, &ports).await?;
     running.serve(signals, format).await
@@ -109,6 +117,7 @@ pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<
         replication: 0,
         control: 0,
         endpoint: 0,
+        fis: None,
     };
     all(preparation, IpAddr::V4(Ipv4Addr::LOCALHOST), &ports).await
 }
@@ -117,6 +126,10 @@ pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<
 async fn all(preparation: Preparation, ip: IpAddr, ports: &Ports) -> Result<Running, Failure> {
     let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
     let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
+    let fis = match ports.fis {
+        Some(port) => Some(ports::listen(ip, port, "fault injection experiments", FIS_PORT).await?),
+        None => None,
+    };
     let mut listeners = Vec::new();
     for (place, region) in preparation.regions.iter().enumerate() {
         let port = ports::nth(ports.dynamodb, place, DYNAMODB_PORT)?;
@@ -148,6 +161,7 @@ async fn all(preparation: Preparation, ip: IpAddr, ports: &Ports) -> Result<Runn
         regions: listeners,
         control,
         endpoint: Some(endpoint),
+        fis,
     };
     preparation.open(blueprints, doors, Some(network)).await
 }
@@ -207,6 +221,7 @@ pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Resul
         regions: vec![Listeners { dynamodb, replication }],
         control,
         endpoint: None,
+        fis: None,
     };
     let running = preparation.open(blueprints, doors, None).await?;
     running.serve(signals, format).await
@@ -291,7 +306,14 @@ impl Preparation {
             regions.push(Hosted::prepared(blueprint, store, listeners)?);
         }
         let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
-        let ready = Ready::new(&regions, ports::url(&doors.control)?, endpoint, &self.authentication);
+        let fis = doors.fis.as_ref().map(ports::url).transpose()?;
+        let ready = Ready::new(
+            &regions,
+            ports::url(&doors.control)?,
+            endpoint,
+            fis,
+            &self.authentication,
+        );
         let host = Arc::new(Host::new(self.regions, regions, network, self.gateways, self.tap));
         if let Err(failure) = host.start(doors.endpoint).await {
             host.shutdown().await;
@@ -299,7 +321,13 @@ impl Preparation {
         }
         created.keep();
         let control = control::server::start(doors.control, host.clone());
-        Ok(Running { host, control, ready })
+        let fis = doors.fis.map(|listener| experiments(listener, &host));
+        Ok(Running {
+            host,
+            control,
+            fis,
+            ready,
+        })
     }
 }
 
@@ -307,6 +335,7 @@ impl Preparation {
 pub(crate) struct Running {
     host: Arc<Host>,
     control: JoinHandle<()>,
+    fis: Option<JoinHandle<()>>,
     ready: Ready,
 }
 
@@ -319,6 +348,9 @@ impl Running {
     /// Ends them cleanly.
     pub(crate) async fn shutdown(self) {
         self.control.abort();
+        if let Some(fis) = self.fis {
+            fis.abort();
+        }
         self.host.shutdown().await;
     }
 
@@ -333,6 +365,17 @@ impl Running {
             () = self.shutdown() => Ok(()),
         }
     }
+}
+
+/// Serves fault injection experiments until the task is aborted, which ends them too.
+fn experiments(listener: TcpListener, host: &Arc<Host>) -> JoinHandle<()> {
+    let faults = Arc::new(HostFaults(Arc::clone(host)));
+    let service = Service::new(faults, Arc::new(SystemClock), Arc::new(SystemRandomness));
+    tokio::spawn(async move {
+        if let Err(error) = beringia_fis::serve(Arc::new(service), listener).await {
+            tracing::error!(%error, "fault injection experiments ended");
+        }
+    })
 }
 
 /// Opens the databases that are there before making those that are not, so that one that is not ours is found first.

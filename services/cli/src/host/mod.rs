@@ -4,6 +4,7 @@ mod accept;
 mod credentials;
 mod directory;
 mod endpoint;
+mod faults;
 mod launch;
 mod ports;
 mod ready;
@@ -20,6 +21,7 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::{net::TcpListener, sync::Mutex};
 use tonic::Status;
 
+pub(crate) use faults::PauseError;
 pub(crate) use launch::{Running, region, up, up_aside};
 pub(crate) use region::{Hosted, RecoveryError};
 pub(crate) use shutdown::Signals;

@@ -106,16 +106,17 @@ pub(crate) struct Server {
 }
 
 /// The kinds of ports that `up` opens.
-pub(crate) const PORTS: [&str; 4] = [
+pub(crate) const PORTS: [&str; 5] = [
     "--dynamodb-port",
     "--replication-port",
     "--control-port",
     "--endpoint-port",
+    "--fis-port",
 ];
 
 /// The words of `up` or `region` on any free ports, with more arguments.
 pub(crate) fn on_free_ports<'a>(command: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
-    // A region alone has no port for all regions.
+    // A region alone has no ports for all regions.
     let ports = if command == "region" { &PORTS[..3] } else { &PORTS[..] };
     let mut words = vec![command];
     words.extend(ports.iter().flat_map(|flag| [*flag, "0"]));

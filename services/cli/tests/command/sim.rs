@@ -245,3 +245,24 @@ fn what_is_wrong_is_refused_before_anything_runs() {
         &["cannot write /nowhere/trace"],
     );
 }
+
+#[test]
+fn what_simulated_regions_log_is_seen_only_by_those_who_ask() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = SHORT
+        .replace(
+            "cut = [\"us-east-1\", \"eu-west-1\"]\nreset = true",
+            "disk_full = \"eu-west-1\"",
+        )
+        .replace("min = 1", "min = 0");
+    let scenario = file(directory.path(), "full.toml", &text);
+    let quiet = run(&["sim", "run", &scenario]);
+    assert_eq!(
+        (quiet.status.code(), stderr(&quiet).as_str()),
+        (Some(0), ""),
+        "{}",
+        stdout(&quiet)
+    );
+    let asked = run(&["sim", "run", &scenario, "--log", "error"]);
+    assert!(stderr(&asked).contains("disk is full"), "{}", stderr(&asked));
+}

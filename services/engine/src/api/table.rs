@@ -47,6 +47,16 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// How a table's storage is paid for.
+    TableClass {
+        /// For tables in use.
+        Standard = "STANDARD",
+        /// For tables that are seldom used.
+        StandardInfrequentAccess = "STANDARD_INFREQUENT_ACCESS",
+    }
+}
+
+wire_enum! {
     /// What a stream's records hold.
     StreamViewType {
         /// Item after the change.
@@ -148,6 +158,24 @@ pub struct ProvisionedThroughput {
     pub write_capacity_units: i64,
 }
 
+/// The most that an on-demand table or index takes, units a second; -1 for no maximum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OnDemandThroughput {
+    /// Of reads.
+    pub max_read_request_units: Option<i64>,
+    /// Of writes.
+    pub max_write_request_units: Option<i64>,
+}
+
+/// What a table or index is ready for at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WarmThroughput {
+    /// Reads.
+    pub read_units_per_second: Option<i64>,
+    /// Writes.
+    pub write_units_per_second: Option<i64>,
+}
+
 /// A stream's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamSpecification {
@@ -179,6 +207,10 @@ pub struct GlobalSecondaryIndex {
     pub projection: ProjectionSpecification,
     /// For a provisioned table.
     pub provisioned_throughput: Option<ProvisionedThroughput>,
+    /// For an on-demand table.
+    pub on_demand_throughput: Option<OnDemandThroughput>,
+    /// What it is to be ready for.
+    pub warm_throughput: Option<WarmThroughput>,
 }
 
 /// Makes a table in this region.
@@ -198,6 +230,12 @@ pub struct CreateTableInput {
     pub billing_mode: Option<BillingMode>,
     /// Required for `PROVISIONED`, forbidden otherwise.
     pub provisioned_throughput: Option<ProvisionedThroughput>,
+    /// For an on-demand table.
+    pub on_demand_throughput: Option<OnDemandThroughput>,
+    /// What it is to be ready for.
+    pub warm_throughput: Option<WarmThroughput>,
+    /// `STANDARD` where it is not given.
+    pub table_class: Option<TableClass>,
     /// Whether to have a stream.
     pub stream_specification: Option<StreamSpecification>,
     /// Whether DeleteTable is refused.
@@ -243,12 +281,16 @@ pub struct ListTablesOutput {
 pub enum GlobalSecondaryIndexUpdate {
     /// A new index.
     Create(GlobalSecondaryIndex),
-    /// Other throughput.
+    /// Other throughput; at least one of the three.
     Update {
         /// Which index.
         index_name: String,
         /// Its new throughput.
         provisioned_throughput: Option<ProvisionedThroughput>,
+        /// Its new maxima.
+        on_demand_throughput: Option<OnDemandThroughput>,
+        /// What it is to be ready for.
+        warm_throughput: Option<WarmThroughput>,
     },
     /// No index any more.
     Delete {
@@ -288,6 +330,12 @@ pub struct UpdateTableInput {
     pub billing_mode: Option<BillingMode>,
     /// New throughput.
     pub provisioned_throughput: Option<ProvisionedThroughput>,
+    /// For an on-demand table.
+    pub on_demand_throughput: Option<OnDemandThroughput>,
+    /// What it is to be ready for.
+    pub warm_throughput: Option<WarmThroughput>,
+    /// The new class.
+    pub table_class: Option<TableClass>,
     /// Changes to the global indexes; one creation or deletion at a time.
     pub global_secondary_index_updates: Option<Vec<GlobalSecondaryIndexUpdate>>,
     /// Turns the stream on or off.
@@ -326,8 +374,14 @@ pub struct TableDescription {
     pub table_size_bytes: u64,
     /// Throughput; zeros for an on-demand table.
     pub provisioned_throughput: ProvisionedThroughputDescription,
-    /// Only for an on-demand table.
+    /// For a table that is or was on demand.
     pub billing_mode_summary: Option<BillingModeSummary>,
+    /// The maxima of an on-demand table, where there are any.
+    pub on_demand_throughput: Option<OnDemandThroughput>,
+    /// What it is ready for.
+    pub warm_throughput: WarmThroughput,
+    /// For a table whose class was chosen.
+    pub table_class_summary: Option<TableClassSummary>,
     /// `None` where there are none.
     pub local_secondary_indexes: Option<Vec<LocalSecondaryIndexDescription>>,
     /// `None` where there are none.
@@ -359,12 +413,21 @@ pub struct ProvisionedThroughputDescription {
     pub number_of_decreases_today: u64,
 }
 
+/// The class of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableClassSummary {
+    /// The class.
+    pub table_class: TableClass,
+    /// Since when, milliseconds since the epoch (on the wire: seconds); `None` where it never changed.
+    pub last_update_date_time_ms: Option<u64>,
+}
+
 /// How an on-demand table is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BillingModeSummary {
     /// The mode.
     pub billing_mode: BillingMode,
-    /// Since when, milliseconds since the epoch (on the wire: seconds); `None` where the table was switched to this mode later.
+    /// When it last became an on-demand table, milliseconds since the epoch (on the wire: seconds).
     pub last_update_to_pay_per_request_date_time_ms: Option<u64>,
 }
 
@@ -402,6 +465,10 @@ pub struct GlobalSecondaryIndexDescription {
     pub backfilling: Option<bool>,
     /// Throughput; zeros for an on-demand table.
     pub provisioned_throughput: ProvisionedThroughputDescription,
+    /// The maxima of an on-demand index, where there are any.
+    pub on_demand_throughput: Option<OnDemandThroughput>,
+    /// What it is ready for.
+    pub warm_throughput: WarmThroughput,
     /// Entries; `None` where the store does not count them.
     pub item_count: Option<u64>,
     /// Their bytes; `None` where the store does not count them.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::KeySchema;
-use beringia_store::{Aspect, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput};
+use beringia_store::{
+    Aspect, Billing, Capacity, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput,
+};
 
 use super::{
     GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX,
@@ -13,7 +15,7 @@ use super::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, check_key_schema,
         composite_parts_max, non_key_attributes, projection,
     },
-    settings::{check_throughput, index_throughput, stream, table_throughput},
+    settings::{capacity, check_throughput, index_throughput, stored_class, stream, table_throughput},
     tags,
 };
 use crate::{
@@ -140,7 +142,11 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
         local_indexes,
         created_ms: now_ms,
     };
-    let mut aspects = vec![Aspect::Core(core), Aspect::Throughput(throughput)];
+    let mut aspects = vec![
+        Aspect::Core(core),
+        Aspect::Throughput(throughput),
+        Aspect::Billing(billing(input, throughput, now_ms)?),
+    ];
     aspects.extend(tags::tag_aspects(&settings, tags)?);
     aspects.extend(stream.map(|stream| Aspect::Stream(Some(stream))));
     aspects.extend(
@@ -149,6 +155,17 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
             .map(|(name, index)| Aspect::GlobalIndex { name, index }),
     );
     Ok(aspects)
+}
+
+fn billing(input: &CreateTableInput, throughput: Throughput, now_ms: u64) -> Result<Billing, ApiError> {
+    let none = Capacity::default();
+    let (on_demand, warm) = (input.on_demand_throughput, input.warm_throughput);
+    Ok(Billing {
+        on_demand_since_ms: (throughput == Throughput::OnDemand).then_some(now_ms),
+        capacity: capacity(none, throughput, on_demand, warm, "table")?,
+        class: input.table_class.map(stored_class).unwrap_or_default(),
+        class_since_ms: None,
+    })
 }
 
 fn not_all_used() -> ApiError {
@@ -286,10 +303,19 @@ pub(super) fn global_index(
 ) -> Result<GlobalIndex, ApiError> {
     let keys = definitions.composite_key(&wanted.key_schema)?;
     let projection = projection(&wanted.projection)?;
-    let throughput = index_throughput(&wanted.index_name, throughput, wanted.provisioned_throughput)?;
+    let name = &wanted.index_name;
+    let throughput = index_throughput(name, throughput, wanted.provisioned_throughput)?;
+    let capacity = capacity(
+        Capacity::default(),
+        throughput,
+        wanted.on_demand_throughput,
+        wanted.warm_throughput,
+        &format!("index {name}"),
+    )?;
     Ok(GlobalIndex {
         keys,
         projection,
         throughput,
+        capacity,
     })
 }

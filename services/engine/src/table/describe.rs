@@ -2,17 +2,22 @@
 
 use beringia_item::{KeySchema, KeyType, Region};
 use beringia_store::{
-    GlobalIndex, IndexState, LocalIndex, Projection, Replica, ReplicaStatus, Stream, Table, Throughput,
+    Billing, Capacity, GlobalIndex, IndexState, LocalIndex, Projection, Replica, ReplicaStatus, Stream, Table,
+    Throughput, Units,
 };
 
-use super::{delete::not_found, settings::wire_view};
+use super::{
+    delete::not_found,
+    settings::{warm_now, wire_class, wire_view},
+};
 use crate::{
     ApiError, Engine,
     api::{
         AttributeDefinition, BillingMode, BillingModeSummary, DescribeTableInput, GlobalSecondaryIndexDescription,
         IndexStatus, KeyRole, KeySchemaElement, LocalSecondaryIndexDescription, MultiRegionConsistency,
-        ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription, ReplicaDescription,
-        ReplicaStatusName, ScalarAttributeType, StreamSpecification, TableDescription, TableStatus,
+        OnDemandThroughput, ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription,
+        ReplicaDescription, ReplicaStatusName, ScalarAttributeType, StreamSpecification, TableClassSummary,
+        TableDescription, TableStatus, WarmThroughput,
     },
     names::table_arn,
     stream::{stream_arn, stream_label},
@@ -85,7 +90,10 @@ pub(super) fn describe(table: &Table, region: &Region) -> TableDescription {
         item_count: table.size.items(),
         table_size_bytes: table.size.bytes(),
         provisioned_throughput: describe_throughput(table.throughput),
-        billing_mode_summary: billing_mode(table.throughput),
+        billing_mode_summary: billing_mode(table),
+        on_demand_throughput: describe_maxima(table.billing.capacity),
+        warm_throughput: describe_warm(table.throughput, table.billing.capacity),
+        table_class_summary: describe_class(table.billing),
         local_secondary_indexes: describe_local(table, &table_arn),
         global_secondary_indexes: describe_global(table, &table_arn),
         stream_specification: table.stream.map(describe_stream),
@@ -148,10 +156,41 @@ fn describe_throughput(throughput: Throughput) -> ProvisionedThroughputDescripti
     }
 }
 
-fn billing_mode(throughput: Throughput) -> Option<BillingModeSummary> {
-    (throughput == Throughput::OnDemand).then_some(BillingModeSummary {
-        billing_mode: BillingMode::PayPerRequest,
-        last_update_to_pay_per_request_date_time_ms: None,
+fn billing_mode(table: &Table) -> Option<BillingModeSummary> {
+    let since = table.billing.on_demand_since_ms;
+    let billing_mode = match table.throughput {
+        Throughput::OnDemand => BillingMode::PayPerRequest,
+        // DynamoDB says nothing of the mode of a table that never had another one.
+        Throughput::Provisioned { .. } => since.map(|_| BillingMode::Provisioned)?,
+    };
+    Some(BillingModeSummary {
+        billing_mode,
+        last_update_to_pay_per_request_date_time_ms: since,
+    })
+}
+
+fn describe_maxima(capacity: Capacity) -> Option<OnDemandThroughput> {
+    let units = |units: Option<u64>| Some(units.map_or(-1, u64::cast_signed));
+    let Units { read, write } = capacity.on_demand_max;
+    (read.is_some() || write.is_some()).then(|| OnDemandThroughput {
+        max_read_request_units: units(read),
+        max_write_request_units: units(write),
+    })
+}
+
+fn describe_warm(throughput: Throughput, capacity: Capacity) -> WarmThroughput {
+    let (read, write) = warm_now(throughput, capacity);
+    WarmThroughput {
+        read_units_per_second: Some(read.cast_signed()),
+        write_units_per_second: Some(write.cast_signed()),
+    }
+}
+
+fn describe_class(billing: Billing) -> Option<TableClassSummary> {
+    let chosen = billing.class != beringia_store::TableClass::Standard || billing.class_since_ms.is_some();
+    chosen.then(|| TableClassSummary {
+        table_class: wire_class(billing.class),
+        last_update_date_time_ms: billing.class_since_ms,
     })
 }
 
@@ -181,6 +220,8 @@ fn describe_global(table: &Table, table_arn: &str) -> Option<Vec<GlobalSecondary
         },
         backfilling: (*state == IndexState::Backfilling).then_some(true),
         provisioned_throughput: describe_throughput(index.throughput),
+        on_demand_throughput: describe_maxima(index.capacity),
+        warm_throughput: describe_warm(index.throughput, index.capacity),
         item_count: None,
         index_size_bytes: None,
     };

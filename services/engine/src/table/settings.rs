@@ -1,16 +1,22 @@
 //! Capacity and stream settings in requests.
 
-use beringia_store::{Stream, StreamView, Throughput};
+use beringia_store::{Capacity, Stream, StreamView, Throughput, Units};
 
 use super::invalid;
 use crate::{
     ApiError,
-    api::{BillingMode, ProvisionedThroughput, StreamSpecification, StreamViewType},
+    api::{
+        BillingMode, OnDemandThroughput, ProvisionedThroughput, StreamSpecification, StreamViewType, TableClass,
+        WarmThroughput,
+    },
     constraint::Constraints,
 };
 
 /// The greatest number of capacity units that can be asked for.
 const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
+
+/// What every on-demand table is ready for, units a second of reads and of writes (developer guide, "Warm throughput").
+const ON_DEMAND_WARM_UNITS: (u64, u64) = (12_000, 4_000);
 
 /// Checks that capacity units are positive.
 pub(super) fn check_throughput(
@@ -79,6 +85,81 @@ pub(super) fn index_throughput(
     }
 }
 
+/// The capacity of a table or index of that throughput (`of` is what messages call it), as a request changes it.
+pub(super) fn capacity(
+    before: Capacity,
+    throughput: Throughput,
+    on_demand: Option<OnDemandThroughput>,
+    warm: Option<WarmThroughput>,
+    of: &str,
+) -> Result<Capacity, ApiError> {
+    let mut after = before;
+    if let Some(wanted) = on_demand {
+        if throughput != Throughput::OnDemand {
+            return Err(invalid(format!(
+                "OnDemandThroughput should not be specified for {of} when BillingMode is PROVISIONED"
+            )));
+        }
+        maximum(
+            wanted.max_read_request_units,
+            "MaxReadRequestUnits",
+            &mut after.on_demand_max.read,
+        )?;
+        maximum(
+            wanted.max_write_request_units,
+            "MaxWriteRequestUnits",
+            &mut after.on_demand_max.write,
+        )?;
+    }
+    if let Some(wanted) = warm {
+        let (read, write) = warm_now(throughput, before);
+        let refuse = |name: &str| {
+            Err(invalid(format!(
+                "Requested {name} for WarmThroughput for {of} is lower than current WarmThroughput, decreasing WarmThroughput is \
+                 not supported"
+            )))
+        };
+        let units = |wanted: Option<i64>, now: u64, name: &str| match wanted {
+            Some(wanted) if wanted < now.cast_signed() => refuse(name),
+            Some(wanted) => Ok(Some(wanted.unsigned_abs())),
+            None => Ok(None),
+        };
+        after.warm.read = units(wanted.read_units_per_second, read, "ReadUnitsPerSecond")?.or(after.warm.read);
+        after.warm.write = units(wanted.write_units_per_second, write, "WriteUnitsPerSecond")?.or(after.warm.write);
+    }
+    Ok(after)
+}
+
+/// Sets a maximum where the request names one; -1 takes it away.
+fn maximum(wanted: Option<i64>, name: &str, units: &mut Option<u64>) -> Result<(), ApiError> {
+    match wanted {
+        None => {}
+        Some(-1) => *units = None,
+        Some(wanted @ 1..) => *units = Some(wanted.unsigned_abs()),
+        Some(wanted) => {
+            return Err(invalid(format!("{name} must be -1 or greater than 0: {wanted}")));
+        }
+    }
+    Ok(())
+}
+
+/// What a table or index is ready for: what was asked for, and never less than what every on-demand table is ready for, or than
+/// what was bought.
+pub(super) fn warm_now(throughput: Throughput, capacity: Capacity) -> (u64, u64) {
+    let (read, write) = match throughput {
+        Throughput::OnDemand => ON_DEMAND_WARM_UNITS,
+        Throughput::Provisioned {
+            read_units,
+            write_units,
+        } => (read_units, write_units),
+    };
+    let Units {
+        read: asked_read,
+        write: asked_write,
+    } = capacity.warm;
+    (asked_read.unwrap_or(0).max(read), asked_write.unwrap_or(0).max(write))
+}
+
 /// The stream that a specification asks for, beginning at `stream_ms`; `None` for none.
 pub(super) fn stream(specification: StreamSpecification, stream_ms: u64) -> Result<Option<Stream>, ApiError> {
     match (specification.stream_enabled, specification.stream_view_type) {
@@ -110,5 +191,21 @@ pub(crate) const fn wire_view(view: StreamView) -> StreamViewType {
         StreamView::NewImage => StreamViewType::NewImage,
         StreamView::OldImage => StreamViewType::OldImage,
         StreamView::NewAndOldImages => StreamViewType::NewAndOldImages,
+    }
+}
+
+/// A table's class as it is stored.
+pub(super) const fn stored_class(class: TableClass) -> beringia_store::TableClass {
+    match class {
+        TableClass::Standard => beringia_store::TableClass::Standard,
+        TableClass::StandardInfrequentAccess => beringia_store::TableClass::InfrequentAccess,
+    }
+}
+
+/// The wire's name of a table's class.
+pub(super) const fn wire_class(class: beringia_store::TableClass) -> TableClass {
+    match class {
+        beringia_store::TableClass::Standard => TableClass::Standard,
+        beringia_store::TableClass::InfrequentAccess => TableClass::StandardInfrequentAccess,
     }
 }

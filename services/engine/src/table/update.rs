@@ -15,13 +15,13 @@ use super::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, composite_parts_max,
         non_key_attributes,
     },
-    settings::{check_throughput, provisioned, stream},
+    settings::{capacity, check_throughput, provisioned, stored_class, stream},
 };
 use crate::{
     ApiError, Engine,
     api::{
-        BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency, ProvisionedThroughput,
-        TableDescription, TableStatus, UpdateTableInput,
+        BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency, OnDemandThroughput,
+        ProvisionedThroughput, TableDescription, TableStatus, UpdateTableInput, WarmThroughput,
     },
     constraint::Constraints,
     keys::{parts, type_name},
@@ -82,6 +82,7 @@ fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
                     key_schema,
                     projection,
                     provisioned_throughput,
+                    ..
                 } = index;
                 check_index(&mut constraints, &member, index_name, key_schema, parts_max, projection);
                 let member = format!("{member}.provisionedThroughput");
@@ -90,6 +91,7 @@ fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
             GlobalSecondaryIndexUpdate::Update {
                 index_name,
                 provisioned_throughput,
+                ..
             } => {
                 check_name(&mut constraints, &format!("{member}.update.indexName"), index_name);
                 let member = format!("{member}.update.provisionedThroughput");
@@ -110,6 +112,9 @@ fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
     let others = !indexes.is_empty()
         || input.billing_mode.is_some()
         || input.provisioned_throughput.is_some()
+        || input.on_demand_throughput.is_some()
+        || input.warm_throughput.is_some()
+        || input.table_class.is_some()
         || input.stream_specification.is_some()
         || input.deletion_protection_enabled.is_some();
     if !others && replicas.is_empty() {
@@ -183,6 +188,12 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
     let throughput = new_throughput(input, table)?;
     let mut aspects = index_aspects(input, table, throughput.unwrap_or(table.throughput))?;
     aspects.extend(throughput.map(Aspect::Throughput));
+    aspects.extend(billing_aspect(
+        input,
+        table,
+        throughput.unwrap_or(table.throughput),
+        here.now_ms,
+    )?);
     aspects.extend(stream_aspect(input, table, here.stream_ms)?);
     if let Some(deletion_protection) = input.deletion_protection_enabled {
         aspects.push(Aspect::Local(LocalSettings {
@@ -272,20 +283,15 @@ fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput
             GlobalSecondaryIndexUpdate::Update {
                 index_name,
                 provisioned_throughput,
+                on_demand_throughput,
+                warm_throughput,
             } => {
-                let index = existing(table, index_name)?.clone();
-                let member = "globalSecondaryIndexUpdates.member.update.provisionedThroughput";
-                let wanted = provisioned_throughput.ok_or_else(|| ApiError::missing(member))?;
-                if on_demand {
-                    return Err(invalid(format!(
-                        "ProvisionedThroughput should not be specified for index: {index_name} when BillingMode is PAY_PER_REQUEST"
-                    )));
+                let before = existing(table, index_name)?;
+                let units = (*provisioned_throughput, *on_demand_throughput, *warm_throughput);
+                let index = updated_index(index_name, before, units, on_demand)?;
+                if on_demand || provisioned_throughput.is_some() {
+                    remaining.remove(index_name.as_str());
                 }
-                remaining.remove(index_name.as_str());
-                let index = GlobalIndex {
-                    throughput: provisioned(wanted)?,
-                    ..index
-                };
                 aspects.push(Aspect::GlobalIndex {
                     name: index_name.clone(),
                     index,
@@ -317,6 +323,40 @@ fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput
         });
     }
     Ok(aspects)
+}
+
+/// An index with other throughput; `on_demand` is whether its table is on demand from now on.
+fn updated_index(
+    name: &str,
+    before: &GlobalIndex,
+    (throughput, on_demand_max, warm): (
+        Option<ProvisionedThroughput>,
+        Option<OnDemandThroughput>,
+        Option<WarmThroughput>,
+    ),
+    on_demand: bool,
+) -> Result<GlobalIndex, ApiError> {
+    if throughput.is_none() && on_demand_max.is_none() && warm.is_none() {
+        return Err(ApiError::missing(
+            "globalSecondaryIndexUpdates.member.update.provisionedThroughput",
+        ));
+    }
+    let throughput = match throughput {
+        Some(_) if on_demand => {
+            return Err(invalid(format!(
+                "ProvisionedThroughput should not be specified for index: {name} when BillingMode is PAY_PER_REQUEST"
+            )));
+        }
+        Some(wanted) => provisioned(wanted)?,
+        None if on_demand => Throughput::OnDemand,
+        None => before.throughput,
+    };
+    let of = format!("index {name}");
+    Ok(GlobalIndex {
+        throughput,
+        capacity: capacity(before.capacity, throughput, on_demand_max, warm, &of)?,
+        ..before.clone()
+    })
 }
 
 fn new_index(
@@ -358,6 +398,30 @@ fn new_index(
         )));
     }
     Ok(index)
+}
+
+/// How the table is paid for from now on; `None` where that stays.
+fn billing_aspect(
+    input: &UpdateTableInput,
+    table: &Table,
+    throughput: Throughput,
+    now_ms: u64,
+) -> Result<Option<Aspect>, ApiError> {
+    let mut billing = table.billing;
+    if throughput == Throughput::OnDemand && table.throughput != Throughput::OnDemand {
+        billing.on_demand_since_ms = Some(now_ms);
+    }
+    let (on_demand, warm) = (input.on_demand_throughput, input.warm_throughput);
+    billing.capacity = capacity(billing.capacity, throughput, on_demand, warm, "table")?;
+    if let Some(class) = input
+        .table_class
+        .map(stored_class)
+        .filter(|class| *class != billing.class)
+    {
+        billing.class = class;
+        billing.class_since_ms = Some(now_ms);
+    }
+    Ok((billing != table.billing).then_some(Aspect::Billing(billing)))
 }
 
 fn stream_aspect(input: &UpdateTableInput, table: &Table, stream_ms: u64) -> Result<Option<Aspect>, ApiError> {

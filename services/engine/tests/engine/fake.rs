@@ -72,6 +72,7 @@ impl State {
                 id,
                 core,
                 throughput: Throughput::OnDemand,
+                billing: beringia_store::Billing::default(),
                 stream: None,
                 time_to_live: None,
                 latest_stream: None,
@@ -89,6 +90,7 @@ impl State {
         match aspect {
             Aspect::Core(_) => unreachable!(),
             Aspect::Throughput(throughput) => table.throughput = throughput,
+            Aspect::Billing(billing) => table.billing = billing,
             Aspect::Stream(stream) => {
                 table.stream = stream;
                 table.latest_stream = stream.or(table.latest_stream);

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod batch;
+mod billing;
 mod capacity;
 mod create_table;
 mod fake;

@@ -195,6 +195,8 @@ pub(crate) fn global(
         key_schema,
         projection,
         provisioned_throughput: None,
+        on_demand_throughput: None,
+        warm_throughput: None,
     }
 }
 

@@ -150,6 +150,8 @@ async fn a_table_changes_between_the_billing_modes_with_all_its_indexes() {
         global_secondary_index_updates: Some(vec![GlobalSecondaryIndexUpdate::Update {
             index_name: "by-x".to_owned(),
             provisioned_throughput: units(7, 8),
+            on_demand_throughput: None,
+            warm_throughput: None,
         }]),
         ..provisioned
     };
@@ -161,7 +163,10 @@ async fn a_table_changes_between_the_billing_modes_with_all_its_indexes() {
             .write_capacity_units,
         8
     );
-    assert_eq!(shown.billing_mode_summary, None);
+    assert_eq!(
+        shown.billing_mode_summary.unwrap().billing_mode,
+        BillingMode::Provisioned
+    );
 
     let on_demand = UpdateTableInput {
         billing_mode: Some(BillingMode::PayPerRequest),
@@ -305,6 +310,8 @@ async fn wrong_index_updates_are_refused() {
     let set_units = GlobalSecondaryIndexUpdate::Update {
         index_name: "by-x".to_owned(),
         provisioned_throughput: units(1, 1),
+        on_demand_throughput: None,
+        warm_throughput: None,
     };
     let cases = [
         (

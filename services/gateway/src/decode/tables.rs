@@ -5,8 +5,9 @@ use beringia_engine::{
     api::{
         AttributeDefinition, BillingMode, CreateTableInput, DeleteTableInput, DescribeTableInput, GlobalSecondaryIndex,
         GlobalSecondaryIndexUpdate, KeyRole, KeySchemaElement, ListTablesInput, LocalSecondaryIndex,
-        MultiRegionConsistency, ProjectionSpecification, ProjectionType, ProvisionedThroughput, ReplicationGroupUpdate,
-        ScalarAttributeType, StreamSpecification, StreamViewType, UpdateTableInput,
+        MultiRegionConsistency, OnDemandThroughput, ProjectionSpecification, ProjectionType, ProvisionedThroughput,
+        ReplicationGroupUpdate, ScalarAttributeType, StreamSpecification, StreamViewType, TableClass, UpdateTableInput,
+        WarmThroughput,
     },
 };
 
@@ -25,6 +26,9 @@ impl Decode for CreateTableInput {
             global_secondary_indexes: fields.list("GlobalSecondaryIndexes", global_index)?,
             billing_mode: fields.one_of("BillingMode", BillingMode::from_wire)?,
             provisioned_throughput: throughput(&mut fields)?,
+            on_demand_throughput: on_demand(&mut fields),
+            warm_throughput: warm(&mut fields),
+            table_class: fields.one_of("TableClass", TableClass::from_wire)?,
             stream_specification: stream(&mut fields)?,
             deletion_protection_enabled: fields.boolean("DeletionProtectionEnabled"),
             tags: fields.list("Tags", tag)?,
@@ -72,6 +76,9 @@ impl Decode for UpdateTableInput {
             attribute_definitions: fields.list("AttributeDefinitions", attribute_definition)?,
             billing_mode: fields.one_of("BillingMode", BillingMode::from_wire)?,
             provisioned_throughput: throughput(&mut fields)?,
+            on_demand_throughput: on_demand(&mut fields),
+            warm_throughput: warm(&mut fields),
+            table_class: fields.one_of("TableClass", TableClass::from_wire)?,
             global_secondary_index_updates: fields.list("GlobalSecondaryIndexUpdates", index_update)?,
             stream_specification: stream(&mut fields)?,
             replica_updates: fields.list("ReplicaUpdates", replica_update)?,
@@ -118,6 +125,22 @@ fn throughput(fields: &mut Fields) -> Result<Option<ProvisionedThroughput>, ApiE
     }))
 }
 
+fn on_demand(fields: &mut Fields) -> Option<OnDemandThroughput> {
+    fields
+        .structure("OnDemandThroughput")
+        .map(|mut units| OnDemandThroughput {
+            max_read_request_units: units.integer("MaxReadRequestUnits"),
+            max_write_request_units: units.integer("MaxWriteRequestUnits"),
+        })
+}
+
+fn warm(fields: &mut Fields) -> Option<WarmThroughput> {
+    fields.structure("WarmThroughput").map(|mut units| WarmThroughput {
+        read_units_per_second: units.integer("ReadUnitsPerSecond"),
+        write_units_per_second: units.integer("WriteUnitsPerSecond"),
+    })
+}
+
 fn stream(fields: &mut Fields) -> Result<Option<StreamSpecification>, ApiError> {
     let Some(mut stream) = fields.structure("StreamSpecification") else {
         return Ok(None);
@@ -144,6 +167,8 @@ fn global_index(mut fields: Fields) -> Result<GlobalSecondaryIndex, ApiError> {
         key_schema: key_schema(&mut fields)?,
         projection: projection(&mut fields)?,
         provisioned_throughput: throughput(&mut fields)?,
+        on_demand_throughput: on_demand(&mut fields),
+        warm_throughput: warm(&mut fields),
     })
 }
 
@@ -154,6 +179,8 @@ fn index_update(mut fields: Fields) -> Result<GlobalSecondaryIndexUpdate, ApiErr
         (None, Some(mut update), None) => Ok(GlobalSecondaryIndexUpdate::Update {
             index_name: update.required_text("IndexName")?,
             provisioned_throughput: throughput(&mut update)?,
+            on_demand_throughput: on_demand(&mut update),
+            warm_throughput: warm(&mut update),
         }),
         (None, None, Some(mut delete)) => Ok(GlobalSecondaryIndexUpdate::Delete {
             index_name: delete.required_text("IndexName")?,

@@ -2,8 +2,8 @@
 
 use beringia_engine::api::{
     AttributeDefinition, BillingModeSummary, GlobalSecondaryIndexDescription, KeySchemaElement,
-    LocalSecondaryIndexDescription, ProjectionSpecification, ProvisionedThroughputDescription, ReplicaDescription,
-    StreamSpecification, TableDescription,
+    LocalSecondaryIndexDescription, OnDemandThroughput, ProjectionSpecification, ProvisionedThroughputDescription,
+    ReplicaDescription, StreamSpecification, TableClassSummary, TableDescription, WarmThroughput,
 };
 use serde::Serializer;
 
@@ -73,14 +73,52 @@ impl Encode for TableDescription {
             "MultiRegionConsistency",
             table.multi_region_consistency.map(|mode| mode.as_str()).as_ref(),
         )?;
+        fields.wire_some("OnDemandThroughput", table.on_demand_throughput.as_ref())?;
         fields.wire("ProvisionedThroughput", &table.provisioned_throughput)?;
         fields.wire_some("Replicas", table.replicas.as_ref())?;
         fields.wire_some("StreamSpecification", table.stream_specification.as_ref())?;
         fields.plain("TableArn", &table.table_arn)?;
+        fields.wire_some("TableClassSummary", table.table_class_summary.as_ref())?;
         fields.plain("TableId", &table.table_id)?;
         fields.plain("TableName", &table.table_name)?;
         fields.plain("TableSizeBytes", &table.table_size_bytes)?;
         fields.plain("TableStatus", table.table_status.as_str())?;
+        fields.wire(
+            "WarmThroughput",
+            &Warm(table.warm_throughput, table.table_status.as_str()),
+        )?;
+        fields.end()
+    }
+}
+
+/// What a table or index of that status is ready for.
+struct Warm(WarmThroughput, &'static str);
+
+impl Encode for Warm {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer)?;
+        fields.plain_some("ReadUnitsPerSecond", self.0.read_units_per_second.as_ref())?;
+        fields.plain("Status", self.1)?;
+        fields.plain_some("WriteUnitsPerSecond", self.0.write_units_per_second.as_ref())?;
+        fields.end()
+    }
+}
+
+impl Encode for OnDemandThroughput {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer)?;
+        fields.plain_some("MaxReadRequestUnits", self.max_read_request_units.as_ref())?;
+        fields.plain_some("MaxWriteRequestUnits", self.max_write_request_units.as_ref())?;
+        fields.end()
+    }
+}
+
+impl Encode for TableClassSummary {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer)?;
+        let since = self.last_update_date_time_ms.map(seconds);
+        fields.plain_some("LastUpdateDateTime", since.as_ref())?;
+        fields.plain("TableClass", self.table_class.as_str())?;
         fields.end()
     }
 }
@@ -176,8 +214,13 @@ impl Encode for GlobalSecondaryIndexDescription {
         fields.plain("IndexStatus", self.index_status.as_str())?;
         fields.plain_some("ItemCount", self.item_count.as_ref())?;
         fields.wire("KeySchema", &self.key_schema)?;
+        fields.wire_some("OnDemandThroughput", self.on_demand_throughput.as_ref())?;
         fields.wire("Projection", &self.projection)?;
         fields.wire("ProvisionedThroughput", &self.provisioned_throughput)?;
+        fields.wire(
+            "WarmThroughput",
+            &Warm(self.warm_throughput, self.index_status.as_str()),
+        )?;
         fields.end()
     }
 }

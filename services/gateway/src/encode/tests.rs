@@ -4,9 +4,10 @@ use beringia_engine::api::{
     AttributeDefinition, BatchGetItemOutput, BatchWriteItemOutput, BillingMode, BillingModeSummary, Capacity,
     ConsumedCapacity, GetItemOutput, GlobalSecondaryIndexDescription, IndexStatus, ItemCollectionMetrics, KeyRole,
     KeySchemaElement, KeysAndAttributes, ListTablesOutput, LocalSecondaryIndexDescription, MultiRegionConsistency,
-    PageOutput, ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription, ReplicaDescription,
-    ReplicaStatusName, ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus,
-    TransactGetItemsOutput, TransactWriteItemsOutput, WriteItemOutput, WriteRequest,
+    OnDemandThroughput, PageOutput, ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription,
+    ReplicaDescription, ReplicaStatusName, ScalarAttributeType, StreamSpecification, StreamViewType, TableClass,
+    TableClassSummary, TableDescription, TableStatus, TransactGetItemsOutput, TransactWriteItemsOutput, WarmThroughput,
+    WriteItemOutput, WriteRequest,
 };
 use beringia_item::{Item, Number};
 use serde_json::{Value, json};
@@ -201,6 +202,13 @@ fn key(name: &str) -> Vec<KeySchemaElement> {
     }]
 }
 
+const fn warm(read: i64, write: i64) -> WarmThroughput {
+    WarmThroughput {
+        read_units_per_second: Some(read),
+        write_units_per_second: Some(write),
+    }
+}
+
 fn described() -> TableDescription {
     let throughput = ProvisionedThroughputDescription {
         read_capacity_units: 1,
@@ -229,6 +237,15 @@ fn described() -> TableDescription {
             billing_mode: BillingMode::PayPerRequest,
             last_update_to_pay_per_request_date_time_ms: Some(1_700_000_000_000),
         }),
+        on_demand_throughput: Some(OnDemandThroughput {
+            max_read_request_units: Some(5),
+            max_write_request_units: Some(6),
+        }),
+        warm_throughput: warm(13, 14),
+        table_class_summary: Some(TableClassSummary {
+            table_class: TableClass::StandardInfrequentAccess,
+            last_update_date_time_ms: Some(1_700_000_000_500),
+        }),
         local_secondary_indexes: Some(vec![LocalSecondaryIndexDescription {
             index_name: "L".to_owned(),
             index_arn: "arn/L".to_owned(),
@@ -245,6 +262,11 @@ fn described() -> TableDescription {
             index_status: IndexStatus::Creating,
             backfilling: Some(true),
             provisioned_throughput: throughput,
+            on_demand_throughput: Some(OnDemandThroughput {
+                max_read_request_units: Some(-1),
+                max_write_request_units: Some(7),
+            }),
+            warm_throughput: warm(12, 4),
             item_count: Some(2),
             index_size_bytes: Some(20),
         }]),
@@ -282,6 +304,11 @@ fn a_table_is_described_whole() {
         "BillingModeSummary": {
             "BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_700_000_000.0,
         },
+        "OnDemandThroughput": {"MaxReadRequestUnits": 5, "MaxWriteRequestUnits": 6},
+        "WarmThroughput": {"ReadUnitsPerSecond": 13, "WriteUnitsPerSecond": 14, "Status": "ACTIVE"},
+        "TableClassSummary": {
+            "TableClass": "STANDARD_INFREQUENT_ACCESS", "LastUpdateDateTime": 1_700_000_000.5,
+        },
         "LocalSecondaryIndexes": [{
             "IndexName": "L",
             "IndexArn": "arn/L",
@@ -298,6 +325,8 @@ fn a_table_is_described_whole() {
             "IndexStatus": "CREATING",
             "Backfilling": true,
             "ProvisionedThroughput": throughput,
+            "OnDemandThroughput": {"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": 7},
+            "WarmThroughput": {"ReadUnitsPerSecond": 12, "WriteUnitsPerSecond": 4, "Status": "CREATING"},
             "ItemCount": 2,
             "IndexSizeBytes": 20,
         }],

@@ -398,10 +398,7 @@ fn settings_that_a_table_cannot_have_yet_are_refused_by_name() {
     for (parameter, value) in [
         ("SSESpecification", json!({"Enabled": true})),
         ("SSESpecification", json!({"SSEType": "KMS"})),
-        ("TableClass", json!("STANDARD_INFREQUENT_ACCESS")),
         ("ResourcePolicy", json!("{}")),
-        ("WarmThroughput", json!({"ReadUnitsPerSecond": 1})),
-        ("OnDemandThroughput", json!({"MaxReadRequestUnits": 5})),
         ("GlobalTableSettingsReplicationMode", json!("ENABLED")),
         ("VectorIndexes", json!([])),
     ] {
@@ -421,8 +418,6 @@ fn settings_that_a_table_cannot_have_yet_are_refused_by_name() {
 fn a_setting_that_asks_for_what_is_so_anyway_passes() {
     let mut request = create_table();
     request["SSESpecification"] = json!({"Enabled": false});
-    request["TableClass"] = json!("STANDARD");
-    request["OnDemandThroughput"] = json!({"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1});
     assert_eq!(verdict(&requests::CREATE_TABLE, request), Ok(()));
 }
 

@@ -184,3 +184,34 @@ async fn only_the_region_that_found_an_item_expired_says_that_its_time_ran_out()
         assert_eq!(remove["dynamodb"]["OldImage"]["v"], json!({"S": "1"}));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_lost_its_disk_goes_on_with_a_new_shard_when_it_is_complete_again() {
+    let mut world = world(&["us-east-1", "eu-west-1"]).await;
+    world.put(0, TABLE, "early", "1").await;
+    world.until(async || world.same(&[0, 1], TABLE).await).await;
+    let mut consumer = Consumer::default();
+    consumer.catch_up(&world, 1).await;
+    world.kill(1);
+    world.lose_disk(1);
+    world.run(1).await;
+    world
+        .until(async || world.replica_status(1, TABLE, 1).await == "ACTIVE" && world.same(&[0, 1], TABLE).await)
+        .await;
+    world.put(0, TABLE, "late", "2").await;
+    world.until(async || world.same(&[0, 1], TABLE).await).await;
+    consumer.catch_up(&world, 1).await;
+    let once = |value: &str| vec![("INSERT".to_owned(), value.to_owned())];
+    let expected = BTreeMap::from([("early".to_owned(), once("1")), ("late".to_owned(), once("2"))]);
+    assert_eq!(
+        consumer.histories(),
+        expected,
+        "what the copy brought back is no change"
+    );
+    let numbers: Vec<u128> = consumer
+        .records
+        .iter()
+        .map(|record| record["dynamodb"]["SequenceNumber"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}

@@ -30,6 +30,47 @@ pub enum Throughput {
     },
 }
 
+/// Units a second, of reads and of writes; `None` where nothing was said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Units {
+    /// Of reads.
+    pub read: Option<u64>,
+    /// Of writes.
+    pub write: Option<u64>,
+}
+
+/// What was said of the capacity of a table or index besides its throughput.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// The most that an on-demand table takes.
+    pub on_demand_max: Units,
+    /// What it is to be ready for.
+    pub warm: Units,
+}
+
+/// How a table's storage is paid for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableClass {
+    /// `STANDARD`.
+    #[default]
+    Standard,
+    /// `STANDARD_INFREQUENT_ACCESS`.
+    InfrequentAccess,
+}
+
+/// How a table is paid for, besides its throughput.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Billing {
+    /// When it last became an on-demand table, ms since the epoch.
+    pub on_demand_since_ms: Option<u64>,
+    /// Its capacity.
+    pub capacity: Capacity,
+    /// Its class.
+    pub class: TableClass,
+    /// When the class was last changed, ms since the epoch.
+    pub class_since_ms: Option<u64>,
+}
+
 /// What never changes about a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Core {
@@ -59,8 +100,11 @@ pub struct GlobalIndex {
     pub keys: KeySchema,
     /// What it copies.
     pub projection: Projection,
-    /// Its capacity.
+    /// Its throughput.
     pub throughput: Throughput,
+    /// What else was said of its capacity.
+    #[serde(default)]
+    pub capacity: Capacity,
 }
 
 /// What a stream's records show (`StreamViewType`).
@@ -134,8 +178,10 @@ pub struct Replica {
 pub enum Aspect {
     /// What never changes.
     Core(Core),
-    /// The table's capacity.
+    /// The table's throughput.
     Throughput(Throughput),
+    /// How the table is paid for besides.
+    Billing(Billing),
     /// The table's stream; `None` where it is off.
     Stream(Option<Stream>),
     /// The attribute that says when an item expires; `None` where none does. The table is indexed by it ([`EXPIRY_INDEX`]).
@@ -174,6 +220,8 @@ pub enum AspectName {
     Core,
     /// [`Aspect::Throughput`].
     Throughput,
+    /// [`Aspect::Billing`].
+    Billing,
     /// [`Aspect::Stream`].
     Stream,
     /// [`Aspect::TimeToLive`].
@@ -193,6 +241,7 @@ impl Aspect {
         match self {
             Self::Core(_) => AspectName::Core,
             Self::Throughput(_) => AspectName::Throughput,
+            Self::Billing(_) => AspectName::Billing,
             Self::Stream(_) => AspectName::Stream,
             Self::TimeToLive(_) => AspectName::TimeToLive,
             Self::GlobalIndex { name, .. } => AspectName::GlobalIndex(name.clone()),

@@ -10,7 +10,7 @@ use std::{
 
 use beringia_item::{KeyPart, KeySchema, Region, TableId};
 
-use super::{Core, GlobalIndex, LocalSettings, Replica, Stream, Throughput};
+use super::{Billing, Core, GlobalIndex, LocalSettings, Replica, Stream, Throughput};
 
 /// The state of a global index in this region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +66,10 @@ pub struct Table {
     pub id: TableId,
     /// What never changes.
     pub core: Core,
-    /// Its capacity.
+    /// Its throughput.
     pub throughput: Throughput,
+    /// How it is paid for besides.
+    pub billing: Billing,
     /// Its stream, where it is on.
     pub stream: Option<Stream>,
     /// The attribute that says when an item expires, where one does.

@@ -27,6 +27,7 @@ fn name_text(name: &AspectName) -> String {
     match name {
         AspectName::Core => "core".to_owned(),
         AspectName::Throughput => "throughput".to_owned(),
+        AspectName::Billing => "billing".to_owned(),
         AspectName::Stream => "stream".to_owned(),
         AspectName::TimeToLive => "ttl".to_owned(),
         AspectName::GlobalIndex(index) => format!("index/{index}"),
@@ -43,6 +44,7 @@ fn parse_name(text: &str) -> Option<AspectName> {
         None => match text {
             "core" => AspectName::Core,
             "throughput" => AspectName::Throughput,
+            "billing" => AspectName::Billing,
             "stream" => AspectName::Stream,
             "ttl" => AspectName::TimeToLive,
             "local" => AspectName::Local,
@@ -122,6 +124,7 @@ mod tests {
         let names = [
             AspectName::Core,
             AspectName::Throughput,
+            AspectName::Billing,
             AspectName::Stream,
             AspectName::TimeToLive,
             AspectName::GlobalIndex("by/date".to_owned()),

@@ -24,6 +24,8 @@ pub(super) mod flag {
     pub(crate) const UNORDERED: i64 = 2;
     /// Never became the current version here. Kept for those that this region relays to.
     pub(crate) const STALE: i64 = 4;
+    /// Tells streams that an item went without a delete. Neither a row nor a record points to it.
+    pub(crate) const REMOVAL: i64 = 8;
 }
 
 pub(super) const SCHEMA: &str = "

@@ -376,3 +376,19 @@ async fn catalog_aspects_that_this_version_does_not_know_are_kept_and_passed_on(
     );
     assert_eq!(west.store.catalog().by_id.len(), 1);
 }
+
+#[tokio::test]
+async fn whoever_changes_definitions_gets_the_catalog_as_the_change_left_it() {
+    let site = Site::new("us-east-1");
+    let create =
+        |_: &beringia_store::Catalog| Ok(vec![set(TABLE, Aspect::Core(core("things", true))), set_index(TABLE)]);
+    let drop = |_: &beringia_store::Catalog| Ok(vec![Edit::Drop { table: TABLE }]);
+    // Both wait for the committer, which carries them out in one group.
+    let (created, dropped) = tokio::join!(
+        site.store.change_schema(Box::new(create)),
+        site.store.change_schema(Box::new(drop))
+    );
+    assert_eq!(created.unwrap().by_name["things"].id, TABLE);
+    assert!(dropped.unwrap().by_name.is_empty());
+    assert!(site.store.catalog().by_name.is_empty());
+}

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_item::{TableId, VersionVector};
 use beringia_store::{
-    Database, Edit, Execution, LogFilter, RemoteBatch, RemoteKind, ReplicaStatus, SqliteStore, Store,
+    Aspect, Database, Edit, Execution, LogFilter, RemoteBatch, RemoteKind, ReplicaStatus, SqliteStore, Store, Stream,
+    StreamView,
 };
 
 use crate::support::*;
@@ -129,16 +130,48 @@ fn rows_of(path: &std::path::Path) -> (u64, u64) {
     (count("log").cast_unsigned(), count("item").cast_unsigned())
 }
 
+/// A store in that file, with a table.
+async fn in_file(path: &std::path::Path) -> SqliteStore {
+    let site = Site::new("us-east-1");
+    let mut options = memory_options("us-east-1", &site.disk, site.clock.clone());
+    options.database = Database::File(path.to_owned());
+    options.execution = Execution::Threads;
+    let store = SqliteStore::open(options).unwrap();
+    create_table(&store, false).await;
+    store
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_an_item_that_a_copy_removed_for_a_stream_to_tell_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = in_file(&path).await;
+    let stream = Stream {
+        view: StreamView::NewAndOldImages,
+        enabled_ms: START_MS,
+    };
+    edit(&store, vec![set(TABLE, Aspect::Stream(Some(stream)))]).await;
+    let nothing = Acknowledged::from([(TableId::CATALOG, BTreeMap::new())]);
+    store.forget(&nothing).await.unwrap();
+    let (_, definitions) = rows_of(&path);
+    let version = put(&store, item("a", 1, &[])).await;
+    let batch = RemoteBatch {
+        obsolete: vec![(TABLE, key("a", 1), version)],
+        kind: RemoteKind::Copy,
+        ..RemoteBatch::default()
+    };
+    store.apply(batch).await.unwrap();
+    put(&store, item("a", 1, &[])).await;
+    assert_eq!(rows_of(&path), (3 + definitions, 1 + definitions), "put, removed, put");
+    store.forget(&nothing).await.unwrap();
+    assert_eq!(rows_of(&path), (1 + definitions, 1 + definitions));
+}
+
 #[tokio::test]
 async fn nothing_is_left_of_a_regional_tables_history_but_its_items() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let site = Site::new("us-east-1");
-    let mut options = memory_options("us-east-1", &site.disk, site.clock.clone());
-    options.database = Database::File(path.clone());
-    options.execution = Execution::Threads;
-    let store = SqliteStore::open(options).unwrap();
-    create_table(&store, false).await;
+    let store = in_file(&path).await;
     let nothing = Acknowledged::from([(TableId::CATALOG, BTreeMap::new())]);
     store.forget(&nothing).await.unwrap();
     let (_, definitions) = rows_of(&path);

@@ -81,6 +81,7 @@ pub(crate) fn by_color() -> GlobalIndex {
         },
         projection: Projection::KeysOnly,
         throughput: Throughput::OnDemand,
+        capacity: beringia_store::Capacity::default(),
     }
 }
 

@@ -3,8 +3,9 @@
 use beringia_engine::api::{
     AttributeDefinition, BillingMode, CreateTableInput, DeleteTableInput, DescribeTableInput, GlobalSecondaryIndex,
     GlobalSecondaryIndexUpdate, KeyRole, KeySchemaElement, ListTablesInput, LocalSecondaryIndex,
-    MultiRegionConsistency, ProjectionSpecification, ProjectionType, ProvisionedThroughput, ReplicationGroupUpdate,
-    ScalarAttributeType, StreamSpecification, StreamViewType, Tag, UpdateTableInput,
+    MultiRegionConsistency, OnDemandThroughput, ProjectionSpecification, ProjectionType, ProvisionedThroughput,
+    ReplicationGroupUpdate, ScalarAttributeType, StreamSpecification, StreamViewType, TableClass, Tag,
+    UpdateTableInput, WarmThroughput,
 };
 
 use super::*;
@@ -23,6 +24,20 @@ fn key(name: &str, key_type: KeyRole) -> KeySchemaElement {
     }
 }
 
+const fn on_demand() -> Option<OnDemandThroughput> {
+    Some(OnDemandThroughput {
+        max_read_request_units: Some(7),
+        max_write_request_units: Some(-1),
+    })
+}
+
+const fn warm() -> Option<WarmThroughput> {
+    Some(WarmThroughput {
+        read_units_per_second: Some(8),
+        write_units_per_second: None,
+    })
+}
+
 /// A global index on `a`, as JSON and as it is read.
 fn global_index() -> (Value, GlobalSecondaryIndex) {
     let json = json!({
@@ -30,6 +45,8 @@ fn global_index() -> (Value, GlobalSecondaryIndex) {
         "KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}],
         "Projection": {"ProjectionType": "ALL"},
         "ProvisionedThroughput": {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4},
+        "OnDemandThroughput": {"MaxReadRequestUnits": 7, "MaxWriteRequestUnits": -1},
+        "WarmThroughput": {"ReadUnitsPerSecond": 8},
     });
     let read = GlobalSecondaryIndex {
         index_name: "ByA".to_owned(),
@@ -42,6 +59,8 @@ fn global_index() -> (Value, GlobalSecondaryIndex) {
             read_capacity_units: 3,
             write_capacity_units: 4,
         }),
+        on_demand_throughput: on_demand(),
+        warm_throughput: warm(),
     };
     (json, read)
 }
@@ -65,6 +84,9 @@ fn create_table_is_read_whole() {
         "GlobalSecondaryIndexes": [index_json],
         "BillingMode": "PROVISIONED",
         "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
+        "TableClass": "STANDARD_INFREQUENT_ACCESS",
+        "OnDemandThroughput": {"MaxReadRequestUnits": 7, "MaxWriteRequestUnits": -1},
+        "WarmThroughput": {"ReadUnitsPerSecond": 8},
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         "DeletionProtectionEnabled": true,
         "Tags": [{"Key": "k", "Value": ""}],
@@ -92,6 +114,9 @@ fn create_table_is_read_whole() {
             read_capacity_units: 1,
             write_capacity_units: 2,
         }),
+        on_demand_throughput: on_demand(),
+        warm_throughput: warm(),
+        table_class: Some(TableClass::StandardInfrequentAccess),
         stream_specification: Some(StreamSpecification {
             stream_enabled: true,
             stream_view_type: Some(StreamViewType::NewAndOldImages),
@@ -139,6 +164,9 @@ fn update_table_is_read_whole() {
         "AttributeDefinitions": [{"AttributeName": "a", "AttributeType": "S"}],
         "BillingMode": "PAY_PER_REQUEST",
         "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
+        "TableClass": "STANDARD_INFREQUENT_ACCESS",
+        "OnDemandThroughput": {"MaxReadRequestUnits": 7, "MaxWriteRequestUnits": -1},
+        "WarmThroughput": {"ReadUnitsPerSecond": 8},
         "GlobalSecondaryIndexUpdates": [
             {"Create": index_json},
             {"Update": {"IndexName": "Old", "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6}}},
@@ -161,6 +189,9 @@ fn update_table_is_read_whole() {
             read_capacity_units: 1,
             write_capacity_units: 2,
         }),
+        on_demand_throughput: on_demand(),
+        warm_throughput: warm(),
+        table_class: Some(TableClass::StandardInfrequentAccess),
         global_secondary_index_updates: Some(vec![
             GlobalSecondaryIndexUpdate::Create(index),
             GlobalSecondaryIndexUpdate::Update {
@@ -169,6 +200,8 @@ fn update_table_is_read_whole() {
                     read_capacity_units: 5,
                     write_capacity_units: 6,
                 }),
+                on_demand_throughput: None,
+                warm_throughput: None,
             },
             GlobalSecondaryIndexUpdate::Delete {
                 index_name: "Older".to_owned(),

@@ -1,7 +1,7 @@
 //! The requests about tables.
 
 use beringia_engine::api::{
-    BillingMode, KeyRole, MultiRegionConsistency, ProjectionType, ScalarAttributeType, StreamViewType,
+    BillingMode, KeyRole, MultiRegionConsistency, ProjectionType, ScalarAttributeType, StreamViewType, TableClass,
 };
 use serde_json::Value;
 
@@ -78,12 +78,7 @@ static ON_DEMAND: Structure = Structure {
         Member::optional("MaxWriteRequestUnits", LONG),
     ],
 };
-/// -1 means no maximum, which is so.
-const ON_DEMAND_THROUGHPUT: Member = Member::unsupported_but(
-    "OnDemandThroughput",
-    Shape::Structure(&ON_DEMAND),
-    all_members_are_minus_one,
-);
+const ON_DEMAND_THROUGHPUT: Member = Member::optional("OnDemandThroughput", Shape::Structure(&ON_DEMAND));
 
 static WARM: Structure = Structure {
     class: "WarmThroughput",
@@ -92,7 +87,7 @@ static WARM: Structure = Structure {
         Member::optional("WriteUnitsPerSecond", LONG),
     ],
 };
-const WARM_THROUGHPUT: Member = Member::unsupported("WarmThroughput", Shape::Structure(&WARM), "");
+const WARM_THROUGHPUT: Member = Member::optional("WarmThroughput", Shape::Structure(&WARM));
 
 static STREAM: Structure = Structure {
     class: "StreamSpecification",
@@ -116,31 +111,17 @@ static ENCRYPTION: Structure = Structure {
 /// Not enabled means the service's own key, which asks for nothing.
 const SSE_SPECIFICATION: Member =
     Member::unsupported_but("SSESpecification", Shape::Structure(&ENCRYPTION), is_not_enabled);
-const TABLE_CLASS: Member = Member::unsupported_but(
-    "TableClass",
-    one_of(&["STANDARD", "STANDARD_INFREQUENT_ACCESS"]),
-    is_standard,
-);
+const TABLE_CLASS: Member = Member::optional("TableClass", one_of(TableClass::NAMES));
 const SETTINGS_REPLICATION: Member = Member::unsupported(
     "GlobalTableSettingsReplicationMode",
     one_of(&["ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"]),
     "",
 );
 
-fn all_members_are_minus_one(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|members| members.values().all(|units| units.as_i64() == Some(-1)))
-}
-
 fn is_not_enabled(value: &Value) -> bool {
     value
         .as_object()
         .is_some_and(|members| members.len() == 1 && members.get("Enabled").and_then(boolean) == Some(false))
-}
-
-fn is_standard(value: &Value) -> bool {
-    value == "STANDARD"
 }
 
 fn is_false(value: &Value) -> bool {

@@ -1,12 +1,15 @@
 //! Changes of definitions made in this region: planned as a whole, written as one unit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use beringia_item::{Cause, TableId};
 
 use super::{Group, unit::LocalWrite};
 use crate::{
-    Aspect, AspectName, Edit, Replica, ReplicaStatus, SchemaChange, SchemaError, StoreError,
+    Aspect, AspectName, Catalog, Edit, Replica, ReplicaStatus, SchemaChange, SchemaError, StoreError,
     sqlite::{
         aspects,
         fail::{Fail, Result},
@@ -19,8 +22,8 @@ use crate::{
 type Plan = BTreeMap<TableId, Definition>;
 
 impl Group<'_> {
-    /// Carries out a change of definitions.
-    pub(super) fn change_schema(&mut self, change: SchemaChange) -> Result<Result<(), SchemaError>> {
+    /// Carries out a change of definitions. The catalog is the one right after it, whatever else its group does.
+    pub(super) fn change_schema(&mut self, change: SchemaChange) -> Result<Result<Arc<Catalog>, SchemaError>> {
         let edits = match change(&self.state.catalog) {
             Ok(edits) => edits,
             Err(reason) => return Ok(Err(SchemaError::Refused(reason))),
@@ -36,7 +39,7 @@ impl Group<'_> {
         for id in plan.keys() {
             self.reconcile(*id, created.contains(id))?;
         }
-        Ok(Ok(()))
+        Ok(Ok(self.state.catalog.clone()))
     }
 
     /// What is known of a table; nothing for an unknown one.

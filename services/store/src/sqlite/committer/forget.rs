@@ -171,7 +171,7 @@ impl Group<'_> {
         if tombstone && peers.is_some() {
             ItemRow::delete(self.connection, row_key)?;
         }
-        if tombstone || head.flags & flag::STALE != 0 {
+        if tombstone || head.flags & (flag::STALE | flag::REMOVAL) != 0 {
             records::delete_record(self.connection, head.position)?;
         }
         self.state.log.trimmed = head.position;

@@ -49,7 +49,7 @@ pub(super) enum Command {
 
 /// Answers a command once it is known whether its group was committed. Even a refusal waits for that: it may rest on what another
 /// command of the group wrote. Whoever asked may be gone; the commit stands all the same.
-type Answer = Box<dyn FnOnce(Result<&Arc<Catalog>, StoreError>)>;
+type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 impl Command {
     /// Answers a command that was never carried out.
@@ -99,7 +99,7 @@ impl Committer {
                 .try_for_each(|command| group.carry_out(command, &mut answers))
         });
         for answer in answers {
-            answer(committed.as_ref().map(|()| &self.state.catalog).map_err(Clone::clone));
+            answer(committed.clone());
         }
         if let Err(error) = committed {
             commands.for_each(|command| command.fail(error.clone()));
@@ -231,27 +231,19 @@ impl Group<'_> {
     /// Carries out one command. An `Err` is the database's failure and ends the group; the command's own failures are its answer.
     fn carry_out(&mut self, command: Command, answers: &mut Vec<Answer>) -> Result<()> {
         match command {
-            Command::Unit(writes, to) => settle(self.commit_unit(writes), to, |done, _| done, answers),
-            Command::Schema(change, to) => settle(
-                self.change_schema(change),
-                to,
-                |done, catalog| done.map(|()| catalog.clone()),
-                answers,
-            ),
-            Command::Apply(batch, to) => settle(self.apply(&batch).map(Ok), to, |done, _| done, answers),
-            Command::Forget(acknowledged, to) => {
-                settle(self.forget(&acknowledged).map(Ok), to, |done, _| done, answers)
-            }
-            Command::Mend(table, range, to) => settle(self.mend(table, range).map(Ok), to, |done, _| done, answers),
+            Command::Unit(writes, to) => settle(self.commit_unit(writes), to, answers),
+            Command::Schema(change, to) => settle(self.change_schema(change), to, answers),
+            Command::Apply(batch, to) => settle(self.apply(&batch).map(Ok), to, answers),
+            Command::Forget(acknowledged, to) => settle(self.forget(&acknowledged).map(Ok), to, answers),
+            Command::Mend(table, range, to) => settle(self.mend(table, range).map(Ok), to, answers),
         }
     }
 }
 
-/// Puts a command's result among the answers of its group, `finished` to be what its caller gets.
-fn settle<D: 'static, T: 'static, E: From<StoreError> + 'static>(
-    result: Result<Result<D, E>>,
+/// Puts a command's result among the answers of its group.
+fn settle<T: 'static, E: From<StoreError> + 'static>(
+    result: Result<Result<T, E>>,
     to: oneshot::Sender<Result<T, E>>,
-    finished: impl FnOnce(Result<D, E>, &Arc<Catalog>) -> Result<T, E> + 'static,
     answers: &mut Vec<Answer>,
 ) -> Result<()> {
     let (done, failed) = match result {
@@ -261,7 +253,7 @@ fn settle<D: 'static, T: 'static, E: From<StoreError> + 'static>(
     };
     answers.push(Box::new(move |committed| {
         drop(to.send(match committed {
-            Ok(catalog) => finished(done, catalog),
+            Ok(()) => done,
             Err(error) => Err(error.into()),
         }));
     }));

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use beringia_clock::{ClockError, HybridClock, HybridTime};
-use beringia_item::{Cause, Item, KeyBytes, Mutation, TableId, Version, decode_item};
+use beringia_item::{Cause, Item, KeyBytes, Mutation, TableId, Unit, Version, decode_item};
 
 use bytes::Bytes;
 
@@ -306,10 +306,38 @@ impl Group<'_> {
         };
         if row.version(self.state.regions.names())? == *version {
             self.remove_row(id, key, &row_key, &row)?;
-            if row.position <= self.state.log.trimmed {
+            if row.live() && self.state.streams.open(id).is_some() {
+                self.append_removal(id, key, &row)?;
+            } else if row.position <= self.state.log.trimmed {
                 records::delete_record(self.connection, row.position)?;
             }
         }
+        Ok(())
+    }
+
+    /// Logs that an item went without a delete, for streams alone.
+    fn append_removal(&mut self, id: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
+        let Self { connection, state, .. } = self;
+        let now_ms = state.clock.wall().now_ms();
+        let Some(table) = state.tables.get_mut(&id) else {
+            return Ok(());
+        };
+        let record = NewRecord {
+            table: table.number,
+            origin: row.origin,
+            sequence: row.sequence,
+            time: HybridTime::from_parts(now_ms, 0).as_u64(),
+            flags: flag::UNORDERED | flag::REMOVAL,
+            unit: Unit {
+                first: row.sequence,
+                last: row.sequence,
+            },
+            previous: Some(row.position),
+            key: &key.0,
+            vector: &[],
+            image: None,
+        };
+        state.log.append(connection, &mut table.progress, &record)?;
         Ok(())
     }
 

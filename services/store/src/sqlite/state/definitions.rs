@@ -190,6 +190,10 @@ impl State {
         Some(Table {
             id,
             core: definition.core()?.clone(),
+            billing: match definition.aspect(&AspectName::Billing) {
+                Some(Aspect::Billing(billing)) => *billing,
+                _ => crate::Billing::default(),
+            },
             throughput: match definition.aspect(&AspectName::Throughput) {
                 Some(Aspect::Throughput(throughput)) => *throughput,
                 _ => Throughput::OnDemand,

@@ -331,3 +331,34 @@ async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tells_what_come
         (&Region::new("us-east-1").unwrap(), Cause::TimeToLive)
     );
 }
+
+#[tokio::test]
+async fn an_item_that_a_copy_removes_without_a_delete_is_told_of() {
+    let (east, west) = (site("us-east-1"), site("eu-west-1"));
+    create_global_table(&[&east, &west], false).await;
+    set_stream(&west, Some(StreamView::NewAndOldImages)).await;
+    let version = put(&east.store, item("a", 1, &[])).await;
+    ship(&east, &west, TABLE).await;
+    let batch = RemoteBatch {
+        obsolete: vec![(TABLE, key("a", 1), version)],
+        kind: RemoteKind::Copy,
+        ..RemoteBatch::default()
+    };
+    west.store.apply(batch).await.unwrap();
+    assert_eq!(assert_agrees(&west.store, TABLE).await, BTreeMap::new());
+    let stream = only_stream(&west).await;
+    let changes = |page: StreamPage| page.records.iter().map(told).collect::<Vec<_>>();
+    let gone = [
+        (key("a", 1), None, Some(item("a", 1, &[]))),
+        (key("a", 1), Some(item("a", 1, &[])), None),
+    ];
+    assert_eq!(changes(page(&west, read(&stream, 0, None)).await), gone);
+    assert_eq!(
+        read_all(&west.store, &all_of(east.store.region())).await.len(),
+        1,
+        "replication is told of the write only"
+    );
+    put(&west.store, item("a", 1, &[])).await;
+    let back = (key("a", 1), None, Some(item("a", 1, &[])));
+    assert_eq!(changes(page(&west, read(&stream, 0, None)).await)[2..], [back]);
+}

@@ -1,7 +1,10 @@
-//! Prints the project's figures: `cargo run --release -p beringia-tests --bin figures -- [throughput] [lag] [partition] [startup] [--seconds N] [--keys N]`.
+//! Prints the project's figures: `cargo run --release -p beringia-tests --bin figures -- [SECTION …] [--seconds N] [--keys N]`, all sections or
+//! these: `startup`, `throughput`, `lag`, `partition`, `simulation`, `swarm`, `convergence`, `overhead`.
 //!
 //! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
 //! ratios within one run rather than numbers between machines.
+
+mod simulation;
 
 use std::{
     sync::{
@@ -69,6 +72,18 @@ fn main() {
         }
         if wants("partition") {
             partition().await;
+        }
+        if wants("simulation") {
+            simulation::speed(data().path());
+        }
+        if wants("swarm") {
+            simulation::swarm();
+        }
+        if wants("convergence") {
+            simulation::convergence(data().path());
+        }
+        if wants("overhead") {
+            overhead(&options).await;
         }
     });
 }
@@ -433,6 +448,27 @@ async fn partition() {
         "memory of the process, greatest",
         up.memory_kib().0 / 1024
     );
+}
+
+/// Writes in one of three regions as fast as they go, with and without a drill that watches.
+async fn overhead(options: &Options) {
+    let directory = data();
+    let up = Up::start(&["--data", directory.path().join("db").to_str().expect("UTF-8")]);
+    create_table(&up, &REGIONS[1..]).await;
+    let chance = Arc::new(SeededRandomness::new(1));
+    let (keys, time) = (
+        options.keys.min(100_000),
+        Limit::Time(Duration::from_secs(options.seconds)),
+    );
+    let throughput = || {
+        let (endpoint, chance, value) = (up.region(REGIONS[0]).to_owned(), chance.clone(), "v".repeat(1000));
+        async move {
+            let put = move |_| put(chance.below(keys), &value);
+            let done = load(&endpoint, REGIONS[0], CONNECTIONS, time, "PutItem", put).await;
+            done.requests as f64 / done.seconds
+        }
+    };
+    simulation::overhead(&up.control.0, throughput).await;
 }
 
 /// From the start of the process to the ready line, and memory when idle.

@@ -1,0 +1,256 @@
+//! How tables are paid for: modes, maxima, warm throughput, classes.
+
+use beringia_clock::WallClock;
+use beringia_engine::{
+    ApiError,
+    api::{
+        BillingMode, BillingModeSummary, CreateTableInput, GlobalSecondaryIndexUpdate, OnDemandThroughput,
+        ProvisionedThroughput, ReplicationGroupUpdate, TableClass, TableClassSummary, TableDescription,
+        UpdateTableInput, WarmThroughput,
+    },
+};
+
+use crate::support::{Harness, NOW_MS, music, refused, simple};
+
+const INVALID: &str = "One or more parameter values were invalid: ";
+
+const fn maxima(read: i64, write: i64) -> Option<OnDemandThroughput> {
+    Some(OnDemandThroughput {
+        max_read_request_units: Some(read),
+        max_write_request_units: Some(write),
+    })
+}
+
+const fn warm(read: i64, write: i64) -> WarmThroughput {
+    WarmThroughput {
+        read_units_per_second: Some(read),
+        write_units_per_second: Some(write),
+    }
+}
+
+const fn units(read: i64, write: i64) -> Option<ProvisionedThroughput> {
+    Some(ProvisionedThroughput {
+        read_capacity_units: read,
+        write_capacity_units: write,
+    })
+}
+
+fn provisioned() -> CreateTableInput {
+    CreateTableInput {
+        billing_mode: Some(BillingMode::Provisioned),
+        provisioned_throughput: units(5, 6),
+        ..simple()
+    }
+}
+
+impl Harness {
+    async fn update_simple(&self, input: UpdateTableInput) -> Result<TableDescription, ApiError> {
+        let input = UpdateTableInput {
+            table_name: "simple".to_owned(),
+            ..input
+        };
+        self.engine.update_table(input).await
+    }
+}
+
+#[tokio::test]
+async fn a_table_remembers_when_it_last_became_on_demand() {
+    let harness = Harness::new();
+    let created = harness.engine.create_table(provisioned()).await.unwrap();
+    assert_eq!(created.billing_mode_summary, None);
+    let change = |mode, provisioned_throughput| UpdateTableInput {
+        billing_mode: Some(mode),
+        provisioned_throughput,
+        ..UpdateTableInput::default()
+    };
+    harness.clock.set(NOW_MS + 5000);
+    let switched = harness
+        .update_simple(change(BillingMode::PayPerRequest, None))
+        .await
+        .unwrap();
+    let summary = |billing_mode, since| {
+        Some(BillingModeSummary {
+            billing_mode,
+            last_update_to_pay_per_request_date_time_ms: Some(since),
+        })
+    };
+    assert_eq!(
+        switched.billing_mode_summary,
+        summary(BillingMode::PayPerRequest, NOW_MS + 5000)
+    );
+    harness.clock.set(harness.clock.now_ms() + 5000);
+    let back = harness
+        .update_simple(change(BillingMode::Provisioned, units(1, 1)))
+        .await
+        .unwrap();
+    assert_eq!(
+        back.billing_mode_summary,
+        summary(BillingMode::Provisioned, NOW_MS + 5000)
+    );
+    let music = harness.engine.create_table(music()).await.unwrap();
+    assert_eq!(
+        music.billing_mode_summary,
+        summary(BillingMode::PayPerRequest, NOW_MS + 10_000)
+    );
+}
+
+#[tokio::test]
+async fn an_on_demand_table_can_have_maxima_and_lose_them() {
+    let harness = Harness::new();
+    let input = CreateTableInput {
+        on_demand_throughput: maxima(10, -1),
+        ..simple()
+    };
+    let created = harness.engine.create_table(input).await.unwrap();
+    assert_eq!(created.on_demand_throughput, maxima(10, -1));
+    let change = |on_demand_throughput| UpdateTableInput {
+        on_demand_throughput,
+        ..UpdateTableInput::default()
+    };
+    let only_write = OnDemandThroughput {
+        max_read_request_units: None,
+        max_write_request_units: Some(7),
+    };
+    let changed = harness.update_simple(change(Some(only_write))).await.unwrap();
+    assert_eq!(changed.on_demand_throughput, maxima(10, 7));
+    let none = harness.update_simple(change(maxima(-1, -1))).await.unwrap();
+    assert_eq!(none.on_demand_throughput, None);
+    assert_eq!(
+        refused(harness.update_simple(change(maxima(0, 1))).await),
+        format!("{INVALID}MaxReadRequestUnits must be -1 or greater than 0: 0")
+    );
+    let input = CreateTableInput {
+        table_name: "other".to_owned(),
+        on_demand_throughput: maxima(1, 1),
+        ..provisioned()
+    };
+    assert_eq!(
+        refused(harness.engine.create_table(input).await),
+        format!("{INVALID}OnDemandThroughput should not be specified for table when BillingMode is PROVISIONED")
+    );
+}
+
+#[tokio::test]
+async fn warm_throughput_grows_and_never_shrinks() {
+    let harness = Harness::new();
+    let created = harness.engine.create_table(simple()).await.unwrap();
+    assert_eq!(created.warm_throughput, warm(12_000, 4_000));
+    let change = |read, write| UpdateTableInput {
+        warm_throughput: Some(warm(read, write)),
+        ..UpdateTableInput::default()
+    };
+    let changed = harness.update_simple(change(15_000, 4_000)).await.unwrap();
+    assert_eq!(changed.warm_throughput, warm(15_000, 4_000));
+    for (read, write, name) in [(14_999, 4_000, "Read"), (15_000, 3_999, "Write")] {
+        assert_eq!(
+            refused(harness.update_simple(change(read, write)).await),
+            format!(
+                "{INVALID}Requested {name}UnitsPerSecond for WarmThroughput for table is lower than current WarmThroughput, \
+                 decreasing WarmThroughput is not supported"
+            )
+        );
+    }
+    let input = CreateTableInput {
+        table_name: "bought".to_owned(),
+        ..provisioned()
+    };
+    assert_eq!(
+        harness.engine.create_table(input).await.unwrap().warm_throughput,
+        warm(5, 6)
+    );
+}
+
+#[tokio::test]
+async fn a_class_that_was_chosen_is_shown() {
+    let harness = Harness::new();
+    let created = harness.engine.create_table(simple()).await.unwrap();
+    assert_eq!(created.table_class_summary, None);
+    let change = |table_class| UpdateTableInput {
+        table_class: Some(table_class),
+        ..UpdateTableInput::default()
+    };
+    let same = harness.update_simple(change(TableClass::Standard)).await.unwrap();
+    assert_eq!(same.table_class_summary, None);
+    let changed = harness
+        .update_simple(change(TableClass::StandardInfrequentAccess))
+        .await
+        .unwrap();
+    let summary = |table_class, since| {
+        Some(TableClassSummary {
+            table_class,
+            last_update_date_time_ms: since,
+        })
+    };
+    assert_eq!(
+        changed.table_class_summary,
+        summary(TableClass::StandardInfrequentAccess, Some(NOW_MS))
+    );
+    let input = CreateTableInput {
+        table_name: "rare".to_owned(),
+        table_class: Some(TableClass::StandardInfrequentAccess),
+        ..simple()
+    };
+    let rare = harness.engine.create_table(input).await.unwrap();
+    assert_eq!(
+        rare.table_class_summary,
+        summary(TableClass::StandardInfrequentAccess, None)
+    );
+}
+
+#[tokio::test]
+async fn an_index_has_maxima_and_warm_throughput_of_its_own() {
+    let harness = Harness::new();
+    let mut input = music();
+    let indexes = input.global_secondary_indexes.as_mut().unwrap();
+    indexes[0].on_demand_throughput = maxima(3, 4);
+    indexes[0].warm_throughput = Some(warm(13_000, 4_000));
+    let by_genre = |table: TableDescription| {
+        let indexes = table.global_secondary_indexes.unwrap();
+        let index = indexes
+            .into_iter()
+            .find(|index| index.index_name == "by-genre")
+            .unwrap();
+        (index.on_demand_throughput, index.warm_throughput)
+    };
+    let created = harness.engine.create_table(input).await.unwrap();
+    assert_eq!(by_genre(created), (maxima(3, 4), warm(13_000, 4_000)));
+    let update = |on_demand_throughput, warm_throughput| UpdateTableInput {
+        table_name: "music".to_owned(),
+        global_secondary_index_updates: Some(vec![GlobalSecondaryIndexUpdate::Update {
+            index_name: "by-genre".to_owned(),
+            provisioned_throughput: None,
+            on_demand_throughput,
+            warm_throughput,
+        }]),
+        ..UpdateTableInput::default()
+    };
+    let changed = harness
+        .engine
+        .update_table(update(maxima(5, -1), Some(warm(14_000, 5_000))))
+        .await;
+    assert_eq!(by_genre(changed.unwrap()), (maxima(5, -1), warm(14_000, 5_000)));
+    let shrunk = harness.engine.update_table(update(None, Some(warm(1, 1)))).await;
+    assert!(refused(shrunk).contains("for index by-genre is lower than current"));
+    let nothing = refused(harness.engine.update_table(update(None, None)).await);
+    assert!(nothing.contains("Member must not be null"), "{nothing}");
+}
+
+#[tokio::test]
+async fn the_settings_stay_when_a_table_becomes_global() {
+    let harness = Harness::new();
+    let input = CreateTableInput {
+        on_demand_throughput: maxima(10, 11),
+        warm_throughput: Some(warm(20_000, 5_000)),
+        ..simple()
+    };
+    harness.engine.create_table(input).await.unwrap();
+    let replica = UpdateTableInput {
+        replica_updates: Some(vec![ReplicationGroupUpdate::Create {
+            region_name: "eu-west-1".to_owned(),
+        }]),
+        ..UpdateTableInput::default()
+    };
+    let global = harness.update_simple(replica).await.unwrap();
+    assert_eq!(global.on_demand_throughput, maxima(10, 11));
+    assert_eq!(global.warm_throughput, warm(20_000, 5_000));
+}

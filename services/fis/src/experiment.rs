@@ -1,0 +1,290 @@
+//! One experiment as it runs: what begins when, what ends when, and what is told of it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use beringia_clock::{Randomness, WallClock};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    check::{self, Step},
+    faults::{Fault, Shared, TableReplica},
+    model::{Experiment, State, Status, Target},
+};
+
+/// What the service and the running experiment share.
+#[derive(Debug)]
+pub(crate) struct Run {
+    shown: Mutex<Experiment>,
+    /// Asks it to end early.
+    stop: CancellationToken,
+}
+
+/// What an experiment is run with.
+pub(crate) struct Means {
+    pub(crate) faults: Arc<Shared>,
+    pub(crate) clock: Arc<dyn WallClock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+}
+
+/// A time as the API tells it: seconds since the Unix epoch.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^52")]
+pub(crate) fn seconds(clock: &dyn WallClock) -> f64 {
+    clock.now_ms() as f64 / 1000.0
+}
+
+impl Run {
+    pub(crate) fn new(shown: Experiment) -> Self {
+        Self {
+            shown: Mutex::new(shown),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn show(&self) -> Experiment {
+        self.change(|shown| shown.clone())
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.change(|shown| shown.state.status)
+    }
+
+    /// Asks it to end early; false where it has ended.
+    pub(crate) fn stop(&self) -> bool {
+        self.change(|shown| {
+            if shown.state.status.is_final() {
+                return false;
+            }
+            shown.state = State::new(Status::Stopping, "Experiment is being stopped.");
+            self.stop.cancel();
+            true
+        })
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Experiment) -> T) -> T {
+        change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sets the state unless somebody wants it to stop.
+    fn advance(&self, state: State) {
+        self.change(|shown| {
+            if shown.state.status != Status::Stopping {
+                shown.state = state;
+            }
+        });
+    }
+
+    fn end(&self, means: &Means, state: State) {
+        self.change(|shown| {
+            shown.state = state;
+            shown.end_time = Some(seconds(&*means.clock));
+        });
+    }
+
+    fn action(&self, name: &str, means: &Means, state: State) {
+        self.change(|shown| {
+            let Some(action) = shown.actions.get_mut(name) else {
+                return;
+            };
+            match state.status {
+                Status::Running => action.start_time = Some(seconds(&*means.clock)),
+                status if status.is_final() && action.start_time.is_some() => {
+                    action.end_time = Some(seconds(&*means.clock));
+                }
+                _ => {}
+            }
+            action.state = state;
+        });
+    }
+}
+
+/// An action that goes on.
+struct Active {
+    until: Instant,
+    paused: Vec<TableReplica>,
+}
+
+/// What has become of the actions.
+struct Progress<'a> {
+    run: &'a Run,
+    means: &'a Means,
+    pending: BTreeMap<String, Step>,
+    active: BTreeMap<String, Active>,
+    completed: Vec<String>,
+}
+
+/// Runs an experiment to its end.
+pub(crate) async fn run(run: Arc<Run>, steps: BTreeMap<String, Step>, means: Means) {
+    if run.change(|shown| shown.experiment_options.actions_mode == "skip-all") {
+        for name in steps.keys() {
+            run.action(name, &means, State::new(Status::Skipped, "Actions are skipped."));
+        }
+        return run.end(&means, State::new(Status::Completed, "Experiment completed."));
+    }
+    let targets = match resolve(&run, &means).await {
+        Ok(targets) => targets,
+        Err(Fault(reason)) => {
+            for name in steps.keys() {
+                run.action(name, &means, State::new(Status::Cancelled, "Action was cancelled."));
+            }
+            return run.end(&means, State::new(Status::Failed, reason));
+        }
+    };
+    run.advance(State::new(Status::Running, "Experiment is running."));
+    let mut progress = Progress {
+        run: &run,
+        means: &means,
+        pending: steps,
+        active: BTreeMap::new(),
+        completed: Vec::new(),
+    };
+    let outcome = loop {
+        if run.stop.is_cancelled() {
+            break State::new(Status::Stopped, "Experiment was stopped.");
+        }
+        if let Err((name, Fault(reason))) = progress.begin(&targets).await {
+            break State::new(Status::Failed, format!("Action {name} failed: {reason}"));
+        }
+        let Some(next) = progress.active.values().map(|active| active.until).min() else {
+            break State::new(Status::Completed, "Experiment completed.");
+        };
+        tokio::select! {
+            biased;
+            () = run.stop.cancelled() => {}
+            () = sleep_until(next) => progress.complete(next).await,
+        }
+    };
+    progress.end_all().await;
+    run.end(&means, outcome);
+}
+
+/// The replicas of every target, chosen; none for a target that may be empty and is.
+async fn resolve(run: &Run, means: &Means) -> Result<BTreeMap<String, Vec<TableReplica>>, Fault> {
+    let (targets, mode) = run.change(|shown| {
+        (
+            shown.targets.clone(),
+            shown
+                .experiment_options
+                .of_template
+                .empty_target_resolution_mode
+                .clone(),
+        )
+    });
+    let mut resolved = BTreeMap::new();
+    for (name, target) in targets {
+        let mut found = Vec::new();
+        let mut missing = None;
+        for replica in target.resource_arns.iter().filter_map(|arn| check::replica(arn)) {
+            match means.faults.find(&replica).await {
+                Ok(()) => found.push(replica),
+                Err(fault) => missing = Some(fault),
+            }
+        }
+        if let Some(Fault(reason)) = missing.filter(|_| found.is_empty() && mode != "skip") {
+            return Err(Fault(format!("Target {name} was resolved to nothing: {reason}")));
+        }
+        resolved.insert(name, select(&target, found, &*means.randomness));
+    }
+    Ok(resolved)
+}
+
+fn select(target: &Target, mut found: Vec<TableReplica>, randomness: &dyn Randomness) -> Vec<TableReplica> {
+    // A template's modes were checked when it was made.
+    let count = check::selection("", &target.selection_mode).map_or(found.len(), |mode| mode.of(found.len()));
+    let mut chosen = Vec::new();
+    while chosen.len() < count {
+        let place = usize::try_from(randomness.below(found.len() as u64)).unwrap_or_default();
+        chosen.push(found.swap_remove(place));
+    }
+    chosen
+}
+
+impl Progress<'_> {
+    /// Begins what nothing pending or active stands before; again, since an action without a target is over at once.
+    async fn begin(&mut self, targets: &BTreeMap<String, Vec<TableReplica>>) -> Result<(), (String, Fault)> {
+        loop {
+            let is_ready = |step: &Step| step.after.iter().all(|other| self.completed.contains(other));
+            let ready = self
+                .pending
+                .iter()
+                .find(|(_, step)| is_ready(step))
+                .map(|(name, _)| name.clone());
+            let Some((name, step)) = ready.and_then(|name| self.pending.remove_entry(&name)) else {
+                return Ok(());
+            };
+            self.tell(&name, Status::Initiating, "Action is being started.");
+            let replicas = match &step.pauses {
+                None => &[][..],
+                Some(target) => targets.get(target).map_or(&[][..], Vec::as_slice),
+            };
+            if step.pauses.is_some() && replicas.is_empty() {
+                self.tell(&name, Status::Skipped, "The action's target was resolved to nothing.");
+                self.completed.push(name);
+                continue;
+            }
+            self.start(&name, step.duration, replicas)
+                .await
+                .map_err(|fault| (name, fault))?;
+        }
+    }
+
+    async fn start(&mut self, name: &str, duration: Duration, replicas: &[TableReplica]) -> Result<(), Fault> {
+        let mut active = Active {
+            until: Instant::now() + duration,
+            paused: Vec::new(),
+        };
+        for replica in replicas {
+            if let Err(fault) = self.means.faults.pause(replica).await {
+                self.tell(name, Status::Failed, &fault.0);
+                for replica in &active.paused {
+                    self.means.faults.resume(replica).await;
+                }
+                return Err(fault);
+            }
+            active.paused.push(replica.clone());
+        }
+        self.tell(name, Status::Running, "Action is running.");
+        self.active.insert(name.to_owned(), active);
+        Ok(())
+    }
+
+    /// Ends what is over by then.
+    async fn complete(&mut self, by: Instant) {
+        let over: Vec<String> = self
+            .active
+            .iter()
+            .filter(|(_, active)| active.until <= by)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in over {
+            self.finish(&name, Status::Completed, "Action was completed.").await;
+            self.completed.push(name);
+        }
+    }
+
+    /// Ends what goes on, and gives up what has not begun.
+    async fn end_all(&mut self) {
+        let active: Vec<String> = self.active.keys().cloned().collect();
+        for name in active {
+            self.finish(&name, Status::Stopped, "Action was stopped.").await;
+        }
+        for name in self.pending.keys() {
+            self.tell(name, Status::Cancelled, "Action was cancelled.");
+        }
+    }
+
+    async fn finish(&mut self, name: &str, status: Status, reason: &str) {
+        for replica in self.active.remove(name).into_iter().flat_map(|active| active.paused) {
+            self.means.faults.resume(&replica).await;
+        }
+        self.tell(name, status, reason);
+    }
+
+    fn tell(&self, name: &str, status: Status, reason: &str) {
+        self.run.action(name, self.means, State::new(status, reason));
+    }
+}

@@ -1,0 +1,269 @@
+//! The operations: templates and experiments, in memory.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use beringia_clock::{Randomness, WallClock};
+use tokio::task::JoinSet;
+
+use crate::{
+    action::{self, ActionDescription},
+    check,
+    error::FisError,
+    experiment::{self, Means, Run, seconds},
+    faults::{Faults, Shared},
+    model::{ActionRun, CreateTemplate, Experiment, ExperimentOptions, StartExperiment, State, Status, Template},
+};
+
+/// Templates of one region (AWS FIS user guide, quotas).
+const TEMPLATES_MAX: usize = 500;
+/// Experiments of one region that go on at once (the same).
+const ACTIVE_MAX: usize = 5;
+/// Experiments of one region that are remembered; the oldest of those that have ended is forgotten for a new one.
+const EXPERIMENTS_MAX: usize = 1000;
+/// The account of all resources, as in the ARNs of tables.
+const ACCOUNT: &str = "000000000000";
+
+/// The service. Dropped, its experiments end where they are.
+pub struct Service {
+    faults: Arc<Shared>,
+    clock: Arc<dyn WallClock>,
+    randomness: Arc<dyn Randomness>,
+    regions: Mutex<BTreeMap<String, Region>>,
+    running: Mutex<JoinSet<()>>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known in one region, each list in the order of its making.
+#[derive(Default)]
+struct Region {
+    templates: Vec<(CreateTemplate, Template)>,
+    experiments: Vec<(StartExperiment, Arc<Run>)>,
+}
+
+impl Service {
+    /// A service without templates.
+    #[must_use]
+    pub fn new(faults: Arc<dyn Faults>, clock: Arc<dyn WallClock>, randomness: Arc<dyn Randomness>) -> Self {
+        Self {
+            faults: Arc::new(Shared::new(faults)),
+            clock,
+            randomness,
+            regions: Mutex::default(),
+            running: Mutex::default(),
+        }
+    }
+
+    fn within<T>(&self, region: &str, act: impl FnOnce(&mut Region) -> T) -> T {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        act(regions.entry(region.to_owned()).or_default())
+    }
+
+    fn new_id(&self, prefix: &str) -> String {
+        format!("{prefix}{:016x}", self.randomness.next_u64())
+    }
+
+    pub(crate) fn create_template(&self, region: &str, request: CreateTemplate) -> Result<Template, FisError> {
+        check::check(&request)?;
+        self.within(region, |known| {
+            let same_token = known
+                .templates
+                .iter()
+                .find(|(before, _)| before.client_token == request.client_token);
+            if let Some((before, template)) = same_token {
+                return if *before == request {
+                    Ok(template.clone())
+                } else {
+                    Err(token_in_use())
+                };
+            }
+            if known.templates.len() >= TEMPLATES_MAX {
+                return Err(FisError::Quota(format!(
+                    "there are {TEMPLATES_MAX} experiment templates already"
+                )));
+            }
+            let id = self.new_id("EXT");
+            let now = seconds(&*self.clock);
+            let template = Template {
+                arn: format!("arn:aws:fis:{region}:{ACCOUNT}:experiment-template/{id}"),
+                id,
+                description: request.description.clone(),
+                targets: request.targets.clone(),
+                actions: request.actions.clone(),
+                stop_conditions: request.stop_conditions.clone(),
+                creation_time: now,
+                last_update_time: now,
+                role_arn: request.role_arn.clone(),
+                tags: request.tags.clone(),
+                experiment_options: request.experiment_options.clone(),
+                target_account_configurations_count: 0,
+            };
+            known.templates.push((request, template.clone()));
+            Ok(template)
+        })
+    }
+
+    pub(crate) fn template(&self, region: &str, id: &str) -> Result<Template, FisError> {
+        self.within(region, |known| known.template(id).cloned())
+    }
+
+    pub(crate) fn delete_template(&self, region: &str, id: &str) -> Result<Template, FisError> {
+        self.within(region, |known| {
+            let template = known.template(id)?.clone();
+            known.templates.retain(|(_, template)| template.id != id);
+            Ok(template)
+        })
+    }
+
+    pub(crate) fn templates(&self, region: &str) -> Vec<Template> {
+        self.within(region, |known| {
+            known.templates.iter().map(|(_, template)| template.clone()).collect()
+        })
+    }
+
+    pub(crate) fn start(&self, region: &str, request: StartExperiment) -> Result<Experiment, FisError> {
+        if !matches!(request.experiment_options.actions_mode.as_str(), "run-all" | "skip-all") {
+            return Err(FisError::validation(format!(
+                "actionsMode: `{}` is none, expected run-all or skip-all",
+                request.experiment_options.actions_mode
+            )));
+        }
+        let (run, steps) = self.within(region, |known| {
+            let same_token = known
+                .experiments
+                .iter()
+                .find(|(before, _)| before.client_token == request.client_token);
+            if let Some((before, run)) = same_token {
+                return if *before == request {
+                    Ok((Arc::clone(run), None))
+                } else {
+                    Err(token_in_use())
+                };
+            }
+            let template = known.template(&request.experiment_template_id)?.clone();
+            let steps = check::steps(&template.actions, &template.targets)?;
+            known.make_room()?;
+            let run = Arc::new(Run::new(self.begun(region, template, &request)));
+            known.experiments.push((request, Arc::clone(&run)));
+            Ok((run, Some(steps)))
+        })?;
+        let shown = run.show();
+        if let Some(steps) = steps {
+            let means = Means {
+                faults: Arc::clone(&self.faults),
+                clock: Arc::clone(&self.clock),
+                randomness: Arc::clone(&self.randomness),
+            };
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            while running.try_join_next().is_some() {}
+            running.spawn(experiment::run(run, steps, means));
+        }
+        Ok(shown)
+    }
+
+    /// An experiment that was just asked for.
+    fn begun(&self, region: &str, template: Template, request: &StartExperiment) -> Experiment {
+        let id = self.new_id("EXP");
+        let now = seconds(&*self.clock);
+        let waiting = |action| ActionRun {
+            action,
+            state: State::new(Status::Pending, "Action has not begun."),
+            start_time: None,
+            end_time: None,
+        };
+        Experiment {
+            arn: format!("arn:aws:fis:{region}:{ACCOUNT}:experiment/{id}"),
+            id,
+            experiment_template_id: template.id,
+            role_arn: template.role_arn,
+            state: State::new(Status::Initiating, "Experiment is initiating."),
+            targets: template.targets,
+            actions: template
+                .actions
+                .into_iter()
+                .map(|(name, action)| (name, waiting(action)))
+                .collect(),
+            stop_conditions: template.stop_conditions,
+            creation_time: now,
+            start_time: now,
+            end_time: None,
+            tags: request.tags.clone(),
+            experiment_options: ExperimentOptions {
+                of_template: template.experiment_options,
+                actions_mode: request.experiment_options.actions_mode.clone(),
+            },
+            target_account_configurations_count: 0,
+        }
+    }
+
+    pub(crate) fn experiment(&self, region: &str, id: &str) -> Result<Experiment, FisError> {
+        self.within(region, |known| known.experiment(id)).map(|run| run.show())
+    }
+
+    pub(crate) fn stop(&self, region: &str, id: &str) -> Result<Experiment, FisError> {
+        let run = self.within(region, |known| known.experiment(id))?;
+        if run.stop() {
+            return Ok(run.show());
+        }
+        Err(FisError::validation(format!(
+            "experiment {id} has ended and cannot be stopped"
+        )))
+    }
+
+    pub(crate) fn experiments(&self, region: &str) -> Vec<Experiment> {
+        let runs: Vec<Arc<Run>> = self.within(region, |known| {
+            known.experiments.iter().map(|(_, run)| Arc::clone(run)).collect()
+        });
+        runs.iter().map(|run| run.show()).collect()
+    }
+
+    pub(crate) fn actions(region: &str) -> [ActionDescription; 2] {
+        action::all(region, ACCOUNT)
+    }
+
+    pub(crate) fn action(region: &str, id: &str) -> Result<ActionDescription, FisError> {
+        let found = Self::actions(region).into_iter().find(|action| action.id == id);
+        found.ok_or_else(|| FisError::NotFound(format!("there is no action `{id}` here")))
+    }
+}
+
+fn token_in_use() -> FisError {
+    FisError::Conflict("the clientToken was used for a request with other parameters".to_owned())
+}
+
+impl Region {
+    fn template(&self, id: &str) -> Result<&Template, FisError> {
+        let found = self.templates.iter().find(|(_, template)| template.id == id);
+        let found = found.map(|(_, template)| template);
+        found.ok_or_else(|| FisError::NotFound(format!("experiment template {id} is not there")))
+    }
+
+    fn experiment(&self, id: &str) -> Result<Arc<Run>, FisError> {
+        let found = self.experiments.iter().find(|(_, run)| run.show().id == id);
+        let found = found.map(|(_, run)| Arc::clone(run));
+        found.ok_or_else(|| FisError::NotFound(format!("experiment {id} is not there")))
+    }
+
+    fn make_room(&mut self) -> Result<(), FisError> {
+        let has_ended = |run: &Run| run.status().is_final();
+        let active = self.experiments.iter().filter(|(_, run)| !has_ended(run)).count();
+        if active >= ACTIVE_MAX {
+            return Err(FisError::Quota(format!("{ACTIVE_MAX} experiments are running already")));
+        }
+        if self.experiments.len() >= EXPERIMENTS_MAX {
+            let oldest = self.experiments.iter().position(|(_, run)| has_ended(run));
+            drop(oldest.map(|oldest| self.experiments.remove(oldest)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,436 @@
+//! What is refused, and how experiments go, on faults that are only noted.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use beringia_clock::{ManualClock, SeededRandomness};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::{
+    Fault, Faults, Service, TableReplica,
+    error::FisError,
+    model::{Experiment, Status},
+};
+
+const US: &str = "us-east-1";
+
+/// Notes what is paused. There are the tables `Carts` and `Orders` in two regions; those of `broken` cannot be paused.
+#[derive(Default)]
+struct Noted {
+    paused: Mutex<BTreeSet<String>>,
+    broken: Mutex<bool>,
+}
+
+fn name(replica: &TableReplica) -> String {
+    format!("{}/{}", replica.region, replica.table)
+}
+
+#[async_trait]
+impl Faults for Noted {
+    async fn find(&self, replica: &TableReplica) -> Result<(), Fault> {
+        let is_known = [US, "eu-west-1"].contains(&replica.region.as_str())
+            && ["Carts", "Orders"].contains(&replica.table.as_str());
+        is_known
+            .then_some(())
+            .ok_or_else(|| Fault(format!("no {}", name(replica))))
+    }
+
+    async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
+        if *self.broken.lock().unwrap() {
+            return Err(Fault("it is down".to_owned()));
+        }
+        self.paused.lock().unwrap().insert(name(replica));
+        Ok(())
+    }
+
+    async fn resume(&self, replica: &TableReplica) {
+        self.paused.lock().unwrap().remove(&name(replica));
+    }
+}
+
+struct Bench {
+    faults: Arc<Noted>,
+    service: Service,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let faults = Arc::new(Noted::default());
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+        let service = Service::new(Arc::clone(&faults) as _, clock, Arc::new(SeededRandomness::new(1)));
+        Self { faults, service }
+    }
+
+    fn create(&self, template: Value) -> Result<String, FisError> {
+        let request = serde_json::from_value(template).unwrap();
+        self.service.create_template(US, request).map(|template| template.id)
+    }
+
+    fn start(&self, template: &str, token: &str) -> Result<Experiment, FisError> {
+        self.start_with(json!({"clientToken": token, "experimentTemplateId": template}))
+    }
+
+    fn start_with(&self, request: Value) -> Result<Experiment, FisError> {
+        self.service.start(US, serde_json::from_value(request).unwrap())
+    }
+
+    fn shown(&self, id: &str) -> Experiment {
+        self.service.experiment(US, id).unwrap()
+    }
+
+    fn paused(&self) -> Vec<String> {
+        self.faults.paused.lock().unwrap().iter().cloned().collect()
+    }
+}
+
+fn arn(region: &str, table: &str) -> String {
+    format!("arn:aws:dynamodb:{region}:000000000000:table/{table}")
+}
+
+fn pause(duration: &str, after: &[&str]) -> Value {
+    json!({
+        "actionId": "aws:dynamodb:global-table-pause-replication",
+        "parameters": {"duration": duration},
+        "targets": {"Tables": "tables"},
+        "startAfter": after,
+    })
+}
+
+fn wait(duration: &str, after: &[&str]) -> Value {
+    json!({"actionId": "aws:fis:wait", "parameters": {"duration": duration}, "startAfter": after})
+}
+
+/// A template with these actions on `Carts` in Ireland.
+fn template(actions: &Value) -> Value {
+    json!({
+        "clientToken": "a token",
+        "description": "a drill",
+        "roleArn": "arn:aws:iam::000000000000:role/fis",
+        "stopConditions": [{"source": "none"}],
+        "targets": {"tables": {
+            "resourceType": "aws:dynamodb:global-table",
+            "resourceArns": [arn("eu-west-1", "Carts")],
+            "selectionMode": "ALL",
+        }},
+        "actions": actions,
+    })
+}
+
+fn statuses(experiment: &Experiment) -> Vec<(&str, Status)> {
+    let actions = experiment.actions.iter();
+    actions
+        .map(|(name, action)| (name.as_str(), action.state.status))
+        .collect()
+}
+
+/// Where a good template is changed, into what, and what is said then.
+fn wrong_values() -> [(&'static str, Value, &'static str); 20] {
+    [
+        ("/stopConditions/0/source", json!("aws:cloudwatch:alarm"), "use `none`"),
+        ("/stopConditions", json!([]), "stopConditions"),
+        (
+            "/actions/pause/actionId",
+            json!("aws:ec2:stop-instances"),
+            "`aws:ec2:stop-instances` is not supported",
+        ),
+        (
+            "/actions/pause/parameters/duration",
+            json!("1 minute"),
+            "expected PT1S to PT12H",
+        ),
+        (
+            "/actions/pause/parameters/duration",
+            json!("PT13H"),
+            "expected PT1S to PT12H",
+        ),
+        (
+            "/actions/pause/parameters/duration",
+            json!("PT0S"),
+            "expected PT1S to PT12H",
+        ),
+        (
+            "/actions/pause/parameters",
+            json!({}),
+            "the parameter duration is missing",
+        ),
+        (
+            "/actions/pause/parameters",
+            json!({"duration": "PT1M", "x": "y"}),
+            "has no parameter x",
+        ),
+        (
+            "/actions/pause/targets",
+            json!({}),
+            "expected one target, called Tables",
+        ),
+        ("/actions/pause/targets/Tables", json!("others"), "others is no target"),
+        (
+            "/actions/pause/startAfter",
+            json!(["nothing"]),
+            "nothing, which is no action",
+        ),
+        ("/actions/pause/startAfter", json!(["pause"]), "leads back to it"),
+        ("/actions", json!({}), "expected 1 to 20"),
+        (
+            "/targets/tables/resourceType",
+            json!("aws:ec2:instance"),
+            "expected aws:dynamodb:global-table",
+        ),
+        ("/targets/tables/resourceArns", json!([]), "expected 1 to 5 ARNs"),
+        (
+            "/targets/tables/resourceArns",
+            json!(["arn:aws:s3:::bucket"]),
+            "is no ARN of a table",
+        ),
+        (
+            "/targets/tables/selectionMode",
+            json!("SOME"),
+            "expected ALL, COUNT(n) or PERCENT(n)",
+        ),
+        (
+            "/targets/tables/selectionMode",
+            json!("PERCENT(0)"),
+            "expected ALL, COUNT(n) or PERCENT(n)",
+        ),
+        ("/description", json!(""), "description"),
+        ("/roleArn", json!("role"), "roleArn"),
+    ]
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_what_could_be() {
+    let good = || template(&json!({"pause": pause("PT1M", &[])}));
+    let bench = Bench::new();
+    for (path, value, expected) in wrong_values() {
+        let mut wrong = good();
+        *wrong.pointer_mut(path).unwrap() = value.clone();
+        match bench.create(wrong) {
+            Err(FisError::Validation(message)) => assert!(message.contains(expected), "{path} {value}: {message}"),
+            other => panic!("{path} {value}: {other:?}"),
+        }
+    }
+    for (name, value) in [
+        ("logConfiguration", json!({"logSchemaVersion": 2})),
+        ("experimentReportConfiguration", json!({})),
+        ("experimentOptions", json!({"accountTargeting": "multi-account"})),
+    ] {
+        let mut wrong = good();
+        wrong[name] = value;
+        assert!(matches!(bench.create(wrong), Err(FisError::Validation(_))), "{name}");
+    }
+    bench.create(good()).unwrap();
+}
+
+#[test]
+fn durations_are_read_as_iso_8601_has_them() {
+    let bench = Bench::new();
+    for (token, duration) in ["PT1S", "PT5M", "PT1H30M", "PT12H", "P0DT90S"].into_iter().enumerate() {
+        let mut good = template(&json!({"pause": pause(duration, &[])}));
+        good["clientToken"] = json!(token.to_string());
+        bench.create(good).unwrap();
+    }
+    assert_eq!(bench.service.templates(US).len(), 5);
+}
+
+#[test]
+fn a_client_token_makes_one_template_and_not_another() {
+    let bench = Bench::new();
+    let first = template(&json!({"pause": pause("PT1M", &[])}));
+    let id = bench.create(first.clone()).unwrap();
+    assert_eq!(bench.create(first), Ok(id.clone()));
+    let other = template(&json!({"pause": pause("PT2M", &[])}));
+    assert!(matches!(bench.create(other.clone()), Err(FisError::Conflict(_))));
+    assert!(
+        matches!(bench.service.template("eu-west-1", &id), Err(FisError::NotFound(_))),
+        "each region has its own"
+    );
+    bench.service.delete_template(US, &id).unwrap();
+    assert!(matches!(bench.service.template(US, &id), Err(FisError::NotFound(_))));
+    bench.create(other).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn actions_run_in_their_order_and_the_tables_are_resumed() {
+    let bench = Bench::new();
+    let actions = json!({
+        "a first": wait("PT10S", &[]),
+        "a pause": pause("PT1M", &["a first"]),
+        "beside it": wait("PT5M", &["a first"]),
+        "last": wait("PT1S", &["a pause", "beside it"]),
+    });
+    let id = bench.start(&bench.create(template(&actions)).unwrap(), "t").unwrap().id;
+    sleep(Duration::from_secs(5)).await;
+    let shown = bench.shown(&id);
+    assert_eq!(shown.state.status, Status::Running);
+    assert_eq!(
+        statuses(&shown),
+        [
+            ("a first", Status::Running),
+            ("a pause", Status::Pending),
+            ("beside it", Status::Pending),
+            ("last", Status::Pending)
+        ]
+    );
+    assert_eq!(bench.paused(), Vec::<String>::new());
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(bench.paused(), ["eu-west-1/Carts"]);
+    assert_eq!(statuses(&bench.shown(&id))[1].1, Status::Running);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(bench.paused(), Vec::<String>::new());
+    assert_eq!(statuses(&bench.shown(&id))[1].1, Status::Completed);
+    assert_eq!(statuses(&bench.shown(&id))[3].1, Status::Pending, "it waits for both");
+    sleep(Duration::from_secs(300)).await;
+    let shown = bench.shown(&id);
+    assert_eq!(shown.state.status, Status::Completed);
+    assert!(statuses(&shown).iter().all(|(_, status)| *status == Status::Completed));
+    assert!(shown.end_time.is_some() && shown.actions["last"].end_time.is_some());
+    assert!(
+        matches!(bench.service.stop(US, &id), Err(FisError::Validation(_))),
+        "it has ended"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_experiment_that_is_stopped_resumes_what_it_paused_and_begins_nothing_more() {
+    let bench = Bench::new();
+    let actions = json!({"pause": pause("PT1H", &[]), "then": wait("PT1M", &["pause"])});
+    let id = bench.start(&bench.create(template(&actions)).unwrap(), "t").unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.paused(), ["eu-west-1/Carts"]);
+    assert_eq!(bench.service.stop(US, &id).unwrap().state.status, Status::Stopping);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.paused(), Vec::<String>::new());
+    let shown = bench.shown(&id);
+    assert_eq!(shown.state.status, Status::Stopped);
+    assert_eq!(
+        statuses(&shown),
+        [("pause", Status::Stopped), ("then", Status::Cancelled)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_two_experiments_pause_is_resumed_by_the_last() {
+    let bench = Bench::new();
+    let short = bench.create(template(&json!({"pause": pause("PT10S", &[])}))).unwrap();
+    let mut longer = template(&json!({"pause": pause("PT1M", &[])}));
+    longer["clientToken"] = json!("another");
+    let longer = bench.create(longer).unwrap();
+    bench.start(&short, "1").unwrap();
+    bench.start(&longer, "2").unwrap();
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(bench.paused(), ["eu-west-1/Carts"]);
+    sleep(Duration::from_secs(31)).await;
+    assert_eq!(bench.paused(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_not_there_fails_the_experiment_unless_it_may_be_empty() {
+    let bench = Bench::new();
+    let mut missing = template(&json!({"pause": pause("PT1M", &[]), "then": wait("PT1S", &["pause"])}));
+    missing["targets"]["tables"]["resourceArns"] = json!([arn("eu-west-1", "Nothing")]);
+    let id = bench.start(&bench.create(missing.clone()).unwrap(), "1").unwrap().id;
+    sleep(Duration::from_secs(5)).await;
+    let shown = bench.shown(&id);
+    assert_eq!(shown.state.status, Status::Failed);
+    assert!(
+        shown.state.reason.contains("no eu-west-1/Nothing"),
+        "{}",
+        shown.state.reason
+    );
+    missing["clientToken"] = json!("another");
+    missing["experimentOptions"] = json!({"emptyTargetResolutionMode": "skip"});
+    let id = bench.start(&bench.create(missing).unwrap(), "2").unwrap().id;
+    sleep(Duration::from_secs(5)).await;
+    let shown = bench.shown(&id);
+    assert_eq!(shown.state.status, Status::Completed);
+    assert_eq!(
+        statuses(&shown),
+        [("pause", Status::Skipped), ("then", Status::Completed)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_cannot_be_done_fails_the_experiment_with_the_reason() {
+    let bench = Bench::new();
+    let actions = json!({"beside": wait("PT1M", &[]), "pause": pause("PT1M", &[])});
+    let id = bench.create(template(&actions)).unwrap();
+    *bench.faults.broken.lock().unwrap() = true;
+    let id = bench.start(&id, "t").unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    let shown = bench.shown(&id);
+    assert_eq!(shown.state.status, Status::Failed);
+    assert_eq!(shown.state.reason, "Action pause failed: it is down");
+    assert_eq!(
+        statuses(&shown),
+        [("beside", Status::Stopped), ("pause", Status::Failed)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_of_the_targets_are_taken_as_the_mode_says() {
+    let bench = Bench::new();
+    for (mode, count) in [
+        ("ALL", 4),
+        ("COUNT(3)", 3),
+        ("COUNT(9)", 4),
+        ("PERCENT(50)", 2),
+        ("PERCENT(1)", 1),
+    ] {
+        let mut some = template(&json!({"pause": pause("PT10S", &[])}));
+        some["clientToken"] = json!(mode);
+        some["targets"]["tables"]["selectionMode"] = json!(mode);
+        some["targets"]["tables"]["resourceArns"] = json!([
+            arn(US, "Carts"),
+            arn(US, "Orders"),
+            arn("eu-west-1", "Carts"),
+            arn("eu-west-1", "Orders")
+        ]);
+        bench.start(&bench.create(some).unwrap(), mode).unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(bench.paused().len(), count, "{mode}");
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(bench.paused().len(), 0, "{mode}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_is_known_by_its_token_and_only_so_many_run_at_once() {
+    let bench = Bench::new();
+    let id = bench.create(template(&json!({"wait": wait("PT1M", &[])}))).unwrap();
+    let first = bench.start(&id, "1").unwrap();
+    assert_eq!(bench.start(&id, "1").unwrap().id, first.id);
+    let other = json!({"clientToken": "1", "experimentTemplateId": id, "tags": {"a": "b"}});
+    assert!(matches!(bench.start_with(other), Err(FisError::Conflict(_))));
+    for number in 2..=5 {
+        bench.start(&id, &number.to_string()).unwrap();
+    }
+    assert!(matches!(bench.start(&id, "6"), Err(FisError::Quota(_))));
+    assert!(matches!(bench.start("EXT0", "7"), Err(FisError::NotFound(_))));
+    sleep(Duration::from_secs(61)).await;
+    bench.start(&id, "6").unwrap();
+    assert_eq!(bench.service.experiments(US).len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_experiment_may_leave_out_its_actions() {
+    let bench = Bench::new();
+    let id = bench.create(template(&json!({"pause": pause("PT1M", &[])}))).unwrap();
+    let skipping = |mode: &str| json!({"clientToken": mode, "experimentTemplateId": id, "experimentOptions": {"actionsMode": mode}});
+    let started = bench.start_with(skipping("skip-all")).unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.paused(), Vec::<String>::new());
+    let shown = bench.shown(&started.id);
+    assert_eq!(shown.state.status, Status::Completed);
+    assert_eq!(statuses(&shown), [("pause", Status::Skipped)]);
+    assert!(matches!(
+        bench.start_with(skipping("some")),
+        Err(FisError::Validation(_))
+    ));
+}

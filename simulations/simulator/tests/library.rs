@@ -1,0 +1,57 @@
+//! Every scenario that Beringia ships does what its file says is expected of it.
+
+use std::{io::Write, process::abort, time::Duration};
+
+use beringia_scenario::{Plan, Scenario};
+use beringia_simulator::{in_virtual_time, run};
+
+/// Plays it with its first seed; what was expected and did not come, one per line.
+fn failures(name: &str) -> Vec<String> {
+    let scenario = Scenario::shipped(name).unwrap_or_else(|error| panic!("{error}"));
+    let plan = Plan::draw(&scenario, scenario.seed.unwrap_or(1));
+    let on_stuck = |stuck| {
+        // The stuck thread can neither be interrupted nor fail its test.
+        let _ = writeln!(std::io::stderr(), "{stuck:?}");
+        abort();
+    };
+    let outcome = in_virtual_time(name, Duration::from_secs(300), on_stuck, run(&plan));
+    let outcome = outcome.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let failed = outcome.run.verdicts.into_iter().filter(|verdict| !verdict.holds);
+    failed
+        .map(|verdict| format!("{name}: {}: {}", verdict.expected, verdict.measured))
+        .collect()
+}
+
+macro_rules! holds {
+    ($($test:ident: $($name:literal),+;)*) => {
+        /// Which test plays which scenarios, so that none is left out.
+        const PLAYED: &[&str] = &[$($($name),+),*];
+
+        $(#[test]
+        fn $test() {
+            let failed: Vec<String> = [$($name),+].into_iter().flat_map(failures).collect();
+            assert!(failed.is_empty(), "{failed:#?}");
+        })*
+    };
+}
+
+// A few per test, so that they run side by side and each ends in reasonable time.
+holds! {
+    where_nothing_goes_wrong_writes_arrive_a_links_delay_later: "steady", "hot-key", "ten-regions";
+    with_links_cut_every_region_takes_writes_none_is_lost_and_all_converge_on_the_greatest_versions: "partition", "asymmetric-partition", "flapping-link", "split-brain", "relay-around-a-cut";
+    a_backlog_drains_as_fast_as_links_let_it: "slow-link-backlog", "thundering-recovery";
+    a_lost_region_costs_what_it_had_not_shipped_and_nothing_else: "region-loss", "region-loss-with-data", "failover-and-failback", "rolling-restart";
+    wrong_clocks_lose_no_write_and_lower_no_version: "fast-clock", "clock-jump-back";
+    deletes_and_updates_of_one_item_end_alike_everywhere_and_nothing_comes_back: "delete-vs-update", "late-write-after-tombstone";
+    a_replica_that_is_added_under_load_misses_nothing: "replica-added-under-load";
+    no_promise_is_broken_in_a_storm_of_faults: "swarm";
+}
+
+#[test]
+fn every_shipped_scenario_is_played() {
+    let mut played = PLAYED.to_vec();
+    played.sort_unstable();
+    let mut shipped: Vec<&str> = Scenario::shipped_names().collect();
+    shipped.sort_unstable();
+    assert_eq!(played, shipped);
+}

@@ -1,0 +1,165 @@
+//! The figures of simulation and drills: how fast a run is, how many seeds fit into ten minutes, how close convergence comes to what
+//! links and disks allow, and what a drill costs the regions.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use beringia_tests::command::beringia;
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// Three regions with 100 writes a second each.
+const WRITES: &str = r#"
+about = "Writes and nothing else."
+topology = "three"
+duration = "60s"
+[[workload]]
+kind = "mixed"
+put_percent = 60
+update_percent = 40
+delete_percent = 0
+rate = 100
+keys = 1000
+"#;
+
+/// A minute of a partition at 1,000 writes a second in each region.
+const PARTITION: &str = r#"
+about = "A minute without the others, under load."
+topology = "three"
+duration = "75s"
+[[workload]]
+kind = "mixed"
+put_percent = 60
+update_percent = 40
+delete_percent = 0
+rate = 1000
+clients = 64
+keys = 10000
+[[event]]
+at = "5s"
+lasts = "60s"
+isolate = "eu-west-1"
+"#;
+
+/// Seeds of `swarm` that are played for the figure.
+const SEEDS: u64 = 60;
+/// Rounds of the comparison with and without a drill; odd, so that there is a median.
+const ROUNDS: usize = 5;
+
+/// Simulated seconds per second: three regions, 100 writes a second each, one core.
+pub(crate) fn speed(directory: &Path) {
+    let scenario = written(directory, "writes.toml", WRITES);
+    let (took, run) = timed(&["sim", "run", &scenario, "--jobs", "1"]);
+    let simulated = number(&run, "total_ms") / 1000.0;
+    println!(
+        "{:<44} {:>9.1} simulated s per s   goal 50",
+        "three regions, 100 writes/s each, one core",
+        simulated / took.as_secs_f64()
+    );
+}
+
+/// How many seeds of `swarm` fit into ten minutes, and whether any of them breaks a promise.
+pub(crate) fn swarm() {
+    let seeds = format!("0..{SEEDS}");
+    let began = Instant::now();
+    let output = command(&["sim", "run", "swarm", "--seeds", &seeds, "--jobs", "2"]);
+    let in_ten_minutes = SEEDS as f64 * 600.0 / began.elapsed().as_secs_f64();
+    println!(
+        "{:<44} {in_ten_minutes:>9.0} seeds in 10 min  goal 200  ({SEEDS} played, {})",
+        "swarm, 60 simulated s, two jobs",
+        if output.status.success() {
+            "all hold"
+        } else {
+            "NOT ALL HOLD"
+        },
+    );
+}
+
+/// In real time: a minute without one region at 1,000 writes a second in each, then how long until all are equal.
+pub(crate) fn convergence(directory: &Path) {
+    let scenario = written(directory, "minute.toml", PARTITION);
+    let (_, run) = timed(&["drill", "run", &scenario]);
+    for convergence in run["convergences"].as_array().into_iter().flatten() {
+        let (elapsed_ms, bound_ms) = (number(convergence, "elapsed_ms"), number(convergence, "bound_ms"));
+        println!(
+            "converged after {:<28} {elapsed_ms:>9.0} ms   bound {bound_ms:.0} ms, ratio {:.2}   goal 1.5",
+            convergence["after"].as_str().unwrap_or_default(),
+            elapsed_ms / bound_ms,
+        );
+    }
+}
+
+/// What a drill that only watches costs: throughput with and without, in turn. `throughput` gives writes per second.
+pub(crate) async fn overhead<F: Future<Output = f64>>(control: &str, throughput: impl Fn() -> F) {
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        without.push(throughput().await);
+        let mut drill = Command::new(beringia());
+        drill.args([
+            "drill",
+            "run",
+            "steady",
+            "--attach",
+            "--control",
+            control,
+            "--format",
+            "json",
+        ]);
+        let mut drill = drill
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("beringia starts");
+        with.push(throughput().await);
+        // It was only there to watch; what it would have reported is not wanted.
+        let _ = drill.kill();
+        let _ = drill.wait();
+    }
+    let (without, with) = (median(without), median(with));
+    println!(
+        "{:<44} {:>9.1} %   ({without:.0}/s without, {with:.0}/s with, medians of {ROUNDS})   goal 3 %",
+        "what a watching drill costs in throughput",
+        (without - with) / without * 100.0,
+    );
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn written(directory: &Path, name: &str, text: &str) -> String {
+    let path = directory.join(name);
+    std::fs::write(&path, text).expect("the directory is writable");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+fn command(arguments: &[&str]) -> Output {
+    let mut command = Command::new(beringia());
+    command.args(arguments).args(["--format", "json"]);
+    command.output().expect("beringia starts")
+}
+
+/// A run of one seed, how long it took, and its JSON report. Expectations that do not hold are the reader's to see.
+fn timed(arguments: &[&str]) -> (Duration, Value) {
+    let began = Instant::now();
+    let output = command(arguments);
+    let took = began.elapsed();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let run = text.lines().find_map(|line| serde_json::from_str(line).ok());
+    (
+        took,
+        run.unwrap_or_else(|| {
+            panic!(
+                "{arguments:?} printed no JSON: {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        }),
+    )
+}
+
+fn number(value: &Value, field: &str) -> f64 {
+    value[field].as_f64().unwrap_or(f64::NAN)
+}
