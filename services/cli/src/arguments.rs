@@ -1,13 +1,17 @@
 //! The command line: commands, flags, and the help that explains them.
 
 mod drain;
+mod record;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use beringia_store::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use self::drain::{DrainArguments, UndrainArguments};
+pub(crate) use self::{
+    drain::{DrainArguments, UndrainArguments},
+    record::RecordArguments,
+};
 use crate::{drill::arguments::DrillArguments, output::Format, sim::arguments::SimArguments};
 
 /// DynamoDB Global Tables that anyone can run.
@@ -58,6 +62,7 @@ pub(crate) enum Command {
     Converge(ConvergeArguments),
     Conflicts(ConflictsArguments),
     Explain(ExplainArguments),
+    Record(RecordArguments),
     Sim(SimArguments),
     Drill(DrillArguments),
 }

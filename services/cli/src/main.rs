@@ -62,6 +62,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Converge(converge) => ask(commands::converge::run(&converge, format)),
         Command::Conflicts(conflicts) => ask(commands::conflicts::run(&conflicts, format)),
         Command::Explain(explain) => ask(commands::explain::run(&explain, format)),
+        Command::Record(record) => ask(commands::record::run(&record, format)),
         Command::Sim(sim) => sim::run(&sim, format),
         Command::Drill(drill) => serve(drill::run(&drill, format)),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use beringia_expression::{Condition, Update};
-use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, item_size};
+use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, Touched, item_size};
 use beringia_store::{Change, Effect, ItemWrite, Refusal, Table};
 
 use crate::{
@@ -113,7 +113,10 @@ impl Change for ConditionalWrite {
             Action::Update { update: None, key, .. } => Ok(if current.is_some() {
                 Effect::Keep
             } else {
-                Effect::Put(key.clone())
+                Effect::Update {
+                    item: key.clone(),
+                    touched: Touched::new(),
+                }
             }),
             Action::Update {
                 update: Some(update),
@@ -139,7 +142,8 @@ fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -
     // An attribute that was there before an index was created may be unfit for it; only what the update wrote must be fit.
     let written = |name: &str| update.top_level_names().any(|written| written == name);
     check_index_keys(table, &after, written).map_err(Refusal::Invalid)?;
-    Ok(Effect::Put(after))
+    let touched = update.touches(current.unwrap_or(key));
+    Ok(Effect::Update { item: after, touched })
 }
 
 /// Checks a whole item that is to be written; its key apart.

@@ -2,10 +2,11 @@
 
 mod apply;
 mod parse;
+mod touch;
 
 use std::sync::Arc;
 
-use beringia_item::{AttributeValue, Item};
+use beringia_item::{AttributeValue, Item, Touched};
 
 use apply::UpdateError;
 
@@ -87,6 +88,13 @@ impl Update {
             }
             _ => error.to_string(),
         })
+    }
+
+    /// What the update does to each top-level attribute that it writes, as far as concurrent updates can be reconciled with it.
+    /// `before` is the item that it is applied to, or only its key where there is none.
+    #[must_use]
+    pub fn touches(&self, before: &Item) -> Touched {
+        touch::touches(&self.actions, before)
     }
 
     /// The parts of `item` at the paths that the update writes: UPDATED_OLD of the item before, UPDATED_NEW of the item

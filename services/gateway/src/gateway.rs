@@ -1,17 +1,22 @@
 //! One region's DynamoDB API: a whole HTTP request in, a whole HTTP response out.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use beringia_clock::{Randomness, WallClock};
 use beringia_engine::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::{
     auth::Authentication,
     coding::{Coding, decoded},
     error::Failure,
+    listener::{Call, Listener},
     operation::Operation,
     stamp::{Body, ContentType, Stamp},
 };
@@ -28,6 +33,7 @@ pub struct Gateway {
     authentication: Authentication,
     clock: Arc<dyn WallClock>,
     stamp: Stamp,
+    listener: OnceLock<Arc<dyn Listener>>,
 }
 
 impl fmt::Debug for Gateway {
@@ -58,7 +64,28 @@ impl Gateway {
             authentication,
             clock,
             stamp,
+            listener: OnceLock::new(),
         }
+    }
+
+    /// From now on this one hears of what is asked; a second one does not.
+    pub fn tell(&self, listener: Arc<dyn Listener>) {
+        self.listener.get_or_init(|| listener);
+    }
+
+    /// Carries out an operation for this process itself, which needs no signature and is told to no listener.
+    ///
+    /// # Errors
+    /// The body of the answer, where it is an exception.
+    pub async fn ask(&self, operation: &str, parameters: Map<String, Value>) -> Result<Value, Value> {
+        let target = format!("DynamoDB_20120810.{operation}");
+        let answer = match Operation::of_target(Some(&target)) {
+            Ok(operation) => operation.run(&self.engine, self.region(), parameters).await,
+            Err(failure) => Err(failure),
+        };
+        let said = |failure: &Failure| serde_json::to_value(failure).unwrap_or_default();
+        let body = answer.map_err(|failure| said(&failure))?;
+        serde_json::from_slice(&body).map_err(|_| Value::Null)
     }
 
     /// The region that it answers for.
@@ -113,7 +140,18 @@ impl Gateway {
         self.authentication
             .check(parts, body, self.region(), self.clock.now_ms())?;
         let request = request.ok_or_else(Failure::malformed_json)?;
+        let heard = self.listener.get().filter(|listener| listener.listens());
+        let heard = heard.map(|listener| (listener, request.clone(), Instant::now()));
         let answer = operation.run(&self.engine, &self.host(parts), request).await;
+        if let Some((listener, parameters, began)) = heard {
+            let status = answer.as_ref().err().map_or(StatusCode::OK, Failure::status).as_u16();
+            listener.answered(Call {
+                operation: operation.to_string(),
+                parameters,
+                began,
+                status,
+            });
+        }
         if let Err(failure) = &answer
             && failure.status() == StatusCode::INTERNAL_SERVER_ERROR
         {

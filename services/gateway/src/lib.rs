@@ -14,6 +14,7 @@ mod decode;
 mod encode;
 mod error;
 mod gateway;
+mod listener;
 mod operation;
 mod regions;
 mod server;
@@ -22,6 +23,7 @@ mod stamp;
 
 pub use auth::Authentication;
 pub use gateway::Gateway;
+pub use listener::{Call, Listener};
 pub use regions::{OneRegion, Regions, Resolver, Unroutable};
 pub use server::{Limits, Server, serve};
 pub use stamp::Body;

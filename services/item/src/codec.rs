@@ -11,6 +11,11 @@ mod writer;
 
 use bytes::Bytes;
 
+pub(crate) use self::{
+    reader::Reader,
+    writer::{write_bytes, write_value, write_varint},
+};
+
 use crate::Item;
 
 /// The version of the form that is written.
@@ -55,5 +60,5 @@ pub fn encode_item(item: &Item) -> Bytes {
 /// # Errors
 /// [`CodecError`] where the bytes are not exactly what [`encode_item`] gives for some item.
 pub fn decode_item(bytes: &[u8]) -> Result<Item, CodecError> {
-    reader::Reader::new(bytes).read()
+    Reader::new(bytes).read()
 }

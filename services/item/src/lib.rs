@@ -6,6 +6,8 @@
 //!   ([`KeySchema`], [`KeyBytes`]).
 //! - [`item_size`] and [`item_depth`]: what DynamoDB's limits are counted in.
 //! - [`Version`], [`VersionVector`], [`Mutation`]: which write, what its origin knew, and what it did.
+//! - [`ItemState`]: which write made which part of an item, and how concurrent writes become one item under each
+//!   [`ConflictPolicy`].
 //!
 //! Everything here is a value: nothing reads a clock, draws randomness or does I/O, and every decoder is total.
 
@@ -15,6 +17,7 @@ mod key;
 mod mutation;
 mod number;
 mod size;
+mod state;
 mod value;
 mod version;
 
@@ -26,5 +29,6 @@ pub use key::{
 pub use mutation::{Cause, Mutation, TableId, Unit};
 pub use number::{Number, NumberError};
 pub use size::{MAX_DEPTH, MAX_ITEM_BYTES, item_depth, item_size, value_depth, value_size};
+pub use state::{ConflictPolicy, ConflictPolicyError, ItemState, Loss, MAX_STATE_BYTES, StateError, Touch, Touched};
 pub use value::{AttributeValue, Item};
-pub use version::{Region, RegionError, Version, VersionVector};
+pub use version::{Region, RegionError, Stamp, Version, VersionVector};

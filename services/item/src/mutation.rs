@@ -63,6 +63,9 @@ pub struct Mutation {
     pub vector: VersionVector,
     /// The whole item after the write, encoded by [`crate::encode_item`]; `None` for a delete.
     pub image: Option<Bytes>,
+    /// What the image does not say of the item's state after the write ([`crate::ItemState::metadata`]); `None` where that is
+    /// nothing, as after every write to a table of the policy `item`.
+    pub metadata: Option<Bytes>,
     /// Why.
     pub cause: Cause,
     /// With which other writes it belongs together.

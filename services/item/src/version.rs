@@ -77,6 +77,22 @@ pub struct Version {
     pub sequence: u64,
 }
 
+/// Which state a row is in. Rows with equal stamps hold the same item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// The greatest version of the writes that are in it.
+    pub version: Version,
+    /// [`crate::ItemState::hash`]: tells apart what different writes were joined to that version; 0 where it alone says everything.
+    pub state: u64,
+}
+
+impl From<Version> for Stamp {
+    /// The stamp of a row that is as that version wrote it, whole.
+    fn from(version: Version) -> Self {
+        Self { version, state: 0 }
+    }
+}
+
 /// For each origin, the greatest sequence that was applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VersionVector(BTreeMap<Region, u64>);

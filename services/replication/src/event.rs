@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
+use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId};
 
 use crate::message::{Digest, KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
 
@@ -179,8 +179,8 @@ pub struct Apply {
     pub mutations: Vec<Mutation>,
     /// What is complete after them.
     pub progress: Vec<(TableId, Region, u64)>,
-    /// Rows that go without a tombstone, where they still have this version. Only with [`ApplyKind::Copy`].
-    pub obsolete: Vec<(TableId, KeyBytes, Version)>,
+    /// Rows that go without a tombstone, where they still have this stamp. Only with [`ApplyKind::Copy`].
+    pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
 }
 
 /// How mutations came.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{KeyBytes, Mutation, Region, TableId, Version, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector, range_of};
+use bytes::Bytes;
 
 /// The version of the protocol that this code speaks. Peers with different versions refuse each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Vectors by table.
 pub type TableVectors = BTreeMap<TableId, VersionVector>;
@@ -117,7 +118,7 @@ pub struct Request {
 pub enum Question {
     /// The digests of all ranges, with the vector.
     Digest,
-    /// A page of keys and versions, tombstones too.
+    /// A page of keys and stamps, tombstones too.
     Keys {
         /// The ranges.
         span: Span,
@@ -206,7 +207,7 @@ pub struct Digest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPage {
     /// Ascending by key; tombstones too.
-    pub rows: Vec<(KeyBytes, Version)>,
+    pub rows: Vec<(KeyBytes, Stamp)>,
     /// Whether the span has no row after these.
     pub last: bool,
 }
@@ -229,11 +230,12 @@ pub struct Goodbye {
     pub permanent: bool,
 }
 
-/// What a mutation is taken to weigh in windows and batches, bytes: key, image, and an allowance for the rest.
+/// What a mutation is taken to weigh in windows and batches, bytes: key, image, metadata, and an allowance for the rest.
 #[must_use]
 pub fn weight(mutation: &Mutation) -> usize {
     const REST: usize = 64;
-    mutation.key.0.len() + mutation.image.as_ref().map_or(0, |image| image.len()) + REST
+    let bytes = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+    mutation.key.0.len() + bytes(&mutation.image) + bytes(&mutation.metadata) + REST
 }
 
 impl Batch {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{KeyBytes, Mutation, TableId, Version, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, Stamp, TableId, Version, VersionVector, range_of};
 
 use crate::{
     event::{Apply, ApplyKind, StoreCall},
@@ -67,7 +67,7 @@ struct Walk {
     step: Step,
     /// Of the part between `after` and `until`: what to fetch still, and what to drop.
     fetch: VecDeque<KeyBytes>,
-    obsolete: Vec<(TableId, KeyBytes, Version)>,
+    obsolete: Vec<(TableId, KeyBytes, Stamp)>,
     /// Where the part ends; `None` where that is the span's end.
     until: Option<KeyBytes>,
 }
@@ -171,7 +171,7 @@ impl Walks {
             return Ok(());
         };
         let mut previous = walk.after.as_ref();
-        for (key, version) in &page.rows {
+        for (key, Stamp { version, .. }) in &page.rows {
             self.seen.advance(&version.origin, version.sequence);
             if previous.is_some_and(|previous| previous >= key) || !id.span.contains(key) {
                 return Err(Broken(
@@ -213,7 +213,7 @@ impl Walks {
         walk.obsolete = difference
             .obsolete
             .into_iter()
-            .map(|(key, version)| (self.table, key, version))
+            .map(|(key, stamp)| (self.table, key, stamp))
             .collect();
         walk.until = difference.until;
         self.rows += difference.examined;
@@ -309,8 +309,8 @@ impl Walk {
 #[derive(Debug, PartialEq, Eq)]
 struct Difference {
     fetch: Vec<KeyBytes>,
-    obsolete: Vec<(KeyBytes, Version)>,
-    /// Newer there, and not covered by our vector.
+    obsolete: Vec<(KeyBytes, Stamp)>,
+    /// With news there, and not covered by our vector.
     uncovered: Vec<(KeyBytes, Version)>,
     /// Up to where both pages speak; `None`: the span's end.
     until: Option<KeyBytes>,
@@ -328,46 +328,48 @@ fn difference(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyP
         (theirs, ours) => theirs.or(ours),
     };
     let inside = |key: &KeyBytes| until.as_ref().is_none_or(|until| key <= until);
-    let their_rows: BTreeMap<&KeyBytes, &Version> = theirs
+    let their_rows: BTreeMap<&KeyBytes, &Stamp> = theirs
         .rows
         .iter()
         .filter(|(key, _)| inside(key))
-        .map(|(key, version)| (key, version))
+        .map(|(key, stamp)| (key, stamp))
         .collect();
-    let our_rows: BTreeMap<&KeyBytes, &Version> = ours
+    let our_rows: BTreeMap<&KeyBytes, &Stamp> = ours
         .rows
         .iter()
         .filter(|(key, _)| inside(key))
-        .map(|(key, version)| (key, version))
+        .map(|(key, stamp)| (key, stamp))
         .collect();
 
     let mut obsolete = Vec::new();
     if let Goal::Join { before, alone } = goal {
-        for (key, version) in &our_rows {
+        for (key, here) in &our_rows {
+            let version = &here.version;
             let known = before.covers(version);
             let gone = known && !their_rows.contains_key(key);
             // It came in an attempt that ended, from a source that may have lost it since. If it is still anywhere, it comes by stream.
             let unvouched = *alone && !known && !vector.covers(version);
-            if gone || (unvouched && their_rows.get(key).is_none_or(|there| there < version)) {
-                obsolete.push(((*key).clone(), (*version).clone()));
+            if gone || (unvouched && their_rows.get(key).is_none_or(|there| there.version < *version)) {
+                obsolete.push(((*key).clone(), (*here).clone()));
             }
         }
     }
     let goes = |key: &KeyBytes| obsolete.iter().any(|(obsolete, _)| obsolete == key);
     let mut fetch = Vec::new();
     let mut uncovered = Vec::new();
-    for (key, version) in &their_rows {
-        let newer = our_rows.get(key).is_none_or(|here| here < version) || goes(key);
+    for (key, there) in &their_rows {
+        let version = &there.version;
+        let has_news = our_rows.get(key).is_none_or(|here| may_add_to(here, there)) || goes(key);
         let allowed = match goal {
             Goal::Join { .. } => true,
             Goal::Repair => vector.covers(version),
-            Goal::Adopt(orphans) => orphans.contains(&((*key).clone(), (*version).clone())),
+            Goal::Adopt(orphans) => orphans.contains(&((*key).clone(), version.clone())),
         };
-        if newer && allowed {
+        if has_news && allowed {
             fetch.push((*key).clone());
         }
-        if newer && !vector.covers(version) {
-            uncovered.push(((*key).clone(), (*version).clone()));
+        if has_news && !vector.covers(version) {
+            uncovered.push(((*key).clone(), version.clone()));
         }
     }
     Difference {
@@ -377,6 +379,12 @@ fn difference(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyP
         examined: their_rows.len() as u64,
         until,
     }
+}
+
+/// Whether a row there can hold something that the row here does not: a newer write, or, where the row here was not written as a whole
+/// last, an older one that was not joined to it.
+fn may_add_to(here: &Stamp, there: &Stamp) -> bool {
+    there.version > here.version || (here.state != 0 && here != there)
 }
 
 #[cfg(test)]
@@ -404,7 +412,7 @@ mod tests {
     fn page(rows: &[(u8, u64)], last: bool) -> KeyPage {
         let rows = rows
             .iter()
-            .map(|(number, sequence)| (key(*number), version(*sequence)))
+            .map(|(number, sequence)| (key(*number), version(*sequence).into()))
             .collect();
         KeyPage { rows, last }
     }
@@ -441,7 +449,7 @@ mod tests {
         let found = difference(&join(10), &covering(99), &theirs, &ours);
         assert_eq!(
             found.obsolete,
-            [(key(2), version(6))],
+            [(key(2), version(6).into())],
             "the write of 3 is newer than what the source knew"
         );
         assert_eq!(found.fetch, keys(&[]));
@@ -456,7 +464,10 @@ mod tests {
             alone: true,
         };
         let found = difference(&alone, &covering(15), &theirs, &ours);
-        assert_eq!(found.obsolete, [(key(1), version(20)), (key(3), version(22))]);
+        assert_eq!(
+            found.obsolete,
+            [(key(1), version(20).into()), (key(3), version(22).into())]
+        );
         assert_eq!(found.fetch, keys(&[1, 2]), "the newer one would win by itself");
         let found = difference(&join(10), &covering(15), &theirs, &ours);
         assert_eq!(found.obsolete, [], "where others write, it may have come just now");
@@ -480,13 +491,36 @@ mod tests {
     }
 
     #[test]
+    fn a_row_to_which_other_writes_were_joined_is_fetched_though_no_version_is_newer() {
+        let stamped = |rows: &[(u8, u64, u64)]| KeyPage {
+            rows: rows
+                .iter()
+                .map(|(number, sequence, state)| {
+                    let version = version(*sequence);
+                    (key(*number), Stamp { version, state: *state })
+                })
+                .collect(),
+            last: true,
+        };
+        let theirs = stamped(&[(1, 5, 7), (2, 5, 7), (3, 4, 7), (4, 4, 0), (5, 4, 7)]);
+        let ours = stamped(&[(1, 5, 7), (2, 5, 8), (3, 5, 8), (4, 5, 8), (5, 5, 0)]);
+        for goal in [join(10), Goal::Repair] {
+            let found = difference(&goal, &covering(10), &theirs, &ours);
+            assert_eq!(found.fetch, keys(&[2, 3, 4]), "5 was written as a whole later");
+        }
+    }
+
+    #[test]
     fn pages_are_compared_only_up_to_where_both_speak() {
         let theirs = page(&[(1, 5), (4, 5), (6, 5)], false);
         let ours = page(&[(2, 5), (5, 5)], false);
         let found = difference(&join(10), &covering(0), &theirs, &ours);
         assert_eq!(found.until, Some(key(5)));
         assert_eq!(found.fetch, keys(&[1, 4]), "6 comes with the next page");
-        assert_eq!(found.obsolete, [(key(2), version(5)), (key(5), version(5))]);
+        assert_eq!(
+            found.obsolete,
+            [(key(2), version(5).into()), (key(5), version(5).into())]
+        );
         let ours_ends = page(&[(2, 5)], true);
         let found = difference(&join(10), &covering(0), &theirs, &ours_ends);
         assert_eq!((found.until, found.fetch), (Some(key(6)), keys(&[1, 4, 6])));

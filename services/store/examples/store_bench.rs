@@ -99,6 +99,7 @@ fn mutation(origin: &Region, sequence: u64, n: u64, now_ms: u64) -> Mutation {
         },
         vector: VersionVector::default(),
         image: Some(encode_item(&item)),
+        metadata: None,
         cause: Cause::Client,
         unit: Unit {
             first: sequence,

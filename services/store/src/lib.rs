@@ -2,10 +2,12 @@
 
 mod contract;
 mod definition;
+mod planted;
 mod sqlite;
 
 pub use contract::*;
 pub use definition::*;
+pub use planted::PlantedBug;
 pub use sqlite::{
     DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, Execution, MemoryDisk, Options, SqliteStore,
 };

@@ -7,6 +7,7 @@ use beringia_network::LinkMode;
 use beringia_node::Tuning;
 use beringia_report::{Run, judge};
 use beringia_scenario::{Action, Plan, Policy};
+use beringia_store::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -21,10 +22,26 @@ use crate::{
 
 /// How often backlogs and divergence are looked at.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// How long regions may take to become equal after the load.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// The first pause between two looks at the digests; later ones are longer.
 const POLL: Duration = Duration::from_millis(5);
+
+/// How a plan is played, beside what it says itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    /// How long regions may take to become equal after the load, in virtual time.
+    pub patience: Duration,
+    /// A bug that every region is to have, to see whether it is found.
+    pub planted_bug: Option<PlantedBug>,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(600),
+            planted_bug: None,
+        }
+    }
+}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -41,7 +58,15 @@ pub struct Outcome {
 /// [`SimulationError`] if the regions do not get ready, or an action makes no sense when it is due. What regions promised and did not
 /// keep, and what was expected and did not come, is in the outcome.
 pub async fn run(plan: &Plan) -> Result<Outcome, SimulationError> {
-    let mut session = Session::prepare(plan).await?;
+    run_under(plan, Conditions::default()).await
+}
+
+/// The same under other conditions.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_under(plan: &Plan, conditions: Conditions) -> Result<Outcome, SimulationError> {
+    let mut session = Session::prepare(plan, conditions).await?;
     session.play().await?;
     let history = session.settle().await?;
     session.conclude(&history).await
@@ -50,6 +75,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome, SimulationError> {
 /// A run on its way.
 struct Session<'a> {
     plan: &'a Plan,
+    patience: Duration,
     world: World,
     tables: Vec<String>,
     load: Option<Load>,
@@ -63,13 +89,14 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn prepare(plan: &'a Plan) -> Result<Self, SimulationError> {
+    async fn prepare(plan: &'a Plan, conditions: Conditions) -> Result<Self, SimulationError> {
         let scenario = &plan.scenario;
         let world = World::start(WorldConfig {
             topology: scenario.topology.clone(),
             seed: plan.seed,
             tuning: Tuning::default(),
             clocks: scenario.clocks.clone(),
+            planted_bug: conditions.planted_bug,
         })
         .await?;
         let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
@@ -88,6 +115,7 @@ impl<'a> Session<'a> {
         };
         let mut session = Self {
             plan,
+            patience: conditions.patience,
             world,
             tables,
             load: None,
@@ -226,7 +254,7 @@ impl<'a> Session<'a> {
                     .note(format_args!("converged after {} ms", elapsed.as_millis()));
                 return Ok(true);
             }
-            if elapsed >= PATIENCE {
+            if elapsed >= self.patience {
                 self.world
                     .trace
                     .note(format_args!("not converged after {} ms", elapsed.as_millis()));

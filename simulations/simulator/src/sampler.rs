@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, TableId, Version};
+use beringia_item::{KeyBytes, Stamp, TableId};
 use beringia_store::{Backlog, Store};
 
 use crate::{SimulationError, World};
@@ -36,17 +36,16 @@ pub(crate) async fn divergent_keys(world: &World, table: &str) -> Result<u64, Si
     let mut divergent = 0;
     for range in ranges {
         let range = u16::try_from(range).unwrap_or(u16::MAX);
-        let mut seen: BTreeMap<KeyBytes, (usize, BTreeSet<Version>)> = BTreeMap::new();
+        let mut seen: BTreeMap<KeyBytes, (usize, BTreeSet<Stamp>)> = BTreeMap::new();
         for region in digests.keys() {
             let id = world.table_id(region, table)?;
-            for (key, version) in live_rows(&*world.store(region)?, region, id, range).await? {
-                let (holders, versions) = seen.entry(key).or_default();
+            for (key, stamp) in live_rows(&*world.store(region)?, region, id, range).await? {
+                let (holders, stamps) = seen.entry(key).or_default();
                 *holders += 1;
-                versions.insert(version);
+                stamps.insert(stamp);
             }
         }
-        let differs =
-            |(holders, versions): &&(usize, BTreeSet<Version>)| *holders < digests.len() || versions.len() > 1;
+        let differs = |(holders, stamps): &&(usize, BTreeSet<Stamp>)| *holders < digests.len() || stamps.len() > 1;
         divergent += seen.values().filter(differs).count() as u64;
     }
     Ok(divergent)
@@ -57,12 +56,12 @@ async fn live_rows(
     region: &str,
     table: TableId,
     range: u16,
-) -> Result<Vec<(KeyBytes, Version)>, SimulationError> {
+) -> Result<Vec<(KeyBytes, Stamp)>, SimulationError> {
     let rows = store.raw_rows(table, range, None, PAGE_ROWS).await;
     let rows = rows.map_err(|source| SimulationError::Store {
         region: region.to_owned(),
         source,
     })?;
     let live = rows.into_iter().filter(|row| row.live);
-    Ok(live.map(|row| (row.key, row.version)).collect())
+    Ok(live.map(|row| (row.key, row.stamp)).collect())
 }

@@ -8,7 +8,9 @@ use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
 use beringia_regions::{Link, Topology};
 use beringia_scenario::ClockError;
-use beringia_store::{Database, Execution, MemoryDisk, Options, ReplicaStatus, SqliteStore, Store, Table, TableDigest};
+use beringia_store::{
+    Database, Execution, MemoryDisk, Options, PlantedBug, ReplicaStatus, SqliteStore, Store, Table, TableDigest,
+};
 use futures_util::StreamExt;
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -28,6 +30,8 @@ pub struct WorldConfig {
     pub tuning: Tuning,
     /// How wrong clocks are from the beginning.
     pub clocks: BTreeMap<String, ClockError>,
+    /// A bug that every region is to have, to see whether it is found.
+    pub planted_bug: Option<PlantedBug>,
 }
 
 /// A group of regions.
@@ -45,6 +49,7 @@ pub struct World {
     /// A clock that is right.
     pub(crate) clock: Arc<SimulatedClock>,
     tuning: Tuning,
+    planted_bug: Option<PlantedBug>,
     /// In the order of the topology.
     sites: Vec<Site>,
 }
@@ -78,6 +83,7 @@ impl World {
             seed,
             tuning,
             clocks,
+            planted_bug,
         } = config;
         let randomness = SeededRandomness::new(seed);
         let network = Network::new(topology.names(), &randomness.derive("network"));
@@ -113,6 +119,7 @@ impl World {
             recorder: Recorder::new(began),
             clock: Arc::new(SimulatedClock::new(began, ClockError::default())),
             tuning,
+            planted_bug,
             sites,
         };
         for name in world.names() {
@@ -296,7 +303,10 @@ impl World {
         site.starts += 1;
         let clock: Arc<dyn WallClock> = site.clock.clone();
         let database = Database::Memory(site.disk.clone());
-        let options = Options::new(site.region.clone(), database, Execution::Inline, Arc::clone(&clock));
+        let options = Options {
+            planted_bug: self.planted_bug,
+            ..Options::new(site.region.clone(), database, Execution::Inline, Arc::clone(&clock))
+        };
         let opened = SqliteStore::open(options);
         let store = Arc::new(opened.map_err(|source| SimulationError::Store {
             region: name.to_owned(),

@@ -13,7 +13,8 @@
 //! {"at_ms": 1250, "region": "eu-west-1", "operation": "PutItem", "parameters": {"TableName": "carts", "Item": {…}}}
 //! ```
 //!
-//! `at_ms` counts from the beginning of the recording. Other members are for people and are not read.
+//! `at_ms` counts from the beginning of the recording. An operation may say with which HTTP `status` it was answered then. Other members are
+//! for people and are not read.
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
@@ -56,6 +57,9 @@ pub struct Recorded {
     pub operation: String,
     /// With which parameters.
     pub parameters: Value,
+    /// The HTTP status of the answer then: for people, since nothing is made of it when the operation is played again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 /// A line that is none of a recording.

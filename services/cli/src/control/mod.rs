@@ -11,4 +11,5 @@ mod journal;
 mod links;
 mod measure;
 mod pauses;
+mod record;
 mod reports;

@@ -7,17 +7,19 @@ use beringia_proto::v1::{
     ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest,
     ControlDrainReport, ControlDrainRequest, ControlEvidence, ControlEvidenceRequest, ControlExplainReply,
     ControlExplainRequest, ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest,
-    ControlNetworkReply, ControlNetworkRequest, ControlRecoverRegionReply, ControlRecoverRegionRequest,
-    ControlReplicationReply, ControlReplicationRequest, ControlStatusReply, ControlStatusRequest, ControlUndrainReply,
-    ControlUndrainRequest, HostedRegion,
+    ControlNetworkReply, ControlNetworkRequest, ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply,
+    ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest, ControlStatusReply,
+    ControlStatusRequest, ControlTable, ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
     control_clock_request::Action as ClockAction,
+    control_recorded::What,
+    control_replication_request::Action as ReplicationAction,
     control_server::{Control, ControlServer},
 };
 use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, drain, evidence, explain, journal, links, measure, pauses, reports};
+use super::{digests, drain, evidence, explain, journal, links, measure, pauses, record, reports};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The control service of a host.
@@ -104,7 +106,10 @@ impl Control for Service {
             .into_inner()
             .action
             .ok_or_else(|| Status::invalid_argument("no action"))?;
-        links::apply(network, action)?;
+        links::apply(network, action.clone())?;
+        self.host
+            .tap()
+            .note(What::Network(ControlNetworkRequest { action: Some(action) }));
         Ok(Response::new(ControlNetworkReply {
             links: links::show(network),
         }))
@@ -115,7 +120,12 @@ impl Control for Service {
             .into_inner()
             .action
             .ok_or_else(|| Status::invalid_argument("no action"))?;
-        pauses::apply(&self.host, action).await?;
+        pauses::apply(&self.host, action.clone()).await?;
+        match action {
+            ReplicationAction::Pause(pause) => self.host.tap().note(What::Pause(pause)),
+            ReplicationAction::Resume(resume) => self.host.tap().note(What::Resume(resume)),
+            ReplicationAction::Show(_) => {}
+        }
         Ok(Response::new(ControlReplicationReply {
             paused: pauses::show(&self.host).await,
         }))
@@ -124,28 +134,32 @@ impl Control for Service {
     type DrainStream = Pin<Box<dyn Stream<Item = Result<ControlDrainReport, Status>> + Send>>;
 
     async fn drain(&self, request: Request<ControlDrainRequest>) -> Answer<Self::DrainStream> {
-        let reports = drain::stream(self.host.clone(), request.into_inner().region).await?;
+        let request = request.into_inner();
+        let reports = drain::stream(self.host.clone(), request.region.clone()).await?;
+        self.host.tap().note(What::Drain(request));
         Ok(Response::new(Box::pin(reports)))
     }
 
     async fn undrain(&self, request: Request<ControlUndrainRequest>) -> Answer<ControlUndrainReply> {
-        drain::end(&self.host, &request.into_inner().region).await?;
+        let request = request.into_inner();
+        drain::end(&self.host, &request.region).await?;
+        self.host.tap().note(What::Undrain(request));
         Ok(Response::new(ControlUndrainReply {}))
     }
 
     async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
-        let ControlFailRegionRequest { region, lose_disk } = request.into_inner();
-        let region = self.recoverable(&region)?;
-        let flows = region.fail(lose_disk).await.map_err(refused)?;
+        let request = request.into_inner();
+        let region = self.recoverable(&request.region)?;
+        let flows = region.fail(request.lose_disk).await.map_err(refused)?;
+        self.host.tap().note(What::Fail(request));
         let flows = measure::of_region(region.name(), flows).collect();
         Ok(Response::new(ControlFailRegionReply { flows }))
     }
 
     async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
-        self.recoverable(&request.into_inner().region)?
-            .recover()
-            .await
-            .map_err(refused)?;
+        let request = request.into_inner();
+        self.recoverable(&request.region)?.recover().await.map_err(refused)?;
+        self.host.tap().note(What::Recover(request));
         Ok(Response::new(ControlRecoverRegionReply {}))
     }
 
@@ -177,6 +191,19 @@ impl Control for Service {
     async fn evidence(&self, request: Request<ControlEvidenceRequest>) -> Answer<Self::EvidenceStream> {
         let evidence = evidence::stream(self.host.clone(), request.into_inner());
         Ok(Response::new(Box::pin(evidence)))
+    }
+
+    type RecordStream = Pin<Box<dyn Stream<Item = Result<ControlRecorded, Status>> + Send>>;
+
+    async fn record(&self, _request: Request<ControlRecordRequest>) -> Answer<Self::RecordStream> {
+        Ok(Response::new(Box::pin(record::events(&self.host))))
+    }
+
+    type TablesStream = Pin<Box<dyn Stream<Item = Result<ControlTable, Status>> + Send>>;
+
+    async fn tables(&self, request: Request<ControlTablesRequest>) -> Answer<Self::TablesStream> {
+        let tables = record::tables(self.host.clone(), request.into_inner().items_max);
+        Ok(Response::new(Box::pin(tables.await)))
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) use launch::{Running, region, up, up_aside};
 pub(crate) use region::{Hosted, RecoveryError};
 pub(crate) use shutdown::Signals;
 
+pub(crate) use self::tap::Heard;
 use self::{endpoint::Endpoint, tap::Tap};
 use crate::failure::Failure;
 

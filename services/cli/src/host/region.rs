@@ -133,6 +133,7 @@ impl Blueprint {
         let node = Node::start(config, store.clone(), dynamodb, replication)
             .await
             .map_err(|error| error.to_string())?;
+        node.gateway().tell(self.tap.of(&self.region));
         self.gateways.up(node.gateway());
         Ok(node)
     }

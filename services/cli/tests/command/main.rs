@@ -11,5 +11,6 @@ mod dynamodb;
 mod help;
 mod pause;
 mod process;
+mod record;
 mod sim;
 mod start;

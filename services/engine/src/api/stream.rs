@@ -25,6 +25,8 @@ wire_enum! {
         AtSequenceNumber = "AT_SEQUENCE_NUMBER",
         /// Behind the record of a sequence number.
         AfterSequenceNumber = "AFTER_SEQUENCE_NUMBER",
+        /// With the first record that was written at a time or later.
+        AtTimestamp = "AT_TIMESTAMP",
     }
 }
 
@@ -148,6 +150,8 @@ pub struct GetShardIteratorInput {
     pub shard_iterator_type: ShardIteratorType,
     /// At or behind which record, where the type asks for it.
     pub sequence_number: Option<String>,
+    /// From when on, ms since the epoch, where the type asks for it.
+    pub timestamp_ms: Option<u64>,
 }
 
 /// An iterator.

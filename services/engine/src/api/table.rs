@@ -442,9 +442,9 @@ pub struct LocalSecondaryIndexDescription {
     pub key_schema: Vec<KeySchemaElement>,
     /// What it copies.
     pub projection: ProjectionSpecification,
-    /// Entries; `None` where the store does not count them.
+    /// Entries; `None` where this region has no such index any more.
     pub item_count: Option<u64>,
-    /// Their bytes; `None` where the store does not count them.
+    /// Their bytes; likewise.
     pub index_size_bytes: Option<u64>,
 }
 
@@ -469,9 +469,9 @@ pub struct GlobalSecondaryIndexDescription {
     pub on_demand_throughput: Option<OnDemandThroughput>,
     /// What it is ready for.
     pub warm_throughput: WarmThroughput,
-    /// Entries; `None` where the store does not count them.
+    /// Entries; `None` where this region has no such index any more.
     pub item_count: Option<u64>,
-    /// Their bytes; `None` where the store does not count them.
+    /// Their bytes; likewise.
     pub index_size_bytes: Option<u64>,
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// How many records an answer holds at most (API reference, GetRecords).
 const RECORDS_MAX: i64 = 1000;
 /// How many bytes of records an answer holds at most.
-const BYTES_MAX: usize = 1 << 20;
+pub(super) const BYTES_MAX: usize = 1 << 20;
 /// Who deletes items whose time to live ran out.
 const TIME_TO_LIVE: Identity = Identity {
     principal_id: "dynamodb.amazonaws.com",

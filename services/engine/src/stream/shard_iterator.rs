@@ -1,12 +1,25 @@
 //! GetShardIterator.
 
-use beringia_store::{LogPosition, Shard, Streams};
+use beringia_store::{LogPosition, Shard, ShardKey, StreamRead, Streams, TableStream};
 
-use super::{find_shard, iterator::Iterator, names::parse_sequence_number, trimmed};
+use super::{find_shard, iterator::Iterator, names::parse_sequence_number, records::BYTES_MAX, trimmed};
 use crate::{
     ApiError, Engine,
     api::{GetShardIteratorInput, GetShardIteratorOutput, ShardIteratorType},
 };
+
+/// Records that a search by time looks at in one go.
+const SEARCHED_RECORDS: usize = 1000;
+
+/// Where an iterator is to begin.
+#[derive(Debug, Clone, Copy)]
+enum Start<'a> {
+    Oldest,
+    Latest,
+    At(&'a str),
+    After(&'a str),
+    Since(u64),
+}
 
 impl Engine {
     /// Gives an iterator for GetRecords.
@@ -14,27 +27,19 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, TrimmedDataAccessException, or the store's.
     pub async fn get_shard_iterator(&self, input: GetShardIteratorInput) -> Result<GetShardIteratorOutput, ApiError> {
-        let number = check_form(&input)?;
+        let start = start(&input)?;
         let streams = self.store.streams().await?;
         let stream = self.find_stream(&streams, &input.stream_arn)?;
         let shard = find_shard(&stream, &input.shard_id)?;
-        let place = || {
-            let number = number.unwrap_or_default();
-            place_of(number, &shard, &streams).ok_or_else(|| {
-                ApiError::validation(format!(
-                    "Invalid SequenceNumber: {number} is not in the shard {}",
-                    input.shard_id
-                ))
-            })
+        let from = match start {
+            Start::Oldest => None,
+            Start::Latest => Some(LogPosition(last_of(&shard, &streams).0 + 1)),
+            Start::At(number) => Some(place_of(number, &shard, &streams)?),
+            Start::After(number) => Some(LogPosition(place_of(number, &shard, &streams)?.0 + 1)),
+            Start::Since(since_ms) => Some(self.first_since(&stream, &shard, &streams, since_ms).await?),
         };
-        let from = match input.shard_iterator_type {
-            ShardIteratorType::TrimHorizon => None,
-            ShardIteratorType::Latest => Some(LogPosition(last_of(&shard, &streams).0 + 1)),
-            ShardIteratorType::AtSequenceNumber => Some(place()?),
-            ShardIteratorType::AfterSequenceNumber => Some(LogPosition(place()?.0 + 1)),
-        };
-        let by_number = number.and(from);
-        if by_number.is_some_and(|from| from <= streams.trimmed) {
+        let numbered = matches!(start, Start::At(_) | Start::After(_));
+        if numbered && from.is_some_and(|from| from <= streams.trimmed) {
             return Err(trimmed());
         }
         let iterator = Iterator {
@@ -47,39 +52,81 @@ impl Engine {
             shard_iterator: iterator.write(),
         })
     }
+
+    /// The place of a shard's first record that was written at `since_ms` or later; where there is none yet, behind the last. What
+    /// other regions wrote comes late, so times do not grow with places, and the records are looked at one by one.
+    async fn first_since(
+        &self,
+        stream: &TableStream,
+        shard: &Shard,
+        streams: &Streams,
+        since_ms: u64,
+    ) -> Result<LogPosition, ApiError> {
+        let behind = LogPosition(last_of(shard, streams).0 + 1);
+        let mut from = None;
+        loop {
+            let read = StreamRead {
+                shard: ShardKey {
+                    table: stream.table,
+                    enabled_ms: stream.stream.enabled_ms,
+                    opened_ms: shard.opened_ms,
+                },
+                from,
+                max_records: SEARCHED_RECORDS,
+                max_bytes: BYTES_MAX,
+            };
+            let page = self.store.read_stream(read).await?;
+            let mut found = page.records.iter().filter(|record| record.time.millis() >= since_ms);
+            if let Some(record) = found.next() {
+                return Ok(record.position);
+            }
+            match page.next {
+                Some(next) if next < behind => from = Some(next),
+                _ => return Ok(behind),
+            }
+        }
+    }
 }
 
-/// Whether there is a sequence number where the type wants one, and only there.
-fn check_form(input: &GetShardIteratorInput) -> Result<Option<&str>, ApiError> {
+/// Where the request wants to begin: there must be what its type asks for, and nothing else.
+fn start(input: &GetShardIteratorInput) -> Result<Start<'_>, ApiError> {
     let kind = input.shard_iterator_type;
-    let wants = matches!(
-        kind,
-        ShardIteratorType::AtSequenceNumber | ShardIteratorType::AfterSequenceNumber
-    );
-    match (wants, input.sequence_number.as_deref()) {
-        (true, None) => Err(ApiError::validation(format!(
-            "SequenceNumber must be specified when ShardIteratorType is {}",
-            kind.as_str()
-        ))),
-        (false, Some(_)) => Err(ApiError::validation(format!(
-            "SequenceNumber must not be specified when ShardIteratorType is {}",
-            kind.as_str()
-        ))),
-        (_, number) => Ok(number),
+    let (number, time) = (input.sequence_number.as_deref(), input.timestamp_ms);
+    let verdict = |member: &str, must: &str| {
+        let kind = kind.as_str();
+        Err(ApiError::validation(format!(
+            "{member} must {must}be specified when ShardIteratorType is {kind}"
+        )))
+    };
+    let start = match (kind, number, time) {
+        (ShardIteratorType::TrimHorizon, ..) => Start::Oldest,
+        (ShardIteratorType::Latest, ..) => Start::Latest,
+        (ShardIteratorType::AtSequenceNumber, Some(number), _) => Start::At(number),
+        (ShardIteratorType::AfterSequenceNumber, Some(number), _) => Start::After(number),
+        (ShardIteratorType::AtTimestamp, _, Some(time)) => Start::Since(time),
+        (ShardIteratorType::AtTimestamp, _, None) => return verdict("Timestamp", ""),
+        (ShardIteratorType::AtSequenceNumber | ShardIteratorType::AfterSequenceNumber, None, _) => {
+            return verdict("SequenceNumber", "");
+        }
+    };
+    if number.is_some() && !matches!(start, Start::At(_) | Start::After(_)) {
+        return verdict("SequenceNumber", "not ");
     }
+    if time.is_some() && !matches!(start, Start::Since(_)) {
+        return verdict("Timestamp", "not ");
+    }
+    Ok(start)
 }
 
 /// The last position that belongs to a shard, so far.
 fn last_of(shard: &Shard, streams: &Streams) -> LogPosition {
-    shard
-        .end
-        .map_or(streams.end, |end| end.last)
-        .max(LogPosition(shard.first.0.saturating_sub(1)))
+    let before = LogPosition(shard.first.0.saturating_sub(1));
+    shard.end.map_or(streams.end, |end| end.last).max(before)
 }
 
-/// The place of a sequence number in a shard; where it begins is one also while the shard is empty.
-fn place_of(number: &str, shard: &Shard, streams: &Streams) -> Option<LogPosition> {
-    let place = parse_sequence_number(number, shard.opened_ms)?;
+/// The place of a sequence number in a shard; where the shard begins is one also while it is empty.
+fn place_of(number: &str, shard: &Shard, streams: &Streams) -> Result<LogPosition, ApiError> {
     let last = last_of(shard, streams).max(shard.first);
-    (shard.first..=last).contains(&place).then_some(place)
+    let place = parse_sequence_number(number, shard.opened_ms).filter(|place| (shard.first..=last).contains(place));
+    place.ok_or_else(|| ApiError::validation(format!("Invalid SequenceNumber: {number} is not in the shard")))
 }

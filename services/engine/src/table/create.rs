@@ -147,7 +147,7 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
         Aspect::Throughput(throughput),
         Aspect::Billing(billing(input, throughput, now_ms)?),
     ];
-    aspects.extend(tags::tag_aspects(&settings, tags)?);
+    aspects.extend(tags::tag_aspects(&settings, None, tags)?);
     aspects.extend(stream.map(|stream| Aspect::Stream(Some(stream))));
     aspects.extend(
         global_indexes

@@ -200,8 +200,8 @@ fn describe_local(table: &Table, table_arn: &str) -> Option<Vec<LocalSecondaryIn
         index_arn: format!("{table_arn}/index/{name}"),
         key_schema: key_schema(&index.keys),
         projection: describe_projection(&index.projection),
-        item_count: None,
-        index_size_bytes: None,
+        item_count: table.index_sizes.get(name).map(|size| size.items()),
+        index_size_bytes: table.index_sizes.get(name).map(|size| size.bytes()),
     };
     let indexes: Vec<_> = table.core.local_indexes.iter().map(describe).collect();
     (!indexes.is_empty()).then_some(indexes)
@@ -222,8 +222,8 @@ fn describe_global(table: &Table, table_arn: &str) -> Option<Vec<GlobalSecondary
         provisioned_throughput: describe_throughput(index.throughput),
         on_demand_throughput: describe_maxima(index.capacity),
         warm_throughput: describe_warm(index.throughput, index.capacity),
-        item_count: None,
-        index_size_bytes: None,
+        item_count: table.index_sizes.get(name).map(|size| size.items()),
+        index_size_bytes: table.index_sizes.get(name).map(|size| size.bytes()),
     };
     let indexes: Vec<_> = table.global_indexes.iter().map(describe).collect();
     (!indexes.is_empty()).then_some(indexes)

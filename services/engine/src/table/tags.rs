@@ -1,10 +1,12 @@
 //! TagResource, UntagResource, ListTagsOfResource, and the tags of a new table.
 //!
 //! Tags belong to a region's replica, as in DynamoDB. Every change of a table's tags goes through [`tag_aspects`], and every list
-//! of them comes from [`tags_of`]: what a tag means beyond being a label is decided there.
+//! of them comes from [`tags_of`]: what a tag means beyond being a label is decided there. The one that means more, the table's
+//! conflict policy, is no label of a region but a setting that follows the table to every replica.
 
 use std::{collections::BTreeMap, ops::Bound};
 
+use beringia_item::{ConflictPolicy, ConflictPolicyError};
 use beringia_store::{Aspect, Catalog, Edit, LocalSettings, Table};
 
 use super::{delete::check_at_rest, invalid};
@@ -22,6 +24,8 @@ const VALUE_LENGTH: (usize, usize) = (0, 256);
 const TAGS_MAX: usize = 50;
 /// How many tags an answer holds at most.
 const PAGE_MAX: usize = 50;
+/// The tag that chooses the table's conflict policy, in every region.
+const POLICY_TAG: &str = "beringia:conflict-policy";
 /// Begins the names of tags that only AWS sets, in letters of either case.
 const RESERVED_PREFIX: &str = "aws:";
 
@@ -91,9 +95,9 @@ impl Engine {
         let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
             let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&arn))?;
             check_at_rest(table, &region)?;
-            let mut tags = table.local.tags.clone();
+            let mut tags = tags_of(table);
             change(&mut tags);
-            let aspects = tag_aspects(&table.local, tags)?;
+            let aspects = tag_aspects(&table.local, table.conflict_policy, tags)?;
             let set = |aspect| Edit::Set {
                 table: table.id,
                 aspect,
@@ -105,19 +109,32 @@ impl Engine {
     }
 }
 
-/// The aspects that give a table of these local settings other tags.
-pub(super) fn tag_aspects(before: &LocalSettings, tags: BTreeMap<String, String>) -> Result<Vec<Aspect>, ApiError> {
+/// The aspects that give a table of these local settings and that conflict policy other tags.
+pub(super) fn tag_aspects(
+    before: &LocalSettings,
+    policy_before: Option<ConflictPolicy>,
+    mut tags: BTreeMap<String, String>,
+) -> Result<Vec<Aspect>, ApiError> {
     if tags.len() > TAGS_MAX {
         return Err(invalid(format!(
             "Number of tags exceeds the per-table limit of {TAGS_MAX}"
         )));
     }
-    Ok(vec![Aspect::Local(LocalSettings { tags, ..before.clone() })])
+    let policy = tags.remove(POLICY_TAG).map(|name| name.parse()).transpose();
+    let policy = policy.map_err(|error: ConflictPolicyError| invalid(format!("The tag {POLICY_TAG}: {error}")))?;
+    let mut aspects = vec![Aspect::Local(LocalSettings { tags, ..before.clone() })];
+    if policy != policy_before {
+        aspects.push(Aspect::ConflictPolicy(policy));
+    }
+    Ok(aspects)
 }
 
-/// The tags that a table shows.
+/// The tags that a table shows: its own in this region, and what all its replicas share.
 fn tags_of(table: &Table) -> BTreeMap<String, String> {
-    table.local.tags.clone()
+    let policy = table
+        .conflict_policy
+        .map(|policy| (POLICY_TAG.to_owned(), policy.to_string()));
+    table.local.tags.clone().into_iter().chain(policy).collect()
 }
 
 fn page(tags: &BTreeMap<String, String>, token: Option<&str>) -> ListTagsOfResourceOutput {

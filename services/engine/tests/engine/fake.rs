@@ -77,6 +77,8 @@ impl State {
                 time_to_live: None,
                 latest_stream: None,
                 global_indexes: BTreeMap::new(),
+                conflict_policy: None,
+                index_sizes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
                 local: beringia_store::LocalSettings::default(),
                 held: true,
@@ -99,6 +101,7 @@ impl State {
             Aspect::GlobalIndex { name, index } => {
                 table.global_indexes.insert(name, (index, IndexState::Active));
             }
+            Aspect::ConflictPolicy(policy) => table.conflict_policy = policy,
             Aspect::Replica { region, replica } => {
                 let active = Replica {
                     status: ReplicaStatus::Active,
@@ -213,7 +216,7 @@ impl Store for FakeStore {
                 sequence: state.sequence,
             };
             outcomes.push(match effect {
-                Effect::Put(item) => {
+                Effect::Put(item) | Effect::Update { item, .. } => {
                     state.items.insert(place, (version.clone(), item.clone()));
                     Outcome {
                         before,

@@ -187,3 +187,60 @@ async fn deleting_a_replica_marks_it_until_the_others_have_its_writes() {
         "the last replica goes at once"
     );
 }
+
+#[tokio::test]
+async fn an_index_tells_how_many_items_it_shows_and_their_size_as_it_shows_them() {
+    let harness = Harness::new().with_music().await;
+    for (song, genre) in [("s1", Some("jazz")), ("s2", Some("rock")), ("s3", None)] {
+        let mut song = item([
+            ("artist", s("a")),
+            ("song", s(song)),
+            ("length", n(7)),
+            ("text", s(&"x".repeat(100))),
+        ]);
+        song.extend(genre.map(|genre| ("genre".to_owned(), s(genre))));
+        harness.put("music", song).await;
+    }
+    let table = describe(&harness, "music").await;
+    let sizes = |table: &TableDescription| -> Vec<(String, u64, u64)> {
+        let global = table.global_secondary_indexes.iter().flatten();
+        let local = table.local_secondary_indexes.iter().flatten();
+        let global = global.map(|index| (&index.index_name, index.item_count, index.index_size_bytes));
+        let local = local.map(|index| (&index.index_name, index.item_count, index.index_size_bytes));
+        global
+            .chain(local)
+            .map(|(name, items, bytes)| (name.clone(), items.unwrap(), bytes.unwrap()))
+            .collect()
+    };
+    let sized = |name: &str, items, bytes| (name.to_owned(), items, bytes);
+    // artist 7, song 6, genre 9, length 8, text 104 bytes.
+    let keys = 7 + 6;
+    assert_eq!(
+        sizes(&table),
+        [
+            sized("by-genre", 2, 2 * (keys + 9)),
+            sized("by-song", 3, 3 * (keys + 8 + 104) + 2 * 9),
+            sized("by-year", 0, 0),
+            sized("by-label", 0, 0),
+            sized("by-length", 3, 3 * (keys + 8 + 104) + 2 * 9),
+        ]
+    );
+    let smaller = item([("artist", s("a")), ("song", s("s1")), ("genre", s("jazz"))]);
+    harness.put("music", smaller).await;
+    let delete = beringia_engine::api::DeleteItemInput {
+        table_name: "music".to_owned(),
+        key: item([("artist", s("a")), ("song", s("s2"))]),
+        ..beringia_engine::api::DeleteItemInput::default()
+    };
+    harness.engine.delete_item(delete).await.unwrap();
+    assert_eq!(
+        sizes(&describe(&harness, "music").await),
+        [
+            sized("by-genre", 1, keys + 9),
+            sized("by-song", 2, 2 * keys + 9 + 8 + 104),
+            sized("by-year", 0, 0),
+            sized("by-label", 0, 0),
+            sized("by-length", 1, keys + 8 + 104),
+        ]
+    );
+}

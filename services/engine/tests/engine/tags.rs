@@ -10,6 +10,9 @@ use beringia_engine::{
     },
 };
 
+use beringia_item::ConflictPolicy;
+use beringia_store::Store;
+
 use crate::support::{Harness, refused, simple};
 
 const ARN: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/simple";
@@ -230,4 +233,58 @@ async fn only_the_arn_of_a_table_of_this_region_will_do() {
     );
     let elsewhere = ARN.replace("us-east-1", "eu-west-1");
     assert!(refused(harness.tag_arn(&elsewhere, &one).await).contains("Invalid AWS region"));
+}
+
+const POLICY: &str = "beringia:conflict-policy";
+
+#[tokio::test]
+async fn a_tag_chooses_the_tables_conflict_policy_and_is_kept_apart_from_labels() {
+    let harness = Harness::new().with_simple().await;
+    let policy = || harness.store.catalog().by_name["simple"].conflict_policy;
+    assert_eq!(policy(), None);
+    for (name, expected) in [
+        ("merge", ConflictPolicy::Merge),
+        ("attribute", ConflictPolicy::Attribute),
+        ("item", ConflictPolicy::Item),
+    ] {
+        harness.tag(&[tag("team", "shop"), tag(POLICY, name)]).await.unwrap();
+        assert_eq!(policy(), Some(expected));
+        assert_eq!(harness.tags().await, [tag(POLICY, name), tag("team", "shop")]);
+    }
+    harness.tag(&[tag("team", "bank")]).await.unwrap();
+    assert_eq!(policy(), Some(ConflictPolicy::Item), "other tags leave it alone");
+    harness.untag(&[POLICY]).await.unwrap();
+    assert_eq!((policy(), harness.tags().await), (None, vec![tag("team", "bank")]));
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_exist_is_refused_with_those_that_do() {
+    let harness = Harness::new().with_simple().await;
+    let refused = harness
+        .tag(&[tag("team", "shop"), tag(POLICY, "newest")])
+        .await
+        .unwrap_err();
+    let ApiError::Validation(message) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(
+        message.contains("`newest` is no conflict policy: there are item, attribute and merge"),
+        "{message}"
+    );
+    assert_eq!(harness.tags().await, [], "nothing was tagged");
+}
+
+#[tokio::test]
+async fn a_table_can_be_created_with_a_policy() {
+    let harness = Harness::new();
+    let input = CreateTableInput {
+        tags: Some(vec![tag(POLICY, "merge"), tag("team", "shop")]),
+        ..simple()
+    };
+    harness.engine.create_table(input).await.unwrap();
+    assert_eq!(harness.tags().await, [tag(POLICY, "merge"), tag("team", "shop")]);
+    assert_eq!(
+        harness.store.catalog().by_name["simple"].conflict_policy,
+        Some(ConflictPolicy::Merge)
+    );
 }

@@ -109,7 +109,7 @@ impl Source {
 }
 
 impl Operand {
-    fn of<'v>(&'v self, item: &'v Item) -> Result<Cow<'v, AttributeValue>, UpdateError> {
+    pub(super) fn of<'v>(&'v self, item: &'v Item) -> Result<Cow<'v, AttributeValue>, UpdateError> {
         match self {
             Self::Path(path) => path.find(item).map(Cow::Borrowed).ok_or(UpdateError::Missing),
             Self::Value(value) => Ok(Cow::Borrowed(value)),

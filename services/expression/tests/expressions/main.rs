@@ -15,5 +15,6 @@ mod placeholders;
 mod projections;
 mod properties;
 mod support;
+mod touches;
 mod updates;
 mod updates_refused;

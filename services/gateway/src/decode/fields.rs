@@ -53,6 +53,17 @@ impl Fields {
         integer(&self.take(name)?)
     }
 
+    /// A time, which the wire has in seconds with a fraction, as milliseconds since the epoch; 0 for one before it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a conversion from a float saturates"
+    )]
+    pub(super) fn milliseconds(&mut self, name: &str) -> Option<u64> {
+        let seconds = self.take(name)?.as_f64()?;
+        Some((seconds * 1000.0).round() as u64)
+    }
+
     /// One of an enumeration's values, read by its `from_wire`.
     pub(super) fn one_of<T>(
         &mut self,

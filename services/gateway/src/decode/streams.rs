@@ -51,6 +51,7 @@ impl Decode for GetShardIteratorInput {
             shard_id: fields.required_text("ShardId")?,
             shard_iterator_type: fields.required_one_of("ShardIteratorType", ShardIteratorType::from_wire)?,
             sequence_number: fields.text("SequenceNumber"),
+            timestamp_ms: fields.milliseconds("Timestamp"),
         })
     }
 }
@@ -116,6 +117,19 @@ mod tests {
                 shard_id: SHARD.to_owned(),
                 shard_iterator_type: ShardIteratorType::AfterSequenceNumber,
                 sequence_number: Some(number.to_owned()),
+                timestamp_ms: None,
+            })
+        );
+        assert_eq!(
+            read(json!({
+                "StreamArn": ARN, "ShardId": SHARD, "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": 1_791_316_726.48,
+            })),
+            Ok(GetShardIteratorInput {
+                stream_arn: ARN.to_owned(),
+                shard_id: SHARD.to_owned(),
+                shard_iterator_type: ShardIteratorType::AtTimestamp,
+                sequence_number: None,
+                timestamp_ms: Some(1_791_316_726_480),
             })
         );
         assert_eq!(

@@ -8,6 +8,7 @@
 
 mod coding;
 mod connections;
+mod listener;
 mod protocol;
 mod routing;
 mod support;

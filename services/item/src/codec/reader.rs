@@ -10,7 +10,7 @@ use super::{
 use crate::{AttributeValue, Item, MAX_DEPTH, Number};
 
 /// What is left to read of the form.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     all: &'a [u8],
     at: usize,
 }
@@ -18,7 +18,7 @@ pub(super) struct Reader<'a> {
 type Read<T> = Result<T, CodecError>;
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(all: &'a [u8]) -> Self {
+    pub(crate) const fn new(all: &'a [u8]) -> Self {
         Self { all, at: 0 }
     }
 
@@ -31,10 +31,16 @@ impl<'a> Reader<'a> {
             });
         }
         let item = self.item(1)?;
+        self.end()?;
+        Ok(item)
+    }
+
+    /// Nothing may follow.
+    pub(crate) const fn end(&self) -> Read<()> {
         if self.at == self.all.len() {
-            Ok(item)
+            Ok(())
         } else {
-            Err(self.damaged("something follows the item"))
+            Err(self.damaged("something follows the end"))
         }
     }
 
@@ -54,7 +60,8 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn value(&mut self, depth: usize) -> Read<AttributeValue> {
+    /// A value at that depth of its item; 1 for an attribute's.
+    pub(crate) fn value(&mut self, depth: usize) -> Read<AttributeValue> {
         if depth > MAX_DEPTH {
             return Err(self.damaged("values nest too deep"));
         }
@@ -103,9 +110,28 @@ impl<'a> Reader<'a> {
         Number::from_canonical(head & 1 == 1, coefficient, exponent)
     }
 
-    fn text(&mut self) -> Read<&'a str> {
+    pub(crate) fn text(&mut self) -> Read<&'a str> {
         let bytes = self.bytes()?;
         str::from_utf8(bytes).map_err(|_| self.damaged("a string is not UTF-8"))
+    }
+
+    /// Eight bytes, the greatest first.
+    pub(crate) fn u64(&mut self) -> Read<u64> {
+        let rest = &self.all[self.at..];
+        let (bytes, _) = rest
+            .split_first_chunk()
+            .ok_or_else(|| self.damaged("it ends too early"))?;
+        self.at += bytes.len();
+        Ok(u64::from_be_bytes(*bytes))
+    }
+
+    /// A byte that is 0 or 1.
+    pub(crate) fn flag(&mut self) -> Read<bool> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.damaged("a flag is neither 0 nor 1")),
+        }
     }
 
     fn bytes(&mut self) -> Read<&'a [u8]> {
@@ -116,7 +142,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A count of things that each take a byte at least; so it is never above what is left.
-    fn count(&mut self) -> Read<usize> {
+    pub(crate) fn count(&mut self) -> Read<usize> {
         let count = self.varint(usize::BITS)?;
         match usize::try_from(count) {
             Ok(count) if count <= self.all.len() - self.at => Ok(count),
@@ -125,7 +151,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A variable-length integer of at most `bits` bits, in its shortest form.
-    fn varint(&mut self, bits: u32) -> Read<u128> {
+    pub(crate) fn varint(&mut self, bits: u32) -> Read<u128> {
         let first = self.byte()?;
         if first < 0x80 {
             return Ok(first.into());
@@ -150,13 +176,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn byte(&mut self) -> Read<u8> {
+    pub(crate) fn byte(&mut self) -> Read<u8> {
         let byte = *self.all.get(self.at).ok_or_else(|| self.damaged("it ends too early"))?;
         self.at += 1;
         Ok(byte)
     }
 
-    const fn damaged(&self, what: &'static str) -> CodecError {
+    pub(crate) const fn damaged(&self, what: &'static str) -> CodecError {
         CodecError { offset: self.at, what }
     }
 }

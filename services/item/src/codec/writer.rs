@@ -16,7 +16,7 @@ pub(super) fn write_item(item: &Item, out: &mut Vec<u8>) {
     }
 }
 
-fn write_value(value: &AttributeValue, out: &mut Vec<u8>) {
+pub(crate) fn write_value(value: &AttributeValue, out: &mut Vec<u8>) {
     match value {
         AttributeValue::Null => out.push(NULL),
         AttributeValue::Bool(false) => out.push(FALSE),
@@ -68,7 +68,7 @@ fn write_number(number: &Number, out: &mut Vec<u8>) {
     write_varint(coefficient, out);
 }
 
-fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     write_len(bytes.len(), out);
     out.extend_from_slice(bytes);
 }
@@ -77,7 +77,7 @@ fn write_len(len: usize, out: &mut Vec<u8>) {
     write_varint(len as u128, out);
 }
 
-fn write_varint(mut value: u128, out: &mut Vec<u8>) {
+pub(crate) fn write_varint(mut value: u128, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;

@@ -44,7 +44,7 @@ fn damage_is_named_with_its_place() {
     for (bytes, offset, what) in [
         (&b""[..], 0, "it ends too early"),
         (b"\x02\x00", 0, "the version of its form is unknown"),
-        (b"\x01\x00\x00", 2, "something follows the item"),
+        (b"\x01\x00\x00", 2, "something follows the end"),
         (b"\x01\x7f", 2, "a length points beyond the end"),
         (b"\x01\x80\x00", 3, "an integer is not in its form"),
         (b"\x01\x01\x01\xff\x00", 4, "a string is not UTF-8"),

@@ -7,5 +7,6 @@ mod json;
 mod keys;
 mod number;
 mod size;
+mod state;
 mod strategies;
 mod versions;

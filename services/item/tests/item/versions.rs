@@ -42,6 +42,7 @@ fn mutation(version: Version, vector: VersionVector) -> Mutation {
         version,
         vector,
         image: None,
+        metadata: None,
         cause: Cause::Client,
         unit,
     }

@@ -1,7 +1,9 @@
 //! From protobuf to the state machine's messages, with everything checked that the types do not say.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of};
+use beringia_item::{
+    Cause, KeyBytes, Mutation, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector, range_of,
+};
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
@@ -9,7 +11,7 @@ use beringia_replication::message::{
 };
 use bytes::Bytes;
 
-use super::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, SEQUENCE_MAX, UNIT_MAX, Unreadable};
+use super::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, SEQUENCE_MAX, UNIT_MAX, Unreadable};
 
 type Result<T> = std::result::Result<T, Unreadable>;
 
@@ -221,7 +223,8 @@ fn decode_keys(keys: v1::Keys) -> Result<KeyPage> {
             origin: pick(&regions, row.origin, "region")?.clone(),
             sequence: decode_sequence(row.sequence)?,
         };
-        Ok((decode_key(row.key)?, version))
+        let state = row.state;
+        Ok((decode_key(row.key)?, Stamp { version, state }))
     };
     Ok(KeyPage {
         rows: keys.rows.into_iter().map(row).collect::<Result<_>>()?,
@@ -306,6 +309,13 @@ impl Decoder {
             {
                 return unreadable("an image above the greatest size of an item");
             }
+            if mutation
+                .metadata
+                .as_ref()
+                .is_some_and(|metadata| metadata.len() > METADATA_BYTES_MAX)
+            {
+                return unreadable("metadata above its greatest size");
+            }
             let key = decode_key(mutation.key)?;
             debug_assert!(range_of(&key) < RANGES, "two bytes of hash come first");
             Ok(Mutation {
@@ -318,6 +328,7 @@ impl Decoder {
                 },
                 vector: pick(&vectors, mutation.vector, "vector")?.clone(),
                 image: mutation.image,
+                metadata: mutation.metadata,
                 cause,
                 unit: decode_unit(sequence, mutation.unit_before, mutation.unit_after)?,
             })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Cause, Mutation, Region, TableId, Version, VersionVector};
+use beringia_item::{Cause, Mutation, Region, Stamp, TableId, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
@@ -154,13 +154,14 @@ fn encode_digest(digest: &Digest) -> v1::Digest {
 
 fn encode_keys(page: KeyPage) -> v1::Keys {
     let mut names = Names::default();
-    let rows = page.rows.into_iter().map(|(key, version)| {
+    let rows = page.rows.into_iter().map(|(key, Stamp { version, state })| {
         let Version { time, origin, sequence } = version;
         v1::KeyVersion {
             key: key.0,
             time: time.as_u64(),
             origin: names.of(&origin),
             sequence,
+            state,
         }
     });
     v1::Keys {
@@ -256,6 +257,7 @@ impl MutationEncoder {
             sequence: version.sequence,
             vector: self.vector(mutation.vector),
             image: mutation.image,
+            metadata: mutation.metadata,
             cause: match mutation.cause {
                 Cause::Client => v1::Cause::Client,
                 Cause::TimeToLive => v1::Cause::TimeToLive,

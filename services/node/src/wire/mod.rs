@@ -13,8 +13,11 @@ pub(crate) use encode::{to_receiver, to_source};
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
 /// The greatest key, bytes. A partition key has up to 2048, a sort key up to 1024; zeros count twice.
 const KEY_BYTES_MAX: usize = 8 << 10;
-/// The greatest image, bytes. An item has up to 400 KiB as DynamoDB counts; the rest is for the form's own bytes.
-const IMAGE_BYTES_MAX: usize = 2 << 20;
+/// The greatest image, bytes. An item has up to 400 KiB as DynamoDB counts; the rest is for the form's own bytes, and for rows in
+/// which the attributes and members of several regions' items came together.
+const IMAGE_BYTES_MAX: usize = 4 << 20;
+/// The greatest metadata, bytes: that of a region's own write ([`beringia_item::MAX_STATE_BYTES`]), many times over.
+const METADATA_BYTES_MAX: usize = 4 << 20;
 /// The greatest number of writes in a unit. A transaction has up to 100.
 const UNIT_MAX: u32 = 1000;
 /// The greatest sequence: databases know no greater integers.

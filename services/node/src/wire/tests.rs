@@ -1,7 +1,7 @@
 //! Messages survive the way, and garbage does not.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector};
+use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
@@ -46,6 +46,10 @@ fn version() -> impl Strategy<Value = Version> {
     })
 }
 
+fn stamp() -> impl Strategy<Value = Stamp> {
+    (version(), any::<u64>()).prop_map(|(version, state)| Stamp { version, state })
+}
+
 prop_compose! {
     fn mutation()(
         table in table(),
@@ -53,6 +57,7 @@ prop_compose! {
         version in version(),
         vector in vector(),
         image in option::of(vec(any::<u8>(), 0..50)),
+        metadata in option::of(vec(any::<u8>(), 1..50)),
         cause in prop_oneof![Just(Cause::Client), Just(Cause::TimeToLive)],
         before in 0_u64..100,
         after in 0_u64..100,
@@ -61,7 +66,7 @@ prop_compose! {
             first: version.sequence.saturating_sub(before),
             last: (version.sequence + after).min(SEQUENCE_MAX),
         };
-        Mutation { table, key, version, vector, image: image.map(Bytes::from), cause, unit }
+        Mutation { table, key, version, vector, image: image.map(Bytes::from), metadata: metadata.map(Bytes::from), cause, unit }
     }
 }
 
@@ -118,7 +123,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     let ranges = vec((any::<u128>(), any::<u64>()), usize::from(RANGES));
     prop_oneof![
         (vector(), ranges).prop_map(|(vector, ranges)| Answer::Digest(Digest { vector, ranges })),
-        (vec((key(), version()), 0..5), any::<bool>()).prop_map(|(rows, last)| Answer::Keys(KeyPage { rows, last })),
+        (vec((key(), stamp()), 0..5), any::<bool>()).prop_map(|(rows, last)| Answer::Keys(KeyPage { rows, last })),
         (vec(mutation(), 0..5), 0_usize..1000)
             .prop_map(|(mutations, answered)| Answer::Rows(RowPage { mutations, answered })),
         "[ -~]{0,80}".prop_map(Answer::Unavailable),
@@ -251,8 +256,12 @@ fn what_refers_to_nothing_is_refused_with_what_it_is() {
         format!("the sequence {}", u64::MAX)
     );
     assert_eq!(
-        refused(|batch| batch.mutations[0].image = Some(Bytes::from(vec![0; 3 << 20]))),
+        refused(|batch| batch.mutations[0].image = Some(Bytes::from(vec![0; 5 << 20]))),
         "an image above the greatest size of an item"
+    );
+    assert_eq!(
+        refused(|batch| batch.mutations[0].metadata = Some(Bytes::from(vec![0; 5 << 20]))),
+        "metadata above its greatest size"
     );
     assert_eq!(
         refused(|batch| batch.tables[0] = Bytes::new()),
@@ -295,6 +304,7 @@ fn what_repeats_travels_once() {
         },
         vector: [(Region::new("us-east-1").unwrap(), 3)].into_iter().collect(),
         image: None,
+        metadata: None,
         cause: Cause::Client,
         unit: Unit { first: 5, last: 5 },
     };

@@ -7,6 +7,7 @@ use beringia_proto::v1::{
     Acknowledge, FromReceiver, FromSource, Goodbye, Hello, Request, Subscribe, TableVector, from_receiver, from_source,
     replication_client::ReplicationClient,
 };
+use beringia_replication::message::PROTOCOL;
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -97,28 +98,31 @@ async fn refused(said: Vec<from_receiver::Kind>) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_of_another_protocol_version_is_told_so() {
-    let reason = refused(vec![hello(2, "us-east-1", "eu-west-1")]).await;
+    let reason = refused(vec![hello(PROTOCOL + 1, "us-east-1", "eu-west-1")]).await;
     assert_eq!(
         reason,
-        "eu-west-1 speaks version 1 of the protocol, us-east-1 version 2"
+        format!(
+            "eu-west-1 speaks version {PROTOCOL} of the protocol, us-east-1 version {}",
+            PROTOCOL + 1
+        )
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stranger_is_turned_away() {
-    let reason = refused(vec![hello(1, "sa-east-1", "eu-west-1")]).await;
+    let reason = refused(vec![hello(PROTOCOL, "sa-east-1", "eu-west-1")]).await;
     assert_eq!(reason, "eu-west-1 does not know region sa-east-1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_region_that_reaches_itself_says_so() {
-    let reason = refused(vec![hello(1, "eu-west-1", "eu-west-1")]).await;
+    let reason = refused(vec![hello(PROTOCOL, "eu-west-1", "eu-west-1")]).await;
     assert_eq!(reason, "eu-west-1 was connected to a region of its own name");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_number_is_noticed() {
-    let reason = refused(vec![hello(1, "us-east-1", "ap-northeast-1")]).await;
+    let reason = refused(vec![hello(PROTOCOL, "us-east-1", "ap-northeast-1")]).await;
     assert_eq!(reason, "us-east-1 expected region ap-northeast-1 but reached eu-west-1");
 }
 
@@ -131,7 +135,7 @@ async fn silence_is_no_hello() {
 async fn messages_without_sense_end_the_stream_with_a_reason() {
     let table = || Bytes::from_static(&[0; 3]);
     let senseless = vec![
-        (hello(1, "No Region", ""), "`No Region` is no region name"),
+        (hello(PROTOCOL, "No Region", ""), "`No Region` is no region name"),
         (
             from_receiver::Kind::Hello(Hello {
                 incarnation: Bytes::new(),
@@ -221,7 +225,7 @@ async fn a_peer_that_asks_and_does_not_read_is_cut_off() {
     let mut world = World::start_in(&["eu-west-1", "us-east-1"], None, small).await;
     world.kill(1);
     let hand = Hand::open(&world, 0).await;
-    hand.say(hello(1, "us-east-1", "eu-west-1"));
+    hand.say(hello(PROTOCOL, "us-east-1", "eu-west-1"));
     let us = world.region(1);
     let sending = async || world.status(0).await.peers[&us].sending.clone();
     world.until(async || sending().await == LinkState::Connected).await;

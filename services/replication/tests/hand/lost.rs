@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use beringia_item::{KeyBytes, Mutation, Version};
+use beringia_item::{KeyBytes, Mutation, Stamp};
 use beringia_replication::{
     Apply, ApplyKind, Command, DialId, Event, JoinStage, LinkEvent, ReplicaState, StoreAnswer, StoreCall, Ticket,
     Tuning,
@@ -54,7 +54,9 @@ fn row(key: u8, origin: &str, sequence: u64) -> Mutation {
 fn key_page(rows: &[Mutation], span: &beringia_replication::message::Span) -> KeyPage {
     let inside = rows.iter().filter(|row| span.contains(&row.key));
     KeyPage {
-        rows: inside.map(|row| (row.key.clone(), row.version.clone())).collect(),
+        rows: inside
+            .map(|row| (row.key.clone(), row.version.clone().into()))
+            .collect(),
         last: true,
     }
 }
@@ -288,9 +290,9 @@ fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
     (hand, us, ap, question)
 }
 
-fn versions(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Version)> {
+fn stamps(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Stamp)> {
     rows.iter()
-        .map(|row| (CARTS, row.key.clone(), row.version.clone()))
+        .map(|row| (CARTS, row.key.clone(), row.version.clone().into()))
         .collect()
 }
 
@@ -313,7 +315,7 @@ fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
     );
     let dropped = Apply {
         kind: ApplyKind::Copy,
-        obsolete: versions(&[forgotten, lost, lost_update]),
+        obsolete: stamps(&[forgotten, lost, lost_update]),
         ..Apply::default()
     };
     let fetched = Apply {
@@ -355,7 +357,7 @@ fn a_join_that_waits_for_writes_that_are_nowhere_begins_again_elsewhere() {
     let ((ticket, _), applied) = copies(&mut hand, ap, commands, &[], &[row(1, "ap", 20)]);
     let dropped = Apply {
         kind: ApplyKind::Copy,
-        obsolete: versions(&[row(1, "ap", 20)]),
+        obsolete: stamps(&[row(1, "ap", 20)]),
         ..Apply::default()
     };
     assert_eq!(applied, [dropped]);

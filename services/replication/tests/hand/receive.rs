@@ -2,7 +2,7 @@
 
 use beringia_replication::{
     ApplyKind, Command, Event, LinkEvent, LinkState, StoreAnswer, StoreFailure, Tuning,
-    message::{Batch, BelowFloor, Goodbye, ToReceiver, ToSource},
+    message::{Batch, BelowFloor, Goodbye, PROTOCOL, ToReceiver, ToSource},
 };
 
 use crate::support::{
@@ -241,9 +241,12 @@ fn a_peer_of_another_version_is_refused_on_both_sides_and_tried_again_rarely() {
     let link = hand.dialled("us");
     hand.feed(Event::Dialled(link, LinkEvent::Opened));
     let mut hello = hello_of("us");
-    hello.protocol = 2;
+    hello.protocol = PROTOCOL + 1;
     let commands = hand.source_says(link, ToReceiver::Hello(hello));
-    let reason = "eu speaks version 1 of the protocol, us version 2".to_owned();
+    let reason = format!(
+        "eu speaks version {PROTOCOL} of the protocol, us version {}",
+        PROTOCOL + 1
+    );
     let told = ToSource::Goodbye(Goodbye {
         reason: reason.clone(),
         permanent: true,

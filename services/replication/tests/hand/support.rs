@@ -30,6 +30,7 @@ pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
         },
         vector: [].into_iter().collect(),
         image: Some(Bytes::from(vec![1; 36])),
+        metadata: None,
         cause: Cause::Client,
         unit: Unit {
             first: sequence,

@@ -109,6 +109,7 @@ impl Store {
                 version,
                 vector,
                 image: image.cloned(),
+                metadata: None,
                 cause: Cause::Client,
                 unit: Unit { first, last },
             });
@@ -178,7 +179,7 @@ impl Store {
                     .rows
                     .iter()
                     .filter(|(key, _)| span.contains(key) && after.as_ref().is_none_or(|after| *key > after))
-                    .map(|(key, row)| (key.clone(), row.version.clone()))
+                    .map(|(key, row)| (key.clone(), row.version.clone().into()))
                     .take(max)
                     .collect();
                 Ok(StoreAnswer::Keys(KeyPage {
@@ -246,10 +247,10 @@ impl Store {
                 table.joined = true;
             }
         }
-        for (id, key, version) in &apply.obsolete {
+        for (id, key, stamp) in &apply.obsolete {
             assert_eq!(apply.kind, ApplyKind::Copy);
             let Some(table) = self.tables.get_mut(id) else { continue };
-            if table.rows.get(key).is_some_and(|row| row.version == *version) {
+            if table.rows.get(key).is_some_and(|row| row.version == stamp.version) {
                 table.rows.remove(key);
             }
         }

@@ -1,6 +1,6 @@
 //! Writes: what a client's request does to items and definitions, decided by the committer at its turn.
 
-use beringia_item::{Cause, Item, KeyBytes, TableId, Version};
+use beringia_item::{Cause, Item, KeyBytes, TableId, Touched, Version};
 
 use super::StoreError;
 use crate::{Catalog, Edit};
@@ -21,6 +21,14 @@ pub enum Refusal {
 pub enum Effect {
     /// The whole item becomes this one.
     Put(Item),
+    /// Some attributes of the item change, or the item comes to be by that. What becomes of concurrent changes depends on the
+    /// table's conflict policy.
+    Update {
+        /// The whole item then. Of the current one it differs in nothing but what is touched.
+        item: Item,
+        /// The attributes that the update wrote, whether or not they changed by that.
+        touched: Touched,
+    },
     /// The item goes. Where there is none, nothing is written and no version is spent, as DynamoDB emits no stream record.
     Delete,
     /// Nothing is written and no version is spent.
@@ -58,7 +66,7 @@ pub struct ItemWrite {
 pub struct Outcome {
     /// The item before; `None` where there was none or [`Change::needs_current`] is false.
     pub before: Option<Item>,
-    /// The item after a put; for [`Effect::Keep`] and [`Effect::Delete`] `None`.
+    /// The item after a put or update; for [`Effect::Keep`] and [`Effect::Delete`] `None`.
     pub after: Option<Item>,
     /// The version of the write; `None` where nothing was written.
     pub version: Option<Version>,

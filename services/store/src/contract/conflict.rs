@@ -17,6 +17,8 @@ pub struct Conflict {
     pub winner: ConflictSide,
     /// What was replaced or never came to be.
     pub loser: ConflictSide,
+    /// The attributes of which the loser's value was lost; empty where the whole item was.
+    pub attributes: Vec<String>,
     /// What decided.
     pub rule: ConflictRule,
     /// Wall time of this region when it saw the conflict, ms since the epoch.
@@ -28,11 +30,11 @@ pub struct Conflict {
 pub struct ConflictSide {
     /// Its version.
     pub version: Version,
-    /// The whole item as it wrote it; `None` for a delete.
+    /// The whole item as it stood with that write where the two met; `None` for a delete.
     pub image: Option<Item>,
 }
 
-/// What decided a conflict: the first difference in the order of versions.
+/// What decided a conflict: mostly the first difference in the order of versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictRule {
     /// The winner's hybrid time is later.
@@ -41,15 +43,19 @@ pub enum ConflictRule {
     GreaterRegion,
     /// Times and regions are equal. (Only a region that lost its disk can be in conflict with itself.)
     GreaterSequence,
+    /// The winner gave the attribute a value, and the loser, though later, was added to the number before without knowing of it.
+    NewValue,
 }
 
 impl ConflictRule {
-    /// What makes one of the versions the greater.
+    /// What let one write win over the other.
     #[must_use]
-    pub fn between(a: &Version, b: &Version) -> Self {
-        if a.time != b.time {
+    pub fn between(winner: &Version, loser: &Version) -> Self {
+        if winner < loser {
+            Self::NewValue
+        } else if winner.time != loser.time {
             Self::LaterTime
-        } else if a.origin != b.origin {
+        } else if winner.origin != loser.origin {
             Self::GreaterRegion
         } else {
             Self::GreaterSequence
@@ -63,6 +69,7 @@ impl fmt::Display for ConflictRule {
             Self::LaterTime => "later time",
             Self::GreaterRegion => "greater region",
             Self::GreaterSequence => "greater sequence",
+            Self::NewValue => "a new value, to which nothing was added",
         })
     }
 }

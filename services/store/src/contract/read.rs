@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use beringia_item::{Item, KeyBytes, TableId, Version, VersionVector};
+use beringia_item::{Item, KeyBytes, Stamp, TableId, Version, VersionVector};
 
 /// Which rows to read, in key order.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub struct RangePage {
     pub limited: bool,
 }
 
-/// The digest of one range of a table: the sum (mod 2^128) of the hashes of (key, version) of its live items, and their number.
+/// The digest of one range of a table: the sum (mod 2^128) of the hashes of (key, stamp) of its live items, and their number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RangeDigest {
     /// The sum.
@@ -67,8 +67,8 @@ pub struct TableDigest {
 pub struct RawRow {
     /// The stored key.
     pub key: KeyBytes,
-    /// The version, of the put or the delete.
-    pub version: Version,
+    /// Version and state; of a tombstone the delete's.
+    pub stamp: Stamp,
     /// False for a tombstone.
     pub live: bool,
 }

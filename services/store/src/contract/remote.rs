@@ -1,6 +1,6 @@
 //! What other regions send: mutations to apply, and what became of them.
 
-use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
+use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId};
 
 /// Mutations of other regions, to be applied in one commit, units whole.
 #[derive(Debug, Clone, Default)]
@@ -10,9 +10,9 @@ pub struct RemoteBatch {
     /// After the mutations: everything up to this sequence of this origin in this table has been applied.
     pub progress: Vec<(TableId, Region, u64)>,
     /// Only with [`RemoteKind::Copy`]: rows (tombstones too) that go without a trace in log or tombstones, each only if it still
-    /// has this version. They are left over from an earlier, unfinished copy or from before a long absence; the source knew of
+    /// has this stamp. They are left over from an earlier, unfinished copy or from before a long absence; the source knew of
     /// their writes and holds nothing under their keys, so they were deleted there and the tombstones forgotten since.
-    pub obsolete: Vec<(TableId, KeyBytes, Version)>,
+    pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
     /// How they came.
     pub kind: RemoteKind,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{KeyPart, KeySchema, KeyType, Region, TableId};
+use beringia_item::{ConflictPolicy, KeyPart, KeySchema, KeyType, Region, TableId};
 use serde::{Deserialize, Serialize};
 
 /// What an index copies from the table.
@@ -193,6 +193,8 @@ pub enum Aspect {
         /// What it is.
         index: GlobalIndex,
     },
+    /// What of concurrent writes to an item is kept; `None` where nobody chose, which means [`ConflictPolicy::Item`].
+    ConflictPolicy(Option<ConflictPolicy>),
     /// A replica.
     Replica {
         /// Where it is.
@@ -228,6 +230,8 @@ pub enum AspectName {
     TimeToLive,
     /// [`Aspect::GlobalIndex`] of that name.
     GlobalIndex(String),
+    /// [`Aspect::ConflictPolicy`].
+    ConflictPolicy,
     /// [`Aspect::Replica`] in that region.
     Replica(Region),
     /// [`Aspect::Local`].
@@ -245,6 +249,7 @@ impl Aspect {
             Self::Stream(_) => AspectName::Stream,
             Self::TimeToLive(_) => AspectName::TimeToLive,
             Self::GlobalIndex { name, .. } => AspectName::GlobalIndex(name.clone()),
+            Self::ConflictPolicy(_) => AspectName::ConflictPolicy,
             Self::Replica { region, .. } => AspectName::Replica(region.clone()),
             Self::Local(_) => AspectName::Local,
         }

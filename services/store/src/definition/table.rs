@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use beringia_item::{KeyPart, KeySchema, Region, TableId};
+use beringia_item::{ConflictPolicy, KeyPart, KeySchema, Region, TableId};
 
 use super::{Billing, Core, GlobalIndex, LocalSettings, Replica, Stream, Throughput};
 
@@ -23,7 +23,7 @@ pub enum IndexState {
     Deleting,
 }
 
-/// How much a table holds, kept current by the committer with every commit; all catalogs share it.
+/// How much a table holds or an index shows, kept current by the committer with every commit; all catalogs share it.
 #[derive(Debug, Default)]
 pub struct TableSize {
     items: AtomicU64,
@@ -78,6 +78,10 @@ pub struct Table {
     pub latest_stream: Option<Stream>,
     /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.
     pub global_indexes: BTreeMap<String, (GlobalIndex, IndexState)>,
+    /// What of concurrent writes to an item is kept; `None` where nobody chose, which means [`ConflictPolicy::Item`].
+    pub conflict_policy: Option<ConflictPolicy>,
+    /// How much each index that this region has shows, now.
+    pub index_sizes: BTreeMap<String, Arc<TableSize>>,
     /// Empty for a regional table. Of a global table all replicas, this region's too.
     pub replicas: BTreeMap<Region, Replica>,
     /// Settings of this region alone.

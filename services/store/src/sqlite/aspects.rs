@@ -31,6 +31,7 @@ fn name_text(name: &AspectName) -> String {
         AspectName::Stream => "stream".to_owned(),
         AspectName::TimeToLive => "ttl".to_owned(),
         AspectName::GlobalIndex(index) => format!("index/{index}"),
+        AspectName::ConflictPolicy => "conflict-policy".to_owned(),
         AspectName::Replica(region) => format!("replica/{region}"),
         AspectName::Local => "local".to_owned(),
     }
@@ -47,6 +48,7 @@ fn parse_name(text: &str) -> Option<AspectName> {
             "billing" => AspectName::Billing,
             "stream" => AspectName::Stream,
             "ttl" => AspectName::TimeToLive,
+            "conflict-policy" => AspectName::ConflictPolicy,
             "local" => AspectName::Local,
             _ => return None,
         },
@@ -128,6 +130,7 @@ mod tests {
             AspectName::Stream,
             AspectName::TimeToLive,
             AspectName::GlobalIndex("by/date".to_owned()),
+            AspectName::ConflictPolicy,
             AspectName::Replica(Region::new("a").unwrap()),
             AspectName::Local,
         ];

@@ -4,7 +4,7 @@
 //! entry is only a key. Regions, tables and indexes are small numbers in all rows.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, RANGES, Region, Version};
+use beringia_item::{Cause, KeyBytes, RANGES, Region, Stamp, Version};
 use bytes::Bytes;
 use rusqlite::Row;
 use xxhash_rust::xxh3::Xxh3;
@@ -14,7 +14,7 @@ use super::fail::{Fail, Result};
 /// "BRNG": tells our files from all others.
 pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
-pub(super) const FORMAT: i32 = 2;
+pub(super) const FORMAT: i32 = 4;
 
 /// The bits of the log's `flags` column.
 pub(super) mod flag {
@@ -38,17 +38,21 @@ CREATE TABLE region (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 -- Tables that this region holds (purging = 0), and those whose rows are being removed.
 CREATE TABLE tables (n INTEGER PRIMARY KEY, id BLOB NOT NULL, purging INTEGER NOT NULL, joined INTEGER NOT NULL,
     progress BLOB NOT NULL);
+-- entries, bytes: how many items an index shows, and their size as it shows them.
 CREATE TABLE indexes (n INTEGER PRIMARY KEY, t INTEGER NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL, cursor BLOB,
-    keys TEXT NOT NULL, definition TEXT NOT NULL);
--- k: table number, stored key. size: as DynamoDB counts it, 0 for a tombstone. pos: where the image is.
+    keys TEXT NOT NULL, definition TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
+-- k: table number, stored key. size: as DynamoDB counts it, 0 for a tombstone. pos: where the image is. state: the hash of the
+-- item's metadata, 0 where there is none.
 CREATE TABLE item (k BLOB PRIMARY KEY, pos INTEGER NOT NULL, time INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL,
-    size INTEGER NOT NULL) WITHOUT ROWID;
+    size INTEGER NOT NULL, state INTEGER NOT NULL) WITHOUT ROWID;
 -- k: index number, index key, stored key of the item.
 CREATE TABLE entry (k BLOB PRIMARY KEY) WITHOUT ROWID;
--- prev: where the version that this one replaced is. back, ahead: members of its unit before and after it.
+-- prev: where the version that this one replaced is. back, ahead: members of its unit before and after it. image, metadata: what
+-- its origin wrote. standing: what stood after it, where that was joined from this and what stood before: version, vector and
+-- metadata; joined: that item's image, where it is another.
 CREATE TABLE log (pos INTEGER PRIMARY KEY, t INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL,
     time INTEGER NOT NULL, flags INTEGER NOT NULL, back INTEGER NOT NULL, ahead INTEGER NOT NULL, prev INTEGER,
-    k BLOB NOT NULL, vector BLOB NOT NULL, image BLOB);
+    k BLOB NOT NULL, vector BLOB NOT NULL, image BLOB, metadata BLOB, standing BLOB, joined BLOB);
 -- A sparse index of the log: for some records of an origin and table their position, what the one before them was, and how
 -- many records and bytes there were up to them.
 CREATE TABLE mark (t INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL, pos INTEGER NOT NULL,
@@ -61,10 +65,12 @@ CREATE TABLE shard (stream INTEGER NOT NULL, opened INTEGER NOT NULL, t INTEGER 
     last INTEGER, closed INTEGER, PRIMARY KEY (stream, opened)) WITHOUT ROWID;
 -- Digests of RANGES_PER_PART ranges each.
 CREATE TABLE digest (t INTEGER NOT NULL, part INTEGER NOT NULL, ranges BLOB NOT NULL, PRIMARY KEY (t, part)) WITHOUT ROWID;
--- The conflict journal. It keeps both images itself: the log forgets.
+-- The conflict journal. It keeps both images itself: the log forgets. attributes: the names of those that were lost, as JSON; empty
+-- for the whole item.
 CREATE TABLE conflict (id INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, k BLOB NOT NULL,
     win_time INTEGER NOT NULL, win_o INTEGER NOT NULL, win_seq INTEGER NOT NULL, win_image BLOB,
-    lose_time INTEGER NOT NULL, lose_o INTEGER NOT NULL, lose_seq INTEGER NOT NULL, lose_image BLOB, seen INTEGER NOT NULL);
+    lose_time INTEGER NOT NULL, lose_o INTEGER NOT NULL, lose_seq INTEGER NOT NULL, lose_image BLOB, seen INTEGER NOT NULL,
+    attributes TEXT NOT NULL);
 CREATE UNIQUE INDEX conflict_once ON conflict (t, k, win_o, win_seq, lose_o, lose_seq);
 ";
 
@@ -151,12 +157,15 @@ impl Fields<'_> {
 }
 
 /// The hash that a live item adds to its range's digest; the same in every region.
-pub(super) fn item_hash(key: &[u8], version: &Version) -> u128 {
+pub(super) fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
     let mut hasher = Xxh3::new();
     hasher.update(key);
     hasher.update(&version.time.as_u64().to_be_bytes());
     hasher.update(&version.sequence.to_be_bytes());
     hasher.update(version.origin.as_str().as_bytes());
+    if *state != 0 {
+        hasher.update(&state.to_be_bytes());
+    }
     hasher.digest128()
 }
 

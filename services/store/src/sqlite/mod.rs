@@ -10,6 +10,7 @@ mod layout;
 mod memory;
 mod open;
 mod options;
+mod planted;
 mod read;
 mod records;
 mod retention;

@@ -6,6 +6,7 @@ use beringia_clock::{DEFAULT_MAX_OFFSET_MS, WallClock};
 use beringia_item::Region;
 
 use super::MemoryDisk;
+use crate::PlantedBug;
 
 /// How long log records stay for streams where nothing else is said, ms: 24 hours (developer guide, "Change data capture for
 /// DynamoDB Streams").
@@ -54,6 +55,8 @@ pub struct Options {
     pub shard_age_ms: u64,
     /// The greatest size of the database, bytes; beyond it writes fail as on a full disk.
     pub max_bytes: Option<u64>,
+    /// A bug that it is to have, where the feature `planted-bugs` is on; it is not for anything but testing tests.
+    pub planted_bug: Option<PlantedBug>,
 }
 
 impl Options {
@@ -70,6 +73,7 @@ impl Options {
             log_retention_ms: DEFAULT_LOG_RETENTION_MS,
             shard_age_ms: DEFAULT_SHARD_AGE_MS,
             max_bytes: None,
+            planted_bug: None,
         }
     }
 }

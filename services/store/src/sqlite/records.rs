@@ -1,12 +1,14 @@
 //! The rows of items and of the log, one statement each.
 
-use beringia_item::{Cause, KeyBytes, Mutation, TableId, Unit, Version};
+use beringia_item::{
+    Cause, ItemState, KeyBytes, KeySchema, Mutation, Stamp, TableId, Unit, Version, VersionVector, decode_item,
+};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     fail::{Fail, Result},
-    layout::{RegionNames, RegionNumber, TableNumber, cause, decode_vector, sql, unsigned, version},
+    layout::{Fields, RegionNames, RegionNumber, TableNumber, cause, decode_vector, sql, unsigned, version},
 };
 
 /// An item's row.
@@ -19,6 +21,8 @@ pub(super) struct ItemRow {
     pub(super) sequence: u64,
     /// As DynamoDB counts it; 0 for a tombstone.
     pub(super) size: u64,
+    /// The hash of its metadata; 0 where there is none.
+    pub(super) state: u64,
 }
 
 impl ItemRow {
@@ -30,7 +34,14 @@ impl ItemRow {
         version(names, self.time, self.origin, self.sequence)
     }
 
-    /// From the columns pos, time, o, seq, size, beginning with column `first`.
+    pub(super) fn stamp(&self, names: &RegionNames) -> Result<Stamp> {
+        Ok(Stamp {
+            version: self.version(names)?,
+            state: self.state,
+        })
+    }
+
+    /// From the columns pos, time, o, seq, size, state, beginning with column `first`.
     pub(super) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             position: unsigned(row, first)?,
@@ -38,17 +49,19 @@ impl ItemRow {
             origin: row.get(first + 2)?,
             sequence: unsigned(row, first + 3)?,
             size: unsigned(row, first + 4)?,
+            state: unsigned(row, first + 5)?,
         })
     }
 
     pub(super) fn find(connection: &Connection, row_key: &[u8]) -> Result<Option<Self>> {
-        let mut statement = connection.prepare_cached("SELECT pos, time, o, seq, size FROM item WHERE k = ?1")?;
+        let mut statement =
+            connection.prepare_cached("SELECT pos, time, o, seq, size, state FROM item WHERE k = ?1")?;
         Ok(statement.query_row([row_key], |row| Self::read(row, 0)).optional()?)
     }
 
     pub(super) fn insert(&self, connection: &Connection, row_key: &[u8]) -> Result<()> {
         connection
-            .prepare_cached("INSERT INTO item (k, pos, time, o, seq, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .prepare_cached("INSERT INTO item (k, pos, time, o, seq, size, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
             .execute((
                 row_key,
                 sql(self.position),
@@ -56,13 +69,16 @@ impl ItemRow {
                 self.origin,
                 sql(self.sequence),
                 sql(self.size),
+                sql(self.state),
             ))?;
         Ok(())
     }
 
     pub(super) fn update(&self, connection: &Connection, row_key: &[u8]) -> Result<()> {
         connection
-            .prepare_cached("UPDATE item SET pos = ?2, time = ?3, o = ?4, seq = ?5, size = ?6 WHERE k = ?1")?
+            .prepare_cached(
+                "UPDATE item SET pos = ?2, time = ?3, o = ?4, seq = ?5, size = ?6, state = ?7 WHERE k = ?1",
+            )?
             .execute((
                 row_key,
                 sql(self.position),
@@ -70,6 +86,7 @@ impl ItemRow {
                 self.origin,
                 sql(self.sequence),
                 sql(self.size),
+                sql(self.state),
             ))?;
         Ok(())
     }
@@ -95,19 +112,146 @@ pub(super) struct NewRecord<'a> {
     pub(super) key: &'a [u8],
     pub(super) vector: &'a [u8],
     pub(super) image: Option<&'a [u8]>,
+    pub(super) metadata: Option<&'a [u8]>,
+    /// What stands after it, where that is not only this write.
+    pub(super) joined: Option<&'a Joined>,
+}
+
+/// What was made of a write and what stood before it.
+pub(super) struct Joined {
+    /// The greatest version in it.
+    pub(super) time: u64,
+    pub(super) origin: RegionNumber,
+    pub(super) sequence: u64,
+    /// Everything that its writes knew of.
+    pub(super) vector: Vec<u8>,
+    /// Where it is another image than the write's own.
+    pub(super) image: Option<Bytes>,
+    pub(super) metadata: Option<Bytes>,
+}
+
+impl Joined {
+    fn encode(&self) -> Vec<u8> {
+        let metadata = self.metadata.as_deref().unwrap_or_default();
+        let mut out = Vec::with_capacity(STANDING_HEAD + self.vector.len() + metadata.len());
+        out.extend_from_slice(&self.time.to_be_bytes());
+        out.extend_from_slice(&self.origin.to_be_bytes());
+        out.extend_from_slice(&self.sequence.to_be_bytes());
+        out.extend_from_slice(&(self.vector.len() as u64).to_be_bytes());
+        out.extend_from_slice(&self.vector);
+        out.extend_from_slice(metadata);
+        out
+    }
+}
+
+/// Bytes of what precedes the vector.
+const STANDING_HEAD: usize = 26;
+
+/// What a record says of the item that stood after it.
+pub(super) struct Standing {
+    pub(super) time: u64,
+    pub(super) origin: RegionNumber,
+    pub(super) sequence: u64,
+    pub(super) vector: Vec<u8>,
+    /// `None` for a delete.
+    pub(super) image: Option<Bytes>,
+    pub(super) metadata: Option<Bytes>,
+    /// Of what was joined, [`Cause::Client`].
+    pub(super) cause: Cause,
+    /// Whether it was joined from several writes, so that it is not what this record's write left.
+    pub(super) is_joined: bool,
+}
+
+/// The columns that [`Standing::read`] expects, of the log as `l`.
+pub(super) const STANDING_COLUMNS: &str =
+    "l.time, l.o, l.seq, l.vector, ifnull(l.joined, l.image), l.metadata, l.standing, l.flags";
+
+impl Standing {
+    /// From [`STANDING_COLUMNS`], beginning with column `first`.
+    pub(super) fn read(row: &Row<'_>, first: usize) -> Result<Self> {
+        let bytes = |column: usize| Ok::<_, Fail>(row.get::<_, Option<Vec<u8>>>(first + column)?.map(Bytes::from));
+        let image = bytes(4)?;
+        let Some(standing) = bytes(6)? else {
+            return Ok(Self {
+                time: unsigned(row, first)?,
+                origin: row.get(first + 1)?,
+                sequence: unsigned(row, first + 2)?,
+                vector: row.get(first + 3)?,
+                image,
+                metadata: bytes(5)?,
+                cause: cause(row.get(first + 7)?),
+                is_joined: false,
+            });
+        };
+        let mut fields = Fields(&standing);
+        let (time, origin) = (fields.u64()?, u16::from_be_bytes(fields.take()?));
+        let (sequence, vector_len) = (fields.u64()?, fields.u64()?);
+        let too_short = || Fail::damaged("a row's blob is too short");
+        let split = usize::try_from(vector_len)
+            .ok()
+            .and_then(|len| fields.0.split_at_checked(len));
+        let (vector, metadata) = split.ok_or_else(too_short)?;
+        Ok(Self {
+            time,
+            origin,
+            sequence,
+            vector: vector.to_vec(),
+            image,
+            metadata: (!metadata.is_empty()).then(|| Bytes::copy_from_slice(metadata)),
+            cause: Cause::Client,
+            is_joined: true,
+        })
+    }
+
+    /// Whether this is what `row` says that stands.
+    pub(super) const fn is_of(&self, row: &ItemRow) -> bool {
+        self.origin == row.origin && self.sequence == row.sequence
+    }
+
+    /// What its writes knew of, themselves included.
+    pub(super) fn known(&self, names: &RegionNames) -> Result<VersionVector> {
+        let mut known = decode_known(&self.vector, names)?;
+        let version = version(names, self.time, self.origin, self.sequence)?;
+        known.advance(&version.origin, version.sequence);
+        Ok(known)
+    }
+
+    /// The state of the item with that key.
+    pub(super) fn state(&self, keys: &KeySchema, key: &KeyBytes, names: &RegionNames) -> Result<ItemState> {
+        let damaged = |what: &dyn std::fmt::Display| Fail::damaged(&what.to_string());
+        let image = self.image.as_deref().map(decode_item).transpose();
+        let image = image.map_err(|error| damaged(&error))?;
+        let version = version(names, self.time, self.origin, self.sequence)?;
+        let attributes = keys.attributes_of(key).unwrap_or_default();
+        ItemState::read(&version, image.as_ref(), self.metadata.as_deref(), &attributes)
+            .map_err(|error| damaged(&error))
+    }
+}
+
+/// A record's vector by names.
+pub(super) fn decode_known(vector: &[u8], names: &RegionNames) -> Result<VersionVector> {
+    decode_vector(vector)?
+        .into_iter()
+        .map(|(region, sequence)| {
+            let name = names.get(usize::from(region)).cloned();
+            name.map(|name| (name, sequence))
+                .ok_or_else(|| Fail::damaged("a record names an unknown region"))
+        })
+        .collect()
 }
 
 impl NewRecord<'_> {
     /// What it counts for in a backlog.
     pub(super) fn bytes(&self) -> u64 {
-        (self.key.len() + self.image.map_or(0, <[u8]>::len)) as u64
+        let [image, metadata] = [self.image, self.metadata].map(|bytes| bytes.map_or(0, <[u8]>::len));
+        (self.key.len() + image + metadata) as u64
     }
 
     pub(super) fn insert(&self, connection: &Connection, position: u64) -> Result<()> {
         connection
             .prepare_cached(
-                "INSERT INTO log (pos, t, o, seq, time, flags, back, ahead, prev, k, vector, image)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                "INSERT INTO log (pos, t, o, seq, time, flags, back, ahead, prev, k, vector, image, metadata, standing, joined)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute((
                 sql(position),
@@ -122,13 +266,16 @@ impl NewRecord<'_> {
                 self.key,
                 self.vector,
                 self.image,
+                self.metadata,
+                self.joined.map(Joined::encode),
+                self.joined.and_then(|joined| joined.image.as_deref()),
             ))?;
         Ok(())
     }
 }
 
 /// The columns that [`RecordHead::read`] and [`mutation`] expect, in their order.
-pub(super) const RECORD_COLUMNS: &str = "pos, t, o, seq, time, flags, back, ahead, prev, k, vector, image";
+pub(super) const RECORD_COLUMNS: &str = "pos, t, o, seq, time, flags, back, ahead, prev, k, vector, image, metadata";
 
 /// What of a record says whether somebody wants it.
 #[derive(Debug, Clone, Copy)]
@@ -162,7 +309,7 @@ impl RecordHead {
     }
 }
 
-/// The whole record.
+/// The whole record, as its origin wrote it.
 pub(super) fn mutation(row: &Row<'_>, head: &RecordHead, table: TableId, names: &RegionNames) -> Result<Mutation> {
     let key = row
         .get_ref(9)?
@@ -172,55 +319,34 @@ pub(super) fn mutation(row: &Row<'_>, head: &RecordHead, table: TableId, names: 
         .get_ref(10)?
         .as_blob()
         .map_err(|_| Fail::damaged("a record's vector is no blob"))?;
-    let image = row
-        .get_ref(11)?
-        .as_blob_or_null()
-        .map_err(|_| Fail::damaged("a record's image is no blob"))?;
-    let vector = decode_vector(vector)?
-        .into_iter()
-        .map(|(region, sequence)| {
-            let name = names.get(usize::from(region)).cloned();
-            name.map(|name| (name, sequence))
-                .ok_or_else(|| Fail::damaged("a record names an unknown region"))
-        })
-        .collect::<Result<_>>()?;
+    let bytes = |column: usize| {
+        let bytes = row.get_ref(column)?.as_blob_or_null();
+        let bytes = bytes.map_err(|_| Fail::damaged("a record's image is no blob"))?;
+        Ok::<_, Fail>(bytes.map(Bytes::copy_from_slice))
+    };
     Ok(Mutation {
         table,
         key: KeyBytes(Bytes::copy_from_slice(key)),
         version: version(names, head.time, head.origin, head.sequence)?,
-        vector,
-        image: image.map(Bytes::copy_from_slice),
+        vector: decode_known(vector, names)?,
+        image: bytes(11)?,
+        metadata: bytes(12)?,
         cause: cause(head.flags),
         unit: head.unit,
     })
 }
 
-/// What a record says of the write that made it.
-pub(super) struct Stored {
-    /// What its origin knew of.
-    pub(super) vector: Vec<u8>,
-    /// `None` for a delete.
-    pub(super) image: Option<Bytes>,
-    pub(super) cause: Cause,
-}
-
-/// The record that `row` points to, where it is there.
-pub(super) fn stored(connection: &Connection, row: &ItemRow) -> Result<Option<Stored>> {
-    let mut statement =
-        connection.prepare_cached("SELECT vector, image, flags FROM log WHERE pos = ?1 AND o = ?2 AND seq = ?3")?;
-    let found = statement.query_row((sql(row.position), row.origin, sql(row.sequence)), |row| {
-        Ok(Stored {
-            vector: row.get(0)?,
-            image: row.get::<_, Option<Vec<u8>>>(1)?.map(Bytes::from),
-            cause: cause(row.get(2)?),
-        })
-    });
-    Ok(found.optional()?)
+/// What the record that `row` points to says of the item; `None` where the record is missing or another's.
+pub(super) fn standing(connection: &Connection, row: &ItemRow) -> Result<Option<Standing>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {STANDING_COLUMNS} FROM log l WHERE l.pos = ?1"))?;
+    let mut rows = statement.query([sql(row.position)])?;
+    let Some(found) = rows.next()? else { return Ok(None) };
+    Ok(Some(Standing::read(found, 0)?).filter(|standing| standing.is_of(row)))
 }
 
 /// The image that `row` points to; `None` where its record is missing or holds a delete.
 pub(super) fn image(connection: &Connection, row: &ItemRow) -> Result<Option<Bytes>> {
-    let mut statement = connection.prepare_cached("SELECT image FROM log WHERE pos = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT ifnull(joined, image) FROM log WHERE pos = ?1")?;
     let found = statement.query_row([sql(row.position)], |row| {
         Ok(row.get::<_, Option<Vec<u8>>>(0)?.map(Bytes::from))
     });

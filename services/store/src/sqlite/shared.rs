@@ -7,6 +7,8 @@ use beringia_clock::WallClock;
 use beringia_item::Region;
 use tokio::sync::Notify;
 
+use crate::PlantedBug;
+
 use super::{layout::RegionNames, options::Options, retention::Retention, state::State, view::View};
 
 /// The meeting place of committer and readers.
@@ -16,6 +18,7 @@ pub(super) struct Shared {
     pub(super) log_retention_ms: u64,
     /// How old a stream's open shard gets, ms.
     pub(super) shard_age_ms: u64,
+    pub(super) planted_bug: Option<PlantedBug>,
     /// Regions by number. Ahead of `view`, never behind the rows.
     pub(super) names: ArcSwap<RegionNames>,
     pub(super) view: ArcSwap<View>,
@@ -30,6 +33,7 @@ impl Shared {
             clock: options.clock,
             log_retention_ms: options.log_retention_ms,
             shard_age_ms: options.shard_age_ms.max(1),
+            planted_bug: options.planted_bug,
             names: ArcSwap::new(state.regions.names().clone()),
             view: ArcSwap::from_pointee(View::of(state, None)),
             log_appended: Notify::new(),

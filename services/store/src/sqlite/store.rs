@@ -40,7 +40,7 @@ const FORGET_STEPS: usize = 16;
 
 /// A region's state in an SQLite database.
 pub struct SqliteStore {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     readers: Arc<Readers>,
     queue: Arc<Queue>,
     seat: Seat,
@@ -145,7 +145,7 @@ impl SqliteStore {
     }
 
     /// Reads on the caller's thread.
-    fn read<T>(&self, work: impl FnOnce(&Reading<'_>) -> InnerResult<T>) -> Result<T, StoreError> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Reading<'_>) -> InnerResult<T>) -> Result<T, StoreError> {
         read_now(&self.shared, &self.readers, work)
     }
 
@@ -202,6 +202,7 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+        let unit = self.decided_early(unit)?;
         self.ask(Class::Client, |to| Command::Unit(unit, to)).await
     }
 

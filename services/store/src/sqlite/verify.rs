@@ -10,10 +10,10 @@ use rusqlite::Connection;
 use super::{
     fail::{Fail, Result},
     layout::{Fields, RANGES_PER_PART, RangeSum, RegionNames, item_hash, range_bounds, row_key, stored_key},
-    records::{self, ItemRow},
+    records::{self, ItemRow, STANDING_COLUMNS, Standing},
 };
 
-/// An index, as far as verification needs it.
+/// A table or an index, as far as verification needs it.
 pub(super) struct Checked<'a> {
     pub(super) number: u32,
     pub(super) keys: &'a beringia_item::KeySchema,
@@ -42,29 +42,30 @@ impl Damage {
 /// Checks a range of the table of that number and of its indexes.
 pub(super) fn check_range(
     connection: &Connection,
-    table: u32,
+    table: &Checked<'_>,
     indexes: &[Checked<'_>],
     range: u16,
     names: &RegionNames,
 ) -> Result<Damage> {
     let mut damage = Damage::default();
-    let (from, to) = range_bounds(table, range);
-    let mut statement =
-        connection.prepare_cached("SELECT pos, time, o, seq, size, k FROM item WHERE k >= ?1 AND k < ?2 ORDER BY k")?;
+    let (from, to) = range_bounds(table.number, range);
+    let mut statement = connection
+        .prepare_cached("SELECT pos, time, o, seq, size, state, k FROM item WHERE k >= ?1 AND k < ?2 ORDER BY k")?;
     let mut rows = statement.query((from, to))?;
     while let Some(row) = rows.next()? {
         let item_row = ItemRow::read(row, 0)?;
-        let row_key: Vec<u8> = row.get(5)?;
-        check_item(connection, &item_row, row_key, indexes, names, &mut damage)?;
+        let row_key: Vec<u8> = row.get(6)?;
+        check_item(connection, table, &item_row, row_key, indexes, names, &mut damage)?;
     }
     for index in indexes {
-        check_entries(connection, table, index, range, &mut damage)?;
+        check_entries(connection, table.number, index, range, &mut damage)?;
     }
     Ok(damage)
 }
 
 fn check_item(
     connection: &Connection,
+    table: &Checked<'_>,
     row: &ItemRow,
     row_key: Vec<u8>,
     indexes: &[Checked<'_>],
@@ -72,7 +73,7 @@ fn check_item(
     damage: &mut Damage,
 ) -> Result<()> {
     let key = stored_key(&row_key);
-    let Some(image) = recorded(connection, row, &key)? else {
+    let Some(image) = recorded(connection, table, row, &key, names)? else {
         damage.rows.push(row_key);
         return Ok(());
     };
@@ -81,7 +82,7 @@ fn check_item(
         damage.rows.push(row_key);
         return Ok(());
     };
-    damage.sum.add(item_hash(&key.0, &row.version(names)?), row.size);
+    damage.sum.add(item_hash(&key.0, &row.stamp(names)?), row.size);
     for index in indexes {
         let Some(entry) = entry_of(index, &item, &key) else {
             continue;
@@ -94,19 +95,29 @@ fn check_item(
 }
 
 /// The image that a row's record holds (`Some(None)` for a tombstone); `None` where the record is not the row's.
-fn recorded(connection: &Connection, row: &ItemRow, key: &KeyBytes) -> Result<Option<Option<Bytes>>> {
-    let mut statement = connection.prepare_cached("SELECT o, seq, k, image FROM log WHERE pos = ?1")?;
+fn recorded(
+    connection: &Connection,
+    table: &Checked<'_>,
+    row: &ItemRow,
+    key: &KeyBytes,
+    names: &RegionNames,
+) -> Result<Option<Option<Bytes>>> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {STANDING_COLUMNS}, l.k FROM log l WHERE l.pos = ?1"))?;
     let mut rows = statement.query([row.position.cast_signed()])?;
     let Some(record) = rows.next()? else { return Ok(None) };
     let found_key = record
-        .get_ref(2)?
+        .get_ref(8)?
         .as_blob()
         .map_err(|_| Fail::damaged("a record's key is no blob"))?;
-    let same = record.get::<_, u16>(0)? == row.origin
-        && record.get::<_, i64>(1)?.cast_unsigned() == row.sequence
-        && *found_key == *key.0;
-    let image = record.get::<_, Option<Vec<u8>>>(3)?.map(Bytes::from);
-    Ok((same && image.is_some() == row.live()).then_some(image))
+    let same_key = *found_key == *key.0;
+    let standing = Standing::read(record, 0)?;
+    let hash = match &standing.metadata {
+        None => Some(0),
+        Some(_) => standing.state(table.keys, key, names).ok().map(|state| state.hash()),
+    };
+    let same = same_key && standing.is_of(row) && hash == Some(row.state);
+    Ok((same && standing.image.is_some() == row.live()).then_some(standing.image))
 }
 
 /// Looks for entries in a range of the index that lead to no item, or to one that has another.
@@ -147,7 +158,7 @@ fn entry_of(index: &Checked<'_>, item: &beringia_item::Item, base: &KeyBytes) ->
         .map(|key| row_key(index.number, &key.0))
 }
 
-fn entry_exists(connection: &Connection, entry: &[u8]) -> Result<bool> {
+pub(super) fn entry_exists(connection: &Connection, entry: &[u8]) -> Result<bool> {
     Ok(connection
         .prepare_cached("SELECT 1 FROM entry WHERE k = ?1")?
         .exists([entry])?)

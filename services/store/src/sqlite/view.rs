@@ -6,9 +6,9 @@ use beringia_item::{KeySchema, TableId, VersionVector};
 
 use super::{
     layout::{IndexNumber, TableNumber},
-    state::{KeptStreams, State},
+    state::{Index, KeptStreams, State},
 };
-use crate::{Catalog, Projection, StoreError};
+use crate::{Catalog, StoreError};
 
 /// An index as readers need it.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ impl View {
             if moved {
                 let (items, bytes) = table.totals();
                 table.size.set(items, bytes);
+                table.indexes.iter().for_each(Index::show_size);
             }
             if table.id == TableId::LOCAL {
                 continue;
@@ -91,20 +92,11 @@ impl View {
 fn table_views(state: &State) -> TableViews {
     let mut views = TableViews::default();
     for table in state.tables.values() {
-        let described = state.catalog.by_id.get(&table.id);
         let indexes = table.indexes.iter().map(|index| IndexView {
             number: index.number,
             name: index.name.clone(),
             keys: index.keys.clone(),
-            projected: described.and_then(|described| {
-                let local = described
-                    .core
-                    .local_indexes
-                    .get(&index.name)
-                    .map(|index| &index.projection);
-                let projection = index.global.as_ref().map(|index| &index.projection).or(local)?;
-                projected(projection, &table.keys, &index.keys)
-            }),
+            projected: index.projected.clone(),
         });
         views.by_id.insert(
             table.id,
@@ -116,18 +108,4 @@ fn table_views(state: &State) -> TableViews {
         views.by_number.insert(table.number, table.id);
     }
     views
-}
-
-/// The attributes that an index over a table projects; `None` for all.
-fn projected(projection: &Projection, table: &KeySchema, index: &KeySchema) -> Option<Vec<String>> {
-    let others = match projection {
-        Projection::All => return None,
-        Projection::KeysOnly => &[][..],
-        Projection::Include(names) => names.as_slice(),
-    };
-    let keys = table.parts().chain(index.parts()).map(|part| &part.name);
-    let mut names: Vec<String> = keys.chain(others).cloned().collect();
-    names.sort_unstable();
-    names.dedup();
-    Some(names)
 }

@@ -156,7 +156,7 @@ async fn nothing_is_left_of_an_item_that_a_copy_removed_for_a_stream_to_tell_of(
     let (_, definitions) = rows_of(&path);
     let version = put(&store, item("a", 1, &[])).await;
     let batch = RemoteBatch {
-        obsolete: vec![(TABLE, key("a", 1), version)],
+        obsolete: vec![(TABLE, key("a", 1), version.into())],
         kind: RemoteKind::Copy,
         ..RemoteBatch::default()
     };

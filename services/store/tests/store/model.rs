@@ -139,6 +139,7 @@ impl Model {
                 VersionVector::default()
             },
             image: image.as_ref().map(encode_item),
+            metadata: None,
             cause: Cause::Client,
             unit: Unit {
                 first: sequence,
@@ -265,6 +266,7 @@ impl World {
                     .map(|(region, sequence)| (region.clone(), sequence))
                     .collect(),
                 image: outcome.after.as_ref().map(encode_item),
+                metadata: None,
                 cause: Cause::Client,
                 unit: Unit {
                     first: versions[0].sequence,

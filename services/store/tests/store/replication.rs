@@ -388,9 +388,9 @@ async fn a_copy_removes_rows_that_its_source_forgot_where_nobody_wrote_them_sinc
     ship(&east, &west, TABLE).await;
     put(&west.store, item("a", 2, &[("color", text("blue"))])).await;
     let obsolete = vec![
-        (TABLE, key("a", 1), old),
-        (TABLE, key("a", 2), kept.clone()),
-        (TABLE, key("a", 3), kept),
+        (TABLE, key("a", 1), old.into()),
+        (TABLE, key("a", 2), kept.clone().into()),
+        (TABLE, key("a", 3), kept.into()),
     ];
     let batch = RemoteBatch {
         obsolete,
@@ -506,6 +506,7 @@ async fn equal_times_are_decided_by_region_and_alike_everywhere() {
         },
         vector: beringia_item::VersionVector::default(),
         image: Some(encode_item(&item("a", 1, &[("color", text(color))]))),
+        metadata: None,
         cause: beringia_item::Cause::TimeToLive,
         version,
     };

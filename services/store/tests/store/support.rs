@@ -377,6 +377,23 @@ pub(crate) async fn assert_agrees(store: &SqliteStore, table: TableId) -> BTreeM
                 entries
             };
             let entries = store.range(whole(table, Some(name))).await.unwrap().rows;
+            if let Some(size) = described.index_sizes.get(name) {
+                let global = described.global_indexes.get(name).map(|(index, _)| &index.projection);
+                let keys_only = global == Some(&Projection::KeysOnly);
+                let weight = |row: &beringia_store::Row| -> u64 {
+                    let shown = |name: &str| {
+                        !keys_only || core_keys().contains(&name) || keys.parts().any(|part| part.name == name)
+                    };
+                    let item: Item = row.item.clone().into_iter().filter(|(name, _)| shown(name)).collect();
+                    beringia_item::item_size(&item) as u64
+                };
+                assert_eq!(size.items(), entries.len() as u64, "how many {name} shows");
+                assert_eq!(
+                    size.bytes(),
+                    entries.iter().map(weight).sum::<u64>(),
+                    "bytes that {name} shows"
+                );
+            }
             assert_eq!(
                 entries.into_iter().map(|row| row.key).collect::<Vec<_>>(),
                 expected,
@@ -395,6 +412,10 @@ pub(crate) async fn assert_agrees(store: &SqliteStore, table: TableId) -> BTreeM
         .into_iter()
         .map(|row| (row.key, (row.version, row.item)))
         .collect()
+}
+
+const fn core_keys() -> [&'static str; 2] {
+    ["pk", "sk"]
 }
 
 /// A filter for all that a region wrote to the test's table.

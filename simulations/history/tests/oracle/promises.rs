@@ -319,6 +319,31 @@ fn an_item_may_expire_when_its_time_has_come_and_not_before() {
 }
 
 #[test]
+fn two_regions_that_find_the_same_item_expired_do_not_conflict() {
+    let expiring = Content {
+        expires_s: Some(2),
+        ..content("a/1")
+    };
+    let (first, ours, theirs) = (held(expiring, 1, "a"), tombstone(2_000, "a"), tombstone(2_001, "b"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 1)
+        .logged(&first)
+        .logged(&ours)
+        .logged_knowing(&theirs, &[("a", 1)]);
+    case.both_hold(&theirs).journal("a");
+    for region in ["a", "b"] {
+        let log = case
+            .evidence
+            .logs
+            .get_mut(region)
+            .and_then(|log| log.get_mut("k"))
+            .expect("logged");
+        log.last_mut().expect("a tombstone").is_expiry = true;
+    }
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
 fn what_a_client_saw_must_have_been_written() {
     let first = item("a/1", 1, "a");
     let mut case = case();

@@ -93,6 +93,7 @@ impl Harness {
             shard_id: shard.to_owned(),
             shard_iterator_type: kind,
             sequence_number: number.map(str::to_owned),
+            timestamp_ms: None,
         };
         Ok(self.engine.get_shard_iterator(input).await?.shard_iterator)
     }

@@ -1,8 +1,9 @@
 //! Streams and their shards: how they are listed, described, iterated, closed and trimmed.
 
 use beringia_engine::api::{
-    CreateTableInput, DeleteTableInput, DescribeStreamInput, DescribeTableInput, EventName, GetRecordsOutput, KeyRole,
-    ListStreamsInput, ShardDescription, ShardFilter, ShardFilterType, ShardIteratorType, StreamStatus, StreamViewType,
+    CreateTableInput, DeleteTableInput, DescribeStreamInput, DescribeTableInput, EventName, GetRecordsOutput,
+    GetShardIteratorInput, KeyRole, ListStreamsInput, Record, ShardDescription, ShardFilter, ShardFilterType,
+    ShardIteratorType, StreamStatus, StreamViewType,
 };
 use beringia_store::DEFAULT_SHARD_AGE_MS;
 
@@ -356,4 +357,44 @@ async fn streams_are_listed_by_arn_page_by_page() {
     };
     harness.engine.create_table(plain).await.unwrap();
     assert_eq!(harness.arns(Some("plain")).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_iterator_by_time_begins_with_the_first_record_written_then_or_later() {
+    let harness = Harness::streaming(StreamViewType::NewImage).await;
+    let arn = harness.arn().await;
+    let shard = harness.describe(&arn).await.shards.remove(0).shard_id;
+    for value in 1..=3 {
+        harness.advance(1000);
+        harness.put("simple", with("a", value)).await;
+    }
+    let input = |timestamp_ms: Option<u64>| GetShardIteratorInput {
+        stream_arn: arn.clone(),
+        shard_id: shard.clone(),
+        shard_iterator_type: ShardIteratorType::AtTimestamp,
+        sequence_number: None,
+        timestamp_ms,
+    };
+    let values = async |after_ms: u64| {
+        let iterator = harness.engine.get_shard_iterator(input(Some(NOW_MS + after_ms))).await;
+        let page = harness.read(&iterator.unwrap().shard_iterator, None).await.unwrap();
+        let value = |record: Record| record.new_image.unwrap()["v"].clone();
+        page.records.into_iter().map(value).collect::<Vec<_>>()
+    };
+    for (after_ms, first) in [(0, 1), (1000, 1), (1001, 2), (3000, 3), (3001, 4)] {
+        assert_eq!(
+            values(after_ms).await,
+            (first..=3).map(n).collect::<Vec<_>>(),
+            "{after_ms}"
+        );
+    }
+    assert!(refused(harness.engine.get_shard_iterator(input(None)).await).starts_with("Timestamp must be specified"));
+    for kind in [ShardIteratorType::Latest, ShardIteratorType::TrimHorizon] {
+        let both = GetShardIteratorInput {
+            shard_iterator_type: kind,
+            ..input(Some(NOW_MS))
+        };
+        let message = refused(harness.engine.get_shard_iterator(both).await);
+        assert!(message.starts_with("Timestamp must not be specified"), "{message}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use beringia_engine::api::{ShardFilterType, ShardIteratorType};
 
-use super::common::{NAME, one_of, text_of};
+use super::common::{LONG, NAME, one_of, text_of};
 use crate::shape::{Member, Shape, Structure};
 
 const STREAM_ARN: Shape = text_of(37, 1024);
@@ -54,6 +54,7 @@ pub(crate) static GET_SHARD_ITERATOR: Structure = Structure {
         Member::required("ShardId", SHARD_ID),
         Member::required("ShardIteratorType", one_of(ShardIteratorType::NAMES)),
         Member::optional("SequenceNumber", text_of(21, 40)),
+        Member::optional("Timestamp", LONG),
     ],
 };
 

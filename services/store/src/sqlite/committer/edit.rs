@@ -198,6 +198,7 @@ impl Group<'_> {
             current,
             before: None,
             after,
+            touched: None,
         }))
     }
 }

@@ -33,6 +33,7 @@ struct Peers<'a> {
 impl Group<'_> {
     /// Passes some records; true where there may be more to pass.
     pub(super) fn forget(&mut self, acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Result<bool> {
+        self.collect_tombstones_at_once()?;
         self.forget_shards()?;
         let retention = self.shared.retention();
         let Some(limit) = retention.expired(self.connection, self.state.log.last)? else {

@@ -1,5 +1,7 @@
 //! What definitions mean: tables and indexes come and go as their aspects do, whoever wrote them.
 
+use std::sync::Arc;
+
 use beringia_item::{KeyBytes, KeySchema, TableId, decode_item};
 
 use super::Group;
@@ -9,7 +11,7 @@ use crate::{
         aspects,
         fail::{Fail, Result},
         records::{self, ItemRow},
-        state::{Definition, Home, Index, Job, TableState, encode_state},
+        state::{Definition, Home, Index, IndexSize, Job, TableState, encode_state},
     },
 };
 
@@ -67,6 +69,7 @@ impl Group<'_> {
         if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
             // Where the core was lost to damage, it is back now.
             table.keys.clone_from(&core.keys);
+            table.policy = definition.conflict_policy().unwrap_or_default();
         }
         self.reconcile_indexes(id)?;
         self.reconcile_stream(id)?;
@@ -124,7 +127,7 @@ impl Group<'_> {
             .execute("UPDATE tables SET purging = 1 WHERE n = ?1", [table.number])?;
         self.state.leaving.retain(|(leaving, _)| *leaving != id);
         let kept = |job: &Job| match job {
-            Job::Backfill { table, .. } => *table != id,
+            Job::Backfill { table, .. } | Job::CountEntries { table } => *table != id,
             Job::PurgeIndex { .. } | Job::PurgeTable { .. } => true,
         };
         self.state.jobs.retain(kept);
@@ -147,9 +150,10 @@ impl Group<'_> {
             return Ok(());
         };
         let (kept, gone): (Vec<Index>, Vec<Index>) = std::mem::take(&mut table.indexes).into_iter().partition(|made| {
-            wanted
-                .iter()
-                .any(|(name, keys, _)| *name == made.name && *keys == made.keys)
+            let shows = |global: &Option<GlobalIndex>| global.as_ref().map(|index| index.projection.clone());
+            wanted.iter().any(|(name, keys, global)| {
+                *name == made.name && *keys == made.keys && shows(global) == shows(&made.global)
+            })
         });
         table.indexes = kept;
         for (name, keys, global) in wanted {
@@ -176,6 +180,7 @@ impl Group<'_> {
     fn make_index(&mut self, id: TableId, name: String, keys: KeySchema, global: Option<GlobalIndex>) -> Result<()> {
         let number = self.state.next_index;
         self.state.next_index += 1;
+        let projected = self.state.projected_by(id, &name, &keys, global.as_ref());
         let table = self.table_mut(id)?;
         let empty = table.totals().0 == 0;
         let state = if empty {
@@ -192,9 +197,13 @@ impl Group<'_> {
             state,
             global,
             cursor: None,
+            projected,
+            size: IndexSize::default(),
+            shown: Arc::default(),
         });
         self.connection.execute(
-            "INSERT INTO indexes (n, t, name, state, cursor, keys, definition) VALUES (?1, ?2, ?3, ?4, NULL, ?5, ?6)",
+            "INSERT INTO indexes (n, t, name, state, cursor, keys, definition, entries, bytes)
+             VALUES (?1, ?2, ?3, ?4, NULL, ?5, ?6, 0, 0)",
             (number, table_number, name, encode_state(state), keys_text, definition),
         )?;
         if !empty {

@@ -27,6 +27,10 @@ impl Group<'_> {
             Job::Backfill { table, index } => self.backfill(table, index)?,
             Job::PurgeIndex { index } => self.purge_index(index)?,
             Job::PurgeTable { table } => self.purge_table(table)?,
+            Job::CountEntries { table } => {
+                self.count_entries(table)?;
+                true
+            }
         };
         let job = self.state.jobs.remove(0);
         if !finished {
@@ -51,7 +55,7 @@ impl Group<'_> {
             return Ok(true);
         };
         let mut statement = connection.prepare_cached(
-            "SELECT i.k, l.image FROM item i LEFT JOIN log l ON l.pos = i.pos
+            "SELECT i.k, ifnull(l.joined, l.image) FROM item i LEFT JOIN log l ON l.pos = i.pos
              WHERE i.k > ?1 AND i.k < ?2 AND i.size > 0 ORDER BY i.k LIMIT ?3",
         )?;
         let mut rows = statement.query((index.cursor.as_ref().unwrap_or(&from), to, STEP_ROWS))?;
@@ -66,8 +70,10 @@ impl Group<'_> {
                 .map_err(|_| Fail::damaged("an image is no blob"))?;
             if let Some(item) = image.and_then(|image| decode_item(image).ok())
                 && let Some(entry) = index.entry(&item, &stored_key(&row_key))
+                && insert_entry(connection, &entry)?
             {
-                insert_entry(connection, &entry)?;
+                let bytes = index.weight(&item);
+                index.size.add(bytes);
             }
             cursor = Some(row_key);
         }

@@ -1,10 +1,10 @@
-//! The conflict journal's writer: each pair of concurrent writes once, with both images.
+//! The conflict journal's writer: each pair of concurrent writes once, with both images and what was lost.
 
 use beringia_item::KeyBytes;
 use rusqlite::Connection;
 
 use crate::sqlite::{
-    fail::Result,
+    fail::{Fail, Result},
     layout::{RegionNumber, TableNumber, sql},
 };
 
@@ -18,19 +18,22 @@ pub(super) struct Side<'a> {
     pub(super) image: Option<&'a [u8]>,
 }
 
-/// Notes a conflict; false where it was noted before.
+/// Notes a conflict in which the loser lost these attributes, or the whole item where none is named; false where it was noted
+/// before.
 pub(super) fn note(
     connection: &Connection,
     table: TableNumber,
     key: &KeyBytes,
     winner: &Side<'_>,
     loser: &Side<'_>,
+    attributes: &[String],
     seen_ms: u64,
 ) -> Result<bool> {
+    let attributes = serde_json::to_string(attributes).map_err(|error| Fail::damaged(&error.to_string()))?;
     let noted = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO conflict (t, k, win_time, win_o, win_seq, win_image, lose_time, lose_o, lose_seq,
-             lose_image, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             lose_image, seen, attributes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute((
             table,
@@ -44,6 +47,7 @@ pub(super) fn note(
             sql(loser.sequence),
             loser.image,
             sql(seen_ms),
+            attributes,
         ))?;
     Ok(noted > 0)
 }

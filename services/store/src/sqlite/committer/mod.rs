@@ -9,6 +9,7 @@ mod forget;
 mod interpret;
 mod jobs;
 mod journal;
+mod meet;
 mod remote;
 mod streams;
 mod unit;

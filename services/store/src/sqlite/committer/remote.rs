@@ -1,44 +1,68 @@
 //! Applying other regions' mutations: newer ones replace, concurrent ones are journalled, nothing is applied twice.
 
-use std::cmp::Ordering;
-
 use beringia_clock::{ClockError, HybridClock, HybridTime};
-use beringia_item::{Cause, Item, KeyBytes, Mutation, TableId, Unit, Version, decode_item};
-
-use bytes::Bytes;
-
-use super::{
-    Group,
-    journal::{self, Side},
-    write::NewVersion,
+use beringia_item::{
+    Item, ItemState, KeyBytes, KeySchema, Mutation, Stamp, StateError, TableId, Unit, VersionVector, decode_item,
 };
+
+use super::{Group, meet::Union, write::NewVersion};
 use crate::{
     Applied, RemoteBatch, RemoteKind, StoreError,
     sqlite::{
         fail::{Fail, Result},
-        layout::{RegionNumber, cause_flags, decode_vector, encode_vector, flag},
+        layout::{RegionNumber, cause_flags, encode_vector, flag},
         records::{self, ItemRow, NewRecord},
         state::{Home, TableState},
     },
 };
 
 /// What a mutation is to the item that it meets.
-enum Meeting {
-    /// It becomes the current version.
+pub(super) enum Meeting {
+    /// What it left in its region becomes what stands here.
     Newer,
-    /// It stays behind the current version.
+    /// It and what stands become something else.
+    Joined(Box<Union>),
+    /// It changes nothing of what stands.
     Stale,
-    /// It is the current version.
+    /// It is what stands.
     Same,
 }
 
 /// A mutation that was read, before it is applied.
-struct Incoming<'a> {
-    mutation: &'a Mutation,
-    origin: RegionNumber,
+pub(super) struct Incoming<'a> {
+    pub(super) mutation: &'a Mutation,
+    pub(super) origin: RegionNumber,
     /// The decoded image; `None` for a delete.
-    item: Option<Item>,
-    vector: Vec<u8>,
+    pub(super) item: Option<Item>,
+    pub(super) vector: Vec<u8>,
+}
+
+impl Incoming<'_> {
+    /// The state that the mutation left in its region, by the key schema of its table.
+    fn state(&self, keys: &KeySchema) -> Result<ItemState, StateError> {
+        let mutation = self.mutation;
+        let attributes = keys.attributes_of(&mutation.key).unwrap_or_default();
+        ItemState::read(
+            &mutation.version,
+            self.item.as_ref(),
+            mutation.metadata.as_deref(),
+            &attributes,
+        )
+    }
+
+    /// The same once the batch is being written. That it cannot be read now means that the batch itself defined the table; then all
+    /// of it is undone.
+    pub(super) fn known_state(&self, keys: &KeySchema) -> Result<ItemState> {
+        self.state(keys)
+            .map_err(|error| Fail::Group(malformed(self.mutation, &error).into()))
+    }
+}
+
+fn malformed(mutation: &Mutation, what: &dyn std::fmt::Display) -> Fail {
+    Fail::Command(StoreError::Malformed {
+        origin: mutation.origin().clone(),
+        what: what.to_string(),
+    })
 }
 
 impl Group<'_> {
@@ -61,8 +85,8 @@ impl Group<'_> {
             }
         }
         if batch.kind == RemoteKind::Copy {
-            for (table, key, version) in &batch.obsolete {
-                self.remove_obsolete(*table, key, version)?;
+            for (table, key, stamp) in &batch.obsolete {
+                self.remove_obsolete(*table, key, stamp)?;
                 redefined.push((*table, key));
             }
         }
@@ -120,36 +144,29 @@ impl Group<'_> {
             if !defines && !self.wants(mutation, batch.kind) {
                 continue;
             }
-            let item = mutation.image.as_deref().map(decode_item).transpose();
-            let item = item.map_err(|error| {
-                Fail::Command(StoreError::Malformed {
-                    origin: mutation.origin().clone(),
-                    what: error.to_string(),
-                })
-            })?;
-            let well_formed = (mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence);
-            if !well_formed {
-                let what = "its unit does not contain it".to_owned();
-                return Err(Fail::Command(StoreError::Malformed {
-                    origin: mutation.origin().clone(),
-                    what,
-                }));
-            }
-            incoming.push(Incoming {
+            let read = Incoming {
                 mutation,
                 origin: 0,
-                item,
+                item: mutation
+                    .image
+                    .as_deref()
+                    .map(decode_item)
+                    .transpose()
+                    .map_err(|error| malformed(mutation, &error))?,
                 vector: Vec::new(),
-            });
+            };
+            if !(mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence) {
+                return Err(malformed(mutation, &"its unit does not contain it"));
+            }
+            if let Some(table) = self.state.tables.get(&mutation.table) {
+                read.state(&table.keys).map_err(|error| malformed(mutation, &error))?;
+            }
+            incoming.push(read);
         }
         // Regions get their numbers only now that nothing can be refused any more.
         for incoming in &mut incoming {
             incoming.origin = self.region_number(incoming.mutation.origin())?;
-            let mut entries = Vec::new();
-            for (region, sequence) in incoming.mutation.vector.iter() {
-                entries.push((self.region_number(region)?, sequence));
-            }
-            incoming.vector = encode_vector(entries.into_iter());
+            incoming.vector = self.encode_vector(&incoming.mutation.vector)?;
         }
         Ok(incoming)
     }
@@ -160,40 +177,65 @@ impl Group<'_> {
             applied.skipped += 1;
             return Ok(());
         }
-        self.witness(mutation.version.time);
         let row_key = self.table_mut(mutation.table)?.row_key(&mutation.key);
+        if self.is_ignored(mutation, kind, &row_key)? {
+            return self.count(incoming, kind);
+        }
+        self.witness(mutation.version.time);
         let current = ItemRow::find(self.connection, &row_key)?;
-        let (meeting, conflict) = self.meet(incoming, current.as_ref())?;
+        let (meeting, conflicts) = self.meet(incoming, current.as_ref())?;
         match meeting {
-            Meeting::Newer => applied.newer += 1,
+            Meeting::Newer | Meeting::Joined(_) => applied.newer += 1,
             Meeting::Stale => applied.stale += 1,
             Meeting::Same => applied.skipped += 1,
         }
-        applied.conflicts += usize::from(conflict);
+        applied.conflicts += conflicts;
         let ordered = if kind == RemoteKind::Stream { 0 } else { flag::UNORDERED };
         let flags = cause_flags(mutation.cause) | ordered;
         match meeting {
-            Meeting::Newer => self.put_version(
-                mutation.table,
-                &NewVersion {
-                    key: &mutation.key,
-                    row_key: &row_key,
-                    origin: incoming.origin,
-                    sequence: mutation.version.sequence,
-                    time: mutation.version.time.as_u64(),
-                    flags,
-                    unit: mutation.unit,
-                    vector: &incoming.vector,
-                    after: incoming.item.as_ref().zip(mutation.image.as_ref()),
-                    current: current.as_ref(),
-                    before: None,
-                },
-            )?,
+            Meeting::Newer => self.put_incoming(incoming, &row_key, flags, current.as_ref(), None)?,
+            Meeting::Joined(union) => self.put_incoming(incoming, &row_key, flags, current.as_ref(), Some(&union))?,
             // The vector will cover it, so those that this region relays to must be able to get it here.
             Meeting::Stale | Meeting::Same if kind == RemoteKind::Stream => self.append_stale(incoming, flags)?,
             Meeting::Stale | Meeting::Same => {}
         }
         self.count(incoming, kind)
+    }
+
+    /// Writes a mutation that changes what stands: to what it says itself, or to its union with what stood.
+    fn put_incoming(
+        &mut self,
+        incoming: &Incoming<'_>,
+        row_key: &[u8],
+        flags: i64,
+        current: Option<&ItemRow>,
+        union: Option<&Union>,
+    ) -> Result<()> {
+        let mutation = incoming.mutation;
+        let state = match union {
+            Some(union) => union.state,
+            None => incoming.known_state(&self.table(mutation.table)?.keys)?.hash(),
+        };
+        self.put_version(
+            mutation.table,
+            &NewVersion {
+                key: &mutation.key,
+                row_key,
+                origin: incoming.origin,
+                sequence: mutation.version.sequence,
+                time: mutation.version.time.as_u64(),
+                flags,
+                unit: mutation.unit,
+                vector: &incoming.vector,
+                image: mutation.image.as_ref(),
+                metadata: mutation.metadata.as_ref(),
+                joined: union.map(|union| &union.joined),
+                after: union.map_or(incoming.item.as_ref(), |union| union.item.as_ref()),
+                state,
+                current,
+                before: None,
+            },
+        )
     }
 
     /// Takes in a time that [`Group::check_clocks`] let pass. It is not checked again: were the wall clock set back meanwhile,
@@ -203,58 +245,6 @@ impl Group<'_> {
         if time > clock.upper_bound() {
             *clock = HybridClock::restore(clock.wall().clone(), time, clock.max_offset_ms());
         }
-    }
-
-    /// Compares a mutation with what stands, by what each origin knew (docs/architecture.md, "Versions and vectors"), and journals
-    /// the two where neither knew of the other. The second value says whether the journal has a new entry.
-    fn meet(&self, incoming: &Incoming<'_>, current: Option<&ItemRow>) -> Result<(Meeting, bool)> {
-        let Some(row) = current else {
-            return Ok((Meeting::Newer, false));
-        };
-        let mutation = incoming.mutation;
-        let standing = row.version(self.state.regions.names())?;
-        let meeting = match mutation.version.cmp(&standing) {
-            Ordering::Equal => return Ok((Meeting::Same, false)),
-            Ordering::Greater => Meeting::Newer,
-            Ordering::Less => Meeting::Stale,
-        };
-        if row.origin == incoming.origin || mutation.knew_of(&standing) {
-            return Ok((meeting, false));
-        }
-        let Some(stored) = records::stored(self.connection, row)? else {
-            tracing::error!(table = %mutation.table, key = ?mutation.key, "the log record of an item is missing");
-            return Ok((meeting, false));
-        };
-        let mut known = decode_vector(&stored.vector)?.into_iter();
-        if known.any(|(origin, sequence)| origin == incoming.origin && sequence >= mutation.version.sequence) {
-            return Ok((meeting, false));
-        }
-        // Several regions may find an item expired before they hear of each other: they did the same, and nothing is lost.
-        let expired = |cause: Cause, image: Option<&Bytes>| cause == Cause::TimeToLive && image.is_none();
-        if expired(mutation.cause, mutation.image.as_ref()) && expired(stored.cause, stored.image.as_ref()) {
-            return Ok((meeting, false));
-        }
-        let new = Side {
-            time: mutation.version.time.as_u64(),
-            origin: incoming.origin,
-            sequence: mutation.version.sequence,
-            image: mutation.image.as_deref(),
-        };
-        let old = Side {
-            time: row.time,
-            origin: row.origin,
-            sequence: row.sequence,
-            image: stored.image.as_deref(),
-        };
-        let (winner, loser) = if matches!(meeting, Meeting::Newer) {
-            (&new, &old)
-        } else {
-            (&old, &new)
-        };
-        let table = self.table(mutation.table)?.number;
-        let seen_ms = self.state.clock.wall().now_ms();
-        let noted = journal::note(self.connection, table, &mutation.key, winner, loser, seen_ms)?;
-        Ok((meeting, noted))
     }
 
     /// Logs a mutation that does not become current.
@@ -275,6 +265,8 @@ impl Group<'_> {
             key: &mutation.key.0,
             vector: &incoming.vector,
             image: mutation.image.as_deref(),
+            metadata: mutation.metadata.as_deref(),
+            joined: None,
         };
         state.log.append(connection, &mut table.progress, &record)?;
         Ok(())
@@ -294,9 +286,9 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Removes a row that a copy's source deleted and forgot, where it still has the version that the source knew of. Its record in
+    /// Removes a row that a copy's source deleted and forgot, where it still has the stamp that the source knew of. Its record in
     /// the log goes when the log is trimmed, if it is not below the trimmed part already.
-    fn remove_obsolete(&mut self, id: TableId, key: &KeyBytes, version: &Version) -> Result<()> {
+    fn remove_obsolete(&mut self, id: TableId, key: &KeyBytes, stamp: &Stamp) -> Result<()> {
         let Some(table) = self.state.tables.get(&id).filter(|_| id != TableId::LOCAL) else {
             return Ok(());
         };
@@ -304,7 +296,7 @@ impl Group<'_> {
         let Some(row) = ItemRow::find(self.connection, &row_key)? else {
             return Ok(());
         };
-        if row.version(self.state.regions.names())? == *version {
+        if row.stamp(self.state.regions.names())? == *stamp {
             self.remove_row(id, key, &row_key, &row)?;
             if row.live() && self.state.streams.open(id).is_some() {
                 self.append_removal(id, key, &row)?;
@@ -336,6 +328,8 @@ impl Group<'_> {
             key: &key.0,
             vector: &[],
             image: None,
+            metadata: None,
+            joined: None,
         };
         state.log.append(connection, &mut table.progress, &record)?;
         Ok(())
@@ -384,8 +378,17 @@ impl Group<'_> {
             .ok_or(Fail::Command(StoreError::UnknownTable(id)))
     }
 
+    /// A vector as records hold it.
+    pub(super) fn encode_vector(&mut self, vector: &VersionVector) -> Result<Vec<u8>> {
+        let mut entries = Vec::new();
+        for (region, sequence) in vector.iter() {
+            entries.push((self.region_number(region)?, sequence));
+        }
+        Ok(encode_vector(entries.into_iter()))
+    }
+
     /// A region's number. Readers learn a new one before the first row that uses it.
-    fn region_number(&mut self, region: &beringia_item::Region) -> Result<RegionNumber> {
+    pub(super) fn region_number(&mut self, region: &beringia_item::Region) -> Result<RegionNumber> {
         let known = self.state.regions.names().len();
         let number = self.state.regions.number(self.connection, region)?;
         if self.state.regions.names().len() > known {

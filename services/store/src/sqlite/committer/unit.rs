@@ -1,6 +1,9 @@
 //! Units of local writes: decided as a whole, then written as a whole.
 
-use beringia_item::{Cause, Item, KeyBytes, TableId, Unit, Version, decode_item, encode_item};
+use beringia_item::{
+    Cause, ConflictPolicy, Item, ItemState, KeyBytes, TableId, Touched, Unit, Version, decode_item, encode_item,
+};
+use bytes::Bytes;
 
 use super::{Group, write::NewVersion};
 use crate::{
@@ -23,12 +26,23 @@ pub(super) struct LocalWrite {
     pub(super) before: Option<Item>,
     /// `None` for a delete.
     pub(super) after: Option<Item>,
+    /// What an update did to get there; `None` for a put or a delete.
+    pub(super) touched: Option<Touched>,
 }
 
 /// What one write of a unit comes to, before anything is written.
+#[expect(clippy::large_enum_variant, reason = "nearly all are writes, and a unit holds few")]
 enum Decision {
     Write(LocalWrite),
     Nothing { before: Option<Item> },
+}
+
+/// What is written with a write of this region besides the item.
+struct Stamped {
+    metadata: Option<Bytes>,
+    /// The hash of the metadata.
+    state: u64,
+    vector: Vec<u8>,
 }
 
 /// A refused write: why, and what the item was.
@@ -82,10 +96,11 @@ impl Group<'_> {
             Some(row) if change.needs_current() => self.current_item(id, &key, row)?,
             _ => None,
         };
-        let after = match change.decide(before.as_ref()) {
+        let (after, touched) = match change.decide(before.as_ref()) {
             Err(refusal) => return Ok(Err((refusal, before))),
-            Ok(Effect::Put(item)) => Some(item),
-            Ok(Effect::Delete) if live.is_some() => None,
+            Ok(Effect::Put(item)) => (Some(item), None),
+            Ok(Effect::Update { item, touched }) => (Some(item), Some(touched)),
+            Ok(Effect::Delete) if live.is_some() => (None, None),
             Ok(Effect::Delete | Effect::Keep) => return Ok(Ok(Decision::Nothing { before })),
         };
         debug_assert!(
@@ -102,6 +117,7 @@ impl Group<'_> {
             current,
             before,
             after,
+            touched,
         })))
     }
 
@@ -160,8 +176,16 @@ impl Group<'_> {
         self.state.sequence = unit.last;
         let mut versions = Vec::with_capacity(writes.len());
         for (sequence, write) in (unit.first..).zip(writes) {
-            let table = self.table_mut(write.table)?;
-            let vector = table.progress.known(own).to_vec();
+            let version = Version {
+                time,
+                origin: self.shared.region.clone(),
+                sequence,
+            };
+            let Stamped {
+                metadata,
+                state,
+                vector,
+            } = self.stamp(write, &version)?;
             let image = write.after.as_ref().map(encode_item);
             self.put_version(
                 write.table,
@@ -174,7 +198,11 @@ impl Group<'_> {
                     flags: cause_flags(write.cause),
                     unit,
                     vector: &vector,
-                    after: write.after.as_ref().zip(image.as_ref()),
+                    image: image.as_ref(),
+                    metadata: metadata.as_ref(),
+                    joined: None,
+                    after: write.after.as_ref(),
+                    state,
                     current: write.current.as_ref(),
                     before: write.before.as_ref(),
                 },
@@ -183,12 +211,52 @@ impl Group<'_> {
             if let Some(table) = state.tables.get_mut(&write.table) {
                 table.progress.advance(&state.regions, own, sequence)?;
             }
-            versions.push(Version {
-                time,
-                origin: self.shared.region.clone(),
-                sequence,
-            });
+            versions.push(version);
         }
         Ok(versions)
+    }
+
+    /// What the table's policy makes of a write of this region.
+    fn stamp(&mut self, write: &LocalWrite, version: &Version) -> Result<Stamped> {
+        let own = self.state.regions.own();
+        let table = self.table_mut(write.table)?;
+        let policy = table.policy;
+        let mut vector = table.progress.known(own).to_vec();
+        let overwrites = policy == ConflictPolicy::Item || write.touched.is_none();
+        let mut standing = None;
+        if let Some(row) = write.current.filter(|row| !overwrites || row.state != 0) {
+            standing = records::standing(self.connection, &row)?;
+        }
+        let names = self.state.regions.names().clone();
+        if let Some(stood) = &standing {
+            // What stands may be made of writes, or have replaced some, that this region does not have from their origins yet. The new
+            // one knows of them all the same.
+            let mut known = stood.known(&names)?;
+            known.merge(self.table(write.table)?.progress.vector());
+            vector = self.encode_vector(&known)?;
+        }
+        if overwrites {
+            return Ok(Stamped {
+                metadata: None,
+                state: 0,
+                vector,
+            });
+        }
+        let keys = &self.table(write.table)?.keys;
+        let standing = standing
+            .map(|stood| stood.state(keys, &write.key, &names))
+            .transpose()?;
+        let state = ItemState::written(
+            policy,
+            standing.as_ref(),
+            version,
+            write.after.as_ref(),
+            write.touched.as_ref(),
+        );
+        Ok(Stamped {
+            metadata: state.metadata(),
+            state: state.hash(),
+            vector,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Mending a range: its rows, index entries and digest become what rows and log say.
 
-use beringia_item::TableId;
+use beringia_item::{TableId, decode_item};
 
 use super::{
     Group,
@@ -10,7 +10,8 @@ use crate::{
     IndexState,
     sqlite::{
         fail::Result,
-        records::ItemRow,
+        layout::{row_key, stored_key},
+        records::{self, ItemRow},
         verify::{Checked, check_range, stored_ranges},
     },
 };
@@ -29,7 +30,10 @@ impl Group<'_> {
             .collect();
         let damage = check_range(
             self.connection,
-            table.number,
+            &Checked {
+                number: table.number,
+                keys: &table.keys,
+            },
             &indexes,
             range,
             self.state.regions.names(),
@@ -56,6 +60,43 @@ impl Group<'_> {
             delete_entry(self.connection, entry)?;
         }
         *self.table_mut(id)?.range_mut(range) = damage.sum;
+        if !damage.rows.is_empty() || !damage.missing_entries.is_empty() || !damage.stray_entries.is_empty() {
+            self.count_entries(id)?;
+        }
         Ok(true)
+    }
+
+    /// Counts the entries of all complete indexes of a table anew.
+    pub(super) fn count_entries(&mut self, id: TableId) -> Result<()> {
+        let Self { connection, state, .. } = self;
+        let Some(table) = state.tables.get_mut(&id) else {
+            return Ok(());
+        };
+        let number = table.number;
+        for index in table
+            .indexes
+            .iter_mut()
+            .filter(|index| index.state == IndexState::Active)
+        {
+            index.size.clear();
+            let mut statement = connection.prepare_cached("SELECT k FROM entry WHERE k >= ?1 AND k < ?2")?;
+            let mut rows = statement.query((row_key(index.number, &[]), row_key(index.number + 1, &[])))?;
+            while let Some(row) = rows.next()? {
+                let entry: Vec<u8> = row.get(0)?;
+                let base = index.keys.split_index_key(&stored_key(&entry)).map(|(_, base)| base);
+                let Some(base) = base else { continue };
+                let item = ItemRow::find(connection, &row_key(number, &base.0))?
+                    .filter(ItemRow::live)
+                    .map(|row| records::image(connection, &row))
+                    .transpose()?
+                    .flatten()
+                    .and_then(|image| decode_item(&image).ok());
+                if let Some(item) = item {
+                    let bytes = index.weight(&item);
+                    index.size.add(bytes);
+                }
+            }
+        }
+        Ok(())
     }
 }

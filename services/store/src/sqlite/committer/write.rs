@@ -6,16 +6,17 @@ use rusqlite::Connection;
 
 use super::Group;
 use crate::{
-    StoreError,
+    IndexState, StoreError,
     sqlite::{
         fail::{Fail, Result},
         layout::{RegionNames, RegionNumber, item_hash},
-        records::{self, ItemRow, NewRecord},
-        state::TableState,
+        records::{self, ItemRow, Joined, NewRecord},
+        state::{Job, TableState},
+        verify::entry_exists,
     },
 };
 
-/// A version that becomes the current one of its item.
+/// A write that changes what stands under its key.
 pub(super) struct NewVersion<'a> {
     pub(super) key: &'a KeyBytes,
     pub(super) row_key: &'a [u8],
@@ -25,8 +26,15 @@ pub(super) struct NewVersion<'a> {
     pub(super) flags: i64,
     pub(super) unit: Unit,
     pub(super) vector: &'a [u8],
-    /// The item and its encoded form; `None` for a delete.
-    pub(super) after: Option<(&'a Item, &'a Bytes)>,
+    /// What the write's origin made of the item, encoded; `None` for a delete.
+    pub(super) image: Option<&'a Bytes>,
+    pub(super) metadata: Option<&'a Bytes>,
+    /// What this region makes of it, where that is something else.
+    pub(super) joined: Option<&'a Joined>,
+    /// The item that stands then; `None` for a delete.
+    pub(super) after: Option<&'a Item>,
+    /// The hash of the metadata that stand then.
+    pub(super) state: u64,
     /// What stands now.
     pub(super) current: Option<&'a ItemRow>,
     /// The item that stands now, where somebody decoded it already.
@@ -34,7 +42,7 @@ pub(super) struct NewVersion<'a> {
 }
 
 impl Group<'_> {
-    /// Makes `new` the current version of its item in `table`, which this region holds.
+    /// Writes `new` to its item in `table`, which this region holds.
     pub(super) fn put_version(&mut self, table: TableId, new: &NewVersion<'_>) -> Result<()> {
         let Self { connection, state, .. } = self;
         let table = state
@@ -51,14 +59,21 @@ impl Group<'_> {
             previous: new.current.map(|row| row.position),
             key: &new.key.0,
             vector: new.vector,
-            image: new.after.map(|(_, image)| image.as_ref()),
+            image: new.image.map(AsRef::as_ref),
+            metadata: new.metadata.map(AsRef::as_ref),
+            joined: new.joined,
+        };
+        let (time, origin, sequence) = match new.joined {
+            Some(joined) => (joined.time, joined.origin, joined.sequence),
+            None => (new.time, new.origin, new.sequence),
         };
         let row = ItemRow {
             position: state.log.append(connection, &mut table.progress, &record)?,
-            time: new.time,
-            origin: new.origin,
-            sequence: new.sequence,
-            size: new.after.map_or(0, |(item, _)| live_size(item)),
+            time,
+            origin,
+            sequence,
+            size: new.after.map_or(0, live_size),
+            state: new.state,
         };
         match new.current {
             Some(_) => row.update(connection, new.row_key)?,
@@ -69,13 +84,18 @@ impl Group<'_> {
             count_out(table, new.key, current, names)?;
         }
         if row.live() {
-            let version = row.version(names)?;
+            let stamp = row.stamp(names)?;
             table
                 .range_mut(range_of(new.key))
-                .add(item_hash(&new.key.0, &version), row.size);
+                .add(item_hash(&new.key.0, &stamp), row.size);
         }
-        let after = new.after.map(|(item, _)| item);
-        move_entries(connection, table, new.key, (new.before, new.current), after)
+        if move_entries(connection, table, new.key, (new.before, new.current), new.after)? {
+            let job = Job::CountEntries { table: table.id };
+            if !state.jobs.contains(&job) {
+                state.jobs.push(job);
+            }
+        }
+        Ok(())
     }
 
     /// Removes an item's row without a tombstone: digest and index entries are as if it had never been.
@@ -87,14 +107,14 @@ impl Group<'_> {
             .ok_or(Fail::Command(StoreError::UnknownTable(id)))?;
         ItemRow::delete(connection, row_key)?;
         count_out(table, key, row, state.regions.names())?;
-        move_entries(connection, table, key, (None, Some(row)), None)
+        move_entries(connection, table, key, (None, Some(row)), None).map(drop)
     }
 }
 
 /// Takes what stands out of its range's digest, where it is live.
 fn count_out(table: &mut TableState, key: &KeyBytes, row: &ItemRow, names: &RegionNames) -> Result<()> {
     if row.live() {
-        let hash = item_hash(&key.0, &row.version(names)?);
+        let hash = item_hash(&key.0, &row.stamp(names)?);
         table.range_mut(range_of(key)).remove(hash, row.size);
     }
     Ok(())
@@ -105,18 +125,20 @@ pub(super) fn live_size(item: &Item) -> u64 {
     (item_size(item) as u64).max(1)
 }
 
-/// Brings the index entries of an item from what stands to what comes. `standing` is the item, where somebody decoded it already,
-/// and its row.
+/// Brings the index entries of an item from what stands to what comes, and the sizes of the indexes with them. `standing` is the item,
+/// where somebody decoded it already, and its row. True where an entry was there already, which damage had left behind: then nobody
+/// knows whether it was counted.
 fn move_entries(
     connection: &Connection,
-    table: &TableState,
+    table: &mut TableState,
     key: &KeyBytes,
     standing: (Option<&Item>, Option<&ItemRow>),
     after: Option<&Item>,
-) -> Result<()> {
+) -> Result<bool> {
     if table.indexes.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
+    let mut found_stray = false;
     let decoded;
     let before = match standing {
         (Some(before), _) => Some(before),
@@ -127,20 +149,35 @@ fn move_entries(
         }
         _ => None,
     };
-    for index in &table.indexes {
-        let old = before.and_then(|item| index.entry(item, key));
-        let now = after.and_then(|item| index.entry(item, key));
-        if old == now {
+    for index in &mut table.indexes {
+        let weighed = |item: &Item| Some((index.entry(item, key)?, index.weight(item)));
+        let (old, now) = (before.and_then(weighed), after.and_then(weighed));
+        // The entry stays. One that the backfill has not made yet is counted when it is made.
+        let stays = match (&old, &now) {
+            (Some((old, _)), Some((now, _))) => old == now,
+            _ => false,
+        };
+        if let (true, Some((entry, was)), Some((_, is))) = (stays, &old, &now) {
+            if was != is && (index.state == IndexState::Active || entry_exists(connection, entry)?) {
+                index.size.remove(*was);
+                index.size.add(*is);
+            }
             continue;
         }
-        if let Some(old) = old {
-            delete_entry(connection, &old)?;
+        if let Some((entry, bytes)) = old
+            && delete_entry(connection, &entry)?
+        {
+            index.size.remove(bytes);
         }
-        if let Some(now) = now {
-            insert_entry(connection, &now)?;
+        if let Some((entry, bytes)) = now {
+            if insert_entry(connection, &entry)? {
+                index.size.add(bytes);
+            } else {
+                found_stray = true;
+            }
         }
     }
-    Ok(())
+    Ok(found_stray)
 }
 
 pub(super) fn insert_entry(connection: &Connection, entry: &[u8]) -> Result<bool> {

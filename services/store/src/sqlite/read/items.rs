@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use beringia_item::{Item, KeyBytes, TableId, Version, decode_item, item_size, value_size};
+use beringia_item::{Item, KeyBytes, TableId, Version, decode_item, item_size};
 use rusqlite::Row as SqlRow;
 
 use super::{Reading, at_one_moment};
@@ -11,6 +11,7 @@ use crate::{
     sqlite::{
         fail::{Fail, Result},
         layout::{row_key, stored_key, unsigned, version},
+        state::projected_size,
         view::IndexView,
     },
 };
@@ -24,7 +25,7 @@ pub(in crate::sqlite) fn get(reading: &Reading<'_>, table: TableId, key: &KeyByt
 /// The live item of a row.
 fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Version, Item)>> {
     let mut statement = reading.connection.prepare_cached(
-        "SELECT i.time, i.o, i.seq, l.image FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0",
+        "SELECT i.time, i.o, i.seq, ifnull(l.joined, l.image) FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0",
     )?;
     let mut rows = statement.query([row_key])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -114,10 +115,10 @@ pub(in crate::sqlite) fn range(reading: &Reading<'_>, read: &RangeRead) -> Resul
 fn table_range(reading: &Reading<'_>, number: u32, read: &RangeRead, page: &mut Page) -> Result<()> {
     let (from, to) = bounds(number, read);
     let mut statement = reading.connection.prepare_cached(if read.reverse {
-        "SELECT i.k, i.time, i.o, i.seq, l.image FROM item i CROSS JOIN log l ON l.pos = i.pos
+        "SELECT i.k, i.time, i.o, i.seq, ifnull(l.joined, l.image) FROM item i CROSS JOIN log l ON l.pos = i.pos
          WHERE i.k >= ?1 AND i.k < ?2 AND i.size > 0 ORDER BY i.k DESC"
     } else {
-        "SELECT i.k, i.time, i.o, i.seq, l.image FROM item i CROSS JOIN log l ON l.pos = i.pos
+        "SELECT i.k, i.time, i.o, i.seq, ifnull(l.joined, l.image) FROM item i CROSS JOIN log l ON l.pos = i.pos
          WHERE i.k >= ?1 AND i.k < ?2 AND i.size > 0 ORDER BY i.k"
     })?;
     let mut rows = statement.query((from, to))?;
@@ -157,15 +158,6 @@ fn index_range(reading: &Reading<'_>, number: u32, index: &IndexView, read: &Ran
 
 fn blob<'a>(row: &'a SqlRow<'_>) -> Result<&'a [u8]> {
     row.get_ref(0)?.as_blob().map_err(|_| Fail::damaged("a key is no blob"))
-}
-
-/// Bytes of what an index shows of an item.
-fn projected_size(item: &Item, projected: Option<&[String]>) -> usize {
-    let Some(names) = projected else { return item_size(item) };
-    names
-        .iter()
-        .filter_map(|name| item.get(name).map(|value| name.len() + value_size(value)))
-        .sum()
 }
 
 /// The half-open bounds of the row keys that `read` asks for, among those of `number`.

@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-const COLUMNS: &str = "id, t, k, win_time, win_o, win_seq, win_image, lose_time, lose_o, lose_seq, lose_image, seen";
+const COLUMNS: &str = "id, t, k, win_time, win_o, win_seq, win_image, lose_time, lose_o, lose_seq, lose_image, seen, \
+                       attributes";
 
 /// Conflicts with a greater id, oldest first.
 pub(in crate::sqlite) fn conflicts(
@@ -57,6 +58,8 @@ fn conflict(reading: &Reading<'_>, row: &Row<'_>, table: TableId) -> Result<Conf
         winner,
         loser,
         seen_ms: unsigned(row, 11)?,
+        attributes: serde_json::from_str(&row.get::<_, String>(12)?)
+            .map_err(|error| Fail::damaged(&error.to_string()))?,
     })
 }
 

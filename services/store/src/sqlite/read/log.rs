@@ -193,7 +193,8 @@ pub(in crate::sqlite) fn read_log(
         last_unit = Some(unit);
         if let Some(table) = wanted.table_of(&head) {
             let mutation = mutation(row, &head, table, &reading.names())?;
-            bytes += mutation.key.0.len() + mutation.image.as_ref().map_or(0, bytes::Bytes::len);
+            let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+            bytes += mutation.key.0.len() + len(&mutation.image) + len(&mutation.metadata);
             page.records.push(LogRecord {
                 position: LogPosition(head.position),
                 mutation,
@@ -253,7 +254,7 @@ fn lacking(
     let from = start_above(connection, table, origin, sequence)?;
     let until = next.as_ref().map_or(u64::MAX >> 1, |mark| mark.position);
     let mut statement = connection.prepare_cached(
-        "SELECT seq, time, length(k) + ifnull(length(image), 0) FROM log
+        "SELECT seq, time, length(k) + ifnull(length(image), 0) + ifnull(length(metadata), 0) FROM log
          WHERE pos >= ?1 AND pos <= ?2 AND t = ?3 AND o = ?4 AND flags & ?5 = 0 ORDER BY pos",
     )?;
     let mut rows = statement.query((sql(from), sql(until), table, origin, flag::UNORDERED))?;

@@ -1,15 +1,16 @@
 //! Rows as copy, repair and scrub see them.
 
-use beringia_item::{KeyBytes, Mutation, TableId};
+use beringia_item::{KeyBytes, Mutation, TableId, Unit};
 use rusqlite::OptionalExtension;
 
 use super::{Reading, at_one_moment};
 use crate::{
     RangeDigest, RawRow, TableDigest,
     sqlite::{
+        aspects,
         fail::{Fail, Result},
-        layout::{range_bounds, row_key, stored_key},
-        records::{ItemRow, RecordHead, mutation},
+        layout::{range_bounds, row_key, stored_key, unsigned, version},
+        records::{ItemRow, STANDING_COLUMNS, Standing, decode_known},
         state::Progress,
         verify::{Checked, check_range, stored_ranges},
     },
@@ -59,7 +60,12 @@ pub(in crate::sqlite) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u
         .collect();
     at_one_moment(reading.connection, || {
         let stored = stored_ranges(reading.connection, table.number)?;
-        let damage = check_range(reading.connection, table.number, &indexes, range, &reading.names())?;
+        let described = reading.view.catalog.by_id.get(&id);
+        let checked = Checked {
+            number: table.number,
+            keys: described.map_or(&*aspects::KEYS, |table| &table.core.keys),
+        };
+        let damage = check_range(reading.connection, &checked, &indexes, range, &reading.names())?;
         Ok(!damage.is_none(&stored[usize::from(range)]))
     })
 }
@@ -79,21 +85,21 @@ pub(in crate::sqlite) fn raw_rows(
         above.push(0);
         from = from.max(above);
     }
-    let mut statement = reading
-        .connection
-        .prepare_cached("SELECT pos, time, o, seq, size, k FROM item WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3")?;
+    let mut statement = reading.connection.prepare_cached(
+        "SELECT pos, time, o, seq, size, state, k FROM item WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3",
+    )?;
     let mut rows = statement.query((from, to, i64::try_from(max_rows).unwrap_or(i64::MAX)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let item = ItemRow::read(row, 0)?;
         let key = stored_key(
-            row.get_ref(5)?
+            row.get_ref(6)?
                 .as_blob()
                 .map_err(|_| Fail::damaged("a key is no blob"))?,
         );
         found.push(RawRow {
             key,
-            version: item.version(&reading.names())?,
+            stamp: item.stamp(&reading.names())?,
             live: item.live(),
         });
     }
@@ -112,15 +118,35 @@ pub(in crate::sqlite) fn mutations_of(
     })
 }
 
-/// The mutation that made what stands under a key.
+/// What stands under a key, as a mutation: the last write, with all that was joined to it.
 pub(super) fn standing(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> Result<Option<Mutation>> {
     let number = reading.view.tables.table(table).map_err(Fail::Command)?.number;
-    let mut statement = reading.connection.prepare_cached(
-        "SELECT l.pos, l.t, l.o, l.seq, l.time, l.flags, l.back, l.ahead, l.prev, l.k, l.vector, l.image
-         FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1",
-    )?;
+    let mut statement = reading.connection.prepare_cached(&format!(
+        "SELECT {STANDING_COLUMNS}, l.back, l.ahead FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1"
+    ))?;
     let mut rows = statement.query([row_key(number, &key.0)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let head = RecordHead::read(row)?;
-    Ok(Some(mutation(row, &head, table, &reading.names())?))
+    let standing = Standing::read(row, 0)?;
+    let names = reading.names();
+    let sequence = standing.sequence;
+    // What was joined is no member of a unit.
+    let (before, after) = if standing.is_joined {
+        (0, 0)
+    } else {
+        (unsigned(row, 8)?, unsigned(row, 9)?)
+    };
+    let unit = Unit {
+        first: sequence.wrapping_sub(before),
+        last: sequence.wrapping_add(after),
+    };
+    Ok(Some(Mutation {
+        table,
+        key: key.clone(),
+        version: version(&names, standing.time, standing.origin, sequence)?,
+        vector: decode_known(&standing.vector, &names)?,
+        image: standing.image,
+        metadata: standing.metadata,
+        cause: standing.cause,
+        unit,
+    }))
 }

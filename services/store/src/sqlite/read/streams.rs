@@ -86,7 +86,7 @@ fn page(reading: &Reading<'_>, read: &StreamRead, found: &Found<'_>, from: LogPo
     let mut page = StreamPage::default();
     let mut bytes = 0;
     let mut statement = reading.connection.prepare_cached(
-        "SELECT l.pos, l.time, l.o, l.seq, l.flags, l.image, p.image, l.prev IS NOT p.pos
+        "SELECT l.pos, l.time, l.o, l.seq, l.flags, ifnull(l.joined, l.image), ifnull(p.joined, p.image), l.prev IS NOT p.pos
          FROM log l LEFT JOIN log p ON p.pos = l.prev
          WHERE l.pos >= ?1 AND l.pos <= ?2 AND l.t = ?3 AND l.flags & ?4 = 0 ORDER BY l.pos",
     )?;

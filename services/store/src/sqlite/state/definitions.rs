@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use beringia_item::{Region, TableId, decode_item};
+use beringia_item::{ConflictPolicy, Region, TableId, decode_item};
 use rusqlite::Connection;
 
-use super::State;
+use super::{State, TableState};
 use crate::{
-    Aspect, AspectName, Catalog, Core, GlobalIndex, IndexState, Replica, ReplicaStatus, Stream, Table, TableSize,
-    Throughput,
+    Aspect, AspectName, Catalog, Core, EXPIRY_INDEX, GlobalIndex, IndexState, Replica, ReplicaStatus, Stream, Table,
+    TableSize, Throughput,
     sqlite::{
         aspects,
         fail::{Fail, Result},
@@ -114,6 +114,13 @@ impl Definition {
         })
     }
 
+    pub(in crate::sqlite) fn conflict_policy(&self) -> Option<ConflictPolicy> {
+        match self.aspect(&AspectName::ConflictPolicy) {
+            Some(Aspect::ConflictPolicy(policy)) => *policy,
+            _ => None,
+        }
+    }
+
     /// Whether the definition asks `own` to hold the table's rows.
     pub(in crate::sqlite) fn wants_rows_in(&self, own: &Region) -> bool {
         let failed = |replica: &Replica| matches!(replica.status, ReplicaStatus::CreationFailed { .. });
@@ -154,6 +161,7 @@ impl State {
         for (id, definition) in &self.definitions {
             if let (Some(table), Some(core)) = (self.tables.get_mut(id), definition.core()) {
                 table.keys = core.keys.clone();
+                table.policy = definition.conflict_policy().unwrap_or_default();
             }
         }
         Ok(())
@@ -202,6 +210,8 @@ impl State {
             stream: definition.stream(),
             latest_stream: definition.stream().or_else(|| self.latest_stream(id)),
             global_indexes: self.describe_indexes(id, definition),
+            conflict_policy: definition.conflict_policy(),
+            index_sizes: held.map(index_sizes).unwrap_or_default(),
             replicas,
             local: match definition.aspect(&AspectName::Local) {
                 Some(Aspect::Local(settings)) => settings.clone(),
@@ -228,6 +238,12 @@ impl State {
         }
         indexes
     }
+}
+
+/// How much each index of a table shows, but for the store's own.
+fn index_sizes(table: &TableState) -> BTreeMap<String, Arc<TableSize>> {
+    let clients = table.indexes.iter().filter(|index| index.name != EXPIRY_INDEX);
+    clients.map(|index| (index.name.clone(), index.shown.clone())).collect()
 }
 
 fn remove(catalog: &mut Catalog, id: TableId) {

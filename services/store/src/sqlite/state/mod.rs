@@ -18,7 +18,7 @@ pub(super) use self::{
     log::Log,
     regions::Regions,
     streams::{KeptStreams, StreamStates},
-    table::{Index, Progress, TableState, encode_state},
+    table::{Index, IndexSize, Progress, TableState, encode_state, projected_size},
 };
 use super::{
     fail::Result,
@@ -35,6 +35,9 @@ pub(super) enum Job {
     PurgeIndex { index: IndexNumber },
     /// Removes the rows of a table, its indexes' entries before them.
     PurgeTable { table: TableNumber },
+    /// Counts what the indexes of a table show, after damage was mended. This one is not in the database: a crash before it leaves
+    /// the sizes of the indexes to the next time.
+    CountEntries { table: TableId },
 }
 
 /// The committer's memory.

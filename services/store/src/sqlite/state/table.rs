@@ -2,16 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use beringia_item::{Item, KeyBytes, KeySchema, Region, TableId, VersionVector};
+use beringia_item::{ConflictPolicy, Item, KeyBytes, KeySchema, Region, TableId, VersionVector, item_size, value_size};
 use rusqlite::Connection;
 
 use super::{Job, Regions, State};
 use crate::{
-    GlobalIndex, IndexState, TableSize,
+    GlobalIndex, IndexState, Projection, TableSize,
     sqlite::{
         fail::{Fail, Result},
         layout::{
             Fields, IndexNumber, PARTS, RANGES_PER_PART, RangeSum, RegionNumber, TableNumber, encode_vector, row_key,
+            sql, unsigned,
         },
         verify::stored_ranges,
     },
@@ -142,6 +143,53 @@ pub(in crate::sqlite) struct Index {
     pub(in crate::sqlite) global: Option<GlobalIndex>,
     /// Where the backfill stands: the row key of the last item that it looked at.
     pub(in crate::sqlite) cursor: Option<Vec<u8>>,
+    /// The attributes that it projects; `None` for all.
+    pub(in crate::sqlite) projected: Option<Vec<String>>,
+    pub(in crate::sqlite) size: IndexSize,
+    /// The size as catalogs show it.
+    pub(in crate::sqlite) shown: Arc<TableSize>,
+}
+
+/// How much an index shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::sqlite) struct IndexSize {
+    entries: u64,
+    bytes: u64,
+    changed: bool,
+}
+
+impl IndexSize {
+    /// What the database holds.
+    pub(in crate::sqlite) const fn stored(entries: u64, bytes: u64) -> Self {
+        Self {
+            entries,
+            bytes,
+            changed: false,
+        }
+    }
+
+    /// Counts an entry in.
+    pub(in crate::sqlite) const fn add(&mut self, bytes: u64) {
+        self.entries += 1;
+        self.bytes += bytes;
+        self.changed = true;
+    }
+
+    /// Counts an entry out.
+    pub(in crate::sqlite) const fn remove(&mut self, bytes: u64) {
+        self.entries = self.entries.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.changed = true;
+    }
+
+    /// Counts anew from nothing.
+    pub(in crate::sqlite) const fn clear(&mut self) {
+        *self = Self {
+            entries: 0,
+            bytes: 0,
+            changed: true,
+        };
+    }
 }
 
 impl Index {
@@ -150,6 +198,43 @@ impl Index {
         let key = self.keys.index_key_of(item, base).ok()?;
         Some(row_key(self.number, &key.0))
     }
+
+    /// Bytes of what it shows of an item.
+    pub(in crate::sqlite) fn weight(&self, item: &Item) -> u64 {
+        projected_size(item, self.projected.as_deref()) as u64
+    }
+
+    /// Lets catalogs show the size.
+    pub(in crate::sqlite) fn show_size(&self) {
+        self.shown.set(self.size.entries, self.size.bytes);
+    }
+}
+
+/// The attributes that an index over a table projects; `None` for all.
+pub(in crate::sqlite) fn projected(
+    projection: &Projection,
+    table: &KeySchema,
+    index: &KeySchema,
+) -> Option<Vec<String>> {
+    let others = match projection {
+        Projection::All => return None,
+        Projection::KeysOnly => &[][..],
+        Projection::Include(names) => names.as_slice(),
+    };
+    let keys = table.parts().chain(index.parts()).map(|part| &part.name);
+    let mut names: Vec<String> = keys.chain(others).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
+
+/// Bytes of what an index that projects these attributes shows of an item.
+pub(in crate::sqlite) fn projected_size(item: &Item, projected: Option<&[String]>) -> usize {
+    let Some(names) = projected else { return item_size(item) };
+    names
+        .iter()
+        .filter_map(|name| item.get(name).map(|value| name.len() + value_size(value)))
+        .sum()
 }
 
 /// A table that this region holds.
@@ -158,6 +243,8 @@ pub(in crate::sqlite) struct TableState {
     pub(in crate::sqlite) number: TableNumber,
     pub(in crate::sqlite) joined: bool,
     pub(in crate::sqlite) keys: KeySchema,
+    /// How the writes of this region are stamped.
+    pub(in crate::sqlite) policy: ConflictPolicy,
     pub(in crate::sqlite) indexes: Vec<Index>,
     pub(in crate::sqlite) progress: Progress,
     ranges: Vec<RangeSum>,
@@ -175,6 +262,7 @@ impl TableState {
             number,
             joined: true,
             keys,
+            policy: ConflictPolicy::default(),
             indexes: Vec::new(),
             progress: Progress::default(),
             ranges: vec![RangeSum::default(); PARTS * RANGES_PER_PART],
@@ -228,6 +316,13 @@ impl TableState {
             self.progress.changed = false;
             self.moved = true;
         }
+        for index in self.indexes.iter_mut().filter(|index| index.size.changed) {
+            connection
+                .prepare_cached("UPDATE indexes SET entries = ?2, bytes = ?3 WHERE n = ?1")?
+                .execute((index.number, sql(index.size.entries), sql(index.size.bytes)))?;
+            index.size.changed = false;
+            self.moved = true;
+        }
         let changed = std::mem::take(&mut self.changed_parts);
         self.moved |= changed != 0;
         for (part, ranges) in (0_u16..).zip(self.ranges.chunks(RANGES_PER_PART)) {
@@ -274,24 +369,33 @@ impl State {
     pub(super) fn load_indexes(&mut self, connection: &Connection) -> Result<()> {
         let by_number: BTreeMap<TableNumber, TableId> =
             self.tables.values().map(|table| (table.number, table.id)).collect();
-        let mut statement =
-            connection.prepare("SELECT n, t, name, state, cursor, keys, definition FROM indexes ORDER BY n")?;
+        let mut statement = connection
+            .prepare("SELECT n, t, name, state, cursor, keys, definition, entries, bytes FROM indexes ORDER BY n")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let number: IndexNumber = row.get(0)?;
             let damaged = |error: serde_json::Error| Fail::damaged(&error.to_string());
-            let index = Index {
-                number,
-                name: row.get(2)?,
-                keys: serde_json::from_str(&row.get::<_, String>(5)?).map_err(damaged)?,
-                state: decode_state(row.get(3)?)?,
-                global: serde_json::from_str(&row.get::<_, String>(6)?).map_err(damaged)?,
-                cursor: row.get(4)?,
-            };
             // The indexes of a table that is going go with it.
             let Some(table) = by_number.get(&row.get(1)?) else {
                 continue;
             };
+            let (name, global): (String, Option<GlobalIndex>) = (
+                row.get(2)?,
+                serde_json::from_str(&row.get::<_, String>(6)?).map_err(damaged)?,
+            );
+            let keys = serde_json::from_str(&row.get::<_, String>(5)?).map_err(damaged)?;
+            let index = Index {
+                number,
+                state: decode_state(row.get(3)?)?,
+                cursor: row.get(4)?,
+                projected: self.projected_by(*table, &name, &keys, global.as_ref()),
+                size: IndexSize::stored(unsigned(row, 7)?, unsigned(row, 8)?),
+                shown: Arc::default(),
+                name,
+                keys,
+                global,
+            };
+            index.show_size();
             match index.state {
                 IndexState::Deleting => {
                     self.jobs.push(Job::PurgeIndex { index: number });
@@ -309,6 +413,20 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The attributes that an index of that name projects; `None` for all.
+    pub(in crate::sqlite) fn projected_by(
+        &self,
+        table: TableId,
+        name: &str,
+        keys: &KeySchema,
+        global: Option<&GlobalIndex>,
+    ) -> Option<Vec<String>> {
+        let core = self.definitions.get(&table)?.core()?;
+        let local = core.local_indexes.get(name).map(|index| &index.projection);
+        let projection = global.map(|index| &index.projection).or(local)?;
+        projected(projection, &core.keys, keys)
     }
 }
 

@@ -340,7 +340,7 @@ async fn an_item_that_a_copy_removes_without_a_delete_is_told_of() {
     let version = put(&east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
     let batch = RemoteBatch {
-        obsolete: vec![(TABLE, key("a", 1), version)],
+        obsolete: vec![(TABLE, key("a", 1), version.into())],
         kind: RemoteKind::Copy,
         ..RemoteBatch::default()
     };

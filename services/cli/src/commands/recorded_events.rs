@@ -1,0 +1,135 @@
+//! What was done to regions and links while a recording ran, as the actions of a scenario.
+
+use std::time::Duration;
+
+use beringia_proto::v1::{
+    LinkPair, LinkReport, NetworkDelay, RegionReport, control_network_request::Action as Change, control_recorded::What,
+};
+use beringia_scenario::{Action, Ends};
+
+/// The links as they are by now.
+pub(super) struct Links(Vec<LinkReport>);
+
+/// What was wrong when the recording began.
+pub(super) fn initial(links: &[LinkReport], regions: &[RegionReport]) -> Vec<(Duration, Action)> {
+    let cut = links
+        .iter()
+        .filter(|link| link.state != "open")
+        .map(|link| Action::Cut {
+            ends: Ends {
+                from: link.from.clone(),
+                to: link.to.clone(),
+                one_way: true,
+            },
+            reset: link.state == "reset",
+        });
+    let down = regions
+        .iter()
+        .filter(|region| !region.running)
+        .map(|region| Action::Crash {
+            region: region.name.clone(),
+            lose_disk: false,
+        });
+    let paused = regions
+        .iter()
+        .filter(|region| !region.paused.is_empty())
+        .map(|region| Action::PauseReplication {
+            region: region.name.clone(),
+        });
+    let drained = regions
+        .iter()
+        .filter(|region| region.draining)
+        .map(|region| Action::Drain {
+            region: region.name.clone(),
+        });
+    let all = cut.chain(down).chain(paused).chain(drained);
+    all.map(|action| (Duration::ZERO, action)).collect()
+}
+
+impl Links {
+    pub(super) fn of(links: Vec<LinkReport>) -> Self {
+        Self(links)
+    }
+
+    /// What was done as a scenario says it; none for what changes nothing.
+    pub(super) fn action(&mut self, what: What) -> Option<Action> {
+        Some(match what {
+            What::Call(_) => return None,
+            What::Network(request) => return self.change(request.action?),
+            // A scenario pauses all its tables.
+            What::Pause(pause) => Action::PauseReplication { region: pause.region },
+            What::Resume(resume) => Action::ResumeReplication { region: resume.region },
+            What::Drain(drain) => Action::Drain { region: drain.region },
+            What::Undrain(undrain) => Action::Undrain { region: undrain.region },
+            What::Fail(fail) => Action::Crash {
+                region: fail.region,
+                lose_disk: fail.lose_disk,
+            },
+            What::Recover(recover) => Action::Restart { region: recover.region },
+        })
+    }
+
+    fn change(&mut self, change: Change) -> Option<Action> {
+        Some(match change {
+            Change::Show(_) => return None,
+            Change::Cut(cut) => Action::Cut {
+                ends: ends(cut.pair?),
+                reset: cut.reset,
+            },
+            Change::Heal(heal) => Action::Heal(heal.pair.map(|pair| Ends {
+                from: pair.one,
+                to: pair.other,
+                one_way: false,
+            })),
+            Change::Delay(delay) => return self.delay(delay),
+            Change::Loss(loss) => Action::Loss {
+                ends: ends(loss.pair?),
+                percent: f64::from(loss.loss_millionths) / 1e4,
+            },
+            Change::Bandwidth(bandwidth) => Action::Bandwidth {
+                ends: ends(bandwidth.pair?),
+                mbit: mbit(bandwidth.bandwidth_bits),
+            },
+            Change::Isolate(isolate) => Action::Isolate {
+                region: isolate.region,
+                reset: isolate.reset,
+            },
+        })
+    }
+
+    /// Where no jitter is named it stays as it is.
+    fn delay(&mut self, delay: NetworkDelay) -> Option<Action> {
+        let ends = ends(delay.pair?);
+        let link = self
+            .0
+            .iter_mut()
+            .find(|link| link.from == ends.from && link.to == ends.to);
+        let jitter_us = match (delay.jitter_us, link) {
+            (Some(jitter_us), Some(link)) => {
+                link.jitter_us = jitter_us;
+                jitter_us
+            }
+            (Some(jitter_us), None) => jitter_us,
+            (None, link) => link.map_or(0, |link| link.jitter_us),
+        };
+        Some(Action::Delay {
+            ends,
+            delay: Duration::from_micros(delay.delay_us),
+            jitter: Duration::from_micros(jitter_us),
+        })
+    }
+}
+
+fn ends(pair: LinkPair) -> Ends {
+    Ends {
+        from: pair.from,
+        to: pair.to,
+        one_way: pair.one_way,
+    }
+}
+
+/// None for no limit.
+#[expect(clippy::cast_precision_loss, reason = "bits per second of links are far below 2^52")]
+fn mbit(bits: u64) -> Option<f64> {
+    (bits > 0).then_some(bits as f64 / 1e6)
+}

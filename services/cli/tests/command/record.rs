@@ -1,0 +1,83 @@
+//! Recording what clients of a running `up` do, and playing it again in virtual time.
+
+use std::{fs, process::Stdio};
+
+use serde_json::{Value, json};
+
+use crate::{
+    dynamodb::{ask, converge, put, up_with_table},
+    process::{assert_refused, beringia, run, stderr, stdout},
+};
+
+const US: &str = "us-east-1";
+const EU: &str = "eu-west-1";
+
+#[test]
+fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
+    let up = up_with_table(&[]);
+    put(up.endpoint(), US, "before", "1");
+    converge(&up);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("live.toml");
+    let mut recording = beringia()
+        .args([
+            "record",
+            "--format",
+            "json",
+            "--duration",
+            "3",
+            "--control",
+            up.control(),
+            "--out",
+        ])
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut number = 0;
+    while recording.try_wait().unwrap().is_none() {
+        number += 1;
+        put(up.endpoint(), US, &format!("k{number}"), "v");
+        let _ = up.json(&["net", "cut", US, EU]);
+        let update = json!({
+            "TableName": "Things",
+            "Key": {"pk": {"S": "counter"}},
+            "UpdateExpression": "ADD n :one",
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        });
+        ask(up.endpoint(), EU, "UpdateItem", &update);
+        let _ = up.json(&["net", "heal", US, EU]);
+    }
+    let output = recording.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&said["tables"], &said["missed"]), (&json!(["Things"]), &json!(0)));
+    assert!(said["operations"].as_u64().unwrap() >= 2, "{said}");
+    assert!(said["events"].as_u64().unwrap() >= 2, "{said}");
+    let text = fs::read_to_string(&file).unwrap();
+    for part in [r#"kind = "replay""#, "UpdateItem", "ADD n :one", "cut = [", "before"] {
+        assert!(text.contains(part), "expected `{part}` in:\n{text}");
+    }
+
+    let played = run(&["sim", "run", file.to_str().unwrap(), "--seed", "1", "--format", "json"]);
+    assert!(played.status.success(), "{}\n{}", stdout(&played), stderr(&played));
+
+    let again = up.command(&["record", "--duration", "0", "--out", file.to_str().unwrap()]);
+    assert_refused(&again, &["cannot write", "live.toml"]);
+}
+
+#[test]
+fn nothing_is_written_where_nothing_can_be_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("none.toml");
+    let nobody = [
+        "record",
+        "--control",
+        "http://127.0.0.1:1",
+        "--out",
+        file.to_str().unwrap(),
+    ];
+    assert_refused(&run(&nobody), &["no control service answers"]);
+    assert!(!file.exists());
+}

@@ -1,0 +1,60 @@
+//! Hearing of what clients ask, and asking for the process itself.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use beringia_gateway::{Authentication, Call, Limits, Listener, OneRegion};
+use serde_json::{Map, json};
+
+use crate::support::{AUTHORIZATION, EmptyStore, Running, gateway, signed};
+
+#[derive(Default)]
+struct Heard {
+    listens: AtomicBool,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl Listener for Heard {
+    fn listens(&self) -> bool {
+        self.listens.load(Ordering::Relaxed)
+    }
+
+    fn answered(&self, call: Call) {
+        self.calls.lock().unwrap().push(call);
+    }
+}
+
+#[tokio::test]
+async fn a_listener_hears_what_was_asked_with_what_came_of_it_while_it_listens() {
+    let gateway = gateway(EmptyStore::new("eu-west-1"), Authentication::AcceptAny);
+    let heard = Arc::new(Heard::default());
+    gateway.tell(heard.clone());
+    let server = Running::with(Arc::new(OneRegion(gateway)), Limits::default());
+    let mut client = server.connect();
+    let get = json!({"TableName": "nothing", "Key": {"id": {"S": "1"}}});
+    for listens in [false, true, false] {
+        heard.listens.store(listens, Ordering::Relaxed);
+        client.ask(signed(AUTHORIZATION, "GetItem", &get.to_string())).await;
+    }
+    let calls = heard.calls.lock().unwrap();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!((calls[0].operation.as_str(), calls[0].status), ("GetItem", 400));
+    assert_eq!(serde_json::Value::Object(calls[0].parameters.clone()), get);
+}
+
+#[tokio::test]
+async fn the_process_itself_needs_no_signature_and_is_not_heard() {
+    let gateway = gateway(EmptyStore::new("eu-west-1"), Authentication::Verify([].into()));
+    let heard = Arc::new(Heard::default());
+    heard.listens.store(true, Ordering::Relaxed);
+    gateway.tell(heard.clone());
+    let answer = gateway.ask("ListTables", Map::new()).await;
+    assert_eq!(answer, Ok(json!({"TableNames": []})));
+    let refused = gateway.ask("DescribeTable", Map::new()).await.unwrap_err();
+    let kind = refused["__type"].as_str().unwrap();
+    assert!(kind.ends_with("ValidationException"), "{refused}");
+    assert!(gateway.ask("Nothing", Map::new()).await.is_err());
+    assert_eq!(heard.calls.lock().unwrap().len(), 0);
+}

@@ -1,0 +1,279 @@
+//! One attribute's state: its last assignment, and what was added to it since.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::{AttributeValue, Number, Region, Version};
+
+/// A member of a set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Element {
+    /// Of a set of strings.
+    S(String),
+    /// Of a set of numbers.
+    N(Number),
+    /// Of a set of byte strings.
+    B(Bytes),
+}
+
+/// The kind of a value to which something can be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Number,
+    Strings,
+    Numbers,
+    Binaries,
+}
+
+impl Element {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::S(_) => Kind::Strings,
+            Self::N(_) => Kind::Numbers,
+            Self::B(_) => Kind::Binaries,
+        }
+    }
+
+    /// The members of a set; none of another value.
+    pub(super) fn of(value: &AttributeValue) -> BTreeSet<Self> {
+        match value {
+            AttributeValue::Ss(members) => members.iter().cloned().map(Self::S).collect(),
+            AttributeValue::Ns(members) => members.iter().copied().map(Self::N).collect(),
+            AttributeValue::Bs(members) => members.iter().cloned().map(Self::B).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+fn kind_of(value: &AttributeValue) -> Option<Kind> {
+    match value {
+        AttributeValue::N(_) => Some(Kind::Number),
+        AttributeValue::Ss(_) => Some(Kind::Strings),
+        AttributeValue::Ns(_) => Some(Kind::Numbers),
+        AttributeValue::Bs(_) => Some(Kind::Binaries),
+        _ => None,
+    }
+}
+
+/// What one region added to a number since the base that it knew.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Delta {
+    /// Of its last addition.
+    pub(super) version: Version,
+    /// The base whose number it was added to; `None` where there was no number to add to.
+    pub(super) over: Option<Version>,
+    /// All its additions since.
+    pub(super) sum: Number,
+}
+
+/// The last word on one member of a set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Membership {
+    pub(super) version: Version,
+    pub(super) present: bool,
+}
+
+/// One attribute.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Attribute {
+    /// Its last assignment or removal; `None` where the floor's is the last.
+    pub(super) base: Option<Version>,
+    /// The value that the base gave it; `None` where it has none.
+    pub(super) assigned: Option<AttributeValue>,
+    /// Later than the base, by region.
+    pub(super) deltas: BTreeMap<Region, Delta>,
+    /// Later than the base.
+    pub(super) elements: BTreeMap<Element, Membership>,
+}
+
+impl Attribute {
+    /// The attribute as the floor left it.
+    pub(super) const fn of_floor(value: Option<AttributeValue>) -> Self {
+        Self {
+            base: None,
+            assigned: value,
+            deltas: BTreeMap::new(),
+            elements: BTreeMap::new(),
+        }
+    }
+
+    /// The attribute after an assignment or a removal.
+    pub(super) const fn assigned(version: Version, value: Option<AttributeValue>) -> Self {
+        Self {
+            base: Some(version),
+            assigned: value,
+            deltas: BTreeMap::new(),
+            elements: BTreeMap::new(),
+        }
+    }
+
+    /// Whether anything was added to its base.
+    pub(super) fn has_additions(&self) -> bool {
+        !self.deltas.is_empty() || !self.elements.is_empty()
+    }
+
+    /// Whether it is only what the floor says.
+    pub(super) fn is_floors(&self) -> bool {
+        self.base.is_none() && !self.has_additions()
+    }
+
+    /// The version of its base over that floor; `None` where there is neither.
+    pub(super) fn base_over<'a>(&'a self, floor: Option<&'a Version>) -> Option<&'a Version> {
+        self.base.as_ref().or(floor)
+    }
+
+    pub(super) fn versions(&self) -> impl Iterator<Item = &Version> {
+        let deltas = self.deltas.values().map(|delta| &delta.version);
+        let elements = self.elements.values().map(|element| &element.version);
+        self.base.iter().chain(deltas).chain(elements)
+    }
+
+    /// Joins it with the same attribute of another state. `self` stands on the floor `floor`; `low` on the same (`same_floor`) or on
+    /// a lower one, of which nothing counts that is not later than `floor`.
+    pub(super) fn join(mut self, low: &Self, floor: Option<&Version>, same_floor: bool) -> Self {
+        if low.base.as_ref() > self.base_over(floor) {
+            self.base.clone_from(&low.base);
+            self.assigned.clone_from(&low.assigned);
+        } else if same_floor && self.base.is_none() {
+            // Both say what the floor gave it.
+            debug_assert_eq!(self.assigned, low.assigned, "one floor gives an attribute one value");
+        }
+        for (region, delta) in &low.deltas {
+            let known = self.deltas.get(region);
+            if known.is_none_or(|known| known < delta) {
+                self.deltas.insert(region.clone(), delta.clone());
+            }
+        }
+        for (element, membership) in &low.elements {
+            let known = self.elements.get(element);
+            if known.is_none_or(|known| known < membership) {
+                self.elements.insert(element.clone(), membership.clone());
+            }
+        }
+        let base = self.base.clone().or_else(|| floor.cloned());
+        self.deltas.retain(|_, delta| Some(&delta.version) > base.as_ref());
+        self.elements
+            .retain(|_, membership| Some(&membership.version) > base.as_ref());
+        self
+    }
+
+    /// The additions that count: where the base has a number, those to that number; where it has no value, all; otherwise none.
+    pub(super) fn counting<'a>(&'a self, floor: Option<&'a Version>) -> impl Iterator<Item = (&'a Region, &'a Delta)> {
+        let base = self.base_over(floor);
+        let counts = move |delta: &Delta| match &self.assigned {
+            None => true,
+            Some(AttributeValue::N(_)) => delta.over.as_ref() == base,
+            Some(_) => false,
+        };
+        self.deltas.iter().filter(move |(_, delta)| counts(delta))
+    }
+
+    /// What kind of value the last of its writes makes it; `None` where that is the base's.
+    fn kind(&self, floor: Option<&Version>) -> Option<Kind> {
+        let base = self.assigned.as_ref().and_then(kind_of);
+        let numbers = self.counting(floor).map(|(_, delta)| (&delta.version, Kind::Number));
+        let sets = self
+            .elements
+            .iter()
+            .map(|(element, membership)| (membership, element.kind()))
+            // The removal of a member makes no set where none is.
+            .filter(|(membership, kind)| membership.present || base == Some(*kind))
+            .map(|(membership, kind)| (&membership.version, kind));
+        numbers.chain(sets).max().map(|(_, kind)| kind)
+    }
+
+    /// Its value on that floor.
+    pub(super) fn value(&self, floor: Option<&Version>) -> Option<AttributeValue> {
+        match self.kind(floor) {
+            None => self.assigned.clone(),
+            Some(Kind::Number) => Some(AttributeValue::N(self.total(floor))),
+            Some(kind) => self.members(kind),
+        }
+    }
+
+    /// The base's number and all that counts, in the order of the regions. An addition that gives no number (more than 38 digits)
+    /// is left out.
+    fn total(&self, floor: Option<&Version>) -> Number {
+        let base = match &self.assigned {
+            Some(AttributeValue::N(number)) => *number,
+            _ => Number::ZERO,
+        };
+        self.counting(floor)
+            .fold(base, |total, (_, delta)| total.checked_add(&delta.sum).unwrap_or(total))
+    }
+
+    /// The members of that kind; `None` where there are none, since no set is empty.
+    fn members(&self, kind: Kind) -> Option<AttributeValue> {
+        let mut members = self.assigned.as_ref().map(Element::of).unwrap_or_default();
+        members.retain(|member| member.kind() == kind);
+        for (element, membership) in self.elements.iter().filter(|(element, _)| element.kind() == kind) {
+            if membership.present {
+                members.insert(element.clone());
+            } else {
+                members.remove(element);
+            }
+        }
+        if members.is_empty() {
+            return None;
+        }
+        let members = members.into_iter();
+        Some(match kind {
+            Kind::Strings | Kind::Number => AttributeValue::Ss(
+                members
+                    .filter_map(|member| {
+                        if let Element::S(member) = member {
+                            Some(member)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect(),
+            ),
+            Kind::Numbers => AttributeValue::Ns(
+                members
+                    .filter_map(|member| {
+                        if let Element::N(member) = member {
+                            Some(member)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect(),
+            ),
+            Kind::Binaries => AttributeValue::Bs(
+                members
+                    .filter_map(|member| {
+                        if let Element::B(member) = member {
+                            Some(member)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect(),
+            ),
+        })
+    }
+
+    /// Adds to its number, as that version.
+    pub(super) fn add(&mut self, version: &Version, number: Number, floor: Option<&Version>) {
+        let counted = self.counting(floor).find(|(region, _)| **region == version.origin);
+        let before = counted.map_or(Number::ZERO, |(_, delta)| delta.sum);
+        let over = match &self.assigned {
+            Some(_) => self.base_over(floor).cloned(),
+            None => None,
+        };
+        // Where the sum is no number, the value differs from what the writer computed, and the caller assigns instead.
+        let sum = before.checked_add(&number).unwrap_or(before);
+        let version = version.clone();
+        self.deltas.insert(version.origin.clone(), Delta { version, over, sum });
+    }
+
+    /// Adds or removes members, as that version.
+    pub(super) fn change_members(&mut self, version: &Version, members: BTreeSet<Element>, present: bool) {
+        for member in members {
+            let version = version.clone();
+            self.elements.insert(member, Membership { version, present });
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What two states could not both keep when they were joined.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Attribute, ItemState};
+use crate::Version;
+
+/// A write, or a part of it, that another write overruled where two states met. Whether that is a conflict depends on whether the
+/// winner knew of the loser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The write that overruled.
+    pub winner: Version,
+    /// The write that lost.
+    pub loser: Version,
+    /// The attributes that it lost, in order; empty for the whole item.
+    pub attributes: Vec<String>,
+}
+
+impl ItemState {
+    /// What of this state is gone from `joined`, which is the join of it and `other`.
+    #[must_use]
+    pub fn losses(&self, other: &Self, joined: &Self) -> Vec<Loss> {
+        let mut lost = Lost::default();
+        self.lost_floor(other, joined, &mut lost);
+        let names: BTreeSet<&String> = self.attributes.keys().chain(joined.attributes.keys()).collect();
+        for name in names {
+            let whole = || self.whole.as_ref().and_then(|whole| whole.get(name)).cloned();
+            let floor_attribute;
+            let own = match self.attributes.get(name) {
+                Some(own) => own,
+                None => {
+                    floor_attribute = Attribute::of_floor(whole());
+                    &floor_attribute
+                }
+            };
+            let overlaid = joined.floor == self.floor && other.floor != self.floor;
+            self.lost_attribute(name, own, joined, overlaid, &mut lost);
+        }
+        lost.into_losses()
+    }
+
+    /// The last write of the whole item.
+    fn lost_floor(&self, other: &Self, joined: &Self, lost: &mut Lost) {
+        let Some(floor) = &self.floor else { return };
+        match &joined.floor {
+            Some(winner) if winner != floor => {
+                let differs = self.whole.is_some() || joined.whole.is_some();
+                if differs {
+                    lost.whole(winner, floor);
+                }
+            }
+            // A delete that other writes outlived without having known of it.
+            _ if self.whole.is_none() && other.floor.as_ref() < Some(floor) => {
+                let outlived = other.attributes.values().flat_map(Attribute::versions);
+                let own = std::iter::once(&other.version);
+                if let Some(winner) = outlived.chain(own).filter(|version| *version > floor).max() {
+                    lost.whole(winner, floor);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// One attribute. `overlaid` tells that the other state's writes may stand on this state's floor without having known of it.
+    fn lost_attribute(&self, name: &str, own: &Attribute, joined: &Self, overlaid: bool, lost: &mut Lost) {
+        let (floor, joined_floor) = (self.floor.as_ref(), joined.floor.as_ref());
+        let nothing = Attribute::default();
+        let standing = joined.attributes.get(name);
+        let visible = match standing {
+            Some(standing) => standing.value(joined_floor),
+            None => joined.whole.as_ref().and_then(|whole| whole.get(name)).cloned(),
+        };
+        if own.value(floor) == visible {
+            return;
+        }
+        let standing = standing.unwrap_or(&nothing);
+        let winning_base = standing.base_over(joined_floor);
+        let counting: Vec<&Version> = standing
+            .counting(joined_floor)
+            .map(|(_, delta)| &delta.version)
+            .collect();
+        let members = || standing.elements.values().map(|membership| &membership.version);
+        let mut lose = |loser: &Version, overruled: Option<&Version>| {
+            let later = overruled.or(winning_base).filter(|winner| *winner > loser);
+            let others = counting
+                .iter()
+                .copied()
+                .chain(members())
+                .filter(|version| *version != loser);
+            // Where nothing that counts is later, the addition did not count for the base that it met.
+            if let Some(winner) = later.or_else(|| others.max()).or(winning_base) {
+                lost.attribute(winner, loser, name);
+            }
+        };
+        let base = own.base_over(floor);
+        if let Some(base) = base.filter(|base| winning_base != Some(base)) {
+            // What the floor gave it goes with the floor, unless only this attribute was written over.
+            if own.base.is_some() || (own.assigned.is_some() && standing.base.is_some() && overlaid) {
+                lose(base, None);
+            }
+        }
+        for (region, delta) in own.counting(floor) {
+            let goes_on = counting
+                .iter()
+                .any(|version| version.origin == *region && **version >= delta.version);
+            if !goes_on {
+                lose(&delta.version, None);
+            }
+        }
+        for (element, membership) in &own.elements {
+            let last = standing.elements.get(element);
+            if last.is_none_or(|last| last.present != membership.present) {
+                lose(&membership.version, last.map(|last| &last.version));
+            }
+        }
+    }
+}
+
+/// Losses by winner and loser.
+#[derive(Default)]
+struct Lost(BTreeMap<(Version, Version), Option<BTreeSet<String>>>);
+
+impl Lost {
+    fn whole(&mut self, winner: &Version, loser: &Version) {
+        self.0.insert((winner.clone(), loser.clone()), None);
+    }
+
+    fn attribute(&mut self, winner: &Version, loser: &Version, name: &str) {
+        let attributes = self
+            .0
+            .entry((winner.clone(), loser.clone()))
+            .or_insert_with(|| Some(BTreeSet::new()));
+        if let Some(attributes) = attributes {
+            attributes.insert(name.to_owned());
+        }
+    }
+
+    fn into_losses(self) -> Vec<Loss> {
+        let loss = |((winner, loser), attributes): ((Version, Version), Option<BTreeSet<String>>)| Loss {
+            winner,
+            loser,
+            attributes: attributes.into_iter().flatten().collect(),
+        };
+        self.0.into_iter().map(loss).collect()
+    }
+}

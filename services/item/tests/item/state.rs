@@ -1,0 +1,481 @@
+//! States of an item form a lattice, whatever policy each write was stamped under.
+
+use std::collections::BTreeSet;
+
+use beringia_clock::HybridTime;
+use beringia_item::{AttributeValue, ConflictPolicy, Item, ItemState, Number, Region, Touch, Touched, Version};
+use proptest::{collection, prelude::*, sample::Index};
+
+const REGIONS: [&str; 3] = ["ap-south-1", "eu-west-1", "us-east-1"];
+
+fn keys() -> Item {
+    Item::from([("pk".to_owned(), AttributeValue::S("k".to_owned()))])
+}
+
+fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(Number::from(value))
+}
+
+fn set(members: &BTreeSet<u8>) -> AttributeValue {
+    AttributeValue::Ss(members.iter().map(u8::to_string).collect())
+}
+
+/// What a client does.
+#[derive(Debug, Clone)]
+enum Write {
+    Put { n: Option<i64>, s: Option<BTreeSet<u8>> },
+    Delete,
+    Update(Vec<Change>),
+}
+
+/// What an update does to one of the attributes `n`, `s` and `t`.
+#[derive(Debug, Clone)]
+enum Change {
+    Assign(&'static str, AttributeValue),
+    Remove(&'static str),
+    Add(i64),
+    Unite(BTreeSet<u8>),
+    Subtract(BTreeSet<u8>),
+}
+
+impl Change {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Assign(name, _) | Self::Remove(name) => name,
+            Self::Add(_) => "n",
+            Self::Unite(_) | Self::Subtract(_) => "s",
+        }
+    }
+}
+
+fn members() -> impl Strategy<Value = BTreeSet<u8>> {
+    collection::btree_set(0..4_u8, 1..3)
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        3 => (-9..9_i64).prop_map(Change::Add),
+        2 => members().prop_map(Change::Unite),
+        2 => members().prop_map(Change::Subtract),
+        1 => (0..9_i64).prop_map(|value| Change::Assign("n", number(value))),
+        1 => members().prop_map(|value| Change::Assign("s", set(&value))),
+        1 => (0..9_i64).prop_map(|value| Change::Assign("t", number(value))),
+        // Of a type that nothing can be added to, or only other things.
+        1 => Just(Change::Assign("n", AttributeValue::Bool(true))),
+        1 => Just(Change::Assign("s", number(1))),
+        1 => prop_oneof![Just("n"), Just("s"), Just("t")].prop_map(Change::Remove),
+    ]
+}
+
+fn assignment() -> impl Strategy<Value = Change> {
+    let name = prop_oneof![Just("n"), Just("s"), Just("t")];
+    (name, prop::option::of(0..99_i64)).prop_map(|(name, value)| match value {
+        Some(value) => Change::Assign(name, number(value)),
+        None => Change::Remove(name),
+    })
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    prop_oneof![
+        1 => (prop::option::of(0..9_i64), prop::option::of(members())).prop_map(|(n, s)| Write::Put { n, s }),
+        1 => Just(Write::Delete),
+        6 => collection::vec(change(), 0..3).prop_map(Write::Update),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = ConflictPolicy> {
+    prop_oneof![
+        1 => Just(ConflictPolicy::Item),
+        1 => Just(ConflictPolicy::Attribute),
+        3 => Just(ConflictPolicy::Merge)
+    ]
+}
+
+/// One step of a history: a region takes a client's write, or hears of an earlier one.
+#[derive(Debug, Clone)]
+enum Step {
+    Write {
+        region: usize,
+        policy: ConflictPolicy,
+        write: Write,
+        ahead: u64,
+    },
+    Hear {
+        region: usize,
+        of: Index,
+    },
+}
+
+fn steps(
+    policy: impl Strategy<Value = ConflictPolicy>,
+    write: impl Strategy<Value = Write>,
+) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0..REGIONS.len(), policy, write, 0..3_u64).prop_map(|(region, policy, write, ahead)| Step::Write {
+            region,
+            policy,
+            write,
+            ahead
+        }),
+        (0..REGIONS.len(), any::<Index>()).prop_map(|(region, of)| Step::Hear { region, of }),
+    ];
+    collection::vec(step, 1..24)
+}
+
+#[derive(Default)]
+struct Site {
+    state: Option<ItemState>,
+    time: u64,
+    sequence: u64,
+}
+
+/// The state that each write left in its region.
+fn play(steps: &[Step]) -> Vec<ItemState> {
+    let mut sites: Vec<Site> = REGIONS.iter().map(|_| Site::default()).collect();
+    let mut written: Vec<ItemState> = Vec::new();
+    for step in steps {
+        match step {
+            Step::Hear { region, of } if !written.is_empty() => {
+                let heard = of.get(&written);
+                let site = &mut sites[*region];
+                site.time = site.time.max(heard.version().time.as_u64());
+                site.state = Some(
+                    site.state
+                        .as_ref()
+                        .map_or_else(|| heard.clone(), |state| state.join(heard)),
+                );
+            }
+            Step::Hear { .. } => {}
+            Step::Write {
+                region,
+                policy,
+                write,
+                ahead,
+            } => {
+                let site = &mut sites[*region];
+                site.time += 1 + ahead;
+                site.sequence += 1;
+                let version = Version {
+                    time: HybridTime::from_u64(site.time),
+                    origin: Region::new(REGIONS[*region]).unwrap(),
+                    sequence: site.sequence,
+                };
+                let state = stamp(site.state.as_ref(), &version, *policy, write);
+                written.push(state.clone());
+                site.state = Some(state);
+            }
+        }
+    }
+    written
+}
+
+/// What the engine makes of a write, and the store of that.
+fn stamp(standing: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
+    let mut item = standing.and_then(|state| state.image(&keys())).unwrap_or_else(keys);
+    let changes = match write {
+        Write::Delete => return ItemState::written(policy, standing, version, None, None),
+        Write::Put { n, s } => {
+            item = keys();
+            item.extend(n.map(|n| ("n".to_owned(), number(n))));
+            item.extend(s.as_ref().map(|s| ("s".to_owned(), set(s))));
+            return ItemState::written(policy, standing, version, Some(&item), None);
+        }
+        Write::Update(changes) => changes,
+    };
+    let mut touched = Touched::new();
+    for change in changes.iter() {
+        if touched.contains_key(change.name()) {
+            continue;
+        }
+        let Some((after, touch)) = changed(item.get(change.name()), change) else {
+            continue;
+        };
+        match after {
+            Some(value) => item.insert(change.name().to_owned(), value),
+            None => item.remove(change.name()),
+        };
+        touched.insert(change.name().to_owned(), touch);
+    }
+    let state = ItemState::written(policy, standing, version, Some(&item), Some(&touched));
+    assert_eq!(
+        state.image(&keys()),
+        Some(item),
+        "a write leaves what its client was told"
+    );
+    state
+}
+
+/// The value after a change, and how it is to be reconciled; `None` where the types forbid the change.
+fn changed(value: Option<&AttributeValue>, change: &Change) -> Option<(Option<AttributeValue>, Touch)> {
+    Some(match (change, value) {
+        (Change::Assign(_, value), _) => (Some(value.clone()), Touch::Assign),
+        (Change::Remove(_), _) => (None, Touch::Assign),
+        (Change::Add(n), None) => (Some(number(*n)), Touch::Add(Number::from(*n))),
+        (Change::Add(n), Some(AttributeValue::N(value))) => {
+            let n = Number::from(*n);
+            (Some(AttributeValue::N(value.checked_add(&n).unwrap())), Touch::Add(n))
+        }
+        (Change::Unite(new), None) => (Some(set(new)), Touch::Unite(set(new))),
+        (Change::Unite(new), Some(AttributeValue::Ss(old))) => {
+            let AttributeValue::Ss(members) = set(new) else {
+                unreachable!()
+            };
+            (Some(AttributeValue::Ss(old | &members)), Touch::Unite(set(new)))
+        }
+        (Change::Subtract(gone), None) => (None, Touch::Subtract(set(gone))),
+        (Change::Subtract(gone), Some(AttributeValue::Ss(old))) => {
+            let AttributeValue::Ss(members) = set(gone) else {
+                unreachable!()
+            };
+            let left = old - &members;
+            (
+                (!left.is_empty()).then_some(AttributeValue::Ss(left)),
+                Touch::Subtract(set(gone)),
+            )
+        }
+        _ => return None,
+    })
+}
+
+fn joined<'s>(states: impl IntoIterator<Item = &'s ItemState>) -> Option<ItemState> {
+    states.into_iter().cloned().reduce(|one, other| one.join(&other))
+}
+
+/// The state read back from its bytes.
+fn read_back(state: &ItemState) -> ItemState {
+    let image = state.image(&keys());
+    ItemState::read(state.version(), image.as_ref(), state.metadata().as_deref(), &keys()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_delivery_order_with_duplicates_gives_the_same_state(
+        steps in steps(policy(), write()),
+        orders in collection::vec(collection::vec(any::<Index>(), 0..40), 3),
+    ) {
+        let written = play(&steps);
+        let expected = joined(&written);
+        for order in orders {
+            // A random part, some of it twice, and then whatever is missing, from the back.
+            let delivered = order.iter().filter(|_| !written.is_empty()).map(|index| index.get(&written));
+            prop_assert_eq!(joined(delivered.chain(written.iter().rev())), expected.clone());
+        }
+    }
+
+    #[test]
+    fn joining_is_commutative_associative_and_idempotent(
+        steps in steps(policy(), write()),
+        picks in collection::vec(any::<Index>(), 9),
+    ) {
+        let written = play(&steps);
+        prop_assume!(!written.is_empty());
+        let part = |from: usize| joined(picks[from..from + 3].iter().map(|index| index.get(&written))).unwrap();
+        let (a, b, c) = (part(0), part(3), part(6));
+        prop_assert_eq!(a.join(&b), b.join(&a));
+        prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
+        prop_assert_eq!(a.join(&b).join(&b), a.join(&b));
+        prop_assert_eq!(a.join(&a), a);
+    }
+
+    #[test]
+    fn a_state_comes_back_from_its_image_and_metadata(steps in steps(policy(), write())) {
+        let written = play(&steps);
+        for state in &written {
+            prop_assert_eq!(&read_back(state), state);
+        }
+        if let Some(all) = joined(&written) {
+            prop_assert_eq!(read_back(&all), all);
+        }
+    }
+
+    #[test]
+    fn states_of_one_version_have_one_hash_exactly_where_they_are_equal(
+        steps in steps(policy(), write()),
+        picks in collection::vec(any::<Index>(), 6),
+    ) {
+        let written = play(&steps);
+        prop_assume!(!written.is_empty());
+        let part = |from: usize| joined(picks[from..from + 3].iter().map(|index| index.get(&written))).unwrap();
+        let (a, b) = (part(0), part(3));
+        if a.version() == b.version() {
+            if a.hash() == b.hash() {
+                prop_assert_eq!(a.image(&keys()), b.image(&keys()));
+            } else {
+                prop_assert_ne!(a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_metadata_is_refused_or_read_as_the_one_form_that_it_is(
+        steps in steps(Just(ConflictPolicy::Merge), write()),
+        place in any::<Index>(),
+        flip in 1..=255_u8,
+    ) {
+        for state in play(&steps) {
+            let Some(metadata) = state.metadata() else { continue };
+            let mut bytes = metadata.to_vec();
+            let place = place.index(bytes.len());
+            bytes[place] ^= flip;
+            let image = state.image(&keys());
+            if let Ok(read) = ItemState::read(state.version(), image.as_ref(), Some(&bytes), &keys()) {
+                prop_assert_eq!(read.metadata().unwrap(), bytes);
+                prop_assert_eq!(read.image(&keys()), image);
+            }
+        }
+    }
+
+    #[test]
+    fn under_the_policy_item_the_last_writers_whole_item_stays(steps in steps(Just(ConflictPolicy::Item), write())) {
+        let written = play(&steps);
+        let last = written.iter().max_by_key(|state| state.version().clone());
+        prop_assert_eq!(joined(&written), last.cloned());
+        prop_assert!(written.iter().all(|state| state.metadata().is_none() && state.hash() == 0));
+    }
+
+    #[test]
+    fn under_the_policy_attribute_the_last_writer_of_each_attribute_stays(
+        steps in steps(Just(ConflictPolicy::Attribute), collection::vec(assignment(), 1..3).prop_map(Write::Update)),
+    ) {
+        let written = play(&steps);
+        let Some(all) = joined(&written) else { return Ok(()) };
+        let writes = steps.iter().filter_map(|step| match step {
+            Step::Write { write: Write::Update(changes), .. } => Some(changes),
+            _ => None,
+        });
+        let mut in_order: Vec<_> = written.iter().zip(writes).collect();
+        in_order.sort_by_key(|(state, _)| state.version());
+        let mut expected = keys();
+        for (_, changes) in in_order {
+            // The first change of an attribute in an update is the one that counts, as `stamp` does it.
+            for change in changes.iter().rev() {
+                match change {
+                    Change::Assign(name, value) => drop(expected.insert((*name).to_owned(), value.clone())),
+                    change => drop(expected.remove(change.name())),
+                }
+            }
+        }
+        prop_assert_eq!(all.image(&keys()), Some(expected));
+    }
+
+    #[test]
+    fn under_the_policy_merge_all_additions_add_up_and_all_members_unite(
+        steps in steps(
+            Just(ConflictPolicy::Merge),
+            prop_oneof![
+                (-9..9_i64).prop_map(|n| Write::Update(vec![Change::Add(n)])),
+                members().prop_map(|s| Write::Update(vec![Change::Unite(s)])),
+            ],
+        ),
+    ) {
+        let written = play(&steps);
+        let Some(all) = joined(&written) else { return Ok(()) };
+        let (mut total, mut added, mut united) = (0, false, BTreeSet::new());
+        for step in &steps {
+            if let Step::Write { write: Write::Update(changes), .. } = step {
+                match &changes[0] {
+                    Change::Add(n) => (total, added) = (total + n, true),
+                    Change::Unite(members) => united.extend(members.iter().copied()),
+                    _ => unreachable!(),
+                }
+            }
+        }
+        let image = all.image(&keys()).unwrap();
+        prop_assert_eq!(image.get("n").cloned(), added.then(|| number(total)));
+        prop_assert_eq!(image.get("s").cloned(), (!united.is_empty()).then(|| set(&united)));
+    }
+
+    #[test]
+    fn a_region_that_forgot_a_delete_ends_with_the_same_item_and_hash(
+        before in steps(policy(), write()),
+        after in collection::vec((0..REGIONS.len(), any::<bool>(), policy(), collection::vec(change(), 0..3)), 1..8),
+    ) {
+        // All have heard of a delete; some forget it before they write on, and then all hear of everything.
+        let time = 1_000;
+        let region = |place: usize| Region::new(REGIONS[place]).unwrap();
+        let deleted = Version { time: HybridTime::from_u64(time), origin: region(0), sequence: 1_000 };
+        let tombstone = joined(&play(&before)).map_or_else(
+            || ItemState::plain(deleted.clone(), None),
+            |state| state.join(&ItemState::plain(deleted.clone(), None)),
+        );
+        prop_assert_eq!(tombstone.image(&keys()), None);
+        let mut sites: Vec<Option<ItemState>> = vec![Some(tombstone); REGIONS.len()];
+        let mut written = Vec::new();
+        for (sequence, (place, forget, policy, changes)) in (2_000..).zip(after) {
+            if forget && sites[place].as_ref().is_some_and(|state| state.image(&keys()).is_none()) {
+                sites[place] = None;
+            }
+            let version = Version { time: HybridTime::from_u64(sequence), origin: region(place), sequence };
+            let state = stamp(sites[place].as_ref(), &version, policy, &Write::Update(changes));
+            written.push(state.clone());
+            sites[place] = Some(state);
+        }
+        let ends: Vec<ItemState> =
+            sites.into_iter().map(|own| joined(own.iter().chain(&written)).unwrap()).collect();
+        for end in &ends {
+            prop_assert_eq!(end.version(), ends[0].version());
+            prop_assert_eq!(end.image(&keys()), ends[0].image(&keys()));
+            prop_assert_eq!(end.hash(), ends[0].hash());
+        }
+    }
+}
+
+#[test]
+fn metadata_stay_bounded_however_many_members_come_and_go() {
+    let version = |sequence: u64| Version {
+        time: HybridTime::from_u64(sequence),
+        origin: Region::new("eu-west-1").unwrap(),
+        sequence,
+    };
+    let mut state: Option<ItemState> = None;
+    for round in 0..60 {
+        let members = AttributeValue::Ss((0..500).map(|member| format!("{round}-{member}")).collect());
+        for (place, touch) in [Touch::Unite(members.clone()), Touch::Subtract(members.clone())]
+            .into_iter()
+            .enumerate()
+        {
+            let mut item = keys();
+            item.insert("t".to_owned(), number(1));
+            if place == 0 {
+                item.insert("s".to_owned(), members.clone());
+            }
+            let touched = Touched::from([("s".to_owned(), touch), ("t".to_owned(), Touch::Assign)]);
+            let version = version(round * 2 + place as u64 + 1);
+            let written = ItemState::written(
+                ConflictPolicy::Merge,
+                state.as_ref(),
+                &version,
+                Some(&item),
+                Some(&touched),
+            );
+            assert_eq!(written.image(&keys()), Some(item));
+            let bytes = written.metadata().map_or(0, |metadata| metadata.len());
+            assert!(bytes <= beringia_item::MAX_STATE_BYTES, "{bytes}");
+            state = Some(written);
+        }
+    }
+}
+
+#[test]
+fn a_sum_that_is_no_number_leaves_out_what_does_not_fit_in_every_region_alike() {
+    let great: Number = "9.9e125".parse().unwrap();
+    let adds = |place: usize, n: Number| {
+        let version = Version {
+            time: HybridTime::from_u64(1),
+            origin: Region::new(REGIONS[place]).unwrap(),
+            sequence: 1,
+        };
+        let item = Item::from([
+            ("pk".to_owned(), keys()["pk"].clone()),
+            ("n".to_owned(), AttributeValue::N(n)),
+        ]);
+        let touched = Touched::from([("n".to_owned(), Touch::Add(n))]);
+        ItemState::written(ConflictPolicy::Merge, None, &version, Some(&item), Some(&touched))
+    };
+    let (a, b, c) = (adds(0, great), adds(1, great), adds(2, great.negated()));
+    let joined = a.join(&b).join(&c);
+    assert_eq!(joined, c.join(&b).join(&a));
+    assert_eq!(joined.image(&keys()).unwrap()["n"], AttributeValue::N(Number::ZERO));
+}

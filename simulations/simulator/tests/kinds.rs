@@ -1,0 +1,93 @@
+//! Every kind of workload over regions that are apart for a while: no promise is broken, and the anomalies that it is for are seen.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::{io::Write, path::Path, process::abort, time::Duration};
+
+use beringia_report::Run;
+use beringia_scenario::{Plan, Scenario};
+use beringia_simulator::{in_virtual_time, run};
+
+/// Plays a kind of workload in two regions for six seconds, in three of which they do not hear of each other.
+fn played(kind: &str) -> Run {
+    let text = format!(
+        r#"
+        about = "Two regions, apart for three seconds."
+        topology = "two"
+        duration = "6s"
+        [[workload]]
+        {kind}
+        rate = 40
+        keys = 10
+        value_bytes = 20
+        [[event]]
+        at = "1s"
+        lasts = "3s"
+        isolate = "us-east-1"
+    "#
+    );
+    let scenario = Scenario::parse(&text, Path::new("kinds.toml")).expect("a scenario");
+    let on_stuck = |stuck| {
+        // The stuck thread can neither be interrupted nor fail its test.
+        let _ = writeln!(std::io::stderr(), "{stuck:?}");
+        abort();
+    };
+    let plan = Plan::draw(&scenario, 1);
+    let outcome = in_virtual_time("kinds", Duration::from_secs(300), on_stuck, run(&plan));
+    outcome.expect("a run").run
+}
+
+/// Plays it, and sees to it that no promise is broken and every write accounted for.
+fn played_well(kind: &str) -> Run {
+    let run = played(kind);
+    assert_eq!(run.violations, Vec::<String>::new(), "{kind}");
+    let writes = run.writes;
+    assert!(writes.acknowledged > 50, "{kind}: {writes:?}");
+    let accounted = writes.standing + writes.superseded + writes.lost_to_conflicts;
+    assert_eq!(writes.acknowledged, accounted, "{kind}: {writes:?}");
+    run
+}
+
+fn count(run: &Run, anomaly: &str) -> u64 {
+    let counted = run.anomalies.iter().find(|counted| counted.name == anomaly);
+    counted.expect("every kind of anomaly").count
+}
+
+#[test]
+fn ycsb_workloads_keep_every_promise() {
+    for kind in ["ycsb-d", "ycsb-e", "ycsb-f"] {
+        let writes = played(&format!("kind = \"{kind}\""));
+        assert_eq!(writes.violations, Vec::<String>::new(), "{kind}");
+    }
+    assert!(count(&played_well("kind = \"ycsb-a\""), "stale-read") > 0);
+}
+
+#[test]
+fn counters_and_carts_lose_updates_where_whole_items_win() {
+    for kind in ["kind = \"counters\"", "kind = \"carts\""] {
+        let run = played_well(kind);
+        assert!(
+            run.writes.lost_to_conflicts > 0 && count(&run, "lost-update") > 0,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn a_bank_that_transfers_in_two_regions_does_not_keep_its_sum() {
+    let run = played_well("kind = \"bank\"");
+    assert!(count(&run, "sum-not-constant") > 0);
+    assert_eq!(count(&run, "torn-transaction"), 0);
+}
+
+#[test]
+fn stock_that_is_sold_in_two_regions_is_oversold() {
+    let run = played_well("kind = \"inventory\"\n choice = \"zipfian\"\n theta = 0.99");
+    assert!(count(&run, "oversold") > 0);
+}
+
+#[test]
+fn sessions_that_expire_meanwhile_are_no_broken_promise() {
+    let run = played_well("kind = \"sessions\"\n ttl = \"2s\"");
+    assert!(count(&run, "stale-read") > 0);
+}

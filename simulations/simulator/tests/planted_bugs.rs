@@ -1,0 +1,129 @@
+//! The oracle finds bugs that others had: each is put back, and must be found within 200 seeds of a scenario that is made for it.
+//!
+//! `cargo test -p beringia-simulator --features planted-bugs --test planted_bugs`
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::{io::Write, path::Path, process::abort, time::Duration};
+
+use beringia_scenario::{Plan, Scenario};
+use beringia_simulator::{Conditions, in_virtual_time, run_under};
+use beringia_store::PlantedBug;
+
+const SEEDS_MAX: u64 = 200;
+
+/// What is wrong with a run of that seed, in words.
+fn violations(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Vec<String> {
+    let plan = Plan::draw(scenario, seed);
+    let on_stuck = |stuck| {
+        // The stuck thread can neither be interrupted nor fail its test.
+        let _ = writeln!(std::io::stderr(), "{stuck:?}");
+        abort();
+    };
+    let conditions = Conditions {
+        patience: Duration::from_secs(20),
+        planted_bug: bug,
+    };
+    let outcome = in_virtual_time(
+        "planted",
+        Duration::from_secs(300),
+        on_stuck,
+        run_under(&plan, conditions),
+    );
+    outcome.expect("a run").run.violations
+}
+
+/// Plays seed after seed until a violation says what it must; before, the same scenario without the bug shows none.
+fn assert_found(bug: PlantedBug, scenario: &str, says: impl Fn(&str) -> bool) {
+    let scenario = Scenario::parse(scenario, Path::new("planted.toml")).expect("a scenario");
+    assert_eq!(violations(&scenario, 1, None), Vec::<String>::new(), "without the bug");
+    let found = (1..=SEEDS_MAX).find(|seed| {
+        let found = violations(&scenario, *seed, Some(bug));
+        found.iter().any(|violation| says(violation))
+    });
+    assert!(found.is_some(), "{bug:?} is not found within {SEEDS_MAX} seeds");
+}
+
+#[test]
+fn equal_versions_of_which_each_region_prefers_its_own_are_found() {
+    let scenario = r#"
+        about = "Two regions write the same few keys in the same milliseconds."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 200
+        keys = 2
+        choice = "uniform"
+        value_bytes = 8
+    "#;
+    let says = |violation: &str| violation.contains("and should hold");
+    assert_found(PlantedBug::EqualVersionsPreferredLocally, scenario, says);
+}
+
+#[test]
+fn tombstones_that_are_collected_at_once_are_found_by_what_comes_back() {
+    let scenario = r#"
+        about = "A region deletes while another, cut off, still writes."
+        topology = "two"
+        duration = "6s"
+        [[workload]]
+        kind = "mixed"
+        put_percent = 40
+        update_percent = 0
+        delete_percent = 40
+        rate = 40
+        keys = 40
+        choice = "uniform"
+        value_bytes = 8
+        [[event]]
+        at = "500ms..1s"
+        lasts = "3s"
+        isolate = "us-east-1"
+    "#;
+    // What is held is an older item, not nothing.
+    let says = |violation: &str| violation.contains("holds Some(") && violation.contains("and should hold Some(");
+    assert_found(PlantedBug::TombstonesCollectedAtOnce, scenario, says);
+}
+
+#[test]
+fn a_log_record_that_is_skipped_is_found() {
+    let scenario = r#"
+        about = "Two regions write all keys while they are cut off, so that each of them ends in a conflict."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "ycsb-a"
+        rate = 100
+        keys = 100
+        choice = "uniform"
+        value_bytes = 8
+        [[event]]
+        at = "200ms..500ms"
+        isolate = "us-east-1"
+    "#;
+    let says = |violation: &str| violation.contains("did not journal");
+    assert_found(PlantedBug::LogRecordSkipped, scenario, says);
+}
+
+#[test]
+fn a_condition_that_is_checked_before_the_write_has_its_turn_is_found() {
+    let scenario = r#"
+        about = "Clients of a region with a slow disk count on the same counters."
+        topology = "two"
+        duration = "4s"
+        [[workload]]
+        kind = "counters"
+        rate = 60
+        keys = 3
+        choice = "uniform"
+        value_bytes = 8
+        [[event]]
+        at = "500ms..1s"
+        lasts = "2s"
+        slow_disk = "us-east-1"
+        by = "50ms"
+    "#;
+    let says = |violation: &str| violation.contains("on the condition that");
+    assert_found(PlantedBug::ConditionBeforeLock, scenario, says);
+}
