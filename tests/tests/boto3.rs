@@ -13,6 +13,12 @@ fn boto3_reads_and_writes_in_every_region() {
 }
 
 #[test]
+fn tags_stay_in_their_region_items_expire_in_all_and_the_older_request_forms_work() {
+    let up = Up::start(&["--ephemeral"]);
+    python::succeeds(python::python().args(["-m", "sdk.settings", up.endpoint()]));
+}
+
+#[test]
 fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(
