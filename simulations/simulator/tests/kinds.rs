@@ -9,12 +9,13 @@ use beringia_scenario::{Plan, Scenario};
 use beringia_simulator::{in_virtual_time, run};
 
 /// Plays a kind of workload in two regions for six seconds, in three of which they do not hear of each other.
-fn played(kind: &str) -> Run {
+fn played(kind: &str, policy: &str) -> Run {
     let text = format!(
         r#"
         about = "Two regions, apart for three seconds."
         topology = "two"
         duration = "6s"
+        policy = "{policy}"
         [[workload]]
         {kind}
         rate = 40
@@ -39,8 +40,12 @@ fn played(kind: &str) -> Run {
 
 /// Plays it, and sees to it that no promise is broken and every write accounted for.
 fn played_well(kind: &str) -> Run {
-    let run = played(kind);
-    assert_eq!(run.violations, Vec::<String>::new(), "{kind}");
+    played_well_under(kind, "item")
+}
+
+fn played_well_under(kind: &str, policy: &str) -> Run {
+    let run = played(kind, policy);
+    assert_eq!(run.violations, Vec::<String>::new(), "{kind}, {policy}");
     let writes = run.writes;
     assert!(writes.acknowledged > 50, "{kind}: {writes:?}");
     let accounted = writes.standing + writes.superseded + writes.lost_to_conflicts;
@@ -56,7 +61,7 @@ fn count(run: &Run, anomaly: &str) -> u64 {
 #[test]
 fn ycsb_workloads_keep_every_promise() {
     for kind in ["ycsb-d", "ycsb-e", "ycsb-f"] {
-        let writes = played(&format!("kind = \"{kind}\""));
+        let writes = played(&format!("kind = \"{kind}\""), "item");
         assert_eq!(writes.violations, Vec::<String>::new(), "{kind}");
     }
     assert!(count(&played_well("kind = \"ycsb-a\""), "stale-read") > 0);
@@ -90,4 +95,26 @@ fn stock_that_is_sold_in_two_regions_is_oversold() {
 fn sessions_that_expire_meanwhile_are_no_broken_promise() {
     let run = played_well("kind = \"sessions\"\n ttl = \"2s\"");
     assert!(count(&run, "stale-read") > 0);
+}
+
+#[test]
+fn what_is_added_in_two_regions_is_kept_where_it_is_merged() {
+    for kind in ["kind = \"counters\"", "kind = \"bank\""] {
+        let run = played_well_under(kind, "merge");
+        assert_eq!(
+            (count(&run, "lost-update"), run.writes.lost_to_conflicts),
+            (0, 0),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn every_policy_makes_of_concurrent_writes_what_it_says() {
+    let mixed = "kind = \"mixed\"\n put_percent = 20\n update_percent = 50\n delete_percent = 10";
+    for kind in ["kind = \"carts\"", mixed] {
+        for policy in ["attribute", "merge"] {
+            played_well_under(kind, policy);
+        }
+    }
 }

@@ -194,23 +194,68 @@ fn merged(key: &Key<'_>, merging: Merging) -> Option<Option<Content>> {
         }
     }
     if merging == Merging::Merge {
-        let kept = kept(key);
-        merge_numbers(key, &kept, &mut merged);
-        merge_sets(key, &kept, &mut merged);
+        if Last::of(key).leaves_sums_open(key) {
+            return None;
+        }
+        merge_numbers(key, &kept(key, Addition::ToNumber), &mut merged);
+        merge_sets(key, &kept(key, Addition::ToSet), &mut merged);
     }
     Some(Some(merged))
 }
 
-/// For each commit: whether what it adds (to a number, to a set) stands on the last floor: its origin knew of no other than that.
-/// What was added to an item that another one replaced, without either knowing of the other, is gone.
-pub(super) fn kept(key: &Key<'_>) -> Vec<bool> {
-    let floors: Vec<usize> = (0..key.commits.len()).filter(|rank| key.is_floor(*rank)).collect();
-    let among = Among::new(&key.commits, &floors);
-    let last = floors.len().checked_sub(1);
-    key.commits
-        .iter()
-        .map(|commit| among.last_known_to(commit) == last)
-        .collect()
+/// What is added to an item, beside what others add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addition {
+    ToNumber,
+    ToSet,
+}
+
+/// For each commit: whether what it adds counts in the end. To a set it does where it is later than the last floor. To a number it does
+/// where its origin knew of that floor: what was added to another number is gone with that; but where the floor left no number, being
+/// later is enough.
+pub(super) fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
+    let last = Last::of(key);
+    let kept = |rank| match addition {
+        Addition::ToNumber if last.number(key).is_some() => last.is_known_to(key, rank),
+        _ => last.is_below(rank),
+    };
+    (0..key.commits.len()).map(kept).collect()
+}
+
+/// The last floor of a key, and which commits knew of it.
+struct Last<'a> {
+    floors: Vec<usize>,
+    among: Among<'a>,
+}
+
+impl<'a> Last<'a> {
+    fn of(key: &Key<'a>) -> Self {
+        let floors: Vec<usize> = (0..key.commits.len()).filter(|rank| key.is_floor(*rank)).collect();
+        let among = Among::new(&key.commits, &floors);
+        Self { floors, among }
+    }
+
+    fn number(&self, key: &Key<'_>) -> Option<i64> {
+        let last = &key.commits[*self.floors.last()?];
+        last.logged.held.content.as_ref()?.number
+    }
+
+    fn is_known_to(&self, key: &Key<'_>, rank: usize) -> bool {
+        self.among.last_known_to(&key.commits[rank]) == self.floors.len().checked_sub(1)
+    }
+
+    fn is_below(&self, rank: usize) -> bool {
+        self.floors.last().is_none_or(|floor| rank > *floor)
+    }
+
+    /// Whether something was added to another number than the last floor's, which left none: then a region's sum stays as a whole,
+    /// with what it had added before, and logs do not say how much that is.
+    fn leaves_sums_open(&self, key: &Key<'_>) -> bool {
+        let is_open = |rank: usize| {
+            matches!(key.effect(rank), Some(Effect::Add(_))) && self.is_below(rank) && !self.is_known_to(key, rank)
+        };
+        self.number(key).is_none() && (0..key.commits.len()).any(is_open)
+    }
 }
 
 fn merge_numbers(key: &Key<'_>, kept: &[bool], merged: &mut Content) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    content::kept,
+    content::{Addition, kept},
     index::{Key, Table, known_to_any, replaced},
 };
 use crate::{Effect, Merging};
@@ -53,7 +53,12 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<Fate> {
     let floors = members.get(&Part::Floor).cloned().unwrap_or_default();
     for (part, own) in members {
         if merging == Merging::Merge && matches!(part, Part::Number | Part::Set) {
-            judge_merged(key, &own, &floors, &mut fates);
+            let addition = if part == Part::Set {
+                Addition::ToSet
+            } else {
+                Addition::ToNumber
+            };
+            judge_merged(key, &own, &floors, addition, &mut fates);
             continue;
         }
         // A floor takes part in the competition for every attribute.
@@ -111,8 +116,8 @@ fn judge_competing(key: &Key<'_>, all: &[usize], is_own: impl Fn(usize) -> bool,
 }
 
 /// What is added to numbers and sets stands beside what others add, and goes with its floor: knowingly, where a later floor knew of it.
-fn judge_merged(key: &Key<'_>, own: &[usize], floors: &[usize], fates: &mut [Fate]) {
-    let kept = kept(key);
+fn judge_merged(key: &Key<'_>, own: &[usize], floors: &[usize], addition: Addition, fates: &mut [Fate]) {
+    let kept = kept(key, addition);
     let known = known_to_any(floors.iter().map(|floor| &key.commits[*floor]));
     for rank in own {
         let commit = &key.commits[*rank];

@@ -46,10 +46,6 @@ impl Row {
                     let ours = self.sums.entry(origin.clone()).or_default();
                     *ours = (*ours).max(*theirs);
                 }
-                for (element, theirs) in &other.elements {
-                    let ours = self.elements.entry(element.clone()).or_insert_with(|| theirs.clone());
-                    *ours = ours.clone().max(theirs.clone());
-                }
             }
         }
     }
@@ -68,6 +64,14 @@ impl Row {
         later(&mut self.list, other.list.as_ref(), floor.as_ref());
         later(&mut self.number, other.number.as_ref(), floor.as_ref());
         later(&mut self.set, other.set.as_ref(), floor.as_ref());
+        for (element, theirs) in other
+            .elements
+            .iter()
+            .filter(|(_, (version, _))| Some(version) > floor.as_ref())
+        {
+            let ours = self.elements.entry(element.clone()).or_insert_with(|| theirs.clone());
+            *ours = ours.clone().max(theirs.clone());
+        }
         for (field, theirs) in &other.fields {
             let mut ours = self.fields.get(field).cloned();
             later(&mut ours, Some(theirs), floor.as_ref());
