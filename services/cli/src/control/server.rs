@@ -8,8 +8,8 @@ use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
     ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
     ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply, ControlRecoverRegionRequest,
-    ControlReplicationReply, ControlReplicationRequest, ControlStatusReply, ControlStatusRequest, ControlTable,
-    ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
+    ControlReplicationReply, ControlReplicationRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply,
+    ControlStatusRequest, ControlTable, ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
     control_recorded::What,
     control_replication_request::Action as ReplicationAction,
     control_server::{Control, ControlServer},
@@ -18,7 +18,7 @@ use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, drain, evidence, explain, journal, links, measure, pauses, record, reports};
+use super::{digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The control service of a host.
@@ -84,6 +84,10 @@ impl Control for Service {
         Ok(Response::new(Box::pin(
             journal::stream(self.host.clone(), request.table, request.follow).await?,
         )))
+    }
+
+    async fn restore(&self, request: Request<ControlRestoreRequest>) -> Answer<ControlRestoreReply> {
+        Ok(Response::new(restore::apply(&self.host, request.into_inner()).await?))
     }
 
     async fn explain(&self, request: Request<ControlExplainRequest>) -> Answer<ControlExplainReply> {

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, tim
 
 use beringia_clock::{SystemClock, SystemRandomness};
 use beringia_gateway::Regions;
-use beringia_item::Region;
+use beringia_item::{Region, Version};
 use beringia_network::Network;
-use beringia_node::{Authentication, Drain, Flow, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_node::{ApiError, Authentication, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning};
 use beringia_store::{Database, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
@@ -202,6 +202,14 @@ impl Hosted {
     /// Whether it runs and is closed for clients' writes.
     pub(crate) async fn drains(&self) -> bool {
         self.with_node(Node::is_draining).await == Some(true)
+    }
+
+    /// Has it write back what a conflict lost; None while it does not run.
+    pub(crate) async fn restore(&self, table: &str, lost: LostWrite) -> Option<Result<Option<Version>, ApiError>> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(node.restore(table, lost).await),
+            State::Prepared(..) | State::Down => None,
+        }
     }
 
     /// How far its drain is, `None` inside where it takes writes; None while it does not run.
