@@ -7,11 +7,15 @@ use beringia_item::{Mutation, Region, TableId};
 use crate::{
     event::{Apply, ApplyKind, Command, DialId, StoreCall, Ticket},
     message::{Acknowledgement, Batch, Goodbye, Hello, Question, Request, Subscription, TableVectors, ToSource},
+    quarantine::TooFarAhead,
     source::{check_hello, clock_ahead_ms, hello_of},
     sync::WalkId,
     watermark::Said,
     world::{Out, Purpose, World, merge_tables},
 };
+
+/// A generation that no batch has.
+const NEVER: u64 = u64::MAX;
 
 /// Why a question was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +38,7 @@ pub(crate) struct Session {
     generation: u64,
     /// The tables subscribed to, and since which generation without a pause: older batches may have a gap before theirs.
     tables: BTreeMap<TableId, u64>,
-    /// The origins subscribed to, likewise.
+    /// The origins subscribed to, likewise; [`NEVER`] where nothing more is taken in this subscription.
     origins: BTreeMap<Region, u64>,
     inbox: VecDeque<Batch>,
     inbox_bytes: usize,
@@ -313,7 +317,8 @@ impl Session {
         self.acknowledge(out, TableVectors::new());
     }
 
-    pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<(), Ended> {
+    /// What has to wait is to be left out of the next subscription.
+    pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<TooFarAhead, Ended> {
         if batch.number != self.received + 1 || batch.generation > self.generation {
             return Err(wrong("a batch out of turn"));
         }
@@ -323,14 +328,14 @@ impl Session {
             return Err(wrong("more batches than the window allows"));
         }
         self.inbox.push_back(batch);
-        self.apply(world, out);
-        Ok(())
+        Ok(self.apply(world, out))
     }
 
-    /// Hands the next batches to the store, where it is free.
-    fn apply(&mut self, world: &World, out: &mut Out) {
+    /// Hands the next batches to the store, where it is free; without what has to wait, of which nothing more is taken.
+    fn apply(&mut self, world: &World, out: &mut Out) -> TooFarAhead {
+        let mut waiting = TooFarAhead::new();
         while self.applying.is_none() {
-            let Some(first) = self.inbox.pop_front() else { return };
+            let Some(first) = self.inbox.pop_front() else { break };
             self.inbox_bytes -= first.weight();
             let mut last = first.number;
             let mut bytes = first.weight();
@@ -349,6 +354,10 @@ impl Session {
                 last = next.number;
                 self.take(next, &mut apply);
             }
+            for (origin, seen) in world.take_out(&mut apply) {
+                self.origins.insert(origin.clone(), NEVER);
+                waiting.insert(origin, seen);
+            }
             if apply.mutations.is_empty() && apply.progress.is_empty() {
                 self.told_batch = last;
                 self.acknowledge(out, TableVectors::new());
@@ -357,6 +366,7 @@ impl Session {
                 self.applying = Some((ticket, last));
             }
         }
+        waiting
     }
 
     /// What of the batch is still wanted, and follows without a gap on what is here. A unit's members have one origin; those
@@ -377,13 +387,14 @@ impl Session {
         );
     }
 
-    /// The store took the batches.
-    pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, ticket: Ticket) {
-        if let Some((_, last)) = self.applying.take_if(|(applying, _)| *applying == ticket) {
-            self.told_batch = last;
-            self.tell(world, out);
-            self.apply(world, out);
-        }
+    /// The store took the batches. What of the next ones has to wait is to be left out of the next subscription.
+    pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> TooFarAhead {
+        let Some((_, last)) = self.applying.take_if(|(applying, _)| *applying == ticket) else {
+            return TooFarAhead::new();
+        };
+        self.told_batch = last;
+        self.tell(world, out);
+        self.apply(world, out)
     }
 
     /// Acknowledges, with the vectors that the source does not know yet.

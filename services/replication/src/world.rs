@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) local: TableVectors,
     /// Origins whose writes are not asked for, until when, because their clock is too far ahead.
     pub(crate) quarantine: BTreeMap<Region, crate::quarantine::Held>,
+    /// How far ahead of the wall clock the store lets writes be, milliseconds, as it said when it refused some.
+    pub(crate) limit_ms: Option<u64>,
     /// Tables that were copied and wait only for the streams: they are subscribed to but not served.
     pub(crate) catching_up: BTreeSet<TableId>,
     /// Tables whose vector a copy is setting: until it is known where, it says more than the log holds.

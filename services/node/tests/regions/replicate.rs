@@ -192,6 +192,47 @@ async fn a_clock_that_is_a_year_ahead_is_held_in_quarantine_until_time_catches_u
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_the_clock_is_half_a_minute_behind_each_write_waits_that_long_and_none_is_lost() {
+    const BEHIND_MS: u64 = 30_000;
+    const WRITES: usize = 400;
+    let world = World::start(&["eu-west-1", "us-east-1"]).await;
+    for site in [0, 1] {
+        world.set_skew(site, BEHIND_MS);
+    }
+    world.create_table(0, "Carts").await;
+    world.add_replica(0, "Carts", 1).await;
+    world.put(0, "Carts", "before", "v").await;
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    let before = world.sites[1].arrivals.of(world.table_id(0, "Carts")).len();
+
+    world.set_skew(1, 0);
+    // All that waits fits into one batch, whose last write is never due.
+    for number in 0..WRITES {
+        world.put(0, "Carts", &format!("k{number}"), "v").await;
+        sleep(Duration::from_millis(100)).await;
+    }
+    let eu = world.region(0);
+    let held = async || world.status(1).await.peers[&eu].quarantined;
+    assert!(held().await.is_some_and(|seen| seen.ahead_ms > seen.limit_ms));
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    world.until(async || held().await.is_none()).await;
+
+    let arrived = world.sites[1].arrivals.of(world.table_id(0, "Carts")).split_off(before);
+    assert_eq!(arrived.len(), WRITES);
+    let sequences: Vec<u64> = arrived.iter().map(|arrival| arrival.version.sequence).collect();
+    assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
+    for arrival in &arrived {
+        // The writer's clock is right.
+        let late_ms = arrival.applied_ms + BEHIND_MS - arrival.version.time.millis();
+        let allowed_ms = 500;
+        assert!(
+            (BEHIND_MS - allowed_ms..BEHIND_MS + 2000).contains(&late_ms),
+            "{late_ms} ms late: {arrival:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_is_on_its_way_at_once() {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;

@@ -6,6 +6,7 @@ use super::{Replicator, links::walks_of};
 use crate::{
     event::{AcceptId, DialId, StoreAnswer, StoreFailure, Ticket},
     message::{Goodbye, TableVectors},
+    quarantine::TooFarAhead,
     receiver::Receiver,
     status::Quarantine,
     sync::WalkId,
@@ -34,7 +35,7 @@ impl Replicator {
         }
     }
 
-    /// Takes in our vectors, and lets those out of quarantine whose writes the store took.
+    /// Takes in our vectors, and lets those out of quarantine whose writes the store took, but where later ones have to wait.
     fn learn(&mut self, vectors: &TableVectors) {
         let local = &self.world.local;
         let advanced = |origin: &Region| {
@@ -42,7 +43,10 @@ impl Replicator {
                 .iter()
                 .any(|(table, vector)| vector.get(origin) > local.get(table).map_or(0, |before| before.get(origin)))
         };
-        self.world.quarantine.retain(|origin, _| !advanced(origin));
+        let now_ms = self.world.now.elapsed_ms;
+        self.world
+            .quarantine
+            .retain(|origin, held| held.retry_at_ms > now_ms || !advanced(origin));
         self.world.learn(vectors);
     }
 
@@ -55,7 +59,8 @@ impl Replicator {
                     .and_then(Receiver::session_mut)
                     .filter(|session| session.link == link)
                 {
-                    session.on_applied(&self.world, &mut self.out, ticket);
+                    let waiting = session.on_applied(&self.world, &mut self.out, ticket);
+                    self.hold(waiting);
                 }
                 return;
             }
@@ -91,6 +96,14 @@ impl Replicator {
                     },
                 );
             }
+        }
+    }
+
+    /// Leaves these origins out of the subscriptions for a while.
+    pub(super) fn hold(&mut self, waiting: TooFarAhead) {
+        for (origin, seen) in waiting {
+            self.world.hold(origin, seen);
+            self.dirty = true;
         }
     }
 

@@ -71,7 +71,11 @@ impl Replicator {
             return Err(broken("something else came before the hello".to_owned()));
         };
         match message {
-            ToReceiver::Batch(batch) => session.on_batch(&self.world, &mut self.out, batch),
+            ToReceiver::Batch(batch) => {
+                let waiting = session.on_batch(&self.world, &mut self.out, batch)?;
+                self.hold(waiting);
+                Ok(())
+            }
             ToReceiver::Refusal(refusal) => {
                 session.on_refusal(&self.world, refusal.generation, refusal.parts);
                 self.dirty = true;

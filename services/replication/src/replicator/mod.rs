@@ -108,6 +108,7 @@ impl Replicator {
             catalog: BTreeMap::new(),
             local: TableVectors::new(),
             quarantine: BTreeMap::new(),
+            limit_ms: None,
             catching_up: BTreeSet::new(),
             finishing: BTreeSet::new(),
             paused: BTreeSet::new(),

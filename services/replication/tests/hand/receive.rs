@@ -1,12 +1,14 @@
 //! The receiving side: dialling, hello, batches, acknowledgements, quarantine.
 
+use beringia_clock::HybridTime;
+use beringia_item::{Mutation, TableId, Unit};
 use beringia_replication::{
-    ApplyKind, Command, Event, LinkEvent, LinkState, StoreAnswer, StoreFailure, Tuning,
+    ApplyKind, Command, DialId, Event, LinkEvent, LinkState, StoreAnswer, StoreFailure, Tuning,
     message::{Batch, BelowFloor, Goodbye, PROTOCOL, ToReceiver, ToSource},
 };
 
 use crate::support::{
-    CARTS, Hand, acknowledged_in, apply_in, goodbye_in, hello_of, mutation, region, subscription_in, vectors,
+    CARTS, Hand, WALL_MS, acknowledged_in, apply_in, goodbye_in, hello_of, mutation, region, subscription_in, vectors,
 };
 
 fn batch(number: u64, generation: u64, sequences: &[u64]) -> ToReceiver {
@@ -199,6 +201,221 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
         .map(|mutation| mutation.origin().as_str())
         .collect();
     assert_eq!(origins, ["ap"]);
+}
+
+/// A write of `us`, so many milliseconds ahead of this region's clock.
+fn ahead(hand: &Hand, sequence: u64, ahead_ms: u64) -> Mutation {
+    let mut mutation = mutation(CARTS, "us", sequence);
+    mutation.version.time = HybridTime::from_parts(WALL_MS + hand.elapsed_ms + ahead_ms, 0);
+    mutation
+}
+
+/// A stream from `us` on which the store refused a write that is half a minute ahead, subscribed to again five seconds later, when `us`
+/// is taken from generation 3 on and its next batch is the second.
+fn refused_once(hand: &mut Hand) -> DialId {
+    let (link, _) = hand.connected("us");
+    let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
+    let refusal = StoreFailure::Quarantined {
+        origin: region("us"),
+        ahead_ms: 30_000,
+        limit_ms: 500,
+    };
+    assert_eq!(subscription_in(&hand.fail(ticket, refusal)).unwrap().origins, []);
+    assert_eq!(subscription_in(&hand.tick(4999)), None);
+    let again = subscription_in(&hand.tick(1)).unwrap();
+    assert_eq!((again.generation, again.origins), (3, vec![region("us")]));
+    link
+}
+
+#[test]
+fn what_comes_before_a_write_too_far_ahead_is_applied_and_the_rest_asked_for_when_its_time_has_come() {
+    let mut hand = Hand::new(Tuning::default());
+    let link = refused_once(&mut hand);
+    let mut mutations: Vec<Mutation> = [(1, 400), (2, 500), (3, 500), (4, 3500), (5, 30_000)]
+        .iter()
+        .map(|(sequence, ahead_ms)| ahead(&hand, *sequence, *ahead_ms))
+        .collect();
+    // The third and the fourth were written as one.
+    for member in &mut mutations[2..4] {
+        member.unit = Unit { first: 3, last: 4 };
+    }
+    let commands = hand.source_says(
+        link,
+        ToReceiver::Batch(Batch {
+            number: 2,
+            generation: 3,
+            mutations,
+            progress: vec![(CARTS, region("us"), 5)],
+        }),
+    );
+    let (ticket, apply) = apply_in(&commands).unwrap();
+    assert_eq!((sequences(&apply), apply.progress), (vec![1, 2], vec![]));
+    let without = subscription_in(&commands).unwrap();
+    assert_eq!((without.generation, without.origins.len()), (4, 0));
+    let held = |hand: &Hand| hand.replicator.status().peers[&region("us")].quarantined;
+    assert_eq!(held(&hand).map(|seen| seen.ahead_ms), Some(3500));
+
+    assert_eq!(
+        hand.source_says(link, batch(3, 3, &[6])),
+        [],
+        "it waits behind the commit"
+    );
+    let commands = hand.answer(ticket, applied(2));
+    assert_eq!(
+        (apply_in(&commands), acknowledged_in(&commands)),
+        (None, Some(3)),
+        "it would leave a hole"
+    );
+    assert_eq!(
+        held(&hand).map(|seen| seen.ahead_ms),
+        Some(3500),
+        "the next one still waits"
+    );
+
+    assert_eq!(subscription_in(&hand.tick(2999)), None);
+    let with = subscription_in(&hand.tick(1)).expect("the time of the first that waits has come");
+    assert_eq!((with.generation, with.origins), (5, vec![region("us")]));
+    assert_eq!(with.tables[&CARTS].get(&region("us")), 2, "what came before is here");
+    let (ticket, apply) = apply_in(&hand.source_says(link, batch(4, 5, &[3, 4, 5, 6]))).unwrap();
+    assert_eq!(sequences(&apply), [3, 4, 5, 6]);
+    hand.answer(ticket, applied(6));
+    assert_eq!(held(&hand), None);
+}
+
+#[test]
+fn writes_whose_times_come_one_after_another_are_not_asked_for_more_than_once_a_second() {
+    let mut hand = Hand::new(Tuning::default());
+    let link = refused_once(&mut hand);
+    let waiting = ahead(&hand, 1, 501);
+    let commands = hand.source_says(
+        link,
+        ToReceiver::Batch(Batch {
+            number: 2,
+            generation: 3,
+            mutations: vec![waiting],
+            progress: Vec::new(),
+        }),
+    );
+    assert_eq!(
+        (apply_in(&commands), acknowledged_in(&commands)),
+        (None, Some(2)),
+        "nothing is left of it"
+    );
+    assert_eq!(subscription_in(&commands).unwrap().origins, []);
+    assert_eq!(subscription_in(&hand.tick(999)), None);
+    assert_eq!(subscription_in(&hand.tick(1)).unwrap().origins, [region("us")]);
+}
+
+#[test]
+fn what_is_said_to_be_complete_behind_a_write_too_far_ahead_is_not_believed() {
+    let mut hand = Hand::new(Tuning {
+        apply_bytes: 1,
+        ..Tuning::default()
+    });
+    let link = refused_once(&mut hand);
+    let of = |number, mutations, progress| {
+        ToReceiver::Batch(Batch {
+            number,
+            generation: 3,
+            mutations,
+            progress,
+        })
+    };
+    let (due, waiting) = (ahead(&hand, 1, 0), ahead(&hand, 2, 30_000));
+    let (ticket, _) = apply_in(&hand.source_says(link, of(2, vec![due], Vec::new()))).unwrap();
+    hand.source_says(link, of(3, vec![waiting], Vec::new()));
+    hand.source_says(link, of(4, Vec::new(), vec![(CARTS, region("us"), 9)]));
+    let commands = hand.answer(ticket, applied(1));
+    assert_eq!((apply_in(&commands), acknowledged_in(&commands)), (None, Some(4)));
+}
+
+#[test]
+fn a_write_that_is_here_already_holds_nothing_up_however_far_ahead_it_is() {
+    let mut hand = Hand::new(Tuning::default());
+    let link = refused_once(&mut hand);
+    // It came while this region's clock was right.
+    hand.tick_with(0, vectors(&[(CARTS, "us", 1)]));
+    let mutations = vec![ahead(&hand, 1, 30_000), ahead(&hand, 2, 500)];
+    let commands = hand.source_says(
+        link,
+        ToReceiver::Batch(Batch {
+            number: 2,
+            generation: 3,
+            mutations,
+            progress: Vec::new(),
+        }),
+    );
+    assert_eq!(sequences(&apply_in(&commands).unwrap().1), [1, 2]);
+    assert_eq!(subscription_in(&commands), None);
+}
+
+#[test]
+fn a_write_that_a_relay_sends_out_of_its_order_ends_what_is_taken_as_well() {
+    let mut hand = Hand::new(Tuning::default());
+    let link = refused_once(&mut hand);
+    let mut other = ahead(&hand, 3, 2000);
+    other.table = TableId::CATALOG;
+    let mutations = vec![
+        ahead(&hand, 2, 500),
+        ahead(&hand, 5, 4000),
+        other,
+        ahead(&hand, 6, 4000),
+    ];
+    let commands = hand.source_says(
+        link,
+        ToReceiver::Batch(Batch {
+            number: 2,
+            generation: 3,
+            mutations,
+            progress: Vec::new(),
+        }),
+    );
+    assert_eq!(sequences(&apply_in(&commands).unwrap().1), [2]);
+    let seen = hand.replicator.status().peers[&region("us")].quarantined.unwrap();
+    assert_eq!(seen.ahead_ms, 2000, "the first that waits, not the first that came");
+}
+
+#[test]
+fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_on() {
+    let mut hand = Hand::new(Tuning::default());
+    let us = refused_once(&mut hand);
+    let (ap, _) = hand.connected("ap");
+    hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
+    hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
+    let both = subscription_in(&hand.tick(1100)).unwrap();
+    assert_eq!((both.generation, both.origins), (2, vec![region("ap"), region("us")]));
+    let mutations = vec![
+        ahead(&hand, 1, 500),
+        ahead(&hand, 2, 501),
+        mutation(CARTS, "ap", 1),
+        ahead(&hand, 3, 501),
+    ];
+    let relaying = |number, mutations| {
+        ToReceiver::Batch(Batch {
+            number,
+            generation: 2,
+            mutations,
+            progress: vec![(CARTS, region("ap"), 9), (CARTS, region("us"), 9)],
+        })
+    };
+    let written = |apply: &beringia_replication::Apply| -> Vec<(String, u64)> {
+        let of = |mutation: &Mutation| (mutation.origin().to_string(), mutation.version.sequence);
+        apply.mutations.iter().map(of).collect()
+    };
+    let commands = hand.source_says(ap, relaying(1, mutations));
+    let (ticket, apply) = apply_in(&commands).unwrap();
+    assert_eq!(written(&apply), [("us".to_owned(), 1), ("ap".to_owned(), 1)]);
+    assert_eq!(apply.progress, [(CARTS, region("ap"), 9)]);
+    assert_eq!(subscription_in(&commands).unwrap().origins, [region("ap")]);
+
+    // Sent before the relay knew: of `ap` nothing is missing before it.
+    hand.source_says(
+        ap,
+        relaying(2, vec![mutation(CARTS, "ap", 10), mutation(CARTS, "us", 10)]),
+    );
+    let (_, apply) = apply_in(&hand.answer(ticket, applied(1))).unwrap();
+    assert_eq!(written(&apply), [("ap".to_owned(), 10)]);
+    assert_eq!(apply.progress, [(CARTS, region("ap"), 9)]);
 }
 
 #[test]
