@@ -253,8 +253,9 @@ pub struct DiskLoss {
     /// From when the oldest of them was acknowledged to the loss.
     pub seconds: f64,
     /// The same in writes as it was known at that moment, before anybody looked for what is missing: in simulation what no other region's
-    /// vector covered and a client had been told of, in a drill what the region last said of its backlog.
-    pub reported_backlog: u64,
+    /// vector covered and a client had been told of, in a drill what the region last said of its backlog; `None`: it
+    /// did not answer.
+    pub reported_backlog: Option<u64>,
 }
 
 /// Traffic that moved after a fault.

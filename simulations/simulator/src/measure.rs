@@ -269,7 +269,7 @@ fn disk_loss(loss: &Loss, data: &DataLoss, history: &History) -> DiskLoss {
         writes: data.writes,
         bytes: data.bytes,
         seconds: data.seconds,
-        reported_backlog: loss.acknowledged(history).count() as u64,
+        reported_backlog: Some(loss.acknowledged(history).count() as u64),
     }
 }
 

@@ -375,12 +375,7 @@ impl<'a> Session<'a> {
                 writes: loss.writes,
                 bytes: loss.bytes,
                 seconds: loss.seconds,
-                reported_backlog: disk
-                    .unshipped
-                    .iter()
-                    .filter_map(|flow| flow.backlog_mutations)
-                    .min()
-                    .unwrap_or(0),
+                reported_backlog: disk.unshipped.iter().filter_map(|flow| flow.backlog_mutations).min(),
             })
             .collect();
         judge(&self.plan.scenario.expect, run);

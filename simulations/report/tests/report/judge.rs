@@ -52,14 +52,17 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
         writes: 8,
         bytes: 800,
         seconds: 1.5,
-        reported_backlog: 9,
+        reported_backlog: Some(9),
     });
     assert!(!verdict(&Expectations::default(), &mut run, "backlog").1);
     run.engine = EngineKind::Drill;
     assert!(verdict(&Expectations::default(), &mut run, "backlog").1);
-    run.disk_losses[0].reported_backlog = 7;
+    run.disk_losses[0].reported_backlog = Some(7);
     assert!(!verdict(&Expectations::default(), &mut run, "backlog").1);
-    run.disk_losses[0].reported_backlog = 8;
+    run.disk_losses[0].reported_backlog = None;
+    judge(&Expectations::default(), &mut run);
+    assert!(!run.verdicts.iter().any(|verdict| verdict.expected.contains("backlog")));
+    run.disk_losses[0].reported_backlog = Some(8);
     let bounds = |writes, rpo| Expectations {
         rpo_writes_max: Some(writes),
         rpo_max: Some(rpo),

@@ -105,7 +105,7 @@ pub(crate) fn sample(topology: Topology) -> Run {
         writes: 12,
         bytes: 13_204,
         seconds: 0.118,
-        reported_backlog: 12,
+        reported_backlog: Some(12),
     });
     run.anomalies = vec![
         AnomalyCount {
