@@ -3,6 +3,7 @@
 //! Needs a Docker engine; where there is none the test says so and is skipped, unless `BERINGIA_REQUIRE_DOCKER` is set. The image is built
 //! `FROM scratch` out of a static binary, so nothing is pulled.
 
+mod drills;
 mod engine;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use beringia_tests::{
 };
 use serde_json::json;
 use testcontainers::{
-    ContainerAsync, GenericImage, ImageExt,
+    ContainerAsync, ContainerRequest, GenericImage, ImageExt,
     core::{IntoContainerPort, Mount, WaitFor},
     runners::AsyncRunner,
 };
@@ -31,6 +32,17 @@ async fn containers_converge_after_a_region_was_disconnected_and_survive_a_full_
     engine::run_ignored_test("region_on_a_full_disk", &bridge.address()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drills_over_containers_lose_nothing_that_they_should_not() {
+    let Some(docker) = engine::connect().await else { return };
+    if !engine::has_command_line() {
+        return;
+    }
+    engine::build_image(&docker, IMAGE, &static_beringia()).await;
+    let bridge = engine::Bridge::open(&docker).await;
+    engine::run_ignored_test("drills::shipped_scenarios", &bridge.address()).await;
+}
+
 /// One region in its container.
 struct Member {
     container: ContainerAsync<GenericImage>,
@@ -40,7 +52,14 @@ struct Member {
 }
 
 impl Member {
+    /// A region that nobody restarts, with a disk of that size.
     async fn start(region: &'static str, wan: &engine::Network, disk_bytes: i64) -> Self {
+        let disk = Mount::tmpfs_mount("/data").with_size_bytes(disk_bytes);
+        Self::run(region, wan, image(disk)).await
+    }
+
+    /// A region in a container that is prepared but for its command and its networks.
+    async fn run(region: &'static str, wan: &engine::Network, prepared: ContainerRequest<GenericImage>) -> Self {
         let address = |name: &str| wan.address(REGIONS.iter().position(|region| *region == name).expect("one of ours"));
         let peers = REGIONS
             .iter()
@@ -63,12 +82,8 @@ impl Member {
             .map(str::to_owned),
         )
         .chain(peers);
-        let container = GenericImage::new(IMAGE, "latest")
-            .with_exposed_port(8001.tcp())
-            .with_exposed_port(9090.tcp())
-            .with_wait_for(WaitFor::message_on_stdout(r#""event":"ready""#))
+        let container = prepared
             .with_cmd(command)
-            .with_mount(Mount::tmpfs_mount("/data").with_size_bytes(disk_bytes))
             // Its own network: here its clients reach it, whatever happens to the network between the regions.
             .with_network(format!("{}-{region}", wan.name()))
             .start()
@@ -130,6 +145,15 @@ impl Member {
             .await;
         got["Item"]["from"]["S"].as_str().map(str::to_owned)
     }
+}
+
+/// A container with this disk.
+fn image(disk: Mount) -> ContainerRequest<GenericImage> {
+    GenericImage::new(IMAGE, "latest")
+        .with_exposed_port(8001.tcp())
+        .with_exposed_port(9090.tcp())
+        .with_wait_for(WaitFor::message_on_stdout(r#""event":"ready""#))
+        .with_mount(disk)
 }
 
 /// Waits (at most a minute) for a condition that another region brings about.

@@ -394,9 +394,10 @@ pub(crate) struct ConvergeArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "List the conflicts: two writes to one item neither of which knew of the other. For each, both writes with their version \
-        (hybrid time, region, sequence) and image, the rule that decided, and which regions saw it when. A conflict that several \
+        (hybrid time, region, sequence) and image, which attributes were lost where it was not the whole item, the rule that decided, and which regions saw it when. A conflict that several \
         regions saw is listed once.",
-    after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow"
+    after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow\n  beringia conflicts restore 1f0c9a3be27d",
+    args_conflicts_with_subcommands = true
 )]
 pub(crate) struct ConflictsArguments {
     #[command(flatten)]
@@ -407,6 +408,29 @@ pub(crate) struct ConflictsArguments {
     /// Go on, and show conflicts as they happen.
     #[arg(long)]
     pub(crate) follow: bool,
+    /// What to do instead of listing them.
+    #[command(subcommand)]
+    pub(crate) action: Option<ConflictsAction>,
+}
+
+/// What can be done about a conflict.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConflictsAction {
+    /// Write what lost back, as a new write.
+    #[command(
+        long_about = "Write what lost a conflict back as a new write of a region, whatever stands now: the whole item, or, where single attributes \
+            were lost, those; where the loser was a delete, the item is deleted. Prints the version of the new write, which replicates like \
+            any other.",
+        after_help = "Examples:\n  beringia conflicts restore 1f0c9a3be27d\n  beringia conflicts restore 1f0c9a3be27d --region eu-west-1"
+    )]
+    Restore {
+        /// The conflict, as `beringia conflicts` names it.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Where to write; without it, in the region that saw the conflict first.
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+    },
 }
 
 /// Show an item in every region, and why it is what it is.

@@ -25,6 +25,9 @@ pub(crate) struct TableComparison {
     pub(crate) table: String,
     /// Its id, which is new when a table is deleted and created again.
     pub(crate) table_id: String,
+    /// What of concurrent writes to an item is kept: `item`, `attribute` or `merge`; of several where regions have not heard of a
+    /// change yet.
+    pub(crate) conflict_policies: Vec<String>,
     /// The regions that have or ought to have a replica.
     pub(crate) replicas: Vec<String>,
     /// Whether every replica holds and has applied the same.
@@ -120,9 +123,11 @@ fn compare_table(table: String, id: &str, held: &[(&str, Result<&TableDigestRepo
         }
         divergent_ranges = ranges_that_differ(&reports);
     }
+    let policies: BTreeSet<&String> = reports.iter().map(|(_, report)| &report.conflict_policy).collect();
     TableComparison {
         table,
         table_id: id.to_owned(),
+        conflict_policies: policies.into_iter().cloned().collect(),
         replicas: held.iter().map(|(region, _)| (*region).to_owned()).collect(),
         equal: reasons.is_empty(),
         divergent_ranges,
@@ -219,6 +224,7 @@ mod tests {
         TableDigestReport {
             table_id: format!("id-{name}"),
             table: name.to_owned(),
+            conflict_policy: "item".to_owned(),
             replicas: replicas.iter().map(|r| (*r).to_owned()).collect(),
             vector: applied
                 .iter()

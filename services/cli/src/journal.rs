@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use beringia_proto::v1::{ControlConflict, ItemVersion};
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::presentation::canonical;
 
 /// A region that saw a conflict, and when.
@@ -75,6 +77,20 @@ impl Journal {
             .pop_front()
             .and_then(|identity| self.merged.remove(&identity))
     }
+}
+
+/// What a conflict is called, in all regions alike: 12 hexadecimal digits over its identity.
+pub(crate) fn id(conflict: &ControlConflict) -> String {
+    let mut hash = Xxh3::new();
+    let (table, key, winner, loser) = identity(conflict);
+    for text in [&table, &key, &winner.1, &loser.1] {
+        hash.update(&(text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    for number in [winner.0, winner.2, loser.0, loser.2] {
+        hash.update(&number.to_be_bytes());
+    }
+    format!("{:012x}", hash.digest() >> 16)
 }
 
 fn first_seen(merged: &Merged) -> u64 {
@@ -180,6 +196,7 @@ mod tests {
             loser: side(1),
             rule: "later time".into(),
             seen_ms,
+            attributes: Vec::new(),
         }
     }
 
@@ -213,6 +230,16 @@ mod tests {
         follower.add(conflict("c", 4, "{}", 9), 130);
         assert_eq!(follower.due(200).len(), 1, "what was shown is not shown again");
         assert_eq!(follower.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_conflict_has_one_name_whoever_reports_it_and_another_one_has_another() {
+        let here = conflict("b", 20, r#"{"pk":{"S":"x"},"sk":{"N":"1"}}"#, 9);
+        let there = conflict("a", 10, r#"{"sk":{"N":"1"}, "pk":{"S":"x"}}"#, 9);
+        let other = conflict("b", 20, r#"{"pk":{"S":"x"},"sk":{"N":"1"}}"#, 10);
+        assert_eq!(id(&here), id(&there));
+        assert_ne!(id(&here), id(&other));
+        assert_eq!(id(&here).len(), 12);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod hybrid;
 mod random;
+mod skewed;
 mod wall;
 
 pub use hybrid::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridTime};
 pub use random::{Randomness, SeededRandomness, SystemRandomness};
+pub use skewed::SkewedClock;
 pub use wall::{ManualClock, SystemClock, WallClock};

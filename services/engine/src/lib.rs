@@ -30,3 +30,4 @@ mod write;
 pub use engine::Engine;
 pub use error::{ApiError, CancellationReason};
 pub use gate::WritePass;
+pub use item::LostWrite;

@@ -6,9 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use beringia_engine::Engine;
+use beringia_engine::{ApiError, Engine, LostWrite};
 use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
-use beringia_item::{Region, TableId};
+use beringia_item::{Region, TableId, Version};
 use beringia_replication::Event;
 use beringia_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -156,6 +156,14 @@ impl Node {
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(self.driver.store())
+    }
+
+    /// Writes back what a conflict lost, as a new write of this region ([`Engine::restore`]).
+    ///
+    /// # Errors
+    /// As a client would get them.
+    pub async fn restore(&self, table_name: &str, lost: LostWrite) -> Result<Option<Version>, ApiError> {
+        self.engine.restore(table_name, lost).await
     }
 
     /// How the region and its peers stand now.

@@ -150,7 +150,7 @@ impl Comparisons {
         attempt: u64,
     ) {
         // The peer had them when the last repair saw them, and its vector, which is equal to ours now, still does not cover them: it
-        // holds them without vouching for what came before them, and no stream will ever bring them.
+        // holds them without vouching for what came before them. Perhaps no stream will bring them; if one does, it does no harm.
         let mut orphans = self.uncovered.remove(&(table, peer.clone())).unwrap_or_default();
         let mut vector = world.vector(table);
         if let Some(equal) = self

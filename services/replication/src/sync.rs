@@ -40,7 +40,7 @@ pub(crate) enum Goal {
     },
     /// What was lost here comes back.
     Repair,
-    /// Rows that no vector covers, so that no stream brings them, come here too: their origin lost them before others had them.
+    /// Rows that neither vector covers come here too: no stream may bring them, if their origin lost them before others had them.
     Adopt(Orphans),
 }
 

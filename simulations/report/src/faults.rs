@@ -157,7 +157,7 @@ fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
 /// What will end the action.
 fn over_of(plan: &Plan, action: &Action) -> Over {
     match action {
-        Action::Cut { ends, .. } => Over::Links(ways(ends).into_iter().collect()),
+        Action::Cut { ends, .. } => Over::Links(ways(ends).collect()),
         Action::Isolate { region, .. } => {
             let links = plan.scenario.topology.links().iter();
             let touching = links.filter(|link| link.from == *region || link.to == *region);
@@ -234,12 +234,8 @@ fn regions_of(plan: &Plan, action: &Action) -> Vec<String> {
 }
 
 /// The directed links of a pair.
-fn ways(ends: &Ends) -> Vec<Way> {
-    let mut ways = vec![(ends.from.clone(), ends.to.clone())];
-    if !ends.one_way {
-        ways.push((ends.to.clone(), ends.from.clone()));
-    }
-    ways
+fn ways(ends: &Ends) -> impl Iterator<Item = Way> {
+    ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
 }
 
 fn arrow(ends: &Ends) -> String {

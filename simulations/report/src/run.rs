@@ -258,7 +258,8 @@ pub struct DiskLoss {
     pub bytes: u64,
     /// From when the oldest of them was acknowledged to the loss.
     pub seconds: f64,
-    /// What the region reported as its backlog (to the region that had most) at that moment, in writes.
+    /// The same in writes as it was known at that moment, before anybody looked for what is missing: in simulation what no other region's
+    /// vector covered and a client had been told of, in a drill what the region last said of its backlog.
     pub reported_backlog: u64,
 }
 

@@ -127,7 +127,12 @@ impl<'a> Session<'a> {
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
         };
-        session.converge().await?;
+        if !session.converge().await? {
+            return Err(SimulationError::TimedOut {
+                what: "what the tables hold before the load is not everywhere".to_owned(),
+                virtual_ms: session.world.trace.now_ms(),
+            });
+        }
         session.world.trace.note(format_args!("the load begins"));
         session.began = Instant::now();
         session.measure.begin(&session.world);

@@ -10,8 +10,8 @@ use crate::{SimulationError, World};
 
 /// Bytes of images in one read of the log.
 const PAGE_BYTES: usize = 1 << 20;
-/// Rows in one read of a range; a workload has far fewer keys in each.
-const PAGE_ROWS: usize = 10_000;
+/// Rows or journal entries in one read.
+const PAGE_ROWS: usize = 1_000;
 
 /// What happened to the replicas of a table in a run, which decides what their logs and journals can show.
 #[derive(Debug, Default)]
@@ -140,15 +140,17 @@ impl<'a> Reader<'a> {
     async fn held(&self) -> Result<BTreeMap<String, Held>, SimulationError> {
         let mut held = BTreeMap::new();
         for range in 0..RANGES {
-            let rows = self.store.raw_rows(self.table, range, None, PAGE_ROWS).await;
-            let rows = rows.map_err(|error| self.failed(error))?;
-            if rows.is_empty() {
-                continue;
-            }
-            let keys = rows.into_iter().map(|row| row.key).collect();
-            let rows = self.store.mutations_of(self.table, keys).await;
-            for row in rows.map_err(|error| self.failed(error))? {
-                held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
+            let mut after = None;
+            loop {
+                let rows = self.store.raw_rows(self.table, range, after, PAGE_ROWS).await;
+                let rows = rows.map_err(|error| self.failed(error))?;
+                let Some(last) = rows.last() else { break };
+                after = Some(last.key.clone());
+                let keys = rows.into_iter().map(|row| row.key).collect();
+                let rows = self.store.mutations_of(self.table, keys).await;
+                for row in rows.map_err(|error| self.failed(error))? {
+                    held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
+                }
             }
         }
         Ok(held)

@@ -1,9 +1,12 @@
 //! What is nowhere else at the moment in which a region loses its disk.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use beringia_history::{Effect, History, LostDisk, MARK, Operation, Outcome};
-use beringia_item::{AttributeValue, Mutation, decode_item};
+use beringia_item::{AttributeValue, Mutation, Region, decode_item};
 
 use crate::{SimulationError, World, evidence::Reader};
 
@@ -23,6 +26,8 @@ struct Unshipped {
     key: String,
     /// None for a delete.
     mark: Option<String>,
+    /// Since the load began.
+    committed: Duration,
 }
 
 /// Looks for the writes of `region` that no other region has applied.
@@ -34,24 +39,25 @@ pub(crate) async fn look(
 ) -> Result<Loss, SimulationError> {
     let store = world.store(region)?;
     let own = store.region().clone();
+    let now = world.recorder.elapsed();
     let mut writes = Vec::new();
     for table in tables {
         let Some(reader) = Reader::new(region, &*store, table) else {
             continue;
         };
-        let others: Vec<_> = world.regions().filter(|other| **other != own).collect();
+        let others: Vec<Region> = world.regions().filter(|other| **other != own).cloned().collect();
         for mutation in reader.mutations(vec![own.clone()]).await? {
-            let sequence = mutation.version.sequence;
-            let recorder = &world.recorder;
-            let applied =
-                |other: &&&beringia_item::Region| recorder.applied_us(mutation.table, &own, sequence, other).is_some();
-            if others.iter().any(|other| applied(&other)) {
+            if others.iter().any(|other| has(world, other, &mutation)) {
                 continue;
             }
+            let sequence = mutation.version.sequence;
+            let committed_us = world.recorder.applied_us(mutation.table, &own, sequence, &own);
+            let age = committed_us.map_or(Duration::ZERO, |us| now.saturating_sub(Duration::from_micros(us)));
             writes.push(Unshipped {
                 table: table.clone(),
                 key: reader.key_text(&mutation.key)?,
                 mark: mark(&mutation),
+                committed: at.saturating_sub(age),
             });
         }
     }
@@ -60,6 +66,20 @@ pub(crate) async fn look(
         at,
         writes,
     })
+}
+
+/// Whether a region has a write now, in its process or on the disk that it left behind.
+fn has(world: &World, region: &Region, mutation: &Mutation) -> bool {
+    let name = region.as_str();
+    if let Ok(store) = world.store(name) {
+        let vectors = store.vectors();
+        return vectors
+            .get(&mutation.table)
+            .is_some_and(|vector| vector.covers(&mutation.version));
+    }
+    let (origin, sequence) = (mutation.origin(), mutation.version.sequence);
+    let had = world.recorder.applied_us(mutation.table, origin, sequence, region);
+    had.is_some() && !world.disk_is_new(name)
 }
 
 fn mark(mutation: &Mutation) -> Option<String> {
@@ -85,19 +105,29 @@ impl Loss {
         let was_told = move |operation: &&Operation| {
             operation.outcome == Outcome::Ok && operation.region == self.region && operation.done_us <= until_us
         };
-        let mut marks = std::collections::BTreeSet::new();
-        let mut deletes = std::collections::BTreeSet::new();
+        let mut marks = BTreeSet::new();
+        // A delete leaves no mark; it is known by when it must have been committed.
+        let mut deletes: BTreeMap<(&str, &str), Vec<(Duration, Duration)>> = BTreeMap::new();
         for operation in history.operations.iter().filter(was_told) {
             for write in &operation.writes {
                 match write.effect {
-                    Effect::Delete => drop(deletes.insert((operation.workload.as_str(), write.key.as_str()))),
+                    Effect::Delete => {
+                        let of_key = deletes.entry((operation.workload.as_str(), write.key.as_str()));
+                        let between = (operation.sent_us, operation.done_us);
+                        let between = (Duration::from_micros(between.0), Duration::from_micros(between.1));
+                        of_key.or_default().push(between);
+                    }
                     _ => drop(marks.insert(write.mark.as_str())),
                 }
             }
         }
         let told = self.writes.iter().filter(move |write| match &write.mark {
             Some(mark) => marks.contains(mark.as_str()),
-            None => deletes.contains(&(write.table.as_str(), write.key.as_str())),
+            None => {
+                let of_key = deletes.get(&(write.table.as_str(), write.key.as_str()));
+                let was_it = |(sent, done): &(Duration, Duration)| (*sent..=*done).contains(&write.committed);
+                of_key.is_some_and(|deletes| deletes.iter().any(was_it))
+            }
         });
         told.map(|write| write.key.as_str())
     }

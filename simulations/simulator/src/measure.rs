@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::{Accounting, Anomaly, DataLoss, Evidence, History, LostDisk, Violation};
-use beringia_item::{Region, TableId};
+use beringia_item::{Region, TableId, Version};
 use beringia_report::{
     AnomalyCount, ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
     Writes,
@@ -252,7 +252,9 @@ impl Measure {
             conflicts.insert((&entry.key, &entry.loser), &entry.winner);
         }
         for ((_, loser), winner) in conflicts {
-            let at = self.applied(world, table, &loser.origin, loser.sequence, &loser.origin);
+            // Where the loser's own region does not know any more, the winner's does: neither knew of the other, so they were close.
+            let of = |version: &Version| self.applied(world, table, &version.origin, version.sequence, &version.origin);
+            let at = of(loser).or_else(|| of(winner));
             let (winner, loser) = (winner.origin.as_str(), loser.origin.as_str());
             self.recorder.conflict(winner, loser, at.unwrap_or_default());
         }

@@ -7,8 +7,8 @@ use beringia_store::{Backlog, Store};
 
 use crate::{SimulationError, World};
 
-/// Rows in one read of a range; a workload has far fewer keys in each.
-const PAGE_ROWS: usize = 10_000;
+/// Rows in one read of a range.
+const PAGE_ROWS: usize = 1_000;
 
 /// What running regions say of their own writes that others have not acknowledged: from, to, how much.
 pub(crate) async fn backlogs(world: &World) -> Result<Vec<(String, String, Backlog)>, SimulationError> {
@@ -57,11 +57,17 @@ async fn live_rows(
     table: TableId,
     range: u16,
 ) -> Result<Vec<(KeyBytes, Stamp)>, SimulationError> {
-    let rows = store.raw_rows(table, range, None, PAGE_ROWS).await;
-    let rows = rows.map_err(|source| SimulationError::Store {
-        region: region.to_owned(),
-        source,
-    })?;
-    let live = rows.into_iter().filter(|row| row.live);
-    Ok(live.map(|row| (row.key, row.stamp)).collect())
+    let mut live = Vec::new();
+    let mut after = None;
+    loop {
+        let rows = store.raw_rows(table, range, after, PAGE_ROWS).await;
+        let rows = rows.map_err(|source| SimulationError::Store {
+            region: region.to_owned(),
+            source,
+        })?;
+        let Some(last) = rows.last() else { return Ok(live) };
+        after = Some(last.key.clone());
+        let of_page = rows.into_iter().filter(|row| row.live);
+        live.extend(of_page.map(|row| (row.key, row.stamp)));
+    }
 }

@@ -59,6 +59,8 @@ struct Site {
     region: Region,
     disk: MemoryDisk,
     disk_full: bool,
+    /// The disk was lost, and no process has begun on the new one yet.
+    disk_new: bool,
     /// Its tables are not replicated for now. A restart ends that.
     paused: bool,
     clock: Arc<SimulatedClock>,
@@ -99,6 +101,7 @@ impl World {
                 region: Region::new(name)?,
                 disk: new_disk(),
                 disk_full: false,
+                disk_new: false,
                 paused: false,
                 clock: Arc::new(SimulatedClock::new(
                     began,
@@ -228,6 +231,12 @@ impl World {
         self.site(name).is_ok_and(|site| site.running.is_some())
     }
 
+    /// Whether a region that is down lost its disk when it crashed.
+    #[must_use]
+    pub fn disk_is_new(&self, name: &str) -> bool {
+        self.site(name).is_ok_and(|site| site.disk_new)
+    }
+
     /// A region's disk.
     ///
     /// # Errors
@@ -301,6 +310,7 @@ impl World {
         let index = self.site_index(name)?;
         let site = &mut self.sites[index];
         site.starts += 1;
+        site.disk_new = false;
         let clock: Arc<dyn WallClock> = site.clock.clone();
         let database = Database::Memory(site.disk.clone());
         let options = Options {
@@ -354,6 +364,7 @@ impl World {
         if lose_disk {
             site.disk = new_disk();
             site.disk_full = false;
+            site.disk_new = true;
         }
         Ok(())
     }

@@ -38,6 +38,20 @@ pub async fn connect() -> Option<Docker> {
     }
 }
 
+/// Whether the engine's command line is here, which drills use to kill and disconnect containers; says so where it is not.
+pub fn has_command_line() -> bool {
+    let version = std::process::Command::new("docker").arg("version").output();
+    if version.is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    assert!(
+        std::env::var_os("BERINGIA_REQUIRE_DOCKER").is_none(),
+        "the command line of Docker is required here"
+    );
+    println!("skipped: there is no `docker` command");
+    false
+}
+
 /// Builds the image `NAME:latest`, which holds the binary and nothing else.
 pub async fn build_image(docker: &Docker, name: &str, binary: &Path) {
     let mut context = tar::Builder::new(Vec::new());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_proto::v1::{ControlConflict, ControlConflictsRequest};
+use beringia_proto::v1::{ControlConflict, ControlConflictsRequest, ControlRestoreRequest};
 use futures_util::{StreamExt as _, future::join_all, stream::select_all};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Streaming};
 
 use crate::{
-    arguments::ConflictsArguments,
+    arguments::{ConflictsAction, ConflictsArguments},
     control::fleet::Fleet,
     failure::Failure,
-    journal::{Follower, Journal, Merged},
+    journal::{self, Follower, Journal, Merged},
     output::{self, Format},
-    presentation::{SideJson, incomplete, iso, raw, side_text},
+    presentation::{SideJson, VersionJson, incomplete, iso, raw, side_text, version_text},
 };
 
 /// How long a conflict waits for the reports of other regions before it is shown; longer than it takes to reach any of them.
@@ -25,12 +25,16 @@ const SHOWN_MAX: usize = 100_000;
 
 #[derive(Serialize)]
 struct ConflictJson<'a> {
+    /// Names it for `conflicts restore`.
+    id: String,
     table: &'a str,
     table_id: &'a str,
     /// Null where the table is gone.
     key: Option<Box<RawValue>>,
     winner: SideJson,
     loser: SideJson,
+    /// What the loser lost; empty for the whole item.
+    attributes: &'a [String],
     /// What decided.
     rule: &'a str,
     seen: Vec<SeenJson<'a>>,
@@ -44,13 +48,34 @@ struct SeenJson<'a> {
     at_ms: u64,
 }
 
+/// A conflict whose loser was written back.
+#[derive(Serialize)]
+struct RestoredJson<'a> {
+    id: &'a str,
+    /// Where.
+    region: &'a str,
+    table: &'a str,
+    /// Of the new write; null where an item was to be deleted and there is none.
+    version: Option<VersionJson>,
+}
+
 /// Prints one conflict per line (JSON) or paragraph (text), by when it was first seen.
 pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), Failure> {
     let fleet = Fleet::connect(&arguments.control).await?;
-    let request = ControlConflictsRequest {
-        table: arguments.table.clone().unwrap_or_default(),
-        follow: arguments.follow,
-    };
+    if let Some(ConflictsAction::Restore { id, region }) = &arguments.action {
+        return restore(&fleet, id, region.as_deref(), format).await;
+    }
+    let streams = journals(&fleet, arguments.table.clone().unwrap_or_default(), arguments.follow).await?;
+    if arguments.follow {
+        follow(streams, format).await
+    } else {
+        list(streams, format).await
+    }
+}
+
+/// What the regions journalled.
+async fn journals(fleet: &Fleet, table: String, follow: bool) -> Result<Vec<Streaming<ControlConflict>>, Failure> {
+    let request = ControlConflictsRequest { table, follow };
     let answers = join_all(fleet.clients().map(|mut client| {
         let request = request.clone();
         async move { client.conflicts(request).await }
@@ -69,20 +94,57 @@ pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Resul
     if let Some(refusal) = refusal.filter(|_| streams.is_empty()) {
         return Err(refusal.into());
     }
-    if arguments.follow {
-        follow(streams, format).await
-    } else {
-        list(streams, format).await
-    }
+    Ok(streams)
 }
 
-async fn list(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), Failure> {
+async fn read(streams: Vec<Streaming<ControlConflict>>) -> Result<Vec<Merged>, Failure> {
     let mut journal = Journal::default();
     let mut reports = select_all(streams);
     while let Some(report) = reports.next().await {
         journal.add(report?);
     }
-    let conflicts = journal.into_sorted();
+    Ok(journal.into_sorted())
+}
+
+/// Writes back what the loser of a conflict lost.
+async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) -> Result<(), Failure> {
+    let conflicts = read(journals(fleet, String::new(), false).await?).await?;
+    let found = conflicts.into_iter().find(|merged| journal::id(&merged.conflict) == id);
+    let Merged { conflict, seen } = found.ok_or_else(|| {
+        Failure::wrong(format!(
+            "no region here journalled a conflict {id}: see `beringia conflicts`"
+        ))
+    })?;
+    let region = region.or_else(|| seen.first().map(|sighting| sighting.region.as_str()));
+    let region = region
+        .ok_or_else(|| incomplete("a conflict that nobody saw"))?
+        .to_owned();
+    let gone = || Failure::wrong(format!("the table of the conflict {id} is gone"));
+    let loser = conflict.loser.ok_or_else(|| incomplete("a conflict without a loser"))?;
+    let request = ControlRestoreRequest {
+        region: region.clone(),
+        table: conflict.table.clone(),
+        key_json: conflict.key_json.ok_or_else(gone)?,
+        image_json: loser.image_json,
+        attributes: conflict.attributes,
+    };
+    let reply = fleet.hosting(&region)?.restore(request).await?.into_inner();
+    match format {
+        Format::Json => output::json(&RestoredJson {
+            id,
+            region: &region,
+            table: &conflict.table,
+            version: reply.version.as_ref().map(VersionJson::from),
+        }),
+        Format::Text => output::line(&match &reply.version {
+            Some(version) => format!("restored in {region} as {}", version_text(version)),
+            None => format!("nothing to do: the loser was a delete, and {region} holds no such item"),
+        }),
+    }
+}
+
+async fn list(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), Failure> {
+    let conflicts = read(streams).await?;
     if conflicts.is_empty() && format == Format::Text {
         return output::line("no conflicts");
     }
@@ -122,11 +184,13 @@ fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
         .ok_or_else(|| incomplete("a conflict without a loser"))?;
     if format == Format::Json {
         return output::json(&ConflictJson {
+            id: journal::id(conflict),
             table: &conflict.table,
             table_id: &conflict.table_id,
             key: conflict.key_json.as_deref().map(raw).transpose()?,
             winner: winner.try_into()?,
             loser: loser.try_into()?,
+            attributes: &conflict.attributes,
             rule: &conflict.rule,
             seen: merged
                 .seen
@@ -149,12 +213,18 @@ fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
         .iter()
         .map(|seen| format!("{} at {}", seen.region, iso(seen.seen_ms)))
         .collect();
+    let lost = if conflict.attributes.is_empty() {
+        "the whole item".to_owned()
+    } else {
+        conflict.attributes.join(", ")
+    };
     output::line(&format!(
-        "{table} {}\n  winner  {}\n  loser   {}\n  rule    {}\n  seen    {}",
+        "{table} {}\n  winner  {}\n  loser   {}\n  lost    {lost}\n  rule    {}\n  seen    {}\n  id      {}",
         conflict.key_json.as_deref().unwrap_or("(the table is gone)"),
         side_text(winner),
         side_text(loser),
         conflict.rule,
         seen.join(", "),
+        journal::id(conflict),
     ))
 }

@@ -185,7 +185,7 @@ impl StatusJson {
         )?;
         output::line("")?;
         output::table(
-            ["TABLE", "REPLICAS", "DIVERGENT RANGES", ""],
+            ["TABLE", "REPLICAS", "CONFLICT POLICY", "DIVERGENT RANGES", ""],
             self.tables.iter().map(table_row),
         )?;
         if !self.joins.is_empty() {
@@ -329,7 +329,7 @@ impl JoinJson {
     }
 }
 
-fn table_row(table: &TableComparison) -> [String; 4] {
+fn table_row(table: &TableComparison) -> [String; 5] {
     let ranges = if table.divergent_ranges.is_empty() {
         "0".to_owned()
     } else {
@@ -342,6 +342,7 @@ fn table_row(table: &TableComparison) -> [String; 4] {
     [
         table.table.clone(),
         table.replicas.join(", "),
+        table.conflict_policies.join(", "),
         ranges,
         table.reasons.join("; "),
     ]

@@ -75,6 +75,10 @@ async fn report(
             Vec::new()
         },
         mended,
+        conflict_policy: table
+            .and_then(|table| table.conflict_policy)
+            .unwrap_or_default()
+            .to_string(),
         replica_status: table.and_then(|table| replica_status(store, table)).unwrap_or_default(),
     })
 }

@@ -145,6 +145,7 @@ pub(crate) fn report(region: &Region, conflict: &Conflict, catalog: &Catalog) ->
         loser: Some(side(&conflict.loser)),
         rule: conflict.rule.to_string(),
         seen_ms: conflict.seen_ms,
+        attributes: conflict.attributes.clone(),
     }
 }
 

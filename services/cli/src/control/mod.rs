@@ -13,3 +13,4 @@ mod measure;
 mod pauses;
 mod record;
 mod reports;
+mod restore;

@@ -3,13 +3,15 @@
 use std::{pin::Pin, sync::Arc};
 
 use beringia_proto::v1::{
-    ControlArrivals, ControlArrivalsRequest, ControlConflict, ControlConflictsRequest, ControlDescribeReply,
-    ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest, ControlDrainReport, ControlDrainRequest,
-    ControlEvidence, ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
-    ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
-    ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply, ControlRecoverRegionRequest,
-    ControlReplicationReply, ControlReplicationRequest, ControlStatusReply, ControlStatusRequest, ControlTable,
-    ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
+    ControlArrivals, ControlArrivalsRequest, ControlClockReply, ControlClockRequest, ControlConflict,
+    ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest,
+    ControlDrainReport, ControlDrainRequest, ControlEvidence, ControlEvidenceRequest, ControlExplainReply,
+    ControlExplainRequest, ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest,
+    ControlNetworkReply, ControlNetworkRequest, ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply,
+    ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest, ControlRestoreReply,
+    ControlRestoreRequest, ControlStatusReply, ControlStatusRequest, ControlTable, ControlTablesRequest,
+    ControlUndrainReply, ControlUndrainRequest, HostedRegion,
+    control_clock_request::Action as ClockAction,
     control_recorded::What,
     control_replication_request::Action as ReplicationAction,
     control_server::{Control, ControlServer},
@@ -18,7 +20,7 @@ use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, drain, evidence, explain, journal, links, measure, pauses, record, reports};
+use super::{digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The control service of a host.
@@ -84,6 +86,10 @@ impl Control for Service {
         Ok(Response::new(Box::pin(
             journal::stream(self.host.clone(), request.table, request.follow).await?,
         )))
+    }
+
+    async fn restore(&self, request: Request<ControlRestoreRequest>) -> Answer<ControlRestoreReply> {
+        Ok(Response::new(restore::apply(&self.host, request.into_inner()).await?))
     }
 
     async fn explain(&self, request: Request<ControlExplainRequest>) -> Answer<ControlExplainReply> {
@@ -171,6 +177,18 @@ impl Control for Service {
 
     async fn arrivals(&self, _request: Request<ControlArrivalsRequest>) -> Answer<Self::ArrivalsStream> {
         Ok(Response::new(Box::pin(measure::arrivals(&self.host))))
+    }
+
+    async fn clock(&self, request: Request<ControlClockRequest>) -> Answer<ControlClockReply> {
+        let ControlClockRequest { region, action } = request.into_inner();
+        let clock = self.host.hosted(&region)?.clock();
+        match action.ok_or_else(|| Status::invalid_argument("no action"))? {
+            ClockAction::StepMs(by_ms) => clock.step(by_ms),
+            ClockAction::DriftPpm(ppm) => clock.set_drift(ppm),
+            ClockAction::Correct(_) => clock.correct(),
+        }
+        let ahead_ms = clock.ahead_ms();
+        Ok(Response::new(ControlClockReply { ahead_ms }))
     }
 
     type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;

@@ -55,6 +55,8 @@ struct Shared {
     /// The same by the wall clock, milliseconds since the Unix epoch.
     began_ms: u64,
     links: Mutex<BTreeMap<(String, String), Link>>,
+    /// By region, how far its clock is ahead, milliseconds.
+    ahead: Mutex<BTreeMap<String, i64>>,
     /// From and to: bytes, at the last look.
     bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
     heals: Mutex<Vec<Heal>>,
@@ -86,6 +88,7 @@ impl Measure {
             began: Instant::now(),
             began_ms: SystemClock.now_ms(),
             links: Mutex::default(),
+            ahead: Mutex::default(),
             bytes_sent: Mutex::default(),
             heals: Mutex::default(),
             missed_commits: AtomicU64::new(0),
@@ -131,6 +134,12 @@ impl Measure {
             };
             known.insert((link.from.clone(), link.to.clone()), state);
         }
+    }
+
+    /// How far a region's clock is ahead from now on, milliseconds. A drift shows in the lag, and a write that was committed before and
+    /// arrives after is measured wrongly by the step.
+    pub(crate) fn clock_changed(&self, region: String, ahead_ms: i64) {
+        locked(&self.shared.ahead).insert(region, ahead_ms);
     }
 
     /// The last fault is over: what was written until now has to come everywhere.
@@ -180,17 +189,21 @@ impl Shared {
     fn arrived(&self, commit: &ControlArrivals) {
         self.missed_commits.fetch_add(commit.missed_commits, Ordering::Relaxed);
         let links = locked(&self.links);
+        let ahead = locked(&self.ahead);
+        let right = |region: &str, ms: u64| ms.saturating_add_signed(-ahead.get(region).copied().unwrap_or(0));
+        let visible_ms = right(&commit.region, commit.visible_ms);
         let mut recorder = locked(&self.recorder);
         for arrival in &commit.arrivals {
-            let Some(committed_ms) = arrival.committed_ms.checked_sub(self.began_ms) else {
+            let committed_ms = right(&arrival.origin, arrival.committed_ms);
+            let Some(since_began) = committed_ms.checked_sub(self.began_ms) else {
                 continue;
             };
             let link = links.get(&(arrival.origin.clone(), commit.region.clone()));
             recorder.arrival(&ArrivalSample {
                 from: &arrival.origin,
                 to: &commit.region,
-                committed: Duration::from_millis(committed_ms),
-                lag: Duration::from_millis(commit.visible_ms.saturating_sub(arrival.committed_ms)),
+                committed: Duration::from_millis(since_began),
+                lag: Duration::from_millis(visible_ms.saturating_sub(committed_ms)),
                 one_way: link.map_or(Duration::ZERO, |link| link.one_way),
             });
         }

@@ -6,13 +6,15 @@ use std::{
 };
 
 use beringia_proto::v1::{
-    ControlDrainRequest, ControlFailRegionRequest, ControlNetworkRequest, ControlRecoverRegionRequest,
-    ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
-    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, ReplicationPause,
-    ReplicationResume, control_network_request::Action as Change, control_replication_request::Action as Replication,
+    ControlClockRequest, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlNetworkRequest,
+    ControlRecoverRegionRequest, ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport,
+    NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair,
+    ReplicationPause, ReplicationResume, control_clock_request::Action as Clock,
+    control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
-use beringia_scenario::{Action, Ends};
+use beringia_scenario::{Action, ClockError, Ends};
 use beringia_workload::Load;
+use tokio::time::sleep;
 
 use super::{
     hook,
@@ -20,6 +22,9 @@ use super::{
     tables,
 };
 use crate::{failure::Failure, output};
+
+/// How long writes that had begun may take to end, where a region was closed for them.
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// A directed link.
 type Way = (String, String);
@@ -35,6 +40,8 @@ pub(crate) struct Performer {
     down: BTreeSet<String>,
     paused: BTreeSet<String>,
     drained: BTreeSet<String>,
+    /// Regions whose clocks are wrong.
+    skewed: BTreeSet<String>,
     hooked: bool,
 }
 
@@ -45,6 +52,8 @@ pub(crate) struct Done {
     pub(crate) links: Option<Vec<LinkReport>>,
     /// What others had not acknowledged of a region that was killed.
     pub(crate) unshipped: Vec<FlowReport>,
+    /// How far a region's clock is ahead now, milliseconds, where it was changed.
+    pub(crate) ahead: Option<(String, i64)>,
 }
 
 impl Performer {
@@ -70,6 +79,21 @@ impl Performer {
         !self.cut.is_empty() || !self.down.is_empty() || !self.paused.is_empty()
     }
 
+    /// Makes clocks as wrong as the scenario has them from the beginning; gives how far each is ahead then, milliseconds.
+    pub(crate) async fn skew(
+        &mut self,
+        stage: &Stage,
+        clocks: &BTreeMap<String, ClockError>,
+    ) -> Result<Vec<(String, i64)>, Failure> {
+        let mut ahead = Vec::new();
+        for (region, error) in clocks {
+            self.skewed.insert(region.clone());
+            set_clock(stage, region, Clock::StepMs(error.offset_ms)).await?;
+            ahead.push(set_clock(stage, region, Clock::DriftPpm(error.drift_ppm)).await?);
+        }
+        Ok(ahead)
+    }
+
     /// Carries out an action. `replicated`: the tables that pauses and replicas are about.
     pub(crate) async fn perform(
         &mut self,
@@ -92,10 +116,18 @@ impl Performer {
             }
             Means::Hook => {
                 self.hooked = true;
+                let mut done = Done::default();
+                if let Action::Crash {
+                    region,
+                    lose_disk: true,
+                } = action
+                {
+                    done.unshipped = close(stage, region).await?;
+                }
                 if let (Some(hook), Some(words)) = (&stage.hook, hook::words(action)) {
                     hook.act(&words).await?;
                 }
-                Ok(Done::default())
+                Ok(done)
             }
             Means::Control => self.control(stage, action, replicated, &was_cut).await,
         }
@@ -120,6 +152,9 @@ impl Performer {
             Action::ResumeReplication { region } => drop(self.paused.remove(region)),
             Action::Drain { region } => drop(self.drained.insert(region.clone())),
             Action::Undrain { region } => drop(self.drained.remove(region)),
+            Action::ClockStep { region, .. } | Action::ClockDrift { region, .. } => {
+                self.skewed.insert(region.clone());
+            }
             _ => {}
         }
     }
@@ -151,6 +186,12 @@ impl Performer {
             Action::ResumeReplication { region } => resume(stage, region).await?,
             Action::Drain { region } => drain(stage, region).await?,
             Action::Undrain { region } => undrain(stage, region).await?,
+            Action::ClockStep { region, by_ms } => {
+                done.ahead = Some(set_clock(stage, region, Clock::StepMs(*by_ms)).await?);
+            }
+            Action::ClockDrift { region, ppm } => {
+                done.ahead = Some(set_clock(stage, region, Clock::DriftPpm(*ppm)).await?);
+            }
             Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
             other => {
                 if let Some(wanted) = as_change(other) {
@@ -214,6 +255,9 @@ impl Performer {
         }
         for region in &self.drained {
             note(undrain(stage, region).await);
+        }
+        for region in &self.skewed {
+            note(set_clock(stage, region, Clock::Correct(true)).await.map(drop));
         }
         for problem in problems {
             output::note(&format!("could not undo: {problem}"));
@@ -342,6 +386,16 @@ async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, Failur
     Ok(reply.into_inner().links)
 }
 
+/// Changes a region's clock; gives how far it is ahead then, milliseconds.
+async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String, i64), Failure> {
+    let request = ControlClockRequest {
+        region: region.to_owned(),
+        action: Some(action),
+    };
+    let reply = stage.fleet.hosting(region)?.clock(request).await?.into_inner();
+    Ok((region.to_owned(), reply.ahead_ms))
+}
+
 async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {
     let request = ControlRecoverRegionRequest {
         region: region.to_owned(),
@@ -381,6 +435,20 @@ async fn drain(stage: &Stage, region: &str) -> Result<(), Failure> {
     // With the first report the region is closed; it stays closed when nobody listens any more.
     reports.message().await?;
     Ok(())
+}
+
+/// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
+async fn close(stage: &Stage, region: &str) -> Result<Vec<FlowReport>, Failure> {
+    drain(stage, region).await?;
+    sleep(UNDER_WAY).await;
+    let flows = stage
+        .fleet
+        .hosting(region)?
+        .flows(ControlFlowsRequest {})
+        .await?
+        .into_inner()
+        .flows;
+    Ok(flows.into_iter().filter(|flow| flow.from == region).collect())
 }
 
 async fn undrain(stage: &Stage, region: &str) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use beringia_scenario::{Action, KeyChoice, Kind, Plan, Scenario, Workload};
+use beringia_scenario::{Action, Event, KeyChoice, Kind, Plan, Scenario, What, Workload};
 
 use super::{
     arguments::DrillRunArguments,
@@ -69,20 +69,14 @@ fn hurry(plan: &mut Plan, pace: f64) {
     }
 }
 
-/// What of a scenario a drill cannot do with regions of its own, in words; empty if it can all.
+/// What of a scenario a drill cannot do with regions of its own (or of what its seeds may draw), in words; empty if it can all.
 pub(crate) fn beyond_drills(scenario: &Scenario) -> Vec<&'static str> {
-    let plan = Plan::draw(scenario, scenario.seed.unwrap_or(sim::SEED));
-    let does = |wanted: fn(&Action) -> bool| plan.timeline.iter().any(|planned| wanted(&planned.action));
-    let disks = does(|action| matches!(action, Action::SlowDisk { .. } | Action::DiskFull { .. }));
-    let clocks = does(|action| matches!(action, Action::ClockStep { .. } | Action::ClockDrift { .. }));
-    let mut beyond = Vec::new();
-    if disks {
-        beyond.push("slow or full disks");
-    }
-    if clocks || !scenario.clocks.is_empty() {
-        beyond.push("wrong clocks");
-    }
-    beyond
+    let is_beyond = |event: &Event| match &event.what {
+        What::Do(action) => matches!(action, Action::SlowDisk { .. } | Action::DiskFull { .. }),
+        What::Swarm { .. } => true,
+    };
+    let beyond = scenario.events.iter().any(is_beyond);
+    beyond.then_some("slow or full disks").into_iter().collect()
 }
 
 /// That the plan can be played here, before anything is done.
@@ -105,10 +99,6 @@ pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArgume
         )));
     }
     let mut problems = Vec::new();
-    if !plan.scenario.clocks.is_empty() {
-        problems
-            .push("it has clocks that are wrong from the beginning; a drill does not change real clocks".to_owned());
-    }
     let mut words = BTreeSet::new();
     for planned in &plan.timeline {
         let action = &planned.action;

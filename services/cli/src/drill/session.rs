@@ -146,7 +146,11 @@ impl<'a> Session<'a> {
         };
         let recorder = Recorder::new(self.plan, engine);
         let links = self.performer.links_before();
-        self.measure = Some(Measure::begin(scope, recorder, links).await?);
+        let measure = Measure::begin(scope, recorder, links).await?;
+        for (region, ahead_ms) in self.performer.skew(self.stage, &scenario.clocks).await? {
+            measure.clock_changed(region, ahead_ms);
+        }
+        self.measure = Some(measure);
         self.load = Some(Load::start(&setting, loaded).map_err(wrong)?);
         Ok(())
     }
@@ -230,6 +234,9 @@ impl<'a> Session<'a> {
             });
         }
         if let Some(measure) = &self.measure {
+            if let Some((region, ahead_ms)) = done.ahead {
+                measure.clock_changed(region, ahead_ms);
+            }
             measure.links_changed(&done.links.unwrap_or_default());
             if was_troubled && !self.performer.is_troubled() {
                 measure.healed().await?;

@@ -108,7 +108,9 @@ impl Stage {
             Action::PauseReplication { .. }
             | Action::ResumeReplication { .. }
             | Action::Drain { .. }
-            | Action::Undrain { .. } => Ok(Means::Control),
+            | Action::Undrain { .. }
+            | Action::ClockStep { .. }
+            | Action::ClockDrift { .. } => Ok(Means::Control),
             Action::Delay { .. }
             | Action::Loss { .. }
             | Action::Bandwidth { .. }
@@ -124,9 +126,6 @@ impl Stage {
             _ if self.hook.is_some() => Ok(Means::Hook),
             Action::SlowDisk { .. } | Action::DiskFull { .. } => {
                 Err("it does not change real disks; --hook names a program that can".to_owned())
-            }
-            Action::ClockStep { .. } | Action::ClockDrift { .. } => {
-                Err("it does not change real clocks; --hook names a program that can".to_owned())
             }
             _ => Err(
                 "the regions are processes of their own on a real network; --hook names a program that can".to_owned(),

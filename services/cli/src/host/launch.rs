@@ -7,7 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use beringia_clock::{DEFAULT_MAX_OFFSET_MS, Randomness as _, SeededRandomness, SystemClock, SystemRandomness};
+use beringia_clock::{
+    DEFAULT_MAX_OFFSET_MS, Randomness as _, SeededRandomness, SkewedClock, SystemClock, SystemRandomness,
+};
 use beringia_fis::Service;
 use beringia_gateway::Regions;
 use beringia_item::Region;
@@ -279,6 +281,7 @@ impl Preparation {
             stream_shard_age_ms: self.stream_shard_age_ms,
             network,
             gateways: self.gateways.clone(),
+            clock: Arc::new(SkewedClock::new(SystemClock)),
             tap: self.tap.clone(),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use beringia_clock::{SystemClock, SystemRandomness};
+use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
 use beringia_gateway::Regions;
-use beringia_item::Region;
+use beringia_item::{Region, Version};
 use beringia_network::Network;
-use beringia_node::{Authentication, Drain, Flow, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_node::{ApiError, Authentication, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning};
 use beringia_store::{Database, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
@@ -33,6 +33,8 @@ pub(crate) struct Blueprint {
     pub(crate) network: Option<Network>,
     /// Where the endpoint for all regions finds this one while it runs.
     pub(crate) gateways: Arc<Regions>,
+    /// Its wall clock, which drills make wrong; it stays so over a crash.
+    pub(crate) clock: Arc<SkewedClock<SystemClock>>,
     /// Who hears of what arrives here.
     pub(crate) tap: Tap,
 }
@@ -82,7 +84,7 @@ impl Blueprint {
             self.region.clone(),
             self.database.clone(),
             Execution::Threads,
-            Arc::new(SystemClock),
+            self.clock.clone(),
         );
         options.max_offset_ms = self.max_clock_offset_ms;
         options.shard_age_ms = self.stream_shard_age_ms;
@@ -117,7 +119,7 @@ impl Blueprint {
         let config = NodeConfig {
             region: self.region.clone(),
             peers: self.peers.clone(),
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
             tuning: Tuning::default(),
@@ -155,6 +157,11 @@ impl Hosted {
     /// Its name.
     pub(crate) fn name(&self) -> &Region {
         &self.blueprint.region
+    }
+
+    /// Its wall clock.
+    pub(crate) fn clock(&self) -> &SkewedClock<SystemClock> {
+        &self.blueprint.clock
     }
 
     /// Where its DynamoDB endpoint is.
@@ -202,6 +209,14 @@ impl Hosted {
     /// Whether it runs and is closed for clients' writes.
     pub(crate) async fn drains(&self) -> bool {
         self.with_node(Node::is_draining).await == Some(true)
+    }
+
+    /// Has it write back what a conflict lost; None while it does not run.
+    pub(crate) async fn restore(&self, table: &str, lost: LostWrite) -> Option<Result<Option<Version>, ApiError>> {
+        match &*self.state.read().await {
+            State::Running(_, node) => Some(node.restore(table, lost).await),
+            State::Prepared(..) | State::Down => None,
+        }
     }
 
     /// How far its drain is, `None` inside where it takes writes; None while it does not run.

@@ -116,6 +116,112 @@ fn a_conflict_is_listed_once_with_both_images_and_everybody_who_saw_it() {
 }
 
 #[test]
+fn what_lost_a_conflict_is_written_back_as_a_new_version() {
+    let up = up_with_table(&[]);
+    conflict(&up);
+    let _ = up.json(&["net", "heal"]);
+    converge(&up);
+    let listed = &up.json(&["conflicts"])[0];
+    assert_eq!(listed["attributes"], json!([]));
+    let id = listed["id"].as_str().unwrap();
+    assert!(stdout(&up.command(&["conflicts"])).contains(&format!("id      {id}")));
+
+    let restored = &up.json(&["conflicts", "restore", id, "--region", AP])[0];
+    assert_eq!(
+        (&restored["region"], &restored["table"]),
+        (&json!(AP), &json!("Things"))
+    );
+    assert_eq!(restored["version"]["region"], AP);
+    assert!(restored["version"]["time"].as_str().unwrap() > listed["winner"]["version"]["time"].as_str().unwrap());
+    converge(&up);
+    for region in [US, EU, AP] {
+        assert_eq!(get(up.endpoint(), region, "both").as_deref(), Some("american"));
+    }
+    assert_eq!(up.json(&["conflicts"]).len(), 1, "the new write knew of both");
+    let text = stdout(&up.command(&["conflicts", "restore", id]));
+    assert!(text.starts_with("restored in "), "{text}");
+    assert_refused(
+        &up.command(&["conflicts", "restore", "000000000000"]),
+        &["no region here journalled"],
+    );
+    assert_refused(
+        &up.command(&["conflicts", "restore", id, "--region", "mars-1"]),
+        &["no region `mars-1`"],
+    );
+}
+
+/// The ARN of the table in a region.
+fn arn(region: &str) -> String {
+    format!("arn:aws:dynamodb:{region}:000000000000:table/Things")
+}
+
+fn set_attribute(up: &Server, region: &str, name: &str, value: &str) {
+    let update = json!({
+        "TableName": "Things", "Key": {"pk": {"S": "both"}},
+        "UpdateExpression": "SET #a = :v ADD visits :one", "ExpressionAttributeNames": {"#a": name},
+        "ExpressionAttributeValues": {":v": {"S": value}, ":one": {"N": "1"}},
+    });
+    ask(up.endpoint(), region, "UpdateItem", &update);
+}
+
+#[test]
+fn a_tag_lets_regions_merge_and_only_what_could_not_be_kept_is_a_conflict() {
+    let up = up_with_table(&[]);
+    let tag = json!({"ResourceArn": arn(EU), "Tags": [{"Key": "beringia:conflict-policy", "Value": "merge"}]});
+    ask(up.endpoint(), EU, "TagResource", &tag);
+    converge(&up);
+    for region in [US, EU, AP] {
+        let tags = ask(
+            up.endpoint(),
+            region,
+            "ListTagsOfResource",
+            &json!({"ResourceArn": arn(region)}),
+        );
+        assert_eq!(tags["Tags"], tag["Tags"], "in {region}");
+    }
+    let status = up.json(&["status"]);
+    let tables = status[0]["tables"].as_array().unwrap();
+    let things = tables.iter().find(|table| table["table"] == "Things").unwrap();
+    assert_eq!(things["conflict_policies"], json!(["merge"]));
+    assert!(stdout(&up.command(&["status"])).contains("CONFLICT POLICY"));
+
+    let _ = up.json(&["net", "isolate", EU]);
+    set_attribute(&up, US, "from", "america");
+    set_attribute(&up, US, "color", "red");
+    let written_ms = SystemClock.now_ms();
+    while SystemClock.now_ms() <= written_ms {
+        std::thread::yield_now();
+    }
+    set_attribute(&up, EU, "to", "europe");
+    set_attribute(&up, EU, "color", "blue");
+    let _ = up.json(&["net", "heal"]);
+    converge(&up);
+    let key = json!({"TableName": "Things", "Key": {"pk": {"S": "both"}}});
+    let merged = json!({
+        "pk": {"S": "both"}, "from": {"S": "america"}, "to": {"S": "europe"}, "color": {"S": "blue"}, "visits": {"N": "4"},
+    });
+    for region in [US, EU, AP] {
+        assert_eq!(
+            ask(up.endpoint(), region, "GetItem", &key)["Item"],
+            merged,
+            "in {region}"
+        );
+    }
+    let conflicts = up.json(&["conflicts"]);
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    assert_eq!(conflicts[0]["attributes"], json!(["color"]));
+    assert!(stdout(&up.command(&["conflicts"])).contains("lost    color"));
+
+    let _ = up.json(&["conflicts", "restore", conflicts[0]["id"].as_str().unwrap()]);
+    converge(&up);
+    let restored = ask(up.endpoint(), EU, "GetItem", &key)["Item"].clone();
+    assert_eq!(
+        (&restored["color"], &restored["visits"]),
+        (&json!({"S": "red"}), &json!({"N": "4"}))
+    );
+}
+
+#[test]
 fn following_the_journal_shows_conflicts_as_they_happen() {
     let up = up_with_table(&[]);
     let mut follower = beringia()

@@ -230,10 +230,6 @@ fn a_drill_that_cannot_be_played_is_refused_before_anything_is_done() {
         "topology = \"three\"\nduration = \"1s\"\n",
         &["ap-northeast-1", "here are us-east-1, eu-west-1"],
     );
-    refused(
-        "topology = \"two\"\nduration = \"1s\"\n[clocks.eu-west-1]\noffset = \"80ms\"\n",
-        &["clocks"],
-    );
     let lost = "topology = \"two\"\nduration = \"9s\"\n[[event]]\nat = \"1s\"\nlasts = \"1s\"\ncrash = \"eu-west-1\"\nlose_disk = true\n";
     refused(lost, &["--allow-data-loss"]);
     refused("topology = \"two\"\nduration = 7\n", &["scenario.toml:2:"]);
@@ -249,6 +245,42 @@ fn a_drill_that_cannot_be_played_is_refused_before_anything_is_done() {
 }
 
 #[test]
+fn a_drill_makes_clocks_wrong_and_right_again() {
+    let up = two_regions();
+    let text = "topology = \"two\"\nduration = \"3s\"\n[clocks.eu-west-1]\noffset = \"3s\"\n";
+    let (_directory, file) = scenario(text);
+    let words = [
+        "drill",
+        "run",
+        file.to_str().unwrap(),
+        "--attach",
+        "--format",
+        "json",
+        "--patience",
+        "0",
+    ];
+    let output = up.command(&words);
+    let run = outcome(&output);
+    let arrived = |from: &str| {
+        let pair = run["pairs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|pair| pair["from"] == from);
+        pair.unwrap()["mutations"].as_u64().unwrap()
+    };
+    assert!(arrived("us-east-1") > 0, "{run}");
+    assert_eq!(
+        arrived("eu-west-1"),
+        0,
+        "writes from three seconds ahead wait in quarantine"
+    );
+    // With the clock right again, and the time come that it had shown, everything arrives.
+    let converged = up.json(&["converge", "--timeout", "60"]);
+    assert_eq!(converged[0]["converged"], true);
+}
+
+#[test]
 fn the_list_says_what_a_drill_can_do() {
     let output = run(&["drill", "list", "--format", "json"]);
     let listed: Vec<Value> = stdout(&output)
@@ -260,5 +292,5 @@ fn the_list_says_what_a_drill_can_do() {
         scenario.unwrap()["beyond_drills"].clone()
     };
     assert_eq!(beyond("partition"), json!([]));
-    assert_eq!(beyond("fast-clock"), json!(["wrong clocks"]));
+    assert_eq!(beyond("swarm"), json!(["slow or full disks"]));
 }

@@ -1,6 +1,8 @@
 //! PutItem, GetItem, UpdateItem and DeleteItem.
 
 mod get;
+mod restore;
 mod write;
 
+pub use restore::LostWrite;
 pub(crate) use write::collection_metrics;

@@ -165,7 +165,7 @@ impl Engine {
 }
 
 /// The error of a unit of one write.
-fn refusal(error: CommitError, item_on_failure: ReturnValuesOnConditionCheckFailure) -> ApiError {
+pub(super) fn refusal(error: CommitError, item_on_failure: ReturnValuesOnConditionCheckFailure) -> ApiError {
     let reasons = match error {
         CommitError::Refused(reasons) => reasons,
         CommitError::Store(error) => return error.into(),

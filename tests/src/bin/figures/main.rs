@@ -1,4 +1,4 @@
-//! Prints the project's figures: `cargo run --release -p beringia-tests --bin figures -- [SECTION …] [--seconds N] [--keys N]`, all sections or
+//! Prints the project's figures: `cargo run --release -p beringia-tests --bin figures -- [SECTION …] [--seconds N] [--keys N] [--seeds N]`, all sections or
 //! these: `startup`, `throughput`, `lag`, `partition`, `simulation`, `swarm`, `convergence`, `overhead`.
 //!
 //! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
@@ -27,6 +27,7 @@ struct Options {
     sections: Vec<String>,
     seconds: u64,
     keys: u64,
+    seeds: u64,
 }
 
 fn options() -> Options {
@@ -34,6 +35,7 @@ fn options() -> Options {
         sections: Vec::new(),
         seconds: 10,
         keys: 1_000_000,
+        seeds: 100,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -46,6 +48,7 @@ fn options() -> Options {
         match argument.as_str() {
             "--seconds" => options.seconds = number(),
             "--keys" => options.keys = number(),
+            "--seeds" => options.seeds = number(),
             "--bench" => {}
             section => options.sections.push(section.to_owned()),
         }
@@ -77,7 +80,7 @@ fn main() {
             simulation::speed(data().path());
         }
         if wants("swarm") {
-            simulation::swarm();
+            simulation::swarm(options.seeds);
         }
         if wants("convergence") {
             simulation::convergence(data().path());

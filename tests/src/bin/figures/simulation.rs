@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
@@ -44,8 +44,6 @@ lasts = "60s"
 isolate = "eu-west-1"
 "#;
 
-/// Seeds of `swarm` that are played for the figure.
-const SEEDS: u64 = 60;
 /// Rounds of the comparison with and without a drill; odd, so that there is a median.
 const ROUNDS: usize = 5;
 
@@ -62,13 +60,13 @@ pub(crate) fn speed(directory: &Path) {
 }
 
 /// How many seeds of `swarm` fit into ten minutes, and whether any of them breaks a promise.
-pub(crate) fn swarm() {
-    let seeds = format!("0..{SEEDS}");
+pub(crate) fn swarm(count: u64) {
+    let seeds = format!("0..{count}");
     let began = Instant::now();
     let output = command(&["sim", "run", "swarm", "--seeds", &seeds, "--jobs", "2"]);
-    let in_ten_minutes = SEEDS as f64 * 600.0 / began.elapsed().as_secs_f64();
+    let in_ten_minutes = count as f64 * 600.0 / began.elapsed().as_secs_f64();
     println!(
-        "{:<44} {in_ten_minutes:>9.0} seeds in 10 min  goal 200  ({SEEDS} played, {})",
+        "{:<44} {in_ten_minutes:>9.0} seeds in 10 min  goal 200  ({count} played, {})",
         "swarm, 60 simulated s, two jobs",
         if output.status.success() {
             "all hold"
@@ -103,18 +101,26 @@ pub(crate) async fn overhead<F: Future<Output = f64>>(control: &str, throughput:
             "run",
             "steady",
             "--attach",
+            "--set",
+            "duration=10m",
             "--control",
             control,
-            "--format",
-            "json",
         ]);
         let mut drill = drill
-            .stdout(std::process::Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .expect("beringia starts");
+        // Time to create its probes and begin.
+        tokio::time::sleep(Duration::from_secs(3)).await;
         with.push(throughput().await);
-        // It was only there to watch; what it would have reported is not wanted.
-        let _ = drill.kill();
+        assert!(matches!(drill.try_wait(), Ok(None)), "the drill watched all the time");
+        // Interrupted, it takes its probes away; what it would have reported is not wanted.
+        let interrupt = Command::new("kill").args(["-INT", &drill.id().to_string()]).status();
+        assert!(
+            interrupt.is_ok_and(|status| status.success()),
+            "the drill can be interrupted"
+        );
         let _ = drill.wait();
     }
     let (without, with) = (median(without), median(with));

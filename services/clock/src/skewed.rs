@@ -1,0 +1,110 @@
+//! A clock that is made wrong on purpose, as a drill does.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::WallClock;
+
+/// Another clock, read with an offset and a drift. It never reads less than zero.
+#[derive(Debug, Default)]
+pub struct SkewedClock<C> {
+    right: C,
+    skew: Mutex<Skew>,
+}
+
+/// How wrong a clock is: by so much at that moment, and by the drift since.
+#[derive(Debug, Default, Clone, Copy)]
+struct Skew {
+    offset_ms: i64,
+    /// By the right clock, milliseconds since the Unix epoch.
+    since_ms: u64,
+    drift_ppm: i64,
+}
+
+impl Skew {
+    fn offset_ms(self, right_ms: u64) -> i64 {
+        let drifted_ms = i128::from(right_ms.saturating_sub(self.since_ms)) * i128::from(self.drift_ppm) / 1_000_000;
+        self.offset_ms.saturating_add(i64::try_from(drifted_ms).unwrap_or(0))
+    }
+}
+
+impl<C: WallClock> SkewedClock<C> {
+    /// A clock that is right until it is changed.
+    pub fn new(right: C) -> Self {
+        Self {
+            right,
+            skew: Mutex::default(),
+        }
+    }
+
+    /// It jumps forward by so many milliseconds, or back.
+    pub fn step(&self, by_ms: i64) {
+        let mut skew = self.skew();
+        skew.offset_ms = skew.offset_ms.saturating_add(by_ms);
+    }
+
+    /// From now on it gains so many millionths, or loses them. It does not jump.
+    pub fn set_drift(&self, drift_ppm: i64) {
+        let since_ms = self.right.now_ms();
+        let mut skew = self.skew();
+        *skew = Skew {
+            offset_ms: skew.offset_ms(since_ms),
+            since_ms,
+            drift_ppm,
+        };
+    }
+
+    /// It is right again, and so jumps.
+    pub fn correct(&self) {
+        *self.skew() = Skew::default();
+    }
+
+    /// How far it is ahead of the right clock, milliseconds; negative: behind.
+    pub fn ahead_ms(&self) -> i64 {
+        let right_ms = self.right.now_ms();
+        self.skew().offset_ms(right_ms)
+    }
+
+    fn skew(&self) -> MutexGuard<'_, Skew> {
+        self.skew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: WallClock> WallClock for SkewedClock<C> {
+    fn now_ms(&self) -> u64 {
+        let right_ms = self.right.now_ms();
+        right_ms.saturating_add_signed(self.skew().offset_ms(right_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ManualClock;
+
+    impl WallClock for Arc<ManualClock> {
+        fn now_ms(&self) -> u64 {
+            (**self).now_ms()
+        }
+    }
+
+    #[test]
+    fn a_clock_is_right_until_it_jumps_or_drifts_and_when_it_was_corrected() {
+        let right = Arc::new(ManualClock::new(1_000_000));
+        let clock = SkewedClock::new(right.clone());
+        assert_eq!((clock.now_ms(), clock.ahead_ms()), (1_000_000, 0));
+        clock.step(250);
+        clock.step(-100);
+        assert_eq!(clock.now_ms(), 1_000_150);
+        clock.set_drift(-1_000);
+        assert_eq!(clock.now_ms(), 1_000_150, "a drift does not jump");
+        right.set(1_010_000);
+        assert_eq!(clock.now_ms(), 1_010_140);
+        clock.set_drift(0);
+        right.set(1_020_000);
+        assert_eq!((clock.now_ms(), clock.ahead_ms()), (1_020_140, 140));
+        clock.correct();
+        assert_eq!(clock.now_ms(), 1_020_000);
+    }
+}

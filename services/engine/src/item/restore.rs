@@ -1,0 +1,88 @@
+//! Writing back what a conflict lost.
+
+use beringia_item::{Cause, Item, MAX_ITEM_BYTES, Touch, Version, item_size};
+use beringia_store::{Change, CommitError, Effect, ItemWrite, Refusal, Table};
+
+use super::write::refusal;
+use crate::{
+    ApiError, Engine,
+    api::ReturnValuesOnConditionCheckFailure,
+    keys::{check_index_keys, request_key},
+    write::check_item,
+};
+
+/// What a conflict lost.
+#[derive(Debug, Clone)]
+pub struct LostWrite {
+    /// The item's key attributes.
+    pub key: Item,
+    /// The whole item as the write that lost left it; `None` for a delete.
+    pub image: Option<Item>,
+    /// The attributes that it lost; empty where the whole item lost.
+    pub attributes: Vec<String>,
+}
+
+/// Puts, deletes or sets attributes, whatever stands.
+struct Restore {
+    table: std::sync::Arc<Table>,
+    lost: LostWrite,
+}
+
+impl Change for Restore {
+    fn needs_current(&self) -> bool {
+        !self.lost.attributes.is_empty()
+    }
+
+    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+        let LostWrite { key, image, attributes } = &mut self.lost;
+        if attributes.is_empty() {
+            return Ok(image.take().map_or(Effect::Delete, Effect::Put));
+        }
+        let mut item = current.unwrap_or(key).clone();
+        for name in &*attributes {
+            match image.as_ref().and_then(|image| image.get(name)) {
+                Some(value) => drop(item.insert(name.clone(), value.clone())),
+                None => drop(item.remove(name)),
+            }
+        }
+        if item_size(&item) > MAX_ITEM_BYTES {
+            let message = "Item size to update has exceeded the maximum allowed size";
+            return Err(Refusal::Invalid(message.to_owned()));
+        }
+        check_index_keys(&self.table, &item, |name| {
+            attributes.iter().any(|restored| restored == name)
+        })
+        .map_err(Refusal::Invalid)?;
+        let touched = attributes.iter().map(|name| (name.clone(), Touch::Assign)).collect();
+        Ok(Effect::Update { item, touched })
+    }
+}
+
+impl Engine {
+    /// Writes back, as a new write of this region, what a conflict lost: the whole item, its delete, or the attributes that lost.
+    /// Whatever stands is replaced. `None` where an item was to be deleted and there is none.
+    ///
+    /// # Errors
+    /// ValidationException, ResourceNotFoundException, ServiceUnavailable while the region is drained, or the store's.
+    pub async fn restore(&self, table_name: &str, lost: LostWrite) -> Result<Option<Version>, ApiError> {
+        let _under_way = self.begin_write()?;
+        let table = self.usable_table(table_name)?;
+        let key = request_key(&table, &lost.key)?;
+        if let Some(image) = &lost.image {
+            if !lost.key.iter().all(|(name, value)| image.get(name) == Some(value)) {
+                return Err(ApiError::validation("The item to restore has another key"));
+            }
+            check_item(&table, image)?;
+        }
+        let write = ItemWrite {
+            table: table.id,
+            key,
+            cause: Cause::Client,
+            change: Box::new(Restore { table, lost }),
+        };
+        let committed = self.store.commit(vec![write]).await;
+        let mut outcomes =
+            committed.map_err(|error: CommitError| refusal(error, ReturnValuesOnConditionCheckFailure::None))?;
+        Ok(outcomes.pop().and_then(|outcome| outcome.version))
+    }
+}

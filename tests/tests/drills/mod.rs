@@ -1,0 +1,181 @@
+//! Shipped scenarios as drills over containers: real kills, real disconnects, by the hook that people use with `compose.yaml`.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+};
+
+use beringia_tests::{command::beringia, repository};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testcontainers::{
+    ImageExt,
+    core::{IntoContainerPort, Mount},
+};
+
+use crate::{Member, REGIONS, engine, image};
+
+/// Three regions that can be killed and disconnected, and come back at the same addresses.
+struct Fleet {
+    members: Vec<Member>,
+    wan: engine::Network,
+    /// The disks, one directory for each region.
+    data: TempDir,
+    prefix: String,
+}
+
+impl Fleet {
+    /// Regions that hold nothing yet, for one scenario.
+    async fn start(scenario: &str) -> Self {
+        let docker = engine::connect().await.expect("the caller has found the engine");
+        let wan = engine::Network::create(docker, &format!("beringia-{scenario}")).await;
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let prefix = wan.name().to_owned();
+        let mut members = Vec::new();
+        for region in REGIONS {
+            let disk = data.path().join(region);
+            std::fs::create_dir(&disk).expect("the directory is writable");
+            let disk = Mount::bind_mount(disk.display().to_string(), "/data");
+            // A container that is started again gets new ports where the engine chooses them.
+            let prepared = image(disk)
+                .with_mapped_port(free_port(), 8001.tcp())
+                .with_mapped_port(free_port(), 9090.tcp())
+                .with_container_name(format!("{prefix}-{region}"));
+            members.push(Member::run(region, &wan, prepared).await);
+        }
+        Self {
+            members,
+            wan,
+            data,
+            prefix,
+        }
+    }
+
+    /// Plays a scenario and gives what came of it. Nothing may be lost and no promise broken, and all must converge; how long that takes, and how
+    /// many operations meet a region that is starting, is up to this machine.
+    fn drill(&self, scenario: &str) -> Value {
+        let output = self.play(scenario);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let run: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{scenario}: {error}: {text}{said}"));
+        assert_eq!(run["engine"], "containers");
+        assert_eq!((&run["violations"], &run["writes"]["lost"]), (&json!([]), &json!(0)));
+        let list = |name: &str| {
+            run[name]
+                .as_array()
+                .unwrap_or_else(|| panic!("{name} is a list"))
+                .clone()
+        };
+        for verdict in list("verdicts") {
+            let expected = verdict["expected"].as_str().expect("words");
+            let is_of_time = ["converged", "available", "RTO", "lag"]
+                .iter()
+                .any(|word| expected.contains(word));
+            assert!(is_of_time || verdict["holds"] == true, "{scenario}: {verdict}");
+        }
+        let converged = list("convergences");
+        assert_eq!(
+            converged.len(),
+            2,
+            "after the last fault, and at the end: {converged:?}"
+        );
+        assert!(
+            converged.iter().all(|one| one["elapsed_ms"].is_u64()),
+            "{scenario}: {converged:?}\n{said}"
+        );
+        run
+    }
+
+    async fn end(self) {
+        drop(self.members);
+        self.wan.remove().await;
+    }
+
+    fn play(&self, scenario: &str) -> Output {
+        let addresses = |of: fn(&Member) -> &str| self.members.iter().map(of).collect::<Vec<_>>();
+        let control = addresses(|member| &member.control.0).join(",");
+        let endpoints = self.members.iter().flat_map(|member| {
+            let address = member.dynamodb.trim_start_matches("http://");
+            ["--dynamodb".to_owned(), format!("{}={address}", member.region)]
+        });
+        Command::new(beringia())
+            .args([
+                "drill",
+                "run",
+                scenario,
+                "--attach",
+                "--with-load",
+                "--allow-data-loss",
+                "--pace",
+                "2",
+            ])
+            .args(["--format", "json", "--control", &control])
+            .args(endpoints)
+            .arg("--hook")
+            .arg(repository().join("containers/hook.sh"))
+            .env("BERINGIA_PREFIX", &self.prefix)
+            .env("BERINGIA_NETWORK", self.wan.name())
+            .env("BERINGIA_DATA", self.data.path())
+            .env("TMPDIR", self.data.path())
+            .output()
+            .expect("beringia starts")
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
+    listener.local_addr().expect("it listens").port()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by a test of this file's parent, which tells testcontainers where the engine is"]
+async fn shipped_scenarios() {
+    let fleet = Fleet::start("partition").await;
+    let run = fleet.drill("partition");
+    assert!(!run["conflicts"].as_array().expect("conflicts").is_empty());
+    let greatest = |from: &str, to: &str| {
+        let pairs = run["pairs"].as_array().expect("pairs");
+        let pair = pairs.iter().find(|pair| pair["from"] == from && pair["to"] == to);
+        pair.expect("every pair")["lag_ms"]["max"].as_f64().expect("a number")
+    };
+    assert!(
+        greatest("us-east-1", "eu-west-1") > 5_000.0,
+        "the network was disconnected for 12 s"
+    );
+    assert!(
+        greatest("us-east-1", "ap-northeast-1") < 5_000.0,
+        "and only that region's"
+    );
+
+    fleet.end().await;
+
+    let fleet = Fleet::start("region-loss").await;
+    let run = fleet.drill("region-loss");
+    let failed = run["seconds"]
+        .as_array()
+        .expect("seconds")
+        .iter()
+        .filter(|second| second["failed"] != 0);
+    let regions: Vec<_> = failed.map(|second| &second["region"]).collect();
+    assert!(
+        !regions.is_empty() && regions.iter().all(|region| *region == "ap-northeast-1"),
+        "{regions:?}"
+    );
+    assert!(run["failovers"][0]["first_success_ms"].is_u64(), "{}", run["failovers"]);
+
+    fleet.end().await;
+
+    let fleet = Fleet::start("failover").await;
+    let marker = |region: &str| fleet.data.path().join(region).join("not-of-the-database");
+    std::fs::write(marker("us-east-1"), "goes with the disk").expect("the disk is writable");
+    let run = fleet.drill("failover-and-failback");
+    assert!(!Path::exists(&marker("us-east-1")), "the disk was lost");
+    assert_eq!(
+        run["disk_losses"][0]["writes"], 0,
+        "a drained region loses nothing with its disk"
+    );
+    fleet.end().await;
+}
