@@ -35,12 +35,18 @@ const POLL: Duration = Duration::from_millis(25);
 /// The pause before a control service that went away is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// The regions, and those of their tables that have to become equal.
+/// The regions, and those of their tables that are watched.
 #[derive(Clone)]
 pub(crate) struct Scope {
     pub(crate) fleet: Arc<Fleet>,
-    pub(crate) tables: BTreeSet<String>,
+    /// The drill's own tables, which rest when its load is over, and have to become equal.
+    pub(crate) own: BTreeSet<String>,
+    /// Tables of applications, which may go on writing: what they wrote until some moment has to come everywhere.
+    pub(crate) others: BTreeSet<String>,
 }
+
+/// By table id and origin, the sequence of the last write.
+type LastWrites = BTreeMap<(String, String), u64>;
 
 /// The measurements of one drill.
 pub(crate) struct Measure {
@@ -72,8 +78,7 @@ struct Link {
 /// A moment after which everything that was written until then has to come everywhere.
 struct Heal {
     awaited: Awaited,
-    /// By table id and origin, the sequence of the last write.
-    last: BTreeMap<(String, String), u64>,
+    last: LastWrites,
 }
 
 impl Measure {
@@ -152,11 +157,15 @@ impl Measure {
         Ok(())
     }
 
-    /// The load is over: waits until all regions hold the same, at most so long. Says what differs where they do not.
+    /// The load is over: waits until all regions hold the same of the drill's tables and what was written to others until now, at most so
+    /// long. Says what is missing where they do not.
     pub(crate) async fn converge(&self, patience: Duration) -> Result<Result<(), String>, Failure> {
         let at = self.now();
         let awaited = self.shared.must_converge("the end of the load", at).await?;
-        let result = until_equal(patience, async || self.shared.look().await).await?;
+        let scope = &self.shared.scope;
+        let last = last_writes(&scope.digests().await?);
+        let missing = async || Ok(scope.missing(&self.shared.look().await?, &last));
+        let result = until_nothing(patience, missing).await?;
         if result.is_ok() {
             locked(&self.shared.recorder).converged(awaited, self.now());
         }
@@ -254,7 +263,7 @@ impl Shared {
     }
 
     /// Compares all regions now, and notes what it sees.
-    async fn look(&self) -> Result<Comparison, Failure> {
+    async fn look(&self) -> Result<Vec<RegionDigests>, Failure> {
         let digests = self.scope.digests().await?;
         let at = self.began.elapsed();
         let comparison = self.scope.compare(&digests);
@@ -268,7 +277,7 @@ impl Shared {
             }
             !everywhere
         });
-        Ok(comparison)
+        Ok(digests)
     }
 
     async fn must_converge(&self, after: &str, at: Duration) -> Result<Awaited, Failure> {
@@ -293,9 +302,36 @@ impl Shared {
 }
 
 impl Scope {
-    /// Waits until all regions hold the same, at most so long. Says what differs where they do not.
+    /// Waits until all regions hold the same of the drill's tables, at most so long. Says what differs where they do not.
     pub(crate) async fn converge(&self, patience: Duration) -> Result<Result<(), String>, Failure> {
-        until_equal(patience, async || Ok(self.compare(&self.digests().await?))).await
+        let before = LastWrites::new();
+        until_nothing(patience, async || Ok(self.missing(&self.digests().await?, &before))).await
+    }
+
+    /// What differs between the drill's tables, and who has not applied all of these writes to others; a line each.
+    fn missing(&self, digests: &[RegionDigests], last: &LastWrites) -> Vec<String> {
+        let comparison = self.compare(digests);
+        let own = comparison.divergent().filter(|table| self.own.contains(&table.table));
+        let mut missing: Vec<String> = own
+            .map(|table| format!("{}: {}", table.table, table.reasons.join("; ")))
+            .collect();
+        let behind = behind(last, digests);
+        for table in comparison
+            .tables
+            .iter()
+            .filter(|table| self.others.contains(&table.table))
+        {
+            let regions = behind.iter().filter(|(id, _)| *id == table.table_id);
+            let regions: Vec<&str> = regions.map(|(_, region)| *region).collect();
+            if !regions.is_empty() {
+                let regions = regions.join(", ");
+                missing.push(format!(
+                    "{}: what was written until then is not all in {regions}",
+                    table.table
+                ));
+            }
+        }
+        missing
     }
 
     async fn digests(&self) -> Result<Vec<RegionDigests>, Failure> {
@@ -309,7 +345,9 @@ impl Scope {
             .await?;
         let mut digests: Vec<RegionDigests> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
         for region in &mut digests {
-            region.tables.retain(|table| self.tables.contains(&table.table));
+            region
+                .tables
+                .retain(|table| self.own.contains(&table.table) || self.others.contains(&table.table));
         }
         Ok(digests)
     }
@@ -319,21 +357,16 @@ impl Scope {
     }
 }
 
-/// Looks until everything is equal.
-async fn until_equal(
+/// Looks until nothing is missing.
+async fn until_nothing(
     patience: Duration,
-    look: impl AsyncFn() -> Result<Comparison, Failure>,
+    missing: impl AsyncFn() -> Result<Vec<String>, Failure>,
 ) -> Result<Result<(), String>, Failure> {
     let deadline = Instant::now() + patience;
     loop {
-        match look().await {
-            Ok(comparison) if comparison.converged() => return Ok(Ok(())),
-            Ok(comparison) if Instant::now() >= deadline => {
-                let differs = comparison
-                    .divergent()
-                    .map(|table| format!("{}: {}", table.table, table.reasons.join("; ")));
-                return Ok(Err(differs.collect::<Vec<_>>().join("\n")));
-            }
+        match missing().await {
+            Ok(missing) if missing.is_empty() => return Ok(Ok(())),
+            Ok(missing) if Instant::now() >= deadline => return Ok(Err(missing.join("\n"))),
             Err(failure) if Instant::now() >= deadline => return Err(failure),
             _ => sleep(POLL).await,
         }
@@ -345,11 +378,11 @@ async fn flows(mut client: Client) -> Result<tonic::Response<beringia_proto::v1:
 }
 
 /// The last write of every region to every table, as anybody knows of it.
-fn last_writes(digests: &[RegionDigests]) -> BTreeMap<(String, String), u64> {
-    let mut last = BTreeMap::new();
+fn last_writes(digests: &[RegionDigests]) -> LastWrites {
+    let mut last = LastWrites::new();
     for table in digests.iter().flat_map(|region| &region.tables) {
         for known in &table.vector {
-            let sequence: &mut u64 = last.entry((table.table_id.clone(), known.origin.clone())).or_default();
+            let sequence = last.entry((table.table_id.clone(), known.origin.clone())).or_default();
             *sequence = (*sequence).max(known.sequence);
         }
     }
@@ -357,7 +390,12 @@ fn last_writes(digests: &[RegionDigests]) -> BTreeMap<(String, String), u64> {
 }
 
 /// Whether every replica of every table has applied these writes.
-fn has_come_everywhere(last: &BTreeMap<(String, String), u64>, digests: &[RegionDigests]) -> bool {
+fn has_come_everywhere(last: &LastWrites, digests: &[RegionDigests]) -> bool {
+    behind(last, digests).is_empty()
+}
+
+/// The replicas, by table id and region, that have not applied all of these writes.
+fn behind<'a>(last: &'a LastWrites, digests: &'a [RegionDigests]) -> BTreeSet<(&'a str, &'a str)> {
     let tables = || digests.iter().flat_map(|region| &region.tables);
     let replicas: BTreeMap<&str, BTreeSet<&str>> = tables()
         .map(|table| {
@@ -367,17 +405,19 @@ fn has_come_everywhere(last: &BTreeMap<(String, String), u64>, digests: &[Region
             )
         })
         .collect();
-    last.iter().all(|((table, origin), sequence)| {
-        let replicas = replicas.get(table.as_str());
-        replicas.into_iter().flatten().all(|replica| {
-            let region = digests
-                .iter()
-                .find(|region| region.running && region.region == *replica);
-            let report = region.and_then(|region| region.tables.iter().find(|report| report.table_id == *table));
-            let applied = report.and_then(|report| report.vector.iter().find(|known| known.origin == *origin));
-            applied.is_some_and(|applied| applied.sequence >= *sequence)
-        })
-    })
+    let has_applied = |table: &str, origin: &str, sequence: u64, replica: &str| {
+        let region = digests.iter().find(|region| region.running && region.region == replica);
+        let report = region.and_then(|region| region.tables.iter().find(|report| report.table_id == table));
+        let applied = report.and_then(|report| report.vector.iter().find(|known| known.origin == origin));
+        applied.is_some_and(|applied| applied.sequence >= sequence)
+    };
+    let mut behind = BTreeSet::new();
+    for ((table, origin), sequence) in last {
+        let replicas = replicas.get(table.as_str()).into_iter().flatten();
+        let late = replicas.filter(|replica| !has_applied(table, origin, *sequence, replica));
+        behind.extend(late.map(|replica| (table.as_str(), *replica)));
+    }
+    behind
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

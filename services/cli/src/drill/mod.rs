@@ -20,10 +20,7 @@ use crate::{
     failure::Failure,
     host::Signals,
     output::{self, Format},
-    sim::{
-        jobs::{failures, replay},
-        run::tell,
-    },
+    sim::{jobs::failures, run::tell},
 };
 
 /// A scenario that is built in.
@@ -103,7 +100,7 @@ async fn on_stage(
 ) -> Result<Run, Failure> {
     plan::check(plan, stage, arguments).await?;
     let mut session = Session::new(plan, stage, arguments.patience).await?;
-    let replay = again(arguments, plan.seed);
+    let replay = arguments.replay(plan.seed);
     let played = tokio::select! {
         biased;
         () = signals.next() => Err(Failure::NotSo("interrupted; what the drill had done was undone".to_owned())),
@@ -115,22 +112,4 @@ async fn on_stage(
         () = session.undo(arguments.keep_tables) => {}
     }
     played
-}
-
-/// The command that plays it again.
-fn again(arguments: &DrillRunArguments, seed: u64) -> String {
-    let mut words = replay("drill", &arguments.scenario, &[], seed);
-    for (is_given, flag) in [
-        (arguments.attach, " --attach"),
-        (arguments.with_load, " --with-load"),
-        (arguments.allow_data_loss, " --allow-data-loss"),
-    ] {
-        if is_given {
-            words.push_str(flag);
-        }
-    }
-    if (arguments.pace - 1.0).abs() > f64::EPSILON {
-        words.push_str(&format!(" --pace {}", arguments.pace));
-    }
-    words
 }

@@ -7,13 +7,14 @@ use std::{
 
 use beringia_proto::v1::{
     ControlClockRequest, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlNetworkRequest,
-    ControlRecoverRegionRequest, ControlReplicationRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport,
-    NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, RegionPair,
-    ReplicationPause, ReplicationResume, control_clock_request::Action as Clock,
-    control_network_request::Action as Change, control_replication_request::Action as Replication,
+    ControlRecoverRegionRequest, ControlReplicationRequest, ControlStatusRequest, ControlUndrainRequest, FlowReport,
+    LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss,
+    NetworkShow, PausedTable, RegionPair, ReplicationPause, ReplicationResume, ReplicationShow,
+    control_clock_request::Action as Clock, control_network_request::Action as Change,
+    control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, ClockError, Ends};
-use beringia_workload::Load;
+use beringia_workload::{Load, Table};
 use tokio::time::sleep;
 
 use super::{
@@ -38,11 +39,22 @@ pub(crate) struct Performer {
     cut: BTreeMap<Way, bool>,
     shaped: bool,
     down: BTreeSet<String>,
-    paused: BTreeSet<String>,
+    /// By region, the tables whose replication was going on before it was paused.
+    paused: BTreeMap<String, BTreeSet<String>>,
+    /// Regions that took writes before they were drained.
     drained: BTreeSet<String>,
     /// Regions whose clocks are wrong.
     skewed: BTreeSet<String>,
     hooked: bool,
+}
+
+/// The tables that actions are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach<'a> {
+    /// The drill's own, whose replicas may come and go: an application's would be gone, or there, for good.
+    pub(crate) own: &'a [Table],
+    /// Those that pauses are about.
+    pub(crate) replicated: &'a [String],
 }
 
 /// What came of an action that others have to know of.
@@ -94,12 +106,12 @@ impl Performer {
         Ok(ahead)
     }
 
-    /// Carries out an action. `replicated`: the tables that pauses and replicas are about.
+    /// Carries out an action.
     pub(crate) async fn perform(
         &mut self,
         stage: &Stage,
         action: &Action,
-        replicated: &[String],
+        tables: &Reach<'_>,
         load: Option<&Load>,
     ) -> Result<Done, Failure> {
         // Noted first: if this is interrupted, it counts as done.
@@ -111,7 +123,7 @@ impl Performer {
                 Ok(Done::default())
             }
             Means::Api => {
-                change_replicas(stage, action, replicated);
+                change_replicas(stage, action, tables.own);
                 Ok(Done::default())
             }
             Means::Hook => {
@@ -122,14 +134,14 @@ impl Performer {
                     lose_disk: true,
                 } = action
                 {
-                    done.unshipped = close(stage, region).await?;
+                    done.unshipped = self.close(stage, region).await?;
                 }
                 if let (Some(hook), Some(words)) = (&stage.hook, hook::words(action)) {
                     hook.act(&words).await?;
                 }
                 Ok(done)
             }
-            Means::Control => self.control(stage, action, replicated, &was_cut).await,
+            Means::Control => self.control(stage, action, tables.replicated, &was_cut).await,
         }
     }
 
@@ -148,10 +160,6 @@ impl Performer {
             Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => self.shaped = true,
             Action::Crash { region, .. } => drop(self.down.insert(region.clone())),
             Action::Restart { region } => drop(self.down.remove(region)),
-            Action::PauseReplication { region } => drop(self.paused.insert(region.clone())),
-            Action::ResumeReplication { region } => drop(self.paused.remove(region)),
-            Action::Drain { region } => drop(self.drained.insert(region.clone())),
-            Action::Undrain { region } => drop(self.drained.remove(region)),
             Action::ClockStep { region, .. } | Action::ClockDrift { region, .. } => {
                 self.skewed.insert(region.clone());
             }
@@ -160,7 +168,7 @@ impl Performer {
     }
 
     async fn control(
-        &self,
+        &mut self,
         stage: &Stage,
         action: &Action,
         replicated: &[String],
@@ -182,10 +190,10 @@ impl Performer {
                     .flows;
             }
             Action::Restart { region } => recover(stage, region).await?,
-            Action::PauseReplication { region } => pause(stage, region, replicated).await?,
-            Action::ResumeReplication { region } => resume(stage, region).await?,
-            Action::Drain { region } => drain(stage, region).await?,
-            Action::Undrain { region } => undrain(stage, region).await?,
+            Action::PauseReplication { region } => self.pause(stage, region, replicated).await?,
+            Action::ResumeReplication { region } => self.resume(stage, region).await?,
+            Action::Drain { region } => self.drain(stage, region).await?,
+            Action::Undrain { region } => self.undrain(stage, region).await?,
             Action::ClockStep { region, by_ms } => {
                 done.ahead = Some(set_clock(stage, region, Clock::StepMs(*by_ms)).await?);
             }
@@ -200,6 +208,77 @@ impl Performer {
             }
         }
         Ok(done)
+    }
+
+    /// Pauses tables in a region, except those that somebody else has paused there: that is not the drill's to end.
+    async fn pause(&mut self, stage: &Stage, region: &str, tables: &[String]) -> Result<(), Failure> {
+        let paused = replication(stage, region, Replication::Show(ReplicationShow {})).await?;
+        let is_going_on = |table: &&String| !paused.iter().any(|one| one.region == region && one.table == **table);
+        for table in tables.iter().filter(is_going_on) {
+            let of_region = self.paused.entry(region.to_owned()).or_default();
+            of_region.insert(table.clone());
+            let action = Replication::Pause(ReplicationPause {
+                region: region.to_owned(),
+                table: table.clone(),
+            });
+            replication(stage, region, action).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the drill's own pauses in a region.
+    async fn resume(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+        for table in self.paused.get(region).cloned().unwrap_or_default() {
+            let action = Replication::Resume(ReplicationResume {
+                region: region.to_owned(),
+                table,
+            });
+            replication(stage, region, action).await?;
+        }
+        self.paused.remove(region);
+        Ok(())
+    }
+
+    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on.
+    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+        let mut client = stage.fleet.hosting(region)?;
+        let status = client.status(ControlStatusRequest {}).await?.into_inner();
+        if !status.regions.iter().any(|one| one.name == region && one.draining) {
+            self.drained.insert(region.to_owned());
+        }
+        let request = ControlDrainRequest {
+            region: region.to_owned(),
+        };
+        let mut reports = client.drain(request).await?.into_inner();
+        // With the first report the region is closed; it stays closed when nobody listens any more.
+        reports.message().await?;
+        Ok(())
+    }
+
+    /// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
+    async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, Failure> {
+        self.drain(stage, region).await?;
+        sleep(UNDER_WAY).await;
+        let flows = stage
+            .fleet
+            .hosting(region)?
+            .flows(ControlFlowsRequest {})
+            .await?
+            .into_inner()
+            .flows;
+        Ok(flows.into_iter().filter(|flow| flow.from == region).collect())
+    }
+
+    /// Opens a region that the drill has closed.
+    async fn undrain(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+        if self.drained.contains(region) {
+            let request = ControlUndrainRequest {
+                region: region.to_owned(),
+            };
+            stage.fleet.hosting(region)?.undrain(request).await?;
+            self.drained.remove(region);
+        }
+        Ok(())
     }
 
     /// Opens links that this drill has cut, and no others. The control service opens both directions of a pair.
@@ -250,11 +329,11 @@ impl Performer {
                 note(recover(stage, region).await);
             }
         }
-        for region in &self.paused {
-            note(resume(stage, region).await);
+        for region in self.paused.keys().cloned().collect::<Vec<_>>() {
+            note(self.resume(stage, &region).await);
         }
-        for region in &self.drained {
-            note(undrain(stage, region).await);
+        for region in self.drained.clone() {
+            note(self.undrain(stage, &region).await);
         }
         for region in &self.skewed {
             note(set_clock(stage, region, Clock::Correct(true)).await.map(drop));
@@ -404,59 +483,11 @@ async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn pause(stage: &Stage, region: &str, tables: &[String]) -> Result<(), Failure> {
-    for table in tables {
-        let action = Replication::Pause(ReplicationPause {
-            region: region.to_owned(),
-            table: table.clone(),
-        });
-        let request = ControlReplicationRequest { action: Some(action) };
-        stage.fleet.hosting(region)?.replication(request).await?;
-    }
-    Ok(())
-}
-
-async fn resume(stage: &Stage, region: &str) -> Result<(), Failure> {
-    let action = Replication::Resume(ReplicationResume {
-        region: region.to_owned(),
-        table: String::new(),
-    });
+/// Has the replication of tables in a region changed; gives what is paused after it.
+async fn replication(stage: &Stage, region: &str, action: Replication) -> Result<Vec<PausedTable>, Failure> {
     let request = ControlReplicationRequest { action: Some(action) };
-    stage.fleet.hosting(region)?.replication(request).await?;
-    Ok(())
-}
-
-/// Closes a region for writes. It ships what it has while the timeline goes on.
-async fn drain(stage: &Stage, region: &str) -> Result<(), Failure> {
-    let request = ControlDrainRequest {
-        region: region.to_owned(),
-    };
-    let mut reports = stage.fleet.hosting(region)?.drain(request).await?.into_inner();
-    // With the first report the region is closed; it stays closed when nobody listens any more.
-    reports.message().await?;
-    Ok(())
-}
-
-/// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
-async fn close(stage: &Stage, region: &str) -> Result<Vec<FlowReport>, Failure> {
-    drain(stage, region).await?;
-    sleep(UNDER_WAY).await;
-    let flows = stage
-        .fleet
-        .hosting(region)?
-        .flows(ControlFlowsRequest {})
-        .await?
-        .into_inner()
-        .flows;
-    Ok(flows.into_iter().filter(|flow| flow.from == region).collect())
-}
-
-async fn undrain(stage: &Stage, region: &str) -> Result<(), Failure> {
-    let request = ControlUndrainRequest {
-        region: region.to_owned(),
-    };
-    stage.fleet.hosting(region)?.undrain(request).await?;
-    Ok(())
+    let reply = stage.fleet.hosting(region)?.replication(request).await?;
+    Ok(reply.into_inner().paused)
 }
 
 /// Changes where clients go, or how much they do.
@@ -476,7 +507,7 @@ fn steer(action: &Action, load: Option<&Load>) {
 }
 
 /// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.
-fn change_replicas(stage: &Stage, action: &Action, replicated: &[String]) {
+fn change_replicas(stage: &Stage, action: &Action, own: &[Table]) {
     let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
         Action::AddReplica { region } => (region, tables::adding),
         Action::RemoveReplica { region } => (region, tables::removing),
@@ -485,8 +516,8 @@ fn change_replicas(stage: &Stage, action: &Action, replicated: &[String]) {
     let Some(through) = stage.fleet.topology().into_iter().find(|other| other != region) else {
         return;
     };
-    for table in replicated {
-        let (targets, through, update) = (stage.targets(), through.clone(), update(table, region));
+    for table in own {
+        let (targets, through, update) = (stage.targets(), through.clone(), update(&table.name, region));
         tokio::spawn(async move {
             if let Err(failure) = tables::insist(&targets, &through, &update).await {
                 output::note(&failure.to_string());

@@ -18,7 +18,7 @@ use tokio::time::{sleep, sleep_until};
 use super::{
     evidence::{Past, gather},
     measure::{Measure, Scope},
-    perform::Performer,
+    perform::{Performer, Reach},
     plan::{PROBES, is_probed},
     stage::Stage,
     tables,
@@ -37,7 +37,7 @@ pub(crate) struct Session<'a> {
     performer: Performer,
     /// The drill's own tables that are there.
     tables: Vec<Table>,
-    /// The tables that pauses and replicas are about.
+    /// The tables that pauses are about: where applications are the load, also theirs.
     replicated: Vec<String>,
     measure: Option<Measure>,
     load: Option<Load>,
@@ -121,16 +121,12 @@ impl<'a> Session<'a> {
         let own: BTreeSet<String> = self.tables.iter().map(|table| table.name.clone()).collect();
         let probed = is_probed(self.plan);
         self.replicated = own.iter().chain(others.iter().filter(|_| probed)).cloned().collect();
-        // Where applications are the load, all that they have must become equal, not only the probes.
-        let watched = if probed {
-            self.replicated.iter().cloned().collect()
-        } else {
-            own
-        };
         let fleet = &self.stage.fleet;
         let scope = Scope {
             fleet: Arc::clone(fleet),
-            tables: watched,
+            own,
+            // Where applications are the load, what they write must come everywhere, not only the probes.
+            others: if probed { others } else { BTreeSet::new() },
         };
         if !probed {
             scope.converge(self.patience).await?.map_err(|what| {
@@ -213,23 +209,30 @@ impl<'a> Session<'a> {
 
     async fn act(&mut self, action: &Action) -> Result<(), Failure> {
         let was_troubled = self.performer.is_troubled();
-        let at = self.measure.as_ref().map(Measure::now).unwrap_or_default();
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
+        let tables = Reach {
+            own: &self.tables,
+            replicated: &self.replicated,
+        };
         let performed = self
             .performer
-            .perform(self.stage, action, &self.replicated, self.load.as_ref())
+            .perform(self.stage, action, &tables, self.load.as_ref())
             .await;
         let done = performed.map_err(|failure| Failure::wrong(format!("{action}: {failure}")))?;
-        if let Action::Crash {
-            region,
-            lose_disk: true,
-        } = action
+        if let (
+            Action::Crash {
+                region,
+                lose_disk: true,
+            },
+            Some(measure),
+        ) = (action, &self.measure)
         {
             self.disks.push(Disk {
                 region: region.clone(),
-                at,
+                // Only now is the region known to be dead: until this moment it may have acknowledged writes that are gone.
+                at: measure.now(),
                 unshipped: done.unshipped,
             });
         }

@@ -47,11 +47,23 @@ pub(crate) fn with_policy(definition: &Value, policy: Policy) -> Value {
 
 /// Removes a table from all regions; what stands in the way is said on standard error by the caller.
 pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[String]) -> Result<(), Failure> {
-    let Some((first, others)) = regions.split_first() else {
+    // Replicas may have come and gone since it was created: one of those that are left says which there are.
+    let mut found = Ok(None);
+    for region in regions {
+        found = call(targets, region, "DescribeTable", &json!({ "TableName": table }))
+            .await
+            .map(|described| Some((region, described)));
+        if found.is_ok() {
+            break;
+        }
+    }
+    let Some((first, described)) = found? else {
         return Ok(());
     };
-    for other in others {
-        insist(targets, first, &removing(table, other)).await?;
+    for replica in described["Table"]["Replicas"].as_array().into_iter().flatten() {
+        if let Some(other) = replica["RegionName"].as_str().filter(|other| other != first) {
+            insist(targets, first, &removing(table, other)).await?;
+        }
     }
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    dynamodb::call,
+    dynamodb::{call, converge, put, up_with_table},
     process::{Server, assert_refused, beringia, run, stderr, stdout},
 };
 
@@ -163,6 +164,74 @@ fn without_a_load_probes_measure_how_available_regions_are() {
 }
 
 #[test]
+fn a_drill_ends_while_the_application_goes_on_writing_and_leaves_its_replicas_alone() {
+    let up = up_with_table(&[]);
+    let text = "topology = \"three\"\nduration = \"3s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n\
+                [[event]]\nat = \"2s\"\nremove_replica = \"ap-northeast-1\"\n[expect]\nconverged_within = \"60s\"\n";
+    let (_directory, file) = scenario(text);
+    let (is_over, endpoint) = (AtomicBool::new(false), up.endpoint());
+    let output = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0.. {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                put(endpoint, "us-east-1", &format!("{}", n % 50), &n.to_string());
+            }
+        });
+        let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach", "--format", "json"]);
+        is_over.store(true, Ordering::Relaxed);
+        output
+    });
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let ends: Vec<_> = run["convergences"].as_array().unwrap().iter().collect();
+    assert_eq!(ends.len(), 2, "{run}");
+    assert_eq!(tables(&up), json!(["Things"]), "its own table is gone");
+    converge(&up);
+    let described = call(
+        up.endpoint(),
+        "us-east-1",
+        "DescribeTable",
+        &json!({ "TableName": "Things" }),
+    )
+    .1;
+    let replicas = described["Table"]["Replicas"].as_array().unwrap();
+    assert!(
+        replicas.iter().any(|replica| replica["RegionName"] == "ap-northeast-1"),
+        "{described}"
+    );
+}
+
+#[test]
+fn a_drill_ends_its_own_pauses_and_drains_and_no_others() {
+    let up = up_with_table(&[]);
+    let drained = up.command(&["drain", "ap-northeast-1", "--timeout", "30"]);
+    assert_eq!(drained.status.code(), Some(0), "{}", stderr(&drained));
+    let paused = up.json(&["net", "pause", "--table", "Things", "--region", "eu-west-1"]);
+    assert_eq!(paused.len(), 1);
+    let text = "topology = \"three\"\nduration = \"3s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\npause_replication = \"eu-west-1\"\n\
+                [[event]]\nat = \"500ms\"\nlasts = \"1s\"\npause_replication = \"us-east-1\"\n\
+                [[event]]\nat = \"500ms\"\nlasts = \"1s\"\ndrain = \"ap-northeast-1\"\n\
+                [[event]]\nat = \"500ms\"\ndrain = \"us-east-1\"\n";
+    let (_directory, file) = scenario(text);
+    let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let status = &up.json(&["status"])[0];
+    assert_eq!(status["paused"], json!([{ "region": "eu-west-1", "table": "Things" }]));
+    let closed = |region: &str| {
+        call(
+            up.endpoint(),
+            region,
+            "PutItem",
+            &json!({ "TableName": "Things", "Item": { "pk": { "S": "x" } } }),
+        )
+        .0
+    };
+    assert_eq!((closed("ap-northeast-1"), closed("us-east-1")), (503, 200));
+}
+
+#[test]
 fn an_interrupted_drill_undoes_what_it_did() {
     let up = two_regions();
     let (_directory, file) = scenario(&PARTITION.replace("6s", "100s").replace("2s", "90s"));
@@ -247,7 +316,7 @@ fn a_drill_that_cannot_be_played_is_refused_before_anything_is_done() {
 #[test]
 fn a_drill_makes_clocks_wrong_and_right_again() {
     let up = two_regions();
-    let text = "topology = \"two\"\nduration = \"3s\"\n[clocks.eu-west-1]\noffset = \"3s\"\n";
+    let text = "topology = \"two\"\nduration = \"3s\"\n[clocks.eu-west-1]\noffset = \"9s\"\n";
     let (_directory, file) = scenario(text);
     let words = [
         "drill",
@@ -273,7 +342,7 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
     assert_eq!(
         arrived("eu-west-1"),
         0,
-        "writes from three seconds ahead wait in quarantine"
+        "writes from further ahead than the drill lasts wait in quarantine"
     );
     // With the clock right again, and the time come that it had shown, everything arrives.
     let converged = up.json(&["converge", "--timeout", "60"]);
