@@ -110,8 +110,12 @@ struct PairRow<'a> {
     lag_p99_ms: f64,
     lag_p999_ms: f64,
     lag_max_ms: f64,
+    excess_min_ms: f64,
     excess_p50_ms: f64,
+    excess_p90_ms: f64,
+    excess_p95_ms: f64,
     excess_p99_ms: f64,
+    excess_p999_ms: f64,
     excess_max_ms: f64,
 }
 
@@ -130,8 +134,12 @@ impl<'a> PairRow<'a> {
             lag_p99_ms: lag.p99,
             lag_p999_ms: lag.p999,
             lag_max_ms: lag.max,
+            excess_min_ms: excess.min,
             excess_p50_ms: excess.p50,
+            excess_p90_ms: excess.p90,
+            excess_p95_ms: excess.p95,
             excess_p99_ms: excess.p99,
+            excess_p999_ms: excess.p999,
             excess_max_ms: excess.max,
         }
     }

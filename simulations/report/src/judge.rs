@@ -9,7 +9,9 @@ use crate::{
     words::{count, duration, duration_ms, percent},
 };
 
-/// Puts the verdicts into the run, and says whether all hold. What is expected of something that did not happen in the run does not hold.
+/// Puts the verdicts into the run, and says whether all hold. What is expected of something that did not happen in the run does not hold:
+/// a convergence, a moved client, a replicated write. Bounds of the RPO are the exception: where no disk was lost, nothing was, and they
+/// hold.
 pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
     let mut verdicts = always(run);
     verdicts.extend(of_disks_and_failovers(expected, run));

@@ -322,7 +322,8 @@ fn pairs(regions: &[String], mut samples: BTreeMap<(usize, usize), PairSamples>)
     pairs
 }
 
-/// The shifts of traffic in a plan; what failed is the fault of the region that is still open then, and began last.
+/// The shifts of traffic in a plan. What failed is the fault that made the region unreachable and is still open then; of several the first,
+/// for clients are without it from then on.
 fn failovers(plan: &Plan) -> Vec<Failover> {
     let shifts = plan.timeline.iter().filter_map(|planned| match &planned.action {
         Action::Shift { from, to } if from != to => Some((planned.at, from, to)),
@@ -332,9 +333,9 @@ fn failovers(plan: &Plan) -> Vec<Failover> {
     shifts
         .map(|(at, from, to)| {
             let shifted_ms = whole_millis(at);
-            let failed = faults.iter().rev().find(|fault| {
+            let failed = faults.iter().find(|fault| {
                 let open = fault.from_ms <= shifted_ms && fault.until_ms.is_none_or(|until| until > shifted_ms);
-                open && fault.kind.is_fault() && fault.regions.contains(from)
+                open && fault.kind.makes_unreachable() && fault.regions.contains(from)
             });
             Failover {
                 from: from.clone(),

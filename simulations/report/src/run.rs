@@ -102,6 +102,12 @@ impl FaultKind {
     pub fn is_fault(self) -> bool {
         !matches!(self, Self::Operation | Self::Traffic)
     }
+
+    /// Whether clients or other regions cannot reach the region that it touches; what only slows it or its clock does not.
+    #[must_use]
+    pub fn makes_unreachable(self) -> bool {
+        matches!(self, Self::Region | Self::Partition)
+    }
 }
 
 /// What one region's clients saw in one second, by when operations were due.
@@ -265,7 +271,7 @@ pub struct Failover {
     pub from: String,
     /// To where.
     pub to: String,
-    /// When `from` failed, or the traffic moved where nothing had failed.
+    /// When `from` was first unreachable, or the traffic moved where it was not.
     pub fault_ms: u64,
     /// When traffic moved.
     pub shifted_ms: u64,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::History;
+use beringia_history::{History, Violation};
 use beringia_network::LinkMode;
 use beringia_node::Tuning;
 use beringia_report::{Run, judge};
@@ -48,6 +48,8 @@ impl Default for Conditions {
 pub struct Outcome {
     /// The measurements and verdicts.
     pub run: Run,
+    /// The promises that were broken; the run has the same in words.
+    pub violations: Vec<Violation>,
     /// What happened, line by line; two runs of one plan have the same.
     pub trace: Vec<String>,
 }
@@ -285,11 +287,11 @@ impl<'a> Session<'a> {
             evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
         }
         let trace = self.world.trace.lines(history, self.measure.load_began_ms());
-        let mut run = self
+        let (mut run, violations) = self
             .measure
             .finish(&self.world, history, &evidence, &self.losses, total)?;
         judge(&self.plan.scenario.expect, &mut run);
-        Ok(Outcome { run, trace })
+        Ok(Outcome { run, violations, trace })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Accounting, Anomaly, DataLoss, Evidence, History, LostDisk};
+use beringia_history::{Accounting, Anomaly, DataLoss, Evidence, History, LostDisk, Violation};
 use beringia_item::{Region, TableId, Version};
 use beringia_report::{
     AnomalyCount, ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
@@ -142,7 +142,7 @@ impl Measure {
         Ok(self.recorder.must_converge(after, at, shipments.collect()))
     }
 
-    /// Everything that was seen, as a run. `evidence` is by table.
+    /// Everything that was seen, as a run, and the promises that were broken in it. `evidence` is by table.
     pub(crate) fn finish(
         mut self,
         world: &World,
@@ -150,7 +150,7 @@ impl Measure {
         evidence: &BTreeMap<String, Evidence>,
         losses: &[Loss],
         total: Duration,
-    ) -> Result<Run, SimulationError> {
+    ) -> Result<(Run, Vec<Violation>), SimulationError> {
         for operation in &history.operations {
             self.recorder.operation(&OperationSample {
                 home: &operation.home,
@@ -192,7 +192,7 @@ impl Measure {
         run.writes = writes(&judgement.accounting);
         run.anomalies = judgement.anomalies.into_iter().map(anomaly).collect();
         run.violations = judgement.violations.iter().map(ToString::to_string).collect();
-        Ok(run)
+        Ok((run, judgement.violations))
     }
 
     /// When each mutation of a table came to each region that holds it in the end.

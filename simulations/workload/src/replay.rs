@@ -101,10 +101,19 @@ impl<'a> Prepared<'a> {
     }
 
     fn mark_update(&mut self, update: &mut Value, mark: String) {
-        let expression = update["UpdateExpression"].as_str().unwrap_or_default();
-        update["UpdateExpression"] = json!(with_mark_set(expression));
-        name_mark(update);
-        update["ExpressionAttributeValues"][VALUE] = json!({ "S": mark });
+        // The older form and expressions may not be mixed.
+        let is_older = |name: &&str| update.get(name).is_some_and(|value| !value.is_null());
+        if ["AttributeUpdates", "Expected", "ConditionalOperator"]
+            .iter()
+            .any(is_older)
+        {
+            update["AttributeUpdates"][MARK] = json!({ "Action": "PUT", "Value": { "S": mark } });
+        } else {
+            let expression = update["UpdateExpression"].as_str().unwrap_or_default();
+            update["UpdateExpression"] = json!(with_mark_set(expression));
+            name_mark(update);
+            update["ExpressionAttributeValues"][VALUE] = json!({ "S": mark });
+        }
         let table = table_of(update);
         self.note(&table, &update["Key"].clone(), mark, Effect::Recorded { whole: false });
     }
@@ -345,6 +354,32 @@ mod tests {
             "SET #beringiaMark = :beringiaMark ADD offset :a"
         );
         assert_eq!(with_mark_set(""), "SET #beringiaMark = :beringiaMark");
+    }
+
+    #[test]
+    fn an_update_in_the_older_form_sets_the_mark_in_that_form() {
+        let put = |value: &str| json!({ "Action": "PUT", "Value": { "S": value } });
+        let prepared = |older: Value| {
+            let mut parameters = json!({ "TableName": "carts", "Key": { "id": { "S": "1" } } });
+            parameters
+                .as_object_mut()
+                .unwrap()
+                .extend(older.as_object().unwrap().clone());
+            let keys = keys();
+            let prepared = Prepared::new("UpdateItem", &parameters, &keys, || "m1".to_owned());
+            assert_eq!(prepared.writes[0].write.mark, "m1");
+            prepared.parameters
+        };
+        let updated = prepared(json!({ "AttributeUpdates": { "a": put("x") } }));
+        assert_eq!(updated["AttributeUpdates"], json!({ "a": put("x"), MARK: put("m1") }));
+        let expected = json!({ "a": { "Exists": false } });
+        let conditional = prepared(json!({ "Expected": expected }));
+        assert_eq!(conditional["AttributeUpdates"], json!({ MARK: put("m1") }));
+        assert_eq!(conditional["Expected"], expected);
+        for parameters in [updated, conditional] {
+            let names: Vec<_> = parameters.as_object().unwrap().keys().collect();
+            assert!(!names.iter().any(|name| name.contains("Expression")), "{names:?}");
+        }
     }
 
     #[test]

@@ -80,6 +80,10 @@ pub(crate) struct RunArguments {
     pub(crate) seeds: SeedArguments,
     #[command(flatten)]
     pub(crate) jobs: JobArguments,
+    /// Write reports into this directory: a page of charts, its numbers as JSON, the series as CSV. With --seeds: these of each seed in a
+    /// directory of its own, and a comparison of all.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// Write the full trace, every event with its virtual time; of one seed only.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub(crate) trace: Option<PathBuf>,
@@ -105,6 +109,10 @@ pub(crate) struct SweepArguments {
     pub(crate) seeds: SeedArguments,
     #[command(flatten)]
     pub(crate) jobs: JobArguments,
+    /// Write the comparison into this directory: a page of charts, and its numbers, a line for each run, as JSON and CSV. Of a single run
+    /// `sim run --set PATH=VALUE --report DIR` writes a page.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Reduce a failing seed to the smallest plan that still fails.
@@ -139,15 +147,12 @@ pub(crate) struct SeedArguments {
     pub(crate) seeds: Option<Range<u64>>,
 }
 
-/// How runs are done, and what becomes of them.
+/// How runs are done.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JobArguments {
     /// How many runs at once, each on a thread of its own. [default: one per processor]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
-    /// Write reports into this directory: a page of charts, its numbers as JSON, the series as CSV. Of several runs also a comparison.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) report: Option<PathBuf>,
 }
 
 /// A setting that varies.

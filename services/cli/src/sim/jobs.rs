@@ -1,6 +1,6 @@
 //! From arguments to runs: which seeds, on how many threads, with which command to do each again; and the progress of all.
 
-use std::{io::IsTerminal as _, num::NonZero, ops::Range, time::Duration};
+use std::{io::IsTerminal as _, num::NonZero, ops::RangeInclusive, time::Duration};
 
 use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
@@ -13,15 +13,20 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// The seeds that are meant.
-pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> Range<u64> {
+/// The seeds that are meant, at least one.
+pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> RangeInclusive<u64> {
     match &arguments.seeds {
-        Some(seeds) => seeds.clone(),
+        Some(seeds) => seeds.start..=seeds.end.saturating_sub(1),
         None => {
             let seed = seed(arguments.seed, scenario);
-            seed..seed.saturating_add(1)
+            seed..=seed
         }
     }
+}
+
+/// How many they are.
+pub(super) fn count(seeds: &RangeInclusive<u64>) -> u64 {
+    (seeds.end() - seeds.start()).saturating_add(1)
 }
 
 /// The seed that is meant where there is one.
@@ -34,6 +39,8 @@ pub(super) fn job(arguments: &ScenarioArguments, more: &[(String, String)], scen
     Job {
         plan: Plan::draw(scenario, seed),
         replay: replay("sim", arguments, more, seed),
+        values: more.iter().map(|(_, value)| value.clone()).collect(),
+        is_traced: false,
     }
 }
 
@@ -57,27 +64,29 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Plays all jobs with a bar of progress, and hands over what came of each, in their order.
+/// Plays all jobs, of which there are so many, with a bar of progress, and hands over each with what came of it, in their order.
 pub(super) fn play_all(
-    jobs: &[Job],
+    jobs: impl Iterator<Item = Job>,
+    count: u64,
     arguments: &JobArguments,
     name: &str,
-    take: impl FnMut(usize, runner::Played) -> Result<(), Failure>,
+    take: impl FnMut(&Job, runner::Played) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let at_once = arguments.jobs.map_or_else(processors, NonZero::get);
-    let progress = progress(name, jobs.len());
-    let result = runner::play_all(jobs, at_once, |done| progress.set_position(done as u64), take);
+    let threads = usize::try_from(count).map_or(at_once, |count| at_once.min(count));
+    let progress = progress(name, count);
+    let result = runner::in_order(jobs, threads, runner::play, |done| progress.set_position(done), take);
     progress.finish_and_clear();
     result
 }
 
 /// Progress for whoever watches a terminal; hidden otherwise.
-pub(super) fn progress(name: &str, length: usize) -> ProgressBar {
+pub(super) fn progress(name: &str, length: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let progress = ProgressBar::new(length as u64).with_message(name.to_owned());
+    let progress = ProgressBar::new(length).with_message(name.to_owned());
     let template = if length > 1 {
         "{spinner} {msg}  {wide_bar}  {pos}/{len} runs, {eta} to go"
     } else {
@@ -119,5 +128,14 @@ mod tests {
             "beringia sim run partition --set 'duration=50 s' --set policy=merge --seed 7"
         );
         assert_eq!(job.plan.seed, 7);
+    }
+
+    #[test]
+    fn seeds_reach_to_the_last_that_there_is() {
+        let scenario = Scenario::shipped("partition").unwrap();
+        let of = |seed, seeds| super::seeds(&SeedArguments { seed, seeds }, &scenario);
+        assert_eq!(of(None, Some(3..5)), 3..=4);
+        assert_eq!(count(&of(None, Some(0..u64::MAX))), u64::MAX);
+        assert_eq!(count(&of(Some(u64::MAX), None)), 1);
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     arguments::RunArguments,
-    jobs::{failures, job, play_all, seeds},
+    jobs::{count, failures, job, play_all, seeds},
     load,
     runner::{Job, Played},
 };
@@ -24,15 +24,16 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     let scenario = load(&arguments.scenario)?;
     let seeds = seeds(&arguments.seeds, &scenario);
     let is_one = arguments.seeds.seeds.is_none();
-    let jobs: Vec<Job> = seeds
-        .map(|seed| job(&arguments.scenario, &[], &scenario, seed))
-        .collect();
+    let count = count(&seeds);
+    let jobs = seeds.map(|seed| Job {
+        is_traced: arguments.trace.is_some(),
+        ..job(&arguments.scenario, &[], &scenario, seed)
+    });
     // Better to know before than after the work that it cannot be written.
     let trace = arguments.trace.as_deref().map(create).transpose()?;
-    let mut all = All::new(&scenario.name, arguments.jobs.report.as_deref(), format);
+    let mut all = All::new(&scenario.name, arguments.report.as_deref(), format);
     let mut trace = trace;
-    play_all(&jobs, &arguments.jobs, &scenario.name, |index, played| {
-        let job = &jobs[index];
+    play_all(jobs, count, &arguments.jobs, &scenario.name, |job, played| {
         if let (Some((file, out)), Ok(outcome)) = (&mut trace, &played) {
             write_trace(out, &outcome.trace)
                 .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
@@ -46,7 +47,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     if is_one {
         all.end_of_one()
     } else {
-        all.end_of_many(jobs.len())
+        all.end_of_many(count)
     }
 }
 
@@ -153,7 +154,7 @@ impl<'a> All<'a> {
         Ok(())
     }
 
-    fn end_of_many(self, runs: usize) -> Result<(), Failure> {
+    fn end_of_many(self, runs: u64) -> Result<(), Failure> {
         let page = match self.report {
             Some(directory) if !self.compared.runs.is_empty() => Some(
                 self.compared
@@ -162,7 +163,7 @@ impl<'a> All<'a> {
             ),
             _ => None,
         };
-        let passed = runs - self.failed.len();
+        let passed = runs - self.failed.len() as u64;
         if self.format == Format::Text {
             output::line(&format!("{}: {passed} of {runs} seeds passed", self.scenario))?;
             if !self.compared.runs.is_empty() {

@@ -1,12 +1,10 @@
 //! Runs of plans, each on a thread of its own, as many at once as there are processors.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     process::exit,
-    sync::{
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
-    },
+    sync::{Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -14,10 +12,14 @@ use std::{
 use beringia_scenario::Plan;
 use beringia_simulator::{Outcome, Stuck, in_virtual_time};
 
-use crate::{failure::Failure, output};
+use crate::output;
 
 /// How long virtual time may stand still: far longer than anything takes between two timers.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
+
+/// How many jobs per thread may be under way or done while an earlier one is not: enough to keep the threads busy beside a slow run, and few
+/// enough to hold in memory what came of them.
+const AHEAD: usize = 8;
 
 /// A run that is to be done.
 #[derive(Debug, Clone)]
@@ -26,6 +28,10 @@ pub(crate) struct Job {
     pub(crate) plan: Plan,
     /// The command that does it again.
     pub(crate) replay: String,
+    /// The values of the settings that vary, where runs are compared by them.
+    pub(crate) values: Vec<String>,
+    /// Whether somebody wants the trace; otherwise it is dropped as soon as the run is done, for it is long.
+    pub(crate) is_traced: bool,
 }
 
 /// What came of a run: its outcome, or in words why it has none.
@@ -53,6 +59,9 @@ pub(crate) fn play(job: &Job) -> Played {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(mut outcome)) => {
             outcome.run.replay.clone_from(&job.replay);
+            if !job.is_traced {
+                outcome.trace = Vec::new();
+            }
             Ok(outcome)
         }
         Ok(Err(error)) => Err(error.to_string()),
@@ -61,28 +70,29 @@ pub(crate) fn play(job: &Job) -> Played {
     }
 }
 
-/// Plays all, at most `at_once` at a time, and hands over what came of each in the order of the jobs: it does not depend on which was done
-/// first. `begun` is called as runs are taken up, with how many are done.
-pub(crate) fn play_all(
-    jobs: &[Job],
-    at_once: usize,
-    done: impl Fn(usize) + Sync,
-    mut take: impl FnMut(usize, Played) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let next = AtomicUsize::new(0);
-    let finished = AtomicUsize::new(0);
+/// Plays all on so many threads, and hands over each with what came of it in the order of the jobs: it does not depend on which was done
+/// first. Jobs are drawn from the iterator as they are taken up, at most [`AHEAD`] per thread before an earlier one is handed over; so
+/// neither their number nor a slow one fills the memory. `done` is called with how many are done.
+pub(crate) fn in_order<J: Send, P: Send, E>(
+    mut jobs: impl Iterator<Item = J>,
+    threads: usize,
+    play: impl Fn(&J) -> P + Sync,
+    done: impl Fn(u64),
+    mut take: impl FnMut(&J, P) -> Result<(), E>,
+) -> Result<(), E> {
+    let room = threads.saturating_mul(AHEAD) as u64;
+    let (give, given) = mpsc::channel::<(u64, J)>();
+    let given = Mutex::new(given);
     thread::scope(|scope| {
-        // Bounded: what is played far ahead of a slow run would only fill the memory with outcomes.
-        let (send, receive) = mpsc::sync_channel::<(usize, Played)>(at_once);
-        for _ in 0..at_once.min(jobs.len()) {
-            let (send, next, finished, done) = (send.clone(), &next, &finished, &done);
+        let (send, receive) = mpsc::channel();
+        for _ in 0..threads {
+            let (send, given, play) = (send.clone(), &given, &play);
             scope.spawn(move || {
                 loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(index) else { return };
-                    let played = play(job);
-                    done(finished.fetch_add(1, Ordering::Relaxed) + 1);
-                    if send.send((index, played)).is_err() {
+                    let next = given.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((number, job)) = next else { return };
+                    let played = play(&job);
+                    if send.send((number, job, played)).is_err() {
                         // Nobody takes any more.
                         return;
                     }
@@ -90,15 +100,101 @@ pub(crate) fn play_all(
             });
         }
         drop(send);
-        let mut early = std::collections::BTreeMap::new();
-        let mut expected = 0;
-        for (index, played) in receive {
-            early.insert(index, played);
-            while let Some(played) = early.remove(&expected) {
-                take(expected, played)?;
+        // The threads end when this is gone, however the loop is left.
+        let mut give = Some(give);
+        let mut early = BTreeMap::new();
+        let (mut drawn, mut finished, mut expected) = (0_u64, 0_u64, 0_u64);
+        loop {
+            while let Some(open) = give.as_ref().filter(|_| drawn < expected + room) {
+                match jobs.next() {
+                    // Cannot fail: the other end outlives the threads.
+                    Some(job) => drop(open.send((drawn, job))),
+                    None => {
+                        give = None;
+                        break;
+                    }
+                }
+                drawn += 1;
+            }
+            // Ends when all threads have, which is when all jobs are done.
+            let Ok((number, job, played)) = receive.recv() else {
+                return Ok(());
+            };
+            finished += 1;
+            done(finished);
+            early.insert(number, (job, played));
+            while let Some((job, played)) = early.remove(&expected) {
+                take(&job, played)?;
                 expected += 1;
             }
         }
-        Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_came_of_jobs_is_handed_over_in_their_order() {
+        let mut taken = Vec::new();
+        // The first is done only after the second.
+        let (second, first) = mpsc::channel();
+        let first = Mutex::new(first);
+        let play = |job: &u64| {
+            match job {
+                0 => first.lock().unwrap().recv().unwrap(),
+                1 => second.send(()).unwrap(),
+                _ => {}
+            }
+            job * 10
+        };
+        let take = |job: &u64, played| {
+            taken.push((*job, played));
+            Ok::<(), ()>(())
+        };
+        in_order(0..4, 2, play, |_| {}, take).unwrap();
+        assert_eq!(taken, [(0, 0), (1, 10), (2, 20), (3, 30)]);
+    }
+
+    #[test]
+    fn jobs_without_end_are_drawn_only_a_little_ahead_of_what_is_handed_over() {
+        let (drawn, taken) = (Cell::new(0_u64), Cell::new(0_u64));
+        let jobs = (0..u64::MAX).inspect(|_| drawn.set(drawn.get() + 1));
+        let (threads, enough) = (3, 100);
+        // The first is slow: it is done only when as many as may be ahead of it are taken up.
+        let last_ahead = threads as u64 * AHEAD as u64 - 1;
+        let is_ahead = AtomicBool::new(false);
+        let play = |job: &u64| match *job {
+            0 => {
+                while !is_ahead.load(Ordering::Relaxed) {
+                    thread::yield_now();
+                }
+            }
+            job if job == last_ahead => is_ahead.store(true, Ordering::Relaxed),
+            _ => {}
+        };
+        let result = in_order(
+            jobs,
+            threads,
+            play,
+            |_| {},
+            |_, ()| {
+                assert!(
+                    drawn.get() <= taken.get() + last_ahead + 1,
+                    "{} drawn, {} taken",
+                    drawn.get(),
+                    taken.get()
+                );
+                taken.set(taken.get() + 1);
+                if taken.get() < enough { Ok(()) } else { Err("enough") }
+            },
+        );
+        assert_eq!((result, taken.get()), (Err("enough"), enough));
+    }
 }

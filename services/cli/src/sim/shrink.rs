@@ -1,8 +1,13 @@
 //! `sim shrink`: reduces a failing seed to the smallest plan that still fails in the same way.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    mem::{Discriminant, discriminant},
+};
 
-use beringia_scenario::{Plan, shrink};
+use beringia_history::Violation;
+use beringia_report::{Run, judge};
+use beringia_scenario::{Expectations, Plan, shrink};
 use serde::Serialize;
 
 use super::{
@@ -34,8 +39,8 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     let scenario = load(&arguments.scenario)?;
     let first = job(&arguments.scenario, &[], &scenario, seed(arguments.seed, &scenario));
     let progress = progress(&format!("{}: does it fail?", scenario.name), 1);
-    let wanted = broken(&play(&first));
-    if wanted.is_empty() {
+    let wanted = Broken::of(play(&first));
+    if wanted.expected.is_empty() {
         progress.finish_and_clear();
         return Err(Failure::NotSo(format!(
             "nothing to shrink: all that is expected holds in `{}`",
@@ -52,9 +57,9 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
         ));
         let job = Job {
             plan: plan.clone(),
-            replay: first.replay.clone(),
+            ..first.clone()
         };
-        !wanted.is_disjoint(&broken(&play(&job)))
+        Broken::of(play(&job)).is_like(&wanted)
     });
     progress.finish_and_clear();
     let text = shrunk.plan.to_toml();
@@ -66,7 +71,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
         Format::Json => output::json(&ShrunkJson {
             scenario: &scenario.name,
             seed: shrunk.plan.seed,
-            fails: &wanted.iter().cloned().collect::<Vec<_>>(),
+            fails: &wanted.expected.iter().cloned().collect::<Vec<_>>(),
             actions: shrunk.plan.timeline.len(),
             workloads: shrunk.plan.scenario.workloads.len(),
             duration_ms: shrunk.plan.scenario.duration.as_millis(),
@@ -88,6 +93,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     output::note(&format!(
         "{}\n  from {} to {} in {} tries{limit}{again}",
         wanted
+            .expected
             .iter()
             .map(|failure| format!("✗ {failure}"))
             .collect::<Vec<_>>()
@@ -110,13 +116,101 @@ fn size(plan: &Plan) -> String {
     )
 }
 
-/// What does not hold, without its value, which may change while it is the same failure; or that the run cannot go on.
-fn broken(played: &Played) -> BTreeSet<String> {
-    match played {
-        Ok(outcome) => {
-            let failed = outcome.run.verdicts.iter().filter(|verdict| !verdict.holds);
-            failed.map(|verdict| verdict.expected.clone()).collect()
+/// What of a run does not hold, without values, which may change while it is the same failure.
+struct Broken {
+    /// Everything, also what every run promises; or that the run cannot go on.
+    expected: BTreeSet<String>,
+    /// Of it, what every run promises, whatever its scenario expects.
+    promised: BTreeSet<String>,
+    /// In which ways promises were broken.
+    ways: Vec<Discriminant<Violation>>,
+}
+
+impl Broken {
+    fn of(played: Played) -> Self {
+        match played {
+            Ok(mut outcome) => {
+                let expected = failed(&outcome.run);
+                judge(&Expectations::default(), &mut outcome.run);
+                Self {
+                    expected,
+                    promised: failed(&outcome.run),
+                    ways: outcome.violations.iter().map(discriminant).collect(),
+                }
+            }
+            Err(_) => {
+                let stopped = BTreeSet::from(["the run cannot go on".to_owned()]);
+                Self {
+                    expected: stopped.clone(),
+                    promised: stopped,
+                    ways: Vec::new(),
+                }
+            }
         }
-        Err(_) => BTreeSet::from(["the run cannot go on".to_owned()]),
+    }
+
+    /// Whether it is the same failure as the one that is looked for. Where that one breaks promises, these must be broken too, and in one of
+    /// its ways: an expectation alone often fails in a plan in which nothing happens. Otherwise one expectation in common is enough.
+    fn is_like(&self, wanted: &Self) -> bool {
+        if wanted.promised.is_empty() {
+            return !wanted.expected.is_disjoint(&self.expected);
+        }
+        let same_way = wanted.ways.is_empty() || wanted.ways.iter().any(|way| self.ways.contains(way));
+        wanted.promised.is_subset(&self.promised) && same_way
+    }
+}
+
+/// What was expected of a run and does not hold.
+fn failed(run: &Run) -> BTreeSet<String> {
+    let failed = run.verdicts.iter().filter(|verdict| !verdict.holds);
+    failed.map(|verdict| verdict.expected.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broken(expected: &[&str], promised: &[&str], ways: &[&Violation]) -> Broken {
+        let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Broken {
+            expected: set(&[expected, promised].concat()),
+            promised: set(promised),
+            ways: ways.iter().map(|way| discriminant(*way)).collect(),
+        }
+    }
+
+    fn lost(key: &str) -> Violation {
+        Violation::Lost {
+            table: "carts".to_owned(),
+            region: "us-east-1".to_owned(),
+            key: key.to_owned(),
+            mark: "m1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_broken_promise_must_stay_broken_in_one_of_its_ways() {
+        let (promise, lack) = ("no promise broken", "conflicts: at least 1");
+        let wanted = broken(&[lack], &[promise], &[&lost("a")]);
+        assert!(broken(&[], &[promise], &[&lost("b")]).is_like(&wanted), "another key");
+        assert!(!broken(&[lack], &[], &[]).is_like(&wanted), "nothing happened in it");
+        let other = Violation::SeenInvented {
+            table: "carts".to_owned(),
+            region: "us-east-1".to_owned(),
+            key: "a".to_owned(),
+            mark: "m1".to_owned(),
+        };
+        assert!(!broken(&[lack], &[promise], &[&other]).is_like(&wanted), "another way");
+        let both = broken(&[], &[promise, "no acknowledged write lost"], &[&lost("a")]);
+        assert!(both.is_like(&wanted));
+        assert!(!wanted.is_like(&both), "no write is lost any more");
+    }
+
+    #[test]
+    fn where_no_promise_is_broken_one_expectation_in_common_is_enough() {
+        let wanted = broken(&["lag at most 1 s", "RTO at most 5 s"], &[], &[]);
+        assert!(broken(&["RTO at most 5 s"], &[], &[]).is_like(&wanted));
+        assert!(!broken(&["conflicts: 0"], &[], &[]).is_like(&wanted));
+        assert!(!broken(&[], &["no promise broken"], &[&lost("a")]).is_like(&wanted));
     }
 }

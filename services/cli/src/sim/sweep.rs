@@ -5,10 +5,8 @@ use beringia_scenario::Scenario;
 
 use super::{
     arguments::{SweepArguments, Variation},
-    jobs::{failures, job, play_all, seeds},
-    load,
-    runner::Job,
-    set,
+    jobs::{count, failures, job, play_all, seeds},
+    load, set,
 };
 use crate::{
     failure::Failure,
@@ -18,22 +16,23 @@ use crate::{
 pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
     let seeds = seeds(&arguments.seeds, &scenario);
-    let (mut jobs, mut values): (Vec<Job>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
-    for point in grid(&arguments.vary) {
-        let varied = varied(&scenario, &point)?;
-        for seed in seeds.clone() {
-            jobs.push(job(&arguments.scenario, &point, &varied, seed));
-            values.push(point.iter().map(|(_, value)| value.clone()).collect());
-        }
-    }
+    // Every combination is tried before the first run: a wrong value should not show after hours.
+    let points = grid(&arguments.vary)
+        .into_iter()
+        .map(|point| Ok((varied(&scenario, &point)?, point)))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let runs = count(&seeds).saturating_mul(points.len() as u64);
+    let jobs = points.iter().flat_map(|(varied, point)| {
+        let seeds = seeds.clone();
+        seeds.map(move |seed| job(&arguments.scenario, point, varied, seed))
+    });
     let paths = arguments.vary.iter().map(|variation| variation.path.clone()).collect();
     let mut compared = Comparison::new(&scenario.name, paths);
     let mut broken = Vec::new();
-    play_all(&jobs, &arguments.jobs, &scenario.name, |index, played| {
-        let job = &jobs[index];
+    play_all(jobs, runs, &arguments.jobs, &scenario.name, |job, played| {
         match played {
             Ok(outcome) => {
-                compared.add(values[index].clone(), &outcome.run);
+                compared.add(job.values.clone(), &outcome.run);
                 let failures = failures(&outcome.run);
                 if !failures.is_empty() {
                     output::note(&format!("✗ {}\n  again: {}", failures.join("\n✗ "), job.replay));
@@ -46,7 +45,7 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
         }
         Ok(())
     })?;
-    let page = match &arguments.jobs.report {
+    let page = match &arguments.report {
         Some(directory) => Some(
             compared
                 .write(directory)
@@ -67,7 +66,7 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::NotSo(format!("{failed} of {} runs failed", jobs.len())))
+    Err(Failure::NotSo(format!("{failed} of {runs} runs failed")))
 }
 
 /// Every combination, the last setting changing fastest.

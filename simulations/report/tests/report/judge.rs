@@ -71,6 +71,8 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
     assert!(judge(&bounds(8, millis(1_500)), &mut run));
     assert!(!verdict(&bounds(7, seconds(2)), &mut run, "at most 7 writes").1);
     assert!(!verdict(&bounds(8, millis(1_499)), &mut run, "RPO at most 1.5 s").1);
+    run.disk_losses.clear();
+    assert!(judge(&bounds(0, millis(0)), &mut run), "no disk was lost");
 }
 
 #[test]

@@ -50,6 +50,15 @@ fn the_csv_files_hold_every_sample() {
     assert_eq!(count("divergence.csv"), run.divergence.len());
     assert_eq!(count("conflicts.csv"), run.conflicts.len());
     assert_eq!(count("pairs.csv"), 6);
+    let pairs = fs::read_to_string(directory.path().join("pairs.csv")).unwrap();
+    for quantile in ["min", "p50", "p90", "p95", "p99", "p999", "max"] {
+        for of in ["lag", "excess"] {
+            assert!(
+                pairs.lines().next().unwrap().contains(&format!(",{of}_{quantile}_ms")),
+                "{of} {quantile}"
+            );
+        }
+    }
     let cut = &rows(directory.path(), "faults.csv")[0];
     assert_eq!(
         cut,

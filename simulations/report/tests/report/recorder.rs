@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beringia_report::{ArrivalSample, Backlog, EngineKind, OperationSample, Recorder, Run, Samples, Shipment};
-use beringia_scenario::Action;
+use beringia_scenario::{Action, Ends};
 use proptest::prelude::*;
 
 use crate::support::{REGIONS, millis, plan, seconds};
@@ -113,6 +113,56 @@ fn rto_is_from_the_crash_to_the_first_success_of_the_moved_traffic() {
         (20_000, None),
         "nothing had failed, and nothing succeeded"
     );
+}
+
+#[test]
+fn rto_is_from_the_first_fault_that_made_the_region_unreachable_and_is_not_over() {
+    let [from, to, third] = REGIONS;
+    let region = from.to_owned();
+    let cut = |other: &str| Action::Cut {
+        ends: Ends {
+            from: from.to_owned(),
+            to: other.to_owned(),
+            one_way: false,
+        },
+        reset: false,
+    };
+    let heal = |other: &str| {
+        Action::Heal(Some(Ends {
+            from: from.to_owned(),
+            to: other.to_owned(),
+            one_way: false,
+        }))
+    };
+    let timeline = vec![
+        (
+            1,
+            Action::SlowDisk {
+                region: region.clone(),
+                by: millis(50),
+            },
+        ),
+        (2, cut(third)),
+        (3, heal(third)),
+        (4, cut(to)),
+        (
+            6,
+            Action::Isolate {
+                region: region.clone(),
+                reset: false,
+            },
+        ),
+        (7, Action::ClockStep { region, by_ms: 30 }),
+        (
+            9,
+            Action::Shift {
+                from: from.to_owned(),
+                to: to.to_owned(),
+            },
+        ),
+    ];
+    let run = recorded(timeline, |_| {});
+    assert_eq!((run.failovers[0].fault_ms, run.failovers[0].shifted_ms), (4_000, 9_000));
 }
 
 #[test]
