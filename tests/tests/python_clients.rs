@@ -1,4 +1,4 @@
-//! What others built on boto3's core: the AWS CLI as people type it, and PynamoDB's models as applications declare them.
+//! What others built on boto3: the AWS CLI as people type it, PynamoDB as applications declare models, and moto, which imitates DynamoDB.
 
 use beringia_tests::{python, up::Up};
 
@@ -12,4 +12,11 @@ fn the_aws_cli_makes_tables_pages_waits_and_gives_exit_codes() {
 fn pynamodb_saves_queries_batches_transacts_and_guards_versions() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(python::python().args(["-m", "sdk.models", up.endpoint()]));
+}
+
+#[test]
+fn random_operations_give_what_an_independent_imitation_of_dynamodb_gives() {
+    let up = Up::start(&["--ephemeral"]);
+    let said = python::succeeds(python::python().args(["-m", "differential", up.endpoint()]));
+    assert!(said.contains("the same answers"), "{said}");
 }
