@@ -14,9 +14,27 @@ fn refused(text: &str, parameters: &Value) -> String {
     }
 }
 
+/// Checks why statements do not follow the grammar.
+fn check_not_well_formed(cases: &[(&str, &str)]) {
+    for (text, expected) in cases {
+        assert_eq!(
+            refused(text, &json!([])),
+            format!("Statement wasn't well formed, can't be processed: {expected}"),
+            "{text}"
+        );
+    }
+}
+
+/// Checks why statements that follow the grammar are refused.
+fn check_refused(cases: &[(&str, &str)]) {
+    for (text, expected) in cases {
+        assert_eq!(refused(text, &json!([])), *expected, "{text}");
+    }
+}
+
 #[test]
-fn what_does_not_follow_the_grammar_is_not_well_formed() {
-    for (text, expected) in [
+fn a_select_that_does_not_follow_the_grammar_is_not_well_formed() {
+    check_not_well_formed(&[
         ("", "Expected data manipulation"),
         ("MERGE INTO t", "Expected data manipulation"),
         ("SELECT", "Unexpected path component at 1:7:0"),
@@ -55,6 +73,12 @@ fn what_does_not_follow_the_grammar_is_not_well_formed() {
         ("SELECT * FROM t WHERE a = 1 + 1", "Unexpected token after expression"),
         ("SELECT * FROM t ORDER BY", "Unexpected end of statement"),
         ("SELECT * FROM t ORDER BY a UP", "Unexpected token after expression"),
+    ]);
+}
+
+#[test]
+fn a_write_that_does_not_follow_the_grammar_is_not_well_formed() {
+    check_not_well_formed(&[
         ("EXISTS SELECT * FROM t", "Unexpected term: SELECT at 1:8:6"),
         ("EXISTS(SELECT * FROM t", "Expected RIGHT_PAREN"),
         ("EXISTS(DELETE FROM t)", "Unexpected term: DELETE at 1:8:6"),
@@ -92,99 +116,114 @@ fn what_does_not_follow_the_grammar_is_not_well_formed() {
             "Unexpected term: a at 1:50:1",
         ),
         ("DELETE t WHERE p = 1", "Unexpected term: t at 1:8:1"),
-    ] {
-        assert_eq!(
-            refused(text, &json!([])),
-            format!("Statement wasn't well formed, can't be processed: {expected}"),
-            "{text}"
-        );
-    }
+    ]);
 }
 
 #[test]
 fn what_follows_the_grammar_can_be_wrong_all_the_same() {
-    let invalid = |what: &str| format!("One or more parameter values were invalid: {what}");
-    for (text, expected) in [
-        ("SELECT * FROM t LIMIT 5", "Unsupported clause: LIMIT at 1:17:5".to_owned()),
-        ("SELECT * FROM t WHERE a = 1 GROUP BY a", "Unsupported clause: GROUP at 1:29:5".to_owned()),
-        ("INSERT INTO t VALUE {} RETURNING ALL OLD *", "Unsupported clause: RETURNING at 1:24:9".to_owned()),
+    check_refused(&[
+        ("SELECT * FROM t LIMIT 5", "Unsupported clause: LIMIT at 1:17:5"),
+        (
+            "SELECT * FROM t WHERE a = 1 GROUP BY a",
+            "Unsupported clause: GROUP at 1:29:5",
+        ),
+        (
+            "INSERT INTO t VALUE {} RETURNING ALL OLD *",
+            "Unsupported clause: RETURNING at 1:24:9",
+        ),
         (
             "DELETE FROM t WHERE p = 1 RETURNING ALL NEW *",
-            "Unsupported clause: RETURNING at 1:27:9: DELETE returns ALL OLD * only".to_owned(),
+            "Unsupported clause: RETURNING at 1:27:9: DELETE returns ALL OLD * only",
         ),
-        ("SELECT * FROM t WHERE exists(a)", "Invalid function name; function: exists".to_owned()),
+        (
+            "SELECT * FROM t WHERE exists(a)",
+            "Invalid function name; function: exists",
+        ),
         (
             "SELECT * FROM t WHERE attribute_exists(a)",
-            "Invalid function name; function: attribute_exists".to_owned(),
+            "Invalid function name; function: attribute_exists",
         ),
         (
             "UPDATE t SET a = if_not_exists(a, 1) WHERE p = 1",
-            "Invalid function name; function: if_not_exists".to_owned(),
+            "Invalid function name; function: if_not_exists",
         ),
         (
             "SELECT * FROM t WHERE begins_with(a, 1)",
-            "Incorrect operand type for operator or function; operator or function: begins_with, operand type: N".to_owned(),
+            "Incorrect operand type for operator or function; operator or function: begins_with, operand type: N",
         ),
         (
             "SELECT * FROM t WHERE size(a) > 1 AND contains(a)",
-            "Incorrect number of operands for operator or function; operator or function: contains, number of operands: 1"
-                .to_owned(),
+            "Incorrect number of operands for operator or function; operator or function: contains, number of operands: 1",
         ),
         (
             "SELECT * FROM t WHERE attribute_type(a, 'STRING')",
-            "Invalid attribute type name found; type: STRING, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}".to_owned(),
+            "Invalid attribute type name found; type: STRING, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}",
         ),
         (
             "SELECT * FROM t WHERE a BETWEEN 2 AND 1",
             "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; lower bound operand: \
-             AttributeValue: {N:2}, upper bound operand: AttributeValue: {N:1}"
-                .to_owned(),
+             AttributeValue: {N:2}, upper bound operand: AttributeValue: {N:1}",
         ),
         (
             "SELECT * FROM t WHERE 'a' IS MISSING",
-            "Operator or function requires a document path; operator or function: IS MISSING".to_owned(),
+            "Operator or function requires a document path; operator or function: IS MISSING",
         ),
         (
             "UPDATE t SET a = 1 SET a.b = 2 WHERE p = 1",
             "Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a], path two: \
-             [a, b]"
-                .to_owned(),
+             [a, b]",
         ),
         (
             "UPDATE t SET a = a + 'x' WHERE p = 1",
-            "Incorrect operand type for operator or function; operator or function: +, operand type: S".to_owned(),
+            "Incorrect operand type for operator or function; operator or function: +, operand type: S",
         ),
         (
             "UPDATE t SET a = set_add(a, 1) WHERE p = 1",
-            "Incorrect operand type for operator or function; operator: ADD, operand type: NUMBER".to_owned(),
+            "Incorrect operand type for operator or function; operator: ADD, operand type: NUMBER",
         ),
         (
             "UPDATE t SET a = set_delete(b, <<1>>) WHERE p = 1",
-            "The first operand of SET_ADD and SET_DELETE must be the path that is set".to_owned(),
+            "The first operand of SET_ADD and SET_DELETE must be the path that is set",
         ),
-        ("INSERT INTO t VALUE {'a': <<>>}", invalid("A set may not be empty")),
+    ]);
+}
+
+#[test]
+fn literals_that_no_attribute_can_have_are_refused() {
+    check_refused(&[
+        (
+            "INSERT INTO t VALUE {'a': <<>>}",
+            "One or more parameter values were invalid: A set may not be empty",
+        ),
         (
             "INSERT INTO t VALUE {'a': <<1, 'x'>>}",
-            invalid("The members of a set must all be strings, numbers or binaries"),
+            "One or more parameter values were invalid: The members of a set must all be strings, numbers or binaries",
         ),
         (
             "INSERT INTO t VALUE {'a': <<NULL>>}",
-            invalid("The members of a set must all be strings, numbers or binaries"),
+            "One or more parameter values were invalid: The members of a set must all be strings, numbers or binaries",
         ),
-        ("INSERT INTO t VALUE {'a': <<1, 1.0>>}", invalid("Input collection contains duplicates.")),
-        ("INSERT INTO t VALUE {'a': 1, 'a': 2}", invalid("A map names a member twice")),
-        ("INSERT INTO t VALUE {'a': {'': 1}}", invalid("Empty attribute name")),
+        (
+            "INSERT INTO t VALUE {'a': <<1, 1.0>>}",
+            "One or more parameter values were invalid: Input collection contains duplicates.",
+        ),
+        (
+            "INSERT INTO t VALUE {'a': 1, 'a': 2}",
+            "One or more parameter values were invalid: A map names a member twice",
+        ),
+        (
+            "INSERT INTO t VALUE {'a': {'': 1}}",
+            "One or more parameter values were invalid: Empty attribute name",
+        ),
         (
             "INSERT INTO t VALUE {'a': 123456789012345678901234567890123456789}",
-            "Attempting to store more than 38 significant digits in a Number".to_owned(),
+            "Attempting to store more than 38 significant digits in a Number",
         ),
         (
             "INSERT INTO t VALUE {'a': 1e200}",
-            "Number overflow. Attempting to store a number with magnitude larger than supported range".to_owned(),
+            "Number overflow. Attempting to store a number with magnitude larger than supported range",
         ),
-    ] {
-        assert_eq!(refused(text, &json!([])), expected, "{text}");
-    }
+    ]);
 }
 
 #[test]
