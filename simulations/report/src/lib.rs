@@ -1,7 +1,7 @@
 //! What came of a run: the measurements, the verdicts on what was expected, and how people and programs read them.
 //!
-//! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what only it knows (what became of the writes,
-//! disks, anomalies, violations), and has it judged with [`judge`]. [`summary`] is for the terminal, [`write()`] makes the files.
+//! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what the oracle found ([`Run::judged`]),
+//! and has it judged with [`judge`]. [`summary`] is for the terminal, [`write()`] makes the files.
 //! A [`Comparison`] puts several runs side by side.
 
 mod bound;
@@ -10,6 +10,7 @@ mod faults;
 mod figures;
 mod files;
 mod judge;
+mod judgement;
 mod page;
 mod quantiles;
 mod recorder;

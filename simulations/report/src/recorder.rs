@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_scenario::{Action, Plan, Policy};
+use beringia_scenario::{Action, Plan};
 
 use crate::{
     Backlog, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair, RegionSecond, Run, Samples,
@@ -85,18 +85,13 @@ impl Recorder {
     #[must_use]
     pub fn new(plan: &Plan, engine: EngineKind) -> Self {
         let scenario = &plan.scenario;
-        let policy = match scenario.policy {
-            Policy::Item => "item",
-            Policy::Attribute => "attribute",
-            Policy::Merge => "merge",
-        };
         let run = Run {
             scenario: scenario.name.clone(),
             about: scenario.about.clone(),
             engine,
             seed: plan.seed,
             replay: String::new(),
-            policy: policy.to_owned(),
+            policy: scenario.policy.name().to_owned(),
             regions: scenario.topology.names().map(str::to_owned).collect(),
             load_ms: whole_millis(scenario.duration),
             total_ms: whole_millis(scenario.duration),

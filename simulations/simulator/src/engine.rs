@@ -6,10 +6,10 @@ use beringia_history::{History, Violation};
 use beringia_network::LinkMode;
 use beringia_node::Tuning;
 use beringia_report::{Run, judge};
-use beringia_scenario::{Action, Plan, Policy};
+use beringia_scenario::{Action, Plan};
 use beringia_store::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
@@ -105,7 +105,7 @@ impl<'a> Session<'a> {
         let first = scenario.replicas.first();
         let mut tables = Vec::new();
         for table in setting.tables()? {
-            tables::create(&world, &with_policy(&table.create, scenario.policy), &scenario.replicas).await?;
+            tables::create(&world, &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
                 tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
             }
@@ -177,19 +177,13 @@ impl<'a> Session<'a> {
             let loss = losses::look(&self.world, region, &self.tables, at).await?;
             self.losses.push(loss);
         }
-        match (action, &self.load) {
-            (Action::Shift { from, to }, Some(load)) => load.shift(from, to),
-            (
-                Action::Rate {
-                    workload,
-                    region,
-                    per_second,
-                },
-                Some(load),
-            ) => load.set_rate(workload.as_deref(), region.as_deref(), *per_second),
-            (Action::AddReplica { region }, _) => self.change_replicas(region, tables::add),
-            (Action::RemoveReplica { region }, _) => self.change_replicas(region, tables::remove),
+        match action {
+            Action::AddReplica { region } => self.change_replicas(region, tables::add),
+            Action::RemoveReplica { region } => self.change_replicas(region, tables::remove),
             _ => self.world.act(action, &self.tables).await?,
+        }
+        if let Some(load) = &self.load {
+            load.steer(action);
         }
         self.measure.links_changed(&self.world, at);
         let is_troubled = self.is_troubled_now();
@@ -301,14 +295,4 @@ fn absent_at_first(plan: &Plan) -> Vec<String> {
         .filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name))
         .map(str::to_owned)
         .collect()
-}
-
-/// A table's definition with the tag that says how it decides between concurrent writes.
-fn with_policy(definition: &Value, policy: Policy) -> Value {
-    let mut definition = definition.clone();
-    if policy != Policy::Item {
-        definition["Tags"] =
-            json!([{ "Key": "beringia:conflict-policy", "Value": format!("{policy:?}").to_lowercase() }]);
-    }
-    definition
 }

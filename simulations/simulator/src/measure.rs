@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Accounting, Anomaly, DataLoss, Evidence, History, LostDisk, Violation};
+use beringia_history::{Conflict, Evidence, History, LostDisk, Violation};
 use beringia_item::{Region, TableId, Version};
-use beringia_report::{
-    AnomalyCount, ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
-    Writes,
-};
+use beringia_report::{ArrivalSample, Awaited, Backlog, EngineKind, Recorder, Run, Shipment};
 use beringia_scenario::Plan;
 
 use crate::{SimulationError, World, losses::Loss, sampler};
@@ -151,16 +148,7 @@ impl Measure {
         losses: &[Loss],
         total: Duration,
     ) -> Result<(Run, Vec<Violation>), SimulationError> {
-        for operation in &history.operations {
-            self.recorder.operation(&OperationSample {
-                home: &operation.home,
-                asked: &operation.region,
-                due: Duration::from_micros(operation.due_us),
-                sent: Duration::from_micros(operation.sent_us),
-                done: Duration::from_micros(operation.done_us),
-                answered: operation.is_answered(),
-            });
-        }
+        self.recorder.history(history);
         for (table, evidence) in evidence {
             let Some(id) = world
                 .names()
@@ -184,14 +172,10 @@ impl Measure {
         let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
         let judgement = beringia_history::judge(history, evidence, &disks);
         let mut run = self.recorder.finish(total, "");
-        run.disk_losses = losses
+        let reported = losses
             .iter()
-            .zip(&judgement.losses)
-            .map(|(loss, data)| disk_loss(loss, data, history))
-            .collect();
-        run.writes = writes(&judgement.accounting);
-        run.anomalies = judgement.anomalies.into_iter().map(anomaly).collect();
-        run.violations = judgement.violations.iter().map(ToString::to_string).collect();
+            .map(|loss| Some(loss.acknowledged(history).count() as u64));
+        run.judged(&judgement, reported);
         Ok((run, judgement.violations))
     }
 
@@ -246,50 +230,12 @@ impl Measure {
     }
 
     fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {
-        // Regions may have seen one write lose against different others; it is one conflict.
-        let mut conflicts = BTreeMap::new();
-        for entry in evidence.journals.values().flat_map(|journal| &journal.entries) {
-            conflicts.insert((&entry.key, &entry.loser), &entry.winner);
-        }
-        for ((_, loser), winner) in conflicts {
+        for Conflict { winner, loser, .. } in evidence.conflicts() {
             // Where the loser's own region does not know any more, the winner's does: neither knew of the other, so they were close.
             let of = |version: &Version| self.applied(world, table, &version.origin, version.sequence, &version.origin);
             let at = of(loser).or_else(|| of(winner));
             let (winner, loser) = (winner.origin.as_str(), loser.origin.as_str());
             self.recorder.conflict(winner, loser, at.unwrap_or_default());
         }
-    }
-}
-
-/// What the history says was lost, beside what was seen of it at the moment of the loss.
-fn disk_loss(loss: &Loss, data: &DataLoss, history: &History) -> DiskLoss {
-    DiskLoss {
-        region: data.region.clone(),
-        at_ms: data.at_us / 1_000,
-        writes: data.writes,
-        bytes: data.bytes,
-        seconds: data.seconds,
-        reported_backlog: Some(loss.acknowledged(history).count() as u64),
-    }
-}
-
-const fn writes(accounting: &Accounting) -> Writes {
-    Writes {
-        acknowledged: accounting.acknowledged,
-        unknown: accounting.unknown,
-        standing: accounting.standing,
-        superseded: accounting.superseded,
-        lost_to_conflicts: accounting.lost_to_conflicts,
-        lost_with_disk: accounting.lost_with_disk,
-        lost: accounting.lost,
-    }
-}
-
-fn anomaly(anomaly: Anomaly) -> AnomalyCount {
-    AnomalyCount {
-        name: anomaly.name.to_owned(),
-        count: anomaly.count,
-        worst_ms: anomaly.worst_ms,
-        example: anomaly.example,
     }
 }

@@ -14,7 +14,7 @@ use beringia_store::{
 use futures_util::StreamExt;
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::{SimulatedClock, SimulationError, Trace, clients::Clients, recorder::Recorder};
+use crate::{SimulatedClock, SimulationError, Trace, VirtualClock, clients::Clients, recorder::Recorder};
 
 /// How long a commit takes on a healthy disk, as the flush of a good one does.
 const COMMIT_DELAY: Duration = Duration::from_millis(1);
@@ -47,7 +47,7 @@ pub struct World {
     /// When each region had applied what.
     pub(crate) recorder: Recorder,
     /// A clock that is right.
-    pub(crate) clock: Arc<SimulatedClock>,
+    pub(crate) clock: Arc<VirtualClock>,
     tuning: Tuning,
     planted_bug: Option<PlantedBug>,
     /// In the order of the topology.
@@ -96,6 +96,7 @@ impl World {
             network.change(&link.from, &link.to, Direction::OneWay, |current| *current = settings)?;
         }
         let began = Instant::now();
+        let right = VirtualClock::new(began);
         let site = |name| -> Result<Site, SimulationError> {
             Ok(Site {
                 region: Region::new(name)?,
@@ -103,10 +104,7 @@ impl World {
                 disk_full: false,
                 disk_new: false,
                 paused: false,
-                clock: Arc::new(SimulatedClock::new(
-                    began,
-                    clocks.get(name).copied().unwrap_or_default(),
-                )),
+                clock: Arc::new(right.skewed(clocks.get(name).copied().unwrap_or_default())),
                 starts: 0,
                 running: None,
             })
@@ -120,7 +118,7 @@ impl World {
             transport,
             clients,
             recorder: Recorder::new(began),
-            clock: Arc::new(SimulatedClock::new(began, ClockError::default())),
+            clock: Arc::new(right),
             tuning,
             planted_bug,
             sites,

@@ -119,7 +119,9 @@ impl Performer {
         self.note(stage, action);
         match stage.means(action).map_err(Failure::wrong)? {
             Means::Load => {
-                steer(action, load);
+                if let Some(load) = load {
+                    load.steer(action);
+                }
                 Ok(Done::default())
             }
             Means::Api => {
@@ -489,22 +491,6 @@ async fn replication(stage: &Stage, region: &str, action: Replication) -> Result
     let request = ControlReplicationRequest { action: Some(action) };
     let reply = stage.fleet.hosting(region)?.replication(request).await?;
     Ok(reply.into_inner().paused)
-}
-
-/// Changes where clients go, or how much they do.
-fn steer(action: &Action, load: Option<&Load>) {
-    match (action, load) {
-        (Action::Shift { from, to }, Some(load)) => load.shift(from, to),
-        (
-            Action::Rate {
-                workload,
-                region,
-                per_second,
-            },
-            Some(load),
-        ) => load.set_rate(workload.as_deref(), region.as_deref(), *per_second),
-        _ => {}
-    }
 }
 
 /// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.

@@ -7,9 +7,9 @@ use std::{
 };
 
 use beringia_clock::SystemClock;
-use beringia_history::{Evidence, History, LostDisk, judge as judge_history};
+use beringia_history::{Conflict, Evidence, History, LostDisk, judge as judge_history};
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest, FlowReport};
-use beringia_report::{AnomalyCount, DiskLoss, EngineKind, OperationSample, Recorder, Run, Writes, judge};
+use beringia_report::{EngineKind, Recorder, Run, judge};
 use beringia_scenario::{Action, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use indicatif::ProgressBar;
@@ -106,9 +106,8 @@ impl<'a> Session<'a> {
         let wrong = |error: beringia_workload::WorkloadError| Failure::wrong(error.to_string());
         let others = self.global_tables().await?;
         for table in setting.tables().map_err(wrong)? {
-            let definition = tables::with_policy(&table.create, scenario.policy);
             self.tables.push(table.clone());
-            tables::create(&self.stage.targets(), &definition, &scenario.replicas).await?;
+            tables::create(&self.stage.targets(), &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (scenario.replicas.first(), &table.time_to_live) {
                 tables::call(&self.stage.targets(), first, "UpdateTimeToLive", time_to_live).await?;
             }
@@ -278,16 +277,7 @@ impl<'a> Session<'a> {
                 "the arrivals of {missed} commits were not measured: this machine was too slow"
             ));
         }
-        for operation in &history.operations {
-            recorder.operation(&OperationSample {
-                home: &operation.home,
-                asked: &operation.region,
-                due: Duration::from_micros(operation.due_us),
-                sent: Duration::from_micros(operation.sent_us),
-                done: Duration::from_micros(operation.done_us),
-                answered: operation.is_answered(),
-            });
-        }
+        recorder.history(history);
         let evidence = self.evidence().await?;
         if is_probed(self.plan) {
             self.journalled_conflicts(&mut recorder, began_ms).await?;
@@ -347,50 +337,15 @@ impl<'a> Session<'a> {
             })
             .collect();
         let judgement = judge_history(history, evidence, &lost);
-        let account = judgement.accounting;
-        run.writes = Writes {
-            acknowledged: account.acknowledged,
-            unknown: account.unknown,
-            standing: account.standing,
-            superseded: account.superseded,
-            lost_to_conflicts: account.lost_to_conflicts,
-            lost_with_disk: account.lost_with_disk,
-            lost: account.lost,
-        };
-        let anomalies = judgement.anomalies.into_iter().map(|anomaly| AnomalyCount {
-            name: anomaly.name.to_owned(),
-            count: anomaly.count,
-            worst_ms: anomaly.worst_ms,
-            example: anomaly.example,
-        });
-        run.anomalies = anomalies.collect();
-        run.violations = judgement.violations.iter().map(ToString::to_string).collect();
-        run.disk_losses = self
-            .disks
-            .iter()
-            .zip(judgement.losses)
-            .map(|(disk, loss)| DiskLoss {
-                region: loss.region,
-                at_ms: loss.at_us / 1000,
-                writes: loss.writes,
-                bytes: loss.bytes,
-                seconds: loss.seconds,
-                reported_backlog: disk.unshipped.iter().filter_map(|flow| flow.backlog_mutations).min(),
-            })
-            .collect();
+        let reported = |disk: &Disk| disk.unshipped.iter().filter_map(|flow| flow.backlog_mutations).min();
+        run.judged(&judgement, self.disks.iter().map(reported));
         judge(&self.plan.scenario.expect, run);
     }
 }
 
 /// Each conflict once, however many regions journalled it.
 fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
-    let mut seen = BTreeMap::new();
-    for (table, evidence) in evidence {
-        for entry in evidence.journals.values().flat_map(|journal| &journal.entries) {
-            seen.insert((table, &entry.key, &entry.loser), &entry.winner);
-        }
-    }
-    for ((_, _, loser), winner) in seen {
+    for Conflict { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
         let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
         recorder.conflict(winner.origin.as_str(), loser.origin.as_str(), at);
     }
