@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use beringia_history::{Accounting, Anomaly, History, Judgement};
 
-use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, Run, Writes};
+use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run, Writes};
 
 impl Recorder {
     /// All operations of a load.
@@ -25,7 +25,11 @@ impl Recorder {
 impl Run {
     /// Takes in what the oracle found. `reported_backlogs`: for each lost disk, in the order in which the oracle was given them,
     /// [`DiskLoss::reported_backlog`].
-    pub fn judged(&mut self, judgement: &Judgement, reported_backlogs: impl IntoIterator<Item = Option<u64>>) {
+    pub fn judged(
+        &mut self,
+        judgement: &Judgement,
+        reported_backlogs: impl IntoIterator<Item = Option<ReportedBacklog>>,
+    ) {
         self.writes = Writes::from(&judgement.accounting);
         self.anomalies = judgement.anomalies.iter().map(AnomalyCount::from).collect();
         self.violations = judgement.violations.iter().map(ToString::to_string).collect();

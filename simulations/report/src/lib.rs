@@ -6,6 +6,7 @@
 
 mod bound;
 mod comparison;
+mod drains;
 mod faults;
 mod figures;
 mod files;
@@ -20,13 +21,13 @@ mod words;
 
 pub use bound::{Shipment, least_convergence};
 pub use comparison::{ComparedRun, Comparison, Measured};
-pub use faults::fault_spans;
+pub use faults::{fault_spans, heals};
 pub use files::{WriteError, write};
 pub use judge::judge;
 pub use quantiles::Samples;
-pub use recorder::{ArrivalSample, Awaited, OperationSample, Recorder};
+pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
 pub use run::{
-    AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, EngineKind, Failover, FaultKind, FaultSpan,
-    LagPoint, Pair, Quantiles, RegionSecond, Run, Verdict, Writes,
+    AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer, EngineKind, Failover,
+    FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict, Writes,
 };
 pub use summary::summary;

@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use beringia_history::{History, Violation};
-use beringia_network::LinkMode;
 use beringia_node::Tuning;
-use beringia_report::{Run, judge};
+use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Plan};
 use beringia_store::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
@@ -14,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     SimulationError, World, WorldConfig,
+    drains::Drains,
     evidence::{Past, gather},
     losses::{self, Loss},
     measure::Measure,
@@ -83,8 +83,9 @@ struct Session<'a> {
     load: Option<Load>,
     measure: Measure,
     began: Instant,
-    /// Whether something is wrong with links or regions now.
-    is_troubled: bool,
+    /// For each action of the plan whether it puts something right.
+    heals: Vec<bool>,
+    drains: Drains,
     losses: Vec<Loss>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
@@ -123,7 +124,8 @@ impl<'a> Session<'a> {
             load: None,
             measure: Measure::new(plan),
             began: Instant::now(),
-            is_troubled: false,
+            heals: heals(plan),
+            drains: Drains::default(),
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
         };
@@ -144,16 +146,20 @@ impl<'a> Session<'a> {
     async fn play(&mut self) -> Result<(), SimulationError> {
         let end = self.began + self.plan.scenario.duration;
         let mut next_sample = self.began;
-        let mut timeline = self.plan.timeline.iter().peekable();
+        let mut timeline = self.plan.timeline.iter().enumerate().peekable();
         loop {
-            let next_action = timeline.peek().map_or(end, |planned| self.began + planned.at);
+            let next_action = timeline.peek().map_or(end, |(_, planned)| self.began + planned.at);
             if next_sample < next_action && next_sample < end {
                 sleep_until(next_sample).await;
                 self.sample().await?;
                 next_sample += SAMPLE_EVERY;
-            } else if let Some(planned) = timeline.next() {
+            } else if let Some((index, planned)) = timeline.next() {
                 sleep_until(self.began + planned.at).await;
                 self.act(&planned.action).await?;
+                if self.heals.get(index).copied().unwrap_or(false) {
+                    let at = self.began.elapsed();
+                    self.measure.healed(&self.world, &planned.action, at).await?;
+                }
             } else {
                 sleep_until(end).await;
                 return Ok(());
@@ -185,12 +191,12 @@ impl<'a> Session<'a> {
         if let Some(load) = &self.load {
             load.steer(action);
         }
-        self.measure.links_changed(&self.world, at);
-        let is_troubled = self.is_troubled_now();
-        if self.is_troubled && !is_troubled {
-            self.measure.healed(&self.world, at).await?;
+        if let Action::Drain { region } = action {
+            let watch = self.world.node(region)?.drain_watch();
+            let trace = Arc::clone(&self.world.trace);
+            self.drains.watch(region.clone(), watch, self.began, trace);
         }
-        self.is_troubled = is_troubled;
+        self.measure.links_changed(&self.world, at);
         Ok(())
     }
 
@@ -209,12 +215,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn is_troubled_now(&self) -> bool {
-        let open = |link: &beringia_network::LinkSnapshot| link.mode == LinkMode::Open;
-        let links_open = self.world.network().show().iter().all(open);
-        !links_open || !self.world.names().iter().all(|name| self.world.is_well(name))
-    }
-
     /// Ends the load, puts right what the timeline left wrong, and waits until the regions are equal.
     async fn settle(&mut self) -> Result<History, SimulationError> {
         let history = match self.load.take() {
@@ -225,9 +225,6 @@ impl<'a> Session<'a> {
         self.world.put_right(&self.tables).await?;
         let at = self.began.elapsed();
         self.measure.links_changed(&self.world, at);
-        if self.is_troubled {
-            self.measure.healed(&self.world, at).await?;
-        }
         let awaited = self.measure.ended(&self.world, at).await?;
         if self.converge().await? {
             self.measure.converged(awaited, self.began.elapsed());
@@ -269,7 +266,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn conclude(self, history: &History) -> Result<Outcome, SimulationError> {
+    async fn conclude(mut self, history: &History) -> Result<Outcome, SimulationError> {
+        for sample in self.drains.end().await {
+            self.measure.drained(&sample);
+        }
         let mut past = Past::default();
         past.lost_disk
             .extend(self.losses.iter().map(|loss| loss.region.clone()));

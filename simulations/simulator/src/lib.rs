@@ -10,6 +10,7 @@
 mod act;
 mod clients;
 mod clock;
+mod drains;
 mod engine;
 mod error;
 mod evidence;

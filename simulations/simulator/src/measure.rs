@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::{Conflict, Evidence, History, LostDisk, Violation};
 use beringia_item::{Region, TableId, Version};
-use beringia_report::{ArrivalSample, Awaited, Backlog, EngineKind, Recorder, Run, Shipment};
-use beringia_scenario::Plan;
+use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, EngineKind, Recorder, Run, Shipment};
+use beringia_scenario::{Action, Plan};
 
 use crate::{SimulationError, World, losses::Loss, sampler};
 
@@ -103,9 +103,14 @@ impl Measure {
         Ok(())
     }
 
-    /// The last trouble with links and regions is over.
-    pub(crate) async fn healed(&mut self, world: &World, at: Duration) -> Result<(), SimulationError> {
-        let awaited = self.must_converge(world, "the last fault", at).await?;
+    /// How far a drain was.
+    pub(crate) fn drained(&mut self, sample: &DrainSample) {
+        self.recorder.drain(sample);
+    }
+
+    /// Something was put right by this action.
+    pub(crate) async fn healed(&mut self, world: &World, by: &Action, at: Duration) -> Result<(), SimulationError> {
+        let awaited = self.must_converge(world, &by.to_string(), at).await?;
         self.heals.push(Heal {
             awaited,
             at,
@@ -172,9 +177,7 @@ impl Measure {
         let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
         let judgement = beringia_history::judge(history, evidence, &disks);
         let mut run = self.recorder.finish(total, "");
-        let reported = losses
-            .iter()
-            .map(|loss| Some(loss.acknowledged(history).count() as u64));
+        let reported = losses.iter().map(|loss| Some(loss.reported(history)));
         run.judged(&judgement, reported);
         Ok((run, judgement.violations))
     }

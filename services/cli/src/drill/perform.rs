@@ -6,16 +6,17 @@ use std::{
 };
 
 use beringia_proto::v1::{
-    ControlClockRequest, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlNetworkRequest,
-    ControlRecoverRegionRequest, ControlReplicationRequest, ControlStatusRequest, ControlUndrainRequest, FlowReport,
-    LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss,
-    NetworkShow, PausedTable, RegionPair, ReplicationPause, ReplicationResume, ReplicationShow,
+    ControlClockRequest, ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest,
+    ControlNetworkRequest, ControlRecoverRegionRequest, ControlReplicationRequest, ControlStatusRequest,
+    ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
+    NetworkIsolate, NetworkLoss, NetworkShow, PausedTable, ReplicationPause, ReplicationResume, ReplicationShow,
     control_clock_request::Action as Clock, control_network_request::Action as Change,
     control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, ClockError, Ends};
 use beringia_workload::{Load, Table};
 use tokio::time::sleep;
+use tonic::Streaming;
 
 use super::{
     hook,
@@ -66,6 +67,8 @@ pub(crate) struct Done {
     pub(crate) unshipped: Vec<FlowReport>,
     /// How far a region's clock is ahead now, milliseconds, where it was changed.
     pub(crate) ahead: Option<(String, i64)>,
+    /// What a region that was closed for writes says of how far its last ones are.
+    pub(crate) drain: Option<Streaming<ControlDrainReport>>,
 }
 
 impl Performer {
@@ -84,11 +87,6 @@ impl Performer {
     /// The links before the drill.
     pub(crate) fn links_before(&self) -> &[LinkReport] {
         &self.before
-    }
-
-    /// Whether links are cut or regions down, so that what is written here does not get there.
-    pub(crate) fn is_troubled(&self) -> bool {
-        !self.cut.is_empty() || !self.down.is_empty() || !self.paused.is_empty()
     }
 
     /// Makes clocks as wrong as the scenario has them from the beginning; gives how far each is ahead then, milliseconds.
@@ -195,7 +193,7 @@ impl Performer {
             Action::Restart { region } => recover(stage, region).await?,
             Action::PauseReplication { region } => self.pause(stage, region, replicated).await?,
             Action::ResumeReplication { region } => self.resume(stage, region).await?,
-            Action::Drain { region } => self.drain(stage, region).await?,
+            Action::Drain { region } => done.drain = Some(self.drain(stage, region).await?),
             Action::Undrain { region } => self.undrain(stage, region).await?,
             Action::ClockStep { region, by_ms } => {
                 done.ahead = Some(set_clock(stage, region, Clock::StepMs(*by_ms)).await?);
@@ -211,6 +209,26 @@ impl Performer {
             }
         }
         Ok(done)
+    }
+
+    /// The tables whose replication somebody else than the drill has paused in some region.
+    pub(crate) async fn paused_by_others(&self, stage: &Stage) -> Result<Vec<PausedTable>, Failure> {
+        let show = ControlReplicationRequest {
+            action: Some(Replication::Show(ReplicationShow {})),
+        };
+        let answers = stage
+            .fleet
+            .ask(|mut client| {
+                let show = show.clone();
+                async move { client.replication(show).await }
+            })
+            .await?;
+        let mut paused: Vec<PausedTable> = answers.replies.into_iter().flat_map(|reply| reply.paused).collect();
+        paused.retain(|one| {
+            let own = self.paused.get(&one.region);
+            !own.is_some_and(|tables| tables.contains(&one.table))
+        });
+        Ok(paused)
     }
 
     /// Pauses tables in a region, except those that somebody else has paused there: that is not the drill's to end.
@@ -242,8 +260,8 @@ impl Performer {
         Ok(())
     }
 
-    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on.
-    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on, and says how far that is.
+    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<Streaming<ControlDrainReport>, Failure> {
         let mut client = stage.fleet.hosting(region)?;
         let status = client.status(ControlStatusRequest {}).await?.into_inner();
         if !status.regions.iter().any(|one| one.name == region && one.draining) {
@@ -252,15 +270,13 @@ impl Performer {
         let request = ControlDrainRequest {
             region: region.to_owned(),
         };
-        let mut reports = client.drain(request).await?.into_inner();
-        // With the first report the region is closed; it stays closed when nobody listens any more.
-        reports.message().await?;
-        Ok(())
+        // With the answer the region is closed; it stays closed when nobody listens any more.
+        Ok(client.drain(request).await?.into_inner())
     }
 
     /// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
     async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, Failure> {
-        self.drain(stage, region).await?;
+        drop(self.drain(stage, region).await?);
         sleep(UNDER_WAY).await;
         let flows = stage
             .fleet
@@ -284,7 +300,7 @@ impl Performer {
         Ok(())
     }
 
-    /// Opens links that this drill has cut, and no others. The control service opens both directions of a pair.
+    /// Opens links that this drill has cut, and no others.
     async fn heal(
         &self,
         stage: &Stage,
@@ -295,21 +311,9 @@ impl Performer {
             Some(ends) => ways(ends).collect(),
             None => was_cut.keys().cloned().collect(),
         };
-        let mut links = Vec::new();
-        for (one, other) in opened {
-            let pair = RegionPair {
-                one: one.clone(),
-                other: other.clone(),
-            };
-            links = change(stage, Change::Heal(NetworkHeal { pair: Some(pair) })).await?;
-            for way in [(one.clone(), other.clone()), (other, one)] {
-                if let Some(reset) = self.cut.get(&way) {
-                    links = change(stage, cut_one_way(&way, *reset)).await?;
-                }
-            }
-        }
-        if links.is_empty() {
-            links = change(stage, Change::Show(NetworkShow {})).await?;
+        let mut links = change(stage, Change::Show(NetworkShow {})).await?;
+        for way in &opened {
+            links = change(stage, heal_one_way(way)).await?;
         }
         Ok(links)
     }
@@ -355,11 +359,7 @@ impl Performer {
         let now = change(stage, Change::Show(NetworkShow {})).await?;
         let differ = |link: &&LinkReport| !now.contains(link);
         for link in self.before.iter().filter(differ) {
-            let pair = RegionPair {
-                one: link.from.clone(),
-                other: link.to.clone(),
-            };
-            change(stage, Change::Heal(NetworkHeal { pair: Some(pair) })).await?;
+            change(stage, heal_one_way(&(link.from.clone(), link.to.clone()))).await?;
         }
         for link in &self.before {
             let pair = || {
@@ -409,15 +409,22 @@ fn ways(ends: &Ends) -> impl Iterator<Item = Way> {
     ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
 }
 
-fn cut_one_way((from, to): &Way, reset: bool) -> Change {
-    Change::Cut(NetworkCut {
-        pair: Some(LinkPair {
-            from: from.clone(),
-            to: to.clone(),
-            one_way: true,
-        }),
-        reset,
-    })
+fn one_way((from, to): &Way) -> LinkPair {
+    LinkPair {
+        from: from.clone(),
+        to: to.clone(),
+        one_way: true,
+    }
+}
+
+fn cut_one_way(way: &Way, reset: bool) -> Change {
+    let pair = Some(one_way(way));
+    Change::Cut(NetworkCut { pair, reset })
+}
+
+fn heal_one_way(way: &Way) -> Change {
+    let pair = Some(one_way(way));
+    Change::Heal(NetworkHeal { pair })
 }
 
 /// An action on links in the words of the control protocol.

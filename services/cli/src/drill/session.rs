@@ -8,8 +8,8 @@ use std::{
 
 use beringia_clock::SystemClock;
 use beringia_history::{Conflict, Evidence, History, LostDisk, judge as judge_history};
-use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest, FlowReport};
-use beringia_report::{EngineKind, Recorder, Run, judge};
+use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
+use beringia_report::{EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
 use beringia_scenario::{Action, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use indicatif::ProgressBar;
@@ -44,13 +44,16 @@ pub(crate) struct Session<'a> {
     disks: Vec<Disk>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
+    /// For each action of the plan whether it puts something right.
+    heals: Vec<bool>,
 }
 
 /// A disk that was taken away.
 struct Disk {
     region: String,
     at: Duration,
-    unshipped: Vec<FlowReport>,
+    /// What the region said that it had alone.
+    backlog: Option<ReportedBacklog>,
 }
 
 impl<'a> Session<'a> {
@@ -67,6 +70,7 @@ impl<'a> Session<'a> {
             load: None,
             disks: Vec::new(),
             came_or_went: Vec::new(),
+            heals: heals(plan),
         })
     }
 
@@ -142,6 +146,7 @@ impl<'a> Session<'a> {
         let recorder = Recorder::new(self.plan, engine);
         let links = self.performer.links_before();
         let measure = Measure::begin(scope, recorder, links).await?;
+        measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
         for (region, ahead_ms) in self.performer.skew(self.stage, &scenario.clocks).await? {
             measure.clock_changed(region, ahead_ms);
         }
@@ -176,9 +181,14 @@ impl<'a> Session<'a> {
         };
         let duration = self.plan.scenario.duration;
         self.progress.set_length(duration.as_secs());
-        for planned in &self.plan.timeline {
+        for (index, planned) in self.plan.timeline.iter().enumerate() {
             self.wait_until(began + planned.at, &planned.action.to_string()).await;
             self.act(&planned.action).await?;
+            if let Some(measure) = &self.measure
+                && self.heals.get(index).copied().unwrap_or(false)
+            {
+                measure.healed(&planned.action).await?;
+            }
         }
         self.wait_until(began + duration, "the end of the load").await;
         Ok(())
@@ -207,7 +217,6 @@ impl<'a> Session<'a> {
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), Failure> {
-        let was_troubled = self.performer.is_troubled();
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
@@ -232,16 +241,16 @@ impl<'a> Session<'a> {
                 region: region.clone(),
                 // Only now is the region known to be dead: until this moment it may have acknowledged writes that are gone.
                 at: measure.now(),
-                unshipped: done.unshipped,
+                backlog: measure.reported(&done.unshipped),
             });
         }
-        if let Some(measure) = &self.measure {
+        if let Some(measure) = &mut self.measure {
             if let Some((region, ahead_ms)) = done.ahead {
                 measure.clock_changed(region, ahead_ms);
             }
             measure.links_changed(&done.links.unwrap_or_default());
-            if was_troubled && !self.performer.is_troubled() {
-                measure.healed().await?;
+            if let (Some(reports), Action::Drain { region }) = (done.drain, action) {
+                measure.drained(region.clone(), reports);
             }
         }
         Ok(())
@@ -252,6 +261,9 @@ impl<'a> Session<'a> {
         self.progress.set_message("waiting until all regions hold the same");
         self.progress.tick();
         self.performer.undo(self.stage).await;
+        if let Some(measure) = &self.measure {
+            measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
+        }
         if let Some(measure) = &self.measure
             && let Err(what) = measure.converge(self.patience).await?
         {
@@ -337,8 +349,7 @@ impl<'a> Session<'a> {
             })
             .collect();
         let judgement = judge_history(history, evidence, &lost);
-        let reported = |disk: &Disk| disk.unshipped.iter().filter_map(|flow| flow.backlog_mutations).min();
-        run.judged(&judgement, self.disks.iter().map(reported));
+        run.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
         judge(&self.plan.scenario.expect, run);
     }
 }

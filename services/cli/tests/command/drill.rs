@@ -109,7 +109,7 @@ fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report(
         .iter()
         .map(|one| one["after"].clone())
         .collect();
-    assert_eq!(labels, ["the last fault", "the end of the load"]);
+    assert_eq!(labels, ["heal us-east-1 <-> eu-west-1", "the end of the load"]);
     let conflicts = run["conflicts"].as_array().unwrap();
     assert!(conflicts.iter().all(|cell| cell["winner"] != cell["loser"]));
     for file in [
@@ -229,6 +229,56 @@ fn a_drill_ends_its_own_pauses_and_drains_and_no_others() {
         .0
     };
     assert_eq!((closed("ap-northeast-1"), closed("us-east-1")), (503, 200));
+}
+
+#[test]
+fn a_pause_that_is_not_the_drills_is_named_and_what_it_keeps_apart_is_not_waited_for() {
+    let up = up_with_table(&[]);
+    let paused = up.json(&["net", "pause", "--table", "Things", "--region", "eu-west-1"]);
+    assert_eq!(paused.len(), 1);
+    put(up.endpoint(), "us-east-1", "1", "Ireland does not get this");
+    put(up.endpoint(), "eu-west-1", "2", "and only Ireland has this");
+    let text = "topology = \"three\"\nduration = \"1s\"\n[expect]\nconverged_within = \"60s\"\n";
+    let (_directory, file) = scenario(text);
+    let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let notes = outcome(&output)["notes"].clone();
+    assert_eq!(notes.as_array().unwrap().len(), 1, "{notes}");
+    let note = notes[0].as_str().unwrap();
+    assert!(
+        note.contains("Things is paused in eu-west-1, not by the drill"),
+        "{note}"
+    );
+}
+
+#[test]
+fn a_drill_waits_for_the_proof_that_a_region_is_drained() {
+    let text = "topology = \"two\"\nduration = \"5s\"\n[[workload]]\nname = \"drained\"\nkind = \"ycsb-a\"\nrate = 40\n\
+                [[event]]\nat = \"1s\"\nlasts = \"3s\"\ndrain = \"us-east-1\"\n\
+                [[event]]\nat = \"3s\"\nlasts = \"1s\"\nshift = \"us-east-1\"\nto = \"eu-west-1\"\n\
+                [expect]\ndrained_within = \"2s\"\n";
+    let (_directory, file) = scenario(text);
+    let played = |words: &[&str]| {
+        let output = run(&[&["drill", "run", file.to_str().unwrap(), "--format", "json"], words].concat());
+        (output.status.code(), outcome(&output))
+    };
+    let (code, run) = played(&[]);
+    let drain = &run["drains"][0];
+    assert_eq!((drain["region"].as_str(), code), (Some("us-east-1"), Some(0)), "{run}");
+    let proven_ms = drain["proven_ms"].as_u64().unwrap();
+    assert!((1_000..3_000).contains(&proven_ms), "{drain}");
+    assert_eq!(drain["peers"], json!([{ "peer": "eu-west-1", "proven_ms": proven_ms }]));
+    // Cut off, a region cannot be drained, and leaving it is shown as what it is.
+    let cut = "[[event]]\nat = \"500ms\"\nlasts = \"4s\"\ncut = [\"us-east-1\", \"eu-west-1\"]\n[expect]";
+    fs::write(&file, text.replace("[expect]", cut)).unwrap();
+    let (code, run) = played(&[]);
+    assert_eq!((code, &run["drains"][0]["proven_ms"]), (Some(1), &Value::Null), "{run}");
+    let left = run["verdicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|verdict| verdict["expected"] == "us-east-1 left only when it was drained");
+    assert_eq!(left.unwrap()["holds"], false, "{run}");
 }
 
 #[test]
