@@ -53,7 +53,7 @@ impl Drains {
     }
 
     /// Ends the looking, and gives what was seen.
-    pub(crate) async fn end(mut self) -> Vec<DrainSample> {
+    pub(crate) async fn end(&mut self) -> Vec<DrainSample> {
         self.tasks.shutdown().await;
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -32,6 +32,8 @@ pub struct Conditions {
     pub patience: Duration,
     /// A bug that every region is to have, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
+    /// Whether somebody wants the trace.
+    pub is_traced: bool,
 }
 
 impl Default for Conditions {
@@ -39,6 +41,7 @@ impl Default for Conditions {
         Self {
             patience: Duration::from_secs(600),
             planted_bug: None,
+            is_traced: false,
         }
     }
 }
@@ -50,7 +53,8 @@ pub struct Outcome {
     pub run: Run,
     /// The promises that were broken; the run has the same in words.
     pub violations: Vec<Violation>,
-    /// What happened, line by line; two runs of one plan have the same.
+    /// What happened, line by line: every event, delivery, commit and operation of a client. Two runs of one plan have the same. Empty
+    /// where nobody wanted it.
     pub trace: Vec<String>,
 }
 
@@ -78,6 +82,7 @@ pub async fn run_under(plan: &Plan, conditions: Conditions) -> Result<Outcome, S
 struct Session<'a> {
     plan: &'a Plan,
     patience: Duration,
+    is_traced: bool,
     world: World,
     tables: Vec<String>,
     load: Option<Load>,
@@ -100,6 +105,7 @@ impl<'a> Session<'a> {
             tuning: Tuning::default(),
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
+            is_traced: conditions.is_traced,
         })
         .await?;
         let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
@@ -119,6 +125,7 @@ impl<'a> Session<'a> {
         let mut session = Self {
             plan,
             patience: conditions.patience,
+            is_traced: conditions.is_traced,
             world,
             tables,
             load: None,
@@ -280,12 +287,25 @@ impl<'a> Session<'a> {
         for table in &self.tables {
             evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
         }
-        let trace = self.world.trace.lines(history, self.measure.load_began_ms());
+        let trace = self.trace(history);
         let (mut run, violations) = self
             .measure
             .finish(&self.world, history, &evidence, &self.losses, total)?;
         judge(&self.plan.scenario.expect, &mut run);
         Ok(Outcome { run, violations, trace })
+    }
+}
+
+impl Session<'_> {
+    fn trace(&self, history: &History) -> Vec<String> {
+        if !self.is_traced {
+            return Vec::new();
+        }
+        let names = self.world.names();
+        let id = |table: &String| names.iter().find_map(|region| self.world.table_id(region, table).ok());
+        let tables = self.tables.iter().filter_map(|table| Some((id(table)?, table.clone())));
+        let commits = self.world.recorder.commits(&tables.collect());
+        self.world.trace.lines(history, self.measure.load_began_us(), commits)
     }
 }
 

@@ -56,9 +56,9 @@ impl Measure {
         self.links_changed(world, Duration::ZERO);
     }
 
-    /// When the load began, milliseconds since the world did.
-    pub(crate) fn load_began_ms(&self) -> u64 {
-        u64::try_from(self.load_began.as_millis()).unwrap_or(u64::MAX)
+    /// When the load began, microseconds since the world did.
+    pub(crate) fn load_began_us(&self) -> u64 {
+        u64::try_from(self.load_began.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Links may do something else from now on.

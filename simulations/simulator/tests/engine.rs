@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write, process::abort, time::Duration};
 use beringia_regions::Topology;
 use beringia_report::ReportedBacklog;
 use beringia_scenario::{Action, Expectations, KeyChoice, Kind, Plan, Planned, Policy, Scenario, Workload};
-use beringia_simulator::{Outcome, in_virtual_time, run};
+use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -63,7 +63,12 @@ fn played(plan: &Plan) -> Outcome {
         let _ = writeln!(std::io::stderr(), "{stuck:?}");
         abort();
     };
-    in_virtual_time("test", seconds(120), on_stuck, run(plan)).unwrap_or_else(|error| panic!("{error}"))
+    let conditions = Conditions {
+        is_traced: true,
+        ..Conditions::default()
+    };
+    let played = in_virtual_time("test", seconds(120), on_stuck, run_under(plan, conditions));
+    played.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -283,6 +288,14 @@ fn the_same_plan_has_the_same_trace_and_measurements_and_another_seed_has_not() 
     plan.scenario.duration = seconds(8);
     let (one, other) = (played(&plan), played(&plan));
     assert_eq!(one.trace, other.trace);
+    for (what, at_least) in [
+        ("-> us-east-1, connection", 100),
+        ("us-east-1 committed load of eu-west-1", 50),
+        ("load eu-west-1#", 500),
+    ] {
+        let lines = one.trace.iter().filter(|line| line.contains(what)).count();
+        assert!(lines >= at_least, "{lines} lines with {what:?}");
+    }
     assert_eq!(one.run, other.run);
     plan.seed = 8;
     assert_ne!(one.trace, played(&plan).trace);

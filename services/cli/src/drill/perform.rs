@@ -6,12 +6,12 @@ use std::{
 };
 
 use beringia_proto::v1::{
-    ControlClockRequest, ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest,
-    ControlNetworkRequest, ControlRecoverRegionRequest, ControlReplicationRequest, ControlStatusRequest,
-    ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
-    NetworkIsolate, NetworkLoss, NetworkShow, PausedTable, ReplicationPause, ReplicationResume, ReplicationShow,
-    control_clock_request::Action as Clock, control_network_request::Action as Change,
-    control_replication_request::Action as Replication,
+    ControlClockRequest, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest,
+    ControlFlowsRequest, ControlNetworkRequest, ControlRecoverRegionRequest, ControlReplicationRequest,
+    ControlStatusRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
+    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, PausedTable, ReplicationPause,
+    ReplicationResume, ReplicationShow, control_clock_request::Action as Clock, control_disk_request::Action as Disk,
+    control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, ClockError, Ends};
 use beringia_workload::{Load, Table};
@@ -46,6 +46,8 @@ pub(crate) struct Performer {
     drained: BTreeSet<String>,
     /// Regions whose clocks are wrong.
     skewed: BTreeSet<String>,
+    /// Regions whose disks were changed.
+    bad_disks: BTreeSet<String>,
     hooked: bool,
 }
 
@@ -164,6 +166,9 @@ impl Performer {
             Action::ClockStep { region, .. } | Action::ClockDrift { region, .. } => {
                 self.skewed.insert(region.clone());
             }
+            Action::SlowDisk { region, .. } | Action::DiskFull { region, .. } => {
+                self.bad_disks.insert(region.clone());
+            }
             _ => {}
         }
     }
@@ -201,6 +206,11 @@ impl Performer {
             Action::ClockDrift { region, ppm } => {
                 done.ahead = Some(set_clock(stage, region, Clock::DriftPpm(*ppm)).await?);
             }
+            Action::SlowDisk { region, by } => {
+                let us = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+                set_disk(stage, region, Disk::SlowerUs(us)).await?;
+            }
+            Action::DiskFull { region, full } => set_disk(stage, region, Disk::Full(*full)).await?,
             Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
             other => {
                 if let Some(wanted) = as_change(other) {
@@ -330,6 +340,10 @@ impl Performer {
         }
         if stage.fleet.has_network() && (self.shaped || !self.cut.is_empty()) {
             note(self.restore_links(stage).await);
+        }
+        for region in &self.bad_disks {
+            note(set_disk(stage, region, Disk::SlowerUs(0)).await);
+            note(set_disk(stage, region, Disk::Full(false)).await);
         }
         if stage.fleet.has_network() {
             for region in &self.down {
@@ -483,6 +497,16 @@ async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String
     };
     let reply = stage.fleet.hosting(region)?.clock(request).await?.into_inner();
     Ok((region.to_owned(), reply.ahead_ms))
+}
+
+/// Makes a region's disk slow or full, or well again.
+async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), Failure> {
+    let request = ControlDiskRequest {
+        region: region.to_owned(),
+        action: Some(action),
+    };
+    stage.fleet.hosting(region)?.disk(request).await?;
+    Ok(())
 }
 
 async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {

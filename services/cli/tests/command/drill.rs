@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     dynamodb::{call, converge, put, up_with_table},
-    process::{Server, assert_refused, beringia, run, stderr, stdout},
+    process::{Server, assert_refused, beringia, regions_apart, run, stderr, stdout},
 };
 
 /// Two regions that are cut off from each other for two of six seconds, with few keys, so that they meet.
@@ -109,7 +109,7 @@ fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report(
         .iter()
         .map(|one| one["after"].clone())
         .collect();
-    assert_eq!(labels, ["heal us-east-1 <-> eu-west-1", "the end of the load"]);
+    assert_eq!(labels, ["heal eu-west-1 <-> us-east-1", "the end of the load"]);
     let conflicts = run["conflicts"].as_array().unwrap();
     assert!(conflicts.iter().all(|cell| cell["winner"] != cell["loser"]));
     for file in [
@@ -314,25 +314,88 @@ fn an_interrupted_drill_undoes_what_it_did() {
 
 #[test]
 fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
-    let up = two_regions();
+    let regions = regions_apart(&["us-east-1", "eu-west-1"]);
+    let controls = regions.iter().map(Server::control).collect::<Vec<_>>().join(",");
     let text =
-        "topology = \"two\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\ndisk_full = \"eu-west-1\"\n";
+        "topology = \"two\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n";
     let (directory, file) = scenario(text);
     let (hook, log) = (directory.path().join("hook.sh"), directory.path().join("log"));
-    fs::write(&hook, format!("#!/bin/sh\necho \"$*\" >> {}\n", log.display())).unwrap();
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-    let words = ["drill", "run", file.to_str().unwrap(), "--attach"];
+    let write_hook = |script: &str| {
+        fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let words = [
+        "drill",
+        "run",
+        file.to_str().unwrap(),
+        "--attach",
+        "--control",
+        &controls,
+    ];
+    assert_refused(&run(&words), &["isolate eu-west-1", "--hook", "beringia sim run"]);
+    let with_hook = [&words[..], &["--hook", hook.to_str().unwrap()]].concat();
+    write_hook("echo 'no network here' >&2; exit 1");
     assert_refused(
-        &up.command(&words),
-        &["disk of eu-west-1 full", "--hook", "beringia sim run"],
+        &run(&with_hook),
+        &["isolate: the hook says that it cannot (no network here)"],
     );
-    let output = up.command(&[&words[..], &["--hook", hook.to_str().unwrap()]].concat());
+    write_hook(&format!("echo \"$*\" >> {}", log.display()));
+    let output = run(&with_hook);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said = fs::read_to_string(&log).unwrap();
     assert_eq!(
         said,
-        "can disk-full\ndisk-full eu-west-1 yes\ndisk-full eu-west-1 no\nundo\n"
+        "can heal\ncan isolate\nisolate eu-west-1 silent\nheal us-east-1 eu-west-1 both\nundo\n"
     );
+}
+
+#[test]
+fn a_drill_makes_disks_slow_and_full_and_well_again() {
+    let up = two_regions();
+    let text = "topology = \"two\"\nduration = \"4s\"\n[[workload]]\nname = \"drilled\"\nkind = \"ycsb-a\"\nrate = 40\n\
+                value_bytes = 60000\n[[event]]\nat = \"500ms\"\nlasts = \"1500ms\"\ndisk_full = \"eu-west-1\"\n\
+                [[event]]\nat = \"500ms\"\nslow_disk = \"us-east-1\"\nby = \"150ms\"\n\
+                [expect]\nconverged_within = \"60s\"\n";
+    let (_directory, file) = scenario(text);
+    let words = [
+        "drill",
+        "run",
+        file.to_str().unwrap(),
+        "--attach",
+        "--with-load",
+        "--format",
+        "json",
+    ];
+    let output = up.command(&words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let seconds = |region: &str| {
+        let seconds = run["seconds"].as_array().unwrap().clone();
+        seconds
+            .into_iter()
+            .filter(|second| second["region"] == region)
+            .collect::<Vec<_>>()
+    };
+    let failed: u64 = seconds("eu-west-1")
+        .iter()
+        .map(|second| second["failed"].as_u64().unwrap())
+        .sum();
+    assert!(failed > 0, "{run}");
+    let p99 = |second: &Value| second["latency_ms_p99"].as_f64().unwrap();
+    assert!(seconds("us-east-1").iter().map(p99).any(|ms| ms >= 150.0), "{run}");
+    // What the timeline left slow is well again.
+    let (status, _) = call(
+        up.endpoint(),
+        "eu-west-1",
+        "CreateTable",
+        &json!({
+            "TableName": "large",
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+            "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+        }),
+    );
+    assert_eq!(status, 200);
 }
 
 #[test]
@@ -397,19 +460,4 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
     // With the clock right again, and the time come that it had shown, everything arrives.
     let converged = up.json(&["converge", "--timeout", "60"]);
     assert_eq!(converged[0]["converged"], true);
-}
-
-#[test]
-fn the_list_says_what_a_drill_can_do() {
-    let output = run(&["drill", "list", "--format", "json"]);
-    let listed: Vec<Value> = stdout(&output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let beyond = |name: &str| {
-        let scenario = listed.iter().find(|scenario| scenario["name"] == name);
-        scenario.unwrap()["beyond_drills"].clone()
-    };
-    assert_eq!(beyond("partition"), json!([]));
-    assert_eq!(beyond("swarm"), json!(["slow or full disks"]));
 }
