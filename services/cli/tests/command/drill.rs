@@ -314,10 +314,10 @@ fn an_interrupted_drill_undoes_what_it_did() {
 
 #[test]
 fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
-    let regions = regions_apart(&["us-east-1", "eu-west-1"]);
+    let regions = regions_apart(&["us-east-1", "eu-west-1", "ap-northeast-1"]);
     let controls = regions.iter().map(Server::control).collect::<Vec<_>>().join(",");
     let text =
-        "topology = \"two\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n";
+        "topology = \"three\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n";
     let (directory, file) = scenario(text);
     let (hook, log) = (directory.path().join("hook.sh"), directory.path().join("log"));
     let write_hook = |script: &str| {
@@ -345,7 +345,7 @@ fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
     let said = fs::read_to_string(&log).unwrap();
     assert_eq!(
         said,
-        "can heal\ncan isolate\nisolate eu-west-1 silent\nheal us-east-1 eu-west-1 both\nundo\n"
+        "can heal\ncan isolate\nisolate eu-west-1 silent\nheal ap-northeast-1 eu-west-1 both\nheal eu-west-1 us-east-1 both\nundo\n"
     );
 }
 
