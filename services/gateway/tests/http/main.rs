@@ -8,6 +8,8 @@
 
 mod coding;
 mod connections;
+mod http2;
+mod ladders;
 mod listener;
 mod protocol;
 mod routing;
