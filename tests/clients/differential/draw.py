@@ -259,7 +259,7 @@ class Expressions:
         for name in names:
             path = self.name(name)
             if name == "d" and self.draw.chance(0.5):
-                path += "." + self.name(self.draw.pick("n", "s", "l"))
+                path += "." + self.name(self.draw.pick("n", "s"))  # not "l": moto takes it for the list of that name
             if name == "l" and self.draw.chance(0.5):
                 path += f"[{self.draw.random.randint(0, 1)}]"
             paths.append(path)
