@@ -19,6 +19,16 @@ fn tags_stay_in_their_region_items_expire_in_all_and_the_older_request_forms_wor
 }
 
 #[test]
+fn throughput_that_is_used_up_is_refused_with_its_reason_and_comes_back() {
+    let up = Up::start(&["--ephemeral", "--throttling"]);
+    python::succeeds(python::python().args(["-m", "sdk.throttling", up.endpoint()]));
+    let status = up.control.run(&["status"]);
+    let refused = &status[0]["regions"][0]["refused"];
+    assert!(refused["throttled_reads"].as_u64() > Some(1), "{refused}");
+    assert!(refused["throttled_writes"].as_u64() > Some(4), "{refused}");
+}
+
+#[test]
 fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(

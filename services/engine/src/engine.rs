@@ -10,10 +10,26 @@ use beringia_clock::{Randomness, WallClock};
 use beringia_item::{KeyBytes, Region, TableId};
 use beringia_store::{ReplicaStatus, SchemaError, Store, StoreError, Table};
 
-use crate::{ApiError, gate::Gate, names};
+use crate::{ApiError, gate::Gate, names, throttle::Throttle};
 
 /// Begins the names of tables that are the engine's own. No client's name begins so.
 pub(crate) const HIDDEN: char = '$';
+
+/// What of DynamoDB's behaviour a region shows that an application may want to be without while it is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Whether tables and indexes are held to their provisioned throughput or on-demand maxima.
+    pub throttling: bool,
+}
+
+/// What clients were refused since the start, counted per item or page as in DynamoDB's metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Reads beyond the throughput (`ReadThrottleEvents`).
+    pub throttled_reads: u64,
+    /// Writes beyond the throughput (`WriteThrottleEvents`).
+    pub throttled_writes: u64,
+}
 
 /// Carries out DynamoDB's operations in one region. Shared behind an `Arc`; it keeps nothing that must survive a crash.
 pub struct Engine {
@@ -26,6 +42,8 @@ pub struct Engine {
     pub(crate) token_sweep: Mutex<Option<KeyBytes>>,
     /// Whether clients may write.
     pub(crate) gate: Arc<Gate>,
+    /// What requests may take.
+    pub(crate) throttle: Throttle,
 }
 
 impl fmt::Debug for Engine {
@@ -47,13 +65,33 @@ impl Engine {
         regions: impl IntoIterator<Item = Region>,
     ) -> Self {
         let regions = regions.into_iter().collect();
+        let throttle = Throttle::new(false, Arc::clone(&store), Arc::clone(&clock));
         Self {
+            throttle,
             store,
             clock,
             randomness,
             regions,
             token_sweep: Mutex::new(None),
             gate: Arc::default(),
+        }
+    }
+
+    /// An engine that behaves so; without this it is as with the default.
+    #[must_use]
+    pub fn behaving(mut self, behaviour: Behaviour) -> Self {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        self.throttle = Throttle::new(behaviour.throttling, store, clock);
+        self
+    }
+
+    /// What clients were refused since the start.
+    #[must_use]
+    pub fn refused(&self) -> Refused {
+        let (throttled_reads, throttled_writes) = self.throttle.refused();
+        Refused {
+            throttled_reads,
+            throttled_writes,
         }
     }
 

@@ -23,11 +23,12 @@ mod names;
 mod page;
 mod stream;
 mod table;
+mod throttle;
 mod transact;
 mod ttl;
 mod write;
 
-pub use engine::Engine;
-pub use error::{ApiError, CancellationReason};
+pub use engine::{Behaviour, Engine, Refused};
+pub use error::{ApiError, CancellationReason, ThrottlingReason};
 pub use gate::WritePass;
 pub use item::LostWrite;

@@ -15,7 +15,7 @@ mod traffic;
 mod transport;
 mod wire;
 
-pub use beringia_engine::{ApiError, LostWrite};
+pub use beringia_engine::{ApiError, Behaviour, LostWrite, Refused};
 pub use beringia_gateway::Authentication;
 pub use beringia_replication::{JoinStage, JoinStatus, LinkState, Quarantine};
 pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};

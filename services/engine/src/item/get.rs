@@ -1,6 +1,6 @@
 //! GetItem.
 
-use beringia_item::item_size;
+use beringia_item::{Item, item_size};
 
 use crate::{
     ApiError, Engine,
@@ -8,13 +8,14 @@ use crate::{
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
     keys::request_key,
+    throttle::Use,
 };
 
 impl Engine {
     /// Reads one item.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, or the store's.
+    /// ValidationException, ResourceNotFoundException, what throttles, or the store's.
     pub async fn get_item(&self, input: GetItemInput) -> Result<GetItemOutput, ApiError> {
         let projection = read_projection(
             input.projection_expression.as_deref(),
@@ -23,13 +24,18 @@ impl Engine {
         )?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
+        let units_of = |item: Option<&Item>| {
+            let bytes = item.map_or(0, item_size);
+            Units::of_table(read_units(bytes, input.consistent_read))
+        };
+        let reserved = self.throttle.reserve(&table, Use::Read, || units_of(None))?;
         let item = self.store.get(table.id, &key).await?.map(|(_, item)| item);
+        self.throttle
+            .settle(&table, Use::Read, reserved, || units_of(item.as_ref()));
         let consumed_capacity = if input.return_consumed_capacity == ReturnConsumedCapacity::None {
             None
         } else {
-            let bytes = item.as_ref().map_or(0, item_size);
-            let units = Units::of_table(read_units(bytes, input.consistent_read));
-            units.answer(input.return_consumed_capacity, &table.core.name, Kind::Plain)
+            units_of(item.as_ref()).answer(input.return_consumed_capacity, &table.core.name, Kind::Plain)
         };
         let item = match projection {
             Some(projection) => item.map(|item| projection.apply(&item)),

@@ -5,4 +5,4 @@ mod restore;
 mod write;
 
 pub use restore::LostWrite;
-pub(crate) use write::collection_metrics;
+pub(crate) use write::{collection_metrics, taken};

@@ -11,6 +11,7 @@ use crate::{
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
     keys::request_key,
+    throttle::Use,
 };
 
 /// What a transaction costs, compared to the same reads and writes without one.
@@ -41,16 +42,20 @@ impl Engine {
         if wanted.iter().collect::<BTreeSet<_>>().len() < count {
             return Err(repeated_item());
         }
+        let units_of = |bytes| Units::of_table(read_units(bytes, true) * FACTOR);
+        let tables = gets.iter().map(|(table, ..)| (table.as_ref(), units_of(0)));
+        let reserved = self.reserve_all(Use::Read, tables)?;
         let found = self.store.get_many(wanted).await?;
 
         let mut bytes = 0;
         let mut consumed: BTreeMap<&str, Units> = BTreeMap::new();
         let mut responses = Vec::with_capacity(count);
-        for ((table, _, projection), row) in gets.iter().zip(found) {
+        for (((table, _, projection), row), reserved) in gets.iter().zip(found).zip(reserved) {
             let item = row.map(|(_, item)| item);
             let size = item.as_ref().map_or(0, item_size);
             bytes += size;
-            *consumed.entry(&table.core.name).or_default() += Units::of_table(read_units(size, true) * FACTOR);
+            self.throttle.settle(table, Use::Read, reserved, || units_of(size));
+            *consumed.entry(&table.core.name).or_default() += units_of(size);
             responses.push(match projection {
                 Some(projection) => item.map(|item| projection.apply(&item)),
                 None => item,

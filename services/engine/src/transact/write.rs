@@ -27,6 +27,7 @@ use crate::{
     expressions::{update_and_condition, write_condition},
     item::collection_metrics,
     keys::{item_key, request_key},
+    throttle::Use,
     write::{ConditionalWrite, check_item, check_update},
 };
 
@@ -57,6 +58,8 @@ struct Target {
     key: KeyBytes,
     collection: Option<ItemCollectionMetrics>,
     with_item: bool,
+    /// The least that it takes of the table's throughput, where that is limited.
+    least: Units,
 }
 
 impl Engine {
@@ -87,9 +90,19 @@ impl Engine {
         if let Some((token, fingerprint)) = &token {
             unit.extend(self.token_writes(token, *fingerprint).await?);
         }
+        let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
+        let reserved = self.reserve_all(Use::Write, least)?;
         let (units, kind) = match self.store.commit(unit).await {
-            Ok(outcomes) => (write_units(&targets, &outcomes), Kind::TransactWrite),
-            Err(CommitError::Store(error)) => return Err(error.into()),
+            Ok(outcomes) => {
+                let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
+                self.settle_all(&targets, reserved, units.iter().cloned());
+                (by_table(&targets, units), Kind::TransactWrite)
+            }
+            Err(CommitError::Store(error)) => {
+                self.settle_all(&targets, reserved, std::iter::repeat_with(Units::default));
+                return Err(error.into());
+            }
+            // A transaction that is refused has taken what was reserved for it.
             Err(CommitError::Refused(mut refusals)) => {
                 let of_token = refusals.split_off(targets.len().min(refusals.len()));
                 match (of_token.into_iter().next().flatten(), &token) {
@@ -147,16 +160,30 @@ impl Engine {
                 return Err(repeated_item());
             }
             let (collection, wants_before) = extras(&table, action.attributes());
-            let write = action.into_write(&table).returning_before(with_item || wants_before);
+            let write = action.into_write(&table);
+            let limited = self.throttle.limits(&table, Use::Write);
+            let least = if limited {
+                write.least_units(&table).times(FACTOR)
+            } else {
+                Units::default()
+            };
+            let write = write.returning_before(with_item || wants_before || limited);
             unit.push(write.on(&table, key.clone()));
             targets.push(Target {
                 table,
                 key,
                 collection,
                 with_item,
+                least,
             });
         }
         Ok((unit, targets))
+    }
+
+    fn settle_all(&self, targets: &[Target], reserved: Vec<Option<Units>>, taken: impl Iterator<Item = Units>) {
+        for ((target, reserved), taken) in targets.iter().zip(reserved).zip(taken) {
+            self.throttle.settle(&target.table, Use::Write, reserved, || taken);
+        }
     }
 
     /// What a repeated transaction takes: reading its items.
@@ -273,18 +300,22 @@ impl Parsed {
     }
 }
 
-fn write_units(targets: &[Target], outcomes: &[Outcome]) -> BTreeMap<String, Units> {
-    let mut units: BTreeMap<String, Units> = BTreeMap::new();
-    for (target, outcome) in targets.iter().zip(outcomes) {
-        let after = if outcome.version.is_some() {
-            outcome.after.as_ref()
-        } else {
-            outcome.before.as_ref()
-        };
-        *units.entry(target.table.core.name.clone()).or_default() +=
-            Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR);
+/// What an action took.
+fn units_of((target, outcome): (&Target, &Outcome)) -> Units {
+    let after = if outcome.version.is_some() {
+        outcome.after.as_ref()
+    } else {
+        outcome.before.as_ref()
+    };
+    Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR)
+}
+
+fn by_table(targets: &[Target], units: Vec<Units>) -> BTreeMap<String, Units> {
+    let mut sums: BTreeMap<String, Units> = BTreeMap::new();
+    for (target, units) in targets.iter().zip(units) {
+        *sums.entry(target.table.core.name.clone()).or_default() += units;
     }
-    units
+    sums
 }
 
 /// Whether the transaction that the token stands for was this one.

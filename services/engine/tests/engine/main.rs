@@ -15,6 +15,7 @@ mod streams;
 mod support;
 mod table;
 mod tags;
+mod throttle;
 mod transact;
 mod ttl;
 mod update_table;

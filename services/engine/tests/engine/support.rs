@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_engine::{
-    ApiError, Engine,
+    ApiError, Behaviour, Engine,
     api::{
         AttributeDefinition, BillingMode, CreateTableInput, DescribeTableInput, GetItemInput, GlobalSecondaryIndex,
         KeyRole, KeySchemaElement, LocalSecondaryIndex, ProjectionSpecification, ProjectionType, PutItemInput,
@@ -64,6 +64,12 @@ impl<S: Store> Harness<S> {
             store,
             clock,
         }
+    }
+
+    /// Held to the throughput of tables and indexes.
+    pub(crate) fn throttling(mut self) -> Self {
+        self.engine = self.engine.behaving(Behaviour { throttling: true });
+        self
     }
 
     /// How many items all tables hold, tokens too.
