@@ -29,6 +29,18 @@ fn throughput_that_is_used_up_is_refused_with_its_reason_and_comes_back() {
 }
 
 #[test]
+fn transactions_that_meet_say_so_and_what_is_acknowledged_is_done_once() {
+    // On a disk, where a commit takes long enough to be met.
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let up = Up::start(&["--data", data.to_str().expect("a path of characters")]);
+    python::succeeds(python::python().args(["-m", "sdk.contention", up.endpoint()]));
+    let status = up.control.run(&["status"]);
+    let refused = &status[0]["regions"][0]["refused"];
+    assert!(refused["transaction_conflicts"].as_u64() >= Some(3), "{refused}");
+}
+
+#[test]
 fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(

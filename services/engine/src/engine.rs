@@ -10,7 +10,7 @@ use beringia_clock::{Randomness, WallClock};
 use beringia_item::{KeyBytes, Region, TableId};
 use beringia_store::{ReplicaStatus, SchemaError, Store, StoreError, Table};
 
-use crate::{ApiError, gate::Gate, names, throttle::Throttle};
+use crate::{ApiError, contention::Contention, gate::Gate, names, throttle::Throttle};
 
 /// Begins the names of tables that are the engine's own. No client's name begins so.
 pub(crate) const HIDDEN: char = '$';
@@ -29,6 +29,9 @@ pub struct Refused {
     pub throttled_reads: u64,
     /// Writes beyond the throughput (`WriteThrottleEvents`).
     pub throttled_writes: u64,
+    /// Reads and writes of items that a transaction held, and a transaction's reads of items that were being written
+    /// (`TransactionConflict`).
+    pub transaction_conflicts: u64,
 }
 
 /// Carries out DynamoDB's operations in one region. Shared behind an `Arc`; it keeps nothing that must survive a crash.
@@ -44,6 +47,8 @@ pub struct Engine {
     pub(crate) gate: Arc<Gate>,
     /// What requests may take.
     pub(crate) throttle: Throttle,
+    /// Which items are being written.
+    pub(crate) contention: Arc<Contention>,
 }
 
 impl fmt::Debug for Engine {
@@ -68,6 +73,7 @@ impl Engine {
         let throttle = Throttle::new(false, Arc::clone(&store), Arc::clone(&clock));
         Self {
             throttle,
+            contention: Arc::default(),
             store,
             clock,
             randomness,
@@ -92,6 +98,7 @@ impl Engine {
         Refused {
             throttled_reads,
             throttled_writes,
+            transaction_conflicts: self.contention.conflicts(),
         }
     }
 

@@ -12,6 +12,7 @@ mod attributes;
 mod batch;
 mod capacity;
 mod constraint;
+mod contention;
 mod engine;
 mod error;
 mod expressions;

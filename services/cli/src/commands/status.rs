@@ -47,6 +47,8 @@ struct RefusedJson {
     /// Beyond the throughput of a table or index.
     throttled_reads: u64,
     throttled_writes: u64,
+    /// Because of a transaction.
+    transaction_conflicts: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -222,6 +224,7 @@ impl RegionJson {
             refused: report.and_then(|report| report.refused).map(|refused| RefusedJson {
                 throttled_reads: refused.throttled_reads,
                 throttled_writes: refused.throttled_writes,
+                transaction_conflicts: refused.transaction_conflicts,
             }),
         }
     }
@@ -240,6 +243,7 @@ impl RegionJson {
             [
                 (refused.throttled_reads, "throttled reads"),
                 (refused.throttled_writes, "throttled writes"),
+                (refused.transaction_conflicts, "transaction conflicts"),
             ]
         });
         let said: Vec<String> = counts

@@ -38,6 +38,7 @@ const fn refused_report(refused: Refused) -> RefusedReport {
     RefusedReport {
         throttled_reads: refused.throttled_reads,
         throttled_writes: refused.throttled_writes,
+        transaction_conflicts: refused.transaction_conflicts,
     }
 }
 

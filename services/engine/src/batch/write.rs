@@ -77,7 +77,10 @@ impl Engine {
                     }
                 }
                 Err(error) => {
-                    failure.get_or_insert(error);
+                    // BatchWriteItem has no such exception: what meets a transaction is to be sent again.
+                    if !matches!(error, ApiError::TransactionConflict(_)) {
+                        failure.get_or_insert(error);
+                    }
                     output
                         .unprocessed_items
                         .entry(write.name)
@@ -107,6 +110,7 @@ impl Engine {
             WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
         };
         let reserved = self.throttle.reserve(table, Use::Write, || change.least_units(table))?;
+        let _held = self.contention.write((table.id, write.key.clone()))?;
         let change = change.returning_before(wants_units || reserved.is_some());
         let committed = self.store.commit(vec![change.on(table, write.key.clone())]).await;
         let units = taken(table, &committed);

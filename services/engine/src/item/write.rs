@@ -52,7 +52,8 @@ impl Engine {
     /// Writes a whole item.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, what throttles, or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
+    /// or the store's.
     pub async fn put_item(&self, input: PutItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
@@ -68,7 +69,8 @@ impl Engine {
     /// Changes attributes of an item, or makes it.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, what throttles, or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
+    /// or the store's.
     pub async fn update_item(&self, input: UpdateItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let [of_condition, operator] = older(&options);
@@ -111,7 +113,8 @@ impl Engine {
     /// Deletes an item; one that is not there is no error.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, what throttles, or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
+    /// or the store's.
     pub async fn delete_item(&self, input: DeleteItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
@@ -137,6 +140,7 @@ impl Engine {
             || options.return_consumed_capacity != ReturnConsumedCapacity::None
             || options.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld
             || options.return_values != ReturnValues::None;
+        let _held = self.contention.write((table.id, key.clone()))?;
         let write = write.returning_before(wants_before).on(table, key);
         let committed = self.store.commit(vec![write]).await;
         self.throttle

@@ -45,6 +45,7 @@ impl Engine {
         let units_of = |bytes| Units::of_table(read_units(bytes, true) * FACTOR);
         let tables = gets.iter().map(|(table, ..)| (table.as_ref(), units_of(0)));
         let reserved = self.reserve_all(Use::Read, tables)?;
+        self.contention.read(&wanted)?;
         let found = self.store.get_many(wanted).await?;
 
         let mut bytes = 0;

@@ -66,8 +66,8 @@ impl Engine {
     /// Carries out up to 100 actions, all or none.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, IdempotentParameterMismatchException, or the
-    /// store's.
+    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, TransactionInProgressException,
+    /// IdempotentParameterMismatchException, or the store's.
     pub async fn transact_write_items(
         &self,
         input: TransactWriteItemsInput,
@@ -87,11 +87,18 @@ impl Engine {
                 wants_before,
             )
         })?;
+        let mut of_token = Vec::new();
         if let Some((token, fingerprint)) = &token {
-            unit.extend(self.token_writes(token, *fingerprint).await?);
+            of_token = self.token_writes(token, *fingerprint).await?;
         }
+        // The token's own write comes first; what is swept besides hinders nobody.
+        let own = of_token.first().map(|own| (own.table, own.key.clone()));
+        let _token = own.map(|place| self.contention.token(place)).transpose()?;
+        unit.extend(of_token);
         let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
         let reserved = self.reserve_all(Use::Write, least)?;
+        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
+        let _held = self.contention.transaction(places)?;
         let (units, kind) = match self.store.commit(unit).await {
             Ok(outcomes) => {
                 let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();

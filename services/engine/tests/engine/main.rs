@@ -5,6 +5,7 @@ mod attributes;
 mod batch;
 mod billing;
 mod capacity;
+mod contention;
 mod create_table;
 mod fake;
 mod gate;
