@@ -26,10 +26,10 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// Regions that hold nothing yet, for one scenario.
-    async fn start(scenario: &str) -> Self {
+    /// Regions that hold nothing yet.
+    async fn start() -> Self {
         let docker = engine::connect().await.expect("the caller has found the engine");
-        let wan = engine::Network::create(docker, &format!("beringia-{scenario}")).await;
+        let wan = engine::Network::create(docker, "beringia-drill").await;
         let data = tempfile::tempdir().expect("a temporary directory");
         let prefix = wan.name().to_owned();
         let mut members = Vec::new();
@@ -133,7 +133,8 @@ fn free_port() -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by a test of this file's parent, which tells testcontainers where the engine is"]
 async fn shipped_scenarios() {
-    let fleet = Fleet::start("partition").await;
+    let fleet = Fleet::start().await;
+
     let run = fleet.drill("partition");
     assert!(!run["conflicts"].as_array().expect("conflicts").is_empty());
     let greatest = |from: &str, to: &str| {
@@ -150,9 +151,6 @@ async fn shipped_scenarios() {
         "and only that region's"
     );
 
-    fleet.end().await;
-
-    let fleet = Fleet::start("region-loss").await;
     let run = fleet.drill("region-loss");
     let failed = run["seconds"]
         .as_array()
@@ -166,9 +164,6 @@ async fn shipped_scenarios() {
     );
     assert!(run["failovers"][0]["first_success_ms"].is_u64(), "{}", run["failovers"]);
 
-    fleet.end().await;
-
-    let fleet = Fleet::start("failover").await;
     let marker = |region: &str| fleet.data.path().join(region).join("not-of-the-database");
     std::fs::write(marker("us-east-1"), "goes with the disk").expect("the disk is writable");
     let run = fleet.drill("failover-and-failback");

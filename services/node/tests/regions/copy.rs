@@ -105,6 +105,97 @@ async fn a_region_that_lost_its_disk_is_filled_again() {
         .await;
 }
 
+/// Deletes the table in these regions, one after the other.
+async fn delete_table(world: &World, table: &str, sites: &[usize]) {
+    for site in sites {
+        let settled = async || {
+            let mut others = sites
+                .iter()
+                .filter(|other| !world.store(**other).catalog().by_name.is_empty());
+            others.all(|other| world.store(*other).catalog().by_id.len() == 1)
+                && world.replica_status(*site, table, *site).await == "ACTIVE"
+        };
+        world.until(settled).await;
+        world.ask(*site, "DeleteTable", json!({"TableName": table})).await;
+        world
+            .until(async || !world.store(*site).catalog().by_name.contains_key(table))
+            .await;
+    }
+    world
+        .until(async || {
+            world
+                .sites
+                .iter()
+                .enumerate()
+                .all(|(site, _)| world.store(site).catalog().by_id.is_empty())
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_lost_its_disk_gets_a_table_back_that_was_deleted_and_made_again_before() {
+    for last in 0..3 {
+        // The logs still tell of the tables before.
+        let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
+        let mut world = World::start_streaming(&names, beringia_store::DEFAULT_SHARD_AGE_MS).await;
+        let order: Vec<usize> = (1..=3).map(|step| (last + step) % 3).collect();
+        for round in 0..3 {
+            world.create_table(0, "Carts").await;
+            world.add_replica(0, "Carts", 1).await;
+            world.add_replica(0, "Carts", 2).await;
+            for number in 0..9 {
+                world
+                    .put(number % 3, "Carts", &format!("k{number}"), &format!("v{round}"))
+                    .await;
+            }
+            world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
+            if round < 2 {
+                delete_table(&world, "Carts", &order).await;
+            }
+        }
+        let table = world.table_id(0, "Carts");
+        world.kill(last);
+        world.lose_disk(last);
+        world.run(last).await;
+        for site in 0..3 {
+            world
+                .until(async || world.replica_status(site, "Carts", last).await == "ACTIVE")
+                .await;
+        }
+        assert_eq!(world.table_id(last, "Carts"), table);
+        assert_eq!(world.get(last, "Carts", "k8").await.as_deref(), Some("v2"));
+        world.put(last, "Carts", "again", "v").await;
+        world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tables_of_one_name_made_at_once_stay_apart_until_one_gives_way() {
+    let world = World::start(&["ap-northeast-1", "eu-west-1", "us-east-1"]).await;
+    world.cut(0, 1);
+    world.cut(0, 2);
+    for site in [0, 1] {
+        world.create_table(site, "Carts").await;
+        world.put(site, "Carts", "whose", &format!("of {site}")).await;
+        world.ask_for_replica(site, "Carts", 1 - site).await;
+    }
+    world.heal();
+    for site in [0, 1] {
+        world
+            .until(async || world.replica_status(site, "Carts", 1 - site).await == "CREATION_FAILED")
+            .await;
+        assert_eq!(world.get(site, "Carts", "whose").await.unwrap(), format!("of {site}"));
+        world.put(site, "Carts", "more", "v").await;
+    }
+    assert_ne!(world.table_id(0, "Carts"), world.table_id(1, "Carts"));
+    world.ask(1, "DeleteTable", json!({"TableName": "Carts"})).await;
+    world
+        .until(async || world.replica_status(0, "Carts", 1).await == "ACTIVE")
+        .await;
+    world.until(async || world.same(&[0, 1], "Carts").await).await;
+    assert_eq!(world.get(1, "Carts", "whose").await.as_deref(), Some("of 0"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn rows_that_vanished_behind_the_stores_back_come_back() {
     let directory = tempfile::tempdir().unwrap();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId};
 use beringia_store::{
-    Aspect, AspectName, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus, SchemaError, Store,
-    StoreError, Throughput,
+    Aspect, AspectName, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus, SchemaError,
+    Store, StoreError, Throughput,
 };
 
 use crate::support::*;
@@ -209,11 +209,164 @@ async fn a_replica_where_the_name_is_taken_fails_with_a_reason_that_reaches_all(
         panic!("{status:?}")
     };
     assert!(reason.contains("things"), "{reason}");
-    // The name is free now, and the replica is asked for again.
+    // When the name is free, the replica is created, unasked.
     edit(&west.store, vec![Edit::Drop { table: TableId(7) }]).await;
-    edit(&east.store, vec![set_replica(TABLE, "eu-west-1", creating)]).await;
+    let there = west.store.catalog().by_name["things"].clone();
+    assert_eq!((there.id, there.held, there.joined), (TABLE, true, false));
+    ship(&west, &east, TableId::CATALOG).await;
+    assert_eq!(status_in(&east, TABLE, &west), creating);
+}
+
+/// What a region says of a replica.
+fn status_in(site: &Site, table: TableId, of: &Site) -> ReplicaStatus {
+    site.store.catalog().by_id[&table].replicas[of.store.region()]
+        .status
+        .clone()
+}
+
+/// Another table of the name of the tests' table.
+const NAMESAKE: TableId = TableId(7);
+
+fn creating_from(site: &Site) -> ReplicaStatus {
+    ReplicaStatus::Creating {
+        from: site.store.region().clone(),
+    }
+}
+
+/// The region makes the table with replicas in others, which do not know yet.
+async fn create_with_replicas(at: &Site, id: TableId, created_ms: u64, others: &[&Site]) {
+    let core = Core {
+        created_ms,
+        ..core("things", false)
+    };
+    edit(&at.store, vec![set(id, Aspect::Core(core))]).await;
+    for other in others {
+        let name = other.store.region().as_str();
+        edit(&at.store, vec![set_replica(id, name, creating_from(at))]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_was_made_again_is_held_in_whatever_order_the_end_of_the_old_one_and_the_new_one_come() {
+    for new_first in [false, true] {
+        let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+        create_global_table(&[&east, &west], false).await;
+        put(&west.store, item("a", 1, &[])).await;
+        let aspect = AspectName::Replica(west.store.region().clone());
+        edit(&east.store, vec![Edit::Remove { table: TABLE, aspect }]).await;
+        edit(&east.store, vec![Edit::Drop { table: TABLE }]).await;
+        let ended = east.store.vectors()[&TableId::CATALOG].get(east.store.region());
+        create_with_replicas(&east, NAMESAKE, START_MS + 1, &[&west]).await;
+        let news = read_all(&east.store, &wants(&east, &west, TableId::CATALOG)).await;
+        let (end, new): (Vec<_>, Vec<_>) = news.into_iter().partition(|write| write.version.sequence <= ended);
+        let order = if new_first { [new, end] } else { [end, new] };
+        for mutations in order {
+            let batch = RemoteBatch {
+                mutations,
+                kind: RemoteKind::Copy,
+                ..RemoteBatch::default()
+            };
+            west.store.apply(batch).await.unwrap();
+        }
+        let catalog = west.store.catalog();
+        let there = &catalog.by_name["things"];
+        assert_eq!((there.id, there.held, there.joined), (NAMESAKE, true, false));
+        assert_eq!(status_in(&west, NAMESAKE, &west), creating_from(&east));
+        assert!(assert_agrees(&west.store, NAMESAKE).await.is_empty());
+        assert_eq!(catalog.by_id.len(), 1);
+        let west = west.restarted();
+        assert_eq!(west.store.catalog().by_name["things"].id, NAMESAKE);
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hears_that_it_dropped_the_one_before_itself() {
+    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+    create_global_table(&[&east, &west], false).await;
+    edit(&east.store, vec![Edit::Drop { table: TABLE }]).await;
+    edit(
+        &east.store,
+        vec![set_replica(TABLE, "eu-west-1", ReplicaStatus::Deleting)],
+    )
+    .await;
     ship(&east, &west, TableId::CATALOG).await;
-    assert_eq!(west.store.catalog().by_name["things"].id, TABLE);
+    edit(&west.store, vec![Edit::Drop { table: TABLE }]).await;
+    ship(&west, &east, TableId::CATALOG).await;
+    create_with_replicas(&east, NAMESAKE, START_MS + 1, &[&west]).await;
+    let west = Site::new("eu-west-1");
+    // The writes of others come first, its own later, by a relay.
+    ship(&east, &west, TableId::CATALOG).await;
+    assert_eq!(
+        status_in(&west, NAMESAKE, &west),
+        creating_from(&east),
+        "it has not failed"
+    );
+    let mut own = wants(&east, &west, TableId::CATALOG);
+    own.origins = vec![west.store.region().clone()];
+    let mutations = read_all(&east.store, &own).await;
+    let batch = RemoteBatch {
+        mutations,
+        ..RemoteBatch::default()
+    };
+    west.store.apply(batch).await.unwrap();
+    assert_eq!(west.store.catalog().by_name["things"].id, NAMESAKE);
+    assert_eq!(west.store.catalog().by_id.len(), 1);
+}
+
+#[tokio::test]
+async fn regions_that_make_tables_of_one_name_at_once_each_keep_their_own_and_say_so() {
+    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+    create_with_replicas(&east, TABLE, START_MS, &[&west]).await;
+    create_with_replicas(&west, NAMESAKE, START_MS + 1, &[&east]).await;
+    put(&east.store, item("a", 1, &[])).await;
+    for _ in 0..2 {
+        ship(&east, &west, TableId::CATALOG).await;
+        ship(&west, &east, TableId::CATALOG).await;
+    }
+    let failed = |status: ReplicaStatus| matches!(status, ReplicaStatus::CreationFailed { .. });
+    for site in [&east, &west] {
+        assert!(failed(status_in(site, TABLE, &west)) && failed(status_in(site, NAMESAKE, &east)));
+        assert_eq!(status_in(site, TABLE, &east), ReplicaStatus::Active);
+        assert_eq!(status_in(site, NAMESAKE, &west), ReplicaStatus::Active);
+    }
+    assert_eq!(east.store.catalog().by_name["things"].id, TABLE);
+    assert_eq!(west.store.catalog().by_name["things"].id, NAMESAKE);
+    assert_eq!(assert_agrees(&east.store, TABLE).await.len(), 1);
+    // One of the two gives way, and the other is everywhere.
+    edit(&west.store, vec![Edit::Drop { table: NAMESAKE }]).await;
+    ship(&west, &east, TableId::CATALOG).await;
+    for site in [&east, &west] {
+        assert_eq!(site.store.catalog().by_id.len(), 1);
+        assert_eq!(site.store.catalog().by_name["things"].id, TABLE);
+        assert_eq!(status_in(site, TABLE, &west), creating_from(&east));
+    }
+}
+
+#[tokio::test]
+async fn of_two_tables_of_one_name_that_are_new_to_a_region_it_takes_the_active_or_else_the_older_one_in_any_order() {
+    let third = "ap-south-1";
+    for (active, expected) in [(None, TABLE), (Some(NAMESAKE), NAMESAKE)] {
+        for east_first in [false, true] {
+            let (east, west, far) = (Site::new("us-east-1"), Site::new("eu-west-1"), Site::new(third));
+            create_with_replicas(&east, TABLE, START_MS, &[&far]).await;
+            create_with_replicas(&west, NAMESAKE, START_MS + 1, &[&far]).await;
+            if let Some(active) = active {
+                let at = if active == TABLE { &east } else { &west };
+                edit(&at.store, vec![set_replica(active, third, ReplicaStatus::Active)]).await;
+            }
+            let order = if east_first { [&east, &west] } else { [&west, &east] };
+            for from in order {
+                ship(from, &far, TableId::CATALOG).await;
+            }
+            assert_eq!(far.store.catalog().by_name["things"].id, expected);
+            let other = if expected == TABLE { NAMESAKE } else { TABLE };
+            assert!(matches!(
+                status_in(&far, other, &far),
+                ReplicaStatus::CreationFailed { .. }
+            ));
+            assert!(!far.store.catalog().by_id[&other].held);
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use beringia_item::{KeyBytes, KeySchema, TableId, decode_item};
 
 use super::Group;
 use crate::{
-    Aspect, AspectName, EXPIRY_INDEX, GlobalIndex, IndexState, Replica, ReplicaStatus, expiry_keys,
+    Aspect, EXPIRY_INDEX, GlobalIndex, IndexState, expiry_keys,
     sqlite::{
         aspects,
         fail::{Fail, Result},
@@ -58,13 +58,14 @@ impl Group<'_> {
     pub(super) fn reconcile(&mut self, id: TableId, created: bool) -> Result<()> {
         let definition = self.definition(id);
         let wanted = definition.wants_rows_in(&self.shared.region);
-        match (wanted, self.state.tables.contains_key(&id)) {
-            (true, false) => match self.clash(id, &definition) {
-                Some(name) => self.fail_replica(id, definition.clone(), &name)?,
-                None => self.hold(id, &definition, created || !definition.is_global())?,
-            },
-            (false, true) => self.let_go(id, &definition)?,
-            _ => {}
+        let is_held = self.state.tables.contains_key(&id);
+        if is_held && !wanted {
+            self.let_go(id, &definition)?;
+            self.hand_on_name(id)?;
+        } else if let Some(core) = definition.core().filter(|_| wanted && !is_held)
+            && self.take_name(id, &core.name)?
+        {
+            self.hold(id, &definition, created || !definition.is_global())?;
         }
         if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
             // Where the core was lost to damage, it is back now.
@@ -80,32 +81,6 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// The table's name, where this region holds another table of that name.
-    fn clash(&self, id: TableId, definition: &Definition) -> Option<String> {
-        let name = &definition.core()?.name;
-        let other = self.state.tables.keys().any(|held| {
-            let core = self.state.definitions.get(held).and_then(Definition::core);
-            *held != id && core.is_some_and(|core| core.name == *name)
-        });
-        other.then(|| name.clone())
-    }
-
-    /// Answers a replica that cannot be: there is another table of its name.
-    fn fail_replica(&mut self, id: TableId, mut definition: Definition, name: &str) -> Result<()> {
-        let region = self.shared.region.clone();
-        let reason = format!("Region {region} has another table named {name}");
-        tracing::warn!(%region, table = %id, name, "a replica cannot be created: there is another table of that name");
-        let since_ms = self.state.clock.wall().now_ms();
-        let replica = Replica {
-            status: ReplicaStatus::CreationFailed { reason },
-            since_ms,
-        };
-        definition
-            .shared
-            .insert(AspectName::Replica(region.clone()), Aspect::Replica { region, replica });
-        self.write_definitions(&[(id, definition)].into())
-    }
-
     fn hold(&mut self, id: TableId, definition: &Definition, joined: bool) -> Result<()> {
         let Some(core) = definition.core() else { return Ok(()) };
         let number = self.state.next_table;
@@ -119,7 +94,7 @@ impl Group<'_> {
     }
 
     /// Stops holding a table. Its rows go in the background, its local settings now.
-    fn let_go(&mut self, id: TableId, definition: &Definition) -> Result<()> {
+    pub(super) fn let_go(&mut self, id: TableId, definition: &Definition) -> Result<()> {
         let Some(table) = self.state.tables.remove(&id) else {
             return Ok(());
         };

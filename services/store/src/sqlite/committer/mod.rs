@@ -10,6 +10,7 @@ mod interpret;
 mod jobs;
 mod journal;
 mod meet;
+mod names;
 mod remote;
 mod streams;
 mod unit;
