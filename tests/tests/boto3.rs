@@ -41,6 +41,13 @@ fn transactions_that_meet_say_so_and_what_is_acknowledged_is_done_once() {
 }
 
 #[test]
+fn reads_lag_behind_as_far_as_was_asked_for_and_index_keys_have_several_attributes() {
+    const STALE_MS: &str = "300";
+    let up = Up::start(&["--ephemeral", "--stale-reads", STALE_MS]);
+    python::succeeds(python::python().args(["-m", "sdk.stale", up.endpoint(), STALE_MS]));
+}
+
+#[test]
 fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(

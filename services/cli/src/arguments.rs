@@ -124,6 +124,11 @@ pub(crate) struct ServeArguments {
     /// tables can be worked on; on-demand tables without maxima never are.
     #[arg(long)]
     pub(crate) throttling: bool,
+    /// Let reads that are not consistent, and global indexes, show what was up to so many milliseconds ago, at random: what an
+    /// application takes for granted it may not find in DynamoDB. Consistent reads and transactions see the newest. Off by default;
+    /// at most a minute.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub(crate) stale_reads: Option<u64>,
 }
 
 /// Start all regions of a topology in this process.

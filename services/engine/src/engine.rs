@@ -4,11 +4,12 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use beringia_clock::{Randomness, WallClock};
-use beringia_item::{KeyBytes, Region, TableId};
-use beringia_store::{ReplicaStatus, SchemaError, Store, StoreError, Table};
+use beringia_item::{Item, KeyBytes, Region, TableId, Version};
+use beringia_store::{LogPosition, ReplicaStatus, SchemaError, Store, StoreError, Table};
 
 use crate::{ApiError, contention::Contention, gate::Gate, names, throttle::Throttle};
 
@@ -20,6 +21,9 @@ pub(crate) const HIDDEN: char = '$';
 pub struct Behaviour {
     /// Whether tables and indexes are held to their provisioned throughput or on-demand maxima.
     pub throttling: bool,
+    /// How old at most what eventually consistent reads, global indexes among them, see; the store must look back as far. Zero: they see
+    /// the newest.
+    pub stale_reads: Duration,
 }
 
 /// What clients were refused since the start, counted per item or page as in DynamoDB's metrics.
@@ -49,6 +53,7 @@ pub struct Engine {
     pub(crate) throttle: Throttle,
     /// Which items are being written.
     pub(crate) contention: Arc<Contention>,
+    stale_reads: Duration,
 }
 
 impl fmt::Debug for Engine {
@@ -74,6 +79,7 @@ impl Engine {
         Self {
             throttle,
             contention: Arc::default(),
+            stale_reads: Duration::ZERO,
             store,
             clock,
             randomness,
@@ -88,6 +94,7 @@ impl Engine {
     pub fn behaving(mut self, behaviour: Behaviour) -> Self {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         self.throttle = Throttle::new(behaviour.throttling, store, clock);
+        self.stale_reads = behaviour.stale_reads;
         self
     }
 
@@ -106,6 +113,29 @@ impl Engine {
     #[must_use]
     pub fn region(&self) -> &Region {
         self.store.region()
+    }
+
+    /// From which moment a request reads; `None` for now. Each draws its own, so what a client sees may go back, as with replicas that are
+    /// asked by turns.
+    pub(crate) fn moment(&self, consistent: bool) -> Option<LogPosition> {
+        if consistent || self.stale_reads.is_zero() {
+            return None;
+        }
+        let most = u64::try_from(self.stale_reads.as_micros()).unwrap_or(u64::MAX >> 1);
+        let ago = self.randomness.next_u64() % (most + 1);
+        self.store.moment(Duration::from_micros(ago))
+    }
+
+    /// Several items from a moment.
+    pub(crate) async fn get_many(
+        &self,
+        keys: Vec<(TableId, KeyBytes)>,
+        at: Option<LogPosition>,
+    ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
+        match at {
+            None => self.store.get_many(keys).await,
+            Some(at) => self.store.get_many_at(keys, at).await,
+        }
     }
 
     /// A new table's identity: a random UUID.

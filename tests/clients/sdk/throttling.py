@@ -50,8 +50,10 @@ def provisioned_tables_say_what_is_used_up():
     assert error["ThrottlingReasons"] == [{"reason": "TableWriteProvisionedThroughputExceeded", "resource": arn}], error
     assert error["Error"]["Message"].startswith("The level of configured provisioned throughput for the table was exceeded."), error
 
-    batch = {"bought": [{"PutRequest": {"Item": item("b", x=LARGE)}}, {"DeleteRequest": {"Key": item("a")}}]}
-    refused("ProvisionedThroughputExceededException", CLIENT.batch_write_item, RequestItems=batch)
+    large = {"PutRequest": {"Item": item("b", x=LARGE)}}
+    done = CLIENT.batch_write_item(RequestItems={"bought": [large, {"DeleteRequest": {"Key": item("nobody")}}]})
+    assert done["UnprocessedItems"] == {"bought": [large]}, done["UnprocessedItems"].keys()
+    refused("ProvisionedThroughputExceededException", CLIENT.batch_write_item, RequestItems={"bought": [large]})
     cancelled = refused("TransactionCanceledException", CLIENT.transact_write_items, TransactItems=[
         {"Put": {"TableName": "bought", "Item": item("b", x=LARGE)}}])
     assert [reason["Code"] for reason in cancelled["CancellationReasons"]] == ["ProvisionedThroughputExceeded"], cancelled

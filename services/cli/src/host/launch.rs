@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use beringia_clock::{
@@ -248,6 +249,7 @@ impl Preparation {
             stream_shard_age_ms: arguments.stream_shard_age_ms,
             behaviour: Behaviour {
                 throttling: arguments.throttling,
+                stale_reads: Duration::from_millis(arguments.stale_reads.unwrap_or(0)),
             },
         };
         Self::of(topology, directory, authentication, limits)

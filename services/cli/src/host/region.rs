@@ -92,6 +92,7 @@ impl Blueprint {
         );
         options.max_offset_ms = self.max_clock_offset_ms;
         options.shard_age_ms = self.stream_shard_age_ms;
+        options.look_back = self.behaviour.stale_reads;
         options.topology = Some(self.identity.clone());
         match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
             Ok(Ok(store)) => Ok(Arc::new(store)),

@@ -38,7 +38,7 @@ struct TableGets {
 }
 
 impl Engine {
-    /// Reads up to 100 items of several tables, as of one moment.
+    /// Reads up to 100 items of several tables: those that are to be consistent as of one moment, and the others too.
     ///
     /// # Errors
     /// ValidationException, ResourceNotFoundException, what throttles where nothing could be read, or the store's.
@@ -54,15 +54,23 @@ impl Engine {
             return Err(ApiError::validation(DUPLICATES));
         }
         let reserved = self.admit(&mut gets)?;
-        let admitted = |of: &TableGets| keys_of(of).into_iter().take(of.admitted).collect::<Vec<_>>();
-        let wanted: Vec<(TableId, KeyBytes)> = gets.iter().flat_map(admitted).collect();
-        let mut found = self.store.get_many(wanted).await?.into_iter();
+        let mut found = [false, true].map(|_| Vec::new().into_iter());
+        for consistent in [false, true] {
+            let of_kind = gets.iter().filter(|of| of.consistent == consistent);
+            let wanted: Vec<_> = of_kind
+                .flat_map(|of| keys_of(of).into_iter().take(of.admitted))
+                .collect();
+            if !wanted.is_empty() {
+                let rows = self.get_many(wanted, self.moment(consistent)).await?;
+                found[usize::from(consistent)] = rows.into_iter();
+            }
+        }
 
         let mut output = BatchGetItemOutput::default();
         let mut consumed: BTreeMap<String, Units> = BTreeMap::new();
         let mut bytes = 0;
         for (of, reserved) in gets.into_iter().zip(reserved) {
-            let items = found
+            let items = found[usize::from(of.consistent)]
                 .by_ref()
                 .take(of.admitted)
                 .map(|row| row.map(|(_, item)| item))

@@ -29,7 +29,11 @@ impl Engine {
             Units::of_table(read_units(bytes, input.consistent_read))
         };
         let reserved = self.throttle.reserve(&table, Use::Read, || units_of(None))?;
-        let item = self.store.get(table.id, &key).await?.map(|(_, item)| item);
+        let found = match self.moment(input.consistent_read) {
+            None => self.store.get(table.id, &key).await?,
+            Some(at) => self.store.get_many_at(vec![(table.id, key)], at).await?.pop().flatten(),
+        };
+        let item = found.map(|(_, item)| item);
         self.throttle
             .settle(&table, Use::Read, reserved, || units_of(item.as_ref()));
         let consumed_capacity = if input.return_consumed_capacity == ReturnConsumedCapacity::None {

@@ -86,23 +86,26 @@ impl PageRead<'_> {
     /// Reads the page, as large as it is once something may be read at all: what it took beyond that is owed.
     pub(super) async fn run(mut self, engine: &Engine) -> Result<PageOutput, ApiError> {
         let (store, table) = (&engine.store, self.source.table);
+        let moment = engine.moment(self.consistent);
         let mut page = Page::default();
         let reserved = engine.throttle.reserve(table, Use::Read, || self.units(&page))?;
         while !self.range.is_empty() && page.last_evaluated_key.is_none() {
-            let found = store
-                .range(RangeRead {
-                    table: self.source.table.id,
-                    index: self.source.index.map(str::to_owned),
-                    from: self.range.from.clone(),
-                    to: self.range.to.clone(),
-                    reverse: self.reverse,
-                    // No item is smaller than a byte.
-                    max_rows: self
-                        .limit
-                        .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
-                    max_bytes: PAGE_BYTES - page.bytes,
-                })
-                .await?;
+            let read = RangeRead {
+                table: self.source.table.id,
+                index: self.source.index.map(str::to_owned),
+                from: self.range.from.clone(),
+                to: self.range.to.clone(),
+                reverse: self.reverse,
+                // No item is smaller than a byte.
+                max_rows: self
+                    .limit
+                    .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
+                max_bytes: PAGE_BYTES - page.bytes,
+            };
+            let found = match moment {
+                None => store.range(read).await?,
+                Some(at) => store.range_at(read, at).await?,
+            };
             if found.limited
                 && let Some(last) = found.rows.last()
             {

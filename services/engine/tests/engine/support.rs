@@ -1,6 +1,6 @@
 //! What the tests of all operations share: an engine on a store, and short ways to write items and requests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_engine::{
@@ -38,9 +38,26 @@ impl Harness {
 
     /// On what a store left there.
     pub(crate) fn on_disk(disk: MemoryDisk) -> Self {
+        Self::looking_back(disk, Duration::ZERO)
+    }
+
+    /// With reads that are as old as that.
+    pub(crate) fn stale(by: Duration) -> Self {
+        let mut harness = Self::looking_back(MemoryDisk::new(), by);
+        harness.engine = harness.engine.behaving(Behaviour {
+            stale_reads: by,
+            ..Behaviour::default()
+        });
+        harness
+    }
+
+    fn looking_back(disk: MemoryDisk, look_back: Duration) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let database = Database::Memory(disk);
-        let options = Options::new(region("us-east-1"), database, Execution::Inline, clock.clone());
+        let options = Options {
+            look_back,
+            ..Options::new(region("us-east-1"), database, Execution::Inline, clock.clone())
+        };
         Self::on(Arc::new(SqliteStore::open(options).unwrap()), clock)
     }
 }
@@ -68,7 +85,10 @@ impl<S: Store> Harness<S> {
 
     /// Held to the throughput of tables and indexes.
     pub(crate) fn throttling(mut self) -> Self {
-        self.engine = self.engine.behaving(Behaviour { throttling: true });
+        self.engine = self.engine.behaving(Behaviour {
+            throttling: true,
+            ..Behaviour::default()
+        });
         self
     }
 

@@ -8,6 +8,7 @@ mod driver;
 mod fail;
 mod layout;
 mod memory;
+mod moments;
 mod open;
 mod options;
 mod planted;
