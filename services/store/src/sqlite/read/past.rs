@@ -32,7 +32,10 @@ pub(in crate::sqlite) fn get_many_at(
             match stood_at(reading.connection, &row_key, at)? {
                 Stood::AsNow => items::find(reading, &row_key),
                 Stood::Nothing => Ok(None),
-                Stood::At(position) => item_at(reading, position),
+                Stood::At(position) => match record_at(reading, position)? {
+                    Some(stood) => Ok(stood),
+                    None => items::find(reading, &row_key),
+                },
             }
         };
         keys.iter().map(get).collect()
@@ -71,17 +74,24 @@ fn stood_at(connection: &Connection, row_key: &[u8], at: LogPosition) -> Result<
     })
 }
 
-/// What the record at that position left standing; `None` for a delete.
-fn item_at(reading: &Reading<'_>, position: u64) -> Result<Option<(Version, Item)>> {
+/// What the record at that position left standing, `None` inside for a delete; `None` where the log has forgotten it.
+fn record_at(reading: &Reading<'_>, position: u64) -> Result<Option<Option<(Version, Item)>>> {
     let query = format!("SELECT {STANDING_COLUMNS} FROM log l WHERE l.pos = ?1");
     let mut statement = reading.connection.prepare_cached(&query)?;
     let mut rows = statement.query([sql(position)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let standing = Standing::read(row, 0)?;
-    let Some(image) = standing.image else { return Ok(None) };
+    let Some(image) = standing.image else {
+        return Ok(Some(None));
+    };
     let item = decode_item(&image).map_err(|error| Fail::damaged(&error.to_string()))?;
     let version = version(&reading.names(), standing.time, standing.origin, standing.sequence)?;
-    Ok(Some((version, item)))
+    Ok(Some(Some((version, item))))
+}
+
+/// The item that the record at that position left standing.
+fn item_at(reading: &Reading<'_>, position: u64) -> Result<Option<(Version, Item)>> {
+    Ok(record_at(reading, position)?.flatten())
 }
 
 /// A row of a range as it was.
