@@ -439,7 +439,7 @@ fn network(topology: &Topology) -> Result<Network, Failure> {
         loss_percent,
     } in topology.links()
     {
-        let milliseconds = |ms: f64| std::time::Duration::from_secs_f64(ms / 1000.0);
+        let milliseconds = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
         network
             .change(from, to, Direction::OneWay, |settings| {
                 settings.delay = milliseconds(*delay_ms);

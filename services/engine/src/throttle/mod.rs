@@ -147,7 +147,8 @@ impl Throttle {
         self.is_on && (rate(table.throughput, &table.billing.capacity, usage).is_some() || of_indexes())
     }
 
-    /// Does something with the buckets of which these units are to be taken, as they are now.
+    /// Does something with the buckets of which these units are to be taken, as they are now. One of which nothing is to be taken is
+    /// left alone, whatever it owes.
     fn with_buckets(
         &self,
         table: &Table,
@@ -163,7 +164,11 @@ impl Throttle {
             let limit = rate(index.throughput, &index.capacity, usage)?;
             Some((Some(name.as_str()), *units, limit))
         });
-        let demands = of_table.map(|limit| (None, own, limit)).into_iter().chain(of_indexes);
+        let of_table = of_table.map(|limit| (None, own, limit));
+        let demands = of_table
+            .into_iter()
+            .chain(of_indexes)
+            .filter(|(_, units, _)| *units != 0.0);
 
         let mut all = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains_key(&table.id) {

@@ -271,6 +271,22 @@ async fn an_index_is_read_from_units_of_its_own() {
     }
     assert_eq!(reasons(harness.engine.query(query()).await), index_reason("Read"));
     get(&harness, true).await.unwrap();
+    // The other way round: what the table owes is not the index's.
+    let narrow = UpdateTableInput {
+        table_name: "simple".to_owned(),
+        provisioned_throughput: Some(units(1, 1000)),
+        ..UpdateTableInput::default()
+    };
+    harness.engine.update_table(narrow).await.unwrap();
+    harness.clock.set(NOW_MS + 1_000);
+    put(&harness, item([("p", s("a")), ("x", s(&"x".repeat(390 * 1024)))]))
+        .await
+        .unwrap();
+    for _ in 0..4 {
+        get(&harness, true).await.unwrap();
+    }
+    assert_eq!(reasons(get(&harness, true).await), table_reason("Read"));
+    harness.engine.query(query()).await.unwrap();
 }
 
 #[tokio::test]
