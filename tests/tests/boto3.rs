@@ -48,6 +48,12 @@ fn reads_lag_behind_as_far_as_was_asked_for_and_index_keys_have_several_attribut
 }
 
 #[test]
+fn partiql_reads_writes_and_replicates_like_the_operations_on_items() {
+    let up = Up::start(&["--ephemeral"]);
+    python::succeeds(python::python().args(["-m", "sdk.partiql", up.endpoint()]));
+}
+
+#[test]
 fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(

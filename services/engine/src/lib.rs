@@ -22,6 +22,7 @@ mod item;
 mod keys;
 mod names;
 mod page;
+mod statement;
 mod stream;
 mod table;
 mod throttle;

@@ -24,6 +24,7 @@ const TARGET: &str = "DynamoDB_20120810";
 /// An operation that this server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
+    BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
     CreateTable,
@@ -34,6 +35,8 @@ pub(crate) enum Operation {
     DescribeLimits,
     DescribeTable,
     DescribeTimeToLive,
+    ExecuteStatement,
+    ExecuteTransaction,
     GetItem,
     ListTables,
     ListTagsOfResource,
@@ -53,7 +56,8 @@ pub(crate) enum Operation {
 
 impl Operation {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 26] = [
+        Self::BatchExecuteStatement,
         Self::BatchGetItem,
         Self::BatchWriteItem,
         Self::CreateTable,
@@ -64,6 +68,8 @@ impl Operation {
         Self::DescribeLimits,
         Self::DescribeTable,
         Self::DescribeTimeToLive,
+        Self::ExecuteStatement,
+        Self::ExecuteTransaction,
         Self::GetItem,
         Self::ListTables,
         Self::ListTagsOfResource,
@@ -93,6 +99,7 @@ impl Operation {
             _ => return Err(Failure::unknown_operation(None)),
         };
         Ok(match name {
+            "BatchExecuteStatement" => Self::BatchExecuteStatement,
             "BatchGetItem" => Self::BatchGetItem,
             "BatchWriteItem" => Self::BatchWriteItem,
             "CreateTable" => Self::CreateTable,
@@ -103,6 +110,8 @@ impl Operation {
             "DescribeLimits" => Self::DescribeLimits,
             "DescribeTable" => Self::DescribeTable,
             "DescribeTimeToLive" => Self::DescribeTimeToLive,
+            "ExecuteStatement" => Self::ExecuteStatement,
+            "ExecuteTransaction" => Self::ExecuteTransaction,
             "GetItem" => Self::GetItem,
             "ListTables" => Self::ListTables,
             "ListTagsOfResource" => Self::ListTagsOfResource,
@@ -120,7 +129,8 @@ impl Operation {
         })
     }
 
-    /// Whether it writes items, definitions or tags, so that a region that is being drained does not take it.
+    /// Whether it writes items, definitions or tags, so that a region that is being drained does not take it. Whether a statement
+    /// writes is for the engine to say, which then asks for itself.
     pub(crate) const fn writes(self) -> bool {
         match self {
             Self::BatchWriteItem
@@ -134,12 +144,15 @@ impl Operation {
             | Self::UpdateItem
             | Self::UpdateTable
             | Self::UpdateTimeToLive => true,
-            Self::BatchGetItem
+            Self::BatchExecuteStatement
+            | Self::BatchGetItem
             | Self::DescribeContinuousBackups
             | Self::DescribeEndpoints
             | Self::DescribeLimits
             | Self::DescribeTable
             | Self::DescribeTimeToLive
+            | Self::ExecuteStatement
+            | Self::ExecuteTransaction
             | Self::GetItem
             | Self::ListTables
             | Self::ListTagsOfResource
@@ -163,6 +176,9 @@ impl Operation {
             None
         };
         match self {
+            Self::BatchExecuteStatement => carry(request, |input| engine.batch_execute_statement(input)).await,
+            Self::ExecuteStatement => carry(request, |input| engine.execute_statement(input)).await,
+            Self::ExecuteTransaction => carry(request, |input| engine.execute_transaction(input)).await,
             Self::BatchGetItem => carry(request, |input| engine.batch_get_item(input)).await,
             Self::BatchWriteItem => carry(request, |input| engine.batch_write_item(input)).await,
             Self::DeleteItem => carry(request, |input| engine.delete_item(input)).await,

@@ -19,7 +19,7 @@ pub use beringia_engine::{ApiError, Behaviour, LostWrite, Refused};
 pub use beringia_gateway::Authentication;
 pub use beringia_replication::{JoinStage, JoinStatus, LinkState, Quarantine};
 pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
-pub use drain::{Drain, Obstacle, Watermark};
+pub use drain::{Drain, DrainWatch, Obstacle, Watermark};
 pub use node::{Node, NodeError, NotReplicated};
 pub use observe::{Arrival, Observer, Way};
 pub use status::{Flow, LagQuantiles, NodeStatus, PeerStatus, TableStatus};

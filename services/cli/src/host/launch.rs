@@ -17,7 +17,7 @@ use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Behaviour, Connector, Peer};
 use beringia_regions::{Link, Topology};
-use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, MemoryDisk, SqliteStore, Store as _};
+use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, DiskFaults, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -292,6 +292,7 @@ impl Preparation {
             network,
             gateways: self.gateways.clone(),
             clock: Arc::new(SkewedClock::new(SystemClock)),
+            disk_faults: DiskFaults::default(),
             tap: self.tap.clone(),
         }
     }

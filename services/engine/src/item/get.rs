@@ -1,6 +1,8 @@
 //! GetItem.
 
-use beringia_item::{Item, item_size};
+use beringia_expression::{Condition, Projection};
+use beringia_item::{Item, KeyBytes, item_size};
+use beringia_store::Table;
 
 use crate::{
     ApiError, Engine,
@@ -10,6 +12,17 @@ use crate::{
     keys::request_key,
     throttle::Use,
 };
+
+/// What is wanted of one item.
+#[derive(Default)]
+pub(crate) struct OneItem {
+    /// What must hold of it; otherwise it is as if it were not there.
+    pub(crate) filter: Option<Condition>,
+    /// Which parts.
+    pub(crate) projection: Option<Projection>,
+    pub(crate) consistent: bool,
+    pub(crate) capacity: ReturnConsumedCapacity,
+}
 
 impl Engine {
     /// Reads one item.
@@ -24,24 +37,44 @@ impl Engine {
         )?;
         let table = self.usable_table(&input.table_name)?;
         let key = request_key(&table, &input.key)?;
+        let wanted = OneItem {
+            filter: None,
+            projection,
+            consistent: input.consistent_read,
+            capacity: input.return_consumed_capacity,
+        };
+        self.get_one(&table, &key, wanted).await
+    }
+
+    /// Reads the item with that key.
+    pub(crate) async fn get_one(
+        &self,
+        table: &Table,
+        key: &KeyBytes,
+        wanted: OneItem,
+    ) -> Result<GetItemOutput, ApiError> {
         let units_of = |item: Option<&Item>| {
             let bytes = item.map_or(0, item_size);
-            Units::of_table(read_units(bytes, input.consistent_read))
+            Units::of_table(read_units(bytes, wanted.consistent))
         };
-        let reserved = self.throttle.reserve(&table, Use::Read, || units_of(None))?;
-        let found = match self.moment(input.consistent_read) {
-            None => self.store.get(table.id, &key).await?,
-            Some(at) => self.store.get_many_at(vec![(table.id, key)], at).await?.pop().flatten(),
+        let reserved = self.throttle.reserve(table, Use::Read, || units_of(None))?;
+        let found = match self.moment(wanted.consistent) {
+            None => self.store.get(table.id, key).await?,
+            Some(at) => {
+                let found = self.store.get_many_at(vec![(table.id, key.clone())], at).await?;
+                found.into_iter().next().flatten()
+            }
         };
         let item = found.map(|(_, item)| item);
         self.throttle
-            .settle(&table, Use::Read, reserved, || units_of(item.as_ref()));
-        let consumed_capacity = if input.return_consumed_capacity == ReturnConsumedCapacity::None {
+            .settle(table, Use::Read, reserved, || units_of(item.as_ref()));
+        let consumed_capacity = if wanted.capacity == ReturnConsumedCapacity::None {
             None
         } else {
-            units_of(item.as_ref()).answer(input.return_consumed_capacity, &table.core.name, Kind::Plain)
+            units_of(item.as_ref()).answer(wanted.capacity, &table.core.name, Kind::Plain)
         };
-        let item = match projection {
+        let item = item.filter(|item| wanted.filter.as_ref().is_none_or(|filter| filter.matches(item)));
+        let item = match wanted.projection {
             Some(projection) => item.map(|item| projection.apply(&item)),
             None => item,
         };

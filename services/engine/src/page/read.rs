@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use beringia_expression::Condition;
 use beringia_item::{Item, item_size};
-use beringia_store::{RangeRead, Row};
+use beringia_store::{LogPosition, RangeRead, Row, Store};
 
 use super::source::{Output, Shown, Source};
 use crate::{
@@ -60,7 +60,8 @@ impl KeyRange {
 /// What to read and what to do with it.
 pub(super) struct PageRead<'a> {
     pub(super) source: Source<'a>,
-    pub(super) range: KeyRange,
+    /// Read one after the other; no two hold the same key.
+    pub(super) ranges: Vec<KeyRange>,
     pub(super) reverse: bool,
     pub(super) limit: Option<usize>,
     pub(super) filter: Option<Condition>,
@@ -89,12 +90,28 @@ impl PageRead<'_> {
         let moment = engine.moment(self.consistent);
         let mut page = Page::default();
         let reserved = engine.throttle.reserve(table, Use::Read, || self.units(&page))?;
-        while !self.range.is_empty() && page.last_evaluated_key.is_none() {
+        for range in std::mem::take(&mut self.ranges) {
+            self.read(store.as_ref(), moment, range, &mut page).await?;
+        }
+        let units = self.units(&page);
+        engine.throttle.settle(table, Use::Read, reserved, || units.clone());
+        Ok(self.answer(page, units))
+    }
+
+    /// Reads on with a range, unless the page is full.
+    async fn read(
+        &self,
+        store: &dyn Store,
+        moment: Option<LogPosition>,
+        mut range: KeyRange,
+        page: &mut Page,
+    ) -> Result<(), ApiError> {
+        while !range.is_empty() && page.last_evaluated_key.is_none() {
             let read = RangeRead {
                 table: self.source.table.id,
                 index: self.source.index.map(str::to_owned),
-                from: self.range.from.clone(),
-                to: self.range.to.clone(),
+                from: range.from.clone(),
+                to: range.to.clone(),
                 reverse: self.reverse,
                 // No item is smaller than a byte.
                 max_rows: self
@@ -109,20 +126,18 @@ impl PageRead<'_> {
             if found.limited
                 && let Some(last) = found.rows.last()
             {
-                self.range.after(&last.key.0, self.reverse);
+                range.after(&last.key.0, self.reverse);
             }
             for row in found.rows {
                 if page.last_evaluated_key.is_none() {
-                    self.take(row, &mut page);
+                    self.take(row, page);
                 }
             }
             if !found.limited {
                 break;
             }
         }
-        let units = self.units(&page);
-        engine.throttle.settle(table, Use::Read, reserved, || units.clone());
-        Ok(self.answer(page, units))
+        Ok(())
     }
 
     /// What the page takes as it is.

@@ -1,11 +1,14 @@
-//! TransactWriteItems and TransactGetItems.
+//! TransactWriteItems, TransactGetItems and ExecuteTransaction.
 
 mod fingerprint;
 mod get;
+mod statements;
 mod token;
 mod write;
 
 use beringia_store::Table;
+
+pub(crate) use write::{Parsed, action_key};
 
 use crate::{ApiError, CancellationReason, Engine, capacity::Units, constraint::Constraints, throttle::Use};
 
@@ -47,9 +50,9 @@ impl Engine {
     }
 }
 
-fn check_count(actions: usize) -> Result<(), ApiError> {
+fn check_count(member: &str, actions: usize) -> Result<(), ApiError> {
     let mut constraints = Constraints::default();
-    constraints.list_length("transactItems", actions, (1, ACTIONS_MAX));
+    constraints.list_length(member, actions, (1, ACTIONS_MAX));
     constraints.finish()
 }
 

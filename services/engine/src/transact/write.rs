@@ -7,7 +7,7 @@ use std::{
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Item, KeyBytes, TableId, item_size};
-use beringia_store::{CommitError, Outcome, Refusal, Table};
+use beringia_store::{CommitError, ItemWrite, Outcome, Refusal, Table};
 
 use super::{
     TRANSACTION_BYTES, check_count,
@@ -27,12 +27,12 @@ use crate::{
     expressions::{update_and_condition, write_condition},
     item::collection_metrics,
     keys::{item_key, request_key},
-    throttle::Use,
+    throttle::{Throttle, Use},
     write::{ConditionalWrite, check_item, check_update},
 };
 
 /// What an action does, its expressions read.
-enum Parsed {
+pub(crate) enum Parsed {
     Check {
         key: Item,
         condition: Condition,
@@ -52,14 +52,34 @@ enum Parsed {
     },
 }
 
+/// An action and its table.
+pub(super) struct Planned {
+    pub(super) table: Arc<Table>,
+    pub(super) action: Parsed,
+    /// Whether the reason of a failed condition carries the item.
+    pub(super) with_item: bool,
+    /// What a failed condition is called.
+    pub(super) failure: Failure,
+}
+
+/// What it means that the condition of an action fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Failure {
+    /// The client's condition is false.
+    Condition,
+    /// What an INSERT would make is there already.
+    Duplicate,
+}
+
 /// What of an action is still needed once its write is with the store.
-struct Target {
-    table: Arc<Table>,
+pub(super) struct Target {
+    pub(super) table: Arc<Table>,
     key: KeyBytes,
     collection: Option<ItemCollectionMetrics>,
     with_item: bool,
     /// The least that it takes of the table's throughput, where that is limited.
     least: Units,
+    failure: Failure,
 }
 
 impl Engine {
@@ -72,7 +92,7 @@ impl Engine {
         &self,
         input: TransactWriteItemsInput,
     ) -> Result<TransactWriteItemsOutput, ApiError> {
-        check_count(input.transact_items.len())?;
+        check_count("transactItems", input.transact_items.len())?;
         check_token(input.client_request_token.as_deref())?;
         if input.transact_items.iter().map(payload).sum::<usize>() > TRANSACTION_BYTES {
             return Err(too_large());
@@ -81,49 +101,17 @@ impl Engine {
             .client_request_token
             .map(|token| (token, fingerprint(&input.transact_items)));
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
-        let (mut unit, targets) = self.prepare(input.transact_items, |table, item| {
+        let actions = self.plan(input.transact_items)?;
+        let (unit, targets) = prepare(&self.throttle, actions, |table, item| {
             (
                 collection_metrics(table, item, input.return_item_collection_metrics),
                 wants_before,
             )
         })?;
-        let mut of_token = Vec::new();
-        if let Some((token, fingerprint)) = &token {
-            of_token = self.token_writes(token, *fingerprint).await?;
-        }
-        // The token's own write comes first; what is swept besides hinders nobody.
-        let own = of_token.first().map(|own| (own.table, own.key.clone()));
-        let _token = own.map(|place| self.contention.token(place)).transpose()?;
-        unit.extend(of_token);
-        let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
-        let reserved = self.reserve_all(Use::Write, least)?;
-        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
-        let _held = self.contention.transaction(places)?;
-        let (units, kind) = match self.store.commit(unit).await {
-            Ok(outcomes) => {
-                let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
-                self.settle_all(&targets, reserved, units.iter().cloned());
-                (by_table(&targets, units), Kind::TransactWrite)
-            }
-            Err(CommitError::Store(error)) => {
-                self.settle_all(&targets, reserved, std::iter::repeat_with(Units::default));
-                return Err(error.into());
-            }
-            // A transaction that is refused has taken what was reserved for it.
-            Err(CommitError::Refused(mut refusals)) => {
-                let of_token = refusals.split_off(targets.len().min(refusals.len()));
-                match (of_token.into_iter().next().flatten(), &token) {
-                    (Some((_, known)), Some((_, fingerprint))) => {
-                        check_same(known.as_ref(), *fingerprint)?;
-                        (
-                            self.read_units_of(&targets, input.return_consumed_capacity).await?,
-                            Kind::TransactRead,
-                        )
-                    }
-                    _ => return Err(canceled(&targets, refusals)),
-                }
-            }
-        };
+        let (units, kind) = self
+            .carry_out(unit, &targets, token, input.return_consumed_capacity)
+            .await?;
+        let units = by_table(&targets, units);
         let answer = |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, kind);
         let consumed: Vec<_> = units.into_iter().filter_map(answer).collect();
         let mut metrics: BTreeMap<String, Vec<ItemCollectionMetrics>> = BTreeMap::new();
@@ -141,12 +129,53 @@ impl Engine {
         })
     }
 
-    /// Checks the actions in DynamoDB's order: all expressions, then all tables, then keys and items, action by action.
-    fn prepare(
+    /// Commits a transaction, or finds that its token was used for the same one before. Gives what each action took; where that is
+    /// not wanted, perhaps nothing.
+    pub(super) async fn carry_out(
         &self,
-        actions: Vec<TransactWriteItem>,
-        extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
-    ) -> Result<(Vec<beringia_store::ItemWrite>, Vec<Target>), ApiError> {
+        mut unit: Vec<ItemWrite>,
+        targets: &[Target],
+        token: Option<(String, u128)>,
+        wanted: ReturnConsumedCapacity,
+    ) -> Result<(Vec<Units>, Kind), ApiError> {
+        let mut of_token = Vec::new();
+        if let Some((token, fingerprint)) = &token {
+            of_token = self.token_writes(token, *fingerprint).await?;
+        }
+        // The token's own write comes first; what is swept besides hinders nobody.
+        let own = of_token.first().map(|own| (own.table, own.key.clone()));
+        let _token = own.map(|place| self.contention.token(place)).transpose()?;
+        unit.extend(of_token);
+        let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
+        let reserved = self.reserve_all(Use::Write, least)?;
+        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
+        let _held = self.contention.transaction(places)?;
+        match self.store.commit(unit).await {
+            Ok(outcomes) => {
+                let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
+                self.settle_all(targets, reserved, units.iter().cloned());
+                Ok((units, Kind::TransactWrite))
+            }
+            Err(CommitError::Store(error)) => {
+                self.settle_all(targets, reserved, std::iter::repeat_with(Units::default));
+                Err(error.into())
+            }
+            // A transaction that is refused has taken what was reserved for it.
+            Err(CommitError::Refused(mut refusals)) => {
+                let of_token = refusals.split_off(targets.len().min(refusals.len()));
+                match (of_token.into_iter().next().flatten(), &token) {
+                    (Some((_, known)), Some((_, fingerprint))) => {
+                        check_same(known.as_ref(), *fingerprint)?;
+                        Ok((self.read_units_of(targets, wanted).await?, Kind::TransactRead))
+                    }
+                    _ => Err(canceled(targets, refusals)),
+                }
+            }
+        }
+    }
+
+    /// Checks all expressions, then all tables, as DynamoDB does.
+    fn plan(&self, actions: Vec<TransactWriteItem>) -> Result<Vec<Planned>, ApiError> {
         let count = actions.len();
         let mut parsed = Vec::with_capacity(count);
         for action in actions {
@@ -155,36 +184,15 @@ impl Engine {
             let table_name = action.table_name.clone();
             parsed.push((table_name, with_item, parse(action)?));
         }
-        let mut checked = Vec::with_capacity(count);
-        for (table_name, with_item, action) in parsed {
-            checked.push((self.usable_table(&table_name)?, with_item, action));
-        }
-        let mut seen: BTreeSet<(TableId, KeyBytes)> = BTreeSet::new();
-        let (mut unit, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for (index, (table, with_item, action)) in checked.into_iter().enumerate() {
-            let key = action_key(&table, &action).map_err(|error| invalid_action(count, index, error))?;
-            if !seen.insert((table.id, key.clone())) {
-                return Err(repeated_item());
-            }
-            let (collection, wants_before) = extras(&table, action.attributes());
-            let write = action.into_write(&table);
-            let limited = self.throttle.limits(&table, Use::Write);
-            let least = if limited {
-                write.least_units(&table).times(FACTOR)
-            } else {
-                Units::default()
-            };
-            let write = write.returning_before(with_item || wants_before || limited);
-            unit.push(write.on(&table, key.clone()));
-            targets.push(Target {
-                table,
-                key,
-                collection,
+        let planned = parsed.into_iter().map(|(table_name, with_item, action)| {
+            Ok(Planned {
+                table: self.usable_table(&table_name)?,
+                action,
                 with_item,
-                least,
-            });
-        }
-        Ok((unit, targets))
+                failure: Failure::Condition,
+            })
+        });
+        planned.collect()
     }
 
     fn settle_all(&self, targets: &[Target], reserved: Vec<Option<Units>>, taken: impl Iterator<Item = Units>) {
@@ -194,26 +202,64 @@ impl Engine {
     }
 
     /// What a repeated transaction takes: reading its items.
-    async fn read_units_of(
-        &self,
-        targets: &[Target],
-        wanted: ReturnConsumedCapacity,
-    ) -> Result<BTreeMap<String, Units>, ApiError> {
-        let mut units: BTreeMap<String, Units> = BTreeMap::new();
+    async fn read_units_of(&self, targets: &[Target], wanted: ReturnConsumedCapacity) -> Result<Vec<Units>, ApiError> {
         if wanted == ReturnConsumedCapacity::None {
-            return Ok(units);
+            return Ok(Vec::new());
         }
         let keys = targets
             .iter()
             .map(|target| (target.table.id, target.key.clone()))
             .collect();
-        for (target, row) in targets.iter().zip(self.store.get_many(keys).await?) {
+        let rows = self.store.get_many(keys).await?;
+        let units_of = |row: Option<(_, Item)>| {
             let bytes = row.map_or(0, |(_, item)| item_size(&item));
-            *units.entry(target.table.core.name.clone()).or_default() +=
-                Units::of_table(read_units(bytes, true) * FACTOR);
-        }
-        Ok(units)
+            Units::of_table(read_units(bytes, true) * FACTOR)
+        };
+        Ok(rows.into_iter().map(units_of).collect())
     }
+}
+
+/// The unit of writes that actions make, their keys and items checked action by action. `extras` tells of a table and item what
+/// collection metrics the answer has, and whether it needs the item as it was.
+pub(super) fn prepare(
+    throttle: &Throttle,
+    actions: Vec<Planned>,
+    extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
+) -> Result<(Vec<ItemWrite>, Vec<Target>), ApiError> {
+    let count = actions.len();
+    let mut seen: BTreeSet<(TableId, KeyBytes)> = BTreeSet::new();
+    let (mut unit, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for (index, planned) in actions.into_iter().enumerate() {
+        let Planned {
+            table,
+            action,
+            with_item,
+            failure,
+        } = planned;
+        let key = action_key(&table, &action).map_err(|error| invalid_action(count, index, error))?;
+        if !seen.insert((table.id, key.clone())) {
+            return Err(repeated_item());
+        }
+        let (collection, wants_before) = extras(&table, action.attributes());
+        let write = action.into_write(&table);
+        let limited = throttle.limits(&table, Use::Write);
+        let least = if limited {
+            write.least_units(&table).times(FACTOR)
+        } else {
+            Units::default()
+        };
+        let write = write.returning_before(with_item || wants_before || limited);
+        unit.push(write.on(&table, key.clone()));
+        targets.push(Target {
+            table,
+            key,
+            collection,
+            with_item,
+            least,
+            failure,
+        });
+    }
+    Ok((unit, targets))
 }
 
 /// The size of what an action brings along, bytes.
@@ -270,7 +316,7 @@ fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
 }
 
 /// The stored key of an action's item, everything about the item checked.
-fn action_key(table: &Table, action: &Parsed) -> Result<KeyBytes, ApiError> {
+pub(crate) fn action_key(table: &Table, action: &Parsed) -> Result<KeyBytes, ApiError> {
     match action {
         Parsed::Put { item, .. } => {
             let key = item_key(table, item)?;
@@ -295,7 +341,8 @@ impl Parsed {
         }
     }
 
-    fn into_write(self, table: &Arc<Table>) -> ConditionalWrite {
+    /// The write, of an action that [`action_key`] has passed.
+    pub(crate) fn into_write(self, table: &Arc<Table>) -> ConditionalWrite {
         match self {
             Self::Check { condition, .. } => ConditionalWrite::check(condition),
             Self::Put { item, condition } => ConditionalWrite::put(item, condition),
@@ -343,6 +390,11 @@ fn check_same(known: Option<&Item>, fingerprint: u128) -> Result<(), ApiError> {
 fn canceled(targets: &[Target], refusals: Vec<Option<(Refusal, Option<Item>)>>) -> ApiError {
     let reason = |(target, refusal): (&Target, Option<(Refusal, Option<Item>)>)| match refusal {
         None => CancellationReason::none(),
+        Some((Refusal::ConditionFailed, _)) if matches!(target.failure, Failure::Duplicate) => CancellationReason {
+            code: "DuplicateItem",
+            message: Some(ApiError::DuplicateItem.to_string()),
+            item: None,
+        },
         Some((Refusal::ConditionFailed, item)) => CancellationReason {
             code: "ConditionalCheckFailed",
             message: Some("The conditional request failed".to_owned()),

@@ -11,7 +11,6 @@ use beringia_engine::{
     },
 };
 use beringia_item::{AttributeValue, Item};
-use beringia_store::MemoryDisk;
 use futures_util::future::join_all;
 use tokio::join;
 
@@ -19,10 +18,7 @@ use crate::support::{Harness, item, n, s, text, values};
 
 /// On a disk where every commit takes ten milliseconds.
 async fn slow() -> Harness {
-    let disk = MemoryDisk::new();
-    let harness = Harness::on_disk(disk.clone()).with_simple().await;
-    disk.set_commit_delay(Duration::from_millis(10));
-    harness
+    Harness::slow(Duration::from_millis(10)).with_simple().await
 }
 
 fn key(name: &str) -> Item {

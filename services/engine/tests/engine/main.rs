@@ -14,6 +14,7 @@ mod multi_key;
 mod page;
 mod ranges;
 mod stale;
+mod statements;
 mod streams;
 mod support;
 mod table;

@@ -38,12 +38,19 @@ impl Harness {
 
     /// On what a store left there.
     pub(crate) fn on_disk(disk: MemoryDisk) -> Self {
-        Self::looking_back(disk, Duration::ZERO)
+        Self::with(disk, |_| {})
+    }
+
+    /// On a disk where every commit takes so long.
+    pub(crate) fn slow(commit: Duration) -> Self {
+        Self::with(MemoryDisk::new(), |options| {
+            options.disk_faults.set_commit_delay(commit)
+        })
     }
 
     /// With reads that are as old as that.
     pub(crate) fn stale(by: Duration) -> Self {
-        let mut harness = Self::looking_back(MemoryDisk::new(), by);
+        let mut harness = Self::with(MemoryDisk::new(), |options| options.look_back = by);
         harness.engine = harness.engine.behaving(Behaviour {
             stale_reads: by,
             ..Behaviour::default()
@@ -51,13 +58,11 @@ impl Harness {
         harness
     }
 
-    fn looking_back(disk: MemoryDisk, look_back: Duration) -> Self {
+    fn with(disk: MemoryDisk, set: impl FnOnce(&mut Options)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let database = Database::Memory(disk);
-        let options = Options {
-            look_back,
-            ..Options::new(region("us-east-1"), database, Execution::Inline, clock.clone())
-        };
+        let mut options = Options::new(region("us-east-1"), database, Execution::Inline, clock.clone());
+        set(&mut options);
         Self::on(Arc::new(SqliteStore::open(options).unwrap()), clock)
     }
 }
