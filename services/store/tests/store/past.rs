@@ -12,14 +12,13 @@ use crate::support::{
 };
 
 /// A region that looks ten seconds back.
-fn looking_back() -> Site {
+fn looking_back() -> SqliteStore {
     let (disk, clock) = (MemoryDisk::new(), Arc::new(ManualClock::new(START_MS)));
     let options = Options {
         look_back: Duration::from_secs(10),
-        ..memory_options("us-east-1", &disk, clock.clone())
+        ..memory_options("us-east-1", &disk, clock)
     };
-    let store = SqliteStore::open(options).unwrap();
-    Site { store, disk, clock }
+    SqliteStore::open(options).unwrap()
 }
 
 const KEYS: u64 = 7;
@@ -90,25 +89,20 @@ async fn step(store: &SqliteStore, dice: &SeededRandomness) {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_from_a_moment_sees_what_every_read_of_then_saw() {
-    let site = looking_back();
-    create_table(&site.store, true).await;
+    let store = looking_back();
+    create_table(&store, true).await;
     let dice = SeededRandomness::new(11);
     let mut then = Vec::new();
     for _ in 0..120 {
-        step(&site.store, &dice).await;
-        then.push((Instant::now(), seen(&site.store, None, usize::MAX).await));
+        step(&store, &dice).await;
+        then.push((Instant::now(), seen(&store, None, usize::MAX).await));
     }
     let (mut looked_back, now) = (0, Instant::now());
     for (at, seen_then) in &then {
-        let moment = site.store.moment(now - *at);
+        let moment = store.moment(now - *at);
         looked_back += usize::from(moment.is_some());
         for max_rows in [1, 3, usize::MAX] {
-            assert_eq!(
-                seen(&site.store, moment, max_rows).await,
-                *seen_then,
-                "{:?} ago",
-                now - *at
-            );
+            assert_eq!(seen(&store, moment, max_rows).await, *seen_then, "{:?} ago", now - *at);
         }
     }
     assert!(looked_back > 80, "{looked_back}");
@@ -116,23 +110,23 @@ async fn a_read_from_a_moment_sees_what_every_read_of_then_saw() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold() {
-    let site = looking_back();
-    create_table(&site.store, true).await;
+    let store = looking_back();
+    create_table(&store, true).await;
     for number in 0..KEYS {
-        put(&site.store, item("a", number, &[])).await;
+        put(&store, item("a", number, &[])).await;
     }
     tokio::time::advance(Duration::from_millis(5)).await;
     for number in 0..4 {
-        delete(&site.store, key(number)).await;
+        delete(&store, key(number)).await;
     }
-    let at = site.store.moment(Duration::from_millis(1));
+    let at = store.moment(Duration::from_millis(1));
     let read = RangeRead {
         from: Bound::Included(key(2).0.to_vec()),
         to: Bound::Excluded(key(6).0.to_vec()),
         ..whole(TABLE, None)
     };
     let keys_of = |page: &RangePage| page.rows.iter().map(|row| row.key.clone()).collect::<Vec<_>>();
-    let page = range(&site.store, read.clone(), at).await;
+    let page = range(&store, read.clone(), at).await;
     assert_eq!(keys_of(&page), (2..6).map(key).collect::<Vec<_>>());
     assert!(!page.limited);
     let size = beringia_item::item_size(&item("a", 1, &[]));
@@ -140,38 +134,38 @@ async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold() 
         max_bytes: size + 1,
         ..read
     };
-    let page = range(&site.store, read, at).await;
+    let page = range(&store, read, at).await;
     assert_eq!((keys_of(&page), page.limited), (vec![key(2), key(3)], true));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_log_has_forgotten_is_seen_as_it_is_now() {
-    let site = looking_back();
-    create_table(&site.store, false).await;
-    put(&site.store, item("a", 0, &[("weight", number(1))])).await;
+    let store = looking_back();
+    create_table(&store, false).await;
+    put(&store, item("a", 0, &[("weight", number(1))])).await;
     tokio::time::advance(Duration::from_millis(5)).await;
-    put(&site.store, item("a", 0, &[("weight", number(2))])).await;
-    let at = site.store.moment(Duration::from_millis(1)).unwrap();
+    put(&store, item("a", 0, &[("weight", number(2))])).await;
+    let at = store.moment(Duration::from_millis(1)).unwrap();
     let weight = async || {
-        site.store.get_many_at(vec![(TABLE, key(0))], at).await.unwrap()[0]
+        store.get_many_at(vec![(TABLE, key(0))], at).await.unwrap()[0]
             .clone()
             .unwrap()
             .1["weight"]
             .clone()
     };
     assert_eq!(weight().await, number(1));
-    site.store.forget(&Default::default()).await.unwrap();
+    store.forget(&Default::default()).await.unwrap();
     assert_eq!(weight().await, number(2));
-    let page = range(&site.store, whole(TABLE, None), Some(at)).await;
+    let page = range(&store, whole(TABLE, None), Some(at)).await;
     assert_eq!(page.rows[0].item["weight"], number(2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_look_back_knows_no_moments() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
-    put(&site.store, item("a", 0, &[])).await;
+    let store = Site::new("us-east-1").store;
+    create_table(&store, false).await;
+    put(&store, item("a", 0, &[])).await;
     tokio::time::advance(Duration::from_millis(5)).await;
-    put(&site.store, item("a", 0, &[("weight", number(2))])).await;
-    assert_eq!(site.store.moment(Duration::from_millis(1)), None);
+    put(&store, item("a", 0, &[("weight", number(2))])).await;
+    assert_eq!(store.moment(Duration::from_millis(1)), None);
 }
