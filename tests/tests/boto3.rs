@@ -50,7 +50,11 @@ fn reads_lag_behind_as_far_as_was_asked_for_and_index_keys_have_several_attribut
 #[test]
 fn partiql_reads_writes_and_replicates_like_the_operations_on_items() {
     let up = Up::start(&["--ephemeral"]);
-    python::succeeds(python::python().args(["-m", "sdk.partiql", up.endpoint()]));
+    python::succeeds(
+        python::python()
+            .args(["-m", "sdk.partiql", up.endpoint(), &up.control.0])
+            .arg(beringia_tests::command::beringia()),
+    );
 }
 
 #[test]
