@@ -44,7 +44,7 @@ impl Harness {
     /// On a disk where every commit takes so long.
     pub(crate) fn slow(commit: Duration) -> Self {
         Self::with(MemoryDisk::new(), |options| {
-            options.disk_faults.set_commit_delay(commit)
+            options.disk_faults.set_commit_delay(commit);
         })
     }
 
