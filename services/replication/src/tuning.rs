@@ -61,7 +61,7 @@ impl Default for Tuning {
             keys_per_fetch: 256,
             reply_bytes: 512 << 10,
             retry_ms_min: 200,
-            retry_ms_max: 1000,
+            retry_ms_max: 300,
             refused_retry_ms: 10_000,
             hello_timeout_ms: 5000,
             relay_after_ms: 1000,
