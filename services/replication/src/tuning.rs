@@ -60,7 +60,7 @@ impl Default for Tuning {
             keys_per_page: 1024,
             keys_per_fetch: 256,
             reply_bytes: 512 << 10,
-            retry_ms_min: 200,
+            retry_ms_min: 100,
             retry_ms_max: 300,
             refused_retry_ms: 10_000,
             hello_timeout_ms: 5000,
