@@ -21,7 +21,11 @@ fn tags_stay_in_their_region_items_expire_in_all_and_the_older_request_forms_wor
 #[test]
 fn partiql_reads_writes_and_replicates_like_the_operations_on_items() {
     let up = Up::start(&["--ephemeral"]);
-    python::succeeds(python::python().args(["-m", "sdk.partiql", up.endpoint()]));
+    python::succeeds(
+        python::python()
+            .args(["-m", "sdk.partiql", up.endpoint(), &up.control.0])
+            .arg(beringia_tests::command::beringia()),
+    );
 }
 
 #[test]

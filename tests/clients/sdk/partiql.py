@@ -1,15 +1,17 @@
-"""PartiQL through boto3: statements, pages, batches, transactions, and what other regions see of them. Usage: python -m sdk.partiql ENDPOINT"""
+"""PartiQL through boto3: statements, pages, batches, transactions, and what other regions see of them. Usage: python -m sdk.partiql ENDPOINT
+CONTROL BERINGIA"""
 
 import sys
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from .support import CONFIG, refused, session, until
+from .support import CONFIG, command, refused, session, until
 
-ENDPOINT = sys.argv[1]
+ENDPOINT, CONTROL, BERINGIA = sys.argv[1:4]
 HERE, THERE = ("us-east-1", "eu-west-1")
 CLIENTS = {region: session(region).client("dynamodb", endpoint_url=ENDPOINT, config=CONFIG) for region in (HERE, THERE)}
 client = CLIENTS[HERE]
+beringia = command(BERINGIA, CONTROL)
 
 
 def typed(values):
@@ -118,10 +120,13 @@ def other_regions_see_it_and_additions_add_up():
     until("what was there before", lambda: visits(THERE) == [{"visits": 1}])
     execute("UPDATE orders SET visits = visits + 10 WHERE id = 'visits' AND line = 1")
     until("the update", lambda: visits(THERE) == [{"visits": 11}])
-    # Under the policy `merge` each of these counts, whichever region knows of which.
+    # Under the policy `merge` each of these counts, though neither region knows of the other's.
+    beringia("net", "cut", HERE, THERE)
     for _ in range(5):
         for region in (HERE, THERE):
             execute("UPDATE orders SET visits = visits + 1 WHERE id = 'visits' AND line = 1", region=region)
+    assert visits(HERE) == visits(THERE) == [{"visits": 16}], (visits(HERE), visits(THERE))
+    beringia("net", "heal")
     until("every addition in both regions", lambda: visits(HERE) == visits(THERE) == [{"visits": 21}])
     execute("DELETE FROM orders WHERE id = 'visits' AND line = 1", region=THERE)
     until("the delete", lambda: visits(HERE) == [])

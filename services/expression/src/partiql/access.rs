@@ -192,6 +192,10 @@ fn ways_to_pin(conjuncts: Alternative, attribute: &str) -> Option<Vec<Alternativ
         };
         Some((place, ways))
     })?;
+    if ways.len() > MAX_PARTITIONS {
+        // They are too many already, so nobody needs the rest of them.
+        return Some(ways);
+    }
     let mut others = conjuncts;
     others.remove(place);
     let way = |mut way: Alternative| {

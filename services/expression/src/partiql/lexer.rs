@@ -35,7 +35,7 @@ fn skipped(rest: &str) -> usize {
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
         let comment = match &rest[blanks..] {
             comment if comment.starts_with("--") => comment.find('\n').unwrap_or(comment.len()),
-            comment if comment.starts_with("/*") => comment.find("*/").map_or(0, |end| end + 2),
+            comment if comment.starts_with("/*") => comment[2..].find("*/").map_or(0, |end| end + 4),
             _ => 0,
         };
         if blanks + comment == 0 {
@@ -193,6 +193,7 @@ mod tests {
     fn comments_are_blanks() {
         use TokenKind::{Digits, Star, Unknown, Word};
         assert_eq!(kinds("a -- b\n1 /* c\n*/ d--"), [Word("a"), Digits("1"), Word("d")]);
+        assert_eq!(kinds("a/**/1/*/ b */"), [Word("a"), Digits("1")]);
         assert_eq!(kinds("/* a"), [Unknown, Star, Word("a")]);
     }
 }

@@ -178,6 +178,8 @@ fn what_no_key_can_answer_is_refused() {
         Err("The number of values for the hash key exceeds the limit of 50; number of values: 51".to_owned())
     );
     assert!(access(&format!("WHERE p IN [{}]", many[..50].join(", "))).is_ok());
+    let several = vec![format!("p IN [{}]", many[..50].join(", ")); 4].join(" OR ");
+    assert!(access(&format!("WHERE ({several}) AND a = 1")).is_err());
 }
 
 #[test]
