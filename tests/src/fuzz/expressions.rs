@@ -18,18 +18,9 @@ pub(super) fn expression(input: &[u8]) {
             assert!(projection.top_level_names().count() > 0);
         }
     }
-    let part = |name: &str, kind| KeyPart {
-        name: name.to_owned(),
-        kind,
-    };
-    if let Ok(condition) = KeyCondition::parse(text, &mut placeholders()) {
-        let schema = KeySchema {
-            partition: vec![part("a", KeyType::S)],
-            sort: vec![part("b", KeyType::N)],
-        };
-        if let Ok(resolved) = condition.resolve(&schema) {
-            assert_eq!(resolved.partition.len(), 1);
-        }
+    let key = KeyCondition::parse(text, &mut placeholders()).and_then(|condition| condition.resolve(&schema()));
+    if let Ok(key) = key {
+        assert_eq!(key.partition.len(), 1);
     }
 }
 
@@ -82,7 +73,20 @@ fn placeholders() -> Placeholders {
     Placeholders::new(Some(BTreeMap::from(names)), Some(values)).expect("these are placeholders")
 }
 
-fn items() -> [Item; 3] {
+/// The key of a table: `a`, a text, sorted by `b`, a number.
+pub(super) fn schema() -> KeySchema {
+    let part = |name: &str, kind| KeyPart {
+        name: name.to_owned(),
+        kind,
+    };
+    KeySchema {
+        partition: vec![part("a", KeyType::S)],
+        sort: vec![part("b", KeyType::N)],
+    }
+}
+
+/// Items of many shapes.
+pub(super) fn items() -> [Item; 3] {
     [
         Item::new(),
         item(
@@ -95,6 +99,7 @@ fn items() -> [Item; 3] {
     ]
 }
 
-fn item(json: serde_json::Value) -> Item {
+/// The item of DynamoDB's JSON.
+pub(super) fn item(json: serde_json::Value) -> Item {
     item_from_json(json).expect("this is an item")
 }

@@ -116,6 +116,10 @@ pub(super) fn state(input: &[u8]) {
     assert_eq!(state.metadata().as_deref(), Some(metadata), "a state has one form");
     assert_eq!(state.image(&keys), Some(image));
     assert_eq!(state.join(&state), state, "a state joined with itself is itself");
-    let other = ItemState::plain(Version { sequence: 1, ..version }, None);
-    assert_eq!(state.join(&other), other.join(&state));
+    let other = Version { sequence: 1, ..version };
+    // No two writes share a version, so a state that names this one has nothing to be joined with.
+    if state.versions().all(|named| *named != other) {
+        let other = ItemState::plain(other, None);
+        assert_eq!(state.join(&other), other.join(&state));
+    }
 }

@@ -4,6 +4,7 @@
 
 mod expressions;
 mod items;
+mod statements;
 mod wire;
 
 /// A target: the name of its program and its corpus in `tests/fuzz`, and what it does with an input.
@@ -16,6 +17,7 @@ pub const TARGETS: &[Target] = &[
     ("json", items::json),
     ("key", items::key),
     ("number", items::number),
+    ("partiql", statements::partiql),
     ("receiver", wire::from_receiver),
     ("source", wire::from_source),
     ("state", items::state),
