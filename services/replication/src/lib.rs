@@ -25,8 +25,8 @@ mod watermark;
 mod world;
 
 pub use event::{
-    AcceptId, Apply, ApplyKind, Command, DialId, Event, Filter, LinkEvent, Now, ReplicaState, StoreAnswer, StoreCall,
-    StoreFailure, TableView, Ticket,
+    AcceptId, Acknowledged, Apply, ApplyKind, Command, DialId, Event, Filter, LinkEvent, Now, ReplicaState,
+    StoreAnswer, StoreCall, StoreFailure, TableView, Ticket,
 };
 pub use replicator::{Config, Replicator};
 pub use status::{JoinStage, JoinStatus, LinkState, PeerStatus, Quarantine, Status};

@@ -160,6 +160,21 @@ const PAUSES: Shape = Shape {
     pauses: 5,
 };
 
+/// Three regions that hold one table. Cuts last, and whoever is out of reach for half a second is dropped.
+const DROPS: Shape = Shape {
+    regions: 3,
+    tables: 1,
+    keys: 3,
+    cuts: 3,
+    crashes: 1,
+    losses: 0,
+    joins: 0,
+    skews: 0,
+    forgets: 8,
+    pauses: 0,
+};
+const DROPPED_AFTER_MS: u64 = 500;
+
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())
 }
@@ -325,6 +340,17 @@ fn quarrel(seed: u64) -> Fleet {
     fleet
 }
 
+/// Three regions that hold one table, and drop each other soon.
+fn drops(seed: u64) -> Fleet {
+    let mut fleet = Fleet::with_limit(DROPS.regions, seed, DROPPED_AFTER_MS);
+    fleet.create(0, TABLES[0]);
+    fleet.add_replica(0, TABLES[0], 1);
+    fleet.add_replica(0, TABLES[0], 2);
+    settle(&mut fleet);
+    fleet.newcomers.clear();
+    fleet
+}
+
 /// Three regions, two of which hold a table.
 fn copies(seed: u64) -> Fleet {
     let mut fleet = Fleet::new(COPIES.regions, seed);
@@ -350,8 +376,15 @@ fn settle(fleet: &mut Fleet) {
             return;
         }
     }
-    let status: Vec<_> = (0..fleet.len()).map(|site| fleet.status(site)).collect();
-    panic!("no convergence: {status:?}");
+    for site in 0..fleet.len() {
+        println!(
+            "{} {:?}\n{:?}",
+            fleet.region(site),
+            fleet.store(site).view(),
+            fleet.status(site)
+        );
+    }
+    panic!("no convergence");
 }
 
 /// Plays the actions, checks what must hold at every moment, lets everything settle, and checks what must hold then.
@@ -399,6 +432,14 @@ proptest! {
         fleet.add_replica(1, TABLES[1], 2);
         (0..150).for_each(|_| fleet.step());
         play(fleet, &actions);
+    }
+
+    #[test]
+    fn replicas_that_are_dropped_and_begin_anew_revive_nothing_and_lose_only_what_they_had_not_shipped(
+        seed: u64,
+        actions in actions(DROPS),
+    ) {
+        play(drops(seed), &actions);
     }
 
     #[test]
@@ -483,6 +524,107 @@ fn rows_lost_behind_a_regions_back_are_brought_back_by_repair() {
     assert!(converged(&fleet, &TABLES), "{:?}", fleet.status(1));
     assert_eq!(fleet.status(1).repaired_rows.get(&TABLES[0]), Some(&4));
     assert_eq!(fleet.status(1).divergent, std::collections::BTreeMap::new());
+}
+
+#[test]
+fn a_replica_out_of_reach_is_dropped_holds_nothing_and_begins_anew_with_what_it_had_not_shipped_kept_aside() {
+    let mut fleet = drops(5);
+    quiet(&mut fleet);
+    let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    for number in 0..3 {
+        write(&mut fleet, 2, TABLES[0], &[key(number)], image("before").as_ref());
+    }
+    quiet(&mut fleet);
+    fleet.cut(0, 2);
+    fleet.cut(1, 2);
+    write(&mut fleet, 2, TABLES[0], &[key(0)], image("unshipped").as_ref());
+    write(&mut fleet, 2, TABLES[0], &[key(4)], image("unshipped too").as_ref());
+    write(&mut fleet, 2, TABLES[0], &[key(2)], None);
+    fleet.pass_time(20);
+    write(&mut fleet, 0, TABLES[0], &[key(0)], None);
+    write(&mut fleet, 1, TABLES[0], &[key(1)], None);
+    for _ in 0..4000 {
+        fleet.step();
+    }
+    for site in [0, 1] {
+        fleet.forget(site);
+        let store = fleet.store(site);
+        let view = &store.view()[&TABLES[0]];
+        assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [fleet.region(2)]);
+        let rows: Vec<_> = store.tables[&TABLES[0]].rows.keys().collect();
+        assert_eq!(rows, [&key(2)], "tombstones are forgotten");
+    }
+    assert!(fleet.store(2).is_active(TABLES[0]), "its clients notice nothing");
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 1);
+    for site in 0..3 {
+        let rows = &fleet.store(site).tables[&TABLES[0]].rows;
+        let live: Vec<_> = rows
+            .iter()
+            .filter(|(_, row)| row.image.is_some())
+            .map(|(key, _)| key)
+            .collect();
+        assert_eq!(live, [&key(2)], "nothing is revived in {}", fleet.region(site));
+    }
+    let kept = fleet
+        .store(2)
+        .unshipped
+        .iter()
+        .map(|row| (row.key.clone(), row.image.clone()));
+    let expected = [
+        (key(0), image("unshipped")),
+        (key(4), image("unshipped too")),
+        (key(2), None),
+    ];
+    assert_eq!(kept.collect::<std::collections::BTreeMap<_, _>>(), expected.into());
+    write(&mut fleet, 2, TABLES[0], &[key(0)], image("restored").as_ref());
+    quiet(&mut fleet);
+    assert_eq!(fleet.store(0).tables[&TABLES[0]].rows[&key(0)].image, image("restored"));
+}
+
+#[test]
+fn of_two_sides_of_a_cut_the_one_without_most_members_drops_nobody() {
+    let mut fleet = drops(6);
+    quiet(&mut fleet);
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        fleet.cut(a, b);
+    }
+    for _ in 0..4000 {
+        fleet.step();
+    }
+    for site in 0..3 {
+        let view = &fleet.store(site).view()[&TABLES[0]];
+        assert_eq!((view.replicas.len(), view.dropped.len()), (3, 0));
+    }
+    fleet.heal(0, 1);
+    for _ in 0..4000 {
+        fleet.step();
+    }
+    assert_eq!(fleet.store(0).view()[&TABLES[0]].dropped.len(), 1);
+    assert_eq!(fleet.store(2).view()[&TABLES[0]].dropped.len(), 0);
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 1);
+}
+
+#[test]
+fn a_replica_that_one_other_still_reaches_is_not_dropped() {
+    let mut fleet = drops(7);
+    quiet(&mut fleet);
+    fleet.cut(0, 2);
+    for number in 0..20 {
+        write(
+            &mut fleet,
+            0,
+            TABLES[0],
+            &[key(number % 3)],
+            Some(&Bytes::from_static(b"v")),
+        );
+        for _ in 0..200 {
+            fleet.step();
+        }
+    }
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 0);
 }
 
 #[test]
