@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use beringia_clock::WallClock;
-use beringia_item::{KeyBytes, Mutation, Region, TableId, range_of};
+use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector, range_of};
 use beringia_replication::{
     Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure,
     message::{Digest, KeyPage, RowPage, Span, TableVectors, weight},
@@ -73,9 +73,9 @@ impl Calls {
             StoreCall::Drop {
                 table,
                 region,
-                shipped,
+                has,
                 away_ms,
-            } => return self.drop_replica(table, region, shipped, away_ms).await,
+            } => return self.drop_replica(table, region, has, away_ms).await,
             StoreCall::Leave { table, sequence } => return self.leave(table, sequence).await,
         };
         answer.map_err(failure)
@@ -237,14 +237,14 @@ impl Calls {
         &self,
         table: TableId,
         region: Region,
-        shipped: u64,
+        has: VersionVector,
         away_ms: u64,
     ) -> Result<StoreAnswer, StoreFailure> {
         let since_ms = self.clock.now_ms().saturating_sub(away_ms);
         let change = move |catalog: &beringia_store::Catalog| {
             let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
             let is_member = replica.is_some_and(|replica| replica.status.is_member());
-            let status = ReplicaStatus::Dropped { shipped, returns: true };
+            let status = ReplicaStatus::Dropped { has, returns: true };
             let replica = Replica { status, since_ms };
             let aspect = Aspect::Dropped { region, replica };
             Ok(is_member.then_some(Edit::Set { table, aspect }).into_iter().collect())

@@ -168,8 +168,8 @@ pub enum StoreCall {
         table: TableId,
         /// Whose.
         region: Region,
-        /// Up to here its own writes have arrived somewhere.
-        shipped: u64,
+        /// What of the table those who are left have.
+        has: VersionVector,
         /// For how long it has been out of reach, milliseconds.
         away_ms: u64,
     },

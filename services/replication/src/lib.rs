@@ -30,5 +30,5 @@ pub use event::{
 };
 pub use replicator::{Config, Replicator};
 pub use status::{JoinStage, JoinStatus, LinkState, PeerStatus, Quarantine, Status};
-pub use tuning::Tuning;
+pub use tuning::{DEFAULT_UNREACHABLE_MS_MAX, Tuning};
 pub use watermark::{Standing, Watermark};

@@ -90,12 +90,18 @@ impl World {
         self.local.get(&table).cloned().unwrap_or_default()
     }
 
-    /// Takes in what the store said about its vectors. Of a table that is not complete it says something only when a copy ends: what
-    /// comes before may be of the rows that it had once.
+    /// Takes in what the store said about its vectors. Of a table that is not complete it says nothing of other origins before a copy
+    /// ends: what comes before may be of rows that are gone.
     pub(crate) fn learn(&mut self, vectors: &TableVectors) {
-        let mut vectors = vectors.clone();
-        vectors.retain(|table, _| self.catalog.get(table).is_none_or(|view| view.joined));
-        merge_tables(&mut self.local, &vectors);
+        for (table, vector) in vectors {
+            let is_complete = self.catalog.get(table).is_none_or(|view| view.joined);
+            let local = self.local.entry(*table).or_default();
+            if is_complete {
+                local.merge(vector);
+            } else {
+                local.advance(&self.region, vector.get(&self.region));
+            }
+        }
     }
 
     /// Takes in the vectors at the end of a copy.

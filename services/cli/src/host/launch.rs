@@ -14,7 +14,7 @@ use beringia_fis::Service;
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
-use beringia_node::{Authentication, Connector, Peer};
+use beringia_node::{Authentication, Connector, DEFAULT_UNREACHABLE_MS_MAX, Peer};
 use beringia_regions::{Link, Topology};
 use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
@@ -66,6 +66,7 @@ struct Preparation {
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
     stream_shard_age_ms: u64,
+    max_unreachable_ms: u64,
     gateways: Arc<Regions>,
     tap: Tap,
 }
@@ -75,6 +76,7 @@ struct Preparation {
 struct Limits {
     max_clock_offset_ms: u64,
     stream_shard_age_ms: u64,
+    max_unreachable_ms: u64,
 }
 
 /// The ports of an `up`: the first of the regions', and the others. 0: any free ones.
@@ -110,6 +112,7 @@ pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<
     let limits = Limits {
         max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
         stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
+        max_unreachable_ms: DEFAULT_UNREACHABLE_MS_MAX,
     };
     let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;
     let ports = Ports {
@@ -243,6 +246,7 @@ impl Preparation {
         let limits = Limits {
             max_clock_offset_ms: arguments.max_clock_offset_ms,
             stream_shard_age_ms: arguments.stream_shard_age_ms,
+            max_unreachable_ms: arguments.max_unreachable_ms,
         };
         Self::of(topology, directory, authentication, limits)
     }
@@ -262,6 +266,7 @@ impl Preparation {
             directory,
             max_clock_offset_ms: limits.max_clock_offset_ms,
             stream_shard_age_ms: limits.stream_shard_age_ms,
+            max_unreachable_ms: limits.max_unreachable_ms,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
         })
@@ -279,6 +284,7 @@ impl Preparation {
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
             stream_shard_age_ms: self.stream_shard_age_ms,
+            max_unreachable_ms: self.max_unreachable_ms,
             network,
             gateways: self.gateways.clone(),
             clock: Arc::new(SkewedClock::new(SystemClock)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use beringia_item::Region;
+use beringia_item::{Region, VersionVector};
 use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Stream, StreamView, Table};
 
 use super::{delete::in_use, describe::is_removed, invalid};
@@ -70,7 +70,7 @@ pub(super) fn replica_edits(
                     }])
                 }
                 // Its region hears of it when it is back, and keeps what it had not shipped.
-                ReplicaStatus::Dropped { shipped, .. } => Ok(vec![set_dropped(table, region, replica, shipped, false)]),
+                ReplicaStatus::Dropped { ref has, .. } => Ok(vec![set_dropped(table, region, replica, has, false)]),
                 ReplicaStatus::Creating { .. } | ReplicaStatus::Active => {
                     Ok(vec![set_replica(table, region, ReplicaStatus::Deleting, here.now_ms)])
                 }
@@ -94,9 +94,12 @@ pub(super) fn set_replica(table: &Table, region: &Region, status: ReplicaStatus,
     }
 }
 
-fn set_dropped(table: &Table, region: &Region, replica: &Replica, shipped: u64, returns: bool) -> Edit {
+fn set_dropped(table: &Table, region: &Region, replica: &Replica, has: &VersionVector, returns: bool) -> Edit {
     let replica = Replica {
-        status: ReplicaStatus::Dropped { shipped, returns },
+        status: ReplicaStatus::Dropped {
+            has: has.clone(),
+            returns,
+        },
         since_ms: replica.since_ms,
     };
     Edit::Set {
@@ -128,9 +131,9 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
         ))
     };
     if let Some(replica) = table.replicas.get(region).filter(|replica| is_removed(replica))
-        && let ReplicaStatus::Dropped { shipped, .. } = replica.status
+        && let ReplicaStatus::Dropped { has, .. } = &replica.status
     {
-        return Ok(vec![set_dropped(table, region, replica, shipped, true)]);
+        return Ok(vec![set_dropped(table, region, replica, has, true)]);
     }
     let failed = |replica: &Replica| matches!(replica.status, ReplicaStatus::CreationFailed { .. });
     if table.replicas.get(region).is_some_and(|replica| !failed(replica)) {

@@ -36,14 +36,15 @@ impl Replicator {
             .map(|(table, _, region)| (table, region.clone()))
             .collect();
         for (table, region) in due {
-            let announced = self.sessions().filter_map(|session| session.theirs.get(&table));
-            let here = self.world.vector(table).get(&region);
-            let shipped = announced.map(|theirs| theirs.get(&region)).fold(here, u64::max);
+            let mut has = self.world.vector(table);
+            for theirs in self.sessions().filter_map(|session| session.theirs.get(&table)) {
+                has.merge(theirs);
+            }
             let away_ms = now_ms - self.world.away.get(&region).copied().unwrap_or(now_ms);
             let call = StoreCall::Drop {
                 table,
                 region,
-                shipped,
+                has,
                 away_ms,
             };
             self.settle_replica(table, call);

@@ -275,12 +275,12 @@ fn a_peer_that_does_not_refuse_spares_the_copy() {
 /// The replica of `eu` is new and is to be copied from `us`, which is asked for its vector now.
 fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
     let mut hand = Hand::new(Tuning::default());
-    hand.tick_with(0, on_carts(local));
     hand.catalog(&[
         ("eu", ReplicaState::Creating { from: region("us") }),
         ("us", ReplicaState::Active),
         ("ap", ReplicaState::Active),
     ]);
+    hand.tick_with(0, on_carts(local));
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
     announces(&mut hand, us, &[("us", 10), ("ap", 4)]);
@@ -300,13 +300,13 @@ fn stamps(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Stamp)> {
 
 #[test]
 fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
-    let (mut hand, us, _, question) = joining(&[("ap", 2)]);
+    let (mut hand, us, _, question) = joining(&[("eu", 2)]);
     let commands = begins(&mut hand, us, question, &[("us", 10)]);
     let held = row(1, "us", 5);
     let older = row(5, "us", 6);
     let forgotten = row(2, "us", 7);
     let lost = row(3, "us", 12);
-    let own = row(4, "ap", 2);
+    let own = row(4, "eu", 2);
     let lost_update = row(5, "us", 13);
     let (_, applied) = copies(
         &mut hand,

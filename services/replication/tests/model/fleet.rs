@@ -332,11 +332,11 @@ impl Fleet {
 
     /// What a replica that began anew had not shipped is with nobody, unless somebody got it after the others dropped the replica.
     fn note_unshipped(&mut self, site: usize) {
-        for (table, shipped) in std::mem::take(&mut self.sites[site].store.began_anew) {
+        for (table, has) in std::mem::take(&mut self.sites[site].store.began_anew) {
             let region = self.sites[site].region.clone();
             let is_unshipped = |write: &&mut Write| {
                 let mutation = &write.mutation;
-                mutation.table == table && *mutation.origin() == region && mutation.version.sequence > shipped
+                mutation.table == table && *mutation.origin() == region && !has.covers(&mutation.version)
             };
             for write in self.writes.iter_mut().filter(is_unshipped) {
                 write.may_be_lost = true;

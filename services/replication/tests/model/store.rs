@@ -24,6 +24,9 @@ pub struct Table {
     pub journal: BTreeSet<(Version, Version)>,
 }
 
+/// The replicas of a table, and what the others had of it when they dropped one.
+type Definition = (BTreeMap<Region, ReplicaState>, BTreeMap<Region, VersionVector>);
+
 /// A region's state.
 #[derive(Debug)]
 pub struct Store {
@@ -35,8 +38,8 @@ pub struct Store {
     log: Vec<Option<Mutation>>,
     pub log_grew: bool,
     pub catalog_changed: bool,
-    /// Tables that began anew, because the others had dropped them, and up to where these had this region's writes.
-    pub began_anew: Vec<(TableId, u64)>,
+    /// Tables that began anew, because the others had dropped them, and what these had.
+    pub began_anew: Vec<(TableId, VersionVector)>,
     /// Writes that were current here then, and that the others may never have got.
     pub unshipped: Vec<Mutation>,
 }
@@ -60,15 +63,15 @@ impl Store {
         }
     }
 
-    /// What the catalog says of all replicas: their state, and up to where those that were dropped had shipped.
-    fn definitions(&self) -> BTreeMap<TableId, (BTreeMap<Region, ReplicaState>, BTreeMap<Region, u64>)> {
-        let mut all: BTreeMap<TableId, (BTreeMap<Region, ReplicaState>, BTreeMap<Region, u64>)> = BTreeMap::new();
+    /// What the catalog says of all replicas: their state, and which were dropped.
+    fn definitions(&self) -> BTreeMap<TableId, Definition> {
+        let mut all: BTreeMap<TableId, Definition> = BTreeMap::new();
         for row in self.tables[&TableId::CATALOG].rows.values() {
             let Some(image) = &row.image else { continue };
             let (table, region) = parse_aspect(&row.key);
             let (replicas, dropped) = all.entry(table).or_default();
             if is_dropped_aspect(&row.key) {
-                dropped.insert(region, std::str::from_utf8(image).unwrap().parse().unwrap());
+                dropped.insert(region, parse_vector(image));
             } else {
                 replicas.insert(region, parse_state(image));
             }
@@ -227,15 +230,13 @@ impl Store {
                 }
                 Ok(StoreAnswer::Done)
             }
-            StoreCall::Drop {
-                table, region, shipped, ..
-            } => {
+            StoreCall::Drop { table, region, has, .. } => {
                 if self
                     .view()
                     .get(&table)
                     .is_some_and(|view| view.replicas.contains_key(&region))
                 {
-                    let image = Bytes::from(shipped.to_string());
+                    let image = vector_image(&has);
                     self.write(TableId::CATALOG, &[dropped_key(table, &region)], Some(&image), wall_ms);
                 }
                 Ok(StoreAnswer::Done)
@@ -356,28 +357,29 @@ impl Store {
     /// left, the first of them by name goes on with what it has.
     fn begin_anew(&mut self, wall_ms: u64) {
         for (id, (replicas, dropped)) in self.definitions() {
-            let Some(shipped) = dropped.get(&self.region) else {
+            let Some(has) = dropped.get(&self.region) else {
                 continue;
             };
             let me = self.region.clone();
+            let is_filled = |state: &ReplicaState| matches!(state, ReplicaState::Creating { .. });
             let active = replicas.iter().find(|(_, state)| **state == ReplicaState::Active);
             let state = match active {
                 Some((from, _)) => ReplicaState::Creating { from: from.clone() },
-                None if replicas.is_empty() && dropped.keys().next() == Some(&me) => ReplicaState::Active,
+                None if replicas.values().all(is_filled) && dropped.keys().next() == Some(&me) => ReplicaState::Active,
                 None => continue,
             };
             self.write(TableId::CATALOG, &[dropped_key(id, &me)], None, wall_ms);
             if let Some(table) = self.tables.get_mut(&id).filter(|_| state != ReplicaState::Active) {
                 let former = std::mem::take(table);
                 table.journal = former.journal;
-                let is_own = |row: &Mutation| *row.origin() == me && row.version.sequence > *shipped;
-                self.unshipped.extend(former.rows.into_values().filter(is_own));
+                let rows = former.rows.into_values();
+                self.unshipped.extend(rows.filter(|row| !has.covers(&row.version)));
                 for record in &mut self.log {
                     if record.as_ref().is_some_and(|record| record.table == id) {
                         *record = None;
                     }
                 }
-                self.began_anew.push((id, *shipped));
+                self.began_anew.push((id, has.clone()));
             }
             self.set_replica(id, &me, &state, wall_ms);
         }
@@ -526,6 +528,23 @@ fn parse_aspect(key: &KeyBytes) -> (TableId, Region) {
         TableId(table),
         Region::new(std::str::from_utf8(&key.0[18..]).unwrap()).unwrap(),
     )
+}
+
+fn vector_image(vector: &VersionVector) -> Bytes {
+    let parts: Vec<String> = vector
+        .iter()
+        .map(|(origin, sequence)| format!("{origin} {sequence}"))
+        .collect();
+    Bytes::from(parts.join(","))
+}
+
+fn parse_vector(image: &Bytes) -> VersionVector {
+    let parts = std::str::from_utf8(image).unwrap().split_terminator(',');
+    let entry = |part: &str| {
+        let (origin, sequence) = part.split_once(' ').unwrap();
+        (Region::new(origin).unwrap(), sequence.parse().unwrap())
+    };
+    parts.map(entry).collect()
 }
 
 fn state_image(state: &ReplicaState) -> Bytes {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{ConflictPolicy, KeyPart, KeySchema, KeyType, Region, TableId};
+use beringia_item::{ConflictPolicy, KeyPart, KeySchema, KeyType, Region, TableId, VersionVector};
 use serde::{Deserialize, Serialize};
 
 /// What an index copies from the table.
@@ -166,8 +166,8 @@ pub enum ReplicaStatus {
     /// until its region has heard of that, and has begun it anew. Said by them, in an aspect of its own ([`Aspect::Dropped`]), which
     /// nothing overrules that the region writes without knowing.
     Dropped {
-        /// Up to here they had the region's own writes.
-        shipped: u64,
+        /// What of the table they had; what else its rows hold is with nobody else.
+        has: VersionVector,
         /// Whether it may come back; false where somebody removed it since.
         returns: bool,
     },

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use beringia_item::{KeySchema, Region, TableId, encode_item};
+use beringia_item::{KeySchema, Region, TableId, VersionVector, encode_item};
 use serde::{Deserialize, Serialize};
 
 use super::{Group, interpret::By, write_json};
@@ -17,29 +17,46 @@ use crate::{
     },
 };
 
-/// What is to be kept of a table's rows as they are removed: this region's own writes above `shipped`.
+/// What is to be kept of a table's rows as they are removed: those that `has` does not cover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::sqlite) struct Kept {
     /// The table's name.
     name: String,
     keys: KeySchema,
-    shipped: u64,
+    has: VersionVector,
 }
 
 impl Kept {
     /// What to keep of a table; nothing where its definition is gone.
-    pub(super) fn of(definition: &Definition, keys: &KeySchema, name: String, shipped: u64) -> Arc<Self> {
+    pub(super) fn of(definition: &Definition, keys: &KeySchema, name: String, has: VersionVector) -> Arc<Self> {
         let keys = definition.core().map_or(keys, |core| &core.keys).clone();
-        Arc::new(Self { name, keys, shipped })
+        Arc::new(Self { name, keys, has })
     }
 }
 
 impl Group<'_> {
-    /// Takes in that the others dropped this region's replica. The number that the table had, where its rows go.
-    pub(super) fn begin_anew(&mut self, id: TableId) -> Result<Option<TableNumber>> {
+    /// Takes in that the others dropped replicas of this region.
+    pub(super) fn begin_dropped_anew(&mut self) -> Result<()> {
+        let definitions = self.state.definitions.iter();
+        let dropped: Vec<TableId> = definitions
+            .filter(|(_, definition)| definition.is_dropped(&self.shared.region))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in dropped {
+            let former = self.begin_anew(id)?;
+            self.reconcile(id, By::Own)?;
+            if let Some(former) = former {
+                self.move_journal(former, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of one. The number that the table had, where its rows go.
+    fn begin_anew(&mut self, id: TableId) -> Result<Option<TableNumber>> {
         let region = self.shared.region.clone();
         let definition = self.definition(id);
-        let Some(ReplicaStatus::Dropped { shipped, returns }) =
+        let Some(ReplicaStatus::Dropped { has, returns }) =
             definition.replica(&region).map(|replica| replica.status.clone())
         else {
             return Ok(None);
@@ -52,7 +69,7 @@ impl Group<'_> {
                 return Ok(None);
             };
             keeps_rows = status == ReplicaStatus::Active;
-            tracing::warn!(%region, table = %id, shipped, keeps_rows, "the others dropped this replica: it begins anew");
+            tracing::warn!(%region, table = %id, keeps_rows, "the others dropped this replica: it begins anew");
             let since_ms = self.state.clock.wall().now_ms();
             let replica = Replica { status, since_ms };
             let name = AspectName::Replica(region.clone());
@@ -67,21 +84,25 @@ impl Group<'_> {
         if keeps_rows {
             return Ok(None);
         }
-        self.let_go(id, &definition, Some(shipped))?;
+        self.let_go(id, &definition, Some(has))?;
         self.reconcile_stream(id)?;
         Ok(Some(former))
     }
 
-    /// Where others removed a replica that this region had not handed over: up to where they have its writes for certain, which is up
-    /// to where its log has forgotten them.
-    pub(super) fn shipped_before_removal(&self, id: TableId, definition: &Definition, by: By) -> Option<u64> {
+    /// Where others removed a replica that this region had not handed over: what they have for certain, which is of its own writes
+    /// what its log has forgotten.
+    pub(super) fn shipped_before_removal(&self, id: TableId, definition: &Definition, by: By) -> Option<VersionVector> {
         let table = self.state.tables.get(&id).filter(|table| table.joined)?;
         let is_removed = by == By::Others && definition.replica(&self.shared.region).is_none();
-        is_removed.then(|| table.progress.origin(self.state.regions.own()).floor)
+        let own = &self.shared.region;
+        let floor = table.progress.origin(self.state.regions.own()).floor;
+        let others = table.progress.vector().iter().filter(|(origin, _)| *origin != own);
+        let has = others.chain([(own, floor)]);
+        is_removed.then(|| has.map(|(origin, sequence)| (origin.clone(), sequence)).collect())
     }
 
     /// The conflict journal of a table goes over to what takes its place.
-    pub(super) fn move_journal(&self, former: TableNumber, id: TableId) -> Result<()> {
+    fn move_journal(&self, former: TableNumber, id: TableId) -> Result<()> {
         if let Some(table) = self.state.tables.get(&id) {
             self.connection.execute(
                 "UPDATE OR IGNORE conflict SET t = ?2 WHERE t = ?1",
@@ -91,7 +112,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Keeps a row that is about to go, where it holds a write of this region that was not shipped.
+    /// Keeps a row that is about to go, where it holds a write that was not shipped.
     pub(super) fn keep_unshipped(
         &mut self,
         number: TableNumber,
@@ -99,14 +120,11 @@ impl Group<'_> {
         row_key: &[u8],
         row: &ItemRow,
     ) -> Result<()> {
-        let own = self.state.regions.own();
-        let mut is_unshipped = row.origin == own && row.sequence > kept.shipped;
+        let mut is_unshipped = !kept.has.covers(&row.version(self.state.regions.names())?);
         if !is_unshipped && row.state != 0 {
             let standing = records::standing(self.connection, row)?;
             let known = standing.map(|standing| standing.known(self.state.regions.names()));
-            is_unshipped = known
-                .transpose()?
-                .is_some_and(|known| known.get(&self.shared.region) > kept.shipped);
+            is_unshipped = known.transpose()?.is_some_and(|known| !kept.has.dominates(&known));
         }
         if !is_unshipped {
             return Ok(());
@@ -146,8 +164,8 @@ impl Group<'_> {
     }
 }
 
-/// What a dropped replica becomes: it is filled from one that is active. Where the others are gone or were dropped too, the first of
-/// these by name goes on with what it has. `None`: it has to wait for another.
+/// What a dropped replica becomes: it is filled from one that is active. Where none is, and none hands its writes over, the first by
+/// name of those that were dropped goes on with what it has. `None`: it has to wait for another.
 fn next_status(definition: &Definition, own: &Region) -> Option<ReplicaStatus> {
     let others = || definition.replicas().filter(|(region, _)| *region != own);
     if let Some((from, _)) = others().find(|(_, replica)| replica.status == ReplicaStatus::Active) {
@@ -155,8 +173,8 @@ fn next_status(definition: &Definition, own: &Region) -> Option<ReplicaStatus> {
     }
     let goes_first = |(region, replica): (&Region, &Replica)| match replica.status {
         ReplicaStatus::Dropped { returns: true, .. } => region < own,
-        ReplicaStatus::Dropped { .. } | ReplicaStatus::CreationFailed { .. } => false,
-        _ => true,
+        ReplicaStatus::Active | ReplicaStatus::Deleting => true,
+        ReplicaStatus::Dropped { .. } | ReplicaStatus::CreationFailed { .. } | ReplicaStatus::Creating { .. } => false,
     };
     (!others().any(goes_first)).then_some(ReplicaStatus::Active)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beringia_item::{KeyBytes, KeySchema, TableId, decode_item};
+use beringia_item::{KeyBytes, KeySchema, TableId, VersionVector, decode_item};
 
 use super::{Group, Kept, write_json};
 use crate::{
@@ -66,20 +66,18 @@ impl Group<'_> {
 
     /// Makes this region hold what the definition of a table says, no more and no less.
     pub(super) fn reconcile(&mut self, id: TableId, by: By) -> Result<()> {
-        let former = self.begin_anew(id)?;
         let definition = self.definition(id);
         let wanted = definition.wants_rows_in(&self.shared.region);
         let is_held = self.state.tables.contains_key(&id);
-        if is_held && !wanted {
+        if definition.is_dropped(&self.shared.region) {
+            // It stays as it is until everything that came with this is known.
+        } else if is_held && !wanted {
             self.let_go(id, &definition, self.shipped_before_removal(id, &definition, by))?;
             self.hand_on_name(id)?;
         } else if let Some(core) = definition.core().filter(|_| wanted && !is_held)
             && self.take_name(id, &core.name)?
         {
             self.hold(id, &definition, by == By::Creation || !definition.is_global())?;
-        }
-        if let Some(former) = former {
-            self.move_journal(former, id)?;
         }
         if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
             // Where the core was lost to damage, it is back now.
@@ -107,14 +105,15 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Stops holding a table. Its rows go in the background, its local settings now. Own writes above `keep` are kept aside.
-    pub(super) fn let_go(&mut self, id: TableId, definition: &Definition, keep: Option<u64>) -> Result<()> {
+    /// Stops holding a table. Its rows go in the background, its local settings now. What `keep` does not cover is kept
+    /// aside.
+    pub(super) fn let_go(&mut self, id: TableId, definition: &Definition, keep: Option<VersionVector>) -> Result<()> {
         let Some(table) = self.state.tables.remove(&id) else {
             return Ok(());
         };
         // The definition may be gone; the catalog is refreshed after this.
         let name = self.state.catalog.by_id.get(&id).map(|shown| shown.core.name.clone());
-        let kept = keep.map(|shipped| Kept::of(definition, &table.keys, name.unwrap_or_default(), shipped));
+        let kept = keep.map(|has| Kept::of(definition, &table.keys, name.unwrap_or_default(), has));
         self.write_kept(table.number, kept.as_deref())?;
         self.state.leaving.retain(|(leaving, _)| *leaving != id);
         let stays = |job: &Job| match job {

@@ -9,7 +9,7 @@ use beringia_item::{
 
 use super::{Group, meet::Union, write::NewVersion};
 use crate::{
-    Applied, RemoteBatch, RemoteKind, ReplicaStatus, StoreError,
+    Applied, RemoteBatch, RemoteKind, StoreError,
     sqlite::{
         fail::{Fail, Result},
         layout::{RegionNumber, cause_flags, encode_vector, flag},
@@ -94,6 +94,14 @@ impl Group<'_> {
             }
         }
         self.reinterpret(redefined.drain(..))?;
+        if batch
+            .mutations
+            .iter()
+            .any(|mutation| mutation.table == TableId::CATALOG)
+            || !batch.obsolete.is_empty()
+        {
+            self.begin_dropped_anew()?;
+        }
         self.advance(batch)?;
         Ok(applied)
     }
@@ -105,8 +113,7 @@ impl Group<'_> {
         };
         let is_dropped = |table: &TableId| {
             let definition = self.state.definitions.get(table);
-            let replica = definition.and_then(|definition| definition.replica(from));
-            replica.is_some_and(|replica| matches!(replica.status, ReplicaStatus::Dropped { .. }))
+            definition.is_some_and(|definition| definition.is_dropped(from))
         };
         let tables = batch.mutations.iter().map(|mutation| mutation.table);
         let tables = tables.chain(batch.progress.iter().map(|(table, _, _)| *table));

@@ -135,6 +135,12 @@ impl Definition {
         }
     }
 
+    /// Whether the others dropped that region's replica.
+    pub(in crate::sqlite) fn is_dropped(&self, region: &Region) -> bool {
+        let replica = self.replica(region);
+        replica.is_some_and(|replica| matches!(replica.status, ReplicaStatus::Dropped { .. }))
+    }
+
     /// Whether the definition asks `own` to hold the table's rows.
     pub(in crate::sqlite) fn wants_rows_in(&self, own: &Region) -> bool {
         // One that the others dropped keeps its rows until it begins anew.
