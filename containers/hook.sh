@@ -38,7 +38,10 @@ case $1 in
 can)
     case $2 in
     isolate | heal | crash | restart) ;;
-    *) exit 1 ;;
+    *)
+        echo "it connects and disconnects whole containers; single links and their settings it cannot change" >&2
+        exit 1
+        ;;
     esac
     ;;
 isolate) disconnect "$2" ;;

@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-scenario", &["regions", "clock"]),
     ("beringia-history", &["item", "clock"]),
     ("beringia-workload", &["scenario", "history", "regions", "clock"]),
-    ("beringia-report", &["scenario", "regions"]),
+    ("beringia-report", &["scenario", "history", "regions"]),
     (
         "beringia-simulator",
         &[

@@ -19,6 +19,16 @@ fn tags_stay_in_their_region_items_expire_in_all_and_the_older_request_forms_wor
 }
 
 #[test]
+fn partiql_reads_writes_and_replicates_like_the_operations_on_items() {
+    let up = Up::start(&["--ephemeral"]);
+    python::succeeds(
+        python::python()
+            .args(["-m", "sdk.partiql", up.endpoint(), &up.control.0])
+            .arg(beringia_tests::command::beringia()),
+    );
+}
+
+#[test]
 fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regions_agree_after_it() {
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(

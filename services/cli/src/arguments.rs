@@ -289,6 +289,9 @@ pub(crate) enum LinkChange {
         /// The other region.
         #[arg(value_name = "B")]
         to: Option<String>,
+        /// Only the link from A to B, not its opposite.
+        #[arg(long, requires = "to")]
+        one_way: bool,
     },
     /// Set the delay of the links between two regions.
     Delay {

@@ -5,7 +5,7 @@ use beringia_item::Item;
 /// Why a transaction was cancelled, for one of its actions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CancellationReason {
-    /// `None`, `ConditionalCheckFailed`, `ItemCollectionSizeLimitExceeded`, `TransactionConflict`,
+    /// `None`, `ConditionalCheckFailed`, `DuplicateItem`, `ItemCollectionSizeLimitExceeded`, `TransactionConflict`,
     /// `ProvisionedThroughputExceeded`, `ThrottlingError` or `ValidationError`.
     pub code: &'static str,
     /// What happened; `None` with the code `None`.
@@ -50,6 +50,9 @@ pub enum ApiError {
         /// The item as it was, where it was asked for.
         item: Option<Item>,
     },
+    /// An item with the key of an INSERT is there already.
+    #[error("Duplicate primary key exists in table")]
+    DuplicateItem,
     /// A transaction was not committed.
     #[error("{}", canceled(.reasons))]
     TransactionCanceled {
@@ -105,6 +108,7 @@ impl ApiError {
             Self::TableNotFound(_) => "TableNotFoundException",
             Self::ResourceInUse(_) => "ResourceInUseException",
             Self::ConditionalCheckFailed { .. } => "ConditionalCheckFailedException",
+            Self::DuplicateItem => "DuplicateItemException",
             Self::TransactionCanceled { .. } => "TransactionCanceledException",
             Self::TransactionConflict(_) => "TransactionConflictException",
             Self::TransactionInProgress(_) => "TransactionInProgressException",
@@ -131,6 +135,7 @@ impl ApiError {
             Self::TableNotFound(_) => "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
             Self::ResourceInUse(_) => "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
             Self::ConditionalCheckFailed { .. } => "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+            Self::DuplicateItem => "com.amazonaws.dynamodb.v20120810#DuplicateItemException",
             Self::TransactionCanceled { .. } => "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
             Self::TransactionConflict(_) => "com.amazonaws.dynamodb.v20120810#TransactionConflictException",
             Self::TransactionInProgress(_) => "com.amazonaws.dynamodb.v20120810#TransactionInProgressException",

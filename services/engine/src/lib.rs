@@ -21,6 +21,7 @@ mod item;
 mod keys;
 mod names;
 mod page;
+mod statement;
 mod stream;
 mod table;
 mod transact;

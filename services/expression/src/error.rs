@@ -16,11 +16,16 @@ pub(crate) enum Kind {
     KeyCondition,
     Projection,
     Update,
+    /// A statement of PartiQL.
+    Statement,
 }
 
 impl Kind {
     /// The error of an expression of this kind with `message`.
     pub(crate) fn refuse(self, message: impl fmt::Display) -> ExpressionError {
+        if self == Self::Statement {
+            return ExpressionError(format!("Statement wasn't well formed, can't be processed: {message}"));
+        }
         ExpressionError(format!("Invalid {self}: {message}"))
     }
 }
@@ -33,6 +38,7 @@ impl fmt::Display for Kind {
             Self::KeyCondition => "KeyConditionExpression",
             Self::Projection => "ProjectionExpression",
             Self::Update => "UpdateExpression",
+            Self::Statement => "Statement",
         })
     }
 }

@@ -33,6 +33,26 @@ pub(crate) enum TokenKind<'t> {
     CloseParenthesis,
     OpenBracket,
     CloseBracket,
+    /// `"name"` of PartiQL, as it is written.
+    Quoted(&'t str),
+    /// `'text'` of PartiQL, as it is written.
+    Text(&'t str),
+    /// A number of PartiQL that is more than digits.
+    Number(&'t str),
+    /// `?`, PartiQL's parameter.
+    Question,
+    /// `*`
+    Star,
+    /// `:` alone, between a name and a value of PartiQL's maps.
+    Colon,
+    /// `;`, which may end a statement of PartiQL.
+    Semicolon,
+    OpenBrace,
+    CloseBrace,
+    /// `<<`
+    OpenSet,
+    /// `>>`
+    CloseSet,
     /// A character that begins no token.
     Unknown,
     /// After the last token.

@@ -6,6 +6,9 @@ pub(crate) const MAX_EXPRESSION_BYTES: usize = 4096;
 pub(crate) const MAX_OPERATORS: usize = 300;
 /// Values in the list of IN.
 pub(crate) const MAX_IN_OPERANDS: usize = 100;
+/// Values of a partition key that one statement of PartiQL can name (developer guide, "PartiQL arithmetic, comparison, and logical
+/// operators for DynamoDB", IN).
+pub(crate) const MAX_PARTITIONS: usize = 50;
 /// Parts of a document path: as deep as a document can be.
 pub(crate) const MAX_PATH_PARTS: usize = 32;
 /// The greatest index in a document path.

@@ -10,6 +10,7 @@ use crate::{
     lexer::{Token, TokenKind, tokens},
     limits::{MAX_EXPRESSION_BYTES, MAX_FUNCTION_DEPTH, MAX_LIST_INDEX, MAX_OPERATORS, MAX_PATH_PARTS},
     path::{Path, Step},
+    placeholders::PARAMETERS_MISMATCH,
     reserved::is_reserved,
 };
 
@@ -24,13 +25,13 @@ pub(crate) struct Parser<'t, 'p> {
     operators: usize,
     /// Where the parentheses that closed last stand: the positions of both tokens.
     last_parentheses: (usize, usize),
-    placeholders: &'p mut Placeholders,
+    pub(crate) placeholders: &'p mut Placeholders,
     /// What is wrong so far, beyond the grammar.
     pub(crate) problems: Problems,
 }
 
 /// The expression does not follow the grammar, or is too large: the message without its prefix.
-pub(crate) struct Malformed(String);
+pub(crate) struct Malformed(pub(crate) String);
 
 pub(crate) type Parsed<T> = Result<T, Malformed>;
 
@@ -60,17 +61,7 @@ pub(crate) fn parse<'t, T>(
             "Expression size has exceeded the maximum allowed size; expression size: {size}"
         )));
     }
-    let mut parser = Parser {
-        kind,
-        text,
-        tokens: tokens(text),
-        position: 0,
-        depth: 0,
-        operators: 0,
-        last_parentheses: (0, 0),
-        placeholders,
-        problems: Problems::default(),
-    };
+    let mut parser = Parser::new(kind, text, tokens(text), placeholders);
     if parser.next() == TokenKind::End {
         return Err(kind.refuse("The expression can not be empty;"));
     }
@@ -84,7 +75,27 @@ pub(crate) fn parse<'t, T>(
     }
 }
 
-impl<'t> Parser<'t, '_> {
+impl<'t, 'p> Parser<'t, 'p> {
+    /// A parser at the beginning of `text`, whose `tokens` these are.
+    pub(crate) fn new(kind: Kind, text: &'t str, tokens: Vec<Token<'t>>, placeholders: &'p mut Placeholders) -> Self {
+        Self {
+            kind,
+            text,
+            tokens,
+            position: 0,
+            depth: 0,
+            operators: 0,
+            last_parentheses: (0, 0),
+            placeholders,
+            problems: Problems::default(),
+        }
+    }
+
+    /// Whether it parses a statement of PartiQL, which has some more to its conditions and updates than expressions have.
+    pub(crate) fn is_statement(&self) -> bool {
+        self.kind == Kind::Statement
+    }
+
     /// The token at the cursor.
     pub(crate) fn next(&self) -> TokenKind<'t> {
         self.tokens
@@ -112,6 +123,8 @@ impl<'t> Parser<'t, '_> {
     pub(crate) fn expect(&mut self, kind: TokenKind<'_>) -> Parsed<()> {
         if self.take(kind) {
             Ok(())
+        } else if self.is_statement() && kind == TokenKind::CloseParenthesis {
+            Err(Malformed("Expected RIGHT_PAREN".to_owned()))
         } else {
             Err(self.unexpected())
         }
@@ -140,8 +153,29 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
+    /// Where the token at the cursor stands, as DynamoDB tells it of statements: line, column and length, counted from 1.
+    pub(crate) fn place(&self) -> String {
+        let Token { start, end, .. } = self.tokens[self.position];
+        let before = &self.text[..start];
+        let line = 1 + before.matches('\n').count();
+        let column = 1 + before.rsplit('\n').next().map_or(0, |last| last.chars().count());
+        format!("{line}:{column}:{}", self.text[start..end].chars().count())
+    }
+
+    /// The token at the cursor as it is written.
+    pub(crate) fn shown(&self) -> &'t str {
+        let Token { start, end, .. } = self.tokens[self.position];
+        &self.text[start..end]
+    }
+
     /// The error of a token that must not stand here. It shows the text from the token before to the token after.
     pub(crate) fn unexpected(&self) -> Malformed {
+        if self.is_statement() {
+            return Malformed(match self.next() {
+                TokenKind::End => "Unexpected end of statement".to_owned(),
+                _ => format!("Unexpected term: {} at {}", self.shown(), self.place()),
+            });
+        }
         let last = self.tokens.len() - 1;
         let token = self.tokens[self.position];
         let from = self.tokens[self.position.saturating_sub(1)].start;
@@ -174,7 +208,8 @@ impl<'t> Parser<'t, '_> {
     pub(crate) fn close(&mut self, opened: usize) -> Parsed<()> {
         let closed = self.position;
         self.expect(TokenKind::CloseParenthesis)?;
-        if self.last_parentheses == (opened + 1, closed - 1) {
+        // SQL has nothing against them.
+        if !self.is_statement() && self.last_parentheses == (opened + 1, closed - 1) {
             self.problems.note(Stage::Parentheses, || {
                 "The expression has redundant parentheses;".to_owned()
             });
@@ -222,6 +257,7 @@ impl<'t> Parser<'t, '_> {
         match self.next() {
             TokenKind::Value(_) => Ok(Term::Value(self.value()?)),
             TokenKind::Word(function) if self.opens_call() && !self.is_keyword(function) => self.call(function),
+            _ if self.is_statement() => self.literal_or_path(),
             _ => Ok(Term::Path(self.path()?)),
         }
     }
@@ -233,6 +269,11 @@ impl<'t> Parser<'t, '_> {
                 "The expression is nested too deeply; maximum nesting levels: {MAX_FUNCTION_DEPTH}"
             )));
         }
+        let function = if self.is_statement() {
+            self.function_name(function)
+        } else {
+            function
+        };
         self.depth += 1;
         self.advance();
         self.advance();
@@ -242,10 +283,20 @@ impl<'t> Parser<'t, '_> {
         Ok(Term::Call(Call { function, operands }))
     }
 
-    fn opens_call(&self) -> bool {
+    pub(crate) fn opens_call(&self) -> bool {
         self.tokens
             .get(self.position + 1)
             .is_some_and(|token| token.kind == TokenKind::OpenParenthesis)
+    }
+
+    /// `?`. Where there are too few parameters, that is noted and NULL stands in.
+    pub(crate) fn parameter(&mut self) -> Arc<AttributeValue> {
+        self.advance();
+        self.placeholders.next_parameter().unwrap_or_else(|| {
+            self.problems
+                .note(Stage::Placeholder, || PARAMETERS_MISMATCH.to_owned());
+            Arc::new(AttributeValue::Null)
+        })
     }
 
     /// `:value`. One that is not defined is noted and stands in as NULL.
@@ -279,7 +330,11 @@ impl<'t> Parser<'t, '_> {
     pub(crate) fn steps(&mut self, path: &mut Path) -> Parsed<()> {
         loop {
             if self.take(TokenKind::Dot) {
-                path.steps.push(Step::Member(self.name()?));
+                let name = self.name().map_err(|malformed| match self.kind {
+                    Kind::Statement => Malformed("Invalid path dot component".to_owned()),
+                    _ => malformed,
+                })?;
+                path.steps.push(Step::Member(name));
             } else if self.take(TokenKind::OpenBracket) {
                 path.steps.push(Step::Element(self.index()?));
                 self.expect(TokenKind::CloseBracket)?;
@@ -316,6 +371,9 @@ impl<'t> Parser<'t, '_> {
 
     /// A name in a path, written out or as `#name`.
     fn name(&mut self) -> Parsed<String> {
+        if self.is_statement() {
+            return self.identifier();
+        }
         match self.next() {
             TokenKind::Word(word) if !self.is_keyword(word) => {
                 self.advance();
@@ -354,6 +412,7 @@ impl<'t> Parser<'t, '_> {
             Kind::Condition | Kind::Filter | Kind::KeyCondition => &["AND", "OR", "NOT", "BETWEEN", "IN"],
             Kind::Update => &["SET", "REMOVE", "ADD", "DELETE"],
             Kind::Projection => &[],
+            Kind::Statement => &["AND", "OR", "NOT", "BETWEEN", "IN", "WHERE", "FROM", "SET", "VALUE"],
         };
         keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
     }

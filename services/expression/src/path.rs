@@ -28,6 +28,18 @@ impl Path {
         1 + self.steps.len()
     }
 
+    /// The last name in it and the indexes after that, as they are written: `b[0]` of `a.b[0]`.
+    pub(crate) fn last_name(&self) -> String {
+        let mut name = self.attribute.clone();
+        for step in &self.steps {
+            match step {
+                Step::Member(member) => name.clone_from(member),
+                Step::Element(index) => name.push_str(&format!("[{index}]")),
+            }
+        }
+        name
+    }
+
     /// The value at this path.
     pub(crate) fn find<'i>(&self, item: &'i Item) -> Option<&'i AttributeValue> {
         self.steps

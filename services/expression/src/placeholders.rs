@@ -1,6 +1,9 @@
-//! The `#names` and `:values` of a request.
+//! The `#names` and `:values` of a request, and the parameters of a statement.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use beringia_item::AttributeValue;
 
@@ -9,9 +12,14 @@ use crate::{
     limits::{MAX_NAME_BYTES, MAX_PLACEHOLDER_BYTES},
 };
 
-/// The `#names` and `:values` of a request; remembers which of them were used.
+/// Where a statement has more or fewer `?` than the request has parameters.
+pub(crate) const PARAMETERS_MISMATCH: &str = "Number of parameters in request and statement don't match.";
+
+/// The `#names` and `:values` of a request, or the parameters that the `?` of a statement stand for; remembers which of them were
+/// used.
 #[derive(Debug, Clone, Default)]
 pub struct Placeholders {
+    parameters: VecDeque<Arc<AttributeValue>>,
     names: BTreeMap<String, Entry<String>>,
     values: BTreeMap<String, Entry<Arc<AttributeValue>>>,
 }
@@ -55,9 +63,32 @@ impl Placeholders {
             )
         });
         Ok(Self {
+            parameters: VecDeque::new(),
             names,
             values: values.collect(),
         })
+    }
+
+    /// The parameters of a statement.
+    pub(crate) fn of_parameters(parameters: Vec<AttributeValue>) -> Self {
+        Self {
+            parameters: parameters.into_iter().map(Arc::new).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What the next `?` stands for.
+    pub(crate) fn next_parameter(&mut self) -> Option<Arc<AttributeValue>> {
+        self.parameters.pop_front()
+    }
+
+    /// To be called when the whole statement is parsed: it must have had a `?` for each parameter.
+    pub(crate) fn check_parameters_used(&self) -> Result<(), ExpressionError> {
+        if self.parameters.is_empty() {
+            Ok(())
+        } else {
+            Err(ExpressionError(PARAMETERS_MISMATCH.to_owned()))
+        }
     }
 
     /// To be called when all expressions of the request are parsed.

@@ -1,5 +1,7 @@
 //! Projections: which parts of an item to return.
 
+use std::collections::BTreeSet;
+
 use beringia_item::Item;
 
 use crate::{
@@ -11,7 +13,16 @@ use crate::{
 
 /// Which attributes to return.
 #[derive(Debug, Clone)]
-pub struct Projection(PathTree);
+pub struct Projection(Parts);
+
+/// What of an item, and where it stands in the answer.
+#[derive(Debug, Clone)]
+enum Parts {
+    /// In the maps and lists that it stands in.
+    Nested(PathTree),
+    /// At the top, each under a name of its own.
+    Named(Vec<(String, Path)>),
+}
 
 impl Projection {
     /// Parses and checks `text`.
@@ -29,18 +40,36 @@ impl Projection {
 
     /// Paths that do not overlap.
     pub(crate) fn of(paths: &[Path]) -> Self {
-        Self(PathTree::new(paths))
+        Self(Parts::Nested(PathTree::new(paths)))
     }
 
-    /// The wanted parts of `item`, inside the maps and lists that they stand in; what is not there is left out. The
-    /// wanted elements of a list move together, in the order of their indexes.
+    /// Any paths, each under the name that PartiQL gives it: the last name in it and the indexes after that, so `a.b[0]` is `b[0]`.
+    /// Of two with one name, the later one that is there is shown.
+    pub(crate) fn named(paths: Vec<Path>) -> Self {
+        Self(Parts::Named(
+            paths.into_iter().map(|path| (path.last_name(), path)).collect(),
+        ))
+    }
+
+    /// The wanted parts of `item`; what is not there is left out. Those of an expression stand inside the maps and lists that they
+    /// stand in there, and the wanted elements of a list move together, in the order of their indexes.
     #[must_use]
     pub fn apply(&self, item: &Item) -> Item {
-        self.0.cut(item)
+        match &self.0 {
+            Parts::Nested(tree) => tree.cut(item),
+            Parts::Named(paths) => paths
+                .iter()
+                .filter_map(|(name, path)| Some((name.clone(), path.find(item)?.clone())))
+                .collect(),
+        }
     }
 
     /// The top-level attributes that it mentions, each once.
     pub fn top_level_names(&self) -> impl Iterator<Item = &str> {
-        self.0.attributes()
+        let names: BTreeSet<&str> = match &self.0 {
+            Parts::Nested(tree) => tree.attributes().collect(),
+            Parts::Named(paths) => paths.iter().map(|(_, path)| path.attribute.as_str()).collect(),
+        };
+        names.into_iter()
     }
 }

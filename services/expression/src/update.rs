@@ -14,6 +14,7 @@ use crate::{
     AttributeChange, ExpressionError, Placeholders,
     error::Kind,
     operations::OperandError,
+    parser::{Parsed, Parser},
     path::{Path, PathTree},
 };
 
@@ -45,6 +46,11 @@ impl Update {
     fn of(actions: Vec<Action>, form: Form) -> Self {
         let written = PathTree::new(actions.iter().map(|action| &action.path));
         Self { actions, written, form }
+    }
+
+    /// The SET and REMOVE clauses that stand at the cursor in a statement of PartiQL, where each can stand several times.
+    pub(crate) fn parse_clauses(parser: &mut Parser<'_, '_>) -> Parsed<Self> {
+        Ok(Self::of(parse::clauses(parser)?, Form::Expression))
     }
 
     /// Changes of attributes that were checked.

@@ -1,4 +1,4 @@
-//! The DynamoDB API over HTTP/1.1: HTTP, JSON, signatures, and the shapes of errors.
+//! The DynamoDB API over HTTP: HTTP, JSON, signatures, and the shapes of errors.
 //!
 //! A [`Gateway`] is one region's API: it takes a whole HTTP request and gives a whole response, through the region's
 //! [`beringia_engine::Engine`]. [`serve`] drives it over given connections, for one region ([`OneRegion`]) or for all regions of a
@@ -9,6 +9,7 @@
 
 mod auth;
 mod coding;
+mod connection;
 mod cors;
 mod decode;
 mod encode;

@@ -1,18 +1,17 @@
-//! HTTP/1.1 over given connections: takes whole requests off them, bounded in every direction, and has them answered.
+//! HTTP over given connections: takes whole requests off them, bounded in every direction, and has them answered.
 
-use std::{convert::Infallible, fmt, io, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
-    task::{JoinError, JoinSet},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::scoped_region,
     coding::is_coded,
+    connection::{Bounds, report, serve_connection},
     cors::FromScript,
     gateway::BODY_BYTES_MAX,
     regions::Resolver,
@@ -28,6 +28,8 @@ use crate::{
 
 /// The largest head of a request, and of its first line, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// A head above this size is not even read, bytes. HTTP/2 counts 32 bytes per header on top of its text.
+const HEAD_READ_BYTES_MAX: u32 = 64 * 1024;
 /// A body above this size, or of unknown size, waits for one of few places, so that bodies cannot fill the memory.
 const LARGE_BODY_BYTES: u64 = 1024 * 1024;
 /// After a failed accept (no file descriptors, for instance) there is a pause, so that the loop does not spin.
@@ -36,7 +38,7 @@ const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 /// Bounds of a server.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once; further ones wait to be accepted.
+    /// Connections at once, and requests at once over all of them; further ones wait.
     pub connections_max: usize,
     /// Large bodies being read or worked on at once.
     pub large_bodies_max: usize,
@@ -98,8 +100,20 @@ impl Server {
         }
     }
 
+    /// What holds for each of its connections.
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            head_bytes_max: HEAD_READ_BYTES_MAX,
+            head_timeout: self.limits.head_timeout,
+            drain_timeout: self.limits.drain_timeout,
+            requests: Arc::new(Semaphore::new(self.limits.connections_max)),
+        }
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        name_host(&mut parts);
+        let version = parts.version;
         let script = FromScript::of(&parts);
         let mut response = if head_bytes(&parts) > HEAD_BYTES_MAX {
             self.refuse(StatusCode::BAD_REQUEST)
@@ -110,6 +124,10 @@ impl Server {
         };
         if let Some(script) = script {
             script.allow(response.headers_mut());
+        }
+        if version == Version::HTTP_2 {
+            // There a stream is given up, not the connection.
+            response.headers_mut().remove(header::CONNECTION);
         }
         response
     }
@@ -151,6 +169,16 @@ impl Server {
     }
 }
 
+/// Names the host as HTTP/1.1 does, also where the target of the request does so (as always in HTTP/2): signatures cover it.
+fn name_host(parts: &mut Parts) {
+    if !parts.headers.contains_key(header::HOST)
+        && let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
+}
+
 /// Bytes of a request's first line and headers, near enough.
 fn head_bytes(parts: &Parts) -> usize {
     let headers = parts
@@ -177,6 +205,7 @@ where
     let mut incoming = Box::pin(incoming);
     let mut shutdown = pin!(shutdown);
     let mut connections = JoinSet::new();
+    let bounds = server.bounds();
     let closing = CancellationToken::new();
     let mut ended = false;
     while !(ended && connections.is_empty()) {
@@ -186,7 +215,12 @@ where
             Some(done) = connections.join_next(), if !connections.is_empty() => report(done),
             accepted = incoming.next(), if !ended && connections.len() < server.limits.connections_max => match accepted {
                 Some(Ok(stream)) => {
-                    connections.spawn(connection(Arc::clone(&server), stream, closing.clone()));
+                    let server = Arc::clone(&server);
+                    let answer = move |request| {
+                        let server = Arc::clone(&server);
+                        async move { server.answer(request).await }
+                    };
+                    connections.spawn(serve_connection(stream, bounds.clone(), closing.clone(), answer));
                 }
                 Some(Err(error)) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -209,40 +243,5 @@ where
             connections = connections.len(),
             "requests under way did not finish in time and are cut"
         );
-    }
-}
-
-fn report(done: Result<(), JoinError>) {
-    if let Err(error) = done
-        && error.is_panic()
-    {
-        tracing::error!(%error, "a connection ended with a panic");
-    }
-}
-
-async fn connection<C>(server: Arc<Server>, stream: C, closing: CancellationToken)
-where
-    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut http = http1::Builder::new();
-    // The date is set with the other headers, from the region's own clock.
-    http.timer(TokioTimer::new())
-        .header_read_timeout(server.limits.head_timeout)
-        .auto_date_header(false);
-    let service = service_fn(move |request| {
-        let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(server.answer(request).await) }
-    });
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    let served = tokio::select! {
-        biased;
-        served = connection.as_mut() => served,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection broke");
     }
 }

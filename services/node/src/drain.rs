@@ -1,8 +1,9 @@
 //! Draining a region: its clients' writes are stopped, and it is told, per peer and table, whether the last one has arrived.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use beringia_engine::Engine;
@@ -62,6 +63,43 @@ impl Drain {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.writes_under_way == 0 && self.watermarks.iter().all(|watermark| watermark.obstacle.is_none())
+    }
+
+    /// The peers that are known to have the last write of every table; none while writes are under way.
+    #[must_use]
+    pub fn complete_peers(&self) -> BTreeSet<&Region> {
+        if self.writes_under_way > 0 {
+            return BTreeSet::new();
+        }
+        let lacking: BTreeSet<&Region> = self
+            .watermarks
+            .iter()
+            .filter(|watermark| watermark.obstacle.is_some())
+            .map(|watermark| &watermark.peer)
+            .collect();
+        let all = self.watermarks.iter().map(|watermark| &watermark.peer);
+        all.filter(|peer| !lacking.contains(peer)).collect()
+    }
+}
+
+/// Looks at a region's drain, beside its node and also when that was killed: then nothing is proven any more.
+#[derive(Clone)]
+pub struct DrainWatch {
+    pub(crate) request: Arc<DrainRequest>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) driver: Arc<Driver>,
+}
+
+impl fmt::Debug for DrainWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DrainWatch").finish_non_exhaustive()
+    }
+}
+
+impl DrainWatch {
+    /// How far the drain is; `None` where the region takes writes.
+    pub async fn state(&self) -> Option<Drain> {
+        self.request.state(&self.engine, &self.driver).await
     }
 }
 

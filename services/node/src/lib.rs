@@ -19,7 +19,7 @@ pub use beringia_engine::{ApiError, LostWrite};
 pub use beringia_gateway::Authentication;
 pub use beringia_replication::{DEFAULT_UNREACHABLE_MS_MAX, JoinStage, JoinStatus, LinkState, Quarantine};
 pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
-pub use drain::{Drain, Obstacle, Watermark};
+pub use drain::{Drain, DrainWatch, Obstacle, Watermark};
 pub use node::{Node, NodeError, NotReplicated};
 pub use observe::{Arrival, Observer, Way};
 pub use status::{Flow, LagQuantiles, NodeStatus, PeerStatus, TableStatus};

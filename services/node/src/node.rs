@@ -17,7 +17,7 @@ use crate::{
     Flow, Incoming, NodeConfig, NodeStatus,
     calls::Calls,
     chores,
-    drain::{Drain, DrainRequest},
+    drain::{Drain, DrainRequest, DrainWatch},
     driver::{Driver, Parts},
     lag::Lag,
     scope::Scope,
@@ -53,7 +53,7 @@ pub struct Node {
     engine: Arc<Engine>,
     gateway: Arc<Gateway>,
     scope: Scope,
-    drain: DrainRequest,
+    drain: Arc<DrainRequest>,
     stopping: CancellationToken,
     stopped: CancellationToken,
 }
@@ -140,7 +140,7 @@ impl Node {
             engine,
             gateway,
             scope,
-            drain: DrainRequest::default(),
+            drain: Arc::default(),
             stopping,
             stopped,
         })
@@ -225,7 +225,17 @@ impl Node {
 
     /// How far the drain is; `None` where the region takes writes.
     pub async fn drain_state(&self) -> Option<Drain> {
-        self.drain.state(&self.engine, &self.driver).await
+        self.drain_watch().state().await
+    }
+
+    /// For whoever looks at the drain again and again, beside the node.
+    #[must_use]
+    pub fn drain_watch(&self) -> DrainWatch {
+        DrainWatch {
+            request: Arc::clone(&self.drain),
+            engine: Arc::clone(&self.engine),
+            driver: Arc::clone(&self.driver),
+        }
     }
 
     /// Stops taking requests, finishes those under way, closes the store.

@@ -9,5 +9,5 @@ pub use contract::*;
 pub use definition::*;
 pub use planted::PlantedBug;
 pub use sqlite::{
-    DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, Execution, MemoryDisk, Options, SqliteStore,
+    DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore,
 };

@@ -67,6 +67,16 @@ pub struct Evidence {
     pub journals: BTreeMap<String, Journal>,
 }
 
+impl Evidence {
+    /// The conflicts in the journals, in the order of keys and losers: each once, however many regions saw it, and one write lose to
+    /// however many others.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {
+        let entries = self.journals.values().flat_map(|journal| &journal.entries);
+        let each: BTreeMap<_, _> = entries.map(|entry| ((&entry.key, &entry.loser), entry)).collect();
+        each.into_values()
+    }
+}
+
 /// A region's journal of conflicts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {

@@ -233,7 +233,7 @@ impl Measured {
             .filter(|pair| pair.lag_ms.count > 0)
             .map(|pair| pair.lag_ms.p99);
         // One that did not end has no time; that the run failed says so.
-        let convergences = run.convergences.iter().map(|convergence| convergence.elapsed_ms);
+        let convergences = run.undisturbed().map(|convergence| convergence.elapsed_ms);
         let slowest = convergences
             .collect::<Option<Vec<u64>>>()
             .and_then(|times| times.into_iter().max());

@@ -1,6 +1,9 @@
 //! What went wrong when, as the timeline of a plan says.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use beringia_scenario::{Action, Ends, Plan};
 
@@ -46,11 +49,42 @@ enum Setting {
 /// An action that undoes an earlier one (a heal, a restart, the link's own delay) ends that one's span and is none itself.
 #[must_use]
 pub fn fault_spans(plan: &Plan) -> Vec<FaultSpan> {
+    follow(plan).0.into_iter().map(|fault| fault.span).collect()
+}
+
+/// For each action of a plan whether it puts something right, so that regions have to become equal: links that are open or as fast again as
+/// usual, a region that is back, a disk that is well, replication that goes on, a clock that is where it was.
+#[must_use]
+pub fn heals(plan: &Plan) -> Vec<bool> {
+    follow(plan).1
+}
+
+/// From when to when something kept regions apart that was over at some time. What stays as it is belongs to the scenario.
+pub(crate) fn disturbances(plan: &Plan) -> Vec<(u64, u64)> {
+    let faults = follow(plan).0.into_iter().filter(Open::keeps_apart);
+    faults
+        .filter_map(|fault| Some((fault.span.from_ms, fault.span.until_ms?)))
+        .collect()
+}
+
+/// The faults, and for each action whether it puts something right.
+fn follow(plan: &Plan) -> (Vec<Open>, Vec<bool>) {
     let mut faults: Vec<Open> = Vec::new();
+    let mut heals = Vec::new();
+    let mut stepped_ms: BTreeMap<&str, i64> = BTreeMap::new();
     for planned in &plan.timeline {
         let at_ms = millis(planned.at);
-        end(&mut faults, &planned.action, at_ms);
-        if let Some((label, over)) = begin(plan, &planned.action) {
+        let ended = end(&mut faults, &planned.action, at_ms);
+        let begun = begin(plan, &planned.action);
+        heals.push(match &planned.action {
+            Action::ClockStep { region, by_ms } => {
+                let stepped_ms = stepped_ms.entry(region).or_default();
+                *stepped_ms += by_ms;
+                *stepped_ms == 0
+            }
+            _ => ended && begun.is_none(),
+        });
+        if let Some((label, over)) = begun {
             let until_ms = matches!(over, Over::AtOnce).then_some(at_ms);
             let regions = regions_of(plan, &planned.action);
             let span = FaultSpan {
@@ -63,11 +97,23 @@ pub fn fault_spans(plan: &Plan) -> Vec<FaultSpan> {
             faults.push(Open { span, over });
         }
     }
-    faults.into_iter().map(|fault| fault.span).collect()
+    (faults, heals)
 }
 
-/// Ends what the action undoes or replaces.
-fn end(faults: &mut [Open], action: &Action, at_ms: u64) {
+impl Open {
+    /// Whether it keeps writes from coming to other regions, or slows them.
+    fn keeps_apart(&self) -> bool {
+        match self.span.kind {
+            FaultKind::Partition | FaultKind::Network | FaultKind::Region | FaultKind::Disk => true,
+            FaultKind::Operation => matches!(self.over, Over::Setting(Setting::Pause(_))),
+            FaultKind::Clock | FaultKind::Traffic => false,
+        }
+    }
+}
+
+/// Ends what the action undoes or replaces; whether any of that was broken or kept regions apart.
+fn end(faults: &mut [Open], action: &Action, at_ms: u64) -> bool {
+    let mut has_ended = false;
     for fault in faults.iter_mut().filter(|fault| fault.span.until_ms.is_none()) {
         let over = match (&mut fault.over, action) {
             (Over::Links(links), Action::Heal(None)) => {
@@ -86,8 +132,10 @@ fn end(faults: &mut [Open], action: &Action, at_ms: u64) {
         };
         if over {
             fault.span.until_ms = Some(at_ms);
+            has_ended |= fault.span.kind.is_fault() || fault.keeps_apart();
         }
     }
+    has_ended
 }
 
 /// What the action is called and what will end it; `None` if it only undoes something.

@@ -1,7 +1,8 @@
 //! The few numbers of a run that are looked for first, as the page and the summary show them.
 
 use crate::{
-    Run,
+    Drain, Run,
+    judge::drain_in_words,
     words::{bytes, count, decimals, duration_ms, percent},
 };
 
@@ -23,7 +24,7 @@ pub(crate) struct Figure {
 
 /// RPO, RTO, convergence, conflicts, lost writes, lag and availability.
 pub(crate) fn figures(run: &Run) -> Vec<Figure> {
-    vec![
+    let mut figures = vec![
         rpo(run),
         rto(run),
         convergence(run),
@@ -31,7 +32,9 @@ pub(crate) fn figures(run: &Run) -> Vec<Figure> {
         lost(run),
         lag(run),
         availability(run),
-    ]
+    ];
+    figures.extend(run.drains.iter().map(drain));
+    figures
 }
 
 /// One line of facts: engine, seed, policy, regions, duration.
@@ -100,11 +103,30 @@ fn rto(run: &Run) -> Figure {
     }
 }
 
+fn drain(drain: &Drain) -> Figure {
+    let value = drain
+        .elapsed_ms()
+        .map_or_else(|| "never".to_owned(), |ms| duration_ms(ms as f64));
+    let peers = drain.peers.iter().map(|peer| {
+        let elapsed_ms = peer.proven_ms.map(|proven| proven.saturating_sub(drain.from_ms));
+        format!(
+            "{} {}",
+            peer.peer,
+            elapsed_ms.map_or_else(|| "never".to_owned(), |ms| duration_ms(ms as f64))
+        )
+    });
+    let peers = peers.collect::<Vec<_>>().join(", ");
+    let more = format!("{}, {} ({peers})", drain.region, drain_in_words(drain));
+    figure(
+        "Drained",
+        value,
+        more,
+        drain.proven_ms.is_none() || drain.was_left_early(),
+    )
+}
+
 fn convergence(run: &Run) -> Figure {
-    let slowest = run
-        .convergences
-        .iter()
-        .max_by_key(|one| one.elapsed_ms.unwrap_or(u64::MAX));
+    let slowest = run.undisturbed().max_by_key(|one| one.elapsed_ms.unwrap_or(u64::MAX));
     let Some(slowest) = slowest else {
         return figure("Converged", "–".to_owned(), "nothing had to converge".to_owned(), false);
     };

@@ -6,8 +6,13 @@ use beringia_scenario::{Count, Expectations};
 
 use crate::{
     EngineKind, Run, Verdict,
-    words::{count, duration, duration_ms, percent},
+    words::{bytes, count, duration, duration_ms, percent},
 };
+
+/// Times are known to the microsecond in simulation.
+const SAME_SECONDS: f64 = 1e-6;
+/// Commits are known to the millisecond in a drill, by one clock; the beginning of the load too.
+const CLOCK_SECONDS: f64 = 0.002;
 
 /// Puts the verdicts into the run, and says whether all hold. What is expected of something that did not happen in the run does not hold:
 /// a convergence, a moved client, a replicated write. Bounds of the RPO are the exception: where no disk was lost, nothing was, and they
@@ -15,6 +20,7 @@ use crate::{
 pub fn judge(expected: &Expectations, run: &mut Run) -> bool {
     let mut verdicts = always(run);
     verdicts.extend(of_disks_and_failovers(expected, run));
+    verdicts.extend(of_drains(expected, run));
     verdicts.extend(of_convergence(expected, run));
     verdicts.extend(of_availability(expected, run));
     verdicts.extend(of_lag(expected, run));
@@ -28,6 +34,11 @@ impl Run {
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.verdicts.is_empty() && self.verdicts.iter().all(|verdict| verdict.holds)
+    }
+
+    /// Each time that regions had to become equal, and nothing else kept them apart meanwhile.
+    pub fn undisturbed(&self) -> impl Iterator<Item = &crate::Convergence> {
+        self.convergences.iter().filter(|convergence| !convergence.disturbed)
     }
 
     /// Conflicts, each counted once.
@@ -85,10 +96,31 @@ fn always(run: &Run) -> Vec<Verdict> {
         } else {
             format!("RPO of {} is at most the backlog that it reported", loss.region)
         },
-        measured: format!("{} lost, {} reported", writes_in_words(loss.writes), count(reported)),
-        holds: loss.writes == reported || (!exact && loss.writes < reported),
+        measured: format!(
+            "{} lost; {} reported",
+            loss_in_words(loss.writes, loss.bytes, loss.seconds),
+            loss_in_words(reported.writes, reported.bytes, reported.seconds)
+        ),
+        holds: if exact {
+            loss.writes == reported.writes
+                && loss.bytes == reported.bytes
+                && (loss.seconds - reported.seconds).abs() < SAME_SECONDS
+        } else {
+            // The bytes of requests and those of the records in a log cannot be compared.
+            loss.writes <= reported.writes && loss.seconds <= reported.seconds + CLOCK_SECONDS
+        },
     }));
     verdicts
+}
+
+/// Writes, bytes and the age of the oldest.
+fn loss_in_words(writes: u64, lost_bytes: u64, seconds: f64) -> String {
+    format!(
+        "{}, {}, {}",
+        writes_in_words(writes),
+        bytes(lost_bytes),
+        duration_ms(seconds * 1000.0)
+    )
 }
 
 fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
@@ -121,15 +153,52 @@ fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
+/// That regions were drained in time, and none was left before.
+fn of_drains(expected: &Expectations, run: &Run) -> Vec<Verdict> {
+    let Some(most) = expected.drained_within else {
+        return Vec::new();
+    };
+    let times: Vec<Option<u64>> = run.drains.iter().map(crate::Drain::elapsed_ms).collect();
+    let mut verdicts = vec![within(
+        &format!("drained within {}", duration(most)),
+        &times,
+        most,
+        "nothing was drained",
+    )];
+    verdicts.extend(
+        run.drains
+            .iter()
+            .filter(|drain| drain.left_ms.is_some())
+            .map(|drain| Verdict {
+                expected: format!("{} left only when it was drained", drain.region),
+                measured: drain_in_words(drain),
+                holds: !drain.was_left_early(),
+            }),
+    );
+    verdicts
+}
+
+/// When a drain was proven, and whether the region was left before.
+pub(crate) fn drain_in_words(drain: &crate::Drain) -> String {
+    let since = |at_ms: u64| duration_ms(at_ms.saturating_sub(drain.from_ms) as f64);
+    let proven = match drain.proven_ms {
+        Some(proven_ms) => format!("proven {} after it was closed", since(proven_ms)),
+        None => "never proven".to_owned(),
+    };
+    match drain.left_ms {
+        Some(left_ms) if drain.was_left_early() => {
+            format!("left before, {} after it was closed; {proven}", since(left_ms))
+        }
+        Some(left_ms) => format!("{proven}, left {} after", since(left_ms)),
+        None => proven,
+    }
+}
+
 fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let nothing = "nothing had to converge";
     if let Some(most) = expected.converged_within {
-        let times: Vec<Option<u64>> = run
-            .convergences
-            .iter()
-            .map(|convergence| convergence.elapsed_ms)
-            .collect();
+        let times: Vec<Option<u64>> = run.undisturbed().map(|convergence| convergence.elapsed_ms).collect();
         verdicts.push(within(
             &format!("converged within {}", duration(most)),
             &times,
@@ -139,7 +208,7 @@ fn of_convergence(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     }
     if let Some(most) = expected.converged_ratio_max {
         // Where nothing had to be sent there is no bound to compare with.
-        let bounded = run.convergences.iter().filter(|convergence| convergence.bound_ms > 0.0);
+        let bounded = run.undisturbed().filter(|convergence| convergence.bound_ms > 0.0);
         let ratios: Vec<Option<f64>> = bounded.map(crate::Convergence::ratio).collect();
         let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
         verdicts.push(Verdict {

@@ -1,15 +1,17 @@
 //! What came of a run: the measurements, the verdicts on what was expected, and how people and programs read them.
 //!
-//! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what only it knows (what became of the writes,
-//! disks, anomalies, violations), and has it judged with [`judge`]. [`summary`] is for the terminal, [`write()`] makes the files.
+//! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what the oracle found ([`Run::judged`]),
+//! and has it judged with [`judge`]. [`summary`] is for the terminal, [`write()`] makes the files.
 //! A [`Comparison`] puts several runs side by side.
 
 mod bound;
 mod comparison;
+mod drains;
 mod faults;
 mod figures;
 mod files;
 mod judge;
+mod judgement;
 mod page;
 mod quantiles;
 mod recorder;
@@ -19,13 +21,13 @@ mod words;
 
 pub use bound::{Shipment, least_convergence};
 pub use comparison::{ComparedRun, Comparison, Measured};
-pub use faults::fault_spans;
+pub use faults::{fault_spans, heals};
 pub use files::{WriteError, write};
 pub use judge::judge;
 pub use quantiles::Samples;
-pub use recorder::{ArrivalSample, Awaited, OperationSample, Recorder};
+pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
 pub use run::{
-    AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, EngineKind, Failover, FaultKind, FaultSpan,
-    LagPoint, Pair, Quantiles, RegionSecond, Run, Verdict, Writes,
+    AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer, EngineKind, Failover,
+    FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict, Writes,
 };
 pub use summary::summary;

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_scenario::{Action, Plan, Policy};
+use beringia_scenario::{Action, Plan};
 
 use crate::{
-    Backlog, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair, RegionSecond, Run, Samples,
-    Shipment, Writes, fault_spans, least_convergence,
+    Backlog, ConflictCell, Convergence, Divergence, Drain, EngineKind, Failover, LagPoint, Pair, RegionSecond, Run,
+    Samples, Shipment, Writes, drains, fault_spans,
+    faults::disturbances,
+    least_convergence,
     quantiles::{exact, micros, millis},
 };
 
@@ -49,6 +51,19 @@ pub struct ArrivalSample<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Awaited(usize);
 
+/// How far a region's drain was at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainSample {
+    /// The region that was closed for writes.
+    pub region: String,
+    /// When, since the load began.
+    pub at: Duration,
+    /// Whether every other region is known to have the last write of every table.
+    pub is_proven: bool,
+    /// The other regions that have, while no write is under way.
+    pub peers: Vec<String>,
+}
+
 /// Records a run while it goes on. What nobody feeds (writes, disk losses, anomalies, violations) the engine sets in the [`Run`].
 #[derive(Debug)]
 pub struct Recorder {
@@ -59,6 +74,10 @@ pub struct Recorder {
     applied: BTreeMap<(usize, u64), u64>,
     conflicts: BTreeMap<(usize, usize, u64), u64>,
     shipments: Vec<Vec<Shipment>>,
+    /// Of each drain of the run, until when it lasts.
+    drained_until_ms: Vec<u64>,
+    /// From when to when something kept regions apart.
+    disturbances: Vec<(u64, u64)>,
 }
 
 /// What was due in a second in a region.
@@ -85,18 +104,14 @@ impl Recorder {
     #[must_use]
     pub fn new(plan: &Plan, engine: EngineKind) -> Self {
         let scenario = &plan.scenario;
-        let policy = match scenario.policy {
-            Policy::Item => "item",
-            Policy::Attribute => "attribute",
-            Policy::Merge => "merge",
-        };
+        let (drains, drained_until_ms) = drains::planned(plan).into_iter().unzip();
         let run = Run {
             scenario: scenario.name.clone(),
             about: scenario.about.clone(),
             engine,
             seed: plan.seed,
             replay: String::new(),
-            policy: policy.to_owned(),
+            policy: scenario.policy.name().to_owned(),
             regions: scenario.topology.names().map(str::to_owned).collect(),
             load_ms: whole_millis(scenario.duration),
             total_ms: whole_millis(scenario.duration),
@@ -108,9 +123,11 @@ impl Recorder {
             writes: Writes::default(),
             disk_losses: Vec::new(),
             failovers: failovers(plan),
+            drains,
             anomalies: Vec::new(),
             conflicts: Vec::new(),
             violations: Vec::new(),
+            notes: Vec::new(),
             verdicts: Vec::new(),
         };
         Self {
@@ -120,6 +137,8 @@ impl Recorder {
             applied: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             shipments: Vec::new(),
+            drained_until_ms,
+            disturbances: disturbances(plan),
         }
     }
 
@@ -200,6 +219,32 @@ impl Recorder {
         }
     }
 
+    /// How far a region's drain is.
+    pub fn drain(&mut self, sample: &DrainSample) {
+        let at_ms = whole_millis(sample.at);
+        let mut drains = self.run.drains.iter_mut().zip(&self.drained_until_ms).rev();
+        // An action is carried out a moment after it is due, so what is seen of a drain is never before it.
+        let meant = |(drain, until): &(&mut Drain, &u64)| {
+            drain.region == sample.region && (drain.from_ms..**until).contains(&at_ms)
+        };
+        let Some((drain, _)) = drains.find(meant) else {
+            return;
+        };
+        for peer in drain.peers.iter_mut().filter(|peer| sample.peers.contains(&peer.peer)) {
+            peer.proven_ms.get_or_insert(at_ms);
+        }
+        if sample.is_proven {
+            drain.proven_ms.get_or_insert(at_ms);
+        }
+    }
+
+    /// Something that a reader has to know to understand the numbers.
+    pub fn note(&mut self, what: String) {
+        if !self.run.notes.contains(&what) {
+            self.run.notes.push(what);
+        }
+    }
+
     /// From now on regions have to become equal, and this is what they have to send each other for it.
     pub fn must_converge(&mut self, after: &str, from: Duration, shipments: Vec<Shipment>) -> Awaited {
         self.run.convergences.push(Convergence {
@@ -207,6 +252,7 @@ impl Recorder {
             from_ms: whole_millis(from),
             elapsed_ms: None,
             bound_ms: 0.0,
+            disturbed: false,
         });
         self.shipments.push(shipments);
         Awaited(self.shipments.len() - 1)
@@ -227,6 +273,9 @@ impl Recorder {
         let rate_of = |region: &str| rates.get(region).copied();
         for (convergence, shipments) in self.run.convergences.iter_mut().zip(&self.shipments) {
             convergence.bound_ms = millis(micros(least_convergence(shipments, rate_of)));
+            let until_ms = convergence.elapsed_ms.map_or(u64::MAX, |ms| convergence.from_ms + ms);
+            let meanwhile = |(from, until): &(u64, u64)| *until > convergence.from_ms && *from < until_ms;
+            convergence.disturbed = self.disturbances.iter().any(meanwhile);
         }
         let regions = &self.run.regions;
         let name = |index: usize| regions.get(index).cloned().unwrap_or_default();
@@ -369,6 +418,6 @@ fn short_micros(length: Duration) -> u32 {
     u32::try_from(length.as_micros()).unwrap_or(u32::MAX)
 }
 
-fn whole_millis(time: Duration) -> u64 {
+pub(crate) fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

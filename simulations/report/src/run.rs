@@ -31,7 +31,7 @@ pub struct Run {
     pub pairs: Vec<Pair>,
     /// Divergence over time.
     pub divergence: Vec<Divergence>,
-    /// Each time that regions had to become equal: after each heal, and at the end.
+    /// Each time that regions had to become equal: whenever something was put right, and at the end.
     pub convergences: Vec<Convergence>,
     /// What became of the writes.
     pub writes: Writes,
@@ -39,12 +39,16 @@ pub struct Run {
     pub disk_losses: Vec<DiskLoss>,
     /// Each shift of traffic after a fault.
     pub failovers: Vec<Failover>,
+    /// Each drain of a region.
+    pub drains: Vec<Drain>,
     /// What clients could see.
     pub anomalies: Vec<AnomalyCount>,
     /// How many conflicts there were, by pair of origins and second.
     pub conflicts: Vec<ConflictCell>,
     /// Promises that were broken, in words; empty, or something is wrong with Beringia.
     pub violations: Vec<String>,
+    /// What a reader has to know to understand the numbers, such as what was not waited for.
+    pub notes: Vec<String>,
     /// What was expected, and whether it holds.
     pub verdicts: Vec<Verdict>,
 }
@@ -207,7 +211,7 @@ pub struct Divergence {
 /// How long it took regions to become equal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Convergence {
-    /// What they converged after, such as `heal` or `end of the load`.
+    /// What they converged after, such as `restart eu-west-1` or `the end of the load`.
     pub after: String,
     /// From when it is counted.
     pub from_ms: u64,
@@ -215,6 +219,9 @@ pub struct Convergence {
     pub elapsed_ms: Option<u64>,
     /// The least that bandwidth, delay and the measured apply rate allowed.
     pub bound_ms: f64,
+    /// Whether something else kept regions apart meanwhile (a partition, a region or disk that was away, a pause, a link that was made worse):
+    /// then nothing follows from how long it took, and it is not judged.
+    pub disturbed: bool,
 }
 
 impl Convergence {
@@ -258,10 +265,60 @@ pub struct DiskLoss {
     pub bytes: u64,
     /// From when the oldest of them was acknowledged to the loss.
     pub seconds: f64,
-    /// The same in writes as it was known at that moment, before anybody looked for what is missing: in simulation what no other region's
-    /// vector covered and a client had been told of, in a drill what the region last said of its backlog; `None`: it
-    /// did not answer.
-    pub reported_backlog: Option<u64>,
+    /// The same as it was known at that moment, before anybody looked for what is missing; `None`: the region did not answer.
+    pub reported_backlog: Option<ReportedBacklog>,
+}
+
+/// What was known to be nowhere else when a disk was lost: in simulation what no other region's vector covered and a client had been told
+/// of, in a drill what the region last said of its backlog.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ReportedBacklog {
+    /// Writes.
+    pub writes: u64,
+    /// Bytes: in simulation of the requests, in a drill of the records in the region's log.
+    pub bytes: u64,
+    /// The age of the oldest: in simulation since it was acknowledged, in a drill since it was committed.
+    pub seconds: f64,
+}
+
+/// A region that was closed for writes, to be left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Which.
+    pub region: String,
+    /// When it was closed.
+    pub from_ms: u64,
+    /// When every other region was known to have its last write of every table; `None`: that was not seen before it was opened again, or
+    /// the run ended.
+    pub proven_ms: Option<u64>,
+    /// When it was left: its clients were sent elsewhere, or it was taken down; `None`: it was not.
+    pub left_ms: Option<u64>,
+    /// When each other region had acknowledged its last write of every table.
+    pub peers: Vec<DrainedPeer>,
+}
+
+/// What another region has of one that is drained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainedPeer {
+    /// Which.
+    pub peer: String,
+    /// When it had acknowledged the last write; `None`: that was not seen.
+    pub proven_ms: Option<u64>,
+}
+
+impl Drain {
+    /// From the closing to the proof; `None`: there was none.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> Option<u64> {
+        Some(self.proven_ms?.saturating_sub(self.from_ms))
+    }
+
+    /// Whether the region was left before it was known that nothing would be lost by it.
+    #[must_use]
+    pub fn was_left_early(&self) -> bool {
+        self.left_ms
+            .is_some_and(|left| self.proven_ms.is_none_or(|proven| proven > left))
+    }
 }
 
 /// Traffic that moved after a fault.

@@ -41,6 +41,9 @@ pub fn summary(run: &Run) -> String {
     if !seen.is_empty() {
         out.push_str(&format!("  {:widest$}  {}\n", "Anomalies", seen.join(", ")));
     }
+    for note in &run.notes {
+        out.push_str(&format!("  {:widest$}  {note}\n", "Note"));
+    }
     out.push_str(&lag(run));
     out.push_str(&regions(run));
     if !run.holds() && !run.replay.is_empty() {

@@ -186,6 +186,7 @@ impl fmt::Display for Action {
             } => write!(f, "crash {region}, its disk is lost"),
             Self::Crash { region, .. } => write!(f, "crash {region}"),
             Self::Restart { region } => write!(f, "restart {region}"),
+            Self::SlowDisk { region, by } if by.is_zero() => write!(f, "disk of {region} as fast as it was"),
             Self::SlowDisk { region, by } => write!(f, "disk of {region} slower by {}", show(*by)),
             Self::DiskFull { region, full: true } => write!(f, "disk of {region} full"),
             Self::DiskFull { region, .. } => write!(f, "disk of {region} has room"),

@@ -22,6 +22,9 @@ pub struct Expectations {
     pub rpo_max: Option<Duration>,
     /// From each fault that moved traffic to the first success of the moved traffic.
     pub rto_max: Option<Duration>,
+    /// From the moment in which a region is closed for writes until it is proven that every other one has the last of them; and none is left
+    /// before.
+    pub drained_within: Option<Duration>,
     /// From each heal (or the end of the load, if that is later) until every region holds the same.
     pub converged_within: Option<Duration>,
     /// The same as a multiple of the least time that bandwidth, delay and the measured apply rate allow.

@@ -99,3 +99,18 @@ pub enum Policy {
     /// Numbers that are added to add up, sets unite, all else per attribute.
     Merge,
 }
+
+impl Policy {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Item, Self::Attribute, Self::Merge];
+
+    /// Its name in files and reports, and as the value of a table's tag.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Item => "item",
+            Self::Attribute => "attribute",
+            Self::Merge => "merge",
+        }
+    }
+}

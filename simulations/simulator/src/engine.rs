@@ -3,17 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use beringia_history::{History, Violation};
-use beringia_network::LinkMode;
 use beringia_node::Tuning;
-use beringia_report::{Run, judge};
-use beringia_scenario::{Action, Plan, Policy};
+use beringia_report::{Run, heals, judge};
+use beringia_scenario::{Action, Plan};
 use beringia_store::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     SimulationError, World, WorldConfig,
+    drains::Drains,
     evidence::{Past, gather},
     losses::{self, Loss},
     measure::Measure,
@@ -32,6 +32,8 @@ pub struct Conditions {
     pub patience: Duration,
     /// A bug that every region is to have, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
+    /// Whether somebody wants the trace.
+    pub is_traced: bool,
 }
 
 impl Default for Conditions {
@@ -39,6 +41,7 @@ impl Default for Conditions {
         Self {
             patience: Duration::from_secs(600),
             planted_bug: None,
+            is_traced: false,
         }
     }
 }
@@ -50,7 +53,8 @@ pub struct Outcome {
     pub run: Run,
     /// The promises that were broken; the run has the same in words.
     pub violations: Vec<Violation>,
-    /// What happened, line by line; two runs of one plan have the same.
+    /// What happened, line by line: every event, delivery, commit and operation of a client. Two runs of one plan have the same. Empty
+    /// where nobody wanted it.
     pub trace: Vec<String>,
 }
 
@@ -78,13 +82,15 @@ pub async fn run_under(plan: &Plan, conditions: Conditions) -> Result<Outcome, S
 struct Session<'a> {
     plan: &'a Plan,
     patience: Duration,
+    is_traced: bool,
     world: World,
     tables: Vec<String>,
     load: Option<Load>,
     measure: Measure,
     began: Instant,
-    /// Whether something is wrong with links or regions now.
-    is_troubled: bool,
+    /// For each action of the plan whether it puts something right.
+    heals: Vec<bool>,
+    drains: Drains,
     losses: Vec<Loss>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
@@ -99,13 +105,14 @@ impl<'a> Session<'a> {
             tuning: Tuning::default(),
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
+            is_traced: conditions.is_traced,
         })
         .await?;
         let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
         let first = scenario.replicas.first();
         let mut tables = Vec::new();
         for table in setting.tables()? {
-            tables::create(&world, &with_policy(&table.create, scenario.policy), &scenario.replicas).await?;
+            tables::create(&world, &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
                 tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
             }
@@ -118,12 +125,14 @@ impl<'a> Session<'a> {
         let mut session = Self {
             plan,
             patience: conditions.patience,
+            is_traced: conditions.is_traced,
             world,
             tables,
             load: None,
             measure: Measure::new(plan),
             began: Instant::now(),
-            is_troubled: false,
+            heals: heals(plan),
+            drains: Drains::default(),
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
         };
@@ -144,16 +153,20 @@ impl<'a> Session<'a> {
     async fn play(&mut self) -> Result<(), SimulationError> {
         let end = self.began + self.plan.scenario.duration;
         let mut next_sample = self.began;
-        let mut timeline = self.plan.timeline.iter().peekable();
+        let mut timeline = self.plan.timeline.iter().enumerate().peekable();
         loop {
-            let next_action = timeline.peek().map_or(end, |planned| self.began + planned.at);
+            let next_action = timeline.peek().map_or(end, |(_, planned)| self.began + planned.at);
             if next_sample < next_action && next_sample < end {
                 sleep_until(next_sample).await;
                 self.sample().await?;
                 next_sample += SAMPLE_EVERY;
-            } else if let Some(planned) = timeline.next() {
+            } else if let Some((index, planned)) = timeline.next() {
                 sleep_until(self.began + planned.at).await;
                 self.act(&planned.action).await?;
+                if self.heals.get(index).copied().unwrap_or(false) {
+                    let at = self.began.elapsed();
+                    self.measure.healed(&self.world, &planned.action, at).await?;
+                }
             } else {
                 sleep_until(end).await;
                 return Ok(());
@@ -177,26 +190,20 @@ impl<'a> Session<'a> {
             let loss = losses::look(&self.world, region, &self.tables, at).await?;
             self.losses.push(loss);
         }
-        match (action, &self.load) {
-            (Action::Shift { from, to }, Some(load)) => load.shift(from, to),
-            (
-                Action::Rate {
-                    workload,
-                    region,
-                    per_second,
-                },
-                Some(load),
-            ) => load.set_rate(workload.as_deref(), region.as_deref(), *per_second),
-            (Action::AddReplica { region }, _) => self.change_replicas(region, tables::add),
-            (Action::RemoveReplica { region }, _) => self.change_replicas(region, tables::remove),
+        match action {
+            Action::AddReplica { region } => self.change_replicas(region, tables::add),
+            Action::RemoveReplica { region } => self.change_replicas(region, tables::remove),
             _ => self.world.act(action, &self.tables).await?,
         }
-        self.measure.links_changed(&self.world, at);
-        let is_troubled = self.is_troubled_now();
-        if self.is_troubled && !is_troubled {
-            self.measure.healed(&self.world, at).await?;
+        if let Some(load) = &self.load {
+            load.steer(action);
         }
-        self.is_troubled = is_troubled;
+        if let Action::Drain { region } = action {
+            let watch = self.world.node(region)?.drain_watch();
+            let trace = Arc::clone(&self.world.trace);
+            self.drains.watch(region.clone(), watch, self.began, trace);
+        }
+        self.measure.links_changed(&self.world, at);
         Ok(())
     }
 
@@ -215,12 +222,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn is_troubled_now(&self) -> bool {
-        let open = |link: &beringia_network::LinkSnapshot| link.mode == LinkMode::Open;
-        let links_open = self.world.network().show().iter().all(open);
-        !links_open || !self.world.names().iter().all(|name| self.world.is_well(name))
-    }
-
     /// Ends the load, puts right what the timeline left wrong, and waits until the regions are equal.
     async fn settle(&mut self) -> Result<History, SimulationError> {
         let history = match self.load.take() {
@@ -231,9 +232,6 @@ impl<'a> Session<'a> {
         self.world.put_right(&self.tables).await?;
         let at = self.began.elapsed();
         self.measure.links_changed(&self.world, at);
-        if self.is_troubled {
-            self.measure.healed(&self.world, at).await?;
-        }
         let awaited = self.measure.ended(&self.world, at).await?;
         if self.converge().await? {
             self.measure.converged(awaited, self.began.elapsed());
@@ -275,7 +273,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn conclude(self, history: &History) -> Result<Outcome, SimulationError> {
+    async fn conclude(mut self, history: &History) -> Result<Outcome, SimulationError> {
+        for sample in self.drains.end().await {
+            self.measure.drained(&sample);
+        }
         let mut past = Past::default();
         past.lost_disk
             .extend(self.losses.iter().map(|loss| loss.region.clone()));
@@ -286,12 +287,25 @@ impl<'a> Session<'a> {
         for table in &self.tables {
             evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
         }
-        let trace = self.world.trace.lines(history, self.measure.load_began_ms());
+        let trace = self.trace(history);
         let (mut run, violations) = self
             .measure
             .finish(&self.world, history, &evidence, &self.losses, total)?;
         judge(&self.plan.scenario.expect, &mut run);
         Ok(Outcome { run, violations, trace })
+    }
+}
+
+impl Session<'_> {
+    fn trace(&self, history: &History) -> Vec<String> {
+        if !self.is_traced {
+            return Vec::new();
+        }
+        let names = self.world.names();
+        let id = |table: &String| names.iter().find_map(|region| self.world.table_id(region, table).ok());
+        let tables = self.tables.iter().filter_map(|table| Some((id(table)?, table.clone())));
+        let commits = self.world.recorder.commits(&tables.collect());
+        self.world.trace.lines(history, self.measure.load_began_us(), commits)
     }
 }
 
@@ -301,14 +315,4 @@ fn absent_at_first(plan: &Plan) -> Vec<String> {
         .filter(|name| !plan.scenario.replicas.iter().any(|replica| replica == name))
         .map(str::to_owned)
         .collect()
-}
-
-/// A table's definition with the tag that says how it decides between concurrent writes.
-fn with_policy(definition: &Value, policy: Policy) -> Value {
-    let mut definition = definition.clone();
-    if policy != Policy::Item {
-        definition["Tags"] =
-            json!([{ "Key": "beringia:conflict-policy", "Value": format!("{policy:?}").to_lowercase() }]);
-    }
-    definition
 }

@@ -1,12 +1,10 @@
 //! What is nowhere else at the moment in which a region loses its disk.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::{Effect, History, LostDisk, MARK, Operation, Outcome};
 use beringia_item::{AttributeValue, Mutation, Region, decode_item};
+use beringia_report::ReportedBacklog;
 
 use crate::{SimulationError, World, evidence::Reader};
 
@@ -99,36 +97,73 @@ impl Loss {
         }
     }
 
-    /// Of these writes, the keys of those that a client was told of before the loss.
-    pub(crate) fn acknowledged<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a str> {
-        let until_us = u64::try_from(self.at.as_micros()).unwrap_or(u64::MAX);
-        let was_told = move |operation: &&Operation| {
-            operation.outcome == Outcome::Ok && operation.region == self.region && operation.done_us <= until_us
+    /// Of these writes, how many a client was told of before the loss, the bytes of their requests, and since when it knew of the first.
+    pub(crate) fn reported(&self, history: &History) -> ReportedBacklog {
+        let told = Told::before(history, self);
+        let mut reported = ReportedBacklog {
+            writes: 0,
+            bytes: 0,
+            seconds: 0.0,
         };
-        let mut marks = BTreeSet::new();
-        // A delete leaves no mark; it is known by when it must have been committed.
-        let mut deletes: BTreeMap<(&str, &str), Vec<(Duration, Duration)>> = BTreeMap::new();
+        let mut oldest = self.at;
+        for answer in self.writes.iter().filter_map(|write| told.of(write)) {
+            reported.writes += 1;
+            reported.bytes += u64::from(answer.bytes);
+            oldest = oldest.min(answer.done);
+        }
+        reported.seconds = self.at.saturating_sub(oldest).as_secs_f64();
+        reported
+    }
+}
+
+/// What a client was told of one write. Times are since the load began.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    sent: Duration,
+    done: Duration,
+    /// Of the request.
+    bytes: u32,
+}
+
+/// The writes that clients of a region were told of.
+#[derive(Default)]
+struct Told<'a> {
+    by_mark: BTreeMap<&'a str, Answer>,
+    /// A delete leaves no mark; it is known by when it must have been committed.
+    deletes: BTreeMap<(&'a str, &'a str), Vec<Answer>>,
+}
+
+impl<'a> Told<'a> {
+    fn before(history: &'a History, loss: &Loss) -> Self {
+        let until_us = u64::try_from(loss.at.as_micros()).unwrap_or(u64::MAX);
+        let was_told = |operation: &&Operation| {
+            operation.outcome == Outcome::Ok && operation.region == loss.region && operation.done_us <= until_us
+        };
+        let mut told = Self::default();
         for operation in history.operations.iter().filter(was_told) {
             for write in &operation.writes {
-                match write.effect {
-                    Effect::Delete => {
-                        let of_key = deletes.entry((operation.workload.as_str(), write.key.as_str()));
-                        let between = (operation.sent_us, operation.done_us);
-                        let between = (Duration::from_micros(between.0), Duration::from_micros(between.1));
-                        of_key.or_default().push(between);
-                    }
-                    _ => drop(marks.insert(write.mark.as_str())),
+                let answer = Answer {
+                    sent: Duration::from_micros(operation.sent_us),
+                    done: Duration::from_micros(operation.done_us),
+                    bytes: write.bytes,
+                };
+                if write.effect == Effect::Delete {
+                    let of_key = told.deletes.entry((operation.workload.as_str(), write.key.as_str()));
+                    of_key.or_default().push(answer);
+                } else {
+                    told.by_mark.insert(&write.mark, answer);
                 }
             }
         }
-        let told = self.writes.iter().filter(move |write| match &write.mark {
-            Some(mark) => marks.contains(mark.as_str()),
-            None => {
-                let of_key = deletes.get(&(write.table.as_str(), write.key.as_str()));
-                let was_it = |(sent, done): &(Duration, Duration)| (*sent..=*done).contains(&write.committed);
-                of_key.is_some_and(|deletes| deletes.iter().any(was_it))
-            }
-        });
-        told.map(|write| write.key.as_str())
+        told
+    }
+
+    fn of(&self, write: &Unshipped) -> Option<Answer> {
+        if let Some(mark) = &write.mark {
+            return self.by_mark.get(mark.as_str()).copied();
+        }
+        let deletes = self.deletes.get(&(write.table.as_str(), write.key.as_str()))?;
+        let was_it = |answer: &&Answer| (answer.sent..=answer.done).contains(&write.committed);
+        deletes.iter().find(was_it).copied()
     }
 }

@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Accounting, Anomaly, DataLoss, Evidence, History, LostDisk, Violation};
+use beringia_history::{Conflict, Evidence, History, LostDisk, Violation};
 use beringia_item::{Region, TableId, Version};
-use beringia_report::{
-    AnomalyCount, ArrivalSample, Awaited, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment,
-    Writes,
-};
-use beringia_scenario::Plan;
+use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, EngineKind, Recorder, Run, Shipment};
+use beringia_scenario::{Action, Plan};
 
 use crate::{SimulationError, World, losses::Loss, sampler};
 
@@ -59,9 +56,9 @@ impl Measure {
         self.links_changed(world, Duration::ZERO);
     }
 
-    /// When the load began, milliseconds since the world did.
-    pub(crate) fn load_began_ms(&self) -> u64 {
-        u64::try_from(self.load_began.as_millis()).unwrap_or(u64::MAX)
+    /// When the load began, microseconds since the world did.
+    pub(crate) fn load_began_us(&self) -> u64 {
+        u64::try_from(self.load_began.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Links may do something else from now on.
@@ -106,9 +103,14 @@ impl Measure {
         Ok(())
     }
 
-    /// The last trouble with links and regions is over.
-    pub(crate) async fn healed(&mut self, world: &World, at: Duration) -> Result<(), SimulationError> {
-        let awaited = self.must_converge(world, "the last fault", at).await?;
+    /// How far a drain was.
+    pub(crate) fn drained(&mut self, sample: &DrainSample) {
+        self.recorder.drain(sample);
+    }
+
+    /// Something was put right by this action.
+    pub(crate) async fn healed(&mut self, world: &World, by: &Action, at: Duration) -> Result<(), SimulationError> {
+        let awaited = self.must_converge(world, &by.to_string(), at).await?;
         self.heals.push(Heal {
             awaited,
             at,
@@ -151,16 +153,7 @@ impl Measure {
         losses: &[Loss],
         total: Duration,
     ) -> Result<(Run, Vec<Violation>), SimulationError> {
-        for operation in &history.operations {
-            self.recorder.operation(&OperationSample {
-                home: &operation.home,
-                asked: &operation.region,
-                due: Duration::from_micros(operation.due_us),
-                sent: Duration::from_micros(operation.sent_us),
-                done: Duration::from_micros(operation.done_us),
-                answered: operation.is_answered(),
-            });
-        }
+        self.recorder.history(history);
         for (table, evidence) in evidence {
             let Some(id) = world
                 .names()
@@ -184,14 +177,8 @@ impl Measure {
         let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
         let judgement = beringia_history::judge(history, evidence, &disks);
         let mut run = self.recorder.finish(total, "");
-        run.disk_losses = losses
-            .iter()
-            .zip(&judgement.losses)
-            .map(|(loss, data)| disk_loss(loss, data, history))
-            .collect();
-        run.writes = writes(&judgement.accounting);
-        run.anomalies = judgement.anomalies.into_iter().map(anomaly).collect();
-        run.violations = judgement.violations.iter().map(ToString::to_string).collect();
+        let reported = losses.iter().map(|loss| Some(loss.reported(history)));
+        run.judged(&judgement, reported);
         Ok((run, judgement.violations))
     }
 
@@ -246,50 +233,12 @@ impl Measure {
     }
 
     fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {
-        // Regions may have seen one write lose against different others; it is one conflict.
-        let mut conflicts = BTreeMap::new();
-        for entry in evidence.journals.values().flat_map(|journal| &journal.entries) {
-            conflicts.insert((&entry.key, &entry.loser), &entry.winner);
-        }
-        for ((_, loser), winner) in conflicts {
+        for Conflict { winner, loser, .. } in evidence.conflicts() {
             // Where the loser's own region does not know any more, the winner's does: neither knew of the other, so they were close.
             let of = |version: &Version| self.applied(world, table, &version.origin, version.sequence, &version.origin);
             let at = of(loser).or_else(|| of(winner));
             let (winner, loser) = (winner.origin.as_str(), loser.origin.as_str());
             self.recorder.conflict(winner, loser, at.unwrap_or_default());
         }
-    }
-}
-
-/// What the history says was lost, beside what was seen of it at the moment of the loss.
-fn disk_loss(loss: &Loss, data: &DataLoss, history: &History) -> DiskLoss {
-    DiskLoss {
-        region: data.region.clone(),
-        at_ms: data.at_us / 1_000,
-        writes: data.writes,
-        bytes: data.bytes,
-        seconds: data.seconds,
-        reported_backlog: Some(loss.acknowledged(history).count() as u64),
-    }
-}
-
-const fn writes(accounting: &Accounting) -> Writes {
-    Writes {
-        acknowledged: accounting.acknowledged,
-        unknown: accounting.unknown,
-        standing: accounting.standing,
-        superseded: accounting.superseded,
-        lost_to_conflicts: accounting.lost_to_conflicts,
-        lost_with_disk: accounting.lost_with_disk,
-        lost: accounting.lost,
-    }
-}
-
-fn anomaly(anomaly: Anomaly) -> AnomalyCount {
-    AnomalyCount {
-        name: anomaly.name.to_owned(),
-        count: anomaly.count,
-        worst_ms: anomaly.worst_ms,
-        example: anomaly.example,
     }
 }

@@ -86,6 +86,24 @@ impl Recorder {
         steps.get(index).map(|step| step.at_us)
     }
 
+    /// Every commit that a region was seen to make, with its time in microseconds since the recorder began: up to where it then had an
+    /// origin's writes to one of these tables.
+    pub(crate) fn commits(&self, tables: &BTreeMap<TableId, String>) -> Vec<(u64, String)> {
+        let inner = self.inner();
+        let mut commits = Vec::new();
+        for ((table, origin), by_region) in &inner.steps {
+            let Some(name) = tables.get(table) else { continue };
+            for (region, steps) in by_region {
+                let commit = |step: &Step| {
+                    let line = format!("{region} committed {name} of {origin} up to {}", step.sequence);
+                    (step.at_us, line)
+                };
+                commits.extend(steps.iter().map(commit));
+            }
+        }
+        commits
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

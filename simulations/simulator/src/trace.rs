@@ -1,4 +1,4 @@
-//! What happened in a run: events with their virtual time, and a hash of every byte that left a link.
+//! What happened in a run: events with their virtual time, where wanted every delivery too, and a hash of every byte that left a link.
 
 use std::{
     collections::BTreeMap,
@@ -9,17 +9,19 @@ use std::{
 use beringia_history::{History, Operation};
 use beringia_network::Tap;
 use tokio::time::Instant;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// What happened in a run. Two runs of one seed must agree in all of it.
 pub struct Trace {
     began: Instant,
+    /// Whether every delivery is kept.
+    is_whole: bool,
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
-    /// With their times in milliseconds.
+    /// With their times in microseconds.
     events: Vec<(u64, String)>,
     wire: Xxh3,
     wire_bytes: u64,
@@ -29,11 +31,12 @@ struct Inner {
 }
 
 impl Trace {
-    /// An empty trace; its times count from now.
+    /// An empty trace; its times count from now. `is_whole`: with every delivery, which is a line each.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(is_whole: bool) -> Self {
         Self {
             began: Instant::now(),
+            is_whole,
             inner: Mutex::default(),
         }
     }
@@ -46,20 +49,27 @@ impl Trace {
 
     /// Notes an event at the present virtual moment.
     pub fn note(&self, event: fmt::Arguments<'_>) {
-        let event = (self.now_ms(), event.to_string());
+        let event = (self.now_us(), event.to_string());
         self.inner().events.push(event);
     }
 
-    /// The events so far and the operations of clients, which began at `load_began_ms`, in order of their times in milliseconds;
-    /// and last what went over the wires.
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The events so far, commits with their times in microseconds, and the operations of clients, which began at `load_began_us`, in
+    /// order of their times; and last what went over the wires.
     #[must_use]
-    pub fn lines(&self, history: &History, load_began_ms: u64) -> Vec<String> {
+    pub fn lines(&self, history: &History, load_began_us: u64, commits: Vec<(u64, String)>) -> Vec<String> {
         let inner = self.inner();
         let mut events = inner.events.clone();
         let operations = history.operations.iter();
-        events.extend(operations.map(|operation| (load_began_ms + operation.done_us / 1000, shown(operation))));
-        events.sort_by_key(|(at_ms, _)| *at_ms);
-        let lines = events.into_iter().map(|(at_ms, event)| format!("{at_ms:>8} {event}"));
+        events.extend(commits);
+        events.extend(operations.map(|operation| (load_began_us + operation.done_us, shown(operation))));
+        events.sort_by_key(|(at_us, _)| *at_us);
+        let lines = events
+            .into_iter()
+            .map(|(at_us, event)| format!("{:>8}.{:03} {event}", at_us / 1000, at_us % 1000));
         let wire = format!(
             "wire: {} bytes in {} deliveries, xxh3 {:032x}",
             inner.wire_bytes,
@@ -127,12 +137,6 @@ impl Inner {
     }
 }
 
-impl Default for Trace {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Tap for Trace {
     fn delivered(&self, from: &str, to: &str, connection: u64, bytes: &[u8]) {
         let head = format!(
@@ -140,7 +144,16 @@ impl Tap for Trace {
             self.began.elapsed().as_nanos(),
             bytes.len()
         );
+        let delivery = self.is_whole.then(|| {
+            let hash = xxh3_64(bytes);
+            let line = format!(
+                "{from} -> {to}, connection {connection}: {} bytes, xxh3 {hash:016x}",
+                bytes.len()
+            );
+            (self.now_us(), line)
+        });
         let mut inner = self.inner();
+        inner.events.extend(delivery);
         inner.wire.update(head.as_bytes());
         inner.wire.update(bytes);
         inner.wire_bytes += bytes.len() as u64;

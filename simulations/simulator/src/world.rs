@@ -9,12 +9,13 @@ use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConf
 use beringia_regions::{Link, Topology};
 use beringia_scenario::ClockError;
 use beringia_store::{
-    Database, Execution, MemoryDisk, Options, PlantedBug, ReplicaStatus, SqliteStore, Store, Table, TableDigest,
+    Database, DiskFaults, Execution, MemoryDisk, Options, PlantedBug, ReplicaStatus, SqliteStore, Store, Table,
+    TableDigest,
 };
 use futures_util::StreamExt;
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::{SimulatedClock, SimulationError, Trace, clients::Clients, recorder::Recorder};
+use crate::{SimulatedClock, SimulationError, Trace, VirtualClock, clients::Clients, recorder::Recorder};
 
 /// How long a commit takes on a healthy disk, as the flush of a good one does.
 const COMMIT_DELAY: Duration = Duration::from_millis(1);
@@ -32,6 +33,8 @@ pub struct WorldConfig {
     pub clocks: BTreeMap<String, ClockError>,
     /// A bug that every region is to have, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
+    /// Whether its trace has every delivery.
+    pub is_traced: bool,
 }
 
 /// A group of regions.
@@ -47,7 +50,7 @@ pub struct World {
     /// When each region had applied what.
     pub(crate) recorder: Recorder,
     /// A clock that is right.
-    pub(crate) clock: Arc<SimulatedClock>,
+    pub(crate) clock: Arc<VirtualClock>,
     tuning: Tuning,
     planted_bug: Option<PlantedBug>,
     /// In the order of the topology.
@@ -58,6 +61,7 @@ pub struct World {
 struct Site {
     region: Region,
     disk: MemoryDisk,
+    disk_faults: DiskFaults,
     disk_full: bool,
     /// The disk was lost, and no process has begun on the new one yet.
     disk_new: bool,
@@ -86,27 +90,27 @@ impl World {
             tuning,
             clocks,
             planted_bug,
+            is_traced,
         } = config;
         let randomness = SeededRandomness::new(seed);
         let network = Network::new(topology.names(), &randomness.derive("network"));
-        let trace = Arc::new(Trace::new());
+        let trace = Arc::new(Trace::new(is_traced));
         network.set_tap(trace.clone());
         for link in topology.links() {
             let settings = settings(link);
             network.change(&link.from, &link.to, Direction::OneWay, |current| *current = settings)?;
         }
         let began = Instant::now();
+        let right = VirtualClock::new(began);
         let site = |name| -> Result<Site, SimulationError> {
             Ok(Site {
                 region: Region::new(name)?,
-                disk: new_disk(),
+                disk: MemoryDisk::new(),
+                disk_faults: healthy(),
                 disk_full: false,
                 disk_new: false,
                 paused: false,
-                clock: Arc::new(SimulatedClock::new(
-                    began,
-                    clocks.get(name).copied().unwrap_or_default(),
-                )),
+                clock: Arc::new(right.skewed(clocks.get(name).copied().unwrap_or_default())),
                 starts: 0,
                 running: None,
             })
@@ -120,7 +124,7 @@ impl World {
             transport,
             clients,
             recorder: Recorder::new(began),
-            clock: Arc::new(SimulatedClock::new(began, ClockError::default())),
+            clock: Arc::new(right),
             tuning,
             planted_bug,
             sites,
@@ -248,15 +252,13 @@ impl World {
     /// A region's disk takes nothing more, or does again.
     ///
     /// # Errors
-    /// [`SimulationError::UnknownRegion`], [`SimulationError::Store`].
+    /// [`SimulationError::UnknownRegion`].
     pub fn fill_disk(&mut self, name: &str, full: bool) -> Result<(), SimulationError> {
         let index = self.site_index(name)?;
         let site = &mut self.sites[index];
         site.disk_full = full;
-        site.disk.set_full(full).map_err(|source| SimulationError::Store {
-            region: name.to_owned(),
-            source,
-        })
+        site.disk_faults.set_full(full);
+        Ok(())
     }
 
     /// Every commit of a region takes so much longer than on a healthy disk.
@@ -264,7 +266,7 @@ impl World {
     /// # Errors
     /// [`SimulationError::UnknownRegion`].
     pub fn slow_disk(&self, name: &str, by: Duration) -> Result<(), SimulationError> {
-        self.disk(name)?.set_commit_delay(COMMIT_DELAY + by);
+        self.site(name)?.disk_faults.set_commit_delay(COMMIT_DELAY + by);
         Ok(())
     }
 
@@ -315,6 +317,7 @@ impl World {
         let database = Database::Memory(site.disk.clone());
         let options = Options {
             planted_bug: self.planted_bug,
+            disk_faults: site.disk_faults.clone(),
             ..Options::new(site.region.clone(), database, Execution::Inline, Arc::clone(&clock))
         };
         let opened = SqliteStore::open(options);
@@ -362,7 +365,8 @@ impl World {
         running.recording.abort();
         site.paused = false;
         if lose_disk {
-            site.disk = new_disk();
+            site.disk = MemoryDisk::new();
+            site.disk_faults = healthy();
             site.disk_full = false;
             site.disk_new = true;
         }
@@ -439,8 +443,8 @@ where
     Box::pin(connections.map(|connection| connection.map(|connection| Box::new(connection) as BoxedIo)))
 }
 
-fn new_disk() -> MemoryDisk {
-    let disk = MemoryDisk::new();
+fn healthy() -> DiskFaults {
+    let disk = DiskFaults::default();
     disk.set_commit_delay(COMMIT_DELAY);
     disk
 }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, io::Write, process::abort, time::Duration};
 
 use beringia_regions::Topology;
+use beringia_report::ReportedBacklog;
 use beringia_scenario::{Action, Expectations, KeyChoice, Kind, Plan, Planned, Policy, Scenario, Workload};
-use beringia_simulator::{Outcome, in_virtual_time, run};
+use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -62,7 +63,12 @@ fn played(plan: &Plan) -> Outcome {
         let _ = writeln!(std::io::stderr(), "{stuck:?}");
         abort();
     };
-    in_virtual_time("test", seconds(120), on_stuck, run(plan)).unwrap_or_else(|error| panic!("{error}"))
+    let conditions = Conditions {
+        is_traced: true,
+        ..Conditions::default()
+    };
+    let played = in_virtual_time("test", seconds(120), on_stuck, run_under(plan, conditions));
+    played.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -156,11 +162,92 @@ fn a_disk_that_is_lost_behind_a_cut_costs_what_had_not_left_and_the_region_comes
     };
     assert!(
         loss.reported_backlog
-            .is_some_and(|reported| (200..400).contains(&reported)),
+            .is_some_and(|reported| (200..400).contains(&reported.writes)),
         "three seconds of writes: {loss:?}"
     );
+    assert_eq!(
+        loss.reported_backlog,
+        Some(ReportedBacklog {
+            writes: loss.writes,
+            bytes: loss.bytes,
+            seconds: loss.seconds,
+        })
+    );
+    assert!(loss.bytes > 10_000, "{loss:?}");
     assert!((2.9..3.1).contains(&loss.seconds), "{loss:?}");
     assert_eq!(outcome.run.divergence.last().map(|sample| sample.keys), Some(0));
+}
+
+#[test]
+fn a_drain_is_proven_when_the_last_region_has_all_and_a_region_that_is_left_before_is_shown_as_such() {
+    let us = || "us-east-1".to_owned();
+    let drain = || Action::Drain { region: us() };
+    let shift = || Action::Shift {
+        from: us(),
+        to: "eu-west-1".to_owned(),
+    };
+    let isolate = Action::Isolate {
+        region: us(),
+        reset: false,
+    };
+    let undrain = Action::Undrain { region: us() };
+    let outcome = played(&plan(vec![
+        (3, drain()),
+        (4, shift()),
+        (5, undrain),
+        (6, isolate),
+        (8, drain()),
+        (9, shift()),
+        (10, Action::Heal(None)),
+    ]));
+    let [proven, early] = outcome.run.drains.as_slice() else {
+        panic!("{:?}", outcome.run.drains)
+    };
+    let elapsed_ms = proven.elapsed_ms().expect("a proof");
+    // The last write goes to Tokyo, and its acknowledgement comes back.
+    assert!((146..600).contains(&elapsed_ms), "{proven:?}");
+    let last = proven.peers.iter().map(|peer| peer.proven_ms).max().flatten();
+    assert_eq!((proven.proven_ms, proven.was_left_early()), (last, false));
+    assert!(
+        early.was_left_early() && early.proven_ms.is_some_and(|at_ms| at_ms > 10_000),
+        "{early:?}"
+    );
+}
+
+#[test]
+fn each_of_several_faults_that_are_put_right_has_its_convergence_and_only_undisturbed_ones_are_judged() {
+    let slow = |ms| Action::SlowDisk {
+        region: "us-east-1".to_owned(),
+        by: Duration::from_millis(ms),
+    };
+    let isolate = Action::Isolate {
+        region: "eu-west-1".to_owned(),
+        reset: false,
+    };
+    let mut plan = plan(vec![(2, isolate), (3, slow(5)), (4, slow(0)), (8, Action::Heal(None))]);
+    plan.scenario.duration = seconds(12);
+    let run = played(&plan).run;
+    let seen: Vec<(&str, bool)> = run
+        .convergences
+        .iter()
+        .map(|one| (one.after.as_str(), one.disturbed))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("disk of us-east-1 as fast as it was", true),
+            ("heal every link", false),
+            ("the end of the load", false)
+        ]
+    );
+    let [disk, heal, _] = run.convergences.as_slice() else {
+        panic!("{:?}", run.convergences)
+    };
+    assert!(
+        disk.elapsed_ms.is_some_and(|ms| ms > 4_000),
+        "it had to wait for the heal: {disk:?}"
+    );
+    assert!(heal.elapsed_ms.is_some_and(|ms| ms < 4_000), "{heal:?}");
 }
 
 #[test]
@@ -201,6 +288,14 @@ fn the_same_plan_has_the_same_trace_and_measurements_and_another_seed_has_not() 
     plan.scenario.duration = seconds(8);
     let (one, other) = (played(&plan), played(&plan));
     assert_eq!(one.trace, other.trace);
+    for (what, at_least) in [
+        ("-> us-east-1, connection", 100),
+        ("us-east-1 committed load of eu-west-1", 50),
+        ("load eu-west-1#", 500),
+    ] {
+        let lines = one.trace.iter().filter(|line| line.contains(what)).count();
+        assert!(lines >= at_least, "{lines} lines with {what:?}");
+    }
     assert_eq!(one.run, other.run);
     plan.seed = 8;
     assert_ne!(one.trace, played(&plan).trace);

@@ -23,6 +23,7 @@ fn violations(scenario: &Scenario, seed: u64, bug: Option<PlantedBug>) -> Vec<St
     let conditions = Conditions {
         patience: Duration::from_secs(20),
         planted_bug: bug,
+        ..Conditions::default()
     };
     let outcome = in_virtual_time(
         "planted",

@@ -8,7 +8,8 @@ use std::{
 
 use beringia_clock::{SeededRandomness, WallClock};
 use beringia_history::{History, Merging, Operation, Rules};
-use beringia_scenario::{Kind, Plan, Policy, Workload};
+use beringia_scenario::{Action, Kind, Plan, Policy, Workload};
+use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
@@ -20,6 +21,9 @@ use crate::{
     schedule::{Drawn, Rate, Schedule, Source},
     shared::Shared,
 };
+
+/// The tag of a table that says how it decides between concurrent writes.
+const POLICY_TAG: &str = "beringia:conflict-policy";
 
 /// What a load is made of.
 #[derive(Clone)]
@@ -82,7 +86,7 @@ impl Setting {
         }
     }
 
-    /// The tables that it needs, which the caller creates.
+    /// The tables that it needs, tagged with the policy, which the caller creates.
     ///
     /// # Errors
     /// [`WorkloadError::Recording`] for a recording that cannot be read.
@@ -92,6 +96,12 @@ impl Setting {
             match recording_of(workload)? {
                 None => tables.push(Table::of(workload)),
                 Some(recording) => tables.extend(recording.tables.iter().filter_map(RecordedTable::describe)),
+            }
+        }
+        if self.policy != Policy::Item {
+            let tag = json!([{ "Key": POLICY_TAG, "Value": self.policy.name() }]);
+            for table in &mut tables {
+                table.create["Tags"] = tag.clone();
             }
         }
         Ok(tables)
@@ -198,6 +208,19 @@ impl Load {
     /// Lets the clients that live in `from` call `to` from now on. Back home: `to` is `from`.
     pub fn shift(&self, from: &str, to: &str) {
         self.shared.send_clients(from, to);
+    }
+
+    /// Does what an action says to the load. Those that are not about the load change nothing.
+    pub fn steer(&self, action: &Action) {
+        match action {
+            Action::Shift { from, to } => self.shift(from, to),
+            Action::Rate {
+                workload,
+                region,
+                per_second,
+            } => self.set_rate(workload.as_deref(), region.as_deref(), *per_second),
+            _ => {}
+        }
     }
 
     /// How many operations there were so far, by the region where the clients live.

@@ -365,3 +365,28 @@ async fn a_region_that_is_not_there_is_unreachable() {
     assert!(matches!(refused, beringia_workload::CallError::Refused { kind, .. } if kind == "ValidationException"));
     let _: Arc<dyn beringia_workload::Targets> = server.targets();
 }
+
+#[tokio::test(start_paused = true)]
+async fn tables_are_tagged_with_a_policy_that_is_not_that_of_tables_without_a_tag() {
+    let server = RegionServer::start();
+    for (policy, tags) in [
+        (Policy::Item, None),
+        (Policy::Attribute, Some("attribute")),
+        (Policy::Merge, Some("merge")),
+    ] {
+        let setting = Setting {
+            workloads: vec![workload(Kind::Counters), workload(Kind::Carts)],
+            policy,
+            regions: vec![REGION.to_owned()],
+            duration: Duration::from_secs(1),
+            patience: Duration::from_secs(5),
+            seed: 1,
+            targets: server.targets(),
+            clock: server.clock(),
+        };
+        let expected = tags.map(|value| json!([{ "Key": "beringia:conflict-policy", "Value": value }]));
+        for table in setting.tables().expect("workloads that can be played") {
+            assert_eq!(table.create.get("Tags"), expected.as_ref(), "{policy:?}");
+        }
+    }
+}

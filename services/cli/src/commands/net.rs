@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use beringia_proto::v1::{
     ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
-    NetworkIsolate, NetworkLoss, NetworkShow, RegionPair, control_network_request::Action,
+    NetworkIsolate, NetworkLoss, NetworkShow, control_network_request::Action,
 };
 use serde::Serialize;
 
@@ -54,8 +54,8 @@ fn action(change: LinkChange) -> Action {
             pair: Some(link_pair(pair)),
             reset,
         }),
-        LinkChange::Heal { from, to } => Action::Heal(NetworkHeal {
-            pair: from.zip(to).map(|(one, other)| RegionPair { one, other }),
+        LinkChange::Heal { from, to, one_way } => Action::Heal(NetworkHeal {
+            pair: from.zip(to).map(|(from, to)| LinkPair { from, to, one_way }),
         }),
         LinkChange::Delay { pair, delay, jitter } => Action::Delay(NetworkDelay {
             pair: Some(link_pair(pair)),

@@ -76,11 +76,7 @@ impl Links {
                 ends: ends(cut.pair?),
                 reset: cut.reset,
             },
-            Change::Heal(heal) => Action::Heal(heal.pair.map(|pair| Ends {
-                from: pair.one,
-                to: pair.other,
-                one_way: false,
-            })),
+            Change::Heal(heal) => Action::Heal(heal.pair.map(ends)),
             Change::Delay(delay) => return self.delay(delay),
             Change::Loss(loss) => Action::Loss {
                 ends: ends(loss.pair?),

@@ -54,7 +54,10 @@ pub(crate) fn apply(network: &Network, action: Action) -> Result<(), Status> {
                 network.heal_all();
                 Ok(())
             }
-            Some(pair) => network.heal(&pair.one, &pair.other, Direction::Both),
+            pair => {
+                let (from, to, direction) = self::pair(pair)?;
+                network.heal(&from, &to, direction)
+            }
         },
         Action::Delay(delay) => {
             let (from, to, direction) = pair(delay.pair)?;

@@ -30,6 +30,10 @@ pub(crate) fn of_region(region: &Region, flows: BTreeMap<Region, Flow>) -> impl 
         backlog_mutations: flow.backlog.map(|backlog| backlog.mutations),
         backlog_bytes: flow.backlog.map(|backlog| backlog.bytes),
         bytes_sent: flow.bytes_sent,
+        backlog_oldest_ms: flow
+            .backlog
+            .and_then(|backlog| backlog.oldest)
+            .map(|oldest| oldest.millis()),
     })
 }
 

@@ -1,17 +1,18 @@
 //! Serves the control protocol for the regions of this process.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use beringia_proto::v1::{
     ControlArrivals, ControlArrivalsRequest, ControlClockReply, ControlClockRequest, ControlConflict,
     ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest,
-    ControlDrainReport, ControlDrainRequest, ControlEvidence, ControlEvidenceRequest, ControlExplainReply,
-    ControlExplainRequest, ControlFailRegionReply, ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest,
-    ControlNetworkReply, ControlNetworkRequest, ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply,
-    ControlRecoverRegionRequest, ControlReplicationReply, ControlReplicationRequest, ControlRestoreReply,
-    ControlRestoreRequest, ControlStatusReply, ControlStatusRequest, ControlTable, ControlTablesRequest,
-    ControlUndrainReply, ControlUndrainRequest, HostedRegion,
+    ControlDiskReply, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlEvidence,
+    ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
+    ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
+    ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply, ControlRecoverRegionRequest,
+    ControlReplicationReply, ControlReplicationRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply,
+    ControlStatusRequest, ControlTable, ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
     control_clock_request::Action as ClockAction,
+    control_disk_request::Action as DiskAction,
     control_recorded::What,
     control_replication_request::Action as ReplicationAction,
     control_server::{Control, ControlServer},
@@ -22,6 +23,9 @@ use tonic::{Request, Response, Status, transport::Server, transport::server::Tcp
 
 use super::{digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore};
 use crate::host::{Host, Hosted, RecoveryError};
+
+/// The slowest disk.
+const COMMIT_DELAY_MAX: Duration = Duration::from_secs(60);
 
 /// The control service of a host.
 struct Service {
@@ -189,6 +193,16 @@ impl Control for Service {
         }
         let ahead_ms = clock.ahead_ms();
         Ok(Response::new(ControlClockReply { ahead_ms }))
+    }
+
+    async fn disk(&self, request: Request<ControlDiskRequest>) -> Answer<ControlDiskReply> {
+        let ControlDiskRequest { region, action } = request.into_inner();
+        let disk = self.host.hosted(&region)?.disk_faults();
+        match action.ok_or_else(|| Status::invalid_argument("no action"))? {
+            DiskAction::SlowerUs(us) => disk.set_commit_delay(Duration::from_micros(us).min(COMMIT_DELAY_MAX)),
+            DiskAction::Full(full) => disk.set_full(full),
+        }
+        Ok(Response::new(ControlDiskReply {}))
     }
 
     type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;

@@ -37,7 +37,7 @@ pub(crate) struct DrillArguments {
 /// What can be done with drills.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum DrillAction {
-    /// List the scenarios that are built in, and what of them a drill cannot do.
+    /// List the scenarios that are built in.
     List,
     Run(Box<DrillRunArguments>),
 }

@@ -18,14 +18,12 @@ impl Hook {
         Self(program.to_path_buf())
     }
 
-    /// Whether it can do what a word stands for.
+    /// Whether it can do what a word stands for; else what it says about that.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub(crate) async fn can(&self, word: &str) -> Result<bool, Failure> {
-        self.call(&["can".to_owned(), word.to_owned()])
-            .await
-            .map(|said| said.is_ok())
+    pub(crate) async fn can(&self, word: &str) -> Result<Result<(), String>, Failure> {
+        self.call(&["can".to_owned(), word.to_owned()]).await
     }
 
     /// Does it, and waits until it is done.

@@ -11,14 +11,16 @@ use std::{
 
 use beringia_clock::{SystemClock, WallClock as _};
 use beringia_proto::v1::{
-    ControlArrivals, ControlArrivalsRequest, ControlDigestsRequest, ControlFlowsRequest, FlowReport, LinkReport,
-    RegionDigests,
+    ControlArrivals, ControlArrivalsRequest, ControlDigestsRequest, ControlDrainReport, ControlFlowsRequest,
+    FlowReport, LinkReport, PausedTable, RegionDigests,
 };
-use beringia_report::{ArrivalSample, Awaited, Backlog, Recorder, Shipment};
+use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Recorder, ReportedBacklog, Shipment};
+use beringia_scenario::Action;
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
+use tonic::Streaming;
 
 use crate::{
     control::fleet::{Client, Fleet},
@@ -48,6 +50,9 @@ pub(crate) struct Scope {
 /// By table id and origin, the sequence of the last write.
 type LastWrites = BTreeMap<(String, String), u64>;
 
+/// By table id and region: replicas whose replication is paused by somebody else than the drill.
+type Apart = BTreeSet<(String, String)>;
+
 /// The measurements of one drill.
 pub(crate) struct Measure {
     shared: Arc<Shared>,
@@ -67,6 +72,8 @@ struct Shared {
     bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
     heals: Mutex<Vec<Heal>>,
     missed_commits: AtomicU64,
+    /// By table id and region: replicas that somebody else keeps from the others.
+    apart: Mutex<Apart>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -86,7 +93,11 @@ impl Measure {
     pub(crate) async fn begin(scope: Scope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, Failure> {
         // Bytes from before the load do not count.
         let before = scope.fleet.ask(flows).await?;
-        let clients: Vec<Client> = scope.fleet.clients().collect();
+        let mut listening = Vec::new();
+        for mut client in scope.fleet.clients() {
+            let arrivals = hear(&mut client).await?;
+            listening.push((client, arrivals));
+        }
         let shared = Arc::new(Shared {
             scope,
             recorder: Mutex::new(recorder),
@@ -97,6 +108,7 @@ impl Measure {
             bytes_sent: Mutex::default(),
             heals: Mutex::default(),
             missed_commits: AtomicU64::new(0),
+            apart: Mutex::default(),
         });
         let mut measure = Self {
             shared,
@@ -106,8 +118,10 @@ impl Measure {
         let flows = before.replies.into_iter().flat_map(|reply| reply.flows);
         let flows = flows.map(|flow| ((flow.from.clone(), flow.to.clone()), flow.bytes_sent));
         locked(&measure.shared.bytes_sent).extend(flows);
-        for client in clients {
-            measure.tasks.spawn(Arc::clone(&measure.shared).listen(client));
+        for (client, arrivals) in listening {
+            measure
+                .tasks
+                .spawn(Arc::clone(&measure.shared).listen(client, arrivals));
         }
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_flows());
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_digests());
@@ -147,14 +161,53 @@ impl Measure {
         locked(&self.shared.ahead).insert(region, ahead_ms);
     }
 
-    /// The last fault is over: what was written until now has to come everywhere.
-    pub(crate) async fn healed(&self) -> Result<(), Failure> {
+    /// Follows what a region says of how far its drain is.
+    pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>) {
+        self.tasks.spawn(Arc::clone(&self.shared).watch_drain(region, reports));
+    }
+
+    /// These replicas are kept from the others by somebody else than the drill: nothing that they lack or have is waited for.
+    pub(crate) fn kept_apart(&self, paused: Vec<PausedTable>) {
+        let paused = paused
+            .into_iter()
+            .filter(|one| self.shared.scope.own.contains(&one.table) || self.shared.scope.others.contains(&one.table));
+        let mut apart = Apart::new();
+        for one in paused {
+            locked(&self.shared.recorder).note(format!(
+                "the replication of {} is paused in {}, not by the drill: what it lacks there, or only there, was not waited for",
+                one.table, one.region
+            ));
+            apart.insert((one.table_id, one.region));
+        }
+        *locked(&self.shared.apart) = apart;
+    }
+
+    /// Something was put right: what was written until now has to come everywhere.
+    pub(crate) async fn healed(&self, by: &Action) -> Result<(), Failure> {
         let at = self.now();
         let digests = self.shared.scope.digests().await?;
         let last = last_writes(&digests);
-        let awaited = self.shared.must_converge("the last fault", at).await?;
+        let awaited = self.shared.must_converge(&by.to_string(), at).await?;
         locked(&self.shared.heals).push(Heal { awaited, last });
         Ok(())
+    }
+
+    /// What a region had alone that lost its disk just now, of what it said that each other lacked; `None` where it said nothing.
+    pub(crate) fn reported(&self, unshipped: &[FlowReport]) -> Option<ReportedBacklog> {
+        // What the others lack differs; the least is what all of them do.
+        let least = unshipped
+            .iter()
+            .filter(|flow| flow.backlog_mutations.is_some())
+            .min_by_key(|flow| flow.backlog_mutations)?;
+        let now_ms = self.shared.began_ms + u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
+        let age_ms = least.backlog_oldest_ms.map_or(0, |oldest_ms| {
+            now_ms.saturating_sub(self.shared.right_ms(&least.from, oldest_ms))
+        });
+        Some(ReportedBacklog {
+            writes: least.backlog_mutations.unwrap_or(0),
+            bytes: least.backlog_bytes.unwrap_or(0),
+            seconds: Duration::from_millis(age_ms).as_secs_f64(),
+        })
     }
 
     /// The load is over: waits until all regions hold the same of the drill's tables and what was written to others until now, at most so
@@ -164,7 +217,8 @@ impl Measure {
         let awaited = self.shared.must_converge("the end of the load", at).await?;
         let scope = &self.shared.scope;
         let last = last_writes(&scope.digests().await?);
-        let missing = async || Ok(scope.missing(&self.shared.look().await?, &last));
+        let apart = locked(&self.shared.apart).clone();
+        let missing = async || Ok(scope.missing(&self.shared.look().await?, &last, &apart));
         let result = until_nothing(patience, missing).await?;
         if result.is_ok() {
             locked(&self.shared.recorder).converged(awaited, self.now());
@@ -183,27 +237,45 @@ impl Measure {
 
 impl Shared {
     /// Takes a control service's arrivals, also after it was away.
-    async fn listen(self: Arc<Self>, mut client: Client) {
+    async fn listen(self: Arc<Self>, mut client: Client, first: Streaming<ControlArrivals>) {
+        let mut arrivals = Ok(first);
         loop {
-            if let Ok(reply) = client.arrivals(ControlArrivalsRequest {}).await {
-                let mut commits = reply.into_inner();
+            if let Ok(mut commits) = arrivals {
                 while let Ok(Some(commit)) = commits.message().await {
                     self.arrived(&commit);
                 }
             }
             sleep(RETRY).await;
+            arrivals = hear(&mut client).await;
         }
+    }
+
+    /// Notes which others have all of a region that is drained, until the region is opened or gone, or all have.
+    async fn watch_drain(self: Arc<Self>, region: String, mut reports: Streaming<ControlDrainReport>) {
+        while let Ok(Some(report)) = reports.message().await {
+            let sample = DrainSample {
+                region: region.clone(),
+                at: self.began.elapsed(),
+                is_proven: report.drained,
+                peers: complete_peers(&report),
+            };
+            locked(&self.recorder).drain(&sample);
+        }
+    }
+
+    /// What a region's clock shows, by one that is right.
+    fn right_ms(&self, region: &str, shown_ms: u64) -> u64 {
+        let ahead_ms = locked(&self.ahead).get(region).copied().unwrap_or(0);
+        shown_ms.saturating_add_signed(-ahead_ms)
     }
 
     fn arrived(&self, commit: &ControlArrivals) {
         self.missed_commits.fetch_add(commit.missed_commits, Ordering::Relaxed);
         let links = locked(&self.links);
-        let ahead = locked(&self.ahead);
-        let right = |region: &str, ms: u64| ms.saturating_add_signed(-ahead.get(region).copied().unwrap_or(0));
-        let visible_ms = right(&commit.region, commit.visible_ms);
+        let visible_ms = self.right_ms(&commit.region, commit.visible_ms);
         let mut recorder = locked(&self.recorder);
         for arrival in &commit.arrivals {
-            let committed_ms = right(&arrival.origin, arrival.committed_ms);
+            let committed_ms = self.right_ms(&arrival.origin, arrival.committed_ms);
             let Some(since_began) = committed_ms.checked_sub(self.began_ms) else {
                 continue;
             };
@@ -268,10 +340,11 @@ impl Shared {
         let at = self.began.elapsed();
         let comparison = self.scope.compare(&digests);
         let ranges: usize = comparison.tables.iter().map(|table| table.divergent_ranges.len()).sum();
+        let apart = locked(&self.apart).clone();
         let mut recorder = locked(&self.recorder);
         recorder.divergence(at, ranges as u64);
         locked(&self.heals).retain(|heal| {
-            let everywhere = has_come_everywhere(&heal.last, &digests);
+            let everywhere = behind(&heal.last, &digests, &apart).is_empty();
             if everywhere {
                 recorder.converged(heal.awaited, at);
             }
@@ -304,18 +377,22 @@ impl Shared {
 impl Scope {
     /// Waits until all regions hold the same of the drill's tables, at most so long. Says what differs where they do not.
     pub(crate) async fn converge(&self, patience: Duration) -> Result<Result<(), String>, Failure> {
-        let before = LastWrites::new();
-        until_nothing(patience, async || Ok(self.missing(&self.digests().await?, &before))).await
+        let (before, apart) = (LastWrites::new(), Apart::new());
+        let missing = async || Ok(self.missing(&self.digests().await?, &before, &apart));
+        until_nothing(patience, missing).await
     }
 
     /// What differs between the drill's tables, and who has not applied all of these writes to others; a line each.
-    fn missing(&self, digests: &[RegionDigests], last: &LastWrites) -> Vec<String> {
+    fn missing(&self, digests: &[RegionDigests], last: &LastWrites, apart: &Apart) -> Vec<String> {
         let comparison = self.compare(digests);
-        let own = comparison.divergent().filter(|table| self.own.contains(&table.table));
+        let is_apart = |id: &str| apart.iter().any(|(table, _)| table == id);
+        let own = comparison
+            .divergent()
+            .filter(|table| self.own.contains(&table.table) && !is_apart(&table.table_id));
         let mut missing: Vec<String> = own
             .map(|table| format!("{}: {}", table.table, table.reasons.join("; ")))
             .collect();
-        let behind = behind(last, digests);
+        let behind = behind(last, digests, apart);
         for table in comparison
             .tables
             .iter()
@@ -373,6 +450,23 @@ async fn until_nothing(
     }
 }
 
+/// Has a control service tell of arrivals. When this is done, all that happen are told.
+async fn hear(client: &mut Client) -> Result<Streaming<ControlArrivals>, Failure> {
+    let mut arrivals = client.arrivals(ControlArrivalsRequest {}).await?.into_inner();
+    arrivals.message().await?;
+    Ok(arrivals)
+}
+
+/// The regions that have all of one that is drained.
+fn complete_peers(report: &ControlDrainReport) -> Vec<String> {
+    let mut peers: BTreeMap<&str, bool> = BTreeMap::new();
+    for watermark in &report.watermarks {
+        *peers.entry(&watermark.peer).or_insert(report.writes_under_way == 0) &= watermark.obstacle.is_empty();
+    }
+    let complete = peers.into_iter().filter(|(_, has_all)| *has_all);
+    complete.map(|(peer, _)| peer.to_owned()).collect()
+}
+
 async fn flows(mut client: Client) -> Result<tonic::Response<beringia_proto::v1::ControlFlowsReply>, tonic::Status> {
     client.flows(ControlFlowsRequest {}).await
 }
@@ -389,13 +483,9 @@ fn last_writes(digests: &[RegionDigests]) -> LastWrites {
     last
 }
 
-/// Whether every replica of every table has applied these writes.
-fn has_come_everywhere(last: &LastWrites, digests: &[RegionDigests]) -> bool {
-    behind(last, digests).is_empty()
-}
-
-/// The replicas, by table id and region, that have not applied all of these writes.
-fn behind<'a>(last: &'a LastWrites, digests: &'a [RegionDigests]) -> BTreeSet<(&'a str, &'a str)> {
+/// The replicas, by table id and region, that have not applied all of these writes; but for what replicas that are kept apart lack, or
+/// wrote.
+fn behind<'a>(last: &'a LastWrites, digests: &'a [RegionDigests], apart: &Apart) -> BTreeSet<(&'a str, &'a str)> {
     let tables = || digests.iter().flat_map(|region| &region.tables);
     let replicas: BTreeMap<&str, BTreeSet<&str>> = tables()
         .map(|table| {
@@ -411,9 +501,11 @@ fn behind<'a>(last: &'a LastWrites, digests: &'a [RegionDigests]) -> BTreeSet<(&
         let applied = report.and_then(|report| report.vector.iter().find(|known| known.origin == origin));
         applied.is_some_and(|applied| applied.sequence >= sequence)
     };
+    let is_apart = |table: &str, region: &str| apart.iter().any(|(id, name)| id == table && name == region);
     let mut behind = BTreeSet::new();
-    for ((table, origin), sequence) in last {
+    for ((table, origin), sequence) in last.iter().filter(|((table, origin), _)| !is_apart(table, origin)) {
         let replicas = replicas.get(table.as_str()).into_iter().flatten();
+        let replicas = replicas.filter(|replica| !is_apart(table, replica));
         let late = replicas.filter(|replica| !has_applied(table, origin, *sequence, replica));
         behind.extend(late.map(|replica| (table.as_str(), *replica)));
     }
@@ -426,7 +518,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use beringia_proto::v1::{OriginSequence, TableDigestReport};
+    use beringia_proto::v1::{OriginSequence, TableDigestReport, WatermarkReport};
 
     use super::*;
 
@@ -453,14 +545,38 @@ mod tests {
         assert_eq!(last.into_values().collect::<Vec<_>>(), [7, 3]);
         let last = last_writes(&[region("a", true, &[("a", 7)])]);
         let behind = [region("a", true, &[("a", 9)]), region("b", true, &[("a", 6)])];
-        assert!(!has_come_everywhere(&last, &behind));
+        let nobody = Apart::new();
+        let have = |digests: &[RegionDigests]| super::behind(&last, digests, &nobody).is_empty();
+        assert!(!have(&behind));
         let level = [region("a", true, &[("a", 9)]), region("b", true, &[("a", 7)])];
-        assert!(has_come_everywhere(&last, &level));
+        assert!(have(&level));
         let down = [region("a", true, &[("a", 9)]), region("b", false, &[("a", 7)])];
-        assert!(!has_come_everywhere(&last, &down));
-        assert!(
-            !has_come_everywhere(&last, &level[..1]),
-            "a replica that does not answer"
-        );
+        assert!(!have(&down));
+        assert!(!have(&level[..1]), "a replica that does not answer");
+        for paused in ["a", "b"] {
+            let apart = Apart::from([("t".to_owned(), paused.to_owned())]);
+            assert!(super::behind(&last, &behind, &apart).is_empty(), "paused in {paused}");
+        }
+    }
+
+    #[test]
+    fn a_region_has_all_of_another_when_it_has_all_tables_and_no_write_is_under_way() {
+        let watermark = |peer: &str, obstacle: &str| WatermarkReport {
+            peer: peer.to_owned(),
+            obstacle: obstacle.to_owned(),
+            ..WatermarkReport::default()
+        };
+        let mut report = ControlDrainReport {
+            watermarks: vec![
+                watermark("a", ""),
+                watermark("b", ""),
+                watermark("b", "behind"),
+                watermark("a", ""),
+            ],
+            ..ControlDrainReport::default()
+        };
+        assert_eq!(complete_peers(&report), ["a"]);
+        report.writes_under_way = 1;
+        assert_eq!(complete_peers(&report), Vec::<String>::new());
     }
 }

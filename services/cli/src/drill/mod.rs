@@ -29,8 +29,6 @@ struct ListedJson<'a> {
     name: &'a str,
     about: &'a str,
     duration_s: f64,
-    /// What of it a drill cannot do; empty if it can all.
-    beyond_drills: Vec<&'static str>,
 }
 
 /// `drill`.
@@ -45,29 +43,18 @@ fn list(format: Format) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for name in Scenario::shipped_names() {
         let scenario = Scenario::shipped(name).map_err(|error| Failure::wrong(error.to_string()))?;
-        let beyond_drills = plan::beyond_drills(&scenario);
         let duration_s = scenario.duration.as_secs_f64();
         match format {
             Format::Json => output::json(&ListedJson {
                 name,
                 about: &scenario.about,
                 duration_s,
-                beyond_drills,
             })?,
-            Format::Text => rows.push([
-                name.to_owned(),
-                format!("{duration_s:.0} s"),
-                if beyond_drills.is_empty() {
-                    "yes".to_owned()
-                } else {
-                    format!("with a hook for {}", beyond_drills.join(" and "))
-                },
-                scenario.about,
-            ]),
+            Format::Text => rows.push([name.to_owned(), format!("{duration_s:.0} s"), scenario.about]),
         }
     }
     if format == Format::Text {
-        output::table(["SCENARIO", "LASTS", "AS A DRILL", "ABOUT"], rows)?;
+        output::table(["SCENARIO", "LASTS", "ABOUT"], rows)?;
     }
     Ok(())
 }

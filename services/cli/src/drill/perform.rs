@@ -6,16 +6,17 @@ use std::{
 };
 
 use beringia_proto::v1::{
-    ControlClockRequest, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlNetworkRequest,
-    ControlRecoverRegionRequest, ControlReplicationRequest, ControlStatusRequest, ControlUndrainRequest, FlowReport,
-    LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss,
-    NetworkShow, PausedTable, RegionPair, ReplicationPause, ReplicationResume, ReplicationShow,
-    control_clock_request::Action as Clock, control_network_request::Action as Change,
-    control_replication_request::Action as Replication,
+    ControlClockRequest, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest,
+    ControlFlowsRequest, ControlNetworkRequest, ControlRecoverRegionRequest, ControlReplicationRequest,
+    ControlStatusRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
+    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, PausedTable, ReplicationPause,
+    ReplicationResume, ReplicationShow, control_clock_request::Action as Clock, control_disk_request::Action as Disk,
+    control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
 use beringia_scenario::{Action, ClockError, Ends};
 use beringia_workload::{Load, Table};
 use tokio::time::sleep;
+use tonic::Streaming;
 
 use super::{
     hook,
@@ -45,6 +46,8 @@ pub(crate) struct Performer {
     drained: BTreeSet<String>,
     /// Regions whose clocks are wrong.
     skewed: BTreeSet<String>,
+    /// Regions whose disks were changed.
+    bad_disks: BTreeSet<String>,
     hooked: bool,
 }
 
@@ -66,6 +69,8 @@ pub(crate) struct Done {
     pub(crate) unshipped: Vec<FlowReport>,
     /// How far a region's clock is ahead now, milliseconds, where it was changed.
     pub(crate) ahead: Option<(String, i64)>,
+    /// What a region that was closed for writes says of how far its last ones are.
+    pub(crate) drain: Option<Streaming<ControlDrainReport>>,
 }
 
 impl Performer {
@@ -84,11 +89,6 @@ impl Performer {
     /// The links before the drill.
     pub(crate) fn links_before(&self) -> &[LinkReport] {
         &self.before
-    }
-
-    /// Whether links are cut or regions down, so that what is written here does not get there.
-    pub(crate) fn is_troubled(&self) -> bool {
-        !self.cut.is_empty() || !self.down.is_empty() || !self.paused.is_empty()
     }
 
     /// Makes clocks as wrong as the scenario has them from the beginning; gives how far each is ahead then, milliseconds.
@@ -119,7 +119,9 @@ impl Performer {
         self.note(stage, action);
         match stage.means(action).map_err(Failure::wrong)? {
             Means::Load => {
-                steer(action, load);
+                if let Some(load) = load {
+                    load.steer(action);
+                }
                 Ok(Done::default())
             }
             Means::Api => {
@@ -164,6 +166,9 @@ impl Performer {
             Action::ClockStep { region, .. } | Action::ClockDrift { region, .. } => {
                 self.skewed.insert(region.clone());
             }
+            Action::SlowDisk { region, .. } | Action::DiskFull { region, .. } => {
+                self.bad_disks.insert(region.clone());
+            }
             _ => {}
         }
     }
@@ -193,7 +198,7 @@ impl Performer {
             Action::Restart { region } => recover(stage, region).await?,
             Action::PauseReplication { region } => self.pause(stage, region, replicated).await?,
             Action::ResumeReplication { region } => self.resume(stage, region).await?,
-            Action::Drain { region } => self.drain(stage, region).await?,
+            Action::Drain { region } => done.drain = Some(self.drain(stage, region).await?),
             Action::Undrain { region } => self.undrain(stage, region).await?,
             Action::ClockStep { region, by_ms } => {
                 done.ahead = Some(set_clock(stage, region, Clock::StepMs(*by_ms)).await?);
@@ -201,6 +206,11 @@ impl Performer {
             Action::ClockDrift { region, ppm } => {
                 done.ahead = Some(set_clock(stage, region, Clock::DriftPpm(*ppm)).await?);
             }
+            Action::SlowDisk { region, by } => {
+                let us = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+                set_disk(stage, region, Disk::SlowerUs(us)).await?;
+            }
+            Action::DiskFull { region, full } => set_disk(stage, region, Disk::Full(*full)).await?,
             Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
             other => {
                 if let Some(wanted) = as_change(other) {
@@ -209,6 +219,26 @@ impl Performer {
             }
         }
         Ok(done)
+    }
+
+    /// The tables whose replication somebody else than the drill has paused in some region.
+    pub(crate) async fn paused_by_others(&self, stage: &Stage) -> Result<Vec<PausedTable>, Failure> {
+        let show = ControlReplicationRequest {
+            action: Some(Replication::Show(ReplicationShow {})),
+        };
+        let answers = stage
+            .fleet
+            .ask(|mut client| {
+                let show = show.clone();
+                async move { client.replication(show).await }
+            })
+            .await?;
+        let mut paused: Vec<PausedTable> = answers.replies.into_iter().flat_map(|reply| reply.paused).collect();
+        paused.retain(|one| {
+            let own = self.paused.get(&one.region);
+            !own.is_some_and(|tables| tables.contains(&one.table))
+        });
+        Ok(paused)
     }
 
     /// Pauses tables in a region, except those that somebody else has paused there: that is not the drill's to end.
@@ -240,8 +270,8 @@ impl Performer {
         Ok(())
     }
 
-    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on.
-    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on, and says how far that is.
+    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<Streaming<ControlDrainReport>, Failure> {
         let mut client = stage.fleet.hosting(region)?;
         let status = client.status(ControlStatusRequest {}).await?.into_inner();
         if !status.regions.iter().any(|one| one.name == region && one.draining) {
@@ -250,15 +280,13 @@ impl Performer {
         let request = ControlDrainRequest {
             region: region.to_owned(),
         };
-        let mut reports = client.drain(request).await?.into_inner();
-        // With the first report the region is closed; it stays closed when nobody listens any more.
-        reports.message().await?;
-        Ok(())
+        // With the answer the region is closed; it stays closed when nobody listens any more.
+        Ok(client.drain(request).await?.into_inner())
     }
 
     /// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
     async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, Failure> {
-        self.drain(stage, region).await?;
+        drop(self.drain(stage, region).await?);
         sleep(UNDER_WAY).await;
         let flows = stage
             .fleet
@@ -282,7 +310,7 @@ impl Performer {
         Ok(())
     }
 
-    /// Opens links that this drill has cut, and no others. The control service opens both directions of a pair.
+    /// Opens links that this drill has cut, and no others.
     async fn heal(
         &self,
         stage: &Stage,
@@ -293,21 +321,9 @@ impl Performer {
             Some(ends) => ways(ends).collect(),
             None => was_cut.keys().cloned().collect(),
         };
-        let mut links = Vec::new();
-        for (one, other) in opened {
-            let pair = RegionPair {
-                one: one.clone(),
-                other: other.clone(),
-            };
-            links = change(stage, Change::Heal(NetworkHeal { pair: Some(pair) })).await?;
-            for way in [(one.clone(), other.clone()), (other, one)] {
-                if let Some(reset) = self.cut.get(&way) {
-                    links = change(stage, cut_one_way(&way, *reset)).await?;
-                }
-            }
-        }
-        if links.is_empty() {
-            links = change(stage, Change::Show(NetworkShow {})).await?;
+        let mut links = change(stage, Change::Show(NetworkShow {})).await?;
+        for way in &opened {
+            links = change(stage, heal_one_way(way)).await?;
         }
         Ok(links)
     }
@@ -324,6 +340,10 @@ impl Performer {
         }
         if stage.fleet.has_network() && (self.shaped || !self.cut.is_empty()) {
             note(self.restore_links(stage).await);
+        }
+        for region in &self.bad_disks {
+            note(set_disk(stage, region, Disk::SlowerUs(0)).await);
+            note(set_disk(stage, region, Disk::Full(false)).await);
         }
         if stage.fleet.has_network() {
             for region in &self.down {
@@ -353,11 +373,7 @@ impl Performer {
         let now = change(stage, Change::Show(NetworkShow {})).await?;
         let differ = |link: &&LinkReport| !now.contains(link);
         for link in self.before.iter().filter(differ) {
-            let pair = RegionPair {
-                one: link.from.clone(),
-                other: link.to.clone(),
-            };
-            change(stage, Change::Heal(NetworkHeal { pair: Some(pair) })).await?;
+            change(stage, heal_one_way(&(link.from.clone(), link.to.clone()))).await?;
         }
         for link in &self.before {
             let pair = || {
@@ -407,15 +423,22 @@ fn ways(ends: &Ends) -> impl Iterator<Item = Way> {
     ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
 }
 
-fn cut_one_way((from, to): &Way, reset: bool) -> Change {
-    Change::Cut(NetworkCut {
-        pair: Some(LinkPair {
-            from: from.clone(),
-            to: to.clone(),
-            one_way: true,
-        }),
-        reset,
-    })
+fn one_way((from, to): &Way) -> LinkPair {
+    LinkPair {
+        from: from.clone(),
+        to: to.clone(),
+        one_way: true,
+    }
+}
+
+fn cut_one_way(way: &Way, reset: bool) -> Change {
+    let pair = Some(one_way(way));
+    Change::Cut(NetworkCut { pair, reset })
+}
+
+fn heal_one_way(way: &Way) -> Change {
+    let pair = Some(one_way(way));
+    Change::Heal(NetworkHeal { pair })
 }
 
 /// An action on links in the words of the control protocol.
@@ -476,6 +499,16 @@ async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String
     Ok((region.to_owned(), reply.ahead_ms))
 }
 
+/// Makes a region's disk slow or full, or well again.
+async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), Failure> {
+    let request = ControlDiskRequest {
+        region: region.to_owned(),
+        action: Some(action),
+    };
+    stage.fleet.hosting(region)?.disk(request).await?;
+    Ok(())
+}
+
 async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {
     let request = ControlRecoverRegionRequest {
         region: region.to_owned(),
@@ -489,22 +522,6 @@ async fn replication(stage: &Stage, region: &str, action: Replication) -> Result
     let request = ControlReplicationRequest { action: Some(action) };
     let reply = stage.fleet.hosting(region)?.replication(request).await?;
     Ok(reply.into_inner().paused)
-}
-
-/// Changes where clients go, or how much they do.
-fn steer(action: &Action, load: Option<&Load>) {
-    match (action, load) {
-        (Action::Shift { from, to }, Some(load)) => load.shift(from, to),
-        (
-            Action::Rate {
-                workload,
-                region,
-                per_second,
-            },
-            Some(load),
-        ) => load.set_rate(workload.as_deref(), region.as_deref(), *per_second),
-        _ => {}
-    }
 }
 
 /// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.

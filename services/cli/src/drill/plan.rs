@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use beringia_scenario::{Action, Event, KeyChoice, Kind, Plan, Scenario, What, Workload};
+use beringia_scenario::{Action, KeyChoice, Kind, Plan, Workload};
 
 use super::{
     arguments::DrillRunArguments,
@@ -69,16 +69,6 @@ fn hurry(plan: &mut Plan, pace: f64) {
     }
 }
 
-/// What of a scenario a drill cannot do with regions of its own (or of what its seeds may draw), in words; empty if it can all.
-pub(crate) fn beyond_drills(scenario: &Scenario) -> Vec<&'static str> {
-    let is_beyond = |event: &Event| match &event.what {
-        What::Do(action) => matches!(action, Action::SlowDisk { .. } | Action::DiskFull { .. }),
-        What::Swarm { .. } => true,
-    };
-    let beyond = scenario.events.iter().any(is_beyond);
-    beyond.then_some("slow or full disks").into_iter().collect()
-}
-
 /// That the plan can be played here, before anything is done.
 ///
 /// # Errors
@@ -116,8 +106,8 @@ pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArgume
     }
     if let Some(hook) = &stage.hook {
         for word in words {
-            if !hook.can(&word).await? {
-                problems.push(format!("{word}: the hook says that it cannot"));
+            if let Err(why) = hook.can(&word).await? {
+                problems.push(format!("{word}: the hook says that it cannot ({why})"));
             }
         }
     }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use beringia_clock::SystemClock;
-use beringia_history::{Evidence, History, LostDisk, judge as judge_history};
-use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest, FlowReport};
-use beringia_report::{AnomalyCount, DiskLoss, EngineKind, OperationSample, Recorder, Run, Writes, judge};
+use beringia_history::{Conflict, Evidence, History, LostDisk, judge as judge_history};
+use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
+use beringia_report::{EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
 use beringia_scenario::{Action, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use indicatif::ProgressBar;
@@ -44,13 +44,16 @@ pub(crate) struct Session<'a> {
     disks: Vec<Disk>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
+    /// For each action of the plan whether it puts something right.
+    heals: Vec<bool>,
 }
 
 /// A disk that was taken away.
 struct Disk {
     region: String,
     at: Duration,
-    unshipped: Vec<FlowReport>,
+    /// What the region said that it had alone.
+    backlog: Option<ReportedBacklog>,
 }
 
 impl<'a> Session<'a> {
@@ -67,6 +70,7 @@ impl<'a> Session<'a> {
             load: None,
             disks: Vec::new(),
             came_or_went: Vec::new(),
+            heals: heals(plan),
         })
     }
 
@@ -106,9 +110,8 @@ impl<'a> Session<'a> {
         let wrong = |error: beringia_workload::WorkloadError| Failure::wrong(error.to_string());
         let others = self.global_tables().await?;
         for table in setting.tables().map_err(wrong)? {
-            let definition = tables::with_policy(&table.create, scenario.policy);
             self.tables.push(table.clone());
-            tables::create(&self.stage.targets(), &definition, &scenario.replicas).await?;
+            tables::create(&self.stage.targets(), &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (scenario.replicas.first(), &table.time_to_live) {
                 tables::call(&self.stage.targets(), first, "UpdateTimeToLive", time_to_live).await?;
             }
@@ -143,6 +146,7 @@ impl<'a> Session<'a> {
         let recorder = Recorder::new(self.plan, engine);
         let links = self.performer.links_before();
         let measure = Measure::begin(scope, recorder, links).await?;
+        measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
         for (region, ahead_ms) in self.performer.skew(self.stage, &scenario.clocks).await? {
             measure.clock_changed(region, ahead_ms);
         }
@@ -177,9 +181,14 @@ impl<'a> Session<'a> {
         };
         let duration = self.plan.scenario.duration;
         self.progress.set_length(duration.as_secs());
-        for planned in &self.plan.timeline {
+        for (index, planned) in self.plan.timeline.iter().enumerate() {
             self.wait_until(began + planned.at, &planned.action.to_string()).await;
             self.act(&planned.action).await?;
+            if let Some(measure) = &self.measure
+                && self.heals.get(index).copied().unwrap_or(false)
+            {
+                measure.healed(&planned.action).await?;
+            }
         }
         self.wait_until(began + duration, "the end of the load").await;
         Ok(())
@@ -208,7 +217,6 @@ impl<'a> Session<'a> {
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), Failure> {
-        let was_troubled = self.performer.is_troubled();
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
@@ -233,16 +241,16 @@ impl<'a> Session<'a> {
                 region: region.clone(),
                 // Only now is the region known to be dead: until this moment it may have acknowledged writes that are gone.
                 at: measure.now(),
-                unshipped: done.unshipped,
+                backlog: measure.reported(&done.unshipped),
             });
         }
-        if let Some(measure) = &self.measure {
+        if let Some(measure) = &mut self.measure {
             if let Some((region, ahead_ms)) = done.ahead {
                 measure.clock_changed(region, ahead_ms);
             }
             measure.links_changed(&done.links.unwrap_or_default());
-            if was_troubled && !self.performer.is_troubled() {
-                measure.healed().await?;
+            if let (Some(reports), Action::Drain { region }) = (done.drain, action) {
+                measure.drained(region.clone(), reports);
             }
         }
         Ok(())
@@ -253,6 +261,9 @@ impl<'a> Session<'a> {
         self.progress.set_message("waiting until all regions hold the same");
         self.progress.tick();
         self.performer.undo(self.stage).await;
+        if let Some(measure) = &self.measure {
+            measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
+        }
         if let Some(measure) = &self.measure
             && let Err(what) = measure.converge(self.patience).await?
         {
@@ -278,16 +289,7 @@ impl<'a> Session<'a> {
                 "the arrivals of {missed} commits were not measured: this machine was too slow"
             ));
         }
-        for operation in &history.operations {
-            recorder.operation(&OperationSample {
-                home: &operation.home,
-                asked: &operation.region,
-                due: Duration::from_micros(operation.due_us),
-                sent: Duration::from_micros(operation.sent_us),
-                done: Duration::from_micros(operation.done_us),
-                answered: operation.is_answered(),
-            });
-        }
+        recorder.history(history);
         let evidence = self.evidence().await?;
         if is_probed(self.plan) {
             self.journalled_conflicts(&mut recorder, began_ms).await?;
@@ -347,50 +349,14 @@ impl<'a> Session<'a> {
             })
             .collect();
         let judgement = judge_history(history, evidence, &lost);
-        let account = judgement.accounting;
-        run.writes = Writes {
-            acknowledged: account.acknowledged,
-            unknown: account.unknown,
-            standing: account.standing,
-            superseded: account.superseded,
-            lost_to_conflicts: account.lost_to_conflicts,
-            lost_with_disk: account.lost_with_disk,
-            lost: account.lost,
-        };
-        let anomalies = judgement.anomalies.into_iter().map(|anomaly| AnomalyCount {
-            name: anomaly.name.to_owned(),
-            count: anomaly.count,
-            worst_ms: anomaly.worst_ms,
-            example: anomaly.example,
-        });
-        run.anomalies = anomalies.collect();
-        run.violations = judgement.violations.iter().map(ToString::to_string).collect();
-        run.disk_losses = self
-            .disks
-            .iter()
-            .zip(judgement.losses)
-            .map(|(disk, loss)| DiskLoss {
-                region: loss.region,
-                at_ms: loss.at_us / 1000,
-                writes: loss.writes,
-                bytes: loss.bytes,
-                seconds: loss.seconds,
-                reported_backlog: disk.unshipped.iter().filter_map(|flow| flow.backlog_mutations).min(),
-            })
-            .collect();
+        run.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
         judge(&self.plan.scenario.expect, run);
     }
 }
 
 /// Each conflict once, however many regions journalled it.
 fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
-    let mut seen = BTreeMap::new();
-    for (table, evidence) in evidence {
-        for entry in evidence.journals.values().flat_map(|journal| &journal.entries) {
-            seen.insert((table, &entry.key, &entry.loser), &entry.winner);
-        }
-    }
-    for ((_, _, loser), winner) in seen {
+    for Conflict { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
         let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
         recorder.conflict(winner.origin.as_str(), loser.origin.as_str(), at);
     }

@@ -109,6 +109,8 @@ impl Stage {
             | Action::ResumeReplication { .. }
             | Action::Drain { .. }
             | Action::Undrain { .. }
+            | Action::SlowDisk { .. }
+            | Action::DiskFull { .. }
             | Action::ClockStep { .. }
             | Action::ClockDrift { .. } => Ok(Means::Control),
             Action::Delay { .. }
@@ -124,9 +126,6 @@ impl Stage {
                 Ok(Means::Control)
             }
             _ if self.hook.is_some() => Ok(Means::Hook),
-            Action::SlowDisk { .. } | Action::DiskFull { .. } => {
-                Err("it does not change real disks; --hook names a program that can".to_owned())
-            }
             _ => Err(
                 "the regions are processes of their own on a real network; --hook names a program that can".to_owned(),
             ),

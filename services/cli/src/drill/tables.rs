@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use beringia_scenario::Policy;
 use beringia_workload::{CallError, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -31,18 +30,6 @@ pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: 
         active(targets, table, region, &others).await?;
     }
     Ok(())
-}
-
-/// The definition with the tag that says how the table decides between concurrent writes.
-pub(crate) fn with_policy(definition: &Value, policy: Policy) -> Value {
-    let value = match policy {
-        Policy::Item => return definition.clone(),
-        Policy::Attribute => "attribute",
-        Policy::Merge => "merge",
-    };
-    let mut definition = definition.clone();
-    definition["Tags"] = json!([{ "Key": "beringia:conflict-policy", "Value": value }]);
-    definition
 }
 
 /// Removes a table from all regions; what stands in the way is said on standard error by the caller.

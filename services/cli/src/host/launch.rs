@@ -16,7 +16,7 @@ use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Connector, DEFAULT_UNREACHABLE_MS_MAX, Peer};
 use beringia_regions::{Link, Topology};
-use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, MemoryDisk, SqliteStore, Store as _};
+use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, DiskFaults, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -288,6 +288,7 @@ impl Preparation {
             network,
             gateways: self.gateways.clone(),
             clock: Arc::new(SkewedClock::new(SystemClock)),
+            disk_faults: DiskFaults::default(),
             tap: self.tap.clone(),
         }
     }

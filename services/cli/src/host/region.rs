@@ -7,7 +7,7 @@ use beringia_gateway::Regions;
 use beringia_item::{Region, Version};
 use beringia_network::Network;
 use beringia_node::{ApiError, Authentication, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning};
-use beringia_store::{Database, Execution, Options, SqliteStore, Store};
+use beringia_store::{Database, DiskFaults, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
 use super::{accept, ports, tap::Tap};
@@ -37,6 +37,8 @@ pub(crate) struct Blueprint {
     pub(crate) gateways: Arc<Regions>,
     /// Its wall clock, which drills make wrong; it stays so over a crash.
     pub(crate) clock: Arc<SkewedClock<SystemClock>>,
+    /// What drills make wrong with its disk; it stays so over a crash.
+    pub(crate) disk_faults: DiskFaults,
     /// Who hears of what arrives here.
     pub(crate) tap: Tap,
 }
@@ -91,6 +93,7 @@ impl Blueprint {
         options.max_offset_ms = self.max_clock_offset_ms;
         options.shard_age_ms = self.stream_shard_age_ms;
         options.topology = Some(self.identity.clone());
+        options.disk_faults = self.disk_faults.clone();
         match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
             Ok(Ok(store)) => Ok(Arc::new(store)),
             Ok(Err(error)) => Err(error.to_string()),
@@ -100,6 +103,9 @@ impl Blueprint {
 
     /// Removes everything that the region wrote down, after its store was abandoned.
     async fn lose_disk(&self) -> Result<(), RecoveryError> {
+        // The next disk is well.
+        self.disk_faults.set_commit_delay(Duration::ZERO);
+        self.disk_faults.set_full(false);
         let path = match &self.database {
             Database::Memory(disk) => {
                 disk.erase();
@@ -170,6 +176,11 @@ impl Hosted {
     /// Its wall clock.
     pub(crate) fn clock(&self) -> &SkewedClock<SystemClock> {
         &self.blueprint.clock
+    }
+
+    /// What is made wrong with its disk.
+    pub(crate) const fn disk_faults(&self) -> &DiskFaults {
+        &self.blueprint.disk_faults
     }
 
     /// Where its DynamoDB endpoint is.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use beringia_scenario::Plan;
-use beringia_simulator::{Outcome, Stuck, in_virtual_time};
+use beringia_simulator::{Conditions, Outcome, Stuck, in_virtual_time, run_under};
 
 use crate::output;
 
@@ -30,7 +30,7 @@ pub(crate) struct Job {
     pub(crate) replay: String,
     /// The values of the settings that vary, where runs are compared by them.
     pub(crate) values: Vec<String>,
-    /// Whether somebody wants the trace; otherwise it is dropped as soon as the run is done, for it is long.
+    /// Whether somebody wants the trace, which is long.
     pub(crate) is_traced: bool,
 }
 
@@ -55,13 +55,14 @@ pub(crate) fn play(job: &Job) -> Played {
         exit(1);
     };
     let name = format!("{}, seed {}", job.plan.scenario.name, job.plan.seed);
-    let run = || in_virtual_time(&name, STUCK_AFTER, on_stuck, beringia_simulator::run(&job.plan));
+    let conditions = Conditions {
+        is_traced: job.is_traced,
+        ..Conditions::default()
+    };
+    let run = || in_virtual_time(&name, STUCK_AFTER, on_stuck, run_under(&job.plan, conditions));
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(mut outcome)) => {
             outcome.run.replay.clone_from(&job.replay);
-            if !job.is_traced {
-                outcome.trace = Vec::new();
-            }
             Ok(outcome)
         }
         Ok(Err(error)) => Err(error.to_string()),

@@ -382,41 +382,10 @@ fn signatures_are_verified_where_keys_are_given() {
     ask(Server::up(&[]).endpoint(), US, "ListTables", &json!({}));
 }
 
-/// A free port of this machine; it may be taken by another process before it is used, which is unlikely.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 #[test]
 fn regions_in_processes_of_their_own_replicate_and_are_watched_together() {
     let names = [US, EU, AP];
-    let ports: Vec<u16> = names.iter().map(|_| free_port()).collect();
-    let servers: Vec<Server> = (0..names.len())
-        .map(|own| {
-            let port = ports[own].to_string();
-            let mut words = vec![
-                "region",
-                "--format",
-                "json",
-                "--ephemeral",
-                "--name",
-                names[own],
-                "--dynamodb-port",
-                "0",
-            ];
-            words.extend(["--control-port", "0", "--replication-port", &port]);
-            let peers: Vec<String> = (0..names.len())
-                .filter(|peer| *peer != own)
-                .map(|peer| format!("--peer={}=127.0.0.1:{}", names[peer], ports[peer]))
-                .collect();
-            words.extend(peers.iter().map(String::as_str));
-            Server::start(&words)
-        })
-        .collect();
+    let servers = process::regions_apart(&names);
     let controls = servers.iter().map(Server::control).collect::<Vec<_>>().join(",");
     let command = |words: &[&str]| run(&[words, &["--control", &controls]].concat());
     let wait = || {

@@ -36,6 +36,11 @@ fn links_are_cut_and_healed_both_ways_or_one_way() {
     assert_eq!(link(&links, "us-east-1", "eu-west-1")["state"], "open");
     assert_eq!(link(&links, "us-east-1", "ap-northeast-1")["state"], "reset");
 
+    let _ = up.json(&["net", "cut", "us-east-1", "eu-west-1"]);
+    let links = up.json(&["net", "heal", "eu-west-1", "us-east-1", "--one-way"]);
+    assert_eq!(link(&links, "eu-west-1", "us-east-1")["state"], "open");
+    assert_eq!(link(&links, "us-east-1", "eu-west-1")["state"], "cut");
+
     let links = up.json(&["net", "isolate", "eu-west-1"]);
     assert_eq!(states(&links).iter().filter(|state| **state == "cut").count(), 4);
     assert_eq!(states(&up.json(&["net", "heal"])), ["open"; 6]);

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     dynamodb::{call, converge, put, up_with_table},
-    process::{Server, assert_refused, beringia, run, stderr, stdout},
+    process::{Server, assert_refused, beringia, regions_apart, run, stderr, stdout},
 };
 
 /// Two regions that are cut off from each other for two of six seconds, with few keys, so that they meet.
@@ -109,7 +109,7 @@ fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report(
         .iter()
         .map(|one| one["after"].clone())
         .collect();
-    assert_eq!(labels, ["the last fault", "the end of the load"]);
+    assert_eq!(labels, ["heal eu-west-1 <-> us-east-1", "the end of the load"]);
     let conflicts = run["conflicts"].as_array().unwrap();
     assert!(conflicts.iter().all(|cell| cell["winner"] != cell["loser"]));
     for file in [
@@ -232,6 +232,56 @@ fn a_drill_ends_its_own_pauses_and_drains_and_no_others() {
 }
 
 #[test]
+fn a_pause_that_is_not_the_drills_is_named_and_what_it_keeps_apart_is_not_waited_for() {
+    let up = up_with_table(&[]);
+    let paused = up.json(&["net", "pause", "--table", "Things", "--region", "eu-west-1"]);
+    assert_eq!(paused.len(), 1);
+    put(up.endpoint(), "us-east-1", "1", "Ireland does not get this");
+    put(up.endpoint(), "eu-west-1", "2", "and only Ireland has this");
+    let text = "topology = \"three\"\nduration = \"1s\"\n[expect]\nconverged_within = \"60s\"\n";
+    let (_directory, file) = scenario(text);
+    let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let notes = outcome(&output)["notes"].clone();
+    assert_eq!(notes.as_array().unwrap().len(), 1, "{notes}");
+    let note = notes[0].as_str().unwrap();
+    assert!(
+        note.contains("Things is paused in eu-west-1, not by the drill"),
+        "{note}"
+    );
+}
+
+#[test]
+fn a_drill_waits_for_the_proof_that_a_region_is_drained() {
+    let text = "topology = \"two\"\nduration = \"5s\"\n[[workload]]\nname = \"drained\"\nkind = \"ycsb-a\"\nrate = 40\n\
+                [[event]]\nat = \"1s\"\nlasts = \"3s\"\ndrain = \"us-east-1\"\n\
+                [[event]]\nat = \"3s\"\nlasts = \"1s\"\nshift = \"us-east-1\"\nto = \"eu-west-1\"\n\
+                [expect]\ndrained_within = \"2s\"\n";
+    let (_directory, file) = scenario(text);
+    let played = |words: &[&str]| {
+        let output = run(&[&["drill", "run", file.to_str().unwrap(), "--format", "json"], words].concat());
+        (output.status.code(), outcome(&output))
+    };
+    let (code, run) = played(&[]);
+    let drain = &run["drains"][0];
+    assert_eq!((drain["region"].as_str(), code), (Some("us-east-1"), Some(0)), "{run}");
+    let proven_ms = drain["proven_ms"].as_u64().unwrap();
+    assert!((1_000..3_000).contains(&proven_ms), "{drain}");
+    assert_eq!(drain["peers"], json!([{ "peer": "eu-west-1", "proven_ms": proven_ms }]));
+    // Cut off, a region cannot be drained, and leaving it is shown as what it is.
+    let cut = "[[event]]\nat = \"500ms\"\nlasts = \"4s\"\ncut = [\"us-east-1\", \"eu-west-1\"]\n[expect]";
+    fs::write(&file, text.replace("[expect]", cut)).unwrap();
+    let (code, run) = played(&[]);
+    assert_eq!((code, &run["drains"][0]["proven_ms"]), (Some(1), &Value::Null), "{run}");
+    let left = run["verdicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|verdict| verdict["expected"] == "us-east-1 left only when it was drained");
+    assert_eq!(left.unwrap()["holds"], false, "{run}");
+}
+
+#[test]
 fn an_interrupted_drill_undoes_what_it_did() {
     let up = two_regions();
     let (_directory, file) = scenario(&PARTITION.replace("6s", "100s").replace("2s", "90s"));
@@ -264,25 +314,88 @@ fn an_interrupted_drill_undoes_what_it_did() {
 
 #[test]
 fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
-    let up = two_regions();
+    let regions = regions_apart(&["us-east-1", "eu-west-1", "ap-northeast-1"]);
+    let controls = regions.iter().map(Server::control).collect::<Vec<_>>().join(",");
     let text =
-        "topology = \"two\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\ndisk_full = \"eu-west-1\"\n";
+        "topology = \"three\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n";
     let (directory, file) = scenario(text);
     let (hook, log) = (directory.path().join("hook.sh"), directory.path().join("log"));
-    fs::write(&hook, format!("#!/bin/sh\necho \"$*\" >> {}\n", log.display())).unwrap();
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-    let words = ["drill", "run", file.to_str().unwrap(), "--attach"];
+    let write_hook = |script: &str| {
+        fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let words = [
+        "drill",
+        "run",
+        file.to_str().unwrap(),
+        "--attach",
+        "--control",
+        &controls,
+    ];
+    assert_refused(&run(&words), &["isolate eu-west-1", "--hook", "beringia sim run"]);
+    let with_hook = [&words[..], &["--hook", hook.to_str().unwrap()]].concat();
+    write_hook("echo 'no network here' >&2; exit 1");
     assert_refused(
-        &up.command(&words),
-        &["disk of eu-west-1 full", "--hook", "beringia sim run"],
+        &run(&with_hook),
+        &["isolate: the hook says that it cannot (no network here)"],
     );
-    let output = up.command(&[&words[..], &["--hook", hook.to_str().unwrap()]].concat());
+    write_hook(&format!("echo \"$*\" >> {}", log.display()));
+    let output = run(&with_hook);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said = fs::read_to_string(&log).unwrap();
     assert_eq!(
         said,
-        "can disk-full\ndisk-full eu-west-1 yes\ndisk-full eu-west-1 no\nundo\n"
+        "can heal\ncan isolate\nisolate eu-west-1 silent\nheal ap-northeast-1 eu-west-1 both\nheal eu-west-1 us-east-1 both\nundo\n"
     );
+}
+
+#[test]
+fn a_drill_makes_disks_slow_and_full_and_well_again() {
+    let up = two_regions();
+    let text = "topology = \"two\"\nduration = \"4s\"\n[[workload]]\nname = \"drilled\"\nkind = \"ycsb-a\"\nrate = 40\n\
+                value_bytes = 60000\n[[event]]\nat = \"500ms\"\nlasts = \"1500ms\"\ndisk_full = \"eu-west-1\"\n\
+                [[event]]\nat = \"500ms\"\nslow_disk = \"us-east-1\"\nby = \"150ms\"\n\
+                [expect]\nconverged_within = \"60s\"\n";
+    let (_directory, file) = scenario(text);
+    let words = [
+        "drill",
+        "run",
+        file.to_str().unwrap(),
+        "--attach",
+        "--with-load",
+        "--format",
+        "json",
+    ];
+    let output = up.command(&words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let seconds = |region: &str| {
+        let seconds = run["seconds"].as_array().unwrap().clone();
+        seconds
+            .into_iter()
+            .filter(|second| second["region"] == region)
+            .collect::<Vec<_>>()
+    };
+    let failed: u64 = seconds("eu-west-1")
+        .iter()
+        .map(|second| second["failed"].as_u64().unwrap())
+        .sum();
+    assert!(failed > 0, "{run}");
+    let p99 = |second: &Value| second["latency_ms_p99"].as_f64().unwrap();
+    assert!(seconds("us-east-1").iter().map(p99).any(|ms| ms >= 150.0), "{run}");
+    // What the timeline left slow is well again.
+    let (status, _) = call(
+        up.endpoint(),
+        "eu-west-1",
+        "CreateTable",
+        &json!({
+            "TableName": "large",
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+            "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+        }),
+    );
+    assert_eq!(status, 200);
 }
 
 #[test]
@@ -347,19 +460,4 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
     // With the clock right again, and the time come that it had shown, everything arrives.
     let converged = up.json(&["converge", "--timeout", "60"]);
     assert_eq!(converged[0]["converged"], true);
-}
-
-#[test]
-fn the_list_says_what_a_drill_can_do() {
-    let output = run(&["drill", "list", "--format", "json"]);
-    let listed: Vec<Value> = stdout(&output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let beyond = |name: &str| {
-        let scenario = listed.iter().find(|scenario| scenario["name"] == name);
-        scenario.unwrap()["beyond_drills"].clone()
-    };
-    assert_eq!(beyond("partition"), json!([]));
-    assert_eq!(beyond("swarm"), json!(["slow or full disks"]));
 }

@@ -191,3 +191,36 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// A free port of this machine; it may be taken by another process before it is used, which is unlikely.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Regions in processes of their own, in memory, which know each other.
+pub(crate) fn regions_apart(names: &[&str]) -> Vec<Server> {
+    let ports: Vec<u16> = names.iter().map(|_| free_port()).collect();
+    let start = |own: usize| {
+        let port = ports[own].to_string();
+        let mut words = vec!["region", "--format", "json", "--ephemeral", "--name", names[own]];
+        words.extend([
+            "--dynamodb-port",
+            "0",
+            "--control-port",
+            "0",
+            "--replication-port",
+            &port,
+        ]);
+        let others = (0..names.len()).filter(|peer| *peer != own);
+        let peers: Vec<String> = others
+            .map(|peer| format!("--peer={}=127.0.0.1:{}", names[peer], ports[peer]))
+            .collect();
+        words.extend(peers.iter().map(String::as_str));
+        Server::start(&words)
+    };
+    (0..names.len()).map(start).collect()
+}

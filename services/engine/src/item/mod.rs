@@ -4,5 +4,6 @@ mod get;
 mod restore;
 mod write;
 
+pub(crate) use get::OneItem;
 pub use restore::LostWrite;
 pub(crate) use write::collection_metrics;

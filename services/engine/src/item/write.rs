@@ -122,7 +122,8 @@ impl Engine {
             .await
     }
 
-    async fn write_one(
+    /// Commits a unit of one write and tells what `options` ask for. `touched` cuts an item to what an update writes.
+    pub(crate) async fn write_one(
         &self,
         table: &Table,
         key: KeyBytes,

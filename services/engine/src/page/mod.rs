@@ -1,6 +1,9 @@
-//! Query and Scan: pages of items of a table or an index.
+//! Query, Scan and SELECT: pages of items of a table or an index.
 
 mod query;
 mod read;
 mod scan;
+mod select;
 mod source;
+
+pub(crate) use select::SelectOptions;

@@ -79,7 +79,7 @@ impl Engine {
         }
         let page = PageRead {
             source,
-            range,
+            ranges: vec![range],
             reverse,
             limit,
             filter,

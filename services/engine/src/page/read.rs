@@ -59,7 +59,8 @@ impl KeyRange {
 /// What to read and what to do with it.
 pub(super) struct PageRead<'a> {
     pub(super) source: Source<'a>,
-    pub(super) range: KeyRange,
+    /// Read one after the other; no two hold the same key.
+    pub(super) ranges: Vec<KeyRange>,
     pub(super) reverse: bool,
     pub(super) limit: Option<usize>,
     pub(super) filter: Option<Condition>,
@@ -85,13 +86,21 @@ impl PageRead<'_> {
     /// Reads the page.
     pub(super) async fn run(mut self, store: &dyn Store) -> Result<PageOutput, ApiError> {
         let mut page = Page::default();
-        while !self.range.is_empty() && page.last_evaluated_key.is_none() {
+        for range in std::mem::take(&mut self.ranges) {
+            self.read(store, range, &mut page).await?;
+        }
+        Ok(self.answer(page))
+    }
+
+    /// Reads on with a range, unless the page is full.
+    async fn read(&self, store: &dyn Store, mut range: KeyRange, page: &mut Page) -> Result<(), ApiError> {
+        while !range.is_empty() && page.last_evaluated_key.is_none() {
             let found = store
                 .range(RangeRead {
                     table: self.source.table.id,
                     index: self.source.index.map(str::to_owned),
-                    from: self.range.from.clone(),
-                    to: self.range.to.clone(),
+                    from: range.from.clone(),
+                    to: range.to.clone(),
                     reverse: self.reverse,
                     // No item is smaller than a byte.
                     max_rows: self
@@ -103,18 +112,18 @@ impl PageRead<'_> {
             if found.limited
                 && let Some(last) = found.rows.last()
             {
-                self.range.after(&last.key.0, self.reverse);
+                range.after(&last.key.0, self.reverse);
             }
             for row in found.rows {
                 if page.last_evaluated_key.is_none() {
-                    self.take(row, &mut page);
+                    self.take(row, page);
                 }
             }
             if !found.limited {
                 break;
             }
         }
-        Ok(self.answer(page))
+        Ok(())
     }
 
     fn take(&self, row: Row, page: &mut Page) {

@@ -85,7 +85,7 @@ impl Engine {
         }
         let page = PageRead {
             source,
-            range,
+            ranges: vec![range],
             reverse: false,
             limit,
             filter,

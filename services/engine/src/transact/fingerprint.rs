@@ -3,7 +3,7 @@
 use beringia_item::{Item, encode_item};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::api::{ReturnValuesOnConditionCheckFailure, TransactAction, TransactWriteItem};
+use crate::api::{ReturnValuesOnConditionCheckFailure, TransactAction, TransactStatement, TransactWriteItem};
 
 /// A hash of everything in a request that decides what it does.
 pub(super) fn fingerprint(actions: &[TransactWriteItem]) -> u128 {
@@ -53,6 +53,21 @@ pub(super) fn fingerprint(actions: &[TransactWriteItem]) -> u128 {
             text(&mut hash, name);
         }
         let with_item = action.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld;
+        hash.update(&[u8::from(with_item)]);
+    }
+    hash.digest128()
+}
+
+/// The same of statements.
+pub(super) fn fingerprint_of_statements(statements: &[TransactStatement]) -> u128 {
+    let mut hash = Xxh3::new();
+    for statement in statements {
+        text(&mut hash, &statement.statement);
+        for parameter in statement.parameters.iter().flatten() {
+            item(&mut hash, Some(&Item::from([(String::new(), parameter.clone())])));
+        }
+        let with_item =
+            statement.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld;
         hash.update(&[u8::from(with_item)]);
     }
     hash.digest128()

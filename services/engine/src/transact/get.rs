@@ -1,8 +1,13 @@
 //! TransactGetItems.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use beringia_item::item_size;
+use beringia_expression::{Condition, Projection};
+use beringia_item::{Item, KeyBytes, TableId, item_size};
+use beringia_store::Table;
 
 use super::{TRANSACTION_BYTES, check_count, invalid_action, repeated_item, too_large};
 use crate::{
@@ -16,6 +21,16 @@ use crate::{
 /// What a transaction costs, compared to the same reads and writes without one.
 pub(super) const FACTOR: f64 = 2.0;
 
+/// A read of a transaction.
+pub(super) struct Get {
+    pub(super) table: Arc<Table>,
+    pub(super) key: KeyBytes,
+    /// What must hold of the item; otherwise it is as if it were not there.
+    pub(super) filter: Option<Condition>,
+    /// Which parts.
+    pub(super) projection: Option<Projection>,
+}
+
 impl Engine {
     /// Reads up to 100 items as of one moment.
     ///
@@ -23,7 +38,7 @@ impl Engine {
     /// ValidationException, ResourceNotFoundException, TransactionCanceledException, or the store's.
     pub async fn transact_get_items(&self, input: TransactGetItemsInput) -> Result<TransactGetItemsOutput, ApiError> {
         let count = input.transact_items.len();
-        check_count(count)?;
+        check_count("transactItems", count)?;
         let mut gets = Vec::with_capacity(count);
         for get in input.transact_items {
             let projection = read_projection(
@@ -34,30 +49,21 @@ impl Engine {
             gets.push((self.usable_table(&get.table_name)?, get.key, projection));
         }
         let mut wanted = Vec::with_capacity(count);
-        for (index, (table, key, _)) in gets.iter().enumerate() {
-            let key = request_key(table, key).map_err(|error| invalid_action(count, index, error))?;
-            wanted.push((table.id, key));
-        }
-        if wanted.iter().collect::<BTreeSet<_>>().len() < count {
-            return Err(repeated_item());
-        }
-        let found = self.store.get_many(wanted).await?;
-
-        let mut bytes = 0;
-        let mut consumed: BTreeMap<&str, Units> = BTreeMap::new();
-        let mut responses = Vec::with_capacity(count);
-        for ((table, _, projection), row) in gets.iter().zip(found) {
-            let item = row.map(|(_, item)| item);
-            let size = item.as_ref().map_or(0, item_size);
-            bytes += size;
-            *consumed.entry(&table.core.name).or_default() += Units::of_table(read_units(size, true) * FACTOR);
-            responses.push(match projection {
-                Some(projection) => item.map(|item| projection.apply(&item)),
-                None => item,
+        for (index, (table, key, projection)) in gets.into_iter().enumerate() {
+            let key = request_key(&table, &key).map_err(|error| invalid_action(count, index, error))?;
+            wanted.push(Get {
+                table,
+                key,
+                filter: None,
+                projection,
             });
         }
-        if bytes > TRANSACTION_BYTES {
-            return Err(too_large());
+        let found = self.get_all(&wanted).await?;
+        let mut consumed: BTreeMap<&str, Units> = BTreeMap::new();
+        let mut responses = Vec::with_capacity(count);
+        for (get, (item, units)) in wanted.iter().zip(found) {
+            *consumed.entry(&get.table.core.name).or_default() += units;
+            responses.push(item);
         }
         let answer =
             |(table, units): (&str, Units)| units.answer(input.return_consumed_capacity, table, Kind::TransactRead);
@@ -66,5 +72,33 @@ impl Engine {
             responses,
             consumed_capacity: (!consumed.is_empty()).then_some(consumed),
         })
+    }
+
+    /// Reads all as of one moment, and tells what each took.
+    pub(super) async fn get_all(&self, gets: &[Get]) -> Result<Vec<(Option<Item>, Units)>, ApiError> {
+        let wanted: Vec<(TableId, KeyBytes)> = gets.iter().map(|get| (get.table.id, get.key.clone())).collect();
+        if wanted.iter().collect::<BTreeSet<_>>().len() < wanted.len() {
+            return Err(repeated_item());
+        }
+        let found = self.store.get_many(wanted).await?;
+
+        let mut bytes = 0;
+        let mut answers = Vec::with_capacity(gets.len());
+        for (get, row) in gets.iter().zip(found) {
+            let item = row.map(|(_, item)| item);
+            let size = item.as_ref().map_or(0, item_size);
+            bytes += size;
+            let units = Units::of_table(read_units(size, true) * FACTOR);
+            let item = item.filter(|item| get.filter.as_ref().is_none_or(|filter| filter.matches(item)));
+            let item = match &get.projection {
+                Some(projection) => item.map(|item| projection.apply(&item)),
+                None => item,
+            };
+            answers.push((item, units));
+        }
+        if bytes > TRANSACTION_BYTES {
+            return Err(too_large());
+        }
+        Ok(answers)
     }
 }

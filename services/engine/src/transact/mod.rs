@@ -1,9 +1,12 @@
-//! TransactWriteItems and TransactGetItems.
+//! TransactWriteItems, TransactGetItems and ExecuteTransaction.
 
 mod fingerprint;
 mod get;
+mod statements;
 mod token;
 mod write;
+
+pub(crate) use write::{Parsed, action_key};
 
 use crate::{ApiError, CancellationReason, constraint::Constraints};
 
@@ -12,9 +15,9 @@ const ACTIONS_MAX: usize = 100;
 /// The greatest size of what a transaction writes or reads, bytes.
 const TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 
-fn check_count(actions: usize) -> Result<(), ApiError> {
+fn check_count(member: &str, actions: usize) -> Result<(), ApiError> {
     let mut constraints = Constraints::default();
-    constraints.list_length("transactItems", actions, (1, ACTIONS_MAX));
+    constraints.list_length(member, actions, (1, ACTIONS_MAX));
     constraints.finish()
 }
 

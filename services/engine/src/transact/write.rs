@@ -7,7 +7,7 @@ use std::{
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Item, KeyBytes, TableId, item_size};
-use beringia_store::{CommitError, Outcome, Refusal, Table};
+use beringia_store::{CommitError, ItemWrite, Outcome, Refusal, Table};
 
 use super::{
     TRANSACTION_BYTES, check_count,
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// What an action does, its expressions read.
-enum Parsed {
+pub(crate) enum Parsed {
     Check {
         key: Item,
         condition: Condition,
@@ -51,12 +51,32 @@ enum Parsed {
     },
 }
 
+/// An action and its table.
+pub(super) struct Planned {
+    pub(super) table: Arc<Table>,
+    pub(super) action: Parsed,
+    /// Whether the reason of a failed condition carries the item.
+    pub(super) with_item: bool,
+    /// What a failed condition is called.
+    pub(super) failure: Failure,
+}
+
+/// What it means that the condition of an action fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Failure {
+    /// The client's condition is false.
+    Condition,
+    /// What an INSERT would make is there already.
+    Duplicate,
+}
+
 /// What of an action is still needed once its write is with the store.
-struct Target {
-    table: Arc<Table>,
+pub(super) struct Target {
+    pub(super) table: Arc<Table>,
     key: KeyBytes,
     collection: Option<ItemCollectionMetrics>,
     with_item: bool,
+    failure: Failure,
 }
 
 impl Engine {
@@ -69,7 +89,7 @@ impl Engine {
         &self,
         input: TransactWriteItemsInput,
     ) -> Result<TransactWriteItemsOutput, ApiError> {
-        check_count(input.transact_items.len())?;
+        check_count("transactItems", input.transact_items.len())?;
         check_token(input.client_request_token.as_deref())?;
         if input.transact_items.iter().map(payload).sum::<usize>() > TRANSACTION_BYTES {
             return Err(too_large());
@@ -78,32 +98,17 @@ impl Engine {
             .client_request_token
             .map(|token| (token, fingerprint(&input.transact_items)));
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
-        let (mut unit, targets) = self.prepare(input.transact_items, |table, item| {
+        let actions = self.plan(input.transact_items)?;
+        let (unit, targets) = prepare(actions, |table, item| {
             (
                 collection_metrics(table, item, input.return_item_collection_metrics),
                 wants_before,
             )
         })?;
-        if let Some((token, fingerprint)) = &token {
-            unit.extend(self.token_writes(token, *fingerprint).await?);
-        }
-        let (units, kind) = match self.store.commit(unit).await {
-            Ok(outcomes) => (write_units(&targets, &outcomes), Kind::TransactWrite),
-            Err(CommitError::Store(error)) => return Err(error.into()),
-            Err(CommitError::Refused(mut refusals)) => {
-                let of_token = refusals.split_off(targets.len().min(refusals.len()));
-                match (of_token.into_iter().next().flatten(), &token) {
-                    (Some((_, known)), Some((_, fingerprint))) => {
-                        check_same(known.as_ref(), *fingerprint)?;
-                        (
-                            self.read_units_of(&targets, input.return_consumed_capacity).await?,
-                            Kind::TransactRead,
-                        )
-                    }
-                    _ => return Err(canceled(&targets, refusals)),
-                }
-            }
-        };
+        let (units, kind) = self
+            .carry_out(unit, &targets, token, input.return_consumed_capacity)
+            .await?;
+        let units = by_table(&targets, units);
         let answer = |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, kind);
         let consumed: Vec<_> = units.into_iter().filter_map(answer).collect();
         let mut metrics: BTreeMap<String, Vec<ItemCollectionMetrics>> = BTreeMap::new();
@@ -121,12 +126,39 @@ impl Engine {
         })
     }
 
-    /// Checks the actions in DynamoDB's order: all expressions, then all tables, then keys and items, action by action.
-    fn prepare(
+    /// Commits a transaction, or finds that its token was used for the same one before. Gives what each action took; where that is
+    /// not wanted, perhaps nothing.
+    pub(super) async fn carry_out(
         &self,
-        actions: Vec<TransactWriteItem>,
-        extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
-    ) -> Result<(Vec<beringia_store::ItemWrite>, Vec<Target>), ApiError> {
+        mut unit: Vec<ItemWrite>,
+        targets: &[Target],
+        token: Option<(String, u128)>,
+        wanted: ReturnConsumedCapacity,
+    ) -> Result<(Vec<Units>, Kind), ApiError> {
+        if let Some((token, fingerprint)) = &token {
+            unit.extend(self.token_writes(token, *fingerprint).await?);
+        }
+        match self.store.commit(unit).await {
+            Ok(outcomes) => {
+                let units = targets.iter().zip(&outcomes).map(units_of).collect();
+                Ok((units, Kind::TransactWrite))
+            }
+            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::Refused(mut refusals)) => {
+                let of_token = refusals.split_off(targets.len().min(refusals.len()));
+                match (of_token.into_iter().next().flatten(), &token) {
+                    (Some((_, known)), Some((_, fingerprint))) => {
+                        check_same(known.as_ref(), *fingerprint)?;
+                        Ok((self.read_units_of(targets, wanted).await?, Kind::TransactRead))
+                    }
+                    _ => Err(canceled(targets, refusals)),
+                }
+            }
+        }
+    }
+
+    /// Checks all expressions, then all tables, as DynamoDB does.
+    fn plan(&self, actions: Vec<TransactWriteItem>) -> Result<Vec<Planned>, ApiError> {
         let count = actions.len();
         let mut parsed = Vec::with_capacity(count);
         for action in actions {
@@ -135,51 +167,67 @@ impl Engine {
             let table_name = action.table_name.clone();
             parsed.push((table_name, with_item, parse(action)?));
         }
-        let mut checked = Vec::with_capacity(count);
-        for (table_name, with_item, action) in parsed {
-            checked.push((self.usable_table(&table_name)?, with_item, action));
-        }
-        let mut seen: BTreeSet<(TableId, KeyBytes)> = BTreeSet::new();
-        let (mut unit, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for (index, (table, with_item, action)) in checked.into_iter().enumerate() {
-            let key = action_key(&table, &action).map_err(|error| invalid_action(count, index, error))?;
-            if !seen.insert((table.id, key.clone())) {
-                return Err(repeated_item());
-            }
-            let (collection, wants_before) = extras(&table, action.attributes());
-            let write = action.into_write(&table).returning_before(with_item || wants_before);
-            unit.push(write.on(&table, key.clone()));
-            targets.push(Target {
-                table,
-                key,
-                collection,
+        let planned = parsed.into_iter().map(|(table_name, with_item, action)| {
+            Ok(Planned {
+                table: self.usable_table(&table_name)?,
+                action,
                 with_item,
-            });
-        }
-        Ok((unit, targets))
+                failure: Failure::Condition,
+            })
+        });
+        planned.collect()
     }
 
     /// What a repeated transaction takes: reading its items.
-    async fn read_units_of(
-        &self,
-        targets: &[Target],
-        wanted: ReturnConsumedCapacity,
-    ) -> Result<BTreeMap<String, Units>, ApiError> {
-        let mut units: BTreeMap<String, Units> = BTreeMap::new();
+    async fn read_units_of(&self, targets: &[Target], wanted: ReturnConsumedCapacity) -> Result<Vec<Units>, ApiError> {
         if wanted == ReturnConsumedCapacity::None {
-            return Ok(units);
+            return Ok(Vec::new());
         }
         let keys = targets
             .iter()
             .map(|target| (target.table.id, target.key.clone()))
             .collect();
-        for (target, row) in targets.iter().zip(self.store.get_many(keys).await?) {
+        let rows = self.store.get_many(keys).await?;
+        let units_of = |row: Option<(_, Item)>| {
             let bytes = row.map_or(0, |(_, item)| item_size(&item));
-            *units.entry(target.table.core.name.clone()).or_default() +=
-                Units::of_table(read_units(bytes, true) * FACTOR);
-        }
-        Ok(units)
+            Units::of_table(read_units(bytes, true) * FACTOR)
+        };
+        Ok(rows.into_iter().map(units_of).collect())
     }
+}
+
+/// The unit of writes that actions make, their keys and items checked action by action. `extras` tells of a table and item what
+/// collection metrics the answer has, and whether it needs the item as it was.
+pub(super) fn prepare(
+    actions: Vec<Planned>,
+    extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
+) -> Result<(Vec<ItemWrite>, Vec<Target>), ApiError> {
+    let count = actions.len();
+    let mut seen: BTreeSet<(TableId, KeyBytes)> = BTreeSet::new();
+    let (mut unit, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for (index, planned) in actions.into_iter().enumerate() {
+        let Planned {
+            table,
+            action,
+            with_item,
+            failure,
+        } = planned;
+        let key = action_key(&table, &action).map_err(|error| invalid_action(count, index, error))?;
+        if !seen.insert((table.id, key.clone())) {
+            return Err(repeated_item());
+        }
+        let (collection, wants_before) = extras(&table, action.attributes());
+        let write = action.into_write(&table).returning_before(with_item || wants_before);
+        unit.push(write.on(&table, key.clone()));
+        targets.push(Target {
+            table,
+            key,
+            collection,
+            with_item,
+            failure,
+        });
+    }
+    Ok((unit, targets))
 }
 
 /// The size of what an action brings along, bytes.
@@ -236,7 +284,7 @@ fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
 }
 
 /// The stored key of an action's item, everything about the item checked.
-fn action_key(table: &Table, action: &Parsed) -> Result<KeyBytes, ApiError> {
+pub(crate) fn action_key(table: &Table, action: &Parsed) -> Result<KeyBytes, ApiError> {
     match action {
         Parsed::Put { item, .. } => {
             let key = item_key(table, item)?;
@@ -261,7 +309,8 @@ impl Parsed {
         }
     }
 
-    fn into_write(self, table: &Arc<Table>) -> ConditionalWrite {
+    /// The write, of an action that [`action_key`] has passed.
+    pub(crate) fn into_write(self, table: &Arc<Table>) -> ConditionalWrite {
         match self {
             Self::Check { condition, .. } => ConditionalWrite::check(condition),
             Self::Put { item, condition } => ConditionalWrite::put(item, condition),
@@ -273,18 +322,22 @@ impl Parsed {
     }
 }
 
-fn write_units(targets: &[Target], outcomes: &[Outcome]) -> BTreeMap<String, Units> {
-    let mut units: BTreeMap<String, Units> = BTreeMap::new();
-    for (target, outcome) in targets.iter().zip(outcomes) {
-        let after = if outcome.version.is_some() {
-            outcome.after.as_ref()
-        } else {
-            outcome.before.as_ref()
-        };
-        *units.entry(target.table.core.name.clone()).or_default() +=
-            Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR);
+/// What an action took.
+fn units_of((target, outcome): (&Target, &Outcome)) -> Units {
+    let after = if outcome.version.is_some() {
+        outcome.after.as_ref()
+    } else {
+        outcome.before.as_ref()
+    };
+    Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR)
+}
+
+fn by_table(targets: &[Target], units: Vec<Units>) -> BTreeMap<String, Units> {
+    let mut sums: BTreeMap<String, Units> = BTreeMap::new();
+    for (target, units) in targets.iter().zip(units) {
+        *sums.entry(target.table.core.name.clone()).or_default() += units;
     }
-    units
+    sums
 }
 
 /// Whether the transaction that the token stands for was this one.
@@ -305,6 +358,11 @@ fn check_same(known: Option<&Item>, fingerprint: u128) -> Result<(), ApiError> {
 fn canceled(targets: &[Target], refusals: Vec<Option<(Refusal, Option<Item>)>>) -> ApiError {
     let reason = |(target, refusal): (&Target, Option<(Refusal, Option<Item>)>)| match refusal {
         None => CancellationReason::none(),
+        Some((Refusal::ConditionFailed, _)) if matches!(target.failure, Failure::Duplicate) => CancellationReason {
+            code: "DuplicateItem",
+            message: Some(ApiError::DuplicateItem.to_string()),
+            item: None,
+        },
         Some((Refusal::ConditionFailed, item)) => CancellationReason {
             code: "ConditionalCheckFailed",
             message: Some("The conditional request failed".to_owned()),

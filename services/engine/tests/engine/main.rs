@@ -11,6 +11,7 @@ mod gate;
 mod items;
 mod page;
 mod ranges;
+mod statements;
 mod streams;
 mod support;
 mod table;

@@ -4,7 +4,7 @@ use beringia_item::AttributeValue;
 
 use super::{Comparator, Operand, Predicate};
 use crate::{
-    error::Stage,
+    error::{Problems, Stage},
     lexer::TokenKind,
     limits::MAX_IN_OPERANDS,
     operations,
@@ -122,7 +122,8 @@ pub(crate) fn condition(parser: &mut Parser<'_, '_>) -> Parsed<Predicate> {
             let whole = level.finish(parser, node)?;
             return predicate(parser, whole);
         } else {
-            return Err(parser.unexpected());
+            // It does not stand here, or it would have been taken.
+            parser.expect(TokenKind::CloseParenthesis)?;
         }
     }
 }
@@ -132,7 +133,7 @@ fn predicate<'t>(parser: &mut Parser<'t, '_>, node: Node<'t>) -> Parsed<Predicat
     match node {
         Node::Predicate(predicate) => Ok(predicate),
         Node::Term(Term::Call(call)) => {
-            let predicate = function(parser, call);
+            let predicate = function(&mut parser.problems, call);
             parser.problems.end_leaf();
             Ok(predicate)
         }
@@ -151,15 +152,16 @@ fn comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t
         TokenKind::GreaterOrEqual => Comparator::GreaterOrEqual,
         _ if parser.at_keyword("BETWEEN") => return between(parser, left),
         _ if parser.at_keyword("IN") => return in_list(parser, left),
+        _ if parser.is_statement() => return statement_comparison(parser, left),
         _ => return Ok(Node::Term(left)),
     };
     parser.advance();
     parser.count_operator()?;
     let right = parser.operand()?;
-    let [left, right] = [left, right].map(|term| resolve(parser, term));
-    note_if_same(parser, comparator.symbol(), &left, &right);
+    let [left, right] = [left, right].map(|term| resolve(&mut parser.problems, term));
+    note_if_same(&mut parser.problems, comparator.symbol(), &left, &right);
     if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
-        note_unless_ordered(parser, comparator.symbol(), &[&left, &right]);
+        note_unless_ordered(&mut parser.problems, comparator.symbol(), &[&left, &right]);
     }
     parser.problems.end_leaf();
     Ok(Node::Predicate(Predicate::Compare {
@@ -175,10 +177,10 @@ fn between<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> 
     let low = parser.operand()?;
     parser.expect_keyword("AND")?;
     let high = parser.operand()?;
-    let [operand, low, high] = [left, low, high].map(|term| resolve(parser, term));
-    note_unless_ordered(parser, "BETWEEN", &[&operand, &low, &high]);
+    let [operand, low, high] = [left, low, high].map(|term| resolve(&mut parser.problems, term));
+    note_unless_ordered(&mut parser.problems, "BETWEEN", &[&operand, &low, &high]);
     if let (Operand::Value(low), Operand::Value(high)) = (&low, &high) {
-        note_bounds(parser, low, high);
+        note_bounds(&mut parser.problems, low, high);
     }
     parser.problems.end_leaf();
     Ok(Node::Predicate(Predicate::Between { operand, low, high }))
@@ -187,11 +189,19 @@ fn between<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> 
 fn in_list<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
     parser.expect_keyword("IN")?;
     parser.count_operator()?;
-    parser.expect(TokenKind::OpenParenthesis)?;
+    let close = if parser.is_statement() && parser.take(TokenKind::OpenBracket) {
+        TokenKind::CloseBracket
+    } else {
+        parser.expect(TokenKind::OpenParenthesis)?;
+        TokenKind::CloseParenthesis
+    };
     let candidates = parser.list(Parser::operand)?;
-    parser.expect(TokenKind::CloseParenthesis)?;
-    let operand = resolve(parser, left);
-    let candidates: Vec<Operand> = candidates.into_iter().map(|term| resolve(parser, term)).collect();
+    parser.expect(close)?;
+    let operand = resolve(&mut parser.problems, left);
+    let candidates: Vec<Operand> = candidates
+        .into_iter()
+        .map(|term| resolve(&mut parser.problems, term))
+        .collect();
     let operands = candidates.len();
     if operands > MAX_IN_OPERANDS {
         parser.problems.note(Stage::Count, || {
@@ -202,8 +212,48 @@ fn in_list<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> 
     Ok(Node::Predicate(Predicate::In { operand, candidates }))
 }
 
+/// What only statements have: `IS`, `NOT IN` and `NOT BETWEEN`.
+fn statement_comparison<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
+    if parser.take_keyword("IS") {
+        return is(parser, left);
+    }
+    if !parser.take_keyword("NOT") {
+        return Ok(Node::Term(left));
+    }
+    parser.count_operator()?;
+    let inner = if parser.at_keyword("BETWEEN") {
+        between(parser, left)?
+    } else {
+        in_list(parser, left)?
+    };
+    let inner = predicate(parser, inner)?;
+    Ok(Node::Predicate(Predicate::Not(Box::new(inner))))
+}
+
+/// `IS MISSING`, `IS NULL`, and both with NOT.
+fn is<'t>(parser: &mut Parser<'t, '_>, left: Term<'t>) -> Parsed<Node<'t>> {
+    parser.count_operator()?;
+    let negated = parser.take_keyword("NOT");
+    let missing = parser.take_keyword("MISSING");
+    if !missing {
+        parser.expect_keyword("NULL")?;
+    }
+    let found = match (resolve(&mut parser.problems, left), missing) {
+        (Operand::Path(path), true) if negated => Predicate::Exists(path),
+        (Operand::Path(path), true) => Predicate::NotExists(path),
+        (operand, false) if negated => Predicate::Not(Box::new(Predicate::HasType(operand, "NULL"))),
+        (operand, false) => Predicate::HasType(operand, "NULL"),
+        (_, true) => {
+            note_needs_path(&mut parser.problems, "IS MISSING");
+            Predicate::Or(Vec::new())
+        }
+    };
+    parser.problems.end_leaf();
+    Ok(Node::Predicate(found))
+}
+
 /// A term where a value must stand. What must not stand there is noted, and NULL stands in for it.
-fn resolve<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>) -> Operand {
+fn resolve(problems: &mut Problems, term: Term<'_>) -> Operand {
     let stand_in = || Operand::Value(std::sync::Arc::new(AttributeValue::Null));
     let call = match term {
         Term::Path(path) => return Operand::Path(path),
@@ -211,68 +261,66 @@ fn resolve<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>) -> Operand {
         Term::Call(call) => call,
     };
     if call.function != "size" {
-        note_misuse(parser, call.function);
+        note_misuse(problems, call.function);
         for operand in call.operands {
-            resolve(parser, operand);
+            resolve(problems, operand);
         }
         return stand_in();
     }
-    let Some([inner]) = operands(parser, call) else {
+    let Some([inner]) = operands(problems, call) else {
         return stand_in();
     };
     if let Some(name @ ("N" | "BOOL" | "NULL")) = inner.static_type() {
-        note_type(parser, "size", name);
+        note_type(problems, "size", name);
     }
     Operand::Size(Box::new(inner))
 }
 
 /// A function where a condition must stand. What is wrong with it is noted, and something stands in for it.
-fn function<'t>(parser: &mut Parser<'t, '_>, call: Call<'t>) -> Predicate {
+fn function(problems: &mut Problems, call: Call<'_>) -> Predicate {
     let name = call.function;
     let stand_in = Predicate::Or(Vec::new());
     match name {
-        "attribute_exists" | "attribute_not_exists" => match operands(parser, call) {
+        "attribute_exists" | "attribute_not_exists" => match operands(problems, call) {
             Some([Operand::Path(path)]) if name == "attribute_exists" => Predicate::Exists(path),
             Some([Operand::Path(path)]) => Predicate::NotExists(path),
             Some([_]) => {
-                parser.problems.note(Stage::Operand, || {
-                    format!("Operator or function requires a document path; operator or function: {name}")
-                });
+                note_needs_path(problems, name);
                 stand_in
             }
             None => stand_in,
         },
-        "attribute_type" => match operands(parser, call) {
+        "attribute_type" => match operands(problems, call) {
             Some([operand, type_name]) => {
-                note_if_same(parser, name, &operand, &type_name);
-                type_named(parser, &type_name).map_or(stand_in, |type_name| Predicate::HasType(operand, type_name))
+                note_if_same(problems, name, &operand, &type_name);
+                type_named(problems, &type_name).map_or(stand_in, |type_name| Predicate::HasType(operand, type_name))
             }
             None => stand_in,
         },
-        "begins_with" => match operands(parser, call) {
+        "begins_with" => match operands(problems, call) {
             Some([value, prefix]) => {
-                note_if_same(parser, name, &value, &prefix);
+                note_if_same(problems, name, &value, &prefix);
                 for operand in [&value, &prefix] {
                     match operand.static_type() {
                         None | Some("S" | "B") => {}
-                        Some(other) => note_type(parser, name, other),
+                        Some(other) => note_type(problems, name, other),
                     }
                 }
                 Predicate::BeginsWith(value, prefix)
             }
             None => stand_in,
         },
-        "contains" => match operands(parser, call) {
+        "contains" => match operands(problems, call) {
             Some([container, value]) => {
-                note_if_same(parser, name, &container, &value);
+                note_if_same(problems, name, &container, &value);
                 Predicate::Contains(container, value)
             }
             None => stand_in,
         },
         _ => {
-            note_misuse(parser, name);
+            note_misuse(problems, name);
             for operand in call.operands {
-                resolve(parser, operand);
+                resolve(problems, operand);
             }
             stand_in
         }
@@ -280,13 +328,13 @@ fn function<'t>(parser: &mut Parser<'t, '_>, call: Call<'t>) -> Predicate {
 }
 
 /// The operands of a function that takes `N`. Another number of them is noted.
-fn operands<'t, const N: usize>(parser: &mut Parser<'t, '_>, call: Call<'t>) -> Option<[Operand; N]> {
+fn operands<const N: usize>(problems: &mut Problems, call: Call<'_>) -> Option<[Operand; N]> {
     let function = call.function;
-    let operands: Vec<Operand> = call.operands.into_iter().map(|term| resolve(parser, term)).collect();
+    let operands: Vec<Operand> = call.operands.into_iter().map(|term| resolve(problems, term)).collect();
     let count = operands.len();
     let operands = operands.try_into().ok();
     if operands.is_none() {
-        parser.problems.note(Stage::Count, || {
+        problems.note(Stage::Count, || {
             format!(
                 "Incorrect number of operands for operator or function; operator or function: {function}, \
                  number of operands: {count}"
@@ -297,40 +345,40 @@ fn operands<'t, const N: usize>(parser: &mut Parser<'t, '_>, call: Call<'t>) -> 
 }
 
 /// Notes a function that does not exist or must not stand where it does.
-fn note_misuse(parser: &mut Parser<'_, '_>, function: &str) {
+fn note_misuse(problems: &mut Problems, function: &str) {
     match function {
         "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains" | "size" => {
-            parser.problems.note(Stage::FunctionUse, || {
+            problems.note(Stage::FunctionUse, || {
                 format!("The function is not allowed to be used this way in an expression; function: {function}")
             });
         }
-        "if_not_exists" | "list_append" => parser.problems.note(Stage::FunctionUse, || {
+        "if_not_exists" | "list_append" => problems.note(Stage::FunctionUse, || {
             format!("The function is not allowed in a condition expression; function: {function}")
         }),
-        _ => parser.problems.note(Stage::FunctionName, || {
+        _ => problems.note(Stage::FunctionName, || {
             format!("Invalid function name; function: {function}")
         }),
     }
 }
 
 /// The type that the second operand of `attribute_type` names.
-fn type_named(parser: &mut Parser<'_, '_>, operand: &Operand) -> Option<&'static str> {
+fn type_named(problems: &mut Problems, operand: &Operand) -> Option<&'static str> {
     let named = match operand {
         Operand::Value(value) => match value.as_ref() {
             AttributeValue::S(named) => named.clone(),
             other => {
-                note_type(parser, "attribute_type", other.type_name());
+                note_type(problems, "attribute_type", other.type_name());
                 return None;
             }
         },
         other => {
-            note_type(parser, "attribute_type", other.static_type().unwrap_or(ANY_TYPE));
+            note_type(problems, "attribute_type", other.static_type().unwrap_or(ANY_TYPE));
             return None;
         }
     };
     let found = TYPE_NAMES.into_iter().find(|name| *name == named);
     if found.is_none() {
-        parser.problems.note(Stage::Operand, || {
+        problems.note(Stage::Operand, || {
             format!(
                 "Invalid attribute type name found; type: {named}, valid types: {{{}}}",
                 TYPE_NAMES.join(",")
@@ -340,17 +388,23 @@ fn type_named(parser: &mut Parser<'_, '_>, operand: &Operand) -> Option<&'static
     found
 }
 
-fn note_if_same(parser: &mut Parser<'_, '_>, operator: &str, left: &Operand, right: &Operand) {
+fn note_needs_path(problems: &mut Problems, operator: &str) {
+    problems.note(Stage::Operand, || {
+        format!("Operator or function requires a document path; operator or function: {operator}")
+    });
+}
+
+fn note_if_same(problems: &mut Problems, operator: &str, left: &Operand, right: &Operand) {
     let (Operand::Path(left), Operand::Path(right)) = (left, right) else {
         return;
     };
     if left == right {
-        note_same(parser, operator, left);
+        note_same(problems, operator, left);
     }
 }
 
-fn note_same(parser: &mut Parser<'_, '_>, operator: &str, path: &Path) {
-    parser.problems.note(Stage::Distinct, || {
+fn note_same(problems: &mut Problems, operator: &str, path: &Path) {
+    problems.note(Stage::Distinct, || {
         format!(
             "The first operand must be distinct from the remaining operands for this operator or function; \
              operator: {operator}, first operand: {path}"
@@ -358,24 +412,24 @@ fn note_same(parser: &mut Parser<'_, '_>, operator: &str, path: &Path) {
     });
 }
 
-fn note_unless_ordered(parser: &mut Parser<'_, '_>, operator: &str, operands: &[&Operand]) {
+fn note_unless_ordered(problems: &mut Problems, operator: &str, operands: &[&Operand]) {
     for operand in operands {
         match operand.static_type() {
             None | Some("S" | "N" | "B") => {}
-            Some(other) => note_type(parser, operator, other),
+            Some(other) => note_type(problems, operator, other),
         }
     }
 }
 
-fn note_type(parser: &mut Parser<'_, '_>, operator: &str, found: &str) {
-    parser.problems.note(Stage::Operand, || {
+fn note_type(problems: &mut Problems, operator: &str, found: &str) {
+    problems.note(Stage::Operand, || {
         format!(
             "Incorrect operand type for operator or function; operator or function: {operator}, operand type: {found}"
         )
     });
 }
 
-fn note_bounds(parser: &mut Parser<'_, '_>, low: &AttributeValue, high: &AttributeValue) {
+fn note_bounds(problems: &mut Problems, low: &AttributeValue, high: &AttributeValue) {
     let wrong = if low.type_name() != high.type_name() {
         "same data type for lower and upper bounds"
     } else if operations::order(low, high).is_some_and(std::cmp::Ordering::is_gt) {
@@ -383,7 +437,7 @@ fn note_bounds(parser: &mut Parser<'_, '_>, low: &AttributeValue, high: &Attribu
     } else {
         return;
     };
-    parser.problems.note(Stage::Operand, || {
+    problems.note(Stage::Operand, || {
         format!(
             "The BETWEEN operator requires {wrong}; lower bound operand: AttributeValue: {}, \
              upper bound operand: AttributeValue: {}",

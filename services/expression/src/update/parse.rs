@@ -6,7 +6,7 @@ use beringia_item::AttributeValue;
 
 use super::{Action, Change, Operand, Source};
 use crate::{
-    error::Stage,
+    error::{Problems, Stage},
     lexer::TokenKind,
     parser::{Call, Parsed, Parser, Term},
     path::{Path, note_clashes},
@@ -44,6 +44,25 @@ pub(super) fn update(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
     Ok(actions)
 }
 
+/// One or more SET and REMOVE, each with one path or several; what follows them is left.
+pub(super) fn clauses(parser: &mut Parser<'_, '_>) -> Parsed<Vec<Action>> {
+    let mut actions = Vec::new();
+    loop {
+        if parser.take_keyword("SET") {
+            actions.extend(parser.list(set)?);
+        } else if parser.take_keyword("REMOVE") {
+            actions.extend(parser.list(remove)?);
+        } else if actions.is_empty() {
+            return Err(parser.unexpected());
+        } else {
+            break;
+        }
+    }
+    let paths: Vec<&Path> = actions.iter().map(|action| &action.path).collect();
+    note_clashes(&paths, &mut parser.problems);
+    Ok(actions)
+}
+
 fn remove(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     Ok(Action {
         path: parser.path()?,
@@ -55,7 +74,7 @@ fn add(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     let path = parser.path()?;
     let value = parser.value()?;
     if !is_set(&value) && !matches!(*value, AttributeValue::N(_)) {
-        note_clause_operand(parser, "ADD", &value);
+        note_clause_operand(&mut parser.problems, "ADD", &value);
     }
     Ok(Action {
         path,
@@ -67,7 +86,7 @@ fn delete(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     let path = parser.path()?;
     let value = parser.value()?;
     if !is_set(&value) {
-        note_clause_operand(parser, "DELETE", &value);
+        note_clause_operand(&mut parser.problems, "DELETE", &value);
     }
     Ok(Action {
         path,
@@ -83,7 +102,7 @@ const fn is_set(value: &AttributeValue) -> bool {
 }
 
 /// Clauses call types by longer names than functions do.
-fn note_clause_operand(parser: &mut Parser<'_, '_>, clause: &str, value: &AttributeValue) {
+fn note_clause_operand(problems: &mut Problems, clause: &str, value: &AttributeValue) {
     let name = match value {
         AttributeValue::S(_) => "STRING",
         AttributeValue::N(_) => "NUMBER",
@@ -96,7 +115,7 @@ fn note_clause_operand(parser: &mut Parser<'_, '_>, clause: &str, value: &Attrib
         AttributeValue::Ns(_) => "NUMBER_SET",
         AttributeValue::Bs(_) => "BINARY_SET",
     };
-    parser.problems.note(Stage::ClauseOperand, || {
+    problems.note(Stage::ClauseOperand, || {
         format!("Incorrect operand type for operator or function; operator: {clause}, operand type: {name}")
     });
 }
@@ -104,9 +123,48 @@ fn note_clause_operand(parser: &mut Parser<'_, '_>, clause: &str, value: &Attrib
 fn set(parser: &mut Parser<'_, '_>) -> Parsed<Action> {
     let path = parser.path()?;
     parser.expect(TokenKind::Equal)?;
+    if parser.is_statement()
+        && parser.opens_call()
+        && let TokenKind::Word(function) = parser.next()
+    {
+        if function.eq_ignore_ascii_case("set_add") {
+            return set_function(parser, path, "ADD", Change::Add);
+        }
+        if function.eq_ignore_ascii_case("set_delete") {
+            return set_function(parser, path, "DELETE", Change::Delete);
+        }
+    }
     Ok(Action {
         path,
         change: Change::Set(source(parser)?),
+    })
+}
+
+/// `set_add(path, set)` or `set_delete(path, set)` of PartiQL, which are ADD and DELETE: the path is the one that is set.
+fn set_function(
+    parser: &mut Parser<'_, '_>,
+    path: Path,
+    clause: &'static str,
+    change: fn(Arc<AttributeValue>) -> Change,
+) -> Parsed<Action> {
+    parser.advance();
+    parser.advance();
+    if parser.path()? != path {
+        parser.problems.note(Stage::Operand, || {
+            "The first operand of SET_ADD and SET_DELETE must be the path that is set".to_owned()
+        });
+    }
+    parser.expect(TokenKind::Comma)?;
+    let Term::Value(value) = parser.operand()? else {
+        return Err(parser.unexpected());
+    };
+    parser.expect(TokenKind::CloseParenthesis)?;
+    if !is_set(&value) {
+        note_clause_operand(&mut parser.problems, clause, &value);
+    }
+    Ok(Action {
+        path,
+        change: change(value),
     })
 }
 
@@ -132,31 +190,31 @@ fn source(parser: &mut Parser<'_, '_>) -> Parsed<Source> {
         parser.count_operator()?;
         let right = parser.operand()?;
         let [left, right] = [left, right].map(|term| {
-            let operand = resolve(parser, term, false);
-            note_unless(parser, symbol, "N", &operand);
+            let operand = resolve(&mut parser.problems, term, false);
+            note_unless(&mut parser.problems, symbol, "N", &operand);
             operand
         });
         joined = Some(join(left, right));
     }
     match (joined, left) {
         (Some(joined), _) if open.is_empty() => Ok(joined),
-        (None, Some(term)) => Ok(Source::Operand(resolve(parser, term, false))),
+        (None, Some(term)) => Ok(Source::Operand(resolve(&mut parser.problems, term, false))),
         _ => Err(parser.unexpected()),
     }
 }
 
 /// A term where a value must stand. What must not stand there is noted, and NULL stands in for it.
-fn resolve<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>, inside_function: bool) -> Operand {
+fn resolve(problems: &mut Problems, term: Term<'_>, inside_function: bool) -> Operand {
     let Call { function, operands } = match term {
         Term::Path(path) => return Operand::Path(path),
         Term::Value(value) => return Operand::Value(value),
         Term::Call(call) => call,
     };
-    note_misuse(parser, function, inside_function);
+    note_misuse(problems, function, inside_function);
     let count = operands.len();
-    let operands: Vec<Operand> = operands.into_iter().map(|term| resolve(parser, term, true)).collect();
+    let operands: Vec<Operand> = operands.into_iter().map(|term| resolve(problems, term, true)).collect();
     let Ok([first, second]) = <[Operand; 2]>::try_from(operands) else {
-        parser.problems.note(Stage::Operand, || {
+        problems.note(Stage::Operand, || {
             format!(
                 "Incorrect number of operands for operator or function; operator or function: {function}, \
                  number of operands: {count}"
@@ -167,44 +225,44 @@ fn resolve<'t>(parser: &mut Parser<'t, '_>, term: Term<'t>, inside_function: boo
     match (function, first) {
         ("if_not_exists", Operand::Path(path)) => Operand::IfNotExists(path, Box::new(second)),
         ("if_not_exists", other) => {
-            parser.problems.note(Stage::Operand, || {
+            problems.note(Stage::Operand, || {
                 format!("Operator or function requires a document path; operator or function: {function}")
             });
             other
         }
         (_, first) => {
-            note_unless(parser, function, "L", &first);
-            note_unless(parser, function, "L", &second);
+            note_unless(problems, function, "L", &first);
+            note_unless(problems, function, "L", &second);
             Operand::ListAppend(Box::new(first), Box::new(second))
         }
     }
 }
 
 /// Notes a function that does not exist or must not stand here. `list_append` does not nest.
-fn note_misuse(parser: &mut Parser<'_, '_>, function: &str, inside_function: bool) {
+fn note_misuse(problems: &mut Problems, function: &str, inside_function: bool) {
     match function {
         "if_not_exists" => {}
         "list_append" if !inside_function => {}
-        "list_append" => parser.problems.note(Stage::FunctionUse, || {
+        "list_append" => problems.note(Stage::FunctionUse, || {
             format!("The function is not allowed to be used this way in an expression; function: {function}")
         }),
         "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with" | "contains" | "size" => {
-            parser.problems.note(Stage::FunctionUse, || {
+            problems.note(Stage::FunctionUse, || {
                 format!("The function is not allowed in an update expression; function: {function}")
             });
         }
-        _ => parser.problems.note(Stage::FunctionName, || {
+        _ => problems.note(Stage::FunctionName, || {
             format!("Invalid function name; function: {function}")
         }),
     }
 }
 
 /// Notes a value that is not of the type that `operator` needs. What a path or a function gives is seen on the item.
-fn note_unless(parser: &mut Parser<'_, '_>, operator: &str, needed: &str, operand: &Operand) {
+fn note_unless(problems: &mut Problems, operator: &str, needed: &str, operand: &Operand) {
     let Operand::Value(value) = operand else { return };
     let found = value.type_name();
     if found != needed {
-        parser.problems.note(Stage::Operand, || {
+        problems.note(Stage::Operand, || {
             format!(
                 "Incorrect operand type for operator or function; operator or function: {operator}, operand type: {found}"
             )

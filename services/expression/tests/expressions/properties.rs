@@ -11,7 +11,7 @@ fn name() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["a", "b", "c", "d"]).prop_map(str::to_owned)
 }
 
-fn value() -> impl Strategy<Value = AttributeValue> {
+pub(crate) fn value() -> impl Strategy<Value = AttributeValue> {
     let leaf = prop_oneof![
         "[a-c]{0,3}".prop_map(AttributeValue::S),
         (-5_i64..5).prop_map(|number| AttributeValue::N(Number::from(number))),
@@ -29,7 +29,7 @@ fn value() -> impl Strategy<Value = AttributeValue> {
     })
 }
 
-fn item() -> impl Strategy<Value = Item> {
+pub(crate) fn item() -> impl Strategy<Value = Item> {
     collection::btree_map(name(), value(), 0..4)
 }
 
@@ -41,7 +41,7 @@ fn path() -> impl Strategy<Value = String> {
     (name(), collection::vec(step, 0..3)).prop_map(|(name, steps)| name + &steps.concat())
 }
 
-fn values() -> impl Strategy<Value = BTreeMap<String, AttributeValue>> {
+pub(crate) fn values() -> impl Strategy<Value = BTreeMap<String, AttributeValue>> {
     [value(), value(), value()]
         .prop_map(|values| [":x", ":y", ":z"].into_iter().map(str::to_owned).zip(values).collect())
 }
@@ -55,7 +55,7 @@ fn operand() -> impl Strategy<Value = String> {
 }
 
 /// Conditions that follow the grammar, though DynamoDB's further checks may refuse them.
-fn condition() -> impl Strategy<Value = String> {
+pub(crate) fn condition() -> impl Strategy<Value = String> {
     let comparator = prop::sample::select(vec!["=", "<>", "<", "<=", ">", ">="]);
     let leaf = prop_oneof![
         (operand(), comparator, operand()).prop_map(|(left, comparator, right)| format!("{left} {comparator} {right}")),

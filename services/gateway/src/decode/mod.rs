@@ -5,6 +5,7 @@ mod attributes;
 mod batch;
 mod fields;
 mod items;
+mod statements;
 mod streams;
 mod tables;
 mod tags;

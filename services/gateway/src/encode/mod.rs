@@ -3,6 +3,7 @@
 mod account;
 mod capacity;
 mod operations;
+mod statements;
 mod streams;
 mod table;
 mod tags;

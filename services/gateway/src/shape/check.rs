@@ -5,7 +5,7 @@ use beringia_item::{item_from_json, value_from_json};
 use serde_json::{Map, Value};
 
 use super::{
-    Lengths, Member, Pattern, Presence, Shape, Structure, Text, boolean, integer,
+    Lengths, Member, Presence, Shape, Structure, Text, boolean, integer,
     show::{Path, show},
 };
 use crate::error::unreadable;
@@ -98,12 +98,17 @@ impl<'r> Walk<'r> {
 
     fn value(&mut self, value: &'r Value, shape: &Shape, place: Place, path: &Path<'_>) -> Result<(), ApiError> {
         match shape {
-            Shape::Text(constraints) => self.text(value, constraints, path),
-            Shape::Integer { name, min, max } => self.integer(value, name, (*min, *max), path),
+            Shape::Text(constraints) => self.text(value, constraints, place, path),
+            Shape::Integer(name, min, max) => self.integer(value, name, (*min, *max), path),
+            Shape::Number(name) => number_type(value).ok_or_else(|| not_converted(value, name)),
+            Shape::Time => number_type(value).ok_or_else(|| no_time(value)),
             Shape::Boolean => boolean_type(value),
-            Shape::List { min, max, member } => {
+            Shape::List { lengths, member } => {
                 let members = list_type(value)?;
-                self.lengths(value, members.len(), Lengths { min: *min, max: *max }, path);
+                if place == Place::Member {
+                    self.lengths(value, members.len(), *lengths, path);
+                }
+                self.judged_together("Member", members.iter(), value, member, path);
                 for (position, value) in members.iter().enumerate().filter(|(_, value)| !value.is_null()) {
                     self.value(value, member, Place::Inside, &Path::Element(path, position + 1))?;
                 }
@@ -111,22 +116,14 @@ impl<'r> Walk<'r> {
             }
             Shape::Map {
                 class,
-                min,
+                lengths,
                 keys,
-                values,
                 member,
             } => {
                 let entries = map_type(value, class)?;
-                self.lengths(
-                    value,
-                    entries.len(),
-                    Lengths {
-                        min: *min,
-                        max: usize::MAX,
-                    },
-                    path,
-                );
-                self.entries(value, entries, keys.as_ref(), *values, path);
+                self.lengths(value, entries.len(), *lengths, path);
+                self.keys(value, entries, keys, path);
+                self.judged_together("Map value", entries.values(), value, member, path);
                 for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
                     self.value(value, member, Place::Inside, &Path::Entry(path, key))?;
                 }
@@ -147,34 +144,28 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn text(&mut self, value: &Value, constraints: &Text, path: &Path<'_>) -> Result<(), ApiError> {
-        let text = match value {
-            Value::String(text) => text,
-            other => return Err(not_converted(other, "String")),
+    fn text(&mut self, value: &Value, constraints: &Text, place: Place, path: &Path<'_>) -> Result<(), ApiError> {
+        let Value::String(text) = value else {
+            return Err(not_converted(value, "String"));
         };
-        let arn = constraints.pattern == Some(Pattern::NameOrArn) && text.starts_with("arn:");
-        if !constraints.names.is_empty() && !constraints.names.contains(&text.as_str()) {
-            let names = constraints.names.join(", ");
-            self.broken(
-                Some(value),
-                path,
-                &format!("Member must satisfy enum value set: [{names}]"),
-            );
+        if place == Place::Inside {
+            return Ok(());
         }
-        if constraints.pattern.is_some() && !arn && !Pattern::matches(text) {
-            let regex = Pattern::REGEX;
-            self.broken(
-                Some(value),
-                path,
-                &format!("Member must satisfy regular expression pattern: {regex}"),
-            );
+        let names = constraints.names;
+        if !names.is_empty() && !names.contains(&text.as_str()) {
+            self.broken(Some(value), path, &one_of(names));
         }
-        let lengths = if arn {
-            Lengths { min: 1, max: 1024 }
-        } else {
-            constraints.lengths
-        };
-        self.lengths(value, text.chars().count(), lengths, path);
+        let arn = is_arn(text, constraints);
+        if let Some(pattern) = constraints.pattern
+            && !arn
+            && !(pattern.matches)(text)
+        {
+            self.broken(Some(value), path, &like(pattern.regex));
+        }
+        let lengths = if arn { Lengths::ARN } else { constraints.lengths };
+        if !lengths.is_any() {
+            self.lengths(value, text.chars().count(), lengths, path);
+        }
         Ok(())
     }
 
@@ -208,45 +199,44 @@ impl<'r> Walk<'r> {
         }
     }
 
-    /// Keys and values of a map are judged together, in one error each.
-    fn entries(
+    /// The keys of a map are judged together, in one error.
+    fn keys(&mut self, value: &Value, entries: &Map<String, Value>, keys: &Text, path: &Path<'_>) {
+        if !entries.keys().all(|key| text_fits(key, keys)) {
+            self.together("Map keys", value, &text_constraints(keys), path);
+        }
+    }
+
+    /// So are texts and lists as members of a list or values of a map; structures are judged one by one.
+    fn judged_together<'v>(
         &mut self,
+        what: &str,
+        mut members: impl Iterator<Item = &'v Value>,
         value: &Value,
-        entries: &Map<String, Value>,
-        keys: Option<&Text>,
-        values: Option<Lengths>,
+        shape: &Shape,
         path: &Path<'_>,
     ) {
-        if let Some(keys) = keys
-            && entries.keys().any(|key| !key_fits(key, keys))
-        {
-            let constraints = format!(
-                "{}, {}, Member must satisfy regular expression pattern: {}",
-                shorter(keys.lengths.max),
-                longer(keys.lengths.min),
-                Pattern::REGEX
-            );
-            self.broken(
-                Some(value),
-                path,
-                &format!("Map keys must satisfy constraint: [{constraints}]"),
-            );
-        }
-        if let Some(lengths) = values {
-            let fits = |value: &Value| {
-                value
-                    .as_array()
-                    .is_none_or(|members| (lengths.min..=lengths.max).contains(&members.len()))
-            };
-            if !entries.values().all(fits) {
-                let constraints = format!("{}, {}", shorter(lengths.max), longer(lengths.min));
-                self.broken(
-                    Some(value),
-                    path,
-                    &format!("Map value must satisfy constraint: [{constraints}]"),
-                );
+        match shape {
+            Shape::Text(text)
+                if !members.all(|member| member.as_str().is_none_or(|member| text_fits(member, text))) =>
+            {
+                self.together(what, value, &text_constraints(text), path);
             }
+            Shape::List { lengths, .. }
+                if !members.all(|member| member.as_array().is_none_or(|list| lengths.fit(list.len()))) =>
+            {
+                self.together(what, value, &length_constraints(*lengths), path);
+            }
+            _ => {}
         }
+    }
+
+    fn together(&mut self, what: &str, value: &Value, constraints: &[String], path: &Path<'_>) {
+        let constraints = constraints.join(", ");
+        self.broken(
+            Some(value),
+            path,
+            &format!("{what} must satisfy constraint: [{constraints}]"),
+        );
     }
 
     fn broken(&mut self, value: Option<&Value>, path: &Path<'_>, constraint: &str) {
@@ -293,11 +283,43 @@ fn shorter(max: usize) -> String {
     format!("Member must have length less than or equal to {max}")
 }
 
-fn key_fits(key: &str, text: &Text) -> bool {
-    if text.pattern == Some(Pattern::NameOrArn) && key.starts_with("arn:") {
-        return key.len() <= 1024;
+fn like(regex: &str) -> String {
+    format!("Member must satisfy regular expression pattern: {regex}")
+}
+
+fn one_of(names: &[&str]) -> String {
+    format!("Member must satisfy enum value set: [{}]", names.join(", "))
+}
+
+fn is_arn(text: &str, constraints: &Text) -> bool {
+    constraints.or_arn && text.starts_with("arn:")
+}
+
+/// Whether a text satisfies all constraints.
+fn text_fits(text: &str, constraints: &Text) -> bool {
+    let long = |lengths: Lengths| lengths.is_any() || lengths.fit(text.chars().count());
+    if is_arn(text, constraints) {
+        return long(Lengths::ARN);
     }
-    Pattern::matches(key) && (text.lengths.min..=text.lengths.max).contains(&key.len())
+    (constraints.names.is_empty() || constraints.names.contains(&text))
+        && constraints.pattern.is_none_or(|pattern| (pattern.matches)(text))
+        && long(constraints.lengths)
+}
+
+/// All constraints of a text, as they are told where many are judged together.
+fn text_constraints(text: &Text) -> Vec<String> {
+    let mut constraints = length_constraints(text.lengths);
+    constraints.extend(text.pattern.map(|pattern| like(pattern.regex)));
+    if !text.names.is_empty() {
+        constraints.push(one_of(text.names));
+    }
+    constraints
+}
+
+fn length_constraints(lengths: Lengths) -> Vec<String> {
+    let most = (lengths.max < usize::MAX).then(|| shorter(lengths.max));
+    let least = (lengths.min > 0).then(|| longer(lengths.min));
+    most.into_iter().chain(least).collect()
 }
 
 fn wrong(message: impl Into<String>) -> ApiError {
@@ -309,16 +331,31 @@ const MODEL: &str = "com.amazonaws.dynamodb.v20120810";
 
 /// A scalar of another type, or no scalar, where one of Java's `java.lang` was wanted.
 fn not_converted(value: &Value, class: &str) -> ApiError {
-    let found = match value {
-        Value::Bool(true) => "TRUE_VALUE",
-        Value::Bool(false) => "FALSE_VALUE",
-        Value::Number(number) if number.is_f64() => "DECIMAL_VALUE",
-        Value::Number(_) => "NUMBER_VALUE",
-        Value::Array(_) => return wrong(format!("Unrecognized collection type class java.lang.{class}")),
-        Value::Object(_) => return wrong(STRUCTURE_FOUND),
-        Value::String(_) | Value::Null => "STRING_VALUE",
-    };
-    wrong(format!("{found} cannot be converted to {class}"))
+    match scalar(value, &format!("java.lang.{class}")) {
+        Ok(found) => wrong(format!("{found} cannot be converted to {class}")),
+        Err(error) => error,
+    }
+}
+
+/// The same where a time was wanted.
+fn no_time(value: &Value) -> ApiError {
+    match scalar(value, "java.util.Date") {
+        Ok(found) => wrong(format!("{found} can not be converted to milliseconds since epoch")),
+        Err(error) => error,
+    }
+}
+
+/// What DynamoDB calls a scalar; an error where the value is none.
+fn scalar(value: &Value, wanted: &str) -> Result<&'static str, ApiError> {
+    match value {
+        Value::Bool(true) => Ok("TRUE_VALUE"),
+        Value::Bool(false) => Ok("FALSE_VALUE"),
+        Value::Number(number) if number.is_f64() => Ok("DECIMAL_VALUE"),
+        Value::Number(_) => Ok("NUMBER_VALUE"),
+        Value::Array(_) => Err(wrong(format!("Unrecognized collection type class {wanted}"))),
+        Value::Object(_) => Err(wrong(STRUCTURE_FOUND)),
+        Value::String(_) | Value::Null => Ok("STRING_VALUE"),
+    }
 }
 
 fn boolean_type(value: &Value) -> Result<(), ApiError> {
@@ -327,6 +364,10 @@ fn boolean_type(value: &Value) -> Result<(), ApiError> {
         Value::String(_) => Err(wrong("Unexpected token received from parser")),
         other => Err(not_converted(other, "Boolean")),
     }
+}
+
+fn number_type(value: &Value) -> Option<()> {
+    value.is_number().then_some(())
 }
 
 fn list_type(value: &Value) -> Result<&Vec<Value>, ApiError> {

@@ -1,13 +1,15 @@
 //! The shapes of requests, as data: which members there are, of which types, within which bounds, and which of them this server
 //! supports.
 //!
-//! The tables in [`requests`] state what the public model of the API says (with the bounds that DynamoDB enforces where the model
-//! is laxer); [`check()`] walks a request along its table and answers as DynamoDB does: a member of a wrong type first, as a
+//! The tables in [`requests`] state what the public model of the API says, corrected where DynamoDB is known to differ; they are
+//! generated. [`check()`] walks a request along its table and answers as DynamoDB does: a member of a wrong type first, as a
 //! SerializationException, then all broken constraints at once, as one ValidationException. A member that the table does not know
 //! is ignored, as DynamoDB ignores it; one that the table knows and this server does not support yet is refused by name, so that
 //! nothing is silently ignored. After a check the decoders in [`crate::decode`] find what they expect.
 
 mod check;
+mod harmless;
+mod pattern;
 pub(crate) mod requests;
 mod show;
 
@@ -23,22 +25,21 @@ pub(crate) use check::check;
 pub(crate) enum Shape {
     /// A string.
     Text(Text),
-    /// A whole number within bounds.
-    Integer { name: &'static str, min: i64, max: i64 },
+    /// A whole number: its Java name, which messages mention, the least and the greatest.
+    Integer(&'static str, i64, i64),
+    /// Any number, with its Java name.
+    Number(&'static str),
+    /// A time: seconds since the epoch.
+    Time,
     /// True or false.
     Boolean,
-    /// A list of at least `min` and at most `max` members.
-    List {
-        min: usize,
-        max: usize,
-        member: &'static Shape,
-    },
+    /// A list.
+    List { lengths: Lengths, member: &'static Shape },
     /// A map. The class is the Java name of its values, which messages mention.
     Map {
         class: &'static str,
-        min: usize,
-        keys: Option<Text>,
-        values: Option<Lengths>,
+        lengths: Lengths,
+        keys: Text,
         member: &'static Shape,
     },
     /// A structure.
@@ -52,45 +53,82 @@ pub(crate) enum Shape {
 /// The constraints of a string.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text {
-    pub(crate) pattern: Option<Pattern>,
-    pub(crate) lengths: Lengths,
+    pattern: Option<Pattern>,
+    lengths: Lengths,
     /// The values of an enumeration; empty where any text will do.
-    pub(crate) names: &'static [&'static str],
+    names: &'static [&'static str],
+    /// Whether an ARN will do as well, to which neither the pattern nor the lengths apply.
+    or_arn: bool,
+}
+
+impl Text {
+    /// Any string.
+    pub(crate) const ANY: Self = Self::of(Lengths::ANY);
+
+    /// A string of so many characters.
+    pub(crate) const fn of(lengths: Lengths) -> Self {
+        Self {
+            pattern: None,
+            lengths,
+            names: &[],
+            or_arn: false,
+        }
+    }
+
+    /// One of these strings.
+    pub(crate) const fn one_of(names: &'static [&'static str]) -> Self {
+        Self { names, ..Self::ANY }
+    }
+
+    /// A string that a pattern of the model, and so the function, matches.
+    pub(crate) const fn like(regex: &'static str, matches: fn(&str) -> bool, lengths: Lengths) -> Self {
+        Self {
+            pattern: Some(Pattern { regex, matches }),
+            ..Self::of(lengths)
+        }
+    }
+
+    /// The same, or an ARN.
+    pub(crate) const fn or_arn(self) -> Self {
+        Self { or_arn: true, ..self }
+    }
 }
 
 /// How many characters or members there may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lengths {
-    pub(crate) min: usize,
-    pub(crate) max: usize,
+    min: usize,
+    max: usize,
 }
 
 impl Lengths {
-    pub(crate) const ANY: Self = Self {
-        min: 0,
-        max: usize::MAX,
-    };
+    pub(crate) const ANY: Self = Self::at_least(0);
+    /// Of an ARN.
+    const ARN: Self = Self::of(1, 1024);
+
+    pub(crate) const fn at_least(min: usize) -> Self {
+        Self::of(min, usize::MAX)
+    }
+
+    pub(crate) const fn of(min: usize, max: usize) -> Self {
+        Self { min, max }
+    }
+
+    const fn is_any(self) -> bool {
+        self.min == 0 && self.max == usize::MAX
+    }
+
+    fn fit(self, length: usize) -> bool {
+        (self.min..=self.max).contains(&length)
+    }
 }
 
 /// What a string must look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pattern {
-    /// The name of a table or index.
-    Name,
-    /// The name of a table, or its ARN (to which neither the pattern nor the lengths of a name apply).
-    NameOrArn,
-}
-
-impl Pattern {
+#[derive(Debug, Clone, Copy)]
+struct Pattern {
     /// As messages show it.
-    pub(crate) const REGEX: &'static str = "[a-zA-Z0-9_.-]+";
-
-    pub(crate) fn matches(text: &str) -> bool {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-    }
+    regex: &'static str,
+    matches: fn(&str) -> bool,
 }
 
 /// A structure's members, in the order in which their errors are listed.
@@ -104,14 +142,14 @@ pub(crate) struct Structure {
 /// A member of a structure.
 #[derive(Debug)]
 pub(crate) struct Member {
-    pub(crate) name: &'static str,
-    pub(crate) shape: Shape,
-    pub(crate) presence: Presence,
+    name: &'static str,
+    shape: Shape,
+    presence: Presence,
 }
 
 /// Whether a member must be, may be, or cannot be.
 #[derive(Debug)]
-pub(crate) enum Presence {
+enum Presence {
     /// `Member must not be null`.
     Required,
     /// The same, but found before anything else, and told in other words: the table names of requests about tables.
@@ -127,49 +165,30 @@ pub(crate) enum Presence {
 }
 
 impl Member {
+    const fn of(name: &'static str, shape: Shape, presence: Presence) -> Self {
+        Self { name, shape, presence }
+    }
+
     pub(crate) const fn required(name: &'static str, shape: Shape) -> Self {
-        Self {
-            name,
-            shape,
-            presence: Presence::Required,
-        }
+        Self::of(name, shape, Presence::Required)
     }
 
     pub(crate) const fn required_first(name: &'static str, shape: Shape) -> Self {
-        Self {
-            name,
-            shape,
-            presence: Presence::RequiredFirst,
-        }
+        Self::of(name, shape, Presence::RequiredFirst)
     }
 
     pub(crate) const fn optional(name: &'static str, shape: Shape) -> Self {
-        Self {
-            name,
-            shape,
-            presence: Presence::Optional,
-        }
+        Self::of(name, shape, Presence::Optional)
     }
 
-    pub(crate) const fn unsupported(name: &'static str, shape: Shape, hint: &'static str) -> Self {
-        Self {
-            name,
-            shape,
-            presence: Presence::Unsupported { harmless: never, hint },
-        }
+    pub(crate) const fn unsupported(
+        name: &'static str,
+        shape: Shape,
+        harmless: fn(&Value) -> bool,
+        hint: &'static str,
+    ) -> Self {
+        Self::of(name, shape, Presence::Unsupported { harmless, hint })
     }
-
-    pub(crate) const fn unsupported_but(name: &'static str, shape: Shape, harmless: fn(&Value) -> bool) -> Self {
-        Self {
-            name,
-            shape,
-            presence: Presence::Unsupported { harmless, hint: "" },
-        }
-    }
-}
-
-fn never(_: &Value) -> bool {
-    false
 }
 
 /// A JSON value as DynamoDB reads it where it wants a boolean: some texts count too.

@@ -1,5 +1,8 @@
 //! Requests of wrong shape, and what DynamoDB says of them.
 
+mod all;
+mod pairs;
+
 use serde_json::json;
 
 use super::{requests, *};
@@ -439,4 +442,40 @@ fn texts_count_as_booleans_and_fractions_are_cut() {
     assert_eq!(integer(&json!(1e300)), Some(i64::MAX));
     assert_eq!(integer(&json!(u64::MAX)), Some(i64::MAX));
     assert_eq!(integer(&json!("1")), None);
+}
+
+#[test]
+fn texts_of_a_list_are_judged_together() {
+    broken(
+        &requests::UNTAG_RESOURCE,
+        json!({"ResourceArn": "a", "TagKeys": ["", "b"]}),
+        &[
+            "Value '[, b]' at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less \
+             than or equal to 128, Member must have length greater than or equal to 1]",
+        ],
+    );
+    broken(
+        &requests::START_BULK_PUT_ITEMS,
+        json!({
+            "InputS3Configuration": {"S3Bucket": "ab", "InputFormat": "ION"}, "OutputS3Configuration": {"OutputType": ["ALL"]},
+            "TableName": "abc",
+        }),
+        &[
+            "Value '[ALL]' at 'outputS3Configuration.outputType' failed to satisfy constraint: Member must satisfy constraint: \
+             [Member must satisfy enum value set: [ERROR, CONDITION_CHECK_FAILURE]]",
+        ],
+    );
+}
+
+#[test]
+fn a_time_is_a_number_of_seconds() {
+    for (time, found) in [(json!("2026-01-01"), "STRING_VALUE"), (json!(true), "TRUE_VALUE")] {
+        let request = json!({"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": time});
+        let message = format!("{found} can not be converted to milliseconds since epoch");
+        mistyped(&requests::GET_SHARD_ITERATOR, request, &message);
+    }
+    let request = json!({
+        "StreamArn": "a".repeat(37), "ShardId": "a".repeat(28), "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": 1.5,
+    });
+    assert_eq!(verdict(&requests::GET_SHARD_ITERATOR, request), Ok(()));
 }

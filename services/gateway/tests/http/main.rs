@@ -8,6 +8,7 @@
 
 mod coding;
 mod connections;
+mod http2;
 mod listener;
 mod protocol;
 mod routing;

@@ -12,7 +12,6 @@ use prost::Message;
 use tokio::time::timeout;
 use tonic::{
     Streaming,
-    codec::CompressionEncoding,
     transport::{Channel, Endpoint},
 };
 use tower::service_fn;
@@ -21,7 +20,7 @@ use crate::{
     BoxedIo, Connector,
     driver::{Driver, Wire},
     traffic::Tap,
-    wire::{MESSAGE_BYTES_MAX, from_source, to_source},
+    wire::{MESSAGE_BYTES_MAX, Unpacker, from_source, to_source},
 };
 
 /// Bytes that a peer may send ahead on a stream: what a window of unacknowledged writes takes, so that distance does not slow it.
@@ -61,8 +60,6 @@ pub(crate) async fn dial(
         message
     });
     let mut client = ReplicationClient::new(channel)
-        .send_compressed(CompressionEncoding::Zstd)
-        .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let call = tokio::select! {
@@ -85,11 +82,16 @@ pub(crate) async fn dial(
 }
 
 async fn read(driver: &Arc<Driver>, link: DialId, incoming: &mut Streaming<FromSource>, tap: &Tap) {
+    let mut unpacker = Unpacker::default();
     loop {
         let reason = match incoming.message().await {
             Ok(Some(message)) => {
-                tap.received(message.encoded_len());
-                match from_source(message) {
+                let unpacked = unpacker.unpack(message);
+                let message = unpacked.and_then(|message| {
+                    tap.received(message.encoded_len());
+                    from_source(message)
+                });
+                match message {
                     Ok(message) => driver.dispatch(Event::Dialled(link, LinkEvent::Message(message))),
                     Err(unreadable) => return driver.refuse_source(link, unreadable.to_string()),
                 }

@@ -23,14 +23,14 @@ use hyper_util::{
 use prost::Message;
 use tokio::{sync::Semaphore, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming, codec::CompressionEncoding};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::client::{STREAM_WINDOW_BYTES, words};
 use crate::{
     BoxedIo, Incoming,
     driver::Driver,
     traffic::Tap,
-    wire::{MESSAGE_BYTES_MAX, from_receiver, to_receiver},
+    wire::{MESSAGE_BYTES_MAX, Packer, from_receiver, to_receiver},
 };
 
 /// Connections at once. The others wait to be accepted.
@@ -73,8 +73,6 @@ async fn serve_connection(driver: &Arc<Driver>, connection: BoxedIo) {
         used: Arc::clone(&used),
     };
     let service = ReplicationServer::new(source)
-        .send_compressed(CompressionEncoding::Zstd)
-        .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     // No `Date` header: it would bring the system's clock into the bytes that a simulation compares.
@@ -121,10 +119,11 @@ impl Replication for Source {
         let (link, wire) = self.driver.accept();
         let tap = Tap::default();
         let sent = tap.clone();
+        let mut packer = Packer::default();
         let outgoing = wire.waiting.map(move |message| {
             let message = to_receiver(message);
             sent.sent(message.encoded_len());
-            Ok(message)
+            Ok(packer.pack(message))
         });
         let driver = Arc::clone(&self.driver);
         self.driver

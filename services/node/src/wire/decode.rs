@@ -51,6 +51,7 @@ pub(crate) fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
         }
         Some(Kind::Reply(reply)) => ToReceiver::Reply(decode_reply(reply)?),
         Some(Kind::Goodbye(goodbye)) => ToReceiver::Goodbye(decode_goodbye(&goodbye)),
+        Some(Kind::Compressed(_)) => return unreadable("it is compressed twice"),
         None => return unreadable("it is of no kind that this version knows"),
     })
 }

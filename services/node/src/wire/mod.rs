@@ -1,11 +1,13 @@
 //! Messages as they travel, and back: total in both directions, and what is no message is refused with a reason.
 
+mod compress;
 mod decode;
 mod encode;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use compress::{Packer, Unpacker};
 pub(crate) use decode::{from_receiver, from_source};
 pub(crate) use encode::{to_receiver, to_source};
 

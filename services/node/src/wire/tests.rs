@@ -11,7 +11,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 use prost::Message;
 
-use super::{SEQUENCE_MAX, from_receiver, from_source, to_receiver, to_source};
+use super::{MESSAGE_BYTES_MAX, Packer, SEQUENCE_MAX, Unpacker, from_receiver, from_source, to_receiver, to_source};
 
 fn region() -> impl Strategy<Value = Region> {
     prop_oneof!["[a-c]", "[a-z][a-z0-9-]{0,31}"].prop_map(|name| Region::new(&name).unwrap())
@@ -175,6 +175,25 @@ proptest! {
     }
 
     #[test]
+    fn packed_messages_of_one_stream_arrive_as_they_were(
+        messages in vec((from_a_source(), 0_usize..3), 1..6),
+        image in vec(any::<u8>(), 3000),
+    ) {
+        let (mut packer, mut unpacker) = (Packer::default(), Unpacker::default());
+        for (mut message, copies) in messages {
+            if let ToReceiver::Batch(batch) = &mut message {
+                // Large enough to be compressed, with bytes that repeat and bytes that do not.
+                for mutation in batch.mutations.iter_mut().take(copies) {
+                    mutation.image = Some(Bytes::from(image.repeat(copies)));
+                }
+            }
+            let bytes = packer.pack(to_receiver(message.clone())).encode_to_vec();
+            let arrived = v1::FromSource::decode(bytes.as_slice()).unwrap();
+            prop_assert_eq!(unpacker.unpack(arrived).and_then(from_source), Ok(message));
+        }
+    }
+
+    #[test]
     fn a_damaged_message_is_refused_or_read_but_never_a_panic(
         message in from_a_source(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
@@ -317,4 +336,47 @@ fn what_repeats_travels_once() {
     };
     let length = |count| to_receiver(ToReceiver::Batch(batch(count))).encoded_len();
     assert!(length(101) - length(100) < 30, "{}", length(101) - length(100));
+}
+
+fn compressed(frame: Vec<u8>) -> v1::FromSource {
+    let frame = Bytes::from(frame);
+    v1::FromSource {
+        kind: Some(v1::from_source::Kind::Compressed(v1::Compressed { frame })),
+    }
+}
+
+#[test]
+fn what_repeats_within_a_message_is_compressed() {
+    let reply = ToReceiver::Reply(Reply {
+        id: 1,
+        answer: Answer::Digest(Digest {
+            vector: VersionVector::default(),
+            ranges: vec![(0, 0); usize::from(RANGES)],
+        }),
+    });
+    let plain = to_receiver(reply.clone());
+    let packed = Packer::default().pack(plain.clone());
+    assert!(
+        packed.encoded_len() * 10 < plain.encoded_len(),
+        "{}",
+        packed.encoded_len()
+    );
+    assert_eq!(Unpacker::default().unpack(packed).and_then(from_source), Ok(reply));
+}
+
+#[test]
+fn a_frame_that_is_none_or_holds_too_much_is_refused() {
+    let refused = |frame| {
+        let unpacked = Unpacker::default().unpack(compressed(frame));
+        unpacked.and_then(from_source).unwrap_err().0
+    };
+    assert!(refused(b"no frame".to_vec()).starts_with("it cannot be decompressed: "));
+    let bomb = zstd::bulk::compress(&vec![0; MESSAGE_BYTES_MAX + 1], 1).unwrap();
+    assert!(bomb.len() < 10_000 && refused(bomb).starts_with("it cannot be decompressed: "));
+    let inner = compressed(vec![]).encode_to_vec();
+    assert_eq!(
+        refused(zstd::bulk::compress(&inner, 1).unwrap()),
+        "it is compressed twice"
+    );
+    assert!(refused(zstd::bulk::compress(&[0xFF; 9], 1).unwrap()).starts_with("it cannot be decompressed: "));
 }

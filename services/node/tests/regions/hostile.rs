@@ -15,7 +15,7 @@ use tokio::{
     sync::mpsc,
     time::timeout,
 };
-use tonic::{Streaming, codec::CompressionEncoding, transport::Endpoint};
+use tonic::{Streaming, transport::Endpoint};
 use tower::service_fn;
 
 use crate::support::World;
@@ -41,7 +41,7 @@ impl Hand {
             .connect_with_connector(connector)
             .await
             .unwrap();
-        let mut client = ReplicationClient::new(channel).accept_compressed(CompressionEncoding::Zstd);
+        let mut client = ReplicationClient::new(channel);
         let (say, mut said) = mpsc::unbounded_channel();
         let outgoing = futures_util::stream::poll_fn(move |context| said.poll_recv(context));
         let hear = client.replicate(outgoing).await.unwrap().into_inner();

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use beringia_clock::{SeededRandomness, WallClock};
+use beringia_clock::{SeededRandomness, SkewedClock, WallClock};
 use beringia_item::{KeyBytes, Region, TableId};
 use beringia_node::{
     Arrival, Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer, Tuning,
@@ -32,16 +32,12 @@ use tokio_util::sync::CancellationToken;
 const EPOCH_MS: u64 = 1_700_000_000_000;
 const PIPE_BYTES: usize = 64 << 10;
 
-/// Virtual time, with a skew of the region's own.
-pub struct SkewedClock {
-    start: Instant,
-    skew_ms: AtomicU64,
-}
+/// Virtual time.
+pub struct VirtualClock(Instant);
 
-impl WallClock for SkewedClock {
+impl WallClock for VirtualClock {
     fn now_ms(&self) -> u64 {
-        let elapsed_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap();
-        EPOCH_MS + elapsed_ms + self.skew_ms.load(Ordering::Relaxed)
+        EPOCH_MS + u64::try_from(self.0.elapsed().as_millis()).unwrap()
     }
 }
 
@@ -150,7 +146,7 @@ impl Switchboard {
 /// One region: its disk outlives it.
 pub struct Site {
     pub region: Region,
-    pub clock: Arc<SkewedClock>,
+    pub clock: Arc<SkewedClock<VirtualClock>>,
     disk: MemoryDisk,
     file: Option<PathBuf>,
     pub node: Option<Node>,
@@ -226,10 +222,7 @@ impl World {
     fn prepared(names: &[&str], directory: Option<&Path>) -> Self {
         let sites = names.iter().map(|name| Site {
             region: Region::new(name).unwrap(),
-            clock: Arc::new(SkewedClock {
-                start: Instant::now(),
-                skew_ms: AtomicU64::new(0),
-            }),
+            clock: Arc::new(SkewedClock::new(VirtualClock(Instant::now()))),
             disk: MemoryDisk::new(),
             file: directory.map(|directory| directory.join(name)),
             node: None,
@@ -271,10 +264,7 @@ impl World {
     pub fn of(nodes: Vec<Node>) -> Self {
         let site = |node: Node| Site {
             region: node.store().region().clone(),
-            clock: Arc::new(SkewedClock {
-                start: Instant::now(),
-                skew_ms: AtomicU64::new(0),
-            }),
+            clock: Arc::new(SkewedClock::new(VirtualClock(Instant::now()))),
             disk: MemoryDisk::new(),
             file: None,
             node: Some(node),
@@ -369,7 +359,8 @@ impl World {
     }
 
     pub fn set_skew(&self, site: usize, skew_ms: u64) {
-        self.sites[site].clock.skew_ms.store(skew_ms, Ordering::Relaxed);
+        let clock = &self.sites[site].clock;
+        clock.step(i64::try_from(skew_ms).unwrap() - clock.ahead_ms());
     }
 
     pub fn node(&self, site: usize) -> &Node {

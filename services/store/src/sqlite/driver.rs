@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::{
     checkpoint::Checkpoints,
     committer::{Command, Committer},
+    disk::DiskFaults,
 };
 use crate::StoreError;
 
@@ -237,7 +238,13 @@ enum Background {
 }
 
 /// Drives the committer on the current thread until it is stopped. `rest` is called when nothing has happened for a while.
-pub(super) fn run(queue: Arc<Queue>, seat: &Seat, checkpoints: &Checkpoints, rest: &dyn Fn()) {
+pub(super) fn run(
+    queue: Arc<Queue>,
+    seat: &Seat,
+    checkpoints: &Checkpoints,
+    disk_faults: &DiskFaults,
+    rest: &dyn Fn(),
+) {
     let finish = Finish(queue);
     let queue = &finish.0;
     let mut background = turn(seat, None, checkpoints);
@@ -250,6 +257,7 @@ pub(super) fn run(queue: Arc<Queue>, seat: &Seat, checkpoints: &Checkpoints, res
             Next::Commit(group) => {
                 drop(waiting);
                 rested = false;
+                wait(disk_faults.commit_delay());
                 background = turn(seat, Some(group), checkpoints);
             }
             Next::Idle if state == Background::More => {
@@ -279,8 +287,19 @@ pub(super) fn run(queue: Arc<Queue>, seat: &Seat, checkpoints: &Checkpoints, res
     }
 }
 
-/// Drives the committer in a task of the current runtime until it is stopped. `delay` says how long the next commit takes.
-pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Checkpoints, delay: impl Fn() -> Duration) {
+/// Takes as long as a slow disk.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the committer's own thread has no timer; simulations drive the committer in a task"
+)]
+fn wait(delay: Duration) {
+    if !delay.is_zero() {
+        std::thread::sleep(delay);
+    }
+}
+
+/// Drives the committer in a task of the current runtime until it is stopped.
+pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Checkpoints, disk_faults: DiskFaults) {
     let finish = Finish(queue);
     let queue = &finish.0;
     let mut background = turn(&seat, None, &checkpoints);
@@ -289,7 +308,7 @@ pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Check
         match next {
             Next::Stop => break,
             Next::Commit(group) => {
-                let delay = delay();
+                let delay = disk_faults.commit_delay();
                 if !delay.is_zero() {
                     tokio::time::sleep(delay).await;
                 }

@@ -3,12 +3,10 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use rusqlite::Connection;
 
-use super::{layout::sql, open::PAGES_MAX};
 use crate::StoreError;
 
 /// Memory that keeps a region's state when its store is gone. Clones are the same disk. One store has it at a time: opening it
@@ -22,8 +20,6 @@ struct Disk {
     connection: Option<Connection>,
     /// Counts the stores that had the disk. A store with an older number lost it.
     owner: u64,
-    commit_delay: Duration,
-    full: bool,
 }
 
 impl MemoryDisk {
@@ -43,30 +39,6 @@ impl MemoryDisk {
         let mut disk = self.lock();
         disk.owner += 1;
         disk.connection = None;
-    }
-
-    /// From now on every commit of a store with [`crate::Execution::Inline`] takes so long, on tokio's clock; commands that come
-    /// meanwhile wait for the next one. Zero at first.
-    pub fn set_commit_delay(&self, delay: Duration) {
-        self.lock().commit_delay = delay;
-    }
-
-    pub(super) fn commit_delay(&self) -> Duration {
-        self.lock().commit_delay
-    }
-
-    /// Whether the disk is full: then what needs more room than the database has fails with [`StoreError::DiskFull`], over restarts
-    /// too, until it is no longer full.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] where SQLite does not take the limit.
-    pub fn set_full(&self, full: bool) -> Result<(), StoreError> {
-        let mut disk = self.lock();
-        disk.full = full;
-        disk.connection.as_ref().map_or(Ok(()), |connection| {
-            let limited = if full { fill(connection) } else { empty(connection) };
-            limited.map_err(|error| super::fail::store_error(&error))
-        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
@@ -96,11 +68,6 @@ impl MemoryDisk {
                 prepared
             }
         };
-        if disk.full
-            && let Some(connection) = &disk.connection
-        {
-            fill(connection).map_err(|error| super::fail::store_error(&error))?;
-        }
         disk.owner += 1;
         Ok((
             MemoryOwner {
@@ -110,16 +77,6 @@ impl MemoryDisk {
             prepared,
         ))
     }
-}
-
-/// Lets the database use the pages that it has and no more: a limit below the present size counts as the present size
-/// (<https://www.sqlite.org/pragma.html#pragma_max_page_count>).
-fn fill(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update_and_check(None, "max_page_count", 1, |_| Ok(()))
-}
-
-fn empty(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update_and_check(None, "max_page_count", sql(PAGES_MAX), |_| Ok(()))
 }
 
 impl fmt::Debug for MemoryDisk {

@@ -4,6 +4,7 @@ mod aspects;
 mod checkpoint;
 mod committer;
 mod connection;
+mod disk;
 mod driver;
 mod fail;
 mod layout;
@@ -20,6 +21,7 @@ mod store;
 mod verify;
 mod view;
 
+pub use disk::DiskFaults;
 pub use memory::MemoryDisk;
 pub use options::{DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, Execution, Options};
 pub use store::SqliteStore;

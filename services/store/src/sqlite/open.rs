@@ -25,7 +25,7 @@ const SEQUENCE_SHIFT: u32 = 20;
 /// Numbers of user tables begin here; 1 and 2 are the tables of definitions.
 const FIRST_TABLE: u32 = 16;
 /// SQLite's own greatest number of pages.
-pub(super) const PAGES_MAX: u64 = (u32::MAX - 1) as u64;
+const PAGES_MAX: u64 = (u32::MAX - 1) as u64;
 
 /// An open database.
 pub(super) struct Opened {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use beringia_clock::{DEFAULT_MAX_OFFSET_MS, WallClock};
 use beringia_item::Region;
 
-use super::MemoryDisk;
+use super::{DiskFaults, MemoryDisk};
 use crate::PlantedBug;
 
 /// How long log records stay for streams where nothing else is said, ms: 24 hours (developer guide, "Change data capture for
@@ -55,6 +55,8 @@ pub struct Options {
     pub shard_age_ms: u64,
     /// The greatest size of the database, bytes; beyond it writes fail as on a full disk.
     pub max_bytes: Option<u64>,
+    /// What is made wrong with its disk, while the store is open too.
+    pub disk_faults: DiskFaults,
     /// A bug that it is to have, where the feature `planted-bugs` is on; it is not for anything but testing tests.
     pub planted_bug: Option<PlantedBug>,
 }
@@ -73,6 +75,7 @@ impl Options {
             log_retention_ms: DEFAULT_LOG_RETENTION_MS,
             shard_age_ms: DEFAULT_SHARD_AGE_MS,
             max_bytes: None,
+            disk_faults: DiskFaults::default(),
             planted_bug: None,
         }
     }

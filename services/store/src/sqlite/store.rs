@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs::File,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -16,11 +15,11 @@ use super::{
     checkpoint::Checkpoints,
     committer::{Command, Committer},
     connection::{Readers, Writer},
+    disk::DiskFaults,
     driver::{self, Class, Queue, Seat},
     fail::Result as InnerResult,
-    memory::MemoryDisk,
     open,
-    options::{Database, Execution, Options},
+    options::{Execution, Options},
     read::{self, Reading},
     shared::Shared,
     state::State,
@@ -59,10 +58,7 @@ impl SqliteStore {
     /// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed then.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let opened = open::open(&options)?;
-        let disk = match &options.database {
-            Database::Memory(disk) => Some(disk.clone()),
-            Database::File(_) => None,
-        };
+        let disk_faults = options.disk_faults.clone();
         let execution = options.execution;
         let clock = HybridClock::restore(options.clock.clone(), HybridTime::default(), options.max_offset_ms);
         let loaded = opened
@@ -78,7 +74,7 @@ impl SqliteStore {
             _ => Ok(Checkpoints::none()),
         };
         let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;
-        let committer = Committer::new(writer, shared.clone(), state);
+        let committer = Committer::new(writer, shared.clone(), state, disk_faults.clone());
         let store = Self {
             shared,
             readers: Arc::new(opened.readers),
@@ -89,25 +85,24 @@ impl SqliteStore {
             long_reads: Semaphore::new(LONG_READS_MAX),
             lock: Mutex::new(opened.lock),
         };
-        store.start_driver(disk)?;
+        store.start_driver(disk_faults)?;
         tracing::info!(region = %store.shared.region, path = ?opened.path, "the store is open");
         Ok(store)
     }
 
-    fn start_driver(&self, disk: Option<MemoryDisk>) -> Result<(), StoreError> {
+    fn start_driver(&self, disk_faults: DiskFaults) -> Result<(), StoreError> {
         let (queue, seat, checkpoints) = (self.queue.clone(), self.seat.clone(), self.checkpoints.clone());
         match self.execution {
             Execution::Threads => {
                 let readers = self.readers.clone();
-                let body = move || driver::run(queue, &seat, &checkpoints, &|| readers.rest());
+                let body = move || driver::run(queue, &seat, &checkpoints, &disk_faults, &|| readers.rest());
                 let started = std::thread::Builder::new().name("committer".to_owned()).spawn(body);
                 started
                     .map(drop)
                     .map_err(|error| StoreError::Database(error.to_string()))
             }
             Execution::Inline => {
-                let delay = move || disk.as_ref().map_or(Duration::ZERO, MemoryDisk::commit_delay);
-                tokio::spawn(driver::run_inline(queue, seat, checkpoints, delay));
+                tokio::spawn(driver::run_inline(queue, seat, checkpoints, disk_faults));
                 Ok(())
             }
         }

@@ -294,7 +294,12 @@ async fn the_conflict_journal_outlives_the_log() {
 #[tokio::test]
 async fn records_stay_a_day_for_streams_however_much_was_acknowledged() {
     let (first, west) = pair().await;
-    let Site { store, disk, clock } = first;
+    let Site {
+        store,
+        disk,
+        clock,
+        disk_faults,
+    } = first;
     drop(store);
     let mut options = memory_options("us-east-1", &disk, clock.clone());
     options.log_retention_ms = beringia_store::DEFAULT_LOG_RETENTION_MS;
@@ -302,6 +307,7 @@ async fn records_stay_a_day_for_streams_however_much_was_acknowledged() {
         store: SqliteStore::open(options).unwrap(),
         disk,
         clock,
+        disk_faults,
     };
     put(&east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;

@@ -1,11 +1,12 @@
-//! The disk of a simulated region: it can be slow, and it can be full.
+//! A disk that is made slow or full.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use beringia_store::{CommitError, Store, StoreError};
+use beringia_clock::ManualClock;
+use beringia_store::{CommitError, Database, DiskFaults, Execution, Options, SqliteStore, Store, StoreError};
 use tokio::time::Instant;
 
-use crate::support::{Do, Site, create_table, item, key, put, scan, text, write};
+use crate::support::{Do, START_MS, Site, create_table, item, key, put, region, scan, text, write};
 
 #[tokio::test(start_paused = true)]
 async fn commits_take_as_long_as_the_disk_says_and_what_comes_meanwhile_goes_together() {
@@ -15,7 +16,7 @@ async fn commits_take_as_long_as_the_disk_says_and_what_comes_meanwhile_goes_tog
     put(&site.store, item("a", 0, &[])).await;
     assert_eq!(before.elapsed(), Duration::ZERO);
 
-    site.disk.set_commit_delay(Duration::from_millis(40));
+    site.disk_faults.set_commit_delay(Duration::from_millis(40));
     let before = Instant::now();
     let first = put(&site.store, item("a", 1, &[]));
     let (second, third) = (put(&site.store, item("a", 2, &[])), put(&site.store, item("a", 3, &[])));
@@ -28,12 +29,12 @@ async fn commits_take_as_long_as_the_disk_says_and_what_comes_meanwhile_goes_tog
 async fn a_crash_while_the_disk_works_loses_what_was_not_acknowledged() {
     let site = Site::new("us-east-1");
     create_table(&site.store, false).await;
-    site.disk.set_commit_delay(Duration::from_secs(1));
+    site.disk_faults.set_commit_delay(Duration::from_secs(1));
     let unit = vec![write(key("a", 1), Do::Put(item("a", 1, &[])))];
     let under_way = tokio::time::timeout(Duration::from_millis(500), site.store.commit(unit)).await;
     assert!(under_way.is_err(), "it is not acknowledged yet");
     let site = site.restarted();
-    site.disk.set_commit_delay(Duration::ZERO);
+    site.disk_faults.set_commit_delay(Duration::ZERO);
     assert_eq!(scan(&site.store, None).await.rows.len(), 0);
 }
 
@@ -42,7 +43,7 @@ async fn a_full_memory_disk_refuses_writes_over_a_restart_until_it_has_room_agai
     let site = Site::new("us-east-1");
     create_table(&site.store, false).await;
     put(&site.store, item("a", 0, &[])).await;
-    site.disk.set_full(true).unwrap();
+    site.disk_faults.set_full(true);
     let large = || {
         vec![write(
             key("a", 1),
@@ -61,7 +62,41 @@ async fn a_full_memory_disk_refuses_writes_over_a_restart_until_it_has_room_agai
         "{refused:?}"
     );
     assert_eq!(scan(&site.store, None).await.rows.len(), 1, "reads go on");
-    site.disk.set_full(false).unwrap();
+    site.disk_faults.set_full(false);
     site.store.commit(large()).await.unwrap();
     assert_eq!(scan(&site.store, None).await.rows.len(), 2);
+}
+
+#[tokio::test]
+async fn the_disk_of_a_file_that_a_thread_writes_can_be_slow_and_full_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk_faults = DiskFaults::default();
+    let options = Options {
+        disk_faults: disk_faults.clone(),
+        ..Options::new(
+            region("us-east-1"),
+            Database::File(directory.path().join("region.db")),
+            Execution::Threads,
+            Arc::new(ManualClock::new(START_MS)),
+        )
+    };
+    let store = SqliteStore::open(options).unwrap();
+    create_table(&store, false).await;
+    let large = |n: u32| {
+        let blob = item("a", n.into(), &[("blob", text(&"x".repeat(300_000)))]);
+        store.commit(vec![write(key("a", n.into()), Do::Put(blob))])
+    };
+    disk_faults.set_full(true);
+    let refused = large(1).await;
+    assert!(
+        matches!(refused, Err(CommitError::Store(StoreError::DiskFull(_)))),
+        "{refused:?}"
+    );
+    disk_faults.set_full(false);
+    large(1).await.unwrap();
+    disk_faults.set_commit_delay(Duration::from_millis(40));
+    let before = Instant::now();
+    large(2).await.unwrap();
+    assert!(before.elapsed() >= Duration::from_millis(40), "{:?}", before.elapsed());
+    assert_eq!(scan(&store, None).await.rows.len(), 2);
 }

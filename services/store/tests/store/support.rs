@@ -8,9 +8,9 @@ use beringia_item::{
     VersionVector,
 };
 use beringia_store::{
-    Applied, Aspect, Change, CommitError, Core, Database, EXPIRY_INDEX, Edit, Effect, Execution, GlobalIndex,
-    ItemWrite, LocalIndex, LogFilter, MemoryDisk, Options, Outcome, Projection, RangePage, RangeRead, Refusal,
-    RemoteBatch, RemoteKind, Replica, ReplicaStatus, SqliteStore, Store, Throughput, expiry_keys,
+    Applied, Aspect, Change, CommitError, Core, Database, DiskFaults, EXPIRY_INDEX, Edit, Effect, Execution,
+    GlobalIndex, ItemWrite, LocalIndex, LogFilter, MemoryDisk, Options, Outcome, Projection, RangePage, RangeRead,
+    Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SqliteStore, Store, Throughput, expiry_keys,
 };
 
 /// The wall clock's reading at the start of a test, ms.
@@ -25,6 +25,7 @@ pub(crate) fn region(name: &str) -> Region {
 pub(crate) struct Site {
     pub(crate) store: SqliteStore,
     pub(crate) disk: MemoryDisk,
+    pub(crate) disk_faults: DiskFaults,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -33,17 +34,33 @@ impl Site {
     pub(crate) fn new(name: &str) -> Self {
         let disk = MemoryDisk::new();
         let clock = Arc::new(ManualClock::new(START_MS));
-        let store = SqliteStore::open(memory_options(name, &disk, clock.clone())).unwrap();
-        Self { store, disk, clock }
+        Self::open(name, disk, DiskFaults::default(), clock)
     }
 
     /// The region after a crash.
     pub(crate) fn restarted(self) -> Self {
-        let Self { store, disk, clock } = self;
+        let Self {
+            store,
+            disk,
+            disk_faults,
+            clock,
+        } = self;
         let name = store.region().to_string();
         drop(store);
-        let store = SqliteStore::open(memory_options(&name, &disk, clock.clone())).unwrap();
-        Self { store, disk, clock }
+        Self::open(&name, disk, disk_faults, clock)
+    }
+
+    fn open(name: &str, disk: MemoryDisk, disk_faults: DiskFaults, clock: Arc<ManualClock>) -> Self {
+        let options = Options {
+            disk_faults: disk_faults.clone(),
+            ..memory_options(name, &disk, clock.clone())
+        };
+        Self {
+            store: SqliteStore::open(options).unwrap(),
+            disk,
+            disk_faults,
+            clock,
+        }
     }
 
     pub(crate) fn advance_ms(&self, ms: u64) {

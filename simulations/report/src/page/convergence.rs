@@ -122,6 +122,11 @@ fn legend(shown: &[&Convergence]) -> String {
                 duration_ms(one.bound_ms)
             ),
         };
+        let took = if one.disturbed {
+            format!("{took}; something else kept regions apart meanwhile")
+        } else {
+            took
+        };
         format!(
             "<span><svg viewBox=\"0 0 22 8\"><line class=\"line r{}\" x1=\"0\" y1=\"4\" x2=\"22\" y2=\"4\"/></svg>after {} at {}: {}</span>",
             index % 6,

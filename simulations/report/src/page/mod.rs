@@ -42,8 +42,15 @@ pub(crate) fn page(run: &Run) -> String {
         let says = "From the recorded history of every operation.";
         body.push_str(&section("What clients could see", says, &tables::anomalies(run)));
     }
+    if !run.notes.is_empty() {
+        body.push_str(&section("To be known", "", &tables::list(&run.notes, "notes")));
+    }
     if !run.violations.is_empty() {
-        body.push_str(&section("Broken promises", "", &tables::violations(run)));
+        body.push_str(&section(
+            "Broken promises",
+            "",
+            &tables::list(&run.violations, "violations"),
+        ));
     }
     body.push_str(&footer(run));
     document(&format!("{}: Beringia {}", run.scenario, engine(run)), &body)

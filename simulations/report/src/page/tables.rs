@@ -154,11 +154,8 @@ pub(crate) fn anomalies(run: &Run) -> String {
     )
 }
 
-/// Every broken promise.
-pub(crate) fn violations(run: &Run) -> String {
-    let entries = run
-        .violations
-        .iter()
-        .map(|violation| format!("<li>{}</li>", Text(violation)));
-    format!("<ul class=\"violations\">{}</ul>", entries.collect::<String>())
+/// A list of sentences.
+pub(crate) fn list(sentences: &[String], class: &str) -> String {
+    let entries = sentences.iter().map(|sentence| format!("<li>{}</li>", Text(sentence)));
+    format!("<ul class=\"{class}\">{}</ul>", entries.collect::<String>())
 }

@@ -1,6 +1,6 @@
 //! The faults of a plan, and when each is over.
 
-use beringia_report::{FaultSpan, fault_spans};
+use beringia_report::{FaultSpan, fault_spans, heals};
 use beringia_scenario::Action;
 
 use crate::support::{REGIONS, ends, millis, plan};
@@ -106,4 +106,64 @@ fn a_crash_lasts_until_the_restart_of_that_region_and_a_jump_of_a_clock_takes_no
             ("clock -250 ms eu-west-1".to_owned(), 2, Some(2)),
         ]
     );
+}
+
+#[test]
+fn whatever_brings_something_back_to_what_it_was_is_a_heal() {
+    let [one, other, third] = REGIONS;
+    let region = || one.to_owned();
+    let usual = plan(Vec::new()).scenario.topology.link(one, other).unwrap().clone();
+    let delay = |ms: f64| Action::Delay {
+        ends: ends(one, other, true),
+        delay: millis(1).mul_f64(ms),
+        jitter: millis(1).mul_f64(usual.jitter_ms),
+    };
+    let disk = |ms| Action::SlowDisk {
+        region: region(),
+        by: millis(ms),
+    };
+    let step = |by_ms| Action::ClockStep {
+        region: region(),
+        by_ms,
+    };
+    let cut = |to: &str| Action::Cut {
+        ends: ends(one, to, false),
+        reset: false,
+    };
+    let heal = |to: &str| Action::Heal(Some(ends(one, to, false)));
+    let crash = Action::Crash {
+        region: region(),
+        lose_disk: false,
+    };
+    let timeline = [
+        (cut(other), false),
+        (cut(third), false),
+        (heal(other), true),
+        (delay(300.0), false),
+        (delay(200.0), false),
+        (delay(usual.delay_ms), true),
+        (disk(5), false),
+        (disk(0), true),
+        (step(30), false),
+        (step(-10), false),
+        (step(-20), true),
+        (heal(third), true),
+        (Action::Heal(None), false),
+        (crash, false),
+        (Action::Restart { region: region() }, true),
+        (Action::PauseReplication { region: region() }, false),
+        (Action::ResumeReplication { region: region() }, true),
+        (Action::Drain { region: region() }, false),
+        (Action::Undrain { region: region() }, false),
+    ];
+    let (actions, expected): (Vec<_>, Vec<_>) = timeline.into_iter().unzip();
+    let plan = plan((1..).zip(actions).collect());
+    let found: Vec<_> = plan
+        .timeline
+        .iter()
+        .map(|planned| planned.action.to_string())
+        .zip(heals(&plan))
+        .collect();
+    let names = plan.timeline.iter().map(|planned| planned.action.to_string());
+    assert_eq!(found, names.zip(expected).collect::<Vec<_>>());
 }

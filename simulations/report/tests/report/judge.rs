@@ -1,7 +1,8 @@
 //! What is expected of a run, and whether it holds.
 
 use beringia_report::{
-    AnomalyCount, ConflictCell, Convergence, DiskLoss, EngineKind, Failover, RegionSecond, Run, judge,
+    AnomalyCount, ConflictCell, Convergence, DiskLoss, Drain, EngineKind, Failover, RegionSecond, ReportedBacklog, Run,
+    judge,
 };
 use beringia_scenario::{Availability, Count, Expectations};
 
@@ -24,6 +25,7 @@ fn convergence(elapsed_ms: Option<u64>, bound_ms: f64) -> Convergence {
         from_ms: 1_000,
         elapsed_ms,
         bound_ms,
+        disturbed: false,
     }
 }
 
@@ -52,17 +54,31 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
         writes: 8,
         bytes: 800,
         seconds: 1.5,
-        reported_backlog: Some(9),
+        reported_backlog: None,
     });
-    assert!(!verdict(&Expectations::default(), &mut run, "backlog").1);
-    run.engine = EngineKind::Drill;
-    assert!(verdict(&Expectations::default(), &mut run, "backlog").1);
-    run.disk_losses[0].reported_backlog = Some(7);
-    assert!(!verdict(&Expectations::default(), &mut run, "backlog").1);
+    // What was reported, and whether it agrees in simulation and in a drill.
+    for (writes, bytes, seconds, holds) in [
+        (8, 800, 1.5, (true, true)),
+        (9, 800, 1.5, (false, true)),
+        (7, 800, 1.5, (false, false)),
+        (8, 801, 1.5, (false, true)),
+        (8, 800, 1.6, (false, true)),
+        (8, 800, 1.4, (false, false)),
+    ] {
+        run.disk_losses[0].reported_backlog = Some(ReportedBacklog { writes, bytes, seconds });
+        let mut under = |engine| {
+            run.engine = engine;
+            verdict(&Expectations::default(), &mut run, "backlog").1
+        };
+        assert_eq!(
+            (under(EngineKind::Sim), under(EngineKind::Drill)),
+            holds,
+            "{writes} writes, {bytes} B, {seconds} s"
+        );
+    }
     run.disk_losses[0].reported_backlog = None;
     judge(&Expectations::default(), &mut run);
     assert!(!run.verdicts.iter().any(|verdict| verdict.expected.contains("backlog")));
-    run.disk_losses[0].reported_backlog = Some(8);
     let bounds = |writes, rpo| Expectations {
         rpo_writes_max: Some(writes),
         rpo_max: Some(rpo),
@@ -202,4 +218,64 @@ fn lag_is_judged_by_the_worst_pair_with_traffic() {
     assert!(judge(&expected, &mut run), "{:?}", run.verdicts);
     run.pairs[3].lag_ms.max = 501.0;
     assert!(!verdict(&expected, &mut run, "lag at most 500 ms").1);
+}
+
+#[test]
+fn a_convergence_while_something_else_kept_regions_apart_is_not_judged() {
+    let within = Expectations {
+        converged_within: Some(seconds(10)),
+        ..Expectations::default()
+    };
+    let mut run = empty_run();
+    run.convergences = vec![convergence(Some(10_000), 0.0), convergence(None, 0.0)];
+    assert!(!verdict(&within, &mut run, "converged").1);
+    run.convergences[1].disturbed = true;
+    assert_eq!(verdict(&within, &mut run, "converged"), ("10 s".to_owned(), true));
+}
+
+#[test]
+fn a_drain_is_proven_in_time_and_before_the_region_is_left() {
+    let drain = |proven_ms, left_ms| Drain {
+        region: REGIONS[0].to_owned(),
+        from_ms: 1_000,
+        proven_ms,
+        left_ms,
+        peers: Vec::new(),
+    };
+    let within = Expectations {
+        drained_within: Some(seconds(1)),
+        ..Expectations::default()
+    };
+    let mut run = empty_run();
+    assert_eq!(
+        verdict(&within, &mut run, "drained within"),
+        ("nothing was drained".to_owned(), false)
+    );
+    for (proven_ms, left_ms, in_time, measured, holds) in [
+        (
+            Some(1_200),
+            2_500,
+            true,
+            "proven 200 ms after it was closed, left 1.5 s after",
+            true,
+        ),
+        (
+            Some(3_000),
+            2_500,
+            false,
+            "left before, 1.5 s after it was closed; proven 2 s after it was closed",
+            false,
+        ),
+        (
+            None,
+            2_500,
+            false,
+            "left before, 1.5 s after it was closed; never proven",
+            false,
+        ),
+    ] {
+        run.drains = vec![drain(proven_ms, Some(left_ms))];
+        assert_eq!(verdict(&within, &mut run, "drained within").1, in_time);
+        assert_eq!(verdict(&within, &mut run, "left only"), (measured.to_owned(), holds));
+    }
 }

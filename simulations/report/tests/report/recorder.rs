@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use beringia_report::{ArrivalSample, Backlog, EngineKind, OperationSample, Recorder, Run, Samples, Shipment};
+use beringia_report::{
+    ArrivalSample, Backlog, Drain, DrainSample, EngineKind, OperationSample, Recorder, Run, Samples, Shipment,
+};
 use beringia_scenario::{Action, Ends};
 use proptest::prelude::*;
 
-use crate::support::{REGIONS, millis, plan, seconds};
+use crate::support::{REGIONS, ends, millis, plan, seconds};
 
 fn operation(
     home: &'static str,
@@ -223,6 +225,92 @@ fn the_bound_of_a_convergence_uses_the_rate_at_which_the_receiver_was_seen_to_ap
     let convergence = &run.convergences[0];
     assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 3_040.0));
     assert_eq!(convergence.ratio(), Some(1.5));
+}
+
+#[test]
+fn a_convergence_is_disturbed_by_what_kept_regions_apart_until_later_and_by_what_began_meanwhile() {
+    let [one, other, third] = REGIONS;
+    let cut = |to: &str| Action::Cut {
+        ends: ends(one, to, false),
+        reset: false,
+    };
+    let heal = |to: &str| Action::Heal(Some(ends(one, to, false)));
+    let plan = plan(vec![
+        (1, cut(other)),
+        (2, cut(third)),
+        (4, heal(other)),
+        (10, heal(third)),
+        (20, cut(other)),
+        (30, heal(other)),
+    ]);
+    let mut recorder = Recorder::new(&plan, EngineKind::Sim);
+    for (from, until) in [(4, 5), (10, 11), (19, 21), (30, 40)] {
+        let awaited = recorder.must_converge("test", seconds(from), Vec::new());
+        recorder.converged(awaited, seconds(until));
+    }
+    let run = recorder.finish(seconds(60), "");
+    let disturbed: Vec<bool> = run.convergences.iter().map(|one| one.disturbed).collect();
+    assert_eq!(disturbed, [true, false, true, false]);
+}
+
+#[test]
+fn a_drain_is_proven_by_the_first_time_that_all_have_all_and_left_when_clients_go_or_it_is_taken_down() {
+    let [one, other, third] = REGIONS;
+    let (region, to) = (|| one.to_owned(), other.to_owned());
+    let plan = plan(vec![
+        (5, Action::Drain { region: region() }),
+        (7, Action::Shift { from: region(), to }),
+        (9, Action::Undrain { region: region() }),
+        (11, Action::Drain { region: region() }),
+        (
+            12,
+            Action::Crash {
+                region: region(),
+                lose_disk: false,
+            },
+        ),
+    ]);
+    let mut recorder = Recorder::new(&plan, EngineKind::Sim);
+    let mut seen = |at_ms, is_proven, peers: &[&str]| {
+        recorder.drain(&DrainSample {
+            region: region(),
+            at: millis(at_ms),
+            is_proven,
+            peers: peers.iter().map(|peer| (*peer).to_owned()).collect(),
+        });
+    };
+    seen(5_100, false, &[other]);
+    seen(5_300, true, &[other, third]);
+    seen(5_400, true, &[other, third]);
+    seen(11_500, false, &[third]);
+    seen(12_500, true, &[other, third]);
+    let run = recorder.finish(seconds(60), "");
+    let [first, second] = run.drains.as_slice() else {
+        panic!("{:?}", run.drains)
+    };
+    assert_eq!(
+        (first.elapsed_ms(), first.left_ms, first.was_left_early()),
+        (Some(300), Some(7_000), false)
+    );
+    let proven = |drain: &Drain| {
+        drain
+            .peers
+            .iter()
+            .map(|peer| (peer.peer.clone(), peer.proven_ms))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        proven(first),
+        [(other.to_owned(), Some(5_100)), (third.to_owned(), Some(5_300))]
+    );
+    assert_eq!(
+        (second.elapsed_ms(), second.left_ms, second.was_left_early()),
+        (None, Some(12_000), true)
+    );
+    assert_eq!(
+        proven(second),
+        [(other.to_owned(), None), (third.to_owned(), Some(11_500))]
+    );
 }
 
 proptest! {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use beringia_regions::Topology;
 use beringia_report::{
-    AnomalyCount, ArrivalSample, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, Run, Shipment, Writes, judge,
+    AnomalyCount, ArrivalSample, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, ReportedBacklog, Run,
+    Shipment, Writes, judge,
 };
 use beringia_scenario::{Action, Availability, Expectations, Plan, Planned};
 
@@ -105,7 +106,11 @@ pub(crate) fn sample(topology: Topology) -> Run {
         writes: 12,
         bytes: 13_204,
         seconds: 0.118,
-        reported_backlog: Some(12),
+        reported_backlog: Some(ReportedBacklog {
+            writes: 12,
+            bytes: 13_204,
+            seconds: 0.118,
+        }),
     });
     run.anomalies = vec![
         AnomalyCount {

@@ -18,6 +18,8 @@ pub(super) struct ExpectForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     rto_max: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    drained_within: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     converged_within: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     converged_ratio_max: Option<Spanned<f64>>,
@@ -69,6 +71,7 @@ impl ExpectForm {
             rpo_writes_max: self.rpo_writes_max,
             rpo_max: length("rpo_max", &self.rpo_max)?,
             rto_max: length("rto_max", &self.rto_max)?,
+            drained_within: length("drained_within", &self.drained_within)?,
             converged_within: length("converged_within", &self.converged_within)?,
             converged_ratio_max: self.converged_ratio_max.as_ref().map(ratio).transpose()?,
             availability,
@@ -98,6 +101,7 @@ impl ExpectForm {
             rpo_writes_max: expect.rpo_writes_max,
             rpo_max: length(expect.rpo_max),
             rto_max: length(expect.rto_max),
+            drained_within: length(expect.drained_within),
             converged_within: length(expect.converged_within),
             converged_ratio_max: expect.converged_ratio_max.map(nowhere),
             lag_max: length(expect.lag_max),

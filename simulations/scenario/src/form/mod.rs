@@ -18,11 +18,6 @@ use crate::{ClockError, DURATION_MAX, Event, Policy, Problem, Scenario, Scenario
 const CLOCK_MS_MAX: i64 = 86_400_000;
 /// The most that a clock may drift, millionths: a tenth.
 const DRIFT_PPM_MAX: i64 = 100_000;
-const POLICIES: [(&str, Policy); 3] = [
-    ("item", Policy::Item),
-    ("attribute", Policy::Attribute),
-    ("merge", Policy::Merge),
-];
 
 /// A problem and where it is, in bytes from the beginning.
 struct At(usize, Problem);
@@ -154,7 +149,7 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
     };
     let policy = match &form.policy {
         None => Policy::default(),
-        Some(name) => one_of("policy", name, &POLICIES)?,
+        Some(name) => one_of("policy", name, &Policy::ALL.map(|policy| (policy.name(), policy)))?,
     };
     let replicas = match form.replicas {
         None => regions.clone(),
@@ -215,7 +210,7 @@ fn form_of(scenario: &Scenario) -> Form {
         about: Some(scenario.about.clone()).filter(|about| !about.is_empty()),
         seed: scenario.seed,
         duration: Some(nowhere(time::show(scenario.duration))),
-        policy: Some(nowhere(name_of(&scenario.policy, &POLICIES).to_owned())),
+        policy: Some(nowhere(scenario.policy.name().to_owned())),
         replicas: (scenario.replicas != all).then(|| nowhere(replicas)),
         topology: Some(nowhere(topology)),
         link: link.into_iter().map(nowhere).collect(),
@@ -351,14 +346,6 @@ fn one_of<T: Clone>(what: &'static str, name: &Spanned<String>, known: &[(&str, 
     let name = known_name(what, name, &names)?;
     let found = known.iter().find(|(known, _)| *known == name);
     found.map(|(_, value)| value.clone()).ok_or(At(0, Problem::Form(name)))
-}
-
-/// The name of a value in a table of all of them.
-fn name_of<'a, T: PartialEq>(value: &T, known: &[(&'a str, T)]) -> &'a str {
-    known
-        .iter()
-        .find(|(_, other)| other == value)
-        .map_or("", |(name, _)| *name)
 }
 
 fn length(text: &Spanned<String>) -> Result<Duration, At> {

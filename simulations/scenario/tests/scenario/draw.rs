@@ -95,7 +95,7 @@ fn what_overlaps_is_undone_when_the_last_of_it_ends() {
             "30000 disk of us-east-1 slower by 20ms",
             "32000 disk of us-east-1 slower by 90ms",
             "34000 disk of us-east-1 slower by 20ms",
-            "40000 disk of us-east-1 slower by 0s",
+            "40000 disk of us-east-1 as fast as it was",
         ]
     );
 }
@@ -128,7 +128,7 @@ fn what_is_wrong_when_the_load_ends_is_put_right() {
         [
             "20000 heal every link",
             "20000 disk of eu-west-1 has room",
-            "20000 disk of eu-west-1 slower by 0s",
+            "20000 disk of eu-west-1 as fast as it was",
             "20000 restart us-east-1",
             "20000 resume replication of us-east-1",
         ]

@@ -66,6 +66,7 @@ swarm = 9
 
 [expect]
 converged_within = "10s"
+drained_within = "2s"
 conflicts = { min = 1 }
 availability = { "*" = 99.9, eu-west-1 = 50 }
 anomalies = { lost-update = { max = 3 } }
@@ -146,6 +147,7 @@ fn a_file_says_which_regions_which_load_what_goes_wrong_and_what_is_expected() {
 
     let expect = scenario.expect;
     assert_eq!(expect.converged_within, Some(Duration::from_secs(10)));
+    assert_eq!(expect.drained_within, Some(Duration::from_secs(2)));
     assert_eq!(expect.conflicts, Some(Count { min: 1, max: None }));
     let percent = |percent_min| Availability { percent_min };
     assert_eq!(expect.availability["*"], percent(99.9));

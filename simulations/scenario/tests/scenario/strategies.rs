@@ -143,7 +143,7 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
 
 fn expectations() -> impl Strategy<Value = Expectations> {
     let length = || option::of(ms(0..90_000));
-    let lengths = (length(), length(), length(), length(), length());
+    let lengths = (length(), length(), length(), length(), length(), length());
     let count = || {
         (0_u64..90, option::of(0_u64..90)).prop_map(|(min, more)| Count {
             min,
@@ -161,12 +161,13 @@ fn expectations() -> impl Strategy<Value = Expectations> {
     });
     let numbers = (option::of(0_u64..900), option::of(1.0..9.0), option::of(count()));
     (lengths, availability, anomalies, numbers).prop_map(|(lengths, availability, anomalies, numbers)| {
-        let (rpo_max, rto_max, converged_within, lag_max, lag_p99_max) = lengths;
+        let (rpo_max, rto_max, drained_within, converged_within, lag_max, lag_p99_max) = lengths;
         let (rpo_writes_max, converged_ratio_max, conflicts) = numbers;
         Expectations {
             rpo_writes_max,
             rpo_max,
             rto_max,
+            drained_within,
             converged_within,
             converged_ratio_max,
             availability,

@@ -18,6 +18,17 @@ pub(crate) struct EmptyStore {
     gate: Semaphore,
     /// Signalled when a table is about to be made.
     waiting: Notify,
+    /// Signalled when somebody who waited to make a table is gone.
+    gone: Notify,
+}
+
+/// Tells when it is dropped.
+struct Tell<'a>(&'a Notify);
+
+impl Drop for Tell<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 impl EmptyStore {
@@ -27,12 +38,18 @@ impl EmptyStore {
             changed: Notify::new(),
             gate: Semaphore::new(0),
             waiting: Notify::new(),
+            gone: Notify::new(),
         })
     }
 
     /// Waits until somebody waits to make a table.
     pub(crate) async fn reached(&self) {
         self.waiting.notified().await;
+    }
+
+    /// Waits until somebody who wanted to make a table does not wait any more.
+    pub(crate) async fn abandoned(&self) {
+        self.gone.notified().await;
     }
 
     /// Lets one through who wants to make a table.
@@ -67,6 +84,7 @@ impl Store for EmptyStore {
 
     async fn change_schema(&self, _change: SchemaChange) -> Result<Arc<Catalog>, SchemaError> {
         self.waiting.notify_one();
+        let _gone = Tell(&self.gone);
         let _permit = self.gate.acquire().await.unwrap();
         Err(SchemaError::Store(StoreError::Closed))
     }

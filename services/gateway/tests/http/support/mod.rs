@@ -85,9 +85,14 @@ impl Running {
     }
 
     pub(crate) fn connect(&self) -> Client {
+        Client::new(self.pipe())
+    }
+
+    /// The client's end of a new connection.
+    pub(crate) fn pipe(&self) -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         self.connections.send(Ok(theirs)).unwrap();
-        Client::new(ours)
+        ours
     }
 
     /// An accept that fails.

@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 use super::{
     checkpoint::passive,
     connection::Writer,
+    disk::{DiskFaults, Room},
     fail::{Fail, Result},
     shared::Shared,
     state::State,
@@ -72,6 +73,8 @@ pub(super) struct Committer {
     writer: Writer,
     shared: Arc<Shared>,
     state: State,
+    disk_faults: DiskFaults,
+    room: Room,
     /// Whether a rollback could not be followed by reading the state anew; nothing is committed until that succeeds.
     stale: bool,
 }
@@ -84,11 +87,13 @@ pub(super) struct Group<'a> {
 }
 
 impl Committer {
-    pub(super) const fn new(writer: Writer, shared: Arc<Shared>, state: State) -> Self {
+    pub(super) fn new(writer: Writer, shared: Arc<Shared>, state: State, disk_faults: DiskFaults) -> Self {
         Self {
             writer,
             shared,
             state,
+            disk_faults,
+            room: Room::default(),
             stale: false,
         }
     }
@@ -157,10 +162,13 @@ impl Committer {
             writer,
             shared,
             state,
+            disk_faults,
+            room,
             stale,
         } = self;
         let end_before = state.log.last;
         writer.with(|connection| {
+            room.adapt(disk_faults, connection).map_err(Fail::from)?;
             if *stale {
                 reload(connection, shared, state)?;
             }

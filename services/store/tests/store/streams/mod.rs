@@ -7,8 +7,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use beringia_clock::{ManualClock, WallClock};
 use beringia_item::{Cause, Item, KeyBytes, Region, TableId};
 use beringia_store::{
-    Aspect, DEFAULT_LOG_RETENTION_MS, Edit, LogPosition, MemoryDisk, RemoteBatch, RemoteKind, ShardKey, SqliteStore,
-    Store, StoreError, Stream, StreamChange, StreamPage, StreamRead, StreamRecord, StreamView, TableStream,
+    Aspect, DEFAULT_LOG_RETENTION_MS, DiskFaults, Edit, LogPosition, MemoryDisk, RemoteBatch, RemoteKind, ShardKey,
+    SqliteStore, Store, StoreError, Stream, StreamChange, StreamPage, StreamRead, StreamRecord, StreamView,
+    TableStream,
 };
 
 use crate::support::*;
@@ -27,15 +28,31 @@ fn open(name: &str, disk: &MemoryDisk, clock: &Arc<ManualClock>) -> SqliteStore 
 fn site(name: &str) -> Site {
     let (disk, clock) = (MemoryDisk::new(), Arc::new(ManualClock::new(START_MS)));
     let store = open(name, &disk, &clock);
-    Site { store, disk, clock }
+    let disk_faults = DiskFaults::default();
+    Site {
+        store,
+        disk,
+        clock,
+        disk_faults,
+    }
 }
 
 fn restarted(site: Site) -> Site {
-    let Site { store, disk, clock } = site;
+    let Site {
+        store,
+        disk,
+        clock,
+        disk_faults,
+    } = site;
     let name = store.region().to_string();
     drop(store);
     let store = open(&name, &disk, &clock);
-    Site { store, disk, clock }
+    Site {
+        store,
+        disk,
+        clock,
+        disk_faults,
+    }
 }
 
 async fn set_stream(site: &Site, view: Option<StreamView>) -> Option<Stream> {

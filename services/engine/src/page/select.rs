@@ -1,0 +1,102 @@
+//! SELECT: a query of some partitions, or a scan.
+
+use std::ops::Bound;
+
+use beringia_expression::{Access, ResolvedKeyCondition, Select};
+use beringia_item::{Item, KeySchema};
+
+use super::{
+    query::key_range,
+    read::{KeyRange, PageRead},
+    source::Source,
+};
+use crate::{
+    ApiError, Engine,
+    api::{PageOutput, ReturnConsumedCapacity},
+    keys::{condition_error, request_key},
+};
+
+/// How many items a page of several partitions looks at, at most (developer guide, "PartiQL arithmetic, comparison, and logical
+/// operators for DynamoDB", IN).
+const ITEMS_OF_SEVERAL_PARTITIONS: usize = 10;
+
+/// How a SELECT is carried out.
+pub(crate) struct SelectOptions {
+    pub(crate) consistent: bool,
+    /// How many items to look at, at most.
+    pub(crate) limit: Option<usize>,
+    pub(crate) capacity: ReturnConsumedCapacity,
+    /// Where an earlier page of the same statement ended.
+    pub(crate) start: Option<Item>,
+}
+
+impl Engine {
+    /// Reads a page of what is selected.
+    pub(crate) async fn select(&self, select: Select, options: SelectOptions) -> Result<PageOutput, ApiError> {
+        let table = self.usable_table(&select.table)?;
+        let source = Source::find(&table, select.index.as_deref(), options.consistent)?;
+        let (mut ranges, is_descending, single_items) = match select.access(source.keys)? {
+            Access::Scan => (vec![everything()], false, false),
+            Access::Query {
+                conditions,
+                is_descending,
+            } => {
+                let single_items = source.index.is_none() && conditions.iter().all(|of| is_one_item(of, source.keys));
+                let ranges = conditions
+                    .iter()
+                    .map(|condition| key_range(source.keys, condition).map(|(_, range)| range))
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| condition_error(source.keys, &error))?;
+                (ranges, is_descending, single_items)
+            }
+        };
+        let limit = if ranges.len() > 1 {
+            Some(options.limit.unwrap_or(usize::MAX).min(ITEMS_OF_SEVERAL_PARTITIONS))
+        } else {
+            options.limit
+        };
+        let last = ranges.last().cloned();
+        if let Some(position) = &options.start {
+            let start = source.start_key(position)?;
+            let reached = ranges.iter().position(|range| range.contains(&start.0));
+            let reached =
+                reached.ok_or_else(|| ApiError::validation("The provided starting key is outside query boundaries"))?;
+            ranges.drain(..reached);
+            if let Some(first) = ranges.first_mut() {
+                first.after(&start.0, is_descending);
+            }
+        }
+        let shown = source.shown(None, select.projection)?;
+        let page = PageRead {
+            source,
+            ranges,
+            reverse: is_descending,
+            limit,
+            filter: select.filter.condition(),
+            shown,
+            consistent: options.consistent,
+            capacity: options.capacity,
+        };
+        let mut page = page.run(self.store.as_ref()).await?;
+        if single_items
+            && let (Some(position), Some(last)) = (&page.last_evaluated_key, last)
+            && last.contains(&request_key(&table, position)?.0)
+        {
+            // The last of the wanted items was read, so there is nowhere to read on.
+            page.last_evaluated_key = None;
+        }
+        Ok(page)
+    }
+}
+
+const fn everything() -> KeyRange {
+    KeyRange {
+        from: Bound::Unbounded,
+        to: Bound::Unbounded,
+    }
+}
+
+/// Whether a condition on the key of a table means one item at most.
+fn is_one_item(condition: &ResolvedKeyCondition, keys: &KeySchema) -> bool {
+    condition.sort_equal.len() == keys.sort.len()
+}

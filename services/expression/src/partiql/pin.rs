@@ -1,0 +1,119 @@
+//! Statements about one item: which one the WHERE clause names, and what else it says.
+
+use beringia_item::{AttributeValue, Item, KeySchema};
+
+use super::Where;
+use crate::{
+    Condition, ExpressionError,
+    condition::{Comparator, Operand, Predicate},
+    path::Path,
+};
+
+/// The one item that a WHERE clause can mean.
+#[derive(Debug, Clone)]
+pub struct Pin {
+    /// Its key.
+    pub key: Item,
+    /// What else must hold of it.
+    rest: Vec<Predicate>,
+    /// The attribute that tells whether it is there.
+    partition: Path,
+}
+
+impl Pin {
+    /// It must be there, and everything must hold of it.
+    #[must_use]
+    pub fn required(self) -> Condition {
+        let mut all = vec![Predicate::Exists(self.partition)];
+        all.extend(self.rest);
+        Condition::of(Predicate::And(all))
+    }
+
+    /// Where it is there, everything must hold of it. `None` where there is nothing that must hold.
+    #[must_use]
+    pub fn where_there(self) -> Option<Condition> {
+        let Self { rest, partition, .. } = self;
+        (!rest.is_empty()).then(|| {
+            Condition::of(Predicate::Or(vec![
+                Predicate::NotExists(partition),
+                Predicate::And(rest),
+            ]))
+        })
+    }
+
+    /// It must not be there.
+    #[must_use]
+    pub fn absent(keys: &KeySchema) -> Condition {
+        Condition::of(Predicate::NotExists(partition_path(keys)))
+    }
+}
+
+impl Where {
+    /// The one item that the clause can mean: it must be joined by AND, with an equality for every attribute of the key.
+    ///
+    /// # Errors
+    /// `Where clause does not contain a mandatory equality on all key attributes`.
+    pub fn pin(self, keys: &KeySchema) -> Result<Pin, ExpressionError> {
+        let mut rest = Vec::new();
+        if let Some(predicate) = self.0 {
+            flatten(predicate, &mut rest);
+        }
+        let mut key = Item::new();
+        for part in keys.partition.iter().chain(&keys.sort) {
+            let value = rest
+                .iter()
+                .position(|conjunct| equality(conjunct, &part.name).is_some())
+                .and_then(|place| equality(&rest.remove(place), &part.name).cloned());
+            let Some(value) = value else {
+                return Err(ExpressionError(
+                    "Where clause does not contain a mandatory equality on all key attributes".to_owned(),
+                ));
+            };
+            key.insert(part.name.clone(), value);
+        }
+        Ok(Pin {
+            key,
+            rest,
+            partition: partition_path(keys),
+        })
+    }
+}
+
+fn partition_path(keys: &KeySchema) -> Path {
+    Path {
+        attribute: keys.partition.first().map(|part| part.name.clone()).unwrap_or_default(),
+        steps: Vec::new(),
+    }
+}
+
+/// What AND joins, however it is nested.
+pub(super) fn flatten(predicate: Predicate, into: &mut Vec<Predicate>) {
+    match predicate {
+        Predicate::And(all) => all.into_iter().for_each(|inner| flatten(inner, into)),
+        other => into.push(other),
+    }
+}
+
+/// What the condition says that the top-level attribute is equal to.
+pub(super) fn equality<'p>(predicate: &'p Predicate, attribute: &str) -> Option<&'p AttributeValue> {
+    let Predicate::Compare {
+        comparator: Comparator::Equal,
+        left,
+        right,
+    } = predicate
+    else {
+        return None;
+    };
+    match (left, right) {
+        (Operand::Path(path), Operand::Value(value)) | (Operand::Value(value), Operand::Path(path))
+            if is_attribute(path, attribute) =>
+        {
+            Some(value)
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn is_attribute(path: &Path, attribute: &str) -> bool {
+    path.steps.is_empty() && path.attribute == attribute
+}

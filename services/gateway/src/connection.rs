@@ -1,0 +1,221 @@
+//! One connection: HTTP/1.1, or HTTP/2 where the client begins with it, until it breaks, idles for too long, or is to end.
+
+use std::{
+    convert::Infallible,
+    io,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::{
+    body::{Body as HttpBody, Frame, Incoming, SizeHint},
+    rt::Executor,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::stamp::Body;
+
+/// Streams that a client may have open at once on an HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// Unread bytes of each of them.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// Unread bytes of all of them: bodies that wait for a place do not hold up the others.
+const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
+
+/// What holds for a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    /// The largest head of a request that is read at all, bytes.
+    pub(crate) head_bytes_max: u32,
+    /// How long the head of a request may take, and so how long a connection may idle.
+    pub(crate) head_timeout: Duration,
+    /// How long a connection that is to end may take to do so.
+    pub(crate) drain_timeout: Duration,
+    /// Places for requests, of all connections: each has one from its head until its answer is sent.
+    pub(crate) requests: Arc<Semaphore>,
+}
+
+/// Serves a connection. When `closing` is cancelled it finishes the requests under way. Dropped, it drops them.
+pub(crate) async fn serve_connection<C, F>(
+    stream: C,
+    bounds: Bounds,
+    closing: CancellationToken,
+    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+) where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let tasks = Arc::new(Mutex::new(JoinSet::new()));
+    let http = builder(&bounds, Streams(Arc::downgrade(&tasks)));
+    let activity = Arc::new(Mutex::new(Activity::begin()));
+    let service = service_fn({
+        let (activity, requests) = (Arc::clone(&activity), Arc::clone(&bounds.requests));
+        move |request| {
+            let under_way = UnderWay::begin(&activity);
+            let (requests, answer) = (Arc::clone(&requests), answer.clone());
+            async move {
+                // A semaphore that is never closed always gives a place in the end.
+                let place = requests.acquire_owned().await.ok();
+                let answer = answer(request).await;
+                Ok::<_, Infallible>(answer.map(|body| Sent {
+                    body,
+                    _place: place,
+                    _under_way: under_way,
+                }))
+            }
+        }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        biased;
+        served = connection.as_mut() => served,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = idled(&activity, bounds.head_timeout) => {
+            connection.as_mut().graceful_shutdown();
+            let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            timeout(bounds.drain_timeout, connection).await.unwrap_or_else(late)
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke");
+    }
+    reap(&mut tasks.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn builder(bounds: &Bounds, streams: Streams) -> auto::Builder<Streams> {
+    let mut http = auto::Builder::new(streams);
+    // The date is set with the other headers, from the region's own clock.
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head_timeout)
+        .auto_date_header(false);
+    http.http2()
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_header_list_size(bounds.head_bytes_max)
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    http
+}
+
+/// Tells of tasks that panicked, and forgets those that ended.
+pub(crate) fn report(done: Result<(), JoinError>) {
+    if let Err(error) = done
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection ended with a panic");
+    }
+}
+
+fn reap(tasks: &mut JoinSet<()>) {
+    while let Some(done) = tasks.try_join_next() {
+        report(done);
+    }
+}
+
+/// Runs the streams of an HTTP/2 connection, for no longer than the connection: it owns the tasks.
+#[derive(Clone)]
+struct Streams(Weak<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        if let Some(tasks) = self.0.upgrade() {
+            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            reap(&mut tasks);
+            tasks.spawn(stream);
+        }
+    }
+}
+
+/// What goes on on a connection.
+struct Activity {
+    under_way: usize,
+    /// When the last request ended, or the connection began.
+    since: Instant,
+}
+
+impl Activity {
+    fn begin() -> Self {
+        Self {
+            under_way: 0,
+            since: Instant::now(),
+        }
+    }
+}
+
+/// Ready when nothing has been under way for so long; up to twice as long where it has to look again.
+async fn idled(activity: &Mutex<Activity>, after: Duration) {
+    loop {
+        let idle_since = {
+            let activity = activity.lock().unwrap_or_else(PoisonError::into_inner);
+            (activity.under_way == 0).then_some(activity.since)
+        };
+        let now = Instant::now();
+        let end = idle_since.unwrap_or(now) + after;
+        if end <= now {
+            return;
+        }
+        sleep_until(end).await;
+    }
+}
+
+/// A request on its way, until its answer is sent or given up.
+struct UnderWay(Arc<Mutex<Activity>>);
+
+impl UnderWay {
+    fn begin(activity: &Arc<Mutex<Activity>>) -> Self {
+        activity.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut activity = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        activity.under_way -= 1;
+        activity.since = Instant::now();
+    }
+}
+
+/// The body of an answer, with what is given back when it is sent.
+struct Sent {
+    body: Body,
+    _place: Option<OwnedSemaphorePermit>,
+    _under_way: UnderWay,
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

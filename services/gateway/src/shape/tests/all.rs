@@ -1,0 +1,316 @@
+//! Every request of the model: one that keeps all constraints passes, and each broken one is told, alone and beside another.
+
+use serde_json::{Map, Value, json};
+
+use super::super::*;
+use beringia_engine::{ApiError, api};
+
+fn operations() -> impl Iterator<Item = (&'static str, &'static Structure)> {
+    requests::DYNAMODB_OPERATIONS
+        .iter()
+        .chain(requests::STREAMS_OPERATIONS)
+        .copied()
+}
+
+/// A text that keeps its constraints: of the least length, at least one character.
+fn good_text(text: &Text) -> String {
+    if let Some(name) = text.names.first() {
+        return (*name).to_owned();
+    }
+    let filled = |letter: &str| letter.repeat(text.lengths.min.max(1));
+    let word = "0123456789abcdef";
+    let candidates = [
+        filled("a"),
+        ";".to_owned(),
+        "ab".to_owned(),
+        "0".repeat(12),
+        word.repeat(text.lengths.min.div_ceil(16).max(1)),
+    ];
+    candidates
+        .into_iter()
+        .find(|candidate| text.pattern.is_none_or(|pattern| (pattern.matches)(candidate)))
+        .unwrap_or_else(|| panic!("nothing matches {text:?}"))
+}
+
+fn good(shape: &Shape) -> Value {
+    match shape {
+        Shape::Text(text) => json!(good_text(text)),
+        Shape::Integer(_, min, _) => json!((*min).max(1)),
+        Shape::Number(_) | Shape::Time => json!(1.5),
+        Shape::Boolean => json!(true),
+        Shape::List { lengths, member } => Value::Array(vec![good(member); lengths.min]),
+        Shape::Map { keys, member, .. } => Value::Object(Map::from_iter([(good_text(keys), good(member))])),
+        Shape::Structure(structure) => Value::Object(good_members(structure)),
+        Shape::AttributeValue => json!({"S": "a"}),
+        Shape::AttributeMap => json!({"a": {"S": "a"}}),
+    }
+}
+
+/// All members but those that this server does not support.
+fn good_members(structure: &Structure) -> Map<String, Value> {
+    let supported = structure
+        .members
+        .iter()
+        .filter(|member| !matches!(member.presence, Presence::Unsupported { .. }));
+    supported
+        .map(|member| (member.name.to_owned(), good(&member.shape)))
+        .collect()
+}
+
+/// Values that break one constraint of a member each, with the constraint as it is told.
+fn bad(shape: &Shape) -> Vec<(Value, String)> {
+    let longer = |min: usize| format!("Member must have length greater than or equal to {min}");
+    let shorter = |max: usize| format!("Member must have length less than or equal to {max}");
+    let mut bad = Vec::new();
+    match shape {
+        Shape::Text(text) if !text.names.is_empty() => {
+            let names = text.names.join(", ");
+            bad.push((json!("?"), format!("Member must satisfy enum value set: [{names}]")));
+        }
+        Shape::Text(text) => {
+            if let Some(pattern) = text.pattern {
+                let fits = |text: &str| (pattern.matches)(text);
+                let wrong = ["$;é\u{1}".repeat(4), "$".to_owned(), "\u{1}".to_owned()]
+                    .into_iter()
+                    .find(|wrong| !fits(wrong) && text.lengths.fit(wrong.chars().count()));
+                let regex = pattern.regex;
+                let constraint = format!("Member must satisfy regular expression pattern: {regex}");
+                bad.extend(wrong.map(|wrong| (json!(wrong), constraint)));
+            } else {
+                bad.extend((text.lengths.min > 0).then(|| (json!(""), longer(text.lengths.min))));
+                let max = text.lengths.max;
+                bad.extend((max < usize::MAX).then(|| (json!("a".repeat(max + 1)), shorter(max))));
+            }
+        }
+        Shape::Integer(_, min, max) => {
+            let told = |than: &str, bound: &i64| format!("Member must have value {than} than or equal to {bound}");
+            bad.extend(min.checked_sub(1).map(|less| (json!(less), told("greater", min))));
+            bad.extend(max.checked_add(1).map(|more| (json!(more), told("less", max))));
+        }
+        Shape::List { lengths, member } => {
+            bad.extend((lengths.min > 0).then(|| (json!([]), longer(lengths.min))));
+            let max = lengths.max;
+            bad.extend((max < usize::MAX).then(|| (Value::Array(vec![good(member); max + 1]), shorter(max))));
+        }
+        Shape::Map { lengths, .. } => bad.extend((lengths.min > 0).then(|| (json!({}), longer(lengths.min)))),
+        _ => {}
+    }
+    bad
+}
+
+/// Sets what stands at a path of members; the lists and maps on the way have one member.
+fn put(request: &mut Value, path: &[&str], value: Value) {
+    match (path, request) {
+        ([], place) => *place = value,
+        (path, Value::Array(members)) => put(&mut members[0], path, value),
+        ([name, rest @ ..], Value::Object(members)) => {
+            let place = members.entry((*name).to_owned()).or_insert(Value::Null);
+            put(place, rest, value);
+        }
+        (path, other) => panic!("{path:?} leads nowhere in {other}"),
+    }
+}
+
+/// The name of a member in a message.
+fn told(name: &str) -> String {
+    name[..1].to_lowercase() + &name[1..]
+}
+
+/// What can be broken in a request.
+struct Fault {
+    /// Where to put a broken value.
+    path: Vec<&'static str>,
+    /// The same as it is told.
+    shown: String,
+    /// The broken values, with the constraint as it is told.
+    values: Vec<(Value, String)>,
+}
+
+/// Every member of a structure, deep down too.
+fn faults(structure: &Structure, at: &[&'static str], shown: &str) -> Vec<Fault> {
+    let mut found = Vec::new();
+    for member in structure.members {
+        if matches!(member.presence, Presence::Unsupported { .. } | Presence::RequiredFirst) {
+            continue;
+        }
+        let path = [at, &[member.name]].concat();
+        let shown = format!("{shown}{}", told(member.name));
+        let mut values = bad(&member.shape);
+        if matches!(member.presence, Presence::Required) {
+            values.push((Value::Null, "Member must not be null".to_owned()));
+        }
+        let inner = match &member.shape {
+            Shape::Structure(inner) => faults(inner, &path, &format!("{shown}.")),
+            Shape::List {
+                lengths: Lengths { min: 1.., .. },
+                member: Shape::Structure(inner),
+            } => faults(inner, &path, &format!("{shown}.1.member.")),
+            _ => Vec::new(),
+        };
+        found.push(Fault { path, shown, values });
+        found.extend(inner);
+    }
+    found
+}
+
+fn refused(name: &str, shape: &Structure, request: &Value, constraints: &[String]) {
+    let Value::Object(members) = request else {
+        panic!("{request}")
+    };
+    let count = constraints.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let message = format!("{count} validation error{plural} detected: {}", constraints.join("; "));
+    assert_eq!(
+        check(members, shape),
+        Err(ApiError::Validation(message)),
+        "{name}: {request}"
+    );
+}
+
+fn constraint(request: &Value, shown: &str, constraint: &str) -> String {
+    let value = match request {
+        Value::Null => "null".to_owned(),
+        other => show::show(Some(other)),
+    };
+    format!("Value {value} at '{shown}' failed to satisfy constraint: {constraint}")
+}
+
+#[test]
+fn a_request_that_keeps_every_constraint_passes() {
+    assert_eq!(operations().count(), 66);
+    for (name, shape) in operations() {
+        let request = good_members(shape);
+        assert_eq!(check(&request, shape), Ok(()), "{name}: {request:?}");
+    }
+}
+
+#[test]
+fn each_broken_constraint_is_told_alone() {
+    let mut told = 0;
+    for (name, shape) in operations() {
+        for fault in faults(shape, &[], "") {
+            for (value, broken) in &fault.values {
+                let mut request = Value::Object(good_members(shape));
+                put(&mut request, &fault.path, value.clone());
+                refused(name, shape, &request, &[constraint(value, &fault.shown, broken)]);
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 400, "{told}");
+}
+
+#[test]
+fn two_broken_constraints_are_told_in_the_order_of_the_table() {
+    let mut pairs = 0;
+    for (name, shape) in operations() {
+        let faults = faults(shape, &[], "");
+        let broken = |fault: &Fault| fault.values.last().cloned();
+        for (position, first) in faults.iter().enumerate() {
+            for second in &faults[position + 1..] {
+                // What is not there, or is another list, has no members to break.
+                if second.path.starts_with(&first.path) {
+                    continue;
+                }
+                let (Some(one), Some(other)) = (broken(first), broken(second)) else {
+                    continue;
+                };
+                let mut request = Value::Object(good_members(shape));
+                put(&mut request, &first.path, one.0.clone());
+                put(&mut request, &second.path, other.0.clone());
+                let told = [
+                    constraint(&one.0, &first.shown, &one.1),
+                    constraint(&other.0, &second.shown, &other.1),
+                ];
+                refused(name, shape, &request, &told);
+                pairs += 1;
+            }
+        }
+    }
+    assert!(pairs > 1000, "{pairs}");
+}
+
+/// The values of the enumeration at a path of members.
+fn names(shape: &'static Structure, path: &str) -> &'static [&'static str] {
+    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let member = shape.members.iter().find(|member| member.name == name).unwrap();
+    let mut shape = &member.shape;
+    loop {
+        match shape {
+            Shape::Text(text) => return text.names,
+            Shape::Structure(inner) => return names(inner, rest),
+            Shape::List { member, .. } | Shape::Map { member, .. } => shape = member,
+            other => panic!("{path} is {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_engine_reads_every_value_of_an_enumeration_that_passes() {
+    let on_failure = "ReturnValuesOnConditionCheckFailure";
+    for (shape, path, expected) in [
+        (&requests::QUERY, "Select", api::Select::NAMES),
+        (&requests::QUERY, "ConditionalOperator", api::ConditionalOperator::NAMES),
+        (
+            &requests::QUERY,
+            "KeyConditions.ComparisonOperator",
+            api::ComparisonOperator::NAMES,
+        ),
+        (
+            &requests::QUERY,
+            "ReturnConsumedCapacity",
+            api::ReturnConsumedCapacity::NAMES,
+        ),
+        (&requests::PUT_ITEM, "ReturnValues", api::ReturnValues::NAMES),
+        (
+            &requests::PUT_ITEM,
+            "ReturnItemCollectionMetrics",
+            api::ReturnItemCollectionMetrics::NAMES,
+        ),
+        (
+            &requests::PUT_ITEM,
+            on_failure,
+            api::ReturnValuesOnConditionCheckFailure::NAMES,
+        ),
+        (
+            &requests::UPDATE_ITEM,
+            "AttributeUpdates.Action",
+            api::AttributeAction::NAMES,
+        ),
+        (&requests::CREATE_TABLE, "BillingMode", api::BillingMode::NAMES),
+        (&requests::CREATE_TABLE, "TableClass", api::TableClass::NAMES),
+        (&requests::CREATE_TABLE, "KeySchema.KeyType", api::KeyRole::NAMES),
+        (
+            &requests::CREATE_TABLE,
+            "AttributeDefinitions.AttributeType",
+            api::ScalarAttributeType::NAMES,
+        ),
+        (
+            &requests::CREATE_TABLE,
+            "LocalSecondaryIndexes.Projection.ProjectionType",
+            api::ProjectionType::NAMES,
+        ),
+        (
+            &requests::CREATE_TABLE,
+            "StreamSpecification.StreamViewType",
+            api::StreamViewType::NAMES,
+        ),
+        (
+            &requests::UPDATE_TABLE,
+            "MultiRegionConsistency",
+            api::MultiRegionConsistency::NAMES,
+        ),
+        (
+            &requests::DESCRIBE_STREAM,
+            "ShardFilter.Type",
+            api::ShardFilterType::NAMES,
+        ),
+        (
+            &requests::GET_SHARD_ITERATOR,
+            "ShardIteratorType",
+            api::ShardIteratorType::NAMES,
+        ),
+    ] {
+        assert_eq!(names(shape, path), expected, "{path}");
+    }
+}

@@ -1,0 +1,56 @@
+//! The drains of a plan, and when each was proven.
+
+use beringia_scenario::{Action, Plan};
+
+use crate::{Drain, DrainedPeer, recorder::whole_millis};
+
+/// The drains of a plan, with when each region was left, and for each until when it lasts.
+pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
+    let mut drains: Vec<(Drain, u64)> = Vec::new();
+    for planned in &plan.timeline {
+        let at_ms = whole_millis(planned.at);
+        match &planned.action {
+            Action::Drain { region } => {
+                let others = plan.scenario.topology.names().filter(|name| name != region);
+                let peer = |name: &str| DrainedPeer {
+                    peer: name.to_owned(),
+                    proven_ms: None,
+                };
+                let drain = Drain {
+                    region: region.clone(),
+                    from_ms: at_ms,
+                    proven_ms: None,
+                    left_ms: None,
+                    peers: others.map(peer).collect(),
+                };
+                drains.push((drain, u64::MAX));
+            }
+            Action::Shift { from: region, to } if region != to => {
+                if let Some((drain, _)) = open(&mut drains, region) {
+                    drain.left_ms.get_or_insert(at_ms);
+                }
+            }
+            Action::Crash { region, .. } => {
+                if let Some((drain, until)) = open(&mut drains, region) {
+                    drain.left_ms.get_or_insert(at_ms);
+                    // A region that starts takes writes.
+                    *until = at_ms;
+                }
+            }
+            Action::Undrain { region } => {
+                if let Some((_, until)) = open(&mut drains, region) {
+                    *until = at_ms;
+                }
+            }
+            _ => {}
+        }
+    }
+    drains
+}
+
+/// The drain of a region that goes on.
+fn open<'a>(drains: &'a mut [(Drain, u64)], region: &str) -> Option<&'a mut (Drain, u64)> {
+    drains
+        .iter_mut()
+        .find(|(drain, until)| drain.region == region && *until == u64::MAX)
+}

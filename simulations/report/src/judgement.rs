@@ -1,0 +1,73 @@
+//! What clients did and the oracle made of it, in the terms of a run.
+
+use std::time::Duration;
+
+use beringia_history::{Accounting, Anomaly, History, Judgement};
+
+use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run, Writes};
+
+impl Recorder {
+    /// All operations of a load.
+    pub fn history(&mut self, history: &History) {
+        for operation in &history.operations {
+            self.operation(&OperationSample {
+                home: &operation.home,
+                asked: &operation.region,
+                due: Duration::from_micros(operation.due_us),
+                sent: Duration::from_micros(operation.sent_us),
+                done: Duration::from_micros(operation.done_us),
+                answered: operation.is_answered(),
+            });
+        }
+    }
+}
+
+impl Run {
+    /// Takes in what the oracle found. `reported_backlogs`: for each lost disk, in the order in which the oracle was given them,
+    /// [`DiskLoss::reported_backlog`].
+    pub fn judged(
+        &mut self,
+        judgement: &Judgement,
+        reported_backlogs: impl IntoIterator<Item = Option<ReportedBacklog>>,
+    ) {
+        self.writes = Writes::from(&judgement.accounting);
+        self.anomalies = judgement.anomalies.iter().map(AnomalyCount::from).collect();
+        self.violations = judgement.violations.iter().map(ToString::to_string).collect();
+        let losses = judgement.losses.iter().zip(reported_backlogs);
+        self.disk_losses = losses
+            .map(|(loss, reported_backlog)| DiskLoss {
+                region: loss.region.clone(),
+                at_ms: loss.at_us / 1000,
+                writes: loss.writes,
+                bytes: loss.bytes,
+                seconds: loss.seconds,
+                reported_backlog,
+            })
+            .collect();
+    }
+}
+
+impl From<&Accounting> for Writes {
+    fn from(accounting: &Accounting) -> Self {
+        Self {
+            acknowledged: accounting.acknowledged,
+            unknown: accounting.unknown,
+            standing: accounting.standing,
+            superseded: accounting.superseded,
+            lost_to_conflicts: accounting.lost_to_conflicts,
+            lost_with_disk: accounting.lost_with_disk,
+            lost: accounting.lost,
+        }
+    }
+}
+
+impl From<&Anomaly> for AnomalyCount {
+    fn from(anomaly: &Anomaly) -> Self {
+        Self {
+            name: anomaly.name.to_owned(),
+            count: anomaly.count,
+            worst_ms: anomaly.worst_ms,
+            example: anomaly.example.clone(),
+        }
+    }
+}
