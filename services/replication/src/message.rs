@@ -6,7 +6,7 @@ use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector, r
 use bytes::Bytes;
 
 /// The version of the protocol that this code speaks. Peers with different versions refuse each other.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Vectors by table.
 pub type TableVectors = BTreeMap<TableId, VersionVector>;
