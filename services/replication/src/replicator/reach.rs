@@ -1,4 +1,4 @@
-//! Peers out of reach: since when, and when the others drop their replicas (docs/decisions/0005).
+//! Peers out of reach: since when, and when the others drop their replicas (docs/decisions/0007).
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
 //! A replica of this region that the others dropped while it was out of reach: it begins anew, and what it had not shipped is kept
-//! to be offered (docs/decisions/0005).
+//! to be offered (docs/decisions/0007).
 
 use std::sync::Arc;
 
