@@ -142,7 +142,6 @@ impl Blueprint {
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
             tuning: self.tuning(),
-            tuning: Tuning::default(),
             behaviour: self.behaviour,
             observer: Some(self.tap.of(&self.region)),
         };
