@@ -1,6 +1,7 @@
-//! What the tests that cross crates share: a running `beringia up`, its command line, Python with boto3, and a lean HTTP client.
+//! What the tests that cross crates share: a running `beringia up`, its command line, Python with boto3, and a lean HTTP client, and the fuzz targets.
 
 pub mod command;
+pub mod fuzz;
 pub mod http;
 pub mod python;
 pub mod up;

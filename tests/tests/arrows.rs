@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-network", &["clock"]),
     ("beringia-replication", &["item", "clock"]),
     ("beringia-store", &["item", "clock"]),
+    ("beringia-wire", &["replication", "proto", "item", "clock"]),
     ("beringia-engine", &["expression", "store", "item", "clock"]),
     ("beringia-gateway", &["engine", "item", "clock"]),
     (
@@ -27,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "proto",
             "replication",
             "store",
+            "wire",
         ],
     ),
     ("beringia-fis", &["clock"]),
@@ -78,6 +80,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "clock",
             "engine",
+            "expression",
             "gateway",
             "history",
             "item",
@@ -90,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "scenario",
             "simulator",
             "store",
+            "wire",
             "workload",
         ],
     ),

@@ -13,7 +13,6 @@ mod scope;
 mod status;
 mod traffic;
 mod transport;
-mod wire;
 
 pub use beringia_engine::{ApiError, LostWrite};
 pub use beringia_gateway::Authentication;

@@ -409,8 +409,12 @@ pub struct ProvisionedThroughputDescription {
     pub read_capacity_units: u64,
     /// Write units a second.
     pub write_capacity_units: u64,
-    /// Decreases today. Nothing limits them here.
+    /// Decreases today (UTC). Nothing limits them here.
     pub number_of_decreases_today: u64,
+    /// When units were last added, ms since the epoch.
+    pub last_increase_date_time_ms: Option<u64>,
+    /// When units were last taken away, ms since the epoch.
+    pub last_decrease_date_time_ms: Option<u64>,
 }
 
 /// The class of a table.

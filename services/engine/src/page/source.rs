@@ -191,7 +191,10 @@ pub(super) fn check_select(
         ))),
         (Some(other), Some(projection)) if other != Select::SpecificAttributes => Err(ApiError::Validation(format!(
             "{INVALID} Cannot specify the {projection} when choosing to get {}",
-            other.as_str()
+            match other {
+                Select::Count => "only the Count",
+                other => other.as_str(),
+            }
         ))),
         (Some(Select::AllProjectedAttributes), _) if !index => Err(ApiError::Validation(format!(
             "{INVALID} ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"

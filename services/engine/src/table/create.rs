@@ -8,9 +8,7 @@ use beringia_store::{
 };
 
 use super::{
-    GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX,
-    describe::describe,
-    invalid,
+    GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, invalid,
     schema::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, check_key_schema,
         composite_parts_max, non_key_attributes, projection,
@@ -54,7 +52,7 @@ impl Engine {
             .by_id
             .get(&table)
             .ok_or_else(|| super::delete::not_found(&name))?;
-        Ok(describe(created, self.region()))
+        Ok(self.describe(created))
     }
 }
 

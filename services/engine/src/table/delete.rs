@@ -3,10 +3,7 @@
 use beringia_item::Region;
 use beringia_store::{Catalog, Edit, Replica, ReplicaStatus, Table};
 
-use super::{
-    describe::{describe, status},
-    replicas::set_replica,
-};
+use super::{describe::status, replicas::set_replica};
 use crate::{
     ApiError, Engine,
     api::{DeleteTableInput, TableDescription, TableStatus},
@@ -34,7 +31,7 @@ impl Engine {
         let region = self.region().clone();
         let now_ms = self.clock.now_ms();
         let before = self.store.catalog();
-        let description = before.by_name.get(&name).map(|table| describe(table, &region));
+        let description = before.by_name.get(&name).map(|table| self.describe(table));
         let delete = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
             let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
             check_deletable(table, &region)?;

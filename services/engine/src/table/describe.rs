@@ -8,7 +8,7 @@ use beringia_store::{
 
 use super::{
     delete::not_found,
-    settings::{warm_now, wire_class, wire_view},
+    settings::{decreases_today, warm_now, wire_class, wire_view},
 };
 use crate::{
     ApiError, Engine,
@@ -36,7 +36,12 @@ impl Engine {
         let name = self.control_name(&input.table_name)?;
         let catalog = self.store.catalog();
         let table = catalog.by_name.get(name).ok_or_else(|| not_found(name))?;
-        Ok(describe(table, self.region()))
+        Ok(self.describe(table))
+    }
+
+    /// Describes a table as this region knows it.
+    pub(super) fn describe(&self, table: &Table) -> TableDescription {
+        describe(table, self.region(), self.clock.now_ms())
     }
 }
 
@@ -68,8 +73,7 @@ pub(super) fn status(table: &Table, region: &Region) -> TableStatus {
     }
 }
 
-/// Describes a table as this region knows it.
-pub(super) fn describe(table: &Table, region: &Region) -> TableDescription {
+fn describe(table: &Table, region: &Region, now_ms: u64) -> TableDescription {
     let core = &table.core;
     let table_arn = table_arn(region, &core.name);
     let latest_stream = table.latest_stream.map(|stream| stream.enabled_ms);
@@ -89,13 +93,13 @@ pub(super) fn describe(table: &Table, region: &Region) -> TableDescription {
         key_schema: key_schema(&core.keys),
         item_count: table.size.items(),
         table_size_bytes: table.size.bytes(),
-        provisioned_throughput: describe_throughput(table.throughput),
+        provisioned_throughput: describe_throughput(table.throughput, table.billing.capacity, now_ms),
         billing_mode_summary: billing_mode(table),
         on_demand_throughput: describe_maxima(table.billing.capacity),
         warm_throughput: describe_warm(table.throughput, table.billing.capacity),
         table_class_summary: describe_class(table.billing),
         local_secondary_indexes: describe_local(table, &table_arn),
-        global_secondary_indexes: describe_global(table, &table_arn),
+        global_secondary_indexes: describe_global(table, &table_arn, now_ms),
         stream_specification: table.stream.map(describe_stream),
         latest_stream_arn: latest_stream.map(|enabled_ms| stream_arn(region, &core.name, enabled_ms)),
         latest_stream_label: latest_stream.map(stream_label),
@@ -142,17 +146,20 @@ fn describe_projection(projection: &Projection) -> ProjectionSpecification {
     }
 }
 
-fn describe_throughput(throughput: Throughput) -> ProvisionedThroughputDescription {
-    match throughput {
-        Throughput::OnDemand => ProvisionedThroughputDescription::default(),
+fn describe_throughput(throughput: Throughput, capacity: Capacity, now_ms: u64) -> ProvisionedThroughputDescription {
+    let (read_capacity_units, write_capacity_units) = match throughput {
+        Throughput::OnDemand => (0, 0),
         Throughput::Provisioned {
             read_units,
             write_units,
-        } => ProvisionedThroughputDescription {
-            read_capacity_units: read_units,
-            write_capacity_units: write_units,
-            number_of_decreases_today: 0,
-        },
+        } => (read_units, write_units),
+    };
+    ProvisionedThroughputDescription {
+        read_capacity_units,
+        write_capacity_units,
+        number_of_decreases_today: decreases_today(capacity.changes, now_ms),
+        last_increase_date_time_ms: capacity.changes.increased_ms,
+        last_decrease_date_time_ms: capacity.changes.decreased_ms,
     }
 }
 
@@ -207,7 +214,7 @@ fn describe_local(table: &Table, table_arn: &str) -> Option<Vec<LocalSecondaryIn
     (!indexes.is_empty()).then_some(indexes)
 }
 
-fn describe_global(table: &Table, table_arn: &str) -> Option<Vec<GlobalSecondaryIndexDescription>> {
+fn describe_global(table: &Table, table_arn: &str, now_ms: u64) -> Option<Vec<GlobalSecondaryIndexDescription>> {
     let describe = |(name, (index, state)): (&String, &(GlobalIndex, IndexState))| GlobalSecondaryIndexDescription {
         index_name: name.clone(),
         index_arn: format!("{table_arn}/index/{name}"),
@@ -219,7 +226,7 @@ fn describe_global(table: &Table, table_arn: &str) -> Option<Vec<GlobalSecondary
             IndexState::Deleting => IndexStatus::Deleting,
         },
         backfilling: (*state == IndexState::Backfilling).then_some(true),
-        provisioned_throughput: describe_throughput(index.throughput),
+        provisioned_throughput: describe_throughput(index.throughput, index.capacity, now_ms),
         on_demand_throughput: describe_maxima(index.capacity),
         warm_throughput: describe_warm(index.throughput, index.capacity),
         item_count: table.index_sizes.get(name).map(|size| size.items()),

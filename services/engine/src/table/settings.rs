@@ -1,6 +1,6 @@
 //! Capacity and stream settings in requests.
 
-use beringia_store::{Capacity, Stream, StreamView, Throughput, Units};
+use beringia_store::{Capacity, Stream, StreamView, Throughput, ThroughputChanges, Units};
 
 use super::invalid;
 use crate::{
@@ -128,6 +128,48 @@ pub(super) fn capacity(
         after.warm.write = units(wanted.write_units_per_second, write, "WriteUnitsPerSecond")?.or(after.warm.write);
     }
     Ok(after)
+}
+
+/// A day, ms.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// When the throughput of a table or index was changed, after it changes to `after`. A change of the mode is none of the units.
+pub(super) fn throughput_changes(
+    changes: ThroughputChanges,
+    before: Throughput,
+    after: Throughput,
+    now_ms: u64,
+) -> ThroughputChanges {
+    let (
+        Throughput::Provisioned {
+            read_units: read_before,
+            write_units: write_before,
+        },
+        Throughput::Provisioned {
+            read_units,
+            write_units,
+        },
+    ) = (before, after)
+    else {
+        return changes;
+    };
+    let mut changes = changes;
+    if read_units > read_before || write_units > write_before {
+        changes.increased_ms = Some(now_ms);
+    }
+    if read_units < read_before || write_units < write_before {
+        changes.decreases_of_day = decreases_today(changes, now_ms) + 1;
+        changes.decreased_ms = Some(now_ms);
+    }
+    changes
+}
+
+/// How often units were taken away on this day (UTC).
+pub(super) fn decreases_today(changes: ThroughputChanges, now_ms: u64) -> u64 {
+    let today = changes
+        .decreased_ms
+        .is_some_and(|last| last / DAY_MS == now_ms / DAY_MS);
+    if today { changes.decreases_of_day } else { 0 }
 }
 
 /// Sets a maximum where the request names one; -1 takes it away.

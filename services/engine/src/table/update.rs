@@ -8,14 +8,14 @@ use super::{
     GLOBAL_INDEXES_MAX,
     create::{global_index, too_many_global_indexes},
     delete::{check_at_rest, in_use, not_found},
-    describe::{describe, status},
+    describe::status,
     invalid,
     replicas::{Here, replica_edits},
     schema::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, composite_parts_max,
         non_key_attributes,
     },
-    settings::{capacity, check_throughput, provisioned, stored_class, stream},
+    settings::{capacity, check_throughput, provisioned, stored_class, stream, throughput_changes},
 };
 use crate::{
     ApiError, Engine,
@@ -56,7 +56,7 @@ impl Engine {
         };
         let catalog = self.store.change_schema(Box::new(change)).await?;
         let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
-        Ok(describe(table, self.region()))
+        Ok(self.describe(table))
     }
 }
 
@@ -186,7 +186,7 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
         return replica_edits(updates, table, catalog, here);
     }
     let throughput = new_throughput(input, table)?;
-    let mut aspects = index_aspects(input, table, throughput.unwrap_or(table.throughput))?;
+    let mut aspects = index_aspects(input, table, throughput.unwrap_or(table.throughput), here.now_ms)?;
     aspects.extend(throughput.map(Aspect::Throughput));
     aspects.extend(billing_aspect(
         input,
@@ -261,7 +261,12 @@ fn new_throughput(input: &UpdateTableInput, table: &Table) -> Result<Option<Thro
 }
 
 /// New and changed global indexes. When the table's mode changes, all its indexes change with it.
-fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput) -> Result<Vec<Aspect>, ApiError> {
+fn index_aspects(
+    input: &UpdateTableInput,
+    table: &Table,
+    throughput: Throughput,
+    now_ms: u64,
+) -> Result<Vec<Aspect>, ApiError> {
     let on_demand = throughput == Throughput::OnDemand;
     let mode_changes = on_demand != (table.throughput == Throughput::OnDemand);
     let mut remaining: BTreeSet<&str> = table
@@ -288,7 +293,9 @@ fn index_aspects(input: &UpdateTableInput, table: &Table, throughput: Throughput
             } => {
                 let before = existing(table, index_name)?;
                 let units = (*provisioned_throughput, *on_demand_throughput, *warm_throughput);
-                let index = updated_index(index_name, before, units, on_demand)?;
+                let mut index = updated_index(index_name, before, units, on_demand)?;
+                index.capacity.changes =
+                    throughput_changes(index.capacity.changes, before.throughput, index.throughput, now_ms);
                 if on_demand || provisioned_throughput.is_some() {
                     remaining.remove(index_name.as_str());
                 }
@@ -413,6 +420,7 @@ fn billing_aspect(
     }
     let (on_demand, warm) = (input.on_demand_throughput, input.warm_throughput);
     billing.capacity = capacity(billing.capacity, throughput, on_demand, warm, "table")?;
+    billing.capacity.changes = throughput_changes(billing.capacity.changes, table.throughput, throughput, now_ms);
     if let Some(class) = input
         .table_class
         .map(stored_class)

@@ -499,7 +499,7 @@ async fn a_query_in_the_older_form_is_checked_like_any_other() {
                 select: Some(Select::Count),
                 ..query()
             },
-            format!("{INVALID}Cannot specify the AttributesToGet when choosing to get COUNT"),
+            format!("{INVALID}Cannot specify the AttributesToGet when choosing to get only the Count"),
         ),
         (
             QueryInput {

@@ -5,12 +5,12 @@ use beringia_engine::{
     ApiError,
     api::{
         BillingMode, BillingModeSummary, CreateTableInput, GlobalSecondaryIndexUpdate, OnDemandThroughput,
-        ProvisionedThroughput, ReplicationGroupUpdate, TableClass, TableClassSummary, TableDescription,
+        ProjectionType, ProvisionedThroughput, ReplicationGroupUpdate, TableClass, TableClassSummary, TableDescription,
         UpdateTableInput, WarmThroughput,
     },
 };
 
-use crate::support::{Harness, NOW_MS, music, refused, simple};
+use crate::support::{Harness, NOW_MS, global, hash, music, projection, refused, simple};
 
 const INVALID: &str = "One or more parameter values were invalid: ";
 
@@ -253,4 +253,64 @@ async fn the_settings_stay_when_a_table_becomes_global() {
     let global = harness.update_simple(replica).await.unwrap();
     assert_eq!(global.on_demand_throughput, maxima(10, 11));
     assert_eq!(global.warm_throughput, warm(20_000, 5_000));
+}
+
+#[tokio::test]
+async fn throughput_tells_when_it_was_changed_and_how_often_it_fell_today() {
+    let harness = Harness::new();
+    let mut index = global("by-p", vec![hash("p")], projection(ProjectionType::All, &[]));
+    index.provisioned_throughput = units(2, 2);
+    let indexed = CreateTableInput {
+        global_secondary_indexes: Some(vec![index]),
+        ..provisioned()
+    };
+    let created = harness.engine.create_table(indexed).await.unwrap();
+    let shown = |table: &TableDescription| {
+        let throughput = table.provisioned_throughput;
+        (
+            throughput.last_increase_date_time_ms,
+            throughput.last_decrease_date_time_ms,
+            throughput.number_of_decreases_today,
+        )
+    };
+    assert_eq!(shown(&created), (None, None, 0));
+    let change = async |read, write| {
+        let input = UpdateTableInput {
+            provisioned_throughput: units(read, write),
+            ..UpdateTableInput::default()
+        };
+        shown(&harness.update_simple(input).await.unwrap())
+    };
+    assert_eq!(change(6, 6).await, (Some(NOW_MS), None, 0));
+    assert_eq!(change(7, 5).await, (Some(NOW_MS), Some(NOW_MS), 1));
+    assert_eq!(change(6, 5).await, (Some(NOW_MS), Some(NOW_MS), 2));
+    // It is a quarter past ten in the evening; two hours later is another day.
+    let later = NOW_MS + 2 * 60 * 60 * 1000;
+    harness.clock.set(later);
+    assert_eq!(shown(&harness.settled("simple").await), (Some(NOW_MS), Some(NOW_MS), 0));
+    assert_eq!(change(5, 5).await, (Some(NOW_MS), Some(later), 1));
+    // Neither its index nor a change of the mode is a change of its units.
+    let index = GlobalSecondaryIndexUpdate::Update {
+        index_name: "by-p".to_owned(),
+        provisioned_throughput: units(1, 1),
+        on_demand_throughput: None,
+        warm_throughput: None,
+    };
+    let input = UpdateTableInput {
+        global_secondary_index_updates: Some(vec![index]),
+        ..UpdateTableInput::default()
+    };
+    let updated = harness.update_simple(input).await.unwrap();
+    assert_eq!(shown(&updated), (Some(NOW_MS), Some(later), 1));
+    let indexes = updated.global_secondary_indexes.unwrap();
+    assert_eq!(
+        indexes[0].provisioned_throughput.last_decrease_date_time_ms,
+        Some(later)
+    );
+    let on_demand = UpdateTableInput {
+        billing_mode: Some(BillingMode::PayPerRequest),
+        ..UpdateTableInput::default()
+    };
+    let updated = harness.update_simple(on_demand).await.unwrap();
+    assert_eq!(shown(&updated), (Some(NOW_MS), Some(later), 1));
 }

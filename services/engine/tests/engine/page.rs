@@ -381,7 +381,7 @@ async fn select_says_what_is_returned() {
         ),
         (
             projecting(Select::Count),
-            "Cannot specify the ProjectionExpression when choosing to get COUNT",
+            "Cannot specify the ProjectionExpression when choosing to get only the Count",
         ),
         (
             selecting(Select::SpecificAttributes),

@@ -172,6 +172,13 @@ impl Encode for BillingModeSummary {
 impl Encode for ProvisionedThroughputDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
+        let times = [
+            ("LastDecreaseDateTime", self.last_decrease_date_time_ms),
+            ("LastIncreaseDateTime", self.last_increase_date_time_ms),
+        ];
+        for (name, time) in times {
+            fields.plain_some(name, time.map(seconds).as_ref())?;
+        }
         fields.plain("NumberOfDecreasesToday", &self.number_of_decreases_today)?;
         fields.plain("ReadCapacityUnits", &self.read_capacity_units)?;
         fields.plain("WriteCapacityUnits", &self.write_capacity_units)?;

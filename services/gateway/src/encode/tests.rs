@@ -214,6 +214,8 @@ fn described() -> TableDescription {
         read_capacity_units: 1,
         write_capacity_units: 2,
         number_of_decreases_today: 0,
+        last_increase_date_time_ms: Some(1_700_000_000_500),
+        last_decrease_date_time_ms: None,
     };
     let projection = |projection_type, non_key_attributes| ProjectionSpecification {
         projection_type,
@@ -289,7 +291,8 @@ fn described() -> TableDescription {
 
 #[test]
 fn a_table_is_described_whole() {
-    let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 2, "NumberOfDecreasesToday": 0});
+    let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 2, "NumberOfDecreasesToday": 0,
+        "LastIncreaseDateTime": 1_700_000_000.5});
     let expected = json!({
         "TableName": "Music",
         "TableId": "id",

@@ -9,6 +9,7 @@
 mod coding;
 mod connections;
 mod http2;
+mod ladders;
 mod listener;
 mod protocol;
 mod routing;

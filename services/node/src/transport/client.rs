@@ -5,6 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use beringia_item::Region;
 use beringia_proto::v1::{FromSource, replication_client::ReplicationClient};
 use beringia_replication::{DialId, Event, LinkEvent, message::ToSource};
+use beringia_wire::{MESSAGE_BYTES_MAX, Unpacker, from_source, to_source};
 use futures_util::StreamExt;
 use http::Uri;
 use hyper_util::rt::TokioIo;
@@ -20,7 +21,6 @@ use crate::{
     BoxedIo, Connector,
     driver::{Driver, Wire},
     traffic::Tap,
-    wire::{MESSAGE_BYTES_MAX, Unpacker, from_source, to_source},
 };
 
 /// Bytes that a peer may send ahead on a stream: what a window of unacknowledged writes takes, so that distance does not slow it.

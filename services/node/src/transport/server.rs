@@ -14,6 +14,7 @@ use beringia_proto::v1::{
     replication_server::{Replication, ReplicationServer},
 };
 use beringia_replication::{AcceptId, Event, LinkEvent, message::ToSource};
+use beringia_wire::{MESSAGE_BYTES_MAX, Packer, from_receiver, to_receiver};
 use futures_util::{Stream, StreamExt};
 use hyper::server::conn::http2;
 use hyper_util::{
@@ -26,12 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::client::{STREAM_WINDOW_BYTES, words};
-use crate::{
-    BoxedIo, Incoming,
-    driver::Driver,
-    traffic::Tap,
-    wire::{MESSAGE_BYTES_MAX, Packer, from_receiver, to_receiver},
-};
+use crate::{BoxedIo, Incoming, driver::Driver, traffic::Tap};
 
 /// Connections at once. The others wait to be accepted.
 const CONNECTIONS_MAX: usize = 128;

@@ -39,6 +39,17 @@ pub struct Units {
     pub write: Option<u64>,
 }
 
+/// When throughput that was bought was changed. Nothing limits how often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThroughputChanges {
+    /// When units of reads or writes were last added, ms since the epoch.
+    pub increased_ms: Option<u64>,
+    /// When units of reads or writes were last taken away, ms since the epoch.
+    pub decreased_ms: Option<u64>,
+    /// How often that happened on the day (UTC) of the last time.
+    pub decreases_of_day: u64,
+}
+
 /// What was said of the capacity of a table or index besides its throughput.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
@@ -46,6 +57,9 @@ pub struct Capacity {
     pub on_demand_max: Units,
     /// What it is to be ready for.
     pub warm: Units,
+    /// When its throughput was changed.
+    #[serde(default)]
+    pub changes: ThroughputChanges,
 }
 
 /// How a table's storage is paid for.

@@ -11,6 +11,7 @@ mod table;
 
 pub use aspect::{
     Aspect, AspectName, Billing, Capacity, Core, EXPIRY_INDEX, Edit, GlobalIndex, LocalIndex, LocalSettings,
-    Projection, Replica, ReplicaStatus, Stream, StreamView, TableClass, Throughput, Units, expiry_keys,
+    Projection, Replica, ReplicaStatus, Stream, StreamView, TableClass, Throughput, ThroughputChanges, Units,
+    expiry_keys,
 };
 pub use table::{Catalog, IndexState, Table, TableSize};

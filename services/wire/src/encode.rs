@@ -10,8 +10,9 @@ use beringia_replication::message::{
 };
 use bytes::Bytes;
 
-/// A receiver's message.
-pub(crate) fn to_source(message: ToSource) -> v1::FromReceiver {
+/// A receiver's message in the form in which it travels.
+#[must_use]
+pub fn to_source(message: ToSource) -> v1::FromReceiver {
     use v1::from_receiver::Kind;
     let kind = match message {
         ToSource::Hello(hello) => Kind::Hello(encode_hello(&hello)),
@@ -23,8 +24,9 @@ pub(crate) fn to_source(message: ToSource) -> v1::FromReceiver {
     v1::FromReceiver { kind: Some(kind) }
 }
 
-/// A source's message.
-pub(crate) fn to_receiver(message: ToReceiver) -> v1::FromSource {
+/// A source's message in the form in which it travels, before it is packed.
+#[must_use]
+pub fn to_receiver(message: ToReceiver) -> v1::FromSource {
     use v1::from_source::Kind;
     let kind = match message {
         ToReceiver::Hello(hello) => Kind::Hello(encode_hello(&hello)),

@@ -6,7 +6,7 @@ use beringia_proto::v1;
 use prost::Message;
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::{MESSAGE_BYTES_MAX, Unreadable};
+use crate::{MESSAGE_BYTES_MAX, Unreadable};
 
 /// Messages from this size on are compressed, bytes. Smaller ones fit into a packet as they are.
 const COMPRESSED_FROM_BYTES: usize = 1 << 10;
@@ -15,15 +15,16 @@ const LEVEL: i32 = 1;
 
 /// The sending end of a stream.
 #[derive(Default)]
-pub(crate) struct Packer(Option<Compressor<'static>>);
+pub struct Packer(Option<Compressor<'static>>);
 
 /// The reading end of a stream.
 #[derive(Default)]
-pub(crate) struct Unpacker(Option<Decompressor<'static>>);
+pub struct Unpacker(Option<Decompressor<'static>>);
 
 impl Packer {
-    /// The message in the form in which it travels.
-    pub(crate) fn pack(&mut self, message: v1::FromSource) -> v1::FromSource {
+    /// The message, compressed where that makes it smaller.
+    #[must_use]
+    pub fn pack(&mut self, message: v1::FromSource) -> v1::FromSource {
         if message.encoded_len() < COMPRESSED_FROM_BYTES {
             return message;
         }
@@ -48,7 +49,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// [`Unreadable`] if it is compressed and no frame, or one of more than [`MESSAGE_BYTES_MAX`].
-    pub(crate) fn unpack(&mut self, message: v1::FromSource) -> Result<v1::FromSource, Unreadable> {
+    pub fn unpack(&mut self, message: v1::FromSource) -> Result<v1::FromSource, Unreadable> {
         let Some(v1::from_source::Kind::Compressed(v1::Compressed { frame })) = &message.kind else {
             return Ok(message);
         };

@@ -1,4 +1,4 @@
-//! Messages as they travel, and back: total in both directions, and what is no message is refused with a reason.
+//! The messages of replication as they travel between regions, and back: what is no message is refused with a reason.
 
 mod compress;
 mod decode;
@@ -7,12 +7,12 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compress::{Packer, Unpacker};
-pub(crate) use decode::{from_receiver, from_source};
-pub(crate) use encode::{to_receiver, to_source};
+pub use compress::{Packer, Unpacker};
+pub use decode::{from_receiver, from_source};
+pub use encode::{to_receiver, to_source};
 
 /// The greatest message in either direction, bytes, after decompression: a unit of writes or a page of rows, with room.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
+pub const MESSAGE_BYTES_MAX: usize = 32 << 20;
 /// The greatest key, bytes. A partition key has up to 2048, a sort key up to 1024; zeros count twice.
 const KEY_BYTES_MAX: usize = 8 << 10;
 /// The greatest image, bytes. An item has up to 400 KiB as DynamoDB counts; the rest is for the form's own bytes, and for rows in
@@ -28,4 +28,4 @@ const SEQUENCE_MAX: u64 = u64::MAX / 2;
 /// Why bytes that are a message by their form are none by their meaning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the message makes no sense: {0}")]
-pub(crate) struct Unreadable(pub(crate) String);
+pub struct Unreadable(pub(crate) String);

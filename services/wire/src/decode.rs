@@ -11,7 +11,7 @@ use beringia_replication::message::{
 };
 use bytes::Bytes;
 
-use super::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, SEQUENCE_MAX, UNIT_MAX, Unreadable};
+use crate::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, SEQUENCE_MAX, UNIT_MAX, Unreadable};
 
 type Result<T> = std::result::Result<T, Unreadable>;
 
@@ -19,8 +19,11 @@ fn unreadable<T>(what: impl Into<String>) -> Result<T> {
     Err(Unreadable(what.into()))
 }
 
-/// A receiver's message.
-pub(crate) fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
+/// A receiver's message, from the form in which it travels.
+///
+/// # Errors
+/// [`Unreadable`] if its form is a message's and its meaning is none, or a bound is exceeded.
+pub fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
     use v1::from_receiver::Kind;
     Ok(match message.kind {
         Some(Kind::Hello(hello)) => ToSource::Hello(decode_hello(&hello)?),
@@ -32,8 +35,11 @@ pub(crate) fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
     })
 }
 
-/// A source's message.
-pub(crate) fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
+/// A source's message, from the form in which it travels once it is unpacked.
+///
+/// # Errors
+/// As [`from_receiver`].
+pub fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
     use v1::from_source::Kind;
     Ok(match message.kind {
         Some(Kind::Hello(hello)) => ToReceiver::Hello(decode_hello(&hello)?),

@@ -1,0 +1,299 @@
+//! The operations on tables, their tags and their expiry, and on the account.
+
+use serde_json::{Value, json};
+
+use super::{call, ladder, music};
+
+const NOT_THERE: &str = "ResourceNotFoundException";
+const NAME_LENGTH: &str = "TableName must be at least 3 characters long and at most 255 characters long";
+const NAME_MISSING: &str = "The parameter 'TableName' is required but was not present in the request";
+const NAME_PATTERN: &str = "Value 'a;b' at 'tableName' failed to satisfy constraint";
+
+#[tokio::test]
+async fn create_table() {
+    let (_server, mut client) = music().await;
+    let request = json!({
+        "TableName": "Films",
+        "AttributeDefinitions": [{"AttributeName": "a", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    let units = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 1});
+    ladder(
+        &mut client,
+        "CreateTable",
+        request,
+        &[
+            (
+                json!({"KeySchema": {}}),
+                "Start of structure or map found where not expected",
+            ),
+            (json!({"TableName": null}), NAME_MISSING),
+            (json!({"TableName": "ab"}), NAME_LENGTH),
+            (json!({"TableName": "a;b"}), NAME_PATTERN),
+            (
+                json!({"AttributeDefinitions": null}),
+                "Value null at 'attributeDefinitions'",
+            ),
+            (json!({"BillingMode": "x"}), "Value 'x' at 'billingMode'"),
+            (
+                json!({"KeySchema": []}),
+                "Value '[]' at 'keySchema' failed to satisfy constraint",
+            ),
+            (json!({"TableClass": "x"}), "Value 'x' at 'tableClass'"),
+            (
+                json!({"SSESpecification": {"Enabled": true}}),
+                "The parameter SSESpecification is not supported yet.",
+            ),
+            (
+                json!({"ProvisionedThroughput": units}),
+                "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified",
+            ),
+            (
+                json!({"KeySchema": [{"AttributeName": "z", "KeyType": "HASH"}]}),
+                "One or more parameter values were invalid",
+            ),
+            (json!({"TableName": "Music"}), "Table already exists: Music"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_asks_for_a_table_by_name_alone() {
+    let (_server, mut client) = music().await;
+    for operation in [
+        "DescribeTable",
+        "DescribeTimeToLive",
+        "DescribeContinuousBackups",
+        "DeleteTable",
+    ] {
+        let gone = if operation == "DescribeContinuousBackups" {
+            "TableNotFoundException"
+        } else {
+            NOT_THERE
+        };
+        ladder(
+            &mut client,
+            operation,
+            json!({"TableName": "Music"}),
+            &[
+                (json!({"TableName": 1}), "NUMBER_VALUE cannot be converted to String"),
+                (json!({"TableName": null}), NAME_MISSING),
+                (json!({"TableName": ""}), NAME_LENGTH),
+                (json!({"TableName": "a;b"}), NAME_PATTERN),
+                (json!({"TableName": "Films"}), gone),
+            ],
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn update_table() {
+    let (_server, mut client) = music().await;
+    ladder(
+        &mut client,
+        "UpdateTable",
+        json!({"TableName": "Music", "DeletionProtectionEnabled": true}),
+        &[
+            (
+                json!({"DeletionProtectionEnabled": "x"}),
+                "Unexpected token received from parser",
+            ),
+            (json!({"TableName": null}), NAME_MISSING),
+            (json!({"TableName": "ab"}), NAME_LENGTH),
+            (json!({"TableName": "a;b"}), NAME_PATTERN),
+            (
+                json!({"ReplicaUpdates": []}),
+                "Value '[]' at 'replicaUpdates' failed to satisfy constraint",
+            ),
+            (
+                json!({"VectorIndexUpdates": []}),
+                "The parameter VectorIndexUpdates is not supported yet.",
+            ),
+            (
+                json!({"GlobalSecondaryIndexUpdates": [{}]}),
+                "GlobalSecondaryIndexUpdate.Delete must not be null",
+            ),
+            (json!({"TableName": "Films"}), NOT_THERE),
+            (
+                json!({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-x"}}]}),
+                NOT_THERE,
+            ),
+        ],
+    )
+    .await;
+    let (_, body) = call(&mut client, "UpdateTable", &json!({"TableName": "Music"})).await;
+    assert!(
+        body.contains("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled"),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn list_tables() {
+    let (_server, mut client) = music().await;
+    ladder(
+        &mut client,
+        "ListTables",
+        json!({}),
+        &[
+            (json!({"Limit": "1"}), "STRING_VALUE cannot be converted to Integer"),
+            (
+                json!({"ExclusiveStartTableName": "a;b"}),
+                "Value 'a;b' at 'exclusiveStartTableName'",
+            ),
+            (json!({"Limit": 0}), "Value '0' at 'limit' failed to satisfy constraint"),
+            (
+                json!({"Limit": 101}),
+                "Member must have value less than or equal to 100",
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn expiry() {
+    let (_server, mut client) = music().await;
+    let specification = |name: &str| json!({"TimeToLiveSpecification": {"AttributeName": name, "Enabled": true}});
+    let mut request = specification("t");
+    request["TableName"] = json!("Music");
+    ladder(
+        &mut client,
+        "UpdateTimeToLive",
+        request,
+        &[
+            (json!({"TimeToLiveSpecification": 1}), "Unexpected field type"),
+            (json!({"TableName": null}), NAME_MISSING),
+            (json!({"TableName": "ab"}), NAME_LENGTH),
+            (json!({"TableName": "a;b"}), NAME_PATTERN),
+            (
+                json!({"TimeToLiveSpecification": null}),
+                "Value null at 'timeToLiveSpecification'",
+            ),
+            (
+                specification(""),
+                "Value '' at 'timeToLiveSpecification.attributeName' failed to satisfy constraint",
+            ),
+            (
+                specification(&"a".repeat(256)),
+                "Member must have length less than or equal to 255",
+            ),
+            (json!({"TableName": "Films"}), NOT_THERE),
+        ],
+    )
+    .await;
+    let (_, body) = call(&mut client, "DescribeTimeToLive", &json!({"TableName": "Music"})).await;
+    assert!(body.contains("\"AttributeName\":\"t\""), "{body}");
+}
+
+const ARN: &str = "arn:aws:dynamodb:eu-west-1:000000000000:table/Music";
+
+/// What can be wrong with the ARN of a table: it is missing, empty, none, or of no table.
+fn wrong_arns() -> [(Value, &'static str); 4] {
+    [
+        (json!({"ResourceArn": null}), "Value null at 'resourceArn'"),
+        (json!({"ResourceArn": ""}), "Value '' at 'resourceArn'"),
+        (json!({"ResourceArn": "Music"}), "ARNs must start with 'arn:': Music"),
+        (json!({"ResourceArn": ARN.replace("Music", "Films")}), NOT_THERE),
+    ]
+}
+
+#[tokio::test]
+async fn tag_resource() {
+    let (_server, mut client) = music().await;
+    let [missing, empty, none, gone] = wrong_arns();
+    let tag = |key: &str, value: &str| json!([{"Key": key, "Value": value}]);
+    ladder(
+        &mut client,
+        "TagResource",
+        json!({"ResourceArn": ARN, "Tags": tag("k", "v")}),
+        &[
+            (
+                json!({"Tags": {}}),
+                "Start of structure or map found where not expected",
+            ),
+            missing,
+            empty,
+            (
+                json!({"Tags": null}),
+                "Value null at 'tags' failed to satisfy constraint",
+            ),
+            (
+                json!({"Tags": tag("", "v")}),
+                "Value '' at 'tags.1.member.key' failed to satisfy constraint",
+            ),
+            (
+                json!({"Tags": tag("k", &"v".repeat(257))}),
+                "Member must have length less than or equal to 256",
+            ),
+            none,
+            (json!({"Tags": []}), "Atleast one Tag needs to be provided as Input."),
+            gone,
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn list_tags_of_resource() {
+    let (_server, mut client) = music().await;
+    let [missing, empty, none, _] = wrong_arns();
+    ladder(
+        &mut client,
+        "ListTagsOfResource",
+        json!({"ResourceArn": ARN}),
+        &[
+            (json!({"NextToken": 1}), "NUMBER_VALUE cannot be converted to String"),
+            missing,
+            empty,
+            none,
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn untag_resource() {
+    let (_server, mut client) = music().await;
+    let [missing, empty, none, gone] = wrong_arns();
+    ladder(
+        &mut client,
+        "UntagResource",
+        json!({"ResourceArn": ARN, "TagKeys": ["k"]}),
+        &[
+            (json!({"TagKeys": "k"}), "Unexpected field type"),
+            missing,
+            empty,
+            (
+                json!({"TagKeys": null}),
+                "Value null at 'tagKeys' failed to satisfy constraint",
+            ),
+            (
+                json!({"TagKeys": [""]}),
+                "at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint",
+            ),
+            none,
+            (
+                json!({"TagKeys": []}),
+                "Atleast one Tag Key needs to be provided as Input.",
+            ),
+            gone,
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_asks_for_nothing() {
+    let (_server, mut client) = music().await;
+    for (operation, words) in [
+        ("DescribeLimits", "AccountMaxReadCapacityUnits"),
+        ("DescribeEndpoints", "CachePeriodInMinutes"),
+    ] {
+        let (status, body) = call(&mut client, operation, &json!({"Anything": [1]})).await;
+        assert!(status == 200 && body.contains(words), "{operation}: {body}");
+    }
+}

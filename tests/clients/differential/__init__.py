@@ -1,0 +1,1 @@
+"""The same random operations on Beringia and on moto, which imitates DynamoDB independently of it."""
