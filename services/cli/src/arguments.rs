@@ -119,6 +119,16 @@ pub(crate) struct ServeArguments {
     /// Make it short to see whether an application follows.
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stream_shard_age_ms: u64,
+    /// Hold tables and global indexes to their provisioned throughput, or to the maxima of on-demand tables, as DynamoDB does: each may
+    /// take what 300 seconds bring at once, and then what comes. Without this nothing is throttled, so that an application with small
+    /// tables can be worked on; on-demand tables without maxima never are.
+    #[arg(long)]
+    pub(crate) throttling: bool,
+    /// Let reads that are not consistent, and global indexes, show what was up to so many milliseconds ago, at random: what an
+    /// application takes for granted it may not find in DynamoDB. Consistent reads and transactions see the newest. Off by default;
+    /// at most a minute.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub(crate) stale_reads: Option<u64>,
 }
 
 /// Start all regions of a topology in this process.

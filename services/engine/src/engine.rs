@@ -4,16 +4,39 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use beringia_clock::{Randomness, WallClock};
-use beringia_item::{KeyBytes, Region, TableId};
-use beringia_store::{ReplicaStatus, SchemaError, Store, StoreError, Table};
+use beringia_item::{Item, KeyBytes, Region, TableId, Version};
+use beringia_store::{LogPosition, ReplicaStatus, SchemaError, Store, StoreError, Table};
 
-use crate::{ApiError, gate::Gate, names};
+use crate::{ApiError, contention::Contention, gate::Gate, names, throttle::Throttle};
 
 /// Begins the names of tables that are the engine's own. No client's name begins so.
 pub(crate) const HIDDEN: char = '$';
+
+/// What of DynamoDB's behaviour a region shows that an application may want to be without while it is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Whether tables and indexes are held to their provisioned throughput or on-demand maxima.
+    pub throttling: bool,
+    /// How old at most what eventually consistent reads, global indexes among them, see; the store must look back as far. Zero: they see
+    /// the newest.
+    pub stale_reads: Duration,
+}
+
+/// What clients were refused since the start, counted per item or page as in DynamoDB's metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Reads beyond the throughput (`ReadThrottleEvents`).
+    pub throttled_reads: u64,
+    /// Writes beyond the throughput (`WriteThrottleEvents`).
+    pub throttled_writes: u64,
+    /// Reads and writes of items that a transaction held, and a transaction's reads of items that were being written
+    /// (`TransactionConflict`).
+    pub transaction_conflicts: u64,
+}
 
 /// Carries out DynamoDB's operations in one region. Shared behind an `Arc`; it keeps nothing that must survive a crash.
 pub struct Engine {
@@ -26,6 +49,11 @@ pub struct Engine {
     pub(crate) token_sweep: Mutex<Option<KeyBytes>>,
     /// Whether clients may write.
     pub(crate) gate: Arc<Gate>,
+    /// What requests may take.
+    pub(crate) throttle: Throttle,
+    /// Which items are being written.
+    pub(crate) contention: Arc<Contention>,
+    stale_reads: Duration,
 }
 
 impl fmt::Debug for Engine {
@@ -47,7 +75,11 @@ impl Engine {
         regions: impl IntoIterator<Item = Region>,
     ) -> Self {
         let regions = regions.into_iter().collect();
+        let throttle = Throttle::new(false, Arc::clone(&store), Arc::clone(&clock));
         Self {
+            throttle,
+            contention: Arc::default(),
+            stale_reads: Duration::ZERO,
             store,
             clock,
             randomness,
@@ -57,10 +89,53 @@ impl Engine {
         }
     }
 
+    /// An engine that behaves so; without this it is as with the default.
+    #[must_use]
+    pub fn behaving(mut self, behaviour: Behaviour) -> Self {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        self.throttle = Throttle::new(behaviour.throttling, store, clock);
+        self.stale_reads = behaviour.stale_reads;
+        self
+    }
+
+    /// What clients were refused since the start.
+    #[must_use]
+    pub fn refused(&self) -> Refused {
+        let (throttled_reads, throttled_writes) = self.throttle.refused();
+        Refused {
+            throttled_reads,
+            throttled_writes,
+            transaction_conflicts: self.contention.conflicts(),
+        }
+    }
+
     /// The region that it answers for.
     #[must_use]
     pub fn region(&self) -> &Region {
         self.store.region()
+    }
+
+    /// From which moment a request reads; `None` for now. Each draws its own, so what a client sees may go back, as with replicas that are
+    /// asked by turns.
+    pub(crate) fn moment(&self, consistent: bool) -> Option<LogPosition> {
+        if consistent || self.stale_reads.is_zero() {
+            return None;
+        }
+        let most = u64::try_from(self.stale_reads.as_micros()).unwrap_or(u64::MAX >> 1);
+        let ago = self.randomness.next_u64() % (most + 1);
+        self.store.moment(Duration::from_micros(ago))
+    }
+
+    /// Several items from a moment.
+    pub(crate) async fn get_many(
+        &self,
+        keys: Vec<(TableId, KeyBytes)>,
+        at: Option<LogPosition>,
+    ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
+        match at {
+            None => self.store.get_many(keys).await,
+            Some(at) => self.store.get_many_at(keys, at).await,
+        }
     }
 
     /// A new table's identity: a random UUID.

@@ -26,6 +26,15 @@ impl CancellationReason {
     }
 }
 
+/// One of the things of which a throttled request needs more than is there (API reference, ThrottlingReason).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThrottlingReason {
+    /// What is throttled, for what and why, such as `TableReadProvisionedThroughputExceeded`.
+    pub reason: String,
+    /// The ARN of the table or index.
+    pub resource: String,
+}
+
 /// An exception of the DynamoDB API (API reference, "Error handling", and each operation's errors). Displays as its message.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ApiError {
@@ -86,9 +95,22 @@ pub enum ApiError {
     /// Stream records were asked for that are older than a day.
     #[error("{0}")]
     TrimmedDataAccess(String),
-    /// The bought throughput is used up.
-    #[error("{0}")]
-    ProvisionedThroughputExceeded(String),
+    /// The throughput that is paid for is used up.
+    #[error("{message}")]
+    ProvisionedThroughputExceeded {
+        /// What to do about it.
+        message: String,
+        /// What is used up.
+        reasons: Vec<ThrottlingReason>,
+    },
+    /// The maximum that was set for a table on demand is reached.
+    #[error("{message}")]
+    Throttling {
+        /// What was reached.
+        message: String,
+        /// Where.
+        reasons: Vec<ThrottlingReason>,
+    },
     /// The store failed. The message says how; whether the request was carried out is unknown.
     #[error("{0}")]
     InternalServer(String),
@@ -119,7 +141,8 @@ impl ApiError {
             Self::ReplicaNotFound(_) => "ReplicaNotFoundException",
             Self::ExpiredIterator(_) => "ExpiredIteratorException",
             Self::TrimmedDataAccess(_) => "TrimmedDataAccessException",
-            Self::ProvisionedThroughputExceeded(_) => "ProvisionedThroughputExceededException",
+            Self::ProvisionedThroughputExceeded { .. } => "ProvisionedThroughputExceededException",
+            Self::Throttling { .. } => "ThrottlingException",
             Self::InternalServer(_) => "InternalServerError",
             Self::ServiceUnavailable(_) => "ServiceUnavailable",
         }
@@ -150,9 +173,10 @@ impl ApiError {
             Self::ReplicaNotFound(_) => "com.amazonaws.dynamodb.v20120810#ReplicaNotFoundException",
             Self::ExpiredIterator(_) => "com.amazonaws.dynamodb.v20120810#ExpiredIteratorException",
             Self::TrimmedDataAccess(_) => "com.amazonaws.dynamodb.v20120810#TrimmedDataAccessException",
-            Self::ProvisionedThroughputExceeded(_) => {
+            Self::ProvisionedThroughputExceeded { .. } => {
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"
             }
+            Self::Throttling { .. } => "com.amazon.coral.availability#ThrottlingException",
             Self::InternalServer(_) => "com.amazonaws.dynamodb.v20120810#InternalServerError",
             Self::ServiceUnavailable(_) => "com.amazonaws.dynamodb.v20120810#ServiceUnavailable",
         }

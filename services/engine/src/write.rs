@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, Touched, item_size};
-use beringia_store::{Change, Effect, ItemWrite, Refusal, Table};
+use beringia_store::{Change, Effect, IndexState, ItemWrite, Refusal, Table};
 
 use crate::{
     ApiError,
+    capacity::{Units, write_units},
+    index::projected_names,
     keys::{check_index_keys, parts},
 };
 
@@ -80,6 +82,32 @@ impl ConditionalWrite {
     pub(crate) const fn returning_before(mut self, wanted: bool) -> Self {
         self.wants_before = wanted;
         self
+    }
+
+    /// The least that it takes of the table's throughput: what is known of it before the item that is there is. Of each global index
+    /// that it may change, one unit.
+    pub(crate) fn least_units(&self, table: &Table) -> Units {
+        let own = match &self.action {
+            Action::Put(item) => write_units(item_size(item)),
+            Action::Delete | Action::Check | Action::Update { .. } => write_units(0),
+        };
+        let changed = table.global_indexes.iter().filter(|(_, (index, state))| {
+            *state != IndexState::Deleting
+                && match &self.action {
+                    Action::Put(item) => parts(&index.keys).all(|part| item.contains_key(&part.name)),
+                    Action::Delete => true,
+                    Action::Check => false,
+                    Action::Update { update, .. } => {
+                        let held = projected_names(table, &index.keys, &index.projection);
+                        let written = update.iter().flat_map(|update| update.top_level_names());
+                        held.is_none_or(|held| written.into_iter().any(|name| held.contains(name)))
+                    }
+                }
+        });
+        Units {
+            global: changed.map(|(name, _)| (name.clone(), write_units(0))).collect(),
+            ..Units::of_table(own)
+        }
     }
 
     /// The write for the store.

@@ -1,6 +1,6 @@
 //! Everything that a request can fail with, and the body that says so as DynamoDB does.
 
-use beringia_engine::{ApiError, CancellationReason};
+use beringia_engine::{ApiError, CancellationReason, ThrottlingReason};
 use beringia_item::JsonError;
 use http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -148,6 +148,15 @@ impl Serialize for Failure {
                         let reasons: Vec<_> = reasons.iter().map(Wire).collect();
                         body.serialize_entry("CancellationReasons", &reasons)?;
                     }
+                    // So they are spelled.
+                    ApiError::ProvisionedThroughputExceeded { reasons, .. } => {
+                        let reasons: Vec<_> = reasons.iter().map(Wire).collect();
+                        body.serialize_entry("ThrottlingReasons", &reasons)?;
+                    }
+                    ApiError::Throttling { reasons, .. } => {
+                        let reasons: Vec<_> = reasons.iter().map(Wire).collect();
+                        body.serialize_entry("throttlingReasons", &reasons)?;
+                    }
                     ApiError::ConditionalCheckFailed { item: Some(item) } => {
                         body.serialize_entry("Item", &Wire(item))?;
                     }
@@ -170,6 +179,15 @@ impl Encode for CancellationReason {
         if let Some(message) = &self.message {
             body.serialize_entry("Message", message)?;
         }
+        body.end()
+    }
+}
+
+impl Encode for ThrottlingReason {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry("reason", &self.reason)?;
+        body.serialize_entry("resource", &self.resource)?;
         body.end()
     }
 }
@@ -253,6 +271,40 @@ mod tests {
                 ],
                 "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [None, \
                             ConditionalCheckFailed]",
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_throttled_says_of_what_there_is_too_little_in_the_spelling_of_its_exception() {
+        let reasons = vec![ThrottlingReason {
+            reason: "IndexWriteMaxOnDemandThroughputExceeded".to_owned(),
+            resource: "arn:aws:dynamodb:us-east-1:000000000000:table/t/index/i".to_owned(),
+        }];
+        let message = "too much".to_owned();
+        let listed = json!([{
+            "reason": "IndexWriteMaxOnDemandThroughputExceeded",
+            "resource": "arn:aws:dynamodb:us-east-1:000000000000:table/t/index/i",
+        }]);
+        let provisioned = Failure::from(ApiError::ProvisionedThroughputExceeded {
+            message: message.clone(),
+            reasons: reasons.clone(),
+        });
+        assert_eq!(provisioned.status(), 400);
+        assert_eq!(
+            body(&provisioned),
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+                "ThrottlingReasons": listed,
+                "message": "too much",
+            })
+        );
+        assert_eq!(
+            body(&Failure::from(ApiError::Throttling { message, reasons })),
+            json!({
+                "__type": "com.amazon.coral.availability#ThrottlingException",
+                "throttlingReasons": listed,
+                "message": "too much",
             })
         );
     }

@@ -3,6 +3,7 @@
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
+use beringia_engine::Behaviour;
 use beringia_gateway::Authentication;
 use beringia_item::Region;
 use futures_util::{Stream, future::BoxFuture};
@@ -47,6 +48,8 @@ pub struct NodeConfig {
     pub authentication: Authentication,
     /// Bounds and intervals.
     pub tuning: Tuning,
+    /// What of DynamoDB's behaviour clients see.
+    pub behaviour: Behaviour,
     /// Is told of every write of others as it becomes visible here.
     pub observer: Option<Arc<dyn Observer>>,
 }

@@ -14,7 +14,7 @@ mod status;
 mod traffic;
 mod transport;
 
-pub use beringia_engine::{ApiError, LostWrite};
+pub use beringia_engine::{ApiError, Behaviour, LostWrite, Refused};
 pub use beringia_gateway::Authentication;
 pub use beringia_replication::{JoinStage, JoinStatus, LinkState, Quarantine};
 pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};

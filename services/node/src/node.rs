@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use beringia_engine::{ApiError, Engine, LostWrite};
+use beringia_engine::{ApiError, Engine, LostWrite, Refused};
 use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
 use beringia_item::{Region, TableId, Version};
 use beringia_replication::Event;
@@ -85,6 +85,7 @@ impl Node {
             randomness,
             authentication,
             tuning,
+            behaviour,
             observer,
         } = config;
         if *store.region() != region {
@@ -96,12 +97,8 @@ impl Node {
         let scope = Scope::default();
         let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
         let regions: Vec<_> = connectors.keys().cloned().chain([region]).collect();
-        let engine = Arc::new(Engine::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            Arc::clone(&randomness),
-            regions,
-        ));
+        let engine = Engine::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&randomness), regions);
+        let engine = Arc::new(engine.behaving(behaviour));
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&engine),
             authentication,
@@ -169,6 +166,12 @@ impl Node {
     /// How the region and its peers stand now.
     pub async fn status(&self) -> NodeStatus {
         status::of(&self.driver).await
+    }
+
+    /// What clients were refused since the start.
+    #[must_use]
+    pub fn refused(&self) -> Refused {
+        self.engine.refused()
     }
 
     /// What flows to each peer, without the rest of the status: cheap enough to be sampled ten times a second.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beringia_scenario::{Count, Expectations};
 
 use crate::{
-    EngineKind, Run, Verdict,
+    EngineKind, FaultKind, FaultSpan, RegionSecond, Run, Verdict,
     words::{bytes, count, duration, duration_ms, percent},
 };
 
@@ -55,6 +55,21 @@ impl Run {
             (due + second.due, answered + second.answered)
         });
         (due > 0).then(|| answered as f64 * 100.0 / due as f64)
+    }
+
+    /// Whether a region's process and disk were well in a second, in the one before and in the one after: what was due just before a fault may
+    /// fail by it, and what waited for its end takes a moment. Regions that operators close or leave count as not well.
+    fn is_well(&self, region: &str, second: u64) -> bool {
+        let (from_ms, until_ms) = (second.saturating_sub(1) * 1000, (second + 2) * 1000);
+        let touches = |fault: &&FaultSpan| {
+            let is_meant = match fault.kind {
+                FaultKind::Region | FaultKind::Disk | FaultKind::Operation => true,
+                FaultKind::Partition | FaultKind::Network | FaultKind::Clock | FaultKind::Traffic => false,
+            };
+            is_meant && fault.regions.iter().any(|touched| touched == region)
+        };
+        let mut touching = self.faults.iter().filter(touches);
+        touching.all(|fault| fault.from_ms >= until_ms || fault.until_ms.is_some_and(|until| until <= from_ms))
     }
 
     /// How often clients could see an anomaly.
@@ -258,7 +273,33 @@ fn of_availability(expected: &Expectations, run: &Run) -> Vec<Verdict> {
             holds: measured.is_some_and(|measured| measured >= least.percent_min),
         });
     }
+    let least = expected.available_when_well;
+    verdicts.extend(least.map(|least| available_when_well(run, least)));
     verdicts
+}
+
+/// That every region was as available as that in the seconds in which its process and its disk were well.
+fn available_when_well(run: &Run, least: f64) -> Verdict {
+    let worst = run.regions.iter().filter_map(|region| {
+        let was_well = |second: &&RegionSecond| second.region == *region && run.is_well(region, second.second);
+        let (due, answered) = run
+            .seconds
+            .iter()
+            .filter(was_well)
+            .fold((0, 0), |(due, answered), second| {
+                (due + second.due, answered + second.answered)
+            });
+        (due > 0).then(|| (answered as f64 * 100.0 / due as f64, region))
+    });
+    let worst = worst.min_by(|one, other| one.0.total_cmp(&other.0));
+    Verdict {
+        expected: format!("regions that are well available at least {}", percent(least)),
+        measured: worst.map_or_else(
+            || "no region was well while operations were due".to_owned(),
+            |(share, region)| format!("{} ({region})", percent(share)),
+        ),
+        holds: worst.is_some_and(|(share, _)| share >= least),
+    }
 }
 
 fn of_lag(expected: &Expectations, run: &Run) -> Vec<Verdict> {

@@ -12,8 +12,9 @@ use crate::{
     quantiles::{exact, micros, millis},
 };
 
-/// Windows in which applied mutations are counted: short enough to show what a region can do while it catches up.
-const APPLY_WINDOW: Duration = Duration::from_millis(50);
+/// Windows in which applied mutations are counted: short enough to show what a region can do while it catches up, and long enough for several
+/// commits. One of a full batch takes a tenth of a second, and all of it becomes visible at its end.
+const APPLY_WINDOW: Duration = Duration::from_millis(500);
 
 /// An operation of a client. Times are since the load began.
 #[derive(Debug, Clone, Copy)]

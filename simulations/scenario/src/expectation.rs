@@ -31,6 +31,8 @@ pub struct Expectations {
     pub converged_ratio_max: Option<f64>,
     /// By region (or `*` for all that are not named): the share of operations due that were answered in time, in percent.
     pub availability: BTreeMap<String, Availability>,
+    /// The same of every region, in percent, over those seconds in which its process and its disk were well, whatever links did.
+    pub available_when_well: Option<f64>,
     /// The greatest lag of any mutation between any two regions.
     pub lag_max: Option<Duration>,
     /// The 99th percentile of it.

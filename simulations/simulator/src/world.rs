@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use beringia_clock::{SeededRandomness, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
-use beringia_node::{Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
+use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
 use beringia_regions::{Link, Topology};
 use beringia_scenario::ClockError;
 use beringia_store::{
@@ -332,6 +332,7 @@ impl World {
             randomness: Arc::new(seed.derive(&format!("node {name}, start {}", site.starts))),
             authentication: Authentication::AcceptAny,
             tuning,
+            behaviour: Behaviour::default(),
             observer: None,
         };
         let clients = incoming(self.clients.transport().listen(name));

@@ -191,10 +191,12 @@ fn a_drain_is_proven_when_the_last_region_has_all_and_a_region_that_is_left_befo
         reset: false,
     };
     let undrain = Action::Undrain { region: us() };
+    let back = Action::Shift { from: us(), to: us() };
     let outcome = played(&plan(vec![
         (3, drain()),
         (4, shift()),
         (5, undrain),
+        (5, back),
         (6, isolate),
         (8, drain()),
         (9, shift()),

@@ -211,7 +211,16 @@ async fn transfers_leave_the_sum_of_a_branch_as_it_is() {
         .operations
         .iter()
         .filter(|operation| operation.name == "TransactGetItems");
-    let branches: Vec<_> = audits
+    let (seen, refused): (Vec<_>, Vec<_>) = audits.partition(|audit| audit.outcome == Outcome::Ok);
+    // A read has no condition: it met a transfer.
+    let conflict = Outcome::Refused("TransactionCanceledException".to_owned());
+    assert!(
+        refused
+            .iter()
+            .all(|audit| audit.outcome == conflict && audit.reads.is_empty())
+    );
+    let branches: Vec<_> = seen
+        .into_iter()
         .map(|audit| {
             (
                 audit.reads.len(),

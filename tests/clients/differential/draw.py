@@ -234,7 +234,7 @@ class Expressions:
             lambda: f"attribute_exists({path})",
             lambda: f"attribute_not_exists({path})",
             lambda: f"attribute_type({path}, {self.bind({'S': kind if not odd else 'M'})})",
-            lambda: f"begins_with({path}, {self.bind(draw.value(draw.pick('S', 'B')))})",
+            lambda: f"begins_with({path}, {self.bind(draw.value('S'))})",  # not of binaries: moto looks at their Base64
             lambda: f"contains({path}, {scalar(draw.pick('S', 'N'))})",
             lambda: f"size({path}) {comparator()} {self.bind({'N': str(draw.random.randint(0, 3))})}",
             lambda: f"{path} IN ({operand()}, {operand()})",
@@ -259,7 +259,7 @@ class Expressions:
         for name in names:
             path = self.name(name)
             if name == "d" and self.draw.chance(0.5):
-                path += "." + self.name(self.draw.pick("n", "s", "l"))
+                path += "." + self.name(self.draw.pick("n", "s"))  # not "l": moto takes it for the list of that name
             if name == "l" and self.draw.chance(0.5):
                 path += f"[{self.draw.random.randint(0, 1)}]"
             paths.append(path)

@@ -10,8 +10,8 @@ use std::{
 };
 
 use beringia_proto::v1::{
-    ControlRecordRequest, ControlRecorded, ControlStatusRequest, ControlTable, ControlTablesRequest, LinkReport,
-    control_recorded::What,
+    ControlDigestsRequest, ControlRecordRequest, ControlRecorded, ControlStatusRequest, ControlTable,
+    ControlTablesRequest, LinkReport, control_recorded::What,
 };
 use beringia_regions::Topology;
 use beringia_scenario::{
@@ -97,9 +97,18 @@ async fn record(arguments: &RecordArguments) -> Result<(Scenario, u64), Failure>
     let mut events = initial(&links, &regions);
     let mut now = Links::of(links);
     for (at, what) in heard.happened {
+        if let What::Pause(pause) = &what
+            && tables.len() > 1
+        {
+            output::note(&format!(
+                "the pause of {} in {} becomes one of all tables: a scenario has no other",
+                pause.table, pause.region
+            ));
+        }
         events.extend(now.action(what).map(|action| (at, action)));
     }
-    let scenario = scenario(&arguments.out, topology, &tables, heard.operations, lasted);
+    let mut scenario = scenario(&arguments.out, topology, &tables, heard.operations, lasted);
+    scenario.policy = policy(&fleet, &tables).await?;
     Ok((with_events(scenario, events, &arguments.out)?, heard.missed))
 }
 
@@ -257,6 +266,32 @@ fn held(description: &Value, time_to_live: &Value) -> Held {
         replicas: replicas
             .filter_map(|replica| replica["RegionName"].as_str().map(str::to_owned))
             .collect(),
+    }
+}
+
+/// How the recorded tables decide between concurrent writes. A scenario has one policy for all; where they differ, it is that of tables without
+/// a tag.
+async fn policy(fleet: &Fleet, tables: &[(String, Held)]) -> Result<Policy, Failure> {
+    let request = ControlDigestsRequest {
+        verify: false,
+        ranges: false,
+    };
+    let answers = fleet
+        .ask(|mut client| async move { client.digests(request).await })
+        .await?;
+    let reports = answers.replies.into_iter().flat_map(|reply| reply.regions);
+    let recorded = reports
+        .flat_map(|region| region.tables)
+        .filter(|report| tables.iter().any(|(name, _)| *name == report.table));
+    let named: BTreeSet<String> = recorded.map(|report| report.conflict_policy).collect();
+    let mut policies = Policy::ALL.into_iter().filter(|policy| named.contains(policy.name()));
+    match (policies.next(), policies.next()) {
+        (Some(policy), None) => Ok(policy),
+        (Some(_), Some(_)) => {
+            output::note("the tables have different conflict policies, and a scenario has one for all: item");
+            Ok(Policy::default())
+        }
+        (None, _) => Ok(Policy::default()),
     }
 }
 

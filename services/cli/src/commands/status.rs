@@ -37,6 +37,18 @@ struct RegionJson {
     state: &'static str,
     /// Whether it is closed for clients' writes.
     draining: bool,
+    /// What its clients were refused since its start; null where it cannot be asked.
+    refused: Option<RefusedJson>,
+}
+
+/// Counted per item or page.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct RefusedJson {
+    /// Beyond the throughput of a table or index.
+    throttled_reads: u64,
+    throttled_writes: u64,
+    /// Because of a transaction.
+    transaction_conflicts: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,11 +152,7 @@ impl StatusJson {
             converged: comparison.converged(),
             regions: topology
                 .iter()
-                .map(|name| RegionJson {
-                    name: name.clone(),
-                    state: state(name),
-                    draining: reports.get(name.as_str()).is_some_and(|report| report.draining),
-                })
+                .map(|name| RegionJson::of(name, state(name), reports.get(name.as_str()).copied()))
                 .collect(),
             pairs,
             joins: reports
@@ -162,10 +170,10 @@ impl StatusJson {
 
     fn print(&self) -> Result<(), Failure> {
         output::table(
-            ["REGION", "STATE"],
+            ["REGION", "STATE", "REFUSED"],
             self.regions
                 .iter()
-                .map(|region| [region.name.clone(), region.state_text()]),
+                .map(|region| [region.name.clone(), region.state_text(), region.refused_text()]),
         )?;
         output::line("")?;
         output::table(
@@ -208,12 +216,41 @@ impl StatusJson {
 }
 
 impl RegionJson {
+    fn of(name: &str, state: &'static str, report: Option<&RegionReport>) -> Self {
+        Self {
+            name: name.to_owned(),
+            state,
+            draining: report.is_some_and(|report| report.draining),
+            refused: report.and_then(|report| report.refused).map(|refused| RefusedJson {
+                throttled_reads: refused.throttled_reads,
+                throttled_writes: refused.throttled_writes,
+                transaction_conflicts: refused.transaction_conflicts,
+            }),
+        }
+    }
+
     fn state_text(&self) -> String {
         if self.draining {
             format!("{}, takes no writes", self.state)
         } else {
             self.state.to_owned()
         }
+    }
+
+    /// What its clients were refused, where that is anything.
+    fn refused_text(&self) -> String {
+        let counts = self.refused.iter().flat_map(|refused| {
+            [
+                (refused.throttled_reads, "throttled reads"),
+                (refused.throttled_writes, "throttled writes"),
+                (refused.transaction_conflicts, "transaction conflicts"),
+            ]
+        });
+        let said: Vec<String> = counts
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        said.join(", ")
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a region says of itself, in the words of the control protocol.
 
 use beringia_item::Region;
-use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus};
-use beringia_proto::v1::{Arrivals, JoinReport, PeerReport, RegionReport};
+use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus, Refused};
+use beringia_proto::v1::{Arrivals, JoinReport, PeerReport, RefusedReport, RegionReport};
 use beringia_store::Catalog;
 
 use super::pauses;
@@ -30,6 +30,15 @@ pub(crate) async fn of(region: &Hosted) -> RegionReport {
         joins: joins(&status, &catalog),
         paused: pauses::of(region).await,
         draining: region.drains().await,
+        refused: region.with_node(|node| refused_report(node.refused())).await,
+    }
+}
+
+const fn refused_report(refused: Refused) -> RefusedReport {
+    RefusedReport {
+        throttled_reads: refused.throttled_reads,
+        throttled_writes: refused.throttled_writes,
+        transaction_conflicts: refused.transaction_conflicts,
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use beringia_clock::{
@@ -14,7 +15,7 @@ use beringia_fis::Service;
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
-use beringia_node::{Authentication, Connector, Peer};
+use beringia_node::{Authentication, Behaviour, Connector, Peer};
 use beringia_regions::{Link, Topology};
 use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, DiskFaults, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
@@ -66,6 +67,7 @@ struct Preparation {
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
     stream_shard_age_ms: u64,
+    behaviour: Behaviour,
     gateways: Arc<Regions>,
     tap: Tap,
 }
@@ -75,6 +77,7 @@ struct Preparation {
 struct Limits {
     max_clock_offset_ms: u64,
     stream_shard_age_ms: u64,
+    behaviour: Behaviour,
 }
 
 /// The ports of an `up`: the first of the regions', and the others. 0: any free ones.
@@ -110,6 +113,7 @@ pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<
     let limits = Limits {
         max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
         stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
+        behaviour: Behaviour::default(),
     };
     let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;
     let ports = Ports {
@@ -243,6 +247,10 @@ impl Preparation {
         let limits = Limits {
             max_clock_offset_ms: arguments.max_clock_offset_ms,
             stream_shard_age_ms: arguments.stream_shard_age_ms,
+            behaviour: Behaviour {
+                throttling: arguments.throttling,
+                stale_reads: Duration::from_millis(arguments.stale_reads.unwrap_or(0)),
+            },
         };
         Self::of(topology, directory, authentication, limits)
     }
@@ -262,6 +270,7 @@ impl Preparation {
             directory,
             max_clock_offset_ms: limits.max_clock_offset_ms,
             stream_shard_age_ms: limits.stream_shard_age_ms,
+            behaviour: limits.behaviour,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
         })
@@ -279,6 +288,7 @@ impl Preparation {
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
             stream_shard_age_ms: self.stream_shard_age_ms,
+            behaviour: self.behaviour,
             network,
             gateways: self.gateways.clone(),
             clock: Arc::new(SkewedClock::new(SystemClock)),
@@ -430,7 +440,7 @@ fn network(topology: &Topology) -> Result<Network, Failure> {
         loss_percent,
     } in topology.links()
     {
-        let milliseconds = |ms: f64| std::time::Duration::from_secs_f64(ms / 1000.0);
+        let milliseconds = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
         network
             .change(from, to, Direction::OneWay, |settings| {
                 settings.delay = milliseconds(*delay_ms);

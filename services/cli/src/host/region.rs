@@ -6,7 +6,9 @@ use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
 use beringia_gateway::Regions;
 use beringia_item::{Region, Version};
 use beringia_network::Network;
-use beringia_node::{ApiError, Authentication, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning};
+use beringia_node::{
+    ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning,
+};
 use beringia_store::{Database, DiskFaults, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
@@ -29,6 +31,8 @@ pub(crate) struct Blueprint {
     pub(crate) max_clock_offset_ms: u64,
     /// How old a shard of a stream gets.
     pub(crate) stream_shard_age_ms: u64,
+    /// What of DynamoDB's behaviour clients see.
+    pub(crate) behaviour: Behaviour,
     /// The modelled links; None where the network is the real one.
     pub(crate) network: Option<Network>,
     /// Where the endpoint for all regions finds this one while it runs.
@@ -90,6 +94,7 @@ impl Blueprint {
         );
         options.max_offset_ms = self.max_clock_offset_ms;
         options.shard_age_ms = self.stream_shard_age_ms;
+        options.look_back = self.behaviour.stale_reads;
         options.topology = Some(self.identity.clone());
         options.disk_faults = self.disk_faults.clone();
         match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
@@ -129,6 +134,7 @@ impl Blueprint {
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
             tuning: Tuning::default(),
+            behaviour: self.behaviour,
             observer: Some(self.tap.of(&self.region)),
         };
         let dynamodb = accept::plain(listeners.dynamodb);

@@ -15,6 +15,11 @@ const EU: &str = "eu-west-1";
 #[test]
 fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
     let up = up_with_table(&[]);
+    let tag = json!({
+        "ResourceArn": format!("arn:aws:dynamodb:{US}:000000000000:table/Things"),
+        "Tags": [{"Key": "beringia:conflict-policy", "Value": "merge"}],
+    });
+    ask(up.endpoint(), US, "TagResource", &tag);
     put(up.endpoint(), US, "before", "1");
     converge(&up);
     let directory = tempfile::tempdir().unwrap();
@@ -56,7 +61,14 @@ fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
     assert!(said["operations"].as_u64().unwrap() >= 2, "{said}");
     assert!(said["events"].as_u64().unwrap() >= 2, "{said}");
     let text = fs::read_to_string(&file).unwrap();
-    for part in [r#"kind = "replay""#, "UpdateItem", "ADD n :one", "cut = [", "before"] {
+    for part in [
+        r#"policy = "merge""#,
+        r#"kind = "replay""#,
+        "UpdateItem",
+        "ADD n :one",
+        "cut = [",
+        "before",
+    ] {
         assert!(text.contains(part), "expected `{part}` in:\n{text}");
     }
 

@@ -17,6 +17,7 @@ use crate::{
     constraint::Constraints,
     expressions::read_projection,
     keys::request_key,
+    throttle::Use,
 };
 
 /// How many items one request can ask for.
@@ -28,6 +29,8 @@ struct TableGets {
     name: String,
     table: Arc<Table>,
     keys: Vec<KeyBytes>,
+    /// How many of the keys are read: as many as the table's throughput allows.
+    admitted: usize,
     projection: Option<Projection>,
     consistent: bool,
     /// As it came, for what stays unprocessed.
@@ -35,10 +38,10 @@ struct TableGets {
 }
 
 impl Engine {
-    /// Reads up to 100 items of several tables, as of one moment.
+    /// Reads up to 100 items of several tables: those that are to be consistent as of one moment, and the others too.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, or the store's.
+    /// ValidationException, ResourceNotFoundException, what throttles where nothing could be read, or the store's.
     pub async fn batch_get_item(&self, input: BatchGetItemInput) -> Result<BatchGetItemOutput, ApiError> {
         check_form(&input.request_items)?;
         let mut gets = Vec::with_capacity(input.request_items.len());
@@ -46,24 +49,37 @@ impl Engine {
             gets.push(self.table_gets(name, request)?);
         }
         let keys_of = |of: &TableGets| of.keys.iter().map(|key| (of.table.id, key.clone())).collect::<Vec<_>>();
-        let wanted: Vec<(TableId, KeyBytes)> = gets.iter().flat_map(keys_of).collect();
-        if wanted.iter().collect::<BTreeSet<_>>().len() < wanted.len() {
+        let asked: Vec<(TableId, KeyBytes)> = gets.iter().flat_map(keys_of).collect();
+        if asked.iter().collect::<BTreeSet<_>>().len() < asked.len() {
             return Err(ApiError::validation(DUPLICATES));
         }
-        let mut found = self.store.get_many(wanted).await?.into_iter();
+        let reserved = self.admit(&mut gets)?;
+        let mut found = [false, true].map(|_| Vec::new().into_iter());
+        for consistent in [false, true] {
+            let of_kind = gets.iter().filter(|of| of.consistent == consistent);
+            let wanted: Vec<_> = of_kind
+                .flat_map(|of| keys_of(of).into_iter().take(of.admitted))
+                .collect();
+            if !wanted.is_empty() {
+                let rows = self.get_many(wanted, self.moment(consistent)).await?;
+                found[usize::from(consistent)] = rows.into_iter();
+            }
+        }
 
         let mut output = BatchGetItemOutput::default();
         let mut consumed: BTreeMap<String, Units> = BTreeMap::new();
         let mut bytes = 0;
-        for of in gets {
-            let items = found
+        for (of, reserved) in gets.into_iter().zip(reserved) {
+            let items = found[usize::from(of.consistent)]
                 .by_ref()
-                .take(of.keys.len())
+                .take(of.admitted)
                 .map(|row| row.map(|(_, item)| item))
                 .collect();
+            let table = Arc::clone(&of.table);
             let units = take(of, items, &mut bytes, &mut output);
-            if let Some((table, units)) = units {
-                *consumed.entry(table).or_default() += units;
+            self.throttle.settle(&table, Use::Read, reserved, || units.clone());
+            if units.table > 0.0 {
+                *consumed.entry(table.core.name.clone()).or_default() += units;
             }
         }
         let answer =
@@ -71,6 +87,34 @@ impl Engine {
         let consumed: Vec<_> = consumed.into_iter().filter_map(answer).collect();
         output.consumed_capacity = (!consumed.is_empty()).then_some(consumed);
         Ok(output)
+    }
+
+    /// Takes, for each key in turn, the least that its read can cost, as far as there is that much. What was taken of each table; an
+    /// error where not one key can be read.
+    fn admit(&self, gets: &mut [TableGets]) -> Result<Vec<Option<Units>>, ApiError> {
+        let mut refusal = None;
+        let mut all = Vec::with_capacity(gets.len());
+        for of in gets.iter_mut() {
+            let mut reserved: Option<Units> = None;
+            for admitted in 0..of.keys.len() {
+                let least = || Units::of_table(read_units(0, of.consistent));
+                match self.throttle.reserve(&of.table, Use::Read, least) {
+                    Ok(Some(units)) => *reserved.get_or_insert_default() += units,
+                    // Nothing limits the table.
+                    Ok(None) => break,
+                    Err(throttled) => {
+                        of.admitted = admitted;
+                        refusal.get_or_insert(throttled);
+                        break;
+                    }
+                }
+            }
+            all.push(reserved);
+        }
+        match refusal.filter(|_| gets.iter().all(|of| of.admitted == 0)) {
+            Some(throttled) => Err(throttled.into()),
+            None => Ok(all),
+        }
     }
 
     fn table_gets(&self, name: String, request: KeysAndAttributes) -> Result<TableGets, ApiError> {
@@ -89,6 +133,7 @@ impl Engine {
         Ok(TableGets {
             name,
             table,
+            admitted: keys.len(),
             keys,
             projection,
             consistent,
@@ -116,16 +161,10 @@ fn check_form(request_items: &BTreeMap<String, KeysAndAttributes>) -> Result<(),
     Ok(())
 }
 
-/// Moves a table's items to the answer until it is full, and the other keys to the unprocessed ones.
-fn take(
-    of: TableGets,
-    items: Vec<Option<Item>>,
-    bytes: &mut usize,
-    output: &mut BatchGetItemOutput,
-) -> Option<(String, Units)> {
+/// Moves a table's items to the answer until it is full, and the other keys to the unprocessed ones. What the read took.
+fn take(of: TableGets, items: Vec<Option<Item>>, bytes: &mut usize, output: &mut BatchGetItemOutput) -> Units {
     let TableGets {
         name,
-        table,
         projection,
         consistent,
         mut request,
@@ -133,8 +172,10 @@ fn take(
     } = of;
     let responses = output.responses.entry(name.clone()).or_default();
     let mut units = 0.0;
+    let mut keys = std::mem::take(&mut request.keys);
+    let beyond = keys.split_off(items.len());
     let mut left = Vec::new();
-    for (key, item) in std::mem::take(&mut request.keys).into_iter().zip(items) {
+    for (key, item) in keys.into_iter().zip(items) {
         let size = item.as_ref().map_or(0, item_size);
         if !left.is_empty() || *bytes + size > BATCH_BYTES {
             left.push(key);
@@ -147,10 +188,11 @@ fn take(
             None => item,
         }));
     }
+    left.extend(beyond);
     if !left.is_empty() {
         output
             .unprocessed_keys
             .insert(name, KeysAndAttributes { keys: left, ..request });
     }
-    (units > 0.0).then(|| (table.core.name.clone(), Units::of_table(units)))
+    Units::of_table(units)
 }

@@ -14,8 +14,9 @@ use crate::{
     ApiError, Engine,
     api::{BatchWriteItemInput, BatchWriteItemOutput, ItemCollectionMetrics, ReturnConsumedCapacity, WriteRequest},
     capacity::{Kind, Units},
-    item::collection_metrics,
+    item::{collection_metrics, taken},
     keys::{KEY_MISMATCH, request_key},
+    throttle::Use,
     write::{ConditionalWrite, check_item},
 };
 
@@ -35,7 +36,8 @@ impl Engine {
     /// Puts and deletes up to 25 items, each on its own: some can be written and others not.
     ///
     /// # Errors
-    /// ValidationException or ResourceNotFoundException where nothing was written; the store's where no write went through.
+    /// ValidationException or ResourceNotFoundException where nothing was written; what throttles, or the store's, where no write went
+    /// through.
     pub async fn batch_write_item(&self, input: BatchWriteItemInput) -> Result<BatchWriteItemOutput, ApiError> {
         check_form(&input.request_items)?;
         let (mut writes, mut seen) = (Vec::new(), BTreeSet::new());
@@ -55,20 +57,8 @@ impl Engine {
                 });
             }
         }
-        let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
-        let results = join_all(writes.iter().map(|write| async move {
-            let change = match &write.request {
-                WriteRequest::Put { item } => ConditionalWrite::put(item.clone(), None),
-                WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
-            };
-            let unit = vec![
-                change
-                    .returning_before(wants_before)
-                    .on(&write.table, write.key.clone()),
-            ];
-            self.store.commit(unit).await
-        }))
-        .await;
+        let wants_units = input.return_consumed_capacity != ReturnConsumedCapacity::None;
+        let results = join_all(writes.iter().map(|write| self.write_batched(write, wants_units))).await;
 
         let mut output = BatchWriteItemOutput::default();
         let mut consumed: BTreeMap<String, Units> = BTreeMap::new();
@@ -77,10 +67,8 @@ impl Engine {
         let mut written = 0;
         for (write, result) in writes.into_iter().zip(results) {
             match result {
-                Ok(outcomes) => {
+                Ok(units) => {
                     written += 1;
-                    let outcome = outcomes.into_iter().next().unwrap_or_default();
-                    let units = Units::of_write(&write.table, outcome.before.as_ref(), outcome.after.as_ref());
                     *consumed.entry(write.table.core.name.clone()).or_default() += units;
                     let (WriteRequest::Put { item: key } | WriteRequest::Delete { key }) = &write.request;
                     let collection = collection_metrics(&write.table, key, input.return_item_collection_metrics);
@@ -89,7 +77,10 @@ impl Engine {
                     }
                 }
                 Err(error) => {
-                    failure.get_or_insert(error);
+                    // BatchWriteItem has no such exception: what meets a transaction is to be sent again.
+                    if !matches!(error, ApiError::TransactionConflict(_)) {
+                        failure.get_or_insert(error);
+                    }
                     output
                         .unprocessed_items
                         .entry(write.name)
@@ -99,12 +90,7 @@ impl Engine {
             }
         }
         if let Some(error) = failure.filter(|_| written == 0) {
-            return Err(match error {
-                CommitError::Store(error) => error.into(),
-                CommitError::Refused(_) => {
-                    ApiError::InternalServer("Internal server error: a write was refused".to_owned())
-                }
-            });
+            return Err(error);
         }
         let answer =
             |(table, units): (String, Units)| units.answer(input.return_consumed_capacity, &table, Kind::Plain);
@@ -112,6 +98,30 @@ impl Engine {
         output.consumed_capacity = (!consumed.is_empty()).then_some(consumed);
         output.item_collection_metrics = (!metrics.is_empty()).then_some(metrics);
         Ok(output)
+    }
+}
+
+impl Engine {
+    /// Carries out one write, and tells what it took where that is wanted (else it is a guess).
+    async fn write_batched(&self, write: &BatchedWrite, wants_units: bool) -> Result<Units, ApiError> {
+        let table = &write.table;
+        let change = match &write.request {
+            WriteRequest::Put { item } => ConditionalWrite::put(item.clone(), None),
+            WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
+        };
+        let reserved = self.throttle.reserve(table, Use::Write, || change.least_units(table))?;
+        let _held = self.contention.write((table.id, write.key.clone()))?;
+        let change = change.returning_before(wants_units || reserved.is_some());
+        let committed = self.store.commit(vec![change.on(table, write.key.clone())]).await;
+        let units = taken(table, &committed);
+        self.throttle.settle(table, Use::Write, reserved, || units.clone());
+        match committed {
+            Ok(_) => Ok(units),
+            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::Refused(_)) => Err(ApiError::InternalServer(
+                "Internal server error: a write was refused".to_owned(),
+            )),
+        }
     }
 }
 

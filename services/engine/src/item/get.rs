@@ -1,7 +1,7 @@
 //! GetItem.
 
 use beringia_expression::{Condition, Projection};
-use beringia_item::{KeyBytes, item_size};
+use beringia_item::{Item, KeyBytes, item_size};
 use beringia_store::Table;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
     keys::request_key,
+    throttle::Use,
 };
 
 /// What is wanted of one item.
@@ -27,7 +28,7 @@ impl Engine {
     /// Reads one item.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, or the store's.
+    /// ValidationException, ResourceNotFoundException, what throttles, or the store's.
     pub async fn get_item(&self, input: GetItemInput) -> Result<GetItemOutput, ApiError> {
         let projection = read_projection(
             input.projection_expression.as_deref(),
@@ -52,13 +53,25 @@ impl Engine {
         key: &KeyBytes,
         wanted: OneItem,
     ) -> Result<GetItemOutput, ApiError> {
-        let item = self.store.get(table.id, key).await?.map(|(_, item)| item);
+        let units_of = |item: Option<&Item>| {
+            let bytes = item.map_or(0, item_size);
+            Units::of_table(read_units(bytes, wanted.consistent))
+        };
+        let reserved = self.throttle.reserve(table, Use::Read, || units_of(None))?;
+        let found = match self.moment(wanted.consistent) {
+            None => self.store.get(table.id, key).await?,
+            Some(at) => {
+                let found = self.store.get_many_at(vec![(table.id, key.clone())], at).await?;
+                found.into_iter().next().flatten()
+            }
+        };
+        let item = found.map(|(_, item)| item);
+        self.throttle
+            .settle(table, Use::Read, reserved, || units_of(item.as_ref()));
         let consumed_capacity = if wanted.capacity == ReturnConsumedCapacity::None {
             None
         } else {
-            let bytes = item.as_ref().map_or(0, item_size);
-            let units = Units::of_table(read_units(bytes, wanted.consistent));
-            units.answer(wanted.capacity, &table.core.name, Kind::Plain)
+            units_of(item.as_ref()).answer(wanted.capacity, &table.core.name, Kind::Plain)
         };
         let item = item.filter(|item| wanted.filter.as_ref().is_none_or(|filter| filter.matches(item)));
         let item = match wanted.projection {

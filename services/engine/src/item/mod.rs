@@ -6,4 +6,4 @@ mod write;
 
 pub(crate) use get::OneItem;
 pub use restore::LostWrite;
-pub(crate) use write::collection_metrics;
+pub(crate) use write::{collection_metrics, taken};

@@ -16,6 +16,7 @@ use crate::{
     capacity::{Kind, Units},
     expressions::{update_and_condition, write_condition},
     keys::{item_key, request_key},
+    throttle::Use,
     write::{ConditionalWrite, check_item, check_update},
 };
 
@@ -51,7 +52,8 @@ impl Engine {
     /// Writes a whole item.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
+    /// or the store's.
     pub async fn put_item(&self, input: PutItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
@@ -67,7 +69,8 @@ impl Engine {
     /// Changes attributes of an item, or makes it.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
+    /// or the store's.
     pub async fn update_item(&self, input: UpdateItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let [of_condition, operator] = older(&options);
@@ -110,7 +113,8 @@ impl Engine {
     /// Deletes an item; one that is not there is no error.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, or the store's.
+    /// ValidationException, ResourceNotFoundException, ConditionalCheckFailedException, TransactionConflictException, what throttles,
+    /// or the store's.
     pub async fn delete_item(&self, input: DeleteItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
@@ -132,15 +136,18 @@ impl Engine {
         item_collection_metrics: Option<ItemCollectionMetrics>,
         touched: impl Fn(&Item) -> Item,
     ) -> Result<WriteItemOutput, ApiError> {
-        let wants_before = options.return_consumed_capacity != ReturnConsumedCapacity::None
+        let reserved = self.throttle.reserve(table, Use::Write, || write.least_units(table))?;
+        let wants_before = reserved.is_some()
+            || options.return_consumed_capacity != ReturnConsumedCapacity::None
             || options.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld
             || options.return_values != ReturnValues::None;
+        let _held = self.contention.write((table.id, key.clone()))?;
         let write = write.returning_before(wants_before).on(table, key);
-        let mut outcomes = self
-            .store
-            .commit(vec![write])
-            .await
-            .map_err(|error| refusal(error, options.return_values_on_condition_check_failure))?;
+        let committed = self.store.commit(vec![write]).await;
+        self.throttle
+            .settle(table, Use::Write, reserved, || taken(table, &committed));
+        let mut outcomes =
+            committed.map_err(|error| refusal(error, options.return_values_on_condition_check_failure))?;
         let Outcome { before, after, version } = outcomes.pop().unwrap_or_default();
         // Where nothing was written, the item is what it was.
         let after = if version.is_some() { after } else { before.clone() };
@@ -162,6 +169,26 @@ impl Engine {
             consumed_capacity,
             item_collection_metrics,
         })
+    }
+}
+
+/// What a unit of one write took of the table's throughput, where the item as it was is known. A condition that fails takes what
+/// writing the item that is there would take; what never came to a decision takes nothing.
+pub(crate) fn taken(table: &Table, committed: &Result<Vec<Outcome>, CommitError>) -> Units {
+    match committed {
+        Ok(outcomes) => outcomes.first().map_or_else(Units::default, |outcome| {
+            let after = if outcome.version.is_some() {
+                &outcome.after
+            } else {
+                &outcome.before
+            };
+            Units::of_write(table, outcome.before.as_ref(), after.as_ref())
+        }),
+        Err(CommitError::Refused(reasons)) => match reasons.first() {
+            Some(Some((Refusal::ConditionFailed, item))) => Units::of_write(table, item.as_ref(), item.as_ref()),
+            _ => Units::default(),
+        },
+        Err(CommitError::Store(_)) => Units::default(),
     }
 }
 

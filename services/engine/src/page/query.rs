@@ -22,7 +22,7 @@ impl Engine {
     /// Reads items of one partition in order.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, or the store's.
+    /// ValidationException, ResourceNotFoundException, what throttles, or the store's.
     pub async fn query(&self, input: QueryInput) -> Result<QueryOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
         check_forms(&input)?;
@@ -87,7 +87,7 @@ impl Engine {
             consistent: input.consistent_read,
             capacity: input.return_consumed_capacity,
         };
-        let mut page = page.run(self.store.as_ref()).await?;
+        let mut page = page.run(self).await?;
         if single {
             // The partition holds no second item, so there is nowhere to read on.
             page.last_evaluated_key = None;

@@ -4,14 +4,15 @@ use std::ops::Bound;
 
 use beringia_expression::Condition;
 use beringia_item::{Item, item_size};
-use beringia_store::{RangeRead, Row, Store};
+use beringia_store::{LogPosition, RangeRead, Row, Store};
 
 use super::source::{Output, Shown, Source};
 use crate::{
-    ApiError,
+    ApiError, Engine,
     api::{PageOutput, ReturnConsumedCapacity},
     capacity::{Kind, Units, read_units},
     index::{cut, projected_size},
+    throttle::Use,
 };
 
 /// How much a page reads, bytes as DynamoDB counts them, before the filter (developer guide, "Paginating table query results").
@@ -83,32 +84,45 @@ struct Page {
 }
 
 impl PageRead<'_> {
-    /// Reads the page.
-    pub(super) async fn run(mut self, store: &dyn Store) -> Result<PageOutput, ApiError> {
+    /// Reads the page, as large as it is once something may be read at all: what it took beyond that is owed.
+    pub(super) async fn run(mut self, engine: &Engine) -> Result<PageOutput, ApiError> {
+        let (store, table) = (&engine.store, self.source.table);
+        let moment = engine.moment(self.consistent);
         let mut page = Page::default();
+        let reserved = engine.throttle.reserve(table, Use::Read, || self.units(&page))?;
         for range in std::mem::take(&mut self.ranges) {
-            self.read(store, range, &mut page).await?;
+            self.read(store.as_ref(), moment, range, &mut page).await?;
         }
-        Ok(self.answer(page))
+        let units = self.units(&page);
+        engine.throttle.settle(table, Use::Read, reserved, || units.clone());
+        Ok(self.answer(page, units))
     }
 
     /// Reads on with a range, unless the page is full.
-    async fn read(&self, store: &dyn Store, mut range: KeyRange, page: &mut Page) -> Result<(), ApiError> {
+    async fn read(
+        &self,
+        store: &dyn Store,
+        moment: Option<LogPosition>,
+        mut range: KeyRange,
+        page: &mut Page,
+    ) -> Result<(), ApiError> {
         while !range.is_empty() && page.last_evaluated_key.is_none() {
-            let found = store
-                .range(RangeRead {
-                    table: self.source.table.id,
-                    index: self.source.index.map(str::to_owned),
-                    from: range.from.clone(),
-                    to: range.to.clone(),
-                    reverse: self.reverse,
-                    // No item is smaller than a byte.
-                    max_rows: self
-                        .limit
-                        .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
-                    max_bytes: PAGE_BYTES - page.bytes,
-                })
-                .await?;
+            let read = RangeRead {
+                table: self.source.table.id,
+                index: self.source.index.map(str::to_owned),
+                from: range.from.clone(),
+                to: range.to.clone(),
+                reverse: self.reverse,
+                // No item is smaller than a byte.
+                max_rows: self
+                    .limit
+                    .map_or(PAGE_BYTES, |limit| (limit - page.scanned).min(PAGE_BYTES)),
+                max_bytes: PAGE_BYTES - page.bytes,
+            };
+            let found = match moment {
+                None => store.range(read).await?,
+                Some(at) => store.range_at(read, at).await?,
+            };
             if found.limited
                 && let Some(last) = found.rows.last()
             {
@@ -124,6 +138,23 @@ impl PageRead<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the page takes as it is.
+    fn units(&self, page: &Page) -> Units {
+        let taken = read_units(page.bytes, self.consistent);
+        let mut units = Units::of_table(0.0);
+        match (self.source.index, self.source.global) {
+            (None, _) => units.table = taken,
+            (Some(index), true) => {
+                units.global.insert(index.to_owned(), taken);
+            }
+            (Some(index), false) => {
+                units.local.insert(index.to_owned(), taken);
+                units.table = page.fetched_units;
+            }
+        }
+        units
     }
 
     fn take(&self, row: Row, page: &mut Page) {
@@ -151,19 +182,7 @@ impl PageRead<'_> {
         }
     }
 
-    fn answer(&self, page: Page) -> PageOutput {
-        let taken = read_units(page.bytes, self.consistent);
-        let mut units = Units::of_table(0.0);
-        match (self.source.index, self.source.global) {
-            (None, _) => units.table = taken,
-            (Some(index), true) => {
-                units.global.insert(index.to_owned(), taken);
-            }
-            (Some(index), false) => {
-                units.local.insert(index.to_owned(), taken);
-                units.table = page.fetched_units;
-            }
-        }
+    fn answer(&self, page: Page, units: Units) -> PageOutput {
         PageOutput {
             items: (!matches!(self.shown.output, Output::Count)).then_some(page.items),
             count: page.count,

@@ -26,7 +26,7 @@ impl Engine {
     /// Reads all items of a table or index, or of one segment.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, or the store's.
+    /// ValidationException, ResourceNotFoundException, what throttles, or the store's.
     pub async fn scan(&self, input: ScanInput) -> Result<ScanOutput, ApiError> {
         let limit = check_limits(input.limit, input.index_name.as_deref())?;
         let segment = check_segments(input.segment, input.total_segments)?;
@@ -93,7 +93,7 @@ impl Engine {
             consistent: input.consistent_read,
             capacity: input.return_consumed_capacity,
         };
-        page.run(self.store.as_ref()).await
+        page.run(self).await
     }
 }
 

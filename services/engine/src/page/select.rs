@@ -77,7 +77,7 @@ impl Engine {
             consistent: options.consistent,
             capacity: options.capacity,
         };
-        let mut page = page.run(self.store.as_ref()).await?;
+        let mut page = page.run(self).await?;
         if single_items
             && let (Some(position), Some(last)) = (&page.last_evaluated_key, last)
             && last.contains(&request_key(&table, position)?.0)

@@ -142,7 +142,8 @@ fn batch_error(error: ApiError) -> BatchStatementError {
         ApiError::ResourceNotFound(_) => ("ResourceNotFound", None),
         ApiError::TransactionConflict(_) => ("TransactionConflict", None),
         ApiError::ItemCollectionSizeLimitExceeded(_) => ("ItemCollectionSizeLimitExceeded", None),
-        ApiError::ProvisionedThroughputExceeded(_) => ("ProvisionedThroughputExceeded", None),
+        ApiError::ProvisionedThroughputExceeded { .. } => ("ProvisionedThroughputExceeded", None),
+        ApiError::Throttling { .. } => ("ThrottlingError", None),
         _ => ("InternalServerError", None),
     };
     BatchStatementError { code, message, item }

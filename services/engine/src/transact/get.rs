@@ -16,6 +16,7 @@ use crate::{
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
     keys::request_key,
+    throttle::Use,
 };
 
 /// What a transaction costs, compared to the same reads and writes without one.
@@ -80,15 +81,20 @@ impl Engine {
         if wanted.iter().collect::<BTreeSet<_>>().len() < wanted.len() {
             return Err(repeated_item());
         }
+        let units_of = |bytes| Units::of_table(read_units(bytes, true) * FACTOR);
+        let tables = gets.iter().map(|get| (get.table.as_ref(), units_of(0)));
+        let reserved = self.reserve_all(Use::Read, tables)?;
+        self.contention.read(&wanted)?;
         let found = self.store.get_many(wanted).await?;
 
         let mut bytes = 0;
         let mut answers = Vec::with_capacity(gets.len());
-        for (get, row) in gets.iter().zip(found) {
+        for ((get, row), reserved) in gets.iter().zip(found).zip(reserved) {
             let item = row.map(|(_, item)| item);
             let size = item.as_ref().map_or(0, item_size);
             bytes += size;
-            let units = Units::of_table(read_units(size, true) * FACTOR);
+            let units = units_of(size);
+            self.throttle.settle(&get.table, Use::Read, reserved, || units.clone());
             let item = item.filter(|item| get.filter.as_ref().is_none_or(|filter| filter.matches(item)));
             let item = match &get.projection {
                 Some(projection) => item.map(|item| projection.apply(&item)),

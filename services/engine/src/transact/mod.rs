@@ -6,14 +6,49 @@ mod statements;
 mod token;
 mod write;
 
+use beringia_store::Table;
+
 pub(crate) use write::{Parsed, action_key};
 
-use crate::{ApiError, CancellationReason, constraint::Constraints};
+use crate::{ApiError, CancellationReason, Engine, capacity::Units, constraint::Constraints, throttle::Use};
 
 /// How many actions a transaction can hold (developer guide, "Amazon DynamoDB Transactions").
 const ACTIONS_MAX: usize = 100;
 /// The greatest size of what a transaction writes or reads, bytes.
 const TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
+
+impl Engine {
+    /// Takes the least that each action can cost, or cancels the transaction, with a reason for each action that has to wait.
+    fn reserve_all<'a>(
+        &self,
+        usage: Use,
+        actions: impl Iterator<Item = (&'a Table, Units)>,
+    ) -> Result<Vec<Option<Units>>, ApiError> {
+        let mut tables = Vec::new();
+        let (mut reserved, mut reasons) = (Vec::new(), Vec::new());
+        let mut is_refused = false;
+        for (table, least) in actions {
+            match self.throttle.reserve(table, usage, || least) {
+                Ok(units) => {
+                    tables.push(table);
+                    reserved.push(units);
+                    reasons.push(CancellationReason::none());
+                }
+                Err(throttled) => {
+                    is_refused = true;
+                    reasons.push(CancellationReason::from(&throttled));
+                }
+            }
+        }
+        if !is_refused {
+            return Ok(reserved);
+        }
+        for (table, reserved) in tables.into_iter().zip(reserved) {
+            self.throttle.settle(table, usage, reserved, Units::default);
+        }
+        Err(ApiError::TransactionCanceled { reasons })
+    }
+}
 
 fn check_count(member: &str, actions: usize) -> Result<(), ApiError> {
     let mut constraints = Constraints::default();

@@ -27,6 +27,7 @@ use crate::{
     expressions::{update_and_condition, write_condition},
     item::collection_metrics,
     keys::{item_key, request_key},
+    throttle::{Throttle, Use},
     write::{ConditionalWrite, check_item, check_update},
 };
 
@@ -76,6 +77,8 @@ pub(super) struct Target {
     key: KeyBytes,
     collection: Option<ItemCollectionMetrics>,
     with_item: bool,
+    /// The least that it takes of the table's throughput, where that is limited.
+    least: Units,
     failure: Failure,
 }
 
@@ -83,8 +86,8 @@ impl Engine {
     /// Carries out up to 100 actions, all or none.
     ///
     /// # Errors
-    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, IdempotentParameterMismatchException, or the
-    /// store's.
+    /// ValidationException, ResourceNotFoundException, TransactionCanceledException, TransactionInProgressException,
+    /// IdempotentParameterMismatchException, or the store's.
     pub async fn transact_write_items(
         &self,
         input: TransactWriteItemsInput,
@@ -99,7 +102,7 @@ impl Engine {
             .map(|token| (token, fingerprint(&input.transact_items)));
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
         let actions = self.plan(input.transact_items)?;
-        let (unit, targets) = prepare(actions, |table, item| {
+        let (unit, targets) = prepare(&self.throttle, actions, |table, item| {
             (
                 collection_metrics(table, item, input.return_item_collection_metrics),
                 wants_before,
@@ -135,15 +138,29 @@ impl Engine {
         token: Option<(String, u128)>,
         wanted: ReturnConsumedCapacity,
     ) -> Result<(Vec<Units>, Kind), ApiError> {
+        let mut of_token = Vec::new();
         if let Some((token, fingerprint)) = &token {
-            unit.extend(self.token_writes(token, *fingerprint).await?);
+            of_token = self.token_writes(token, *fingerprint).await?;
         }
+        // The token's own write comes first; what is swept besides hinders nobody.
+        let own = of_token.first().map(|own| (own.table, own.key.clone()));
+        let _token = own.map(|place| self.contention.token(place)).transpose()?;
+        unit.extend(of_token);
+        let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
+        let reserved = self.reserve_all(Use::Write, least)?;
+        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
+        let _held = self.contention.transaction(places)?;
         match self.store.commit(unit).await {
             Ok(outcomes) => {
-                let units = targets.iter().zip(&outcomes).map(units_of).collect();
+                let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
+                self.settle_all(targets, reserved, units.iter().cloned());
                 Ok((units, Kind::TransactWrite))
             }
-            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(CommitError::Store(error)) => {
+                self.settle_all(targets, reserved, std::iter::repeat_with(Units::default));
+                Err(error.into())
+            }
+            // A transaction that is refused has taken what was reserved for it.
             Err(CommitError::Refused(mut refusals)) => {
                 let of_token = refusals.split_off(targets.len().min(refusals.len()));
                 match (of_token.into_iter().next().flatten(), &token) {
@@ -178,6 +195,12 @@ impl Engine {
         planned.collect()
     }
 
+    fn settle_all(&self, targets: &[Target], reserved: Vec<Option<Units>>, taken: impl Iterator<Item = Units>) {
+        for ((target, reserved), taken) in targets.iter().zip(reserved).zip(taken) {
+            self.throttle.settle(&target.table, Use::Write, reserved, || taken);
+        }
+    }
+
     /// What a repeated transaction takes: reading its items.
     async fn read_units_of(&self, targets: &[Target], wanted: ReturnConsumedCapacity) -> Result<Vec<Units>, ApiError> {
         if wanted == ReturnConsumedCapacity::None {
@@ -199,6 +222,7 @@ impl Engine {
 /// The unit of writes that actions make, their keys and items checked action by action. `extras` tells of a table and item what
 /// collection metrics the answer has, and whether it needs the item as it was.
 pub(super) fn prepare(
+    throttle: &Throttle,
     actions: Vec<Planned>,
     extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
 ) -> Result<(Vec<ItemWrite>, Vec<Target>), ApiError> {
@@ -217,13 +241,21 @@ pub(super) fn prepare(
             return Err(repeated_item());
         }
         let (collection, wants_before) = extras(&table, action.attributes());
-        let write = action.into_write(&table).returning_before(with_item || wants_before);
+        let write = action.into_write(&table);
+        let limited = throttle.limits(&table, Use::Write);
+        let least = if limited {
+            write.least_units(&table).times(FACTOR)
+        } else {
+            Units::default()
+        };
+        let write = write.returning_before(with_item || wants_before || limited);
         unit.push(write.on(&table, key.clone()));
         targets.push(Target {
             table,
             key,
             collection,
             with_item,
+            least,
             failure,
         });
     }

@@ -1,10 +1,10 @@
 //! What the tests of all operations share: an engine on a store, and short ways to write items and requests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_engine::{
-    ApiError, Engine,
+    ApiError, Behaviour, Engine,
     api::{
         AttributeDefinition, BillingMode, CreateTableInput, DescribeTableInput, GetItemInput, GlobalSecondaryIndex,
         KeyRole, KeySchemaElement, LocalSecondaryIndex, ProjectionSpecification, ProjectionType, PutItemInput,
@@ -38,9 +38,31 @@ impl Harness {
 
     /// On what a store left there.
     pub(crate) fn on_disk(disk: MemoryDisk) -> Self {
+        Self::with(disk, |_| {})
+    }
+
+    /// On a disk where every commit takes so long.
+    pub(crate) fn slow(commit: Duration) -> Self {
+        Self::with(MemoryDisk::new(), |options| {
+            options.disk_faults.set_commit_delay(commit);
+        })
+    }
+
+    /// With reads that are as old as that.
+    pub(crate) fn stale(by: Duration) -> Self {
+        let mut harness = Self::with(MemoryDisk::new(), |options| options.look_back = by);
+        harness.engine = harness.engine.behaving(Behaviour {
+            stale_reads: by,
+            ..Behaviour::default()
+        });
+        harness
+    }
+
+    fn with(disk: MemoryDisk, set: impl FnOnce(&mut Options)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let database = Database::Memory(disk);
-        let options = Options::new(region("us-east-1"), database, Execution::Inline, clock.clone());
+        let mut options = Options::new(region("us-east-1"), database, Execution::Inline, clock.clone());
+        set(&mut options);
         Self::on(Arc::new(SqliteStore::open(options).unwrap()), clock)
     }
 }
@@ -64,6 +86,15 @@ impl<S: Store> Harness<S> {
             store,
             clock,
         }
+    }
+
+    /// Held to the throughput of tables and indexes.
+    pub(crate) fn throttling(mut self) -> Self {
+        self.engine = self.engine.behaving(Behaviour {
+            throttling: true,
+            ..Behaviour::default()
+        });
+        self
     }
 
     /// How many items all tables hold, tokens too.

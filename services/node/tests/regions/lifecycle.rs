@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use beringia_clock::{SystemClock, SystemRandomness, WallClock};
 use beringia_item::Region;
 use beringia_node::{
-    Authentication, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
+    Authentication, Behaviour, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
 };
 use beringia_store::{Database, Execution, Options, SqliteStore, Store};
 use futures_util::{FutureExt, stream};
@@ -88,6 +88,7 @@ async fn a_database_of_another_region_is_refused() {
         randomness: Arc::new(SystemRandomness),
         authentication: Authentication::AcceptAny,
         tuning: Tuning::default(),
+        behaviour: Behaviour::default(),
         observer: None,
     };
     let nobody = || -> Incoming { Box::pin(stream::pending()) };
@@ -124,6 +125,7 @@ async fn regions_run_on_threads_and_sockets_as_they_do_under_virtual_time() {
             randomness: Arc::new(SystemRandomness),
             authentication: Authentication::AcceptAny,
             tuning: Tuning::default(),
+            behaviour: Behaviour::default(),
             observer: None,
         };
         let dynamodb = Box::pin(stream::pending());

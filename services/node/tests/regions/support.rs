@@ -14,7 +14,8 @@ use std::{
 use beringia_clock::{SeededRandomness, SkewedClock, WallClock};
 use beringia_item::{KeyBytes, Region, TableId};
 use beringia_node::{
-    Arrival, Authentication, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer, Tuning,
+    Arrival, Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer,
+    Tuning,
 };
 use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
 use bytes::Bytes;
@@ -315,6 +316,7 @@ impl World {
             randomness: Arc::new(SeededRandomness::new(site.runs)),
             authentication: Authentication::AcceptAny,
             tuning: self.tuning.clone(),
+            behaviour: Behaviour::default(),
             observer: Some(Arc::clone(&site.arrivals) as _),
         };
         let replication = board.listen(&region);

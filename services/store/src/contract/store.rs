@@ -1,6 +1,6 @@
 //! The `Store` trait: the only door to a region's state.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
@@ -45,6 +45,29 @@ pub trait Store: Send + Sync + 'static {
 
     /// A page of live rows.
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError>;
+
+    /// Where the log ended so long ago, to read from; something later where the store does not look back that far. `None` where that is
+    /// now, and always from a store that does not look back.
+    fn moment(&self, ago: Duration) -> Option<LogPosition> {
+        let _ = ago;
+        None
+    }
+
+    /// [`Store::get_many`] as of an end that the log had, or of a later one.
+    async fn get_many_at(
+        &self,
+        keys: Vec<(TableId, KeyBytes)>,
+        at: LogPosition,
+    ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
+        let _ = at;
+        self.get_many(keys).await
+    }
+
+    /// [`Store::range`] as of an end that the log had, or of a later one.
+    async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
+        let _ = at;
+        self.range(read).await
+    }
 
     /// Signalled (`notify_waiters`) after every commit that appended to the log.
     fn log_appended(&self) -> &Notify;

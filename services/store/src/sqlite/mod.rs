@@ -9,6 +9,7 @@ mod driver;
 mod fail;
 mod layout;
 mod memory;
+mod moments;
 mod open;
 mod options;
 mod planted;

@@ -1,6 +1,6 @@
 //! How a store is opened: whose it is, where its database is, and what drives it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use beringia_clock::{DEFAULT_MAX_OFFSET_MS, WallClock};
 use beringia_item::Region;
@@ -53,6 +53,8 @@ pub struct Options {
     pub log_retention_ms: u64,
     /// How old a stream's open shard gets before it is closed and a child goes on, ms of `clock`; at least 1.
     pub shard_age_ms: u64,
+    /// How far back reads can be made ([`crate::Store::moment`]), on tokio's clock; nothing is remembered for it where it is zero.
+    pub look_back: Duration,
     /// The greatest size of the database, bytes; beyond it writes fail as on a full disk.
     pub max_bytes: Option<u64>,
     /// What is made wrong with its disk, while the store is open too.
@@ -62,7 +64,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual offset and retention, no topology, no bound on the size.
+    /// The usual offset and retention, no topology, no looking back, no bound on the size.
     #[must_use]
     pub fn new(region: Region, database: Database, execution: Execution, clock: Arc<dyn WallClock>) -> Self {
         Self {
@@ -74,6 +76,7 @@ impl Options {
             topology: None,
             log_retention_ms: DEFAULT_LOG_RETENTION_MS,
             shard_age_ms: DEFAULT_SHARD_AGE_MS,
+            look_back: Duration::ZERO,
             max_bytes: None,
             disk_faults: DiskFaults::default(),
             planted_bug: None,

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::PlantedBug;
 
-use super::{layout::RegionNames, options::Options, retention::Retention, state::State, view::View};
+use super::{layout::RegionNames, moments::Moments, options::Options, retention::Retention, state::State, view::View};
 
 /// The meeting place of committer and readers.
 pub(super) struct Shared {
@@ -22,6 +22,7 @@ pub(super) struct Shared {
     /// Regions by number. Ahead of `view`, never behind the rows.
     pub(super) names: ArcSwap<RegionNames>,
     pub(super) view: ArcSwap<View>,
+    pub(super) moments: Moments,
     pub(super) log_appended: Notify,
     pub(super) catalog_changed: Notify,
 }
@@ -36,6 +37,7 @@ impl Shared {
             planted_bug: options.planted_bug,
             names: ArcSwap::new(state.regions.names().clone()),
             view: ArcSwap::from_pointee(View::of(state, None)),
+            moments: Moments::new(options.look_back, state.log.last),
             log_appended: Notify::new(),
             catalog_changed: Notify::new(),
         }
@@ -54,6 +56,7 @@ impl Shared {
         let redefined = state.definitions_changed;
         let before = self.view.load();
         self.names.store(state.regions.names().clone());
+        self.moments.note(state.log.last);
         self.view.store(Arc::new(View::of(state, Some(&before))));
         if redefined {
             self.catalog_changed.notify_waiters();

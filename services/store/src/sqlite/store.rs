@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -221,7 +222,28 @@ impl Store for SqliteStore {
     }
 
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
-        self.read_long(move |reading| read::range(reading, &read)).await
+        self.read_long(move |reading| read::range(reading, &read, None)).await
+    }
+
+    fn moment(&self, ago: Duration) -> Option<LogPosition> {
+        self.shared.moments.ago(ago)
+    }
+
+    async fn get_many_at(
+        &self,
+        keys: Vec<(TableId, KeyBytes)>,
+        at: LogPosition,
+    ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
+        if keys.len() <= SHORT_READ_KEYS {
+            return self.read(|reading| read::get_many_at(reading, &keys, at));
+        }
+        self.read_long(move |reading| read::get_many_at(reading, &keys, at))
+            .await
+    }
+
+    async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
+        self.read_long(move |reading| read::range(reading, &read, Some(at)))
+            .await
     }
 
     fn log_appended(&self) -> &Notify {

@@ -12,6 +12,7 @@ mod forgetting;
 mod log;
 mod losses;
 mod model;
+mod past;
 mod policies;
 mod replication;
 mod scrub;

@@ -141,8 +141,9 @@ impl<'a> Key<'a> {
     }
 
     /// Finds for every delete in the logs whose it is. Tombstones carry no mark; but who was told that its delete removed a certain
-    /// write made the first tombstone of its region after that write.
-    fn match_deletes(&mut self) {
+    /// write made the first tombstone of its region after that write; but not one that the region made after it had lost the disk that the
+    /// delete went with (`reborn`).
+    fn match_deletes(&mut self, reborn: &[(&LostDisk, u64)]) {
         let mut open: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (rank, commit) in self.commits.iter().enumerate() {
             if commit.is_delete() && !commit.logged.is_expiry {
@@ -176,7 +177,13 @@ impl<'a> Key<'a> {
                 continue;
             };
             let place = ranks.partition_point(|rank| *rank < after);
-            if place < ranks.len() {
+            let operation = self.asked[index].operation;
+            let later_lives = reborn
+                .iter()
+                .filter(|(disk, _)| disk.region == operation.region && disk.at_us >= operation.sent_us);
+            let bound = later_lives.map(|(_, first)| *first).min().unwrap_or(u64::MAX);
+            let is_possible = |rank: &usize| self.commits[*rank].version().sequence < bound;
+            if ranks.get(place).is_some_and(is_possible) {
                 let rank = ranks.remove(place);
                 self.asked[index].rank = Some(rank);
                 self.commits[rank].asked = Some(index);
@@ -321,10 +328,30 @@ impl<'a> Table<'a> {
         for key in table.keys.values_mut() {
             key.commits.sort_by_key(Commit::version);
             key.match_marks();
-            key.match_deletes();
+        }
+        let reborn = table.reborn();
+        for key in table.keys.values_mut() {
+            key.match_deletes(&reborn);
             key.link();
         }
         table
+    }
+
+    /// Lost disks, each with the least sequence that is known to have been committed on the one that took its place.
+    fn reborn(&self) -> Vec<(&'a LostDisk, u64)> {
+        let first = |disk: &'a LostDisk| {
+            let commits = self
+                .keys
+                .values()
+                .flat_map(|key| key.commits.iter().map(move |commit| (key, commit)));
+            let sent_after = commits.filter(|(key, commit)| {
+                let asked = commit.asked.map(|asked| &key.asked[asked]);
+                commit.origin == disk.region && asked.is_some_and(|asked| asked.operation.sent_us > disk.at_us)
+            });
+            let first = sent_after.map(|(_, commit)| commit.version().sequence).min();
+            first.map(|first| (disk, first))
+        };
+        self.lost_disks.iter().filter_map(first).collect()
     }
 
     /// The first disk that was lost after a write was sent to its region: what may have taken it along.

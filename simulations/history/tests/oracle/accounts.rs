@@ -2,7 +2,7 @@
 
 use beringia_history::{Accounting, Merging, Outcome, Violation};
 
-use crate::case::{Case, item, put, write};
+use crate::case::{Case, item, put, tombstone, write};
 
 fn case() -> Case {
     Case::new(Merging::Item)
@@ -63,6 +63,28 @@ fn what_was_not_shipped_before_a_disk_was_lost_is_the_loss_and_no_broken_promise
     );
     case.lost_disks.clear();
     assert_eq!(case.violations().len(), 3);
+}
+
+#[test]
+fn a_delete_that_went_with_a_disk_is_not_taken_for_the_one_of_the_same_item_after_it() {
+    let (first, later, gone) = (item("a/1", 1, "a"), item("a/2", 2_000, "a"), tombstone(2_001, "a"));
+    let mut case = case();
+    case.told("a", "a/1", put(), 100).told_delete("a", "d/1", "a/1", 200);
+    case.operation("a", 1, 1_100, Outcome::Ok).writes = vec![write("other", "a/2", put())];
+    case.told_delete("a", "d/2", "a/1", 1_200);
+    case.logged(&first).logged_under("other", &later, &[]).logged(&gone);
+    case.both_hold(&gone).lost_disk("a", 1_000);
+    case.holds_under("other", "a", &later).holds_under("other", "b", &later);
+    let judged = case.judged();
+    assert_eq!(judged.violations, []);
+    assert_eq!(
+        (
+            judged.losses[0].writes,
+            judged.accounting.superseded,
+            judged.accounting.standing
+        ),
+        (1, 1, 2)
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What is expected of a run, and whether it holds.
 
 use beringia_report::{
-    AnomalyCount, ConflictCell, Convergence, DiskLoss, Drain, EngineKind, Failover, RegionSecond, ReportedBacklog, Run,
-    judge,
+    AnomalyCount, ConflictCell, Convergence, DiskLoss, Drain, EngineKind, Failover, FaultKind, FaultSpan, RegionSecond,
+    ReportedBacklog, Run, judge,
 };
 use beringia_scenario::{Availability, Count, Expectations};
 
@@ -277,5 +277,49 @@ fn a_drain_is_proven_in_time_and_before_the_region_is_left() {
         run.drains = vec![drain(proven_ms, Some(left_ms))];
         assert_eq!(verdict(&within, &mut run, "drained within").1, in_time);
         assert_eq!(verdict(&within, &mut run, "left only"), (measured.to_owned(), holds));
+    }
+}
+
+#[test]
+fn a_region_must_be_available_in_the_seconds_in_which_its_process_and_disk_are_well() {
+    let expected = Expectations {
+        available_when_well: Some(99.0),
+        ..Expectations::default()
+    };
+    let second = |second, failed| RegionSecond {
+        region: REGIONS[0].to_owned(),
+        second,
+        due: 10,
+        answered: 10 - failed,
+        failed,
+        latency_ms_p50: 1.0,
+        latency_ms_p99: 1.0,
+    };
+    let fault = |kind, region: &str| FaultSpan {
+        from_ms: 5_000,
+        until_ms: Some(7_000),
+        label: "a fault".to_owned(),
+        regions: vec![region.to_owned()],
+        kind,
+    };
+    let mut run = empty_run();
+    assert!(!verdict(&expected, &mut run, "well").1, "nothing was asked");
+    run.seconds = (0..10)
+        .map(|at| second(at, if (5..7).contains(&at) { 10 } else { 0 }))
+        .collect();
+    run.faults = vec![fault(FaultKind::Region, REGIONS[0])];
+    assert_eq!(
+        verdict(&expected, &mut run, "well"),
+        ("100 % (us-east-1)".to_owned(), true)
+    );
+    for faults in [
+        fault(FaultKind::Region, REGIONS[1]),
+        fault(FaultKind::Partition, REGIONS[0]),
+    ] {
+        run.faults = vec![faults];
+        assert_eq!(
+            verdict(&expected, &mut run, "well"),
+            ("80 % (us-east-1)".to_owned(), false)
+        );
     }
 }

@@ -200,13 +200,13 @@ fn a_series_that_stands_still_keeps_its_corners_only() {
 fn the_bound_of_a_convergence_uses_the_rate_at_which_the_receiver_was_seen_to_apply() {
     let [from, to, _] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
-        // 100 within one window of 50 ms: 2,000 per second.
-        for index in 0..100 {
+        // 1,000 within one window of 500 ms, all of them in one commit: 2,000 per second.
+        for _ in 0..1_000 {
             recorder.arrival(&ArrivalSample {
                 from,
                 to,
                 committed: seconds(1),
-                lag: millis(index % 50),
+                lag: millis(40),
                 one_way: millis(10),
             });
         }

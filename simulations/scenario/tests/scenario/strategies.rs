@@ -159,10 +159,15 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             .map(|(name, count)| (name.to_owned(), count))
             .collect()
     });
-    let numbers = (option::of(0_u64..900), option::of(1.0..9.0), option::of(count()));
+    let numbers = (
+        option::of(0_u64..900),
+        option::of(1.0..9.0),
+        option::of(count()),
+        option::of(0.0..100.0),
+    );
     (lengths, availability, anomalies, numbers).prop_map(|(lengths, availability, anomalies, numbers)| {
         let (rpo_max, rto_max, drained_within, converged_within, lag_max, lag_p99_max) = lengths;
-        let (rpo_writes_max, converged_ratio_max, conflicts) = numbers;
+        let (rpo_writes_max, converged_ratio_max, conflicts, available_when_well) = numbers;
         Expectations {
             rpo_writes_max,
             rpo_max,
@@ -171,6 +176,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             converged_within,
             converged_ratio_max,
             availability,
+            available_when_well,
             lag_max,
             lag_p99_max,
             conflicts,

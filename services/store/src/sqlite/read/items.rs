@@ -5,9 +5,9 @@ use std::ops::Bound;
 use beringia_item::{Item, KeyBytes, TableId, Version, decode_item, item_size};
 use rusqlite::Row as SqlRow;
 
-use super::{Reading, at_one_moment};
+use super::{Reading, at_one_moment, past::Past};
 use crate::{
-    RangePage, RangeRead, Row, StoreError,
+    LogPosition, RangePage, RangeRead, Row, StoreError,
     sqlite::{
         fail::{Fail, Result},
         layout::{row_key, stored_key, unsigned, version},
@@ -23,7 +23,7 @@ pub(in crate::sqlite) fn get(reading: &Reading<'_>, table: TableId, key: &KeyByt
 }
 
 /// The live item of a row.
-fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Version, Item)>> {
+pub(super) fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Version, Item)>> {
     let mut statement = reading.connection.prepare_cached(
         "SELECT i.time, i.o, i.seq, ifnull(l.joined, l.image) FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0",
     )?;
@@ -58,26 +58,59 @@ pub(in crate::sqlite) fn get_many(
     })
 }
 
-/// Collects rows until a limit is reached.
+/// Collects rows until a limit is reached: those of now, and where they stood in another way at the moment that is asked for, those
+/// of then.
 struct Page {
     page: RangePage,
+    past: Past,
+    reverse: bool,
     max_rows: usize,
     max_bytes: usize,
     bytes: usize,
 }
 
 impl Page {
-    fn new(read: &RangeRead) -> Self {
+    fn new(read: &RangeRead, past: Past) -> Self {
         let page = RangePage {
             rows: Vec::new(),
             limited: read.max_rows == 0 || read.max_bytes == 0,
         };
         Self {
             page,
+            past,
+            reverse: read.reverse,
             max_rows: read.max_rows,
             max_bytes: read.max_bytes,
             bytes: 0,
         }
+    }
+
+    /// Takes a row of now whose item has the key `base` in the table, and before it the rows of then that come before it. `size`
+    /// tells how much of an item counts.
+    fn take(&mut self, reading: &Reading<'_>, base: &KeyBytes, row: Row, size: impl Fn(&Item) -> usize) -> Result<()> {
+        self.take_past(reading, Some(&row.key), &size)?;
+        if !self.page.limited && !self.past.has_changed(base) {
+            let size = size(&row.item);
+            self.push(row, size);
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of then that come before `key`, or all that are left.
+    fn take_past(
+        &mut self,
+        reading: &Reading<'_>,
+        key: Option<&KeyBytes>,
+        size: impl Fn(&Item) -> usize,
+    ) -> Result<()> {
+        while !self.page.limited {
+            let Some((key, version, item)) = self.past.next_before(reading, key, self.reverse)? else {
+                break;
+            };
+            let size = size(&item);
+            self.push(Row { key, version, item }, size);
+        }
+        Ok(())
     }
 
     /// Takes a row of that size.
@@ -88,28 +121,40 @@ impl Page {
     }
 }
 
-/// A page of live rows.
-pub(in crate::sqlite) fn range(reading: &Reading<'_>, read: &RangeRead) -> Result<RangePage> {
+/// A page of live rows: of now, or as they were at an earlier position of the log.
+pub(in crate::sqlite) fn range(reading: &Reading<'_>, read: &RangeRead, at: Option<LogPosition>) -> Result<RangePage> {
     let table = reading.view.tables.table(read.table).map_err(Fail::Command)?;
-    let mut page = Page::new(read);
-    let Some(name) = &read.index else {
-        if !page.page.limited {
-            table_range(reading, table.number, read, &mut page)?;
+    let index = match &read.index {
+        None => None,
+        Some(name) => match table.indexes.iter().find(|index| index.name == *name) {
+            Some(index) => Some(index),
+            None => {
+                return Err(Fail::Command(StoreError::UnknownIndex {
+                    table: read.table,
+                    index: name.clone(),
+                }));
+            }
+        },
+    };
+    let page = || {
+        let past = match at {
+            None => Past::none(),
+            Some(at) => Past::of(reading, table.number, index, read, at)?,
+        };
+        let mut page = Page::new(read, past);
+        match index {
+            _ if page.page.limited => {}
+            None => table_range(reading, table.number, read, &mut page)?,
+            Some(index) => index_range(reading, table.number, index, read, &mut page)?,
         }
-        return Ok(page.page);
+        Ok(page.page)
     };
-    let Some(index) = table.indexes.iter().find(|index| index.name == *name) else {
-        return Err(Fail::Command(StoreError::UnknownIndex {
-            table: read.table,
-            index: name.clone(),
-        }));
-    };
-    if !page.page.limited {
-        at_one_moment(reading.connection, || {
-            index_range(reading, table.number, index, read, &mut page)
-        })?;
+    if index.is_none() && at.is_none() {
+        // One statement is one moment.
+        page()
+    } else {
+        at_one_moment(reading.connection, page)
     }
-    Ok(page.page)
 }
 
 fn table_range(reading: &Reading<'_>, number: u32, read: &RangeRead, page: &mut Page) -> Result<()> {
@@ -126,10 +171,9 @@ fn table_range(reading: &Reading<'_>, number: u32, read: &RangeRead, page: &mut 
         let Some(row) = rows.next()? else { break };
         let key = stored_key(blob(row)?);
         let (version, item) = version_and_item(reading, row, 1)?;
-        let size = item_size(&item);
-        page.push(Row { key, version, item }, size);
+        page.take(reading, &key.clone(), Row { key, version, item }, item_size)?;
     }
-    Ok(())
+    page.take_past(reading, None, item_size)
 }
 
 fn index_range(reading: &Reading<'_>, number: u32, index: &IndexView, read: &RangeRead, page: &mut Page) -> Result<()> {
@@ -139,6 +183,7 @@ fn index_range(reading: &Reading<'_>, number: u32, index: &IndexView, read: &Ran
     } else {
         "SELECT k FROM entry WHERE k >= ?1 AND k < ?2 ORDER BY k"
     })?;
+    let shown = |item: &Item| projected_size(item, index.projected.as_deref());
     let mut rows = statement.query((from, to))?;
     while !page.page.limited {
         let Some(row) = rows.next()? else { break };
@@ -150,10 +195,9 @@ fn index_range(reading: &Reading<'_>, number: u32, index: &IndexView, read: &Ran
         let Some((version, item)) = find(reading, &row_key(number, &base.0))? else {
             continue;
         };
-        let size = projected_size(&item, index.projected.as_deref());
-        page.push(Row { key, version, item }, size);
+        page.take(reading, &base, Row { key, version, item }, shown)?;
     }
-    Ok(())
+    page.take_past(reading, None, shown)
 }
 
 fn blob<'a>(row: &'a SqlRow<'_>) -> Result<&'a [u8]> {

@@ -3,6 +3,7 @@
 mod items;
 mod journal;
 mod log;
+mod past;
 mod rows;
 mod streams;
 
@@ -15,6 +16,7 @@ pub(super) use self::{
     items::{get, get_many, range},
     journal::{conflicts, explain},
     log::{backlog, log_position, read_log},
+    past::get_many_at,
     rows::{digest, is_damaged, mutations_of, raw_rows},
     streams::{read_stream, streams},
 };

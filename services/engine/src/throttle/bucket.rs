@@ -1,0 +1,126 @@
+//! A token bucket: units that come at a rate, are kept for five minutes, and can be owed.
+
+/// How much of what was not used is kept, seconds of the rate (developer guide, "Burst and adaptive capacity").
+const BURST_SECONDS: f64 = 300.0;
+
+/// Units of reads or writes of one table or index.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bucket {
+    /// Units a second.
+    rate: f64,
+    /// What is there; below 0 what is owed.
+    units: f64,
+    /// When `units` was right, ms since the epoch.
+    at_ms: u64,
+}
+
+impl Bucket {
+    /// One that nothing was taken of for a long time.
+    pub(super) fn full(rate: u64, now_ms: u64) -> Self {
+        let rate = units(rate);
+        Self {
+            rate,
+            units: rate * BURST_SECONDS,
+            at_ms: now_ms,
+        }
+    }
+
+    /// What has come since it was looked at last; from now on it comes at `rate`. A clock that was set back brings nothing.
+    pub(super) fn refill(&mut self, rate: u64, now_ms: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "an elapsed time is far less than 2^52 ms")]
+        let elapsed = now_ms.saturating_sub(self.at_ms) as f64 / 1000.0;
+        self.units += elapsed * self.rate;
+        self.rate = units(rate);
+        self.units = self.units.min(self.most());
+        self.at_ms = now_ms;
+    }
+
+    /// Whether so many units can be taken. What is more than it can ever hold is let through when it is full.
+    pub(super) fn allows(&self, units: f64) -> bool {
+        self.units >= units.min(self.most())
+    }
+
+    /// Takes units, or gives them back where negative.
+    pub(super) fn charge(&mut self, units: f64) {
+        self.units = (self.units - units).min(self.most());
+    }
+
+    fn most(&self) -> f64 {
+        self.rate * BURST_SECONDS
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no table has 2^52 units a second")]
+const fn units(rate: u64) -> f64 {
+    rate as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_minutes_of_units_can_be_taken_at_once_and_then_as_they_come() {
+        let mut bucket = Bucket::full(2, 1_000);
+        assert!(bucket.allows(600.0));
+        bucket.charge(600.0);
+        assert!(!bucket.allows(0.5));
+        bucket.refill(2, 1_249);
+        assert!(
+            !bucket.allows(0.5),
+            "a quarter of a second brings half a unit, not less"
+        );
+        bucket.refill(2, 1_250);
+        assert!(bucket.allows(0.5));
+    }
+
+    #[test]
+    fn what_is_owed_is_paid_first() {
+        let mut bucket = Bucket::full(10, 0);
+        bucket.charge(3_025.0);
+        bucket.refill(10, 2_500);
+        assert!(!bucket.allows(1.0));
+        bucket.refill(10, 2_600);
+        assert!(bucket.allows(1.0));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_five_minutes_bring() {
+        let mut bucket = Bucket::full(1, 0);
+        bucket.charge(-50.0);
+        bucket.refill(1, 3_600_000);
+        bucket.charge(300.0);
+        assert!(!bucket.allows(1.0));
+    }
+
+    #[test]
+    fn a_request_that_never_fits_goes_through_when_the_bucket_is_full() {
+        let mut bucket = Bucket::full(1, 0);
+        assert!(bucket.allows(400.0));
+        bucket.charge(400.0);
+        bucket.refill(1, 399_000);
+        assert!(!bucket.allows(400.0));
+        bucket.refill(1, 400_000);
+        assert!(bucket.allows(400.0));
+    }
+
+    #[test]
+    fn a_new_rate_counts_from_when_it_was_set_and_a_clock_set_back_brings_nothing() {
+        let mut bucket = Bucket::full(10, 10_000);
+        bucket.charge(3_000.0);
+        bucket.refill(100, 11_000);
+        assert!(
+            bucket.allows(10.0) && !bucket.allows(11.0),
+            "the second before brought ten"
+        );
+        bucket.refill(100, 5_000);
+        assert!(!bucket.allows(11.0));
+        bucket.refill(100, 5_500);
+        assert!(bucket.allows(60.0));
+        bucket.refill(0, 5_500);
+        assert!(
+            !bucket.allows(60.0) && bucket.allows(0.0),
+            "what a lower rate cannot keep is gone"
+        );
+    }
+}
