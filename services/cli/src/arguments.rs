@@ -5,6 +5,7 @@ mod record;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
+use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
 use beringia_store::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
@@ -119,6 +120,11 @@ pub(crate) struct ServeArguments {
     /// Make it short to see whether an application follows.
     #[arg(long, value_name = "MS", default_value_t = DEFAULT_SHARD_AGE_MS, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) stream_shard_age_ms: u64,
+    /// How long a region may be out of reach of all others, in milliseconds, before they drop its replicas: 20 hours, as in DynamoDB.
+    /// Until then they keep for it what they delete and log. One that comes back later is filled by a full copy; what it had not shipped
+    /// is among the `conflicts`.
+    #[arg(long, value_name = "MS", default_value_t = DEFAULT_UNREACHABLE_MS_MAX, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_unreachable_ms: u64,
     /// Hold tables and global indexes to their provisioned throughput, or to the maxima of on-demand tables, as DynamoDB does: each may
     /// take what 300 seconds bring at once, and then what comes. Without this nothing is throttled, so that an application with small
     /// tables can be worked on; on-demand tables without maxima never are.

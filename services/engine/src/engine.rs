@@ -174,7 +174,10 @@ pub(crate) fn usable(table: &Table, region: &Region) -> bool {
     match table.replicas.get(region) {
         None => table.replicas.is_empty(),
         // One that lost its disk is active by name, but not joined until it is copied again.
-        Some(replica) => matches!(replica.status, ReplicaStatus::Active) && table.joined,
+        // One that the others dropped goes on with what it has until it can begin anew.
+        Some(replica) => {
+            matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Dropped { .. }) && table.joined
+        }
     }
 }
 

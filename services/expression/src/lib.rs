@@ -4,7 +4,8 @@
 //! [`Placeholders::check_all_used`]; only then look at tables and items. Messages are those of DynamoDB, as far as they are
 //! known; each parse error names its parameter (`Invalid ConditionExpression: …`).
 //!
-//! The request forms that were before expressions become the same things, by `of_attributes` of each.
+//! The request forms that were before expressions become the same things, by `of_attributes` of each, and so do statements of PartiQL,
+//! by [`Statement::parse`].
 //!
 //! The grammar is that of the developer guide ("Expressions in DynamoDB"). Texts are at most 4 KB, operators at most 300, and
 //! nesting is bounded, so neither parsing nor evaluating can exhaust the stack.

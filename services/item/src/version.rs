@@ -94,7 +94,7 @@ impl From<Version> for Stamp {
 }
 
 /// For each origin, the greatest sequence that was applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct VersionVector(BTreeMap<Region, u64>);
 
 impl VersionVector {

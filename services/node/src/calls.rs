@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use beringia_clock::WallClock;
-use beringia_item::{KeyBytes, Mutation, TableId, range_of};
+use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector, range_of};
 use beringia_replication::{
     Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure,
     message::{Digest, KeyPage, RowPage, Span, TableVectors, weight},
@@ -70,6 +70,12 @@ impl Calls {
             } => self.keys(table, span, after, max).await,
             StoreCall::Rows { table, keys, max_bytes } => self.rows(table, keys, max_bytes).await,
             StoreCall::SetReplica { table, state } => return self.set_replica(table, state).await,
+            StoreCall::Drop {
+                table,
+                region,
+                has,
+                away_ms,
+            } => return self.drop_replica(table, region, has, away_ms).await,
             StoreCall::Leave { table, sequence } => return self.leave(table, sequence).await,
         };
         answer.map_err(failure)
@@ -89,6 +95,7 @@ impl Calls {
             mutations,
             progress,
             obsolete,
+            from,
             ..
         } = apply;
         let applied = self
@@ -98,6 +105,7 @@ impl Calls {
                 progress,
                 obsolete,
                 kind,
+                from,
             })
             .await?;
         self.arrived(arrivals);
@@ -220,6 +228,26 @@ impl Calls {
                 }
                 None => Vec::new(),
             })
+        };
+        self.change_schema(Box::new(change)).await
+    }
+
+    /// Drops another region's replica, unless it is none any more.
+    async fn drop_replica(
+        &self,
+        table: TableId,
+        region: Region,
+        has: VersionVector,
+        away_ms: u64,
+    ) -> Result<StoreAnswer, StoreFailure> {
+        let since_ms = self.clock.now_ms().saturating_sub(away_ms);
+        let change = move |catalog: &beringia_store::Catalog| {
+            let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
+            let is_member = replica.is_some_and(|replica| replica.status.is_member());
+            let status = ReplicaStatus::Dropped { has, returns: true };
+            let replica = Replica { status, since_ms };
+            let aspect = Aspect::Dropped { region, replica };
+            Ok(is_member.then_some(Edit::Set { table, aspect }).into_iter().collect())
         };
         self.change_schema(Box::new(change)).await
     }

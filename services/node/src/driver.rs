@@ -291,13 +291,14 @@ fn hang_up<M>(link: Option<Link<M>>) {
     }
 }
 
-/// The global tables of which the region has a replica. Replicas that could not be made hold nothing and are left out.
+/// The global tables of which the region has a replica. Replicas that could not be made hold
+/// nothing and are left out, as are those that were dropped.
 fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
     let state = |status: &ReplicaStatus| match status {
         ReplicaStatus::Creating { from } => Some(ReplicaState::Creating { from: from.clone() }),
         ReplicaStatus::Active => Some(ReplicaState::Active),
         ReplicaStatus::Deleting => Some(ReplicaState::Leaving),
-        ReplicaStatus::CreationFailed { .. } => None,
+        ReplicaStatus::CreationFailed { .. } | ReplicaStatus::Dropped { .. } => None,
     };
     let view = |table: &beringia_store::Table| {
         let replicas = table.replicas.iter();
@@ -306,6 +307,12 @@ fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
                 .filter_map(|(region, replica)| Some((region.clone(), state(&replica.status)?)))
                 .collect(),
             joined: table.joined,
+            dropped: table
+                .replicas
+                .iter()
+                .filter(|(_, replica)| matches!(replica.status, ReplicaStatus::Dropped { .. }))
+                .map(|(region, _)| region.clone())
+                .collect(),
         }
     };
     let held = catalog.by_id.values().filter(|table| table.held);

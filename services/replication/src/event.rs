@@ -1,8 +1,8 @@
 //! What goes into the state machine and what comes out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId};
+use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector};
 
 use crate::message::{Digest, KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
 
@@ -90,6 +90,8 @@ pub struct TableView {
     pub replicas: BTreeMap<Region, ReplicaState>,
     /// Whether this region's rows were complete once. A replica that is not joined is copied, whatever its state says.
     pub joined: bool,
+    /// Regions whose replicas were dropped, because they were out of reach for too long. They are not among the replicas.
+    pub dropped: BTreeSet<Region>,
 }
 
 /// Where a replica stands.
@@ -104,6 +106,15 @@ pub enum ReplicaState {
     Active,
     /// It is on its way out, or could not be made.
     Leaving,
+}
+
+/// What may be forgotten because others have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Per table what every other replica that was not dropped has durably applied, for the tables where that is known of all of them.
+    pub vectors: BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
+    /// Tables of which somebody is not listed who may come back, and may not have heard of deletes: their tombstones stay.
+    pub keeps_tombstones: BTreeSet<TableId>,
 }
 
 /// What the store is asked.
@@ -151,6 +162,17 @@ pub enum StoreCall {
         /// The new state.
         state: ReplicaState,
     },
+    /// Drop another region's replica, where it is still one: it is out of reach, for all who are left. [`StoreAnswer::Done`].
+    Drop {
+        /// The table.
+        table: TableId,
+        /// Whose.
+        region: Region,
+        /// What of the table those who are left have.
+        has: VersionVector,
+        /// For how long it has been out of reach, milliseconds.
+        away_ms: u64,
+    },
     /// Drop this region's replica of a table, where it is on its way out and wrote nothing beyond `sequence`.
     /// [`StoreAnswer::Done`].
     Leave {
@@ -175,6 +197,8 @@ pub struct Filter {
 pub struct Apply {
     /// How they came.
     pub kind: ApplyKind,
+    /// From whom.
+    pub from: Option<Region>,
     /// The mutations.
     pub mutations: Vec<Mutation>,
     /// What is complete after them.
@@ -223,7 +247,7 @@ pub enum StoreAnswer {
     Keys(KeyPage),
     /// To [`StoreCall::Rows`].
     Rows(RowPage),
-    /// To [`StoreCall::SetReplica`] and [`StoreCall::Leave`].
+    /// To [`StoreCall::SetReplica`], [`StoreCall::Drop`] and [`StoreCall::Leave`].
     Done,
 }
 

@@ -223,6 +223,7 @@ impl Join {
         progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));
         let apply = Apply {
             kind: ApplyKind::Copy,
+            from: self.source().cloned(),
             progress,
             ..Apply::default()
         };

@@ -25,10 +25,10 @@ mod watermark;
 mod world;
 
 pub use event::{
-    AcceptId, Apply, ApplyKind, Command, DialId, Event, Filter, LinkEvent, Now, ReplicaState, StoreAnswer, StoreCall,
-    StoreFailure, TableView, Ticket,
+    AcceptId, Acknowledged, Apply, ApplyKind, Command, DialId, Event, Filter, LinkEvent, Now, ReplicaState,
+    StoreAnswer, StoreCall, StoreFailure, TableView, Ticket,
 };
 pub use replicator::{Config, Replicator};
 pub use status::{JoinStage, JoinStatus, LinkState, PeerStatus, Quarantine, Status};
-pub use tuning::Tuning;
+pub use tuning::{DEFAULT_UNREACHABLE_MS_MAX, Tuning};
 pub use watermark::{Standing, Watermark};

@@ -1,12 +1,12 @@
 //! What two regions say to each other, as plain values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector, range_of};
 use bytes::Bytes;
 
 /// The version of the protocol that this code speaks. Peers with different versions refuse each other.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Vectors by table.
 pub type TableVectors = BTreeMap<TableId, VersionVector>;
@@ -52,6 +52,8 @@ pub enum ToReceiver {
     Refusal(BelowFloor),
     /// How far the source itself is: all tables that both hold first, then those that changed.
     Vectors(TableVectors),
+    /// The regions that the source has not reached for so long that it would drop them; replaces what it said before.
+    Lost(BTreeSet<Region>),
     /// Tables of which it said how far it is, and which it does not serve any more, or not now.
     Withdraw(Vec<TableId>),
     /// The answer to a request.

@@ -33,6 +33,7 @@ pub(crate) enum Asked {
 /// An open stream on which both said hello.
 #[derive(Debug)]
 pub(crate) struct Session {
+    region: Region,
     pub(crate) link: DialId,
     pub(crate) incarnation: u128,
     generation: u64,
@@ -50,6 +51,8 @@ pub(crate) struct Session {
     told_batch: u64,
     /// The source's own vectors, as it announced them.
     pub(crate) theirs: TableVectors,
+    /// Whom the source has not reached for too long.
+    pub(crate) lost: BTreeSet<Region>,
     /// Since when the source itself has what of this region's own writes.
     pub(crate) said: Said,
     /// What the source's log does not reach down to.
@@ -170,7 +173,7 @@ impl Receiver {
         self.refused = None;
         self.last_error = None;
         self.clock_ahead_ms = Some(clock_ahead_ms(world, hello));
-        self.state = State::Open(Box::new(Session::new(link, hello.incarnation)));
+        self.state = State::Open(Box::new(Session::new(self.region.clone(), link, hello.incarnation)));
         Ok(())
     }
 
@@ -214,8 +217,9 @@ fn jitter(world: &World, region: &Region) -> u64 {
 }
 
 impl Session {
-    fn new(link: DialId, incarnation: u128) -> Self {
+    fn new(region: Region, link: DialId, incarnation: u128) -> Self {
         Self {
+            region,
             link,
             incarnation,
             generation: 0,
@@ -228,6 +232,7 @@ impl Session {
             told: TableVectors::new(),
             told_batch: 0,
             theirs: TableVectors::new(),
+            lost: BTreeSet::new(),
             said: Said::default(),
             refused: BTreeSet::new(),
             refused_until_ms: 0,
@@ -341,6 +346,7 @@ impl Session {
             let mut bytes = first.weight();
             let mut apply = Apply {
                 kind: ApplyKind::Stream,
+                from: Some(self.region.clone()),
                 ..Apply::default()
             };
             self.take(first, &mut apply);
@@ -451,6 +457,11 @@ impl Session {
     pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
         self.said.learn(world, vectors);
         merge_tables(&mut self.theirs, vectors);
+    }
+
+    /// The region that is the source.
+    pub(crate) const fn region(&self) -> &Region {
+        &self.region
     }
 
     /// The source does not serve these tables any more.

@@ -54,6 +54,7 @@ pub(crate) struct Source {
     unacknowledged: VecDeque<(u64, usize)>,
     unacknowledged_bytes: usize,
     announced: TableVectors,
+    announced_lost: BTreeSet<Region>,
     announce_at_ms: u64,
     /// Requests that the store works on, and their tables.
     serving: BTreeMap<u64, TableId>,
@@ -87,6 +88,7 @@ impl Source {
             unacknowledged: VecDeque::new(),
             unacknowledged_bytes: 0,
             announced: TableVectors::new(),
+            announced_lost: BTreeSet::new(),
             announce_at_ms: 0,
             serving: BTreeMap::new(),
         }
@@ -342,10 +344,15 @@ impl Source {
     /// Tells the receiver how far this region is, in the tables that both hold, where that changed.
     fn announce(&mut self, world: &World, out: &mut Out) {
         self.announce_at_ms = world.now.elapsed_ms + world.tuning.announce_ms;
-        let Some(peer) = &self.peer else { return };
+        let Some(peer) = self.peer.clone() else { return };
+        let lost = world.lost();
+        if self.announced_lost != lost {
+            self.announced_lost.clone_from(&lost);
+            self.send(out, ToReceiver::Lost(lost));
+        }
         let mut changed = TableVectors::new();
         for table in world.served() {
-            if !world.has_replica(peer, table) {
+            if !world.has_replica(&peer, table) {
                 continue;
             }
             let vector = world.vector(table);

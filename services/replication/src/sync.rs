@@ -274,6 +274,7 @@ impl Walks {
             walk.step = Step::Applying;
             let apply = Apply {
                 kind,
+                from: Some(session.region().clone()),
                 mutations,
                 obsolete,
                 progress: Vec::new(),

@@ -1,5 +1,8 @@
 //! Bounds and intervals of the protocol.
 
+/// How long a replica may be out of reach, milliseconds: 20 hours, as in DynamoDB (API reference, `ReplicaDescription`).
+pub const DEFAULT_UNREACHABLE_MS_MAX: u64 = 20 * 60 * 60 * 1000;
+
 /// Bounds and intervals of the protocol. Every queue and every pause is one of these.
 #[derive(Debug, Clone)]
 pub struct Tuning {
@@ -43,6 +46,9 @@ pub struct Tuning {
     pub quarantine_retry_ms_max: u64,
     /// How long a join waits for the region that it was told to copy from before it takes another.
     pub join_patience_ms: u64,
+    /// How long a replica may be out of reach of all others before they drop it, so that it does not hold their logs and tombstones
+    /// for ever.
+    pub unreachable_ms_max: u64,
     /// Accepted streams at once; more are turned away.
     pub accepted_max: usize,
 }
@@ -70,6 +76,7 @@ impl Default for Tuning {
             digest_pause_ms: 100,
             quarantine_retry_ms_max: 5000,
             join_patience_ms: 5000,
+            unreachable_ms_max: DEFAULT_UNREACHABLE_MS_MAX,
             accepted_max: 64,
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) catching_up: BTreeSet<TableId>,
     /// Tables whose vector a copy is setting: until it is known where, it says more than the log holds.
     pub(crate) finishing: BTreeSet<TableId>,
+    /// Peers that are out of reach, in one direction at least, and since when.
+    pub(crate) away: BTreeMap<Region, u64>,
     /// Tables that are neither sent nor taken, because somebody said so.
     pub(crate) paused: BTreeSet<TableId>,
 }
@@ -72,13 +74,38 @@ impl World {
                 .is_some_and(|view| view.replicas.contains_key(peer))
     }
 
+    /// The peers that have been out of reach for longer than is allowed.
+    pub(crate) fn lost(&self) -> BTreeSet<Region> {
+        let since_ms = self.now.elapsed_ms.checked_sub(self.tuning.unreachable_ms_max);
+        let is_lost = |(_, away_ms): &(&Region, &u64)| since_ms.is_some_and(|since_ms| **away_ms <= since_ms);
+        self.away
+            .iter()
+            .filter(is_lost)
+            .map(|(region, _)| region.clone())
+            .collect()
+    }
+
     /// What of the table has been applied here.
     pub(crate) fn vector(&self, table: TableId) -> VersionVector {
         self.local.get(&table).cloned().unwrap_or_default()
     }
 
-    /// Takes in what the store said about its vectors.
+    /// Takes in what the store said about its vectors. Of a table that is not complete it says nothing of other origins before a copy
+    /// ends: what comes before may be of rows that are gone.
     pub(crate) fn learn(&mut self, vectors: &TableVectors) {
+        for (table, vector) in vectors {
+            let is_complete = self.catalog.get(table).is_none_or(|view| view.joined);
+            let local = self.local.entry(*table).or_default();
+            if is_complete {
+                local.merge(vector);
+            } else {
+                local.advance(&self.region, vector.get(&self.region));
+            }
+        }
+    }
+
+    /// Takes in the vectors at the end of a copy.
+    pub(crate) fn learn_copied(&mut self, vectors: &TableVectors) {
         merge_tables(&mut self.local, vectors);
     }
 }

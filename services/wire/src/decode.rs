@@ -46,6 +46,12 @@ pub fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
         Some(Kind::Batch(batch)) => ToReceiver::Batch(decode_batch(batch)?),
         Some(Kind::Refusal(refusal)) => ToReceiver::Refusal(decode_refusal(refusal)?),
         Some(Kind::Vectors(vectors)) => ToReceiver::Vectors(decode_tables(vectors.tables)?),
+        Some(Kind::Lost(lost)) => ToReceiver::Lost(
+            lost.regions
+                .iter()
+                .map(|region| decode_region(region))
+                .collect::<Result<_>>()?,
+        ),
         Some(Kind::Withdraw(withdraw)) => {
             ToReceiver::Withdraw(withdraw.tables.iter().map(decode_table).collect::<Result<_>>()?)
         }

@@ -35,6 +35,9 @@ pub fn to_receiver(message: ToReceiver) -> v1::FromSource {
         ToReceiver::Vectors(vectors) => Kind::Vectors(v1::Vectors {
             tables: encode_tables(&vectors),
         }),
+        ToReceiver::Lost(regions) => Kind::Lost(v1::Lost {
+            regions: regions.iter().map(Region::to_string).collect(),
+        }),
         ToReceiver::Withdraw(tables) => Kind::Withdraw(v1::Withdraw {
             tables: tables.into_iter().map(encode_table).collect(),
         }),

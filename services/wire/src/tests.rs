@@ -150,6 +150,7 @@ fn from_a_source() -> impl Strategy<Value = ToReceiver> {
         (any::<u64>(), vec((table(), region()), 0..4))
             .prop_map(|(generation, parts)| ToReceiver::Refusal(BelowFloor { generation, parts })),
         vectors().prop_map(ToReceiver::Vectors),
+        vec(region(), 0..4).prop_map(|regions| ToReceiver::Lost(regions.into_iter().collect())),
         vec(table(), 0..4).prop_map(ToReceiver::Withdraw),
         (any::<u64>(), answer()).prop_map(|(id, answer)| ToReceiver::Reply(Reply { id, answer })),
         goodbye().prop_map(ToReceiver::Goodbye),

@@ -31,7 +31,8 @@ struct ConflictJson<'a> {
     table_id: &'a str,
     /// Null where the table is gone.
     key: Option<Box<RawValue>>,
-    winner: SideJson,
+    /// Null where the write lost to nobody: it was not shipped before its region's replica was dropped.
+    winner: Option<SideJson>,
     loser: SideJson,
     /// What the loser lost; empty for the whole item.
     attributes: &'a [String],
@@ -174,10 +175,7 @@ async fn follow(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Res
 
 fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
     let conflict = &merged.conflict;
-    let winner = conflict
-        .winner
-        .as_ref()
-        .ok_or_else(|| incomplete("a conflict without a winner"))?;
+    let winner = conflict.winner.as_ref();
     let loser = conflict
         .loser
         .as_ref()
@@ -188,7 +186,7 @@ fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
             table: &conflict.table,
             table_id: &conflict.table_id,
             key: conflict.key_json.as_deref().map(raw).transpose()?,
-            winner: winner.try_into()?,
+            winner: winner.map(TryInto::try_into).transpose()?,
             loser: loser.try_into()?,
             attributes: &conflict.attributes,
             rule: &conflict.rule,
@@ -221,7 +219,7 @@ fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
     output::line(&format!(
         "{table} {}\n  winner  {}\n  loser   {}\n  lost    {lost}\n  rule    {}\n  seen    {}\n  id      {}",
         conflict.key_json.as_deref().unwrap_or("(the table is gone)"),
-        side_text(winner),
+        winner.map_or_else(|| "nobody".to_owned(), side_text),
         side_text(loser),
         conflict.rule,
         seen.join(", "),

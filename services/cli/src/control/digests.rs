@@ -88,6 +88,7 @@ fn replica_status(store: &dyn Store, table: &Table) -> Option<String> {
     match table.replicas.get(store.region()).map(|replica| &replica.status) {
         Some(ReplicaStatus::Creating { .. }) => Some("CREATING".to_owned()),
         Some(ReplicaStatus::CreationFailed { .. }) => Some("CREATION_FAILED".to_owned()),
+        Some(ReplicaStatus::Dropped { .. }) => Some("REGION_DISABLED".to_owned()),
         Some(ReplicaStatus::Deleting) => Some("DELETING".to_owned()),
         Some(ReplicaStatus::Active) if !table.joined => Some("being filled".to_owned()),
         Some(ReplicaStatus::Active) | None => None,

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use beringia_item::{Region, TableId, Version, item_to_json};
 use beringia_proto::v1::{ConflictSideReport, ControlConflict, ItemVersion};
-use beringia_store::{Catalog, Conflict, ConflictSide, StoreError};
+use beringia_store::{Catalog, Conflict, ConflictSide, StoreError, Unshipped};
 use futures_util::{Stream, stream};
 use tonic::Status;
 
@@ -26,8 +26,11 @@ struct Reader {
     ready: VecDeque<ControlConflict>,
 }
 
+#[derive(Default)]
 struct Place {
     after: u64,
+    /// The same of the writes that were not shipped.
+    after_unshipped: u64,
     ended: bool,
 }
 
@@ -37,11 +40,7 @@ pub(crate) async fn stream(
     table: String,
     follow: bool,
 ) -> Result<impl Stream<Item = Result<ControlConflict, Status>> + Send + use<>, Status> {
-    let places = host
-        .regions()
-        .iter()
-        .map(|_| Place { after: 0, ended: false })
-        .collect();
+    let places = host.regions().iter().map(|_| Place::default()).collect();
     let reader = Reader {
         host,
         table,
@@ -93,6 +92,18 @@ impl Reader {
             return Ok(());
         };
         let catalog = store.catalog();
+        let unshipped = match store.unshipped(place.after_unshipped, PAGE).await {
+            Ok(page) => page,
+            Err(StoreError::Closed) => return Ok(()),
+            Err(error) => return Err(Status::internal(format!("{}: {error}", region.name()))),
+        };
+        place.ended = unshipped.len() < PAGE;
+        place.after_unshipped = unshipped.last().map_or(place.after_unshipped, |write| write.id);
+        let wanted = unshipped
+            .iter()
+            .filter(|write| self.table.is_empty() || self.table == write.table_name);
+        self.ready
+            .extend(wanted.map(|write| report_unshipped(region.name(), write)));
         let table = match self.table.as_str() {
             "" => None,
             CATALOG_NAME => Some(TableId::CATALOG),
@@ -106,7 +117,7 @@ impl Reader {
             Err(StoreError::Closed | StoreError::UnknownTable(_)) => return Ok(()),
             Err(error) => return Err(Status::internal(format!("{}: {error}", region.name()))),
         };
-        place.ended = page.len() < PAGE;
+        place.ended &= page.len() < PAGE;
         place.after = page.last().map_or(place.after, |conflict| conflict.id);
         self.ready
             .extend(page.iter().map(|conflict| report(region.name(), conflict, &catalog)));
@@ -146,6 +157,21 @@ pub(crate) fn report(region: &Region, conflict: &Conflict, catalog: &Catalog) ->
         rule: conflict.rule.to_string(),
         seen_ms: conflict.seen_ms,
         attributes: conflict.attributes.clone(),
+    }
+}
+
+/// A write that the others never got: it lost to nobody.
+fn report_unshipped(region: &Region, unshipped: &Unshipped) -> ControlConflict {
+    ControlConflict {
+        region: region.to_string(),
+        table_id: unshipped.table.to_string(),
+        table: unshipped.table_name.clone(),
+        key_json: Some(item_to_json(&unshipped.key).to_string()),
+        winner: None,
+        loser: Some(side(&unshipped.write)),
+        rule: "not shipped before the replica was dropped".to_owned(),
+        seen_ms: unshipped.seen_ms,
+        attributes: Vec::new(),
     }
 }
 

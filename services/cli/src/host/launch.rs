@@ -15,7 +15,7 @@ use beringia_fis::Service;
 use beringia_gateway::Regions;
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
-use beringia_node::{Authentication, Behaviour, Connector, Peer};
+use beringia_node::{Authentication, Behaviour, Connector, DEFAULT_UNREACHABLE_MS_MAX, Peer};
 use beringia_regions::{Link, Topology};
 use beringia_store::{DEFAULT_SHARD_AGE_MS, Database, DiskFaults, MemoryDisk, SqliteStore, Store as _};
 use futures_util::future::join_all;
@@ -67,6 +67,7 @@ struct Preparation {
     directory: Option<DataDirectory>,
     max_clock_offset_ms: u64,
     stream_shard_age_ms: u64,
+    max_unreachable_ms: u64,
     behaviour: Behaviour,
     gateways: Arc<Regions>,
     tap: Tap,
@@ -77,6 +78,7 @@ struct Preparation {
 struct Limits {
     max_clock_offset_ms: u64,
     stream_shard_age_ms: u64,
+    max_unreachable_ms: u64,
     behaviour: Behaviour,
 }
 
@@ -113,6 +115,7 @@ pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<
     let limits = Limits {
         max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
         stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
+        max_unreachable_ms: DEFAULT_UNREACHABLE_MS_MAX,
         behaviour: Behaviour::default(),
     };
     let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;
@@ -247,6 +250,7 @@ impl Preparation {
         let limits = Limits {
             max_clock_offset_ms: arguments.max_clock_offset_ms,
             stream_shard_age_ms: arguments.stream_shard_age_ms,
+            max_unreachable_ms: arguments.max_unreachable_ms,
             behaviour: Behaviour {
                 throttling: arguments.throttling,
                 stale_reads: Duration::from_millis(arguments.stale_reads.unwrap_or(0)),
@@ -270,6 +274,7 @@ impl Preparation {
             directory,
             max_clock_offset_ms: limits.max_clock_offset_ms,
             stream_shard_age_ms: limits.stream_shard_age_ms,
+            max_unreachable_ms: limits.max_unreachable_ms,
             behaviour: limits.behaviour,
             gateways: Arc::new(Regions::new()),
             tap: Tap::new(),
@@ -288,6 +293,7 @@ impl Preparation {
             authentication: self.authentication.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
             stream_shard_age_ms: self.stream_shard_age_ms,
+            max_unreachable_ms: self.max_unreachable_ms,
             behaviour: self.behaviour,
             network,
             gateways: self.gateways.clone(),

@@ -31,6 +31,8 @@ pub(crate) struct Blueprint {
     pub(crate) max_clock_offset_ms: u64,
     /// How old a shard of a stream gets.
     pub(crate) stream_shard_age_ms: u64,
+    /// How long another region may be out of reach before its replicas are dropped.
+    pub(crate) max_unreachable_ms: u64,
     /// What of DynamoDB's behaviour clients see.
     pub(crate) behaviour: Behaviour,
     /// The modelled links; None where the network is the real one.
@@ -126,6 +128,12 @@ impl Blueprint {
             })
     }
 
+    fn tuning(&self) -> Tuning {
+        let mut tuning = Tuning::default();
+        tuning.replication.unreachable_ms_max = self.max_unreachable_ms;
+        tuning
+    }
+
     async fn start(&self, store: &Arc<SqliteStore>, listeners: Listeners) -> Result<Node, String> {
         let config = NodeConfig {
             region: self.region.clone(),
@@ -133,7 +141,7 @@ impl Blueprint {
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
-            tuning: Tuning::default(),
+            tuning: self.tuning(),
             behaviour: self.behaviour,
             observer: Some(self.tap.of(&self.region)),
         };

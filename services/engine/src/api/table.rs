@@ -119,6 +119,8 @@ wire_enum! {
         Deleting = "DELETING",
         /// Usable.
         Active = "ACTIVE",
+        /// Out of reach for so long that the others dropped it.
+        RegionDisabled = "REGION_DISABLED",
     }
 }
 
@@ -488,4 +490,6 @@ pub struct ReplicaDescription {
     pub replica_status: ReplicaStatusName,
     /// Why, where it failed.
     pub replica_status_description: Option<String>,
+    /// Since when it is out of reach, where that is why it was dropped, ms since the epoch.
+    pub replica_inaccessible_date_time_ms: Option<u64>,
 }

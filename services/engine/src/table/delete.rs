@@ -81,9 +81,7 @@ fn check_deletable(table: &Table, region: &Region) -> Result<(), ApiError> {
 
 /// A regional table and a last replica go at once; another replica must first hand over its writes.
 fn delete_edit(table: &Table, region: &Region, now_ms: u64) -> Edit {
-    let remains = |(other, replica): (&Region, &Replica)| {
-        other != region && !matches!(replica.status, ReplicaStatus::CreationFailed { .. })
-    };
+    let remains = |(other, replica): (&Region, &Replica)| other != region && replica.status.is_member();
     if !table.replicas.iter().any(remains) {
         return Edit::Drop { table: table.id };
     }

@@ -80,7 +80,7 @@ fn describe(table: &Table, region: &Region, now_ms: u64) -> TableDescription {
     let others: Vec<ReplicaDescription> = table
         .replicas
         .iter()
-        .filter(|(other, _)| *other != region)
+        .filter(|(other, replica)| *other != region && !is_removed(replica))
         .map(|(other, replica)| describe_replica(other, replica))
         .collect();
     let global = !others.is_empty();
@@ -243,16 +243,28 @@ const fn describe_stream(stream: Stream) -> StreamSpecification {
     }
 }
 
+/// Whether it was dropped, and then removed by somebody: only its own region has to hear of that.
+pub(super) const fn is_removed(replica: &Replica) -> bool {
+    matches!(replica.status, ReplicaStatus::Dropped { returns: false, .. })
+}
+
 fn describe_replica(region: &Region, replica: &Replica) -> ReplicaDescription {
     let (replica_status, reason) = match &replica.status {
         ReplicaStatus::Creating { .. } => (ReplicaStatusName::Creating, None),
         ReplicaStatus::CreationFailed { reason } => (ReplicaStatusName::CreationFailed, Some(reason.clone())),
         ReplicaStatus::Active => (ReplicaStatusName::Active, None),
         ReplicaStatus::Deleting => (ReplicaStatusName::Deleting, None),
+        ReplicaStatus::Dropped { .. } => {
+            let reason =
+                "It was out of reach for too long and was dropped: it begins anew by a full copy when it is back";
+            (ReplicaStatusName::RegionDisabled, Some(reason.to_owned()))
+        }
     };
+    let inaccessible = replica_status == ReplicaStatusName::RegionDisabled;
     ReplicaDescription {
         region_name: region.to_string(),
         replica_status,
         replica_status_description: reason,
+        replica_inaccessible_date_time_ms: inaccessible.then_some(replica.since_ms),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use beringia_item::Region;
+use beringia_item::{Region, VersionVector};
 use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Stream, StreamView, Table};
 
-use super::{delete::in_use, invalid};
+use super::{delete::in_use, describe::is_removed, invalid};
 use crate::{ApiError, api::ReplicationGroupUpdate};
 
 /// What the edits depend on besides the catalog.
@@ -69,6 +69,8 @@ pub(super) fn replica_edits(
                         aspect,
                     }])
                 }
+                // Its region hears of it when it is back, and keeps what it had not shipped.
+                ReplicaStatus::Dropped { ref has, .. } => Ok(vec![set_dropped(table, region, replica, has, false)]),
                 ReplicaStatus::Creating { .. } | ReplicaStatus::Active => {
                     Ok(vec![set_replica(table, region, ReplicaStatus::Deleting, here.now_ms)])
                 }
@@ -92,12 +94,33 @@ pub(super) fn set_replica(table: &Table, region: &Region, status: ReplicaStatus,
     }
 }
 
+fn set_dropped(table: &Table, region: &Region, replica: &Replica, has: &VersionVector, returns: bool) -> Edit {
+    let replica = Replica {
+        status: ReplicaStatus::Dropped {
+            has: has.clone(),
+            returns,
+        },
+        since_ms: replica.since_ms,
+    };
+    Edit::Set {
+        table: table.id,
+        aspect: Aspect::Dropped {
+            region: region.clone(),
+            replica,
+        },
+    }
+}
+
 fn member<'a>(table: &'a Table, region: &Region) -> Result<&'a Replica, ApiError> {
-    table.replicas.get(region).ok_or_else(|| {
-        ApiError::validation(
-            "Replica specified in the Replica Update or Replica Delete action of the request was not found.",
-        )
-    })
+    table
+        .replicas
+        .get(region)
+        .filter(|replica| !is_removed(replica))
+        .ok_or_else(|| {
+            ApiError::validation(
+                "Replica specified in the Replica Update or Replica Delete action of the request was not found.",
+            )
+        })
 }
 
 fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) -> Result<Vec<Edit>, ApiError> {
@@ -107,6 +130,11 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
             "Failed to create a the new replica of table with name: '{name}' because one or more replicas already existed as tables."
         ))
     };
+    if let Some(replica) = table.replicas.get(region).filter(|replica| is_removed(replica))
+        && let ReplicaStatus::Dropped { has, .. } = &replica.status
+    {
+        return Ok(vec![set_dropped(table, region, replica, has, true)]);
+    }
     let failed = |replica: &Replica| matches!(replica.status, ReplicaStatus::CreationFailed { .. });
     if table.replicas.get(region).is_some_and(|replica| !failed(replica)) {
         return Err(already_there());

@@ -102,7 +102,7 @@ impl State {
                 table.global_indexes.insert(name, (index, IndexState::Active));
             }
             Aspect::ConflictPolicy(policy) => table.conflict_policy = policy,
-            Aspect::Replica { region, replica } => {
+            Aspect::Replica { region, replica } | Aspect::Dropped { region, replica } => {
                 let active = Replica {
                     status: ReplicaStatus::Active,
                     since_ms: 0,
@@ -355,7 +355,11 @@ impl Store for FakeStore {
     async fn explain(&self, _: TableId, _: &KeyBytes) -> Result<Option<Explained>, StoreError> {
         Err(StoreError::Closed)
     }
-    async fn forget(&self, _: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Result<(), StoreError> {
+    async fn unshipped(&self, _: u64, _: usize) -> Result<Vec<beringia_store::Unshipped>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn forget(&self, _: &beringia_store::Acknowledged) -> Result<(), StoreError> {
         Err(StoreError::Closed)
     }
 }

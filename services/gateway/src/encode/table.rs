@@ -238,6 +238,8 @@ impl Encode for ReplicaDescription {
         fields.plain("RegionName", &self.region_name)?;
         fields.plain("ReplicaStatus", self.replica_status.as_str())?;
         fields.plain_some("ReplicaStatusDescription", self.replica_status_description.as_ref())?;
+        let since = self.replica_inaccessible_date_time_ms.map(seconds);
+        fields.plain_some("ReplicaInaccessibleDateTime", since.as_ref())?;
         fields.end()
     }
 }

@@ -283,6 +283,7 @@ fn described() -> TableDescription {
             region_name: "eu-west-1".to_owned(),
             replica_status: ReplicaStatusName::CreationFailed,
             replica_status_description: Some("why".to_owned()),
+            replica_inaccessible_date_time_ms: Some(1_700_000_000_456),
         }]),
         multi_region_consistency: Some(MultiRegionConsistency::Eventual),
         deletion_protection_enabled: false,
@@ -338,7 +339,12 @@ fn a_table_is_described_whole() {
         "LatestStreamArn": "arn/stream",
         "GlobalTableVersion": "2019.11.21",
         "Replicas": [
-            {"RegionName": "eu-west-1", "ReplicaStatus": "CREATION_FAILED", "ReplicaStatusDescription": "why"},
+            {
+                "RegionName": "eu-west-1",
+                "ReplicaStatus": "CREATION_FAILED",
+                "ReplicaStatusDescription": "why",
+                "ReplicaInaccessibleDateTime": 1_700_000_000.456,
+            },
         ],
         "MultiRegionConsistency": "EVENTUAL",
         "DeletionProtectionEnabled": false,

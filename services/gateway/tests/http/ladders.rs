@@ -8,6 +8,7 @@
 mod definitions;
 mod items;
 mod many;
+mod statements;
 mod streams;
 
 use serde_json::{Value, json};

@@ -10,6 +10,7 @@
 
 mod copy;
 mod drain;
+mod dropped;
 mod expiry;
 mod hostile;
 mod lifecycle;

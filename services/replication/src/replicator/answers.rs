@@ -146,7 +146,7 @@ impl Replicator {
     fn on_finished(&mut self, table: TableId, attempt: u64, result: Answered) {
         match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
-                self.world.learn(&vectors);
+                self.world.learn_copied(&vectors);
                 if let Some(join) = self.joins.get_mut(&table).filter(|join| join.attempt() == attempt) {
                     join.on_finished();
                 }

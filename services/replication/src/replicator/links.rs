@@ -85,6 +85,10 @@ impl Replicator {
                 session.learn(&self.world, &vectors);
                 Ok(())
             }
+            ToReceiver::Lost(regions) => {
+                session.lost = regions;
+                Ok(())
+            }
             ToReceiver::Withdraw(tables) => {
                 session.forget(&tables);
                 Ok(())

@@ -3,6 +3,7 @@
 mod answers;
 mod links;
 mod pause;
+mod reach;
 mod settle;
 mod view;
 
@@ -111,6 +112,7 @@ impl Replicator {
             limit_ms: None,
             catching_up: BTreeSet::new(),
             finishing: BTreeSet::new(),
+            away: BTreeMap::new(),
             paused: BTreeSet::new(),
         };
         let receivers = peers
@@ -200,13 +202,19 @@ impl Replicator {
         self.watch_floors();
         self.tick_joins();
         self.tick_leaves();
+        self.watch_reach();
     }
 
     fn on_catalog(&mut self, catalog: BTreeMap<TableId, TableView>) {
-        self.world.catalog = catalog;
-        self.world
-            .local
-            .retain(|table, _| *table == TableId::CATALOG || self.world.catalog.contains_key(table));
+        let before = std::mem::replace(&mut self.world.catalog, catalog);
+        let joined = |catalog: &BTreeMap<TableId, TableView>, table: &TableId| {
+            catalog.get(table).is_some_and(|view| view.joined)
+        };
+        // One whose rows went, and that begins anew, has nothing of what it had.
+        let begins_anew = |table: &TableId| joined(&before, table) && !joined(&self.world.catalog, table);
+        self.world.local.retain(|table, _| {
+            *table == TableId::CATALOG || (self.world.catalog.contains_key(table) && !begins_anew(table))
+        });
         self.world.paused.retain(|table| self.world.catalog.contains_key(table));
         self.dirty = true;
         self.want_joins();

@@ -92,6 +92,16 @@ impl Replicator {
         for table in lost {
             self.rejoin(table);
         }
+        for (table, join) in &mut self.joins {
+            let dropped = self.world.catalog.get(table).map(|view| &view.dropped);
+            // The store refused what else came from there.
+            if join
+                .source()
+                .is_some_and(|source| dropped.is_some_and(|dropped| dropped.contains(source)))
+            {
+                join.restart(&self.world, "its replica was dropped");
+            }
+        }
     }
 
     /// The catalog says that this region's replica is complete, and it is not (its disk was lost): says so to all, then fills it.

@@ -1,12 +1,12 @@
 //! What can be asked of the state machine: its status, and what its peers no longer need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId, VersionVector};
 
 use super::{Replicator, Sending};
 use crate::{
-    event::ReplicaState,
+    event::{Acknowledged, ReplicaState},
     message::TableVectors,
     receiver::Receiver,
     source::Source,
@@ -83,13 +83,16 @@ impl Replicator {
     /// - a replica is out of reach: what it said before it went may not be what it has when it comes back;
     /// - a replica is being filled, here or elsewhere: it may copy rows from before a delete;
     /// - this region repairs the table: a row on its way here may be from before a delete;
-    /// - a peer knew of catalog changes that this region does not know of: they may name a replica more.
+    /// - a peer knew of catalog changes that this region does not know of: they may name a replica more;
+    /// - a replica was dropped, and another may still take its writes, or has some of them that are not here.
     #[must_use]
-    pub fn acknowledged(&self) -> BTreeMap<TableId, BTreeMap<Region, VersionVector>> {
-        self.served
-            .iter()
-            .filter_map(|table| Some((*table, self.acknowledged_of(*table)?)))
-            .collect()
+    pub fn acknowledged(&self) -> Acknowledged {
+        let known = |table: &TableId| Some((*table, self.acknowledged_of(*table)?));
+        let is_anyone_lost = !self.world.lost().is_empty();
+        Acknowledged {
+            vectors: self.served.iter().filter_map(known).collect(),
+            keeps_tombstones: is_anyone_lost.then_some(TableId::CATALOG).into_iter().collect(),
+        }
     }
 
     fn acknowledged_of(&self, table: TableId) -> Option<BTreeMap<Region, VersionVector>> {
@@ -101,10 +104,13 @@ impl Replicator {
         if self.joins.contains_key(&table) || is_repairing {
             return None;
         }
+        let mut dropped = &BTreeSet::new();
+        let lost = self.world.lost();
         let replicas: Vec<&Region> = if table == TableId::CATALOG {
-            self.world.peers.iter().collect()
+            self.world.peers.iter().filter(|peer| !lost.contains(*peer)).collect()
         } else {
             let view = self.world.catalog.get(&table)?;
+            dropped = &view.dropped;
             if view.replicas.values().any(|state| *state != ReplicaState::Active) {
                 return None;
             }
@@ -120,7 +126,16 @@ impl Replicator {
             if !catalog.dominates(source.acknowledged.get(&TableId::CATALOG)?) {
                 return None;
             }
-            vectors.insert(replica.clone(), source.acknowledged.get(&table)?.clone());
+            let acknowledged = source.acknowledged.get(&table)?;
+            // Who knows that a replica was dropped takes no more of its writes.
+            let here = self.world.vector(table);
+            let has_more = |origin: &Region| acknowledged.get(origin) > here.get(origin);
+            if !dropped.is_empty()
+                && (!source.acknowledged.get(&TableId::CATALOG)?.dominates(&catalog) || dropped.iter().any(has_more))
+            {
+                return None;
+            }
+            vectors.insert(replica.clone(), acknowledged.clone());
         }
         // Who reads the log without being a replica here (yet) must not find that it was cut off.
         for source in self.sources.values() {

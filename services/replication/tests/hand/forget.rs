@@ -30,7 +30,7 @@ fn both() -> Hand {
 }
 
 fn said(hand: &Hand, table: TableId) -> Option<Vec<(String, u64)>> {
-    let acknowledged = hand.replicator.acknowledged();
+    let acknowledged = hand.replicator.acknowledged().vectors;
     let of_table = acknowledged.get(&table)?;
     Some(
         of_table

@@ -221,6 +221,7 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
     let ((ticket, end), applied) = copies(&mut hand, ap, all.clone(), &theirs, &ours);
     let expected = Apply {
         kind: ApplyKind::Copy,
+        from: Some(region("ap")),
         mutations: theirs.to_vec(),
         ..Apply::default()
     };
@@ -228,6 +229,7 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
     let progress = vec![(CARTS, region("eu"), 4), (CARTS, region("us"), 9)];
     let expected = Apply {
         kind: ApplyKind::Copy,
+        from: Some(region("ap")),
         progress,
         ..Apply::default()
     };
@@ -273,12 +275,12 @@ fn a_peer_that_does_not_refuse_spares_the_copy() {
 /// The replica of `eu` is new and is to be copied from `us`, which is asked for its vector now.
 fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
     let mut hand = Hand::new(Tuning::default());
-    hand.tick_with(0, on_carts(local));
     hand.catalog(&[
         ("eu", ReplicaState::Creating { from: region("us") }),
         ("us", ReplicaState::Active),
         ("ap", ReplicaState::Active),
     ]);
+    hand.tick_with(0, on_carts(local));
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
     announces(&mut hand, us, &[("us", 10), ("ap", 4)]);
@@ -298,13 +300,13 @@ fn stamps(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Stamp)> {
 
 #[test]
 fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
-    let (mut hand, us, _, question) = joining(&[("ap", 2)]);
+    let (mut hand, us, _, question) = joining(&[("eu", 2)]);
     let commands = begins(&mut hand, us, question, &[("us", 10)]);
     let held = row(1, "us", 5);
     let older = row(5, "us", 6);
     let forgotten = row(2, "us", 7);
     let lost = row(3, "us", 12);
-    let own = row(4, "ap", 2);
+    let own = row(4, "eu", 2);
     let lost_update = row(5, "us", 13);
     let (_, applied) = copies(
         &mut hand,
@@ -315,11 +317,13 @@ fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
     );
     let dropped = Apply {
         kind: ApplyKind::Copy,
+        from: Some(region("us")),
         obsolete: stamps(&[forgotten, lost, lost_update]),
         ..Apply::default()
     };
     let fetched = Apply {
         kind: ApplyKind::Copy,
+        from: Some(region("us")),
         mutations: vec![older],
         ..Apply::default()
     };
@@ -357,6 +361,7 @@ fn a_join_that_waits_for_writes_that_are_nowhere_begins_again_elsewhere() {
     let ((ticket, _), applied) = copies(&mut hand, ap, commands, &[], &[row(1, "ap", 20)]);
     let dropped = Apply {
         kind: ApplyKind::Copy,
+        from: Some(region("ap")),
         obsolete: stamps(&[row(1, "ap", 20)]),
         ..Apply::default()
     };
@@ -429,6 +434,7 @@ fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
     );
     let copied = Apply {
         kind: ApplyKind::Copy,
+        from: Some(region("us")),
         mutations: vec![orphan.clone()],
         ..Apply::default()
     };
@@ -443,6 +449,7 @@ fn a_row_that_a_vector_covers_by_the_second_repair_is_repaired_like_any_other() 
     announces(&mut hand, us, &[("ap", 70)]);
     let repaired = Apply {
         kind: ApplyKind::Repair,
+        from: Some(region("us")),
         mutations: vec![late.clone()],
         ..Apply::default()
     };

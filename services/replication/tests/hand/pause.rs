@@ -174,11 +174,11 @@ fn nothing_of_it_is_forgotten() {
         origins: vec![region("eu")],
     };
     hand.receiver_says(link, ToSource::Subscribe(subscription));
-    assert!(hand.replicator.acknowledged().contains_key(&CARTS));
+    assert!(hand.replicator.acknowledged().vectors.contains_key(&CARTS));
     hand.feed(Event::Pause(CARTS));
-    assert!(!hand.replicator.acknowledged().contains_key(&CARTS));
+    assert!(!hand.replicator.acknowledged().vectors.contains_key(&CARTS));
     hand.feed(Event::Resume(CARTS));
-    assert!(hand.replicator.acknowledged().contains_key(&CARTS));
+    assert!(hand.replicator.acknowledged().vectors.contains_key(&CARTS));
 }
 
 #[test]

@@ -106,7 +106,11 @@ impl Hand {
             .iter()
             .map(|(name, state)| (region(name), state.clone()))
             .collect();
-        let view = TableView { replicas, joined };
+        let view = TableView {
+            replicas,
+            joined,
+            dropped: BTreeSet::new(),
+        };
         self.feed(Event::Catalog(BTreeMap::from([(CARTS, view)])))
     }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beringia_item::{KeyBytes, Region, TableId, Version};
 use beringia_replication::{
-    AcceptId, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreCall, Ticket, Tuning,
+    AcceptId, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreCall, TableView, Ticket,
+    Tuning,
     message::{ToReceiver, ToSource},
 };
 use bytes::Bytes;
@@ -68,10 +69,18 @@ pub struct Fleet {
     pub lost_disk: bool,
     stalls: u64,
     trace: bool,
+    unreachable_ms_max: u64,
+    /// How many replicas began anew, because the others had dropped them.
+    pub dropped: u64,
 }
 
 impl Fleet {
     pub fn new(regions: usize, seed: u64) -> Self {
+        Self::with_limit(regions, seed, u64::MAX)
+    }
+
+    /// The same, where replicas are dropped that are out of reach for so long.
+    pub fn with_limit(regions: usize, seed: u64, unreachable_ms_max: u64) -> Self {
         let names = ["ap", "eu", "sa", "us"];
         let sites = names[..regions].iter().map(|name| {
             let region = Region::new(name).unwrap();
@@ -97,6 +106,8 @@ impl Fleet {
             lost_disk: false,
             stalls: seed,
             trace: std::env::var_os("MODEL_TRACE").is_some(),
+            unreachable_ms_max,
+            dropped: 0,
         };
         for site in 0..regions {
             fleet.start(site);
@@ -142,8 +153,9 @@ impl Fleet {
     }
 
     /// Small bounds, so that a short run meets them.
-    fn tuning() -> Tuning {
+    fn tuning(&self) -> Tuning {
         Tuning {
+            unreachable_ms_max: self.unreachable_ms_max,
             window_bytes: 600,
             batch_bytes: 40,
             apply_bytes: 300,
@@ -168,7 +180,7 @@ impl Fleet {
             region: self.sites[site].region.clone(),
             peers: self.sites.iter().map(|site| site.region.clone()).collect(),
             incarnation,
-            tuning: Self::tuning(),
+            tuning: self.tuning(),
         };
         let now = self.now(site);
         self.sites[site].incarnation = incarnation;
@@ -308,12 +320,30 @@ impl Fleet {
     }
 
     fn tell_changes(&mut self, site: usize) {
+        self.note_unshipped(site);
         if std::mem::take(&mut self.sites[site].store.catalog_changed) {
             let view = self.sites[site].store.view();
             self.emit(site, Event::Catalog(view));
         }
         if std::mem::take(&mut self.sites[site].store.log_grew) {
             self.emit(site, Event::LogAppended);
+        }
+    }
+
+    /// What a replica that began anew had not shipped is with nobody, unless somebody got it after the others dropped the replica.
+    fn note_unshipped(&mut self, site: usize) {
+        for (table, has) in std::mem::take(&mut self.sites[site].store.began_anew) {
+            let region = self.sites[site].region.clone();
+            let is_unshipped = |write: &&mut Write| {
+                let mutation = &write.mutation;
+                mutation.table == table && *mutation.origin() == region && !has.covers(&mutation.version)
+            };
+            for write in self.writes.iter_mut().filter(is_unshipped) {
+                write.may_be_lost = true;
+                write.orphaned = true;
+            }
+            self.newcomers.insert(region);
+            self.dropped += 1;
         }
     }
 
@@ -436,7 +466,8 @@ impl Fleet {
     pub fn add_replica(&mut self, site: usize, table: TableId, at: usize) {
         let view = self.sites[site].store.view();
         let region = self.sites[at].region.clone();
-        if !self.sites[site].store.is_active(table) || view[&table].replicas.contains_key(&region) {
+        let is_known = |view: &TableView| view.replicas.contains_key(&region) || view.dropped.contains(&region);
+        if !self.sites[site].store.is_active(table) || is_known(&view[&table]) {
             return;
         }
         let from = self.sites[site].region.clone();

@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of};
 use beringia_replication::{
-    Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure, TableView,
+    Acknowledged, Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure, TableView,
     message::{Digest, KeyPage, RowPage, TableVectors},
 };
 use bytes::Bytes;
 
 /// How far ahead another region's clock may be, milliseconds.
 pub const MAX_OFFSET_MS: u64 = 500;
-
-/// What every other replica has acknowledged, by table.
-pub type Acknowledged = BTreeMap<TableId, BTreeMap<Region, VersionVector>>;
 
 /// A table's rows and what is known about them.
 #[derive(Debug, Default, Clone)]
@@ -27,6 +24,9 @@ pub struct Table {
     pub journal: BTreeSet<(Version, Version)>,
 }
 
+/// The replicas of a table, and what the others had of it when they dropped one.
+type Definition = (BTreeMap<Region, ReplicaState>, BTreeMap<Region, VersionVector>);
+
 /// A region's state.
 #[derive(Debug)]
 pub struct Store {
@@ -38,6 +38,10 @@ pub struct Store {
     log: Vec<Option<Mutation>>,
     pub log_grew: bool,
     pub catalog_changed: bool,
+    /// Tables that began anew, because the others had dropped them, and what these had.
+    pub began_anew: Vec<(TableId, VersionVector)>,
+    /// Writes that were current here then, and that the others may never have got.
+    pub unshipped: Vec<Mutation>,
 }
 
 impl Store {
@@ -54,26 +58,44 @@ impl Store {
             log: Vec::new(),
             log_grew: false,
             catalog_changed: true,
+            began_anew: Vec::new(),
+            unshipped: Vec::new(),
         }
+    }
+
+    /// What the catalog says of all replicas: their state, and which were dropped.
+    fn definitions(&self) -> BTreeMap<TableId, Definition> {
+        let mut all: BTreeMap<TableId, Definition> = BTreeMap::new();
+        for row in self.tables[&TableId::CATALOG].rows.values() {
+            let Some(image) = &row.image else { continue };
+            let (table, region) = parse_aspect(&row.key);
+            let (replicas, dropped) = all.entry(table).or_default();
+            if is_dropped_aspect(&row.key) {
+                dropped.insert(region, parse_vector(image));
+            } else {
+                replicas.insert(region, parse_state(image));
+            }
+        }
+        for (replicas, dropped) in all.values_mut() {
+            dropped.retain(|region, _| replicas.contains_key(region));
+            replicas.retain(|region, _| !dropped.contains_key(region));
+        }
+        all
     }
 
     /// The replicas of every table that has one here.
     pub fn view(&self) -> BTreeMap<TableId, TableView> {
-        let mut all: BTreeMap<TableId, BTreeMap<Region, ReplicaState>> = BTreeMap::new();
-        for row in self.tables[&TableId::CATALOG].rows.values() {
-            let Some(image) = &row.image else { continue };
-            let (table, region) = parse_aspect(&row.key);
-            all.entry(table).or_default().insert(region, parse_state(image));
-        }
-        all.retain(|_, replicas| replicas.contains_key(&self.region));
+        let mut all = self.definitions();
+        all.retain(|_, (replicas, _)| replicas.contains_key(&self.region));
         let joined = |table: &TableId| self.tables.get(table).is_some_and(|table| table.joined);
         all.into_iter()
-            .map(|(table, replicas)| {
+            .map(|(table, (replicas, dropped))| {
                 (
                     table,
                     TableView {
                         replicas,
                         joined: joined(&table),
+                        dropped: dropped.into_keys().collect(),
                     },
                 )
             })
@@ -208,6 +230,17 @@ impl Store {
                 }
                 Ok(StoreAnswer::Done)
             }
+            StoreCall::Drop { table, region, has, .. } => {
+                if self
+                    .view()
+                    .get(&table)
+                    .is_some_and(|view| view.replicas.contains_key(&region))
+                {
+                    let image = vector_image(&has);
+                    self.write(TableId::CATALOG, &[dropped_key(table, &region)], Some(&image), wall_ms);
+                }
+                Ok(StoreAnswer::Done)
+            }
             StoreCall::Leave { table, .. } => Err(StoreFailure::Other(format!("nobody leaves {table} in this model"))),
         }
     }
@@ -219,6 +252,19 @@ impl Store {
     }
 
     fn apply(&mut self, apply: &Apply, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
+        let definitions = self.definitions();
+        let is_dropped = |table: &TableId| {
+            let from = apply.from.as_ref();
+            from.is_some_and(|from| {
+                definitions
+                    .get(table)
+                    .is_some_and(|(_, dropped)| dropped.contains_key(from))
+            })
+        };
+        let mut apply = apply.clone();
+        apply.mutations.retain(|mutation| !is_dropped(&mutation.table));
+        apply.progress.retain(|(table, _, _)| !is_dropped(table));
+        apply.obsolete.retain(|(table, _, _)| !is_dropped(table));
         for mutation in &apply.mutations {
             let time = mutation.version.time.millis();
             if time > wall_ms + MAX_OFFSET_MS {
@@ -240,6 +286,9 @@ impl Store {
             .count();
         for (id, origin, sequence) in &apply.progress {
             let Some(table) = self.tables.get_mut(id) else { continue };
+            if !table.joined && apply.kind != ApplyKind::Copy {
+                continue;
+            }
             table.vector.advance(origin, *sequence);
             if apply.kind == ApplyKind::Copy {
                 table.floor.advance(origin, *sequence);
@@ -254,6 +303,7 @@ impl Store {
                 table.rows.remove(key);
             }
         }
+        self.begin_anew(wall_ms);
         self.hold_new_tables();
         let vectors = self
             .vectors()
@@ -271,7 +321,7 @@ impl Store {
         let version = &mutation.version;
         let is_covered = table.vector.covers(version);
         match kind {
-            ApplyKind::Stream if is_covered => return false,
+            ApplyKind::Stream if is_covered || !table.joined => return false,
             ApplyKind::Repair if !is_covered => return false,
             _ => {}
         }
@@ -301,6 +351,38 @@ impl Store {
         table.rows.insert(mutation.key.clone(), mutation.clone());
         self.catalog_changed |= mutation.table == TableId::CATALOG;
         true
+    }
+
+    /// Takes in that the others dropped replicas of this region: they are filled again from one that is active. Where there is none
+    /// left, the first of them by name goes on with what it has.
+    fn begin_anew(&mut self, wall_ms: u64) {
+        for (id, (replicas, dropped)) in self.definitions() {
+            let Some(has) = dropped.get(&self.region) else {
+                continue;
+            };
+            let me = self.region.clone();
+            let is_filled = |state: &ReplicaState| matches!(state, ReplicaState::Creating { .. });
+            let active = replicas.iter().find(|(_, state)| **state == ReplicaState::Active);
+            let state = match active {
+                Some((from, _)) => ReplicaState::Creating { from: from.clone() },
+                None if replicas.values().all(is_filled) && dropped.keys().next() == Some(&me) => ReplicaState::Active,
+                None => continue,
+            };
+            self.write(TableId::CATALOG, &[dropped_key(id, &me)], None, wall_ms);
+            if let Some(table) = self.tables.get_mut(&id).filter(|_| state != ReplicaState::Active) {
+                let former = std::mem::take(table);
+                table.journal = former.journal;
+                let rows = former.rows.into_values();
+                self.unshipped.extend(rows.filter(|row| !has.covers(&row.version)));
+                for record in &mut self.log {
+                    if record.as_ref().is_some_and(|record| record.table == id) {
+                        *record = None;
+                    }
+                }
+                self.began_anew.push((id, has.clone()));
+            }
+            self.set_replica(id, &me, &state, wall_ms);
+        }
     }
 
     fn hold_new_tables(&mut self) {
@@ -367,7 +449,7 @@ impl Store {
     /// As the contract says: below what all listed peers acknowledged.
     pub fn forget(&mut self, acknowledged: &Acknowledged) {
         let mut cut: BTreeMap<TableId, VersionVector> = BTreeMap::new();
-        for (id, peers) in acknowledged {
+        for (id, peers) in &acknowledged.vectors {
             let Some(table) = self.tables.get_mut(id) else { continue };
             let lowest = |origin: &Region| {
                 peers
@@ -379,7 +461,7 @@ impl Store {
             let knows = peers
                 .iter()
                 .all(|(peer, vector)| table.vector.get(peer) >= vector.get(peer));
-            if knows {
+            if knows && !acknowledged.keeps_tombstones.contains(id) {
                 table.rows.retain(|_, row| {
                     row.image.is_some()
                         || row.version.sequence > lowest(&row.version.origin)
@@ -429,12 +511,40 @@ fn aspect_key(table: TableId, region: &Region) -> KeyBytes {
     KeyBytes(key.into())
 }
 
+/// The key of what is said of a dropped replica.
+fn dropped_key(table: TableId, region: &Region) -> KeyBytes {
+    let mut key = aspect_key(table, region).0.to_vec();
+    key[1] = 1;
+    KeyBytes(key.into())
+}
+
+fn is_dropped_aspect(key: &KeyBytes) -> bool {
+    key.0[1] == 1
+}
+
 fn parse_aspect(key: &KeyBytes) -> (TableId, Region) {
     let table = u128::from_be_bytes(key.0[2..18].try_into().unwrap());
     (
         TableId(table),
         Region::new(std::str::from_utf8(&key.0[18..]).unwrap()).unwrap(),
     )
+}
+
+fn vector_image(vector: &VersionVector) -> Bytes {
+    let parts: Vec<String> = vector
+        .iter()
+        .map(|(origin, sequence)| format!("{origin} {sequence}"))
+        .collect();
+    Bytes::from(parts.join(","))
+}
+
+fn parse_vector(image: &Bytes) -> VersionVector {
+    let parts = std::str::from_utf8(image).unwrap().split_terminator(',');
+    let entry = |part: &str| {
+        let (origin, sequence) = part.split_once(' ').unwrap();
+        (Region::new(origin).unwrap(), sequence.parse().unwrap())
+    };
+    parts.map(entry).collect()
 }
 
 fn state_image(state: &ReplicaState) -> Bytes {

@@ -34,6 +34,23 @@ pub struct ConflictSide {
     pub image: Option<Item>,
 }
 
+/// A write of this region that the others never got, and that they will not get by themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unshipped {
+    /// Grows with every such write that this region kept.
+    pub id: u64,
+    /// The table.
+    pub table: TableId,
+    /// Its name.
+    pub table_name: String,
+    /// The key's attributes.
+    pub key: Item,
+    /// The write, with the item that it left.
+    pub write: ConflictSide,
+    /// Wall time of this region when it kept it, ms since the epoch.
+    pub seen_ms: u64,
+}
+
 /// What decided a conflict: mostly the first difference in the order of versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictRule {

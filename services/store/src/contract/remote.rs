@@ -1,6 +1,8 @@
 //! What other regions send: mutations to apply, and what became of them.
 
-use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector};
 
 /// Mutations of other regions, to be applied in one commit, units whole.
 #[derive(Debug, Clone, Default)]
@@ -15,12 +17,33 @@ pub struct RemoteBatch {
     pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
     /// How they came.
     pub kind: RemoteKind,
+    /// Who sent them. Nothing is taken of tables of which that region's replica was dropped.
+    pub from: Option<Region>,
+}
+
+/// What may be forgotten because others have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Per table, per peer, the vector that this peer last acknowledged.
+    pub vectors: BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
+    /// Of these tables somebody is not listed who may come back, and may not have heard of deletes: tombstones stay.
+    pub keeps_tombstones: BTreeSet<TableId>,
+}
+
+impl From<BTreeMap<TableId, BTreeMap<Region, VersionVector>>> for Acknowledged {
+    fn from(vectors: BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Self {
+        Self {
+            vectors,
+            keeps_tombstones: BTreeSet::new(),
+        }
+    }
 }
 
 /// How mutations came to this region.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RemoteKind {
-    /// In the origin's order: a mutation at or below the table's vector is skipped, a later one advances it.
+    /// In the origin's order: a mutation at or below the table's vector is skipped, a later one advances it. Only tables that are
+    /// joined take any.
     #[default]
     Stream,
     /// Rows of a copy: applied by version alone. The vector is moved by `progress` only, and since the log does not hold what the

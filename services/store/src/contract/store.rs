@@ -7,9 +7,9 @@ use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionV
 use tokio::sync::Notify;
 
 use super::{
-    Applied, Backlog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage,
-    RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, StoreError, StreamPage, StreamRead, Streams,
-    TableDigest,
+    Acknowledged, Applied, Backlog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition,
+    Outcome, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, StoreError, StreamPage, StreamRead,
+    Streams, TableDigest, Unshipped,
 };
 use crate::Catalog;
 
@@ -119,12 +119,14 @@ pub trait Store: Send + Sync + 'static {
     /// What stands under a key, tombstones too.
     async fn explain(&self, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError>;
 
+    /// This region's own writes that others never got, because they dropped its replica while it was out of reach or removed it:
+    /// those with a greater id, oldest first. They are as this region's rows were when it heard of that, and stay when the table goes.
+    async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError>;
+
     /// Forgets a bounded amount of what nobody needs: log records at or below every peer's acknowledged vector and older than
-    /// streams may ask for, tombstones that every peer has acknowledged past. `acknowledged` is, per table, per peer, the vector
-    /// that this peer last acknowledged. A global table (or the catalog) that is missing, or of whose replicas one is not listed,
-    /// keeps everything.
-    async fn forget(&self, acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>)
-    -> Result<(), StoreError>;
+    /// streams may ask for, tombstones that every peer has acknowledged past. A global table (or the catalog) that is missing, or of
+    /// whose replicas one is not listed that was not dropped, keeps everything.
+    async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError>;
 
     /// Waits for what is under way, then closes cleanly.
     async fn close(&self);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{ConflictPolicy, KeyPart, KeySchema, KeyType, Region, TableId};
+use beringia_item::{ConflictPolicy, KeyPart, KeySchema, KeyType, Region, TableId, VersionVector};
 use serde::{Deserialize, Serialize};
 
 /// What an index copies from the table.
@@ -176,6 +176,26 @@ pub enum ReplicaStatus {
     Active,
     /// On its way out.
     Deleting,
+    /// The others no longer wait for it, because it was out of reach for too long: nobody takes its writes or keeps anything for it
+    /// until its region has heard of that, and has begun it anew. Said by them, in an aspect of its own ([`Aspect::Dropped`]), which
+    /// nothing overrules that the region writes without knowing.
+    Dropped {
+        /// What of the table they had; what else its rows hold is with nobody else.
+        has: VersionVector,
+        /// Whether it may come back; false where somebody removed it since.
+        returns: bool,
+    },
+}
+
+impl ReplicaStatus {
+    /// Whether the region has the table, or is to have it, and the others count on it.
+    #[must_use]
+    pub const fn is_member(&self) -> bool {
+        match self {
+            Self::Creating { .. } | Self::Active | Self::Deleting => true,
+            Self::CreationFailed { .. } | Self::Dropped { .. } => false,
+        }
+    }
 }
 
 /// A replica of a global table.
@@ -216,6 +236,13 @@ pub enum Aspect {
         /// What it is.
         replica: Replica,
     },
+    /// That the others dropped a replica. Removed by its own region when it begins anew.
+    Dropped {
+        /// Where it is.
+        region: Region,
+        /// With the status [`ReplicaStatus::Dropped`].
+        replica: Replica,
+    },
     /// Settings that stay in the region even of a global table.
     Local(LocalSettings),
 }
@@ -248,6 +275,8 @@ pub enum AspectName {
     ConflictPolicy,
     /// [`Aspect::Replica`] in that region.
     Replica(Region),
+    /// [`Aspect::Dropped`] of that region.
+    Dropped(Region),
     /// [`Aspect::Local`].
     Local,
 }
@@ -265,6 +294,7 @@ impl Aspect {
             Self::GlobalIndex { name, .. } => AspectName::GlobalIndex(name.clone()),
             Self::ConflictPolicy(_) => AspectName::ConflictPolicy,
             Self::Replica { region, .. } => AspectName::Replica(region.clone()),
+            Self::Dropped { region, .. } => AspectName::Dropped(region.clone()),
             Self::Local(_) => AspectName::Local,
         }
     }

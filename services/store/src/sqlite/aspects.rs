@@ -33,6 +33,7 @@ fn name_text(name: &AspectName) -> String {
         AspectName::GlobalIndex(index) => format!("index/{index}"),
         AspectName::ConflictPolicy => "conflict-policy".to_owned(),
         AspectName::Replica(region) => format!("replica/{region}"),
+        AspectName::Dropped(region) => format!("dropped/{region}"),
         AspectName::Local => "local".to_owned(),
     }
 }
@@ -41,6 +42,7 @@ fn parse_name(text: &str) -> Option<AspectName> {
     Some(match text.split_once('/') {
         Some(("index", index)) => AspectName::GlobalIndex(index.to_owned()),
         Some(("replica", region)) => AspectName::Replica(Region::new(region).ok()?),
+        Some(("dropped", region)) => AspectName::Dropped(Region::new(region).ok()?),
         Some(_) => return None,
         None => match text {
             "core" => AspectName::Core,
@@ -132,6 +134,7 @@ mod tests {
             AspectName::GlobalIndex("by/date".to_owned()),
             AspectName::ConflictPolicy,
             AspectName::Replica(Region::new("a").unwrap()),
+            AspectName::Dropped(Region::new("a").unwrap()),
             AspectName::Local,
         ];
         for name in names {

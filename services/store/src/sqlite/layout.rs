@@ -14,7 +14,7 @@ use super::fail::{Fail, Result};
 /// "BRNG": tells our files from all others.
 pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
-pub(super) const FORMAT: i32 = 4;
+pub(super) const FORMAT: i32 = 5;
 
 /// The bits of the log's `flags` column.
 pub(super) mod flag {
@@ -35,9 +35,9 @@ CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), region TEXT NOT NU
 CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL, clock INTEGER NOT NULL,
     last_position INTEGER NOT NULL, trimmed INTEGER NOT NULL, next_table INTEGER NOT NULL, next_index INTEGER NOT NULL);
 CREATE TABLE region (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
--- Tables that this region holds (purging = 0), and those whose rows are being removed.
+-- Tables that this region holds (purging = 0), and those whose rows are being removed; keep: what of them is kept aside, as JSON.
 CREATE TABLE tables (n INTEGER PRIMARY KEY, id BLOB NOT NULL, purging INTEGER NOT NULL, joined INTEGER NOT NULL,
-    progress BLOB NOT NULL);
+    progress BLOB NOT NULL, keep TEXT);
 -- entries, bytes: how many items an index shows, and their size as it shows them.
 CREATE TABLE indexes (n INTEGER PRIMARY KEY, t INTEGER NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL, cursor BLOB,
     keys TEXT NOT NULL, definition TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
@@ -71,6 +71,10 @@ CREATE TABLE conflict (id INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL,
     win_time INTEGER NOT NULL, win_o INTEGER NOT NULL, win_seq INTEGER NOT NULL, win_image BLOB,
     lose_time INTEGER NOT NULL, lose_o INTEGER NOT NULL, lose_seq INTEGER NOT NULL, lose_image BLOB, seen INTEGER NOT NULL,
     attributes TEXT NOT NULL);
+-- Writes of this region that others never got, since they dropped its replica. table_id, name: the table's, which may be gone. k: the
+-- key's attributes. image: NULL for a delete.
+CREATE TABLE unshipped (id INTEGER PRIMARY KEY AUTOINCREMENT, table_id BLOB NOT NULL, name TEXT NOT NULL, k BLOB NOT NULL,
+    time INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL, image BLOB, seen INTEGER NOT NULL);
 CREATE UNIQUE INDEX conflict_once ON conflict (t, k, win_o, win_seq, lose_o, lose_seq);
 ";
 

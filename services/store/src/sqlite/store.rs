@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::{
     checkpoint::Checkpoints,
-    committer::{Acknowledged, Command, Committer},
+    committer::{Command, Committer},
     connection::{Readers, Writer},
     disk::DiskFaults,
     driver::{self, Class, Queue, Seat},
@@ -26,9 +26,9 @@ use super::{
     state::State,
 };
 use crate::{
-    Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome,
-    RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead,
-    Streams, TableDigest,
+    Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
+    LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError,
+    StreamPage, StreamRead, Streams, TableDigest, Unshipped,
 };
 
 /// Long reads that run at a time on threads of their own.
@@ -330,11 +330,13 @@ impl Store for SqliteStore {
         self.read_long(move |reading| read::explain(reading, table, &key)).await
     }
 
-    async fn forget(
-        &self,
-        acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
-    ) -> Result<(), StoreError> {
-        let acknowledged: Acknowledged = Arc::new(acknowledged.clone());
+    async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
+        self.read_long(move |reading| read::unshipped(reading, after, max))
+            .await
+    }
+
+    async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {
+        let acknowledged = Arc::new(acknowledged.clone());
         for _ in 0..FORGET_STEPS {
             let step = self.ask(Class::Upkeep, |to| Command::Forget(acknowledged.clone(), to));
             if !step.await? {

@@ -86,7 +86,7 @@ async fn write_for_ever(store: Arc<SqliteStore>, writer: u64, round: u64) {
         if count % 50 == 49 {
             // Forgetting goes on beside the writes.
             store
-                .forget(&BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]))
+                .forget(&BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]).into())
                 .await
                 .unwrap();
         }

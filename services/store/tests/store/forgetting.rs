@@ -49,18 +49,18 @@ async fn what_a_peer_has_not_acknowledged_is_kept() {
         put(&east.store, item("a", n, &[])).await;
     }
     let lacking = acknowledged(&[&west]);
-    east.store.forget(&lacking).await.unwrap();
+    east.store.forget(&lacking.clone().into()).await.unwrap();
     assert!(serves_all(&east).await);
     let mut missing = lacking.clone();
     ship(&east, &west, TABLE).await;
     missing.remove(&TABLE);
-    east.store.forget(&missing).await.unwrap();
+    east.store.forget(&missing.clone().into()).await.unwrap();
     assert!(serves_all(&east).await, "a table that is missing keeps everything");
     let mut nobody = acknowledged(&[&west]);
     nobody.insert(TABLE, BTreeMap::new());
-    east.store.forget(&nobody).await.unwrap();
+    east.store.forget(&nobody.clone().into()).await.unwrap();
     assert!(serves_all(&east).await, "a replica that is not listed keeps everything");
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(!serves_all(&east).await);
 }
 
@@ -78,7 +78,7 @@ async fn forgetting_changes_no_item_and_the_floor_tells_what_is_gone() {
     }
     let before = assert_agrees(&east.store, TABLE).await;
     let known = west.store.vectors()[&TABLE].clone();
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     for east in [&east] {
         assert_eq!(assert_agrees(&east.store, TABLE).await, before);
     }
@@ -152,7 +152,7 @@ async fn nothing_is_left_of_an_item_that_a_copy_removed_for_a_stream_to_tell_of(
     };
     edit(&store, vec![set(TABLE, Aspect::Stream(Some(stream)))]).await;
     let nothing = Acknowledged::from([(TableId::CATALOG, BTreeMap::new())]);
-    store.forget(&nothing).await.unwrap();
+    store.forget(&nothing.clone().into()).await.unwrap();
     let (_, definitions) = rows_of(&path);
     let version = put(&store, item("a", 1, &[])).await;
     let batch = RemoteBatch {
@@ -163,7 +163,7 @@ async fn nothing_is_left_of_an_item_that_a_copy_removed_for_a_stream_to_tell_of(
     store.apply(batch).await.unwrap();
     put(&store, item("a", 1, &[])).await;
     assert_eq!(rows_of(&path), (3 + definitions, 1 + definitions), "put, removed, put");
-    store.forget(&nothing).await.unwrap();
+    store.forget(&nothing.clone().into()).await.unwrap();
     assert_eq!(rows_of(&path), (1 + definitions, 1 + definitions));
 }
 
@@ -173,7 +173,7 @@ async fn nothing_is_left_of_a_regional_tables_history_but_its_items() {
     let path = directory.path().join("region.db");
     let store = in_file(&path).await;
     let nothing = Acknowledged::from([(TableId::CATALOG, BTreeMap::new())]);
-    store.forget(&nothing).await.unwrap();
+    store.forget(&nothing.clone().into()).await.unwrap();
     let (_, definitions) = rows_of(&path);
     for round in 0..3 {
         let put = |n| write(key("a", n), Do::Put(item("a", n, &[("round", number(round))])));
@@ -182,7 +182,7 @@ async fn nothing_is_left_of_a_regional_tables_history_but_its_items() {
     commit(&store, (0..300).map(|n| write(key("a", n), Do::Delete)).collect())
         .await
         .unwrap();
-    store.forget(&nothing).await.unwrap();
+    store.forget(&nothing.clone().into()).await.unwrap();
     assert_eq!(
         rows_of(&path),
         (400 + definitions, 400 + definitions),
@@ -199,7 +199,7 @@ async fn nothing_is_left_of_a_regional_tables_history_but_its_items() {
     )
     .await
     .unwrap();
-    store.forget(&nothing).await.unwrap();
+    store.forget(&nothing.clone().into()).await.unwrap();
     assert_eq!(
         rows_of(&path),
         (400 + definitions, 400 + definitions),
@@ -208,7 +208,7 @@ async fn nothing_is_left_of_a_regional_tables_history_but_its_items() {
     assert_agrees(&store, TABLE).await;
     edit(&store, vec![Edit::Drop { table: TABLE }]).await;
     loop {
-        store.forget(&nothing).await.unwrap();
+        store.forget(&nothing.clone().into()).await.unwrap();
         if rows_of(&path) == (0, 0) {
             break;
         }
@@ -223,18 +223,18 @@ async fn a_tombstone_stays_until_every_peer_has_acknowledged_it_and_its_own_writ
     ship(&east, &west, TABLE).await;
     delete(&east.store, key("a", 1)).await;
     let tombstone = || async { east.store.explain(TABLE, &key("a", 1)).await.unwrap() };
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(tombstone().await.is_some(), "the west does not know of the delete");
     // The west writes something before it hears of the delete, and that is still on its way.
     put(&west.store, item("a", 2, &[])).await;
     ship(&east, &west, TABLE).await;
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(
         tombstone().await.is_some(),
         "what the west wrote before it heard of the delete has not arrived"
     );
     ship(&west, &east, TABLE).await;
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert_eq!(tombstone().await, None);
     let digest = east.store.digest(TABLE).await.unwrap();
     assert_eq!(
@@ -262,7 +262,7 @@ async fn no_tombstone_goes_while_a_replica_is_being_made() {
     let mut all = acknowledged(&[&west, &far]);
     let vector = east.store.vectors().remove(&TABLE).unwrap();
     all.get_mut(&TABLE).unwrap().insert(far.store.region().clone(), vector);
-    east.store.forget(&all).await.unwrap();
+    east.store.forget(&all.clone().into()).await.unwrap();
     assert!(east.store.explain(TABLE, &key("a", 1)).await.unwrap().is_some());
     edit(
         &east.store,
@@ -271,7 +271,7 @@ async fn no_tombstone_goes_while_a_replica_is_being_made() {
     .await;
     ship(&east, &west, TableId::CATALOG).await;
     ship(&east, &far, TableId::CATALOG).await;
-    east.store.forget(&all).await.unwrap();
+    east.store.forget(&all.clone().into()).await.unwrap();
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
 }
 
@@ -285,7 +285,7 @@ async fn the_conflict_journal_outlives_the_log() {
     let journal = east.store.conflicts(None, 0, 10).await.unwrap();
     delete(&east.store, key("a", 1)).await;
     ship(&east, &west, TABLE).await;
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(!serves_all(&east).await);
     assert_eq!(east.store.conflicts(None, 0, 10).await.unwrap(), journal);
     assert!(journal[0].loser.image.is_some() && journal[0].winner.image.is_some());
@@ -311,15 +311,15 @@ async fn records_stay_a_day_for_streams_however_much_was_acknowledged() {
     };
     put(&east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(serves_all(&east).await);
     east.advance_ms(beringia_store::DEFAULT_LOG_RETENTION_MS - 1);
     put(&east.store, item("a", 2, &[])).await;
     ship_over_time(&east, &west).await;
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(serves_all(&east).await);
     east.advance_ms(1);
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(!serves_all(&east).await);
     assert_eq!(scan(&east.store, None).await.rows.len(), 2);
 }
@@ -338,7 +338,7 @@ async fn a_peer_that_has_less_than_the_log_holds_copies_and_then_follows() {
     delete(&east.store, key("a", 0)).await;
     ship(&east, &west, TABLE).await;
     ship(&west, &east, TABLE).await;
-    east.store.forget(&acknowledged(&[&west])).await.unwrap();
+    east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     let far = Site::new("ap-south-1");
     edit(
         &east.store,
@@ -362,7 +362,7 @@ async fn a_peer_that_has_less_than_the_log_holds_copies_and_then_follows() {
     );
     // Forgetting passes rows that came by copy, too.
     let all = acknowledged(&[&east, &west]);
-    far.store.forget(&all).await.unwrap();
+    far.store.forget(&all.clone().into()).await.unwrap();
     let repair = RemoteBatch {
         kind: RemoteKind::Repair,
         ..Default::default()

@@ -96,7 +96,7 @@ async fn the_backlog_is_exact() {
     both.extend(above(&site, OTHER, quiet[1]));
     assert_eq!(site.store.backlog(&both).await.unwrap().mutations, 199 + 2);
     let acknowledged = BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]);
-    site.store.forget(&acknowledged).await.unwrap();
+    site.store.forget(&acknowledged.into()).await.unwrap();
     assert_eq!(
         site.store.backlog(&site.store.vectors()).await.unwrap(),
         Backlog::default()
@@ -122,8 +122,8 @@ async fn a_backlog_counts_after_forgetting_what_it_counted_before() {
             BTreeMap::from([(west.store.region().clone(), peer[&table].clone())]),
         )
     };
-    let acknowledged = [TABLE, TableId::CATALOG].map(acknowledge).into_iter().collect();
-    east.store.forget(&acknowledged).await.unwrap();
+    let acknowledged = BTreeMap::from([TABLE, TableId::CATALOG].map(acknowledge));
+    east.store.forget(&acknowledged.into()).await.unwrap();
     assert_eq!(east.store.backlog(&peer).await.unwrap(), before);
 }
 

@@ -6,6 +6,7 @@ mod concurrency;
 mod convergence;
 mod crash;
 mod definitions;
+mod dropped;
 mod expiry;
 mod files;
 mod forgetting;

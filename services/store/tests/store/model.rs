@@ -324,7 +324,7 @@ impl World {
                 // Its entries go in the background; a new index of that name may come before they are gone.
             }
             Step::Forget => {
-                self.site().store.forget(&BTreeMap::new()).await.unwrap();
+                self.site().store.forget(&BTreeMap::new().into()).await.unwrap();
                 // The catalog is not acknowledged, but holds nothing: this table is regional.
                 self.model.current.retain(|_, standing| standing.image.is_some());
                 self.model.log.clear();

@@ -407,7 +407,7 @@ impl World {
                     .insert(peer.store.region().clone(), vector);
             }
         }
-        site.store.forget(&acknowledged).await.unwrap();
+        site.store.forget(&acknowledged.into()).await.unwrap();
     }
 
     async fn check(&self) {

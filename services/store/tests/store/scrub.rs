@@ -47,13 +47,18 @@ impl Pair {
             let mut filter = all_of(store.region());
             filter.tables = [(table, Default::default())].into();
             let mutations = read_all(&store, &filter).await;
-            peer.store
-                .apply(RemoteBatch {
-                    mutations,
-                    ..Default::default()
-                })
-                .await
-                .unwrap();
+            let batch = RemoteBatch {
+                mutations,
+                ..RemoteBatch::default()
+            };
+            peer.store.apply(batch).await.unwrap();
+            // A copy that found nothing.
+            let joined = RemoteBatch {
+                progress: vec![(TABLE, store.region().clone(), 0)],
+                kind: RemoteKind::Copy,
+                ..RemoteBatch::default()
+            };
+            peer.store.apply(joined).await.unwrap();
         }
         Self {
             _directory: directory,

@@ -57,7 +57,10 @@ impl Harness {
 
     /// Makes the store look at the time.
     async fn wake(&self) {
-        self.store.forget(&std::collections::BTreeMap::new()).await.unwrap();
+        self.store
+            .forget(&beringia_store::Acknowledged::default())
+            .await
+            .unwrap();
     }
 
     async fn arns(&self, table: Option<&str>) -> Vec<String> {

@@ -159,7 +159,11 @@ impl Store for EmptyStore {
         Err(StoreError::Closed)
     }
 
-    async fn forget(&self, _acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Answered<()> {
+    async fn unshipped(&self, _after: u64, _max: usize) -> Answered<Vec<beringia_store::Unshipped>> {
+        Ok(Vec::new())
+    }
+
+    async fn forget(&self, _acknowledged: &beringia_store::Acknowledged) -> Answered<()> {
         Err(StoreError::Closed)
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use beringia_item::{Cause, TableId};
 
-use super::{Group, unit::LocalWrite};
+use super::{Group, interpret::By, unit::LocalWrite};
 use crate::{
     Aspect, AspectName, Catalog, Edit, Replica, ReplicaStatus, SchemaChange, SchemaError, StoreError,
     sqlite::{
@@ -37,7 +37,8 @@ impl Group<'_> {
             .collect();
         self.write_definitions(&plan)?;
         for id in plan.keys() {
-            self.reconcile(*id, created.contains(id))?;
+            let by = if created.contains(id) { By::Creation } else { By::Own };
+            self.reconcile(*id, by)?;
         }
         Ok(Ok(self.state.catalog.clone()))
     }
@@ -95,12 +96,15 @@ impl Group<'_> {
     }
 
     /// Takes this region out of a definition, and the definition away with the last region that holds the table.
-    fn leave(&self, definition: &mut Definition) {
+    pub(super) fn leave(&self, definition: &mut Definition) {
         definition.local.clear();
-        definition
-            .shared
-            .remove(&AspectName::Replica(self.shared.region.clone()));
-        let held = |replica: &Replica| !matches!(replica.status, ReplicaStatus::CreationFailed { .. });
+        let own = self.shared.region.clone();
+        definition.shared.remove(&AspectName::Dropped(own.clone()));
+        definition.shared.remove(&AspectName::Replica(own));
+        // One that was dropped may come back, and then has the table alone.
+        let held = |replica: &Replica| {
+            replica.status.is_member() || matches!(replica.status, ReplicaStatus::Dropped { returns: true, .. })
+        };
         if !definition.replicas().any(|(_, replica)| held(replica)) {
             definition.shared.clear();
         }

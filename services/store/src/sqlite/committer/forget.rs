@@ -11,11 +11,12 @@ use beringia_item::{Region, TableId, VersionVector};
 
 use super::Group;
 use crate::{
-    ReplicaStatus,
+    Acknowledged, ReplicaStatus,
     sqlite::{
         fail::Result,
         layout::{RegionNumber, TableNumber, flag, row_key, sql},
         records::{self, ItemRow, RECORD_COLUMNS, RecordHead},
+        state::Job,
     },
 };
 
@@ -28,11 +29,13 @@ struct Peers<'a> {
     acknowledged: Vec<(&'a Region, &'a VersionVector)>,
     /// Whether a replica is being made somewhere.
     creating: bool,
+    /// Whether somebody is not listed who may not have heard of deletes.
+    keeps_tombstones: bool,
 }
 
 impl Group<'_> {
     /// Passes some records; true where there may be more to pass.
-    pub(super) fn forget(&mut self, acknowledged: &BTreeMap<TableId, BTreeMap<Region, VersionVector>>) -> Result<bool> {
+    pub(super) fn forget(&mut self, acknowledged: &Acknowledged) -> Result<bool> {
         self.collect_tombstones_at_once()?;
         self.forget_shards()?;
         let retention = self.shared.retention();
@@ -50,6 +53,7 @@ impl Group<'_> {
             match peers.get(&head.table) {
                 Some(Some(peers)) if self.may_pass(head, current.as_ref(), peers)? => {}
                 Some(_) => break,
+                None if self.keeps_rows_of(head.table) => break,
                 // The table is gone; its rows too, or soon.
                 None => records::delete_record(self.connection, head.position)?,
             }
@@ -75,6 +79,12 @@ impl Group<'_> {
         Ok(all && full)
     }
 
+    /// Whether the table is gone, and what is to be kept of its rows is not kept yet.
+    fn keeps_rows_of(&self, number: TableNumber) -> bool {
+        let keeps = |job: &Job| matches!(job, Job::PurgeTable { table, kept: Some(_) } if *table == number);
+        self.state.jobs.iter().any(keeps)
+    }
+
     fn oldest_records(&self, limit: u64) -> Result<Vec<(RecordHead, Vec<u8>)>> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {RECORD_COLUMNS} FROM log WHERE pos > ?1 AND pos <= ?2 ORDER BY pos LIMIT ?3"
@@ -86,19 +96,18 @@ impl Group<'_> {
     }
 
     /// For each held table what its peers acknowledged; `None` where one of them did not say.
-    fn peers<'a>(
-        &self,
-        acknowledged: &'a BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
-    ) -> BTreeMap<TableNumber, Option<Peers<'a>>> {
+    fn peers<'a>(&self, acknowledged: &'a Acknowledged) -> BTreeMap<TableNumber, Option<Peers<'a>>> {
         let own = &self.shared.region;
         let peers_of = |id: TableId| -> Option<Peers<'a>> {
-            let said = acknowledged.get(&id);
+            let said = acknowledged.vectors.get(&id);
+            let keeps_tombstones = acknowledged.keeps_tombstones.contains(&id);
             let all = || said.into_iter().flatten().filter(|(peer, _)| *peer != own).collect();
             if id == TableId::LOCAL {
                 return Some(Peers {
                     id,
                     acknowledged: Vec::new(),
                     creating: false,
+                    keeps_tombstones,
                 });
             }
             if id == TableId::CATALOG {
@@ -106,6 +115,7 @@ impl Group<'_> {
                     id,
                     acknowledged: all(),
                     creating: false,
+                    keeps_tombstones,
                 });
             }
             let definition = self.state.definitions.get(&id)?;
@@ -114,14 +124,14 @@ impl Group<'_> {
                     id,
                     acknowledged: Vec::new(),
                     creating: false,
+                    keeps_tombstones,
                 });
             }
             let said = said?;
             let mut creating = false;
             for (region, replica) in definition.replicas() {
                 creating |= matches!(replica.status, ReplicaStatus::Creating { .. });
-                let failed = matches!(replica.status, ReplicaStatus::CreationFailed { .. });
-                if region != own && !failed && !said.contains_key(region) {
+                if region != own && replica.status.is_member() && !said.contains_key(region) {
                     return None;
                 }
             }
@@ -129,6 +139,7 @@ impl Group<'_> {
                 id,
                 acknowledged: all(),
                 creating,
+                keeps_tombstones,
             })
         };
         self.state
@@ -147,7 +158,7 @@ impl Group<'_> {
         let Some(row) = current else {
             return Ok(acknowledged || head.flags & flag::UNORDERED != 0);
         };
-        if row.live() {
+        if row.live() || peers.keeps_tombstones {
             return Ok(acknowledged || head.flags & flag::UNORDERED != 0);
         }
         let table = self.table(peers.id)?;
@@ -168,7 +179,8 @@ impl Group<'_> {
         if let Some(previous) = head.previous {
             records::delete_record(self.connection, previous)?;
         }
-        let tombstone = current.is_some_and(|row| !row.live());
+        let keeps_tombstones = peers.is_some_and(|peers| peers.keeps_tombstones);
+        let tombstone = current.is_some_and(|row| !row.live()) && !keeps_tombstones;
         if tombstone && peers.is_some() {
             ItemRow::delete(self.connection, row_key)?;
         }

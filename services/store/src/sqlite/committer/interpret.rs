@@ -2,18 +2,29 @@
 
 use std::sync::Arc;
 
-use beringia_item::{KeyBytes, KeySchema, TableId, decode_item};
+use beringia_item::{KeyBytes, KeySchema, TableId, VersionVector, decode_item};
 
-use super::Group;
+use super::{Group, Kept, write_json};
 use crate::{
     Aspect, EXPIRY_INDEX, GlobalIndex, IndexState, expiry_keys,
     sqlite::{
         aspects,
-        fail::{Fail, Result},
+        fail::Result,
         records::{self, ItemRow},
         state::{Definition, Home, Index, IndexSize, Job, TableState, encode_state},
     },
 };
+
+/// Who changed a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// This region, which made the table.
+    Creation,
+    /// This region.
+    Own,
+    /// Others, as far as is known.
+    Others,
+}
 
 impl Group<'_> {
     /// Takes in what the rows of definitions among these say now.
@@ -36,7 +47,7 @@ impl Group<'_> {
             }
         }
         for id in affected {
-            self.reconcile(id, false)?;
+            self.reconcile(id, By::Others)?;
         }
         Ok(())
     }
@@ -53,19 +64,20 @@ impl Group<'_> {
             .and_then(|item| aspects::from_item(&item)))
     }
 
-    /// Makes this region hold what the definition of a table says, no more and no less. `created` tells that the table came to be
-    /// here, in this change.
-    pub(super) fn reconcile(&mut self, id: TableId, created: bool) -> Result<()> {
+    /// Makes this region hold what the definition of a table says, no more and no less.
+    pub(super) fn reconcile(&mut self, id: TableId, by: By) -> Result<()> {
         let definition = self.definition(id);
         let wanted = definition.wants_rows_in(&self.shared.region);
         let is_held = self.state.tables.contains_key(&id);
-        if is_held && !wanted {
-            self.let_go(id, &definition)?;
+        if definition.is_dropped(&self.shared.region) {
+            // It stays as it is until everything that came with this is known.
+        } else if is_held && !wanted {
+            self.let_go(id, &definition, self.shipped_before_removal(id, &definition, by))?;
             self.hand_on_name(id)?;
         } else if let Some(core) = definition.core().filter(|_| wanted && !is_held)
             && self.take_name(id, &core.name)?
         {
-            self.hold(id, &definition, created || !definition.is_global())?;
+            self.hold(id, &definition, by == By::Creation || !definition.is_global())?;
         }
         if let (Some(table), Some(core)) = (self.state.tables.get_mut(&id), definition.core()) {
             // Where the core was lost to damage, it is back now.
@@ -93,20 +105,26 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Stops holding a table. Its rows go in the background, its local settings now.
-    pub(super) fn let_go(&mut self, id: TableId, definition: &Definition) -> Result<()> {
+    /// Stops holding a table. Its rows go in the background, its local settings now. What `keep` does not cover is kept
+    /// aside.
+    pub(super) fn let_go(&mut self, id: TableId, definition: &Definition, keep: Option<VersionVector>) -> Result<()> {
         let Some(table) = self.state.tables.remove(&id) else {
             return Ok(());
         };
-        self.connection
-            .execute("UPDATE tables SET purging = 1 WHERE n = ?1", [table.number])?;
+        // The definition may be gone; the catalog is refreshed after this.
+        let name = self.state.catalog.by_id.get(&id).map(|shown| shown.core.name.clone());
+        let kept = keep.map(|has| Kept::of(definition, &table.keys, name.unwrap_or_default(), has));
+        self.write_kept(table.number, kept.as_deref())?;
         self.state.leaving.retain(|(leaving, _)| *leaving != id);
-        let kept = |job: &Job| match job {
+        let stays = |job: &Job| match job {
             Job::Backfill { table, .. } | Job::CountEntries { table } => *table != id,
             Job::PurgeIndex { .. } | Job::PurgeTable { .. } => true,
         };
-        self.state.jobs.retain(kept);
-        self.state.jobs.push(Job::PurgeTable { table: table.number });
+        self.state.jobs.retain(stays);
+        self.state.jobs.push(Job::PurgeTable {
+            table: table.number,
+            kept,
+        });
         tracing::info!(region = %self.shared.region, table = %id, "no longer holds a table");
         if definition.is_global() && !definition.local.is_empty() {
             let shared_only = Definition {
@@ -139,7 +157,7 @@ impl Group<'_> {
                     let number = made.number;
                     self.connection.execute(
                         "UPDATE indexes SET definition = ?2 WHERE n = ?1",
-                        (number, to_json(&global)?),
+                        (number, write_json(&global)?),
                     )?;
                 }
                 Some(_) => {}
@@ -163,7 +181,7 @@ impl Group<'_> {
         } else {
             IndexState::Backfilling
         };
-        let (table_number, keys_text, definition) = (table.number, to_json(&keys)?, to_json(&global)?);
+        let (table_number, keys_text, definition) = (table.number, write_json(&keys)?, write_json(&global)?);
         tracing::info!(table = %id, index = name, ?state, "makes an index");
         table.indexes.push(Index {
             number,
@@ -220,8 +238,4 @@ fn wanted_indexes(definition: &Definition) -> Vec<(String, KeySchema, Option<Glo
         .time_to_live()
         .map(|attribute| (EXPIRY_INDEX.to_owned(), expiry_keys(attribute), None));
     local.chain(global).chain(expiry).collect()
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Fail::damaged(&error.to_string()))
 }

@@ -3,13 +3,13 @@
 
 use beringia_item::{TableId, decode_item};
 
-use super::{Group, write::insert_entry};
+use super::{Group, Kept, write::insert_entry};
 use crate::{
     IndexState,
     sqlite::{
         fail::{Fail, Result},
-        layout::{IndexNumber, TableNumber, row_key, stored_key, unsigned},
-        records,
+        layout::{IndexNumber, TableNumber, row_key, stored_key},
+        records::{self, ItemRow},
         state::{Job, encode_state},
     },
 };
@@ -26,7 +26,7 @@ impl Group<'_> {
         let finished = match job {
             Job::Backfill { table, index } => self.backfill(table, index)?,
             Job::PurgeIndex { index } => self.purge_index(index)?,
-            Job::PurgeTable { table } => self.purge_table(table)?,
+            Job::PurgeTable { table, kept } => self.purge_table(table, kept.as_deref())?,
             Job::CountEntries { table } => {
                 self.count_entries(table)?;
                 true
@@ -117,7 +117,7 @@ impl Group<'_> {
     }
 
     /// Removes the entries of the table's indexes, then its conflicts, then its rows, then what is known of it.
-    fn purge_table(&mut self, number: TableNumber) -> Result<bool> {
+    fn purge_table(&mut self, number: TableNumber, kept: Option<&Kept>) -> Result<bool> {
         let index = self
             .connection
             .prepare_cached("SELECT n FROM indexes WHERE t = ?1 LIMIT 1")?
@@ -132,7 +132,7 @@ impl Group<'_> {
             .connection
             .prepare_cached("DELETE FROM conflict WHERE id IN (SELECT id FROM conflict WHERE t = ?1 LIMIT ?2)")?
             .execute((number, STEP_ROWS))?;
-        if conflicts > 0 || self.purge_rows(number)? > 0 {
+        if conflicts > 0 || self.purge_rows(number, kept)? > 0 {
             return Ok(false);
         }
         self.connection.execute("DELETE FROM mark WHERE t = ?1", [number])?;
@@ -143,13 +143,13 @@ impl Group<'_> {
     }
 
     /// Removes some rows, with the log records that only they held; the others go when the log is trimmed.
-    fn purge_rows(&self, number: TableNumber) -> Result<usize> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT k, pos FROM item WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3")?;
-        let rows: Vec<(Vec<u8>, u64)> = statement
+    fn purge_rows(&mut self, number: TableNumber, kept: Option<&Kept>) -> Result<usize> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT k, pos, time, o, seq, size, state FROM item WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3",
+        )?;
+        let rows: Vec<(Vec<u8>, ItemRow)> = statement
             .query_map((row_key(number, &[]), row_key(number + 1, &[]), STEP_ROWS), |row| {
-                Ok((row.get(0)?, unsigned(row, 1)?))
+                Ok((row.get(0)?, ItemRow::read(row, 1)?))
             })?
             .collect::<rusqlite::Result<_>>()?;
         let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else {
@@ -158,9 +158,12 @@ impl Group<'_> {
         self.connection
             .prepare_cached("DELETE FROM item WHERE k >= ?1 AND k <= ?2")?
             .execute((first, last))?;
-        for (_, position) in &rows {
-            if *position <= self.state.log.trimmed {
-                records::delete_record(self.connection, *position)?;
+        for (key, row) in &rows {
+            if let Some(kept) = kept {
+                self.keep_unshipped(number, kept, key, row)?;
+            }
+            if row.position <= self.state.log.trimmed {
+                records::delete_record(self.connection, row.position)?;
             }
         }
         Ok(rows.len())

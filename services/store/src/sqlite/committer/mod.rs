@@ -4,6 +4,7 @@
 //! the state that all commands before it left, so log order is commit order. A command that is refused wrote nothing; where the
 //! database fails, the whole group is rolled back, the memory is read anew, and every command of the group gets the error.
 
+mod dropped;
 mod edit;
 mod forget;
 mod interpret;
@@ -17,9 +18,9 @@ mod unit;
 mod verify;
 mod write;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use beringia_item::{Region, TableId, VersionVector};
+use beringia_item::TableId;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -31,10 +32,11 @@ use super::{
     shared::Shared,
     state::State,
 };
-use crate::{Applied, Catalog, CommitError, ItemWrite, Outcome, RemoteBatch, SchemaChange, SchemaError, StoreError};
+use crate::{
+    Acknowledged, Applied, Catalog, CommitError, ItemWrite, Outcome, RemoteBatch, SchemaChange, SchemaError, StoreError,
+};
 
-/// Per table, per peer, the vector that the peer last acknowledged.
-pub(super) type Acknowledged = Arc<BTreeMap<TableId, BTreeMap<Region, VersionVector>>>;
+pub(super) use self::dropped::Kept;
 
 /// What the committer is asked to do, and where the answer goes.
 pub(super) enum Command {
@@ -45,7 +47,7 @@ pub(super) enum Command {
     /// Other regions' mutations.
     Apply(RemoteBatch, oneshot::Sender<Result<Applied, StoreError>>),
     /// One step of forgetting; answers whether another would find something.
-    Forget(Acknowledged, oneshot::Sender<Result<bool, StoreError>>),
+    Forget(Arc<Acknowledged>, oneshot::Sender<Result<bool, StoreError>>),
     /// Mends one range; answers whether there was something to mend.
     Mend(TableId, u16, oneshot::Sender<Result<bool, StoreError>>),
 }
@@ -248,6 +250,10 @@ impl Group<'_> {
             Command::Mend(table, range, to) => settle(self.mend(table, range).map(Ok), to, answers),
         }
     }
+}
+
+fn write_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Fail::damaged(&error.to_string()))
 }
 
 /// Puts a command's result among the answers of its group.

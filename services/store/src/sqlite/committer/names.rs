@@ -5,9 +5,9 @@
 //! table that was deleted long ago. So whoever comes second waits for a table that is on its way out, and where nothing complete
 //! is here yet, the definitions say which of the two it is to be, not the order in which they came.
 
-use beringia_item::{Region, TableId};
+use beringia_item::TableId;
 
-use super::Group;
+use super::{Group, interpret::By};
 use crate::{
     Aspect, AspectName, Replica, ReplicaStatus,
     sqlite::{fail::Result, state::Definition},
@@ -16,11 +16,6 @@ use crate::{
 /// What decides between two tables of one name of which neither is complete here, the least first: a regional table or an active
 /// replica, then the older table.
 type Claim = (bool, u64, TableId);
-
-fn own<'d>(definition: &'d Definition, region: &Region) -> Option<&'d Replica> {
-    let mut replicas = definition.replicas();
-    replicas.find(|(name, _)| *name == region).map(|(_, replica)| replica)
-}
 
 impl Group<'_> {
     /// Whether the table may be held under its name now. If not, its replica here fails, waits, or is over.
@@ -32,8 +27,10 @@ impl Group<'_> {
         };
         let region = self.shared.region.clone();
         let (definition, others) = (self.definition(id), self.definition(other));
-        let is_leaving = |definition| {
-            own(definition, &region).is_some_and(|replica: &Replica| replica.status == ReplicaStatus::Deleting)
+        let is_leaving = |definition: &Definition| {
+            definition
+                .replica(&region)
+                .is_some_and(|replica: &Replica| replica.status == ReplicaStatus::Deleting)
         };
         if is_leaving(&definition) {
             // Nothing of it is here that others could want.
@@ -55,7 +52,7 @@ impl Group<'_> {
         }
         self.fail_replica(other, others, name)?;
         let others = self.definition(other);
-        self.let_go(other, &others)?;
+        self.let_go(other, &others, None)?;
         self.state.refresh_catalog(other);
         Ok(true)
     }
@@ -69,7 +66,7 @@ impl Group<'_> {
         let waits = |(other, definition): &(&TableId, &Definition)| {
             **other != id
                 && definition.core().is_some_and(|core| core.name == name)
-                && (!definition.is_global() || own(definition, &self.shared.region).is_some())
+                && (!definition.is_global() || definition.replica(&self.shared.region).is_some())
                 && !self.state.tables.contains_key(other)
         };
         let waiting = self.state.definitions.iter().filter(waits);
@@ -81,7 +78,7 @@ impl Group<'_> {
             return Ok(());
         };
         self.revive_replica(next)?;
-        self.reconcile(next, false)
+        self.reconcile(next, By::Own)
     }
 
     fn definition_name(&self, id: TableId) -> Option<&str> {
@@ -90,7 +87,7 @@ impl Group<'_> {
     }
 
     fn claim(&self, id: TableId, definition: &Definition) -> Claim {
-        let replica = own(definition, &self.shared.region);
+        let replica = definition.replica(&self.shared.region);
         let is_active = replica.is_some_and(|replica| replica.status == ReplicaStatus::Active);
         let created_ms = definition.core().map_or(u64::MAX, |core| core.created_ms);
         (definition.is_global() && !is_active, created_ms, id)
@@ -108,7 +105,7 @@ impl Group<'_> {
     fn revive_replica(&mut self, id: TableId) -> Result<()> {
         let definition = self.definition(id);
         let region = &self.shared.region;
-        if !own(&definition, region).is_some_and(has_failed) {
+        if !definition.replica(region).is_some_and(has_failed) {
             return Ok(());
         }
         let others = || definition.replicas().filter(|(other, _)| *other != region);
@@ -121,7 +118,12 @@ impl Group<'_> {
         self.write_own_replica(id, definition, ReplicaStatus::Creating { from })
     }
 
-    fn write_own_replica(&mut self, id: TableId, mut definition: Definition, status: ReplicaStatus) -> Result<()> {
+    pub(super) fn write_own_replica(
+        &mut self,
+        id: TableId,
+        mut definition: Definition,
+        status: ReplicaStatus,
+    ) -> Result<()> {
         let region = self.shared.region.clone();
         let since_ms = self.state.clock.wall().now_ms();
         let replica = Replica { status, since_ms };

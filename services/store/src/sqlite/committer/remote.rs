@@ -1,5 +1,7 @@
 //! Applying other regions' mutations: newer ones replace, concurrent ones are journalled, nothing is applied twice.
 
+use std::{borrow::Cow, collections::BTreeSet};
+
 use beringia_clock::{ClockError, HybridClock, HybridTime};
 use beringia_item::{
     Item, ItemState, KeyBytes, KeySchema, Mutation, Stamp, StateError, TableId, Unit, VersionVector, decode_item,
@@ -68,6 +70,7 @@ fn malformed(mutation: &Mutation, what: &dyn std::fmt::Display) -> Fail {
 impl Group<'_> {
     /// Applies a batch: all of it or nothing.
     pub(super) fn apply(&mut self, batch: &RemoteBatch) -> Result<Applied> {
+        let batch = &*self.without_dropped(batch);
         self.check_clocks(batch)?;
         let incoming = self.read_batch(batch)?;
         let mut applied = Applied {
@@ -91,8 +94,38 @@ impl Group<'_> {
             }
         }
         self.reinterpret(redefined.drain(..))?;
+        if batch
+            .mutations
+            .iter()
+            .any(|mutation| mutation.table == TableId::CATALOG)
+            || !batch.obsolete.is_empty()
+        {
+            self.begin_dropped_anew()?;
+        }
         self.advance(batch)?;
         Ok(applied)
+    }
+
+    /// The batch without what its sender must not send, since the others dropped its replica: it may be older than what they forgot.
+    fn without_dropped<'b>(&self, batch: &'b RemoteBatch) -> Cow<'b, RemoteBatch> {
+        let Some(from) = &batch.from else {
+            return Cow::Borrowed(batch);
+        };
+        let is_dropped = |table: &TableId| {
+            let definition = self.state.definitions.get(table);
+            definition.is_some_and(|definition| definition.is_dropped(from))
+        };
+        let tables = batch.mutations.iter().map(|mutation| mutation.table);
+        let tables = tables.chain(batch.progress.iter().map(|(table, _, _)| *table));
+        let dropped: BTreeSet<TableId> = tables.filter(is_dropped).collect();
+        if dropped.is_empty() {
+            return Cow::Borrowed(batch);
+        }
+        let mut batch = batch.clone();
+        batch.mutations.retain(|mutation| !dropped.contains(&mutation.table));
+        batch.progress.retain(|(table, _, _)| !dropped.contains(table));
+        batch.obsolete.retain(|(table, _, _)| !dropped.contains(table));
+        Cow::Owned(batch)
     }
 
     /// Whether this region still wants the mutation, as far as that can be said without looking at its item.
@@ -103,7 +136,8 @@ impl Group<'_> {
         let covered = table.progress.vector().covers(&mutation.version);
         mutation.table != TableId::LOCAL
             && match kind {
-                RemoteKind::Stream => !covered,
+                // What is under way when a table begins anew follows on rows that went.
+                RemoteKind::Stream => !covered && table.joined,
                 RemoteKind::Repair => covered,
                 RemoteKind::Copy => true,
             }
@@ -338,7 +372,8 @@ impl Group<'_> {
     /// Takes in what the batch says beyond its rows.
     fn advance(&mut self, batch: &RemoteBatch) -> Result<()> {
         for (id, region, sequence) in &batch.progress {
-            if *id == TableId::LOCAL || !self.state.tables.contains_key(id) {
+            let held = self.state.tables.get(id).filter(|_| *id != TableId::LOCAL);
+            if held.is_none_or(|table| !table.joined && batch.kind != RemoteKind::Copy) {
                 continue;
             }
             let origin = self.region_number(region)?;

@@ -6,7 +6,7 @@ use rusqlite::Row;
 
 use super::{Reading, at_one_moment, rows::standing};
 use crate::{
-    Conflict, ConflictRule, ConflictSide, Explained,
+    Conflict, ConflictRule, ConflictSide, Explained, Unshipped,
     sqlite::{
         fail::{Fail, Result},
         layout::{sql, unsigned, version},
@@ -79,6 +79,26 @@ fn side(reading: &Reading<'_>, row: &Row<'_>, first: usize) -> Result<ConflictSi
 
 fn decode(image: &[u8]) -> Result<Item> {
     decode_item(image).map_err(|error| Fail::damaged(&error.to_string()))
+}
+
+/// Own writes that others never got, with a greater id, oldest first.
+pub(in crate::sqlite) fn unshipped(reading: &Reading<'_>, after: u64, max: usize) -> Result<Vec<Unshipped>> {
+    let mut statement = reading.connection.prepare_cached(
+        "SELECT id, table_id, name, k, time, o, seq, image, seen FROM unshipped WHERE id > ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let mut rows = statement.query((sql(after), i64::try_from(max).unwrap_or(i64::MAX)))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Unshipped {
+            id: unsigned(row, 0)?,
+            table: TableId(u128::from_be_bytes(row.get(1)?)),
+            table_name: row.get(2)?,
+            key: decode(&row.get::<_, Vec<u8>>(3)?)?,
+            write: side(reading, row, 4)?,
+            seen_ms: unsigned(row, 8)?,
+        });
+    }
+    Ok(found)
 }
 
 /// What stands under a key, and why.

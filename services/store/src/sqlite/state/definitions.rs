@@ -99,11 +99,25 @@ impl Definition {
         }
     }
 
+    /// All replicas; what the others say of one that they dropped goes before what it says itself.
     pub(in crate::sqlite) fn replicas(&self) -> impl Iterator<Item = (&Region, &Replica)> {
         self.shared.values().filter_map(|aspect| match aspect {
-            Aspect::Replica { region, replica } => Some((region, replica)),
+            Aspect::Replica { region, replica } => Some((region, self.dropped(region).unwrap_or(replica))),
             _ => None,
         })
+    }
+
+    fn dropped(&self, region: &Region) -> Option<&Replica> {
+        match self.shared.get(&AspectName::Dropped(region.clone())) {
+            Some(Aspect::Dropped { replica, .. }) => Some(replica),
+            _ => None,
+        }
+    }
+
+    pub(in crate::sqlite) fn replica(&self, region: &Region) -> Option<&Replica> {
+        self.replicas()
+            .find(|(name, _)| *name == region)
+            .map(|(_, replica)| replica)
     }
 
     pub(in crate::sqlite) fn global_indexes(&self) -> impl Iterator<Item = (&String, &GlobalIndex)> {
@@ -121,14 +135,19 @@ impl Definition {
         }
     }
 
+    /// Whether the others dropped that region's replica.
+    pub(in crate::sqlite) fn is_dropped(&self, region: &Region) -> bool {
+        let replica = self.replica(region);
+        replica.is_some_and(|replica| matches!(replica.status, ReplicaStatus::Dropped { .. }))
+    }
+
     /// Whether the definition asks `own` to hold the table's rows.
     pub(in crate::sqlite) fn wants_rows_in(&self, own: &Region) -> bool {
-        let failed = |replica: &Replica| matches!(replica.status, ReplicaStatus::CreationFailed { .. });
-        self.core().is_some()
-            && (!self.is_global()
-                || self
-                    .replicas()
-                    .any(|(region, replica)| region == own && !failed(replica)))
+        // One that the others dropped keeps its rows until it begins anew.
+        let wants = |replica: &Replica| {
+            replica.status.is_member() || matches!(replica.status, ReplicaStatus::Dropped { returns: true, .. })
+        };
+        self.core().is_some() && (!self.is_global() || self.replica(own).is_some_and(wants))
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) use self::{
     streams::{KeptStreams, StreamStates},
     table::{Index, IndexSize, Progress, TableState, encode_state, projected_size},
 };
+use super::committer::Kept;
 use super::{
     fail::Result,
     layout::{IndexNumber, TableNumber, sql, unsigned},
@@ -34,7 +35,11 @@ pub(super) enum Job {
     /// Removes the entries of an index.
     PurgeIndex { index: IndexNumber },
     /// Removes the rows of a table, its indexes' entries before them.
-    PurgeTable { table: TableNumber },
+    PurgeTable {
+        table: TableNumber,
+        /// What of them is kept aside.
+        kept: Option<Arc<Kept>>,
+    },
     /// Counts what the indexes of a table show, after damage was mended. This one is not in the database: a crash before it leaves
     /// the sizes of the indexes to the next time.
     CountEntries { table: TableId },

@@ -9,6 +9,7 @@ use super::{Job, Regions, State};
 use crate::{
     GlobalIndex, IndexState, Projection, TableSize,
     sqlite::{
+        committer::Kept,
         fail::{Fail, Result},
         layout::{
             Fields, IndexNumber, PARTS, RANGES_PER_PART, RangeSum, RegionNumber, TableNumber, encode_vector, row_key,
@@ -341,12 +342,18 @@ impl TableState {
 impl State {
     /// The tables that are held, and the jobs of those that are going. Their keys come with the definitions.
     pub(super) fn load_tables(&mut self, connection: &Connection) -> Result<()> {
-        let mut statement = connection.prepare("SELECT n, id, purging, joined, progress FROM tables ORDER BY n")?;
+        let mut statement =
+            connection.prepare("SELECT n, id, purging, joined, progress, keep FROM tables ORDER BY n")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let number: TableNumber = row.get(0)?;
             if row.get(2)? {
-                self.jobs.push(Job::PurgeTable { table: number });
+                let kept = row.get::<_, Option<String>>(5)?.map(|text| serde_json::from_str(&text));
+                let kept: Option<Kept> = kept.transpose().map_err(|error| Fail::damaged(&error.to_string()))?;
+                self.jobs.push(Job::PurgeTable {
+                    table: number,
+                    kept: kept.map(Arc::new),
+                });
                 continue;
             }
             let id = TableId(u128::from_be_bytes(row.get(1)?));

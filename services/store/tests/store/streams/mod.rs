@@ -98,7 +98,7 @@ async fn page(site: &Site, read: StreamRead) -> StreamPage {
 
 /// Makes the committer look at the time.
 async fn wake(site: &Site) {
-    site.store.forget(&BTreeMap::new()).await.unwrap();
+    site.store.forget(&BTreeMap::new().into()).await.unwrap();
 }
 
 /// A change of an item: key, before, after.
