@@ -329,6 +329,56 @@ fn a_region_that_lost_its_disk_is_filled_by_the_others() {
     }
 }
 
+/// Looks until it is so.
+fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let began_ms = SystemClock.now_ms();
+    while !is_so() {
+        let waited_ms = u128::from(SystemClock.now_ms().saturating_sub(began_ms));
+        assert!(waited_ms < PATIENCE.as_millis(), "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// What DescribeTable in a region says of the replica in another.
+fn replica(up: &Server, region: &str, of: &str) -> Value {
+    let described = ask(up.endpoint(), region, "DescribeTable", &json!({"TableName": "Things"}));
+    let replicas = described["Table"]["Replicas"].as_array().unwrap();
+    let found = replicas.iter().find(|replica| replica["RegionName"] == of);
+    found.cloned().unwrap_or_default()
+}
+
+#[test]
+fn what_a_region_wrote_before_it_was_dropped_is_listed_and_can_be_written_back() {
+    let up = up_with_table(&["--max-unreachable-ms", "1000"]);
+    put(up.endpoint(), EU, "shipped", "kept");
+    converge(&up);
+    let _ = up.json(&["net", "isolate", EU]);
+    put(up.endpoint(), EU, "unshipped", "aside");
+    wait_for("the others drop the region that is out of reach", || {
+        replica(&up, US, EU)["ReplicaStatus"] == "REGION_DISABLED"
+    });
+    assert!(replica(&up, US, EU)["ReplicaInaccessibleDateTime"].is_number());
+
+    let _ = up.json(&["net", "heal"]);
+    wait_for("it is filled again, and what it alone had is listed", || {
+        replica(&up, US, EU)["ReplicaStatus"] == "ACTIVE" && !up.json(&["conflicts"]).is_empty()
+    });
+    converge(&up);
+    assert_eq!(get(up.endpoint(), EU, "shipped").as_deref(), Some("kept"));
+    assert_eq!(get(up.endpoint(), EU, "unshipped"), None);
+    let listed = up.json(&["conflicts"]);
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed[0]["winner"], Value::Null);
+    assert_eq!(listed[0]["loser"]["image"]["v"], json!({"S": "aside"}));
+    assert!(stdout(&up.command(&["conflicts"])).contains("winner  nobody"));
+
+    let _ = up.json(&["conflicts", "restore", listed[0]["id"].as_str().unwrap()]);
+    converge(&up);
+    for region in [US, EU, AP] {
+        assert_eq!(get(up.endpoint(), region, "unshipped").as_deref(), Some("aside"));
+    }
+}
+
 #[test]
 fn data_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
