@@ -6,7 +6,7 @@ use std::{io::Write, path::Path, process::abort, time::Duration};
 
 use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
-use beringia_simulator::{Outcome, in_virtual_time, run};
+use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
 
 /// Plays a kind of workload in two regions for six seconds, in three of which they do not hear of each other.
 fn played(kind: &str, policy: &str) -> Run {
@@ -36,7 +36,12 @@ fn outcome(workload: &str, policy: &str) -> Outcome {
         abort();
     };
     let plan = Plan::draw(&scenario, 1);
-    let outcome = in_virtual_time("kinds", Duration::from_secs(300), on_stuck, run(&plan));
+    let conditions = Conditions {
+        is_traced: true,
+        ..Conditions::default()
+    };
+    let played = run_under(&plan, conditions);
+    let outcome = in_virtual_time("kinds", Duration::from_secs(300), on_stuck, played);
     outcome.expect("a run")
 }
 
