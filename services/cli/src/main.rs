@@ -23,10 +23,6 @@ use crate::{
     failure::Failure,
 };
 
-/// Much of what regions and simulations do is to make and drop small pieces of messages, which it does faster than the system's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// More workers than this only spread the memory: each region commits on one thread of its own.
 const WORKERS_MAX: usize = 8;
 /// Long reads of all regions at once; further ones wait.
