@@ -61,20 +61,27 @@ pub(crate) enum TokenKind<'t> {
 
 /// All tokens of `text`, the last one an `End`.
 pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
+    let blanks = |rest: &str| rest.len() - rest.trim_start_matches(BLANKS).len();
+    scan(text, blanks, token_at)
+}
+
+/// What stands between tokens and means nothing.
+pub(crate) const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// All tokens of `text`, the last one an `End`. `skipped` says how many bytes of a rest stand before its first token, `token_at` which
+/// token a rest begins with, and its length in bytes.
+pub(crate) fn scan<'t>(
+    text: &'t str,
+    skipped: impl Fn(&str) -> usize,
+    token_at: impl Fn(&'t str, char) -> (TokenKind<'t>, usize),
+) -> Vec<Token<'t>> {
     let mut tokens = Vec::new();
-    let mut start = 0;
+    let mut start = skipped(text);
     while let Some(first) = text[start..].chars().next() {
-        if matches!(first, ' ' | '\t' | '\n' | '\r') {
-            start += 1;
-            continue;
-        }
         let (kind, length) = token_at(&text[start..], first);
-        tokens.push(Token {
-            kind,
-            start,
-            end: start + length,
-        });
-        start += length;
+        let end = start + length;
+        tokens.push(Token { kind, start, end });
+        start = end + skipped(&text[end..]);
     }
     tokens.push(Token {
         kind: TokenKind::End,

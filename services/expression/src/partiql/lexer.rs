@@ -1,30 +1,10 @@
 //! PartiQL's text to tokens.
 
-use crate::lexer::{Token, TokenKind};
+use crate::lexer::{BLANKS, Token, TokenKind, scan};
 
 /// All tokens of `text`, the last one an `End`. Blanks and comments are between tokens.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut start = 0;
-    loop {
-        start += skipped(&text[start..]);
-        let Some(first) = text[start..].chars().next() else {
-            break;
-        };
-        let (kind, length) = token_at(&text[start..], first);
-        tokens.push(Token {
-            kind,
-            start,
-            end: start + length,
-        });
-        start += length;
-    }
-    tokens.push(Token {
-        kind: TokenKind::End,
-        start: text.len(),
-        end: text.len(),
-    });
-    tokens
+    scan(text, skipped, token_at)
 }
 
 /// How many bytes of blanks and comments `rest` begins with. A comment that does not end is none.
@@ -32,7 +12,7 @@ fn skipped(rest: &str) -> usize {
     let mut length = 0;
     loop {
         let rest = &rest[length..];
-        let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+        let blanks = rest.len() - rest.trim_start_matches(BLANKS).len();
         let comment = match &rest[blanks..] {
             comment if comment.starts_with("--") => comment.find('\n').unwrap_or(comment.len()),
             comment if comment.starts_with("/*") => comment[2..].find("*/").map_or(0, |end| end + 4),
