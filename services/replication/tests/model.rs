@@ -341,18 +341,16 @@ fn fleet(seed: u64) -> Fleet {
 
 /// Three regions that hold one table.
 fn quarrel(seed: u64) -> Fleet {
-    let mut fleet = Fleet::new(QUARREL.regions, seed);
-    fleet.create(0, TABLES[0]);
-    fleet.add_replica(0, TABLES[0], 1);
-    fleet.add_replica(0, TABLES[0], 2);
-    settle(&mut fleet);
-    fleet.newcomers.clear();
-    fleet
+    holding_one_table(Fleet::new(QUARREL.regions, seed))
 }
 
 /// Three regions that hold one table, and drop each other soon.
 fn drops(seed: u64) -> Fleet {
-    let mut fleet = Fleet::with_limit(DROPS.regions, seed, DROPPED_AFTER_MS);
+    holding_one_table(Fleet::with_limit(DROPS.regions, seed, DROPPED_AFTER_MS))
+}
+
+/// Has the first three regions hold one table.
+fn holding_one_table(mut fleet: Fleet) -> Fleet {
     fleet.create(0, TABLES[0]);
     fleet.add_replica(0, TABLES[0], 1);
     fleet.add_replica(0, TABLES[0], 2);

@@ -7,7 +7,7 @@ mod write;
 
 use beringia_engine::{
     ApiError,
-    api::{ExecuteStatementInput, ExecuteStatementOutput},
+    api::{ExecuteStatementInput, ExecuteStatementOutput, ReturnConsumedCapacity},
 };
 use beringia_item::{AttributeValue, Item};
 
@@ -35,6 +35,16 @@ impl Harness {
             ..statement(text)
         };
         self.engine.execute_statement(input).await
+    }
+
+    /// The units that a statement takes of its table.
+    pub(crate) async fn units_of(&self, input: ExecuteStatementInput) -> f64 {
+        let input = ExecuteStatementInput {
+            return_consumed_capacity: ReturnConsumedCapacity::Total,
+            ..input
+        };
+        let output = self.engine.execute_statement(input).await.unwrap();
+        output.consumed_capacity.unwrap().total.capacity_units
     }
 
     /// The items that a statement gives.

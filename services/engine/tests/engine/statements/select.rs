@@ -1,6 +1,6 @@
 //! SELECT.
 
-use beringia_engine::api::{ExecuteStatementInput, ReturnConsumedCapacity};
+use beringia_engine::api::ExecuteStatementInput;
 use beringia_item::{AttributeValue, Item};
 
 use super::{songs, statement};
@@ -293,15 +293,9 @@ async fn reading_takes_what_query_and_scan_take() {
     ] {
         let input = ExecuteStatementInput {
             consistent_read,
-            return_consumed_capacity: ReturnConsumedCapacity::Total,
             ..statement(text)
         };
-        let output = harness.engine.execute_statement(input).await.unwrap();
-        assert_eq!(
-            output.consumed_capacity.unwrap().total.capacity_units,
-            expected,
-            "{text}"
-        );
+        assert_eq!(harness.units_of(input).await, expected, "{text}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use beringia_engine::{
     ApiError,
-    api::{ExecuteStatementInput, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure},
+    api::{ExecuteStatementInput, ReturnValuesOnConditionCheckFailure},
 };
 use beringia_item::{AttributeValue, Item, MAX_ITEM_BYTES};
 
@@ -234,16 +234,7 @@ async fn writing_takes_what_the_same_operation_on_items_takes() {
         ("UPDATE music SET x = 1 WHERE artist = 'a' AND song = 'b'", 2.0),
         ("DELETE FROM music WHERE artist = 'x' AND song = 'y'", 1.0),
     ] {
-        let input = ExecuteStatementInput {
-            return_consumed_capacity: ReturnConsumedCapacity::Total,
-            ..statement(text)
-        };
-        let output = harness.engine.execute_statement(input).await.unwrap();
-        assert_eq!(
-            output.consumed_capacity.unwrap().total.capacity_units,
-            expected,
-            "{text}"
-        );
+        assert_eq!(harness.units_of(statement(text)).await, expected, "{text}");
     }
 }
 
