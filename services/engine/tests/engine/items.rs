@@ -491,58 +491,6 @@ async fn an_update_that_nests_too_deep_is_refused() {
 }
 
 #[tokio::test]
-async fn an_update_must_leave_index_keys_fit_but_only_those_it_writes() {
-    let harness = Harness::faked().with_music().await;
-    let key = item([("artist", s("a")), ("song", s("b"))]);
-    let update = |expression: &str, value| UpdateItemInput {
-        table_name: "music".to_owned(),
-        key: key.clone(),
-        update_expression: text(expression),
-        options: WriteOptions {
-            expression_attribute_values: values([(":v", value)]),
-            ..WriteOptions::default()
-        },
-        ..UpdateItemInput::default()
-    };
-    harness
-        .engine
-        .update_item(update("SET genre = :v", s("jazz")))
-        .await
-        .unwrap();
-    let message = refused(harness.engine.update_item(update("SET genre = :v", n(1))).await);
-    assert!(
-        message.contains("Type mismatch for Index Key genre Expected: S Actual: N"),
-        "{message}"
-    );
-    let message = refused(harness.engine.update_item(update("SET genre = :v", s(""))).await);
-    assert!(message.contains("empty string value"), "{message}");
-
-    // An attribute that is older than its index.
-    let mut indexes = Default::default();
-    harness
-        .store
-        .alter("music", |table| indexes = std::mem::take(&mut table.global_indexes));
-    harness
-        .engine
-        .update_item(update("SET genre = :v", n(1)))
-        .await
-        .unwrap();
-    harness.store.alter("music", |table| table.global_indexes = indexes);
-    harness
-        .engine
-        .update_item(update("SET title = :v", s("t")))
-        .await
-        .unwrap();
-    assert!(
-        harness
-            .engine
-            .update_item(update("SET genre = :v", n(2)))
-            .await
-            .is_err()
-    );
-}
-
-#[tokio::test]
 async fn placeholders_without_expressions_and_unused_ones_are_refused() {
     let harness = Harness::new().with_simple().await;
     let plain = put(item([("p", s("a"))]));
