@@ -17,5 +17,6 @@ mod lifecycle;
 mod observe;
 mod pause;
 mod replicate;
+mod settings;
 mod streams;
 mod support;
