@@ -192,7 +192,10 @@ impl Group<'_> {
             if !(mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence) {
                 return Err(malformed(mutation, &"its unit does not contain it"));
             }
-            if let Some(table) = self.state.tables.get(&mutation.table) {
+            // Without metadata the image says everything.
+            if let Some(table) = self.state.tables.get(&mutation.table)
+                && mutation.metadata.is_some()
+            {
                 read.state(&table.keys).map_err(|error| malformed(mutation, &error))?;
             }
             incoming.push(read);
