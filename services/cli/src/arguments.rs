@@ -220,8 +220,8 @@ pub(crate) struct RegionArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Show, for each pair of regions, how far one is behind the other: the age of its oldest write that the other has not \
-        confirmed (lag), how many such writes and bytes there are (backlog), what writes took to arrive since the start (p50, p99), and \
-        the state of link and connection. For each table: in how many of its 256 ranges its replicas differ.",
+        confirmed (lag), how many such writes and bytes there are (backlog), what those took to arrive that came in the last five \
+        minutes (p50, p99), and the state of link and connection. For each table: in how many of its 256 ranges its replicas differ.",
     after_help = "Examples:\n  beringia status\n  beringia status --format json | jq .pairs"
 )]
 pub(crate) struct StatusArguments {

@@ -16,6 +16,7 @@ mod hostile;
 mod lifecycle;
 mod observe;
 mod pause;
+mod policies;
 mod replicate;
 mod settings;
 mod streams;

@@ -414,9 +414,13 @@ impl World {
             .await
             .unwrap()
             .to_bytes();
-        // Some answers have no body.
-        let answer = (!bytes.is_empty()).then(|| serde_json::from_slice(&bytes).unwrap());
-        (status, answer.unwrap_or_default())
+        // TagResource answers nothing.
+        let answer = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        (status, answer)
     }
 
     /// Makes a table with a key `pk` in one region.
