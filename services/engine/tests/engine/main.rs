@@ -11,6 +11,7 @@ mod fake;
 mod gate;
 mod index_keys;
 mod items;
+mod lifecycle;
 mod multi_key;
 mod page;
 mod ranges;
