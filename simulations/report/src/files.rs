@@ -10,6 +10,42 @@ use thiserror::Error;
 
 use crate::{Run, page::page};
 
+// The columns of the CSV files, in the order of the fields of their rows.
+const SECONDS: [&str; 7] = [
+    "region",
+    "second",
+    "due",
+    "answered",
+    "failed",
+    "latency_ms_p50",
+    "latency_ms_p99",
+];
+const FAULTS: [&str; 5] = ["from_ms", "until_ms", "kind", "label", "regions"];
+const DIVERGENCE: [&str; 2] = ["at_ms", "keys"];
+const CONFLICTS: [&str; 4] = ["winner", "loser", "second", "count"];
+const PAIRS: [&str; 18] = [
+    "from",
+    "to",
+    "mutations",
+    "wire_bytes",
+    "lag_min_ms",
+    "lag_p50_ms",
+    "lag_p90_ms",
+    "lag_p95_ms",
+    "lag_p99_ms",
+    "lag_p999_ms",
+    "lag_max_ms",
+    "excess_min_ms",
+    "excess_p50_ms",
+    "excess_p90_ms",
+    "excess_p95_ms",
+    "excess_p99_ms",
+    "excess_p999_ms",
+    "excess_max_ms",
+];
+const LAG: [&str; 6] = ["from", "to", "second", "p50_ms", "p99_ms", "max_ms"];
+const BACKLOG: [&str; 5] = ["from", "to", "at_ms", "mutations", "bytes"];
+
 /// Why a report could not be written.
 #[derive(Debug, Error)]
 pub enum WriteError {
@@ -31,17 +67,25 @@ pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
     make(directory)?;
     let json = serde_json::to_vec_pretty(run).map_err(io::Error::from);
     put(directory, "report.json", json)?;
-    put(directory, "seconds.csv", csv(&run.seconds))?;
-    put(directory, "faults.csv", csv(run.faults.iter().map(FaultRow::of)))?;
-    put(directory, "divergence.csv", csv(&run.divergence))?;
-    put(directory, "conflicts.csv", csv(&run.conflicts))?;
-    put(directory, "pairs.csv", csv(run.pairs.iter().map(PairRow::of)))?;
-    put(directory, "lag.csv", csv(lag_rows(run)))?;
-    put(directory, "backlog.csv", csv(backlog_rows(run)))?;
+    put(directory, "seconds.csv", csv(&SECONDS, &run.seconds))?;
+    put(
+        directory,
+        "faults.csv",
+        csv(&FAULTS, run.faults.iter().map(FaultRow::of)),
+    )?;
+    put(directory, "divergence.csv", csv(&DIVERGENCE, &run.divergence))?;
+    put(directory, "conflicts.csv", csv(&CONFLICTS, &run.conflicts))?;
+    put(directory, "pairs.csv", csv(&PAIRS, run.pairs.iter().map(PairRow::of)))?;
+    put(directory, "lag.csv", csv(&LAG, lag_rows(run)))?;
+    put(directory, "backlog.csv", csv(&BACKLOG, backlog_rows(run)))?;
     put(directory, "report.html", Ok(page(run).into_bytes()))
 }
 
-pub(crate) fn make(directory: &Path) -> Result<(), WriteError> {
+/// Makes the directory of a report: better to know before than after the work that it cannot be written.
+///
+/// # Errors
+/// [`WriteError`] if there is none and it cannot be made.
+pub fn make(directory: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(directory).map_err(|source| WriteError::File {
         path: directory.to_path_buf(),
         source,
@@ -57,9 +101,10 @@ pub(crate) fn put(directory: &Path, name: &str, content: io::Result<Vec<u8>>) ->
     }
 }
 
-/// Rows under a line of names.
-fn csv(rows: impl IntoIterator<Item = impl Serialize>) -> io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+/// Rows under a line of names, which is there without rows, too.
+fn csv(head: &[&str], rows: impl IntoIterator<Item = impl Serialize>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.write_record(head).map_err(io::Error::from)?;
     for row in rows {
         writer.serialize(row).map_err(io::Error::from)?;
     }

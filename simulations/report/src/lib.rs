@@ -23,7 +23,7 @@ mod words;
 pub use bound::{Shipment, least_convergence};
 pub use comparison::{ComparedRun, Comparison, Measured};
 pub use faults::{fault_spans, heals};
-pub use files::{WriteError, write};
+pub use files::{WriteError, make, write};
 pub use judge::judge;
 pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};

@@ -12,7 +12,7 @@ pub enum ScenarioError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", file.display())]
     Unreadable {
-        /// The scenario, or the recording that it names.
+        /// The scenario.
         file: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -57,6 +57,19 @@ pub enum Problem {
     /// What is no length of time, where one that is drawn may stand.
     #[error("{0:?} is no time; expected one such as \"30s\", or two, the lesser first, such as \"30s..45s\"")]
     Span(String),
+    /// Nothing but white space and comments: such a file was hardly meant, and all that is expected of it would hold.
+    #[error("an empty scenario; expected at least one setting, such as duration = \"60s\"")]
+    Empty,
+    /// A file that it names cannot be read.
+    #[error("cannot read {}: {reason}; expected {expected}", file.display())]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// What the system said.
+        reason: String,
+        /// What is named there.
+        expected: String,
+    },
     /// A value outside its bounds.
     #[error("{field} = {value}; expected {expected}")]
     OutOfBounds {

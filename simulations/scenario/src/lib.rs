@@ -65,7 +65,7 @@ impl Scenario {
     /// The scenario in the file at `path`.
     ///
     /// # Errors
-    /// [`ScenarioError::Unreadable`] if it, or a recording that it names, cannot be read; [`ScenarioError::Invalid`], with the place and
+    /// [`ScenarioError::Unreadable`] if it cannot be read; [`ScenarioError::Invalid`], with the place and
     /// what was expected, if it does not say what a scenario needs; [`ScenarioError::Topology`] for a topology that it names.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable {

@@ -53,11 +53,15 @@ pub(crate) fn parse_span(text: &str) -> Option<Span> {
     (least <= most).then_some(Span { least, most })
 }
 
-/// The shortest text without a fraction that means this length.
+/// The shortest text that means this length, without a fraction where it is whole milliseconds.
 pub(crate) fn show(length: Duration) -> String {
     let us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
     let fits = |(_, unit_us): &&(&str, u64)| us.is_multiple_of(*unit_us) && us > 0;
     match UNITS.iter().find(fits) {
+        Some(("us", _)) if us > 1_000 => {
+            let fraction = format!("{:03}", us % 1_000);
+            format!("{}.{}ms", us / 1_000, fraction.trim_end_matches('0'))
+        }
         Some((unit, unit_us)) => format!("{}{unit}", us / unit_us),
         None => "0s".to_owned(),
     }
@@ -139,6 +143,8 @@ mod tests {
         for (us, text) in [
             (0, "0s"),
             (1, "1us"),
+            (73_200, "73.2ms"),
+            (101_005, "101.005ms"),
             (1_500_000, "1500ms"),
             (90_000_000, "90s"),
             (120_000_000, "2m"),

@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
     host::Signals,
     output::{self, Format},
-    sim::{jobs::failures, run::tell},
+    sim::{jobs::failures, prepared, run::tell},
 };
 
 /// A scenario that is built in.
@@ -62,6 +62,7 @@ fn list(format: Format) -> Result<(), Failure> {
 async fn play(arguments: &DrillRunArguments, format: Format) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = plan::of(arguments)?;
+    prepared(arguments.report.as_deref())?;
     let hook = arguments.hook.as_deref().map(Hook::new);
     let stage = if arguments.attach {
         Stage::attach(&arguments.control, &arguments.dynamodb, hook).await?

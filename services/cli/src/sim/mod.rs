@@ -100,6 +100,12 @@ pub(crate) fn load(arguments: &ScenarioArguments) -> Result<Scenario, Failure> {
     with(&scenario, &arguments.settings)
 }
 
+/// Makes the directory of a report, where one is wanted: better to know before than after the work that it cannot be written.
+pub(crate) fn prepared(report: Option<&Path>) -> Result<(), Failure> {
+    let made = report.map_or(Ok(()), beringia_report::make);
+    made.map_err(|error| Failure::wrong(error.to_string()))
+}
+
 fn with(scenario: &Scenario, settings: &[(String, String)]) -> Result<Scenario, Failure> {
     let settings = settings.iter().map(|(path, value)| (path.as_str(), value.as_str()));
     scenario

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     arguments::RunArguments,
     jobs::{count, failures, job, play_all, seeds},
-    load,
+    load, prepared,
     runner::{Job, Played},
 };
 use crate::{
@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     });
     // Better to know before than after the work that it cannot be written.
     let trace = arguments.trace.as_deref().map(create).transpose()?;
+    prepared(arguments.report.as_deref())?;
     let mut all = All::new(&scenario.name, arguments.report.as_deref(), format);
     let mut trace = trace;
     play_all(jobs, count, &arguments.jobs, &scenario.name, |job, played| {

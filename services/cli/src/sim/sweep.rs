@@ -5,7 +5,7 @@ use beringia_report::Comparison;
 use super::{
     arguments::{SweepArguments, Variation},
     jobs::{count, failures, job, play_all, seeds},
-    load, with,
+    load, prepared, with,
 };
 use crate::{
     failure::Failure,
@@ -20,6 +20,7 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
         .into_iter()
         .map(|point| Ok((with(&scenario, &point)?, point)))
         .collect::<Result<Vec<_>, Failure>>()?;
+    prepared(arguments.report.as_deref())?;
     let runs = count(&seeds).saturating_mul(points.len() as u64);
     let jobs = points.iter().flat_map(|(varied, point)| {
         let seeds = seeds.clone();

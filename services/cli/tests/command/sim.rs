@@ -223,6 +223,11 @@ fn what_is_wrong_is_refused_before_anything_runs() {
         &["no scenario is called \"partitoin\"", "partition"],
     );
     assert_refused(&run(&["sim", "run", "/nowhere.toml"]), &["cannot read /nowhere.toml"]);
+    let day = |report: &str| run(&["sim", "run", "steady", "--set", "duration=24h", "--report", report]);
+    assert_refused(
+        &day(&scenario),
+        &["cannot write", "wrong.toml", "another directory with --report"],
+    );
     assert_refused(
         &run(&["sim", "run", "partition", "--seeds", "5..5"]),
         &["such as 0..100"],

@@ -15,13 +15,13 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 226.0;
-/// Convergences that are drawn at most: the slowest.
+/// Convergences that are drawn at most: the slowest, those first that nothing disturbed, since they are judged.
 const CURVES_MAX: usize = 6;
 
 /// Keys that still differ, from the moment from which regions had to become equal; `None` where nothing had to, or was not watched.
 pub(crate) fn curves(run: &Run) -> Option<String> {
     let mut slowest: Vec<&Convergence> = run.convergences.iter().collect();
-    slowest.sort_by_key(|one| std::cmp::Reverse(one.elapsed_ms.unwrap_or(u64::MAX)));
+    slowest.sort_by_key(|one| (one.disturbed, std::cmp::Reverse(one.elapsed_ms.unwrap_or(u64::MAX))));
     slowest.truncate(CURVES_MAX);
     slowest.sort_by_key(|one| one.from_ms);
     let lasted = |one: &Convergence| {

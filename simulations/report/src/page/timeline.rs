@@ -115,11 +115,7 @@ fn draw_faults(run: &Run, time: &Axis, top: f64) -> (String, f64) {
         let text = width_of(&fault.label);
         let inside = text + 8.0 <= until - from;
         let beside = !inside && until + 5.0 + text <= RIGHT;
-        let begins = if inside || beside {
-            from
-        } else {
-            from.min(until - 3.0 - text).max(LEFT)
-        };
+        let begins = if inside || beside { from } else { from - 4.0 - text };
         let ends = if beside { until + 5.0 + text } else { until };
         let row = rows_end
             .iter()

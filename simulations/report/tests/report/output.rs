@@ -73,6 +73,44 @@ fn the_csv_files_hold_every_sample() {
 }
 
 #[test]
+fn the_csv_files_name_their_columns_where_nothing_happened_too() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), &empty_run()).unwrap();
+    let heads = |file| fs::read_to_string(directory.path().join(file)).unwrap();
+    assert_eq!(heads("faults.csv"), "from_ms,until_ms,kind,label,regions\n");
+    assert_eq!(heads("divergence.csv"), "at_ms,keys\n");
+    assert_eq!(heads("conflicts.csv"), "winner,loser,second,count\n");
+    assert_eq!(
+        heads("seconds.csv"),
+        "region,second,due,answered,failed,latency_ms_p50,latency_ms_p99\n"
+    );
+    assert_eq!(heads("lag.csv"), "from,to,second,p50_ms,p99_ms,max_ms\n");
+    assert_eq!(heads("backlog.csv"), "from,to,at_ms,mutations,bytes\n");
+}
+
+#[test]
+fn a_label_before_its_bar_does_not_stand_on_that_of_another_fault() {
+    let fault = |from_ms, until_ms, label: &str| FaultSpan {
+        from_ms,
+        until_ms: Some(until_ms),
+        kind: FaultKind::Network,
+        label: label.to_owned(),
+        regions: Vec::new(),
+    };
+    let (beside, before) = ("isolate ap-northeast-1", "loss 8.2 % ap-northeast-1 ↔ eu-west-1");
+    let mut run = empty_run();
+    run.faults = vec![fault(20_000, 25_000, beside), fault(45_000, 59_000, before)];
+    let page = page(&run);
+    let row = |label: &str| {
+        let (head, _) = page.split_once(&format!(">{label}</text>")).unwrap();
+        let (_, attributes) = head.rsplit_once("<text ").unwrap();
+        let (_, y) = attributes.split_once(" y=\"").unwrap();
+        y.split_once('"').unwrap().0.to_owned()
+    };
+    assert_ne!(row(beside), row(before));
+}
+
+#[test]
 fn the_page_needs_nothing_from_elsewhere() {
     let page = page(&sample(Topology::three()));
     for elsewhere in ["http:", "https:", "src=", "href=", "@import", "url("] {

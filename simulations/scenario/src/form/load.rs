@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{At, Wrong, bounded, nowhere, number, one_of, out_of_bounds, region_names};
-use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Scenario, ScenarioError, Workload, time};
+use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Scenario, Workload, time};
 
 /// Operations per second in each region, at most.
 pub(super) const RATE_MAX: f64 = 100_000.0;
@@ -189,7 +189,7 @@ impl WorkloadForm {
             },
             Kind::Replay { .. } => Kind::Replay {
                 operations: match (self.file.take(), self.operations.take()) {
-                    (Some(file), None) => recording(path, file.get_ref())?,
+                    (Some(file), None) => recording(path, &file)?,
                     (None, Some(text)) => text.into_inner(),
                     (Some(file), Some(_)) => {
                         let (one, other) = ("file", "operations");
@@ -343,7 +343,11 @@ impl WorkloadForm {
 }
 
 /// The text of a recording, beside the scenario.
-fn recording(scenario: &Path, name: &str) -> Result<String, Wrong> {
-    let file = scenario.parent().unwrap_or(Path::new("")).join(name);
-    std::fs::read_to_string(&file).map_err(|source| Wrong::Elsewhere(ScenarioError::Unreadable { file, source }))
+fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, At> {
+    let file = scenario.parent().unwrap_or(Path::new("")).join(name.get_ref());
+    std::fs::read_to_string(&file).map_err(|error| {
+        let reason = error.to_string();
+        let expected = "the path of a recording from where the scenario is".to_owned();
+        At(name.span().start, Problem::Unreadable { file, reason, expected })
+    })
 }

@@ -6,7 +6,7 @@ mod load;
 
 use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
-use beringia_regions::{LinkForm, Misplaced, SHIPPED, Topology, TopologyForm, line_and_column};
+use beringia_regions::{LinkForm, Misplaced, SHIPPED, Topology, TopologyError, TopologyForm, line_and_column};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::Spanned;
 
@@ -126,6 +126,10 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> 
             problem,
         }
     };
+    let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    if text.trim_start_matches('\u{feff}').lines().all(says_nothing) {
+        return Err(placed(At(0, Problem::Empty)));
+    }
     let form: Form = toml::from_str(text).map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
         placed(At(offset, Problem::Form(error.message().replace('\n', ", "))))
@@ -254,12 +258,23 @@ fn topology_form(topology: &Topology) -> (TopologyField, Vec<LinkForm>) {
 }
 
 fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Wrong> {
+    let start = field.span().start;
     match field.into_inner() {
         TopologyField::Named(name) => match Topology::shipped(&name) {
             Some(topology) => Ok(topology),
             None => {
-                let file = path.parent().unwrap_or(Path::new("")).join(&name);
-                Topology::load(&file).map_err(|error| Wrong::Elsewhere(error.into()))
+                let named = path.parent().unwrap_or(Path::new("")).join(&name);
+                Topology::load(&named).map_err(|error| match error {
+                    TopologyError::Unreadable { file, source } if file == named => {
+                        let reason = source.to_string();
+                        let expected = format!(
+                            "one of {}, or the path of a file from where the scenario is",
+                            SHIPPED.join(", ")
+                        );
+                        Wrong::Here(At(start, Problem::Unreadable { file, reason, expected }))
+                    }
+                    error => Wrong::Elsewhere(error.into()),
+                })
             }
         },
         TopologyField::Written(form) => Ok(form.topology(path)?),

@@ -48,7 +48,7 @@ fn what_lasts_is_undone_at_its_end() {
             "5000 crash eu-west-1, its disk is lost",
             "6000 delay us-east-1 -> ap-northeast-1 300ms, jitter 0s",
             "8000 restart eu-west-1",
-            "10000 delay us-east-1 -> ap-northeast-1 73270us, jitter 400us",
+            "10000 delay us-east-1 -> ap-northeast-1 73.27ms, jitter 400us",
             "20000 clients of eu-west-1 go to us-east-1",
             "25000 clients of eu-west-1 come back",
             "30000 rate 200/s in us-east-1",

@@ -157,8 +157,8 @@ fn a_file_says_which_regions_which_load_what_goes_wrong_and_what_is_expected() {
 }
 
 #[test]
-fn an_empty_file_is_a_minute_of_ycsb_a_in_three_regions() {
-    let scenario = parse("");
+fn a_file_that_asks_for_nothing_is_a_minute_of_ycsb_a_in_three_regions() {
+    let scenario = parse("about = \"\"");
     assert_eq!(scenario.topology, Topology::three());
     assert_eq!(scenario.duration, Duration::from_secs(60));
     assert_eq!(scenario.replicas, ["us-east-1", "eu-west-1", "ap-northeast-1"]);
@@ -203,8 +203,43 @@ fn a_recording_stands_beside_the_scenario() {
     assert_eq!(scenario.workloads[0].kind, Kind::Replay { operations });
 
     match Scenario::parse(&text.replace("monday", "tuesday"), &file) {
-        Err(ScenarioError::Unreadable { file, .. }) => assert_eq!(file, directory.path().join("tuesday.jsonl")),
+        Err(error @ ScenarioError::Invalid { line: 3, column: 8, .. }) => {
+            let missing = directory.path().join("tuesday.jsonl");
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("cannot read {}: ", missing.display())),
+                "{error}"
+            );
+        }
         other => panic!("expected that the recording is missing, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_topology_that_is_not_there_is_named_with_its_place_and_those_that_are_built_in() {
+    let error = Scenario::parse("about = \"\"\ntopology = \"four\"", Path::new("/nowhere/mine.toml"));
+    let said = error.expect_err("it is not there").to_string();
+    assert!(
+        said.starts_with("/nowhere/mine.toml:2:12: cannot read /nowhere/four: "),
+        "{said}"
+    );
+    assert!(
+        said.contains("expected one of two, three, ten, or the path of a file"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_file_that_says_nothing_is_refused() {
+    for text in ["", "\n  \n", "# later\n", "\u{feff}\n"] {
+        let error = Scenario::parse(text, Path::new("empty.toml")).expect_err("it is empty");
+        assert!(
+            error
+                .to_string()
+                .starts_with("empty.toml:1:1: an empty scenario; expected"),
+            "{error}"
+        );
     }
 }
 
