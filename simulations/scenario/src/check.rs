@@ -152,8 +152,8 @@ fn subjects(what: &What) -> Vec<Subject<'_>> {
     match action {
         Action::Crash { region, .. }
         | Action::Restart { region }
-        | Action::PauseReplication { region }
-        | Action::ResumeReplication { region }
+        | Action::PauseReplication { region, .. }
+        | Action::ResumeReplication { region, .. }
         | Action::Drain { region }
         | Action::Undrain { region } => vec![Subject::Region(region)],
         Action::AddReplica { region } | Action::RemoveReplica { region } => {

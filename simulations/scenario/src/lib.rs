@@ -47,6 +47,9 @@ pub struct Scenario {
     pub topology: Topology,
     /// How long the load lasts.
     pub duration: Duration,
+    /// What a right clock shows when a simulation begins, milliseconds since the Unix epoch; `None`: the beginning of 2025. A drill has the time
+    /// that it is.
+    pub starts_ms: Option<u64>,
     /// By region, how wrong its clock is from the beginning. A region that is not here has a right one.
     pub clocks: BTreeMap<String, ClockError>,
     /// How the tables of the workloads decide between concurrent writes.
@@ -88,6 +91,12 @@ impl Scenario {
     #[must_use]
     pub fn to_toml(&self) -> String {
         form::write(self)
+    }
+
+    /// The same where the operations of its recordings are in a file beside it, which [`Scenario::parse`] reads.
+    #[must_use]
+    pub fn to_toml_beside(&self, recording: &str) -> String {
+        form::write_beside(self, recording)
     }
 
     /// In which regions a workload's clients live: those that it names, else those that hold replicas when the load begins.

@@ -274,7 +274,10 @@ pub(crate) fn opposite(action: &Action) -> Option<Action> {
             region: region.clone(),
             by_ms: -by_ms,
         },
-        Action::PauseReplication { region } => Action::ResumeReplication { region: region.clone() },
+        Action::PauseReplication { region, table } => Action::ResumeReplication {
+            region: region.clone(),
+            table: table.clone(),
+        },
         Action::AddReplica { region } => Action::RemoveReplica { region: region.clone() },
         Action::RemoveReplica { region } => Action::AddReplica { region: region.clone() },
         Action::Shift { from, to } if from != to => Action::Shift {

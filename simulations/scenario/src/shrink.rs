@@ -283,6 +283,9 @@ fn undoes(scenario: &Scenario, action: &Action, earlier: &Action) -> bool {
                 full: true,
             },
         ) => region == before,
+        (Action::ResumeReplication { region, table: None }, Action::PauseReplication { region: before, .. }) => {
+            region == before
+        }
         (action, earlier) => opposite(earlier).as_ref() == Some(action),
     }
 }

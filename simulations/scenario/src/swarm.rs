@@ -137,6 +137,7 @@ impl<'a> Drawing<'a> {
                     self.busy.insert(region, until);
                     lasting(Action::PauseReplication {
                         region: region.to_owned(),
+                        table: None,
                     })
                 }
                 Some(region) => lasting(self.crash(region, until)),

@@ -103,6 +103,7 @@ impl<'a> Session<'a> {
             topology: scenario.topology.clone(),
             seed: plan.seed,
             tuning: Tuning::default(),
+            starts_ms: scenario.starts_ms,
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
             is_traced: conditions.is_traced,

@@ -20,6 +20,7 @@ fn scenario() -> Scenario {
         replicas: topology.names().map(str::to_owned).collect(),
         topology,
         duration: seconds(20),
+        starts_ms: None,
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: vec![Workload {

@@ -134,7 +134,7 @@ impl Load {
         for workload in &setting.workloads {
             let recording = recording_of(workload)?;
             let keys = recording.as_ref().map(Recording::keys).unwrap_or_default();
-            let tables = keys.keys().chain(recording.is_none().then_some(&workload.name));
+            let tables = keys.0.keys().chain(recording.is_none().then_some(&workload.name));
             let rules = rules(setting.policy, &workload.kind);
             load.history.tables.extend(tables.map(|table| (table.clone(), rules)));
             let homes = homes(setting, workload, recording.as_ref());

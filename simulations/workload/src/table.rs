@@ -33,6 +33,12 @@ pub struct Table {
 }
 
 impl Table {
+    /// The attribute that says when items expire, where they do.
+    #[must_use]
+    pub fn expires(&self) -> Option<&str> {
+        self.time_to_live.as_ref()?["TimeToLiveSpecification"]["AttributeName"].as_str()
+    }
+
     /// The table of a workload of any kind but recorded operations, which bring their own.
     #[must_use]
     pub fn of(workload: &Workload) -> Self {

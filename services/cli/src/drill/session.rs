@@ -309,7 +309,7 @@ impl<'a> Session<'a> {
         past.always_held.retain(|region| !self.came_or_went.contains(region));
         let mut evidence = BTreeMap::new();
         for table in &self.tables {
-            let of_table = gather(&self.stage.fleet, &table.name, &table.key, &past).await?;
+            let of_table = gather(&self.stage.fleet, table, &past).await?;
             evidence.insert(table.name.clone(), of_table);
         }
         Ok(evidence)

@@ -35,6 +35,7 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         replicas: topology.names().map(str::to_owned).collect(),
         topology,
         duration: seconds(60),
+        starts_ms: None,
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: Vec::new(),

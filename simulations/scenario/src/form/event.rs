@@ -7,8 +7,12 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::Spanned;
 
-use super::{At, bounded, drift, known_name, load::RATE_MAX, nowhere, number, region_name, signed_ms};
-use crate::{Action, Ends, Event, Problem, Scenario, Span, What, When, replay, time};
+use super::{
+    At, bounded, drift, known_name,
+    load::{RATE_MAX, table_name},
+    nowhere, number, region_name, signed_ms,
+};
+use crate::{Action, Ends, Event, Kind, Problem, Scenario, Span, What, When, replay, time};
 
 /// The fields that say what happens, of which an event has one.
 pub(crate) const ACTIONS: [&str; 23] = [
@@ -120,6 +124,8 @@ pub(super) struct EventForm {
     ppm: Option<Spanned<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workload: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<Text>,
 }
@@ -360,8 +366,7 @@ impl Reading<'_> {
                 let ppm = drift(&ppm)?;
                 Action::ClockDrift { region, ppm }
             }
-            "pause_replication" => Action::PauseReplication { region },
-            "resume_replication" => Action::ResumeReplication { region },
+            "pause_replication" | "resume_replication" => self.pause(name == "pause_replication", region)?,
             "add_replica" => Action::AddReplica { region },
             "remove_replica" => Action::RemoveReplica { region },
             "shift" => {
@@ -382,6 +387,31 @@ impl Reading<'_> {
             _ => Action::Undrain { region },
         };
         Ok(Some((name, action)))
+    }
+
+    fn pause(&mut self, is_pause: bool, region: String) -> Result<Action, At> {
+        let table = self.table()?;
+        Ok(if is_pause {
+            Action::PauseReplication { region, table }
+        } else {
+            Action::ResumeReplication { region, table }
+        })
+    }
+
+    /// The table that it is about. What a recording has of tables only those know who play it.
+    fn table(&mut self) -> Result<Option<String>, At> {
+        let Some(table) = self.form.table.take() else {
+            return Ok(None);
+        };
+        let workloads = &self.scenario.workloads;
+        if workloads
+            .iter()
+            .any(|workload| matches!(workload.kind, Kind::Replay { .. }))
+        {
+            return table_name(table).map(Some);
+        }
+        let known: Vec<String> = workloads.iter().map(|workload| workload.name.clone()).collect();
+        known_name("table", &table, &known).map(Some)
     }
 
     fn rate(&mut self) -> Result<Option<(&'static str, Action)>, At> {
@@ -457,6 +487,7 @@ fn parameters(action: &str) -> Vec<&'static str> {
         "clock_drift" => vec!["ppm"],
         "shift" => vec!["to"],
         "rate" => vec!["workload", "region"],
+        "pause_replication" | "resume_replication" => vec!["table"],
         _ => Vec::new(),
     }
 }
@@ -476,7 +507,7 @@ impl EventForm {
     }
 
     /// Where each field is that says what happens, if it is there.
-    fn left(&self) -> [(&'static str, Option<usize>); 34] {
+    fn left(&self) -> [(&'static str, Option<usize>); 35] {
         fn start<T>(field: &Option<Spanned<T>>) -> Option<usize> {
             field.as_ref().map(|field| field.span().start)
         }
@@ -514,6 +545,7 @@ impl EventForm {
             ("mbit", start(&self.mbit)),
             ("ppm", start(&self.ppm)),
             ("workload", start(&self.workload)),
+            ("table", start(&self.table)),
             ("region", start(&self.region)),
         ]
     }

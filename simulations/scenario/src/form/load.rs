@@ -167,7 +167,7 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
 }
 
 /// A name that a table can have. DynamoDB allows 255 characters; reports have no room for them.
-fn table_name(name: Spanned<String>) -> Result<String, At> {
+pub(super) fn table_name(name: Spanned<String>) -> Result<String, At> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let text = name.get_ref();
     if (3..=64).contains(&text.len()) && text.bytes().all(allowed) {
@@ -299,6 +299,13 @@ impl WorkloadForm {
                 Err(At(start, Problem::Misfit { field, action, allowed }))
             }
             (choice, _) => Ok(choice),
+        }
+    }
+
+    /// Leaves what it replays in a file.
+    pub(super) fn put_beside(&mut self, recording: &str) {
+        if self.operations.take().is_some() {
+            self.file = Some(nowhere(recording.to_owned()));
         }
     }
 

@@ -39,6 +39,10 @@ fn ends() -> impl Strategy<Value = Ends> {
     })
 }
 
+fn table() -> impl Strategy<Value = Option<String>> {
+    option::of(Just("first".to_owned()))
+}
+
 fn actions() -> impl Strategy<Value = Action> {
     let links = prop_oneof![
         (ends(), ms(0..900), ms(0..50)).prop_map(|(ends, delay, jitter)| Action::Delay { ends, delay, jitter }),
@@ -57,8 +61,8 @@ fn actions() -> impl Strategy<Value = Action> {
         (region(), -500_i64..500).prop_map(|(region, ppm)| Action::ClockDrift { region, ppm }),
     ];
     let replication = prop_oneof![
-        region().prop_map(|region| Action::PauseReplication { region }),
-        region().prop_map(|region| Action::ResumeReplication { region }),
+        (region(), table()).prop_map(|(region, table)| Action::PauseReplication { region, table }),
+        (region(), table()).prop_map(|(region, table)| Action::ResumeReplication { region, table }),
         region().prop_map(|region| Action::AddReplica { region }),
         region().prop_map(|region| Action::RemoveReplica { region }),
         region().prop_map(|region| Action::Drain { region }),
@@ -197,15 +201,17 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
         policy,
         clocks,
         replicas,
+        option::of(0_u64..5_000_000_000_000),
     );
     (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
-        let (about, seed, policy, clocks, replicas) = head;
+        let (about, seed, policy, clocks, replicas, starts_ms) = head;
         let mut scenario = Scenario {
             name: "test".to_owned(),
             about,
             seed,
             topology: Topology::three(),
             duration: DURATION,
+            starts_ms,
             clocks,
             policy,
             replicas: replicas.into_iter().map(str::to_owned).collect(),
@@ -226,7 +232,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
 /// What a timeline has brought about, by rules of its own.
 pub(crate) struct Following {
     down: BTreeSet<String>,
-    paused: BTreeSet<String>,
+    paused: BTreeSet<(String, Option<String>)>,
     full: BTreeSet<String>,
     slow: BTreeSet<String>,
     cut: BTreeSet<(String, String)>,
@@ -251,8 +257,20 @@ impl Following {
         match action {
             Action::Crash { region, .. } => sense(self.down.insert(region.clone()), "it is down"),
             Action::Restart { region } => sense(self.down.remove(region), "it is up"),
-            Action::PauseReplication { region } => sense(self.paused.insert(region.clone()), "it is paused"),
-            Action::ResumeReplication { region } => sense(self.paused.remove(region), "it is not paused"),
+            Action::PauseReplication { region, table } => {
+                let meets = |(other, paused): &(String, Option<String>)| {
+                    other == region && (table.is_none() || paused.is_none() || paused == table)
+                };
+                let is_paused = self.paused.iter().any(meets);
+                self.paused.insert((region.clone(), table.clone()));
+                sense(!is_paused, "it is paused")
+            }
+            Action::ResumeReplication { region, table } => {
+                let before = self.paused.len();
+                self.paused
+                    .retain(|(other, paused)| other != region || table.is_some() && paused != table);
+                sense(self.paused.len() < before, "it is not paused")
+            }
             Action::AddReplica { region } => sense(self.replicas.insert(region.clone()), "it has a replica"),
             Action::RemoveReplica { region } => sense(
                 self.replicas.remove(region) && !self.replicas.is_empty(),
@@ -305,9 +323,10 @@ impl Following {
 
     /// What is wrong by now.
     pub(crate) fn wrong(&self) -> Vec<String> {
+        let paused: BTreeSet<String> = self.paused.iter().map(|(region, _)| region.clone()).collect();
         let sets = [
             ("down", &self.down),
-            ("paused", &self.paused),
+            ("paused", &paused),
             ("full", &self.full),
             ("slow", &self.slow),
         ];

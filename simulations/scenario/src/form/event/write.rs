@@ -65,8 +65,14 @@ impl EventForm {
                 (form.clock_step, form.by) = (some(region), some(&time::show_signed_ms(*by_ms)));
             }
             Action::ClockDrift { region, ppm } => (form.clock_drift, form.ppm) = (some(region), Some(nowhere(*ppm))),
-            Action::PauseReplication { region } => form.pause_replication = some(region),
-            Action::ResumeReplication { region } => form.resume_replication = some(region),
+            Action::PauseReplication { region, table } => {
+                form.pause_replication = some(region);
+                form.table = table.clone().map(nowhere);
+            }
+            Action::ResumeReplication { region, table } => {
+                form.resume_replication = some(region);
+                form.table = table.clone().map(nowhere);
+            }
             Action::AddReplica { region } => form.add_replica = some(region),
             Action::RemoveReplica { region } => form.remove_replica = some(region),
             Action::Shift { from, to } if from == to => form.shift_back = some(from),
