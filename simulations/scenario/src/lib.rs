@@ -4,7 +4,9 @@
 //! in the order in which they happen. All engines (simulation, drill, containers) play plans.
 
 mod action;
+mod behaviour;
 mod check;
+mod course;
 mod draw;
 mod error;
 mod expectation;
@@ -22,7 +24,9 @@ mod workload;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 pub use action::{Action, Ends};
+pub use behaviour::{Behaviour, Billing};
 use beringia_regions::Topology;
+pub use course::Course;
 pub use error::{Problem, ScenarioError};
 pub use expectation::{ANOMALIES, Availability, Count, Expectations};
 pub use fleet::Senseless;
@@ -50,6 +54,8 @@ pub struct Scenario {
     /// What a right clock shows when a simulation begins, milliseconds since the Unix epoch; `None`: the beginning of 2025. A drill has the time
     /// that it is.
     pub starts_ms: Option<u64>,
+    /// What every region is started with. A drill against regions that run needs them to run like this.
+    pub behaviour: Behaviour,
     /// By region, how wrong its clock is from the beginning. A region that is not here has a right one.
     pub clocks: BTreeMap<String, ClockError>,
     /// How the tables of the workloads decide between concurrent writes.
@@ -131,12 +137,14 @@ pub struct Event {
 }
 
 /// A time in a timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
     /// So long after the load began.
     After(Span),
     /// So long after the event before it in the file.
     AfterPrevious(Span),
+    /// So long after it is proven that every other region has the last write of this one, which the last event before with that action drains.
+    AfterDrain(String, Span),
 }
 
 /// A length of time, fixed or drawn from the seed.

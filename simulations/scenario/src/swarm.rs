@@ -129,6 +129,7 @@ impl<'a> Drawing<'a> {
         let lasting = |action| Timed {
             from,
             until: Some(until),
+            drained: None,
             action,
         };
         match kind {
@@ -208,6 +209,7 @@ impl<'a> Drawing<'a> {
         Timed {
             from,
             until: None,
+            drained: None,
             action: Action::ClockStep {
                 region,
                 by_ms: target_ms - now_ms,
@@ -222,6 +224,7 @@ impl<'a> Drawing<'a> {
         Timed {
             from,
             until: None,
+            drained: None,
             action: Action::ClockDrift { region, ppm },
         }
     }

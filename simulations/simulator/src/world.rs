@@ -35,6 +35,8 @@ pub struct WorldConfig {
     pub seed: u64,
     /// Bounds and intervals of every node.
     pub tuning: Tuning,
+    /// What every region is started with.
+    pub behaviour: beringia_scenario::Behaviour,
     /// What a clock that is right reads at the beginning, milliseconds since the Unix epoch; `None`: the beginning of 2025.
     pub starts_ms: Option<u64>,
     /// How wrong clocks are from the beginning.
@@ -60,6 +62,7 @@ pub struct World {
     /// A clock that is right.
     pub(crate) clock: Arc<VirtualClock>,
     tuning: Tuning,
+    behaviour: Behaviour,
     planted_bug: Option<PlantedBug>,
     /// In the order of the topology.
     sites: Vec<Site>,
@@ -95,12 +98,16 @@ impl World {
         let WorldConfig {
             topology,
             seed,
-            tuning,
+            mut tuning,
+            behaviour,
             starts_ms,
             clocks,
             planted_bug,
             is_traced,
         } = config;
+        if let Some(most) = behaviour.max_unreachable {
+            tuning.replication.unreachable_ms_max = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        }
         let randomness = SeededRandomness::new(seed);
         let network = Network::new(topology.names(), &randomness.derive("network"));
         let trace = Arc::new(Trace::new(is_traced));
@@ -135,6 +142,10 @@ impl World {
             recorder: Recorder::new(began),
             clock: Arc::new(right),
             tuning,
+            behaviour: Behaviour {
+                throttling: behaviour.throttling,
+                stale_reads: behaviour.stale_reads,
+            },
             planted_bug,
             sites,
         };
@@ -329,6 +340,7 @@ impl World {
         let options = Options {
             planted_bug: self.planted_bug,
             disk_faults: site.disk_faults.clone(),
+            look_back: self.behaviour.stale_reads,
             ..Options::new(site.region.clone(), database, Execution::Inline, Arc::clone(&clock))
         };
         let opened = SqliteStore::open(options);
@@ -343,7 +355,7 @@ impl World {
             randomness: Arc::new(seed.derive(&format!("node {name}, start {}", site.starts))),
             authentication: Authentication::AcceptAny,
             tuning,
-            behaviour: Behaviour::default(),
+            behaviour: self.behaviour,
             observer: None,
         };
         let clients = incoming(self.clients.transport().listen(name));

@@ -196,7 +196,7 @@ impl Client {
         let parameters = json!({
             "TableName": self.table(),
             "Key": spot.attributes,
-            "ConsistentRead": true,
+            "ConsistentRead": self.post.workload.consistent_reads,
         });
         let answer = self.call(region, "GetItem", &parameters).await?;
         Ok(seen(spot.text.clone(), answer.get("Item")))
@@ -213,7 +213,7 @@ impl Client {
                 ":from": { "N": from.to_string() },
             },
             "Limit": limit,
-            "ConsistentRead": true,
+            "ConsistentRead": self.post.workload.consistent_reads,
         });
         self.query(region, &parameters).await
     }

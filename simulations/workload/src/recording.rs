@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{Table, replay::Keys};
+use crate::{Table, replay::Keys, table::take_limits};
 
 /// A live run, written down.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -170,10 +170,13 @@ impl RecordedTable {
             let part = schema.iter().find(|part| part["KeyType"] == kind)?;
             part["AttributeName"].as_str().map(str::to_owned)
         };
+        let mut create = self.table.clone();
+        let limits = take_limits(&mut create);
         Some(Table {
             name,
+            limits,
             key: [Some(key("HASH")?), key("RANGE")].into_iter().flatten().collect(),
-            create: self.table.clone(),
+            create,
             time_to_live: self.time_to_live.clone(),
         })
     }

@@ -7,7 +7,7 @@ mod region;
 use std::{sync::Arc, time::Duration};
 
 use beringia_history::{Effect, History, Judgement, Operation, Outcome, READ_MODIFY_WRITE, judge};
-use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
+use beringia_scenario::{Billing, KeyChoice, Kind, Policy, Workload};
 use beringia_workload::{Load, Setting, Target};
 use serde_json::json;
 use tokio::time::sleep;
@@ -26,6 +26,8 @@ fn workload(kind: Kind) -> Workload {
         value_bytes: 40,
         from: Duration::ZERO,
         until: None,
+        billing: Billing::default(),
+        consistent_reads: true,
     }
 }
 
@@ -37,6 +39,7 @@ async fn played(workload: Workload) -> (History, Judgement) {
         policy: Policy::Item,
         regions: vec![REGION.to_owned()],
         duration: Duration::from_secs(10),
+        throttling: false,
         patience: Duration::from_secs(5),
         seed: 1,
         targets: server.targets(),
@@ -398,6 +401,7 @@ async fn tables_are_tagged_with_a_policy_that_is_not_that_of_tables_without_a_ta
             policy,
             regions: vec![REGION.to_owned()],
             duration: Duration::from_secs(1),
+            throttling: false,
             patience: Duration::from_secs(5),
             seed: 1,
             targets: server.targets(),

@@ -12,7 +12,7 @@ use super::{
     load::{RATE_MAX, table_name},
     nowhere, number, region_name, signed_ms,
 };
-use crate::{Action, Ends, Event, Kind, Problem, Scenario, Span, What, When, replay, time};
+use crate::{Action, Ends, Event, Kind, Problem, Scenario, Span, What, When, draw, replay, time};
 
 /// The fields that say what happens, of which an event has one.
 pub(crate) const ACTIONS: [&str; 23] = [
@@ -56,6 +56,8 @@ pub(super) struct EventForm {
     at: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    when_drained: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lasts: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,16 +169,19 @@ impl<'de> Deserialize<'de> for Healed {
 /// What an event's form needs to be understood.
 struct Reading<'a> {
     scenario: &'a Scenario,
+    /// The events above it.
+    before: &'a [Event],
     regions: Vec<String>,
     /// Where the event begins in the file.
     start: usize,
     form: EventForm,
 }
 
-pub(super) fn read(form: Spanned<EventForm>, scenario: &Scenario) -> Result<Event, At> {
+pub(super) fn read(form: Spanned<EventForm>, scenario: &Scenario, before: &[Event]) -> Result<Event, At> {
     let start = form.span().start;
     let mut reading = Reading {
         scenario,
+        before,
         regions: scenario.topology.names().map(str::to_owned).collect(),
         start,
         form: form.into_inner(),
@@ -243,11 +248,26 @@ fn can_last(action: &Action) -> bool {
 
 impl Reading<'_> {
     fn when(&mut self) -> Result<When, At> {
-        match (self.form.at.take(), self.form.after.take()) {
-            (Some(at), None) => span(&at).map(When::After),
-            (None, Some(after)) => span(&after).map(When::AfterPrevious),
+        let form = &mut self.form;
+        match (form.at.take(), form.after.take(), form.when_drained.take()) {
+            (Some(at), None, None) => span(&at).map(When::After),
+            (None, Some(after), None) => span(&after).map(When::AfterPrevious),
+            (None, after, Some(region)) => self.when_drained(&region, after.as_ref()),
             _ => Err(At(self.start, Problem::EventTime)),
         }
+    }
+
+    fn when_drained(&self, region: &Text, after: Option<&Text>) -> Result<When, At> {
+        let at_once = Span {
+            least: Duration::ZERO,
+            most: Duration::ZERO,
+        };
+        let after = after.map_or(Ok(at_once), span)?;
+        let name = region_name(region, &self.regions)?;
+        if draw::drain_before(self.before, self.before.len(), &name).is_none() {
+            return Err(At(region.span().start, Problem::NoDrain(name)));
+        }
+        Ok(When::AfterDrain(name, after))
     }
 
     /// What happens, and the name of the field that says so.

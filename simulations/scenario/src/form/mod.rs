@@ -1,5 +1,6 @@
 //! The form of a scenario file: reading it, and writing it. Both use the same structures, so that what is written is read.
 
+mod behaviour;
 mod event;
 mod expect;
 mod load;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::{Spanned, value::Datetime};
 
 pub(crate) use self::event::ACTIONS;
-use self::{event::EventForm, expect::ExpectForm, load::WorkloadForm};
+use self::{behaviour::BehaviourForm, event::EventForm, expect::ExpectForm, load::WorkloadForm};
 use crate::{ClockError, DURATION_MAX, Event, Policy, Problem, Scenario, ScenarioError, check, time};
 
 /// The furthest that a clock may be off, milliseconds: a day.
@@ -65,6 +66,8 @@ struct Form {
     topology: Option<Spanned<TopologyField>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     link: Vec<Spanned<LinkForm>>,
+    #[serde(default, skip_serializing_if = "BehaviourForm::is_empty")]
+    behaviour: BehaviourForm,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     clocks: BTreeMap<Spanned<String>, ClockForm>,
     #[serde(default)]
@@ -170,6 +173,7 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
         topology,
         duration,
         starts_ms: form.starts.as_ref().map(starts).transpose()?,
+        behaviour: form.behaviour.read()?,
         clocks: clocks(&form.clocks, &regions)?,
         policy,
         replicas,
@@ -179,12 +183,11 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
     };
     scenario.workloads = load::read(form.workload, &scenario, path)?;
     let starts: Vec<usize> = form.event.iter().map(|event| event.span().start).collect();
-    let events: Result<Vec<Event>, At> = form
-        .event
-        .into_iter()
-        .map(|event| event::read(event, &scenario))
-        .collect();
-    scenario.events = events?;
+    let mut events: Vec<Event> = Vec::new();
+    for event in form.event {
+        events.push(event::read(event, &scenario, &events)?);
+    }
+    scenario.events = events;
     check::events(&scenario).map_err(|(index, problem)| At(starts.get(index).copied().unwrap_or(0), problem))?;
     Ok(scenario)
 }
@@ -231,6 +234,7 @@ fn form_of(scenario: &Scenario) -> Form {
         replicas: (scenario.replicas != all).then(|| nowhere(replicas)),
         topology: Some(nowhere(topology)),
         link: link.into_iter().map(nowhere).collect(),
+        behaviour: BehaviourForm::of(&scenario.behaviour),
         clocks: scenario
             .clocks
             .iter()

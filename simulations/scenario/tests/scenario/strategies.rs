@@ -8,8 +8,8 @@ use std::{
 
 use beringia_regions::Topology;
 use beringia_scenario::{
-    ANOMALIES, Action, Availability, ClockError, Count, Ends, Event, Expectations, KeyChoice, Kind, Policy, Scenario,
-    Span, What, When, Workload,
+    ANOMALIES, Action, Availability, Behaviour, Billing, ClockError, Count, Ends, Event, Expectations, KeyChoice, Kind,
+    Policy, Scenario, Span, What, When, Workload,
 };
 use proptest::{collection::vec, option, prelude::*, sample};
 
@@ -122,8 +122,16 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
     let regions = sample::subsequence(REGIONS.to_vec(), 0..=3);
     let times = (ms(0..30_000), option::of(ms(30_001..60_000)));
     let sizes = (0.5..500.0, 1_u32..50, 1_u64..10_000, 0_usize..2_000);
-    let workload = (kind, choice, regions, times, sizes).prop_map(|(kind, choice, regions, (from, until), sizes)| {
+    let units = || option::of(1_u64..10_000);
+    let billing = prop_oneof![
+        (units(), units()).prop_map(|(read_max, write_max)| Billing::OnDemand { read_max, write_max }),
+        (1_u64..10_000, 1_u64..10_000).prop_map(|(read, write)| Billing::Provisioned { read, write }),
+    ];
+    let reading = (billing, any::<bool>());
+    let workload = (kind, choice, regions, times, sizes, reading).prop_map(|drawn| {
+        let (kind, choice, regions, (from, until), sizes, (billing, consistent_reads)) = drawn;
         let (rate, clients, keys, value_bytes) = sizes;
+        let is_replay = matches!(kind, Kind::Replay { .. });
         Workload {
             name: String::new(),
             kind,
@@ -135,6 +143,8 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             value_bytes,
             from,
             until,
+            billing: if is_replay { Billing::default() } else { billing },
+            consistent_reads: is_replay || consistent_reads,
         }
     });
     vec(workload, 1..3).prop_map(|mut workloads| {
@@ -202,9 +212,15 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
         clocks,
         replicas,
         option::of(0_u64..5_000_000_000_000),
+        (any::<bool>(), ms(0..60_000), option::of(ms(1..90_000))),
     );
     (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
-        let (about, seed, policy, clocks, replicas, starts_ms) = head;
+        let (about, seed, policy, clocks, replicas, starts_ms, (throttling, stale_reads, max_unreachable)) = head;
+        let behaviour = Behaviour {
+            throttling,
+            stale_reads,
+            max_unreachable,
+        };
         let mut scenario = Scenario {
             name: "test".to_owned(),
             about,
@@ -212,6 +228,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
             topology: Topology::three(),
             duration: DURATION,
             starts_ms,
+            behaviour,
             clocks,
             policy,
             replicas: replicas.into_iter().map(str::to_owned).collect(),

@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
+use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
 use beringia_proto::v1::{ControlDigestsRequest, LinkReport};
 use beringia_regions::Topology;
-use beringia_scenario::{Event, Expectations, KeyChoice, Kind, Policy, Scenario, Span, What, When, Workload};
+use beringia_scenario::{
+    Behaviour, Billing, Event, Expectations, KeyChoice, Kind, Policy, Scenario, Span, What, When, Workload,
+};
 
 use super::{Beginning, Happened, writing::Writing};
 use crate::{control::fleet::Fleet, failure::Failure, output};
@@ -48,6 +51,7 @@ pub(super) async fn of(
         topology,
         duration: duration.max(DURATION_MIN),
         starts_ms: Some(beginning.wall_ms),
+        behaviour: behaviour(fleet),
         clocks: BTreeMap::new(),
         policy: policy(fleet, writing).await?,
         replicas,
@@ -65,6 +69,8 @@ pub(super) async fn of(
             value_bytes: 0,
             from: Duration::ZERO,
             until: None,
+            billing: Billing::default(),
+            consistent_reads: true,
         }],
         events: Vec::new(),
         expect: Expectations::default(),
@@ -79,6 +85,14 @@ pub(super) fn write(scenario: &Scenario, mut file: File, path: &Path) -> Result<
     let text = scenario.to_toml_beside(&name.unwrap_or_default());
     let written = file.write_all(text.as_bytes());
     written.map_err(|error| Failure::wrong(format!("cannot write {}: {error}", path.display())))
+}
+
+/// What the regions were started with.
+fn behaviour(fleet: &Fleet) -> Behaviour {
+    let usual = Duration::from_millis(DEFAULT_UNREACHABLE_MS_MAX);
+    let mut behaviour = fleet.behaviour();
+    behaviour.max_unreachable = behaviour.max_unreachable.filter(|most| *most != usual);
+    behaviour
 }
 
 /// How the recorded tables decide between concurrent writes. A scenario has one policy for all; where they differ, it is that of tables without
