@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release -p beringia-store --example store_bench [items] [directory]`: 1 KiB items, random keys, a file with
 //! `synchronous=FULL`, 64 callers at a time, as the project's figures are measured.
+//!
+//! With `memory` as the directory: three regions in memory, each write committed alone and shipped to the two others at once, as a
+//! simulation does. Run it under `valgrind --tool=callgrind` to compare instructions: the same calls give the same work.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,8 +20,8 @@ use beringia_item::{
     VersionVector, encode_item,
 };
 use beringia_store::{
-    Aspect, Change, Core, Database, Edit, Effect, Execution, ItemWrite, Options, Refusal, RemoteBatch, SqliteStore,
-    Store,
+    Aspect, Change, Core, Database, Edit, Effect, Execution, ItemWrite, LogFilter, LogPosition, MemoryDisk, Options,
+    Refusal, RemoteBatch, SqliteStore, Store,
 };
 use tokio::time::Instant;
 
@@ -26,6 +29,9 @@ const TABLE: TableId = TableId(7);
 const CALLERS: u64 = 64;
 /// Mutations in a remote batch.
 const BATCH: u64 = 256;
+/// Bytes of an item's value on a disk, and in memory.
+const VALUE_BYTES: usize = 1000;
+const SMALL_VALUE_BYTES: usize = 100;
 
 fn keys() -> KeySchema {
     KeySchema {
@@ -37,10 +43,10 @@ fn keys() -> KeySchema {
     }
 }
 
-fn item(n: u64) -> Item {
+fn item(n: u64, value_bytes: usize) -> Item {
     Item::from([
         ("pk".to_owned(), AttributeValue::S(format!("item-{n:08}"))),
-        ("data".to_owned(), AttributeValue::S("x".repeat(1000))),
+        ("data".to_owned(), AttributeValue::S("x".repeat(value_bytes))),
     ])
 }
 
@@ -57,7 +63,35 @@ impl Change for Put {
 }
 
 fn key(n: u64) -> KeyBytes {
-    keys().key_of(&item(n)).unwrap()
+    keys().key_of(&item(n, 0)).unwrap()
+}
+
+fn put(n: u64, value_bytes: usize) -> ItemWrite {
+    ItemWrite {
+        table: TABLE,
+        key: key(n),
+        cause: Cause::Client,
+        change: Box::new(Put(Some(item(n, value_bytes)))),
+    }
+}
+
+/// Opens a store, with the table.
+async fn open(region: &str, database: Database, execution: Execution) -> SqliteStore {
+    let region = Region::new(region).unwrap();
+    let options = Options::new(region, database, execution, Arc::new(SystemClock));
+    let store = SqliteStore::open(options).unwrap();
+    let core = Core {
+        name: "bench".to_owned(),
+        keys: keys(),
+        local_indexes: [].into(),
+        created_ms: 0,
+    };
+    let create = vec![Edit::Set {
+        table: TABLE,
+        aspect: Aspect::Core(core),
+    }];
+    store.change_schema(Box::new(move |_| Ok(create))).await.unwrap();
+    store
 }
 
 /// Runs `work` from so many callers at once until there were `count` calls, and prints the rate.
@@ -88,7 +122,7 @@ where
 }
 
 fn mutation(origin: &Region, sequence: u64, n: u64, now_ms: u64) -> Mutation {
-    let item = item(n);
+    let item = item(n, VALUE_BYTES);
     Mutation {
         table: TABLE,
         key: keys().key_of(&item).unwrap(),
@@ -138,22 +172,9 @@ struct Bench {
 
 impl Bench {
     async fn open(items: u64, file: PathBuf) -> Self {
-        let region = Region::new("us-east-1").unwrap();
         let opening = Instant::now();
-        let options = Options::new(region, Database::File(file), Execution::Threads, Arc::new(SystemClock));
-        let store = SqliteStore::open(options).unwrap();
+        let store = open("us-east-1", Database::File(file), Execution::Threads).await;
         println!("a new database opened in {} ms", opening.elapsed().as_millis());
-        let core = Core {
-            name: "bench".to_owned(),
-            keys: keys(),
-            local_indexes: [].into(),
-            created_ms: 0,
-        };
-        let create = vec![Edit::Set {
-            table: TABLE,
-            aspect: Aspect::Core(core),
-        }];
-        store.change_schema(Box::new(move |_| Ok(create))).await.unwrap();
         Self {
             store: Arc::new(store),
             random: Arc::new(SeededRandomness::new(7)),
@@ -166,15 +187,7 @@ impl Bench {
     }
 
     async fn put(self) {
-        let n = self.any();
-        let change = Box::new(Put(Some(item(n))));
-        let write = ItemWrite {
-            table: TABLE,
-            key: key(n),
-            cause: Cause::Client,
-            change,
-        };
-        self.store.commit(vec![write]).await.unwrap();
+        self.store.commit(vec![put(self.any(), VALUE_BYTES)]).await.unwrap();
     }
 
     async fn get(self) {
@@ -225,12 +238,71 @@ impl Bench {
     }
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let items: u64 = arguments.next().map_or(1_000_000, |items| items.parse().unwrap());
-    let directory = arguments.next().unwrap_or_else(|| ".".to_owned());
+/// A region in memory, and where it reads the others' logs.
+struct Site {
+    store: SqliteStore,
+    from: [LogPosition; 3],
+}
+
+/// Three regions write in turn, and ship every write to each other.
+async fn in_memory(writes: u64) {
+    let mut sites = Vec::new();
+    for region in ["us-east-1", "eu-west-1", "ap-northeast-1"] {
+        let store = open(region, Database::Memory(MemoryDisk::new()), Execution::Inline).await;
+        let from = [LogPosition(1); 3];
+        sites.push(Site { store, from });
+    }
+    let random = SeededRandomness::new(7);
+    let (start, cpu) = (Instant::now(), cpu_ticks());
+    for n in 0..writes {
+        let writer = usize::try_from(n % 3).unwrap();
+        let write = put(random.next_u64() % 1_000, SMALL_VALUE_BYTES);
+        sites[writer].store.commit(vec![write]).await.unwrap();
+        for receiver in (0..3).filter(|receiver| *receiver != writer) {
+            let filter = LogFilter {
+                origins: vec![sites[writer].store.region().clone()],
+                tables: [(TABLE, sites[receiver].store.vectors()[&TABLE].clone())].into(),
+            };
+            let from = sites[receiver].from[writer];
+            let page = sites[writer].store.read_log(from, &filter, 1 << 20).await.unwrap();
+            let mutations = page.records.into_iter().map(|record| record.mutation).collect();
+            sites[receiver].from[writer] = page.next;
+            let batch = RemoteBatch {
+                mutations,
+                ..RemoteBatch::default()
+            };
+            assert_eq!(sites[receiver].store.apply(batch).await.unwrap().newer, 1);
+        }
+    }
+    let cpu_us = (cpu_ticks() - cpu) as f64 * 10_000.0 / writes as f64;
+    println!(
+        "{writes} writes in memory, each applied in two other regions: {:.0}/s, {cpu_us:.1} µs of processor each",
+        writes as f64 / start.elapsed().as_secs_f64()
+    );
+    let digest = sites[0].store.digest(TABLE).await.unwrap();
+    for site in &sites[1..] {
+        assert_eq!(site.store.digest(TABLE).await.unwrap().ranges, digest.ranges);
+    }
+}
+
+async fn on_disk(items: u64, directory: &str) {
     let directory = tempfile::tempdir_in(directory).unwrap();
     println!("{items} random keys, {CALLERS} callers, 1 KiB items");
     Bench::open(items, directory.path().join("bench.db")).await.run().await;
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let items: Option<u64> = arguments.next().map(|items| items.parse().unwrap());
+    let directory = arguments.next().unwrap_or_else(|| ".".to_owned());
+    if directory == "memory" {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(in_memory(items.unwrap_or(10_000)));
+    } else {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build();
+        runtime
+            .unwrap()
+            .block_on(on_disk(items.unwrap_or(1_000_000), &directory));
+    }
 }

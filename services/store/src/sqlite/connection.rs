@@ -62,6 +62,17 @@ impl Readers {
         }
     }
 
+    /// Whether there still is something to read.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        match &self.source {
+            Source::Memory(owner) => owner.with(|_| ()),
+            Source::File(_) => Ok(()),
+        }
+    }
+
     /// Runs `work` on a connection that sees committed data only.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
         if self.closed.load(Ordering::Acquire) {

@@ -3,6 +3,8 @@
 //! A value is written once, in the log. An item's row only says which version stands and where in the log its image is; an index
 //! entry is only a key. Regions, tables and indexes are small numbers in all rows.
 
+use std::ops::Range;
+
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, RANGES, Region, Stamp, Version};
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use super::fail::{Fail, Result};
 /// "BRNG": tells our files from all others.
 pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
-pub(super) const FORMAT: i32 = 5;
+pub(super) const FORMAT: i32 = 6;
 
 /// The bits of the log's `flags` column.
 pub(super) mod flag {
@@ -31,13 +33,14 @@ pub(super) mod flag {
 pub(super) const SCHEMA: &str = "
 -- Whose database this is.
 CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), region TEXT NOT NULL, topology TEXT);
--- What every commit moves: own sequence, clock bound, the log's ends; and the next free numbers.
+-- Own sequence, clock bound, the log's ends; and the next free numbers. Each of the first three is the greatest of this row and those
+-- of tables: a commit writes it where it writes anyway.
 CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL, clock INTEGER NOT NULL,
     last_position INTEGER NOT NULL, trimmed INTEGER NOT NULL, next_table INTEGER NOT NULL, next_index INTEGER NOT NULL);
 CREATE TABLE region (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 -- Tables that this region holds (purging = 0), and those whose rows are being removed; keep: what of them is kept aside, as JSON.
 CREATE TABLE tables (n INTEGER PRIMARY KEY, id BLOB NOT NULL, purging INTEGER NOT NULL, joined INTEGER NOT NULL,
-    progress BLOB NOT NULL, keep TEXT);
+    progress BLOB NOT NULL, sequence INTEGER NOT NULL, clock INTEGER NOT NULL, last_position INTEGER NOT NULL, keep TEXT);
 -- entries, bytes: how many items an index shows, and their size as it shows them.
 CREATE TABLE indexes (n INTEGER PRIMARY KEY, t INTEGER NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL, cursor BLOB,
     keys TEXT NOT NULL, definition TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
@@ -63,8 +66,9 @@ CREATE TABLE moment (pos INTEGER PRIMARY KEY, ms INTEGER NOT NULL);
 CREATE TABLE stream (n INTEGER PRIMARY KEY, id BLOB NOT NULL, name TEXT NOT NULL, keys TEXT NOT NULL, definition TEXT NOT NULL);
 CREATE TABLE shard (stream INTEGER NOT NULL, opened INTEGER NOT NULL, t INTEGER NOT NULL, parent INTEGER, first INTEGER NOT NULL,
     last INTEGER, closed INTEGER, PRIMARY KEY (stream, opened)) WITHOUT ROWID;
--- Digests of RANGES_PER_PART ranges each.
-CREATE TABLE digest (t INTEGER NOT NULL, part INTEGER NOT NULL, ranges BLOB NOT NULL, PRIMARY KEY (t, part)) WITHOUT ROWID;
+-- Digests of RANGES_PER_PART ranges each. n: the table's number times PARTS, and which part. With a rowid, since rows of one length are
+-- then overwritten in place.
+CREATE TABLE digest (n INTEGER PRIMARY KEY, ranges BLOB NOT NULL);
 -- The conflict journal. It keeps both images itself: the log forgets. attributes: the names of those that were lost, as JSON; empty
 -- for the whole item.
 CREATE TABLE conflict (id INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL, k BLOB NOT NULL,
@@ -177,6 +181,12 @@ pub(super) fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
 pub(super) const RANGES_PER_PART: usize = 16;
 /// How many such rows a table has.
 pub(super) const PARTS: usize = RANGES as usize / RANGES_PER_PART;
+
+/// The numbers of a table's rows of digests.
+pub(super) const fn digest_rows(table: TableNumber) -> Range<i64> {
+    let first = table as i64 * PARTS as i64;
+    first..first + PARTS as i64
+}
 
 /// A range's digest as it is kept, with the bytes of its items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -9,6 +9,9 @@ use rusqlite::Connection;
 
 use crate::StoreError;
 
+/// Bytes of a page. Each commit copies every page that it changes, for a rollback; small commits change a few bytes of some pages.
+const PAGE_BYTES: u32 = 1024;
+
 /// Memory that keeps a region's state when its store is gone. Clones are the same disk. One store has it at a time: opening it
 /// again takes it away from the store before, which then only answers [`StoreError::Closed`].
 #[derive(Clone, Default)]
@@ -62,7 +65,11 @@ impl MemoryDisk {
                 prepare(connection, false)?
             }
             None => {
-                let connection = Connection::open_in_memory().map_err(|error| super::fail::store_error(&error))?;
+                let failed = |error: rusqlite::Error| super::fail::store_error(&error);
+                let connection = Connection::open_in_memory().map_err(failed)?;
+                connection
+                    .pragma_update(None, "page_size", PAGE_BYTES)
+                    .map_err(failed)?;
                 let prepared = prepare(&connection, true)?;
                 disk.connection = Some(connection);
                 prepared

@@ -14,6 +14,7 @@ mod open;
 mod options;
 mod planted;
 mod read;
+mod recent;
 mod records;
 mod retention;
 mod shared;

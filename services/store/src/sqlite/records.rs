@@ -9,6 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{
     fail::{Fail, Result},
     layout::{Fields, RegionNames, RegionNumber, TableNumber, cause, decode_vector, sql, unsigned, version},
+    recent::OwnRecord,
+    state::TableState,
 };
 
 /// An item's row.
@@ -101,7 +103,6 @@ impl ItemRow {
 
 /// A record of the log, as it is written.
 pub(super) struct NewRecord<'a> {
-    pub(super) table: TableNumber,
     pub(super) origin: RegionNumber,
     pub(super) sequence: u64,
     pub(super) time: u64,
@@ -109,10 +110,10 @@ pub(super) struct NewRecord<'a> {
     pub(super) unit: Unit,
     /// Where the version that it replaces is.
     pub(super) previous: Option<u64>,
-    pub(super) key: &'a [u8],
+    pub(super) key: &'a KeyBytes,
     pub(super) vector: &'a [u8],
-    pub(super) image: Option<&'a [u8]>,
-    pub(super) metadata: Option<&'a [u8]>,
+    pub(super) image: Option<&'a Bytes>,
+    pub(super) metadata: Option<&'a Bytes>,
     /// What stands after it, where that is not only this write.
     pub(super) joined: Option<&'a Joined>,
 }
@@ -243,11 +244,36 @@ pub(super) fn decode_known(vector: &[u8], names: &RegionNames) -> Result<Version
 impl NewRecord<'_> {
     /// What it counts for in a backlog.
     pub(super) fn bytes(&self) -> u64 {
-        let [image, metadata] = [self.image, self.metadata].map(|bytes| bytes.map_or(0, <[u8]>::len));
-        (self.key.len() + image + metadata) as u64
+        let [image, metadata] = [self.image, self.metadata].map(|bytes| bytes.map_or(0, Bytes::len));
+        (self.key.0.len() + image + metadata) as u64
     }
 
-    pub(super) fn insert(&self, connection: &Connection, position: u64) -> Result<()> {
+    /// The record of this region's own, at its position, as [`mutation`] reads it.
+    pub(super) fn own(&self, table: &TableState, names: &RegionNames, position: u64) -> Result<OwnRecord> {
+        let head = RecordHead {
+            position,
+            table: table.number,
+            origin: self.origin,
+            sequence: self.sequence,
+            time: self.time,
+            flags: self.flags,
+            unit: self.unit,
+            previous: self.previous,
+        };
+        let mutation = Mutation {
+            table: table.id,
+            key: self.key.clone(),
+            version: version(names, self.time, self.origin, self.sequence)?,
+            vector: decode_known(self.vector, names)?,
+            image: self.image.cloned(),
+            metadata: self.metadata.cloned(),
+            cause: cause(self.flags),
+            unit: self.unit,
+        };
+        Ok(OwnRecord { head, mutation })
+    }
+
+    pub(super) fn insert(&self, connection: &Connection, table: TableNumber, position: u64) -> Result<()> {
         connection
             .prepare_cached(
                 "INSERT INTO log (pos, t, o, seq, time, flags, back, ahead, prev, k, vector, image, metadata, standing, joined)
@@ -255,7 +281,7 @@ impl NewRecord<'_> {
             )?
             .execute((
                 sql(position),
-                self.table,
+                table,
                 self.origin,
                 sql(self.sequence),
                 sql(self.time),
@@ -263,10 +289,10 @@ impl NewRecord<'_> {
                 sql(self.sequence - self.unit.first),
                 sql(self.unit.last - self.sequence),
                 self.previous.map(sql),
-                self.key,
+                &*self.key.0,
                 self.vector,
-                self.image,
-                self.metadata,
+                self.image.map(AsRef::<[u8]>::as_ref),
+                self.metadata.map(AsRef::<[u8]>::as_ref),
                 self.joined.map(Joined::encode),
                 self.joined.and_then(|joined| joined.image.as_deref()),
             ))?;

@@ -9,7 +9,10 @@ use tokio::sync::Notify;
 
 use crate::PlantedBug;
 
-use super::{layout::RegionNames, moments::Moments, options::Options, retention::Retention, state::State, view::View};
+use super::{
+    layout::RegionNames, moments::Moments, options::Options, recent::Recent, retention::Retention, state::State,
+    view::View,
+};
 
 /// The meeting place of committer and readers.
 pub(super) struct Shared {
@@ -23,6 +26,7 @@ pub(super) struct Shared {
     pub(super) names: ArcSwap<RegionNames>,
     pub(super) view: ArcSwap<View>,
     pub(super) moments: Moments,
+    pub(super) recent: Recent,
     pub(super) log_appended: Notify,
     pub(super) catalog_changed: Notify,
 }
@@ -38,6 +42,7 @@ impl Shared {
             names: ArcSwap::new(state.regions.names().clone()),
             view: ArcSwap::from_pointee(View::of(state, None)),
             moments: Moments::new(options.look_back, state.log.last),
+            recent: Recent::default(),
             log_appended: Notify::new(),
             catalog_changed: Notify::new(),
         }
@@ -57,6 +62,9 @@ impl Shared {
         let before = self.view.load();
         self.names.store(state.regions.names().clone());
         self.moments.note(state.log.last);
+        if let Some(own) = state.log.own.take() {
+            self.recent.take(before.end, state.log.last, own.into_iter());
+        }
         self.view.store(Arc::new(View::of(state, Some(&before))));
         if redefined {
             self.catalog_changed.notify_waiters();

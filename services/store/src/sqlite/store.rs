@@ -260,6 +260,10 @@ impl Store for SqliteStore {
     }
 
     async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError> {
+        self.readers.check()?;
+        if let Some(page) = read::read_recent(&self.shared, from, filter, max_bytes)? {
+            return Ok(page);
+        }
         let filter = filter.clone();
         self.read_long(move |reading| read::read_log(reading, from, &filter, max_bytes))
             .await

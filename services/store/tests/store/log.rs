@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{TableId, VersionVector};
-use beringia_store::{Aspect, Backlog, LogFilter, LogPosition, RemoteBatch, RemoteKind, Store};
+use beringia_store::{Aspect, Backlog, LogFilter, LogPosition, LogRecord, RemoteBatch, RemoteKind, Store, StoreError};
 
 use crate::support::*;
 
@@ -192,4 +192,92 @@ async fn a_waiter_is_woken_by_the_commit_that_appends() {
     site.store.apply(empty).await.unwrap();
     let waited = std::future::poll_fn(|context| std::task::Poll::Ready(quiet.as_mut().poll(context))).await;
     assert!(waited.is_pending(), "nothing was appended");
+}
+
+/// Everything from a position on, in pages, and the vectors at the end.
+async fn follow(
+    site: &Site,
+    mut from: LogPosition,
+    filter: &LogFilter,
+    max_bytes: usize,
+) -> (Vec<LogRecord>, BTreeMap<TableId, VersionVector>, LogPosition) {
+    let mut records = Vec::new();
+    loop {
+        let page = site.store.read_log(from, filter, max_bytes).await.unwrap();
+        records.extend(page.records);
+        if page.at_end {
+            return (records, page.vectors, page.next);
+        }
+        assert!(page.next > from, "a page that is not the last moves on");
+        from = page.next;
+    }
+}
+
+/// Reading for a region that nobody knows besides has to ask the database; without it, memory answers whoever keeps up.
+#[tokio::test]
+async fn memory_answers_from_every_position_what_the_database_answers() {
+    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+    create_global_table(&[&east, &west], true).await;
+    let own = LogFilter {
+        tables: BTreeMap::from([
+            (TABLE, VersionVector::default()),
+            (TableId::CATALOG, VersionVector::default()),
+        ]),
+        ..all_of(east.store.region())
+    };
+    let mut with_unknown = own.clone();
+    with_unknown.origins.push(region("nowhere-1"));
+    let mut end = LogPosition(1);
+    let mut compared = 0;
+    for n in 0..1200_u64 {
+        match n % 6 {
+            0 | 1 => drop(put(&east.store, item("a", n % 40, &[("n", number(n))])).await),
+            2 => {
+                let items = (n..n + 3).map(|sk| item("b", sk % 50, &[("n", number(n))]));
+                let unit = items.map(|item| write(keys().key_of(&item).unwrap(), Do::Put(item)));
+                drop(commit(&east.store, unit.collect()).await.unwrap());
+            }
+            3 => drop(delete(&east.store, key("a", (n + 3) % 40)).await),
+            4 => drop(
+                commit(
+                    &east.store,
+                    vec![write(key("a", 1), Do::If(|_| false, item("a", 1, &[])))],
+                )
+                .await,
+            ),
+            _ => {
+                put(&west.store, item("a", n % 40, &[])).await;
+                ship(&west, &east, TABLE).await;
+            }
+        }
+        for back in [0, 1, 2, 3, 7, 300] {
+            let from = LogPosition(end.0.saturating_sub(back).max(1));
+            let max_bytes = if n % 2 == 0 { 100 } else { 1 << 20 };
+            let read = follow(&east, from, &own, max_bytes).await;
+            assert_eq!(
+                read,
+                follow(&east, from, &with_unknown, max_bytes).await,
+                "after {n}, from {from:?}"
+            );
+            compared += read.0.len();
+            if back == 0 {
+                end = read.2;
+            }
+        }
+    }
+    assert!(compared > 100_000, "{compared} records were compared");
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_disk_answers_nothing_from_memory() {
+    let site = Site::new("us-east-1");
+    create_table(&site.store, false).await;
+    let filter = all_of(site.store.region());
+    let page = site.store.read_log(LogPosition(1), &filter, 1000).await.unwrap();
+    put(&site.store, item("a", 1, &[])).await;
+    let page = site.store.read_log(page.next, &filter, 1000).await.unwrap();
+    assert_eq!(page.records.len(), 1);
+    site.disk.detach();
+    let read = site.store.read_log(page.next, &filter, 1000).await;
+    assert!(matches!(read, Err(StoreError::Closed)), "{read:?}");
 }

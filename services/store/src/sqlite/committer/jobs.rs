@@ -8,7 +8,7 @@ use crate::{
     IndexState,
     sqlite::{
         fail::{Fail, Result},
-        layout::{IndexNumber, TableNumber, row_key, stored_key},
+        layout::{IndexNumber, TableNumber, digest_rows, row_key, stored_key},
         records::{self, ItemRow},
         state::{Job, encode_state},
     },
@@ -136,7 +136,11 @@ impl Group<'_> {
             return Ok(false);
         }
         self.connection.execute("DELETE FROM mark WHERE t = ?1", [number])?;
-        self.connection.execute("DELETE FROM digest WHERE t = ?1", [number])?;
+        let digests = digest_rows(number);
+        self.connection.execute(
+            "DELETE FROM digest WHERE n >= ?1 AND n < ?2",
+            (digests.start, digests.end),
+        )?;
         self.connection.execute("DELETE FROM tables WHERE n = ?1", [number])?;
         tracing::info!(region = %self.shared.region, "the rows of a table are removed");
         Ok(true)

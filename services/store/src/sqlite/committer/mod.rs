@@ -131,6 +131,7 @@ impl Committer {
 
     /// Lets go of memory that an idle store does not need.
     pub(super) fn rest(&self) {
+        self.shared.recent.clear();
         // A failure only means that the memory stays.
         let _ = self
             .writer
@@ -201,6 +202,7 @@ fn run(
         .and_then(|mut begin| begin.execute([]))
         .map_err(Fail::from)?;
     let _open = Open(connection);
+    state.log.own = shared.recent.is_wanted().then(Vec::new);
     let mut group = Group {
         connection,
         state,

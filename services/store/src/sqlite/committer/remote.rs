@@ -192,7 +192,10 @@ impl Group<'_> {
             if !(mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence) {
                 return Err(malformed(mutation, &"its unit does not contain it"));
             }
-            if let Some(table) = self.state.tables.get(&mutation.table) {
+            // Without metadata the image says everything.
+            if let Some(table) = self.state.tables.get(&mutation.table)
+                && mutation.metadata.is_some()
+            {
                 read.state(&table.keys).map_err(|error| malformed(mutation, &error))?;
             }
             incoming.push(read);
@@ -248,6 +251,7 @@ impl Group<'_> {
         let mutation = incoming.mutation;
         let state = match union {
             Some(union) => union.state,
+            None if mutation.metadata.is_none() => 0,
             None => incoming.known_state(&self.table(mutation.table)?.keys)?.hash(),
         };
         self.put_version(
@@ -289,20 +293,19 @@ impl Group<'_> {
             return Ok(());
         };
         let record = NewRecord {
-            table: table.number,
             origin: incoming.origin,
             sequence: mutation.version.sequence,
             time: mutation.version.time.as_u64(),
             flags: flags | flag::STALE,
             unit: mutation.unit,
             previous: None,
-            key: &mutation.key.0,
+            key: &mutation.key,
             vector: &incoming.vector,
-            image: mutation.image.as_deref(),
-            metadata: mutation.metadata.as_deref(),
+            image: mutation.image.as_ref(),
+            metadata: mutation.metadata.as_ref(),
             joined: None,
         };
-        state.log.append(connection, &mut table.progress, &record)?;
+        state.log.append(connection, &state.regions, table, &record)?;
         Ok(())
     }
 
@@ -349,7 +352,6 @@ impl Group<'_> {
             return Ok(());
         };
         let record = NewRecord {
-            table: table.number,
             origin: row.origin,
             sequence: row.sequence,
             time: HybridTime::from_parts(now_ms, 0).as_u64(),
@@ -359,13 +361,13 @@ impl Group<'_> {
                 last: row.sequence,
             },
             previous: Some(row.position),
-            key: &key.0,
+            key,
             vector: &[],
             image: None,
             metadata: None,
             joined: None,
         };
-        state.log.append(connection, &mut table.progress, &record)?;
+        state.log.append(connection, &state.regions, table, &record)?;
         Ok(())
     }
 

@@ -50,17 +50,16 @@ impl Group<'_> {
             .get_mut(&table)
             .ok_or(Fail::Command(StoreError::UnknownTable(table)))?;
         let record = NewRecord {
-            table: table.number,
             origin: new.origin,
             sequence: new.sequence,
             time: new.time,
             flags: new.flags,
             unit: new.unit,
             previous: new.current.map(|row| row.position),
-            key: &new.key.0,
+            key: new.key,
             vector: new.vector,
-            image: new.image.map(AsRef::as_ref),
-            metadata: new.metadata.map(AsRef::as_ref),
+            image: new.image,
+            metadata: new.metadata,
             joined: new.joined,
         };
         let (time, origin, sequence) = match new.joined {
@@ -68,7 +67,7 @@ impl Group<'_> {
             None => (new.time, new.origin, new.sequence),
         };
         let row = ItemRow {
-            position: state.log.append(connection, &mut table.progress, &record)?,
+            position: state.log.append(connection, &state.regions, table, &record)?,
             time,
             origin,
             sequence,

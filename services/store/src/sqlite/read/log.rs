@@ -1,9 +1,9 @@
 //! The log: where to start reading it, its records, and how much of it a peer lacks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
-use beringia_item::{Region, TableId, VersionVector};
+use beringia_item::{Mutation, Region, TableId, VersionVector};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Reading, at_one_moment};
@@ -11,9 +11,11 @@ use crate::{
     Backlog, LogFilter, LogPage, LogPosition, LogRecord,
     sqlite::{
         fail::{Fail, Result},
-        layout::{RegionNumber, TableNumber, flag, sql, unsigned},
+        layout::{RegionNames, RegionNumber, TableNumber, flag, sql, unsigned},
         records::{RECORD_COLUMNS, RecordHead, mutation},
+        shared::Shared,
         state::Progress,
+        view::View,
     },
 };
 
@@ -72,8 +74,8 @@ fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber
         .transpose()
 }
 
-fn number_of(reading: &Reading<'_>, region: &Region) -> Option<RegionNumber> {
-    let place = reading.names().iter().position(|name| name == region)?;
+fn number_of(names: &RegionNames, region: &Region) -> Option<RegionNumber> {
+    let place = names.iter().position(|name| name == region)?;
     RegionNumber::try_from(place).ok()
 }
 
@@ -92,7 +94,7 @@ pub(in crate::sqlite) fn log_position(
                     lacking.push((*id, region.clone()));
                     continue;
                 };
-                let Some(origin) = number_of(reading, region) else {
+                let Some(origin) = number_of(&reading.names(), region) else {
                     continue;
                 };
                 let (applied, above) = (progress.origin(origin), wanted.get(region));
@@ -129,15 +131,15 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn new(reading: &Reading<'_>, filter: &LogFilter) -> Self {
+    fn new(view: &View, names: &RegionNames, filter: &LogFilter) -> Self {
         let origins: Vec<(RegionNumber, &Region)> = filter
             .origins
             .iter()
-            .filter_map(|region| Some((number_of(reading, region)?, region)))
+            .filter_map(|region| Some((number_of(names, region)?, region)))
             .collect();
         let mut tables = BTreeMap::new();
         for (id, above) in &filter.tables {
-            let Ok(table) = reading.view.tables.table(*id) else {
+            let Ok(table) = view.tables.table(*id) else {
                 continue;
             };
             if *id != TableId::LOCAL {
@@ -161,6 +163,39 @@ impl Wanted {
     }
 }
 
+/// A page under way.
+struct Filling<'f> {
+    wanted: &'f Wanted,
+    max_bytes: usize,
+    page: LogPage,
+    scanned: usize,
+    bytes: usize,
+    last_unit: Option<(RegionNumber, u64)>,
+}
+
+impl Filling<'_> {
+    /// Looks at the next record; false where the page ends before it.
+    fn offer(&mut self, head: &RecordHead, mutation: impl FnOnce(TableId) -> Result<Mutation>) -> Result<bool> {
+        let unit = (head.origin, head.unit.first);
+        if (self.scanned >= SCAN_MAX || self.bytes >= self.max_bytes) && self.last_unit != Some(unit) {
+            self.page.next = LogPosition(head.position);
+            return Ok(false);
+        }
+        self.scanned += 1;
+        self.last_unit = Some(unit);
+        if let Some(table) = self.wanted.table_of(head) {
+            let mutation = mutation(table)?;
+            let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+            self.bytes += mutation.key.0.len() + len(&mutation.image) + len(&mutation.metadata);
+            self.page.records.push(LogRecord {
+                position: LogPosition(head.position),
+                mutation,
+            });
+        }
+        Ok(true)
+    }
+}
+
 /// Records that pass the filter. They end with the view, whose vectors belong to exactly that point.
 pub(in crate::sqlite) fn read_log(
     reading: &Reading<'_>,
@@ -168,46 +203,72 @@ pub(in crate::sqlite) fn read_log(
     filter: &LogFilter,
     max_bytes: usize,
 ) -> Result<LogPage> {
-    let wanted = Wanted::new(reading, filter);
-    let end = reading.view.end;
-    let mut page = LogPage {
-        next: from,
-        ..LogPage::default()
-    };
-    let mut statement = reading.connection.prepare_cached(&format!(
-        "SELECT {RECORD_COLUMNS} FROM log WHERE pos >= ?1 AND pos <= ?2 ORDER BY pos"
-    ))?;
-    let mut rows = statement.query((sql(from.0), sql(end)))?;
-    let mut bytes = 0;
-    let mut scanned = 0;
-    let mut last_unit = None;
-    page.at_end = loop {
-        let Some(row) = rows.next()? else { break true };
-        let head = RecordHead::read(row)?;
-        let unit = (head.origin, head.unit.first);
-        if (scanned >= SCAN_MAX || bytes >= max_bytes) && last_unit != Some(unit) {
-            page.next = LogPosition(head.position);
-            break false;
+    fill(reading.view, &reading.names(), from, filter, max_bytes, |filling| {
+        let mut statement = reading.connection.prepare_cached(&format!(
+            "SELECT {RECORD_COLUMNS} FROM log WHERE pos >= ?1 AND pos <= ?2 ORDER BY pos"
+        ))?;
+        let mut rows = statement.query((sql(from.0), sql(reading.view.end)))?;
+        while let Some(row) = rows.next()? {
+            let head = RecordHead::read(row)?;
+            if !filling.offer(&head, |table| mutation(row, &head, table, &reading.names()))? {
+                return Ok(false);
+            }
         }
-        scanned += 1;
-        last_unit = Some(unit);
-        if let Some(table) = wanted.table_of(&head) {
-            let mutation = mutation(row, &head, table, &reading.names())?;
-            let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-            bytes += mutation.key.0.len() + len(&mutation.image) + len(&mutation.metadata);
-            page.records.push(LogRecord {
-                position: LogPosition(head.position),
-                mutation,
-            });
-        }
+        Ok(true)
+    })
+}
+
+/// The same from memory, where that holds all that there could be: of readers that keep up and want this region's own writes.
+pub(in crate::sqlite) fn read_recent(
+    shared: &Shared,
+    from: LogPosition,
+    filter: &LogFilter,
+    max_bytes: usize,
+) -> Result<Option<LogPage>> {
+    if filter.origins != [shared.region.clone()] {
+        return Ok(None);
+    }
+    let view = shared.view.load();
+    let names = shared.names.load();
+    let page = shared.recent.read(from.0, view.end, |records| {
+        fill(&view, &names, from, filter, max_bytes, |filling| {
+            for record in records {
+                if !filling.offer(&record.head, |_| Ok(record.mutation.clone()))? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    });
+    page.transpose()
+}
+
+/// A page of what `records` offers, which says whether it came to the end of the view.
+fn fill(
+    view: &View,
+    names: &RegionNames,
+    from: LogPosition,
+    filter: &LogFilter,
+    max_bytes: usize,
+    records: impl FnOnce(&mut Filling<'_>) -> Result<bool>,
+) -> Result<LogPage> {
+    let wanted = Wanted::new(view, names, filter);
+    let mut filling = Filling {
+        wanted: &wanted,
+        max_bytes,
+        page: LogPage::default(),
+        scanned: 0,
+        bytes: 0,
+        last_unit: None,
     };
-    if page.at_end {
-        page.next = LogPosition(from.0.max(end + 1));
-        let ids: BTreeSet<&TableId> = filter.tables.keys().filter(|id| **id != TableId::LOCAL).collect();
-        let vectors = reading.view.vectors.iter().filter(|(id, _)| ids.contains(id));
-        page.vectors = vectors
-            .map(|(id, vector)| (*id, VersionVector::clone(vector)))
-            .collect();
+    let at_end = records(&mut filling)?;
+    let mut page = filling.page;
+    page.at_end = at_end;
+    if at_end {
+        page.next = LogPosition(from.0.max(view.end + 1));
+        let tables = filter.tables.keys().filter(|id| **id != TableId::LOCAL);
+        let vectors = tables.filter_map(|id| Some((*id, VersionVector::clone(view.vectors.get(id)?))));
+        page.vectors = vectors.collect();
     }
     Ok(page)
 }
@@ -218,7 +279,7 @@ pub(in crate::sqlite) fn backlog(
     own: &Region,
     peer: &BTreeMap<TableId, VersionVector>,
 ) -> Result<Backlog> {
-    let Some(origin) = number_of(reading, own) else {
+    let Some(origin) = number_of(&reading.names(), own) else {
         return Err(Fail::damaged("it does not name its own region"));
     };
     at_one_moment(reading.connection, || {

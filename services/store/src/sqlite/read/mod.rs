@@ -15,7 +15,7 @@ use rusqlite::Connection;
 pub(super) use self::{
     items::{get, get_many, range},
     journal::{conflicts, explain, unshipped},
-    log::{backlog, log_position, read_log},
+    log::{backlog, log_position, read_log, read_recent},
     past::get_many_at,
     rows::{digest, is_damaged, mutations_of, raw_rows},
     streams::{read_stream, streams},

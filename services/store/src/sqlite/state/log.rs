@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::table::Progress;
+use super::{Regions, TableState};
 use crate::sqlite::{
     fail::Result,
     layout::{flag, sql, unsigned},
+    recent::OwnRecord,
     records::NewRecord,
 };
 
@@ -25,6 +26,8 @@ pub(in crate::sqlite) struct Log {
     moment: Option<(u64, u64)>,
     /// The last group that appended: position and ms. Position 0 where there was none since the start.
     appended: (u64, u64),
+    /// This region's records of this group, where anybody wants them.
+    pub(in crate::sqlite) own: Option<Vec<OwnRecord>>,
 }
 
 impl Log {
@@ -34,6 +37,7 @@ impl Log {
             trimmed,
             moment: None,
             appended: (0, 0),
+            own: None,
         }
     }
 
@@ -46,18 +50,22 @@ impl Log {
         Ok(())
     }
 
-    /// Appends a record and returns its position. `progress` is that of the record's table.
+    /// Appends a record to the log and returns its position.
     pub(in crate::sqlite) fn append(
         &mut self,
         connection: &Connection,
-        progress: &mut Progress,
+        regions: &Regions,
+        table: &mut TableState,
         record: &NewRecord<'_>,
     ) -> Result<u64> {
         let position = self.last + 1;
-        record.insert(connection, position)?;
+        record.insert(connection, table.number, position)?;
         self.last = position;
         if record.flags & flag::UNORDERED == 0 {
-            let origin = progress.origin_mut(record.origin);
+            if let Some(own) = self.own.as_mut().filter(|_| record.origin == regions.own()) {
+                own.push(record.own(table, regions.names(), position)?);
+            }
+            let origin = table.progress.origin_mut(record.origin);
             let previous = origin.last_record;
             origin.records += 1;
             origin.bytes += record.bytes();
@@ -70,7 +78,7 @@ impl Log {
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                     )?
                     .execute((
-                        record.table,
+                        table.number,
                         record.origin,
                         sql(record.sequence),
                         sql(position),

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{HybridClock, HybridTime};
 use beringia_item::{Region, TableId};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 pub(super) use self::{
     definitions::{Definition, Home},
@@ -45,6 +45,44 @@ pub(super) enum Job {
     CountEntries { table: TableId },
 }
 
+/// What nearly every group moves. It only grows, and whatever row of the database has the greatest of it has it last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tip {
+    /// The own sequence's last number.
+    pub(super) sequence: u64,
+    /// The clock's upper bound.
+    pub(super) clock: u64,
+    /// The log's last position.
+    pub(super) position: u64,
+}
+
+impl Tip {
+    /// From the columns sequence, clock and last_position, beginning with column `first`.
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            sequence: unsigned(row, first)?,
+            clock: unsigned(row, first + 1)?,
+            position: unsigned(row, first + 2)?,
+        })
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            sequence: self.sequence.max(other.sequence),
+            clock: self.clock.max(other.clock),
+            position: self.position.max(other.position),
+        }
+    }
+}
+
+/// What the database's one row of state says, the tip apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
+    trimmed: u64,
+    next_table: TableNumber,
+    next_index: IndexNumber,
+}
+
 /// The committer's memory.
 pub(super) struct State {
     pub(super) regions: Regions,
@@ -64,6 +102,8 @@ pub(super) struct State {
     pub(super) next_index: IndexNumber,
     /// The own sequence's last number.
     pub(super) sequence: u64,
+    /// What the database says of these.
+    stored: (Tip, Numbers),
 }
 
 impl State {
@@ -71,21 +111,30 @@ impl State {
     /// group used are not used again.
     pub(super) fn load(connection: &Connection, own: &Region, mut clock: HybridClock, sequence: u64) -> Result<Self> {
         let regions = Regions::load(connection, own)?;
-        let (stored_sequence, bound, log, next_table, next_index) = connection.query_row(
+        let (tip, numbers) = connection.query_row(
             "SELECT sequence, clock, last_position, trimmed, next_table, next_index FROM state",
             [],
             |row| {
-                let log = Log::new(unsigned(row, 2)?, unsigned(row, 3)?);
-                Ok((unsigned(row, 0)?, unsigned(row, 1)?, log, row.get(4)?, row.get(5)?))
+                let numbers = Numbers {
+                    trimmed: unsigned(row, 3)?,
+                    next_table: row.get(4)?,
+                    next_index: row.get(5)?,
+                };
+                Ok((Tip::read(row, 0)?, numbers))
             },
         )?;
-        if clock.upper_bound() < HybridTime::from_u64(bound) {
-            clock = HybridClock::restore(clock.wall().clone(), HybridTime::from_u64(bound), clock.max_offset_ms());
+        let mut tips = connection.prepare("SELECT sequence, clock, last_position FROM tables")?;
+        let tip = tips
+            .query_map([], |row| Tip::read(row, 0))?
+            .try_fold(tip, |greatest, tip| tip.map(|tip| greatest.max(tip)))?;
+        let bound = HybridTime::from_u64(tip.clock);
+        if clock.upper_bound() < bound {
+            clock = HybridClock::restore(clock.wall().clone(), bound, clock.max_offset_ms());
         }
         let mut state = Self {
             regions,
             clock,
-            log,
+            log: Log::new(tip.position, numbers.trimmed),
             tables: BTreeMap::new(),
             definitions: BTreeMap::new(),
             leaving: Vec::new(),
@@ -93,9 +142,10 @@ impl State {
             streams: StreamStates::load(connection)?,
             catalog: Arc::default(),
             definitions_changed: true,
-            next_table,
-            next_index,
-            sequence: sequence.max(stored_sequence),
+            next_table: numbers.next_table,
+            next_index: numbers.next_index,
+            sequence: sequence.max(tip.sequence),
+            stored: (tip, numbers),
         };
         state.log.load(connection)?;
         state.load_tables(connection)?;
@@ -105,24 +155,41 @@ impl State {
         Ok(state)
     }
 
-    /// Writes what this group moved. Part of the group's transaction.
+    /// Writes what this group moved. Part of the group's transaction. The tip goes into the rows that are written anyway; so a group
+    /// that only writes items changes no other row, and one that changed nothing writes nothing.
     pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
+        let tip = Tip {
+            sequence: self.sequence,
+            clock: self.clock.upper_bound().as_u64(),
+            position: self.log.last,
+        };
         for table in self.tables.values_mut() {
-            table.flush(connection)?;
+            if table.flush(connection, &tip)? {
+                self.stored.0 = tip;
+            }
+        }
+        let numbers = Numbers {
+            trimmed: self.log.trimmed,
+            next_table: self.next_table,
+            next_index: self.next_index,
+        };
+        if self.stored == (tip, numbers) {
+            return Ok(());
         }
         connection
             .prepare_cached(
                 "UPDATE state SET sequence = ?1, clock = ?2, last_position = ?3, trimmed = ?4, next_table = ?5,
-                 next_index = ?6",
+                 next_index = ?6 WHERE id = 1",
             )?
             .execute((
-                sql(self.sequence),
-                sql(self.clock.upper_bound().as_u64()),
-                sql(self.log.last),
-                sql(self.log.trimmed),
-                self.next_table,
-                self.next_index,
+                sql(tip.sequence),
+                sql(tip.clock),
+                sql(tip.position),
+                sql(numbers.trimmed),
+                numbers.next_table,
+                numbers.next_index,
             ))?;
+        self.stored = (tip, numbers);
         Ok(())
     }
 }

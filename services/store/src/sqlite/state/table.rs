@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use beringia_item::{ConflictPolicy, Item, KeyBytes, KeySchema, Region, TableId, VersionVector, item_size, value_size};
 use rusqlite::Connection;
 
-use super::{Job, Regions, State};
+use super::{Job, Regions, State, Tip};
 use crate::{
     GlobalIndex, IndexState, Projection, TableSize,
     sqlite::{
         committer::Kept,
         fail::{Fail, Result},
         layout::{
-            Fields, IndexNumber, PARTS, RANGES_PER_PART, RangeSum, RegionNumber, TableNumber, encode_vector, row_key,
-            sql, unsigned,
+            Fields, IndexNumber, PARTS, RANGES_PER_PART, RangeSum, RegionNumber, TableNumber, digest_rows,
+            encode_vector, row_key, sql, unsigned,
         },
         verify::stored_ranges,
     },
@@ -276,7 +276,8 @@ impl TableState {
     /// Makes the rows of a new table.
     pub(in crate::sqlite) fn insert(&self, connection: &Connection) -> Result<()> {
         connection.execute(
-            "INSERT INTO tables (n, id, purging, joined, progress) VALUES (?1, ?2, 0, ?3, ?4)",
+            "INSERT INTO tables (n, id, purging, joined, progress, sequence, clock, last_position)
+             VALUES (?1, ?2, 0, ?3, ?4, 0, 0, 0)",
             (
                 self.number,
                 self.id.0.to_be_bytes(),
@@ -309,12 +310,22 @@ impl TableState {
         })
     }
 
-    pub(super) fn flush(&mut self, connection: &Connection) -> Result<()> {
-        if self.progress.changed {
+    /// Writes what the group moved. True where the table's row, and so `tip`, was written.
+    pub(super) fn flush(&mut self, connection: &Connection, tip: &Tip) -> Result<bool> {
+        let progressed = std::mem::take(&mut self.progress.changed);
+        if progressed {
             connection
-                .prepare_cached("UPDATE tables SET joined = ?2, progress = ?3 WHERE n = ?1")?
-                .execute((self.number, self.joined, self.progress.encode()))?;
-            self.progress.changed = false;
+                .prepare_cached(
+                    "UPDATE tables SET joined = ?2, progress = ?3, sequence = ?4, clock = ?5, last_position = ?6 WHERE n = ?1",
+                )?
+                .execute((
+                    self.number,
+                    self.joined,
+                    self.progress.encode(),
+                    sql(tip.sequence),
+                    sql(tip.clock),
+                    sql(tip.position),
+                ))?;
             self.moved = true;
         }
         for index in self.indexes.iter_mut().filter(|index| index.size.changed) {
@@ -326,16 +337,19 @@ impl TableState {
         }
         let changed = std::mem::take(&mut self.changed_parts);
         self.moved |= changed != 0;
-        for (part, ranges) in (0_u16..).zip(self.ranges.chunks(RANGES_PER_PART)) {
-            if changed & (1 << part) != 0 {
+        if changed == 0 {
+            return Ok(progressed);
+        }
+        let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO digest (n, ranges) VALUES (?1, ?2)")?;
+        let parts = digest_rows(self.number).zip(self.ranges.chunks(RANGES_PER_PART));
+        for (place, (row, ranges)) in parts.enumerate() {
+            if changed & (1 << place) != 0 {
                 let mut blob = Vec::with_capacity(RANGES_PER_PART * 32);
                 ranges.iter().for_each(|range| range.encode(&mut blob));
-                connection
-                    .prepare_cached("INSERT OR REPLACE INTO digest (t, part, ranges) VALUES (?1, ?2, ?3)")?
-                    .execute((self.number, part, blob))?;
+                statement.execute((row, blob))?;
             }
         }
-        Ok(())
+        Ok(progressed)
     }
 }
 

@@ -1,0 +1,197 @@
+//! The log's last records of this region, in memory: what readers that keep up ask for, without asking the database.
+//!
+//! Every peer of a region reads its log right after each commit. They share what is kept here. Whoever is further behind, or wants
+//! other origins' records too, reads the database.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use beringia_item::Mutation;
+
+use super::records::RecordHead;
+
+/// Bytes of keys and images that are kept, and records.
+const BYTES_MAX: usize = 1 << 20;
+const RECORDS_MAX: usize = 1024;
+
+/// A record of this region's own, as replication reads it.
+#[derive(Debug, Clone)]
+pub(super) struct OwnRecord {
+    pub(super) head: RecordHead,
+    pub(super) mutation: Mutation,
+}
+
+impl OwnRecord {
+    fn bytes(&self) -> usize {
+        let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+        self.mutation.key.0.len() + len(&self.mutation.image) + len(&self.mutation.metadata)
+    }
+}
+
+/// The records of this region at the log's end.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// Whether anybody reads the log at all. Until then nothing is kept.
+    wanted: AtomicBool,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// All of this region's records from this position up to `end` are there.
+    first: u64,
+    end: u64,
+    records: VecDeque<OwnRecord>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// Whether the committer is to collect records.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Takes what a commit appended of this region's records between these positions. To be told before anybody can see the commit.
+    pub(super) fn take(&self, before: u64, end: u64, records: impl Iterator<Item = OwnRecord>) {
+        let mut kept = self.lock();
+        if kept.end != before {
+            *kept = Kept {
+                first: before + 1,
+                ..Kept::default()
+            };
+        }
+        kept.end = end;
+        for record in records {
+            kept.bytes += record.bytes();
+            kept.records.push_back(record);
+        }
+        while kept.bytes > BYTES_MAX || kept.records.len() > RECORDS_MAX {
+            let Some(oldest) = kept.records.pop_front() else { break };
+            kept.bytes -= oldest.bytes();
+            kept.first = oldest.head.position + 1;
+        }
+    }
+
+    /// Shows this region's records from one position to another, in order, until `show` has enough; `None` where they are not all here.
+    pub(super) fn read<T>(
+        &self,
+        from: u64,
+        to: u64,
+        show: impl FnOnce(&mut dyn Iterator<Item = &OwnRecord>) -> T,
+    ) -> Option<T> {
+        self.wanted.store(true, Ordering::Relaxed);
+        let kept = self.lock();
+        if from < kept.first || to > kept.end {
+            return None;
+        }
+        let skipped = kept.records.partition_point(|record| record.head.position < from);
+        let records = kept.records.range(skipped..);
+        Some(show(&mut records.take_while(|record| record.head.position <= to)))
+    }
+
+    /// Lets go of everything.
+    pub(super) fn clear(&self) {
+        *self.lock() = Kept::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_clock::HybridTime;
+    use beringia_item::{Cause, KeyBytes, Region, TableId, Unit, Version, VersionVector};
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn record(position: u64, bytes: usize) -> OwnRecord {
+        let unit = Unit {
+            first: position,
+            last: position,
+        };
+        OwnRecord {
+            head: RecordHead {
+                position,
+                table: 16,
+                origin: 0,
+                sequence: position,
+                time: position,
+                flags: 0,
+                unit,
+                previous: None,
+            },
+            mutation: Mutation {
+                table: TableId(7),
+                key: KeyBytes(Bytes::from_static(b"key")),
+                version: Version {
+                    time: HybridTime::from_u64(position),
+                    origin: Region::new("us-east-1").unwrap(),
+                    sequence: position,
+                },
+                vector: VersionVector::default(),
+                image: Some(Bytes::from(vec![0; bytes])),
+                metadata: None,
+                cause: Cause::Client,
+                unit,
+            },
+        }
+    }
+
+    /// The positions that are shown.
+    fn positions(recent: &Recent, from: u64, to: u64) -> Option<Vec<u64>> {
+        recent.read(from, to, |records| records.map(|record| record.head.position).collect())
+    }
+
+    #[test]
+    fn what_was_taken_is_shown_between_any_two_of_its_positions_and_nothing_else_is() {
+        let recent = Recent::default();
+        assert_eq!(positions(&recent, 1, 9), None);
+        assert!(recent.is_wanted(), "somebody asked");
+        // Between them are records of other regions.
+        recent.take(10, 14, [record(11, 1), record(13, 1)].into_iter());
+        recent.take(14, 15, [].into_iter());
+        recent.take(15, 16, [record(16, 1)].into_iter());
+        assert_eq!(positions(&recent, 11, 16), Some(vec![11, 13, 16]));
+        assert_eq!(positions(&recent, 12, 15), Some(vec![13]));
+        assert_eq!(
+            positions(&recent, 17, 16),
+            Some(vec![]),
+            "whoever is at the end lacks nothing"
+        );
+        assert_eq!(positions(&recent, 10, 16), None, "nobody kept what is at 10");
+        assert_eq!(positions(&recent, 11, 17), None, "what is at 17 is not known");
+    }
+
+    #[test]
+    fn after_a_commit_that_was_not_collected_it_begins_anew() {
+        let recent = Recent::default();
+        recent.take(10, 11, [record(11, 1)].into_iter());
+        recent.take(12, 13, [record(13, 1)].into_iter());
+        assert_eq!(positions(&recent, 11, 13), None);
+        assert_eq!(positions(&recent, 13, 13), Some(vec![13]));
+        recent.clear();
+        assert_eq!(positions(&recent, 13, 13), None);
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_is_too_much() {
+        let recent = Recent::default();
+        recent.take(0, 3, (1..=3).map(|position| record(position, BYTES_MAX / 3)));
+        assert_eq!(positions(&recent, 1, 3), None);
+        assert_eq!(positions(&recent, 2, 3), Some(vec![2, 3]));
+        recent.take(3, 4, [record(4, BYTES_MAX + 1)].into_iter());
+        assert_eq!(positions(&recent, 4, 4), None, "it alone is too large");
+        assert_eq!(positions(&recent, 5, 4), Some(vec![]));
+        recent.take(4, 2000, (5..=2000).map(|position| record(position, 1)));
+        assert_eq!(recent.lock().records.len(), RECORDS_MAX);
+        assert_eq!(positions(&recent, 2000 - RECORDS_MAX as u64, 2000), None);
+    }
+}
