@@ -9,6 +9,8 @@ pub struct Behaviour {
     pub throttling: bool,
     /// How old at most what reads show that are not consistent; zero: they show the newest.
     pub stale_reads: Duration,
+    /// How long a change of a table shows in its status, and hinders what it hinders in DynamoDB; zero: not at all.
+    pub slow_changes: Duration,
     /// How long a region may be out of reach of all others before they drop its replicas; `None`: the usual time.
     pub max_unreachable: Option<Duration>,
 }

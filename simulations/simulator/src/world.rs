@@ -145,6 +145,7 @@ impl World {
             behaviour: Behaviour {
                 throttling: behaviour.throttling,
                 stale_reads: behaviour.stale_reads,
+                slow_changes: behaviour.slow_changes,
             },
             planted_bug,
             sites,

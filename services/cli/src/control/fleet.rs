@@ -169,6 +169,7 @@ impl Fleet {
         Behaviour {
             throttling: hosted().any(|region| region.throttling),
             stale_reads: most(|region| region.stale_reads_ms).unwrap_or_default(),
+            slow_changes: most(|region| region.slow_changes_ms).unwrap_or_default(),
             max_unreachable: most(|region| region.max_unreachable_ms),
         }
     }

@@ -81,6 +81,9 @@ fn unlike(wanted: &Behaviour, here: &Behaviour) -> Vec<String> {
     if !wanted.stale_reads.is_zero() && wanted.stale_reads != here.stale_reads {
         missing(format!("--stale-reads {}", wanted.stale_reads.as_millis()));
     }
+    if !wanted.slow_changes.is_zero() && wanted.slow_changes != here.slow_changes {
+        missing(format!("--slow-changes {}", wanted.slow_changes.as_millis()));
+    }
     if let Some(most) = wanted
         .max_unreachable
         .filter(|most| Some(*most) != here.max_unreachable)

@@ -125,6 +125,7 @@ pub(crate) async fn up_aside(
         behaviour: Behaviour {
             throttling: behaviour.throttling,
             stale_reads: behaviour.stale_reads,
+            slow_changes: behaviour.slow_changes,
         },
     };
     let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;

@@ -10,6 +10,8 @@ use crate::{Behaviour, Billing, DURATION_MAX, Problem, time};
 
 /// As for the flag `--stale-reads`.
 const STALE_READS_MAX: Duration = Duration::from_mins(1);
+/// Tables are waited for a minute before a load.
+const SLOW_CHANGES_MAX: Duration = Duration::from_secs(10);
 const UNITS_MAX: u64 = 1_000_000_000;
 
 #[derive(Default, PartialEq, Deserialize, Serialize)]
@@ -19,6 +21,8 @@ pub(super) struct BehaviourForm {
     throttling: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_reads: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_changes: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_unreachable: Option<Spanned<String>>,
 }
@@ -30,19 +34,23 @@ impl BehaviourForm {
 
     pub(super) fn read(&self) -> Result<Behaviour, At> {
         let stale = |text| bounded("stale_reads", text, Duration::ZERO, STALE_READS_MAX);
+        let slow = |text| bounded("slow_changes", text, Duration::ZERO, SLOW_CHANGES_MAX);
         let unreachable = |text| bounded("max_unreachable", text, Duration::from_millis(1), DURATION_MAX);
         Ok(Behaviour {
             throttling: self.throttling.unwrap_or(false),
             stale_reads: self.stale_reads.as_ref().map_or(Ok(Duration::ZERO), stale)?,
+            slow_changes: self.slow_changes.as_ref().map_or(Ok(Duration::ZERO), slow)?,
             max_unreachable: self.max_unreachable.as_ref().map(unreachable).transpose()?,
         })
     }
 
     pub(super) fn of(behaviour: &Behaviour) -> Self {
         let length = |length: Duration| nowhere(time::show(length));
+        let set = |some: Duration| Some(some).filter(|some| !some.is_zero()).map(length);
         Self {
             throttling: behaviour.throttling.then_some(true),
-            stale_reads: Some(behaviour.stale_reads).filter(|stale| !stale.is_zero()).map(length),
+            stale_reads: set(behaviour.stale_reads),
+            slow_changes: set(behaviour.slow_changes),
             max_unreachable: behaviour.max_unreachable.map(length),
         }
     }

@@ -212,13 +212,22 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
         clocks,
         replicas,
         option::of(0_u64..5_000_000_000_000),
-        (any::<bool>(), ms(0..60_000), option::of(ms(1..90_000))),
+        (any::<bool>(), ms(0..60_000), ms(0..10_000), option::of(ms(1..90_000))),
     );
     (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
-        let (about, seed, policy, clocks, replicas, starts_ms, (throttling, stale_reads, max_unreachable)) = head;
+        let (
+            about,
+            seed,
+            policy,
+            clocks,
+            replicas,
+            starts_ms,
+            (throttling, stale_reads, slow_changes, max_unreachable),
+        ) = head;
         let behaviour = Behaviour {
             throttling,
             stale_reads,
+            slow_changes,
             max_unreachable,
         };
         let mut scenario = Scenario {
