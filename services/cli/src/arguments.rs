@@ -135,6 +135,12 @@ pub(crate) struct ServeArguments {
     /// at most a minute.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) stale_reads: Option<u64>,
+    /// Let tables, indexes, streams and time to live show for so many milliseconds what a change does to them (CREATING, UPDATING,
+    /// DELETING, ENABLING, DISABLING), and refuse meanwhile what DynamoDB refuses: a new table is not found by reads and writes, one that changes
+    /// cannot be changed again, the name of one that goes is taken. So it is seen whether an application waits for its tables. Without
+    /// this only the answer to the request shows it, and the table can be used at once. At most an hour.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) slow_changes: Option<u64>,
 }
 
 /// Start all regions of a topology in this process.
@@ -214,8 +220,8 @@ pub(crate) struct RegionArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Show, for each pair of regions, how far one is behind the other: the age of its oldest write that the other has not \
-        confirmed (lag), how many such writes and bytes there are (backlog), what writes took to arrive since the start (p50, p99), and \
-        the state of link and connection. For each table: in how many of its 256 ranges its replicas differ.",
+        confirmed (lag), how many such writes and bytes there are (backlog), what those took to arrive that came in the last five \
+        minutes (p50, p99), and the state of link and connection. For each table: in how many of its 256 ranges its replicas differ.",
     after_help = "Examples:\n  beringia status\n  beringia status --format json | jq .pairs"
 )]
 pub(crate) struct StatusArguments {

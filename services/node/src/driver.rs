@@ -15,7 +15,7 @@ use beringia_replication::{
     AcceptId, Command, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, TableView,
     message::{Answer, ToReceiver, ToSource, weight},
 };
-use beringia_store::{Catalog, ReplicaStatus, Store};
+use beringia_store::{Catalog, Replica, ReplicaStatus, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -302,17 +302,21 @@ fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
     };
     let view = |table: &beringia_store::Table| {
         let replicas = table.replicas.iter();
+        let dropped = |counts: fn(bool) -> bool| {
+            let is_dropped = move |replica: &Replica| match replica.status {
+                ReplicaStatus::Dropped { returns, .. } => counts(returns),
+                _ => false,
+            };
+            let dropped = table.replicas.iter().filter(move |(_, replica)| is_dropped(replica));
+            dropped.map(|(region, _)| region.clone()).collect()
+        };
         TableView {
             replicas: replicas
                 .filter_map(|(region, replica)| Some((region.clone(), state(&replica.status)?)))
                 .collect(),
             joined: table.joined,
-            dropped: table
-                .replicas
-                .iter()
-                .filter(|(_, replica)| matches!(replica.status, ReplicaStatus::Dropped { .. }))
-                .map(|(region, _)| region.clone())
-                .collect(),
+            dropped: dropped(|_| true),
+            removed: dropped(|returns| !returns),
         }
     };
     let held = catalog.by_id.values().filter(|table| table.held);

@@ -1,53 +1,103 @@
-//! How long writes take from their origin's commit to the commit here.
+//! How long writes take from their origin's commit to the commit here, over the last minutes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use beringia_item::Region;
 use hdrhistogram::Histogram;
+use tokio::time::Instant;
 
 use crate::{Arrival, LagQuantiles};
 
 /// The longest lag that is told apart, milliseconds: a day.
 const LAG_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// Significant digits of the histograms; with two, one takes a few kilobytes.
+/// Significant digits of the histograms; with two, one takes ten kilobytes.
 const DIGITS: u8 = 2;
+/// The window moves in steps of this.
+const STEP: Duration = Duration::from_secs(30);
+/// How many steps it has, the one under way included: what is older than five minutes is out, what is younger than four and a half in.
+const STEPS: u64 = 10;
 
-/// The lag of each origin's writes, since the start.
-#[derive(Debug, Default)]
-pub(crate) struct Lag(Mutex<BTreeMap<Region, Histogram<u64>>>);
+/// The lag of each origin's writes that arrived in the window, by this process's own time: clocks that are set change nothing.
+#[derive(Debug)]
+pub(crate) struct Lag {
+    since: Instant,
+    /// Ascending by step, no more than [`STEPS`].
+    steps: Mutex<VecDeque<Step>>,
+}
+
+/// What arrived in one step of the window.
+#[derive(Debug)]
+struct Step {
+    number: u64,
+    by_origin: ByOrigin,
+}
+
+type ByOrigin = BTreeMap<Region, Histogram<u32>>;
 
 impl Lag {
+    /// Nothing has arrived yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            steps: Mutex::default(),
+        }
+    }
+
     /// Writes that became durable here.
     pub(crate) fn record(&self, arrivals: &[Arrival]) {
-        let mut histograms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.forget(&mut steps);
+        if steps.back().is_none_or(|last| last.number < number) {
+            let by_origin = ByOrigin::new();
+            steps.push_back(Step { number, by_origin });
+        }
+        let Some(step) = steps.back_mut() else { return };
         for arrival in arrivals {
-            let lag_ms = arrival.lag_ms();
-            let origin = arrival.origin();
-            if !histograms.contains_key(origin) {
-                let Ok(histogram) = Histogram::new_with_bounds(1, LAG_MS_MAX, DIGITS) else {
-                    return;
-                };
-                histograms.insert(origin.clone(), histogram);
-            }
-            if let Some(histogram) = histograms.get_mut(origin) {
-                histogram.saturating_record(lag_ms);
+            if let Some(histogram) = of(&mut step.by_origin, arrival.origin()) {
+                histogram.saturating_record(arrival.lag_ms());
             }
         }
     }
 
+    /// Of each origin of which something arrived in the window.
     pub(crate) fn quantiles(&self) -> BTreeMap<Region, LagQuantiles> {
-        let histograms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        histograms
-            .iter()
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forget(&mut steps);
+        let mut all = ByOrigin::new();
+        for (origin, histogram) in steps.iter().flat_map(|step| &step.by_origin) {
+            if let Some(sum) = of(&mut all, origin) {
+                // They have the same bounds, so that it cannot fail.
+                let _ = sum.add(histogram);
+            }
+        }
+        all.iter()
             .map(|(origin, histogram)| (origin.clone(), quantiles(histogram)))
             .collect()
     }
+
+    /// Lets go of what left the window; which step is under way.
+    fn forget(&self, steps: &mut VecDeque<Step>) -> u64 {
+        let number = self.since.elapsed().as_secs() / STEP.as_secs();
+        while steps.front().is_some_and(|first| first.number + STEPS <= number) {
+            steps.pop_front();
+        }
+        number
+    }
 }
 
-fn quantiles(histogram: &Histogram<u64>) -> LagQuantiles {
+fn of<'h>(by_origin: &'h mut ByOrigin, origin: &Region) -> Option<&'h mut Histogram<u32>> {
+    if !by_origin.contains_key(origin) {
+        let histogram = Histogram::new_with_bounds(1, LAG_MS_MAX, DIGITS).ok()?;
+        by_origin.insert(origin.clone(), histogram);
+    }
+    by_origin.get_mut(origin)
+}
+
+fn quantiles(histogram: &Histogram<u32>) -> LagQuantiles {
     LagQuantiles {
         count: histogram.len(),
         min: histogram.min(),
@@ -57,5 +107,65 @@ fn quantiles(histogram: &Histogram<u64>) -> LagQuantiles {
         p99: histogram.value_at_quantile(0.99),
         p999: histogram.value_at_quantile(0.999),
         max: histogram.max(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_clock::HybridTime;
+    use beringia_item::{KeyBytes, TableId, Version};
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::Way;
+
+    fn arrival(origin: &Region, lag_ms: u64) -> Arrival {
+        let version = Version {
+            time: HybridTime::from_parts(1000, 0),
+            origin: origin.clone(),
+            sequence: 1,
+        };
+        Arrival {
+            table: TableId(7),
+            version,
+            key: KeyBytes(vec![1].into()),
+            way: Way::Stream,
+            applied_ms: 1000 + lag_ms,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_arrived_more_than_five_minutes_ago_is_not_counted() {
+        let lag = Lag::new();
+        let (us, ap) = (Region::new("us").unwrap(), Region::new("ap").unwrap());
+        let greatest = |lag: &Lag, origin| lag.quantiles().get(origin).map(|lag| (lag.count, lag.max));
+        // After a long cut.
+        lag.record(&[arrival(&us, 100), arrival(&us, 100), arrival(&ap, 60)]);
+        advance(Duration::from_secs(100)).await;
+        lag.record(&[arrival(&us, 20)]);
+        assert_eq!(greatest(&lag, &us), Some((3, 100)));
+        advance(Duration::from_secs(170)).await;
+        assert_eq!(greatest(&lag, &us), Some((3, 100)), "four minutes and a half");
+        advance(Duration::from_secs(30)).await;
+        assert_eq!(greatest(&lag, &us), Some((1, 20)), "five minutes");
+        assert_eq!(greatest(&lag, &ap), None);
+        lag.record(&[arrival(&us, 30)]);
+        assert_eq!(greatest(&lag, &us), Some((2, 30)));
+        advance(Duration::from_secs(24 * 3600)).await;
+        assert_eq!(lag.quantiles(), BTreeMap::new());
+        lag.record(&[arrival(&ap, 40)]);
+        assert_eq!(greatest(&lag, &ap), Some((1, 40)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_long_it_runs_no_more_is_kept_than_one_window() {
+        let lag = Lag::new();
+        let us = Region::new("us").unwrap();
+        for _ in 0..1000 {
+            lag.record(&[arrival(&us, 20)]);
+            advance(Duration::from_secs(7)).await;
+        }
+        let kept = lag.steps.lock().unwrap().len();
+        assert_eq!(u64::try_from(kept).unwrap(), STEPS);
     }
 }

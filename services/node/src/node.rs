@@ -111,7 +111,7 @@ impl Node {
         let calls = Calls {
             store,
             clock,
-            lag: Lag::default(),
+            lag: Lag::new(),
             observer,
         };
         let parts = Parts {

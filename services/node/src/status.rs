@@ -19,7 +19,7 @@ pub struct NodeStatus {
     pub peers: BTreeMap<Region, PeerStatus>,
     /// The global tables that it holds, and the catalog.
     pub tables: BTreeMap<TableId, TableStatus>,
-    /// Per origin: from the time of a write's version to its commit here.
+    /// Per origin of which something arrived in the last five minutes: from the time of a write's version to its commit here.
     pub lag: BTreeMap<Region, LagQuantiles>,
 }
 
@@ -76,7 +76,7 @@ pub struct TableStatus {
     pub paused: bool,
 }
 
-/// Lag of one origin's writes, milliseconds, over those applied since the start.
+/// Lag of one origin's writes, milliseconds, over those applied in the last five minutes (half a minute less at times).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LagQuantiles {
     /// How many writes were measured.

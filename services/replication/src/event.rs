@@ -92,6 +92,19 @@ pub struct TableView {
     pub joined: bool,
     /// Regions whose replicas were dropped, because they were out of reach for too long. They are not among the replicas.
     pub dropped: BTreeSet<Region>,
+    /// Those of the dropped that somebody removed since, so that nobody counts on their return.
+    pub removed: BTreeSet<Region>,
+}
+
+impl TableView {
+    /// Whether these may go on without all others: they are more than half of the members, or the first of two. Who was dropped is a
+    /// member until it is removed, so that any two such groups have somebody in common.
+    pub(crate) fn is_quorum<'r>(&self, group: impl IntoIterator<Item = &'r Region>) -> bool {
+        let away = self.dropped.difference(&self.removed);
+        let members: BTreeSet<&Region> = self.replicas.keys().chain(away).collect();
+        let group: BTreeSet<&Region> = group.into_iter().filter(|region| members.contains(region)).collect();
+        2 * group.len() > members.len() || (members.len() == 2 && group.first() == members.first())
+    }
 }
 
 /// Where a replica stands.

@@ -34,7 +34,8 @@ impl World {
     /// that has to wait. What the origin says is complete goes too, since it was to follow on what is taken out. Of one origin and
     /// table writes come in the order of their sequence, so that no hole arises.
     ///
-    /// The store decides how far ahead is too far: until it refused something, nothing is taken out.
+    /// The store decides how far ahead is too far: until it refused something, nothing is taken out. What it refuses first is looked
+    /// through again, so that no more has to wait than of any later batch.
     pub(crate) fn take_out(&self, apply: &mut Apply) -> TooFarAhead {
         let Some(limit_ms) = self.limit_ms else {
             return TooFarAhead::new();

@@ -43,8 +43,7 @@ pub(crate) struct Session {
     origins: BTreeMap<Region, u64>,
     inbox: VecDeque<Batch>,
     inbox_bytes: usize,
-    /// The commit under way, and the last batch that it covers.
-    applying: Option<(Ticket, u64)>,
+    applying: Option<Applying>,
     received: u64,
     /// What the source knows of our vectors.
     told: TableVectors,
@@ -62,6 +61,16 @@ pub(crate) struct Session {
     next_request: u64,
     /// The next subscription begins anew even where it asks for the same.
     anew: bool,
+}
+
+/// The commit under way.
+#[derive(Debug)]
+struct Applying {
+    ticket: Ticket,
+    /// The last batch that it covers.
+    last: u64,
+    /// What it is, until the store has said how far ahead writes may be: it may refuse it for one of them.
+    kept: Option<Apply>,
 }
 
 /// Where the way to the peer stands.
@@ -308,7 +317,7 @@ impl Session {
     /// The store did not take the batches: everything that is under way on this stream is void, and the source shall start again
     /// from what is durable here.
     pub(crate) fn restart(&mut self, out: &mut Out, ticket: Ticket) {
-        if self.applying.take_if(|(applying, _)| *applying == ticket).is_none() {
+        if self.applied(ticket).is_none() {
             return;
         }
         self.anew = true;
@@ -320,6 +329,22 @@ impl Session {
         // is meant, also what waited behind these batches: a source whose window it fills would never send again.
         self.told_batch = self.received;
         self.acknowledge(out, TableVectors::new());
+    }
+
+    /// The store refused the batches for a write too far ahead, and said what that is: the rest goes to it at once. `None` where it is
+    /// not known any more, or nothing in it seems too far ahead.
+    pub(crate) fn without_what_waits(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> Option<TooFarAhead> {
+        let refused = self.applying.as_mut().filter(|applying| applying.ticket == ticket)?;
+        let last = refused.last;
+        let mut apply = refused.kept.take()?;
+        let mut waiting = self.take_out(world, &mut apply);
+        if waiting.is_empty() {
+            return None;
+        }
+        self.applying = None;
+        self.hand_over(world, out, apply, last);
+        waiting.extend(self.apply(world, out));
+        Some(waiting)
     }
 
     /// What has to wait is to be left out of the next subscription.
@@ -360,19 +385,36 @@ impl Session {
                 last = next.number;
                 self.take(next, &mut apply);
             }
-            for (origin, seen) in world.take_out(&mut apply) {
-                self.origins.insert(origin.clone(), NEVER);
-                waiting.insert(origin, seen);
-            }
-            if apply.mutations.is_empty() && apply.progress.is_empty() {
-                self.told_batch = last;
-                self.acknowledge(out, TableVectors::new());
-            } else {
-                let ticket = out.call(Purpose::Stream(self.link), StoreCall::Apply(apply));
-                self.applying = Some((ticket, last));
-            }
+            waiting.extend(self.take_out(world, &mut apply));
+            self.hand_over(world, out, apply, last);
         }
         waiting
+    }
+
+    /// Takes out what has to wait; nothing more of those origins is taken in this subscription.
+    fn take_out(&mut self, world: &World, apply: &mut Apply) -> TooFarAhead {
+        let waiting = world.take_out(apply);
+        for origin in waiting.keys() {
+            self.origins.insert(origin.clone(), NEVER);
+        }
+        waiting
+    }
+
+    /// Hands it to the store, where there is anything in it.
+    fn hand_over(&mut self, world: &World, out: &mut Out, apply: Apply, last: u64) {
+        if apply.mutations.is_empty() && apply.progress.is_empty() {
+            self.told_batch = last;
+            self.acknowledge(out, TableVectors::new());
+            return;
+        }
+        let kept = world.limit_ms.is_none().then(|| apply.clone());
+        let ticket = out.call(Purpose::Stream(self.link), StoreCall::Apply(apply));
+        self.applying = Some(Applying { ticket, last, kept });
+    }
+
+    /// The commit under way, where it is that one; it is under way no longer.
+    fn applied(&mut self, ticket: Ticket) -> Option<Applying> {
+        self.applying.take_if(|applying| applying.ticket == ticket)
     }
 
     /// What of the batch is still wanted, and follows without a gap on what is here. A unit's members have one origin; those
@@ -395,10 +437,10 @@ impl Session {
 
     /// The store took the batches. What of the next ones has to wait is to be left out of the next subscription.
     pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> TooFarAhead {
-        let Some((_, last)) = self.applying.take_if(|(applying, _)| *applying == ticket) else {
+        let Some(applied) = self.applied(ticket) else {
             return TooFarAhead::new();
         };
-        self.told_batch = last;
+        self.told_batch = applied.last;
         self.tell(world, out);
         self.apply(world, out)
     }

@@ -9,20 +9,25 @@
 )]
 
 mod model {
+    mod drops;
     pub mod fleet;
     mod kept;
+    pub mod lab;
     pub mod oracle;
+    pub mod policy;
     pub mod store;
 }
 
-use beringia_item::{KeyBytes, TableId};
+use beringia_item::{ConflictPolicy, KeyBytes, TableId};
 use bytes::Bytes;
 use model::{
     fleet::Fleet,
+    lab::{items_are_what_the_writes_make_them, journals_tell_what_was_overruled},
     oracle::{
         active_replicas_know_their_rows, all_active, converged, greatest_version_stands,
         journals_hold_the_conflicts_and_no_others, vectors_tell_the_truth, writes_know_what_they_replace,
     },
+    policy::{Change, Work, image},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
 
@@ -46,6 +51,16 @@ enum Action {
         site: usize,
         table: usize,
         keys: [u8; 2],
+    },
+    /// One item, or several in a transaction.
+    Update {
+        site: usize,
+        keys: Vec<u8>,
+        changes: Vec<Change>,
+    },
+    SetPolicy {
+        site: usize,
+        policy: ConflictPolicy,
     },
     Run {
         steps: usize,
@@ -104,6 +119,9 @@ struct Shape {
     skews: u32,
     forgets: u32,
     pauses: u32,
+    /// Writes of single attributes of the first table, and changes of its policy.
+    updates: u32,
+    policies: u32,
     /// The only region that is cut off from others, where there is but one.
     outsider: Option<usize>,
 }
@@ -120,6 +138,8 @@ const MIXED: Shape = Shape {
     skews: 2,
     forgets: 6,
     pauses: 0,
+    updates: 0,
+    policies: 0,
     outsider: None,
 };
 /// Three regions that hold one small table; much is cut, relayed, held back and forgotten.
@@ -134,6 +154,8 @@ const QUARREL: Shape = Shape {
     skews: 4,
     forgets: 6,
     pauses: 0,
+    updates: 0,
+    policies: 0,
     outsider: None,
 };
 /// One table that is copied all the time, while it is written to and deleted from.
@@ -148,6 +170,8 @@ const COPIES: Shape = Shape {
     skews: 0,
     forgets: 8,
     pauses: 0,
+    updates: 0,
+    policies: 0,
     outsider: None,
 };
 
@@ -163,6 +187,8 @@ const PAUSES: Shape = Shape {
     skews: 1,
     forgets: 6,
     pauses: 5,
+    updates: 0,
+    policies: 0,
     outsider: None,
 };
 
@@ -178,7 +204,31 @@ const DROPS: Shape = Shape {
     skews: 0,
     forgets: 8,
     pauses: 0,
+    updates: 0,
+    policies: 0,
     outsider: Some(2),
+};
+/// Three regions that hold one small table, and more than one of which has a share in an item. The third joins late.
+const LAB: Shape = Shape {
+    regions: 3,
+    tables: 1,
+    keys: 2,
+    cuts: 4,
+    crashes: 2,
+    losses: 0,
+    joins: 2,
+    skews: 2,
+    forgets: 8,
+    pauses: 1,
+    updates: 40,
+    policies: 0,
+    outsider: None,
+};
+/// The same, where now one and now another is cut off.
+const TURNS: Shape = Shape {
+    cuts: 5,
+    outsider: None,
+    ..DROPS
 };
 const DROPPED_AFTER_MS: u64 = 500;
 
@@ -186,7 +236,7 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())
 }
 
-fn config() -> ProptestConfig {
+fn config(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     let rng_seed = match std::env::var_os("PROPTEST_RNG_SEED") {
         Some(_) => default.rng_seed,
@@ -194,7 +244,7 @@ fn config() -> ProptestConfig {
     };
     ProptestConfig {
         failure_persistence: None,
-        cases: cases(),
+        cases,
         rng_seed,
         ..default
     }
@@ -216,9 +266,15 @@ fn actions(shape: Shape) -> impl Strategy<Value = Vec<Action>> {
             delete,
         });
     let transact = (site(), table(), [key(), key()]);
+    let changes = prop::collection::vec(change(), 0..3);
+    let keys = prop_oneof![4 => Just(vec![0]), 2 => Just(vec![1]), 1 => Just(vec![0, 1])];
+    let update = (site(), keys, changes).prop_map(|(site, keys, changes)| Action::Update { site, keys, changes });
+    let policy = (site(), policy()).prop_map(|(site, policy)| Action::SetPolicy { site, policy });
     let skew_ms = prop_oneof![1 => Just(0), 3 => 1_u64..1200];
     let weighted = [
         (12, write.boxed()),
+        (shape.updates, update.boxed()),
+        (shape.policies, policy.boxed()),
         (
             2,
             transact
@@ -263,6 +319,22 @@ fn actions(shape: Shape) -> impl Strategy<Value = Vec<Action>> {
     prop::collection::vec(action, 1..80)
 }
 
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        2 => Just(Change::Assign("t", 0)),
+        2 => Just(Change::Assign("u", 0)),
+        1 => Just(Change::Assign("n", 0)),
+        1 => prop::sample::select(vec!["t", "n", "s"]).prop_map(Change::Remove),
+        5 => (1_u8..9).prop_map(Change::Add),
+        3 => (0_u8..4).prop_map(Change::Unite),
+        2 => (0_u8..4).prop_map(Change::Subtract),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = ConflictPolicy> {
+    prop::sample::select(ConflictPolicy::ALL.to_vec())
+}
+
 fn key(number: u8) -> KeyBytes {
     // Three ranges, several keys in each.
     KeyBytes(Bytes::from(vec![number % 3, 7, number]))
@@ -277,7 +349,7 @@ fn may_wipe(fleet: &Fleet, site: usize) -> bool {
         .all(|table| (0..fleet.len()).any(|other| other != site && fleet.store(other).is_active(*table)))
 }
 
-fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
+fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
     match *action {
         Action::Write {
             site,
@@ -285,23 +357,31 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
             key: number,
             delete,
         } => {
-            let image = (!delete).then(|| Bytes::from(format!("{stamp}")));
-            write(fleet, site, TABLES[table], &[key(number)], image.as_ref());
+            let put = (!delete).then(|| image(stamp));
+            write(fleet, site, TABLES[table], &[key(number)], put.as_ref());
         }
         Action::Transact {
             site,
             table,
             keys: [a, b],
         } if a != b => {
-            write(
-                fleet,
-                site,
-                TABLES[table],
-                &[key(a), key(b)],
-                Some(&Bytes::from(format!("{stamp}"))),
-            );
+            write(fleet, site, TABLES[table], &[key(a), key(b)], Some(&image(stamp)));
         }
         Action::Transact { .. } => {}
+        Action::Update {
+            site,
+            ref keys,
+            ref changes,
+        } => {
+            let keys: Vec<KeyBytes> = keys.iter().map(|number| key(*number)).collect();
+            let stamped = |change: &Change| match *change {
+                Change::Assign(name, _) => Change::Assign(name, stamp),
+                other => other,
+            };
+            let changes = changes.iter().map(stamped).collect();
+            perform(fleet, site, TABLES[0], &keys, &Work::Update(changes));
+        }
+        Action::SetPolicy { site, policy } => fleet.set_policy(site, TABLES[0], policy),
         Action::Run { steps } => (0..steps).for_each(|_| fleet.step()),
         Action::Cut { a, b } => fleet.cut(a, b),
         Action::Heal { a, b } => fleet.heal(a, b),
@@ -318,13 +398,17 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: usize) {
 }
 
 fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>) {
+    perform(fleet, site, table, keys, &Work::Whole(image.cloned()));
+}
+
+fn perform(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], work: &Work) {
     let before = fleet
         .store(site)
         .tables
         .get(&table)
         .and_then(|table| table.rows.get(&keys[0]).cloned());
     let count = fleet.writes.len();
-    if fleet.write(site, table, keys, image) && !fleet.lost_disk {
+    if fleet.write(site, table, keys, work) && !fleet.lost_disk {
         writes_know_what_they_replace(before.as_ref(), &fleet.writes[count..]);
     }
 }
@@ -396,21 +480,38 @@ fn settle(fleet: &mut Fleet) {
 }
 
 /// Plays the actions, checks what must hold at every moment, lets everything settle, and checks what must hold then.
-fn play(mut fleet: Fleet, actions: &[Action]) {
-    for (stamp, action) in actions.iter().enumerate() {
-        act(&mut fleet, action, stamp);
-        vectors_tell_the_truth(&fleet);
-        active_replicas_know_their_rows(&fleet);
-    }
-    settle(&mut fleet);
+fn play(fleet: Fleet, actions: &[Action]) {
+    let fleet = played(fleet, actions);
     for table in TABLES {
         greatest_version_stands(&fleet, table);
         journals_hold_the_conflicts_and_no_others(&fleet, table);
     }
 }
 
+/// The same with a table whose items more than one write may have a share in.
+fn play_under(policy: ConflictPolicy, seed: u64, actions: &[Action]) {
+    let mut fleet = Fleet::new(LAB.regions, seed);
+    fleet.create(0, TABLES[0]);
+    fleet.set_policy(0, TABLES[0], policy);
+    fleet.add_replica(0, TABLES[0], 1);
+    (0..150).for_each(|_| fleet.step());
+    let fleet = played(fleet, actions);
+    items_are_what_the_writes_make_them(&fleet, TABLES[0]);
+    journals_tell_what_was_overruled(&fleet, TABLES[0]);
+}
+
+fn played(mut fleet: Fleet, actions: &[Action]) -> Fleet {
+    for (stamp, action) in (0..).zip(actions) {
+        act(&mut fleet, action, stamp);
+        vectors_tell_the_truth(&fleet);
+        active_replicas_know_their_rows(&fleet);
+    }
+    settle(&mut fleet);
+    fleet
+}
+
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(cases()))]
 
     #[test]
     fn regions_converge_and_lose_nothing_under_any_order_of_events(seed: u64, actions in actions(MIXED)) {
@@ -453,6 +554,42 @@ proptest! {
     #[test]
     fn a_table_that_is_copied_all_the_time_loses_and_revives_nothing(seed: u64, actions in actions(COPIES)) {
         play(copies(seed), &actions);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(cases() / 2))]
+
+    #[test]
+    fn replicas_that_are_cut_off_by_turns_and_drop_each_other_revive_nothing(
+        seed: u64,
+        actions in actions(TURNS),
+    ) {
+        play(drops(seed), &actions);
+    }
+
+    #[test]
+    fn the_whole_item_of_the_last_writer_stands_under_the_policy_item(seed: u64, actions in actions(LAB)) {
+        play_under(ConflictPolicy::Item, seed, &actions);
+    }
+
+    #[test]
+    fn each_attribute_of_its_last_writer_stands_under_the_policy_attribute(seed: u64, actions in actions(LAB)) {
+        play_under(ConflictPolicy::Attribute, seed, &actions);
+    }
+
+    #[test]
+    fn counters_add_up_and_sets_unite_under_the_policy_merge(seed: u64, actions in actions(LAB)) {
+        play_under(ConflictPolicy::Merge, seed, &actions);
+    }
+
+    #[test]
+    fn regions_agree_on_what_writes_under_several_policies_make_of_an_item(
+        seed: u64,
+        policy in policy(),
+        actions in actions(Shape { policies: 4, ..LAB }),
+    ) {
+        play_under(policy, seed, &actions);
     }
 }
 
@@ -532,145 +669,6 @@ fn rows_lost_behind_a_regions_back_are_brought_back_by_repair() {
     assert!(converged(&fleet, &TABLES), "{:?}", fleet.status(1));
     assert_eq!(fleet.status(1).repaired_rows.get(&TABLES[0]), Some(&4));
     assert_eq!(fleet.status(1).divergent, std::collections::BTreeMap::new());
-}
-
-#[test]
-fn a_replica_out_of_reach_is_dropped_holds_nothing_and_begins_anew_with_what_it_had_not_shipped_kept_aside() {
-    let mut fleet = drops(5);
-    quiet(&mut fleet);
-    let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
-    for number in 0..3 {
-        write(&mut fleet, 2, TABLES[0], &[key(number)], image("before").as_ref());
-    }
-    quiet(&mut fleet);
-    fleet.cut(0, 2);
-    fleet.cut(1, 2);
-    write(&mut fleet, 2, TABLES[0], &[key(0)], image("unshipped").as_ref());
-    write(&mut fleet, 2, TABLES[0], &[key(4)], image("unshipped too").as_ref());
-    write(&mut fleet, 2, TABLES[0], &[key(2)], None);
-    fleet.pass_time(20);
-    write(&mut fleet, 0, TABLES[0], &[key(0)], None);
-    write(&mut fleet, 1, TABLES[0], &[key(1)], None);
-    for _ in 0..4000 {
-        fleet.step();
-    }
-    for site in [0, 1] {
-        fleet.forget(site);
-        let store = fleet.store(site);
-        let view = &store.view()[&TABLES[0]];
-        assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [fleet.region(2)]);
-        let rows: Vec<_> = store.tables[&TABLES[0]].rows.keys().collect();
-        assert_eq!(rows, [&key(2)], "tombstones are forgotten");
-    }
-    assert!(fleet.store(2).is_active(TABLES[0]), "its clients notice nothing");
-    quiet(&mut fleet);
-    assert_eq!(fleet.dropped, 1);
-    for site in 0..3 {
-        let rows = &fleet.store(site).tables[&TABLES[0]].rows;
-        let live: Vec<_> = rows
-            .iter()
-            .filter(|(_, row)| row.image.is_some())
-            .map(|(key, _)| key)
-            .collect();
-        assert_eq!(live, [&key(2)], "nothing is revived in {}", fleet.region(site));
-    }
-    let kept = fleet
-        .store(2)
-        .unshipped
-        .iter()
-        .map(|row| (row.key.clone(), row.image.clone()));
-    let expected = [
-        (key(0), image("unshipped")),
-        (key(4), image("unshipped too")),
-        (key(2), None),
-    ];
-    assert_eq!(kept.collect::<std::collections::BTreeMap<_, _>>(), expected.into());
-    write(&mut fleet, 2, TABLES[0], &[key(0)], image("restored").as_ref());
-    quiet(&mut fleet);
-    assert_eq!(fleet.store(0).tables[&TABLES[0]].rows[&key(0)].image, image("restored"));
-}
-
-#[test]
-fn of_two_sides_of_a_cut_the_one_without_most_members_drops_nobody() {
-    let mut fleet = drops(6);
-    quiet(&mut fleet);
-    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-        fleet.cut(a, b);
-    }
-    for _ in 0..4000 {
-        fleet.step();
-    }
-    for site in 0..3 {
-        let view = &fleet.store(site).view()[&TABLES[0]];
-        assert_eq!((view.replicas.len(), view.dropped.len()), (3, 0));
-    }
-    fleet.heal(0, 1);
-    for _ in 0..4000 {
-        fleet.step();
-    }
-    assert_eq!(fleet.store(0).view()[&TABLES[0]].dropped.len(), 1);
-    assert_eq!(fleet.store(2).view()[&TABLES[0]].dropped.len(), 0);
-    quiet(&mut fleet);
-    assert_eq!(fleet.dropped, 1);
-}
-
-/// Two majorities, one after the other, can drop each other's members: who was in both had not heard of the first. Then some rows may
-/// come back that were deleted, but nothing is lost without a trace, and all are equal again.
-#[test]
-fn regions_that_dropped_each_other_in_turn_go_on_with_what_one_of_them_has_and_keep_the_rest_aside() {
-    let mut fleet = drops(8);
-    quiet(&mut fleet);
-    fleet.cut(0, 1);
-    fleet.cut(0, 2);
-    while fleet.store(1).view()[&TABLES[0]].dropped.is_empty() {
-        fleet.step();
-    }
-    fleet.cut(1, 2);
-    fleet.heal(0, 2);
-    let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
-    let texts = ["of the first", "of the second", "of the third"];
-    for (number, text) in (0..).zip(texts) {
-        write(
-            &mut fleet,
-            usize::from(number),
-            TABLES[0],
-            &[key(number)],
-            image(text).as_ref(),
-        );
-    }
-    for _ in 0..6000 {
-        fleet.step();
-    }
-    quiet(&mut fleet);
-    assert!(fleet.dropped > 0);
-    for (number, text) in (0..).zip(texts) {
-        let mut kept = (0..3).flat_map(|site| &fleet.store(site).unshipped);
-        let is_kept = kept.any(|row| row.key == key(number) && row.image == image(text));
-        let rows = &fleet.store(0).tables[&TABLES[0]].rows;
-        let stands = rows.get(&key(number)).is_some_and(|row| row.image == image(text));
-        assert!(is_kept || stands, "{text}");
-    }
-}
-
-#[test]
-fn a_replica_that_one_other_still_reaches_is_not_dropped() {
-    let mut fleet = drops(7);
-    quiet(&mut fleet);
-    fleet.cut(0, 2);
-    for number in 0..20 {
-        write(
-            &mut fleet,
-            0,
-            TABLES[0],
-            &[key(number % 3)],
-            Some(&Bytes::from_static(b"v")),
-        );
-        for _ in 0..200 {
-            fleet.step();
-        }
-    }
-    quiet(&mut fleet);
-    assert_eq!(fleet.dropped, 0);
 }
 
 #[test]

@@ -64,8 +64,8 @@ struct PairJson {
     to: String,
     /// Age of the oldest write that `to` has not acknowledged; null where `from` cannot be asked.
     lag_ms: Option<u64>,
-    /// How many writes have arrived since the start of `to`, and how long they took from commit at `from` to commit at `to`; null
-    /// before the first.
+    /// How many writes have arrived in the last five minutes, and how long they took from commit at `from` to commit at `to`; null
+    /// where none has.
     arrival_count: Option<u64>,
     arrival_p50_ms: Option<u64>,
     arrival_p99_ms: Option<u64>,

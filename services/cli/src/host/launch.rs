@@ -254,6 +254,7 @@ impl Preparation {
             behaviour: Behaviour {
                 throttling: arguments.throttling,
                 stale_reads: Duration::from_millis(arguments.stale_reads.unwrap_or(0)),
+                slow_changes: Duration::from_millis(arguments.slow_changes.unwrap_or(0)),
             },
         };
         Self::of(topology, directory, authentication, limits)

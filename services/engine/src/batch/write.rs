@@ -109,8 +109,9 @@ impl Engine {
             WriteRequest::Put { item } => ConditionalWrite::put(item.clone(), None),
             WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
         };
-        let reserved = self.throttle.reserve(table, Use::Write, || change.least_units(table))?;
+        // First, so that what is handed back for it has taken nothing.
         let _held = self.contention.write((table.id, write.key.clone()))?;
+        let reserved = self.throttle.reserve(table, Use::Write, || change.least_units(table))?;
         let change = change.returning_before(wants_units || reserved.is_some());
         let committed = self.store.commit(vec![change.on(table, write.key.clone())]).await;
         let units = taken(table, &committed);

@@ -136,12 +136,13 @@ impl Engine {
         item_collection_metrics: Option<ItemCollectionMetrics>,
         touched: impl Fn(&Item) -> Item,
     ) -> Result<WriteItemOutput, ApiError> {
+        // First, so that who is refused here has taken nothing.
+        let _held = self.contention.write((table.id, key.clone()))?;
         let reserved = self.throttle.reserve(table, Use::Write, || write.least_units(table))?;
         let wants_before = reserved.is_some()
             || options.return_consumed_capacity != ReturnConsumedCapacity::None
             || options.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld
             || options.return_values != ReturnValues::None;
-        let _held = self.contention.write((table.id, key.clone()))?;
         let write = write.returning_before(wants_before).on(table, key);
         let committed = self.store.commit(vec![write]).await;
         self.throttle

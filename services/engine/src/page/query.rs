@@ -7,7 +7,7 @@ use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
-    source::{Source, check_select, projecting},
+    source::{check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
@@ -59,7 +59,7 @@ impl Engine {
         placeholders.check_all_used()?;
 
         let table = self.usable_table(&input.table_name)?;
-        let source = Source::find(&table, input.index_name.as_deref(), input.consistent_read)?;
+        let source = self.source(&table, input.index_name.as_deref(), input.consistent_read)?;
         let resolved = key_condition.resolve(source.keys)?;
         if let Some(filter) = &filter {
             check_filter(filtering, source.keys, filter.top_level_names())?;

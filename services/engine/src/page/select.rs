@@ -8,7 +8,6 @@ use beringia_item::{Item, KeySchema};
 use super::{
     query::key_range,
     read::{KeyRange, PageRead},
-    source::Source,
 };
 use crate::{
     ApiError, Engine,
@@ -34,7 +33,7 @@ impl Engine {
     /// Reads a page of what is selected.
     pub(crate) async fn select(&self, select: Select, options: SelectOptions) -> Result<PageOutput, ApiError> {
         let table = self.usable_table(&select.table)?;
-        let source = Source::find(&table, select.index.as_deref(), options.consistent)?;
+        let source = self.source(&table, select.index.as_deref(), options.consistent)?;
         let (mut ranges, is_descending, single_items) = match select.access(source.keys)? {
             Access::Scan => (vec![everything()], false, false),
             Access::Query {

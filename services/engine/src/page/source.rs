@@ -7,7 +7,7 @@ use beringia_item::{Item, KeyBytes, KeySchema};
 use beringia_store::{IndexState, Table};
 
 use crate::{
-    ApiError,
+    ApiError, Engine,
     api::Select,
     index::projected_names,
     keys::{parts, request_key},
@@ -41,9 +41,29 @@ pub(super) struct Shown {
     pub(super) fetch: bool,
 }
 
+impl Engine {
+    /// What a request reads: a table, or its index of that name.
+    pub(super) fn source<'a>(
+        &self,
+        table: &'a Table,
+        index: Option<&'a str>,
+        consistent: bool,
+    ) -> Result<Source<'a>, ApiError> {
+        let source = Source::find(table, index, consistent)?;
+        match index {
+            Some(name) if self.lifecycle.is_new_index(table, name) => Err(backfilling(name)),
+            _ => Ok(source),
+        }
+    }
+}
+
+fn backfilling(index: &str) -> ApiError {
+    ApiError::Validation(format!("Cannot read from backfilling global secondary index: {index}"))
+}
+
 impl<'a> Source<'a> {
     /// The table itself, or its index of that name.
-    pub(super) fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
+    fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
         let Some(name) = index else {
             return Ok(Self {
                 table,
@@ -73,11 +93,7 @@ impl<'a> Source<'a> {
         match state {
             IndexState::Active => {}
             IndexState::Deleting => return Err(missing()),
-            IndexState::Backfilling => {
-                return Err(ApiError::Validation(format!(
-                    "Cannot read from backfilling global secondary index: {name}"
-                )));
-            }
+            IndexState::Backfilling => return Err(backfilling(name)),
         }
         let projected = projected_names(table, &global.keys, &global.projection);
         Ok(Self {

@@ -19,9 +19,6 @@ use crate::{
     throttle::Use,
 };
 
-/// What a transaction costs, compared to the same reads and writes without one.
-pub(super) const FACTOR: f64 = 2.0;
-
 /// A read of a transaction.
 pub(super) struct Get {
     pub(super) table: Arc<Table>,
@@ -81,10 +78,10 @@ impl Engine {
         if wanted.iter().collect::<BTreeSet<_>>().len() < wanted.len() {
             return Err(repeated_item());
         }
-        let units_of = |bytes| Units::of_table(read_units(bytes, true) * FACTOR);
+        let units_of = |bytes| Units::of_table(read_units(bytes, true)).in_transaction();
         let tables = gets.iter().map(|get| (get.table.as_ref(), units_of(0)));
-        let reserved = self.reserve_all(Use::Read, tables)?;
         self.contention.read(&wanted)?;
+        let reserved = self.reserve_all(Use::Read, tables)?;
         let found = self.store.get_many(wanted).await?;
 
         let mut bytes = 0;

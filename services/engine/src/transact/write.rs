@@ -12,7 +12,6 @@ use beringia_store::{CommitError, ItemWrite, Outcome, Refusal, Table};
 use super::{
     TRANSACTION_BYTES, check_count,
     fingerprint::fingerprint,
-    get::FACTOR,
     invalid_action, repeated_item,
     token::{State, check_token},
     too_large,
@@ -146,10 +145,11 @@ impl Engine {
         let own = of_token.first().map(|own| (own.table, own.key.clone()));
         let _token = own.map(|place| self.contention.token(place)).transpose()?;
         unit.extend(of_token);
+        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
+        // First, so that who is refused here has taken nothing.
+        let _held = self.contention.transaction(places)?;
         let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
         let reserved = self.reserve_all(Use::Write, least)?;
-        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
-        let _held = self.contention.transaction(places)?;
         match self.store.commit(unit).await {
             Ok(outcomes) => {
                 let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
@@ -213,7 +213,7 @@ impl Engine {
         let rows = self.store.get_many(keys).await?;
         let units_of = |row: Option<(_, Item)>| {
             let bytes = row.map_or(0, |(_, item)| item_size(&item));
-            Units::of_table(read_units(bytes, true) * FACTOR)
+            Units::of_table(read_units(bytes, true)).in_transaction()
         };
         Ok(rows.into_iter().map(units_of).collect())
     }
@@ -244,7 +244,7 @@ pub(super) fn prepare(
         let write = action.into_write(&table);
         let limited = throttle.limits(&table, Use::Write);
         let least = if limited {
-            write.least_units(&table).times(FACTOR)
+            write.least_units(&table).in_transaction()
         } else {
             Units::default()
         };
@@ -361,7 +361,7 @@ fn units_of((target, outcome): (&Target, &Outcome)) -> Units {
     } else {
         outcome.before.as_ref()
     };
-    Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR)
+    Units::of_write(&target.table, outcome.before.as_ref(), after).in_transaction()
 }
 
 fn by_table(targets: &[Target], units: Vec<Units>) -> BTreeMap<String, Units> {

@@ -10,6 +10,7 @@ mod create_table;
 mod fake;
 mod gate;
 mod items;
+mod lifecycle;
 mod multi_key;
 mod page;
 mod ranges;

@@ -25,6 +25,7 @@ async fn with_table(server: &Running) -> Client {
     });
     let created = done(&client.call("CreateTable", &request).await);
     assert_eq!(created["TableDescription"]["TableName"], "Music");
+    assert_eq!(created["TableDescription"]["TableStatus"], "CREATING");
     client
 }
 

@@ -16,6 +16,8 @@ mod hostile;
 mod lifecycle;
 mod observe;
 mod pause;
+mod policies;
 mod replicate;
+mod settings;
 mod streams;
 mod support;

@@ -414,7 +414,13 @@ impl World {
             .await
             .unwrap()
             .to_bytes();
-        (status, serde_json::from_slice(&bytes).unwrap())
+        // TagResource answers nothing.
+        let answer = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        (status, answer)
     }
 
     /// Makes a table with a key `pk` in one region.

@@ -83,8 +83,13 @@ impl Replicator {
                 ahead_ms,
                 limit_ms,
             } => {
-                session.restart(&mut self.out, ticket);
-                self.world.hold(origin, Quarantine { ahead_ms, limit_ms });
+                self.world.limit_ms = Some(limit_ms);
+                let waiting = session.without_what_waits(&self.world, &mut self.out, ticket);
+                if waiting.is_none() {
+                    session.restart(&mut self.out, ticket);
+                }
+                let seen = Quarantine { ahead_ms, limit_ms };
+                self.hold(waiting.unwrap_or_else(|| [(origin, seen)].into()));
             }
             StoreFailure::Other(reason) => {
                 let reason = format!("{} cannot apply what came: {reason}", self.world.region);

@@ -55,9 +55,9 @@ impl Replicator {
         self.receivers.values().filter_map(Receiver::session)
     }
 
-    /// Whether this region is to drop the replica of one that it lost. All members that it has not lost must be in reach and have
-    /// lost that one too; and they must be more than half of the members, or half with the first by name, so that of two sides of a
-    /// cut at most one drops the other. The first of them by name does it.
+    /// Whether this region is to drop the replica of one that it lost. All members that it has not lost must be in reach, have lost
+    /// that one too, and know of the catalog exactly what this region knows; and they must be a quorum. The first of them by name
+    /// does it.
     fn is_to_drop(&self, table: TableId, view: &TableView, region: &Region, lost: &BTreeSet<Region>) -> bool {
         let own = &self.world.region;
         if !view.replicas.contains_key(region) || !self.world.serves(table) {
@@ -66,16 +66,21 @@ impl Replicator {
         let voters: Vec<&Region> = view.replicas.keys().filter(|member| !lost.contains(*member)).collect();
         let agrees = |voter: &Region| {
             let session = self.receivers.get(voter).and_then(Receiver::session);
-            voter == own || session.is_some_and(|session| session.lost.contains(region))
-        };
-        let is_first = voters.first() == view.replicas.keys().next().as_ref();
-        let has_majority = match (2 * voters.len()).cmp(&view.replicas.len()) {
-            std::cmp::Ordering::Greater => true,
-            std::cmp::Ordering::Equal => is_first,
-            std::cmp::Ordering::Less => false,
+            let has_lost = session.is_some_and(|session| session.lost.contains(region));
+            voter == own || (has_lost && self.knows_the_same(voter))
         };
         let is_active = |voter: &&&Region| view.replicas.get(**voter) == Some(&ReplicaState::Active);
         let speaks = voters.iter().find(is_active) == Some(&own);
-        speaks && has_majority && voters.iter().all(|voter| agrees(voter))
+        speaks && view.is_quorum(voters.iter().copied()) && voters.iter().all(|voter| agrees(voter))
+    }
+
+    /// Whether the peer has acknowledged the catalog exactly as it is here. So it knows of every drop that this region knows of, and of
+    /// no other.
+    fn knows_the_same(&self, peer: &Region) -> bool {
+        let here = self.world.vector(TableId::CATALOG);
+        let theirs = self
+            .source_of(peer)
+            .and_then(|source| source.acknowledged.get(&TableId::CATALOG));
+        theirs.is_some_and(|theirs| theirs.dominates(&here) && here.dominates(theirs))
     }
 }

@@ -84,7 +84,8 @@ impl Replicator {
     /// - a replica is being filled, here or elsewhere: it may copy rows from before a delete;
     /// - this region repairs the table: a row on its way here may be from before a delete;
     /// - a peer knew of catalog changes that this region does not know of: they may name a replica more;
-    /// - a replica was dropped, and another may still take its writes, or has some of them that are not here.
+    /// - a replica was dropped, and another may still take its writes, or has some of them that are not here, or those that are left
+    ///   are no quorum.
     #[must_use]
     pub fn acknowledged(&self) -> Acknowledged {
         let known = |table: &TableId| Some((*table, self.acknowledged_of(*table)?));
@@ -112,6 +113,9 @@ impl Replicator {
             let view = self.world.catalog.get(&table)?;
             dropped = &view.dropped;
             if view.replicas.values().any(|state| *state != ReplicaState::Active) {
+                return None;
+            }
+            if !dropped.is_empty() && !view.is_quorum(view.replicas.keys()) {
                 return None;
             }
             view.replicas

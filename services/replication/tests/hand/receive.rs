@@ -283,6 +283,42 @@ fn what_comes_before_a_write_too_far_ahead_is_applied_and_the_rest_asked_for_whe
 }
 
 #[test]
+fn of_the_first_batch_that_is_refused_only_what_is_too_far_ahead_waits() {
+    let mut hand = Hand::new(Tuning::default());
+    let (link, _) = hand.connected("us");
+    let mutations = vec![ahead(&hand, 1, 500), ahead(&hand, 2, 4000), ahead(&hand, 3, 0)];
+    let first = Batch {
+        number: 1,
+        generation: 1,
+        mutations,
+        progress: vec![(CARTS, region("us"), 3)],
+    };
+    let (ticket, apply) = apply_in(&hand.source_says(link, ToReceiver::Batch(first))).unwrap();
+    assert_eq!(sequences(&apply), [1, 2, 3], "nobody has said yet what is too far");
+    assert_eq!(hand.source_says(link, batch(2, 1, &[4])), []);
+    let refusal = StoreFailure::Quarantined {
+        origin: region("us"),
+        ahead_ms: 4000,
+        limit_ms: 500,
+    };
+    let commands = hand.fail(ticket, refusal);
+    let (ticket, apply) = apply_in(&commands).expect("the rest goes to the store at once");
+    assert_eq!((sequences(&apply), apply.progress), (vec![1], vec![]));
+    assert_eq!(acknowledged_in(&commands), None, "it is not durable yet");
+    assert_eq!(
+        subscription_in(&commands).unwrap().origins,
+        [],
+        "what follows waits as well"
+    );
+    let commands = hand.answer(ticket, applied(1));
+    assert_eq!((apply_in(&commands), acknowledged_in(&commands)), (None, Some(2)));
+    let seen = hand.replicator.status().peers[&region("us")].quarantined.unwrap();
+    assert_eq!((seen.ahead_ms, seen.limit_ms), (4000, 500));
+    let with = subscription_in(&hand.tick(3500)).expect("its time has come");
+    assert_eq!(with.tables[&CARTS].get(&region("us")), 1);
+}
+
+#[test]
 fn writes_whose_times_come_one_after_another_are_not_asked_for_more_than_once_a_second() {
     let mut hand = Hand::new(Tuning::default());
     let link = refused_once(&mut hand);

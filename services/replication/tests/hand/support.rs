@@ -110,6 +110,7 @@ impl Hand {
             replicas,
             joined,
             dropped: BTreeSet::new(),
+            removed: BTreeSet::new(),
         };
         self.feed(Event::Catalog(BTreeMap::from([(CARTS, view)])))
     }

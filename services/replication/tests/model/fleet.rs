@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{KeyBytes, Region, TableId, Version};
+use beringia_item::{ConflictPolicy, KeyBytes, Region, TableId, Version};
 use beringia_replication::{
     AcceptId, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreCall, TableView, Ticket,
     Tuning,
     message::{ToReceiver, ToSource},
 };
-use bytes::Bytes;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
 
-use super::{oracle::nothing_of_paused_tables, store::Store};
+use super::{oracle::nothing_of_paused_tables, policy::Work, store::Store};
 
 /// Wall time at the start, milliseconds since the epoch.
 const EPOCH_MS: u64 = 1_700_000_000_000;
@@ -48,6 +47,9 @@ struct Site {
 #[derive(Debug, Clone)]
 pub struct Write {
     pub mutation: beringia_item::Mutation,
+    /// What it did, under which policy.
+    pub work: Work,
+    pub policy: ConflictPolicy,
     /// The disk that had it was lost before another region was known to have it.
     pub may_be_lost: bool,
     /// Its origin's disk was lost before all regions had it. The origin's later writes cover it in vectors although it may be
@@ -424,19 +426,31 @@ impl Fleet {
     }
 
     /// A client writes, where the region takes writes to the table.
-    pub fn write(&mut self, site: usize, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>) -> bool {
+    pub fn write(&mut self, site: usize, table: TableId, keys: &[KeyBytes], work: &Work) -> bool {
         if !self.sites[site].store.is_active(table) {
             return false;
         }
         let wall_ms = self.wall_ms(site);
-        let unit = self.sites[site].store.write(table, keys, image, wall_ms);
+        let policy = self.sites[site].store.policy(table);
+        let unit = self.sites[site].store.write(table, keys, work, wall_ms);
         self.writes.extend(unit.into_iter().map(|mutation| Write {
             mutation,
+            work: work.clone(),
+            policy,
             may_be_lost: false,
             orphaned: false,
         }));
         self.tell_changes(site);
         true
+    }
+
+    /// A client of one region changes the table's conflict policy.
+    pub fn set_policy(&mut self, site: usize, table: TableId, policy: ConflictPolicy) {
+        if self.sites[site].store.is_active(table) {
+            let wall_ms = self.wall_ms(site);
+            self.sites[site].store.set_policy(table, policy, wall_ms);
+            self.tell_changes(site);
+        }
     }
 
     pub fn create(&mut self, site: usize, table: TableId) {

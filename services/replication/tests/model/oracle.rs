@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
+use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, Version};
 use beringia_replication::{
     Command, Replicator, StoreCall,
     message::{Answer, ToReceiver, ToSource},
 };
 
-use super::fleet::{Fleet, Write};
+use super::{
+    fleet::{Fleet, Write},
+    policy::stamp_of,
+};
 
 /// At every moment: what a vector covers is there, or something newer is. So nothing that was applied is lost, nothing deleted
 /// comes back, and transactions are whole.
@@ -150,11 +153,11 @@ pub fn converged(fleet: &Fleet, tables: &[TableId]) -> bool {
     tables.iter().all(|table| {
         let mut held = replicas(fleet, *table).map(|site| {
             let table = &fleet.store(site).tables[table];
-            let live: Vec<(&KeyBytes, &Version)> = table
+            let live: Vec<(&KeyBytes, Stamp)> = table
                 .rows
                 .iter()
                 .filter(|(_, row)| row.image.is_some())
-                .map(|(key, row)| (key, &row.version))
+                .map(|(key, row)| (key, stamp_of(row)))
                 .collect();
             (live, table.vector.clone())
         });
@@ -177,7 +180,8 @@ pub fn all_active(fleet: &Fleet) -> bool {
     })
 }
 
-fn replicas(fleet: &Fleet, table: TableId) -> impl Iterator<Item = usize> + '_ {
+/// The regions whose replica is active.
+pub fn replicas(fleet: &Fleet, table: TableId) -> impl Iterator<Item = usize> + '_ {
     (0..fleet.len()).filter(move |site| fleet.store(*site).is_active(table))
 }
 

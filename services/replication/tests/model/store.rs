@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of};
+use beringia_item::{
+    Cause, ConflictPolicy, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of,
+};
 use beringia_replication::{
     Acknowledged, Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure, TableView,
     message::{Digest, KeyPage, RowPage, TableVectors},
 };
 use bytes::Bytes;
+
+use super::policy::{Work, meet, stamp_of, written};
 
 /// How far ahead another region's clock may be, milliseconds.
 pub const MAX_OFFSET_MS: u64 = 500;
@@ -68,12 +72,12 @@ impl Store {
         let mut all: BTreeMap<TableId, Definition> = BTreeMap::new();
         for row in self.tables[&TableId::CATALOG].rows.values() {
             let Some(image) = &row.image else { continue };
-            let (table, region) = parse_aspect(&row.key);
+            let (kind, table, region) = parse_aspect(&row.key);
             let (replicas, dropped) = all.entry(table).or_default();
-            if is_dropped_aspect(&row.key) {
-                dropped.insert(region, parse_vector(image));
-            } else {
-                replicas.insert(region, parse_state(image));
+            match (kind, region) {
+                (REPLICA, Some(region)) => drop(replicas.insert(region, parse_state(image))),
+                (DROPPED, Some(region)) => drop(dropped.insert(region, parse_vector(image))),
+                _ => {}
             }
         }
         for (replicas, dropped) in all.values_mut() {
@@ -96,6 +100,7 @@ impl Store {
                         replicas,
                         joined: joined(&table),
                         dropped: dropped.into_keys().collect(),
+                        removed: BTreeSet::new(),
                     },
                 )
             })
@@ -109,8 +114,30 @@ impl Store {
             .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active))
     }
 
-    /// A client's unit: all keys of one table, each put to the same image or deleted.
-    pub fn write(&mut self, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>, wall_ms: u64) -> Vec<Mutation> {
+    /// What of concurrent writes to an item of the table is kept, as far as this region knows.
+    pub fn policy(&self, table: TableId) -> ConflictPolicy {
+        let row = self.tables[&TableId::CATALOG]
+            .rows
+            .get(&aspect_key(POLICY, table, None));
+        let image = row.and_then(|row| row.image.as_ref());
+        image.map_or(ConflictPolicy::Item, |image| {
+            std::str::from_utf8(image).unwrap().parse().unwrap()
+        })
+    }
+
+    /// Sets it, as a client's request does.
+    pub fn set_policy(&mut self, table: TableId, policy: ConflictPolicy, wall_ms: u64) {
+        let image = Bytes::from_static(policy.as_str().as_bytes());
+        self.put_aspect(aspect_key(POLICY, table, None), Some(image), wall_ms);
+    }
+
+    fn put_aspect(&mut self, key: KeyBytes, image: Option<Bytes>, wall_ms: u64) {
+        self.write(TableId::CATALOG, &[key], &Work::Whole(image), wall_ms);
+    }
+
+    /// A client's unit: the same to each of some keys of one table.
+    pub fn write(&mut self, table: TableId, keys: &[KeyBytes], work: &Work, wall_ms: u64) -> Vec<Mutation> {
+        let policy = self.policy(table);
         let first = self.next_sequence;
         let last = first + keys.len() as u64 - 1;
         let mut unit = Vec::new();
@@ -125,13 +152,14 @@ impl Store {
             let known = &self.tables[&table].vector;
             let vector = known.iter().filter(|(origin, _)| **origin != self.region);
             let vector = vector.map(|(origin, sequence)| (origin.clone(), sequence)).collect();
+            let (image, metadata) = written(policy, self.tables[&table].rows.get(key), &version, work);
             unit.push(Mutation {
                 table,
                 key: key.clone(),
                 version,
                 vector,
-                image: image.cloned(),
-                metadata: None,
+                image,
+                metadata,
                 cause: Cause::Client,
                 unit: Unit { first, last },
             });
@@ -149,12 +177,8 @@ impl Store {
 
     /// Sets the state of a replica, as a client's request or the region itself does.
     pub fn set_replica(&mut self, table: TableId, region: &Region, state: &ReplicaState, wall_ms: u64) {
-        self.write(
-            TableId::CATALOG,
-            &[aspect_key(table, region)],
-            Some(&state_image(state)),
-            wall_ms,
-        );
+        let key = aspect_key(REPLICA, table, Some(region));
+        self.put_aspect(key, Some(state_image(state)), wall_ms);
         if *region == self.region && self.view().len() > self.tables.len() - 1 {
             self.tables.entry(table).or_default();
         }
@@ -201,7 +225,7 @@ impl Store {
                     .rows
                     .iter()
                     .filter(|(key, _)| span.contains(key) && after.as_ref().is_none_or(|after| *key > after))
-                    .map(|(key, row)| (key.clone(), row.version.clone().into()))
+                    .map(|(key, row)| (key.clone(), stamp_of(row)))
                     .take(max)
                     .collect();
                 Ok(StoreAnswer::Keys(KeyPage {
@@ -236,8 +260,8 @@ impl Store {
                     .get(&table)
                     .is_some_and(|view| view.replicas.contains_key(&region))
                 {
-                    let image = vector_image(&has);
-                    self.write(TableId::CATALOG, &[dropped_key(table, &region)], Some(&image), wall_ms);
+                    let key = aspect_key(DROPPED, table, Some(&region));
+                    self.put_aspect(key, Some(vector_image(&has)), wall_ms);
                 }
                 Ok(StoreAnswer::Done)
             }
@@ -299,7 +323,7 @@ impl Store {
         for (id, key, stamp) in &apply.obsolete {
             assert_eq!(apply.kind, ApplyKind::Copy);
             let Some(table) = self.tables.get_mut(id) else { continue };
-            if table.rows.get(key).is_some_and(|row| row.version == stamp.version) {
+            if table.rows.get(key).is_some_and(|row| stamp_of(row) == *stamp) {
                 table.rows.remove(key);
             }
         }
@@ -332,7 +356,14 @@ impl Store {
             self.log_grew = true;
         }
         let current = table.rows.get(&mutation.key);
-        if let Some(current) = current {
+        let is_more = |row: &Mutation| row.metadata.is_some() || mutation.metadata.is_some();
+        let mut left = mutation.clone();
+        if let Some(current) = current.filter(|current| is_more(current)) {
+            let Some(union) = meet(current, mutation, &mut table.journal) else {
+                return false;
+            };
+            left = union;
+        } else if let Some(current) = current {
             if current.version == *version {
                 return false;
             }
@@ -348,7 +379,7 @@ impl Store {
                 return false;
             }
         }
-        table.rows.insert(mutation.key.clone(), mutation.clone());
+        table.rows.insert(mutation.key.clone(), left);
         self.catalog_changed |= mutation.table == TableId::CATALOG;
         true
     }
@@ -368,7 +399,7 @@ impl Store {
                 None if replicas.values().all(is_filled) && dropped.keys().next() == Some(&me) => ReplicaState::Active,
                 None => continue,
             };
-            self.write(TableId::CATALOG, &[dropped_key(id, &me)], None, wall_ms);
+            self.put_aspect(aspect_key(DROPPED, id, Some(&me)), None, wall_ms);
             if let Some(table) = self.tables.get_mut(&id).filter(|_| state != ReplicaState::Active) {
                 let former = std::mem::take(table);
                 table.journal = former.journal;
@@ -491,7 +522,7 @@ fn digest(table: &Table) -> Digest {
     let mut ranges = vec![(0_u128, 0_u64); usize::from(RANGES)];
     for (key, row) in table.rows.iter().filter(|(_, row)| row.image.is_some()) {
         let mut hash = 0xcbf2_9ce4_8422_2325_u128;
-        let version = format!("{key:?}{:?}", row.version);
+        let version = format!("{key:?}{:?}", stamp_of(row));
         for byte in version.bytes() {
             hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
         }
@@ -504,30 +535,22 @@ fn digest(table: &Table) -> Digest {
     }
 }
 
-fn aspect_key(table: TableId, region: &Region) -> KeyBytes {
-    let mut key = vec![0, 0];
+/// What an aspect of a table says: of a replica its state, of a dropped one what the others had, and the table's conflict policy.
+const REPLICA: u8 = 0;
+const DROPPED: u8 = 1;
+const POLICY: u8 = 2;
+
+fn aspect_key(kind: u8, table: TableId, region: Option<&Region>) -> KeyBytes {
+    let mut key = vec![0, kind];
     key.extend(table.0.to_be_bytes());
-    key.extend(region.as_str().bytes());
+    key.extend(region.into_iter().flat_map(|region| region.as_str().bytes()));
     KeyBytes(key.into())
 }
 
-/// The key of what is said of a dropped replica.
-fn dropped_key(table: TableId, region: &Region) -> KeyBytes {
-    let mut key = aspect_key(table, region).0.to_vec();
-    key[1] = 1;
-    KeyBytes(key.into())
-}
-
-fn is_dropped_aspect(key: &KeyBytes) -> bool {
-    key.0[1] == 1
-}
-
-fn parse_aspect(key: &KeyBytes) -> (TableId, Region) {
+fn parse_aspect(key: &KeyBytes) -> (u8, TableId, Option<Region>) {
     let table = u128::from_be_bytes(key.0[2..18].try_into().unwrap());
-    (
-        TableId(table),
-        Region::new(std::str::from_utf8(&key.0[18..]).unwrap()).unwrap(),
-    )
+    let region = std::str::from_utf8(&key.0[18..]).unwrap();
+    (key.0[1], TableId(table), Region::new(region).ok())
 }
 
 fn vector_image(vector: &VersionVector) -> Bytes {

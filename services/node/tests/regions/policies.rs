@@ -1,0 +1,235 @@
+//! Three regions that write to the same items while they are apart, under each conflict policy: what every one of them holds afterwards,
+//! worked out by hand from the words of `docs/decisions/0004`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::support::World;
+
+/// Three regions with a table under a policy, and some items that all of them hold.
+async fn world(policy: &str) -> World {
+    let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
+    let world = World::start_in(&names, None, |tuning| {
+        tuning.forget_interval = Some(Duration::from_millis(100));
+    })
+    .await;
+    world.create_table(0, "Shared").await;
+    let arn = world.ask(0, "DescribeTable", json!({"TableName": "Shared"})).await["Table"]["TableArn"].clone();
+    let tags = json!([{"Key": "beringia:conflict-policy", "Value": policy}]);
+    world
+        .ask(0, "TagResource", json!({"ResourceArn": arn, "Tags": tags}))
+        .await;
+    world.add_replica(0, "Shared", 1).await;
+    world.add_replica(0, "Shared", 2).await;
+    for (key, n) in [("all", 10), ("pair", 100), ("revived", 7), ("gone", 7)] {
+        let item = json!({"pk": {"S": key}, "n": {"N": n.to_string()}, "s": {"SS": ["a"]}, "t": {"S": "start"}});
+        world
+            .ask(1, "PutItem", json!({"TableName": "Shared", "Item": item}))
+            .await;
+    }
+    world.until(async || world.same(&[0, 1, 2], "Shared").await).await;
+    world
+}
+
+/// An update of one item, as UpdateItem and TransactWriteItems take it.
+fn update(key: &str, expression: &str, values: &Value) -> Value {
+    json!({
+        "TableName": "Shared", "Key": {"pk": {"S": key}},
+        "UpdateExpression": expression, "ExpressionAttributeValues": values,
+    })
+}
+
+/// A client of a region writes; then time passes, so that it is known which write is the later one.
+async fn write(world: &World, site: usize, operation: &str, body: Value) {
+    world.ask(site, operation, body).await;
+    sleep(Duration::from_millis(20)).await;
+}
+
+/// All three write to the same items without hearing of each other.
+async fn write_apart(world: &World) {
+    let add_to_both = |n: &str| {
+        let add = |key| json!({"Update": update(key, "ADD n :n", &json!({":n": {"N": n}}))});
+        json!({"TransactItems": [add("all"), add("pair")]})
+    };
+    let first = json!({":n": {"N": "1"}, ":s": {"SS": ["x"]}, ":t": {"S": "first"}});
+    write(
+        world,
+        0,
+        "UpdateItem",
+        update("all", "ADD n :n, s :s SET t = :t", &first),
+    )
+    .await;
+    write(world, 0, "TransactWriteItems", add_to_both("10")).await;
+    let second = json!({":n": {"N": "2"}, ":s": {"SS": ["y"]}, ":u": {"S": "second"}});
+    write(
+        world,
+        1,
+        "UpdateItem",
+        update("all", "ADD n :n, s :s SET u = :u", &second),
+    )
+    .await;
+    let member = json!({":s": {"SS": ["a"]}});
+    write(world, 1, "UpdateItem", update("all", "DELETE s :s", &member)).await;
+    write(world, 1, "TransactWriteItems", add_to_both("20")).await;
+    let third = json!({":n": {"N": "4"}, ":t": {"S": "third"}});
+    write(world, 2, "UpdateItem", update("all", "ADD n :n SET t = :t", &third)).await;
+
+    let delete = |key| json!({"TableName": "Shared", "Key": {"pk": {"S": key}}});
+    let five = json!({":n": {"N": "5"}});
+    write(world, 0, "DeleteItem", delete("revived")).await;
+    write(world, 1, "UpdateItem", update("revived", "ADD n :n", &five)).await;
+    write(world, 2, "UpdateItem", update("gone", "ADD n :n", &five)).await;
+    write(world, 0, "DeleteItem", delete("gone")).await;
+}
+
+/// What all regions hold under the key; they must agree.
+async fn held(world: &World, key: &str) -> Value {
+    let body = json!({"TableName": "Shared", "Key": {"pk": {"S": key}}, "ConsistentRead": true});
+    let mut held = Vec::new();
+    for site in 0..3 {
+        let mut item = world.ask(site, "GetItem", body.clone()).await["Item"].clone();
+        if let Some(item) = item.as_object_mut() {
+            item.remove("pk");
+        }
+        held.push(item);
+    }
+    assert!(held.windows(2).all(|pair| pair[0] == pair[1]), "{key}: {held:?}");
+    held.remove(0)
+}
+
+/// How many conflicts over the key the regions have journalled between them.
+async fn conflicts(world: &World, key: &str) -> usize {
+    let mut count = 0;
+    for site in 0..3 {
+        let (store, key) = (world.store(site), world.key(site, "Shared", key));
+        let found = store.conflicts(None, 0, 1000).await.unwrap();
+        count += found.iter().filter(|conflict| conflict.key == key).count();
+    }
+    count
+}
+
+/// Whether anything is left of the key in a region, a tombstone too.
+async fn remembers(world: &World, site: usize, key: &str) -> bool {
+    let (store, table) = (world.store(site), world.table_id(site, "Shared"));
+    let found = store.explain(table, &world.key(site, "Shared", key)).await.unwrap();
+    found.is_some()
+}
+
+/// What the three make of `all`, `pair` and `revived`, each without its key.
+async fn written_apart_under(policy: &str) -> (World, [Value; 3]) {
+    let world = world(policy).await;
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        world.cut(a, b);
+    }
+    write_apart(&world).await;
+    assert!(!world.same(&[0, 1], "Shared").await);
+    // Two of them first, so that the third meets what these have joined.
+    world.heal();
+    world.cut(0, 2);
+    world.cut(1, 2);
+    world.until(async || world.same(&[0, 1], "Shared").await).await;
+    world.heal();
+    world.until(async || world.same(&[0, 1, 2], "Shared").await).await;
+    // The item whose delete is the last word is gone under each policy, and in the end nobody remembers it.
+    assert_eq!(held(&world, "gone").await, Value::Null);
+    for site in 0..3 {
+        world.until(async || !remembers(&world, site, "gone").await).await;
+    }
+    assert!(world.same(&[0, 1, 2], "Shared").await);
+    let items = [
+        held(&world, "all").await,
+        held(&world, "pair").await,
+        held(&world, "revived").await,
+    ];
+    (world, items)
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_the_policy_item_the_whole_item_of_the_last_writer_stands() {
+    let (world, [all, pair, revived]) = written_apart_under("item").await;
+    assert_eq!(all, json!({"n": {"N": "14"}, "s": {"SS": ["a"]}, "t": {"S": "third"}}));
+    assert_eq!(
+        pair,
+        json!({"n": {"N": "120"}, "s": {"SS": ["a"]}, "t": {"S": "start"}})
+    );
+    assert_eq!(
+        revived,
+        json!({"n": {"N": "12"}, "s": {"SS": ["a"]}, "t": {"S": "start"}})
+    );
+    for key in ["all", "pair", "revived", "gone"] {
+        assert!(conflicts(&world, key).await > 0, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_the_policy_attribute_each_attribute_of_its_last_writer_stands() {
+    let (world, [all, pair, revived]) = written_apart_under("attribute").await;
+    let expected = json!({"n": {"N": "14"}, "s": {"SS": ["y"]}, "t": {"S": "third"}, "u": {"S": "second"}});
+    assert_eq!(all, expected);
+    assert_eq!(
+        pair,
+        json!({"n": {"N": "120"}, "s": {"SS": ["a"]}, "t": {"S": "start"}})
+    );
+    assert_eq!(
+        revived,
+        json!({"n": {"N": "12"}}),
+        "only what was written after the delete"
+    );
+    for key in ["all", "pair", "revived", "gone"] {
+        assert!(conflicts(&world, key).await > 0, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_the_policy_merge_counters_add_up_and_sets_unite() {
+    let (world, [all, pair, revived]) = written_apart_under("merge").await;
+    let expected = json!({"n": {"N": "47"}, "s": {"SS": ["x", "y"]}, "t": {"S": "third"}, "u": {"S": "second"}});
+    assert_eq!(all, expected);
+    assert_eq!(
+        pair,
+        json!({"n": {"N": "130"}, "s": {"SS": ["a"]}, "t": {"S": "start"}})
+    );
+    assert_eq!(
+        revived,
+        json!({"n": {"N": "5"}}),
+        "only what was added after the delete"
+    );
+    assert_eq!(conflicts(&world, "pair").await, 0, "additions overrule nothing");
+    for key in ["all", "revived", "gone"] {
+        assert!(conflicts(&world, key).await > 0, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_changes_while_writes_are_under_way_leaves_all_regions_alike() {
+    let world = world("item").await;
+    world.cut(0, 2);
+    world.cut(1, 2);
+    let arn = world.ask(0, "DescribeTable", json!({"TableName": "Shared"})).await["Table"]["TableArn"].clone();
+    let tags = json!([{"Key": "beringia:conflict-policy", "Value": "merge"}]);
+    write(&world, 0, "TagResource", json!({"ResourceArn": arn, "Tags": tags})).await;
+    // The second has heard of the change, the third has not: its write is one of the whole item.
+    let add = |n: &str| update("all", "ADD n :n", &json!({":n": {"N": n}}));
+    sleep(Duration::from_secs(1)).await;
+    write(&world, 2, "UpdateItem", add("5")).await;
+    write(&world, 0, "UpdateItem", add("1")).await;
+    write(&world, 1, "UpdateItem", add("2")).await;
+    world.until(async || world.same(&[0, 1], "Shared").await).await;
+    let body = json!({"TableName": "Shared", "Key": {"pk": {"S": "all"}}, "ConsistentRead": true});
+    assert_eq!(world.ask(1, "GetItem", body).await["Item"]["n"], json!({"N": "13"}));
+    world.heal();
+    world.until(async || world.same(&[0, 1, 2], "Shared").await).await;
+    // The additions did not know of the item that the third wrote whole, and were made to the number before.
+    assert_eq!(held(&world, "all").await["n"], json!({"N": "15"}));
+    for (site, n) in [(0, "1"), (1, "2"), (2, "4")] {
+        write(&world, site, "UpdateItem", add(n)).await;
+    }
+    world.until(async || world.same(&[0, 1, 2], "Shared").await).await;
+    assert_eq!(
+        held(&world, "all").await["n"],
+        json!({"N": "22"}),
+        "now all three merge"
+    );
+}

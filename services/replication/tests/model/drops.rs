@@ -1,0 +1,194 @@
+//! Replicas out of reach for too long, step by step: who drops whom, and what they are afterwards.
+
+use bytes::Bytes;
+
+use crate::{TABLES, drops, key, model::fleet::Fleet, quiet, write};
+
+#[test]
+fn a_replica_out_of_reach_is_dropped_holds_nothing_and_begins_anew_with_what_it_had_not_shipped_kept_aside() {
+    let mut fleet = drops(5);
+    quiet(&mut fleet);
+    let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    for number in 0..3 {
+        write(&mut fleet, 2, TABLES[0], &[key(number)], image("before").as_ref());
+    }
+    quiet(&mut fleet);
+    fleet.cut(0, 2);
+    fleet.cut(1, 2);
+    write(&mut fleet, 2, TABLES[0], &[key(0)], image("unshipped").as_ref());
+    write(&mut fleet, 2, TABLES[0], &[key(4)], image("unshipped too").as_ref());
+    write(&mut fleet, 2, TABLES[0], &[key(2)], None);
+    fleet.pass_time(20);
+    write(&mut fleet, 0, TABLES[0], &[key(0)], None);
+    write(&mut fleet, 1, TABLES[0], &[key(1)], None);
+    for _ in 0..4000 {
+        fleet.step();
+    }
+    for site in [0, 1] {
+        fleet.forget(site);
+        let store = fleet.store(site);
+        let view = &store.view()[&TABLES[0]];
+        assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [fleet.region(2)]);
+        let rows: Vec<_> = store.tables[&TABLES[0]].rows.keys().collect();
+        assert_eq!(rows, [&key(2)], "tombstones are forgotten");
+    }
+    assert!(fleet.store(2).is_active(TABLES[0]), "its clients notice nothing");
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 1);
+    for site in 0..3 {
+        let rows = &fleet.store(site).tables[&TABLES[0]].rows;
+        let live: Vec<_> = rows
+            .iter()
+            .filter(|(_, row)| row.image.is_some())
+            .map(|(key, _)| key)
+            .collect();
+        assert_eq!(live, [&key(2)], "nothing is revived in {}", fleet.region(site));
+    }
+    let kept = fleet
+        .store(2)
+        .unshipped
+        .iter()
+        .map(|row| (row.key.clone(), row.image.clone()));
+    let expected = [
+        (key(0), image("unshipped")),
+        (key(4), image("unshipped too")),
+        (key(2), None),
+    ];
+    assert_eq!(kept.collect::<std::collections::BTreeMap<_, _>>(), expected.into());
+    write(&mut fleet, 2, TABLES[0], &[key(0)], image("restored").as_ref());
+    quiet(&mut fleet);
+    assert_eq!(fleet.store(0).tables[&TABLES[0]].rows[&key(0)].image, image("restored"));
+}
+
+#[test]
+fn of_two_sides_of_a_cut_the_one_without_most_members_drops_nobody() {
+    let mut fleet = drops(6);
+    quiet(&mut fleet);
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        fleet.cut(a, b);
+    }
+    for _ in 0..4000 {
+        fleet.step();
+    }
+    for site in 0..3 {
+        let view = &fleet.store(site).view()[&TABLES[0]];
+        assert_eq!((view.replicas.len(), view.dropped.len()), (3, 0));
+    }
+    fleet.heal(0, 1);
+    for _ in 0..4000 {
+        fleet.step();
+    }
+    assert_eq!(fleet.store(0).view()[&TABLES[0]].dropped.len(), 1);
+    assert_eq!(fleet.store(2).view()[&TABLES[0]].dropped.len(), 0);
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 1);
+}
+
+/// Two majorities, one after the other, can drop each other's members: who was in both had not heard of the first. Nothing is lost
+/// without a trace, and all are equal again.
+#[test]
+fn regions_that_dropped_each_other_in_turn_go_on_with_what_one_of_them_has_and_keep_the_rest_aside() {
+    let mut fleet = drops(8);
+    quiet(&mut fleet);
+    fleet.cut(0, 1);
+    fleet.cut(0, 2);
+    while fleet.store(1).view()[&TABLES[0]].dropped.is_empty() {
+        fleet.step();
+    }
+    fleet.cut(1, 2);
+    fleet.heal(0, 2);
+    let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    let texts = ["of the first", "of the second", "of the third"];
+    for (number, text) in (0..).zip(texts) {
+        write(
+            &mut fleet,
+            usize::from(number),
+            TABLES[0],
+            &[key(number)],
+            image(text).as_ref(),
+        );
+    }
+    for _ in 0..6000 {
+        fleet.step();
+    }
+    quiet(&mut fleet);
+    assert!(fleet.dropped > 0);
+    for (number, text) in (0..).zip(texts) {
+        let mut kept = (0..3).flat_map(|site| &fleet.store(site).unshipped);
+        let is_kept = kept.any(|row| row.key == key(number) && row.image == image(text));
+        let rows = &fleet.store(0).tables[&TABLES[0]].rows;
+        let stands = rows.get(&key(number)).is_some_and(|row| row.image == image(text));
+        assert!(is_kept || stands, "{text}");
+    }
+}
+
+#[test]
+fn a_replica_that_one_other_still_reaches_is_not_dropped() {
+    let mut fleet = drops(7);
+    quiet(&mut fleet);
+    fleet.cut(0, 2);
+    for number in 0..20 {
+        write(
+            &mut fleet,
+            0,
+            TABLES[0],
+            &[key(number % 3)],
+            Some(&Bytes::from_static(b"v")),
+        );
+        for _ in 0..200 {
+            fleet.step();
+        }
+    }
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 0);
+}
+
+/// The second is in two majorities that drop each other's members, and acts upon the one of which it has heard; the first has dropped the
+/// third, and is alone then. It must not go on as if it were all that is left: it still holds what the others deleted and forgot.
+#[test]
+fn in_a_series_of_cuts_nothing_is_revived_by_who_was_dropped_and_had_dropped_another_itself() {
+    let mut fleet = drops(9);
+    quiet(&mut fleet);
+    let before = Some(Bytes::from_static(b"before"));
+    write(&mut fleet, 0, TABLES[0], &[key(0)], before.as_ref());
+    write(&mut fleet, 0, TABLES[0], &[key(1)], before.as_ref());
+    quiet(&mut fleet);
+    fleet.cut(0, 2);
+    fleet.cut(1, 2);
+    let dropped = |fleet: &Fleet, site: usize| fleet.store(site).view()[&TABLES[0]].dropped.clone();
+    while dropped(&fleet, 0).is_empty() {
+        fleet.step();
+    }
+    // The second agreed, and does not hear what came of it.
+    fleet.cut(0, 1);
+    fleet.heal(1, 2);
+    assert!(dropped(&fleet, 1).is_empty());
+    for _ in 0..6000 {
+        fleet.step();
+    }
+    assert_eq!(dropped(&fleet, 1), [fleet.region(0).clone()].into());
+    assert_eq!(dropped(&fleet, 2), [fleet.region(0).clone()].into());
+    assert_eq!(
+        dropped(&fleet, 0),
+        [fleet.region(2).clone()].into(),
+        "one of three drops nobody"
+    );
+    write(&mut fleet, 1, TABLES[0], &[key(0)], None);
+    for _ in 0..600 {
+        fleet.step();
+    }
+    for site in [0, 1, 2] {
+        fleet.forget(site);
+    }
+    for site in [1, 2] {
+        let rows: Vec<_> = fleet.store(site).tables[&TABLES[0]].rows.keys().collect();
+        assert_eq!(rows, [&key(1)], "the delete is forgotten in {}", fleet.region(site));
+    }
+    quiet(&mut fleet);
+    for site in 0..3 {
+        let rows = &fleet.store(site).tables[&TABLES[0]].rows;
+        let live = rows.iter().filter(|(_, row)| row.image.is_some());
+        let live: Vec<_> = live.map(|(key, _)| key).collect();
+        assert_eq!(live, [&key(1)], "nothing is revived in {}", fleet.region(site));
+    }
+}

@@ -1,0 +1,176 @@
+//! What clients write to items that several writers may have a share in, and what a store makes of it under each conflict policy.
+
+use std::collections::BTreeSet;
+
+use beringia_item::{
+    AttributeValue, ConflictPolicy, Item, ItemState, Mutation, Number, Stamp, Touch, Touched, Version, VersionVector,
+    decode_item, encode_item,
+};
+use bytes::Bytes;
+
+/// What a write does to an item.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Puts this image, or deletes.
+    Whole(Option<Bytes>),
+    /// Changes attributes. Of two changes of one attribute only the first counts.
+    Update(Vec<Change>),
+}
+
+/// What an update does to an attribute: `t` and `u` are assigned, `n` is a counter and `s` a set.
+#[derive(Debug, Clone, Copy)]
+pub enum Change {
+    /// A value that no other write assigns.
+    Assign(&'static str, u64),
+    Remove(&'static str),
+    Add(u8),
+    Unite(u8),
+    Subtract(u8),
+}
+
+impl Change {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Assign(name, _) | Self::Remove(name) => name,
+            Self::Add(_) => "n",
+            Self::Unite(_) | Self::Subtract(_) => "s",
+        }
+    }
+
+    fn apply(self, item: &mut Item) -> Touch {
+        let name = self.name().to_owned();
+        match self {
+            Self::Assign(_, value) => {
+                item.insert(name, AttributeValue::N(Number::from(value)));
+                Touch::Assign
+            }
+            Self::Remove(_) => {
+                item.remove(&name);
+                Touch::Assign
+            }
+            Self::Add(more) => {
+                let sum = number(item.get("n")).unwrap_or(0) + u64::from(more);
+                item.insert(name, AttributeValue::N(Number::from(sum)));
+                Touch::Add(Number::from(u64::from(more)))
+            }
+            Self::Unite(one) => {
+                let mut set = members(item.get("s"));
+                set.insert(member(one));
+                item.insert(name, AttributeValue::Ss(set));
+                Touch::Unite(AttributeValue::Ss([member(one)].into()))
+            }
+            Self::Subtract(one) => {
+                let mut set = members(item.get("s"));
+                set.remove(&member(one));
+                if set.is_empty() {
+                    item.remove("s");
+                } else {
+                    item.insert(name, AttributeValue::Ss(set));
+                }
+                Touch::Subtract(AttributeValue::Ss([member(one)].into()))
+            }
+        }
+    }
+}
+
+/// The name of a set's member.
+pub fn member(one: u8) -> String {
+    format!("m{one}")
+}
+
+/// The counter's number.
+pub fn number(value: Option<&AttributeValue>) -> Option<u64> {
+    match value {
+        Some(AttributeValue::N(number)) => Some(number.to_string().parse().unwrap()),
+        None => None,
+        other => panic!("{other:?} is no number"),
+    }
+}
+
+/// The set's members.
+pub fn members(value: Option<&AttributeValue>) -> BTreeSet<String> {
+    match value {
+        Some(AttributeValue::Ss(members)) => members.clone(),
+        None => BTreeSet::new(),
+        other => panic!("{other:?} is no set"),
+    }
+}
+
+/// An image with one attribute, `t`.
+pub fn image(stamp: u64) -> Bytes {
+    encode_item(&[("t".to_owned(), AttributeValue::N(Number::from(stamp)))].into())
+}
+
+/// The item of an image.
+pub fn item_of(image: Option<&Bytes>) -> Option<Item> {
+    image.map(|image| decode_item(image).unwrap())
+}
+
+/// Image and metadata after a write as `version`.
+pub fn written(
+    policy: ConflictPolicy,
+    standing: Option<&Mutation>,
+    version: &Version,
+    work: &Work,
+) -> (Option<Bytes>, Option<Bytes>) {
+    let changes = match work {
+        Work::Whole(image) => return (image.clone(), None),
+        Work::Update(changes) => changes,
+    };
+    let mut item = standing.and_then(|row| item_of(row.image.as_ref())).unwrap_or_default();
+    let mut touched = Touched::new();
+    for change in changes {
+        if !touched.contains_key(change.name()) {
+            let touch = change.apply(&mut item);
+            touched.insert(change.name().to_owned(), touch);
+        }
+    }
+    let before = standing.map(state_of);
+    let after = ItemState::written(policy, before.as_ref(), version, Some(&item), Some(&touched));
+    (Some(encode_item(&item)), after.metadata())
+}
+
+/// The state that a row or a mutation holds.
+pub fn state_of(row: &Mutation) -> ItemState {
+    let item = item_of(row.image.as_ref());
+    ItemState::read(&row.version, item.as_ref(), row.metadata.as_deref(), &Item::new()).unwrap()
+}
+
+/// What tells rows of one version apart.
+pub fn stamp_of(row: &Mutation) -> Stamp {
+    let state = row.metadata.as_ref().map_or(0, |_| state_of(row).hash());
+    Stamp {
+        version: row.version.clone(),
+        state,
+    }
+}
+
+/// What becomes of a row that a mutation meets, where one of the two is more than a write of the whole item; `None` where the row stays
+/// as it is. What was lost goes to the journal.
+pub fn meet(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version, Version)>) -> Option<Mutation> {
+    let (ours, theirs) = (state_of(row), state_of(mutation));
+    let joined = ours.join(&theirs);
+    let incoming = theirs.losses(&ours, &joined).into_iter();
+    let incoming = incoming.filter(|loss| !row.knew_of(&loss.loser) && loss.loser != row.version);
+    let standing = ours.losses(&theirs, &joined).into_iter();
+    let standing = standing.filter(|loss| !mutation.knew_of(&loss.loser));
+    journal.extend(incoming.chain(standing).map(|loss| (loss.winner, loss.loser)));
+    if joined == ours {
+        return None;
+    }
+    if joined == theirs {
+        return Some(mutation.clone());
+    }
+    let mut known: VersionVector = row.vector.clone();
+    known.merge(&mutation.vector);
+    for version in [&row.version, &mutation.version] {
+        known.advance(&version.origin, version.sequence);
+    }
+    Some(Mutation {
+        version: joined.version().clone(),
+        vector: known,
+        image: joined.image(&Item::new()).as_ref().map(encode_item),
+        metadata: joined.metadata(),
+        ..mutation.clone()
+    })
+}
