@@ -129,7 +129,9 @@ impl Engine {
 fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(), ApiError> {
     let constraint = |value: &str, constraint: &str| Err(ApiError::constraint(value, "requestItems", constraint));
     if request_items.is_empty() {
-        return constraint("'{}'", "Member must have length greater than or equal to 1");
+        return Err(ApiError::validation(
+            "The requestItems parameter is required for BatchWriteItem",
+        ));
     }
     if request_items
         .values()

@@ -10,8 +10,17 @@ use crate::{
     ApiError, Engine,
     api::Select,
     index::projected_names,
-    keys::{parts, request_key},
+    keys::{KEY_MISMATCH, parts, request_key},
 };
+
+/// Whether an ExclusiveStartKey that is of another form than the source's keys is told why it is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Query.
+    Bare,
+    /// Scan.
+    Reason,
+}
 
 /// A table, or one of its indexes.
 pub(super) struct Source<'a> {
@@ -170,19 +179,25 @@ impl<'a> Source<'a> {
             .collect()
     }
 
-    /// The stored key that an ExclusiveStartKey means.
-    pub(super) fn start_key(&self, position: &Item) -> Result<KeyBytes, ApiError> {
+    /// The stored key that an ExclusiveStartKey means. Only scans of a table say what is wrong with one of another form.
+    pub(super) fn start_key(&self, position: &Item, told: Told) -> Result<KeyBytes, ApiError> {
         let invalid = || ApiError::validation("The provided starting key is invalid");
+        let mismatch = || match told {
+            Told::Reason if self.index.is_none() => explained(KEY_MISMATCH),
+            _ => invalid(),
+        };
         let names = self.position_names();
         if position.len() != names.len() || !names.iter().all(|name| position.contains_key(*name)) {
-            return Err(if self.index.is_some() { invalid() } else { mismatch() });
+            return Err(mismatch());
         }
         let base_key: Item = parts(&self.table.core.keys)
             .filter_map(|part| position.get_key_value(&part.name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let base = request_key(self.table, &base_key)
-            .map_err(|error| ApiError::Validation(format!("The provided starting key is invalid: {error}")))?;
+        let base = request_key(self.table, &base_key).map_err(|error| match error.to_string().as_str() {
+            KEY_MISMATCH => mismatch(),
+            reason => explained(reason),
+        })?;
         if self.index.is_none() {
             return Ok(base);
         }
@@ -190,8 +205,8 @@ impl<'a> Source<'a> {
     }
 }
 
-fn mismatch() -> ApiError {
-    ApiError::validation("The provided starting key is invalid: The provided key element does not match the schema")
+fn explained(reason: &str) -> ApiError {
+    ApiError::Validation(format!("The provided starting key is invalid: {reason}"))
 }
 
 /// Checks `Select` against the parameters that it must agree with; `projection` is the name of the one that projects.

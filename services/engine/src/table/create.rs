@@ -105,11 +105,7 @@ fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
 fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<Aspect>, ApiError> {
     let throughput = table_throughput(input.billing_mode, input.provisioned_throughput)?;
     let definitions = Definitions::new(&input.attribute_definitions)?;
-    if input.key_schema.len() > definitions.len() {
-        return Err(ApiError::validation(
-            "Invalid KeySchema: Some index key attribute have no definition",
-        ));
-    }
+    definitions.check_count(&input.key_schema)?;
     let keys = definitions.simple_key(&input.key_schema)?;
     let no_indexes = input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none();
     if no_indexes && definitions.len() != input.key_schema.len() {

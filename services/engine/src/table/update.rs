@@ -390,6 +390,7 @@ fn new_index(
         )));
     }
     let definitions = Definitions::new(input.attribute_definitions.as_deref().unwrap_or_default())?;
+    definitions.check_count(&wanted.key_schema)?;
     let index = global_index(wanted, &definitions, throughput)?;
     let known = table.attribute_definitions();
     for part in parts(&index.keys) {

@@ -15,7 +15,7 @@ use crate::{
     api::{TransactGetItemsInput, TransactGetItemsOutput},
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
-    keys::request_key,
+    keys::{check_not_empty, request_key},
     throttle::Use,
 };
 
@@ -39,12 +39,15 @@ impl Engine {
         check_count("transactItems", count)?;
         let mut gets = Vec::with_capacity(count);
         for get in input.transact_items {
-            let projection = read_projection(
-                get.projection_expression.as_deref(),
-                get.expression_attribute_names,
-                None,
-            )?;
+            // Other than outside transactions, names may be there for nothing.
+            let names = get
+                .expression_attribute_names
+                .filter(|_| get.projection_expression.is_some());
+            let projection = read_projection(get.projection_expression.as_deref(), names, None)?;
             gets.push((self.usable_table(&get.table_name)?, get.key, projection));
+        }
+        for (table, key, _) in &gets {
+            check_not_empty(table, key)?;
         }
         let mut wanted = Vec::with_capacity(count);
         for (index, (table, key, projection)) in gets.into_iter().enumerate() {

@@ -9,6 +9,7 @@ mod contention;
 mod create_table;
 mod fake;
 mod gate;
+mod index_keys;
 mod items;
 mod lifecycle;
 mod multi_key;

@@ -179,6 +179,13 @@ async fn a_wrong_key_cancels_and_a_wrong_expression_refuses() {
         ["None", "ValidationError", "None"],
         "only the first wrong action is told"
     );
+    let twice_and_wrong = vec![put(key("a")), put(key("a")), put(item([("p", n(7))]))];
+    let result = harness.engine.transact_write_items(transaction(twice_and_wrong)).await;
+    assert_eq!(
+        codes(result),
+        ["None", "None", "ValidationError"],
+        "keys are looked at before it is looked for repeated items"
+    );
     let message = refused(
         harness
             .engine

@@ -305,7 +305,7 @@ async fn a_deleted_table_is_described_in_short_and_has_no_backups() {
     let mut client = with_table(&server).await;
     let backups = done(&client.call("DescribeContinuousBackups", &music(json!({}))).await);
     let disabled = json!({
-        "ContinuousBackupsStatus": "DISABLED",
+        "ContinuousBackupsStatus": "ENABLED",
         "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
     });
     assert_eq!(backups, json!({"ContinuousBackupsDescription": disabled}));

@@ -4,7 +4,7 @@ use beringia_engine::api::{ReturnValues, UpdateItemInput, WriteOptions};
 use beringia_item::{AttributeValue, Item};
 
 use super::update;
-use crate::support::{Harness, item, n, refused, s, text, values};
+use crate::support::{Harness, item, n, refused, s, values};
 
 #[tokio::test]
 async fn an_update_makes_the_item_where_there_is_none() {
@@ -159,57 +159,5 @@ async fn an_update_that_nests_too_deep_is_refused() {
     assert!(
         message.contains("Nesting Levels have exceeded supported limits"),
         "{message}"
-    );
-}
-
-#[tokio::test]
-async fn an_update_must_leave_index_keys_fit_but_only_those_it_writes() {
-    let harness = Harness::faked().with_music().await;
-    let key = item([("artist", s("a")), ("song", s("b"))]);
-    let update = |expression: &str, value| UpdateItemInput {
-        table_name: "music".to_owned(),
-        key: key.clone(),
-        update_expression: text(expression),
-        options: WriteOptions {
-            expression_attribute_values: values([(":v", value)]),
-            ..WriteOptions::default()
-        },
-        ..UpdateItemInput::default()
-    };
-    harness
-        .engine
-        .update_item(update("SET genre = :v", s("jazz")))
-        .await
-        .unwrap();
-    let message = refused(harness.engine.update_item(update("SET genre = :v", n(1))).await);
-    assert!(
-        message.contains("Type mismatch for Index Key genre Expected: S Actual: N"),
-        "{message}"
-    );
-    let message = refused(harness.engine.update_item(update("SET genre = :v", s(""))).await);
-    assert!(message.contains("empty string value"), "{message}");
-
-    // An attribute that is older than its index.
-    let mut indexes = Default::default();
-    harness
-        .store
-        .alter("music", |table| indexes = std::mem::take(&mut table.global_indexes));
-    harness
-        .engine
-        .update_item(update("SET genre = :v", n(1)))
-        .await
-        .unwrap();
-    harness.store.alter("music", |table| table.global_indexes = indexes);
-    harness
-        .engine
-        .update_item(update("SET title = :v", s("t")))
-        .await
-        .unwrap();
-    assert!(
-        harness
-            .engine
-            .update_item(update("SET genre = :v", n(2)))
-            .await
-            .is_err()
     );
 }

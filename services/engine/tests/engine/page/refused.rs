@@ -4,6 +4,7 @@ use beringia_engine::{
     ApiError,
     api::{QueryInput, ScanInput},
 };
+use beringia_item::Item;
 use beringia_store::IndexState;
 
 use super::{jazz, library, library_on, query, scan};
@@ -74,8 +75,9 @@ async fn wrong_queries_are_refused_with_dynamodbs_words() {
             "The provided starting key is invalid",
         ),
         (
-            start(item([("artist", s("even")), ("song", n(1))])),
-            "The provided starting key is invalid: The provided key element does not match the schema",
+            start(key("even", "")),
+            "The provided starting key is invalid: One or more parameter values are not valid. The AttributeValue for a key \
+             attribute cannot contain an empty string value. Key: song",
         ),
         (
             QueryInput {
@@ -96,6 +98,40 @@ async fn wrong_queries_are_refused_with_dynamodbs_words() {
     for (input, message) in cases {
         let refused = refused(harness.engine.query(input).await);
         assert!(refused.contains(message), "{refused}\nrather than\n{message}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_scan_of_a_table_says_what_is_wrong_with_a_starting_key_of_another_form() {
+    let harness = library().await;
+    let (bare, explained) = (
+        "The provided starting key is invalid",
+        "The provided starting key is invalid: The provided key element does not match the schema",
+    );
+    for position in [
+        Item::new(),
+        item([("artist", s("even"))]),
+        item([("song", s("song-02"))]),
+        item([("artist", s("even")), ("song", n(1))]),
+        item([("artist", s("even")), ("song", s("song-02")), ("year", n(1))]),
+    ] {
+        let queried = QueryInput {
+            expression_attribute_values: values([(":a", s("even"))]),
+            exclusive_start_key: Some(position.clone()),
+            ..query("artist = :a")
+        };
+        assert_eq!(refused(harness.engine.query(queried).await), bare, "{position:?}");
+        let scanned = ScanInput {
+            exclusive_start_key: Some(position.clone()),
+            ..scan()
+        };
+        assert_eq!(refused(harness.engine.scan(scanned).await), explained, "{position:?}");
+        let scanned = ScanInput {
+            index_name: text("by-genre"),
+            exclusive_start_key: Some(position.clone()),
+            ..scan()
+        };
+        assert_eq!(refused(harness.engine.scan(scanned).await), bare, "{position:?}");
     }
 }
 
