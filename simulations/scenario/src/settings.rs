@@ -28,13 +28,11 @@ pub enum SettingError {
         /// The value.
         value: String,
     },
-    /// A value that the scenario cannot have there.
-    #[error("{path} = {value}: {problem}")]
+    /// Values that the scenario cannot have there, or not together.
+    #[error("{settings}: {problem}")]
     Refused {
-        /// The path.
-        path: String,
-        /// The value.
-        value: String,
+        /// Each path and its value.
+        settings: String,
         /// Why.
         problem: Problem,
     },
@@ -82,7 +80,8 @@ const EVENT: [(&str, Form); 10] = [
 ];
 
 impl Scenario {
-    /// This scenario with another value of a setting. Known paths are
+    /// This scenario with other values of some settings, each a path and a value. They are checked when all are changed: a shorter duration and
+    /// an earlier event may come in any order. Known paths are
     /// - `link.FIELD`: a field of every link, as in topology files (`delay_ms`, `jitter_ms`, `loss_percent`, `bandwidth_mbit`);
     /// - `workload.FIELD`, and `workload.NAME.FIELD` for one of several;
     /// - `clocks.REGION.offset_ms`, `clocks.REGION.drift_ppm`;
@@ -90,16 +89,22 @@ impl Scenario {
     /// - `policy`, `duration`.
     ///
     /// # Errors
-    /// [`SettingError`], with the paths that there are, or what is wrong with the value.
-    pub fn with(&self, path: &str, value: &str) -> Result<Self, SettingError> {
+    /// [`SettingError`], with the paths that there are, or what is wrong with the values.
+    pub fn with<'a>(&self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, SettingError> {
         let mut table = form::write_table(self);
-        self.change(&mut table, path, value)?;
+        let mut changed = Vec::new();
+        for (path, value) in settings {
+            self.change(&mut table, path, value)?;
+            changed.push(format!("{path} = {value}"));
+        }
+        if changed.is_empty() {
+            return Ok(self.clone());
+        }
         let text = table.to_string();
         let named = format!("{}.toml", self.name);
         form::parse(&text, Path::new(&named)).map_err(|error| match error {
             ScenarioError::Invalid { problem, .. } => SettingError::Refused {
-                path: path.to_owned(),
-                value: value.to_owned(),
+                settings: changed.join(", "),
                 problem,
             },
             error => error.into(),

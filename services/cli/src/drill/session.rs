@@ -9,7 +9,7 @@ use std::{
 use beringia_clock::SystemClock;
 use beringia_history::{Conflict, Evidence, History, LostDisk, judge as judge_history};
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
-use beringia_report::{EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
+use beringia_report::{Clients, EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
 use beringia_scenario::{Action, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use indicatif::ProgressBar;
@@ -125,6 +125,11 @@ impl<'a> Session<'a> {
         let probed = is_probed(self.plan);
         self.replicated = own.iter().chain(others.iter().filter(|_| probed)).cloned().collect();
         let fleet = &self.stage.fleet;
+        let clients = match (probed, others.is_empty()) {
+            (true, _) => Clients::ApplicationsAndProbes,
+            (false, false) => Clients::ScenarioAndApplications,
+            (false, true) => Clients::Scenario,
+        };
         let scope = Scope {
             fleet: Arc::clone(fleet),
             own,
@@ -143,7 +148,8 @@ impl<'a> Session<'a> {
         } else {
             EngineKind::Containers
         };
-        let recorder = Recorder::new(self.plan, engine);
+        let mut recorder = Recorder::new(self.plan, engine);
+        recorder.used_by(clients);
         let links = self.performer.links_before();
         let measure = Measure::begin(scope, recorder, links).await?;
         measure.kept_apart(self.performer.paused_by_others(self.stage).await?);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use beringia_gateway::{Call, Listener};
 use beringia_item::{Region, TableId};
-use beringia_node::{Arrival, Observer};
+use beringia_node::{Arrival, Observer, Way};
 use beringia_proto::v1::{ArrivalReport, ControlArrivals, RecordedCall, control_recorded::What};
 use tokio::{sync::broadcast, time::Instant};
 
@@ -94,6 +94,9 @@ impl Observer for RegionTap {
             .map(|arrival| ArrivalReport {
                 origin: arrival.origin().to_string(),
                 committed_ms: arrival.committed().millis(),
+                table_id: arrival.table.to_string(),
+                sequence: arrival.version.sequence,
+                by_log: arrival.way == Way::Stream,
             })
             .collect();
         let Some(last) = arrivals.last().filter(|_| !reports.is_empty()) else {
