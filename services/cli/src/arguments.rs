@@ -135,6 +135,12 @@ pub(crate) struct ServeArguments {
     /// at most a minute.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) stale_reads: Option<u64>,
+    /// Let tables, indexes, streams and time to live show for so many milliseconds what a change does to them (CREATING, UPDATING,
+    /// DELETING, ENABLING, DISABLING), and refuse meanwhile what DynamoDB refuses: a new table is not found by reads and writes, one that changes
+    /// cannot be changed again, the name of one that goes is taken. So it is seen whether an application waits for its tables. Without
+    /// this only the answer to the request shows it, and the table can be used at once. At most an hour.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) slow_changes: Option<u64>,
 }
 
 /// Start all regions of a topology in this process.

@@ -13,6 +13,8 @@ use crate::{
 
 /// What one write unit covers, bytes.
 const WRITE_UNIT_BYTES: usize = 1024;
+/// What a read or write of a table costs in a transaction, compared to one without.
+const TRANSACTION_FACTOR: f64 = 2.0;
 /// What one consistent read unit covers, bytes.
 const READ_UNIT_BYTES: usize = 4096;
 
@@ -69,6 +71,13 @@ impl Units {
             .values_mut()
             .chain(self.global.values_mut())
             .for_each(|units| *units *= factor);
+        self
+    }
+
+    /// What the same costs as an action of a transaction. The table's own part is done twice, to prepare and to commit; an index gets what was
+    /// committed, so its part costs what it costs without a transaction.
+    pub(crate) fn in_transaction(mut self) -> Self {
+        self.table *= TRANSACTION_FACTOR;
         self
     }
 

@@ -11,7 +11,7 @@ use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Item, KeyBytes, Region, TableId, Version};
 use beringia_store::{LogPosition, ReplicaStatus, SchemaError, Store, StoreError, Table};
 
-use crate::{ApiError, contention::Contention, gate::Gate, names, throttle::Throttle};
+use crate::{ApiError, contention::Contention, gate::Gate, names, table::Lifecycle, throttle::Throttle};
 
 /// Begins the names of tables that are the engine's own. No client's name begins so.
 pub(crate) const HIDDEN: char = '$';
@@ -24,6 +24,9 @@ pub struct Behaviour {
     /// How old at most what eventually consistent reads, global indexes among them, see; the store must look back as far. Zero: they see
     /// the newest.
     pub stale_reads: Duration,
+    /// How long a change of a table shows in statuses, and hinders what it hinders in DynamoDB. Zero: only the answer to the request shows
+    /// it.
+    pub slow_changes: Duration,
 }
 
 /// What clients were refused since the start, counted per item or page as in DynamoDB's metrics.
@@ -53,6 +56,8 @@ pub struct Engine {
     pub(crate) throttle: Throttle,
     /// Which items are being written.
     pub(crate) contention: Arc<Contention>,
+    /// What statuses tables show.
+    pub(crate) lifecycle: Arc<Lifecycle>,
     stale_reads: Duration,
 }
 
@@ -76,9 +81,11 @@ impl Engine {
     ) -> Self {
         let regions = regions.into_iter().collect();
         let throttle = Throttle::new(false, Arc::clone(&store), Arc::clone(&clock));
+        let lifecycle = Lifecycle::new(store.region().clone(), Arc::clone(&clock), Duration::ZERO);
         Self {
             throttle,
             contention: Arc::default(),
+            lifecycle: Arc::new(lifecycle),
             stale_reads: Duration::ZERO,
             store,
             clock,
@@ -93,7 +100,9 @@ impl Engine {
     #[must_use]
     pub fn behaving(mut self, behaviour: Behaviour) -> Self {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let lifecycle = Lifecycle::new(store.region().clone(), Arc::clone(&clock), behaviour.slow_changes);
         self.throttle = Throttle::new(behaviour.throttling, store, clock);
+        self.lifecycle = Arc::new(lifecycle);
         self.stale_reads = behaviour.stale_reads;
         self
     }
@@ -155,7 +164,7 @@ impl Engine {
             .catalog()
             .by_name
             .get(name)
-            .filter(|table| usable(table, self.region()))
+            .filter(|table| usable(table, self.region()) && !self.lifecycle.is_creation(table.id))
             .cloned();
         let table = table.filter(|_| !name.starts_with(HIDDEN));
         match table {

@@ -96,56 +96,131 @@ pub(crate) fn condition_error(keys: &KeySchema, error: &KeyError) -> ApiError {
     ApiError::Validation(message)
 }
 
-/// Checks the attributes of `item` that are keys of indexes. Where `only` is given, no others than those it accepts.
+/// Refuses empty values of the table's key attributes, whatever else is wrong with a key or item.
+pub(crate) fn check_not_empty(table: &Table, attributes: &Item) -> Result<(), ApiError> {
+    let keys = &table.core.keys;
+    let empty = parts(keys).find(|part| {
+        attributes
+            .get(&part.name)
+            .is_some_and(|value| length(part.kind, value) == Some(0))
+    });
+    let message = empty.and_then(|part| {
+        let name = part.name.clone();
+        value_error(keys, &KeyError::Empty { name })
+    });
+    message.map_or(Ok(()), |message| Err(ApiError::Validation(message)))
+}
+
+/// The length of a key's value, bytes, of which a number has none that matters; `None` where it has another type.
+fn length(kind: KeyType, value: &AttributeValue) -> Option<usize> {
+    match (kind, value) {
+        (KeyType::S, AttributeValue::S(text)) => Some(text.len()),
+        (KeyType::B, AttributeValue::B(bytes)) => Some(bytes.len()),
+        (KeyType::N, AttributeValue::N(_)) => Some(1),
+        _ => None,
+    }
+}
+
+/// Why the value of an attribute cannot be a key of an index.
+pub(crate) struct IndexKeyError<'a> {
+    index: &'a str,
+    part: &'a KeyPart,
+    partition: bool,
+    problem: IndexKeyProblem,
+}
+
+enum IndexKeyProblem {
+    /// The value is of the type with this wire name.
+    Type(&'static str),
+    Empty,
+    TooLong,
+}
+
+impl IndexKeyError<'_> {
+    pub(crate) const fn is_empty(&self) -> bool {
+        matches!(self.problem, IndexKeyProblem::Empty)
+    }
+
+    /// The message where the attribute came with an item.
+    pub(crate) fn in_item(&self) -> String {
+        let Self {
+            index,
+            part,
+            partition,
+            problem,
+        } = self;
+        match problem {
+            IndexKeyProblem::Type(actual) => format!(
+                "One or more parameter values were invalid: Type mismatch for Index Key {} Expected: {} Actual: {actual} \
+                 IndexName: {index}",
+                part.name,
+                type_name(part.kind),
+            ),
+            IndexKeyProblem::Empty => format!(
+                "One or more parameter values are not valid. A value specified for a secondary index key is not supported. The \
+                 AttributeValue for a key attribute cannot contain an empty {} value. IndexName: {index}, IndexKey: {}",
+                empty_kind(part.kind),
+                part.name
+            ),
+            IndexKeyProblem::TooLong => too_long(*partition).to_owned(),
+        }
+    }
+
+    /// The message where an update expression made the attribute (API reference, TransactWriteItems, "Validation Error").
+    pub(crate) fn in_update(&self) -> String {
+        match self.problem {
+            IndexKeyProblem::Type(_) => {
+                "The update expression attempted to update the secondary index key to unsupported type".to_owned()
+            }
+            IndexKeyProblem::Empty => format!(
+                "One or more parameter values are not valid. The update expression attempted to update a secondary index key to a \
+                 value that is not supported. The AttributeValue for a key attribute cannot contain an empty {} value.",
+                empty_kind(self.part.kind)
+            ),
+            IndexKeyProblem::TooLong => {
+                "The update expression attempted to update the secondary index key beyond allowed size limits"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// What is wrong with the attributes that are keys of indexes; `value` gives those to look at.
 ///
 /// An index's key attribute may be absent; then the item is not in the index. But where it is there, it must be fit.
-pub(crate) fn check_index_keys(table: &Table, item: &Item, only: impl Fn(&str) -> bool) -> Result<(), String> {
+pub(crate) fn unfit_index_keys<'a>(
+    table: &'a Table,
+    value: impl Fn(&str) -> Option<&'a AttributeValue>,
+) -> impl Iterator<Item = IndexKeyError<'a>> {
     let local = table.core.local_indexes.iter().map(|(name, index)| (name, &index.keys));
     let global = table
         .global_indexes
         .iter()
         .filter(|(_, (_, state))| *state != IndexState::Deleting)
         .map(|(name, (index, _))| (name, &index.keys));
-    for (index, keys) in global.chain(local) {
-        for (position, part) in parts(keys).enumerate() {
-            if let Some(value) = item.get(&part.name).filter(|_| only(&part.name)) {
-                check_index_key(index, part, value, position < keys.partition.len())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn check_index_key(index: &str, part: &KeyPart, value: &AttributeValue, partition: bool) -> Result<(), String> {
-    let length = match (part.kind, value) {
-        (KeyType::S, AttributeValue::S(text)) => text.len(),
-        (KeyType::B, AttributeValue::B(bytes)) => bytes.len(),
-        (KeyType::N, AttributeValue::N(_)) => return Ok(()),
-        _ => {
-            return Err(format!(
-                "One or more parameter values were invalid: Type mismatch for Index Key {} Expected: {} Actual: {} IndexName: {index}",
-                part.name,
-                type_name(part.kind),
-                value.type_name()
-            ));
-        }
-    };
-    if length == 0 {
-        return Err(format!(
-            "One or more parameter values are not valid. A value specified for a secondary index key is not supported. The \
-             AttributeValue for a key attribute cannot contain an empty {} value. IndexName: {index}, IndexKey: {}",
-            empty_kind(part.kind),
-            part.name
-        ));
-    }
-    let limit = if partition {
-        PARTITION_KEY_BYTES_MAX
-    } else {
-        SORT_KEY_BYTES_MAX
-    };
-    if length > limit {
-        Err(too_long(partition).to_owned())
-    } else {
-        Ok(())
-    }
+    let all = global.chain(local).flat_map(|(index, keys)| {
+        let partitions = keys.partition.len();
+        let numbered = parts(keys).enumerate();
+        numbered.map(move |(position, part)| (index, part, position < partitions))
+    });
+    all.filter_map(move |(index, part, partition)| {
+        let value = value(&part.name)?;
+        let limit = if partition {
+            PARTITION_KEY_BYTES_MAX
+        } else {
+            SORT_KEY_BYTES_MAX
+        };
+        let problem = match length(part.kind, value) {
+            None => IndexKeyProblem::Type(value.type_name()),
+            Some(0) => IndexKeyProblem::Empty,
+            Some(length) if length > limit => IndexKeyProblem::TooLong,
+            Some(_) => return None,
+        };
+        Some(IndexKeyError {
+            index,
+            part,
+            partition,
+            problem,
+        })
+    })
 }

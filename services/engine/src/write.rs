@@ -10,7 +10,7 @@ use crate::{
     ApiError,
     capacity::{Units, write_units},
     index::projected_names,
-    keys::{check_index_keys, parts},
+    keys::{IndexKeyError, parts, unfit_index_keys},
 };
 
 /// Names of attributes are shorter than this, bytes.
@@ -168,10 +168,27 @@ fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -
         ));
     }
     // An attribute that was there before an index was created may be unfit for it; only what the update wrote must be fit.
-    let written = |name: &str| update.top_level_names().any(|written| written == name);
-    check_index_keys(table, &after, written).map_err(Refusal::Invalid)?;
+    let written = |name: &str| {
+        let value = after.get(name)?;
+        update.top_level_names().any(|written| written == name).then_some(value)
+    };
+    if let Some(error) = unfit_index_keys(table, written).next() {
+        return Err(Refusal::Invalid(if update.is_expression() {
+            error.in_update()
+        } else {
+            error.in_item()
+        }));
+    }
     let touched = update.touches(current.unwrap_or(key));
     Ok(Effect::Update { item: after, touched })
+}
+
+/// Refuses an item that is too large for any table.
+pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {
+    if item_size(item) > MAX_ITEM_BYTES {
+        return Err(ApiError::validation("Item size has exceeded the maximum allowed size"));
+    }
+    Ok(())
 }
 
 /// Checks a whole item that is to be written; its key apart.
@@ -188,13 +205,14 @@ pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
             ));
         }
     }
-    if item_size(item) > MAX_ITEM_BYTES {
-        return Err(ApiError::validation("Item size has exceeded the maximum allowed size"));
+    check_size(item)?;
+    match unfit_index_keys(table, |name| item.get(name)).next() {
+        Some(error) => Err(ApiError::Validation(error.in_item())),
+        None => Ok(()),
     }
-    check_index_keys(table, item, |_| true).map_err(ApiError::Validation)
 }
 
-/// Refuses an update of a key attribute.
+/// Refuses an update of a key attribute, and one that itself says that it makes an index's key attribute empty.
 pub(crate) fn check_update(table: &Table, update: Option<&Update>) -> Result<(), ApiError> {
     let Some(update) = update else { return Ok(()) };
     for part in parts(&table.core.keys) {
@@ -205,5 +223,16 @@ pub(crate) fn check_update(table: &Table, update: Option<&Update>) -> Result<(),
             )));
         }
     }
-    Ok(())
+    check_assigned(table, update)
+}
+
+/// Refuses an update expression that itself says that it makes an index's key attribute empty.
+pub(crate) fn check_assigned(table: &Table, update: &Update) -> Result<(), ApiError> {
+    if !update.is_expression() {
+        return Ok(());
+    }
+    match unfit_index_keys(table, |name| update.assigned(name)).find(IndexKeyError::is_empty) {
+        Some(error) => Err(ApiError::Validation(error.in_update())),
+        None => Ok(()),
+    }
 }

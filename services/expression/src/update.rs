@@ -87,6 +87,25 @@ impl Update {
         !self.actions.iter().all(takes_away)
     }
 
+    /// Whether it came as an expression or statement, not as changes of attributes.
+    #[must_use]
+    pub const fn is_expression(&self) -> bool {
+        matches!(self.form, Form::Expression)
+    }
+
+    /// The value to which it sets a top-level attribute, where the update says it and does not compute it.
+    #[must_use]
+    pub fn assigned(&self, name: &str) -> Option<&AttributeValue> {
+        self.actions.iter().find_map(|action| match &action.change {
+            Change::Set(Source::Operand(Operand::Value(value)))
+                if action.path.steps.is_empty() && action.path.attribute == name =>
+            {
+                Some(value.as_ref())
+            }
+            _ => None,
+        })
+    }
+
     fn told(&self, error: &UpdateError) -> ExpressionError {
         ExpressionError(match (self.form, error) {
             (Form::Attributes, UpdateError::Operand(OperandError::Type)) => {

@@ -182,6 +182,9 @@ MEMBER_BOUNDS = {
     ("ListStreamsInput", "Limit"): (None, 100),
     ("DescribeStreamInput", "Limit"): (None, 100),
     ("GetRecordsInput", "Limit"): (None, 1000),
+    # The engine refuses empty batches, with words of their own.
+    ("BatchGetItemInput", "RequestItems"): (0, None),
+    ("BatchWriteItemInput", "RequestItems"): (0, None),
 }
 
 # What DynamoDB has and this server does not have yet: refused by name, never ignored. A text is what to do instead; a name of a Rust

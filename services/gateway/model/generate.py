@@ -152,13 +152,9 @@ class Service:
         lengths = self.bounds(name, place)
         if kind in INTEGERS:
             return f"Shape::Integer({text(INTEGERS[kind])}, {self.range(lengths)})"
-        if kind == "list":
-            of = shape["member"]["shape"]
-            if not place or place not in corrections.MEMBER_BOUNDS:
-                return self.named(name, self.list(of, lengths))
-            return self.list(of, lengths)
-        if kind == "map":
-            return self.named(name, self.map(shape, lengths))
+        if kind in ("list", "map"):
+            made = self.list(shape["member"]["shape"], lengths) if kind == "list" else self.map(shape, lengths)
+            return made if place in corrections.MEMBER_BOUNDS else self.named(name, made)
         raise SystemExit(f"{name}: what is a {kind}?")
 
     def named(self, name, made):

@@ -28,7 +28,7 @@ pub struct Number {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     /// The text is no number.
-    #[error("The parameter cannot be converted to a numeric value: {0}")]
+    #[error("The parameter cannot be converted to a numeric value{}", shown(.0))]
     Malformed(String),
     /// More than 38 significant digits.
     #[error("Attempting to store more than 38 significant digits in a Number")]
@@ -39,6 +39,15 @@ pub enum NumberError {
     /// A magnitude below 1E-130 that is not zero.
     #[error("Number underflow. Attempting to store a number with magnitude smaller than supported range")]
     Underflow,
+}
+
+/// What is shown of a text that is no number: nothing of an empty one.
+fn shown(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {text}")
+    }
 }
 
 impl Number {

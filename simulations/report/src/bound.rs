@@ -13,7 +13,7 @@ pub struct Shipment {
     pub mutations: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// The link's delay, one way.
+    /// The link's delay, one way; of what is under way already, what is left of it.
     pub one_way: Duration,
     /// The link's megabits (10^6 bits) per second; `None`: without limit.
     pub bandwidth_mbit: Option<f64>,

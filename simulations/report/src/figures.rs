@@ -1,8 +1,8 @@
 //! The few numbers of a run that are looked for first, as the page and the summary show them.
 
 use crate::{
-    Drain, Run,
-    judge::drain_in_words,
+    Clients, Drain, ReportedBacklog, Run,
+    judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
     words::{bytes, count, decimals, duration_ms, percent},
 };
 
@@ -22,15 +22,17 @@ pub(crate) struct Figure {
     pub(crate) tone: Tone,
 }
 
-/// RPO, RTO, convergence, conflicts, lost writes, lag and availability.
+/// RPO, RTO, convergence, conflicts, what became of the writes, lag, bytes on the wire and availability.
 pub(crate) fn figures(run: &Run) -> Vec<Figure> {
     let mut figures = vec![
         rpo(run),
         rto(run),
         convergence(run),
         conflicts(run),
+        writes(run),
         lost(run),
         lag(run),
+        wire(run),
         availability(run),
     ];
     figures.extend(run.drains.iter().map(drain));
@@ -45,10 +47,15 @@ pub(crate) fn headline(run: &Run) -> String {
         crate::EngineKind::Containers => "drill in containers",
     };
     format!(
-        "{engine} · seed {} · policy {} · {} of load in {} regions: {}",
+        "{engine} · seed {} · policy {} · {} of {} in {} regions: {}",
         run.seed,
         run.policy,
         duration_ms(run.load_ms as f64),
+        match run.clients {
+            Clients::Scenario => "load",
+            Clients::ScenarioAndApplications => "load beside applications",
+            Clients::ApplicationsAndProbes => "applications and probes",
+        },
         run.regions.len(),
         run.regions.join(", ")
     )
@@ -65,18 +72,28 @@ fn figure(name: &'static str, value: String, more: String, bad: bool) -> Figure 
 }
 
 fn rpo(run: &Run) -> Figure {
-    let writes: u64 = run.disk_losses.iter().map(|loss| loss.writes).sum();
-    let lost_bytes: u64 = run.disk_losses.iter().map(|loss| loss.bytes).sum();
-    let seconds = run.disk_losses.iter().map(|loss| loss.seconds).fold(0.0, f64::max);
-    let more = match run.disk_losses.len() {
+    let losses: Option<Vec<ReportedBacklog>> = run.disk_losses.iter().map(|loss| loss.rpo(run.clients)).collect();
+    let Some(losses) = losses else {
+        return figure("RPO", "unknown".to_owned(), UNKNOWN_LOSS.to_owned(), true);
+    };
+    let seconds = losses.iter().map(|loss| loss.seconds).fold(0.0, f64::max);
+    let mut more = match losses.len() {
         0 => "no disk was lost".to_owned(),
-        _ => format!("{}, {}", bytes(lost_bytes), duration_ms(seconds * 1000.0)),
+        _ => format!(
+            "{}, {}",
+            bytes(losses.iter().map(|loss| loss.bytes).sum()),
+            duration_ms(seconds * 1000.0)
+        ),
     };
-    let value = if writes == 1 {
-        "1 write".to_owned()
-    } else {
-        format!("{} writes", count(writes))
-    };
+    if run.clients != Clients::Scenario && !losses.is_empty() {
+        let own = run.disk_losses.iter().map(|loss| loss.writes).sum();
+        more.push_str(&format!(
+            ", by what the regions reported; {}{} are missing",
+            count(own),
+            whose(run.clients)
+        ));
+    }
+    let value = writes_in_words(losses.iter().map(|loss| loss.writes).sum());
     figure("RPO", value, more, false)
 }
 
@@ -147,12 +164,57 @@ fn convergence(run: &Run) -> Figure {
 
 fn conflicts(run: &Run) -> Figure {
     let share = run.conflict_count() as f64 * 100.0 / run.writes.acknowledged.max(1) as f64;
-    let more = format!("{} per 100 acknowledged writes", decimals(share, 2));
+    let more = match run.clients {
+        Clients::Scenario => format!("{} per 100 acknowledged writes", decimals(share, 2)),
+        Clients::ScenarioAndApplications => {
+            format!(
+                "{} per 100 acknowledged writes of the scenario's own",
+                decimals(share, 2)
+            )
+        }
+        // How much the applications wrote nobody counted.
+        Clients::ApplicationsAndProbes => "between writes of the applications".to_owned(),
+    };
     figure("Conflicts", count(run.conflict_count()), more, false)
 }
 
+fn writes(run: &Run) -> Figure {
+    let writes = &run.writes;
+    let more = format!(
+        "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes",
+        count(writes.standing),
+        count(writes.superseded),
+        count(writes.lost_to_conflicts)
+    );
+    figure("Writes", count(writes.acknowledged), more, false)
+}
+
+fn wire(run: &Run) -> Figure {
+    let mutations: u64 = run.pairs.iter().map(|pair| pair.mutations).sum();
+    let wire_bytes: u64 = run.pairs.iter().map(|pair| pair.wire_bytes).sum();
+    if mutations == 0 {
+        return figure(
+            "On the wire",
+            bytes(wire_bytes),
+            "nothing was replicated".to_owned(),
+            false,
+        );
+    }
+    let each = decimals(wire_bytes as f64 / mutations as f64, 0);
+    figure(
+        "On the wire",
+        format!("{each} B"),
+        "per mutation that arrived".to_owned(),
+        false,
+    )
+}
+
 fn lost(run: &Run) -> Figure {
-    let more = format!("of {} acknowledged", count(run.writes.acknowledged));
+    let more = format!(
+        "of {} acknowledged{}",
+        count(run.writes.acknowledged),
+        whose(run.clients)
+    );
     figure("Lost outright", count(run.writes.lost), more, run.writes.lost > 0)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beringia_scenario::{Count, Expectations};
 
 use crate::{
-    EngineKind, FaultKind, FaultSpan, RegionSecond, Run, Verdict,
+    Clients, EngineKind, FaultKind, FaultSpan, RegionSecond, ReportedBacklog, Run, Verdict,
     words::{bytes, count, duration, duration_ms, percent},
 };
 
@@ -13,6 +13,9 @@ use crate::{
 const SAME_SECONDS: f64 = 1e-6;
 /// Commits are known to the millisecond in a drill, by one clock; the beginning of the load too.
 const CLOCK_SECONDS: f64 = 0.002;
+
+/// Where applications lost a disk's writes, and the region had not said what it had alone.
+pub(crate) const UNKNOWN_LOSS: &str = "unknown: the region did not say what it had alone";
 
 /// Puts the verdicts into the run, and says whether all hold. What is expected of something that did not happen in the run does not hold:
 /// a convergence, a moved client, a replicated write. Bounds of the RPO are the exception: where no disk was lost, nothing was, and they
@@ -85,7 +88,12 @@ fn always(run: &Run) -> Vec<Verdict> {
     let mut verdicts = vec![
         Verdict {
             expected: "no acknowledged write lost".to_owned(),
-            measured: format!("{} of {} lost", count(writes.lost), count(writes.acknowledged)),
+            measured: format!(
+                "{} of {}{} lost",
+                count(writes.lost),
+                count(writes.acknowledged),
+                whose(run.clients)
+            ),
             holds: writes.lost == 0,
         },
         Verdict {
@@ -98,6 +106,13 @@ fn always(run: &Run) -> Vec<Verdict> {
             holds: run.violations.is_empty(),
         },
     ];
+    if let Some(first) = run.not_played.first() {
+        verdicts.push(Verdict {
+            expected: "drains proven in time for what waits for them".to_owned(),
+            measured: format!("{} events did not happen, the first: {first}", run.not_played.len()),
+            holds: false,
+        });
+    }
     // A backlog that was read from outside is a moment older than the loss; what arrived in between makes it an upper bound.
     let exact = run.engine == EngineKind::Sim;
     // Where a region did not say what it had, there is nothing to compare with.
@@ -109,7 +124,11 @@ fn always(run: &Run) -> Vec<Verdict> {
         expected: if exact {
             format!("RPO of {} is the backlog that it reported", loss.region)
         } else {
-            format!("RPO of {} is at most the backlog that it reported", loss.region)
+            format!(
+                "what{} was lost with {} is at most the backlog that it reported",
+                whose(run.clients),
+                loss.region
+            )
         },
         measured: format!(
             "{} lost; {} reported",
@@ -128,6 +147,15 @@ fn always(run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
+/// Whose operations a number counts, where that is not all.
+pub(crate) fn whose(clients: Clients) -> &'static str {
+    match clients {
+        Clients::Scenario => "",
+        Clients::ScenarioAndApplications => " of the scenario's own",
+        Clients::ApplicationsAndProbes => " of the probes' own",
+    }
+}
+
 /// Writes, bytes and the age of the oldest.
 fn loss_in_words(writes: u64, lost_bytes: u64, seconds: f64) -> String {
     format!(
@@ -140,20 +168,24 @@ fn loss_in_words(writes: u64, lost_bytes: u64, seconds: f64) -> String {
 
 fn of_disks_and_failovers(expected: &Expectations, run: &Run) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
+    // `None`: of a disk nobody knows what was on it alone.
+    let losses: Option<Vec<ReportedBacklog>> = run.disk_losses.iter().map(|loss| loss.rpo(run.clients)).collect();
     if let Some(most) = expected.rpo_writes_max {
-        let worst = run.disk_losses.iter().map(|loss| loss.writes).max().unwrap_or(0);
+        let worst = losses
+            .as_ref()
+            .map(|losses| losses.iter().map(|loss| loss.writes).max().unwrap_or(0));
         verdicts.push(Verdict {
             expected: format!("RPO at most {}", writes_in_words(most)),
-            measured: writes_in_words(worst),
-            holds: worst <= most,
+            measured: worst.map_or_else(|| UNKNOWN_LOSS.to_owned(), writes_in_words),
+            holds: worst.is_some_and(|worst| worst <= most),
         });
     }
     if let Some(most) = expected.rpo_max {
-        let worst = run.disk_losses.iter().map(|loss| loss.seconds).fold(0.0, f64::max);
+        let worst = losses.map(|losses| losses.iter().map(|loss| loss.seconds).fold(0.0, f64::max));
         verdicts.push(Verdict {
             expected: format!("RPO at most {}", duration(most)),
-            measured: duration_ms(worst * 1000.0),
-            holds: worst <= most.as_secs_f64(),
+            measured: worst.map_or_else(|| UNKNOWN_LOSS.to_owned(), |worst| duration_ms(worst * 1000.0)),
+            holds: worst.is_some_and(|worst| worst <= most.as_secs_f64()),
         });
     }
     if let Some(most) = expected.rto_max {
@@ -347,7 +379,7 @@ fn of_count(name: &str, bounds: Count, measured: u64) -> Verdict {
     }
 }
 
-fn writes_in_words(writes: u64) -> String {
+pub(crate) fn writes_in_words(writes: u64) -> String {
     if writes == 1 {
         "1 write".to_owned()
     } else {

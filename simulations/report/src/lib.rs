@@ -12,6 +12,7 @@ mod figures;
 mod files;
 mod judge;
 mod judgement;
+mod lacking;
 mod page;
 mod quantiles;
 mod recorder;
@@ -27,7 +28,7 @@ pub use judge::judge;
 pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
 pub use run::{
-    AnomalyCount, Backlog, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer, EngineKind, Failover,
-    FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict, Writes,
+    AnomalyCount, Backlog, Clients, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer, EngineKind,
+    Failover, FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict, Writes,
 };
 pub use summary::summary;

@@ -42,6 +42,11 @@ impl Samples {
         }
     }
 
+    /// How many.
+    pub(crate) fn count(&self) -> u64 {
+        self.histogram.as_ref().map_or(0, Histogram::len)
+    }
+
     /// The quantiles in milliseconds: least, greatest and count exact, the others within a thousandth. All 0 where there are no samples.
     #[must_use]
     pub fn quantiles_ms(&self) -> Quantiles {

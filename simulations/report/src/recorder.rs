@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_scenario::{Action, Plan};
 
 use crate::{
-    Backlog, ConflictCell, Convergence, Divergence, Drain, EngineKind, Failover, LagPoint, Pair, RegionSecond, Run,
-    Samples, Shipment, Writes, drains, fault_spans,
+    Backlog, Clients, ConflictCell, Convergence, Divergence, Drain, EngineKind, Failover, LagPoint, Pair, RegionSecond,
+    Run, Samples, Shipment, Writes, drains, fault_spans,
     faults::disturbances,
-    least_convergence,
+    lacking::Lacking,
     quantiles::{exact, micros, millis},
 };
 
@@ -74,7 +74,8 @@ pub struct Recorder {
     /// By receiver and window: mutations that became visible.
     applied: BTreeMap<(usize, u64), u64>,
     conflicts: BTreeMap<(usize, usize, u64), u64>,
-    shipments: Vec<Vec<Shipment>>,
+    /// For each convergence of the run.
+    lacking: Vec<Lacking>,
     /// Of each drain of the run, until when it lasts.
     drained_until_ms: Vec<u64>,
     /// From when to when something kept regions apart.
@@ -114,6 +115,7 @@ impl Recorder {
             replay: String::new(),
             policy: scenario.policy.name().to_owned(),
             regions: scenario.topology.names().map(str::to_owned).collect(),
+            clients: Clients::default(),
             load_ms: whole_millis(scenario.duration),
             total_ms: whole_millis(scenario.duration),
             faults: fault_spans(plan),
@@ -128,6 +130,7 @@ impl Recorder {
             anomalies: Vec::new(),
             conflicts: Vec::new(),
             violations: Vec::new(),
+            not_played: Vec::new(),
             notes: Vec::new(),
             verdicts: Vec::new(),
         };
@@ -137,7 +140,7 @@ impl Recorder {
             pairs: BTreeMap::new(),
             applied: BTreeMap::new(),
             conflicts: BTreeMap::new(),
-            shipments: Vec::new(),
+            lacking: Vec::new(),
             drained_until_ms,
             disturbances: disturbances(plan),
         }
@@ -182,6 +185,9 @@ impl Recorder {
         second.push(short_micros(arrival.lag));
         let visible = arrival.committed + arrival.lag;
         *self.applied.entry((to, window(visible))).or_default() += 1;
+        for lacking in &mut self.lacking {
+            lacking.arrived(arrival.from, arrival.to, arrival.committed, visible);
+        }
     }
 
     /// What of a region's writes another had not acknowledged at a moment; in order of time.
@@ -220,6 +226,25 @@ impl Recorder {
         }
     }
 
+    /// The times of the timeline are known better than they were: what waited for the proof of a drain happened then, or did not. To be
+    /// called before the history is fed.
+    pub fn rescheduled(&mut self, plan: &Plan) {
+        let (mut drains, until): (Vec<Drain>, Vec<u64>) = drains::planned(plan).into_iter().unzip();
+        for (drain, before) in drains.iter_mut().zip(&self.run.drains) {
+            drain.proven_ms = before.proven_ms;
+            drain.peers.clone_from(&before.peers);
+        }
+        (self.run.drains, self.drained_until_ms) = (drains, until);
+        self.run.faults = fault_spans(plan);
+        self.run.failovers = failovers(plan);
+        self.disturbances = disturbances(plan);
+    }
+
+    /// Something of the timeline did not happen before the load ended, since the proof of a drain did not come, or too late.
+    pub fn not_played(&mut self, what: &[&Action]) {
+        self.run.not_played = what.iter().map(ToString::to_string).collect();
+    }
+
     /// How far a region's drain is.
     pub fn drain(&mut self, sample: &DrainSample) {
         let at_ms = whole_millis(sample.at);
@@ -239,6 +264,11 @@ impl Recorder {
         }
     }
 
+    /// Who used the regions, where it was not the scenario's clients alone.
+    pub fn used_by(&mut self, clients: Clients) {
+        self.run.clients = clients;
+    }
+
     /// Something that a reader has to know to understand the numbers.
     pub fn note(&mut self, what: String) {
         if !self.run.notes.contains(&what) {
@@ -246,8 +276,9 @@ impl Recorder {
         }
     }
 
-    /// From now on regions have to become equal, and this is what they have to send each other for it.
-    pub fn must_converge(&mut self, after: &str, from: Duration, shipments: Vec<Shipment>) -> Awaited {
+    /// From now on regions have to become equal. `links`: every ordered pair of regions, with what the one has not heard to be acknowledged by
+    /// the other. What they lack is known by what arrives after that.
+    pub fn must_converge(&mut self, after: &str, from: Duration, links: Vec<Shipment>) -> Awaited {
         self.run.convergences.push(Convergence {
             after: after.to_owned(),
             from_ms: whole_millis(from),
@@ -255,14 +286,21 @@ impl Recorder {
             bound_ms: 0.0,
             disturbed: false,
         });
-        self.shipments.push(shipments);
-        Awaited(self.shipments.len() - 1)
+        self.lacking.push(Lacking::new(from, links));
+        Awaited(self.lacking.len() - 1)
     }
 
     /// They are equal. Only the first time counts.
     pub fn converged(&mut self, awaited: Awaited, at: Duration) {
-        if let Some(convergence) = self.run.convergences.get_mut(awaited.0) {
-            let elapsed_ms = whole_millis(at).saturating_sub(convergence.from_ms);
+        let entry = self
+            .run
+            .convergences
+            .get_mut(awaited.0)
+            .zip(self.lacking.get(awaited.0));
+        if let Some((convergence, lacking)) = entry {
+            // Rounded up, so that it is never less than it can be.
+            let elapsed = at.saturating_sub(lacking.at());
+            let elapsed_ms = u64::try_from(elapsed.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
             convergence.elapsed_ms.get_or_insert(elapsed_ms);
         }
     }
@@ -271,9 +309,13 @@ impl Recorder {
     #[must_use]
     pub fn finish(mut self, total: Duration, replay: &str) -> Run {
         let rates = self.apply_rates();
-        let rate_of = |region: &str| rates.get(region).copied();
-        for (convergence, shipments) in self.run.convergences.iter_mut().zip(&self.shipments) {
-            convergence.bound_ms = millis(micros(least_convergence(shipments, rate_of)));
+        let wire = |from: &str, to: &str| {
+            let pair = self.pairs.get(&(self.region(from)?, self.region(to)?))?;
+            (pair.wire_bytes > 0).then(|| (pair.wire_bytes, pair.lag.count()))
+        };
+        let bounds: Vec<Duration> = self.lacking.iter().map(|lacking| lacking.least(&rates, wire)).collect();
+        for (convergence, bound) in self.run.convergences.iter_mut().zip(bounds) {
+            convergence.bound_ms = millis(micros(bound));
             let until_ms = convergence.elapsed_ms.map_or(u64::MAX, |ms| convergence.from_ms + ms);
             let meanwhile = |(from, until): &(u64, u64)| *until > convergence.from_ms && *from < until_ms;
             convergence.disturbed = self.disturbances.iter().any(meanwhile);

@@ -19,6 +19,8 @@ pub struct Run {
     pub policy: String,
     /// The regions, in the order of the topology.
     pub regions: Vec<String>,
+    /// Who used them.
+    pub clients: Clients,
     /// How long the load lasted.
     pub load_ms: u64,
     /// Until the regions had converged, or patience ended.
@@ -47,10 +49,26 @@ pub struct Run {
     pub conflicts: Vec<ConflictCell>,
     /// Promises that were broken, in words; empty, or something is wrong with Beringia.
     pub violations: Vec<String>,
+    /// What of the timeline did not happen, since it waits for the proof of a drain that did not come in time.
+    pub not_played: Vec<String>,
     /// What a reader has to know to understand the numbers, such as what was not waited for.
     pub notes: Vec<String>,
     /// What was expected, and whether it holds.
     pub verdicts: Vec<Verdict>,
+}
+
+/// Who used the regions during a run. What applications do nobody records: it is in the lag and the backlog of regions, and not in
+/// [`Run::seconds`], [`Run::writes`] and [`DiskLoss::writes`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clients {
+    /// The scenario's clients alone.
+    #[default]
+    Scenario,
+    /// These, and applications that have global tables of their own.
+    ScenarioAndApplications,
+    /// Applications, and probes.
+    ApplicationsAndProbes,
 }
 
 /// What ran a scenario.
@@ -259,7 +277,7 @@ pub struct DiskLoss {
     pub region: String,
     /// When.
     pub at_ms: u64,
-    /// Acknowledged writes that no other region had: the RPO in writes.
+    /// Acknowledged writes of recorded clients that no other region had: [`DiskLoss::rpo`] in writes, where there were no others.
     pub writes: u64,
     /// The same in bytes.
     pub bytes: u64,
@@ -267,6 +285,26 @@ pub struct DiskLoss {
     pub seconds: f64,
     /// The same as it was known at that moment, before anybody looked for what is missing; `None`: the region did not answer.
     pub reported_backlog: Option<ReportedBacklog>,
+}
+
+impl DiskLoss {
+    /// The recovery point. What recorded clients lost; where applications used the region besides, what the region said that it had alone, which
+    /// is theirs too; `None`: it did not say.
+    #[must_use]
+    pub fn rpo(&self, clients: Clients) -> Option<ReportedBacklog> {
+        if clients == Clients::Scenario {
+            return Some(ReportedBacklog {
+                writes: self.writes,
+                bytes: self.bytes,
+                seconds: self.seconds,
+            });
+        }
+        self.reported_backlog.map(|reported| ReportedBacklog {
+            writes: reported.writes.max(self.writes),
+            bytes: reported.bytes.max(self.bytes),
+            seconds: reported.seconds.max(self.seconds),
+        })
+    }
 }
 
 /// What was known to be nowhere else when a disk was lost: in simulation what no other region's vector covered and a client had been told

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
-    Run,
+    Clients, Run,
     figures::{figures, headline},
     words::{count, decimals, duration_ms, percent},
 };
@@ -79,7 +79,11 @@ fn lag(run: &Run) -> String {
 }
 
 fn regions(run: &Run) -> String {
-    let mut table = table(&["clients in", "due", "failed", "available", "latency p99"]);
+    let who = match run.clients {
+        Clients::Scenario | Clients::ScenarioAndApplications => "clients in",
+        Clients::ApplicationsAndProbes => "probes in",
+    };
+    let mut table = table(&[who, "due", "failed", "available", "latency p99"]);
     for region in &run.regions {
         let Some(share) = run.availability(region) else {
             continue;

@@ -1,25 +1,36 @@
-"""The AWS CLI as people type it: tables, items, output forms, paging, waiting, exit codes. Usage: python -m sdk.aws ENDPOINT"""
+"""The AWS CLI, version 2 as in Debian's package awscli, as people type it: tables, items, output forms, paging, waiting, exit codes.
+Usage: python -m sdk.aws ENDPOINT"""
 
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 from .support import until
 
 ENDPOINT = sys.argv[1]
-AWS = Path(sys.executable).with_name("aws")
-ENVIRONMENT = os.environ | {
-    "AWS_ENDPOINT_URL": ENDPOINT, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_PAGER": "", "AWS_DEFAULT_OUTPUT": "json",
-}
+ENVIRONMENT = os.environ | {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_PAGER": "", "AWS_DEFAULT_OUTPUT": "json"}
+
+
+def second_version():
+    """The first `aws` on the path that is version 2: the one of PyPI, which may be there too, is version 1 and ends with other codes."""
+    for directory in os.get_exec_path():
+        candidate = os.path.join(directory, "aws")
+        if os.access(candidate, os.X_OK):
+            version = subprocess.run([candidate, "--version"], capture_output=True, text=True).stdout
+            if version.startswith("aws-cli/2."):
+                return candidate
+    sys.exit("no AWS CLI of version 2 is on the PATH: apt-get install awscli (Debian), or https://aws.amazon.com/cli")
+
+
+AWS = second_version()
 
 
 def run(*words, region="us-east-1"):
-    return subprocess.run(
-        [AWS, "dynamodb", *map(str, words), "--region", region], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=ENVIRONMENT
-    )
+    # The variable AWS_ENDPOINT_URL is not known to all of them.
+    command = [AWS, "--endpoint-url", ENDPOINT, "--region", region, "dynamodb", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
 
 
 def text(*words, region="us-east-1"):
@@ -33,8 +44,11 @@ def aws(*words, region="us-east-1"):
     return json.loads(printed) if printed else None
 
 
+REFUSED, INVALID = 254, 252
+
+
 def fails(code, error, *words):
-    """Version 1 of the CLI ends with 255 whether the service refuses or the CLI by itself."""
+    """The CLI ends with REFUSED where the service refuses, and with INVALID where it does by itself."""
     done = run(*words)
     assert done.returncode == code and error in done.stderr and not done.stdout, (words, done)
     return done.stderr
@@ -49,6 +63,7 @@ def tables_are_made_and_waited_for():
         "--stream-specification", "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES", "--tags", "Key=team,Value=blue",
     )["TableDescription"]
     assert made["TableArn"] == "arn:aws:dynamodb:us-east-1:000000000000:table/notes", made
+    assert made["TableStatus"] == "CREATING" and made["GlobalSecondaryIndexes"][0]["IndexStatus"] == "CREATING", made
     assert made["KeySchema"] == [{"AttributeName": "author", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}], made
     assert text("wait", "table-exists", "--table-name", "notes") == ""
     assert text("describe-table", "--table-name", "notes", "--query", "Table.[TableStatus,ItemCount]", "--output", "text") == "ACTIVE\t0\n"
@@ -69,8 +84,7 @@ def items_come_and_go():
         assert text("put-item", "--table-name", "notes", "--item", f"file://{file.name}") == ""
     found = aws("get-item", "--table-name", "notes", "--key", key("ann", 0), "--consistent-read")["Item"]
     found["tags"]["SS"].sort()
-    # Version 1 of the CLI takes bytes as they are, and gives them in Base64.
-    assert found == item | {"raw": {"B": "QUFFQw=="}}, found
+    assert found == item, found
     assert text("get-item", "--table-name", "notes", "--key", key("nobody", 0)) == ""
     changed = aws(
         "update-item", "--table-name", "notes", "--key", key("ann", 0), "--update-expression", "SET #t = :t ADD edits :one", "--return-values", "UPDATED_NEW",
@@ -122,19 +136,19 @@ def transactions_hold_together():
     ]
     assert text("transact-write-items", "--transact-items", json.dumps(writes), "--client-request-token", "once") == ""
     assert text("transact-write-items", "--transact-items", json.dumps(writes), "--client-request-token", "once") == ""
-    said = fails(255, "TransactionCanceledException", "transact-write-items", "--transact-items", json.dumps(writes))
+    said = fails(REFUSED, "TransactionCanceledException", "transact-write-items", "--transact-items", json.dumps(writes))
     assert "[None, ConditionalCheckFailed]" in said, said
     got = aws("transact-get-items", "--transact-items", json.dumps([{"Get": {"TableName": "notes", "Key": json.loads(key("bob", at))}} for at in (1, 0)]))
     assert got["Responses"][0]["Item"]["seen"] == {"BOOL": True} and "Item" not in got["Responses"][1], got
 
 
 def refusals_have_exit_codes():
-    fails(255, "ConditionalCheckFailedException", "put-item", "--table-name", "notes", "--item", key("bob", 1), "--condition-expression", "attribute_not_exists(author)")
-    fails(255, "ResourceNotFoundException", "describe-table", "--table-name", "nowhere")
-    fails(255, "ValidationException", "get-item", "--table-name", "notes", "--key", '{"author": {"S": "bob"}}')
-    fails(255, "ResourceInUseException", "create-table", "--table-name", "notes", "--billing-mode", "PAY_PER_REQUEST",
+    fails(REFUSED, "ConditionalCheckFailedException", "put-item", "--table-name", "notes", "--item", key("bob", 1), "--condition-expression", "attribute_not_exists(author)")
+    fails(REFUSED, "ResourceNotFoundException", "describe-table", "--table-name", "nowhere")
+    fails(REFUSED, "ValidationException", "get-item", "--table-name", "notes", "--key", '{"author": {"S": "bob"}}')
+    fails(REFUSED, "ResourceInUseException", "create-table", "--table-name", "notes", "--billing-mode", "PAY_PER_REQUEST",
           "--attribute-definitions", "AttributeName=a,AttributeType=S", "--key-schema", "AttributeName=a,KeyType=HASH")
-    fails(255, "Parameter validation failed", "get-item", "--table-name", "notes", "--key", '{"author": {"X": "bob"}}')
+    fails(INVALID, "Parameter validation failed", "get-item", "--table-name", "notes", "--key", '{"author": {"X": "bob"}}')
 
 
 def replicas_are_made_and_dropped():
@@ -153,10 +167,11 @@ def replicas_are_made_and_dropped():
 def settings_follow_and_tables_go():
     aws("update-time-to-live", "--table-name", "notes", "--time-to-live-specification", "Enabled=true,AttributeName=until")
     assert aws("describe-time-to-live", "--table-name", "notes", "--query", "TimeToLiveDescription") == {"TimeToLiveStatus": "ENABLED", "AttributeName": "until"}
-    aws("update-table", "--table-name", "notes", "--deletion-protection-enabled")
-    fails(255, "ValidationException", "delete-table", "--table-name", "notes")
-    aws("update-table", "--table-name", "notes", "--no-deletion-protection-enabled")
-    aws("delete-table", "--table-name", "notes")
+    changed = aws("update-table", "--table-name", "notes", "--table-class", "STANDARD_INFREQUENT_ACCESS")["TableDescription"]
+    assert changed["TableStatus"] == "UPDATING", changed
+    assert text("describe-table", "--table-name", "notes", "--query", "Table.TableClassSummary.TableClass", "--output", "text") == "STANDARD_INFREQUENT_ACCESS\n"
+    gone = aws("delete-table", "--table-name", "notes")["TableDescription"]
+    assert gone["TableStatus"] == "DELETING", gone
     text("wait", "table-not-exists", "--table-name", "notes")
     assert aws("list-tables") == {"TableNames": []}
 

@@ -76,7 +76,7 @@ def main():
     items_expire_in_every_region("settings")
     older_forms_work("settings")
     backups = client.describe_continuous_backups(TableName="settings")["ContinuousBackupsDescription"]
-    assert backups["ContinuousBackupsStatus"] == "DISABLED" and client.describe_limits()["TableMaxReadCapacityUnits"] == 40000
+    assert backups["ContinuousBackupsStatus"] == "ENABLED" and client.describe_limits()["TableMaxReadCapacityUnits"] == 40000
     print("all well")
 
 

@@ -134,7 +134,9 @@ def main():
             "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "weight", "KeyType": "RANGE"}],
         }],
     )
+    assert table.table_status == "CREATING"
     table.wait_until_exists()
+    table.reload()
     assert table.table_status == "ACTIVE" and client.list_tables()["TableNames"] == ["tour"]
     refused("ResourceInUseException", client.create_table, TableName="tour", BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}], KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}])

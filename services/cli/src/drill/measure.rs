@@ -11,12 +11,13 @@ use std::{
 
 use beringia_clock::{SystemClock, WallClock as _};
 use beringia_proto::v1::{
-    ControlArrivals, ControlArrivalsRequest, ControlDigestsRequest, ControlDrainReport, ControlFlowsRequest,
-    FlowReport, LinkReport, PausedTable, RegionDigests,
+    ArrivalReport, ControlArrivals, ControlArrivalsRequest, ControlDigestsRequest, ControlDrainReport,
+    ControlFlowsRequest, FlowReport, LinkReport, PausedTable, RegionDigests,
 };
 use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Recorder, ReportedBacklog, Shipment};
-use beringia_scenario::Action;
+use beringia_scenario::{Action, Course};
 use tokio::{
+    sync::mpsc::UnboundedSender,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
@@ -27,6 +28,9 @@ use crate::{
     convergence::{self, Comparison},
     failure::Failure,
 };
+
+/// Where a drain that is proven is told, with its region and its time.
+pub(crate) type Proofs = UnboundedSender<(String, Duration)>;
 
 /// How often backlogs are looked at.
 const FLOWS_EVERY: Duration = Duration::from_millis(100);
@@ -71,6 +75,7 @@ struct Shared {
     /// From and to: bytes, at the last look.
     bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
     heals: Mutex<Vec<Heal>>,
+    seen: Mutex<Seen>,
     missed_commits: AtomicU64,
     /// By table id and region: replicas that somebody else keeps from the others.
     apart: Mutex<Apart>,
@@ -80,6 +85,24 @@ struct Shared {
 struct Link {
     one_way: Duration,
     bandwidth_mbit: Option<f64>,
+}
+
+/// By receiver, table id and origin: up to which sequence writes have come by a log, which has them in order. What comes a second time, to
+/// a region that lost its disk, had its lag before.
+#[derive(Default)]
+struct Seen(BTreeMap<(String, String, String), u64>);
+
+impl Seen {
+    /// Whether a write comes to a region for the first time.
+    fn is_first(&mut self, region: &str, arrival: &ArrivalReport) -> bool {
+        let key = (region.to_owned(), arrival.table_id.clone(), arrival.origin.clone());
+        let until = self.0.entry(key).or_default();
+        let is_first = arrival.sequence > *until;
+        if is_first && arrival.by_log {
+            *until = arrival.sequence;
+        }
+        is_first
+    }
 }
 
 /// A moment after which everything that was written until then has to come everywhere.
@@ -107,6 +130,7 @@ impl Measure {
             ahead: Mutex::default(),
             bytes_sent: Mutex::default(),
             heals: Mutex::default(),
+            seen: Mutex::default(),
             missed_commits: AtomicU64::new(0),
             apart: Mutex::default(),
         });
@@ -162,8 +186,21 @@ impl Measure {
     }
 
     /// Follows what a region says of how far its drain is.
-    pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>) {
-        self.tasks.spawn(Arc::clone(&self.shared).watch_drain(region, reports));
+    pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>, told: Proofs) {
+        self.tasks
+            .spawn(Arc::clone(&self.shared).watch_drain(region, reports, told));
+    }
+
+    /// The times of the timeline are known better than they were.
+    pub(crate) fn rescheduled(&self, course: &Course) {
+        locked(&self.shared.recorder).rescheduled(&course.plan());
+    }
+
+    /// The timeline is over: what happened, and when.
+    pub(crate) fn played(&self, course: &Course, end: Duration) {
+        let mut recorder = locked(&self.shared.recorder);
+        recorder.rescheduled(&course.played());
+        recorder.not_played(&course.overdue(end));
     }
 
     /// These replicas are kept from the others by somebody else than the drill: nothing that they lack or have is waited for.
@@ -251,7 +288,7 @@ impl Shared {
     }
 
     /// Notes which others have all of a region that is drained, until the region is opened or gone, or all have.
-    async fn watch_drain(self: Arc<Self>, region: String, mut reports: Streaming<ControlDrainReport>) {
+    async fn watch_drain(self: Arc<Self>, region: String, mut reports: Streaming<ControlDrainReport>, told: Proofs) {
         while let Ok(Some(report)) = reports.message().await {
             let sample = DrainSample {
                 region: region.clone(),
@@ -260,6 +297,10 @@ impl Shared {
                 peers: complete_peers(&report),
             };
             locked(&self.recorder).drain(&sample);
+            if sample.is_proven {
+                // It fails where the drill is over.
+                told.send((region.clone(), sample.at)).ok();
+            }
         }
     }
 
@@ -273,8 +314,12 @@ impl Shared {
         self.missed_commits.fetch_add(commit.missed_commits, Ordering::Relaxed);
         let links = locked(&self.links);
         let visible_ms = self.right_ms(&commit.region, commit.visible_ms);
+        let mut seen = locked(&self.seen);
         let mut recorder = locked(&self.recorder);
         for arrival in &commit.arrivals {
+            if !seen.is_first(&commit.region, arrival) {
+                continue;
+            }
             let committed_ms = self.right_ms(&arrival.origin, arrival.committed_ms);
             let Some(since_began) = committed_ms.checked_sub(self.began_ms) else {
                 continue;
@@ -557,6 +602,23 @@ mod tests {
             let apart = Apart::from([("t".to_owned(), paused.to_owned())]);
             assert!(super::behind(&last, &behind, &apart).is_empty(), "paused in {paused}");
         }
+    }
+
+    #[test]
+    fn what_comes_again_to_a_region_that_lost_its_disk_had_its_lag_before() {
+        let arrival = |sequence, by_log| ArrivalReport {
+            origin: "a".to_owned(),
+            table_id: "t".to_owned(),
+            sequence,
+            by_log,
+            ..ArrivalReport::default()
+        };
+        let mut seen = Seen::default();
+        let mut first = |region: &str, sequence, by_log| seen.is_first(region, &arrival(sequence, by_log));
+        assert!(first("b", 1, true) && first("b", 3, true) && first("c", 2, true));
+        // Rows are not in order: the newest may come before others that were never here.
+        assert!(!first("b", 3, false) && first("b", 9, false), "rows of a copy");
+        assert!(!first("b", 2, true) && first("b", 5, true), "the log after it");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use beringia_gateway::{Call, Listener};
 use beringia_item::{Region, TableId};
-use beringia_node::{Arrival, Observer};
+use beringia_node::{Arrival, Observer, Way};
 use beringia_proto::v1::{ArrivalReport, ControlArrivals, RecordedCall, control_recorded::What};
 use tokio::{sync::broadcast, time::Instant};
 
@@ -14,10 +14,13 @@ const COMMITS_MAX: usize = 4096;
 /// Operations and events that a client may be behind; likewise. An operation can have megabytes, most have hundreds of bytes.
 const EVENTS_MAX: usize = 8192;
 /// What a recording has of what clients do.
-const RECORDED: [&str; 10] = [
+const RECORDED: [&str; 13] = [
+    "BatchExecuteStatement",
     "BatchGetItem",
     "BatchWriteItem",
     "DeleteItem",
+    "ExecuteStatement",
+    "ExecuteTransaction",
     "GetItem",
     "PutItem",
     "Query",
@@ -94,6 +97,9 @@ impl Observer for RegionTap {
             .map(|arrival| ArrivalReport {
                 origin: arrival.origin().to_string(),
                 committed_ms: arrival.committed().millis(),
+                table_id: arrival.table.to_string(),
+                sequence: arrival.version.sequence,
+                by_log: arrival.way == Way::Stream,
             })
             .collect();
         let Some(last) = arrivals.last().filter(|_| !reports.is_empty()) else {

@@ -96,16 +96,14 @@ pub(crate) fn load(arguments: &ScenarioArguments) -> Result<Scenario, Failure> {
     } else {
         Scenario::shipped(name)
     };
-    let mut scenario = scenario.map_err(|error| Failure::wrong(error.to_string()))?;
-    for (path, value) in &arguments.settings {
-        scenario = set(&scenario, path, value)?;
-    }
-    Ok(scenario)
+    let scenario = scenario.map_err(|error| Failure::wrong(error.to_string()))?;
+    with(&scenario, &arguments.settings)
 }
 
-fn set(scenario: &Scenario, path: &str, value: &str) -> Result<Scenario, Failure> {
+fn with(scenario: &Scenario, settings: &[(String, String)]) -> Result<Scenario, Failure> {
+    let settings = settings.iter().map(|(path, value)| (path.as_str(), value.as_str()));
     scenario
-        .with(path, value)
+        .with(settings)
         .map_err(|error| Failure::wrong(error.to_string()))
 }
 

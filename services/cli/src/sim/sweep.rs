@@ -1,12 +1,11 @@
 //! `sim sweep`: plays a scenario for every combination of some settings, and compares.
 
 use beringia_report::Comparison;
-use beringia_scenario::Scenario;
 
 use super::{
     arguments::{SweepArguments, Variation},
     jobs::{count, failures, job, play_all, seeds},
-    load, set,
+    load, with,
 };
 use crate::{
     failure::Failure,
@@ -19,7 +18,7 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
     // Every combination is tried before the first run: a wrong value should not show after hours.
     let points = grid(&arguments.vary)
         .into_iter()
-        .map(|point| Ok((varied(&scenario, &point)?, point)))
+        .map(|point| Ok((with(&scenario, &point)?, point)))
         .collect::<Result<Vec<_>, Failure>>()?;
     let runs = count(&seeds).saturating_mul(points.len() as u64);
     let jobs = points.iter().flat_map(|(varied, point)| {
@@ -84,14 +83,6 @@ fn grid(vary: &[Variation]) -> Vec<Vec<(String, String)>> {
         points = points.iter().flat_map(extended).collect();
     }
     points
-}
-
-fn varied(scenario: &Scenario, point: &[(String, String)]) -> Result<Scenario, Failure> {
-    let mut varied = scenario.clone();
-    for (path, value) in point {
-        varied = set(&varied, path, value)?;
-    }
-    Ok(varied)
 }
 
 #[cfg(test)]

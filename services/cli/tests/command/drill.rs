@@ -461,3 +461,50 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
     let converged = up.json(&["converge", "--timeout", "60"]);
     assert_eq!(converged[0]["converged"], true);
 }
+
+#[test]
+fn traffic_that_waits_for_a_drain_moves_after_its_proof_on_tables_that_are_held_to_their_units() {
+    let (_directory, file) = scenario(
+        r#"
+        topology = "two"
+        duration = "6s"
+        [behaviour]
+        throttling = true
+        [[workload]]
+        kind = "mixed"
+        put_percent = 100
+        update_percent = 0
+        delete_percent = 0
+        rate = 100
+        billing = "provisioned"
+        read_units = 1
+        write_units = 1
+        [[event]]
+        at = "1s"
+        drain = "us-east-1"
+        [[event]]
+        when_drained = "us-east-1"
+        shift = "us-east-1"
+        to = "eu-west-1"
+    "#,
+    );
+    let output = run(&["drill", "run", file.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let proven_ms = run["drains"][0]["proven_ms"].as_u64().unwrap();
+    assert!(proven_ms >= 1_000, "{}", run["drains"]);
+    assert_eq!(run["failovers"][0]["shifted_ms"], proven_ms, "{}", run["failovers"]);
+    // Each region takes 300 at once and one more each second, of some 500 that are due.
+    let acknowledged = run["writes"]["acknowledged"].as_u64().unwrap();
+    assert!(acknowledged <= 2 * 310, "{acknowledged}");
+}
+
+#[test]
+fn regions_that_run_must_be_started_as_the_scenario_wants_them() {
+    let (_directory, file) =
+        scenario("[behaviour]\nthrottling = true\nstale_reads = \"100ms\"\nmax_unreachable = \"1h\"\n");
+    let up = Server::up(&["--stale-reads", "200"]);
+    let refused = up.command(&["drill", "run", file.to_str().unwrap(), "--attach"]);
+    let flags = ["--throttling", "--stale-reads 100", "--max-unreachable-ms 3600000"];
+    assert_refused(&refused, &flags);
+}

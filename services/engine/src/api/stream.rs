@@ -9,8 +9,12 @@ wire_enum! {
     StreamStatus {
         /// Closed; its records can be read for a day.
         Disabled = "DISABLED",
+        /// Being closed.
+        Disabling = "DISABLING",
         /// Takes records.
         Enabled = "ENABLED",
+        /// New; takes records.
+        Enabling = "ENABLING",
     }
 }
 

@@ -396,7 +396,7 @@ pub struct TableDescription {
     pub latest_stream_arn: Option<String>,
     /// `2019.11.21` for a global table.
     pub global_table_version: Option<&'static str>,
-    /// The other regions' replicas of a global table.
+    /// The other regions' replicas of a global table (developer guide, "DynamoDB global tables versions").
     pub replicas: Option<Vec<ReplicaDescription>>,
     /// `EVENTUAL` for a global table.
     pub multi_region_consistency: Option<MultiRegionConsistency>,
@@ -486,10 +486,27 @@ pub struct GlobalSecondaryIndexDescription {
 pub struct ReplicaDescription {
     /// Where.
     pub region_name: String,
+    /// Its table's ARN there.
+    pub replica_arn: String,
     /// How it stands.
     pub replica_status: ReplicaStatusName,
     /// Why, where it failed.
     pub replica_status_description: Option<String>,
     /// Since when it is out of reach, where that is why it was dropped, ms since the epoch.
     pub replica_inaccessible_date_time_ms: Option<u64>,
+    /// Its class, which is the table's, where that was chosen.
+    pub replica_table_class_summary: Option<TableClassSummary>,
+    /// What it is ready for, which follows the table; `None` where there is no table of it.
+    pub warm_throughput: Option<WarmThroughput>,
+    /// Its global indexes; `None` where there are none.
+    pub global_secondary_indexes: Option<Vec<ReplicaGlobalSecondaryIndexDescription>>,
+}
+
+/// A global index of a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaGlobalSecondaryIndexDescription {
+    /// Its name.
+    pub index_name: String,
+    /// What it is ready for, which follows the table.
+    pub warm_throughput: WarmThroughput,
 }

@@ -3,10 +3,14 @@
 use super::wire::wire_enum;
 
 wire_enum! {
-    /// Whether items of a table expire. A change takes effect at once, so there is nothing in between.
+    /// Whether items of a table expire. A change takes effect at once; what is in between shows where changes are to be slow.
     TimeToLiveStatus {
         /// They do.
         Enabled = "ENABLED",
+        /// They begin to.
+        Enabling = "ENABLING",
+        /// They cease to.
+        Disabling = "DISABLING",
         /// They do not.
         Disabled = "DISABLED",
     }

@@ -44,10 +44,19 @@ impl Engine {
     /// ValidationException, ResourceNotFoundException, what throttles where nothing could be read, or the store's.
     pub async fn batch_get_item(&self, input: BatchGetItemInput) -> Result<BatchGetItemOutput, ApiError> {
         check_form(&input.request_items)?;
-        let mut gets = Vec::with_capacity(input.request_items.len());
+        let mut requests = Vec::with_capacity(input.request_items.len());
         for (name, request) in input.request_items {
-            gets.push(self.table_gets(name, request)?);
+            let projection = read_projection(
+                request.projection_expression.as_deref(),
+                request.expression_attribute_names.clone(),
+                request.attributes_to_get.clone(),
+            )?;
+            requests.push((name, request, projection));
         }
+        let gets = requests
+            .into_iter()
+            .map(|(name, request, projection)| self.table_gets(name, request, projection));
+        let mut gets: Vec<TableGets> = gets.collect::<Result<_, _>>()?;
         let keys_of = |of: &TableGets| of.keys.iter().map(|key| (of.table.id, key.clone())).collect::<Vec<_>>();
         let asked: Vec<(TableId, KeyBytes)> = gets.iter().flat_map(keys_of).collect();
         if asked.iter().collect::<BTreeSet<_>>().len() < asked.len() {
@@ -117,12 +126,12 @@ impl Engine {
         }
     }
 
-    fn table_gets(&self, name: String, request: KeysAndAttributes) -> Result<TableGets, ApiError> {
-        let projection = read_projection(
-            request.projection_expression.as_deref(),
-            request.expression_attribute_names.clone(),
-            request.attributes_to_get.clone(),
-        )?;
+    fn table_gets(
+        &self,
+        name: String,
+        request: KeysAndAttributes,
+        projection: Option<Projection>,
+    ) -> Result<TableGets, ApiError> {
         let table = self.usable_table(&name)?;
         let keys: Vec<KeyBytes> = request
             .keys
@@ -143,8 +152,13 @@ impl Engine {
 }
 
 fn check_form(request_items: &BTreeMap<String, KeysAndAttributes>) -> Result<(), ApiError> {
+    if request_items.is_empty() {
+        return Err(ApiError::validation(
+            "1 validation error detected: Value at 'RequestItems' failed to satisfy constraint: Member must have length greater \
+             than or equal to 1",
+        ));
+    }
     let mut constraints = Constraints::default();
-    constraints.list_length("requestItems", request_items.len(), (1, usize::MAX));
     for (name, request) in request_items {
         constraints.list_length(
             &format!("requestItems.{name}.member.keys"),
@@ -158,7 +172,17 @@ fn check_form(request_items: &BTreeMap<String, KeysAndAttributes>) -> Result<(),
             "Too many items requested for the BatchGetItem call",
         ));
     }
+    if request_items.values().any(|request| has_repeated(&request.keys)) {
+        return Err(ApiError::validation(DUPLICATES));
+    }
     Ok(())
+}
+
+/// Whether a key occurs twice, which is wrong whatever the table's keys are.
+fn has_repeated(keys: &[Item]) -> bool {
+    keys.iter()
+        .enumerate()
+        .any(|(count, key)| keys.iter().take(count).any(|earlier| earlier == key))
 }
 
 /// Moves a table's items to the answer until it is full, and the other keys to the unprocessed ones. What the read took.

@@ -17,7 +17,7 @@ use crate::{
     item::{collection_metrics, taken},
     keys::{KEY_MISMATCH, request_key},
     throttle::Use,
-    write::{ConditionalWrite, check_item},
+    write::{ConditionalWrite, check_item, check_size},
 };
 
 /// How many writes one request can hold.
@@ -109,8 +109,9 @@ impl Engine {
             WriteRequest::Put { item } => ConditionalWrite::put(item.clone(), None),
             WriteRequest::Delete { .. } => ConditionalWrite::delete(None),
         };
-        let reserved = self.throttle.reserve(table, Use::Write, || change.least_units(table))?;
+        // First, so that what is handed back for it has taken nothing.
         let _held = self.contention.write((table.id, write.key.clone()))?;
+        let reserved = self.throttle.reserve(table, Use::Write, || change.least_units(table))?;
         let change = change.returning_before(wants_units || reserved.is_some());
         let committed = self.store.commit(vec![change.on(table, write.key.clone())]).await;
         let units = taken(table, &committed);
@@ -128,7 +129,9 @@ impl Engine {
 fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(), ApiError> {
     let constraint = |value: &str, constraint: &str| Err(ApiError::constraint(value, "requestItems", constraint));
     if request_items.is_empty() {
-        return constraint("'{}'", "Member must have length greater than or equal to 1");
+        return Err(ApiError::validation(
+            "The requestItems parameter is required for BatchWriteItem",
+        ));
     }
     if request_items
         .values()
@@ -144,6 +147,11 @@ fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(),
         return Err(ApiError::validation(
             "Too many items requested for the BatchWriteItem call",
         ));
+    }
+    for request in request_items.values().flatten() {
+        if let WriteRequest::Put { item } = request {
+            check_size(item)?;
+        }
     }
     Ok(())
 }

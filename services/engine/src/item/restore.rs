@@ -7,7 +7,7 @@ use super::write::refusal;
 use crate::{
     ApiError, Engine,
     api::ReturnValuesOnConditionCheckFailure,
-    keys::{check_index_keys, request_key},
+    keys::{request_key, unfit_index_keys},
     write::check_item,
 };
 
@@ -49,10 +49,13 @@ impl Change for Restore {
             let message = "Item size to update has exceeded the maximum allowed size";
             return Err(Refusal::Invalid(message.to_owned()));
         }
-        check_index_keys(&self.table, &item, |name| {
-            attributes.iter().any(|restored| restored == name)
-        })
-        .map_err(Refusal::Invalid)?;
+        let restored = |name: &str| {
+            let value = item.get(name)?;
+            attributes.iter().any(|restored| restored == name).then_some(value)
+        };
+        if let Some(error) = unfit_index_keys(&self.table, restored).next() {
+            return Err(Refusal::Invalid(error.in_item()));
+        }
         let touched = attributes.iter().map(|name| (name.clone(), Touch::Assign)).collect();
         Ok(Effect::Update { item, touched })
     }

@@ -17,7 +17,7 @@ use crate::{
     expressions::{update_and_condition, write_condition},
     keys::{item_key, request_key},
     throttle::Use,
-    write::{ConditionalWrite, check_item, check_update},
+    write::{ConditionalWrite, check_item, check_size, check_update},
 };
 
 /// The condition of PutItem or DeleteItem, which know only two of the values to return.
@@ -57,6 +57,7 @@ impl Engine {
     pub async fn put_item(&self, input: PutItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
+        check_size(&input.item)?;
         let table = self.usable_table(&input.table_name)?;
         let key = item_key(&table, &input.item)?;
         check_item(&table, &input.item)?;
@@ -136,12 +137,13 @@ impl Engine {
         item_collection_metrics: Option<ItemCollectionMetrics>,
         touched: impl Fn(&Item) -> Item,
     ) -> Result<WriteItemOutput, ApiError> {
+        // First, so that who is refused here has taken nothing.
+        let _held = self.contention.write((table.id, key.clone()))?;
         let reserved = self.throttle.reserve(table, Use::Write, || write.least_units(table))?;
         let wants_before = reserved.is_some()
             || options.return_consumed_capacity != ReturnConsumedCapacity::None
             || options.return_values_on_condition_check_failure == ReturnValuesOnConditionCheckFailure::AllOld
             || options.return_values != ReturnValues::None;
-        let _held = self.contention.write((table.id, key.clone()))?;
         let write = write.returning_before(wants_before).on(table, key);
         let committed = self.store.commit(vec![write]).await;
         self.throttle

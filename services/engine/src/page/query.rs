@@ -7,7 +7,7 @@ use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeySchema};
 
 use super::{
     read::{KeyRange, PageRead},
-    source::{Source, check_select, projecting},
+    source::{Told, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
@@ -59,7 +59,7 @@ impl Engine {
         placeholders.check_all_used()?;
 
         let table = self.usable_table(&input.table_name)?;
-        let source = Source::find(&table, input.index_name.as_deref(), input.consistent_read)?;
+        let source = self.source(&table, input.index_name.as_deref(), input.consistent_read)?;
         let resolved = key_condition.resolve(source.keys)?;
         if let Some(filter) = &filter {
             check_filter(filtering, source.keys, filter.top_level_names())?;
@@ -73,7 +73,7 @@ impl Engine {
         let (partition, mut range) =
             key_range(source.keys, &resolved).map_err(|error| condition_error(source.keys, &error))?;
         if let Some(position) = &input.exclusive_start_key {
-            let start = source.start_key(position)?;
+            let start = source.start_key(position, Told::Bare)?;
             check_start(&partition, &range, &start)?;
             range.after(&start.0, reverse);
         }

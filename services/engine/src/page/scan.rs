@@ -7,7 +7,7 @@ use beringia_expression::ConditionKind;
 use super::{
     query::check_limits,
     read::{KeyRange, PageRead},
-    source::{Source, check_select, projecting},
+    source::{Told, check_select, projecting},
 };
 use crate::{
     ApiError, Engine,
@@ -64,7 +64,7 @@ impl Engine {
         placeholders.check_all_used()?;
 
         let table = self.usable_table(&input.table_name)?;
-        let source = Source::find(&table, input.index_name.as_deref(), input.consistent_read)?;
+        let source = self.source(&table, input.index_name.as_deref(), input.consistent_read)?;
         let shown = source.shown(input.select, projection)?;
         let mut range = match segment {
             None => KeyRange {
@@ -74,7 +74,7 @@ impl Engine {
             Some((segment, total)) => segment_range(segment, total),
         };
         if let Some(position) = &input.exclusive_start_key {
-            let start = source.start_key(position)?;
+            let start = source.start_key(position, Told::Reason)?;
             if let Some((segment, total)) = segment.filter(|_| !range.contains(&start.0)) {
                 return Err(ApiError::Validation(format!(
                     "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct \

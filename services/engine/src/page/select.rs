@@ -8,7 +8,7 @@ use beringia_item::{Item, KeySchema};
 use super::{
     query::key_range,
     read::{KeyRange, PageRead},
-    source::Source,
+    source::Told,
 };
 use crate::{
     ApiError, Engine,
@@ -34,7 +34,7 @@ impl Engine {
     /// Reads a page of what is selected.
     pub(crate) async fn select(&self, select: Select, options: SelectOptions) -> Result<PageOutput, ApiError> {
         let table = self.usable_table(&select.table)?;
-        let source = Source::find(&table, select.index.as_deref(), options.consistent)?;
+        let source = self.source(&table, select.index.as_deref(), options.consistent)?;
         let (mut ranges, is_descending, single_items) = match select.access(source.keys)? {
             Access::Scan => (vec![everything()], false, false),
             Access::Query {
@@ -57,7 +57,7 @@ impl Engine {
         };
         let last = ranges.last().cloned();
         if let Some(position) = &options.start {
-            let start = source.start_key(position)?;
+            let start = source.start_key(position, Told::Bare)?;
             let reached = ranges.iter().position(|range| range.contains(&start.0));
             let reached =
                 reached.ok_or_else(|| ApiError::validation("The provided starting key is outside query boundaries"))?;

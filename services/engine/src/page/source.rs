@@ -7,11 +7,20 @@ use beringia_item::{Item, KeyBytes, KeySchema};
 use beringia_store::{IndexState, Table};
 
 use crate::{
-    ApiError,
+    ApiError, Engine,
     api::Select,
     index::projected_names,
-    keys::{parts, request_key},
+    keys::{KEY_MISMATCH, parts, request_key},
 };
+
+/// Whether an ExclusiveStartKey that is of another form than the source's keys is told why it is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Query.
+    Bare,
+    /// Scan.
+    Reason,
+}
 
 /// A table, or one of its indexes.
 pub(super) struct Source<'a> {
@@ -41,9 +50,29 @@ pub(super) struct Shown {
     pub(super) fetch: bool,
 }
 
+impl Engine {
+    /// What a request reads: a table, or its index of that name.
+    pub(super) fn source<'a>(
+        &self,
+        table: &'a Table,
+        index: Option<&'a str>,
+        consistent: bool,
+    ) -> Result<Source<'a>, ApiError> {
+        let source = Source::find(table, index, consistent)?;
+        match index {
+            Some(name) if self.lifecycle.is_new_index(table, name) => Err(backfilling(name)),
+            _ => Ok(source),
+        }
+    }
+}
+
+fn backfilling(index: &str) -> ApiError {
+    ApiError::Validation(format!("Cannot read from backfilling global secondary index: {index}"))
+}
+
 impl<'a> Source<'a> {
     /// The table itself, or its index of that name.
-    pub(super) fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
+    fn find(table: &'a Table, index: Option<&'a str>, consistent: bool) -> Result<Self, ApiError> {
         let Some(name) = index else {
             return Ok(Self {
                 table,
@@ -73,11 +102,7 @@ impl<'a> Source<'a> {
         match state {
             IndexState::Active => {}
             IndexState::Deleting => return Err(missing()),
-            IndexState::Backfilling => {
-                return Err(ApiError::Validation(format!(
-                    "Cannot read from backfilling global secondary index: {name}"
-                )));
-            }
+            IndexState::Backfilling => return Err(backfilling(name)),
         }
         let projected = projected_names(table, &global.keys, &global.projection);
         Ok(Self {
@@ -154,19 +179,25 @@ impl<'a> Source<'a> {
             .collect()
     }
 
-    /// The stored key that an ExclusiveStartKey means.
-    pub(super) fn start_key(&self, position: &Item) -> Result<KeyBytes, ApiError> {
+    /// The stored key that an ExclusiveStartKey means. Only scans of a table say what is wrong with one of another form.
+    pub(super) fn start_key(&self, position: &Item, told: Told) -> Result<KeyBytes, ApiError> {
         let invalid = || ApiError::validation("The provided starting key is invalid");
+        let mismatch = || match told {
+            Told::Reason if self.index.is_none() => explained(KEY_MISMATCH),
+            _ => invalid(),
+        };
         let names = self.position_names();
         if position.len() != names.len() || !names.iter().all(|name| position.contains_key(*name)) {
-            return Err(if self.index.is_some() { invalid() } else { mismatch() });
+            return Err(mismatch());
         }
         let base_key: Item = parts(&self.table.core.keys)
             .filter_map(|part| position.get_key_value(&part.name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let base = request_key(self.table, &base_key)
-            .map_err(|error| ApiError::Validation(format!("The provided starting key is invalid: {error}")))?;
+        let base = request_key(self.table, &base_key).map_err(|error| match error.to_string().as_str() {
+            KEY_MISMATCH => mismatch(),
+            reason => explained(reason),
+        })?;
         if self.index.is_none() {
             return Ok(base);
         }
@@ -174,8 +205,8 @@ impl<'a> Source<'a> {
     }
 }
 
-fn mismatch() -> ApiError {
-    ApiError::validation("The provided starting key is invalid: The provided key element does not match the schema")
+fn explained(reason: &str) -> ApiError {
+    ApiError::Validation(format!("The provided starting key is invalid: {reason}"))
 }
 
 /// Checks `Select` against the parameters that it must agree with; `projection` is the name of the one that projects.

@@ -5,7 +5,7 @@ use beringia_store::{LogPosition, Shard, TableStream};
 use super::names::{sequence_number, shard_id, stream_label};
 use crate::{
     ApiError, Engine,
-    api::{DescribeStreamInput, ShardDescription, ShardFilter, StreamDescription, StreamStatus},
+    api::{DescribeStreamInput, ShardDescription, ShardFilter, StreamDescription},
     constraint::Constraints,
     table::{key_schema, wire_view},
 };
@@ -42,11 +42,9 @@ impl Engine {
         Ok(StreamDescription {
             stream_arn: input.stream_arn,
             stream_label: stream_label(stream.stream.enabled_ms),
-            stream_status: if stream.is_enabled() {
-                StreamStatus::Enabled
-            } else {
-                StreamStatus::Disabled
-            },
+            stream_status: self
+                .lifecycle
+                .stream_status(stream.table, stream.stream.enabled_ms, stream.is_enabled()),
             stream_view_type: wire_view(stream.stream.view),
             creation_request_date_time_ms: stream.stream.enabled_ms,
             table_name: stream.table_name.clone(),

@@ -1,6 +1,9 @@
 //! CreateTable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use beringia_item::KeySchema;
 use beringia_store::{
@@ -9,6 +12,7 @@ use beringia_store::{
 
 use super::{
     GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, invalid,
+    lifecycle::{Change, in_use, not_found},
     schema::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, check_key_schema,
         composite_parts_max, non_key_attributes, projection,
@@ -38,21 +42,23 @@ impl Engine {
         let aspects = aspects(&input, now_ms, stream_ms)?;
         let name = input.table_name;
         let taken = name.clone();
+        let lifecycle = Arc::clone(&self.lifecycle);
         let create = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
             if catalog.by_name.contains_key(&taken) {
                 return Err(Box::new(ApiError::ResourceInUse(format!(
                     "Table already exists: {taken}"
                 ))));
             }
+            if lifecycle.removed(&taken).is_some() {
+                return Err(Box::new(in_use(&taken, "deleted")));
+            }
+            lifecycle.begin(table, Change::creation());
             Ok(aspects.into_iter().map(|aspect| Edit::Set { table, aspect }).collect())
         };
         let catalog = self.store.change_schema(Box::new(create)).await?;
         // By its id, since it may have been deleted and another one created since.
-        let created = catalog
-            .by_id
-            .get(&table)
-            .ok_or_else(|| super::delete::not_found(&name))?;
-        Ok(self.describe(created))
+        let created = catalog.by_id.get(&table).ok_or_else(|| not_found(&name))?;
+        Ok(self.describe(created, Some(&Change::creation())))
     }
 }
 
@@ -99,11 +105,7 @@ fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
 fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<Aspect>, ApiError> {
     let throughput = table_throughput(input.billing_mode, input.provisioned_throughput)?;
     let definitions = Definitions::new(&input.attribute_definitions)?;
-    if input.key_schema.len() > definitions.len() {
-        return Err(ApiError::validation(
-            "Invalid KeySchema: Some index key attribute have no definition",
-        ));
-    }
+    definitions.check_count(&input.key_schema)?;
     let keys = definitions.simple_key(&input.key_schema)?;
     let no_indexes = input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none();
     if no_indexes && definitions.len() != input.key_schema.len() {

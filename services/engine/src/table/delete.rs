@@ -1,9 +1,14 @@
 //! DeleteTable.
 
+use std::sync::{Arc, OnceLock};
+
 use beringia_item::Region;
 use beringia_store::{Catalog, Edit, Replica, ReplicaStatus, Table};
 
-use super::{describe::status, replicas::set_replica};
+use super::{
+    lifecycle::{Lifecycle, in_use, not_found},
+    replicas::set_replica,
+};
 use crate::{
     ApiError, Engine,
     api::{DeleteTableInput, TableDescription, TableStatus},
@@ -30,45 +35,32 @@ impl Engine {
         let name = self.control_name(&input.table_name)?.to_owned();
         let region = self.region().clone();
         let now_ms = self.clock.now_ms();
-        let before = self.store.catalog();
-        let description = before.by_name.get(&name).map(|table| self.describe(table));
+        let lifecycle = Arc::clone(&self.lifecycle);
+        let deleted = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&deleted);
         let delete = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
-            let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
-            check_deletable(table, &region)?;
-            Ok(vec![delete_edit(table, &region, now_ms)])
+            let table = lifecycle.find(catalog, &name)?;
+            check_deletable(table, &lifecycle)?;
+            let edit = delete_edit(table, &region, now_ms);
+            if matches!(edit, Edit::Drop { .. }) {
+                lifecycle.begin_removal(table);
+            }
+            noted.get_or_init(|| Arc::clone(table));
+            Ok(vec![edit])
         };
         self.store.change_schema(Box::new(delete)).await?;
-        let mut description = description.ok_or_else(|| not_found(&input.table_name))?;
-        description.table_status = TableStatus::Deleting;
-        Ok(description)
+        let deleted = deleted.get().ok_or_else(|| not_found(&input.table_name))?;
+        Ok(TableDescription {
+            table_status: TableStatus::Deleting,
+            ..self.describe(deleted, None)
+        })
     }
 }
 
-/// The table is not there, for operations on the table itself.
-pub(crate) fn not_found(name: &str) -> ApiError {
-    ApiError::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
-}
-
-/// The table is in a state that does not allow the operation.
-pub(super) fn in_use(name: &str, what: &str) -> ApiError {
-    ApiError::ResourceInUse(format!(
-        "Attempt to change a resource which is still in use: Table is being {what}: {name}"
-    ))
-}
-
-/// Refuses a change of settings while the table comes to be or goes.
-pub(crate) fn check_at_rest(table: &Table, region: &Region) -> Result<(), ApiError> {
-    match status(table, region) {
-        TableStatus::Creating => Err(in_use(&table.core.name, "created")),
-        TableStatus::Deleting => Err(in_use(&table.core.name, "deleted")),
-        TableStatus::Updating | TableStatus::Active => Ok(()),
-    }
-}
-
-fn check_deletable(table: &Table, region: &Region) -> Result<(), ApiError> {
+fn check_deletable(table: &Table, lifecycle: &Lifecycle) -> Result<(), ApiError> {
     let name = &table.core.name;
-    check_at_rest(table, region)?;
-    if status(table, region) == TableStatus::Updating {
+    lifecycle.check_at_rest(table)?;
+    if lifecycle.status(table) == TableStatus::Updating {
         return Err(in_use(name, "updated"));
     }
     if table.local.deletion_protection {

@@ -7,7 +7,7 @@ use beringia_store::{
 };
 
 use super::{
-    delete::not_found,
+    lifecycle::{Change, gone_indexes, index_status, is_new_replica, not_found, table_status},
     settings::{decreases_today, warm_now, wire_class, wire_view},
 };
 use crate::{
@@ -16,9 +16,10 @@ use crate::{
         AttributeDefinition, BillingMode, BillingModeSummary, DescribeTableInput, GlobalSecondaryIndexDescription,
         IndexStatus, KeyRole, KeySchemaElement, LocalSecondaryIndexDescription, MultiRegionConsistency,
         OnDemandThroughput, ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription,
-        ReplicaDescription, ReplicaStatusName, ScalarAttributeType, StreamSpecification, TableClassSummary,
-        TableDescription, TableStatus, WarmThroughput,
+        ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, ReplicaStatusName, ScalarAttributeType,
+        StreamSpecification, TableClassSummary, TableDescription, TableStatus, WarmThroughput,
     },
+    keys::parts,
     names::table_arn,
     stream::{stream_arn, stream_label},
 };
@@ -35,45 +36,23 @@ impl Engine {
     pub async fn describe_table(&self, input: DescribeTableInput) -> Result<TableDescription, ApiError> {
         let name = self.control_name(&input.table_name)?;
         let catalog = self.store.catalog();
-        let table = catalog.by_name.get(name).ok_or_else(|| not_found(name))?;
-        Ok(self.describe(table))
+        if let Some(table) = catalog.by_name.get(name) {
+            return Ok(self.describe(table, self.lifecycle.change(table.id).as_ref()));
+        }
+        let removed = self.lifecycle.removed(name).ok_or_else(|| not_found(name))?;
+        Ok(TableDescription {
+            table_status: TableStatus::Deleting,
+            ..self.describe(&removed, None)
+        })
     }
 
-    /// Describes a table as this region knows it.
-    pub(super) fn describe(&self, table: &Table) -> TableDescription {
-        describe(table, self.region(), self.clock.now_ms())
+    /// Describes a table as this region knows it; with `change`, as one on which that is being carried out.
+    pub(super) fn describe(&self, table: &Table, change: Option<&Change>) -> TableDescription {
+        describe(table, self.region(), self.clock.now_ms(), change)
     }
 }
 
-/// The status of a table in this region, which follows from what is going on with it.
-pub(super) fn status(table: &Table, region: &Region) -> TableStatus {
-    let own = table.replicas.get(region).map(|replica| &replica.status);
-    if matches!(own, Some(ReplicaStatus::Deleting)) {
-        return TableStatus::Deleting;
-    }
-    if matches!(
-        own,
-        Some(ReplicaStatus::Creating { .. } | ReplicaStatus::CreationFailed { .. })
-    ) || !table.joined
-    {
-        return TableStatus::Creating;
-    }
-    let index_changes = table
-        .global_indexes
-        .values()
-        .any(|(_, state)| *state != IndexState::Active);
-    let replica_changes = table
-        .replicas
-        .values()
-        .any(|replica| matches!(replica.status, ReplicaStatus::Creating { .. } | ReplicaStatus::Deleting));
-    if index_changes || replica_changes {
-        TableStatus::Updating
-    } else {
-        TableStatus::Active
-    }
-}
-
-fn describe(table: &Table, region: &Region, now_ms: u64) -> TableDescription {
+fn describe(table: &Table, region: &Region, now_ms: u64, change: Option<&Change>) -> TableDescription {
     let core = &table.core;
     let table_arn = table_arn(region, &core.name);
     let latest_stream = table.latest_stream.map(|stream| stream.enabled_ms);
@@ -81,15 +60,15 @@ fn describe(table: &Table, region: &Region, now_ms: u64) -> TableDescription {
         .replicas
         .iter()
         .filter(|(other, replica)| *other != region && !is_removed(replica))
-        .map(|(other, replica)| describe_replica(other, replica))
+        .map(|(other, replica)| describe_replica(table, other, replica, change))
         .collect();
     let global = !others.is_empty();
     TableDescription {
         table_name: core.name.clone(),
         table_id: table.id.to_string(),
-        table_status: status(table, region),
+        table_status: table_status(table, region, change),
         creation_date_time_ms: core.created_ms,
-        attribute_definitions: attribute_definitions(table),
+        attribute_definitions: attribute_definitions(table, change),
         key_schema: key_schema(&core.keys),
         item_count: table.size.items(),
         table_size_bytes: table.size.bytes(),
@@ -99,7 +78,7 @@ fn describe(table: &Table, region: &Region, now_ms: u64) -> TableDescription {
         warm_throughput: describe_warm(table.throughput, table.billing.capacity),
         table_class_summary: describe_class(table.billing),
         local_secondary_indexes: describe_local(table, &table_arn),
-        global_secondary_indexes: describe_global(table, &table_arn, now_ms),
+        global_secondary_indexes: describe_global(table, &table_arn, now_ms, change),
         stream_specification: table.stream.map(describe_stream),
         latest_stream_arn: latest_stream.map(|enabled_ms| stream_arn(region, &core.name, enabled_ms)),
         latest_stream_label: latest_stream.map(stream_label),
@@ -111,7 +90,7 @@ fn describe(table: &Table, region: &Region, now_ms: u64) -> TableDescription {
     }
 }
 
-fn attribute_definitions(table: &Table) -> Vec<AttributeDefinition> {
+fn attribute_definitions(table: &Table, change: Option<&Change>) -> Vec<AttributeDefinition> {
     let definition = |(name, part): (&str, &beringia_item::KeyPart)| AttributeDefinition {
         attribute_name: name.to_owned(),
         attribute_type: match part.kind {
@@ -120,7 +99,11 @@ fn attribute_definitions(table: &Table) -> Vec<AttributeDefinition> {
             KeyType::B => ScalarAttributeType::B,
         },
     };
-    table.attribute_definitions().into_iter().map(definition).collect()
+    let mut definitions = table.attribute_definitions();
+    for part in gone_indexes(table, change).flat_map(|(_, index)| parts(&index.keys)) {
+        definitions.entry(&part.name).or_insert(part);
+    }
+    definitions.into_iter().map(definition).collect()
 }
 
 /// A key as the wire has it.
@@ -214,25 +197,36 @@ fn describe_local(table: &Table, table_arn: &str) -> Option<Vec<LocalSecondaryIn
     (!indexes.is_empty()).then_some(indexes)
 }
 
-fn describe_global(table: &Table, table_arn: &str, now_ms: u64) -> Option<Vec<GlobalSecondaryIndexDescription>> {
-    let describe = |(name, (index, state)): (&String, &(GlobalIndex, IndexState))| GlobalSecondaryIndexDescription {
-        index_name: name.clone(),
-        index_arn: format!("{table_arn}/index/{name}"),
-        key_schema: key_schema(&index.keys),
-        projection: describe_projection(&index.projection),
-        index_status: match state {
-            IndexState::Backfilling => IndexStatus::Creating,
-            IndexState::Active => IndexStatus::Active,
-            IndexState::Deleting => IndexStatus::Deleting,
-        },
-        backfilling: (*state == IndexState::Backfilling).then_some(true),
-        provisioned_throughput: describe_throughput(index.throughput, index.capacity, now_ms),
-        on_demand_throughput: describe_maxima(index.capacity),
-        warm_throughput: describe_warm(index.throughput, index.capacity),
-        item_count: table.index_sizes.get(name).map(|size| size.items()),
-        index_size_bytes: table.index_sizes.get(name).map(|size| size.bytes()),
+fn describe_global(
+    table: &Table,
+    table_arn: &str,
+    now_ms: u64,
+    change: Option<&Change>,
+) -> Option<Vec<GlobalSecondaryIndexDescription>> {
+    let describe = |name: &String, index: &GlobalIndex, index_status: IndexStatus, backfilling: Option<bool>| {
+        GlobalSecondaryIndexDescription {
+            index_name: name.clone(),
+            index_arn: format!("{table_arn}/index/{name}"),
+            key_schema: key_schema(&index.keys),
+            projection: describe_projection(&index.projection),
+            index_status,
+            backfilling,
+            provisioned_throughput: describe_throughput(index.throughput, index.capacity, now_ms),
+            on_demand_throughput: describe_maxima(index.capacity),
+            warm_throughput: describe_warm(index.throughput, index.capacity),
+            item_count: table.index_sizes.get(name).map(|size| size.items()),
+            index_size_bytes: table.index_sizes.get(name).map(|size| size.bytes()),
+        }
     };
-    let indexes: Vec<_> = table.global_indexes.iter().map(describe).collect();
+    let there = table.global_indexes.iter().map(|(name, (index, state))| {
+        let status = index_status(name, index, *state, change);
+        // DynamoDB says nothing of filling the indexes of a new table.
+        let added = status == IndexStatus::Creating && !change.is_some_and(Change::is_creation);
+        let backfilling = added.then_some(*state == IndexState::Backfilling);
+        describe(name, index, status, backfilling)
+    });
+    let gone = gone_indexes(table, change).map(|(name, index)| describe(name, index, IndexStatus::Deleting, None));
+    let indexes: Vec<_> = there.chain(gone).collect();
     (!indexes.is_empty()).then_some(indexes)
 }
 
@@ -248,10 +242,11 @@ pub(super) const fn is_removed(replica: &Replica) -> bool {
     matches!(replica.status, ReplicaStatus::Dropped { returns: false, .. })
 }
 
-fn describe_replica(region: &Region, replica: &Replica) -> ReplicaDescription {
+fn describe_replica(table: &Table, region: &Region, replica: &Replica, change: Option<&Change>) -> ReplicaDescription {
     let (replica_status, reason) = match &replica.status {
         ReplicaStatus::Creating { .. } => (ReplicaStatusName::Creating, None),
         ReplicaStatus::CreationFailed { reason } => (ReplicaStatusName::CreationFailed, Some(reason.clone())),
+        ReplicaStatus::Active if is_new_replica(region, change) => (ReplicaStatusName::Creating, None),
         ReplicaStatus::Active => (ReplicaStatusName::Active, None),
         ReplicaStatus::Deleting => (ReplicaStatusName::Deleting, None),
         ReplicaStatus::Dropped { .. } => {
@@ -261,10 +256,24 @@ fn describe_replica(region: &Region, replica: &Replica) -> ReplicaDescription {
         }
     };
     let inaccessible = replica_status == ReplicaStatusName::RegionDisabled;
+    let member = replica.status.is_member();
+    let indexes: Vec<_> = table
+        .global_indexes
+        .iter()
+        .filter(|_| member)
+        .map(|(name, (index, _))| ReplicaGlobalSecondaryIndexDescription {
+            index_name: name.clone(),
+            warm_throughput: describe_warm(index.throughput, index.capacity),
+        })
+        .collect();
     ReplicaDescription {
         region_name: region.to_string(),
+        replica_arn: table_arn(region, &table.core.name),
         replica_status,
         replica_status_description: reason,
         replica_inaccessible_date_time_ms: inaccessible.then_some(replica.since_ms),
+        replica_table_class_summary: describe_class(table.billing),
+        warm_throughput: member.then(|| describe_warm(table.throughput, table.billing.capacity)),
+        global_secondary_indexes: (!indexes.is_empty()).then_some(indexes),
     }
 }

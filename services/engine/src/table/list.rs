@@ -1,6 +1,6 @@
 //! ListTables.
 
-use std::ops::Bound;
+use std::{collections::BTreeSet, ops::Bound};
 
 use crate::{
     ApiError, Engine,
@@ -34,13 +34,13 @@ impl Engine {
             .exclusive_start_table_name
             .as_deref()
             .map_or(Bound::Unbounded, Bound::Excluded);
-        let mut names = catalog
-            .by_name
+        let removed = self.lifecycle.removed_names();
+        let all: BTreeSet<&str> = catalog.by_name.keys().chain(&removed).map(String::as_str).collect();
+        let mut names = all
             .range::<str, _>((start, Bound::Unbounded))
-            .map(|(name, _)| name)
             .filter(|name| !name.starts_with(HIDDEN));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let table_names: Vec<String> = names.by_ref().take(limit).cloned().collect();
+        let table_names: Vec<String> = names.by_ref().take(limit).map(|name| (*name).to_owned()).collect();
         let last_evaluated_table_name = names.next().and_then(|_| table_names.last().cloned());
         Ok(ListTablesOutput {
             table_names,

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod describe;
+mod lifecycle;
 mod list;
 mod replicas;
 mod schema;
@@ -10,8 +11,8 @@ mod settings;
 mod tags;
 mod update;
 
-pub(crate) use delete::{check_at_rest, not_found};
 pub(crate) use describe::key_schema;
+pub(crate) use lifecycle::{Lifecycle, not_found};
 pub(crate) use settings::wire_view;
 
 /// How many global indexes a table can have (developer guide, "Quotas").

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use beringia_item::{Region, VersionVector};
 use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Stream, StreamView, Table};
 
-use super::{delete::in_use, describe::is_removed, invalid};
+use super::{
+    describe::is_removed,
+    invalid,
+    lifecycle::{Lifecycle, in_use},
+};
 use crate::{ApiError, api::ReplicationGroupUpdate};
 
 /// What the edits depend on besides the catalog.
@@ -15,6 +19,7 @@ pub(super) struct Here<'a> {
     pub(super) now_ms: u64,
     /// The time that names a stream which begins now.
     pub(super) stream_ms: u64,
+    pub(super) lifecycle: &'a Lifecycle,
 }
 
 /// The edits that carry out an update of the replicas.

@@ -64,6 +64,16 @@ impl<'a> Definitions<'a> {
             .all(|definition| used.contains(definition.attribute_name.as_str()))
     }
 
+    /// Refuses keys of more attributes than are defined, which DynamoDB does before it looks at their names.
+    pub(super) fn check_count(&self, elements: &[KeySchemaElement]) -> Result<(), ApiError> {
+        if elements.len() > self.len() {
+            return Err(ApiError::validation(
+                "Invalid KeySchema: Some index key attribute have no definition",
+            ));
+        }
+        Ok(())
+    }
+
     fn part(&self, element: &KeySchemaElement) -> Option<KeyPart> {
         let name = element.attribute_name.clone();
         self.kind(&name).map(|kind| KeyPart { name, kind })

@@ -4,12 +4,12 @@
 //! of them comes from [`tags_of`]: what a tag means beyond being a label is decided there. The one that means more, the table's
 //! conflict policy, is no label of a region but a setting that follows the table to every replica.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use beringia_item::{ConflictPolicy, ConflictPolicyError};
 use beringia_store::{Aspect, Catalog, Edit, LocalSettings, Table};
 
-use super::{delete::check_at_rest, invalid};
+use super::invalid;
 use crate::{
     ApiError, Engine,
     api::{ListTagsOfResourceInput, ListTagsOfResourceOutput, Tag, TagResourceInput, UntagResourceInput},
@@ -91,10 +91,10 @@ impl Engine {
         arn: String,
         change: impl FnOnce(&mut BTreeMap<String, String>) + Send + 'static,
     ) -> Result<(), ApiError> {
-        let region = self.region().clone();
+        let lifecycle = Arc::clone(&self.lifecycle);
         let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
             let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&arn))?;
-            check_at_rest(table, &region)?;
+            lifecycle.check_at_rest(table)?;
             let mut tags = tags_of(table);
             change(&mut tags);
             let aspects = tag_aspects(&table.local, table.conflict_policy, tags)?;

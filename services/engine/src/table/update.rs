@@ -1,15 +1,17 @@
 //! UpdateTable.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use beringia_store::{Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState, LocalSettings, Table, Throughput};
 
 use super::{
     GLOBAL_INDEXES_MAX,
     create::{global_index, too_many_global_indexes},
-    delete::{check_at_rest, in_use, not_found},
-    describe::status,
     invalid,
+    lifecycle::{Change, in_use, not_found},
     replicas::{Here, replica_edits},
     schema::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, composite_parts_max,
@@ -39,24 +41,29 @@ impl Engine {
         check_kinds(&input)?;
         let (region, known, now_ms) = (self.region().clone(), self.regions.clone(), self.clock.now_ms());
         let stream_ms = self.stream_start_ms(&name).await?;
-        let wanted = name.clone();
-        let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
-            let table = catalog.by_name.get(&wanted).ok_or_else(|| not_found(&wanted))?;
-            Ok(edits(
-                &input,
-                table,
-                catalog,
-                &Here {
-                    region: &region,
-                    known: &known,
-                    now_ms,
-                    stream_ms,
-                },
-            )?)
+        let (wanted, lifecycle) = (name.clone(), Arc::clone(&self.lifecycle));
+        let quiet = is_quiet(&input);
+        let change = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&change);
+        let update = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+            let table = lifecycle.find(catalog, &wanted)?;
+            let here = Here {
+                region: &region,
+                known: &known,
+                now_ms,
+                stream_ms,
+                lifecycle: &lifecycle,
+            };
+            let edits = edits(&input, table, catalog, &here)?;
+            if !quiet {
+                let change = noted.get_or_init(|| Change::of(Arc::clone(table)));
+                lifecycle.begin(table.id, change.clone());
+            }
+            Ok(edits)
         };
-        let catalog = self.store.change_schema(Box::new(change)).await?;
+        let catalog = self.store.change_schema(Box::new(update)).await?;
         let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
-        Ok(self.describe(table))
+        Ok(self.describe(table, change.get()))
     }
 }
 
@@ -170,16 +177,20 @@ fn index_name(update: &GlobalSecondaryIndexUpdate) -> &str {
     }
 }
 
-/// The edits that carry out the request on the table as it is.
-fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here<'_>) -> Result<Vec<Edit>, ApiError> {
+/// Whether the request is about deletion protection alone, which is this region's and disturbs nothing.
+fn is_quiet(input: &UpdateTableInput) -> bool {
     let protection_only = UpdateTableInput {
         table_name: input.table_name.clone(),
         deletion_protection_enabled: input.deletion_protection_enabled,
         ..UpdateTableInput::default()
     };
-    check_at_rest(table, here.region)?;
-    // Deletion protection is this region's alone and disturbs nothing.
-    if status(table, here.region) == TableStatus::Updating && *input != protection_only {
+    *input == protection_only
+}
+
+/// The edits that carry out the request on the table as it is.
+fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here<'_>) -> Result<Vec<Edit>, ApiError> {
+    here.lifecycle.check_at_rest(table)?;
+    if here.lifecycle.status(table) == TableStatus::Updating && !is_quiet(input) {
         return Err(in_use(&table.core.name, "updated"));
     }
     if let Some(updates) = input.replica_updates.as_deref().filter(|updates| !updates.is_empty()) {
@@ -379,6 +390,7 @@ fn new_index(
         )));
     }
     let definitions = Definitions::new(input.attribute_definitions.as_deref().unwrap_or_default())?;
+    definitions.check_count(&wanted.key_schema)?;
     let index = global_index(wanted, &definitions, throughput)?;
     let known = table.attribute_definitions();
     for part in parts(&index.keys) {

@@ -15,12 +15,9 @@ use crate::{
     api::{TransactGetItemsInput, TransactGetItemsOutput},
     capacity::{Kind, Units, read_units},
     expressions::read_projection,
-    keys::request_key,
+    keys::{check_not_empty, request_key},
     throttle::Use,
 };
-
-/// What a transaction costs, compared to the same reads and writes without one.
-pub(super) const FACTOR: f64 = 2.0;
 
 /// A read of a transaction.
 pub(super) struct Get {
@@ -42,12 +39,15 @@ impl Engine {
         check_count("transactItems", count)?;
         let mut gets = Vec::with_capacity(count);
         for get in input.transact_items {
-            let projection = read_projection(
-                get.projection_expression.as_deref(),
-                get.expression_attribute_names,
-                None,
-            )?;
+            // Other than outside transactions, names may be there for nothing.
+            let names = get
+                .expression_attribute_names
+                .filter(|_| get.projection_expression.is_some());
+            let projection = read_projection(get.projection_expression.as_deref(), names, None)?;
             gets.push((self.usable_table(&get.table_name)?, get.key, projection));
+        }
+        for (table, key, _) in &gets {
+            check_not_empty(table, key)?;
         }
         let mut wanted = Vec::with_capacity(count);
         for (index, (table, key, projection)) in gets.into_iter().enumerate() {
@@ -81,10 +81,10 @@ impl Engine {
         if wanted.iter().collect::<BTreeSet<_>>().len() < wanted.len() {
             return Err(repeated_item());
         }
-        let units_of = |bytes| Units::of_table(read_units(bytes, true) * FACTOR);
+        let units_of = |bytes| Units::of_table(read_units(bytes, true)).in_transaction();
         let tables = gets.iter().map(|get| (get.table.as_ref(), units_of(0)));
-        let reserved = self.reserve_all(Use::Read, tables)?;
         self.contention.read(&wanted)?;
+        let reserved = self.reserve_all(Use::Read, tables)?;
         let found = self.store.get_many(wanted).await?;
 
         let mut bytes = 0;

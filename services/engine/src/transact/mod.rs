@@ -66,18 +66,38 @@ fn too_large() -> ApiError {
     ))
 }
 
+/// Which actions with an unfit key or item are told, where several are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// TransactWriteItems looks no further.
+    First,
+    /// ExecuteTransaction.
+    Every,
+}
+
 /// The action at `index` is invalid. DynamoDB looks no further then, so the others have no reason.
 fn invalid_action(actions: usize, index: usize, error: ApiError) -> ApiError {
-    let ApiError::Validation(message) = error else {
-        return error;
-    };
-    let mut reasons = vec![CancellationReason::none(); actions];
-    if let Some(reason) = reasons.get_mut(index) {
-        *reason = CancellationReason {
-            code: "ValidationError",
-            message: Some(message),
-            item: None,
-        };
+    let mut wrong: Vec<Option<ApiError>> = (0..actions).map(|_| None).collect();
+    match wrong.get_mut(index) {
+        Some(place) => *place = Some(error),
+        None => return error,
+    }
+    invalid_actions(wrong)
+}
+
+/// Some actions are invalid: those that have an error here.
+fn invalid_actions(wrong: Vec<Option<ApiError>>) -> ApiError {
+    let mut reasons = Vec::with_capacity(wrong.len());
+    for error in wrong {
+        reasons.push(match error {
+            None => CancellationReason::none(),
+            Some(ApiError::Validation(message)) => CancellationReason {
+                code: "ValidationError",
+                message: Some(message),
+                item: None,
+            },
+            Some(other) => return other,
+        });
     }
     ApiError::TransactionCanceled { reasons }
 }

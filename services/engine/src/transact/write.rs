@@ -10,25 +10,25 @@ use beringia_item::{Item, KeyBytes, TableId, item_size};
 use beringia_store::{CommitError, ItemWrite, Outcome, Refusal, Table};
 
 use super::{
-    TRANSACTION_BYTES, check_count,
+    TRANSACTION_BYTES, Told, check_count,
     fingerprint::fingerprint,
-    get::FACTOR,
-    invalid_action, repeated_item,
+    invalid_actions, repeated_item,
     token::{State, check_token},
     too_large,
 };
 use crate::{
     ApiError, CancellationReason, Engine,
     api::{
-        ItemCollectionMetrics, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactAction,
-        TransactWriteItem, TransactWriteItemsInput, TransactWriteItemsOutput,
+        ExpressionNames, ExpressionValues, ItemCollectionMetrics, ReturnConsumedCapacity,
+        ReturnValuesOnConditionCheckFailure, TransactAction, TransactWriteItem, TransactWriteItemsInput,
+        TransactWriteItemsOutput,
     },
     capacity::{Kind, Units, read_units},
     expressions::{update_and_condition, write_condition},
     item::collection_metrics,
-    keys::{item_key, request_key},
+    keys::{IndexKeyError, check_not_empty, item_key, request_key, unfit_index_keys},
     throttle::{Throttle, Use},
-    write::{ConditionalWrite, check_item, check_update},
+    write::{ConditionalWrite, check_assigned, check_item, check_update},
 };
 
 /// What an action does, its expressions read.
@@ -102,7 +102,7 @@ impl Engine {
             .map(|token| (token, fingerprint(&input.transact_items)));
         let wants_before = input.return_consumed_capacity != ReturnConsumedCapacity::None;
         let actions = self.plan(input.transact_items)?;
-        let (unit, targets) = prepare(&self.throttle, actions, |table, item| {
+        let (unit, targets) = prepare(&self.throttle, actions, Told::First, |table, item| {
             (
                 collection_metrics(table, item, input.return_item_collection_metrics),
                 wants_before,
@@ -146,10 +146,11 @@ impl Engine {
         let own = of_token.first().map(|own| (own.table, own.key.clone()));
         let _token = own.map(|place| self.contention.token(place)).transpose()?;
         unit.extend(of_token);
+        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
+        // First, so that who is refused here has taken nothing.
+        let _held = self.contention.transaction(places)?;
         let least = targets.iter().map(|of| (of.table.as_ref(), of.least.clone()));
         let reserved = self.reserve_all(Use::Write, least)?;
-        let places = targets.iter().map(|of| (of.table.id, of.key.clone())).collect();
-        let _held = self.contention.transaction(places)?;
         match self.store.commit(unit).await {
             Ok(outcomes) => {
                 let units: Vec<Units> = targets.iter().zip(&outcomes).map(units_of).collect();
@@ -213,38 +214,42 @@ impl Engine {
         let rows = self.store.get_many(keys).await?;
         let units_of = |row: Option<(_, Item)>| {
             let bytes = row.map_or(0, |(_, item)| item_size(&item));
-            Units::of_table(read_units(bytes, true) * FACTOR)
+            Units::of_table(read_units(bytes, true)).in_transaction()
         };
         Ok(rows.into_iter().map(units_of).collect())
     }
 }
 
-/// The unit of writes that actions make, their keys and items checked action by action. `extras` tells of a table and item what
-/// collection metrics the answer has, and whether it needs the item as it was.
+/// The unit of writes that actions make; their keys and items are checked before it is looked for repeated ones. `extras` tells of a
+/// table and item what collection metrics the answer has, and whether it needs the item as it was.
 pub(super) fn prepare(
     throttle: &Throttle,
     actions: Vec<Planned>,
+    told: Told,
     extras: impl Fn(&Table, &Item) -> (Option<ItemCollectionMetrics>, bool),
 ) -> Result<(Vec<ItemWrite>, Vec<Target>), ApiError> {
     let count = actions.len();
-    let mut seen: BTreeSet<(TableId, KeyBytes)> = BTreeSet::new();
+    for planned in &actions {
+        check_no_empty_keys(&planned.table, &planned.action)?;
+    }
+    let keys = all_keys(&actions, told)?;
+    let places = actions.iter().zip(&keys).map(|(planned, key)| (planned.table.id, key));
+    if places.collect::<BTreeSet<(TableId, &KeyBytes)>>().len() < count {
+        return Err(repeated_item());
+    }
     let (mut unit, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
-    for (index, planned) in actions.into_iter().enumerate() {
+    for (planned, key) in actions.into_iter().zip(keys) {
         let Planned {
             table,
             action,
             with_item,
             failure,
         } = planned;
-        let key = action_key(&table, &action).map_err(|error| invalid_action(count, index, error))?;
-        if !seen.insert((table.id, key.clone())) {
-            return Err(repeated_item());
-        }
         let (collection, wants_before) = extras(&table, action.attributes());
         let write = action.into_write(&table);
         let limited = throttle.limits(&table, Use::Write);
         let least = if limited {
-            write.least_units(&table).times(FACTOR)
+            write.least_units(&table).in_transaction()
         } else {
             Units::default()
         };
@@ -260,6 +265,27 @@ pub(super) fn prepare(
         });
     }
     Ok((unit, targets))
+}
+
+/// The stored keys of all actions' items, or why the transaction is cancelled.
+fn all_keys(actions: &[Planned], told: Told) -> Result<Vec<KeyBytes>, ApiError> {
+    let mut keys = Vec::with_capacity(actions.len());
+    let mut wrong: Vec<Option<ApiError>> = actions.iter().map(|_| None).collect();
+    for (planned, wrong) in actions.iter().zip(&mut wrong) {
+        match action_key(&planned.table, &planned.action) {
+            Ok(key) => keys.push(key),
+            Err(error) => {
+                *wrong = Some(error);
+                if told == Told::First {
+                    break;
+                }
+            }
+        }
+    }
+    if keys.len() < actions.len() {
+        return Err(invalid_actions(wrong));
+    }
+    Ok(keys)
 }
 
 /// The size of what an action brings along, bytes.
@@ -294,14 +320,14 @@ fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
             condition_expression,
         } => Parsed::Put {
             item,
-            condition: write_condition(condition_expression.as_deref(), names, values)?,
+            condition: optional_condition(condition_expression.as_deref(), names, values)?,
         },
         TransactAction::Delete {
             key,
             condition_expression,
         } => Parsed::Delete {
             key,
-            condition: write_condition(condition_expression.as_deref(), names, values)?,
+            condition: optional_condition(condition_expression.as_deref(), names, values)?,
         },
         TransactAction::Update {
             key,
@@ -313,6 +339,34 @@ fn parse(action: TransactWriteItem) -> Result<Parsed, ApiError> {
             Parsed::Update { key, update, condition }
         }
     })
+}
+
+/// The condition of an action that needs none. Other than outside transactions, placeholders may then be there for nothing.
+fn optional_condition(
+    text: Option<&str>,
+    names: ExpressionNames,
+    values: ExpressionValues,
+) -> Result<Option<Condition>, ApiError> {
+    match text {
+        None => Ok(None),
+        text => write_condition(text, names, values),
+    }
+}
+
+/// Refuses empty values of key attributes. They make the whole request invalid; anything else that is wrong with an action's item
+/// cancels the transaction.
+fn check_no_empty_keys(table: &Table, action: &Parsed) -> Result<(), ApiError> {
+    check_not_empty(table, action.attributes())?;
+    match action {
+        Parsed::Put { item, .. } => {
+            let empty = unfit_index_keys(table, |name| item.get(name)).find(IndexKeyError::is_empty);
+            empty.map_or(Ok(()), |error| Err(ApiError::Validation(error.in_item())))
+        }
+        Parsed::Update {
+            update: Some(update), ..
+        } => check_assigned(table, update),
+        _ => Ok(()),
+    }
 }
 
 /// The stored key of an action's item, everything about the item checked.
@@ -361,7 +415,7 @@ fn units_of((target, outcome): (&Target, &Outcome)) -> Units {
     } else {
         outcome.before.as_ref()
     };
-    Units::of_write(&target.table, outcome.before.as_ref(), after).times(FACTOR)
+    Units::of_write(&target.table, outcome.before.as_ref(), after).in_transaction()
 }
 
 fn by_table(targets: &[Target], units: Vec<Units>) -> BTreeMap<String, Units> {

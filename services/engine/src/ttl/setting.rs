@@ -1,5 +1,7 @@
 //! UpdateTimeToLive and DescribeTimeToLive.
 
+use std::sync::Arc;
+
 use beringia_store::{Aspect, Catalog, Edit, Table};
 
 use crate::{
@@ -9,14 +11,15 @@ use crate::{
         UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
     },
     constraint::Constraints,
-    table::{check_at_rest, not_found},
+    table::not_found,
 };
 
 /// Bounds of the attribute's name, characters.
 const ATTRIBUTE_LENGTH: (usize, usize) = (1, 255);
 
 impl Engine {
-    /// Turns the expiry of a table's items on or off, in all its regions. Unlike DynamoDB, it can be changed again at once.
+    /// Turns the expiry of a table's items on or off, in all its regions. Unlike in DynamoDB it can be changed again at once, but where
+    /// changes are to be slow.
     ///
     /// # Errors
     /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's.
@@ -27,11 +30,17 @@ impl Engine {
         let member = "timeToLiveSpecification.attributeName";
         constraints.text_length(member, &specification.attribute_name, ATTRIBUTE_LENGTH);
         constraints.finish()?;
-        let (wanted, region) = (specification.clone(), self.region().clone());
+        let (wanted, lifecycle) = (specification.clone(), Arc::clone(&self.lifecycle));
         let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
-            let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
-            check_at_rest(table, &region)?;
+            let table = lifecycle.find(catalog, &name)?;
+            lifecycle.check_at_rest(table)?;
+            if lifecycle.time_to_live_before(table.id).is_some() {
+                return Err(Box::new(ApiError::validation(
+                    "Time to live has been modified multiple times within a fixed interval",
+                )));
+            }
             let aspect = Aspect::TimeToLive(changed(table, wanted)?);
+            lifecycle.begin_time_to_live(table.id, table.time_to_live.clone());
             Ok(vec![Edit::Set {
                 table: table.id,
                 aspect,
@@ -55,12 +64,17 @@ impl Engine {
         let name = self.control_name(&input.table_name)?;
         let catalog = self.store.catalog();
         let table = catalog.by_name.get(name).ok_or_else(|| not_found(name))?;
+        let now = &table.time_to_live;
+        let before = self.lifecycle.time_to_live_before(table.id);
+        let changing = before.filter(|before| before != now);
         Ok(DescribeTimeToLiveOutput {
-            time_to_live_status: match table.time_to_live {
-                Some(_) => TimeToLiveStatus::Enabled,
-                None => TimeToLiveStatus::Disabled,
+            time_to_live_status: match (now, &changing) {
+                (Some(_), None) => TimeToLiveStatus::Enabled,
+                (Some(_), Some(_)) => TimeToLiveStatus::Enabling,
+                (None, None) => TimeToLiveStatus::Disabled,
+                (None, Some(_)) => TimeToLiveStatus::Disabling,
             },
-            attribute_name: table.time_to_live.clone(),
+            attribute_name: now.clone().or(changing.flatten()),
         })
     }
 }

@@ -5,16 +5,16 @@ use std::{sync::Arc, time::Duration};
 use beringia_engine::{
     ApiError, CancellationReason, Refused,
     api::{
-        BatchWriteItemInput, GetItemInput, PutItemInput, QueryInput, TransactAction, TransactGetItem,
-        TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItem, TransactWriteItemsInput,
-        TransactWriteItemsOutput, UpdateItemInput, WriteOptions, WriteRequest,
+        BatchWriteItemInput, BillingMode, CreateTableInput, GetItemInput, ProvisionedThroughput, PutItemInput,
+        QueryInput, TransactAction, TransactGetItem, TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItem,
+        TransactWriteItemsInput, TransactWriteItemsOutput, UpdateItemInput, WriteOptions, WriteRequest,
     },
 };
 use beringia_item::{AttributeValue, Item};
 use futures_util::future::join_all;
 use tokio::join;
 
-use crate::support::{Harness, item, n, s, text, values};
+use crate::support::{Harness, item, n, s, simple, text, values};
 
 /// On a disk where every commit takes ten milliseconds.
 async fn slow() -> Harness {
@@ -238,6 +238,47 @@ async fn a_token_that_is_being_used_says_so_and_then_stands_for_what_was_done() 
         "it was done once"
     );
     assert_eq!(harness.engine.refused(), Refused::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_transaction_refuses_takes_no_throughput() {
+    let harness = Harness::slow(Duration::from_millis(10)).throttling();
+    let one_unit = CreateTableInput {
+        billing_mode: Some(BillingMode::Provisioned),
+        provisioned_throughput: Some(ProvisionedThroughput {
+            read_capacity_units: 1,
+            write_capacity_units: 1,
+        }),
+        ..simple()
+    };
+    harness.engine.create_table(one_unit).await.unwrap();
+    // The table has 300 units, of which the transaction takes two.
+    let refused = async {
+        for _ in 0..300 {
+            assert!(matches!(
+                put(&harness, "a").await,
+                Err(ApiError::TransactionConflict(_))
+            ));
+            assert!(transact(&harness, &["a", "b"], None).await.is_err());
+            let batch = BatchWriteItemInput {
+                request_items: [("simple".to_owned(), vec![WriteRequest::Put { item: key("a") }])].into(),
+                ..BatchWriteItemInput::default()
+            };
+            let output = harness.engine.batch_write_item(batch).await.unwrap();
+            assert_eq!(output.unprocessed_items.len(), 1);
+            assert!(transact_get(&harness, &["a"]).await.is_err());
+        }
+    };
+    let (transacted, ()) = join!(transact(&harness, &["a"], None), refused);
+    transacted.unwrap();
+    let puts = join_all((0..298).map(|_| put(&harness, "c"))).await;
+    assert_eq!(puts.into_iter().filter(Result::is_ok).count(), 298);
+    assert!(matches!(
+        put(&harness, "c").await,
+        Err(ApiError::ProvisionedThroughputExceeded { .. })
+    ));
+    let conflicts = harness.engine.refused();
+    assert_eq!((conflicts.throttled_reads, conflicts.throttled_writes), (0, 1));
 }
 
 /// Clients that move money between few accounts, each as an SDK's user would: again after a conflict, up to a while. How many

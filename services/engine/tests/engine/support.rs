@@ -58,6 +58,16 @@ impl Harness {
         harness
     }
 
+    /// Where what a change does to a table shows for so long.
+    pub(crate) fn with_slow_changes(by: Duration) -> Self {
+        let mut harness = Self::new();
+        harness.engine = harness.engine.behaving(Behaviour {
+            slow_changes: by,
+            ..Behaviour::default()
+        });
+        harness
+    }
+
     fn with(disk: MemoryDisk, set: impl FnOnce(&mut Options)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let database = Database::Memory(disk);

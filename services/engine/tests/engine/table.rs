@@ -156,6 +156,17 @@ async fn the_status_follows_from_what_goes_on() {
         (replicas[1].region_name.as_str(), replicas[1].replica_status),
         ("eu-west-1", ReplicaStatusName::Active)
     );
+    let there = "arn:aws:dynamodb:eu-west-1:000000000000:table/music";
+    assert_eq!(replicas[1].replica_arn, there);
+    assert_eq!(replicas[1].warm_throughput, Some(described.warm_throughput));
+    let indexes = replicas[1].global_secondary_indexes.iter().flatten();
+    let names: Vec<&str> = indexes.map(|index| index.index_name.as_str()).collect();
+    assert_eq!(names, ["by-genre", "by-song", "by-year"]);
+    let failed = &replicas[0];
+    assert_eq!(
+        (failed.warm_throughput, &failed.global_secondary_indexes),
+        (None, &None)
+    );
     let deleted = harness.engine.delete_table(delete("music")).await;
     assert!(matches!(deleted, Err(ApiError::ResourceInUse(message)) if message.contains("being created")));
 }

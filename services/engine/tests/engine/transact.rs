@@ -179,6 +179,13 @@ async fn a_wrong_key_cancels_and_a_wrong_expression_refuses() {
         ["None", "ValidationError", "None"],
         "only the first wrong action is told"
     );
+    let twice_and_wrong = vec![put(key("a")), put(key("a")), put(item([("p", n(7))]))];
+    let result = harness.engine.transact_write_items(transaction(twice_and_wrong)).await;
+    assert_eq!(
+        codes(result),
+        ["None", "None", "ValidationError"],
+        "keys are looked at before it is looked for repeated items"
+    );
     let message = refused(
         harness
             .engine
@@ -421,4 +428,42 @@ async fn writes_of_a_transaction_cost_twice_and_its_repetition_costs_reads() {
         .unwrap()[0]
         .total;
     assert_eq!((again.capacity_units, again.read_capacity_units), (4.0, Some(4.0)));
+}
+
+#[tokio::test]
+async fn an_index_costs_in_a_transaction_what_it_costs_without() {
+    let harness = Harness::new().with_music().await;
+    let song = item([
+        ("artist", s("a")),
+        ("song", s("b")),
+        ("genre", s("jazz")),
+        ("length", n(3)),
+    ]);
+    let input = TransactWriteItemsInput {
+        return_consumed_capacity: ReturnConsumedCapacity::Indexes,
+        transact_items: vec![TransactWriteItem {
+            table_name: "music".to_owned(),
+            ..put(song)
+        }],
+        ..TransactWriteItemsInput::default()
+    };
+    let output = harness.engine.transact_write_items(input).await.unwrap();
+    let consumed = &output.consumed_capacity.unwrap()[0];
+    // By genre, by song, by length.
+    assert_eq!(consumed.total.write_capacity_units, Some(2.0 + 3.0));
+    assert_eq!(consumed.table.unwrap().write_capacity_units, Some(2.0));
+    let units = |indexes: &Option<std::collections::BTreeMap<String, beringia_engine::api::Capacity>>| {
+        let indexes = indexes.clone().unwrap_or_default().into_iter();
+        indexes
+            .map(|(name, capacity)| (name, capacity.write_capacity_units))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        units(&consumed.global_secondary_indexes),
+        [("by-genre".to_owned(), Some(1.0)), ("by-song".to_owned(), Some(1.0))]
+    );
+    assert_eq!(
+        units(&consumed.local_secondary_indexes),
+        [("by-length".to_owned(), Some(1.0))]
+    );
 }

@@ -324,7 +324,14 @@ async fn wrong_index_updates_are_refused() {
                 attribute_definitions: None,
                 ..create_index("by-y", "y", Type::S)
             },
-            "AttributeDefinitions: []",
+            "Invalid KeySchema: Some index key attribute have no definition",
+        ),
+        (
+            UpdateTableInput {
+                attribute_definitions: Some(vec![definition("x", Type::S)]),
+                ..create_index("by-y", "y", Type::S)
+            },
+            "Some index key attributes are not defined in AttributeDefinitions. Keys: [y], AttributeDefinitions: [x]",
         ),
         (
             updates(vec![set_units]),

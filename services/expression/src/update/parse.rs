@@ -116,7 +116,10 @@ fn note_clause_operand(problems: &mut Problems, clause: &str, value: &AttributeV
         AttributeValue::Bs(_) => "BINARY_SET",
     };
     problems.note(Stage::ClauseOperand, || {
-        format!("Incorrect operand type for operator or function; operator: {clause}, operand type: {name}")
+        format!(
+            "Incorrect operand type for operator or function; operator: {clause}, operand type: {name}, typeSet: \
+             ALLOWED_FOR_{clause}_OPERAND"
+        )
     });
 }
 

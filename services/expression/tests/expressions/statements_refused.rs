@@ -179,7 +179,8 @@ fn what_follows_the_grammar_can_be_wrong_all_the_same() {
         ),
         (
             "UPDATE t SET a = set_add(a, 1) WHERE p = 1",
-            "Incorrect operand type for operator or function; operator: ADD, operand type: NUMBER",
+            "Incorrect operand type for operator or function; operator: ADD, operand type: NUMBER, \
+         typeSet: ALLOWED_FOR_ADD_OPERAND",
         ),
         (
             "UPDATE t SET a = set_delete(b, <<1>>) WHERE p = 1",

@@ -227,15 +227,18 @@ fn operands_have_the_types_that_clauses_take() {
             ("add a.b :a", "ADD"),
             ("delete a.b :a", "DELETE"),
         ] {
-            let expected =
-                format!("Incorrect operand type for operator or function; operator: {clause}, operand type: {name}");
+            let expected = format!(
+                "Incorrect operand type for operator or function; operator: {clause}, operand type: {name}, \
+                 typeSet: ALLOWED_FOR_{clause}_OPERAND"
+            );
             check(&[(text, json!({":a": meaning}), &expected)]);
         }
     }
     check(&[(
         "delete a.b :a",
         json!({":a": 1}),
-        "Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER",
+        "Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER, \
+         typeSet: ALLOWED_FOR_DELETE_OPERAND",
     )]);
 }
 

@@ -36,7 +36,8 @@ impl Encode for DescribeContinuousBackupsOutput {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
         let description = json!({
-            "ContinuousBackupsStatus": "DISABLED",
+            // DynamoDB says so of every table (API reference, DescribeContinuousBackups); what can be on or off is the recovery.
+            "ContinuousBackupsStatus": "ENABLED",
             "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
         });
         fields.plain("ContinuousBackupsDescription", &description)?;

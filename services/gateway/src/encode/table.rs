@@ -3,7 +3,8 @@
 use beringia_engine::api::{
     AttributeDefinition, BillingModeSummary, GlobalSecondaryIndexDescription, KeySchemaElement,
     LocalSecondaryIndexDescription, OnDemandThroughput, ProjectionSpecification, ProvisionedThroughputDescription,
-    ReplicaDescription, StreamSpecification, TableClassSummary, TableDescription, WarmThroughput,
+    ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, StreamSpecification, TableClassSummary,
+    TableDescription, WarmThroughput,
 };
 use serde::Serializer;
 
@@ -235,11 +236,34 @@ impl Encode for GlobalSecondaryIndexDescription {
 impl Encode for ReplicaDescription {
     fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = Fields::begin(serializer)?;
+        // What a replica is ready for has the replica's status.
+        let status = self.replica_status.as_str();
+        let indexes = self.global_secondary_indexes.as_ref().map(|indexes| {
+            let index = |index: &ReplicaGlobalSecondaryIndexDescription| OfReplica(index.clone(), status);
+            indexes.iter().map(index).collect::<Vec<_>>()
+        });
+        fields.wire_some("GlobalSecondaryIndexes", indexes.as_ref())?;
         fields.plain("RegionName", &self.region_name)?;
-        fields.plain("ReplicaStatus", self.replica_status.as_str())?;
-        fields.plain_some("ReplicaStatusDescription", self.replica_status_description.as_ref())?;
+        fields.plain("ReplicaArn", &self.replica_arn)?;
         let since = self.replica_inaccessible_date_time_ms.map(seconds);
         fields.plain_some("ReplicaInaccessibleDateTime", since.as_ref())?;
+        fields.plain("ReplicaStatus", status)?;
+        fields.plain_some("ReplicaStatusDescription", self.replica_status_description.as_ref())?;
+        fields.wire_some("ReplicaTableClassSummary", self.replica_table_class_summary.as_ref())?;
+        let warm = self.warm_throughput.map(|warm| Warm(warm, status));
+        fields.wire_some("WarmThroughput", warm.as_ref())?;
+        fields.end()
+    }
+}
+
+/// An index of a replica with that status.
+struct OfReplica(ReplicaGlobalSecondaryIndexDescription, &'static str);
+
+impl Encode for OfReplica {
+    fn encode<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer)?;
+        fields.plain("IndexName", &self.0.index_name)?;
+        fields.wire("WarmThroughput", &Warm(self.0.warm_throughput, self.1))?;
         fields.end()
     }
 }

@@ -5,9 +5,9 @@ use beringia_engine::api::{
     ConsumedCapacity, GetItemOutput, GlobalSecondaryIndexDescription, IndexStatus, ItemCollectionMetrics, KeyRole,
     KeySchemaElement, KeysAndAttributes, ListTablesOutput, LocalSecondaryIndexDescription, MultiRegionConsistency,
     OnDemandThroughput, PageOutput, ProjectionSpecification, ProjectionType, ProvisionedThroughputDescription,
-    ReplicaDescription, ReplicaStatusName, ScalarAttributeType, StreamSpecification, StreamViewType, TableClass,
-    TableClassSummary, TableDescription, TableStatus, TransactGetItemsOutput, TransactWriteItemsOutput, WarmThroughput,
-    WriteItemOutput, WriteRequest,
+    ReplicaDescription, ReplicaGlobalSecondaryIndexDescription, ReplicaStatusName, ScalarAttributeType,
+    StreamSpecification, StreamViewType, TableClass, TableClassSummary, TableDescription, TableStatus,
+    TransactGetItemsOutput, TransactWriteItemsOutput, WarmThroughput, WriteItemOutput, WriteRequest,
 };
 use beringia_item::{Item, Number};
 use serde_json::{Value, json};
@@ -284,6 +284,16 @@ fn described() -> TableDescription {
             replica_status: ReplicaStatusName::CreationFailed,
             replica_status_description: Some("why".to_owned()),
             replica_inaccessible_date_time_ms: Some(1_700_000_000_456),
+            replica_arn: "arn/eu".to_owned(),
+            replica_table_class_summary: Some(TableClassSummary {
+                table_class: TableClass::Standard,
+                last_update_date_time_ms: None,
+            }),
+            warm_throughput: Some(warm(12, 4)),
+            global_secondary_indexes: Some(vec![ReplicaGlobalSecondaryIndexDescription {
+                index_name: "by-b".to_owned(),
+                warm_throughput: warm(13, 4),
+            }]),
         }]),
         multi_region_consistency: Some(MultiRegionConsistency::Eventual),
         deletion_protection_enabled: false,
@@ -341,7 +351,14 @@ fn a_table_is_described_whole() {
         "Replicas": [
             {
                 "RegionName": "eu-west-1",
+                "ReplicaArn": "arn/eu",
                 "ReplicaStatus": "CREATION_FAILED",
+                "ReplicaTableClassSummary": {"TableClass": "STANDARD"},
+                "WarmThroughput": {"ReadUnitsPerSecond": 12, "WriteUnitsPerSecond": 4, "Status": "CREATION_FAILED"},
+                "GlobalSecondaryIndexes": [{
+                    "IndexName": "by-b",
+                    "WarmThroughput": {"ReadUnitsPerSecond": 13, "WriteUnitsPerSecond": 4, "Status": "CREATION_FAILED"},
+                }],
                 "ReplicaStatusDescription": "why",
                 "ReplicaInaccessibleDateTime": 1_700_000_000.456,
             },

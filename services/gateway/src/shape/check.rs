@@ -43,6 +43,9 @@ enum Place {
     Inside,
 }
 
+/// A value that a message shows, with its shape.
+type Shown<'a> = (&'a Value, &'a Shape);
+
 /// What a walk has found.
 #[derive(Default)]
 struct Walk<'r> {
@@ -98,17 +101,17 @@ impl<'r> Walk<'r> {
 
     fn value(&mut self, value: &'r Value, shape: &Shape, place: Place, path: &Path<'_>) -> Result<(), ApiError> {
         match shape {
-            Shape::Text(constraints) => self.text(value, constraints, place, path),
-            Shape::Integer(name, min, max) => self.integer(value, name, (*min, *max), path),
+            Shape::Text(constraints) => self.text((value, shape), constraints, place, path),
+            Shape::Integer(name, min, max) => self.integer((value, shape), name, (*min, *max), path),
             Shape::Number(name) => number_type(value).ok_or_else(|| not_converted(value, name)),
             Shape::Time => number_type(value).ok_or_else(|| no_time(value)),
             Shape::Boolean => boolean_type(value),
             Shape::List { lengths, member } => {
                 let members = list_type(value)?;
                 if place == Place::Member {
-                    self.lengths(value, members.len(), *lengths, path);
+                    self.lengths((value, shape), members.len(), *lengths, path);
                 }
-                self.judged_together("Member", members.iter(), value, member, path);
+                self.judged_together("Member", members.iter(), (value, shape), member, path);
                 for (position, value) in members.iter().enumerate().filter(|(_, value)| !value.is_null()) {
                     self.value(value, member, Place::Inside, &Path::Element(path, position + 1))?;
                 }
@@ -121,9 +124,9 @@ impl<'r> Walk<'r> {
                 member,
             } => {
                 let entries = map_type(value, class)?;
-                self.lengths(value, entries.len(), *lengths, path);
-                self.keys(value, entries, keys, path);
-                self.judged_together("Map value", entries.values(), value, member, path);
+                self.lengths((value, shape), entries.len(), *lengths, path);
+                self.keys((value, shape), entries, keys, path);
+                self.judged_together("Map value", entries.values(), (value, shape), member, path);
                 for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
                     self.value(value, member, Place::Inside, &Path::Entry(path, key))?;
                 }
@@ -144,37 +147,37 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn text(&mut self, value: &Value, constraints: &Text, place: Place, path: &Path<'_>) -> Result<(), ApiError> {
-        let Value::String(text) = value else {
-            return Err(not_converted(value, "String"));
+    fn text(&mut self, shown: Shown<'_>, constraints: &Text, place: Place, path: &Path<'_>) -> Result<(), ApiError> {
+        let Value::String(text) = shown.0 else {
+            return Err(not_converted(shown.0, "String"));
         };
         if place == Place::Inside {
             return Ok(());
         }
         let names = constraints.names;
         if !names.is_empty() && !names.contains(&text.as_str()) {
-            self.broken(Some(value), path, &one_of(names));
+            self.broken(Some(shown), path, &one_of(names));
         }
         let arn = is_arn(text, constraints);
         if let Some(pattern) = constraints.pattern
             && !arn
             && !(pattern.matches)(text)
         {
-            self.broken(Some(value), path, &like(pattern.regex));
+            self.broken(Some(shown), path, &like(pattern.regex));
         }
         let lengths = if arn { Lengths::ARN } else { constraints.lengths };
         if !lengths.is_any() {
-            self.lengths(value, text.chars().count(), lengths, path);
+            self.lengths(shown, text.chars().count(), lengths, path);
         }
         Ok(())
     }
 
-    fn integer(&mut self, value: &Value, name: &str, bounds: (i64, i64), path: &Path<'_>) -> Result<(), ApiError> {
-        let number = integer(value).ok_or_else(|| not_converted(value, name))?;
+    fn integer(&mut self, shown: Shown<'_>, name: &str, bounds: (i64, i64), path: &Path<'_>) -> Result<(), ApiError> {
+        let number = integer(shown.0).ok_or_else(|| not_converted(shown.0, name))?;
         if number < bounds.0 {
             let min = bounds.0;
             self.broken(
-                Some(value),
+                Some(shown),
                 path,
                 &format!("Member must have value greater than or equal to {min}"),
             );
@@ -182,7 +185,7 @@ impl<'r> Walk<'r> {
         if number > bounds.1 {
             let max = bounds.1;
             self.broken(
-                Some(value),
+                Some(shown),
                 path,
                 &format!("Member must have value less than or equal to {max}"),
             );
@@ -190,19 +193,19 @@ impl<'r> Walk<'r> {
         Ok(())
     }
 
-    fn lengths(&mut self, value: &Value, length: usize, lengths: Lengths, path: &Path<'_>) {
+    fn lengths(&mut self, shown: Shown<'_>, length: usize, lengths: Lengths, path: &Path<'_>) {
         if length < lengths.min {
-            self.broken(Some(value), path, &longer(lengths.min));
+            self.broken(Some(shown), path, &longer(lengths.min));
         }
         if length > lengths.max {
-            self.broken(Some(value), path, &shorter(lengths.max));
+            self.broken(Some(shown), path, &shorter(lengths.max));
         }
     }
 
     /// The keys of a map are judged together, in one error.
-    fn keys(&mut self, value: &Value, entries: &Map<String, Value>, keys: &Text, path: &Path<'_>) {
+    fn keys(&mut self, shown: Shown<'_>, entries: &Map<String, Value>, keys: &Text, path: &Path<'_>) {
         if !entries.keys().all(|key| text_fits(key, keys)) {
-            self.together("Map keys", value, &text_constraints(keys), path);
+            self.together("Map keys", shown, &text_constraints(keys), path);
         }
     }
 
@@ -211,7 +214,7 @@ impl<'r> Walk<'r> {
         &mut self,
         what: &str,
         mut members: impl Iterator<Item = &'v Value>,
-        value: &Value,
+        shown: Shown<'_>,
         shape: &Shape,
         path: &Path<'_>,
     ) {
@@ -219,29 +222,29 @@ impl<'r> Walk<'r> {
             Shape::Text(text)
                 if !members.all(|member| member.as_str().is_none_or(|member| text_fits(member, text))) =>
             {
-                self.together(what, value, &text_constraints(text), path);
+                self.together(what, shown, &text_constraints(text), path);
             }
             Shape::List { lengths, .. }
                 if !members.all(|member| member.as_array().is_none_or(|list| lengths.fit(list.len()))) =>
             {
-                self.together(what, value, &length_constraints(*lengths), path);
+                self.together(what, shown, &length_constraints(*lengths), path);
             }
             _ => {}
         }
     }
 
-    fn together(&mut self, what: &str, value: &Value, constraints: &[String], path: &Path<'_>) {
+    fn together(&mut self, what: &str, shown: Shown<'_>, constraints: &[String], path: &Path<'_>) {
         let constraints = constraints.join(", ");
         self.broken(
-            Some(value),
+            Some(shown),
             path,
             &format!("{what} must satisfy constraint: [{constraints}]"),
         );
     }
 
-    fn broken(&mut self, value: Option<&Value>, path: &Path<'_>, constraint: &str) {
+    fn broken(&mut self, shown: Option<Shown<'_>>, path: &Path<'_>, constraint: &str) {
         if self.broken.len() < ERRORS_MAX {
-            let shown = show(value);
+            let shown = show(shown);
             self.broken.push(format!(
                 "Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
             ));

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::Shape;
+
 /// The longest text of a value in a message, characters. DynamoDB shows values whole, whatever their size.
 const SHOWN_MAX: usize = 2_000;
 
@@ -47,10 +49,13 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A value as messages show it: texts bare, lists in brackets; cut where it is very long.
-pub(super) fn show(value: Option<&Value>) -> String {
-    let Some(value) = value else { return "null".to_owned() };
-    let mut text = bare(value);
+/// A value as messages show it, much as Java does: texts bare, lists in brackets, `{key=value}`, `Structure(member=value)`. Cut where
+/// it is very long.
+pub(super) fn show(shown: Option<(&Value, &Shape)>) -> String {
+    let Some((value, shape)) = shown else {
+        return "null".to_owned();
+    };
+    let mut text = bare(value, shape);
     if let Some((end, _)) = text.char_indices().nth(SHOWN_MAX) {
         text.truncate(end);
         text.push('…');
@@ -58,10 +63,30 @@ pub(super) fn show(value: Option<&Value>) -> String {
     format!("'{text}'")
 }
 
-fn bare(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(members) => format!("[{}]", members.iter().map(bare).collect::<Vec<_>>().join(", ")),
-        other => other.to_string(),
+fn bare(value: &Value, shape: &Shape) -> String {
+    match (value, shape) {
+        (Value::String(text), _) => text.clone(),
+        (Value::Array(members), Shape::List { member, .. }) => {
+            let shown: Vec<String> = members.iter().map(|value| bare(value, member)).collect();
+            format!("[{}]", shown.join(", "))
+        }
+        (Value::Object(entries), Shape::Map { member, .. }) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| format!("{key}={}", bare(value, member)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        (Value::Object(entries), Shape::AttributeMap) => {
+            let entries = entries.iter().map(|(key, value)| format!("{key}={value}"));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        (Value::Object(fields), Shape::Structure(structure)) => {
+            let given = structure.members.iter().filter_map(|member| {
+                let value = bare(fields.get(member.name)?, &member.shape);
+                Some(format!("{}={value}", Path::Member(&Path::Root, member.name)))
+            });
+            format!("{}({})", structure.class, given.collect::<Vec<_>>().join(", "))
+        }
+        (other, _) => other.to_string(),
     }
 }

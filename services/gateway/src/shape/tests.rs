@@ -172,8 +172,8 @@ fn paths_lead_through_lists_and_maps() {
              greater than or equal to 1",
             "Value '-1' at 'provisionedThroughput.readCapacityUnits' failed to satisfy constraint: Member must have value \
              greater than or equal to 1",
-            "Value '[{\"KeyType\":\"HASH\"}, {\"AttributeName\":\"a\"}, {\"AttributeName\":\"a\",\"KeyType\":\"Woop\"}]' at \
-             'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2",
+            "Value '[KeySchemaElement(keyType=HASH), KeySchemaElement(attributeName=a), KeySchemaElement(attributeName=a, \
+             keyType=Woop)]' at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2",
             &format!("Value null at 'keySchema.1.member.attributeName' {NOT_NULL}"),
             &format!("Value null at 'keySchema.2.member.keyType' {NOT_NULL}"),
             "Value 'Woop' at 'keySchema.3.member.keyType' failed to satisfy constraint: Member must satisfy enum value set: \
@@ -207,7 +207,7 @@ fn the_keys_and_values_of_a_map_are_judged_together() {
         &[
             "Value 'hi' at 'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy enum value set: \
              [INDEXES, TOTAL, NONE]",
-            &format!("Value '{{\"aa;\":{{}}}}' at 'requestItems' failed to satisfy constraint: {keys}"),
+            &format!("Value '{{aa;=KeysAndAttributes()}}' at 'requestItems' failed to satisfy constraint: {keys}"),
             &format!("Value null at 'requestItems.aa;.member.keys' {NOT_NULL}"),
         ],
     );
@@ -215,15 +215,17 @@ fn the_keys_and_values_of_a_map_are_judged_together() {
         &requests::BATCH_WRITE_ITEM,
         json!({"RequestItems": {"abc": []}}),
         &[
-            "Value '{\"abc\":[]}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member \
+            "Value '{abc=[]}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member \
            must have length less than or equal to 25, Member must have length greater than or equal to 1]",
         ],
     );
     broken(
-        &requests::BATCH_GET_ITEM,
-        json!({"RequestItems": {}}),
+        &requests::BATCH_WRITE_ITEM,
+        json!({"RequestItems": {"abc": [{"DeleteRequest": {"Key": {"p": {"S": "x"}}}}], "abd": []}}),
         &[
-            "Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            "Value '{abc=[WriteRequest(deleteRequest=DeleteRequest(key={p={\"S\":\"x\"}}))], abd=[]}' at 'requestItems' failed to \
+             satisfy constraint: Map value must satisfy constraint: [Member must have length less than or equal to 25, Member must \
+             have length greater than or equal to 1]",
         ],
     );
 }

@@ -25,6 +25,7 @@ async fn with_table(server: &Running) -> Client {
     });
     let created = done(&client.call("CreateTable", &request).await);
     assert_eq!(created["TableDescription"]["TableName"], "Music");
+    assert_eq!(created["TableDescription"]["TableStatus"], "CREATING");
     client
 }
 
@@ -304,7 +305,7 @@ async fn a_deleted_table_is_described_in_short_and_has_no_backups() {
     let mut client = with_table(&server).await;
     let backups = done(&client.call("DescribeContinuousBackups", &music(json!({}))).await);
     let disabled = json!({
-        "ContinuousBackupsStatus": "DISABLED",
+        "ContinuousBackupsStatus": "ENABLED",
         "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
     });
     assert_eq!(backups, json!({"ContinuousBackupsDescription": disabled}));

@@ -98,13 +98,11 @@ fn string_set(json: Value) -> Result<BTreeSet<String>, JsonError> {
     if members.is_empty() {
         return Err(invalid_parameter("An string set  may not be empty"));
     }
-    distinct(members).map_err(|shown| {
-        let shown = shown
-            .iter()
-            .map(|member| format!("\"{member}\""))
-            .collect::<Vec<_>>()
-            .join(", ");
-        invalid_parameter(&format!("Input collection [{shown}] contains duplicates."))
+    distinct(members).map_err(|members| {
+        invalid_parameter(&format!(
+            "Input collection [{}] contains duplicates.",
+            members.join(", ")
+        ))
     })
 }
 
@@ -114,7 +112,7 @@ fn number_set(json: Value) -> Result<BTreeSet<Number>, JsonError> {
         return Err(invalid_parameter("An number set  may not be empty"));
     }
     let members = members.iter().map(|text| number(text)).collect::<Result<Vec<_>, _>>()?;
-    distinct(members).map_err(|_| invalid_parameter("Input collection contains duplicates."))
+    distinct(members).map_err(|_| invalid("Input collection contains duplicates"))
 }
 
 fn bytes_set(json: Value) -> Result<BTreeSet<Bytes>, JsonError> {
@@ -122,28 +120,20 @@ fn bytes_set(json: Value) -> Result<BTreeSet<Bytes>, JsonError> {
     if members.is_empty() {
         return Err(invalid_parameter("Binary sets should not be empty"));
     }
-    distinct(members).map_err(|shown| {
-        let shown = shown
-            .iter()
-            .map(|member| format!("\"{}\"", STANDARD.encode(member)))
-            .collect::<Vec<_>>()
-            .join(",");
+    distinct(members).map_err(|members| {
+        let texts: Vec<String> = members.iter().map(|member| STANDARD.encode(member)).collect();
+        let shown = texts.join(", ");
+        // The missing space is DynamoDB's.
         invalid_parameter(&format!("Input collection [{shown}]of type BS contains duplicates."))
     })
 }
 
-/// The members as a set; where one repeats, all members in the order in which DynamoDB shows them: those before the
-/// first repeat in their own order, then the rest as sent.
+/// The members as a set; where one repeats, the members as they came.
 fn distinct<T: Ord>(members: Vec<T>) -> Result<BTreeSet<T>, Vec<T>> {
-    let mut set = BTreeSet::new();
-    let mut members = members.into_iter();
-    while let Some(member) = members.next() {
-        if set.contains(&member) {
-            return Err(set.into_iter().chain([member]).chain(members).collect());
-        }
-        set.insert(member);
+    if members.iter().collect::<BTreeSet<_>>().len() < members.len() {
+        return Err(members);
     }
-    Ok(set)
+    Ok(members.into_iter().collect())
 }
 
 fn number(text: &str) -> Result<Number, JsonError> {

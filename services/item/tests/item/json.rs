@@ -79,19 +79,19 @@ fn sets_are_neither_empty_nor_do_members_repeat() {
     assert_eq!(invalid(&json!({"BS": []})), "Binary sets should not be empty");
     assert_eq!(
         invalid(&json!({"SS": ["b", "a", "b"]})),
-        r#"Input collection ["a", "b", "b"] contains duplicates."#
+        "Input collection [b, a, b] contains duplicates."
     );
     assert_eq!(
         invalid(&json!({"SS": ["", "", "z", "a"]})),
-        r#"Input collection ["", "", "z", "a"] contains duplicates."#
+        "Input collection [, , z, a] contains duplicates."
     );
     assert_eq!(
-        invalid(&json!({"NS": ["2", "1", "2.0"]})),
-        "Input collection contains duplicates."
+        validation(&json!({"NS": ["2", "1", "2.0"]})),
+        "Input collection contains duplicates"
     );
     assert_eq!(
         invalid(&json!({"BS": ["/w==", "AA==", "AA=="]})),
-        r#"Input collection ["AA==","/w==","AA=="]of type BS contains duplicates."#
+        "Input collection [/w==, AA==, AA==]of type BS contains duplicates."
     );
 }
 
@@ -103,7 +103,7 @@ fn a_bad_number_is_named() {
     );
     assert_eq!(
         validation(&json!({"NS": ["1", ""]})),
-        "The parameter cannot be converted to a numeric value: "
+        "The parameter cannot be converted to a numeric value"
     );
     assert_eq!(
         validation(&json!({"L": [{"N": "1e126"}]})),

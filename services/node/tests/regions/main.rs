@@ -18,5 +18,6 @@ mod observe;
 mod pause;
 mod policies;
 mod replicate;
+mod settings;
 mod streams;
 mod support;

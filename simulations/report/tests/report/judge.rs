@@ -1,8 +1,8 @@
 //! What is expected of a run, and whether it holds.
 
 use beringia_report::{
-    AnomalyCount, ConflictCell, Convergence, DiskLoss, Drain, EngineKind, Failover, FaultKind, FaultSpan, RegionSecond,
-    ReportedBacklog, Run, judge,
+    AnomalyCount, Clients, ConflictCell, Convergence, DiskLoss, Drain, EngineKind, Failover, FaultKind, FaultSpan,
+    RegionSecond, ReportedBacklog, Run, judge,
 };
 use beringia_scenario::{Availability, Count, Expectations};
 
@@ -89,6 +89,42 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
     assert!(!verdict(&bounds(8, millis(1_499)), &mut run, "RPO at most 1.5 s").1);
     run.disk_losses.clear();
     assert!(judge(&bounds(0, millis(0)), &mut run), "no disk was lost");
+}
+
+#[test]
+fn where_applications_write_too_the_rpo_is_what_the_region_reported_and_not_what_the_probes_lost() {
+    let mut run = empty_run();
+    run.engine = EngineKind::Drill;
+    run.clients = Clients::ApplicationsAndProbes;
+    run.disk_losses.push(DiskLoss {
+        region: REGIONS[0].to_owned(),
+        at_ms: 1,
+        writes: 27,
+        bytes: 6_000,
+        seconds: 5.5,
+        reported_backlog: Some(ReportedBacklog {
+            writes: 84,
+            bytes: 20_000,
+            seconds: 5.75,
+        }),
+    });
+    let bounds = |writes, rpo| Expectations {
+        rpo_writes_max: Some(writes),
+        rpo_max: Some(rpo),
+        ..Expectations::default()
+    };
+    assert!(judge(&bounds(84, millis(5_750)), &mut run));
+    let too_many = verdict(&bounds(83, seconds(6)), &mut run, "RPO at most 83");
+    assert_eq!(too_many, ("84 writes".to_owned(), false));
+    assert!(!verdict(&bounds(84, millis(5_749)), &mut run, "RPO at most 5.7").1);
+    let text = beringia_report::summary(&run);
+    assert!(
+        text.contains("84 writes    19.5 KiB, 5.75 s, by what the regions reported; 27 of the probes' own are missing"),
+        "{text}"
+    );
+    run.disk_losses[0].reported_backlog = None;
+    let (measured, holds) = verdict(&bounds(84, seconds(6)), &mut run, "RPO at most 84");
+    assert!(!holds && measured.contains("did not say"), "{measured}");
 }
 
 #[test]

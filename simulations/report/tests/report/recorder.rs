@@ -200,31 +200,94 @@ fn a_series_that_stands_still_keeps_its_corners_only() {
 fn the_bound_of_a_convergence_uses_the_rate_at_which_the_receiver_was_seen_to_apply() {
     let [from, to, _] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
+        let awaited = recorder.must_converge("heal", seconds(30), links(&[(from, to, 40)]));
         // 1,000 within one window of 500 ms, all of them in one commit: 2,000 per second.
-        for _ in 0..1_000 {
-            recorder.arrival(&ArrivalSample {
-                from,
-                to,
-                committed: seconds(1),
-                lag: millis(40),
-                one_way: millis(10),
-            });
-        }
-        let shipment = Shipment {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            mutations: 6_000,
-            bytes: 1,
-            one_way: millis(40),
-            bandwidth_mbit: None,
-        };
-        let awaited = recorder.must_converge("heal", seconds(30), vec![shipment]);
+        arrive(recorder, from, to, 1_000, seconds(1), seconds(2));
+        // 6,000 that were lacking, the last of them after four seconds and a half.
+        arrive(recorder, from, to, 5_000, millis(29_000), millis(31_000));
+        arrive(recorder, from, to, 1_000, seconds(10), millis(34_540));
         recorder.converged(awaited, millis(34_560));
         recorder.converged(awaited, seconds(50));
     });
     let convergence = &run.convergences[0];
-    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 3_040.0));
-    assert_eq!(convergence.ratio(), Some(1.5));
+    // 10,000 per second, as was seen in the window of 5,000.
+    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 600.0));
+    assert_eq!(convergence.ratio(), Some(7.6));
+}
+
+#[test]
+fn a_region_that_never_had_to_hurry_is_bound_by_the_delay_and_by_what_it_applied_then() {
+    let [from, to, third] = REGIONS;
+    let run = recorded(Vec::new(), |recorder| {
+        let all = links(&[(from, to, 300), (from, third, 30), (third, to, 40)]);
+        let awaited = recorder.must_converge("end", seconds(10), all);
+        // Three of ten a second are under way, through the third region, which is nearer.
+        for (at_ms, came_ms) in [(9_000, 9_070), (9_950, 10_035), (9_980, 10_052), (9_990, 10_062)] {
+            arrive(recorder, from, to, 1, millis(at_ms), millis(came_ms));
+        }
+        recorder.converged(awaited, Duration::from_micros(10_064_200));
+    });
+    let convergence = &run.convergences[0];
+    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(65), 62.0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn nothing_converges_faster_than_the_least_that_it_can_take(
+        moment_ms in 0u64..5_000,
+        // Committed, and how much later than it can be visible; microseconds.
+        arrivals in prop::collection::vec((0u64..6_000_000, 0u64..2_000_000, 0usize..6), 1..60),
+    ) {
+        let pairs: Vec<(&str, &str, u64)> = REGIONS
+            .iter()
+            .flat_map(|from| REGIONS.iter().filter(move |to| *to != from).map(move |to| (*from, *to, 40)))
+            .collect();
+        let moment = millis(moment_ms);
+        let mut converged = moment;
+        let run = recorded(Vec::new(), |recorder| {
+            let awaited = recorder.must_converge("heal", moment, links(&pairs));
+            for (committed_us, late_us, pair) in &arrivals {
+                let (from, to, _) = pairs[*pair];
+                let committed = Duration::from_micros(*committed_us);
+                let visible = committed + millis(40) + Duration::from_micros(*late_us);
+                arrive(recorder, from, to, 1, committed, visible);
+                if committed <= moment {
+                    converged = converged.max(visible);
+                }
+            }
+            recorder.converged(awaited, converged);
+        });
+        let convergence = &run.convergences[0];
+        prop_assert!(convergence.ratio().is_none_or(|ratio| ratio >= 1.0), "{convergence:?}");
+    }
+}
+
+/// Links that know nothing of a backlog.
+fn links(delays_ms: &[(&str, &str, u64)]) -> Vec<Shipment> {
+    let link = |(from, to, delay_ms): &(&str, &str, u64)| Shipment {
+        from: (*from).to_owned(),
+        to: (*to).to_owned(),
+        mutations: 0,
+        bytes: 0,
+        one_way: millis(*delay_ms),
+        bandwidth_mbit: None,
+    };
+    delays_ms.iter().map(link).collect()
+}
+
+/// So many mutations of one commit became visible at once.
+fn arrive(recorder: &mut Recorder, from: &str, to: &str, mutations: u64, committed: Duration, visible: Duration) {
+    for _ in 0..mutations {
+        recorder.arrival(&ArrivalSample {
+            from,
+            to,
+            committed,
+            lag: visible - committed,
+            one_way: millis(10),
+        });
+    }
 }
 
 #[test]

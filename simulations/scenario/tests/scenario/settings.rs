@@ -23,14 +23,14 @@ fn scenario() -> Scenario {
 }
 
 fn with(path: &str, value: &str) -> Scenario {
-    match scenario().with(path, value) {
+    match scenario().with([(path, value)]) {
         Ok(scenario) => scenario,
         Err(error) => panic!("{error}"),
     }
 }
 
 fn refused(path: &str, value: &str) -> String {
-    match scenario().with(path, value) {
+    match scenario().with([(path, value)]) {
         Err(error) => error.to_string(),
         Ok(_) => panic!("{path} = {value} should be refused"),
     }
@@ -92,7 +92,7 @@ fn an_unknown_path_gets_the_known_ones() {
         "",
         "rate",
     ] {
-        match scenario().with(path, "1") {
+        match scenario().with([(path, "1")]) {
             Err(SettingError::Unknown { known, .. }) => {
                 for expected in [
                     "link.delay_ms",
@@ -132,12 +132,31 @@ fn a_value_that_the_file_could_not_have_is_refused_as_in_the_file() {
 }
 
 #[test]
+fn settings_are_checked_together_whatever_their_order() {
+    let earlier = ("event.1.at", "1s");
+    let shorter = ("duration", "5s");
+    for settings in [[earlier, shorter], [shorter, earlier]] {
+        match scenario().with(settings) {
+            Ok(both) => assert_eq!(both.duration, Duration::from_secs(5)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    match scenario().with([shorter, ("policy", "item")]) {
+        Err(error) => {
+            let said = error.to_string();
+            assert!(said.starts_with("duration = 5s, policy = item: this ends at"), "{said}");
+        }
+        Ok(_) => panic!("the event ends after the load"),
+    }
+}
+
+#[test]
 fn every_path_that_is_listed_is_known() {
     let scenario =
         parse("[[event]]\nat = \"5s\"\nlasts = \"3s\"\nloss = [\"us-east-1\", \"eu-west-1\"]\npercent = 2\n");
     for path in scenario.settings() {
         let path = path.replace("REGION", "eu-west-1");
-        let is_unknown = matches!(scenario.with(&path, "1"), Err(SettingError::Unknown { .. }));
+        let is_unknown = matches!(scenario.with([(path.as_str(), "1")]), Err(SettingError::Unknown { .. }));
         assert!(!is_unknown, "{path} is listed and not known");
     }
     assert!(scenario.settings().contains(&"event.1.percent".to_owned()));

@@ -197,6 +197,27 @@ async fn a_transaction_reads_or_writes_each_item_once() {
 }
 
 #[tokio::test]
+async fn every_write_with_an_unfit_key_is_told() {
+    let harness = Harness::new().with_simple().await;
+    let texts = [
+        "UPDATE simple SET x = 1 WHERE p = 1",
+        "INSERT INTO simple VALUE {'p': 'a'}",
+        "DELETE FROM simple WHERE p = 2",
+    ];
+    let result = harness.engine.execute_transaction(transaction(&texts)).await;
+    let reasons = reasons(result);
+    let told: Vec<_> = reasons
+        .iter()
+        .map(|reason| (reason.code, reason.message.as_deref()))
+        .collect();
+    let unfit = (
+        "ValidationError",
+        Some("The provided key element does not match the schema"),
+    );
+    assert_eq!(told, [unfit, ("None", None), unfit]);
+}
+
+#[tokio::test]
 async fn a_token_makes_a_repeated_transaction_do_nothing_more() {
     let harness = Harness::new().with_simple().await;
     harness.put("simple", item([("p", s("a")), ("x", n(0))])).await;

@@ -132,17 +132,19 @@ static KEYS_AND_ATTRIBUTES: Structure = Structure {
         Member::optional("ExpressionAttributeNames", EXPRESSION_ATTRIBUTE_NAME_MAP),
     ],
 };
-const BATCH_GET_REQUEST_MAP: Shape = Shape::Map {
-    class: "com.amazonaws.dynamodb.v20120810.KeysAndAttributes",
-    lengths: Lengths::of(1, 100),
-    keys: TABLE_NAME_OR_ARN,
-    member: &Shape::Structure(&KEYS_AND_ATTRIBUTES),
-};
 pub(crate) static BATCH_GET_ITEM: Structure = Structure {
     class: "BatchGetItemInput",
     members: &[
         Member::optional("ReturnConsumedCapacity", Shape::Text(RETURN_CONSUMED_CAPACITY)),
-        Member::required("RequestItems", BATCH_GET_REQUEST_MAP),
+        Member::required(
+            "RequestItems",
+            Shape::Map {
+                class: "com.amazonaws.dynamodb.v20120810.KeysAndAttributes",
+                lengths: Lengths::of(0, 100),
+                keys: TABLE_NAME_OR_ARN,
+                member: &Shape::Structure(&KEYS_AND_ATTRIBUTES),
+            },
+        ),
     ],
 };
 const RETURN_ITEM_COLLECTION_METRICS: Text = Text::one_of(&["SIZE", "NONE"]);
@@ -165,12 +167,6 @@ const WRITE_REQUESTS: Shape = Shape::List {
     lengths: Lengths::of(1, 25),
     member: &Shape::Structure(&WRITE_REQUEST),
 };
-const BATCH_WRITE_ITEM_REQUEST_MAP: Shape = Shape::Map {
-    class: "java.util.List<com.amazonaws.dynamodb.v20120810.WriteRequest>",
-    lengths: Lengths::of(1, 25),
-    keys: TABLE_NAME_OR_ARN,
-    member: &WRITE_REQUESTS,
-};
 pub(crate) static BATCH_WRITE_ITEM: Structure = Structure {
     class: "BatchWriteItemInput",
     members: &[
@@ -179,7 +175,15 @@ pub(crate) static BATCH_WRITE_ITEM: Structure = Structure {
             "ReturnItemCollectionMetrics",
             Shape::Text(RETURN_ITEM_COLLECTION_METRICS),
         ),
-        Member::required("RequestItems", BATCH_WRITE_ITEM_REQUEST_MAP),
+        Member::required(
+            "RequestItems",
+            Shape::Map {
+                class: "java.util.List<com.amazonaws.dynamodb.v20120810.WriteRequest>",
+                lengths: Lengths::of(0, 25),
+                keys: TABLE_NAME_OR_ARN,
+                member: &WRITE_REQUESTS,
+            },
+        ),
     ],
 };
 const BULK_OPERATION_ARN: Text = Text::of(Lengths::of(37, 1024));

@@ -122,6 +122,8 @@ struct Fault {
     path: Vec<&'static str>,
     /// The same as it is told.
     shown: String,
+    /// What stands there.
+    shape: &'static Shape,
     /// The broken values, with the constraint as it is told.
     values: Vec<(Value, String)>,
 }
@@ -147,7 +149,12 @@ fn faults(structure: &Structure, at: &[&'static str], shown: &str) -> Vec<Fault>
             } => faults(inner, &path, &format!("{shown}.1.member.")),
             _ => Vec::new(),
         };
-        found.push(Fault { path, shown, values });
+        found.push(Fault {
+            path,
+            shown,
+            shape: &member.shape,
+            values,
+        });
         found.extend(inner);
     }
     found
@@ -167,12 +174,18 @@ fn refused(name: &str, shape: &Structure, request: &Value, constraints: &[String
     );
 }
 
-fn constraint(request: &Value, shown: &str, constraint: &str) -> String {
-    let value = match request {
-        Value::Null => "null".to_owned(),
-        other => show::show(Some(other)),
-    };
-    format!("Value {value} at '{shown}' failed to satisfy constraint: {constraint}")
+impl Fault {
+    /// What is told of a value at the fault's place.
+    fn told(&self, value: &Value, constraint: &str) -> String {
+        let value = match value {
+            Value::Null => "null".to_owned(),
+            other => show::show(Some((other, self.shape))),
+        };
+        format!(
+            "Value {value} at '{}' failed to satisfy constraint: {constraint}",
+            self.shown
+        )
+    }
 }
 
 #[test]
@@ -192,7 +205,7 @@ fn each_broken_constraint_is_told_alone() {
             for (value, broken) in &fault.values {
                 let mut request = Value::Object(good_members(shape));
                 put(&mut request, &fault.path, value.clone());
-                refused(name, shape, &request, &[constraint(value, &fault.shown, broken)]);
+                refused(name, shape, &request, &[fault.told(value, broken)]);
                 told += 1;
             }
         }
@@ -218,10 +231,7 @@ fn two_broken_constraints_are_told_in_the_order_of_the_table() {
                 let mut request = Value::Object(good_members(shape));
                 put(&mut request, &first.path, one.0.clone());
                 put(&mut request, &second.path, other.0.clone());
-                let told = [
-                    constraint(&one.0, &first.shown, &one.1),
-                    constraint(&other.0, &second.shown, &other.1),
-                ];
+                let told = [first.told(&one.0, &one.1), second.told(&other.0, &other.1)];
                 refused(name, shape, &request, &told);
                 pairs += 1;
             }

@@ -35,7 +35,7 @@ async fn batch_get_item() {
             ),
             (
                 json!({"RequestItems": {}}),
-                "Value '{}' at 'requestItems' failed to satisfy constraint",
+                "Value at 'RequestItems' failed to satisfy constraint: Member must have length greater than or equal to 1",
             ),
             (of(&many), "Member must have length less than or equal to 100"),
             (of(&[json!({"a": {}})]), EMPTY_VALUE),
@@ -64,6 +64,10 @@ async fn batch_write_item() {
             (
                 json!({"ReturnItemCollectionMetrics": "x"}),
                 "Value 'x' at 'returnItemCollectionMetrics' failed to satisfy constraint",
+            ),
+            (
+                json!({"RequestItems": {}}),
+                "The requestItems parameter is required for BatchWriteItem",
             ),
             (
                 of(Vec::new()),

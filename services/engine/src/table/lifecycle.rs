@@ -1,0 +1,294 @@
+//! Statuses: what is going on with a table, its indexes, its stream and its time to live in this region.
+//!
+//! What takes time here shows by itself: an index or a replica that is being filled, a replica that hands over what it wrote. All else
+//! is done when the request is answered, where DynamoDB takes seconds or minutes. So the answer to a request shows the status that
+//! DynamoDB begins with, and the next one the end. Where changes are to be slow ([`Behaviour::slow_changes`](crate::Behaviour)) a change shows,
+//! and hinders what it hinders in DynamoDB, for so long, though it was carried out at once. Only the region that was asked for it, and
+//! only until it is started anew, knows of that.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use beringia_clock::WallClock;
+use beringia_item::{Region, TableId};
+use beringia_store::{Catalog, GlobalIndex, IndexState, Replica, ReplicaStatus, Table};
+
+use crate::{
+    ApiError,
+    api::{IndexStatus, StreamStatus, TableStatus},
+};
+
+/// A change of a table's definition whose statuses show.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    /// The table before; `None` where there was none.
+    before: Option<Arc<Table>>,
+}
+
+impl Change {
+    /// The table is new.
+    pub(super) const fn creation() -> Self {
+        Self { before: None }
+    }
+
+    /// The table was another one before.
+    pub(super) const fn of(before: Arc<Table>) -> Self {
+        Self { before: Some(before) }
+    }
+
+    /// Whether the table is new.
+    pub(super) const fn is_creation(&self) -> bool {
+        self.before.is_none()
+    }
+}
+
+/// The status of a table, which follows from what is going on with it.
+pub(super) fn table_status(table: &Table, region: &Region, change: Option<&Change>) -> TableStatus {
+    let own = table.replicas.get(region).map(|replica| &replica.status);
+    if matches!(own, Some(ReplicaStatus::Deleting)) {
+        return TableStatus::Deleting;
+    }
+    let incomplete = matches!(
+        own,
+        Some(ReplicaStatus::Creating { .. } | ReplicaStatus::CreationFailed { .. })
+    );
+    if incomplete || !table.joined || change.is_some_and(Change::is_creation) {
+        return TableStatus::Creating;
+    }
+    let index_changes = table
+        .global_indexes
+        .values()
+        .any(|(_, state)| *state != IndexState::Active);
+    let replica_changes = table
+        .replicas
+        .values()
+        .any(|replica| matches!(replica.status, ReplicaStatus::Creating { .. } | ReplicaStatus::Deleting));
+    if index_changes || replica_changes || change.is_some() {
+        TableStatus::Updating
+    } else {
+        TableStatus::Active
+    }
+}
+
+/// The status of one of the table's global indexes.
+pub(super) fn index_status(name: &str, index: &GlobalIndex, state: IndexState, change: Option<&Change>) -> IndexStatus {
+    match state {
+        IndexState::Backfilling => return IndexStatus::Creating,
+        IndexState::Deleting => return IndexStatus::Deleting,
+        IndexState::Active => {}
+    }
+    let Some(change) = change else {
+        return IndexStatus::Active;
+    };
+    let before = change.before.as_ref().and_then(|table| table.global_indexes.get(name));
+    match before {
+        None | Some((_, IndexState::Deleting)) => IndexStatus::Creating,
+        Some((before, _)) if before != index => IndexStatus::Updating,
+        Some(_) => IndexStatus::Active,
+    }
+}
+
+/// The global indexes that the change took away, and that are not there any more, by name.
+pub(super) fn gone_indexes<'a>(
+    table: &'a Table,
+    change: Option<&'a Change>,
+) -> impl Iterator<Item = (&'a String, &'a GlobalIndex)> {
+    let before = change.and_then(|change| change.before.as_ref());
+    before
+        .into_iter()
+        .flat_map(|before| &before.global_indexes)
+        .filter(|(name, _)| !table.global_indexes.contains_key(*name))
+        .map(|(name, (index, _))| (name, index))
+}
+
+/// Whether a replica that is active was none before the change.
+pub(super) fn is_new_replica(region: &Region, change: Option<&Change>) -> bool {
+    let before = change.and_then(|change| change.before.as_ref());
+    let was_active = |replica: &Replica| replica.status == ReplicaStatus::Active;
+    before.is_some_and(|before| !before.replicas.get(region).is_some_and(was_active))
+}
+
+/// What is remembered until a time.
+#[derive(Debug)]
+struct Until<K, V>(BTreeMap<K, (V, u64)>);
+
+impl<K, V> Default for Until<K, V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord, V: Clone> Until<K, V> {
+    fn remember(&mut self, key: K, value: V, now_ms: u64, lasting_ms: u64) {
+        self.0.retain(|_, (_, until_ms)| now_ms < *until_ms);
+        self.0.insert(key, (value, now_ms.saturating_add(lasting_ms)));
+    }
+
+    fn get<Q: Ord + ?Sized>(&self, key: &Q, now_ms: u64) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        let (value, until_ms) = self.0.get(key)?;
+        (now_ms < *until_ms).then(|| value.clone())
+    }
+}
+
+/// The changes that show.
+#[derive(Debug, Default)]
+struct Showing {
+    /// Of tables that are there.
+    changes: Until<TableId, Change>,
+    /// Tables that are gone, by name.
+    removals: Until<String, Arc<Table>>,
+    /// What the attribute with the time of expiry was.
+    times_to_live: Until<TableId, Option<String>>,
+}
+
+/// Knows the statuses of tables in this region.
+pub(crate) struct Lifecycle {
+    region: Region,
+    clock: Arc<dyn WallClock>,
+    /// How long a change shows, ms.
+    lasting_ms: u64,
+    showing: Mutex<Showing>,
+}
+
+impl Lifecycle {
+    pub(crate) fn new(region: Region, clock: Arc<dyn WallClock>, lasting: Duration) -> Self {
+        Self {
+            region,
+            clock,
+            lasting_ms: u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX),
+            showing: Mutex::default(),
+        }
+    }
+
+    /// Notes a change. Called at the change's turn, so that nobody sees it done first.
+    pub(super) fn begin(&self, table: TableId, change: Change) {
+        self.note(|showing, now_ms, lasting_ms| showing.changes.remember(table, change, now_ms, lasting_ms));
+    }
+
+    /// Notes that a table is removed.
+    pub(super) fn begin_removal(&self, table: &Arc<Table>) {
+        let name = table.core.name.clone();
+        self.note(|showing, now_ms, lasting_ms| {
+            showing.removals.remember(name, Arc::clone(table), now_ms, lasting_ms);
+        });
+    }
+
+    /// Notes a change of a table's time to live, which was that attribute's.
+    pub(crate) fn begin_time_to_live(&self, table: TableId, before: Option<String>) {
+        self.note(|showing, now_ms, lasting_ms| showing.times_to_live.remember(table, before, now_ms, lasting_ms));
+    }
+
+    /// The change of the table that shows, if one does.
+    pub(super) fn change(&self, table: TableId) -> Option<Change> {
+        self.look(|showing, now_ms| showing.changes.get(&table, now_ms))
+    }
+
+    /// What a table's attribute with the time of expiry was before a change that shows.
+    pub(crate) fn time_to_live_before(&self, table: TableId) -> Option<Option<String>> {
+        self.look(|showing, now_ms| showing.times_to_live.get(&table, now_ms))
+    }
+
+    /// The table of that name that was removed, while that shows.
+    pub(super) fn removed(&self, name: &str) -> Option<Arc<Table>> {
+        self.look(|showing, now_ms| showing.removals.get(name, now_ms))
+    }
+
+    /// The names of the tables whose removal shows.
+    pub(super) fn removed_names(&self) -> Vec<String> {
+        let shown = self.look(|showing, now_ms| {
+            let removals = showing.removals.0.iter();
+            let shown = removals.filter(|(_, (_, until_ms))| now_ms < *until_ms);
+            Some(shown.map(|(name, _)| name.clone()).collect())
+        });
+        shown.unwrap_or_default()
+    }
+
+    /// The status of a table.
+    pub(super) fn status(&self, table: &Table) -> TableStatus {
+        table_status(table, &self.region, self.change(table.id).as_ref())
+    }
+
+    /// Whether clients find the table not to be there yet, though it is.
+    pub(crate) fn is_creation(&self, table: TableId) -> bool {
+        self.change(table).is_some_and(|change| change.is_creation())
+    }
+
+    /// Whether a global index of the table that is there shows as one that is being made.
+    pub(crate) fn is_new_index(&self, table: &Table, name: &str) -> bool {
+        let (Some(change), Some((index, state))) = (self.change(table.id), table.global_indexes.get(name)) else {
+            return false;
+        };
+        index_status(name, index, *state, Some(&change)) == IndexStatus::Creating
+    }
+
+    /// The status of the stream of a table that began at `enabled_ms`.
+    pub(crate) fn stream_status(&self, table: TableId, enabled_ms: u64, enabled: bool) -> StreamStatus {
+        let change = self.change(table);
+        let before = change
+            .as_ref()
+            .map(|change| change.before.as_ref().and_then(|table| table.stream));
+        let was_enabled = before.map(|stream| stream.is_some_and(|stream| stream.enabled_ms == enabled_ms));
+        match (enabled, was_enabled) {
+            (true, Some(false)) => StreamStatus::Enabling,
+            (true, _) => StreamStatus::Enabled,
+            (false, Some(true)) => StreamStatus::Disabling,
+            (false, _) => StreamStatus::Disabled,
+        }
+    }
+
+    /// The table of that name, for an operation on the table itself.
+    ///
+    /// # Errors
+    /// ResourceNotFoundException, or ResourceInUseException while its removal shows.
+    pub(crate) fn find<'a>(&self, catalog: &'a Catalog, name: &str) -> Result<&'a Arc<Table>, ApiError> {
+        match catalog.by_name.get(name) {
+            Some(table) => Ok(table),
+            None if self.removed(name).is_some() => Err(in_use(name, "deleted")),
+            None => Err(not_found(name)),
+        }
+    }
+
+    /// Refuses a change of settings while the table comes to be or goes.
+    pub(crate) fn check_at_rest(&self, table: &Table) -> Result<(), ApiError> {
+        match self.status(table) {
+            TableStatus::Creating => Err(in_use(&table.core.name, "created")),
+            TableStatus::Deleting => Err(in_use(&table.core.name, "deleted")),
+            TableStatus::Updating | TableStatus::Active => Ok(()),
+        }
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Showing, u64, u64)) {
+        if self.lasting_ms > 0 {
+            note(&mut self.lock(), self.clock.now_ms(), self.lasting_ms);
+        }
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Showing, u64) -> Option<T>) -> Option<T> {
+        if self.lasting_ms == 0 {
+            return None;
+        }
+        look(&self.lock(), self.clock.now_ms())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Showing> {
+        self.showing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The table is not there, for operations on the table itself.
+pub(crate) fn not_found(name: &str) -> ApiError {
+    ApiError::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
+}
+
+/// The table is in a state that does not allow the operation.
+pub(super) fn in_use(name: &str, what: &str) -> ApiError {
+    ApiError::ResourceInUse(format!(
+        "Attempt to change a resource which is still in use: Table is being {what}: {name}"
+    ))
+}
