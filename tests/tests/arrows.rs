@@ -34,7 +34,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-fis", &["clock"]),
     ("beringia-scenario", &["regions", "clock"]),
     ("beringia-history", &["item", "clock"]),
-    ("beringia-workload", &["scenario", "history", "regions", "clock"]),
+    (
+        "beringia-workload",
+        &["scenario", "history", "regions", "expression", "item", "clock"],
+    ),
     ("beringia-report", &["scenario", "history", "regions"]),
     (
         "beringia-simulator",

@@ -183,6 +183,14 @@ fn updated(table: &Table, update: &Update, current: Option<&Item>, key: &Item) -
     Ok(Effect::Update { item: after, touched })
 }
 
+/// Refuses an item that is too large for any table.
+pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {
+    if item_size(item) > MAX_ITEM_BYTES {
+        return Err(ApiError::validation("Item size has exceeded the maximum allowed size"));
+    }
+    Ok(())
+}
+
 /// Checks a whole item that is to be written; its key apart.
 pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
     for name in item.keys() {
@@ -197,9 +205,7 @@ pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
             ));
         }
     }
-    if item_size(item) > MAX_ITEM_BYTES {
-        return Err(ApiError::validation("Item size has exceeded the maximum allowed size"));
-    }
+    check_size(item)?;
     match unfit_index_keys(table, |name| item.get(name)).next() {
         Some(error) => Err(ApiError::Validation(error.in_item())),
         None => Ok(()),

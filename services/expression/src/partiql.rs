@@ -16,6 +16,7 @@ use crate::{
     Condition, ExpressionError, Placeholders, Projection, Update,
     condition::Predicate,
     error::Kind,
+    lexer::{Token, TokenKind},
     parser::{Malformed, Parser},
 };
 
@@ -128,6 +129,28 @@ impl Statement {
         }
         placeholders.check_parameters_used()?;
         Ok(statement)
+    }
+
+    /// Where in the text of this statement more can be written, bytes from its start: behind the brace of what an INSERT inserts (another name and
+    /// value), behind the table of an UPDATE (another clause), behind the WHERE clause of a DELETE that returns nothing (what it returns). `None`
+    /// where nothing of the kind fits.
+    #[must_use]
+    pub fn place_for_more(&self, text: &str) -> Option<usize> {
+        let tokens = lexer::tokens(text);
+        match self {
+            Self::Select(_) | Self::Exists(_) => None,
+            Self::Insert(_) => {
+                let brace = tokens.iter().find(|token| token.kind == TokenKind::OpenBrace)?;
+                Some(brace.end)
+            }
+            // After the keyword.
+            Self::Update(_) => tokens.get(1).map(|table| table.end),
+            Self::Delete(delete) if delete.returning => None,
+            Self::Delete(_) => {
+                let ends = |token: &&Token<'_>| !matches!(token.kind, TokenKind::End | TokenKind::Semicolon);
+                tokens.iter().rfind(ends).map(|last| last.end)
+            }
+        }
     }
 
     /// Whether it only reads. EXISTS goes with writes: it is a condition of theirs.

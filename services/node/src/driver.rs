@@ -79,6 +79,8 @@ pub(crate) struct Parts {
     pub(crate) calls: Calls,
     pub(crate) connectors: BTreeMap<Region, Connector>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    /// For how long peers had been out of reach before.
+    pub(crate) away_ms: BTreeMap<Region, u64>,
 }
 
 /// The moment of an event.
@@ -99,6 +101,7 @@ impl Driver {
             calls,
             connectors,
             randomness,
+            away_ms,
         } = parts;
         let started = Instant::now();
         let clock = Arc::clone(&calls.clock);
@@ -107,6 +110,7 @@ impl Driver {
             peers: connectors.keys().cloned().collect(),
             incarnation: randomness.uuid_v4_like(),
             tuning: tuning.replication.clone(),
+            away_ms,
         };
         let replicator = Replicator::new(config, now(started, &*clock, &*randomness));
         let machine = Machine {

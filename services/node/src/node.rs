@@ -10,7 +10,7 @@ use beringia_engine::{ApiError, Engine, LostWrite, Refused};
 use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
 use beringia_item::{Region, TableId, Version};
 use beringia_replication::Event;
-use beringia_store::Store;
+use beringia_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -35,6 +35,9 @@ pub enum NodeError {
         /// Who was to be started.
         region: String,
     },
+    /// The store does not say what it knows.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The region does not replicate that table, so that there is nothing to pause.
@@ -71,7 +74,6 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`] where the parts do not belong together.
-    #[expect(clippy::unused_async, reason = "a store that is elsewhere may have to be asked")]
     pub async fn start(
         config: NodeConfig,
         store: Arc<dyn Store>,
@@ -94,6 +96,7 @@ impl Node {
                 region: region.to_string(),
             });
         }
+        let away_ms = store.away().await?;
         let scope = Scope::default();
         let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
         let regions: Vec<_> = connectors.keys().cloned().chain([region]).collect();
@@ -120,6 +123,7 @@ impl Node {
             calls,
             connectors,
             randomness,
+            away_ms,
         };
         let driver = Arc::new(Driver::new(parts));
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());

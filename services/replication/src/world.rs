@@ -31,10 +31,27 @@ pub(crate) struct World {
     pub(crate) catching_up: BTreeSet<TableId>,
     /// Tables whose vector a copy is setting: until it is known where, it says more than the log holds.
     pub(crate) finishing: BTreeSet<TableId>,
-    /// Peers that are out of reach, in one direction at least, and since when.
-    pub(crate) away: BTreeMap<Region, u64>,
+    /// Peers that are out of reach, in one direction at least, and for how long.
+    pub(crate) away: BTreeMap<Region, Away>,
     /// Tables that are neither sent nor taken, because somebody said so.
     pub(crate) paused: BTreeSet<TableId>,
+}
+
+/// For how long a peer has been out of reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Away {
+    /// Since when in this process.
+    pub(crate) since_ms: u64,
+    /// For how long before this process started, as far as that was noted. The time between the two is not counted.
+    pub(crate) before_ms: u64,
+}
+
+impl Away {
+    /// Milliseconds.
+    pub(crate) const fn ms(&self, now: Now) -> u64 {
+        self.before_ms
+            .saturating_add(now.elapsed_ms.saturating_sub(self.since_ms))
+    }
 }
 
 impl World {
@@ -76,13 +93,9 @@ impl World {
 
     /// The peers that have been out of reach for longer than is allowed.
     pub(crate) fn lost(&self) -> BTreeSet<Region> {
-        let since_ms = self.now.elapsed_ms.checked_sub(self.tuning.unreachable_ms_max);
-        let is_lost = |(_, away_ms): &(&Region, &u64)| since_ms.is_some_and(|since_ms| **away_ms <= since_ms);
-        self.away
-            .iter()
-            .filter(is_lost)
-            .map(|(region, _)| region.clone())
-            .collect()
+        let is_lost = |away: &Away| away.ms(self.now) >= self.tuning.unreachable_ms_max;
+        let lost = self.away.iter().filter(|(_, away)| is_lost(away));
+        lost.map(|(region, _)| region.clone()).collect()
     }
 
     /// What of the table has been applied here.

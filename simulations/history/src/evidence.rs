@@ -10,8 +10,9 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const KEY: &str = "pk";
 /// The attribute that is its sort key, where it has one; a number.
 pub const SORT_KEY: &str = "sk";
-/// The attribute that says which write was the last to touch the item; no two writes set the same.
-pub const MARK: &str = "mark";
+/// The attribute that says which write was the last to touch the item; no two writes set the same. Items of recorded applications have it beside
+/// their own attributes.
+pub const MARK: &str = "beringia:mark";
 /// The attribute with the number that a workload keeps: a counter, a balance, stock.
 pub const NUMBER: &str = "number";
 /// The attribute with the set of strings that a workload keeps.
@@ -127,12 +128,12 @@ pub struct Content {
 }
 
 impl Held {
-    /// What a row or a record of that version holds; `None`: a tombstone.
+    /// What a row or a record of that version holds; `None`: a tombstone. `expires` is the attribute that says when items of the table expire.
     #[must_use]
-    pub fn new(version: Version, image: Option<&Item>) -> Self {
+    pub fn new(version: Version, image: Option<&Item>, expires: Option<&str>) -> Self {
         Self {
             version,
-            content: image.map(Content::of),
+            content: image.map(|image| Content::of(image, expires)),
         }
     }
 
@@ -144,9 +145,9 @@ impl Held {
 }
 
 impl Content {
-    /// What workloads know of an item.
+    /// What workloads know of an item. `expires` is the attribute that says when it expires, where one does.
     #[must_use]
-    pub fn of(item: &Item) -> Self {
+    pub fn of(item: &Item, expires: Option<&str>) -> Self {
         let text = |value: &AttributeValue| match value {
             AttributeValue::S(text) => Some(text.clone()),
             _ => None,
@@ -175,7 +176,7 @@ impl Content {
                 Some(AttributeValue::L(elements)) => elements.iter().filter_map(text).collect(),
                 _ => Vec::new(),
             },
-            expires_s: number(EXPIRES).and_then(|seconds| u64::try_from(seconds).ok()),
+            expires_s: expires.and_then(number).and_then(|seconds| u64::try_from(seconds).ok()),
             image_hash: xxh3_64(&encode_item(item)),
         }
     }

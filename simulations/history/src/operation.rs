@@ -76,13 +76,14 @@ impl Operation {
     /// (a failed condition).
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        const PROVOKED: [&str; 3] = [
+        const PROVOKED: [&str; 4] = [
             "ConditionalCheckFailedException",
+            "DuplicateItemException",
             "TransactionCanceledException",
             "TransactionConflictException",
         ];
         match &self.outcome {
-            Outcome::Ok => true,
+            Outcome::Ok | Outcome::Untold => true,
             Outcome::Refused(kind) => PROVOKED.contains(&kind.as_str()),
             Outcome::Unreachable | Outcome::Unknown => false,
         }
@@ -100,6 +101,8 @@ pub enum Outcome {
     Unreachable,
     /// No answer, or that the region failed: it may have happened.
     Unknown,
+    /// It was answered, but not whether there was anything to do: a delete in a batch, which may have found nothing.
+    Untold,
 }
 
 /// What a read saw under a key.

@@ -43,12 +43,16 @@ pub struct Measured {
     pub acknowledged: f64,
     /// Conflicts per 100 acknowledged writes.
     pub conflicts_percent: Option<f64>,
+    /// Acknowledged writes that stand in the end or were replaced by one that knew of them, per 100.
+    pub kept_percent: Option<f64>,
     /// Acknowledged writes lost to conflicts, wholly or in part, per 100.
     pub lost_to_conflicts_percent: Option<f64>,
     /// Updates that a client based on what it had read and that were lost (anomaly `lost-update`).
     pub lost_updates: Option<f64>,
     /// The slowest convergence, milliseconds.
     pub converged_ms: Option<f64>,
+    /// The same as a multiple of the least that links and disks allow.
+    pub converged_ratio: Option<f64>,
     /// The 99th percentile of lag of the worst pair, milliseconds.
     pub lag_p99_ms: Option<f64>,
     /// Bytes on the wire per mutation that arrived.
@@ -71,11 +75,16 @@ pub(crate) struct Measure {
 }
 
 /// Every measure, in the order in which they are shown.
-pub(crate) const MEASURES: [Measure; 6] = [
+pub(crate) const MEASURES: [Measure; 8] = [
     Measure {
         title: "conflicts",
         unit: "per 100 writes",
         of: |measured| measured.conflicts_percent,
+    },
+    Measure {
+        title: "kept",
+        unit: "per 100 writes",
+        of: |measured| measured.kept_percent,
     },
     Measure {
         title: "lost to conflicts",
@@ -91,6 +100,11 @@ pub(crate) const MEASURES: [Measure; 6] = [
         title: "converged",
         unit: "ms",
         of: |measured| measured.converged_ms,
+    },
+    Measure {
+        title: "converged",
+        unit: "times the bound",
+        of: |measured| measured.converged_ratio,
     },
     Measure {
         title: "lag p99",
@@ -197,9 +211,11 @@ impl Comparison {
         let measured = [
             "acknowledged",
             "conflicts_percent",
+            "kept_percent",
             "lost_to_conflicts_percent",
             "lost_updates",
             "converged_ms",
+            "converged_ratio",
             "lag_p99_ms",
             "wire_bytes_per_mutation",
         ];
@@ -233,16 +249,16 @@ impl Measured {
             .filter(|pair| pair.lag_ms.count > 0)
             .map(|pair| pair.lag_ms.p99);
         // One that did not end has no time; that the run failed says so.
-        let convergences = run.undisturbed().map(|convergence| convergence.elapsed_ms);
-        let slowest = convergences
-            .collect::<Option<Vec<u64>>>()
-            .and_then(|times| times.into_iter().max());
+        let all_ended = run.undisturbed().all(|convergence| convergence.elapsed_ms.is_some());
+        let slowest = run.undisturbed().filter(|_| all_ended).max_by_key(|one| one.elapsed_ms);
         Self {
             acknowledged,
             conflicts_percent: percent(run.conflict_count()),
+            kept_percent: percent(run.writes.standing + run.writes.superseded),
             lost_to_conflicts_percent: percent(run.writes.lost_to_conflicts),
             lost_updates: Some(run.anomaly_count("lost-update") as f64),
-            converged_ms: slowest.map(|ms| ms as f64),
+            converged_ms: slowest.and_then(|one| one.elapsed_ms).map(|ms| ms as f64),
+            converged_ratio: slowest.and_then(crate::Convergence::ratio).map(round),
             lag_p99_ms: lags.reduce(f64::max),
             wire_bytes_per_mutation: (mutations > 0).then(|| round(wire_bytes as f64 / mutations as f64)),
         }

@@ -39,7 +39,8 @@ enum Setting {
     Disk(String),
     Room(String),
     Drift(String),
-    Pause(String),
+    /// A region, and a table or all.
+    Pause(String, Option<String>),
     Drain(String),
     Rate(Option<String>, Option<String>),
 }
@@ -105,7 +106,7 @@ impl Open {
     fn keeps_apart(&self) -> bool {
         match self.span.kind {
             FaultKind::Partition | FaultKind::Network | FaultKind::Region | FaultKind::Disk => true,
-            FaultKind::Operation => matches!(self.over, Over::Setting(Setting::Pause(_))),
+            FaultKind::Operation => matches!(self.over, Over::Setting(Setting::Pause(..))),
             FaultKind::Clock | FaultKind::Traffic => false,
         }
     }
@@ -127,6 +128,9 @@ fn end(faults: &mut [Open], action: &Action, at_ms: u64) -> bool {
                 links.is_empty()
             }
             (Over::Restart(region), Action::Restart { region: started }) => region == started,
+            (Over::Setting(Setting::Pause(paused, _)), Action::ResumeReplication { region, table: None }) => {
+                paused == region
+            }
             (Over::Setting(setting), action) => setting_of(action).is_some_and(|other| other == *setting),
             _ => false,
         };
@@ -174,7 +178,10 @@ fn begin(plan: &Plan, action: &Action) -> Option<(String, Over)> {
         Action::DiskFull { region, full: true } => format!("disk full {region}"),
         Action::ClockStep { region, by_ms } => format!("clock {by_ms:+} ms {region}"),
         Action::ClockDrift { region, ppm } if *ppm != 0 => format!("clock drift {ppm:+} ppm {region}"),
-        Action::PauseReplication { region } => format!("replication paused {region}"),
+        Action::PauseReplication { region, table } => {
+            let table = table.as_ref().map(|table| format!("of {table} "));
+            format!("replication {}paused {region}", table.unwrap_or_default())
+        }
         Action::AddReplica { region } => format!("replica added {region}"),
         Action::RemoveReplica { region } => format!("replica removed {region}"),
         Action::Shift { from, to } if from == to => format!("traffic of {from} back home"),
@@ -225,7 +232,9 @@ fn setting_of(action: &Action) -> Option<Setting> {
         Action::SlowDisk { region, .. } => Setting::Disk(region.clone()),
         Action::DiskFull { region, .. } => Setting::Room(region.clone()),
         Action::ClockDrift { region, .. } => Setting::Drift(region.clone()),
-        Action::PauseReplication { region } | Action::ResumeReplication { region } => Setting::Pause(region.clone()),
+        Action::PauseReplication { region, table } | Action::ResumeReplication { region, table } => {
+            Setting::Pause(region.clone(), table.clone())
+        }
         Action::Drain { region } | Action::Undrain { region } => Setting::Drain(region.clone()),
         Action::Rate { workload, region, .. } => Setting::Rate(workload.clone(), region.clone()),
         _ => return None,
@@ -264,8 +273,8 @@ fn regions_of(plan: &Plan, action: &Action) -> Vec<String> {
         | Action::DiskFull { region, .. }
         | Action::ClockStep { region, .. }
         | Action::ClockDrift { region, .. }
-        | Action::PauseReplication { region }
-        | Action::ResumeReplication { region }
+        | Action::PauseReplication { region, .. }
+        | Action::ResumeReplication { region, .. }
         | Action::AddReplica { region }
         | Action::RemoveReplica { region }
         | Action::Drain { region }

@@ -22,15 +22,17 @@ pub(crate) struct Figure {
     pub(crate) tone: Tone,
 }
 
-/// RPO, RTO, convergence, conflicts, lost writes, lag and availability.
+/// RPO, RTO, convergence, conflicts, what became of the writes, lag, bytes on the wire and availability.
 pub(crate) fn figures(run: &Run) -> Vec<Figure> {
     let mut figures = vec![
         rpo(run),
         rto(run),
         convergence(run),
         conflicts(run),
+        writes(run),
         lost(run),
         lag(run),
+        wire(run),
         availability(run),
     ];
     figures.extend(run.drains.iter().map(drain));
@@ -174,6 +176,37 @@ fn conflicts(run: &Run) -> Figure {
         Clients::ApplicationsAndProbes => "between writes of the applications".to_owned(),
     };
     figure("Conflicts", count(run.conflict_count()), more, false)
+}
+
+fn writes(run: &Run) -> Figure {
+    let writes = &run.writes;
+    let more = format!(
+        "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes",
+        count(writes.standing),
+        count(writes.superseded),
+        count(writes.lost_to_conflicts)
+    );
+    figure("Writes", count(writes.acknowledged), more, false)
+}
+
+fn wire(run: &Run) -> Figure {
+    let mutations: u64 = run.pairs.iter().map(|pair| pair.mutations).sum();
+    let wire_bytes: u64 = run.pairs.iter().map(|pair| pair.wire_bytes).sum();
+    if mutations == 0 {
+        return figure(
+            "On the wire",
+            bytes(wire_bytes),
+            "nothing was replicated".to_owned(),
+            false,
+        );
+    }
+    let each = decimals(wire_bytes as f64 / mutations as f64, 0);
+    figure(
+        "On the wire",
+        format!("{each} B"),
+        "per mutation that arrived".to_owned(),
+        false,
+    )
 }
 
 fn lost(run: &Run) -> Figure {

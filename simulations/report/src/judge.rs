@@ -106,6 +106,13 @@ fn always(run: &Run) -> Vec<Verdict> {
             holds: run.violations.is_empty(),
         },
     ];
+    if let Some(first) = run.not_played.first() {
+        verdicts.push(Verdict {
+            expected: "drains proven in time for what waits for them".to_owned(),
+            measured: format!("{} events did not happen, the first: {first}", run.not_played.len()),
+            holds: false,
+        });
+    }
     // A backlog that was read from outside is a moment older than the loss; what arrived in between makes it an upper bound.
     let exact = run.engine == EngineKind::Sim;
     // Where a region did not say what it had, there is nothing to compare with.

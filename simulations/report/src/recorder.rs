@@ -130,6 +130,7 @@ impl Recorder {
             anomalies: Vec::new(),
             conflicts: Vec::new(),
             violations: Vec::new(),
+            not_played: Vec::new(),
             notes: Vec::new(),
             verdicts: Vec::new(),
         };
@@ -223,6 +224,25 @@ impl Recorder {
         if let (Some(winner), Some(loser)) = (self.region(winner), self.region(loser)) {
             *self.conflicts.entry((winner, loser, at.as_secs())).or_default() += 1;
         }
+    }
+
+    /// The times of the timeline are known better than they were: what waited for the proof of a drain happened then, or did not. To be
+    /// called before the history is fed.
+    pub fn rescheduled(&mut self, plan: &Plan) {
+        let (mut drains, until): (Vec<Drain>, Vec<u64>) = drains::planned(plan).into_iter().unzip();
+        for (drain, before) in drains.iter_mut().zip(&self.run.drains) {
+            drain.proven_ms = before.proven_ms;
+            drain.peers.clone_from(&before.peers);
+        }
+        (self.run.drains, self.drained_until_ms) = (drains, until);
+        self.run.faults = fault_spans(plan);
+        self.run.failovers = failovers(plan);
+        self.disturbances = disturbances(plan);
+    }
+
+    /// Something of the timeline did not happen before the load ended, since the proof of a drain did not come, or too late.
+    pub fn not_played(&mut self, what: &[&Action]) {
+        self.run.not_played = what.iter().map(ToString::to_string).collect();
     }
 
     /// How far a region's drain is.

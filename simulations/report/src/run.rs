@@ -49,6 +49,8 @@ pub struct Run {
     pub conflicts: Vec<ConflictCell>,
     /// Promises that were broken, in words; empty, or something is wrong with Beringia.
     pub violations: Vec<String>,
+    /// What of the timeline did not happen, since it waits for the proof of a drain that did not come in time.
+    pub not_played: Vec<String>,
     /// What a reader has to know to understand the numbers, such as what was not waited for.
     pub notes: Vec<String>,
     /// What was expected, and whether it holds.

@@ -101,11 +101,15 @@ pub enum Action {
     PauseReplication {
         /// The region.
         region: String,
+        /// Only of this table; `None`: of all.
+        table: Option<String>,
     },
     /// It does again.
     ResumeReplication {
         /// The region.
         region: String,
+        /// Only of this table; `None`: of all that are paused.
+        table: Option<String>,
     },
     /// A region gets replicas of the workloads' tables.
     AddReplica {
@@ -192,8 +196,14 @@ impl fmt::Display for Action {
             Self::DiskFull { region, .. } => write!(f, "disk of {region} has room"),
             Self::ClockStep { region, by_ms } => write!(f, "clock of {region} jumps by {}", show_signed_ms(*by_ms)),
             Self::ClockDrift { region, ppm } => write!(f, "clock of {region} drifts by {ppm} ppm"),
-            Self::PauseReplication { region } => write!(f, "pause replication of {region}"),
-            Self::ResumeReplication { region } => write!(f, "resume replication of {region}"),
+            Self::PauseReplication { region, table } => {
+                write!(f, "pause replication of {region}")?;
+                table.iter().try_for_each(|table| write!(f, ", table {table}"))
+            }
+            Self::ResumeReplication { region, table } => {
+                write!(f, "resume replication of {region}")?;
+                table.iter().try_for_each(|table| write!(f, ", table {table}"))
+            }
             Self::AddReplica { region } => write!(f, "add a replica in {region}"),
             Self::RemoveReplica { region } => write!(f, "remove the replica in {region}"),
             Self::Shift { from, to } if from == to => write!(f, "clients of {from} come back"),

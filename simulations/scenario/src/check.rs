@@ -4,17 +4,28 @@ use std::time::Duration;
 
 use crate::{
     Action, Event, Problem, Scenario, Span, What, When,
-    draw::times,
+    draw::{drain_before, drained, times},
     replay::{Timed, replay},
     time,
 };
 
-/// The beginning or the end of an event.
+/// The beginning or the end of an event, or the proof of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moment {
     event: usize,
-    is_begin: bool,
+    edge: Edge,
 }
+
+/// At one time, what ends comes before what begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Edge {
+    End,
+    Proof,
+    Begin,
+}
+
+/// The most that a proof may take, microseconds: longer than any load.
+const PROOF_US_MAX: i128 = 1 << 60;
 
 /// Something whose state an action needs to know and changes, so that the order of actions matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +33,8 @@ enum Subject<'a> {
     Region(&'a str),
     Clients(&'a str),
     Replicas,
+    /// What is set on links, disks and clocks, and rates: only between what waits for different proofs, since all else is in the order of times.
+    Settings,
     /// Every region.
     All,
 }
@@ -45,13 +58,19 @@ pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
     let timed = events
         .iter()
         .zip(&earliest)
-        .map(|(event, (from, until))| match &event.what {
-            What::Do(action) => Some((*from, *until, action.clone())),
+        .zip(drained(events))
+        .map(|((event, (from, until)), drained)| match &event.what {
+            What::Do(action) => Some(Timed {
+                from: *from,
+                until: *until,
+                drained: drained.map(str::to_owned),
+                action: action.clone(),
+            }),
             What::Swarm { .. } => None,
         });
     let (places, timed): (Vec<usize>, Vec<Timed>) = timed
         .enumerate()
-        .filter_map(|(index, event)| event.map(|(from, until, action)| (index, Timed { from, until, action })))
+        .filter_map(|(index, timed)| timed.map(|timed| (index, timed)))
         .unzip();
     let mut senseless = replay(scenario, &timed).senseless.into_iter();
     match senseless.next() {
@@ -62,18 +81,23 @@ pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
 
 /// Of two moments about one subject it must be certain which is the earlier.
 fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
+    let waits = drained(events);
     let mut moments: Vec<(Moment, Vec<Subject<'_>>)> = Vec::new();
     for (event, entry) in events.iter().enumerate() {
-        let begin = Moment { event, is_begin: true };
+        let begin = Moment {
+            event,
+            edge: Edge::Begin,
+        };
         moments.push((begin, subjects(&entry.what)));
         if entry.lasts.is_some() && !matches!(entry.what, What::Swarm { .. }) {
-            let end = Moment { event, is_begin: false };
+            let end = Moment { event, edge: Edge::End };
             moments.push((end, subjects(&entry.what)));
         }
     }
     for (later, (moment, about)) in moments.iter().enumerate() {
         for (other, other_about) in &moments[..later] {
-            let Some(subject) = shared(about, other_about) else {
+            let waits_alike = waits[moment.event] == waits[other.event];
+            let Some(subject) = shared(about, other_about, waits_alike) else {
                 continue;
             };
             if moment.event == other.event || settled(events, *moment, *other) || settled(events, *other, *moment) {
@@ -94,14 +118,14 @@ fn order(events: &[Event]) -> Result<(), (usize, Problem)> {
 fn settled(events: &[Event], first: Moment, second: Moment) -> bool {
     let first = match &events[first.event].what {
         What::Swarm { .. } => Moment {
-            is_begin: false,
+            edge: Edge::End,
             ..first
         },
         What::Do(_) => first,
     };
     let least = least_difference(events, first, second);
     // At one time, what ends comes before what begins, and then the order of the file decides.
-    let key = |moment: Moment| (moment.is_begin, moment.event);
+    let key = |moment: Moment| (moment.edge, moment.event);
     least > 0 || (least == 0 && key(first) < key(second))
 }
 
@@ -127,6 +151,14 @@ fn ways_back(events: &[Event], moment: Moment) -> Vec<(Option<Moment>, (i128, i1
     loop {
         way.push((at, (least, most)));
         let Some(moment) = at else { return way };
+        if moment.edge == Edge::Proof {
+            most += PROOF_US_MAX;
+            at = Some(Moment {
+                edge: Edge::Begin,
+                ..moment
+            });
+            continue;
+        }
         let (span, from) = counted_from(events, moment);
         least += us(span.least);
         most += us(span.most);
@@ -137,11 +169,22 @@ fn ways_back(events: &[Event], moment: Moment) -> Vec<(Option<Moment>, (i128, i1
 /// From which moment a moment is counted, and how long that is.
 fn counted_from(events: &[Event], moment: Moment) -> (Span, Option<Moment>) {
     let event = &events[moment.event];
-    let begin = |event| Moment { event, is_begin: true };
-    match (event.lasts, event.at) {
-        (Some(lasts), _) if !moment.is_begin => (lasts, Some(begin(moment.event))),
-        (_, When::After(span)) => (span, None),
-        (_, When::AfterPrevious(span)) => (span, moment.event.checked_sub(1).map(begin)),
+    let begin = |event| Moment {
+        event,
+        edge: Edge::Begin,
+    };
+    match (event.lasts, &event.at) {
+        (Some(lasts), _) if moment.edge == Edge::End => (lasts, Some(begin(moment.event))),
+        (_, When::After(span)) => (*span, None),
+        (_, When::AfterPrevious(span)) => (*span, moment.event.checked_sub(1).map(begin)),
+        (_, When::AfterDrain(region, span)) => {
+            let drain = drain_before(events, moment.event, region);
+            let proof = |event| Moment {
+                event,
+                edge: Edge::Proof,
+            };
+            (*span, drain.map(proof))
+        }
     }
 }
 
@@ -152,28 +195,32 @@ fn subjects(what: &What) -> Vec<Subject<'_>> {
     match action {
         Action::Crash { region, .. }
         | Action::Restart { region }
-        | Action::PauseReplication { region }
-        | Action::ResumeReplication { region }
+        | Action::PauseReplication { region, .. }
+        | Action::ResumeReplication { region, .. }
         | Action::Drain { region }
         | Action::Undrain { region } => vec![Subject::Region(region)],
         Action::AddReplica { region } | Action::RemoveReplica { region } => {
             vec![Subject::Replicas, Subject::Region(region)]
         }
         Action::Shift { from, .. } => vec![Subject::Clients(from)],
-        _ => Vec::new(),
+        _ => vec![Subject::Settings],
     }
 }
 
 /// A subject of both, in words.
-fn shared(one: &[Subject<'_>], other: &[Subject<'_>]) -> Option<String> {
+fn shared(one: &[Subject<'_>], other: &[Subject<'_>], waits_alike: bool) -> Option<String> {
     let pairs = one.iter().flat_map(|one| other.iter().map(move |other| (one, other)));
     let mut names = pairs.filter_map(|pair| match pair {
+        (Subject::Settings, Subject::Settings | Subject::All) | (Subject::All, Subject::Settings) => {
+            (!waits_alike).then(|| "links, disks, clocks or rates".to_owned())
+        }
         (Subject::All, Subject::Region(region)) | (Subject::Region(region), Subject::All) => Some((*region).to_owned()),
         (Subject::All, Subject::All) => Some("every region".to_owned()),
         (one, other) if one == other => Some(match one {
             Subject::Region(region) => (*region).to_owned(),
             Subject::Clients(region) => format!("the clients of {region}"),
             Subject::Replicas => "the replicas".to_owned(),
+            Subject::Settings => "links, disks, clocks or rates".to_owned(),
             Subject::All => "every region".to_owned(),
         }),
         _ => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beringia_clock::{Randomness, SeededRandomness};
 
 use crate::{
-    Event, Planned, Scenario, Span, What, When,
+    Action, Event, Planned, Scenario, Span, What, When,
     fleet::Fleet,
     replay::{Timed, replay},
     swarm::{self, Window},
@@ -19,25 +19,26 @@ pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
         .map(|index| dice.derive(&format!("event {index}")))
         .collect();
     let times = times(&scenario.events, |index, span| within(&dice[index], span));
-    let planned = |event: &Event, (from, until): &(Duration, Option<Duration>)| match &event.what {
+    let planned = |event: &Event, (from, until): &(Duration, Option<Duration>), drained: Option<&str>| match &event.what
+    {
         What::Do(action) => Some(Timed {
             from: *from,
             until: *until,
+            drained: drained.map(str::to_owned),
             action: action.clone(),
         }),
         What::Swarm { .. } => None,
     };
-    let written: Vec<Timed> = scenario
-        .events
-        .iter()
-        .zip(&times)
-        .filter_map(|(event, times)| planned(event, times))
+    let drained = drained(&scenario.events);
+    let events = || scenario.events.iter().zip(&times).zip(drained.iter().copied());
+    let written: Vec<Timed> = events()
+        .filter_map(|((event, times), drained)| planned(event, times, drained))
         .collect();
 
     let mut all = Vec::new();
-    for (index, (event, times)) in scenario.events.iter().zip(&times).enumerate() {
+    for (index, ((event, times), drained)) in events().enumerate() {
         match &event.what {
-            What::Do(_) => all.extend(planned(event, times)),
+            What::Do(_) => all.extend(planned(event, times, drained)),
             What::Swarm { faults, lose_disk } => {
                 let window = Window {
                     from: times.0,
@@ -45,29 +46,56 @@ pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
                     faults: *faults,
                     lose_disk: *lose_disk,
                 };
-                all.extend(swarm::draw(
-                    scenario,
-                    &fleet_at(scenario, &written, times.0),
-                    &window,
-                    &dice[index],
-                ));
+                let fleet = fleet_at(scenario, &written, times.0);
+                let faults = swarm::draw(scenario, &fleet, &window, &dice[index]).into_iter();
+                all.extend(faults.map(|fault| Timed {
+                    drained: drained.map(str::to_owned),
+                    ..fault
+                }));
             }
         }
     }
     replay(scenario, &all).timeline
 }
 
-/// When each event begins and ends, where `draw` chooses within the span of an event.
+/// For each event the region for the proof of whose drain it waits, itself or with the event from which it is counted.
+pub(crate) fn drained(events: &[Event]) -> Vec<Option<&str>> {
+    let mut waits = Vec::with_capacity(events.len());
+    for event in events {
+        waits.push(match &event.at {
+            When::After(_) => None,
+            When::AfterPrevious(_) => waits.last().copied().flatten(),
+            When::AfterDrain(region, _) => Some(region.as_str()),
+        });
+    }
+    waits
+}
+
+/// The last event before one that drains a region.
+pub(crate) fn drain_before(events: &[Event], index: usize, region: &str) -> Option<usize> {
+    let is_meant =
+        |event: &Event| matches!(&event.what, What::Do(Action::Drain { region: drained }) if drained == region);
+    events[..index].iter().rposition(is_meant)
+}
+
+/// When each event begins and ends, where `draw` chooses within the span of an event, and proofs take no time.
 pub(crate) fn times(
     events: &[Event],
     mut draw: impl FnMut(usize, Span) -> Duration,
 ) -> Vec<(Duration, Option<Duration>)> {
     let mut previous = Duration::ZERO;
-    let mut times = Vec::with_capacity(events.len());
+    let mut times: Vec<(Duration, Option<Duration>)> = Vec::with_capacity(events.len());
     for (index, event) in events.iter().enumerate() {
-        let from = match event.at {
-            When::After(span) => draw(index, span),
-            When::AfterPrevious(span) => previous + draw(index, span),
+        let from = match &event.at {
+            When::After(span) => draw(index, *span),
+            When::AfterPrevious(span) => previous + draw(index, *span),
+            When::AfterDrain(region, span) => {
+                let drain = drain_before(events, index, region);
+                let begun = drain
+                    .and_then(|drain| times.get(drain))
+                    .map_or(Duration::ZERO, |(from, _)| *from);
+                begun + draw(index, *span)
+            }
         };
         let until = event.lasts.map(|span| from + draw(index, span));
         times.push((from, until));

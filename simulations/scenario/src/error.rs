@@ -103,9 +103,13 @@ pub enum Problem {
     WorkloadName(String),
     /// An event without a time, or with two.
     #[error(
-        "when does this happen? expected either at = \"30s\", since the load began, or after = \"10s\", since the event before"
+        "when does this happen? expected either at = \"30s\", since the load began, or after = \"10s\", since the event before, or \
+         when_drained = \"us-east-1\" (and after = \"10s\", since then)"
     )]
     EventTime,
+    /// An event that waits for a drain which no event before begins.
+    #[error("no event above drains {0}; expected one with drain = {0:?}")]
+    NoDrain(String),
     /// An event that does nothing, or two things.
     #[error("what happens here? expected exactly one of {}", crate::form::ACTIONS.join(", "))]
     EventAction,

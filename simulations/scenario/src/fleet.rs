@@ -55,7 +55,8 @@ pub(crate) struct Fleet {
     cut: BTreeSet<Way>,
     full: BTreeSet<String>,
     slow: BTreeSet<String>,
-    paused: BTreeSet<String>,
+    /// By region, the tables whose replication is paused; `None` for all.
+    paused: BTreeMap<String, BTreeSet<Option<String>>>,
     drained: BTreeSet<String>,
     replicas: BTreeSet<String>,
     /// By the region whose clients have gone elsewhere: where.
@@ -71,7 +72,7 @@ impl Fleet {
             cut: BTreeSet::new(),
             full: BTreeSet::new(),
             slow: BTreeSet::new(),
-            paused: BTreeSet::new(),
+            paused: BTreeMap::new(),
             drained: BTreeSet::new(),
             replicas: scenario.replicas.iter().cloned().collect(),
             shifted: BTreeMap::new(),
@@ -80,7 +81,7 @@ impl Fleet {
 
     /// Whether the region's process is there, its replication is on, and it takes writes.
     pub(crate) fn is_well(&self, region: &str) -> bool {
-        !self.down.contains(region) && !self.paused.contains(region) && !self.drained.contains(region)
+        !self.down.contains(region) && !self.paused.contains_key(region) && !self.drained.contains(region)
     }
 
     /// Whether the link is cut.
@@ -116,13 +117,13 @@ impl Fleet {
             Action::Restart { region } => leave(&mut self.down, region, Senseless::Up)?,
             Action::SlowDisk { region, by } => set(&mut self.slow, region, !by.is_zero()),
             Action::DiskFull { region, full } => set(&mut self.full, region, *full),
-            Action::PauseReplication { region } => {
+            Action::PauseReplication { region, table } => {
                 self.expect_up(region)?;
-                enter(&mut self.paused, region, Senseless::Paused)?;
+                self.pause(region, table.as_ref())?;
             }
-            Action::ResumeReplication { region } => {
+            Action::ResumeReplication { region, table } => {
                 self.expect_up(region)?;
-                leave(&mut self.paused, region, Senseless::NotPaused)?;
+                self.resume(region, table.as_ref())?;
             }
             Action::AddReplica { region } => enter(&mut self.replicas, region, Senseless::Replica)?,
             Action::RemoveReplica { region } => {
@@ -174,10 +175,10 @@ impl Fleet {
             .down
             .iter()
             .map(|region| Action::Restart { region: region.clone() });
-        let resumptions = self
-            .paused
-            .iter()
-            .map(|region| Action::ResumeReplication { region: region.clone() });
+        let resumptions = self.paused.keys().map(|region| Action::ResumeReplication {
+            region: region.clone(),
+            table: None,
+        });
         heal.into_iter()
             .chain(disks)
             .chain(speeds)
@@ -199,6 +200,31 @@ impl Fleet {
         } else {
             Ok(())
         }
+    }
+
+    /// All tables are paused only where none is, and one only where neither it is nor all are.
+    fn pause(&mut self, region: &str, table: Option<&String>) -> Result<(), Senseless> {
+        let paused = self.paused.entry(region.to_owned()).or_default();
+        let meets = |other: &Option<String>| table.is_none() || other.is_none() || other.as_ref() == table;
+        if paused.iter().any(meets) {
+            return Err(Senseless::Paused(region.to_owned()));
+        }
+        paused.insert(table.cloned());
+        Ok(())
+    }
+
+    fn resume(&mut self, region: &str, table: Option<&String>) -> Result<(), Senseless> {
+        let not_paused = || Senseless::NotPaused(region.to_owned());
+        let paused = self.paused.get_mut(region).ok_or_else(not_paused)?;
+        if table.is_none() {
+            paused.clear();
+        } else if !paused.remove(&table.cloned()) {
+            return Err(not_paused());
+        }
+        if paused.is_empty() {
+            self.paused.remove(region);
+        }
+        Ok(())
     }
 
     fn expect_up(&self, region: &str) -> Result<(), Senseless> {

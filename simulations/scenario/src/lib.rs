@@ -4,7 +4,9 @@
 //! in the order in which they happen. All engines (simulation, drill, containers) play plans.
 
 mod action;
+mod behaviour;
 mod check;
+mod course;
 mod draw;
 mod error;
 mod expectation;
@@ -22,7 +24,9 @@ mod workload;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 pub use action::{Action, Ends};
+pub use behaviour::{Behaviour, Billing};
 use beringia_regions::Topology;
+pub use course::Course;
 pub use error::{Problem, ScenarioError};
 pub use expectation::{ANOMALIES, Availability, Count, Expectations};
 pub use fleet::Senseless;
@@ -47,6 +51,11 @@ pub struct Scenario {
     pub topology: Topology,
     /// How long the load lasts.
     pub duration: Duration,
+    /// What a right clock shows when a simulation begins, milliseconds since the Unix epoch; `None`: the beginning of 2025. A drill has the time
+    /// that it is.
+    pub starts_ms: Option<u64>,
+    /// What every region is started with. A drill against regions that run needs them to run like this.
+    pub behaviour: Behaviour,
     /// By region, how wrong its clock is from the beginning. A region that is not here has a right one.
     pub clocks: BTreeMap<String, ClockError>,
     /// How the tables of the workloads decide between concurrent writes.
@@ -90,6 +99,12 @@ impl Scenario {
         form::write(self)
     }
 
+    /// The same where the operations of its recordings are in a file beside it, which [`Scenario::parse`] reads.
+    #[must_use]
+    pub fn to_toml_beside(&self, recording: &str) -> String {
+        form::write_beside(self, recording)
+    }
+
     /// In which regions a workload's clients live: those that it names, else those that hold replicas when the load begins.
     #[must_use]
     pub fn regions_of<'a>(&'a self, workload: &'a Workload) -> &'a [String] {
@@ -122,12 +137,14 @@ pub struct Event {
 }
 
 /// A time in a timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
     /// So long after the load began.
     After(Span),
     /// So long after the event before it in the file.
     AfterPrevious(Span),
+    /// So long after it is proven that every other region has the last write of this one, which the last event before with that action drains.
+    AfterDrain(String, Span),
 }
 
 /// A length of time, fixed or drawn from the seed.

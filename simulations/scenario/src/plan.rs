@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Action, Event, Scenario, Span, What, When, draw, form};
+use crate::{Action, Event, Scenario, Span, What, When, course::drain_of, draw, form};
 
 /// One run of a scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Plan {
 pub struct Planned {
     /// Since the load began.
     pub at: Duration,
+    /// The region for the proof of whose drain it waits; `at` is its time where that takes none. [`crate::Course`] knows the times.
+    pub drained: Option<String>,
     /// What happens.
     pub action: Action,
 }
@@ -42,17 +44,21 @@ impl Plan {
     /// The scenario that has this timeline, at its times, whatever the seed of a run; and this seed, for a run that names none.
     #[must_use]
     pub fn to_scenario(&self) -> Scenario {
-        let event = |planned: &Planned| Event {
-            at: When::After(Span {
-                least: planned.at,
-                most: planned.at,
-            }),
+        let exactly = |at| Span { least: at, most: at };
+        let event = |(index, planned): (usize, &Planned)| Event {
+            at: match (drain_of(&self.timeline, index), &planned.drained) {
+                (Some(drain), Some(region)) => {
+                    let after = planned.at.saturating_sub(self.timeline[drain].at);
+                    When::AfterDrain(region.clone(), exactly(after))
+                }
+                _ => When::After(exactly(planned.at)),
+            },
             lasts: None,
             what: What::Do(planned.action.clone()),
         };
         Scenario {
             seed: Some(self.seed),
-            events: self.timeline.iter().map(event).collect(),
+            events: self.timeline.iter().enumerate().map(event).collect(),
             ..self.scenario.clone()
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Timed {
     pub(crate) from: Duration,
     /// When it is undone, if it is.
     pub(crate) until: Option<Duration>,
+    /// The region for the proof of whose drain both wait.
+    pub(crate) drained: Option<String>,
     /// What happens.
     pub(crate) action: Action,
 }
@@ -46,11 +48,11 @@ pub(crate) fn replay(scenario: &Scenario, events: &[Timed]) -> Replay {
             (false, _) => player.end(index, &event.action),
         };
         for action in actions {
-            player.play(at, index, action);
+            player.play(at, event.drained.clone(), index, action);
         }
     }
     for action in player.fleet.what_puts_right() {
-        player.play(scenario.duration, events.len(), action);
+        player.play(scenario.duration, None, events.len(), action);
     }
     Replay {
         timeline: player.timeline,
@@ -92,9 +94,9 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn play(&mut self, at: Duration, index: usize, action: Action) {
+    fn play(&mut self, at: Duration, drained: Option<String>, index: usize, action: Action) {
         match self.fleet.apply(&action) {
-            Ok(()) => self.timeline.push(Planned { at, action }),
+            Ok(()) => self.timeline.push(Planned { at, drained, action }),
             Err(senseless) => self.senseless.push((index, senseless)),
         }
     }
@@ -274,7 +276,10 @@ pub(crate) fn opposite(action: &Action) -> Option<Action> {
             region: region.clone(),
             by_ms: -by_ms,
         },
-        Action::PauseReplication { region } => Action::ResumeReplication { region: region.clone() },
+        Action::PauseReplication { region, table } => Action::ResumeReplication {
+            region: region.clone(),
+            table: table.clone(),
+        },
         Action::AddReplica { region } => Action::RemoveReplica { region: region.clone() },
         Action::RemoveReplica { region } => Action::AddReplica { region: region.clone() },
         Action::Shift { from, to } if from != to => Action::Shift {

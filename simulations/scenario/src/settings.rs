@@ -28,6 +28,14 @@ pub enum SettingError {
         /// The value.
         value: String,
     },
+    /// Neither true nor false.
+    #[error("{path} = {value}; expected true or false")]
+    NotAFlag {
+        /// The path.
+        path: String,
+        /// The value.
+        value: String,
+    },
     /// Values that the scenario cannot have there, or not together.
     #[error("{settings}: {problem}")]
     Refused {
@@ -46,12 +54,14 @@ pub enum SettingError {
 enum Form {
     Number,
     Text,
+    /// True or false.
+    Flag,
     /// Milliseconds, which the file has as a length of time.
     Milliseconds,
 }
 
 const LINK: [&str; 4] = ["delay_ms", "jitter_ms", "loss_percent", "bandwidth_mbit"];
-const WORKLOAD: [(&str, Form); 9] = [
+const WORKLOAD: [(&str, Form); 13] = [
     ("rate", Form::Number),
     ("clients", Form::Number),
     ("keys", Form::Number),
@@ -61,6 +71,16 @@ const WORKLOAD: [(&str, Form); 9] = [
     ("put_percent", Form::Number),
     ("update_percent", Form::Number),
     ("delete_percent", Form::Number),
+    ("billing", Form::Text),
+    ("read_units", Form::Number),
+    ("write_units", Form::Number),
+    ("consistent_reads", Form::Flag),
+];
+const BEHAVIOUR: [(&str, &str, Form); 4] = [
+    ("throttling", "throttling", Form::Flag),
+    ("stale_reads_ms", "stale_reads", Form::Milliseconds),
+    ("slow_changes_ms", "slow_changes", Form::Milliseconds),
+    ("max_unreachable_ms", "max_unreachable", Form::Milliseconds),
 ];
 const CLOCK: [(&str, &str, Form); 2] = [
     ("offset_ms", "offset", Form::Milliseconds),
@@ -84,6 +104,7 @@ impl Scenario {
     /// an earlier event may come in any order. Known paths are
     /// - `link.FIELD`: a field of every link, as in topology files (`delay_ms`, `jitter_ms`, `loss_percent`, `bandwidth_mbit`);
     /// - `workload.FIELD`, and `workload.NAME.FIELD` for one of several;
+    /// - `behaviour.throttling`, `behaviour.stale_reads_ms`, `behaviour.slow_changes_ms`, `behaviour.max_unreachable_ms`;
     /// - `clocks.REGION.offset_ms`, `clocks.REGION.drift_ppm`;
     /// - `event.N.FIELD`: a time or a number of the N-th event, counted from 1;
     /// - `policy`, `duration`.
@@ -121,6 +142,7 @@ impl Scenario {
             let names = self.workloads.iter().map(|workload| &workload.name);
             paths.extend(names.map(|name| format!("workload.{name}.FIELD")));
         }
+        paths.extend(BEHAVIOUR.map(|(field, ..)| format!("behaviour.{field}")));
         paths.extend(CLOCK.map(|(field, ..)| format!("clocks.REGION.{field}")));
         let table = form::write_table(self);
         let events = table.get("event").and_then(Value::as_array).into_iter().flatten();
@@ -176,6 +198,13 @@ impl Scenario {
                     return Err(unknown());
                 }
             }
+            ["behaviour", field] => {
+                let found = BEHAVIOUR.into_iter().find(|(name, ..)| *name == field);
+                let (_, field, form) = found.ok_or_else(unknown)?;
+                let value = read(form)?;
+                let behaviour = table.entry("behaviour").or_insert_with(|| Value::Table(Table::new()));
+                put(behaviour, field, value);
+            }
             ["clocks", region, field] => {
                 let found = CLOCK.into_iter().find(|(name, ..)| *name == field);
                 let (_, field, form) = found.ok_or_else(unknown)?;
@@ -228,6 +257,10 @@ fn read(path: &str, value: &str, form: Form) -> Result<Value, SettingError> {
     };
     match form {
         Form::Number => number(),
+        Form::Flag => value.parse().map(Value::Boolean).map_err(|_| SettingError::NotAFlag {
+            path: path.to_owned(),
+            value: value.to_owned(),
+        }),
         Form::Text => Ok(Value::String(value.to_owned())),
         Form::Milliseconds => number().map(|_| Value::String(format!("{value}ms"))),
     }

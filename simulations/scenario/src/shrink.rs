@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     Action, Plan, Planned, Scenario,
+    course::drain_of,
     fleet::{Way, ways},
     replay::{Timed, opposite, replay},
 };
@@ -214,12 +215,14 @@ impl<F: FnMut(&Plan) -> bool> Search<F> {
 
 /// A plan of these actions without those that make no sense any more, and with what has to be put right at the end.
 fn sensible(scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
-    let once = |planned: &Planned| Timed {
+    let once = |(index, planned): (usize, &Planned)| Timed {
         from: planned.at,
         until: None,
+        // Without the drain nothing is waited for.
+        drained: drain_of(timeline, index).and(planned.drained.clone()),
         action: planned.action.clone(),
     };
-    let events: Vec<Timed> = timeline.iter().map(once).collect();
+    let events: Vec<Timed> = timeline.iter().enumerate().map(once).collect();
     let timeline = replay(&scenario, &events).timeline;
     let mut plan = Plan {
         scenario,
@@ -283,6 +286,9 @@ fn undoes(scenario: &Scenario, action: &Action, earlier: &Action) -> bool {
                 full: true,
             },
         ) => region == before,
+        (Action::ResumeReplication { region, table: None }, Action::PauseReplication { region: before, .. }) => {
+            region == before
+        }
         (action, earlier) => opposite(earlier).as_ref() == Some(action),
     }
 }

@@ -129,6 +129,7 @@ impl<'a> Drawing<'a> {
         let lasting = |action| Timed {
             from,
             until: Some(until),
+            drained: None,
             action,
         };
         match kind {
@@ -137,6 +138,7 @@ impl<'a> Drawing<'a> {
                     self.busy.insert(region, until);
                     lasting(Action::PauseReplication {
                         region: region.to_owned(),
+                        table: None,
                     })
                 }
                 Some(region) => lasting(self.crash(region, until)),
@@ -207,6 +209,7 @@ impl<'a> Drawing<'a> {
         Timed {
             from,
             until: None,
+            drained: None,
             action: Action::ClockStep {
                 region,
                 by_ms: target_ms - now_ms,
@@ -221,6 +224,7 @@ impl<'a> Drawing<'a> {
         Timed {
             from,
             until: None,
+            drained: None,
             action: Action::ClockDrift { region, ppm },
         }
     }

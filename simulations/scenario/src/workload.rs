@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Billing;
+
 /// A load of clients on one table of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
@@ -25,6 +27,10 @@ pub struct Workload {
     pub from: Duration,
     /// When it ends; `None`: with the scenario.
     pub until: Option<Duration>,
+    /// What its table is held to from the beginning of the load on, where regions throttle. Recorded tables bring their own.
+    pub billing: Billing,
+    /// Whether clients ask for what is newest where they read; index reads never do.
+    pub consistent_reads: bool,
 }
 
 /// What clients do. YCSB: Cooper et al., "Benchmarking cloud serving systems with YCSB", 2010, table 2.

@@ -35,8 +35,12 @@ impl World {
             Action::DiskFull { region, full } => self.fill_disk(region, *full)?,
             Action::ClockStep { region, by_ms } => self.clock(region)?.step(*by_ms),
             Action::ClockDrift { region, ppm } => self.clock(region)?.set_drift(*ppm),
-            Action::PauseReplication { region } => self.pause_replication(region, tables, true)?,
-            Action::ResumeReplication { region } => self.pause_replication(region, tables, false)?,
+            Action::PauseReplication { region, table } => {
+                self.pause_replication(region, table.as_ref().map_or(tables, std::slice::from_ref), true)?;
+            }
+            Action::ResumeReplication { region, table } => {
+                self.pause_replication(region, table.as_ref().map_or(tables, std::slice::from_ref), false)?;
+            }
             Action::Drain { region } => self.drain(region, true)?,
             Action::Undrain { region } => self.drain(region, false)?,
             Action::AddReplica { .. } | Action::RemoveReplica { .. } | Action::Shift { .. } | Action::Rate { .. } => {}

@@ -4,8 +4,9 @@ use beringia_clock::{SkewedClock, WallClock};
 use beringia_scenario::ClockError;
 use tokio::time::Instant;
 
-/// What every simulated clock that is right reads at the beginning, milliseconds since the Unix epoch: 2025-01-01T00:00:00Z.
-const EPOCH_MS: u64 = 1_735_689_600_000;
+/// What a simulated clock that is right reads at the beginning where nothing else is said, milliseconds since the Unix epoch:
+/// 2025-01-01T00:00:00Z.
+pub(crate) const STARTS_MS: u64 = 1_735_689_600_000;
 
 /// A region's clock: virtual time, with an offset and a drift.
 pub type SimulatedClock = SkewedClock<VirtualClock>;
@@ -14,13 +15,14 @@ pub type SimulatedClock = SkewedClock<VirtualClock>;
 #[derive(Debug, Clone, Copy)]
 pub struct VirtualClock {
     began: Instant,
+    starts_ms: u64,
 }
 
 impl VirtualClock {
-    /// A clock that reads the beginning of 2025 at the virtual moment `began`.
+    /// A clock that reads `starts_ms` (milliseconds since the Unix epoch) at the virtual moment `began`.
     #[must_use]
-    pub const fn new(began: Instant) -> Self {
-        Self { began }
+    pub const fn new(began: Instant, starts_ms: u64) -> Self {
+        Self { began, starts_ms }
     }
 
     /// A clock that is wrong by so much from now on.
@@ -36,6 +38,6 @@ impl VirtualClock {
 impl WallClock for VirtualClock {
     fn now_ms(&self) -> u64 {
         let elapsed_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        EPOCH_MS.saturating_add(elapsed_ms)
+        self.starts_ms.saturating_add(elapsed_ms)
     }
 }

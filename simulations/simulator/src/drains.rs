@@ -8,6 +8,7 @@ use std::{
 use beringia_node::DrainWatch;
 use beringia_report::DrainSample;
 use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinSet,
     time::{Instant, sleep},
 };
@@ -18,16 +19,30 @@ use crate::Trace;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whoever looks, and what was seen. Dropping it ends the looking.
-#[derive(Default)]
 pub(crate) struct Drains {
     seen: Arc<Mutex<Vec<DrainSample>>>,
+    /// Where a proof is told, with its region and its time.
+    told: UnboundedSender<(String, Duration)>,
+    heard: UnboundedReceiver<(String, Duration)>,
     tasks: JoinSet<()>,
+}
+
+impl Default for Drains {
+    fn default() -> Self {
+        let (told, heard) = unbounded_channel();
+        Self {
+            seen: Arc::default(),
+            told,
+            heard,
+            tasks: JoinSet::new(),
+        }
+    }
 }
 
 impl Drains {
     /// Looks at a region's drain until it is proven, or over. `began`: from when times count.
     pub(crate) fn watch(&mut self, region: String, watch: DrainWatch, began: Instant, trace: Arc<Trace>) {
-        let seen = Arc::clone(&self.seen);
+        let (seen, told) = (Arc::clone(&self.seen), self.told.clone());
         self.tasks.spawn(async move {
             let mut known = 0;
             while let Some(drain) = watch.state().await {
@@ -45,11 +60,22 @@ impl Drains {
                     seen.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
                 }
                 if is_proven {
+                    // It fails where the run is over.
+                    told.send((region, began.elapsed())).ok();
                     return;
                 }
                 sleep(PAUSE).await;
             }
         });
+    }
+
+    /// The next drain that is proven, and when; waits for it.
+    pub(crate) async fn proven(&mut self) -> (String, Duration) {
+        match self.heard.recv().await {
+            Some(proven) => proven,
+            // Never: the other end is here.
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends the looking, and gives what was seen.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use beringia_history::{History, Violation};
 use beringia_node::Tuning;
 use beringia_report::{Run, heals, judge};
-use beringia_scenario::{Action, Plan};
+use beringia_scenario::{Action, Course, Plan};
 use beringia_store::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
 use serde_json::Value;
@@ -103,6 +103,8 @@ impl<'a> Session<'a> {
             topology: scenario.topology.clone(),
             seed: plan.seed,
             tuning: Tuning::default(),
+            behaviour: scenario.behaviour,
+            starts_ms: scenario.starts_ms,
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
             is_traced: conditions.is_traced,
@@ -110,18 +112,23 @@ impl<'a> Session<'a> {
         .await?;
         let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
         let first = scenario.replicas.first();
-        let mut tables = Vec::new();
+        let (mut tables, mut limits) = (Vec::new(), Vec::new());
         for table in setting.tables()? {
             tables::create(&world, &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
                 tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
             }
+            limits.extend(table.limits);
             tables.push(table.name);
         }
         let loaded = match first {
             Some(first) => setting.load(first).await?,
             None => Loaded::default(),
         };
+        // Filled tables begin with all that they may take at once.
+        for limits in limits {
+            tables::hold(&world, &scenario.replicas, &limits).await?;
+        }
         let mut session = Self {
             plan,
             patience: conditions.patience,
@@ -153,23 +160,36 @@ impl<'a> Session<'a> {
     async fn play(&mut self) -> Result<(), SimulationError> {
         let end = self.began + self.plan.scenario.duration;
         let mut next_sample = self.began;
-        let mut timeline = self.plan.timeline.iter().enumerate().peekable();
+        let mut course = Course::new(self.plan);
         loop {
-            let next_action = timeline.peek().map_or(end, |(_, planned)| self.began + planned.at);
-            if next_sample < next_action && next_sample < end {
-                sleep_until(next_sample).await;
+            let next = course.next().filter(|(_, at)| self.began + *at <= end);
+            let next_action = next.map_or(end, |(_, at)| self.began + at);
+            let is_sampled = next_sample < next_action;
+            tokio::select! {
+                biased;
+                (region, at) = self.drains.proven() => {
+                    course.proven(&region, at);
+                    continue;
+                }
+                () = sleep_until(next_action.min(next_sample)) => {}
+            }
+            if is_sampled {
                 self.sample().await?;
                 next_sample += SAMPLE_EVERY;
-            } else if let Some((index, planned)) = timeline.next() {
-                sleep_until(self.began + planned.at).await;
-                self.act(&planned.action).await?;
-                if self.heals.get(index).copied().unwrap_or(false) {
-                    let at = self.began.elapsed();
-                    self.measure.healed(&self.world, &planned.action, at).await?;
-                }
-            } else {
-                sleep_until(end).await;
+                continue;
+            }
+            // Where something did not happen, what is to put things right in the end may make no sense; it is done below all the same.
+            let is_over = next_action >= end && !course.overdue(self.plan.scenario.duration).is_empty();
+            let Some((index, at)) = next.filter(|_| !is_over) else {
+                self.measure.played(&course, self.plan.scenario.duration);
                 return Ok(());
+            };
+            let action = &self.plan.timeline[index].action;
+            self.act(action).await?;
+            course.done(index, at);
+            if self.heals.get(index).copied().unwrap_or(false) {
+                let at = self.began.elapsed();
+                self.measure.healed(&self.world, action, at).await?;
             }
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Reader<'a> {
     store: &'a dyn Store,
     table: TableId,
     keys: KeySchema,
+    /// The attribute that says when items expire.
+    expires: Option<String>,
 }
 
 /// Reads it from all regions that hold the table, which must be running.
@@ -96,6 +98,7 @@ impl<'a> Reader<'a> {
             store,
             table: definition.id,
             keys: definition.core.keys.clone(),
+            expires: definition.time_to_live.clone(),
         })
     }
 
@@ -177,7 +180,11 @@ impl<'a> Reader<'a> {
     fn held_by(&self, mutation: &Mutation) -> Result<Held, SimulationError> {
         let item = mutation.image.as_ref().map(|image| decode_item(image)).transpose();
         let item = item.map_err(|error| self.foreign(format!("the image of {:?}: {error}", mutation.key)))?;
-        Ok(Held::new(mutation.version.clone(), item.as_ref()))
+        Ok(Held::new(
+            mutation.version.clone(),
+            item.as_ref(),
+            self.expires.as_deref(),
+        ))
     }
 
     pub(crate) fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_history::{Conflict, Evidence, History, LostDisk, Violation};
 use beringia_item::{Region, TableId, Version};
 use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, EngineKind, Recorder, Run, Shipment};
-use beringia_scenario::{Action, Plan};
+use beringia_scenario::{Action, Course, Plan};
 
 use crate::{SimulationError, World, losses::Loss, sampler};
 
@@ -104,6 +104,12 @@ impl Measure {
     }
 
     /// How far a drain was.
+    /// The timeline is over: what happened, and when.
+    pub(crate) fn played(&mut self, course: &Course, end: Duration) {
+        self.recorder.rescheduled(&course.played());
+        self.recorder.not_played(&course.overdue(end));
+    }
+
     pub(crate) fn drained(&mut self, sample: &DrainSample) {
         self.recorder.drain(sample);
     }

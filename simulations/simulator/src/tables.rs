@@ -37,6 +37,55 @@ pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String
     Ok(())
 }
 
+/// Holds a table to its throughput, in all these regions.
+pub(crate) async fn hold(world: &World, replicas: &[String], limits: &Value) -> Result<(), SimulationError> {
+    let Some((first, others)) = replicas.split_first() else {
+        return Ok(());
+    };
+    set(world, first, "UpdateTable", limits).await?;
+    let targets = world.clients().targets();
+    let described = async |region: &str| {
+        let request = json!({ "TableName": limits["TableName"] });
+        let answer = targets.target(region).call("DescribeTable", &request).await.ok()?;
+        let table = &answer["Table"];
+        let index = |index: &Value| {
+            (
+                index["ProvisionedThroughput"]["WriteCapacityUnits"].clone(),
+                index["IndexName"].clone(),
+            )
+        };
+        let indexes: Vec<_> = table["GlobalSecondaryIndexes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(index)
+            .collect();
+        Some((
+            table["BillingModeSummary"]["BillingMode"].clone(),
+            table["ProvisionedThroughput"]["ReadCapacityUnits"].clone(),
+            table["ProvisionedThroughput"]["WriteCapacityUnits"].clone(),
+            table["OnDemandThroughput"].clone(),
+            indexes,
+        ))
+    };
+    let held = described(first).await;
+    let began = Instant::now();
+    for other in others {
+        while described(other).await != held {
+            if began.elapsed() > PATIENCE {
+                let what = format!(
+                    "{other} does not hold the table {} to its throughput",
+                    limits["TableName"]
+                );
+                let virtual_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                return Err(SimulationError::TimedOut { what, virtual_ms });
+            }
+            sleep(POLL).await;
+        }
+    }
+    Ok(())
+}
+
 /// Carries out a request for a setting of a table in one region.
 pub(crate) async fn set(
     world: &World,

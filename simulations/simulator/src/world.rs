@@ -1,6 +1,10 @@
 //! A group of regions in one thread: networks, clocks, disks, nodes, and what can be done to them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use beringia_clock::{SeededRandomness, WallClock};
 use beringia_item::{Region, TableId};
@@ -15,7 +19,9 @@ use beringia_store::{
 use futures_util::StreamExt;
 use tokio::{task::JoinHandle, time::Instant};
 
-use crate::{SimulatedClock, SimulationError, Trace, VirtualClock, clients::Clients, recorder::Recorder};
+use crate::{
+    SimulatedClock, SimulationError, Trace, VirtualClock, clients::Clients, clock::STARTS_MS, recorder::Recorder,
+};
 
 /// How long a commit takes on a healthy disk, as the flush of a good one does.
 const COMMIT_DELAY: Duration = Duration::from_millis(1);
@@ -29,6 +35,10 @@ pub struct WorldConfig {
     pub seed: u64,
     /// Bounds and intervals of every node.
     pub tuning: Tuning,
+    /// What every region is started with.
+    pub behaviour: beringia_scenario::Behaviour,
+    /// What a clock that is right reads at the beginning, milliseconds since the Unix epoch; `None`: the beginning of 2025.
+    pub starts_ms: Option<u64>,
     /// How wrong clocks are from the beginning.
     pub clocks: BTreeMap<String, ClockError>,
     /// A bug that every region is to have, to see whether it is found.
@@ -52,6 +62,7 @@ pub struct World {
     /// A clock that is right.
     pub(crate) clock: Arc<VirtualClock>,
     tuning: Tuning,
+    behaviour: Behaviour,
     planted_bug: Option<PlantedBug>,
     /// In the order of the topology.
     sites: Vec<Site>,
@@ -65,8 +76,8 @@ struct Site {
     disk_full: bool,
     /// The disk was lost, and no process has begun on the new one yet.
     disk_new: bool,
-    /// Its tables are not replicated for now. A restart ends that.
-    paused: bool,
+    /// Tables that are not replicated for now. A restart ends that.
+    paused: BTreeSet<String>,
     clock: Arc<SimulatedClock>,
     starts: u32,
     running: Option<Running>,
@@ -87,11 +98,16 @@ impl World {
         let WorldConfig {
             topology,
             seed,
-            tuning,
+            mut tuning,
+            behaviour,
+            starts_ms,
             clocks,
             planted_bug,
             is_traced,
         } = config;
+        if let Some(most) = behaviour.max_unreachable {
+            tuning.replication.unreachable_ms_max = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        }
         let randomness = SeededRandomness::new(seed);
         let network = Network::new(topology.names(), &randomness.derive("network"));
         let trace = Arc::new(Trace::new(is_traced));
@@ -101,7 +117,7 @@ impl World {
             network.change(&link.from, &link.to, Direction::OneWay, |current| *current = settings)?;
         }
         let began = Instant::now();
-        let right = VirtualClock::new(began);
+        let right = VirtualClock::new(began, starts_ms.unwrap_or(STARTS_MS));
         let site = |name| -> Result<Site, SimulationError> {
             Ok(Site {
                 region: Region::new(name)?,
@@ -109,7 +125,7 @@ impl World {
                 disk_faults: healthy(),
                 disk_full: false,
                 disk_new: false,
-                paused: false,
+                paused: BTreeSet::new(),
                 clock: Arc::new(right.skewed(clocks.get(name).copied().unwrap_or_default())),
                 starts: 0,
                 running: None,
@@ -126,6 +142,11 @@ impl World {
             recorder: Recorder::new(began),
             clock: Arc::new(right),
             tuning,
+            behaviour: Behaviour {
+                throttling: behaviour.throttling,
+                stale_reads: behaviour.stale_reads,
+                slow_changes: behaviour.slow_changes,
+            },
             planted_bug,
             sites,
         };
@@ -159,7 +180,9 @@ impl World {
             }
         }
         let index = self.site_index(name)?;
-        self.sites[index].paused = paused;
+        let of_site = &mut self.sites[index].paused;
+        of_site.retain(|table| !tables.contains(table));
+        of_site.extend(tables.iter().filter(|_| paused).cloned());
         Ok(())
     }
 
@@ -180,7 +203,7 @@ impl World {
     /// Whether a region runs, its disk has room, and nothing keeps it from the others but links.
     #[must_use]
     pub fn is_well(&self, name: &str) -> bool {
-        let well = |site: &Site| site.running.is_some() && !site.disk_full && !site.paused;
+        let well = |site: &Site| site.running.is_some() && !site.disk_full && site.paused.is_empty();
         self.site(name).is_ok_and(well)
     }
 
@@ -318,6 +341,7 @@ impl World {
         let options = Options {
             planted_bug: self.planted_bug,
             disk_faults: site.disk_faults.clone(),
+            look_back: self.behaviour.stale_reads,
             ..Options::new(site.region.clone(), database, Execution::Inline, Arc::clone(&clock))
         };
         let opened = SqliteStore::open(options);
@@ -332,7 +356,7 @@ impl World {
             randomness: Arc::new(seed.derive(&format!("node {name}, start {}", site.starts))),
             authentication: Authentication::AcceptAny,
             tuning,
-            behaviour: Behaviour::default(),
+            behaviour: self.behaviour,
             observer: None,
         };
         let clients = incoming(self.clients.transport().listen(name));
@@ -364,7 +388,7 @@ impl World {
         self.clients.transport().network().kill_region(name)?;
         running.node.kill();
         running.recording.abort();
-        site.paused = false;
+        site.paused.clear();
         if lose_disk {
             site.disk = MemoryDisk::new();
             site.disk_faults = healthy();

@@ -1,10 +1,12 @@
 //! A plan played in virtual time: clients work while things go wrong, and what comes of it is measured.
 
-use std::{collections::BTreeMap, io::Write, process::abort, time::Duration};
+use std::{collections::BTreeMap, io::Write, path::Path, process::abort, time::Duration};
 
 use beringia_regions::Topology;
 use beringia_report::ReportedBacklog;
-use beringia_scenario::{Action, Expectations, KeyChoice, Kind, Plan, Planned, Policy, Scenario, Workload};
+use beringia_scenario::{
+    Action, Behaviour, Billing, Expectations, KeyChoice, Kind, Plan, Planned, Policy, Scenario, Workload,
+};
 use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -20,6 +22,8 @@ fn scenario() -> Scenario {
         replicas: topology.names().map(str::to_owned).collect(),
         topology,
         duration: seconds(20),
+        starts_ms: None,
+        behaviour: Behaviour::default(),
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: vec![Workload {
@@ -37,6 +41,8 @@ fn scenario() -> Scenario {
             value_bytes: 200,
             from: Duration::ZERO,
             until: None,
+            billing: Billing::default(),
+            consistent_reads: true,
         }],
         events: Vec::new(),
         expect: Expectations::default(),
@@ -50,6 +56,7 @@ fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         timeline: timeline
             .into_iter()
             .map(|(at, action)| Planned {
+                drained: None,
                 at: seconds(at),
                 action,
             })
@@ -301,4 +308,95 @@ fn the_same_plan_has_the_same_trace_and_measurements_and_another_seed_has_not() 
     assert_eq!(one.run, other.run);
     plan.seed = 8;
     assert_ne!(one.trace, played(&plan).trace);
+}
+
+fn of(text: &str) -> Plan {
+    let scenario = Scenario::parse(text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"));
+    Plan::draw(&scenario, 1)
+}
+
+#[test]
+fn a_table_that_is_held_to_its_units_takes_its_burst_and_then_what_comes() {
+    let outcome = played(&of(r#"
+        duration = "20s"
+        [behaviour]
+        throttling = true
+        [[workload]]
+        kind = "mixed"
+        put_percent = 100
+        update_percent = 0
+        delete_percent = 0
+        rate = 60
+        billing = "provisioned"
+        read_units = 5
+        write_units = 2
+    "#));
+    // Each region has 300 seconds of 2 units, and 2 more each second; each put costs one.
+    let acknowledged = outcome.run.writes.acknowledged;
+    assert!((3 * 600..3 * 645).contains(&acknowledged), "{acknowledged}");
+    let available = outcome.run.availability("eu-west-1");
+    assert!(available.is_some_and(|percent| percent < 60.0), "{available:?}");
+}
+
+#[test]
+fn reads_that_may_be_stale_go_back_and_consistent_ones_do_not() {
+    let went_back = |behaviour: &str| {
+        let text = format!(
+            "duration = \"10s\"\n{behaviour}\n[[workload]]\nkind = \"mixed\"\nput_percent = 50\nupdate_percent = 0\ndelete_percent = 0\n\
+             keys = 3\nclients = 2\nrate = 50\nconsistent_reads = false\n"
+        );
+        let run = played(&of(&text)).run;
+        assert!(run.violations.is_empty(), "{:?}", run.violations);
+        run.anomaly_count("non-monotonic-read") + run.anomaly_count("read-your-writes")
+    };
+    assert_eq!(went_back(""), 0);
+    assert!(went_back("[behaviour]\nstale_reads = \"500ms\"") > 0);
+}
+
+const FAILOVER: &str = r#"
+    duration = "30s"
+    [[workload]]
+    rate = 20
+    [[event]]
+    at = "4s"
+    lasts = "CUT"
+    isolate = "us-east-1"
+    [[event]]
+    at = "5s"
+    drain = "us-east-1"
+    [[event]]
+    when_drained = "us-east-1"
+    after = "500ms"
+    shift = "us-east-1"
+    to = "eu-west-1"
+    [expect]
+    rto_max = "1s"
+"#;
+
+#[test]
+fn traffic_that_waits_for_a_drain_moves_after_its_proof_and_not_before() {
+    let run = played(&of(&FAILOVER.replace("CUT", "6s"))).run;
+    assert!(run.holds(), "{:?}", run.verdicts);
+    let (drain, failover) = (&run.drains[0], &run.failovers[0]);
+    let proven_ms = drain.proven_ms.unwrap();
+    assert!((10_000..15_000).contains(&proven_ms), "{drain:?}");
+    assert_eq!(failover.shifted_ms, proven_ms + 500);
+    assert_eq!(drain.left_ms, Some(failover.shifted_ms));
+}
+
+#[test]
+fn traffic_that_waits_for_a_drain_that_is_not_proven_stays_and_the_run_fails() {
+    let run = played(&of(&FAILOVER.replace("CUT", "26s"))).run;
+    assert_eq!(run.not_played, ["clients of us-east-1 go to eu-west-1"]);
+    assert_eq!(run.failovers, []);
+    let failed: Vec<&str> = run
+        .verdicts
+        .iter()
+        .filter(|verdict| !verdict.holds)
+        .map(|verdict| verdict.expected.as_str())
+        .collect();
+    assert!(
+        failed.contains(&"drains proven in time for what waits for them"),
+        "{failed:?}"
+    );
 }

@@ -13,7 +13,7 @@ use crate::{
     job::Job,
     queue::Work,
     recording::Recorded,
-    replay::{Part, Prepared, outcome},
+    replay::{Keys, Part, Prepared, outcome},
     request::{Condition, Update, bytes, seen},
     shared::Shared,
     table::{BY_USER, Spot, USER, field, field_bytes, has_sort_key, item, partition, whole_item},
@@ -28,8 +28,8 @@ pub(crate) struct Post {
     pub(crate) place: (u64, u64),
     /// What was inserted, by all regions' clients.
     pub(crate) inserted: Arc<Inserted>,
-    /// Of recorded operations: the key attributes of each table.
-    pub(crate) keys: BTreeMap<String, Vec<String>>,
+    /// Of recorded operations: the keys of the tables.
+    pub(crate) keys: Keys,
 }
 
 /// The numbers of the keys that were inserted and acknowledged, in that order.
@@ -196,7 +196,7 @@ impl Client {
         let parameters = json!({
             "TableName": self.table(),
             "Key": spot.attributes,
-            "ConsistentRead": true,
+            "ConsistentRead": self.post.workload.consistent_reads,
         });
         let answer = self.call(region, "GetItem", &parameters).await?;
         Ok(seen(spot.text.clone(), answer.get("Item")))
@@ -213,7 +213,7 @@ impl Client {
                 ":from": { "N": from.to_string() },
             },
             "Limit": limit,
-            "ConsistentRead": true,
+            "ConsistentRead": self.post.workload.consistent_reads,
         });
         self.query(region, &parameters).await
     }

@@ -32,6 +32,8 @@ pub struct Setting {
     pub workloads: Vec<Workload>,
     /// How their tables decide.
     pub policy: Policy,
+    /// Whether the regions hold tables to their throughput.
+    pub throttling: bool,
     /// Where clients live, of workloads that do not say so.
     pub regions: Vec<String>,
     /// How long the load lasts, where a workload does not end earlier.
@@ -77,6 +79,7 @@ impl Setting {
         Self {
             workloads: scenario.workloads.clone(),
             policy: scenario.policy,
+            throttling: scenario.behaviour.throttling,
             regions: scenario.replicas.clone(),
             duration: scenario.duration,
             patience: crate::PATIENCE,
@@ -86,7 +89,7 @@ impl Setting {
         }
     }
 
-    /// The tables that it needs, tagged with the policy, which the caller creates.
+    /// The tables that it needs, tagged with the policy, which the caller creates. Where regions do not throttle they are held to nothing.
     ///
     /// # Errors
     /// [`WorkloadError::Recording`] for a recording that cannot be read.
@@ -97,6 +100,9 @@ impl Setting {
                 None => tables.push(Table::of(workload)),
                 Some(recording) => tables.extend(recording.tables.iter().filter_map(RecordedTable::describe)),
             }
+        }
+        if !self.throttling {
+            tables.iter_mut().for_each(|table| table.limits = None);
         }
         if self.policy != Policy::Item {
             let tag = json!([{ "Key": POLICY_TAG, "Value": self.policy.name() }]);
@@ -134,7 +140,7 @@ impl Load {
         for workload in &setting.workloads {
             let recording = recording_of(workload)?;
             let keys = recording.as_ref().map(Recording::keys).unwrap_or_default();
-            let tables = keys.keys().chain(recording.is_none().then_some(&workload.name));
+            let tables = keys.0.keys().chain(recording.is_none().then_some(&workload.name));
             let rules = rules(setting.policy, &workload.kind);
             load.history.tables.extend(tables.map(|table| (table.clone(), rules)));
             let homes = homes(setting, workload, recording.as_ref());

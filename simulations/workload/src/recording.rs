@@ -1,13 +1,19 @@
 //! Recorded operations: the form in which a live run is written down, so that it can be played again.
 //!
-//! A recording is text, one JSON object per line. First its tables, each with the parameters of the `CreateTable` that makes it as it was
-//! when the recording began, and with what was in it then:
+//! A recording is text, one JSON object per line. Its tables, each with the parameters of the `CreateTable` that makes it as it was when the
+//! recording began, and with what was in it then:
 //!
 //! ```json
 //! {"table": {"TableName": "carts", "KeySchema": […], …}, "time_to_live": {…}, "items": [{"id": {"S": "1"}}]}
 //! ```
 //!
-//! (`time_to_live`, the parameters of `UpdateTimeToLive`, and `items` may be missing.) Then its operations, in the order of their times:
+//! (`time_to_live`, the parameters of `UpdateTimeToLive`, and `items` may be missing.) More of its items may follow on lines of their own:
+//!
+//! ```json
+//! {"items_of": "carts", "items": [{"id": {"S": "2"}}]}
+//! ```
+//!
+//! And its operations, in any order, since one is written down when it is answered:
 //!
 //! ```json
 //! {"at_ms": 1250, "region": "eu-west-1", "operation": "PutItem", "parameters": {"TableName": "carts", "Item": {…}}}
@@ -16,13 +22,14 @@
 //! `at_ms` counts from the beginning of the recording. An operation may say with which HTTP `status` it was answered then. Other members are
 //! for people and are not read.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
+use beringia_item::{KeyPart, KeySchema, KeyType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::Table;
+use crate::{Table, replay::Keys, table::take_limits};
 
 /// A live run, written down.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,6 +50,15 @@ pub struct RecordedTable {
     pub time_to_live: Option<Value>,
     /// What was in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Value>,
+}
+
+/// More of what was in a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedItems {
+    /// The table's name; its own line is above.
+    pub items_of: String,
+    /// The items.
     pub items: Vec<Value>,
 }
 
@@ -91,36 +107,20 @@ impl Recording {
                 recording.tables.push(table);
                 continue;
             }
+            if value.get("items_of").is_some() {
+                let more: RecordedItems = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+                let mut tables = recording.tables.iter_mut();
+                let table = tables.find(|table| table.table["TableName"] == more.items_of);
+                let table = table.ok_or_else(|| wrong(format!("no table {} stands above", more.items_of)))?;
+                table.items.extend(more.items);
+                continue;
+            }
             let expected = |error| format!("{error}; an operation has `at_ms`, `region`, `operation` and `parameters`");
             let recorded: Recorded = serde_json::from_value(value).map_err(|error| wrong(expected(error)))?;
-            if recording
-                .operations
-                .last()
-                .is_some_and(|last| last.at_ms > recorded.at_ms)
-            {
-                return Err(wrong(
-                    "its `at_ms` is before the line above; they come in the order of their times".to_owned(),
-                ));
-            }
             recording.operations.push(Arc::new(recorded));
         }
+        recording.operations.sort_by_key(|recorded| recorded.at_ms);
         Ok(recording)
-    }
-
-    /// The recording as text.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let tables = self.tables.iter().map(serde_json::to_string);
-        let operations = self
-            .operations
-            .iter()
-            .map(|recorded| serde_json::to_string(&**recorded));
-        // Values that came from JSON go to JSON, and a string takes whatever is written to it.
-        for line in tables.chain(operations).flatten() {
-            let _ = writeln!(text, "{line}");
-        }
-        text
     }
 
     /// What was sent to a region.
@@ -129,16 +129,39 @@ impl Recording {
         to_it.cloned().collect()
     }
 
-    /// By table, the names of its key attributes.
-    pub(crate) fn keys(&self) -> BTreeMap<String, Vec<String>> {
-        let tables = self.tables.iter().filter_map(RecordedTable::describe);
-        tables.map(|table| (table.name, table.key)).collect()
+    /// By table, its key.
+    pub(crate) fn keys(&self) -> Keys {
+        let tables = self.tables.iter();
+        let named = tables.filter_map(|table| Some((table.describe()?.name, table.key_schema()?)));
+        Keys(named.collect())
     }
 }
 
 const NO_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
 
 impl RecordedTable {
+    /// Its key; `None` where it has none, or the type of an attribute is not told.
+    fn key_schema(&self) -> Option<KeySchema> {
+        let part = |schema: &Value| {
+            let name = schema["AttributeName"].as_str()?;
+            let definitions = self.table["AttributeDefinitions"].as_array()?.iter();
+            let mut named = definitions.filter(|definition| definition["AttributeName"] == name);
+            let kind = KeyType::deserialize(&named.next()?["AttributeType"]).ok()?;
+            Some(KeyPart {
+                name: name.to_owned(),
+                kind,
+            })
+        };
+        let parts = |kind: &str| -> Option<Vec<KeyPart>> {
+            let schema = self.table["KeySchema"].as_array()?.iter();
+            schema.filter(|part| part["KeyType"] == kind).map(part).collect()
+        };
+        Some(KeySchema {
+            partition: parts("HASH")?,
+            sort: parts("RANGE")?,
+        })
+    }
+
     /// The table to create; `None` where it has no name or no key.
     pub(crate) fn describe(&self) -> Option<Table> {
         let name = self.table.get("TableName")?.as_str()?.to_owned();
@@ -147,10 +170,13 @@ impl RecordedTable {
             let part = schema.iter().find(|part| part["KeyType"] == kind)?;
             part["AttributeName"].as_str().map(str::to_owned)
         };
+        let mut create = self.table.clone();
+        let limits = take_limits(&mut create);
         Some(Table {
             name,
+            limits,
             key: [Some(key("HASH")?), key("RANGE")].into_iter().flatten().collect(),
-            create: self.table.clone(),
+            create,
             time_to_live: self.time_to_live.clone(),
         })
     }

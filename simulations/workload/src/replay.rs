@@ -1,8 +1,11 @@
 //! Recorded operations, played again: each write gets a mark, and each answer is read for the marks of others.
 
+mod statement;
+
 use std::collections::BTreeMap;
 
 use beringia_history::{Effect, MARK, Outcome, Seen, Write, key_text_of_json};
+use beringia_item::KeySchema;
 use serde_json::{Map, Value, json};
 
 use crate::{CallError, request::bytes};
@@ -11,16 +14,43 @@ use crate::{CallError, request::bytes};
 const NAME: &str = "#beringiaMark";
 const VALUE: &str = ":beringiaMark";
 
+/// The keys of recorded tables, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keys(pub(crate) BTreeMap<String, KeySchema>);
+
+impl Keys {
+    /// The key of the table of that name, or with that ARN.
+    fn of(&self, table: &str) -> Option<&KeySchema> {
+        self.0.get(name_of(table))
+    }
+
+    /// A key as histories have it.
+    fn text(&self, table: &str, attributes: &Value) -> Option<String> {
+        let schema = self.of(table)?;
+        let parts = schema.partition.iter().chain(&schema.sort);
+        key_text_of_json(parts.map(|part| part.name.as_str()), attributes)
+    }
+}
+
+/// The name of a table of which a request has the name or the ARN.
+fn name_of(table: &str) -> &str {
+    table.split_once(":table/").map_or(table, |(_, name)| name)
+}
+
 /// A recorded operation, made ready.
 pub(crate) struct Prepared<'a> {
-    keys: &'a BTreeMap<String, Vec<String>>,
+    keys: &'a Keys,
     operation: &'a str,
     pub(crate) parameters: Value,
+    /// Which part of it is being made ready.
+    place: usize,
     writes: Vec<Marked>,
 }
 
 /// A write of a recorded operation.
 struct Marked {
+    /// Which part of the operation it is, from 0.
+    place: usize,
     table: String,
     write: Write,
 }
@@ -35,18 +65,19 @@ pub(crate) struct Part {
 }
 
 impl<'a> Prepared<'a> {
-    /// Gives every write a mark, and asks for what the oracle wants to know: marks, and what deletes removed. `keys` has the key
-    /// attributes of every table.
+    /// Gives every write a mark, and asks for what the oracle wants to know: marks, and what deletes removed. What statements select stays as it
+    /// is, since the tokens with which they are read on belong to their texts.
     pub(crate) fn new(
         operation: &'a str,
         parameters: &Value,
-        keys: &'a BTreeMap<String, Vec<String>>,
+        keys: &'a Keys,
         mut next_mark: impl FnMut() -> String,
     ) -> Self {
         let mut prepared = Self {
             keys,
             operation,
             parameters: parameters.clone(),
+            place: 0,
             writes: Vec::new(),
         };
         let mut parameters = std::mem::take(&mut prepared.parameters);
@@ -58,10 +89,7 @@ impl<'a> Prepared<'a> {
                 prepared.mark_delete(&parameters, next_mark());
             }
             "TransactWriteItems" => {
-                // The mark makes it another request than the one with this token.
-                parameters
-                    .as_object_mut()
-                    .map(|parameters| parameters.remove("ClientRequestToken"));
+                drop_token(&mut parameters);
                 for action in members(&mut parameters["TransactItems"]) {
                     for (kind, action) in action.as_object_mut().into_iter().flatten() {
                         match kind.as_str() {
@@ -79,6 +107,21 @@ impl<'a> Prepared<'a> {
                         prepared.mark_request(table, request, next_mark());
                     }
                 }
+            }
+            "ExecuteStatement" => {
+                statement::tell(&mut parameters);
+                prepared.mark_statement(&mut parameters, next_mark());
+            }
+            "BatchExecuteStatement" => {
+                for (place, one) in members(&mut parameters["Statements"]).enumerate() {
+                    prepared.place = place;
+                    prepared.mark_statement(one, next_mark());
+                }
+            }
+            "ExecuteTransaction" => {
+                drop_token(&mut parameters);
+                members(&mut parameters["TransactStatements"])
+                    .for_each(|one| prepared.mark_statement(one, next_mark()));
             }
             "GetItem" | "Query" | "Scan" => show_mark(&mut parameters),
             "TransactGetItems" => members(&mut parameters["TransactItems"]).for_each(|get| show_mark(&mut get["Get"])),
@@ -131,10 +174,21 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    fn mark_statement(&mut self, request: &mut Value, mark: String) {
+        let Some(about) = statement::about(request, self.keys) else {
+            return;
+        };
+        if let (Some(key), Some(effect)) = (about.key, about.effect) {
+            statement::mark(request, &mark);
+            self.note(&about.table, &key, mark, effect);
+        }
+    }
+
     fn note(&mut self, table: &str, attributes: &Value, mark: String, effect: Effect) {
-        if let Some(key) = self.key_text(table, attributes) {
+        if let Some(key) = self.keys.text(table, attributes) {
             self.writes.push(Marked {
-                table: table.to_owned(),
+                place: self.place,
+                table: name_of(table).to_owned(),
                 write: Write {
                     key,
                     mark,
@@ -146,10 +200,6 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn key_text(&self, table: &str, attributes: &Value) -> Option<String> {
-        key_text_of_json(self.keys.get(table)?.iter().map(String::as_str), attributes)
-    }
-
     /// What came of it, by table. Where an operation is no transaction, each write is one of its own; and a delete of which nothing says
     /// whether it found something may have happened.
     pub(crate) fn understand(self, answer: Result<Value, CallError>) -> Vec<Part> {
@@ -157,23 +207,32 @@ impl<'a> Prepared<'a> {
             Ok(answer) => answer,
             Err(error) => return self.parts(&outcome(&error)),
         };
-        let reads = self.reads(&answer);
         let unprocessed = self.unprocessed(&answer);
-        let found_nothing = self.operation == "DeleteItem" && answer.get("Attributes").is_none();
-        let is_told = self.operation == "DeleteItem";
+        let is_batch = self.is_batch();
+        let is_told = matches!(self.operation, "DeleteItem" | "ExecuteStatement");
+        let removed = match self.operation {
+            "ExecuteStatement" => &answer["Items"][0],
+            _ => &answer["Attributes"],
+        };
         let mut parts: Vec<Part> = Vec::new();
-        for (table, seen) in reads {
+        for (table, seen) in self.reads(&answer) {
             part(&mut parts, &table, Outcome::Ok).reads.push(seen);
         }
-        for Marked { table, write } in self.writes {
-            if write.effect == Effect::Delete && found_nothing {
+        for Marked { table, write, place } in self.writes {
+            let is_delete = write.effect == Effect::Delete;
+            let refused = answer["Responses"][place]["Error"]["Code"]
+                .as_str()
+                .filter(|_| is_batch);
+            if is_delete && is_told && removed.is_null() {
                 continue;
             }
-            if unprocessed.contains(&write.mark) || unprocessed.contains(&write.key) {
+            if let Some(code) = refused {
+                alone(&mut parts, table, Outcome::Refused(format!("{code}Exception")), write);
+            } else if unprocessed.contains(&write.mark) || unprocessed.contains(&write.key) {
                 alone(&mut parts, table, Outcome::Refused("(unprocessed)".to_owned()), write);
-            } else if write.effect == Effect::Delete && !is_told {
-                alone(&mut parts, table, Outcome::Unknown, write);
-            } else if self.operation == "BatchWriteItem" {
+            } else if is_delete && !is_told {
+                alone(&mut parts, table, Outcome::Untold, write);
+            } else if is_batch {
                 alone(&mut parts, table, Outcome::Ok, write);
             } else {
                 part(&mut parts, &table, Outcome::Ok).writes.push(write);
@@ -184,9 +243,9 @@ impl<'a> Prepared<'a> {
 
     /// All writes with one outcome.
     fn parts(self, outcome: &Outcome) -> Vec<Part> {
-        let is_batch = self.operation == "BatchWriteItem";
+        let is_batch = self.is_batch();
         let mut parts = Vec::new();
-        for Marked { table, write } in self.writes {
+        for Marked { table, write, .. } in self.writes {
             if is_batch || write.effect == Effect::Delete {
                 alone(&mut parts, table, outcome.clone(), write);
             } else {
@@ -199,6 +258,10 @@ impl<'a> Prepared<'a> {
         parts
     }
 
+    fn is_batch(&self) -> bool {
+        matches!(self.operation, "BatchWriteItem" | "BatchExecuteStatement")
+    }
+
     /// Marks of puts and keys of deletes that a batch did not get to.
     fn unprocessed(&self, answer: &Value) -> Vec<String> {
         let requests = answer.get("UnprocessedItems").and_then(Value::as_object);
@@ -206,7 +269,7 @@ impl<'a> Prepared<'a> {
         let of_table = |(table, requests): (&String, &Value)| -> Vec<String> {
             let one = |request: &Value| match request.get("PutRequest") {
                 Some(put) => put["Item"][MARK]["S"].as_str().map(str::to_owned),
-                None => self.key_text(table, &request["DeleteRequest"]["Key"]),
+                None => self.keys.text(table, &request["DeleteRequest"]["Key"]),
             };
             requests.as_array().into_iter().flatten().filter_map(one).collect()
         };
@@ -222,9 +285,9 @@ impl<'a> Prepared<'a> {
             let Some(mark) = mark.map_or(Some(None), |mark| mark.map(Some)) else {
                 return;
             };
-            if let Some(key) = self.key_text(table, key) {
+            if let Some(key) = self.keys.text(table, key) {
                 let number = None;
-                reads.push((table.to_owned(), Seen { key, mark, number }));
+                reads.push((name_of(table).to_owned(), Seen { key, mark, number }));
             }
         };
         let table = table_of(&self.parameters);
@@ -250,10 +313,37 @@ impl<'a> Prepared<'a> {
                     saw(&table_of(&get["Get"]), &get["Get"]["Key"], answer.get("Item"));
                 }
             }
+            "ExecuteStatement" => {
+                let about = statement::about(&self.parameters, self.keys);
+                let about = about.filter(|about| matches!(about.effect, None | Some(Effect::Delete)));
+                for (about, item) in about
+                    .iter()
+                    .flat_map(|about| listed(answer, "Items").map(move |item| (about, item)))
+                {
+                    saw(&about.table, item, Some(item));
+                }
+            }
+            "BatchExecuteStatement" | "ExecuteTransaction" => {
+                let statements =
+                    listed(&self.parameters, "Statements").chain(listed(&self.parameters, "TransactStatements"));
+                for (request, answer) in statements.zip(listed(answer, "Responses")) {
+                    let about = statement::about(request, self.keys).filter(|about| about.effect.is_none());
+                    // A statement that failed says nothing of its item.
+                    if let (Some(about), true) = (about, answer.get("Error").is_none())
+                        && let Some(key) = &about.key
+                    {
+                        saw(&about.table, key, answer.get("Item"));
+                    }
+                }
+            }
             _ => {}
         }
         reads
     }
+}
+
+fn listed<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value[name].as_array().into_iter().flatten()
 }
 
 fn table_of(parameters: &Value) -> String {
@@ -306,8 +396,18 @@ fn name_mark(parameters: &mut Value) {
     names[NAME] = json!(MARK);
 }
 
-/// Where a read says which attributes it wants, the mark is one of them.
+/// The mark makes it another request than the one with this token.
+fn drop_token(parameters: &mut Value) {
+    parameters
+        .as_object_mut()
+        .map(|parameters| parameters.remove("ClientRequestToken"));
+}
+
+/// Where a read says which attributes it wants, the mark is one of them. An index need not have it.
 fn show_mark(read: &mut Value) {
+    if read.get("IndexName").is_some_and(|index| !index.is_null()) {
+        return;
+    }
     if let Some(projection) = read.get("ProjectionExpression").and_then(Value::as_str) {
         read["ProjectionExpression"] = json!(format!("{projection}, {NAME}"));
         name_mark(read);
@@ -336,10 +436,86 @@ fn with_mark_set(expression: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use beringia_item::{KeyPart, KeyType};
+
     use super::*;
 
-    fn keys() -> BTreeMap<String, Vec<String>> {
-        BTreeMap::from([("carts".to_owned(), vec!["id".to_owned()])])
+    fn keys() -> Keys {
+        let id = KeyPart {
+            name: "id".to_owned(),
+            kind: KeyType::S,
+        };
+        let schema = KeySchema {
+            partition: vec![id],
+            sort: Vec::new(),
+        };
+        Keys(BTreeMap::from([("carts".to_owned(), schema)]))
+    }
+
+    fn told(operation: &str, parameters: &Value, answer: Value) -> Vec<(String, String, Outcome)> {
+        let keys = keys();
+        let mut marks = 0;
+        let prepared = Prepared::new(operation, parameters, &keys, || {
+            marks += 1;
+            format!("m{marks}")
+        });
+        let parts = prepared.understand(Ok(answer)).into_iter();
+        let writes = parts.flat_map(|part| part.writes.into_iter().map(move |write| (write, part.outcome.clone())));
+        writes
+            .map(|(write, outcome)| (write.key, write.mark, outcome))
+            .collect()
+    }
+
+    #[test]
+    fn statements_write_what_they_say_and_a_batch_tells_of_each() {
+        let ok = |key: &str, mark: &str| (key.to_owned(), mark.to_owned(), Outcome::Ok);
+        let update =
+            json!({ "Statement": "UPDATE carts SET n = ? WHERE id = ?", "Parameters": [{ "N": "1" }, { "S": "7" }] });
+        assert_eq!(
+            told("ExecuteStatement", &update, json!({ "Items": [] })),
+            [ok("7", "m1")]
+        );
+        let delete = json!({ "Statement": "DELETE FROM carts WHERE id = '7'" });
+        assert_eq!(told("ExecuteStatement", &delete, json!({ "Items": [] })), []);
+        let old = json!({ "Items": [{ "id": { "S": "7" } }] });
+        assert_eq!(told("ExecuteStatement", &delete, old), [ok("7", "m1")]);
+
+        let insert = json!({ "Statement": "INSERT INTO \"carts\" VALUE {'id': '8'}" });
+        let select = json!({ "Statement": "SELECT * FROM carts WHERE id = '8'" });
+        let batch = json!({ "Statements": [update, insert, delete] });
+        let answers = json!({ "Responses": [{}, { "Error": { "Code": "DuplicateItem" } }, {}] });
+        let refused = Outcome::Refused("DuplicateItemException".to_owned());
+        assert_eq!(
+            told("BatchExecuteStatement", &batch, answers),
+            [
+                ok("7", "m1"),
+                ("8".to_owned(), "m2".to_owned(), refused),
+                ("7".to_owned(), "m3".to_owned(), Outcome::Untold)
+            ]
+        );
+        let transaction = json!({ "TransactStatements": [update, insert], "ClientRequestToken": "t" });
+        let arn = json!({ "Statement": "UPDATE \"arn:aws:dynamodb:a:0:table/carts\" REMOVE n WHERE id = '9'" });
+        assert_eq!(
+            told("ExecuteTransaction", &transaction, json!({})),
+            [ok("7", "m1"), ok("8", "m2")]
+        );
+        assert_eq!(told("ExecuteStatement", &arn, json!({})), [ok("9", "m1")]);
+
+        let reads = |operation: &str, parameters: &Value, answer: Value| {
+            let keys = keys();
+            let parts = Prepared::new(operation, parameters, &keys, String::new).understand(Ok(answer));
+            let reads = parts.into_iter().flat_map(|part| part.reads);
+            reads.map(|seen| (seen.key, seen.mark)).collect::<Vec<_>>()
+        };
+        let item = json!({ "id": { "S": "8" }, MARK: { "S": "a/1/1" } });
+        let seen = [("8".to_owned(), Some("a/1/1".to_owned()))];
+        assert_eq!(reads("ExecuteStatement", &select, json!({ "Items": [item] })), seen);
+        let all = json!({ "TransactStatements": [select, select] });
+        let answers = json!({ "Responses": [{ "Item": item }, {}] });
+        assert_eq!(
+            reads("ExecuteTransaction", &all, answers),
+            [seen[0].clone(), ("8".to_owned(), None)]
+        );
     }
 
     #[test]
@@ -404,7 +580,7 @@ mod tests {
         let not_processed = Outcome::Refused("(unprocessed)".to_owned());
         assert_eq!(
             told,
-            [("m1", &Outcome::Ok), ("m2", &not_processed), ("m3", &Outcome::Unknown)]
+            [("m1", &Outcome::Ok), ("m2", &not_processed), ("m3", &Outcome::Untold)]
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The tables of workloads: their definitions, their keys, and what is in them when the load begins.
 
 use beringia_history::{EXPIRES, Effect, KEY, MARK, NUMBER, SORT_KEY};
-use beringia_scenario::{Kind, Workload};
+use beringia_scenario::{Billing, Kind, Workload};
 use serde_json::{Map, Value, json};
 
 /// Fields of an item that has any.
@@ -30,9 +30,17 @@ pub struct Table {
     pub create: Value,
     /// Parameters of `UpdateTimeToLive`, for where items expire.
     pub time_to_live: Option<Value>,
+    /// Parameters of `UpdateTable`, for when it is filled: to what it is held then. Only for regions that throttle.
+    pub limits: Option<Value>,
 }
 
 impl Table {
+    /// The attribute that says when items expire, where they do.
+    #[must_use]
+    pub fn expires(&self) -> Option<&str> {
+        self.time_to_live.as_ref()?["TimeToLiveSpecification"]["AttributeName"].as_str()
+    }
+
     /// The table of a workload of any kind but recorded operations, which bring their own.
     #[must_use]
     pub fn of(workload: &Workload) -> Self {
@@ -66,10 +74,76 @@ impl Table {
         Self {
             name,
             key: names,
+            limits: limits(&create, workload.billing),
             create,
             time_to_live,
         }
     }
+}
+
+/// The request that holds a table and its global indexes to their throughput; `None` where that is nothing.
+fn limits(create: &Value, billing: Billing) -> Option<Value> {
+    match billing {
+        Billing::OnDemand {
+            read_max: None,
+            write_max: None,
+        } => None,
+        Billing::OnDemand { read_max, write_max } => {
+            let mut maxima = Map::new();
+            maxima.extend(read_max.map(|units| ("MaxReadRequestUnits".to_owned(), json!(units))));
+            maxima.extend(write_max.map(|units| ("MaxWriteRequestUnits".to_owned(), json!(units))));
+            Some(json!({ "TableName": create["TableName"], "OnDemandThroughput": maxima }))
+        }
+        Billing::Provisioned { read, write } => {
+            let units = json!({ "ReadCapacityUnits": read, "WriteCapacityUnits": write });
+            let mut limits = json!({
+                "TableName": create["TableName"],
+                "BillingMode": "PROVISIONED",
+                "ProvisionedThroughput": units,
+            });
+            let indexes = create["GlobalSecondaryIndexes"].as_array().into_iter().flatten();
+            let updates = indexes
+                .map(|index| json!({ "Update": { "IndexName": index["IndexName"], "ProvisionedThroughput": units } }));
+            let updates: Vec<Value> = updates.collect();
+            if !updates.is_empty() {
+                limits["GlobalSecondaryIndexUpdates"] = Value::Array(updates);
+            }
+            Some(limits)
+        }
+    }
+}
+
+/// Takes the throughput out of what creates a recorded table, and gives the request that holds it to that.
+pub(crate) fn take_limits(create: &mut Value) -> Option<Value> {
+    const THROUGHPUT: [&str; 2] = ["ProvisionedThroughput", "OnDemandThroughput"];
+    let taken = |from: &mut Value| -> Map<String, Value> {
+        let from = from.as_object_mut().into_iter();
+        let taken = from.flat_map(|from| THROUGHPUT.map(|name| (name, from.remove(name))));
+        taken
+            .filter_map(|(name, taken)| Some((name.to_owned(), taken?)))
+            .collect()
+    };
+    let mut limits = taken(create);
+    let indexes = create.get_mut("GlobalSecondaryIndexes").and_then(Value::as_array_mut);
+    let indexes = indexes.into_iter().flatten();
+    let updates = indexes.filter_map(|index| {
+        let mut update = taken(index);
+        update.insert("IndexName".to_owned(), index["IndexName"].clone());
+        (update.len() > 1).then(|| json!({ "Update": update }))
+    });
+    let updates: Vec<Value> = updates.collect();
+    if !updates.is_empty() {
+        limits.insert("GlobalSecondaryIndexUpdates".to_owned(), Value::Array(updates));
+    }
+    if create["BillingMode"] == "PROVISIONED" {
+        limits.insert("BillingMode".to_owned(), json!("PROVISIONED"));
+        create["BillingMode"] = json!("PAY_PER_REQUEST");
+    }
+    if limits.is_empty() {
+        return None;
+    }
+    limits.insert("TableName".to_owned(), create["TableName"].clone());
+    Some(Value::Object(limits))
 }
 
 pub(crate) const fn has_sort_key(kind: &Kind) -> bool {

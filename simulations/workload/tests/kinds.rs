@@ -7,7 +7,7 @@ mod region;
 use std::{sync::Arc, time::Duration};
 
 use beringia_history::{Effect, History, Judgement, Operation, Outcome, READ_MODIFY_WRITE, judge};
-use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
+use beringia_scenario::{Billing, KeyChoice, Kind, Policy, Workload};
 use beringia_workload::{Load, Setting, Target};
 use serde_json::json;
 use tokio::time::sleep;
@@ -26,6 +26,8 @@ fn workload(kind: Kind) -> Workload {
         value_bytes: 40,
         from: Duration::ZERO,
         until: None,
+        billing: Billing::default(),
+        consistent_reads: true,
     }
 }
 
@@ -37,6 +39,7 @@ async fn played(workload: Workload) -> (History, Judgement) {
         policy: Policy::Item,
         regions: vec![REGION.to_owned()],
         duration: Duration::from_secs(10),
+        throttling: false,
         patience: Duration::from_secs(5),
         seed: 1,
         targets: server.targets(),
@@ -326,15 +329,15 @@ async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
         )
     });
     let told: Vec<_> = told.collect();
-    let (ok, unknown) = (Outcome::Ok, Outcome::Unknown);
+    let (ok, untold) = (Outcome::Ok, Outcome::Untold);
     let expected = [
         (100, "GetItem", ok.clone(), 1, 0),
         (200, "UpdateItem", ok.clone(), 0, 1),
         (300, "UpdateItem", ok.clone(), 0, 1),
         (400, "BatchWriteItem", ok.clone(), 0, 1),
-        (400, "BatchWriteItem", unknown.clone(), 0, 1),
+        (400, "BatchWriteItem", untold.clone(), 0, 1),
         (500, "TransactWriteItems", ok.clone(), 0, 1),
-        (500, "TransactWriteItems", unknown, 0, 1),
+        (500, "TransactWriteItems", untold, 0, 1),
         (600, "Scan", ok.clone(), 3, 0),
         (700, "DeleteItem", ok.clone(), 1, 1),
         (800, "DeleteItem", ok, 1, 0),
@@ -354,10 +357,20 @@ fn a_line_that_is_none_of_a_recording_is_named() {
     let operation = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}"#;
     assert!(wrong("{}\n").starts_with("line 1 of the recording: missing field `at_ms`"));
     assert!(wrong(&format!("{operation}\n\nnonsense")).starts_with("line 3 of the recording: no JSON"));
-    assert!(wrong(&format!("{operation}\n{}", operation.replace('5', "4"))).contains("before the line above"));
     assert!(wrong(r#"{"table": {"TableName": "t"}}"#).contains("`HASH` key"));
-    let recording = beringia_workload::Recording::parse(operation).expect("right");
-    assert_eq!(beringia_workload::Recording::parse(&recording.to_text()), Ok(recording));
+    assert!(wrong(r#"{"items_of": "t", "items": []}"#).contains("no table t stands above"));
+}
+
+#[test]
+fn a_recording_has_operations_and_items_in_whichever_order_they_came() {
+    let text = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}
+        {"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "items": [1]}
+        {"at_ms": 4, "region": "r", "operation": "PutItem", "parameters": {}}
+        {"items_of": "t", "items": [2, 3]}"#;
+    let recording = beringia_workload::Recording::parse(text).expect("a recording");
+    let times: Vec<u64> = recording.operations.iter().map(|recorded| recorded.at_ms).collect();
+    assert_eq!(times, [4, 5]);
+    assert_eq!(recording.tables[0].items, [1, 2, 3]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -388,6 +401,7 @@ async fn tables_are_tagged_with_a_policy_that_is_not_that_of_tables_without_a_ta
             policy,
             regions: vec![REGION.to_owned()],
             duration: Duration::from_secs(1),
+            throttling: false,
             patience: Duration::from_secs(5),
             seed: 1,
             targets: server.targets(),

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use beringia_clock::ManualClock;
 use beringia_history::{History, NOT_SENT, Operation, Outcome};
-use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
+use beringia_scenario::{Billing, KeyChoice, Kind, Policy, Workload};
 use beringia_workload::{CallError, Load, Loaded, Setting, Target, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -56,12 +56,15 @@ fn setting(seed: u64, silent: Duration) -> Setting {
         value_bytes: 40,
         from: Duration::ZERO,
         until: None,
+        billing: Billing::default(),
+        consistent_reads: true,
     };
     Setting {
         workloads: vec![workload],
         policy: Policy::Item,
         regions: vec![HOME.to_owned()],
         duration: Duration::from_secs(10),
+        throttling: false,
         patience: Duration::from_secs(2),
         seed,
         targets: Arc::new(Quiet {

@@ -6,7 +6,6 @@ pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod net;
 pub(crate) mod record;
-mod recorded_events;
 pub(crate) mod recovery;
 pub(crate) mod replication;
 pub(crate) mod status;

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, error::Error as _, time::Duration};
 
-use beringia_proto::v1::{ControlDescribeReply, ControlDescribeRequest, control_client::ControlClient};
+use beringia_proto::v1::{ControlDescribeReply, ControlDescribeRequest, HostedRegion, control_client::ControlClient};
+use beringia_scenario::Behaviour;
 use futures_util::future::join_all;
 use tonic::{
     Code, Status,
@@ -159,6 +160,18 @@ impl Fleet {
         let hosted = self.members.iter().flat_map(|m| &m.description).flat_map(|d| &d.hosted);
         let address = |url: &str| url.trim_start_matches("http://").to_owned();
         hosted.map(|h| (h.name.clone(), address(&h.dynamodb))).collect()
+    }
+
+    /// What the regions were started with. Where they differ, the most that one of them shows.
+    pub(crate) fn behaviour(&self) -> Behaviour {
+        let hosted = || self.members.iter().flat_map(|m| &m.description).flat_map(|d| &d.hosted);
+        let most = |ms: fn(&HostedRegion) -> u64| hosted().map(ms).max().map(Duration::from_millis);
+        Behaviour {
+            throttling: hosted().any(|region| region.throttling),
+            stale_reads: most(|region| region.stale_reads_ms).unwrap_or_default(),
+            slow_changes: most(|region| region.slow_changes_ms).unwrap_or_default(),
+            max_unreachable: most(|region| region.max_unreachable_ms),
+        }
     }
 
     /// All regions of the topology, in its order.

@@ -55,6 +55,10 @@ impl Control for Service {
                 running: region.store().await.is_some(),
                 dynamodb: region.dynamodb_url(),
                 replication: region.replication_url(),
+                throttling: region.behaviour().throttling,
+                stale_reads_ms: u64::try_from(region.behaviour().stale_reads.as_millis()).unwrap_or(u64::MAX),
+                slow_changes_ms: u64::try_from(region.behaviour().slow_changes.as_millis()).unwrap_or(u64::MAX),
+                max_unreachable_ms: region.max_unreachable_ms(),
             });
         }
         Ok(Response::new(ControlDescribeReply {

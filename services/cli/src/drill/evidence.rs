@@ -8,6 +8,7 @@ use beringia_item::{Item, Region, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
 };
+use beringia_workload::Table;
 use tonic::Status;
 
 use crate::{control::fleet::Fleet, failure::Failure};
@@ -21,19 +22,19 @@ pub(crate) struct Past {
     pub(crate) always_held: Vec<String>,
 }
 
-/// Reads all that the regions hold of a table with these key attributes.
-pub(crate) async fn gather(fleet: &Fleet, table: &str, key: &[String], past: &Past) -> Result<Evidence, Failure> {
+/// Reads all that the regions hold of a table.
+pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<Evidence, Failure> {
     let mut evidence = Evidence::default();
     // What a region that was empty at some time has of its own log, others have more of.
     let every_origin = past.lost_disk || past.always_held.len() < fleet.topology().len();
     for mut client in fleet.clients() {
         let request = ControlEvidenceRequest {
-            table: table.to_owned(),
+            table: table.name.clone(),
             every_origin,
         };
         let mut stream = client.evidence(request).await?.into_inner();
         while let Some(message) = stream.message().await? {
-            take(&mut evidence, message, key).map_err(|what| foreign(table, what))?;
+            take(&mut evidence, message, table).map_err(|what| foreign(&table.name, what))?;
         }
     }
     for writes in evidence.logs.values_mut().flat_map(BTreeMap::values_mut) {
@@ -55,8 +56,9 @@ fn foreign(table: &str, what: &str) -> Failure {
 }
 
 /// Puts one thing that a region holds where it belongs.
-fn take(evidence: &mut Evidence, message: ControlEvidence, parts: &[String]) -> Result<(), &'static str> {
+fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Result<(), &'static str> {
     let region = message.region;
+    let (parts, expires) = (&table.key, table.expires());
     match message.what.ok_or("nothing in it")? {
         What::Logged(write) => {
             let key = text(&write.key, parts)?;
@@ -67,7 +69,7 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, parts: &[String]) -> 
             let logged = Logged {
                 vector: vector.collect::<Result<VersionVector, &str>>()?,
                 is_expiry: write.is_expiry,
-                held: held(&write)?,
+                held: held(&write, expires)?,
             };
             let origin = logged.held.version.origin.to_string();
             evidence
@@ -80,7 +82,11 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, parts: &[String]) -> 
         }
         What::Held(write) => {
             let key = text(&write.key, parts)?;
-            evidence.held.entry(region).or_default().insert(key, held(&write)?);
+            evidence
+                .held
+                .entry(region)
+                .or_default()
+                .insert(key, held(&write, expires)?);
         }
         What::Conflict(conflict) => {
             let EvidenceConflict { key, winner, loser } = conflict;
@@ -95,9 +101,9 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, parts: &[String]) -> 
     Ok(())
 }
 
-fn held(write: &EvidenceWrite) -> Result<Held, &'static str> {
+fn held(write: &EvidenceWrite, expires: Option<&str>) -> Result<Held, &'static str> {
     let image = write.image.as_ref().map(|image| item(image)).transpose()?;
-    Ok(Held::new(version(write.version.clone())?, image.as_ref()))
+    Ok(Held::new(version(write.version.clone())?, image.as_ref(), expires))
 }
 
 fn item(bytes: &[u8]) -> Result<Item, &'static str> {

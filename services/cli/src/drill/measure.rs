@@ -15,8 +15,9 @@ use beringia_proto::v1::{
     ControlFlowsRequest, FlowReport, LinkReport, PausedTable, RegionDigests,
 };
 use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Recorder, ReportedBacklog, Shipment};
-use beringia_scenario::Action;
+use beringia_scenario::{Action, Course};
 use tokio::{
+    sync::mpsc::UnboundedSender,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
@@ -27,6 +28,9 @@ use crate::{
     convergence::{self, Comparison},
     failure::Failure,
 };
+
+/// Where a drain that is proven is told, with its region and its time.
+pub(crate) type Proofs = UnboundedSender<(String, Duration)>;
 
 /// How often backlogs are looked at.
 const FLOWS_EVERY: Duration = Duration::from_millis(100);
@@ -182,8 +186,21 @@ impl Measure {
     }
 
     /// Follows what a region says of how far its drain is.
-    pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>) {
-        self.tasks.spawn(Arc::clone(&self.shared).watch_drain(region, reports));
+    pub(crate) fn drained(&mut self, region: String, reports: Streaming<ControlDrainReport>, told: Proofs) {
+        self.tasks
+            .spawn(Arc::clone(&self.shared).watch_drain(region, reports, told));
+    }
+
+    /// The times of the timeline are known better than they were.
+    pub(crate) fn rescheduled(&self, course: &Course) {
+        locked(&self.shared.recorder).rescheduled(&course.plan());
+    }
+
+    /// The timeline is over: what happened, and when.
+    pub(crate) fn played(&self, course: &Course, end: Duration) {
+        let mut recorder = locked(&self.shared.recorder);
+        recorder.rescheduled(&course.played());
+        recorder.not_played(&course.overdue(end));
     }
 
     /// These replicas are kept from the others by somebody else than the drill: nothing that they lack or have is waited for.
@@ -271,7 +288,7 @@ impl Shared {
     }
 
     /// Notes which others have all of a region that is drained, until the region is opened or gone, or all have.
-    async fn watch_drain(self: Arc<Self>, region: String, mut reports: Streaming<ControlDrainReport>) {
+    async fn watch_drain(self: Arc<Self>, region: String, mut reports: Streaming<ControlDrainReport>, told: Proofs) {
         while let Ok(Some(report)) = reports.message().await {
             let sample = DrainSample {
                 region: region.clone(),
@@ -280,6 +297,10 @@ impl Shared {
                 peers: complete_peers(&report),
             };
             locked(&self.recorder).drain(&sample);
+            if sample.is_proven {
+                // It fails where the drill is over.
+                told.send((region.clone(), sample.at)).ok();
+            }
         }
     }
 

@@ -67,7 +67,7 @@ async fn play(arguments: &DrillRunArguments, format: Format) -> Result<(), Failu
     let stage = if arguments.attach {
         Stage::attach(&arguments.control, &arguments.dynamodb, hook).await?
     } else {
-        Stage::start(&plan.scenario.topology, arguments.data.as_deref(), hook).await?
+        Stage::start(&plan.scenario, arguments.data.as_deref(), hook).await?
     };
     let outcome = on_stage(arguments, &plan, &stage, &mut signals).await;
     stage.close().await;

@@ -196,8 +196,11 @@ impl Performer {
                     .flows;
             }
             Action::Restart { region } => recover(stage, region).await?,
-            Action::PauseReplication { region } => self.pause(stage, region, replicated).await?,
-            Action::ResumeReplication { region } => self.resume(stage, region).await?,
+            Action::PauseReplication { region, table } => {
+                let tables = table.as_ref().map_or(replicated, std::slice::from_ref);
+                self.pause(stage, region, tables).await?;
+            }
+            Action::ResumeReplication { region, table } => self.resume(stage, region, table.as_deref()).await?,
             Action::Drain { region } => done.drain = Some(self.drain(stage, region).await?),
             Action::Undrain { region } => self.undrain(stage, region).await?,
             Action::ClockStep { region, by_ms } => {
@@ -257,16 +260,18 @@ impl Performer {
         Ok(())
     }
 
-    /// Ends the drill's own pauses in a region.
-    async fn resume(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
-        for table in self.paused.get(region).cloned().unwrap_or_default() {
+    /// Ends the drill's own pauses in a region, or that of one table.
+    async fn resume(&mut self, stage: &Stage, region: &str, table: Option<&str>) -> Result<(), Failure> {
+        let mut ended = self.paused.get(region).cloned().unwrap_or_default();
+        ended.retain(|paused| table.is_none_or(|table| table == paused));
+        for table in ended {
             let action = Replication::Resume(ReplicationResume {
                 region: region.to_owned(),
-                table,
+                table: table.clone(),
             });
             replication(stage, region, action).await?;
+            self.paused.entry(region.to_owned()).or_default().remove(&table);
         }
-        self.paused.remove(region);
         Ok(())
     }
 
@@ -351,7 +356,7 @@ impl Performer {
             }
         }
         for region in self.paused.keys().cloned().collect::<Vec<_>>() {
-            note(self.resume(stage, &region).await);
+            note(self.resume(stage, &region, None).await);
         }
         for region in self.drained.clone() {
             note(self.undrain(stage, &region).await);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use beringia_scenario::{Action, KeyChoice, Kind, Plan, Workload};
+use beringia_scenario::{Action, Behaviour, Billing, KeyChoice, Kind, Plan, Workload};
 
 use super::{
     arguments::DrillRunArguments,
@@ -54,6 +54,8 @@ fn probes() -> Workload {
         value_bytes: 0,
         from: Duration::ZERO,
         until: None,
+        billing: Billing::default(),
+        consistent_reads: true,
     }
 }
 
@@ -67,6 +69,28 @@ fn hurry(plan: &mut Plan, pace: f64) {
     for planned in &mut plan.timeline {
         planned.at = planned.at.div_f64(pace);
     }
+}
+
+/// What regions that run must be started with to show what a scenario wants of them.
+fn unlike(wanted: &Behaviour, here: &Behaviour) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut missing = |flag: String| problems.push(format!("the regions have to be started with {flag}"));
+    if wanted.throttling && !here.throttling {
+        missing("--throttling".to_owned());
+    }
+    if !wanted.stale_reads.is_zero() && wanted.stale_reads != here.stale_reads {
+        missing(format!("--stale-reads {}", wanted.stale_reads.as_millis()));
+    }
+    if !wanted.slow_changes.is_zero() && wanted.slow_changes != here.slow_changes {
+        missing(format!("--slow-changes {}", wanted.slow_changes.as_millis()));
+    }
+    if let Some(most) = wanted
+        .max_unreachable
+        .filter(|most| Some(*most) != here.max_unreachable)
+    {
+        missing(format!("--max-unreachable-ms {}", most.as_millis()));
+    }
+    problems
 }
 
 /// That the plan can be played here, before anything is done.
@@ -104,6 +128,7 @@ pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArgume
             ));
         }
     }
+    problems.extend(unlike(&plan.scenario.behaviour, &stage.fleet.behaviour()));
     if let Some(hook) = &stage.hook {
         for word in words {
             if let Err(why) = hook.can(&word).await? {

@@ -10,14 +10,17 @@ use beringia_clock::SystemClock;
 use beringia_history::{Conflict, Evidence, History, LostDisk, judge as judge_history};
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
 use beringia_report::{Clients, EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
-use beringia_scenario::{Action, Plan};
+use beringia_scenario::{Action, Course, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use indicatif::ProgressBar;
-use tokio::time::{sleep, sleep_until};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::{sleep, sleep_until},
+};
 
 use super::{
     evidence::{Past, gather},
-    measure::{Measure, Scope},
+    measure::{Measure, Proofs, Scope},
     perform::{Performer, Reach},
     plan::{PROBES, is_probed},
     stage::Stage,
@@ -44,6 +47,8 @@ pub(crate) struct Session<'a> {
     disks: Vec<Disk>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
+    /// Where drains that are proven are told, and heard of.
+    proofs: (Proofs, UnboundedReceiver<(String, Duration)>),
     /// For each action of the plan whether it puts something right.
     heals: Vec<bool>,
 }
@@ -70,6 +75,7 @@ impl<'a> Session<'a> {
             load: None,
             disks: Vec::new(),
             came_or_went: Vec::new(),
+            proofs: unbounded_channel(),
             heals: heals(plan),
         })
     }
@@ -121,6 +127,12 @@ impl<'a> Session<'a> {
             Some(first) => setting.load(first).await.map_err(wrong)?,
             None => Loaded::default(),
         };
+        // Filled tables begin with all that they may take at once.
+        if let Some(first) = scenario.replicas.first() {
+            for limits in self.tables.iter().filter_map(|table| table.limits.as_ref()) {
+                tables::call(&self.stage.targets(), first, "UpdateTable", limits).await?;
+            }
+        }
         let own: BTreeSet<String> = self.tables.iter().map(|table| table.name.clone()).collect();
         let probed = is_probed(self.plan);
         self.replicated = own.iter().chain(others.iter().filter(|_| probed)).cloned().collect();
@@ -187,25 +199,44 @@ impl<'a> Session<'a> {
         };
         let duration = self.plan.scenario.duration;
         self.progress.set_length(duration.as_secs());
-        for (index, planned) in self.plan.timeline.iter().enumerate() {
-            self.wait_until(began + planned.at, &planned.action.to_string()).await;
-            self.act(&planned.action).await?;
+        let plan = self.plan;
+        let mut course = Course::new(plan);
+        loop {
+            let next = course.next().filter(|(_, at)| *at <= duration);
+            let (until, what) = next.map_or_else(
+                || (duration, "the end of the load".to_owned()),
+                |(index, at)| (at, plan.timeline[index].action.to_string()),
+            );
+            if let Some((region, at)) = self.wait_until(began + until, &what).await {
+                course.proven(&region, at);
+                self.measure.iter().for_each(|measure| measure.rescheduled(&course));
+                continue;
+            }
+            // Where something did not happen, what is to put things right in the end may make no sense; it is undone all the same.
+            let is_over = until >= duration && !course.overdue(duration).is_empty();
+            let Some((index, at)) = next.filter(|_| !is_over) else {
+                self.measure
+                    .iter()
+                    .for_each(|measure| measure.played(&course, duration));
+                return Ok(());
+            };
+            let action = &plan.timeline[index].action;
+            self.act(action).await?;
+            course.done(index, at);
             if let Some(measure) = &self.measure
                 && self.heals.get(index).copied().unwrap_or(false)
             {
-                measure.healed(&planned.action).await?;
+                measure.healed(action).await?;
             }
         }
-        self.wait_until(began + duration, "the end of the load").await;
-        Ok(())
     }
 
-    /// Waits, and shows what goes on.
-    async fn wait_until(&self, until: tokio::time::Instant, next: &str) {
+    /// Waits, and shows what goes on. Ends early with a drain that was proven, and when.
+    async fn wait_until(&mut self, until: tokio::time::Instant, next: &str) -> Option<(String, Duration)> {
         loop {
             let now = tokio::time::Instant::now();
             if now >= until {
-                return;
+                return None;
             }
             if let (Some(load), Some(measure)) = (&self.load, &self.measure) {
                 let progress = load.progress();
@@ -218,7 +249,11 @@ impl<'a> Session<'a> {
                 ));
                 self.progress.tick();
             }
-            sleep_until(until.min(now + TICK)).await;
+            tokio::select! {
+                biased;
+                Some(proven) = self.proofs.1.recv() => return Some(proven),
+                () = sleep_until(until.min(now + TICK)) => {}
+            }
         }
     }
 
@@ -256,7 +291,7 @@ impl<'a> Session<'a> {
             }
             measure.links_changed(&done.links.unwrap_or_default());
             if let (Some(reports), Action::Drain { region }) = (done.drain, action) {
-                measure.drained(region.clone(), reports);
+                measure.drained(region.clone(), reports, self.proofs.0.clone());
             }
         }
         Ok(())
@@ -315,7 +350,7 @@ impl<'a> Session<'a> {
         past.always_held.retain(|region| !self.came_or_went.contains(region));
         let mut evidence = BTreeMap::new();
         for table in &self.tables {
-            let of_table = gather(&self.stage.fleet, &table.name, &table.key, &past).await?;
+            let of_table = gather(&self.stage.fleet, table, &past).await?;
             evidence.insert(table.name.clone(), of_table);
         }
         Ok(evidence)

@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use beringia_regions::Topology;
-use beringia_scenario::Action;
+use beringia_scenario::{Action, Scenario};
 use beringia_workload::{HttpTargets, TcpDial};
 
 use super::hook::Hook;
@@ -71,8 +70,8 @@ impl Stage {
     }
 
     /// Regions that are started for the drill.
-    pub(crate) async fn start(topology: &Topology, data: Option<&Path>, hook: Option<Hook>) -> Result<Self, Failure> {
-        let own = host::up_aside(topology.clone(), data).await?;
+    pub(crate) async fn start(scenario: &Scenario, data: Option<&Path>, hook: Option<Hook>) -> Result<Self, Failure> {
+        let own = host::up_aside(scenario.topology.clone(), data, &scenario.behaviour).await?;
         let control = ControlArguments {
             addresses: vec![own.control_url().to_owned()],
         };

@@ -108,15 +108,25 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
 }
 
 /// Starts all regions of a topology on free ports of this machine, in memory or with their databases in a directory.
-pub(crate) async fn up_aside(topology: Topology, data: Option<&Path>) -> Result<Running, Failure> {
+pub(crate) async fn up_aside(
+    topology: Topology,
+    data: Option<&Path>,
+    behaviour: &beringia_scenario::Behaviour,
+) -> Result<Running, Failure> {
     let directory = data
         .map(|data| DataDirectory::inspect(data, &topology.identity()))
         .transpose()?;
     let limits = Limits {
         max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
         stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
-        max_unreachable_ms: DEFAULT_UNREACHABLE_MS_MAX,
-        behaviour: Behaviour::default(),
+        max_unreachable_ms: behaviour.max_unreachable.map_or(DEFAULT_UNREACHABLE_MS_MAX, |most| {
+            u64::try_from(most.as_millis()).unwrap_or(u64::MAX)
+        }),
+        behaviour: Behaviour {
+            throttling: behaviour.throttling,
+            stale_reads: behaviour.stale_reads,
+            slow_changes: behaviour.slow_changes,
+        },
     };
     let preparation = Preparation::of(topology, directory, Authentication::default(), limits)?;
     let ports = Ports {

@@ -199,6 +199,16 @@ impl Hosted {
         format!("http://{}", ports::reachable(self.replication))
     }
 
+    /// What of DynamoDB's behaviour clients see.
+    pub(crate) const fn behaviour(&self) -> Behaviour {
+        self.blueprint.behaviour
+    }
+
+    /// How long another region may be out of reach before its replicas are dropped.
+    pub(crate) const fn max_unreachable_ms(&self) -> u64 {
+        self.blueprint.max_unreachable_ms
+    }
+
     /// Its store; None while it is down.
     pub(crate) async fn store(&self) -> Option<Arc<dyn Store>> {
         match &*self.state.read().await {

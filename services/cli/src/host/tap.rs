@@ -14,10 +14,13 @@ const COMMITS_MAX: usize = 4096;
 /// Operations and events that a client may be behind; likewise. An operation can have megabytes, most have hundreds of bytes.
 const EVENTS_MAX: usize = 8192;
 /// What a recording has of what clients do.
-const RECORDED: [&str; 10] = [
+const RECORDED: [&str; 13] = [
+    "BatchExecuteStatement",
     "BatchGetItem",
     "BatchWriteItem",
     "DeleteItem",
+    "ExecuteStatement",
+    "ExecuteTransaction",
     "GetItem",
     "PutItem",
     "Query",

@@ -252,26 +252,33 @@ fn a_pause_that_is_not_the_drills_is_named_and_what_it_keeps_apart_is_not_waited
 }
 
 #[test]
-fn a_drill_waits_for_the_proof_that_a_region_is_drained() {
-    let text = "topology = \"two\"\nduration = \"5s\"\n[[workload]]\nname = \"drained\"\nkind = \"ycsb-a\"\nrate = 40\n\
-                [[event]]\nat = \"1s\"\nlasts = \"3s\"\ndrain = \"us-east-1\"\n\
-                [[event]]\nat = \"3s\"\nlasts = \"1s\"\nshift = \"us-east-1\"\nto = \"eu-west-1\"\n\
-                [expect]\ndrained_within = \"2s\"\n";
-    let (_directory, file) = scenario(text);
-    let played = |words: &[&str]| {
-        let output = run(&[&["drill", "run", file.to_str().unwrap(), "--format", "json"], words].concat());
-        (output.status.code(), outcome(&output))
-    };
-    let (code, run) = played(&[]);
-    let drain = &run["drains"][0];
-    assert_eq!((drain["region"].as_str(), code), (Some("us-east-1"), Some(0)), "{run}");
-    let proven_ms = drain["proven_ms"].as_u64().unwrap();
-    assert!((1_000..3_000).contains(&proven_ms), "{drain}");
-    assert_eq!(drain["peers"], json!([{ "peer": "eu-west-1", "proven_ms": proven_ms }]));
-    // Cut off, a region cannot be drained, and leaving it is shown as what it is.
-    let cut = "[[event]]\nat = \"500ms\"\nlasts = \"4s\"\ncut = [\"us-east-1\", \"eu-west-1\"]\n[expect]";
-    fs::write(&file, text.replace("[expect]", cut)).unwrap();
-    let (code, run) = played(&[]);
+fn leaving_a_region_that_is_cut_off_before_its_drain_is_proven_is_shown_as_what_it_is() {
+    let (_directory, file) = scenario(
+        r#"
+        topology = "two"
+        duration = "5s"
+        [[workload]]
+        rate = 40
+        [[event]]
+        at = "500ms"
+        lasts = "4s"
+        cut = ["us-east-1", "eu-west-1"]
+        [[event]]
+        at = "1s"
+        lasts = "3s"
+        drain = "us-east-1"
+        [[event]]
+        at = "3s"
+        lasts = "1s"
+        shift = "us-east-1"
+        to = "eu-west-1"
+        [expect]
+        drained_within = "2s"
+    "#,
+    );
+    let output = run(&["drill", "run", file.to_str().unwrap(), "--format", "json"]);
+    let run = outcome(&output);
+    let code = output.status.code();
     assert_eq!((code, &run["drains"][0]["proven_ms"]), (Some(1), &Value::Null), "{run}");
     let left = run["verdicts"]
         .as_array()
@@ -460,4 +467,53 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
     // With the clock right again, and the time come that it had shown, everything arrives.
     let converged = up.json(&["converge", "--timeout", "60"]);
     assert_eq!(converged[0]["converged"], true);
+}
+
+#[test]
+fn traffic_that_waits_for_a_drain_moves_after_its_proof_on_tables_that_are_held_to_their_units() {
+    let (_directory, file) = scenario(
+        r#"
+        topology = "two"
+        duration = "6s"
+        [behaviour]
+        throttling = true
+        [[workload]]
+        kind = "mixed"
+        put_percent = 100
+        update_percent = 0
+        delete_percent = 0
+        rate = 100
+        billing = "provisioned"
+        read_units = 1
+        write_units = 1
+        [[event]]
+        at = "1s"
+        drain = "us-east-1"
+        [[event]]
+        when_drained = "us-east-1"
+        shift = "us-east-1"
+        to = "eu-west-1"
+    "#,
+    );
+    let output = run(&["drill", "run", file.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let drain = &run["drains"][0];
+    let proven_ms = drain["proven_ms"].as_u64().unwrap();
+    assert!(proven_ms >= 1_000, "{drain}");
+    assert_eq!(drain["peers"], json!([{ "peer": "eu-west-1", "proven_ms": proven_ms }]));
+    assert_eq!(run["failovers"][0]["shifted_ms"], proven_ms, "{}", run["failovers"]);
+    // Each region takes 300 at once and one more each second, of some 500 that are due.
+    let acknowledged = run["writes"]["acknowledged"].as_u64().unwrap();
+    assert!(acknowledged <= 2 * 310, "{acknowledged}");
+}
+
+#[test]
+fn regions_that_run_must_be_started_as_the_scenario_wants_them() {
+    let (_directory, file) =
+        scenario("[behaviour]\nthrottling = true\nstale_reads = \"100ms\"\nmax_unreachable = \"1h\"\n");
+    let up = Server::up(&["--stale-reads", "200"]);
+    let refused = up.command(&["drill", "run", file.to_str().unwrap(), "--attach"]);
+    let flags = ["--throttling", "--stale-reads 100", "--max-unreachable-ms 3600000"];
+    assert_refused(&refused, &flags);
 }

@@ -1,6 +1,6 @@
 //! Recording what clients of a running `up` do, and playing it again in virtual time.
 
-use std::{fs, process::Stdio};
+use std::{fs, path::Path, process::Stdio};
 
 use serde_json::{Value, json};
 
@@ -52,7 +52,14 @@ fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
             "ExpressionAttributeValues": {":one": {"N": "1"}},
         });
         ask(up.endpoint(), EU, "UpdateItem", &update);
+        let statement = json!({
+            "Statement": "UPDATE Things SET v = ? WHERE pk = 'before' RETURNING ALL NEW *",
+            "Parameters": [{"S": number.to_string()}],
+        });
+        ask(up.endpoint(), US, "ExecuteStatement", &statement);
         let _ = up.json(&["net", "heal", US, EU]);
+        let _ = up.json(&["net", "pause", "--table", "Things", "--region", EU]);
+        let _ = up.json(&["net", "resume", "--table", "Things", "--region", EU]);
     }
     let output = recording.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
@@ -60,23 +67,35 @@ fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
     assert_eq!((&said["tables"], &said["missed"]), (&json!(["Things"]), &json!(0)));
     assert!(said["operations"].as_u64().unwrap() >= 2, "{said}");
     assert!(said["events"].as_u64().unwrap() >= 2, "{said}");
-    let text = fs::read_to_string(&file).unwrap();
-    for part in [
-        r#"policy = "merge""#,
-        r#"kind = "replay""#,
-        "UpdateItem",
-        "ADD n :one",
-        "cut = [",
-        "before",
-    ] {
-        assert!(text.contains(part), "expected `{part}` in:\n{text}");
-    }
+    let beside = directory.path().join("live.jsonl");
+    let contains = |file: &Path, parts: &[&str]| {
+        let text = fs::read_to_string(file).unwrap();
+        for part in parts {
+            assert!(text.contains(part), "expected `{part}` in:\n{text}");
+        }
+    };
+    contains(
+        &file,
+        &[
+            r#"policy = "merge""#,
+            r#"kind = "replay""#,
+            r#"file = "live.jsonl""#,
+            "starts = 20",
+            "cut = [",
+            "pause_replication = \"eu-west-1\"\ntable = \"Things\"",
+        ],
+    );
+    contains(&beside, &["UpdateItem", "ADD n :one", "ExecuteStatement", "before"]);
 
     let played = run(&["sim", "run", file.to_str().unwrap(), "--seed", "1", "--format", "json"]);
     assert!(played.status.success(), "{}\n{}", stdout(&played), stderr(&played));
+    // Everything that was answered here is answered there, and every write of it is one that the oracle knows.
+    let run: Value = serde_json::from_str(stdout(&played).lines().last().unwrap()).unwrap();
+    assert_eq!(run["writes"]["acknowledged"], said["operations"], "{run}");
 
+    fs::remove_file(&file).unwrap();
     let again = up.command(&["record", "--duration", "0", "--out", file.to_str().unwrap()]);
-    assert_refused(&again, &["cannot write", "live.toml"]);
+    assert_refused(&again, &["cannot write", "live.jsonl"]);
 }
 
 #[test]

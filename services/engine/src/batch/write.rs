@@ -17,7 +17,7 @@ use crate::{
     item::{collection_metrics, taken},
     keys::{KEY_MISMATCH, request_key},
     throttle::Use,
-    write::{ConditionalWrite, check_item},
+    write::{ConditionalWrite, check_item, check_size},
 };
 
 /// How many writes one request can hold.
@@ -147,6 +147,11 @@ fn check_form(request_items: &BTreeMap<String, Vec<WriteRequest>>) -> Result<(),
         return Err(ApiError::validation(
             "Too many items requested for the BatchWriteItem call",
         ));
+    }
+    for request in request_items.values().flatten() {
+        if let WriteRequest::Put { item } = request {
+            check_size(item)?;
+        }
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{
     expressions::{update_and_condition, write_condition},
     keys::{item_key, request_key},
     throttle::Use,
-    write::{ConditionalWrite, check_item, check_update},
+    write::{ConditionalWrite, check_item, check_size, check_update},
 };
 
 /// The condition of PutItem or DeleteItem, which know only two of the values to return.
@@ -57,6 +57,7 @@ impl Engine {
     pub async fn put_item(&self, input: PutItemInput) -> Result<WriteItemOutput, ApiError> {
         let mut options = input.options;
         let condition = only_condition(&mut options)?;
+        check_size(&input.item)?;
         let table = self.usable_table(&input.table_name)?;
         let key = item_key(&table, &input.item)?;
         check_item(&table, &input.item)?;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use beringia_engine::{
     ApiError,
-    api::{BatchGetItemInput, BatchWriteItemInput, KeysAndAttributes, ReturnConsumedCapacity, WriteRequest},
+    api::{
+        BatchGetItemInput, BatchWriteItemInput, KeysAndAttributes, PutItemInput, ReturnConsumedCapacity, WriteRequest,
+    },
 };
-use beringia_item::Item;
+use beringia_item::{Item, MAX_ITEM_BYTES};
 use beringia_store::StoreError;
 
 use crate::support::{Harness, item, n, refused, s, text};
@@ -141,6 +143,19 @@ async fn what_is_wrong_whatever_the_tables_are_is_told_before_a_table_is_missing
         refused(harness.engine.batch_get_item(twice).await),
         "Provided list of item keys contains duplicates"
     );
+    let too_large = "Item size has exceeded the maximum allowed size";
+    let mut large = key("a");
+    large.insert("x".to_owned(), s(&"x".repeat(MAX_ITEM_BYTES)));
+    let mut batch = writes(vec![put(large.clone())]);
+    let wanted = batch.request_items.remove("simple").unwrap_or_default();
+    batch.request_items.insert("missing".to_owned(), wanted);
+    assert_eq!(refused(harness.engine.batch_write_item(batch).await), too_large);
+    let single = PutItemInput {
+        table_name: "missing".to_owned(),
+        item: large,
+        ..PutItemInput::default()
+    };
+    assert_eq!(refused(harness.engine.put_item(single).await), too_large);
     let mut projected = gets(vec![key("a")]);
     let wanted = KeysAndAttributes {
         projection_expression: text("a, a"),

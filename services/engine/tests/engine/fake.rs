@@ -362,4 +362,12 @@ impl Store for FakeStore {
     async fn forget(&self, _: &beringia_store::Acknowledged) -> Result<(), StoreError> {
         Err(StoreError::Closed)
     }
+
+    async fn note_away(&self, _: BTreeMap<Region, u64>) -> Result<(), StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
+        Err(StoreError::Closed)
+    }
 }

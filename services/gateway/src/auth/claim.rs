@@ -1,5 +1,7 @@
 //! What a request says of its signer: the `Authorization` header, or the parameters of a pre-signed URL.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, Uri, header, request::Parts};
 use percent_encoding::percent_decode_str;
 
@@ -37,11 +39,11 @@ pub(crate) struct Credential {
 
 /// The region that a request's credential is scoped to; `None` where the request has no well-formed credential.
 pub(crate) fn scoped_region(parts: &Parts) -> Option<String> {
-    let credential = match authorization(&parts.headers) {
-        Some(text) => authorization_parameter(&text, "Credential"),
-        None => query_parameter(&parts.uri, "X-Amz-Credential"),
-    }?;
-    Credential::parse(&credential).ok().map(|credential| credential.region)
+    let region = |credential: &str| pieces(credential).map(|[_, _, region, _, _]| region.to_owned());
+    match authorization(&parts.headers) {
+        Some(text) => region(authorization_parameter(&text, "Credential")?),
+        None => region(&query_parameter(&parts.uri, "X-Amz-Credential")?),
+    }
 }
 
 impl Claim {
@@ -55,7 +57,7 @@ impl Claim {
             (Some(_), Some(_)) => Err(Failure::invalid_signature(
                 "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
             )),
-            (Some(text), None) if text.trim().starts_with("AWS4-") => Self::from_header(text.trim(), &parts.headers),
+            (Some(text), None) if text.starts_with("AWS4-") => Self::from_header(&text, &parts.headers),
             (None, Some(algorithm)) => Self::from_query(algorithm, &parts.uri),
             _ => Err(Failure::missing_token()),
         }
@@ -64,14 +66,14 @@ impl Claim {
     fn from_header(text: &str, headers: &HeaderMap) -> Result<Self, Failure> {
         let [credential, signature, signed_headers] =
             ["Credential", "Signature", "SignedHeaders"].map(|name| authorization_parameter(text, name));
-        let date = header_text(headers, "x-amz-date").or_else(|| http_date(headers));
+        let date = header_text(headers, "x-amz-date").or_else(|| http_date(headers).map(Cow::Owned));
         let mut wrong = String::new();
         for (name, value) in [
-            ("Credential", &credential),
-            ("Signature", &signature),
-            ("SignedHeaders", &signed_headers),
+            ("Credential", credential),
+            ("Signature", signature),
+            ("SignedHeaders", signed_headers),
         ] {
-            if value.as_deref().is_none_or(str::is_empty) {
+            if value.is_none_or(str::is_empty) {
                 wrong.push_str(&format!("Authorization header requires '{name}' parameter. "));
             }
         }
@@ -81,11 +83,11 @@ impl Claim {
         match (credential, signature, signed_headers, date) {
             (Some(credential), Some(signature), Some(signed_headers), Some(date)) if wrong.is_empty() => Ok(Self {
                 algorithm: text.split([' ', ',']).next().unwrap_or_default().to_owned(),
-                credential: Credential::parse(&credential)?,
-                signature,
-                signed_headers: header_names(&signed_headers),
-                date,
-                token: header_text(headers, "x-amz-security-token"),
+                credential: Credential::parse(credential)?,
+                signature: signature.to_owned(),
+                signed_headers: header_names(signed_headers),
+                date: date.into_owned(),
+                token: header_text(headers, "x-amz-security-token").map(Cow::into_owned),
                 expires_seconds: None,
             }),
             _ => Err(Failure::incomplete_signature(format!("{wrong}Authorization={text}"))),
@@ -152,18 +154,19 @@ impl Claim {
 
 impl Credential {
     fn parse(text: &str) -> Result<Self, Failure> {
-        let pieces: Vec<&str> = text.trim_end_matches('/').split('/').collect();
-        let [key_id, date, region, service, terminator] = pieces.as_slice() else {
-            return Err(Failure::incomplete_signature(format!(
-                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
-            )));
-        };
+        let [key_id, date, region, service, terminator] = pieces(text)
+            .ok_or_else(|| {
+                Failure::incomplete_signature(format!(
+                    "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
+                ))
+            })?
+            .map(str::to_owned);
         Ok(Self {
-            key_id: (*key_id).to_owned(),
-            date: (*date).to_owned(),
-            region: (*region).to_owned(),
-            service: (*service).to_owned(),
-            terminator: (*terminator).to_owned(),
+            key_id,
+            date,
+            region,
+            service,
+            terminator,
         })
     }
 
@@ -173,13 +176,29 @@ impl Credential {
     }
 }
 
-fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get(name)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+/// The pieces of a credential, where there are five.
+fn pieces(credential: &str) -> Option<[&str; 5]> {
+    let mut pieces = credential.trim_end_matches('/').split('/');
+    let five = [(); 5].map(|()| pieces.next());
+    let [Some(key_id), Some(date), Some(region), Some(service), Some(terminator)] = five else {
+        return None;
+    };
+    pieces
+        .next()
+        .is_none()
+        .then_some([key_id, date, region, service, terminator])
 }
 
-fn authorization(headers: &HeaderMap) -> Option<String> {
+fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<Cow<'h, str>> {
+    headers
+        .get(name)
+        .map(|value| match String::from_utf8_lossy(value.as_bytes()) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        })
+}
+
+fn authorization(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     header_text(headers, header::AUTHORIZATION.as_str())
 }
 
@@ -190,15 +209,16 @@ fn http_date(headers: &HeaderMap) -> Option<String> {
         .ok()
         .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
         .map(|since| since.as_secs());
-    Some(seconds.map_or(text, super::timestamp::format_basic))
+    Some(seconds.map_or_else(|| text.into_owned(), super::timestamp::format_basic))
 }
 
-/// A `name=value` of the `Authorization` header, whose pairs are separated by commas, blanks or both.
-fn authorization_parameter(text: &str, name: &str) -> Option<String> {
-    text.split([',', ' '])
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value.to_owned())
+/// A `name=value` of the `Authorization` header, whose pairs are separated by commas, blanks or both. Every request is searched for
+/// several of them, so this goes by bytes.
+fn authorization_parameter<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let ends = memchr::memchr2_iter(b',', b' ', text.as_bytes()).chain([text.len()]);
+    let mut begin = 0;
+    let mut pairs = ends.map(|end| &text[std::mem::replace(&mut begin, end + 1)..end]);
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 fn query_parameter(uri: &Uri, name: &str) -> Option<String> {

@@ -209,6 +209,25 @@ const fn warm(read: i64, write: i64) -> WarmThroughput {
     }
 }
 
+fn described_replica() -> ReplicaDescription {
+    ReplicaDescription {
+        region_name: "eu-west-1".to_owned(),
+        replica_status: ReplicaStatusName::CreationFailed,
+        replica_status_description: Some("why".to_owned()),
+        replica_inaccessible_date_time_ms: Some(1_700_000_000_456),
+        replica_arn: "arn/eu".to_owned(),
+        replica_table_class_summary: Some(TableClassSummary {
+            table_class: TableClass::Standard,
+            last_update_date_time_ms: None,
+        }),
+        warm_throughput: Some(warm(12, 4)),
+        global_secondary_indexes: Some(vec![ReplicaGlobalSecondaryIndexDescription {
+            index_name: "by-b".to_owned(),
+            warm_throughput: warm(13, 4),
+        }]),
+    }
+}
+
 fn described() -> TableDescription {
     let throughput = ProvisionedThroughputDescription {
         read_capacity_units: 1,
@@ -279,22 +298,7 @@ fn described() -> TableDescription {
         latest_stream_label: Some("label".to_owned()),
         latest_stream_arn: Some("arn/stream".to_owned()),
         global_table_version: Some("2019.11.21"),
-        replicas: Some(vec![ReplicaDescription {
-            region_name: "eu-west-1".to_owned(),
-            replica_status: ReplicaStatusName::CreationFailed,
-            replica_status_description: Some("why".to_owned()),
-            replica_inaccessible_date_time_ms: Some(1_700_000_000_456),
-            replica_arn: "arn/eu".to_owned(),
-            replica_table_class_summary: Some(TableClassSummary {
-                table_class: TableClass::Standard,
-                last_update_date_time_ms: None,
-            }),
-            warm_throughput: Some(warm(12, 4)),
-            global_secondary_indexes: Some(vec![ReplicaGlobalSecondaryIndexDescription {
-                index_name: "by-b".to_owned(),
-                warm_throughput: warm(13, 4),
-            }]),
-        }]),
+        replicas: Some(vec![described_replica()]),
         multi_region_consistency: Some(MultiRegionConsistency::Eventual),
         deletion_protection_enabled: false,
     }

@@ -140,6 +140,24 @@ async fn a_region_that_comes_back_in_time_is_not_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn regions_that_are_restarted_go_on_waiting_where_they_were() {
+    let mut world = world(20_000).await;
+    world.put(0, "Carts", "k", "v").await;
+    world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
+    world.cut(0, 2);
+    world.cut(1, 2);
+    sleep(Duration::from_secs(15)).await;
+    for site in [0, 1] {
+        world.kill(site);
+        world.run(site).await;
+    }
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.replica_status(0, "Carts", 2).await, "ACTIVE");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.replica_status(0, "Carts", 2).await, "REGION_DISABLED");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_replica_can_be_removed_and_asked_for_again() {
     let world = world(5_000).await;
     world.put(0, "Carts", "k", "v").await;

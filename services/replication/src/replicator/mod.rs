@@ -19,7 +19,7 @@ use crate::{
     receiver::Receiver,
     source::Source,
     tuning::Tuning,
-    world::{Out, Purpose, World},
+    world::{Away, Out, Purpose, World},
 };
 
 /// What a replicator is made of.
@@ -33,6 +33,8 @@ pub struct Config {
     pub incarnation: u128,
     /// Bounds and intervals.
     pub tuning: Tuning,
+    /// For how long peers had been out of reach when the process before this one last noted it, milliseconds.
+    pub away_ms: BTreeMap<Region, u64>,
 }
 
 /// The replication of one region, as a state machine without I/O.
@@ -98,8 +100,16 @@ impl Replicator {
             mut peers,
             incarnation,
             tuning,
+            away_ms,
         } = config;
         peers.remove(&region);
+        let since_ms = now.elapsed_ms;
+        let away = |(peer, before_ms)| (peer, Away { since_ms, before_ms });
+        let away = away_ms
+            .into_iter()
+            .filter(|(peer, _)| peers.contains(peer))
+            .map(away)
+            .collect();
         let world = World {
             region,
             incarnation,
@@ -112,7 +122,7 @@ impl Replicator {
             limit_ms: None,
             catching_up: BTreeSet::new(),
             finishing: BTreeSet::new(),
-            away: BTreeMap::new(),
+            away,
             paused: BTreeSet::new(),
         };
         let receivers = peers

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use beringia_item::{Region, TableId};
+use beringia_item::{Region, TableId, VersionVector};
 
 use super::Replicator;
 use crate::{
     event::{ReplicaState, StoreCall, TableView},
-    receiver::{Receiver, Session},
+    receiver::Receiver,
+    world::Away,
 };
 
 impl Replicator {
     /// Notes who is in reach, in both directions, and drops the replicas of those who have not been for too long.
     pub(super) fn watch_reach(&mut self) {
-        let now_ms = self.world.now.elapsed_ms;
         for peer in &self.world.peers {
             let receives = self
                 .receivers
@@ -22,7 +22,11 @@ impl Replicator {
             if receives && self.source_of(peer).is_some() {
                 self.world.away.remove(peer);
             } else {
-                self.world.away.entry(peer.clone()).or_insert(now_ms);
+                let away = Away {
+                    since_ms: self.world.now.elapsed_ms,
+                    before_ms: 0,
+                };
+                self.world.away.entry(peer.clone()).or_insert(away);
             }
         }
         let lost = self.world.lost();
@@ -36,11 +40,8 @@ impl Replicator {
             .map(|(table, _, region)| (table, region.clone()))
             .collect();
         for (table, region) in due {
-            let mut has = self.world.vector(table);
-            for theirs in self.sessions().filter_map(|session| session.theirs.get(&table)) {
-                has.merge(theirs);
-            }
-            let away_ms = now_ms - self.world.away.get(&region).copied().unwrap_or(now_ms);
+            let has = self.left_have(table, &lost);
+            let away_ms = self.world.away.get(&region).map_or(0, |away| away.ms(self.world.now));
             let call = StoreCall::Drop {
                 table,
                 region,
@@ -51,8 +52,19 @@ impl Replicator {
         }
     }
 
-    fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.receivers.values().filter_map(Receiver::session)
+    /// What of the table those have who are left. What a replica that is being dropped says of itself does not count: it may be in
+    /// reach in one direction again, and would take for shipped what only it has.
+    fn left_have(&self, table: TableId, lost: &BTreeSet<Region>) -> VersionVector {
+        let is_left = |receiver: &&Receiver| {
+            let view = self.world.catalog.get(&table);
+            !lost.contains(&receiver.region) && view.is_some_and(|view| view.replicas.contains_key(&receiver.region))
+        };
+        let mut has = self.world.vector(table);
+        let sessions = self.receivers.values().filter(is_left).filter_map(Receiver::session);
+        for theirs in sessions.filter_map(|session| session.theirs.get(&table)) {
+            has.merge(theirs);
+        }
+        has
     }
 
     /// Whether this region is to drop the replica of one that it lost. All members that it has not lost must be in reach, have lost

@@ -77,6 +77,15 @@ impl Replicator {
         }
     }
 
+    /// The peers that are out of reach, in one direction at least, and for how long, milliseconds: to be noted, and told to the next
+    /// process ([`super::Config::away_ms`]).
+    #[must_use]
+    pub fn out_of_reach(&self) -> BTreeMap<Region, u64> {
+        let away = self.world.away.iter();
+        away.map(|(region, away)| (region.clone(), away.ms(self.world.now)))
+            .collect()
+    }
+
     /// What every other replica of a table has durably applied, for the tables where that is known of all of them: what may be
     /// forgotten. A table is left out while
     ///

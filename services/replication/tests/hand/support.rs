@@ -57,11 +57,17 @@ pub struct Hand {
 
 impl Hand {
     pub fn new(tuning: Tuning) -> Self {
+        Self::away_before(tuning, &[])
+    }
+
+    /// One whose process before it noted for how long peers were out of reach.
+    pub fn away_before(tuning: Tuning, away_ms: &[(&str, u64)]) -> Self {
         let config = Config {
             region: region("eu"),
             peers: BTreeSet::from([region("us"), region("ap")]),
             incarnation: 1,
             tuning,
+            away_ms: away_ms.iter().map(|(name, ms)| (region(name), *ms)).collect(),
         };
         let now = Now {
             elapsed_ms: 0,

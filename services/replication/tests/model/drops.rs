@@ -61,6 +61,29 @@ fn a_replica_out_of_reach_is_dropped_holds_nothing_and_begins_anew_with_what_it_
 }
 
 #[test]
+fn who_restarts_while_it_waits_for_a_replica_does_not_wait_anew() {
+    let mut fleet = drops(10);
+    quiet(&mut fleet);
+    fleet.cut(0, 2);
+    fleet.cut(1, 2);
+    let is_dropped = |fleet: &Fleet| !fleet.store(0).view()[&TABLES[0]].dropped.is_empty();
+    // Each is restarted more often than the limit is long.
+    for round in 0..40 {
+        (0..12).for_each(|_| fleet.pass_time(20));
+        for _ in 0..300 {
+            fleet.step();
+        }
+        if is_dropped(&fleet) {
+            break;
+        }
+        fleet.crash(round % 2);
+    }
+    assert!(is_dropped(&fleet));
+    quiet(&mut fleet);
+    assert_eq!(fleet.dropped, 1);
+}
+
+#[test]
 fn of_two_sides_of_a_cut_the_one_without_most_members_drops_nobody() {
     let mut fleet = drops(6);
     quiet(&mut fleet);

@@ -41,6 +41,8 @@ struct Site {
     calls: Vec<(Ticket, StoreCall)>,
     skew_ms: u64,
     incarnation: u128,
+    /// For how long its peers have been out of reach, as it last noted.
+    away_ms: BTreeMap<Region, u64>,
 }
 
 /// One write that a client was told had happened.
@@ -94,6 +96,7 @@ impl Fleet {
                 calls: Vec::new(),
                 skew_ms: 0,
                 incarnation: 0,
+                away_ms: BTreeMap::new(),
             }
         });
         let mut fleet = Self {
@@ -183,6 +186,7 @@ impl Fleet {
             peers: self.sites.iter().map(|site| site.region.clone()).collect(),
             incarnation,
             tuning: self.tuning(),
+            away_ms: self.sites[site].away_ms.clone(),
         };
         let now = self.now(site);
         self.sites[site].incarnation = incarnation;
@@ -241,6 +245,7 @@ impl Fleet {
         self.newcomers.insert(region.clone());
         self.lost_disk = true;
         self.sites[site].calls.clear();
+        self.sites[site].away_ms.clear();
         // A new database starts where the wall clock is; never at a number that the old one used.
         self.sites[site].store = Store::new(region, wall_ms + 1);
         self.crash(site);
@@ -354,6 +359,9 @@ impl Fleet {
         let mut vectors = self.sites[site].store.vectors();
         vectors.retain(|table, _| *table == TableId::CATALOG || view.contains_key(table));
         self.emit(site, Event::Tick { vectors });
+        if let Some(replicator) = &self.sites[site].replicator {
+            self.sites[site].away_ms = replicator.out_of_reach();
+        }
     }
 
     /// Some streams and some disks make no progress for a while, so that others overtake them by far.

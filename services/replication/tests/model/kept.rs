@@ -3,7 +3,7 @@
 
 use crate::{
     Action::{self, AddReplica, Crash, Cut, Forget, Reset, Run, Skew, Transact, Wipe, Write},
-    copies, play, quarrel,
+    copies, drops, play, quarrel,
 };
 
 const fn put(site: usize, key: u8) -> Action {
@@ -117,4 +117,34 @@ fn a_stream_whose_writes_were_held_back_goes_on_with_a_full_window() {
         transact(1, [1, 0]),
     ];
     play(quarrel(10), &actions);
+}
+
+#[test]
+fn what_a_region_says_that_it_has_as_it_is_dropped_is_not_taken_for_shipped() {
+    let actions = [
+        Cut { a: 0, b: 2 },
+        put(2, 0),
+        run(11),
+        put(1, 0),
+        run(5 + 4),
+        Crash { site: 0 },
+        run(260),
+        put(1, 0),
+        put(2, 0),
+        put(1, 0),
+        put(2, 0),
+        run(5 + 232 + 39),
+        transact(0, [0, 2]),
+        Cut { a: 1, b: 2 },
+        run(32),
+        put(2, 2),
+        Reset { a: 1, b: 2 },
+        put(0, 0),
+        put(1, 0),
+        put(0, 0),
+        run(27),
+        put(0, 0),
+        run(17),
+    ];
+    play(drops(14_501_782_012_141_401_030), &actions);
 }

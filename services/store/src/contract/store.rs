@@ -128,6 +128,12 @@ pub trait Store: Send + Sync + 'static {
     /// whose replicas one is not listed that was not dropped, keeps everything.
     async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError>;
 
+    /// Notes for how long each peer has been out of reach, milliseconds, in place of what was noted before; durable when this returns.
+    async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError>;
+
+    /// What was noted last, over restarts.
+    async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError>;
+
     /// Waits for what is under way, then closes cleanly.
     async fn close(&self);
 }

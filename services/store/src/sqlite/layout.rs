@@ -16,7 +16,7 @@ use super::fail::{Fail, Result};
 /// "BRNG": tells our files from all others.
 pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
-pub(super) const FORMAT: i32 = 6;
+pub(super) const FORMAT: i32 = 7;
 
 /// The bits of the log's `flags` column.
 pub(super) mod flag {
@@ -79,6 +79,8 @@ CREATE TABLE conflict (id INTEGER PRIMARY KEY AUTOINCREMENT, t INTEGER NOT NULL,
 -- key's attributes. image: NULL for a delete.
 CREATE TABLE unshipped (id INTEGER PRIMARY KEY AUTOINCREMENT, table_id BLOB NOT NULL, name TEXT NOT NULL, k BLOB NOT NULL,
     time INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL, image BLOB, seen INTEGER NOT NULL);
+-- For how long peers had been out of reach when that was last noted.
+CREATE TABLE away (region TEXT PRIMARY KEY, ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE UNIQUE INDEX conflict_once ON conflict (t, k, win_o, win_seq, lose_o, lose_seq);
 ";
 

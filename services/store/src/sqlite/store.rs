@@ -339,6 +339,14 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
+        self.ask(Class::Upkeep, |to| Command::NoteAway(away_ms, to)).await
+    }
+
+    async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
+        self.read(read::away)
+    }
+
     async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {
         let acknowledged = Arc::new(acknowledged.clone());
         for _ in 0..FORGET_STEPS {

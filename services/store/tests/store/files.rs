@@ -75,7 +75,7 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
         (b"hello".to_vec(), "is no database: it has only 5 bytes"),
         (vec![7; 5000], "is no SQLite database"),
         (foreign, "is an SQLite database, but not one of Beringia's"),
-        (newer, "has format 77, and this version reads format 6"),
+        (newer, "has format 77, and this version reads format 7"),
     ];
     for (bytes, expected) in cases {
         fs::write(&path, &bytes).unwrap();
@@ -274,4 +274,20 @@ async fn one_command_that_does_not_fit_fails_its_group_and_the_state_stays_that_
     }
     let version = put(&store, item("a", 2, &[])).await;
     assert!(version > before.0[&key("a", 1)].0);
+}
+
+#[tokio::test]
+async fn for_how_long_peers_were_out_of_reach_is_kept_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    assert_eq!(store.away().await.unwrap(), [].into());
+    store
+        .note_away([(region("eu-west-1"), 7), (region("ap-south-1"), 8)].into())
+        .await
+        .unwrap();
+    store.note_away([(region("eu-west-1"), 9)].into()).await.unwrap();
+    store.abandon();
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    assert_eq!(store.away().await.unwrap(), [(region("eu-west-1"), 9)].into());
 }

@@ -57,7 +57,7 @@ impl Asked<'_> {
     }
 
     pub(super) fn may_have_happened(&self) -> bool {
-        matches!(self.operation.outcome, Outcome::Ok | Outcome::Unknown)
+        matches!(self.operation.outcome, Outcome::Ok | Outcome::Unknown | Outcome::Untold)
     }
 }
 

@@ -91,8 +91,8 @@ fn the_files_hold_every_run_and_the_page_draws_every_measure() {
     assert!(lines[1].starts_with("item,5,1,true,1000,2.1,"), "{csv}");
     let json: Comparison = serde_json::from_slice(&fs::read(directory.path().join("sweep.json")).unwrap()).unwrap();
     assert_eq!(json, comparison);
-    // Six measures, three policies, four delays.
-    assert_eq!(page.matches("<circle ").count(), 6 * 3 * 4);
+    // Eight measures, three policies, four delays.
+    assert_eq!(page.matches("<circle ").count(), 8 * 3 * 4);
     assert!(
         page.contains("policy merge") && page.contains(">320</text>"),
         "the numbers stand across"

@@ -151,8 +151,20 @@ fn whatever_brings_something_back_to_what_it_was_is_a_heal() {
         (Action::Heal(None), false),
         (crash, false),
         (Action::Restart { region: region() }, true),
-        (Action::PauseReplication { region: region() }, false),
-        (Action::ResumeReplication { region: region() }, true),
+        (
+            Action::PauseReplication {
+                region: region(),
+                table: None,
+            },
+            false,
+        ),
+        (
+            Action::ResumeReplication {
+                region: region(),
+                table: None,
+            },
+            true,
+        ),
         (Action::Drain { region: region() }, false),
         (Action::Undrain { region: region() }, false),
     ];

@@ -34,6 +34,7 @@ pub(crate) fn sample_plan(topology: Topology) -> Plan {
     plan.scenario.topology = topology;
     plan.scenario.duration = seconds(LOAD);
     let at = |at, action| Planned {
+        drained: None,
         at: seconds(at),
         action,
     };

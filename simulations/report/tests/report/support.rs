@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use beringia_regions::Topology;
 use beringia_report::{EngineKind, Recorder, Run};
-use beringia_scenario::{Action, Ends, Expectations, Plan, Planned, Policy, Scenario};
+use beringia_scenario::{Action, Behaviour, Ends, Expectations, Plan, Planned, Policy, Scenario};
 
 /// The three regions of every plan here.
 pub(crate) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
@@ -35,6 +35,8 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         replicas: topology.names().map(str::to_owned).collect(),
         topology,
         duration: seconds(60),
+        starts_ms: None,
+        behaviour: Behaviour::default(),
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: Vec::new(),
@@ -42,6 +44,7 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
         expect: Expectations::default(),
     };
     let timeline = timeline.into_iter().map(|(at, action)| Planned {
+        drained: None,
         at: seconds(at),
         action,
     });

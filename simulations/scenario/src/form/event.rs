@@ -7,8 +7,12 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::Spanned;
 
-use super::{At, bounded, drift, known_name, load::RATE_MAX, nowhere, number, region_name, signed_ms};
-use crate::{Action, Ends, Event, Problem, Scenario, Span, What, When, replay, time};
+use super::{
+    At, bounded, drift, known_name,
+    load::{RATE_MAX, table_name},
+    nowhere, number, region_name, signed_ms,
+};
+use crate::{Action, Ends, Event, Kind, Problem, Scenario, Span, What, When, draw, replay, time};
 
 /// The fields that say what happens, of which an event has one.
 pub(crate) const ACTIONS: [&str; 23] = [
@@ -52,6 +56,8 @@ pub(super) struct EventForm {
     at: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    when_drained: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lasts: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +127,8 @@ pub(super) struct EventForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     workload: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<Text>,
 }
 
@@ -161,16 +169,19 @@ impl<'de> Deserialize<'de> for Healed {
 /// What an event's form needs to be understood.
 struct Reading<'a> {
     scenario: &'a Scenario,
+    /// The events above it.
+    before: &'a [Event],
     regions: Vec<String>,
     /// Where the event begins in the file.
     start: usize,
     form: EventForm,
 }
 
-pub(super) fn read(form: Spanned<EventForm>, scenario: &Scenario) -> Result<Event, At> {
+pub(super) fn read(form: Spanned<EventForm>, scenario: &Scenario, before: &[Event]) -> Result<Event, At> {
     let start = form.span().start;
     let mut reading = Reading {
         scenario,
+        before,
         regions: scenario.topology.names().map(str::to_owned).collect(),
         start,
         form: form.into_inner(),
@@ -237,11 +248,26 @@ fn can_last(action: &Action) -> bool {
 
 impl Reading<'_> {
     fn when(&mut self) -> Result<When, At> {
-        match (self.form.at.take(), self.form.after.take()) {
-            (Some(at), None) => span(&at).map(When::After),
-            (None, Some(after)) => span(&after).map(When::AfterPrevious),
+        let form = &mut self.form;
+        match (form.at.take(), form.after.take(), form.when_drained.take()) {
+            (Some(at), None, None) => span(&at).map(When::After),
+            (None, Some(after), None) => span(&after).map(When::AfterPrevious),
+            (None, after, Some(region)) => self.when_drained(&region, after.as_ref()),
             _ => Err(At(self.start, Problem::EventTime)),
         }
+    }
+
+    fn when_drained(&self, region: &Text, after: Option<&Text>) -> Result<When, At> {
+        let at_once = Span {
+            least: Duration::ZERO,
+            most: Duration::ZERO,
+        };
+        let after = after.map_or(Ok(at_once), span)?;
+        let name = region_name(region, &self.regions)?;
+        if draw::drain_before(self.before, self.before.len(), &name).is_none() {
+            return Err(At(region.span().start, Problem::NoDrain(name)));
+        }
+        Ok(When::AfterDrain(name, after))
     }
 
     /// What happens, and the name of the field that says so.
@@ -360,8 +386,7 @@ impl Reading<'_> {
                 let ppm = drift(&ppm)?;
                 Action::ClockDrift { region, ppm }
             }
-            "pause_replication" => Action::PauseReplication { region },
-            "resume_replication" => Action::ResumeReplication { region },
+            "pause_replication" | "resume_replication" => self.pause(name == "pause_replication", region)?,
             "add_replica" => Action::AddReplica { region },
             "remove_replica" => Action::RemoveReplica { region },
             "shift" => {
@@ -382,6 +407,31 @@ impl Reading<'_> {
             _ => Action::Undrain { region },
         };
         Ok(Some((name, action)))
+    }
+
+    fn pause(&mut self, is_pause: bool, region: String) -> Result<Action, At> {
+        let table = self.table()?;
+        Ok(if is_pause {
+            Action::PauseReplication { region, table }
+        } else {
+            Action::ResumeReplication { region, table }
+        })
+    }
+
+    /// The table that it is about. What a recording has of tables only those know who play it.
+    fn table(&mut self) -> Result<Option<String>, At> {
+        let Some(table) = self.form.table.take() else {
+            return Ok(None);
+        };
+        let workloads = &self.scenario.workloads;
+        if workloads
+            .iter()
+            .any(|workload| matches!(workload.kind, Kind::Replay { .. }))
+        {
+            return table_name(table).map(Some);
+        }
+        let known: Vec<String> = workloads.iter().map(|workload| workload.name.clone()).collect();
+        known_name("table", &table, &known).map(Some)
     }
 
     fn rate(&mut self) -> Result<Option<(&'static str, Action)>, At> {
@@ -457,6 +507,7 @@ fn parameters(action: &str) -> Vec<&'static str> {
         "clock_drift" => vec!["ppm"],
         "shift" => vec!["to"],
         "rate" => vec!["workload", "region"],
+        "pause_replication" | "resume_replication" => vec!["table"],
         _ => Vec::new(),
     }
 }
@@ -476,7 +527,7 @@ impl EventForm {
     }
 
     /// Where each field is that says what happens, if it is there.
-    fn left(&self) -> [(&'static str, Option<usize>); 34] {
+    fn left(&self) -> [(&'static str, Option<usize>); 35] {
         fn start<T>(field: &Option<Spanned<T>>) -> Option<usize> {
             field.as_ref().map(|field| field.span().start)
         }
@@ -514,6 +565,7 @@ impl EventForm {
             ("mbit", start(&self.mbit)),
             ("ppm", start(&self.ppm)),
             ("workload", start(&self.workload)),
+            ("table", start(&self.table)),
             ("region", start(&self.region)),
         ]
     }

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{At, Wrong, bounded, nowhere, number, one_of, out_of_bounds, region_names};
+use super::{At, Wrong, behaviour, bounded, nowhere, number, one_of, out_of_bounds, region_names};
 use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Scenario, Workload, time};
 
 /// Operations per second in each region, at most.
@@ -51,6 +51,14 @@ pub(super) struct WorkloadForm {
     delete_percent: Option<Spanned<u8>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_units: Option<Spanned<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_units: Option<Spanned<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistent_reads: Option<Spanned<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,12 +170,19 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
             .map_or(Ok(200), |value| number("value_bytes", &value, 0, VALUE_BYTES_MAX))?,
         from,
         until,
+        billing: behaviour::billing(
+            form.billing.as_ref(),
+            form.read_units.as_ref(),
+            form.write_units.as_ref(),
+            start,
+        )?,
+        consistent_reads: form.consistent_reads.is_none_or(Spanned::into_inner),
         kind,
     })
 }
 
 /// A name that a table can have. DynamoDB allows 255 characters; reports have no room for them.
-fn table_name(name: Spanned<String>) -> Result<String, At> {
+pub(super) fn table_name(name: Spanned<String>) -> Result<String, At> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let text = name.get_ref();
     if (3..=64).contains(&text.len()) && text.bytes().all(allowed) {
@@ -242,6 +257,21 @@ impl WorkloadForm {
     fn expect_nothing_else(&self, kind: &str) -> Result<(), At> {
         let start = |value: &Option<Spanned<u8>>| value.as_ref().map(|value| value.span().start);
         let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.span().start);
+        let units = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| value.span().start);
+        // What was recorded has tables and reads of its own.
+        let of_tables = if kind == "replay" {
+            [
+                ("billing", text(&self.billing)),
+                ("read_units", units(&self.read_units)),
+                ("write_units", units(&self.write_units)),
+                (
+                    "consistent_reads",
+                    self.consistent_reads.as_ref().map(|reads| reads.span().start),
+                ),
+            ]
+        } else {
+            [("", None); 4]
+        };
         let left = [
             ("put_percent", start(&self.put_percent)),
             ("update_percent", start(&self.update_percent)),
@@ -265,9 +295,17 @@ impl WorkloadForm {
                 "value_bytes",
                 "from",
                 "until",
+                "billing",
+                "read_units",
+                "write_units",
+                "consistent_reads",
             ],
         };
-        match left.into_iter().find_map(|(field, start)| Some((field, start?))) {
+        match left
+            .into_iter()
+            .chain(of_tables)
+            .find_map(|(field, start)| Some((field, start?)))
+        {
             None => Ok(()),
             Some((field, start)) => {
                 let action = kind.to_owned();
@@ -302,6 +340,13 @@ impl WorkloadForm {
         }
     }
 
+    /// Leaves what it replays in a file.
+    pub(super) fn put_beside(&mut self, recording: &str) {
+        if self.operations.take().is_some() {
+            self.file = Some(nowhere(recording.to_owned()));
+        }
+    }
+
     /// The form of a workload, every setting spelled out.
     pub(super) fn of(workload: &Workload) -> Self {
         let text = |text: &str| Some(nowhere(text.to_owned()));
@@ -310,7 +355,12 @@ impl WorkloadForm {
             KeyChoice::Zipfian { theta } => ("zipfian", Some(nowhere(theta))),
             KeyChoice::Latest { theta } => ("latest", Some(nowhere(theta))),
         };
+        let (billing, read_units, write_units) = behaviour::fields(workload.billing);
         let mut form = Self {
+            billing,
+            read_units,
+            write_units,
+            consistent_reads: (!workload.consistent_reads).then(|| nowhere(false)),
             kind: text(name_of_kind(&workload.kind)),
             name: text(&workload.name),
             regions: (!workload.regions.is_empty()).then(|| workload.regions.iter().cloned().map(nowhere).collect()),

@@ -1,5 +1,6 @@
 //! The form of a scenario file: reading it, and writing it. Both use the same structures, so that what is written is read.
 
+mod behaviour;
 mod event;
 mod expect;
 mod load;
@@ -8,16 +9,19 @@ use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use beringia_regions::{LinkForm, Misplaced, SHIPPED, Topology, TopologyError, TopologyForm, line_and_column};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use toml::Spanned;
+use toml::{Spanned, value::Datetime};
 
 pub(crate) use self::event::ACTIONS;
-use self::{event::EventForm, expect::ExpectForm, load::WorkloadForm};
+use self::{behaviour::BehaviourForm, event::EventForm, expect::ExpectForm, load::WorkloadForm};
 use crate::{ClockError, DURATION_MAX, Event, Policy, Problem, Scenario, ScenarioError, check, time};
 
 /// The furthest that a clock may be off, milliseconds: a day.
 const CLOCK_MS_MAX: i64 = 86_400_000;
 /// The most that a clock may drift, millionths: a tenth.
 const DRIFT_PPM_MAX: i64 = 100_000;
+
+/// The latest beginning, milliseconds since the Unix epoch: in 2200.
+const STARTS_MS_MAX: u64 = 7_258_118_400_000;
 
 /// A problem and where it is, in bytes from the beginning.
 struct At(usize, Problem);
@@ -53,6 +57,8 @@ struct Form {
     #[serde(skip_serializing_if = "Option::is_none")]
     duration: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    starts: Option<Spanned<Datetime>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replicas: Option<Spanned<Vec<Spanned<String>>>>,
@@ -60,6 +66,8 @@ struct Form {
     topology: Option<Spanned<TopologyField>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     link: Vec<Spanned<LinkForm>>,
+    #[serde(default, skip_serializing_if = "BehaviourForm::is_empty")]
+    behaviour: BehaviourForm,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     clocks: BTreeMap<Spanned<String>, ClockForm>,
     #[serde(default)]
@@ -168,6 +176,8 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
         seed: form.seed,
         topology,
         duration,
+        starts_ms: form.starts.as_ref().map(starts).transpose()?,
+        behaviour: form.behaviour.read()?,
         clocks: clocks(&form.clocks, &regions)?,
         policy,
         replicas,
@@ -177,12 +187,11 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
     };
     scenario.workloads = load::read(form.workload, &scenario, path)?;
     let starts: Vec<usize> = form.event.iter().map(|event| event.span().start).collect();
-    let events: Result<Vec<Event>, At> = form
-        .event
-        .into_iter()
-        .map(|event| event::read(event, &scenario))
-        .collect();
-    scenario.events = events?;
+    let mut events: Vec<Event> = Vec::new();
+    for event in form.event {
+        events.push(event::read(event, &scenario, &events)?);
+    }
+    scenario.events = events;
     check::events(&scenario).map_err(|(index, problem)| At(starts.get(index).copied().unwrap_or(0), problem))?;
     Ok(scenario)
 }
@@ -194,6 +203,16 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
 )]
 pub(crate) fn write(scenario: &Scenario) -> String {
     toml::to_string(&form_of(scenario)).expect("a scenario can be written")
+}
+
+/// The same with the operations of recordings in this file beside it.
+#[expect(clippy::expect_used, reason = "as above")]
+pub(crate) fn write_beside(scenario: &Scenario, recording: &str) -> String {
+    let mut form = form_of(scenario);
+    for workload in &mut form.workload {
+        workload.get_mut().put_beside(recording);
+    }
+    toml::to_string(&form).expect("a scenario can be written")
 }
 
 /// What [`write`] writes, as a table.
@@ -214,10 +233,12 @@ fn form_of(scenario: &Scenario) -> Form {
         about: Some(scenario.about.clone()).filter(|about| !about.is_empty()),
         seed: scenario.seed,
         duration: Some(nowhere(time::show(scenario.duration))),
+        starts: scenario.starts_ms.and_then(datetime).map(nowhere),
         policy: Some(nowhere(scenario.policy.name().to_owned())),
         replicas: (scenario.replicas != all).then(|| nowhere(replicas)),
         topology: Some(nowhere(topology)),
         link: link.into_iter().map(nowhere).collect(),
+        behaviour: BehaviourForm::of(&scenario.behaviour),
         clocks: scenario
             .clocks
             .iter()
@@ -255,6 +276,22 @@ fn topology_form(topology: &Topology) -> (TopologyField, Vec<LinkForm>) {
         }
     }
     (TopologyField::Written(Box::new(TopologyForm::of(topology))), Vec::new())
+}
+
+/// A moment with its offset from UTC, since a clock starts somewhere.
+fn starts(at: &Spanned<Datetime>) -> Result<u64, At> {
+    let text = at.get_ref().to_string();
+    let parsed = text.parse::<jiff::Timestamp>().ok();
+    let ms = parsed.and_then(|at| u64::try_from(at.as_millisecond()).ok());
+    ms.filter(|ms| *ms <= STARTS_MS_MAX).ok_or_else(|| {
+        let expected = "a date and a time with its offset from UTC, 1970 to 2200, such as 2026-07-14T12:00:00Z";
+        out_of_bounds("starts", at.span().start, &text, expected)
+    })
+}
+
+fn datetime(ms: u64) -> Option<Datetime> {
+    let at = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    at.to_string().parse().ok()
 }
 
 fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Wrong> {

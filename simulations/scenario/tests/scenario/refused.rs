@@ -73,6 +73,16 @@ fn an_unknown_name_gets_the_known_ones() {
             "no choice of keys is called \"gauss\"; expected one of uniform, zipfian, latest",
         ),
         (
+            "[[event]]\nat = \"1s\"\npause_replication = \"eu-west-1\"\ntable = \"carts\"",
+            (4, 9),
+            "no table is called \"carts\"; expected one of ycsb-a",
+        ),
+        (
+            "[[workload]]\nbilling = \"free\"",
+            (2, 11),
+            "no billing is called \"free\"; expected one of on-demand, provisioned",
+        ),
+        (
             "[[link]]\nbetween = [\"eu-west-1\", \"mars-1\"]",
             (2, 25),
             "no region is called \"mars-1\"; expected one of {regions}",
@@ -325,4 +335,53 @@ fn a_timeline_whose_order_depends_on_the_seed_is_refused() {
             .to_string()
             .contains("event 1 does to eu-west-1 (a swarm)")
     );
+}
+
+#[test]
+fn what_regions_and_tables_cannot_be_held_to_is_named() {
+    let wrong = [
+        (
+            "[behaviour]\nstale_reads = \"2m\"",
+            (2, 15),
+            "stale_reads = 2m; expected 0s to 1m",
+        ),
+        (
+            "[behaviour]\nmax_unreachable = \"0s\"",
+            (2, 19),
+            "max_unreachable = 0s; expected 1ms to 24h",
+        ),
+        (
+            "[behaviour]\nthrottling = \"yes\"",
+            (2, 14),
+            "invalid type: string \"yes\", expected a boolean",
+        ),
+        (
+            "[[workload]]\nbilling = \"provisioned\"\nread_units = 5",
+            (2, 11),
+            "billing = \"provisioned\" needs write_units; expected capacity units per second, such as read_units = 100 and write_units = 50",
+        ),
+        (
+            "[[workload]]\nwrite_units = 0",
+            (2, 15),
+            "write_units = 0; expected 1 to 1000000000",
+        ),
+        (
+            "[[workload]]\nkind = \"replay\"\noperations = \"\"\nread_units = 5",
+            (4, 14),
+            "read_units says nothing about replay; expected file, operations",
+        ),
+        (
+            "starts = 2026-07-14T12:00:00",
+            (1, 10),
+            "starts = 2026-07-14T12:00:00; expected a date and a time with its offset from UTC, 1970 to 2200, such as 2026-07-14T12:00:00Z",
+        ),
+    ];
+    for (text, place, expected) in wrong {
+        let (line, column, problem) = refused(&format!("{text}\n"));
+        assert_eq!(
+            ((line, column), problem.to_string()),
+            (place, expected.to_owned()),
+            "{text}"
+        );
+    }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use beringia_regions::Topology;
 use beringia_scenario::{
-    ANOMALIES, Action, Availability, ClockError, Count, Ends, Event, Expectations, KeyChoice, Kind, Policy, Scenario,
-    Span, What, When, Workload,
+    ANOMALIES, Action, Availability, Behaviour, Billing, ClockError, Count, Ends, Event, Expectations, KeyChoice, Kind,
+    Policy, Scenario, Span, What, When, Workload,
 };
 use proptest::{collection::vec, option, prelude::*, sample};
 
@@ -39,6 +39,10 @@ fn ends() -> impl Strategy<Value = Ends> {
     })
 }
 
+fn table() -> impl Strategy<Value = Option<String>> {
+    option::of(Just("first".to_owned()))
+}
+
 fn actions() -> impl Strategy<Value = Action> {
     let links = prop_oneof![
         (ends(), ms(0..900), ms(0..50)).prop_map(|(ends, delay, jitter)| Action::Delay { ends, delay, jitter }),
@@ -57,8 +61,8 @@ fn actions() -> impl Strategy<Value = Action> {
         (region(), -500_i64..500).prop_map(|(region, ppm)| Action::ClockDrift { region, ppm }),
     ];
     let replication = prop_oneof![
-        region().prop_map(|region| Action::PauseReplication { region }),
-        region().prop_map(|region| Action::ResumeReplication { region }),
+        (region(), table()).prop_map(|(region, table)| Action::PauseReplication { region, table }),
+        (region(), table()).prop_map(|(region, table)| Action::ResumeReplication { region, table }),
         region().prop_map(|region| Action::AddReplica { region }),
         region().prop_map(|region| Action::RemoveReplica { region }),
         region().prop_map(|region| Action::Drain { region }),
@@ -118,8 +122,16 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
     let regions = sample::subsequence(REGIONS.to_vec(), 0..=3);
     let times = (ms(0..30_000), option::of(ms(30_001..60_000)));
     let sizes = (0.5..500.0, 1_u32..50, 1_u64..10_000, 0_usize..2_000);
-    let workload = (kind, choice, regions, times, sizes).prop_map(|(kind, choice, regions, (from, until), sizes)| {
+    let units = || option::of(1_u64..10_000);
+    let billing = prop_oneof![
+        (units(), units()).prop_map(|(read_max, write_max)| Billing::OnDemand { read_max, write_max }),
+        (1_u64..10_000, 1_u64..10_000).prop_map(|(read, write)| Billing::Provisioned { read, write }),
+    ];
+    let reading = (billing, any::<bool>());
+    let workload = (kind, choice, regions, times, sizes, reading).prop_map(|drawn| {
+        let (kind, choice, regions, (from, until), sizes, (billing, consistent_reads)) = drawn;
         let (rate, clients, keys, value_bytes) = sizes;
+        let is_replay = matches!(kind, Kind::Replay { .. });
         Workload {
             name: String::new(),
             kind,
@@ -131,6 +143,8 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             value_bytes,
             from,
             until,
+            billing: if is_replay { Billing::default() } else { billing },
+            consistent_reads: is_replay || consistent_reads,
         }
     });
     vec(workload, 1..3).prop_map(|mut workloads| {
@@ -197,15 +211,33 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
         policy,
         clocks,
         replicas,
+        option::of(0_u64..5_000_000_000_000),
+        (any::<bool>(), ms(0..60_000), ms(0..10_000), option::of(ms(1..90_000))),
     );
     (head, workloads(), events(), expectations()).prop_map(|(head, workloads, events, expect)| {
-        let (about, seed, policy, clocks, replicas) = head;
+        let (
+            about,
+            seed,
+            policy,
+            clocks,
+            replicas,
+            starts_ms,
+            (throttling, stale_reads, slow_changes, max_unreachable),
+        ) = head;
+        let behaviour = Behaviour {
+            throttling,
+            stale_reads,
+            slow_changes,
+            max_unreachable,
+        };
         let mut scenario = Scenario {
             name: "test".to_owned(),
             about,
             seed,
             topology: Topology::three(),
             duration: DURATION,
+            starts_ms,
+            behaviour,
             clocks,
             policy,
             replicas: replicas.into_iter().map(str::to_owned).collect(),
@@ -226,7 +258,7 @@ pub(crate) fn scenarios() -> impl Strategy<Value = Scenario> {
 /// What a timeline has brought about, by rules of its own.
 pub(crate) struct Following {
     down: BTreeSet<String>,
-    paused: BTreeSet<String>,
+    paused: BTreeSet<(String, Option<String>)>,
     full: BTreeSet<String>,
     slow: BTreeSet<String>,
     cut: BTreeSet<(String, String)>,
@@ -251,8 +283,20 @@ impl Following {
         match action {
             Action::Crash { region, .. } => sense(self.down.insert(region.clone()), "it is down"),
             Action::Restart { region } => sense(self.down.remove(region), "it is up"),
-            Action::PauseReplication { region } => sense(self.paused.insert(region.clone()), "it is paused"),
-            Action::ResumeReplication { region } => sense(self.paused.remove(region), "it is not paused"),
+            Action::PauseReplication { region, table } => {
+                let meets = |(other, paused): &(String, Option<String>)| {
+                    other == region && (table.is_none() || paused.is_none() || paused == table)
+                };
+                let is_paused = self.paused.iter().any(meets);
+                self.paused.insert((region.clone(), table.clone()));
+                sense(!is_paused, "it is paused")
+            }
+            Action::ResumeReplication { region, table } => {
+                let before = self.paused.len();
+                self.paused
+                    .retain(|(other, paused)| other != region || table.is_some() && paused != table);
+                sense(self.paused.len() < before, "it is not paused")
+            }
             Action::AddReplica { region } => sense(self.replicas.insert(region.clone()), "it has a replica"),
             Action::RemoveReplica { region } => sense(
                 self.replicas.remove(region) && !self.replicas.is_empty(),
@@ -305,9 +349,10 @@ impl Following {
 
     /// What is wrong by now.
     pub(crate) fn wrong(&self) -> Vec<String> {
+        let paused: BTreeSet<String> = self.paused.iter().map(|(region, _)| region.clone()).collect();
         let sets = [
             ("down", &self.down),
-            ("paused", &self.paused),
+            ("paused", &paused),
             ("full", &self.full),
             ("slow", &self.slow),
         ];

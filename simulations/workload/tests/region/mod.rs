@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use beringia_clock::{ManualClock, SeededRandomness, WallClock};
 use beringia_engine::Engine;
 use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Server, serve};
-use beringia_history::{Evidence, Held, Journal, Logged, key_text};
+use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
 use beringia_store::{Database, Execution, LogFilter, LogPosition, MemoryDisk, Options, SqliteStore, Store};
 use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
@@ -145,5 +145,5 @@ fn held(mutation: &Mutation) -> Held {
         .image
         .as_ref()
         .map(|image| decode_item(image).expect("an item"));
-    Held::new(mutation.version.clone(), item.as_ref())
+    Held::new(mutation.version.clone(), item.as_ref(), Some(EXPIRES))
 }

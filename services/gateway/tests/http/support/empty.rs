@@ -167,5 +167,13 @@ impl Store for EmptyStore {
         Err(StoreError::Closed)
     }
 
+    async fn note_away(&self, _away_ms: BTreeMap<Region, u64>) -> Answered<()> {
+        Err(StoreError::Closed)
+    }
+
+    async fn away(&self) -> Answered<BTreeMap<Region, u64>> {
+        Err(StoreError::Closed)
+    }
+
     async fn close(&self) {}
 }

@@ -12,15 +12,16 @@ mod jobs;
 mod journal;
 mod meet;
 mod names;
+mod reach;
 mod remote;
 mod streams;
 mod unit;
 mod verify;
 mod write;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use beringia_item::TableId;
+use beringia_item::{Region, TableId};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -48,6 +49,8 @@ pub(super) enum Command {
     Apply(RemoteBatch, oneshot::Sender<Result<Applied, StoreError>>),
     /// One step of forgetting; answers whether another would find something.
     Forget(Arc<Acknowledged>, oneshot::Sender<Result<bool, StoreError>>),
+    /// Notes for how long peers have been out of reach.
+    NoteAway(BTreeMap<Region, u64>, oneshot::Sender<Result<(), StoreError>>),
     /// Mends one range; answers whether there was something to mend.
     Mend(TableId, u16, oneshot::Sender<Result<bool, StoreError>>),
 }
@@ -63,6 +66,7 @@ impl Command {
             Self::Unit(_, to) => drop(to.send(Err(error.into()))),
             Self::Schema(_, to) => drop(to.send(Err(error.into()))),
             Self::Apply(_, to) => drop(to.send(Err(error))),
+            Self::NoteAway(_, to) => drop(to.send(Err(error))),
             Self::Forget(_, to) | Self::Mend(_, _, to) => drop(to.send(Err(error))),
         }
     }
@@ -249,6 +253,7 @@ impl Group<'_> {
             Command::Schema(change, to) => settle(self.change_schema(change), to, answers),
             Command::Apply(batch, to) => settle(self.apply(&batch).map(Ok), to, answers),
             Command::Forget(acknowledged, to) => settle(self.forget(&acknowledged).map(Ok), to, answers),
+            Command::NoteAway(away_ms, to) => settle(self.note_away(&away_ms).map(Ok), to, answers),
             Command::Mend(table, range, to) => settle(self.mend(table, range).map(Ok), to, answers),
         }
     }

@@ -4,6 +4,7 @@ mod items;
 mod journal;
 mod log;
 mod past;
+mod reach;
 mod rows;
 mod streams;
 
@@ -17,6 +18,7 @@ pub(super) use self::{
     journal::{conflicts, explain, unshipped},
     log::{backlog, log_position, read_log, read_recent},
     past::get_many_at,
+    reach::away,
     rows::{digest, is_damaged, mutations_of, raw_rows},
     streams::{read_stream, streams},
 };

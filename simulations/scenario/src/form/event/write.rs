@@ -5,14 +5,16 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::{EventForm, Healed, Pair, nowhere};
-use crate::{Action, Ends, Event, What, When, time};
+use crate::{Action, Ends, Event, Span, What, When, time};
 
 impl EventForm {
     /// The form of an event.
     pub(in crate::form) fn of(event: &Event) -> Self {
-        let (at, after) = match event.at {
-            When::After(span) => (Some(nowhere(time::show_span(span))), None),
-            When::AfterPrevious(span) => (None, Some(nowhere(time::show_span(span)))),
+        let shown = |span: &Span| Some(nowhere(time::show_span(*span)));
+        let (at, after, when_drained) = match &event.at {
+            When::After(span) => (shown(span), None, None),
+            When::AfterPrevious(span) => (None, shown(span), None),
+            When::AfterDrain(region, span) => (None, shown(span), Some(nowhere(region.clone()))),
         };
         let form = match &event.what {
             What::Do(action) => Self::of_action(action),
@@ -25,6 +27,7 @@ impl EventForm {
         Self {
             at,
             after,
+            when_drained,
             lasts: event.lasts.map(|span| nowhere(time::show_span(span))),
             ..form
         }
@@ -65,8 +68,14 @@ impl EventForm {
                 (form.clock_step, form.by) = (some(region), some(&time::show_signed_ms(*by_ms)));
             }
             Action::ClockDrift { region, ppm } => (form.clock_drift, form.ppm) = (some(region), Some(nowhere(*ppm))),
-            Action::PauseReplication { region } => form.pause_replication = some(region),
-            Action::ResumeReplication { region } => form.resume_replication = some(region),
+            Action::PauseReplication { region, table } => {
+                form.pause_replication = some(region);
+                form.table = table.clone().map(nowhere);
+            }
+            Action::ResumeReplication { region, table } => {
+                form.resume_replication = some(region);
+                form.table = table.clone().map(nowhere);
+            }
             Action::AddReplica { region } => form.add_replica = some(region),
             Action::RemoveReplica { region } => form.remove_replica = some(region),
             Action::Shift { from, to } if from == to => form.shift_back = some(from),

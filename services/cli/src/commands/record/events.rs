@@ -32,9 +32,10 @@ pub(super) fn initial(links: &[LinkReport], regions: &[RegionReport]) -> Vec<(Du
         });
     let paused = regions
         .iter()
-        .filter(|region| !region.paused.is_empty())
-        .map(|region| Action::PauseReplication {
-            region: region.name.clone(),
+        .flat_map(|region| &region.paused)
+        .map(|paused| Action::PauseReplication {
+            region: paused.region.clone(),
+            table: Some(paused.table.clone()),
         });
     let drained = regions
         .iter()
@@ -56,9 +57,14 @@ impl Links {
         Some(match what {
             What::Call(_) => return None,
             What::Network(request) => return self.change(request.action?),
-            // A scenario pauses all its tables.
-            What::Pause(pause) => Action::PauseReplication { region: pause.region },
-            What::Resume(resume) => Action::ResumeReplication { region: resume.region },
+            What::Pause(pause) => Action::PauseReplication {
+                region: pause.region,
+                table: Some(pause.table),
+            },
+            What::Resume(resume) => Action::ResumeReplication {
+                region: resume.region,
+                table: Some(resume.table),
+            },
             What::Drain(drain) => Action::Drain { region: drain.region },
             What::Undrain(undrain) => Action::Undrain { region: undrain.region },
             What::Fail(fail) => Action::Crash {

@@ -1,0 +1,186 @@
+//! Writing a recording line by line as it comes, so that it may be longer than memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use beringia_proto::v1::{ControlTable, RecordedCall};
+use beringia_workload::{Recorded, RecordedItems, RecordedTable};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{failure::Failure, output};
+
+/// A recording that is being written.
+pub(super) struct Writing {
+    file: BufWriter<File>,
+    path: PathBuf,
+    operations: u64,
+    /// The regions that clients asked.
+    asked: BTreeSet<String>,
+    tables: BTreeMap<String, Held>,
+}
+
+/// Where a table is.
+struct Held {
+    /// Which control service tells of it.
+    place: usize,
+    replicas: Vec<String>,
+}
+
+impl Writing {
+    pub(super) fn new(file: File, path: &Path) -> Result<Self, Failure> {
+        Ok(Self {
+            file: BufWriter::new(file),
+            path: path.to_path_buf(),
+            operations: 0,
+            asked: BTreeSet::new(),
+            tables: BTreeMap::new(),
+        })
+    }
+
+    pub(super) const fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(String::as_str)
+    }
+
+    /// Whether clients asked this region, or it holds one of the tables.
+    pub(super) fn has(&self, region: &str) -> bool {
+        let holds = |held: &Held| held.replicas.iter().any(|replica| replica == region);
+        self.asked.contains(region) || self.tables.values().any(holds)
+    }
+
+    /// An operation that was answered.
+    pub(super) fn operation(&mut self, at: Duration, call: RecordedCall) -> Result<(), Failure> {
+        self.operations += 1;
+        if !self.asked.contains(&call.region) {
+            self.asked.insert(call.region.clone());
+        }
+        let recorded = Recorded {
+            at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
+            region: call.region,
+            operation: call.operation,
+            parameters: parse(&call.parameters_json)?,
+            status: u16::try_from(call.status).ok(),
+        };
+        self.line(&recorded)
+    }
+
+    /// A table, or more of its items, as the control service at a place tells it. The first that has it tells all.
+    pub(super) fn table(&mut self, place: usize, message: ControlTable, items_max: u64) -> Result<(), Failure> {
+        let ControlTable {
+            table: name,
+            description_json,
+            time_to_live_json,
+            items_json,
+            has_more,
+        } = message;
+        if has_more && items_max > 0 {
+            output::note(&format!(
+                "{name} has more than {items_max} items: the others are left out (--items)"
+            ));
+        }
+        let items: Vec<Value> = items_json.iter().map(|item| parse(item)).collect::<Result<_, _>>()?;
+        if let Some(held) = self.tables.get(&name) {
+            let is_more = held.place == place && description_json.is_empty() && !items.is_empty();
+            return if is_more {
+                self.line(&RecordedItems { items_of: name, items })
+            } else {
+                Ok(())
+            };
+        }
+        let description = parse(&description_json)?;
+        let replicas = description["Replicas"].as_array().into_iter().flatten();
+        let replicas = replicas.filter_map(|replica| replica["RegionName"].as_str().map(str::to_owned));
+        let held = Held {
+            place,
+            replicas: replicas.collect(),
+        };
+        self.tables.insert(name, held);
+        self.line(&recorded(&description, &parse(&time_to_live_json)?, items))
+    }
+
+    /// All of it is in the file.
+    pub(super) fn end(&mut self) -> Result<(), Failure> {
+        let flushed = self.file.flush();
+        flushed.map_err(|error| self.unwritten(&error))
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+        let written = serde_json::to_writer(&mut self.file, line).map_err(std::io::Error::from);
+        let written = written.and_then(|()| self.file.write_all(b"\n"));
+        written.map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &std::io::Error) -> Failure {
+        Failure::wrong(format!("cannot write {}: {error}", self.path.display()))
+    }
+}
+
+fn parse(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::wrong(format!("the control service sends no JSON: {error}")))
+}
+
+/// What makes a table as it is described.
+fn recorded(description: &Value, time_to_live: &Value, items: Vec<Value>) -> RecordedTable {
+    let throughput = |described: &Value| {
+        json!({
+            "ReadCapacityUnits": described["ReadCapacityUnits"],
+            "WriteCapacityUnits": described["WriteCapacityUnits"],
+        })
+    };
+    let is_provisioned = description["BillingModeSummary"]["BillingMode"] != "PAY_PER_REQUEST";
+    let index = |index: &Value| {
+        let mut created = json!({
+            "IndexName": index["IndexName"],
+            "KeySchema": index["KeySchema"],
+            "Projection": index["Projection"],
+        });
+        limits(&mut created, index);
+        if is_provisioned && index["ProvisionedThroughput"].is_object() {
+            created["ProvisionedThroughput"] = throughput(&index["ProvisionedThroughput"]);
+        }
+        created
+    };
+    let mut table = json!({
+        "TableName": description["TableName"],
+        "AttributeDefinitions": description["AttributeDefinitions"],
+        "KeySchema": description["KeySchema"],
+        "BillingMode": if is_provisioned { "PROVISIONED" } else { "PAY_PER_REQUEST" },
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    });
+    limits(&mut table, description);
+    if is_provisioned {
+        table["ProvisionedThroughput"] = throughput(&description["ProvisionedThroughput"]);
+    }
+    for kind in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
+        if let Some(indexes) = description[kind].as_array() {
+            table[kind] = indexes.iter().map(index).collect();
+        }
+    }
+    let setting = &time_to_live["TimeToLiveDescription"];
+    RecordedTable {
+        time_to_live: (setting["TimeToLiveStatus"] == "ENABLED").then(|| {
+            json!({
+                "TableName": description["TableName"],
+                "TimeToLiveSpecification": {"Enabled": true, "AttributeName": setting["AttributeName"]},
+            })
+        }),
+        table,
+        items,
+    }
+}
+
+/// The maxima of a table or index that is paid for by request.
+fn limits(created: &mut Value, described: &Value) {
+    if described["OnDemandThroughput"].is_object() {
+        created["OnDemandThroughput"] = described["OnDemandThroughput"].clone();
+    }
+}

@@ -1,0 +1,145 @@
+//! Recorded statements of PartiQL: which item each writes or reads, and the same statement with a mark.
+
+use beringia_expression::Statement;
+use beringia_history::{Effect, MARK};
+use beringia_item::{Item, KeySchema, item_to_json, value_from_json};
+use serde_json::{Value, json};
+
+use super::Keys;
+
+/// What a statement is about, and what it does to that.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct About {
+    /// Name or ARN.
+    pub(super) table: String,
+    /// The key, in attributes as the API has them, where it is one item that is meant.
+    pub(super) key: Option<Value>,
+    /// What is done to it; `None`: it is read.
+    pub(super) effect: Option<Effect>,
+}
+
+/// What a request's statement is about; `None` where it is none, which the region will say too.
+pub(super) fn about(request: &Value, keys: &Keys) -> Option<About> {
+    let statement = parse(request)?;
+    let table = statement.table().to_owned();
+    let schema = keys.of(&table);
+    let pinned = |filter: beringia_expression::Where, schema: &KeySchema| filter.pin(schema).ok().map(|pin| pin.key);
+    let (key, effect) = match statement {
+        Statement::Insert(insert) => (Some(insert.item), Some(Effect::Recorded { whole: true })),
+        Statement::Update(update) => (
+            schema.and_then(|schema| pinned(update.filter, schema)),
+            Some(Effect::Recorded { whole: false }),
+        ),
+        Statement::Delete(delete) => (
+            schema.and_then(|schema| pinned(delete.filter, schema)),
+            Some(Effect::Delete),
+        ),
+        Statement::Select(select) | Statement::Exists(select) => {
+            (schema.and_then(|schema| pinned(select.filter, schema)), None)
+        }
+    };
+    let attributes = |item: Item| item_to_json(&item);
+    Some(About {
+        table,
+        key: key.map(attributes),
+        effect,
+    })
+}
+
+/// Makes an INSERT or an UPDATE set the mark too.
+pub(super) fn mark(request: &mut Value, mark: &str) {
+    let Some(statement) = parse(request) else { return };
+    let text = request["Statement"].as_str().unwrap_or_default().to_owned();
+    match (&statement, statement.place_for_more(&text)) {
+        (Statement::Insert(_), Some(place)) => insert(request, &text, place, &format!("'{MARK}': '{mark}', ")),
+        // The whole item is a parameter.
+        (Statement::Insert(_), None) => request["Parameters"][0]["M"][MARK] = json!({ "S": mark }),
+        (Statement::Update(_), Some(place)) => insert(request, &text, place, &format!(" SET \"{MARK}\" = '{mark}'")),
+        _ => {}
+    }
+}
+
+/// Makes a DELETE tell what it removed.
+pub(super) fn tell(request: &mut Value) {
+    let text = request["Statement"].as_str().unwrap_or_default().to_owned();
+    if let Some(statement @ Statement::Delete(_)) = parse(request)
+        && let Some(place) = statement.place_for_more(&text)
+    {
+        insert(request, &text, place, " RETURNING ALL OLD *");
+    }
+}
+
+fn insert(request: &mut Value, text: &str, place: usize, more: &str) {
+    let (before, after) = text.split_at(place);
+    request["Statement"] = json!(format!("{before}{more}{after}"));
+}
+
+fn parse(request: &Value) -> Option<Statement> {
+    let parameters = request["Parameters"].as_array().cloned().unwrap_or_default();
+    let parameters: Result<Vec<_>, _> = parameters.into_iter().map(value_from_json).collect();
+    Statement::parse(request["Statement"].as_str()?, parameters.ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(text: &str, parameters: &Value) -> Value {
+        let mut request = json!({ "Statement": text, "Parameters": parameters });
+        mark(&mut request, "a/1/2");
+        request
+    }
+
+    #[test]
+    fn a_statement_that_writes_sets_the_mark_too_and_is_a_statement_still() {
+        let none = json!([]);
+        for (text, with_mark) in [
+            (
+                "INSERT INTO \"{\" VALUE {'id': '1', 'it''s': [{}]}",
+                "INSERT INTO \"{\" VALUE {'beringia:mark': 'a/1/2', 'id': '1', 'it''s': [{}]}",
+            ),
+            (
+                "update carts set n = n + 1 where id = '1' RETURNING ALL NEW *",
+                "update carts SET \"beringia:mark\" = 'a/1/2' set n = n + 1 where id = '1' RETURNING ALL NEW *",
+            ),
+            (
+                "UPDATE /* SET */ \"carts\"-- the\n REMOVE a.b[1] WHERE id = '1';",
+                "UPDATE /* SET */ \"carts\" SET \"beringia:mark\" = 'a/1/2'-- the\n REMOVE a.b[1] WHERE id = '1';",
+            ),
+            ("DELETE FROM carts WHERE id = '1'", "DELETE FROM carts WHERE id = '1'"),
+            ("SELECT * FROM carts", "SELECT * FROM carts"),
+            ("INSERT INTO carts", "INSERT INTO carts"),
+        ] {
+            let request = marked(text, &none);
+            assert_eq!(request["Statement"], with_mark);
+            assert_eq!(parse(&request).is_some(), text != "INSERT INTO carts", "{with_mark}");
+        }
+        let whole = marked("INSERT INTO carts VALUE ?", &json!([{ "M": { "id": { "S": "1" } } }]));
+        assert_eq!(
+            whole["Parameters"],
+            json!([{ "M": { "id": { "S": "1" }, MARK: { "S": "a/1/2" } } }])
+        );
+    }
+
+    #[test]
+    fn a_delete_tells_what_it_removed() {
+        for (text, telling) in [
+            (
+                "DELETE FROM carts WHERE id = '1' ; -- done",
+                "DELETE FROM carts WHERE id = '1' RETURNING ALL OLD * ; -- done",
+            ),
+            (
+                "DELETE FROM carts WHERE id = '1' RETURNING ALL OLD *",
+                "DELETE FROM carts WHERE id = '1' RETURNING ALL OLD *",
+            ),
+            (
+                "UPDATE carts SET a = 1 WHERE id = '1'",
+                "UPDATE carts SET a = 1 WHERE id = '1'",
+            ),
+        ] {
+            let mut request = json!({ "Statement": text });
+            tell(&mut request);
+            assert_eq!(request["Statement"], telling);
+        }
+    }
+}
