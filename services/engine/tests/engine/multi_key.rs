@@ -2,7 +2,7 @@
 
 use beringia_engine::api::{
     AttributeDefinition, CreateTableInput, GlobalSecondaryIndexUpdate, PageOutput, ProjectionType, QueryInput,
-    ScalarAttributeType, ScanInput, UpdateTableInput,
+    ScalarAttributeType, ScanInput, UpdateItemInput, UpdateTableInput, WriteOptions,
 };
 use beringia_item::{AttributeValue, Item};
 
@@ -247,4 +247,42 @@ async fn an_index_that_is_added_later_holds_what_was_there() {
     let mut input = query("country = :c AND #y = :y", &[]);
     input.expression_attribute_names = crate::support::names([("#y", "year")]);
     assert_eq!(houses(&harness.engine.query(input).await.unwrap()), ALL);
+}
+
+#[tokio::test]
+async fn a_write_moves_the_entry_when_any_attribute_of_the_key_changes_and_must_give_each_its_type() {
+    let harness = streets().await;
+    let update = |expression: &str, value: AttributeValue| UpdateItemInput {
+        table_name: "simple".to_owned(),
+        key: item([("p", s("de/1990/a/z/5"))]),
+        update_expression: text(expression),
+        options: WriteOptions {
+            expression_attribute_values: values([(":v", value)]),
+            ..WriteOptions::default()
+        },
+        ..UpdateItemInput::default()
+    };
+    let all = async || {
+        let mut input = query("country = :c AND #y = :y", &[]);
+        input.expression_attribute_names = crate::support::names([("#y", "year")]);
+        houses(&harness.engine.query(input).await.unwrap())
+    };
+    for (expression, wrong) in [
+        ("SET town = :v", n(1)),
+        ("SET house = :v", s("x")),
+        ("SET country = :v", s("")),
+    ] {
+        let message = refused(harness.engine.update_item(update(expression, wrong)).await);
+        assert!(message.contains("secondary index key"), "{message}");
+    }
+    assert_eq!(all().await, ALL);
+    let to_the_end = update("SET house = :v, town = town", n(6));
+    harness.engine.update_item(to_the_end).await.unwrap();
+    let mut moved = update("SET #s = :v", s("d"));
+    moved.options.expression_attribute_names = crate::support::names([("#s", "state")]);
+    harness.engine.update_item(moved).await.unwrap();
+    assert_eq!(all().await, ["b/x/9", "b/x/10", "b/xy/1", "c/x/-1", "a/z/5"]);
+    let elsewhere = update("SET country = :v", s("at"));
+    harness.engine.update_item(elsewhere).await.unwrap();
+    assert_eq!(all().await, &ALL[1..], "another partition");
 }
