@@ -251,7 +251,7 @@ impl Recorder {
         let mut drains = self.run.drains.iter_mut().zip(&self.drained_until_ms).rev();
         // An action is carried out a moment after it is due, so what is seen of a drain is never before it.
         let meant = |(drain, until): &(&mut Drain, &u64)| {
-            drain.region == sample.region && (drain.from_ms..**until).contains(&at_ms)
+            drain.region == sample.region && (drain.from_ms..=**until).contains(&at_ms)
         };
         let Some((drain, _)) = drains.find(meant) else {
             return;
