@@ -82,6 +82,8 @@ pub(crate) fn sample(topology: Topology) -> Run {
     let plan = sample_plan(topology);
     let mut recorder = Recorder::new(&plan, EngineKind::Sim);
     let names: Vec<&str> = plan.scenario.topology.names().collect();
+    // What is lacking shows in what arrives after this.
+    awaited(&mut recorder, &names);
     for second in 0..LOAD {
         for (index, name) in names.iter().enumerate() {
             operations(&mut recorder, &names, index, name, second);
@@ -90,7 +92,6 @@ pub(crate) fn sample(topology: Topology) -> Run {
         conflicts(&mut recorder, &names, second);
     }
     levels(&mut recorder, &names);
-    awaited(&mut recorder, &names);
     let mut run = recorder.finish(seconds(LOAD + 3), "beringia sim run partition --seed 7");
     run.writes = Writes {
         acknowledged: 23_410,
