@@ -95,6 +95,7 @@ impl Calls {
             mutations,
             progress,
             obsolete,
+            holding,
             from,
             ..
         } = apply;
@@ -105,6 +106,7 @@ impl Calls {
                 progress,
                 obsolete,
                 kind,
+                holding,
                 from,
             })
             .await?;

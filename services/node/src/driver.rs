@@ -319,6 +319,7 @@ fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
                 .filter_map(|(region, replica)| Some((region.clone(), state(&replica.status)?)))
                 .collect(),
             joined: table.joined,
+            holding: table.holding,
             dropped: dropped(|_| true),
             removed: dropped(|returns| !returns),
         }

@@ -90,6 +90,8 @@ pub struct TableView {
     pub replicas: BTreeMap<Region, ReplicaState>,
     /// Whether this region's rows were complete once. A replica that is not joined is copied, whatever its state says.
     pub joined: bool,
+    /// Which of this region's holdings of the table this is; another one when the rows were let go and it is filled anew.
+    pub holding: u32,
     /// Regions whose replicas were dropped, because they were out of reach for too long. They are not among the replicas.
     pub dropped: BTreeSet<Region>,
     /// Those of the dropped that somebody removed since, so that nobody counts on their return.
@@ -218,6 +220,9 @@ pub struct Apply {
     pub progress: Vec<(TableId, Region, u64)>,
     /// Rows that go without a tombstone, where they still have this stamp. Only with [`ApplyKind::Copy`].
     pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
+    /// The holding ([`TableView::holding`]) that was filled, with the progress at the end of a copy: where the table is held anew since,
+    /// that says nothing.
+    pub holding: Option<u32>,
 }
 
 /// How mutations came.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use beringia_item::{RANGES, Region, TableId, VersionVector};
 
 use crate::{
-    event::{Apply, ApplyKind, ReplicaState, StoreCall},
+    event::{Apply, ApplyKind, ReplicaState, StoreCall, TableView},
     message::Question,
     receiver::{Asked, Receiver, Session},
     status::{JoinStage, JoinStatus},
@@ -36,6 +36,8 @@ enum Stage {
 #[derive(Debug)]
 pub(crate) struct Join {
     table: TableId,
+    /// Which holding of the table it fills; `None` for the catalog.
+    holding: Option<u32>,
     /// Whom to copy from by preference.
     from: Option<Region>,
     /// The replica is active and stays so: rows that no log holds any more are brought here from others' tables.
@@ -59,6 +61,7 @@ impl Join {
         };
         Self {
             table,
+            holding: world.catalog.get(&table).map(|view| view.holding),
             from,
             in_place: false,
             source: None,
@@ -81,6 +84,11 @@ impl Join {
 
     pub(crate) fn is_in_place(&self) -> bool {
         self.in_place
+    }
+
+    /// Whether it fills what this region holds now. Of a table that was let go and is held anew nothing is there that was copied before.
+    pub(crate) fn is_of(&self, view: &TableView) -> bool {
+        self.holding == Some(view.holding)
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -225,6 +233,7 @@ impl Join {
             kind: ApplyKind::Copy,
             from: self.source().cloned(),
             progress,
+            holding: self.holding,
             ..Apply::default()
         };
         out.call(Purpose::Finish(self.table, self.attempt), StoreCall::Apply(apply));

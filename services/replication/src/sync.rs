@@ -278,6 +278,7 @@ impl Walks {
                 mutations,
                 obsolete,
                 progress: Vec::new(),
+                holding: None,
             };
             out.call(Purpose::Walk(id), StoreCall::Apply(apply));
         } else if !walk.fetch.is_empty() {

@@ -82,6 +82,7 @@ impl State {
                 replicas: BTreeMap::new(),
                 local: beringia_store::LocalSettings::default(),
                 held: true,
+                holding: 1,
                 joined: true,
                 size: Arc::new(TableSize::default()),
             };

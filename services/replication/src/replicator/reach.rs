@@ -68,8 +68,8 @@ impl Replicator {
     }
 
     /// Whether this region is to drop the replica of one that it lost. All members that it has not lost must be in reach, have lost
-    /// that one too, and know of the catalog exactly what this region knows; and they must be a quorum. The first of them by name
-    /// does it.
+    /// that one too, know of the catalog exactly what this region knows, and have of those who are away exactly what this region
+    /// has; and they must be a quorum. The first of them by name does it.
     fn is_to_drop(&self, table: TableId, view: &TableView, region: &Region, lost: &BTreeSet<Region>) -> bool {
         let own = &self.world.region;
         if !view.replicas.contains_key(region) || !self.world.serves(table) {
@@ -79,7 +79,7 @@ impl Replicator {
         let agrees = |voter: &Region| {
             let session = self.receivers.get(voter).and_then(Receiver::session);
             let has_lost = session.is_some_and(|session| session.lost.contains(region));
-            voter == own || (has_lost && self.knows_the_same(voter))
+            voter == own || (has_lost && self.knows_the_same(voter) && self.has_the_same(table, voter, &voters))
         };
         let is_active = |voter: &&&Region| view.replicas.get(**voter) == Some(&ReplicaState::Active);
         let speaks = voters.iter().find(is_active) == Some(&own);
@@ -94,5 +94,17 @@ impl Replicator {
             .source_of(peer)
             .and_then(|source| source.acknowledged.get(&TableId::CATALOG));
         theirs.is_some_and(|theirs| theirs.dominates(&here) && here.dominates(theirs))
+    }
+
+    /// Whether the peer has applied of the table exactly what this region has, as far as it was written by others than these voters.
+    /// What only one of them has would be taken for safe, and would be with nobody if that one is dropped later.
+    fn has_the_same(&self, table: TableId, peer: &Region, voters: &[&Region]) -> bool {
+        let session = self.receivers.get(peer).and_then(Receiver::session);
+        let Some(theirs) = session.and_then(|session| session.theirs.get(&table)) else {
+            return false;
+        };
+        let here = self.world.vector(table);
+        let mut origins = here.iter().chain(theirs.iter()).map(|(origin, _)| origin);
+        origins.all(|origin| voters.contains(&origin) || here.get(origin) == theirs.get(origin))
     }
 }

@@ -69,8 +69,9 @@ impl Replicator {
     /// Which replicas of this region need to be filled, after a change of the catalog.
     pub(super) fn want_joins(&mut self) {
         let world = &self.world;
-        self.joins
-            .retain(|table, _| *table == TableId::CATALOG || world.catalog.contains_key(table));
+        self.joins.retain(|table, join| {
+            *table == TableId::CATALOG || world.catalog.get(table).is_some_and(|view| join.is_of(view))
+        });
         self.stuck
             .retain(|table, _| *table == TableId::CATALOG || world.catalog.contains_key(table));
         self.setting.retain(|table, _| world.catalog.contains_key(table));

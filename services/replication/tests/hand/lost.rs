@@ -231,6 +231,7 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
         kind: ApplyKind::Copy,
         from: Some(region("ap")),
         progress,
+        holding: Some(1),
         ..Apply::default()
     };
     assert_eq!(end, expected, "the vector takes in the source's");

@@ -115,6 +115,7 @@ impl Hand {
         let view = TableView {
             replicas,
             joined,
+            holding: 1,
             dropped: BTreeSet::new(),
             removed: BTreeSet::new(),
         };

@@ -2,7 +2,7 @@
 //! its seed, so that a change of the protocol may make it an ordinary run; `hand` asks for the rules step by step.
 
 use crate::{
-    Action::{self, AddReplica, Crash, Cut, Forget, Reset, Run, Skew, Transact, Wipe, Write},
+    Action::{self, AddReplica, Crash, Cut, Forget, Heal, Reset, Run, Skew, Transact, Wipe, Write},
     copies, drops, play, quarrel,
 };
 
@@ -147,4 +147,37 @@ fn what_a_region_says_that_it_has_as_it_is_dropped_is_not_taken_for_shipped() {
         run(17),
     ];
     play(drops(14_501_782_012_141_401_030), &actions);
+}
+
+#[test]
+fn what_only_one_of_those_who_drop_a_region_has_of_it_is_not_taken_for_safe() {
+    let actions = [
+        run(4),
+        put(2, 0),
+        Reset { a: 0, b: 1 },
+        put(2, 0),
+        put(1, 0),
+        Reset { a: 2, b: 0 },
+        Cut { a: 0, b: 1 },
+        put(2, 0),
+        run(13),
+        put(2, 2),
+        run(10),
+        Cut { a: 0, b: 2 },
+        run(32 + 27),
+        Heal { a: 1, b: 0 },
+        Cut { a: 2, b: 0 },
+        run(8 + 23),
+        put(2, 2),
+        run(118 + 16 + 37),
+        Cut { a: 0, b: 1 },
+        run(19 + 11),
+        put(1, 0),
+        run(28 + 7),
+        put(1, 0),
+        run(27),
+        put(1, 0),
+        run(2 + 19),
+    ];
+    play(drops(8_175_970_312_848_585_039), &actions);
 }

@@ -24,6 +24,8 @@ pub struct Table {
     pub vector: VersionVector,
     floor: VersionVector,
     pub joined: bool,
+    /// Which of this region's holdings of the table this is.
+    holding: u32,
     /// Winner and loser of every conflict seen.
     pub journal: BTreeSet<(Version, Version)>,
 }
@@ -99,6 +101,7 @@ impl Store {
                     TableView {
                         replicas,
                         joined: joined(&table),
+                        holding: self.tables.get(&table).map_or(0, |table| table.holding),
                         dropped: dropped.into_keys().collect(),
                         removed: BTreeSet::new(),
                     },
@@ -310,7 +313,8 @@ impl Store {
             .count();
         for (id, origin, sequence) in &apply.progress {
             let Some(table) = self.tables.get_mut(id) else { continue };
-            if !table.joined && apply.kind != ApplyKind::Copy {
+            let is_former = apply.holding.is_some_and(|holding| holding != table.holding);
+            if is_former || (!table.joined && apply.kind != ApplyKind::Copy) {
                 continue;
             }
             table.vector.advance(origin, *sequence);
@@ -403,6 +407,7 @@ impl Store {
             if let Some(table) = self.tables.get_mut(&id).filter(|_| state != ReplicaState::Active) {
                 let former = std::mem::take(table);
                 table.journal = former.journal;
+                table.holding = former.holding + 1;
                 let rows = former.rows.into_values();
                 self.unshipped.extend(rows.filter(|row| !has.covers(&row.version)));
                 for record in &mut self.log {

@@ -17,6 +17,9 @@ pub struct RemoteBatch {
     pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
     /// How they came.
     pub kind: RemoteKind,
+    /// Only with [`RemoteKind::Copy`]: the holding ([`crate::Table::holding`]) that was filled. Progress of a table that is held anew since
+    /// says nothing about its rows, and is not taken; `None` for the catalog.
+    pub holding: Option<u32>,
     /// Who sent them. Nothing is taken of tables of which that region's replica was dropped.
     pub from: Option<Region>,
 }

@@ -89,6 +89,9 @@ pub struct Table {
     /// Whether this region holds the table's rows: it is regional, or has a replica here that did not fail. Only such tables
     /// can be read and written.
     pub held: bool,
+    /// Which of this region's holdings of the table this is: another one each time the rows are let go and the table is held anew, empty;
+    /// 0 where it is not held.
+    pub holding: u32,
     /// Whether the rows were complete once, so that the table's vector says the truth about them: it was created here, or a copy
     /// into this region ended. A held table that is not joined must be copied before clients use it, whatever the replica's
     /// status says (the disk may have been lost).

@@ -378,6 +378,11 @@ impl Group<'_> {
             if held.is_none_or(|table| !table.joined && batch.kind != RemoteKind::Copy) {
                 continue;
             }
+            let is_former = |table: &TableState| batch.holding.is_some_and(|holding| holding != table.number);
+            if held.is_some_and(is_former) {
+                tracing::info!(region = %self.shared.region, table = %id, "the end of a copy is not taken: the table is held anew since it began");
+                continue;
+            }
             let origin = self.region_number(region)?;
             let state = &mut *self.state;
             if origin == state.regions.own() {

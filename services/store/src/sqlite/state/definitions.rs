@@ -237,6 +237,7 @@ impl State {
                 _ => crate::LocalSettings::default(),
             },
             held: held.is_some(),
+            holding: held.map_or(0, |table| table.number),
             joined: held.is_some_and(|table| table.joined),
             size: held.map_or_else(|| Arc::new(TableSize::default()), |table| table.size.clone()),
         })
