@@ -92,6 +92,7 @@ async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_
     }
     assert_eq!((west.store.vectors(), assert_agrees(&west.store, TABLE).await), before);
     // It hears of it.
+    let former = far.store.catalog().by_id[&TABLE].holding;
     ship(&east, &far, TableId::CATALOG).await;
     let creating = ReplicaStatus::Creating {
         from: west.store.region().clone(),
@@ -99,6 +100,17 @@ async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_
     assert_eq!(status_of(&far, &far), creating);
     let table = far.store.catalog().by_name["things"].clone();
     assert!(table.held && !table.joined);
+    assert_ne!(table.holding, former);
+    // A copy that had begun before ends now, and says nothing about the rows that are to come.
+    let end_of_copy = RemoteBatch {
+        progress: vec![(TABLE, west.store.region().clone(), 1)],
+        kind: RemoteKind::Copy,
+        holding: Some(former),
+        ..RemoteBatch::default()
+    };
+    far.store.apply(end_of_copy).await.unwrap();
+    assert!(!far.store.catalog().by_id[&TABLE].joined);
+    assert_eq!(far.store.vectors()[&TABLE].get(west.store.region()), 0);
     let unshipped = [
         (1, Some("unshipped".to_owned())),
         (2, None),
