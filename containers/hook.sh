@@ -28,7 +28,9 @@ address_of() {
 disconnect() {
     if [ -e "$away/$1" ]; then return; fi
     mkdir -p "$away"
-    address_of "$1" > "$away/$1"
+    # Before the file is there, from which it would be read.
+    address=$(address_of "$1")
+    echo "$address" > "$away/$1"
     docker network disconnect --force "$network" "$prefix-$1"
 }
 
