@@ -58,8 +58,10 @@ pub struct Mutation {
     pub key: KeyBytes,
     /// The version that the item has from this write.
     pub version: Version,
-    /// What the origin had applied of this table when it committed this write. Its own writes up to `version` are
-    /// implied and not listed. Two mutations neither of which knows of the other are concurrent: a conflict.
+    /// What the origin knew of when it committed this write: what it had applied of this table, and of this item also what the write
+    /// that it replaced knew of, where that had come ahead of others. So it speaks of writes to this item only. The origin's own
+    /// writes up to `version` are implied and not listed. Two mutations of an item neither of which knows of the other are
+    /// concurrent: a conflict.
     pub vector: VersionVector,
     /// The whole item after the write, encoded by [`crate::encode_item`]; `None` for a delete.
     pub image: Option<Bytes>,
@@ -73,7 +75,7 @@ pub struct Mutation {
 }
 
 impl Mutation {
-    /// Whether the origin had applied the write of version `other` to this table when it committed this one.
+    /// Whether the origin knew of the write of version `other` to the same item when it committed this one.
     #[must_use]
     pub fn knew_of(&self, other: &Version) -> bool {
         if other.origin == self.version.origin {

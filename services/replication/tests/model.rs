@@ -25,7 +25,7 @@ use model::{
     lab::{items_are_what_the_writes_make_them, journals_tell_what_was_overruled},
     oracle::{
         active_replicas_know_their_rows, all_active, converged, greatest_version_stands,
-        journals_hold_the_conflicts_and_no_others, vectors_tell_the_truth, writes_know_what_they_replace,
+        journals_hold_the_conflicts_and_no_others, vectors_tell_the_truth,
     },
     policy::{Change, Work, image},
 };
@@ -379,7 +379,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
                 other => other,
             };
             let changes = changes.iter().map(stamped).collect();
-            perform(fleet, site, TABLES[0], &keys, &Work::Update(changes));
+            fleet.write(site, TABLES[0], &keys, &Work::Update(changes));
         }
         Action::SetPolicy { site, policy } => fleet.set_policy(site, TABLES[0], policy),
         Action::Run { steps } => (0..steps).for_each(|_| fleet.step()),
@@ -398,19 +398,7 @@ fn act(fleet: &mut Fleet, action: &Action, stamp: u64) {
 }
 
 fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], image: Option<&Bytes>) {
-    perform(fleet, site, table, keys, &Work::Whole(image.cloned()));
-}
-
-fn perform(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], work: &Work) {
-    let before = fleet
-        .store(site)
-        .tables
-        .get(&table)
-        .and_then(|table| table.rows.get(&keys[0]).cloned());
-    let count = fleet.writes.len();
-    if fleet.write(site, table, keys, work) && !fleet.lost_disk {
-        writes_know_what_they_replace(before.as_ref(), &fleet.writes[count..]);
-    }
+    fleet.write(site, table, keys, &Work::Whole(image.cloned()));
 }
 
 /// Three regions with two tables between them; the rest comes later.

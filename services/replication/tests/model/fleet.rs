@@ -52,6 +52,8 @@ pub struct Write {
     /// What it did, under which policy.
     pub work: Work,
     pub policy: ConflictPolicy,
+    /// What stood under its key.
+    pub replaced: Option<Version>,
     /// The disk that had it was lost before another region was known to have it.
     pub may_be_lost: bool,
     /// Its origin's disk was lost before all regions had it. The origin's later writes cover it in vectors although it may be
@@ -440,14 +442,21 @@ impl Fleet {
         }
         let wall_ms = self.wall_ms(site);
         let policy = self.sites[site].store.policy(table);
+        let stood = &self.sites[site].store.tables[&table].rows;
+        let stood: Vec<Option<Version>> = keys
+            .iter()
+            .map(|key| stood.get(key).map(|row| row.version.clone()))
+            .collect();
         let unit = self.sites[site].store.write(table, keys, work, wall_ms);
-        self.writes.extend(unit.into_iter().map(|mutation| Write {
-            mutation,
-            work: work.clone(),
-            policy,
-            may_be_lost: false,
-            orphaned: false,
-        }));
+        self.writes
+            .extend(unit.into_iter().zip(stood).map(|(mutation, replaced)| Write {
+                mutation,
+                work: work.clone(),
+                policy,
+                replaced,
+                may_be_lost: false,
+                orphaned: false,
+            }));
         self.tell_changes(site);
         true
     }

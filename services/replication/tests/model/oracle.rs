@@ -102,18 +102,6 @@ pub fn active_replicas_know_their_rows(fleet: &Fleet) {
     }
 }
 
-/// At every moment: a write that replaced another in its own region knew of it, so that the vectors that mutations carry are true.
-pub fn writes_know_what_they_replace(before: Option<&Mutation>, unit: &[Write]) {
-    if let (Some(before), Some(write)) = (before, unit.first()) {
-        assert!(
-            write.mutation.knew_of(&before.version),
-            "{:?} replaced {:?} without knowing of it",
-            write.mutation.version,
-            before.version
-        );
-    }
-}
-
 /// At every moment: of a table whose replication is paused nothing is sent, and nothing that came is applied.
 pub fn nothing_of_paused_tables(replicator: &Replicator, commands: &[Command]) {
     let paused = replicator.paused();
@@ -224,8 +212,8 @@ pub fn greatest_version_stands(fleet: &Fleet, table: TableId) {
     }
 }
 
-/// At the end: what is journalled was concurrent, and what was lost to a write that did not know of it is journalled where it
-/// was made.
+/// At the end: what is journalled was concurrent, and neither had come of the other; and what was lost to a write that did not know of
+/// it is journalled where it was made.
 pub fn journals_hold_the_conflicts_and_no_others(fleet: &Fleet, table: TableId) {
     let writes: BTreeMap<&Version, &Write> = fleet
         .writes
@@ -236,6 +224,12 @@ pub fn journals_hold_the_conflicts_and_no_others(fleet: &Fleet, table: TableId) 
         let state = &fleet.store(site).tables[&table];
         for (winner, loser) in &state.journal {
             assert!(winner > loser);
+            let came_of = std::iter::successors(Some(winner), |version| writes.get(version)?.replaced.as_ref());
+            assert!(
+                came_of.into_iter().all(|version| version != loser),
+                "{} journals {loser:?} as lost to {winner:?}, which had replaced it",
+                fleet.region(site)
+            );
             let (winner, loser) = (&writes[winner].mutation, &writes[loser].mutation);
             assert_eq!(winner.key, loser.key);
             assert!(

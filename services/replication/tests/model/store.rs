@@ -152,10 +152,15 @@ impl Store {
                 sequence: self.next_sequence,
             };
             self.next_sequence += 1;
-            let known = &self.tables[&table].vector;
+            let stood = self.tables[&table].rows.get(key);
+            let mut known = self.tables[&table].vector.clone();
+            if let Some(row) = stood {
+                known.merge(&row.vector);
+                known.advance(&row.version.origin, row.version.sequence);
+            }
             let vector = known.iter().filter(|(origin, _)| **origin != self.region);
             let vector = vector.map(|(origin, sequence)| (origin.clone(), sequence)).collect();
-            let (image, metadata) = written(policy, self.tables[&table].rows.get(key), &version, work);
+            let (image, metadata) = written(policy, stood, &version, work);
             unit.push(Mutation {
                 table,
                 key: key.clone(),

@@ -52,8 +52,7 @@ pub enum RemoteKind {
     /// Rows of a copy: applied by version alone. The vector is moved by `progress` only, and since the log does not hold what the
     /// vector then covers, the floor rises with it. A batch with progress for a table also marks that table as joined.
     Copy,
-    /// Rows of a repair: applied by version alone, and only those that the table's vector covers. The others come by stream; were
-    /// they applied here, a local write on top of them would not be known to have known of them, and count as a conflict.
+    /// Rows of a repair: applied by version alone, and only those that the table's vector covers. The others come by stream.
     Repair,
 }
 

@@ -211,9 +211,13 @@ impl Standing {
 
     /// What its writes knew of, themselves included.
     pub(super) fn known(&self, names: &RegionNames) -> Result<VersionVector> {
-        let mut known = decode_known(&self.vector, names)?;
-        let version = version(names, self.time, self.origin, self.sequence)?;
-        known.advance(&version.origin, version.sequence);
+        named(self.known_numbers()?, names)
+    }
+
+    /// The same by the numbers of regions, of which one may occur twice.
+    pub(super) fn known_numbers(&self) -> Result<Vec<(RegionNumber, u64)>> {
+        let mut known = decode_vector(&self.vector)?;
+        known.push((self.origin, self.sequence));
         Ok(known)
     }
 
@@ -231,7 +235,11 @@ impl Standing {
 
 /// A record's vector by names.
 pub(super) fn decode_known(vector: &[u8], names: &RegionNames) -> Result<VersionVector> {
-    decode_vector(vector)?
+    named(decode_vector(vector)?, names)
+}
+
+fn named(entries: Vec<(RegionNumber, u64)>, names: &RegionNames) -> Result<VersionVector> {
+    entries
         .into_iter()
         .map(|(region, sequence)| {
             let name = names.get(usize::from(region)).cloned();
@@ -364,7 +372,21 @@ pub(super) fn mutation(row: &Row<'_>, head: &RecordHead, table: TableId, names: 
 
 /// What the record that `row` points to says of the item; `None` where the record is missing or another's.
 pub(super) fn standing(connection: &Connection, row: &ItemRow) -> Result<Option<Standing>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {STANDING_COLUMNS} FROM log l WHERE l.pos = ?1"))?;
+    standing_of(connection, row, STANDING_COLUMNS)
+}
+
+/// What the writes that `row` is made of knew of, themselves included. Where its record is missing, only its version is known.
+pub(super) fn known(connection: &Connection, row: &ItemRow) -> Result<Vec<(RegionNumber, u64)>> {
+    // The image is left out: it may be large, and nobody asks for it.
+    let columns = "l.time, l.o, l.seq, l.vector, NULL, NULL, l.standing, l.flags";
+    match standing_of(connection, row, columns)? {
+        Some(standing) => standing.known_numbers(),
+        None => Ok(vec![(row.origin, row.sequence)]),
+    }
+}
+
+fn standing_of(connection: &Connection, row: &ItemRow, columns: &str) -> Result<Option<Standing>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {columns} FROM log l WHERE l.pos = ?1"))?;
     let mut rows = statement.query([sql(row.position)])?;
     let Some(found) = rows.next()? else { return Ok(None) };
     Ok(Some(Standing::read(found, 0)?).filter(|standing| standing.is_of(row)))

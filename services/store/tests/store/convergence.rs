@@ -40,6 +40,11 @@ enum Step {
         from: usize,
         to: usize,
     },
+    /// All rows, of a copy that breaks off before it says what they cover.
+    Copy {
+        from: usize,
+        to: usize,
+    },
     Crash {
         site: usize,
     },
@@ -60,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (site.clone(), site.clone(), 1..6_usize, any::<bool>())
             .prop_map(|(from, to, max, twice)| Step::Ship { from, to, max, twice }),
         1 => (site.clone(), site.clone()).prop_map(|(from, to)| Step::Repair { from, to }),
+        1 => (site.clone(), site.clone()).prop_map(|(from, to)| Step::Copy { from, to }),
         1 => site.clone().prop_map(|site| Step::Crash { site }),
         2 => (site, -20..40_i64).prop_map(|(site, ms)| Step::Tick { site, ms }),
     ]
@@ -109,7 +115,9 @@ struct World {
     sites: Vec<Option<Site>>,
     models: Vec<Model>,
     /// Every acknowledged write.
-    acknowledged: Vec<(KeyBytes, Version)>,
+    acknowledged: Vec<Mutation>,
+    /// For each of them: what of the same item its region had applied from its origin, and what it replaced, with what that knew of.
+    knew: BTreeMap<Version, BTreeSet<Version>>,
 }
 
 impl World {
@@ -121,6 +129,7 @@ impl World {
             sites: sites.into_iter().map(Some).collect(),
             models,
             acknowledged: Vec::new(),
+            knew: BTreeMap::new(),
         }
     }
 
@@ -147,15 +156,35 @@ impl World {
         );
         for mutation in logged {
             let model = &mut self.models[place];
-            assert!(
-                model
-                    .current
-                    .get(&mutation.key)
-                    .is_none_or(|standing| mutation.knew_of(&standing.version))
-            );
+            let same_item = self.acknowledged.iter().filter(|other| other.key == mutation.key);
+            let mut knew: BTreeSet<Version> = same_item
+                .map(|other| other.version.clone())
+                .filter(|version| model.applied.covers(version))
+                .collect();
+            if let Some(standing) = model.current.get(&mutation.key) {
+                knew.extend(self.knew[&standing.version].iter().cloned());
+                knew.insert(standing.version.clone());
+            }
+            self.knew.insert(mutation.version.clone(), knew);
             model.applied.advance(mutation.origin(), mutation.version.sequence);
-            self.acknowledged.push((mutation.key.clone(), mutation.version.clone()));
+            self.acknowledged.push(mutation.clone());
             model.current.insert(mutation.key.clone(), mutation);
+        }
+    }
+
+    /// Mutations say that they knew of what they did know of, and of nothing else.
+    fn check_knowledge(&self) {
+        for mutation in &self.acknowledged {
+            let others = self.acknowledged.iter();
+            let others = others.filter(|other| other.key == mutation.key && other.version != mutation.version);
+            let said = others
+                .map(|other| &other.version)
+                .filter(|other| mutation.knew_of(other));
+            assert_eq!(
+                said.collect::<BTreeSet<_>>(),
+                self.knew[&mutation.version].iter().collect(),
+                "what {mutation:?} knew of"
+            );
         }
     }
 
@@ -179,23 +208,22 @@ impl World {
         lacks.len()
     }
 
-    async fn repair(&mut self, from: usize, to: usize) {
+    /// All rows: of a repair those that the target's vector covers, of a copy all.
+    async fn pull(&mut self, from: usize, to: usize, kind: RemoteKind) {
         let (source, target) = (self.site(from), self.site(to));
         let keys = (0..4).map(|n| key("k", n)).collect();
         let mutations = source.store.mutations_of(TABLE, keys).await.unwrap();
         let batch = RemoteBatch {
             mutations: mutations.clone(),
-            kind: RemoteKind::Repair,
+            kind,
             ..Default::default()
         };
         target.store.apply(batch).await.unwrap();
         let model = &mut self.models[to];
-        for mutation in mutations
-            .iter()
-            .filter(|mutation| model.applied.covers(&mutation.version))
-            .collect::<Vec<_>>()
-        {
-            model.meet(mutation);
+        for mutation in &mutations {
+            if kind == RemoteKind::Copy || model.applied.covers(&mutation.version) {
+                model.meet(mutation);
+            }
         }
     }
 
@@ -211,8 +239,9 @@ impl World {
                 self.local(site, unit).await;
             }
             Step::Ship { from, to, max, twice } if from != to => drop(self.ship(from, to, max, twice).await),
-            Step::Repair { from, to } if from != to => self.repair(from, to).await,
-            Step::Ship { .. } | Step::Repair { .. } => {}
+            Step::Repair { from, to } if from != to => self.pull(from, to, RemoteKind::Repair).await,
+            Step::Copy { from, to } if from != to => self.pull(from, to, RemoteKind::Copy).await,
+            Step::Ship { .. } | Step::Repair { .. } | Step::Copy { .. } => {}
             Step::Crash { site } => {
                 let crashed = self.sites[site].take().unwrap();
                 self.sites[site] = Some(crashed.restarted());
@@ -271,9 +300,9 @@ impl World {
 
     async fn check_converged(&self) {
         let mut greatest: BTreeMap<&KeyBytes, &Version> = BTreeMap::new();
-        for (key, version) in &self.acknowledged {
-            let entry = greatest.entry(key).or_insert(version);
-            *entry = (*entry).max(version);
+        for mutation in &self.acknowledged {
+            let entry = greatest.entry(&mutation.key).or_insert(&mutation.version);
+            *entry = (*entry).max(&mutation.version);
         }
         let digest = self.site(0).store.digest(TABLE).await.unwrap();
         for place in 0..REGIONS.len() {
@@ -310,6 +339,7 @@ proptest! {
             world.settle().await;
             world.check().await;
             world.check_converged().await;
+            world.check_knowledge();
         });
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, Item, KeyBytes, Mutation, Unit, Version, VersionVector, decode_item, encode_item};
+use beringia_item::{Cause, Item, KeyBytes, Mutation, Region, Unit, Version, VersionVector, decode_item, encode_item};
 use beringia_store::{AspectName, CommitError, Edit, LogFilter, LogPosition, Refusal, RemoteBatch, RemoteKind, Store};
 use proptest::prelude::*;
 
@@ -116,6 +116,17 @@ struct Model {
 impl Model {
     fn item(&self, key: &KeyBytes) -> Option<Item> {
         decode_item(self.current.get(key)?.image.as_ref()?).ok()
+    }
+
+    /// What a local write over that knows of other regions.
+    fn knew(&self, standing: Option<&Mutation>, own: &Region) -> VersionVector {
+        let mut knew = self.vector.clone();
+        if let Some(standing) = standing {
+            knew.merge(&standing.vector);
+            knew.advance(standing.origin(), standing.version.sequence);
+        }
+        let others = knew.iter().filter(|(region, _)| *region != own);
+        others.map(|(region, sequence)| (region.clone(), sequence)).collect()
     }
 
     /// Makes the mutation that a remote region sends now.
@@ -258,13 +269,7 @@ impl World {
             let mutation = Mutation {
                 table: TABLE,
                 key: key.clone(),
-                vector: self
-                    .model
-                    .vector
-                    .iter()
-                    .filter(|(region, _)| **region != version.origin)
-                    .map(|(region, sequence)| (region.clone(), sequence))
-                    .collect(),
+                vector: self.model.knew(standing, &version.origin),
                 image: outcome.after.as_ref().map(encode_item),
                 metadata: None,
                 cause: Cause::Client,

@@ -181,6 +181,70 @@ async fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
 }
 
 #[tokio::test]
+async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_knew_of_it() {
+    let (east, west) = pair().await;
+    let far = Site::new("ap-south-1");
+    add_replica(&east, &far).await;
+    put(&east.store, item("a", 1, &[])).await;
+    let behind = put(&east.store, item("a", 2, &[])).await;
+    let rows = east.store.mutations_of(TABLE, vec![key("a", 2)]).await.unwrap();
+    let copied = RemoteBatch {
+        kind: RemoteKind::Copy,
+        ..stream(rows)
+    };
+    west.store.apply(copied).await.unwrap();
+    assert_eq!(west.store.vectors()[&TABLE].get(&behind.origin), 0);
+    // The second write replaces one that is this region's own already, and came of the copied one all the same.
+    for color in ["red", "blue"] {
+        put(&west.store, item("a", 2, &[("color", text(color))])).await;
+    }
+    let written = mutations(&west).await;
+    assert_eq!(
+        written
+            .iter()
+            .map(|mutation| mutation.vector.get(&behind.origin))
+            .collect::<Vec<_>>(),
+        vec![behind.sequence; 2]
+    );
+    // What the write to the other item knew of is what had been applied.
+    put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    assert_eq!(mutations(&west).await[2].vector.get(&behind.origin), 0);
+    let late = ship(&east, &west, TABLE).await;
+    assert_eq!(
+        (late.stale, late.conflicts),
+        (2, 1),
+        "only the other item had two writes at once"
+    );
+    ship(&east, &far, TABLE).await;
+    for site in [&east, &far] {
+        let applied = ship(&west, site, TABLE).await;
+        assert_eq!((applied.newer, applied.conflicts), (3, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_write_knows_what_the_one_that_it_replaces_knew_of() {
+    let (east, west) = pair().await;
+    let far = Site::new("ap-south-1");
+    add_replica(&east, &far).await;
+    let first = put(&east.store, item("a", 1, &[])).await;
+    let unread = put(&east.store, item("a", 2, &[])).await;
+    ship(&east, &west, TABLE).await;
+    put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    // What the west wrote arrives before what it had read.
+    far.store.apply(stream(mutations(&west).await)).await.unwrap();
+    put(&far.store, item("a", 1, &[("color", text("blue"))])).await;
+    put(&far.store, item("a", 2, &[("color", text("blue"))])).await;
+    let written = mutations(&far).await;
+    assert!(written[0].knew_of(&first));
+    assert!(!written[1].knew_of(&unread), "it replaced nothing");
+    let late = far.store.apply(stream(mutations(&east).await)).await.unwrap();
+    assert_eq!((late.stale, late.conflicts), (2, 1));
+    let journal = far.store.conflicts(Some(TABLE), 0, 10).await.unwrap();
+    assert_eq!(journal[0].loser.version, unread);
+}
+
+#[tokio::test]
 async fn a_stale_write_that_the_current_one_knew_of_is_no_conflict() {
     let (east, west) = pair().await;
     let far = Site::new("ap-south-1");

@@ -101,8 +101,8 @@ fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-/// Where whole items win or lose, what a write left must be what it makes of what it replaced. What it replaced is what its vector says,
-/// or, where rows came by copy ahead of the vector, any lesser write.
+/// Where whole items win or lose, what a write left must be what it makes of what it replaced. What it replaced is what its vector says.
+/// Where a disk was lost, vectors cover writes that went with it: then it may be any lesser write.
 fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violations: &mut Vec<Violation>) {
     for (rank, commit) in key.commits.iter().enumerate() {
         let (Some(asked), Some(found)) = (commit.asked, &commit.logged.held.content) else {
@@ -113,8 +113,9 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
         let fits = |before: Option<&Content>| {
             made_of(before, &write.effect, &write.mark).is_none_or(|made| is_same_but_for_image(&made, found))
         };
-        if !fits(commit.replaced.and_then(content)) && !(0..rank).rev().take(LOOK_BACK).any(|rank| fits(content(rank)))
-        {
+        let fits_lesser = || (0..rank).rev().take(LOOK_BACK).any(|rank| fits(content(rank)));
+        let is_explained = fits(commit.replaced.and_then(content)) || !table.lost_disks.is_empty() && fits_lesser();
+        if !is_explained {
             violations.push(Violation::WrongContent {
                 table: table.name.to_owned(),
                 region: commit.origin.to_owned(),

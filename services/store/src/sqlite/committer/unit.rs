@@ -219,22 +219,21 @@ impl Group<'_> {
     /// What the table's policy makes of a write of this region.
     fn stamp(&mut self, write: &LocalWrite, version: &Version) -> Result<Stamped> {
         let own = self.state.regions.own();
-        let table = self.table_mut(write.table)?;
-        let policy = table.policy;
-        let mut vector = table.progress.known(own).to_vec();
-        let overwrites = policy == ConflictPolicy::Item || write.touched.is_none();
-        let mut standing = None;
-        if let Some(row) = write.current.filter(|row| !overwrites || row.state != 0) {
-            standing = records::standing(self.connection, &row)?;
-        }
         let names = self.state.regions.names().clone();
-        if let Some(stood) = &standing {
-            // What stands may be made of writes, or have replaced some, that this region does not have from their origins yet. The new
-            // one knows of them all the same.
-            let mut known = stood.known(&names)?;
-            known.merge(self.table(write.table)?.progress.vector());
-            vector = self.encode_vector(&known)?;
-        }
+        let policy = self.table(write.table)?.policy;
+        let overwrites = policy == ConflictPolicy::Item || write.touched.is_none();
+        let standing = match &write.current {
+            Some(row) if !overwrites => records::standing(self.connection, row)?,
+            _ => None,
+        };
+        // What stands may be made of writes, or have replaced some, that this region does not have from their origins yet. The new
+        // one knows of them all the same. A region that never heard of another need not look.
+        let replaced = match (&standing, &write.current) {
+            (Some(standing), _) => standing.known_numbers()?,
+            (None, Some(row)) if names.len() > 1 => records::known(self.connection, row)?,
+            (None, _) => Vec::new(),
+        };
+        let vector = self.table_mut(write.table)?.progress.known(own, &replaced);
         if overwrites {
             return Ok(Stamped {
                 metadata: None,

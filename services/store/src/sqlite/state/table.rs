@@ -121,15 +121,25 @@ impl Progress {
         entry.floor = entry.floor.max(sequence);
     }
 
-    /// What a local write knows of other regions, as its record holds it.
-    pub(in crate::sqlite) fn known(&mut self, own: RegionNumber) -> &[u8] {
+    /// What a local write knows of other regions, as its record holds it, where it replaces something that knew of `replaced`.
+    pub(in crate::sqlite) fn known(&mut self, own: RegionNumber, replaced: &[(RegionNumber, u64)]) -> Vec<u8> {
         let origins = &self.origins;
-        self.known.get_or_insert_with(|| {
-            let others = origins
-                .iter()
-                .filter(|(number, origin)| **number != own && origin.applied > 0);
-            encode_vector(others.map(|(number, origin)| (*number, origin.applied)))
-        })
+        let applied = |number: &RegionNumber| origins.get(number).map_or(0, |origin| origin.applied);
+        let ahead = |(number, sequence): &&(RegionNumber, u64)| *number != own && *sequence > applied(number);
+        let others = || {
+            let others = origins.iter().map(|(number, origin)| (*number, origin.applied));
+            others.filter(|(number, applied)| *number != own && *applied > 0)
+        };
+        let mut ahead = replaced.iter().filter(ahead).peekable();
+        if ahead.peek().is_none() {
+            return self.known.get_or_insert_with(|| encode_vector(others())).clone();
+        }
+        let mut known: BTreeMap<RegionNumber, u64> = others().collect();
+        for (number, sequence) in ahead {
+            let entry = known.entry(*number).or_default();
+            *entry = (*entry).max(*sequence);
+        }
+        encode_vector(known.into_iter())
     }
 }
 
