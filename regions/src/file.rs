@@ -9,6 +9,7 @@ use crate::{
     BANDWIDTH_MBIT_MAX, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link, REGION_NAME_BYTES_MAX, REGIONS_MAX, RegionSite, Topology,
     error::{Misplaced, Problem, TopologyError},
     latency::Latencies,
+    words::explained,
 };
 
 /// A topology as files write it: the whole of a topology file, or a table in a file that has more to say.
@@ -98,7 +99,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Topology, TopologyError> 
     };
     let form: TopologyForm = toml::from_str(text).map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
-        placed(offset, Problem::Form(error.message().replace('\n', ", ")))
+        placed(offset, Problem::Form(explained(&error, text)))
     })?;
     form.topology(path).map_err(|misplaced| match misplaced {
         Misplaced::Here { offset, problem } => placed(offset, problem),

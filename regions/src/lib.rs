@@ -4,11 +4,13 @@ mod error;
 mod file;
 mod latency;
 mod shipped;
+mod words;
 
 use std::path::Path;
 
 pub use error::{Misplaced, Problem, TopologyError};
 pub use file::{LinkForm, TopologyForm, line_and_column};
+pub use words::explained;
 
 /// The names of the topologies that are built in, for [`Topology::shipped`].
 pub const SHIPPED: [&str; 3] = ["two", "three", "ten"];

@@ -186,7 +186,7 @@ fn errors_say_where_and_what_was_expected() {
             "[[region]]\nname = 7".to_owned(),
             2,
             8,
-            "invalid type: integer `7`, expected a string",
+            "7 does not fit here; expected text in quotes",
         ),
         ("[[region]]\nname = \"a".to_owned(), 2, 10, "expected `\"`"),
         (

@@ -7,7 +7,9 @@ mod load;
 
 use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
-use beringia_regions::{LinkForm, Misplaced, SHIPPED, Topology, TopologyError, TopologyForm, line_and_column};
+use beringia_regions::{
+    LinkForm, Misplaced, SHIPPED, Topology, TopologyError, TopologyForm, explained, line_and_column,
+};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::{Spanned, value::Datetime};
 
@@ -140,7 +142,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> 
     }
     let form: Form = toml::from_str(text).map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
-        placed(At(offset, Problem::Form(error.message().replace('\n', ", "))))
+        placed(At(offset, Problem::Form(explained(&error, text))))
     })?;
     read(form, path).map_err(|wrong| match wrong {
         Wrong::Here(at) => placed(at),

@@ -29,6 +29,56 @@ fn an_unknown_field_gets_the_known_ones() {
 }
 
 #[test]
+fn a_value_of_another_kind_is_told_what_belongs_there() {
+    let whole = "a whole number, not below 0";
+    let wrong = [
+        ("seed = \"abc\"", (1, 8), "\"abc\"", whole),
+        ("seed = -5", (1, 8), "-5", whole),
+        ("seed = 1.5", (1, 8), "1.5", whole),
+        ("duration = 60", (1, 12), "60", "text in quotes"),
+        ("duration = 2026-07-14", (1, 12), "2026-07-14", "text in quotes"),
+        (
+            "starts = \"noon\"",
+            (1, 10),
+            "\"noon\"",
+            "a date and a time, such as 2026-07-14T12:00:00Z",
+        ),
+        (
+            "replicas = \"us-east-1\"",
+            (1, 12),
+            "\"us-east-1\"",
+            "a list in brackets",
+        ),
+        ("[[workload]]\nkeys = true", (2, 8), "true", whole),
+        (
+            "[[workload]]\nclients = 5000000000",
+            (2, 11),
+            "5000000000",
+            "a whole number from 0 to 4294967295",
+        ),
+        ("[[link]]\ndelay_ms = \"5\"", (2, 12), "\"5\"", "a number"),
+        ("[clocks.us-east-1]\ndrift_ppm = 0.5", (2, 13), "0.5", "a whole number"),
+        ("expect = 3", (1, 10), "3", "a table"),
+        ("about = { x = 1 }", (1, 9), "a table", "text in quotes"),
+        ("about = [\"x\"]", (1, 9), "a list", "text in quotes"),
+        (
+            "topology = 3",
+            (1, 12),
+            "3",
+            "a topology: one of two, three, ten, the path of a file, or a table as in one",
+        ),
+    ];
+    for (text, place, found, expected) in wrong {
+        let (line, column, problem) = refused(text);
+        assert_eq!(
+            ((line, column), problem.to_string()),
+            (place, format!("{found} does not fit here; expected {expected}")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn an_unknown_name_gets_the_known_ones() {
     let regions = "us-east-1, eu-west-1, ap-northeast-1";
     let wrong = [
@@ -353,7 +403,7 @@ fn what_regions_and_tables_cannot_be_held_to_is_named() {
         (
             "[behaviour]\nthrottling = \"yes\"",
             (2, 14),
-            "invalid type: string \"yes\", expected a boolean",
+            "\"yes\" does not fit here; expected true or false",
         ),
         (
             "[[workload]]\nbilling = \"provisioned\"\nread_units = 5",
