@@ -17,9 +17,15 @@ pub(crate) enum Failure {
     /// A second signal while shutting down: exit code 130, as shells say it.
     #[error("ended at once, before everything was shut down")]
     Interrupted,
+    /// A signal ended work of which a part is done: the same exit code.
+    #[error("interrupted: {0}")]
+    Unfinished(String),
 }
 
 impl Failure {
+    /// The exit code of what a signal ended.
+    pub(crate) const INTERRUPTED: u8 = 130;
+
     /// Wrong input, said in a sentence.
     pub(crate) fn wrong(message: impl Into<String>) -> Self {
         Self::Wrong(message.into())
@@ -31,7 +37,7 @@ impl Failure {
             Self::NotSo(_) => ExitCode::from(1),
             Self::Wrong(_) => ExitCode::from(2),
             Self::OutputClosed => ExitCode::SUCCESS,
-            Self::Interrupted => ExitCode::from(130),
+            Self::Interrupted | Self::Unfinished(_) => ExitCode::from(Self::INTERRUPTED),
         }
     }
 }

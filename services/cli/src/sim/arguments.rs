@@ -16,7 +16,8 @@ use clap::{Args, Subcommand};
         beringia sim run swarm --seeds 0..200                   two hundred different days\n  \
         beringia sim sweep partition --vary link.delay_ms=5,80,320 --vary policy=item,merge\n  \
         beringia sim shrink swarm --seed 17 --out small.toml    the smallest that still fails\n\n\
-        Exit codes: 0 all that was expected holds; 1 it does not; 2 a wrong file, or cannot start."
+        Exit codes: 0 all that was expected holds; 1 it does not; 2 a wrong file, or cannot start; 130 interrupted: what had ended by then is \
+        printed and written."
 )]
 pub(crate) struct SimArguments {
     /// What to do.

@@ -1,6 +1,6 @@
 //! From arguments to runs: which seeds, on how many threads, with which command to do each again; and the progress of all.
 
-use std::{io::IsTerminal as _, num::NonZero, ops::RangeInclusive, time::Duration};
+use std::{io::IsTerminal as _, num::NonZero, ops::RangeInclusive, process::exit, thread, time::Duration};
 
 use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{
     SEED,
     arguments::{JobArguments, ScenarioArguments, SeedArguments},
-    runner::{self, Job},
+    runner::{self, Ending, Job},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, host::Signals};
 
 /// The seeds that are meant, at least one.
 pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> RangeInclusive<u64> {
@@ -64,21 +64,48 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Plays all jobs, of which there are so many, with a bar of progress, and hands over each with what came of it, in their order.
+/// Plays all jobs, of which there are so many, with a bar of progress, and hands over each with what came of it, in their order. Ctrl-C
+/// stops it.
 pub(super) fn play_all(
     jobs: impl Iterator<Item = Job>,
     count: u64,
     arguments: &JobArguments,
     name: &str,
     take: impl FnMut(&Job, runner::Played) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+) -> Result<Ending, Failure> {
+    let processors = || thread::available_parallelism().map_or(1, NonZero::get);
     let at_once = arguments.jobs.map_or_else(processors, NonZero::get);
     let threads = usize::try_from(count).map_or(at_once, |count| at_once.min(count));
     let progress = progress(name, count);
-    let result = runner::in_order(jobs, threads, runner::play, |done| progress.set_position(done), take);
+    let result = runner::in_order(
+        jobs,
+        threads,
+        runner::play,
+        on_signal,
+        |done| progress.set_position(done),
+        take,
+    );
     progress.finish_and_clear();
     result
+}
+
+/// Has the first signal stop something, and the second end the process.
+fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            signals.next().await;
+            stop();
+            signals.next().await;
+            // What is being written cannot be waited for: that is what was asked.
+            exit(Failure::INTERRUPTED.into());
+        });
+    });
+    Ok(())
 }
 
 /// Progress for whoever watches a terminal; hidden otherwise.

@@ -13,7 +13,7 @@ use super::{
     arguments::RunArguments,
     jobs::{count, failures, job, play_all, seeds},
     load, prepared,
-    runner::{Job, Played},
+    runner::{Ending, Job, Played},
 };
 use crate::{
     failure::Failure,
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     prepared(arguments.report.as_deref())?;
     let mut all = All::new(&scenario.name, arguments.report.as_deref(), format);
     let mut trace = trace;
-    play_all(jobs, count, &arguments.jobs, &scenario.name, |job, played| {
+    let ending = play_all(jobs, count, &arguments.jobs, &scenario.name, |job, played| {
         if let (Some((file, out)), Ok(outcome)) = (&mut trace, &played) {
             write_trace(out, &outcome.trace)
                 .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
@@ -45,10 +45,10 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
             all.one_of_many(job, played)
         }
     })?;
-    if is_one {
-        all.end_of_one()
-    } else {
-        all.end_of_many(count)
+    match ending {
+        Ending::Done if is_one => all.end_of_one(),
+        Ending::Stopped if is_one => Err(Failure::Unfinished("the run had not ended".to_owned())),
+        Ending::Done | Ending::Stopped => all.end_of_many(count),
     }
 }
 
@@ -97,6 +97,8 @@ struct All<'a> {
     report: Option<&'a Path>,
     format: Format,
     compared: Comparison,
+    /// How many came, those that came to no end included.
+    played: u64,
     failed: Vec<String>,
 }
 
@@ -107,6 +109,7 @@ impl<'a> All<'a> {
             report,
             format,
             compared: Comparison::new(scenario, Vec::new()),
+            played: 0,
             failed: Vec::new(),
         }
     }
@@ -129,6 +132,7 @@ impl<'a> All<'a> {
     }
 
     fn one_of_many(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
+        self.played += 1;
         let run = match played {
             Ok(outcome) => outcome.run,
             Err(error) => return self.broken(job, &error),
@@ -155,7 +159,8 @@ impl<'a> All<'a> {
         Ok(())
     }
 
-    fn end_of_many(self, runs: u64) -> Result<(), Failure> {
+    /// What came of so many runs, or, where they were stopped, of those that had ended.
+    fn end_of_many(self, wanted: u64) -> Result<(), Failure> {
         let page = match self.report {
             Some(directory) if !self.compared.runs.is_empty() => Some(
                 self.compared
@@ -164,6 +169,7 @@ impl<'a> All<'a> {
             ),
             _ => None,
         };
+        let runs = self.played;
         let passed = runs - self.failed.len() as u64;
         if self.format == Format::Text {
             output::line(&format!("{}: {passed} of {runs} seeds passed", self.scenario))?;
@@ -173,6 +179,9 @@ impl<'a> All<'a> {
             if let Some(page) = page {
                 output::line(&format!("\nreport: {}", page.display()))?;
             }
+        }
+        if runs < wanted {
+            return Err(Failure::Unfinished(format!("{runs} of {wanted} seeds were played")));
         }
         if self.failed.is_empty() {
             return Ok(());

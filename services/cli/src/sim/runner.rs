@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     process::exit,
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -71,75 +71,113 @@ pub(crate) fn play(job: &Job) -> Played {
     }
 }
 
+/// How [`in_order`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All jobs are done.
+    Done,
+    /// It was stopped; what was done by then was handed over.
+    Stopped,
+}
+
+/// What comes to the thread that hands over.
+enum Told<J, P> {
+    Played(u64, J, P),
+    Stop,
+}
+
 /// Plays all on so many threads, and hands over each with what came of it in the order of the jobs: it does not depend on which was done
 /// first. Jobs are drawn from the iterator as they are taken up, at most [`AHEAD`] per thread before an earlier one is handed over; so
-/// neither their number nor a slow one fills the memory. `done` is called with how many are done.
-pub(crate) fn in_order<J: Send, P: Send, E>(
+/// neither their number nor a slow one fills the memory. `stoppable` gets what stops it: then what is done is handed over, and what is under
+/// way is not waited for; its threads end with the process. `done` is called with how many are done.
+pub(crate) fn in_order<J: Send + 'static, P: Send + 'static, E>(
     mut jobs: impl Iterator<Item = J>,
     threads: usize,
-    play: impl Fn(&J) -> P + Sync,
+    play: impl Fn(&J) -> P + Send + Sync + 'static,
+    stoppable: impl FnOnce(Box<dyn Fn() + Send>) -> Result<(), E>,
     done: impl Fn(u64),
     mut take: impl FnMut(&J, P) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Ending, E> {
     let room = threads.saturating_mul(AHEAD) as u64;
-    let (give, given) = mpsc::channel::<(u64, J)>();
-    let given = Mutex::new(given);
-    thread::scope(|scope| {
-        let (send, receive) = mpsc::channel();
-        for _ in 0..threads {
-            let (send, given, play) = (send.clone(), &given, &play);
-            scope.spawn(move || {
-                loop {
-                    let next = given.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok((number, job)) = next else { return };
-                    let played = play(&job);
-                    if send.send((number, job, played)).is_err() {
-                        // Nobody takes any more.
-                        return;
-                    }
+    let (send, receive) = mpsc::channel();
+    let stop = send.clone();
+    // Fails where all is done already.
+    stoppable(Box::new(move || drop(stop.send(Told::Stop))))?;
+    // The threads end when this is gone, however the loop is left.
+    let mut give = Some(on_threads(threads, play, &send));
+    let mut early = BTreeMap::new();
+    let (mut drawn, mut finished, mut expected) = (0_u64, 0_u64, 0_u64);
+    loop {
+        while let Some(open) = give.as_ref().filter(|_| drawn < expected + room) {
+            match jobs.next() {
+                // Cannot fail: the threads end after this.
+                Some(job) => drop(open.send((drawn, job))),
+                None => {
+                    give = None;
+                    break;
                 }
-            });
-        }
-        drop(send);
-        // The threads end when this is gone, however the loop is left.
-        let mut give = Some(give);
-        let mut early = BTreeMap::new();
-        let (mut drawn, mut finished, mut expected) = (0_u64, 0_u64, 0_u64);
-        loop {
-            while let Some(open) = give.as_ref().filter(|_| drawn < expected + room) {
-                match jobs.next() {
-                    // Cannot fail: the other end outlives the threads.
-                    Some(job) => drop(open.send((drawn, job))),
-                    None => {
-                        give = None;
-                        break;
-                    }
-                }
-                drawn += 1;
             }
-            // Ends when all threads have, which is when all jobs are done.
-            let Ok((number, job, played)) = receive.recv() else {
-                return Ok(());
-            };
-            finished += 1;
-            done(finished);
-            early.insert(number, (job, played));
-            while let Some((job, played)) = early.remove(&expected) {
+            drawn += 1;
+        }
+        if give.is_none() && finished == drawn {
+            return Ok(Ending::Done);
+        }
+        // Cannot fail: this thread has a sender itself.
+        let Ok(Told::Played(number, job, played)) = receive.recv() else {
+            for (job, played) in early.into_values() {
                 take(&job, played)?;
-                expected += 1;
             }
+            return Ok(Ending::Stopped);
+        };
+        finished += 1;
+        done(finished);
+        early.insert(number, (job, played));
+        while let Some((job, played)) = early.remove(&expected) {
+            take(&job, played)?;
+            expected += 1;
         }
-    })
+    }
+}
+
+/// Starts threads that play what they are given, and say what came of it. They end when nothing more can be given.
+fn on_threads<J: Send + 'static, P: Send + 'static>(
+    threads: usize,
+    play: impl Fn(&J) -> P + Send + Sync + 'static,
+    told: &mpsc::Sender<Told<J, P>>,
+) -> mpsc::Sender<(u64, J)> {
+    let (give, given) = mpsc::channel::<(u64, J)>();
+    let shared = Arc::new((Mutex::new(given), play));
+    for _ in 0..threads {
+        let (told, shared) = (told.clone(), Arc::clone(&shared));
+        thread::spawn(move || {
+            let (given, play) = &*shared;
+            loop {
+                let next = given.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok((number, job)) = next else { return };
+                let played = play(&job);
+                if told.send(Told::Played(number, job, played)).is_err() {
+                    // Nobody takes any more.
+                    return;
+                }
+            }
+        });
+    }
+    give
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
-        cell::Cell,
+        cell::{Cell, RefCell},
+        convert::Infallible,
         sync::atomic::{AtomicBool, Ordering},
     };
 
     use super::*;
+
+    fn never<E>(_: Box<dyn Fn() + Send>) -> Result<(), E> {
+        Ok(())
+    }
 
     #[test]
     fn what_came_of_jobs_is_handed_over_in_their_order() {
@@ -147,7 +185,7 @@ mod tests {
         // The first is done only after the second.
         let (second, first) = mpsc::channel();
         let first = Mutex::new(first);
-        let play = |job: &u64| {
+        let play = move |job: &u64| {
             match job {
                 0 => first.lock().unwrap().recv().unwrap(),
                 1 => second.send(()).unwrap(),
@@ -157,10 +195,48 @@ mod tests {
         };
         let take = |job: &u64, played| {
             taken.push((*job, played));
-            Ok::<(), ()>(())
+            Ok::<(), Infallible>(())
         };
-        in_order(0..4, 2, play, |_| {}, take).unwrap();
+        let ending = in_order(0..4, 2, play, never, |_| {}, take);
+        assert_eq!(ending, Ok(Ending::Done));
         assert_eq!(taken, [(0, 0), (1, 10), (2, 20), (3, 30)]);
+    }
+
+    #[test]
+    fn what_is_done_when_it_is_stopped_is_handed_over_and_what_is_under_way_is_not_waited_for() {
+        let taken = RefCell::new(Vec::new());
+        let stop = RefCell::new(None);
+        let stoppable = |asked: Box<dyn Fn() + Send>| {
+            *stop.borrow_mut() = Some(asked);
+            Ok::<(), Infallible>(())
+        };
+        // The second never ends while the test runs.
+        let (_never, second) = mpsc::channel::<()>();
+        let second = Mutex::new(second);
+        let play = move |job: &u64| {
+            if *job == 1 {
+                let _ = second.lock().unwrap().recv();
+            }
+            job * 10
+        };
+        let enough = 5;
+        let stop_then = |done| {
+            if done == enough {
+                stop.borrow().as_ref().unwrap()();
+            }
+        };
+        let take = |job: &u64, played| {
+            taken.borrow_mut().push((*job, played));
+            Ok(())
+        };
+        assert_eq!(
+            in_order(0..u64::MAX, 2, play, stoppable, stop_then, take),
+            Ok(Ending::Stopped)
+        );
+        let taken = taken.into_inner();
+        let jobs: Vec<u64> = taken.iter().map(|(job, _)| *job).collect();
+        assert!(jobs.starts_with(&[0, 2, 3, 4, 5]) && jobs.is_sorted(), "{jobs:?}");
+        assert!(taken.iter().all(|(job, played)| *played == job * 10));
     }
 
     #[test]
@@ -171,7 +247,7 @@ mod tests {
         // The first is slow: it is done only when as many as may be ahead of it are taken up.
         let last_ahead = threads as u64 * AHEAD as u64 - 1;
         let is_ahead = AtomicBool::new(false);
-        let play = |job: &u64| match *job {
+        let play = move |job: &u64| match *job {
             0 => {
                 while !is_ahead.load(Ordering::Relaxed) {
                     thread::yield_now();
@@ -184,6 +260,7 @@ mod tests {
             jobs,
             threads,
             play,
+            never,
             |_| {},
             |_, ()| {
                 assert!(

@@ -5,7 +5,9 @@ use beringia_report::Comparison;
 use super::{
     arguments::{SweepArguments, Variation},
     jobs::{count, failures, job, play_all, seeds},
-    load, prepared, with,
+    load, prepared,
+    runner::Ending,
+    with,
 };
 use crate::{
     failure::Failure,
@@ -29,7 +31,9 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
     let paths = arguments.vary.iter().map(|variation| variation.path.clone()).collect();
     let mut compared = Comparison::new(&scenario.name, paths);
     let mut broken = Vec::new();
-    play_all(jobs, runs, &arguments.jobs, &scenario.name, |job, played| {
+    let mut ended = 0_u64;
+    let ending = play_all(jobs, runs, &arguments.jobs, &scenario.name, |job, played| {
+        ended += 1;
         match played {
             Ok(outcome) => {
                 compared.add(job.values.clone(), &outcome.run);
@@ -46,12 +50,12 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
         Ok(())
     })?;
     let page = match &arguments.report {
-        Some(directory) => Some(
+        Some(directory) if !compared.runs.is_empty() => Some(
             compared
                 .write(directory)
                 .map_err(|error| Failure::wrong(error.to_string()))?,
         ),
-        None => None,
+        _ => None,
     };
     match format {
         Format::Json => output::json(&compared)?,
@@ -61,6 +65,9 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
                 output::line(&format!("\nreport: {}", page.display()))?;
             }
         }
+    }
+    if ending == Ending::Stopped {
+        return Err(Failure::Unfinished(format!("{ended} of {runs} runs were played")));
     }
     let failed = compared.runs.iter().filter(|run| !run.holds).count() + broken.len();
     if failed == 0 {

@@ -1,10 +1,16 @@
 //! `sim`: scenarios in virtual time, as users run them.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::process::{assert_refused, run, stderr, stdout};
+use crate::process::{assert_refused, beringia, run, stderr, stdout};
 
 /// Two regions, eight seconds, one cut: the shortest that has a conflict.
 const SHORT: &str = r#"
@@ -127,6 +133,66 @@ fn a_sweep_runs_the_grid_and_compares() {
         "{csv}"
     );
     assert!(out.join("sweep.html").exists());
+}
+
+/// Runs a command, interrupts it when it has said something on standard error or, if `answers`, on standard output, and gives what it said
+/// there in all.
+fn interrupted(words: &[&str], answers: bool) -> (Option<i32>, String) {
+    let mut child = beringia()
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said: Box<dyn BufRead> = if answers {
+        Box::new(BufReader::new(child.stdout.take().unwrap()))
+    } else {
+        Box::new(BufReader::new(child.stderr.take().unwrap()))
+    };
+    let mut text = String::new();
+    said.read_line(&mut text).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    said.read_to_string(&mut text).unwrap();
+    (child.wait().unwrap().code(), text)
+}
+
+#[test]
+fn what_had_ended_when_a_signal_came_is_printed_and_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "short.toml", &SHORT.replace("min = 1", "max = 0"));
+    let out = directory.path().join("out");
+    let report = out.to_str().unwrap();
+    let words = |command, more: &'static str, settings: &'static str| {
+        [
+            "sim",
+            command,
+            scenario.as_str(),
+            more,
+            settings,
+            "--jobs",
+            "1",
+            "--report",
+            report,
+        ]
+    };
+    let (code, said) = interrupted(
+        &[&words("run", "--seeds", "0..100000")[..], &["--format", "json"]].concat(),
+        true,
+    );
+    assert_eq!(code, Some(130), "{said}");
+    let seeds: Vec<u64> = said.lines().map(|line| json(line)["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, (0..seeds.len() as u64).collect::<Vec<_>>());
+    let compared = fs::read_to_string(out.join("sweep.csv")).unwrap();
+    assert_eq!(compared.lines().count(), seeds.len() + 1, "{compared}");
+    assert!(out.join("seed-0/report.html").exists());
+
+    let rates = "workload.rate=20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40";
+    let seeds = ["--seeds", "0..100000"];
+    let (code, said) = interrupted(&[&words("sweep", "--vary", rates)[..], &seeds].concat(), false);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("of 2100000 runs were played"), "{said}");
+    let compared = fs::read_to_string(out.join("sweep.csv")).unwrap();
+    assert!(compared.lines().nth(1).unwrap().starts_with("20,0,false"), "{compared}");
 }
 
 #[test]
