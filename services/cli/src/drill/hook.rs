@@ -18,6 +18,14 @@ impl Hook {
         Self(program.to_path_buf())
     }
 
+    /// Makes sure that it can be started. It is asked about the word with which every drill calls it in the end; its answer does not matter.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub(crate) async fn check(&self) -> Result<(), Failure> {
+        self.can("undo").await.map(drop)
+    }
+
     /// Whether it can do what a word stands for; else what it says about that.
     ///
     /// # Errors

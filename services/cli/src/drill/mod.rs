@@ -62,8 +62,11 @@ fn list(format: Format) -> Result<(), Failure> {
 async fn play(arguments: &DrillRunArguments, format: Format) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = plan::of(arguments)?;
-    prepared(arguments.report.as_deref())?;
     let hook = arguments.hook.as_deref().map(Hook::new);
+    if let Some(hook) = &hook {
+        hook.check().await?;
+    }
+    prepared(arguments.report.as_deref())?;
     let stage = if arguments.attach {
         Stage::attach(&arguments.control, &arguments.dynamodb, hook).await?
     } else {

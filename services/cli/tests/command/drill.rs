@@ -341,6 +341,13 @@ fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
     ];
     assert_refused(&run(&words), &["isolate eu-west-1", "--hook", "beringia sim run"]);
     let with_hook = [&words[..], &["--hook", hook.to_str().unwrap()]].concat();
+    let cannot_start = format!("cannot start the hook {}", hook.display());
+    assert_refused(&run(&with_hook), &[&cannot_start, "No such file"]);
+    fs::write(&hook, "#!/bin/sh\n").unwrap();
+    assert_refused(&run(&with_hook), &[&cannot_start, "Permission denied"]);
+    // Also where the scenario needs none, and before regions are asked or started.
+    let needless = ["drill", "run", "steady", "--hook", hook.to_str().unwrap()];
+    assert_refused(&run(&needless), &[&cannot_start]);
     write_hook("echo 'no network here' >&2; exit 1");
     assert_refused(
         &run(&with_hook),
@@ -352,7 +359,7 @@ fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
     let said = fs::read_to_string(&log).unwrap();
     assert_eq!(
         said,
-        "can heal\ncan isolate\nisolate eu-west-1 silent\nheal ap-northeast-1 eu-west-1 both\nheal eu-west-1 us-east-1 both\nundo\n"
+        "can undo\ncan heal\ncan isolate\nisolate eu-west-1 silent\nheal ap-northeast-1 eu-west-1 both\nheal eu-west-1 us-east-1 both\nundo\n"
     );
 }
 
