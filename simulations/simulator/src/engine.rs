@@ -112,22 +112,22 @@ impl<'a> Session<'a> {
         .await?;
         let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
         let first = scenario.replicas.first();
-        let (mut tables, mut limits) = (Vec::new(), Vec::new());
+        let (mut tables, mut held) = (Vec::new(), Vec::new());
         for table in setting.tables()? {
             tables::create(&world, &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (first, &table.time_to_live) {
                 tables::set(&world, first, "UpdateTimeToLive", time_to_live).await?;
             }
-            limits.extend(table.limits);
-            tables.push(table.name);
+            tables.push(table.name.clone());
+            held.push(table);
         }
         let loaded = match first {
             Some(first) => setting.load(first).await?,
             None => Loaded::default(),
         };
         // Filled tables begin with all that they may take at once.
-        for limits in limits {
-            tables::hold(&world, &scenario.replicas, &limits).await?;
+        for table in &held {
+            tables::hold(&world, &scenario.replicas, table).await?;
         }
         let mut session = Self {
             plan,

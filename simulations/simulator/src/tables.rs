@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_workload::{CallError, Target, Targets};
+use beringia_workload::{CallError, Table, Target, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -38,45 +38,21 @@ pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String
 }
 
 /// Holds a table to its throughput, in all these regions.
-pub(crate) async fn hold(world: &World, replicas: &[String], limits: &Value) -> Result<(), SimulationError> {
-    let Some((first, others)) = replicas.split_first() else {
+pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> Result<(), SimulationError> {
+    let (Some(first), Some(limits)) = (replicas.first(), &table.limits) else {
         return Ok(());
     };
     set(world, first, "UpdateTable", limits).await?;
-    let targets = world.clients().targets();
-    let described = async |region: &str| {
-        let request = json!({ "TableName": limits["TableName"] });
-        let answer = targets.target(region).call("DescribeTable", &request).await.ok()?;
-        let table = &answer["Table"];
-        let index = |index: &Value| {
-            (
-                index["ProvisionedThroughput"]["WriteCapacityUnits"].clone(),
-                index["IndexName"].clone(),
-            )
-        };
-        let indexes: Vec<_> = table["GlobalSecondaryIndexes"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(index)
-            .collect();
-        Some((
-            table["BillingModeSummary"]["BillingMode"].clone(),
-            table["ProvisionedThroughput"]["ReadCapacityUnits"].clone(),
-            table["ProvisionedThroughput"]["WriteCapacityUnits"].clone(),
-            table["OnDemandThroughput"].clone(),
-            indexes,
-        ))
-    };
-    let held = described(first).await;
     let began = Instant::now();
-    for other in others {
-        while described(other).await != held {
+    for region in replicas {
+        let mut client = world.clients().targets().client(region);
+        loop {
+            let described = client.call("DescribeTable", &json!({ "TableName": table.name })).await;
+            if described.is_ok_and(|answer| table.is_held(&answer)) {
+                break;
+            }
             if began.elapsed() > PATIENCE {
-                let what = format!(
-                    "{other} does not hold the table {} to its throughput",
-                    limits["TableName"]
-                );
+                let what = format!("{region} does not hold the table {} to its throughput", table.name);
                 let virtual_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 return Err(SimulationError::TimedOut { what, virtual_ms });
             }

@@ -41,6 +41,25 @@ impl Table {
         self.time_to_live.as_ref()?["TimeToLiveSpecification"]["AttributeName"].as_str()
     }
 
+    /// Whether a region's answer to `DescribeTable` shows all that the table is held to.
+    #[must_use]
+    pub fn is_held(&self, described: &Value) -> bool {
+        let Some(limits) = &self.limits else { return true };
+        let shown = &described["Table"];
+        let mode = shown["BillingModeSummary"]["BillingMode"]
+            .as_str()
+            .unwrap_or("PROVISIONED");
+        let has_mode = limits["BillingMode"].is_null() || limits["BillingMode"] == mode;
+        let listed = |of: &Value, name| of[name].as_array().cloned().unwrap_or_default();
+        let indexes = listed(shown, "GlobalSecondaryIndexes");
+        let has_index = |update: &Value| {
+            let update = &update["Update"];
+            let found = indexes.iter().find(|index| index["IndexName"] == update["IndexName"]);
+            found.is_some_and(|index| has_units(index, update))
+        };
+        has_mode && has_units(shown, limits) && listed(limits, "GlobalSecondaryIndexUpdates").iter().all(has_index)
+    }
+
     /// The table of a workload of any kind but recorded operations, which bring their own.
     #[must_use]
     pub fn of(workload: &Workload) -> Self {
@@ -81,6 +100,17 @@ impl Table {
     }
 }
 
+/// What a table or an index is held to.
+const THROUGHPUT: [&str; 2] = ["ProvisionedThroughput", "OnDemandThroughput"];
+
+/// Whether a description of a table or an index has the units of a request.
+fn has_units(shown: &Value, asked: &Value) -> bool {
+    THROUGHPUT.into_iter().all(|name| {
+        let units = asked[name].as_object().into_iter().flatten();
+        units.into_iter().all(|(field, units)| shown[name][field] == *units)
+    })
+}
+
 /// The request that holds a table and its global indexes to their throughput; `None` where that is nothing.
 fn limits(create: &Value, billing: Billing) -> Option<Value> {
     match billing {
@@ -115,7 +145,6 @@ fn limits(create: &Value, billing: Billing) -> Option<Value> {
 
 /// Takes the throughput out of what creates a recorded table, and gives the request that holds it to that.
 pub(crate) fn take_limits(create: &mut Value) -> Option<Value> {
-    const THROUGHPUT: [&str; 2] = ["ProvisionedThroughput", "OnDemandThroughput"];
     let taken = |from: &mut Value| -> Map<String, Value> {
         let from = from.as_object_mut().into_iter();
         let taken = from.flat_map(|from| THROUGHPUT.map(|name| (name, from.remove(name))));
@@ -231,4 +260,48 @@ pub(crate) fn item(spot: &Spot, mark: &str, effect: &Effect, mut filler: impl Fn
         }
     }
     item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(read: u64, write: u64) -> Value {
+        json!({ "ReadCapacityUnits": read, "WriteCapacityUnits": write, "NumberOfDecreasesToday": 0 })
+    }
+
+    #[test]
+    fn a_table_is_held_where_its_mode_its_units_and_those_of_its_indexes_are_shown() {
+        let name = "t".to_owned();
+        let table = |limits| Table {
+            name: name.clone(),
+            key: Vec::new(),
+            create: Value::Null,
+            time_to_live: None,
+            limits,
+        };
+        let described = |mode: &str, own: Value, index: Value| {
+            json!({ "Table": {
+                "BillingModeSummary": { "BillingMode": mode },
+                "ProvisionedThroughput": own,
+                "OnDemandThroughput": { "MaxReadRequestUnits": 5, "MaxWriteRequestUnits": 7 },
+                "GlobalSecondaryIndexes": [{ "IndexName": "by-user", "ProvisionedThroughput": index }],
+            } })
+        };
+        let create = json!({ "TableName": name, "GlobalSecondaryIndexes": [{ "IndexName": "by-user" }] });
+        let provisioned = table(limits(&create, Billing::Provisioned { read: 3, write: 4 }));
+        for (mode, own, index, is_held) in [
+            ("PROVISIONED", units(3, 4), units(3, 4), true),
+            ("PAY_PER_REQUEST", units(3, 4), units(3, 4), false),
+            ("PROVISIONED", units(3, 5), units(3, 4), false),
+            ("PROVISIONED", units(3, 4), units(0, 4), false),
+        ] {
+            assert_eq!(provisioned.is_held(&described(mode, own, index)), is_held, "{mode}");
+        }
+        let maxima = |read_max, write_max| table(limits(&create, Billing::OnDemand { read_max, write_max }));
+        let here = described("PAY_PER_REQUEST", units(0, 0), units(0, 0));
+        assert!(maxima(None, Some(7)).is_held(&here) && maxima(Some(5), Some(7)).is_held(&here));
+        assert!(!maxima(Some(7), None).is_held(&here));
+        assert!(table(None).is_held(&Value::Null), "it is held to nothing");
+    }
 }

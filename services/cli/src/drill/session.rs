@@ -128,10 +128,8 @@ impl<'a> Session<'a> {
             None => Loaded::default(),
         };
         // Filled tables begin with all that they may take at once.
-        if let Some(first) = scenario.replicas.first() {
-            for limits in self.tables.iter().filter_map(|table| table.limits.as_ref()) {
-                tables::call(&self.stage.targets(), first, "UpdateTable", limits).await?;
-            }
+        for table in &self.tables {
+            tables::hold(&self.stage.targets(), table, &scenario.replicas).await?;
         }
         let own: BTreeSet<String> = self.tables.iter().map(|table| table.name.clone()).collect();
         let probed = is_probed(self.plan);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_workload::{CallError, Targets};
+use beringia_workload::{CallError, Table, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -28,6 +28,19 @@ pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: 
     for region in regions {
         let others: Vec<String> = regions.iter().filter(|other| *other != region).cloned().collect();
         active(targets, table, region, &others).await?;
+    }
+    Ok(())
+}
+
+/// Holds a table to its throughput, and waits until all regions do.
+pub(crate) async fn hold(targets: &impl Targets, table: &Table, regions: &[String]) -> Result<(), Failure> {
+    let (Some(first), Some(limits)) = (regions.first(), &table.limits) else {
+        return Ok(());
+    };
+    call(targets, first, "UpdateTable", limits).await?;
+    let what = format!("the table {} is not held to its throughput", table.name);
+    for region in regions {
+        shown(targets, &table.name, region, &what, |answer| table.is_held(answer)).await?;
     }
     Ok(())
 }
@@ -109,16 +122,28 @@ fn failed(region: &str, operation: &str, error: &CallError) -> Failure {
 
 /// Waits until the table is active in a region, and that region knows of these active replicas.
 async fn active(targets: &impl Targets, table: &str, region: &str, replicas: &[String]) -> Result<(), Failure> {
+    let what = format!("the table {table} is not active");
+    shown(targets, table, region, &what, |answer| is_active(answer, replicas)).await
+}
+
+/// Waits until a region describes a table as it should; `what` says that it does not.
+async fn shown(
+    targets: &impl Targets,
+    table: &str,
+    region: &str,
+    what: &str,
+    is_so: impl Fn(&Value) -> bool,
+) -> Result<(), Failure> {
     let mut client = targets.target(region);
     let deadline = Instant::now() + PATIENCE;
     loop {
         let described = client.call("DescribeTable", &json!({ "TableName": table })).await;
-        if described.as_ref().is_ok_and(|answer| is_active(answer, replicas)) {
+        if described.as_ref().is_ok_and(&is_so) {
             return Ok(());
         }
         if Instant::now() >= deadline {
             return Err(Failure::wrong(format!(
-                "the table {table} is not active in {region} after {} s",
+                "{what} in {region} after {} s",
                 PATIENCE.as_secs()
             )));
         }
