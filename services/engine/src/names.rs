@@ -30,10 +30,23 @@ pub(crate) fn check_name(constraints: &mut Constraints, member: &str, name: &str
 
 /// The table that a `ResourceArn` parameter names; not yet checked for being there.
 pub(crate) fn table_of_arn<'a>(arn: &'a str, region: &Region) -> Result<&'a str, ApiError> {
+    let refuse = |what: &str| {
+        Err(ApiError::Validation(format!(
+            "One or more parameter values were invalid: {what}: {arn}"
+        )))
+    };
     if !arn.starts_with("arn:") {
-        return Err(ApiError::validation(format!("ARNs must start with 'arn:': {arn}")));
+        return refuse("ARNs must start with 'arn:'");
     }
-    table_name(arn, region)
+    let (arn_region, resource) = parts_of_arn(arn).ok_or_else(|| invalid_arn(arn))?;
+    match resource.strip_prefix("table/").map(|table| table.split_once('/')) {
+        _ if arn_region != region.as_str() => Err(invalid_arn(arn)),
+        Some(None) => Ok(&resource["table/".len()..]),
+        Some(Some((_, part))) if part.starts_with("index/") => {
+            refuse("Invalid resource arn provided, only table or stream is accepted. Provided resource arn")
+        }
+        _ => refuse("Provided Arn is not a DynamoDB resource arn"),
+    }
 }
 
 /// The name in a `TableName` parameter that may also be an ARN of this region; not yet checked for its form.
@@ -41,22 +54,7 @@ pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a 
     if !parameter.starts_with("arn:") {
         return Ok(parameter);
     }
-    let invalid = || {
-        ApiError::validation(format!(
-            "Invalid TableArn: Invalid ResourceArn provided as input {parameter}"
-        ))
-    };
-    let mut parts = parameter.splitn(6, ':');
-    let (Some("arn"), Some(_partition), Some("dynamodb"), Some(arn_region), Some(_account), Some(resource)) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
-        return Err(invalid());
-    };
+    let (arn_region, resource) = parts_of_arn(parameter).ok_or_else(|| invalid_arn(parameter))?;
     if arn_region != region.as_str() {
         return Err(ApiError::validation(format!(
             "1 validation error detected: Invalid AWS region in '{parameter}'"
@@ -65,7 +63,22 @@ pub(crate) fn table_name<'a>(parameter: &'a str, region: &Region) -> Result<&'a 
     resource
         .strip_prefix("table/")
         .filter(|name| !name.contains('/'))
-        .ok_or_else(invalid)
+        .ok_or_else(|| invalid_arn(parameter))
+}
+
+/// The region and the resource of an ARN of DynamoDB.
+fn parts_of_arn(arn: &str) -> Option<(&str, &str)> {
+    let mut parts = arn.splitn(6, ':').skip(2);
+    let (Some("dynamodb"), Some(region), Some(_account), Some(resource)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    Some((region, resource))
+}
+
+fn invalid_arn(arn: &str) -> ApiError {
+    ApiError::Validation(format!("Invalid TableArn: Invalid ResourceArn provided as input {arn}"))
 }
 
 #[cfg(test)]

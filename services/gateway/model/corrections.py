@@ -141,6 +141,9 @@ REQUIRED = {
     ("CreateTableInput", "KeySchema"),
 }
 
+# Members that the model requires, and whose absence the service tells in other words: "The Tag Key provided is invalid, Key: null".
+OPTIONAL = {("Tag", "Key"), ("Tag", "Value")}
+
 # Table names that are looked at before everything else, and whose absence or length is told in other words: "The parameter
 # 'TableName' is required but was not present in the request". So do the operations on tables, not those on items.
 REQUIRED_FIRST = {
@@ -163,21 +166,21 @@ MEMBER_SHAPE = {
 # like an ARN is held to the pattern and lengths of a name, as messages show.
 NAME_OR_ARN = "TableName"
 
+# Texts that are judged with other words than the model's constraints give: "must be less than 65536 bytes", "The Tag Key provided is
+# invalid, Key: ", "Invalid table-class parameter provided."
+OTHER_WORDS = {"AttributeName", "TagKeyString", "TagValueString", "TableClass"}
+
 # Bounds (least, most) that the service keeps and the model does not say; None leaves the model's.
 BOUNDS = {
     # Messages about 256 attributes to get name 255 as the most.
     "AttributeNameList": (None, 255),
-    # The engine judges the names of attributes, with other words: "must be less than 65536 bytes".
-    "AttributeName": (None, None),
 }
 MEMBER_BOUNDS = {
-    # A table or local index has one or two key attributes, a global index up to four of each role (developer guide, "Multi-attribute
-    # keys"); the model has one list for all.
+    # A table or local index has one or two key attributes. A global index has up to four of each role, but what is wrong with them
+    # is told in other words; the model has one list for all.
     ("CreateTableInput", "KeySchema"): (None, 2),
     ("LocalSecondaryIndex", "KeySchema"): (None, 2),
     ("TableCreationParameters", "KeySchema"): (None, 2),
-    ("GlobalSecondaryIndex", "KeySchema"): (None, 8),
-    ("CreateGlobalSecondaryIndexAction", "KeySchema"): (None, 8),
     # API reference of the streams service: at most 100 streams or shards, and 1,000 records, in one answer.
     ("ListStreamsInput", "Limit"): (None, 100),
     ("DescribeStreamInput", "Limit"): (None, 100),

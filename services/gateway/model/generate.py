@@ -51,8 +51,10 @@ TABLES = {
         "MEMBER_ORDER",
         "VALUE_ORDER",
         "REQUIRED",
+        "OPTIONAL",
         "REQUIRED_FIRST",
         "MEMBER_SHAPE",
+        "OTHER_WORDS",
         "BOUNDS",
         "MEMBER_BOUNDS",
         "UNSUPPORTED",
@@ -129,7 +131,7 @@ class Service:
             return f"Member::unsupported({text(name)}, {made}, harmless::{harmless}, {text(hint)})"
         if correction("REQUIRED_FIRST", place):
             return f"Member::required_first({text(name)}, {made})"
-        if correction("REQUIRED", place) or name in shape.get("required", []):
+        if correction("REQUIRED", place) or (name in shape.get("required", []) and not correction("OPTIONAL", place)):
             return f"Member::required({text(name)}, {made})"
         return f"Member::optional({text(name)}, {made})"
 
@@ -185,6 +187,8 @@ class Service:
 
     def text(self, name, place=None, key=False):
         """The constraints of a string; `key` says that it is the key of a map."""
+        if correction("OTHER_WORDS", name):
+            return "Text::ANY"
         or_arn = name == "TableArn" and (key or (place and place[1] == corrections.NAME_OR_ARN))
         shape = self.shapes["TableName" if or_arn else name]
         item = self.item("TableNameOrArn" if or_arn else name)
@@ -210,8 +214,6 @@ class Service:
     def bounds(self, name, place):
         shape = self.shapes[name]
         model = (shape.get("min"), shape.get("max"))
-        if name == "AttributeName":
-            return correction("BOUNDS", name)
         own = correction("BOUNDS", name, (None, None))
         at = correction("MEMBER_BOUNDS", place, (None, None))
         return tuple(next((bound for bound in bounds if bound is not None), None) for bounds in zip(at, own, model))

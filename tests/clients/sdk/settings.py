@@ -62,7 +62,7 @@ def main():
     client = CLIENTS[HERE]
     client.create_table(
         TableName="settings", BillingMode="PAY_PER_REQUEST", Tags=[{"Key": "team", "Value": "shop"}],
-        OnDemandThroughput={"MaxReadRequestUnits": 100, "MaxWriteRequestUnits": -1},
+        OnDemandThroughput={"MaxReadRequestUnits": 100},
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}], KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
     )
     client.get_waiter("table_exists").wait(TableName="settings")

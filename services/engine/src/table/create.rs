@@ -6,25 +6,24 @@ use std::{
 };
 
 use beringia_item::KeySchema;
-use beringia_store::{
-    Aspect, Billing, Capacity, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput,
-};
+use beringia_store::{Aspect, Billing, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput};
 
 use super::{
     GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, invalid,
     lifecycle::{Change, in_use, not_found},
     schema::{
         Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, check_key_schema,
-        composite_parts_max, non_key_attributes, projection,
+        non_key_attributes, projection,
     },
-    settings::{capacity, check_throughput, index_throughput, stored_class, stream, table_throughput},
+    settings::{
+        Request, Subject, capacity, check_throughput, index_throughput, stored_class, stream, table_throughput,
+    },
     tags,
 };
 use crate::{
     ApiError, Engine,
-    api::{CreateTableInput, GlobalSecondaryIndex, LocalSecondaryIndex, TableDescription},
+    api::{CreateTableInput, GlobalSecondaryIndex, KeySchemaElement, LocalSecondaryIndex, TableDescription},
     constraint::Constraints,
-    keys::parts,
     names::{check_name, table_name},
 };
 
@@ -85,19 +84,17 @@ fn check_form(input: &CreateTableInput) -> Result<(), ApiError> {
     }
     for (position, index) in input.global_secondary_indexes.iter().flatten().enumerate() {
         let member = format!("globalSecondaryIndexes.{}.member", position + 1);
-        let parts_max = composite_parts_max();
         check_index(
             &mut constraints,
             &member,
             &index.index_name,
             &index.key_schema,
-            parts_max,
+            usize::MAX,
             &index.projection,
         );
         let throughput = index.provisioned_throughput.as_ref();
         check_throughput(&mut constraints, &format!("{member}.provisionedThroughput"), throughput);
     }
-    tags::check_lengths(&mut constraints, input.tags.as_deref().unwrap_or_default());
     constraints.finish()
 }
 
@@ -107,10 +104,11 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
     let definitions = Definitions::new(&input.attribute_definitions)?;
     definitions.check_count(&input.key_schema)?;
     let keys = definitions.simple_key(&input.key_schema)?;
-    let no_indexes = input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none();
-    if no_indexes && definitions.len() != input.key_schema.len() {
-        return Err(not_all_used());
+    // DynamoDB looks at the keys of global indexes before all else about indexes.
+    for index in input.global_secondary_indexes.iter().flatten() {
+        definitions.composite_key(&index.key_schema)?;
     }
+    definitions.check_all_used(&input.key_schema, keys_of_indexes(input))?;
     let mut names = BTreeSet::new();
     let local_indexes = local_indexes(
         input.local_secondary_indexes.as_deref(),
@@ -124,10 +122,10 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
         throughput,
         &mut names,
     )?;
-    check_used(&definitions, &keys, &local_indexes, &global_indexes)?;
+    check_copied(&local_indexes, &global_indexes)?;
     let stream = input
         .stream_specification
-        .map(|wanted| stream(wanted, stream_ms))
+        .map(|wanted| stream(wanted, stream_ms, Request::Create))
         .transpose()?
         .flatten();
     let settings = LocalSettings {
@@ -157,42 +155,29 @@ fn aspects(input: &CreateTableInput, now_ms: u64, stream_ms: u64) -> Result<Vec<
     Ok(aspects)
 }
 
+/// The keys that the request asks for in its indexes; `None` where it has no list of any.
+fn keys_of_indexes(input: &CreateTableInput) -> Option<Vec<&[KeySchemaElement]>> {
+    if input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none() {
+        return None;
+    }
+    let local = input.local_secondary_indexes.iter().flatten();
+    let global = input.global_secondary_indexes.iter().flatten();
+    let keys = local.map(|index| &*index.key_schema);
+    Some(keys.chain(global.map(|index| &*index.key_schema)).collect())
+}
+
 fn billing(input: &CreateTableInput, throughput: Throughput, now_ms: u64) -> Result<Billing, ApiError> {
-    let none = Capacity::default();
     let (on_demand, warm) = (input.on_demand_throughput, input.warm_throughput);
     Ok(Billing {
         on_demand_since_ms: (throughput == Throughput::OnDemand).then_some(now_ms),
-        capacity: capacity(none, throughput, on_demand, warm, "table")?,
+        capacity: capacity(None, throughput, on_demand, warm, Subject::Table)?,
         class: input.table_class.map(stored_class).unwrap_or_default(),
         class_since_ms: None,
     })
 }
 
-fn not_all_used() -> ApiError {
-    invalid(
-        "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions",
-    )
-}
-
-/// Refuses definitions of attributes that are no keys, and indexes that together copy too much by name.
-fn check_used(
-    definitions: &Definitions<'_>,
-    keys: &KeySchema,
-    local: &BTreeMap<String, LocalIndex>,
-    global: &BTreeMap<String, GlobalIndex>,
-) -> Result<(), ApiError> {
-    let index_keys = local
-        .values()
-        .map(|index| &index.keys)
-        .chain(global.values().map(|index| &index.keys));
-    let used = std::iter::once(keys)
-        .chain(index_keys)
-        .flat_map(parts)
-        .map(|part| part.name.as_str())
-        .collect();
-    if !definitions.are_all_used(&used) {
-        return Err(not_all_used());
-    }
+/// Refuses indexes that together copy too much by name.
+fn check_copied(local: &BTreeMap<String, LocalIndex>, global: &BTreeMap<String, GlobalIndex>) -> Result<(), ApiError> {
     let projections = local
         .values()
         .map(|index| &index.projection)
@@ -276,23 +261,18 @@ fn global_indexes(
     }
     let mut indexes = BTreeMap::new();
     for wanted in wanted {
-        let index = global_index(wanted, definitions, throughput)?;
+        let index = global_index(wanted, definitions, throughput, Request::Create)?;
         if !names.insert(wanted.index_name.clone()) {
             return Err(duplicate_index(&wanted.index_name));
         }
         indexes.insert(wanted.index_name.clone(), index);
     }
     if wanted.len() > GLOBAL_INDEXES_MAX {
-        return Err(too_many_global_indexes());
+        return Err(invalid(format!(
+            "GlobalSecondaryIndex count exceeds the per-table limit of {GLOBAL_INDEXES_MAX}"
+        )));
     }
     Ok(indexes)
-}
-
-/// More global indexes than a table can have.
-pub(super) fn too_many_global_indexes() -> ApiError {
-    invalid(format!(
-        "GlobalSecondaryIndex count exceeds the per-table limit of {GLOBAL_INDEXES_MAX}"
-    ))
 }
 
 /// A global index of a table with that throughput.
@@ -300,17 +280,18 @@ pub(super) fn global_index(
     wanted: &GlobalSecondaryIndex,
     definitions: &Definitions<'_>,
     throughput: Throughput,
+    request: Request,
 ) -> Result<GlobalIndex, ApiError> {
     let keys = definitions.composite_key(&wanted.key_schema)?;
     let projection = projection(&wanted.projection)?;
     let name = &wanted.index_name;
-    let throughput = index_throughput(name, throughput, wanted.provisioned_throughput)?;
+    let throughput = index_throughput(name, throughput, wanted.provisioned_throughput, request)?;
     let capacity = capacity(
-        Capacity::default(),
+        None,
         throughput,
         wanted.on_demand_throughput,
         wanted.warm_throughput,
-        &format!("index {name}"),
+        Subject::Index(name),
     )?;
     Ok(GlobalIndex {
         keys,

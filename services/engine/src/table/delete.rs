@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use beringia_item::Region;
-use beringia_store::{Catalog, Edit, Replica, ReplicaStatus, Table};
+use beringia_store::{Catalog, Edit, IndexState, Replica, ReplicaStatus, Table};
 
 use super::{
-    lifecycle::{Lifecycle, in_use, not_found},
+    lifecycle::{Lifecycle, not_found, still_in_use},
     replicas::set_replica,
 };
 use crate::{
@@ -60,8 +60,19 @@ impl Engine {
 fn check_deletable(table: &Table, lifecycle: &Lifecycle) -> Result<(), ApiError> {
     let name = &table.core.name;
     lifecycle.check_at_rest(table)?;
+    if table
+        .global_indexes
+        .values()
+        .any(|(_, state)| *state != IndexState::Active)
+    {
+        return Err(still_in_use(
+            "Cannot delete table while indexes are being created, updated, or deleted.",
+        ));
+    }
     if lifecycle.status(table) == TableStatus::Updating {
-        return Err(in_use(name, "updated"));
+        return Err(still_in_use(&format!(
+            "Table: {name} is in the process of being updated."
+        )));
     }
     if table.local.deletion_protection {
         return Err(ApiError::validation(

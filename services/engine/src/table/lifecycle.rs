@@ -288,7 +288,10 @@ pub(crate) fn not_found(name: &str) -> ApiError {
 
 /// The table is in a state that does not allow the operation.
 pub(super) fn in_use(name: &str, what: &str) -> ApiError {
-    ApiError::ResourceInUse(format!(
-        "Attempt to change a resource which is still in use: Table is being {what}: {name}"
-    ))
+    still_in_use(&format!("Table is being {what}: {name}"))
+}
+
+/// The same, where DynamoDB has other words for why.
+pub(super) fn still_in_use(why: &str) -> ApiError {
+    ApiError::ResourceInUse(format!("Attempt to change a resource which is still in use: {why}"))
 }

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod describe;
+mod kinds;
 mod lifecycle;
 mod list;
 mod replicas;

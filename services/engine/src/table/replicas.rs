@@ -30,8 +30,8 @@ pub(super) fn replica_edits(
     here: &Here<'_>,
 ) -> Result<Vec<Edit>, ApiError> {
     let [update] = updates else {
-        return Err(invalid(
-            "Only one replica can be created, updated or deleted in one request",
+        return Err(ApiError::validation(
+            "Update table operation with more than one create or delete replica actions not allowed",
         ));
     };
     let (ReplicationGroupUpdate::Create { region_name }
@@ -43,8 +43,9 @@ pub(super) fn replica_edits(
         .find(|known| known.as_str() == region_name)
         .ok_or_else(|| {
             let known: Vec<&str> = here.known.iter().map(Region::as_str).collect();
-            invalid(format!(
-                "Unknown region: {region_name}. The regions are: {}",
+            ApiError::Validation(format!(
+                "Region {region_name} is not supported. The latest version of global tables are only supported in the following \
+                 regions: [{}]",
                 known.join(", ")
             ))
         })?;
@@ -122,9 +123,10 @@ fn member<'a>(table: &'a Table, region: &Region) -> Result<&'a Replica, ApiError
         .get(region)
         .filter(|replica| !is_removed(replica))
         .ok_or_else(|| {
-            ApiError::validation(
-                "Replica specified in the Replica Update or Replica Delete action of the request was not found.",
-            )
+            ApiError::Validation(format!(
+                "Update global table operation failed because one or more replicas were not part of the global table. Please retry the \
+                 request without these replicas: [{region}]."
+            ))
         })
 }
 
@@ -132,7 +134,7 @@ fn create(table: &Table, catalog: &Catalog, here: &Here<'_>, region: &Region) ->
     let name = &table.core.name;
     let already_there = || {
         ApiError::Validation(format!(
-            "Failed to create a the new replica of table with name: '{name}' because one or more replicas already existed as tables."
+            "Failed to create a the new replica of table with name: ‘{name}’ because one or more replicas already existed as tables."
         ))
     };
     if let Some(replica) = table.replicas.get(region).filter(|replica| is_removed(replica))

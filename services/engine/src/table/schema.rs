@@ -36,8 +36,8 @@ impl<'a> Definitions<'a> {
             .find(|definition| !seen.insert(&definition.attribute_name))
         {
             None => Ok(Self(definitions)),
-            Some(twice) => Err(invalid(format!(
-                "Duplicate AttributeName in AttributeDefinitions: {}",
+            Some(twice) => Err(ApiError::Validation(format!(
+                "Attribute Name is duplicated: {}",
                 twice.attribute_name
             ))),
         }
@@ -52,21 +52,46 @@ impl<'a> Definitions<'a> {
         })
     }
 
-    /// How many attributes are defined.
-    pub(super) const fn len(&self) -> usize {
-        self.0.len()
+    /// The names of the attributes that are defined.
+    fn names(&self) -> Vec<&str> {
+        let names = self.0.iter().map(|definition| definition.attribute_name.as_str());
+        names.collect()
     }
 
-    /// Whether these attributes, of all keys of the table, are those that are defined.
-    pub(super) fn are_all_used(&self, used: &BTreeSet<&str>) -> bool {
-        self.0
-            .iter()
-            .all(|definition| used.contains(definition.attribute_name.as_str()))
+    /// Refuses definitions that no key uses: not that of the new table, nor those of its indexes (`None`: it asks for no list of any).
+    pub(super) fn check_all_used(
+        &self,
+        keys: &[KeySchemaElement],
+        of_indexes: Option<Vec<&[KeySchemaElement]>>,
+    ) -> Result<(), ApiError> {
+        let Some(of_indexes) = of_indexes else {
+            if self.0.len() == keys.len() {
+                return Ok(());
+            }
+            return Err(invalid(
+                "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions",
+            ));
+        };
+        let mut used = Vec::new();
+        for element in keys.iter().chain(of_indexes.into_iter().flatten()) {
+            if !used.contains(&element.attribute_name.as_str()) {
+                used.push(&element.attribute_name);
+            }
+        }
+        let defined = self.names();
+        if defined.iter().all(|name| used.contains(name)) {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "Some AttributeDefinitions are not used. AttributeDefinitions: [{}], keys used: [{}]",
+            defined.join(", "),
+            used.join(", ")
+        )))
     }
 
     /// Refuses keys of more attributes than are defined, which DynamoDB does before it looks at their names.
     pub(super) fn check_count(&self, elements: &[KeySchemaElement]) -> Result<(), ApiError> {
-        if elements.len() > self.len() {
+        if elements.len() > self.0.len() {
             return Err(ApiError::validation(
                 "Invalid KeySchema: Some index key attribute have no definition",
             ));
@@ -87,15 +112,10 @@ impl<'a> Definitions<'a> {
             return Ok(());
         }
         let keys: Vec<&str> = elements.iter().map(|element| element.attribute_name.as_str()).collect();
-        let defined: Vec<&str> = self
-            .0
-            .iter()
-            .map(|definition| definition.attribute_name.as_str())
-            .collect();
         Err(invalid(format!(
             "Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], AttributeDefinitions: [{}]",
             keys.join(", "),
-            defined.join(", ")
+            self.names().join(", ")
         )))
     }
 
@@ -138,7 +158,7 @@ impl<'a> Definitions<'a> {
         let refuse = |message: &str| Err(ApiError::validation(message));
         let mut seen = BTreeSet::new();
         if !elements.iter().all(|element| seen.insert(&element.attribute_name)) {
-            return refuse("Invalid KeySchema: two elements in the KeySchema have the same name");
+            return refuse("The KeySchema contains multiple key attributes with the same name");
         }
         let partitions = elements
             .iter()
@@ -149,12 +169,14 @@ impl<'a> Definitions<'a> {
             return refuse("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
         }
         if sort.iter().any(|element| element.key_type == KeyRole::Hash) {
-            return refuse("Invalid KeySchema: all HASH elements must precede all RANGE elements");
+            return Err(invalid(
+                "All HASH key attributes must precede RANGE key attributes in the KeySchema",
+            ));
         }
         for (role, part) in [("HASH", partition), ("RANGE", sort)] {
             if part.len() > INDEX_KEY_PARTS_MAX {
-                return Err(ApiError::Validation(format!(
-                    "Invalid KeySchema: at most {INDEX_KEY_PARTS_MAX} {role} elements are allowed"
+                return Err(invalid(format!(
+                    "The KeySchema exceeds the maximum allowed number of {role} key attributes"
                 )));
             }
         }
@@ -173,7 +195,7 @@ pub(super) fn check_definitions(constraints: &mut Constraints, definitions: &[At
     }
 }
 
-/// Checks the form of a key schema; `max` is how many elements it can have.
+/// Checks the form of a key schema; `max` is how many elements its list can have.
 pub(super) fn check_key_schema(constraints: &mut Constraints, member: &str, elements: &[KeySchemaElement], max: usize) {
     constraints.list_length(member, elements.len(), (1, max));
     for (position, element) in elements.iter().enumerate() {
@@ -202,11 +224,6 @@ pub(super) fn check_index(
     }
 }
 
-/// How many attributes the key of a global index can have.
-pub(super) const fn composite_parts_max() -> usize {
-    2 * INDEX_KEY_PARTS_MAX
-}
-
 /// What an index copies.
 pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Projection, ApiError> {
     let Some(kind) = specification.projection_type else {
@@ -219,8 +236,11 @@ pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Proj
         (ProjectionType::Include, Some(names)) => {
             let mut seen = BTreeSet::new();
             match names.iter().find(|name| !seen.insert(*name)) {
-                Some(twice) => Err(invalid(format!("Duplicate value in NonKeyAttributes: {twice}"))),
-                None => Ok(Projection::Include(names.clone())),
+                Some(twice) => Err(invalid(format!("Duplicate element in NonKeyAttributes: {twice}"))),
+                // In the order of their names, as descriptions show them.
+                None => Ok(Projection::Include(
+                    names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+                )),
             }
         }
         (_, Some(_)) => Err(invalid(format!(

@@ -18,6 +18,33 @@ const CAPACITY_UNITS_MAX: i64 = 1_000_000_000_000;
 /// What every on-demand table is ready for, units a second of reads and of writes (developer guide, "Warm throughput").
 const ON_DEMAND_WARM_UNITS: (u64, u64) = (12_000, 4_000);
 
+/// Whether a setting is of a new table, or of one that there is. DynamoDB has words of its own for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Request {
+    /// CreateTable.
+    Create,
+    /// UpdateTable.
+    Update,
+}
+
+/// What capacity is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// A table.
+    Table,
+    /// The global index of that name.
+    Index(&'a str),
+}
+
+impl std::fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Table => f.write_str("table"),
+            Self::Index(name) => write!(f, "index {name}"),
+        }
+    }
+}
+
 /// Checks that capacity units are positive.
 pub(super) fn check_throughput(
     constraints: &mut Constraints,
@@ -72,62 +99,103 @@ pub(super) fn index_throughput(
     index: &str,
     table: Throughput,
     throughput: Option<ProvisionedThroughput>,
+    request: Request,
 ) -> Result<Throughput, ApiError> {
-    match (table, throughput) {
-        (Throughput::OnDemand, None) => Ok(Throughput::OnDemand),
-        (Throughput::OnDemand, Some(_)) => Err(invalid(format!(
+    let refuse = |what: String| Err(invalid(what));
+    match (table, throughput, request) {
+        (Throughput::OnDemand, None, _) => Ok(Throughput::OnDemand),
+        (Throughput::OnDemand, Some(_), Request::Create) => refuse(format!(
             "ProvisionedThroughput should not be specified for index: {index} when BillingMode is PAY_PER_REQUEST"
-        ))),
-        (Throughput::Provisioned { .. }, Some(throughput)) => provisioned(throughput),
-        (Throughput::Provisioned { .. }, None) => Err(invalid(format!(
-            "ProvisionedThroughput must be specified for index: {index}"
-        ))),
+        )),
+        (Throughput::OnDemand, Some(_), Request::Update) => refuse(format!(
+            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: {index} when BillingMode is \
+             PAY_PER_REQUEST"
+        )),
+        (Throughput::Provisioned { .. }, Some(throughput), _) => provisioned(throughput),
+        (Throughput::Provisioned { .. }, None, Request::Create) => {
+            refuse(format!("ProvisionedThroughput is not specified for index: {index}"))
+        }
+        (Throughput::Provisioned { .. }, None, Request::Update) => refuse(format!(
+            "Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: {index}"
+        )),
     }
 }
 
-/// The capacity of a table or index of that throughput (`of` is what messages call it), as a request changes it.
+/// The capacity of a table or index of that throughput, as a request changes it; `before` is what it was, `None` where it is new.
 pub(super) fn capacity(
-    before: Capacity,
+    before: Option<(Throughput, Capacity)>,
     throughput: Throughput,
     on_demand: Option<OnDemandThroughput>,
     warm: Option<WarmThroughput>,
-    of: &str,
+    of: Subject<'_>,
 ) -> Result<Capacity, ApiError> {
-    let mut after = before;
+    let mut after = before.map(|(_, capacity)| capacity).unwrap_or_default();
     if let Some(wanted) = on_demand {
-        if throughput != Throughput::OnDemand {
-            return Err(invalid(format!(
-                "OnDemandThroughput should not be specified for {of} when BillingMode is PROVISIONED"
-            )));
-        }
-        maximum(
-            wanted.max_read_request_units,
+        let is_new = before.is_none();
+        let read = maximum(
             "MaxReadRequestUnits",
-            &mut after.on_demand_max.read,
+            wanted.max_read_request_units,
+            of,
+            throughput,
+            is_new,
         )?;
-        maximum(
-            wanted.max_write_request_units,
+        let write = maximum(
             "MaxWriteRequestUnits",
-            &mut after.on_demand_max.write,
+            wanted.max_write_request_units,
+            of,
+            throughput,
+            is_new,
         )?;
+        after.on_demand_max.read = read.unwrap_or(after.on_demand_max.read);
+        after.on_demand_max.write = write.unwrap_or(after.on_demand_max.write);
+    }
+    if throughput != Throughput::OnDemand {
+        after.on_demand_max = Units::default();
+    }
+    if let Some((was, capacity)) = before {
+        // It never falls, also where the throughput does that it came from.
+        let (read, write) = warm_now(was, capacity);
+        let (read_now, write_now) = warm_now(throughput, after);
+        after.warm.read = if read > read_now { Some(read) } else { after.warm.read };
+        after.warm.write = if write > write_now {
+            Some(write)
+        } else {
+            after.warm.write
+        };
     }
     if let Some(wanted) = warm {
-        let (read, write) = warm_now(throughput, before);
-        let refuse = |name: &str| {
-            Err(invalid(format!(
-                "Requested {name} for WarmThroughput for {of} is lower than current WarmThroughput, decreasing WarmThroughput is \
-                 not supported"
-            )))
-        };
-        let units = |wanted: Option<i64>, now: u64, name: &str| match wanted {
-            Some(wanted) if wanted < now.cast_signed() => refuse(name),
-            Some(wanted) => Ok(Some(wanted.unsigned_abs())),
-            None => Ok(None),
-        };
-        after.warm.read = units(wanted.read_units_per_second, read, "ReadUnitsPerSecond")?.or(after.warm.read);
-        after.warm.write = units(wanted.write_units_per_second, write, "WriteUnitsPerSecond")?.or(after.warm.write);
+        let least = warm_now(throughput, after);
+        after.warm = warmer(wanted, after.warm, least, of, before.is_none().then_some(throughput))?;
     }
     Ok(after)
+}
+
+/// What was asked to be warm with `wanted`, none of which may be less than `least`; `new` is the throughput of what is made with it.
+fn warmer(
+    wanted: WarmThroughput,
+    asked: Units,
+    least: (u64, u64),
+    of: Subject<'_>,
+    new: Option<Throughput>,
+) -> Result<Units, ApiError> {
+    let units = |wanted: Option<i64>, least: u64, what: &str| match wanted {
+        Some(wanted) if wanted < least.cast_signed() => {
+            let than = match new {
+                None => "current WarmThroughput, decreasing WarmThroughput is not supported".to_owned(),
+                Some(Throughput::OnDemand) => "initial throughput for OnDemand".to_owned(),
+                Some(Throughput::Provisioned { .. }) => format!("{what}CapacityUnits of ProvisionedThroughput"),
+            };
+            Err(invalid(format!(
+                "Requested {what}UnitsPerSecond for WarmThroughput for {of} is lower than {than}"
+            )))
+        }
+        Some(wanted) => Ok(Some(wanted.unsigned_abs())),
+        None => Ok(None),
+    };
+    Ok(Units {
+        read: units(wanted.read_units_per_second, least.0, "Read")?.or(asked.read),
+        write: units(wanted.write_units_per_second, least.1, "Write")?.or(asked.write),
+    })
 }
 
 /// A day, ms.
@@ -172,21 +240,41 @@ pub(super) fn decreases_today(changes: ThroughputChanges, now_ms: u64) -> u64 {
     if today { changes.decreases_of_day } else { 0 }
 }
 
-/// Sets a maximum where the request names one; -1 takes it away.
-fn maximum(wanted: Option<i64>, name: &str, units: &mut Option<u64>) -> Result<(), ApiError> {
+/// A maximum that a request names; -1 takes away what there was. `None` where it names none.
+fn maximum(
+    name: &str,
+    wanted: Option<i64>,
+    of: Subject<'_>,
+    throughput: Throughput,
+    is_new: bool,
+) -> Result<Option<Option<u64>>, ApiError> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    if throughput != Throughput::OnDemand {
+        let of = match of {
+            Subject::Table => String::new(),
+            Subject::Index(index) => format!(" for index : {index}"),
+        };
+        return Err(invalid(format!(
+            "{name} for OnDemandThroughput{of} cannot be specified when the table BillingMode is PROVISIONED"
+        )));
+    }
     match wanted {
-        None => {}
-        Some(-1) => *units = None,
-        Some(wanted @ 1..) => *units = Some(wanted.unsigned_abs()),
-        Some(wanted) => {
-            return Err(invalid(format!("{name} must be -1 or greater than 0: {wanted}")));
+        -1 if !is_new => Ok(Some(None)),
+        1.. => Ok(Some(Some(wanted.unsigned_abs()))),
+        _ => {
+            let of = match of {
+                Subject::Table => "table".to_owned(),
+                Subject::Index(index) => format!("index : {index}"),
+            };
+            Err(invalid(format!(
+                "Requested {name} for OnDemandThroughput for {of} is outside of valid range"
+            )))
         }
     }
-    Ok(())
 }
 
-/// What a table or index is ready for: what was asked for, and never less than what every on-demand table is ready for, or than
-/// what was bought.
+/// What a table or index is ready for: what was asked for or had before, and never less than what every on-demand table is ready
+/// for, or than what was bought.
 pub(super) fn warm_now(throughput: Throughput, capacity: Capacity) -> (u64, u64) {
     let (read, write) = match throughput {
         Throughput::OnDemand => ON_DEMAND_WARM_UNITS,
@@ -203,17 +291,27 @@ pub(super) fn warm_now(throughput: Throughput, capacity: Capacity) -> (u64, u64)
 }
 
 /// The stream that a specification asks for, beginning at `stream_ms`; `None` for none.
-pub(super) fn stream(specification: StreamSpecification, stream_ms: u64) -> Result<Option<Stream>, ApiError> {
-    match (specification.stream_enabled, specification.stream_view_type) {
-        (true, Some(view)) => Ok(Some(Stream {
+pub(super) fn stream(
+    specification: StreamSpecification,
+    stream_ms: u64,
+    request: Request,
+) -> Result<Option<Stream>, ApiError> {
+    match (specification.stream_enabled, specification.stream_view_type, request) {
+        (true, Some(view), _) => Ok(Some(Stream {
             view: stored_view(view),
             enabled_ms: stream_ms,
         })),
-        (true, None) => Err(invalid("StreamViewType is required when StreamEnabled is true")),
-        (false, Some(_)) => Err(invalid(
-            "StreamViewType must not be specified when StreamEnabled is false",
+        (true, None, Request::Create) => Err(invalid(
+            "Table is being created with a stream enabled, UpdateViewType is required",
         )),
-        (false, None) => Ok(None),
+        (true, None, Request::Update) => Err(invalid("If stream is being enabled then UpdateViewType is required")),
+        (false, Some(_), Request::Create) => Err(invalid(
+            "Table is being created with a stream disabled, UpdateViewType should not be specified",
+        )),
+        (false, Some(_), Request::Update) => Err(invalid(
+            "If stream is being disabled, then UpdateViewType must not be specified",
+        )),
+        (false, None, _) => Ok(None),
     }
 }
 

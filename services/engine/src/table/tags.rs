@@ -13,7 +13,6 @@ use super::invalid;
 use crate::{
     ApiError, Engine,
     api::{ListTagsOfResourceInput, ListTagsOfResourceOutput, Tag, TagResourceInput, UntagResourceInput},
-    constraint::Constraints,
     names::table_of_arn,
 };
 
@@ -35,7 +34,6 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's.
     pub async fn tag_resource(&self, input: TagResourceInput) -> Result<(), ApiError> {
-        check_form(&input.tags)?;
         let name = table_of_arn(&input.resource_arn, self.region())?.to_owned();
         let new = checked(&input.tags)?;
         if new.is_empty() {
@@ -50,17 +48,16 @@ impl Engine {
     /// # Errors
     /// ValidationException, ResourceNotFoundException, ResourceInUseException, or the store's.
     pub async fn untag_resource(&self, input: UntagResourceInput) -> Result<(), ApiError> {
-        let mut constraints = Constraints::default();
-        for (position, key) in input.tag_keys.iter().enumerate() {
-            constraints.text_length(&format!("tagKeys.{}.member", position + 1), key, KEY_LENGTH);
-        }
-        constraints.finish()?;
         let name = table_of_arn(&input.resource_arn, self.region())?.to_owned();
         if input.tag_keys.is_empty() {
             return Err(ApiError::validation(
                 "Atleast one Tag Key needs to be provided as Input.",
             ));
         }
+        if input.tag_keys.len() > TAGS_MAX {
+            return Err(too_many());
+        }
+        input.tag_keys.iter().try_for_each(|key| check_key(key))?;
         let gone = input.tag_keys;
         let change = move |tags: &mut BTreeMap<String, String>| tags.retain(|key, _| !gone.contains(key));
         self.change_tags(name, input.resource_arn, change).await
@@ -116,9 +113,7 @@ pub(super) fn tag_aspects(
     mut tags: BTreeMap<String, String>,
 ) -> Result<Vec<Aspect>, ApiError> {
     if tags.len() > TAGS_MAX {
-        return Err(invalid(format!(
-            "Number of tags exceeds the per-table limit of {TAGS_MAX}"
-        )));
+        return Err(too_many());
     }
     let policy = tags.remove(POLICY_TAG).map(|name| name.parse()).transpose();
     let policy = policy.map_err(|error: ConflictPolicyError| invalid(format!("The tag {POLICY_TAG}: {error}")))?;
@@ -127,6 +122,11 @@ pub(super) fn tag_aspects(
         aspects.push(Aspect::ConflictPolicy(policy));
     }
     Ok(aspects)
+}
+
+/// More tags than a table can have.
+fn too_many() -> ApiError {
+    ApiError::validation("Number of Tags exceed the current limit for the provided ResourceArn")
 }
 
 /// The tags that a table shows: its own in this region, and what all its replicas share.
@@ -152,47 +152,48 @@ fn page(tags: &BTreeMap<String, String>, token: Option<&str>) -> ListTagsOfResou
     ListTagsOfResourceOutput { tags, next_token }
 }
 
-/// The table of an ARN is not there. The spelling is DynamoDB's.
+/// The table of an ARN is not there.
 fn not_found(arn: &str) -> ApiError {
-    ApiError::ResourceNotFound(format!("Requested resource not found: ResourcArn: {arn} not found"))
+    ApiError::ResourceNotFound(format!("Requested resource not found: ResourceArn: {arn} not found"))
 }
 
-/// Checks the lengths of tags in a request.
-pub(super) fn check_lengths(constraints: &mut Constraints, tags: &[Tag]) {
-    for (position, Tag { key, value }) in tags.iter().enumerate() {
-        constraints.text_length(&format!("tags.{}.member.key", position + 1), key, KEY_LENGTH);
-        constraints.text_length(&format!("tags.{}.member.value", position + 1), value, VALUE_LENGTH);
-    }
-}
-
-fn check_form(tags: &[Tag]) -> Result<(), ApiError> {
-    let mut constraints = Constraints::default();
-    check_lengths(&mut constraints, tags);
-    constraints.finish()
-}
-
-/// The tags of a request, of which none may be a name twice, reserved, or of other characters than are allowed.
+/// The tags of a request, of which none may be a name twice, reserved, or of other characters or lengths than are allowed.
 pub(super) fn checked(wanted: &[Tag]) -> Result<BTreeMap<String, String>, ApiError> {
     let mut tags = BTreeMap::new();
     for Tag { key, value } in wanted {
-        let reserved = key.get(..RESERVED_PREFIX.len());
-        if reserved.is_some_and(|start| start.eq_ignore_ascii_case(RESERVED_PREFIX)) {
-            return Err(invalid(format!(
-                "Tag keys that begin with {RESERVED_PREFIX} are reserved for system use: {key}"
+        check_key(key)?;
+        if !fits(value, VALUE_LENGTH) {
+            return Err(ApiError::Validation(format!(
+                "The Tag Value provided is invalid, Value: {value}"
             )));
         }
-        for text in [key, value] {
-            if !text.chars().all(allowed) {
-                return Err(invalid(format!(
-                    "Tags can have letters, white space, numbers and the characters + - = . _ : / @ only: {text}"
-                )));
-            }
-        }
         if tags.insert(key.clone(), value.clone()).is_some() {
-            return Err(invalid(format!("Duplicate tag key: {key}")));
+            return Err(ApiError::Validation(format!(
+                "Duplicate Tag Keys provided as input: Duplicate Tag Key found {key}"
+            )));
         }
     }
     Ok(tags)
+}
+
+/// Checks the name of a tag.
+fn check_key(key: &str) -> Result<(), ApiError> {
+    let reserved = key.get(..RESERVED_PREFIX.len());
+    if reserved.is_some_and(|start| start.eq_ignore_ascii_case(RESERVED_PREFIX)) {
+        return Err(ApiError::Validation(format!(
+            "Tag Key cannot be prefixed with {RESERVED_PREFIX}, Key: {key}"
+        )));
+    }
+    if !fits(key, KEY_LENGTH) {
+        return Err(ApiError::Validation(format!(
+            "The Tag Key provided is invalid, Key: {key}"
+        )));
+    }
+    Ok(())
+}
+
+fn fits(text: &str, (min, max): (usize, usize)) -> bool {
+    (min..=max).contains(&text.chars().count()) && text.chars().all(allowed)
 }
 
 fn allowed(character: char) -> bool {

@@ -9,21 +9,19 @@ use beringia_store::{Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState,
 
 use super::{
     GLOBAL_INDEXES_MAX,
-    create::{global_index, too_many_global_indexes},
+    create::global_index,
     invalid,
+    kinds::{builds_index, check_kinds, one_index_at_a_time},
     lifecycle::{Change, in_use, not_found},
     replicas::{Here, replica_edits},
-    schema::{
-        Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, composite_parts_max,
-        non_key_attributes,
-    },
-    settings::{capacity, check_throughput, provisioned, stored_class, stream, throughput_changes},
+    schema::{Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, non_key_attributes},
+    settings::{Request, Subject, capacity, check_throughput, provisioned, stored_class, stream, throughput_changes},
 };
 use crate::{
     ApiError, Engine,
     api::{
-        BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency, OnDemandThroughput,
-        ProvisionedThroughput, TableDescription, TableStatus, UpdateTableInput, WarmThroughput,
+        BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, OnDemandThroughput, ProvisionedThroughput,
+        TableDescription, TableStatus, UpdateTableInput, WarmThroughput,
     },
     constraint::Constraints,
     keys::{parts, type_name},
@@ -83,7 +81,6 @@ fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
         match update {
             GlobalSecondaryIndexUpdate::Create(index) => {
                 let member = format!("{member}.create");
-                let parts_max = composite_parts_max();
                 let GlobalSecondaryIndex {
                     index_name,
                     key_schema,
@@ -91,7 +88,14 @@ fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
                     provisioned_throughput,
                     ..
                 } = index;
-                check_index(&mut constraints, &member, index_name, key_schema, parts_max, projection);
+                check_index(
+                    &mut constraints,
+                    &member,
+                    index_name,
+                    key_schema,
+                    usize::MAX,
+                    projection,
+                );
                 let member = format!("{member}.provisionedThroughput");
                 check_throughput(&mut constraints, &member, provisioned_throughput.as_ref());
             }
@@ -112,71 +116,6 @@ fn check_form(input: &UpdateTableInput) -> Result<(), ApiError> {
     constraints.finish()
 }
 
-/// Checks which kinds of change come together.
-fn check_kinds(input: &UpdateTableInput) -> Result<(), ApiError> {
-    let indexes = input.global_secondary_index_updates.as_deref().unwrap_or_default();
-    let replicas = input.replica_updates.as_deref().unwrap_or_default();
-    let others = !indexes.is_empty()
-        || input.billing_mode.is_some()
-        || input.provisioned_throughput.is_some()
-        || input.on_demand_throughput.is_some()
-        || input.warm_throughput.is_some()
-        || input.table_class.is_some()
-        || input.stream_specification.is_some()
-        || input.deletion_protection_enabled.is_some();
-    if !others && replicas.is_empty() {
-        return Err(ApiError::validation(
-            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or \
-             SSESpecification or ReplicaUpdates is required",
-        ));
-    }
-    if others && !replicas.is_empty() {
-        return Err(invalid(
-            "ReplicaUpdates cannot be combined with other updates in one request",
-        ));
-    }
-    if input.multi_region_consistency == Some(MultiRegionConsistency::Strong) {
-        return Err(invalid(
-            "MultiRegionConsistency STRONG is not supported: replicas are eventually consistent",
-        ));
-    }
-    if input.billing_mode == Some(BillingMode::Provisioned) && input.provisioned_throughput.is_none() {
-        return Err(invalid(
-            "ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
-        ));
-    }
-    let mut names = BTreeSet::new();
-    for update in indexes {
-        let name = index_name(update);
-        if !names.insert(name) {
-            return Err(invalid(format!(
-                "Only one global secondary index update per index is allowed simultaneously. Index: {name}"
-            )));
-        }
-    }
-    let built = indexes
-        .iter()
-        .filter(|update| !matches!(update, GlobalSecondaryIndexUpdate::Update { .. }));
-    if built.count() > 1 {
-        return Err(one_index_at_a_time());
-    }
-    Ok(())
-}
-
-fn one_index_at_a_time() -> ApiError {
-    ApiError::LimitExceeded(
-        "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table".to_owned(),
-    )
-}
-
-fn index_name(update: &GlobalSecondaryIndexUpdate) -> &str {
-    match update {
-        GlobalSecondaryIndexUpdate::Create(GlobalSecondaryIndex { index_name, .. })
-        | GlobalSecondaryIndexUpdate::Update { index_name, .. }
-        | GlobalSecondaryIndexUpdate::Delete { index_name } => index_name,
-    }
-}
-
 /// Whether the request is about deletion protection alone, which is this region's and disturbs nothing.
 fn is_quiet(input: &UpdateTableInput) -> bool {
     let protection_only = UpdateTableInput {
@@ -190,6 +129,10 @@ fn is_quiet(input: &UpdateTableInput) -> bool {
 /// The edits that carry out the request on the table as it is.
 fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here<'_>) -> Result<Vec<Edit>, ApiError> {
     here.lifecycle.check_at_rest(table)?;
+    let built = |(_, state): &(GlobalIndex, IndexState)| *state != IndexState::Active;
+    if builds_index(input) && table.global_indexes.values().any(built) {
+        return Err(one_index_at_a_time());
+    }
     if here.lifecycle.status(table) == TableStatus::Updating && !is_quiet(input) {
         return Err(in_use(&table.core.name, "updated"));
     }
@@ -221,7 +164,7 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
         .collect();
     for update in input.global_secondary_index_updates.iter().flatten() {
         if let GlobalSecondaryIndexUpdate::Delete { index_name } = update {
-            existing(table, index_name)?;
+            existing(table, index_name, "delete")?;
             let aspect = AspectName::GlobalIndex(index_name.clone());
             edits.push(Edit::Remove {
                 table: table.id,
@@ -232,8 +175,17 @@ fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here
     Ok(edits)
 }
 
-fn existing<'a>(table: &'a Table, name: &str) -> Result<&'a GlobalIndex, ApiError> {
-    let not_found = || ApiError::ResourceNotFound(format!("Requested resource not found: Index: {name} not found"));
+/// The global index of that name, to `change` it.
+fn existing<'a>(table: &'a Table, name: &str, change: &str) -> Result<&'a GlobalIndex, ApiError> {
+    if table.core.local_indexes.contains_key(name) {
+        return Err(ApiError::Validation(format!(
+            "Cannot {change} an index that is not a GlobalSecondaryIndex: {name}"
+        )));
+    }
+    let not_found = || {
+        let table = &table.core.name;
+        ApiError::ResourceNotFound(format!("Requested resource not found: Index {name} for table {table}"))
+    };
     let active = table
         .global_indexes
         .get(name)
@@ -257,18 +209,23 @@ fn new_throughput(input: &UpdateTableInput, table: &Table) -> Result<Option<Thro
     }
     let new = provisioned(wanted)?;
     if new == table.throughput {
-        let ProvisionedThroughput {
-            read_capacity_units: read,
-            write_capacity_units: write,
-        } = wanted;
-        return Err(ApiError::Validation(format!(
-            "The provisioned throughput for the table will not change. The requested value equals the current value. Current \
-             ReadCapacityUnits provisioned for the table: {read}. Requested ReadCapacityUnits: {read}. Current WriteCapacityUnits \
-             provisioned for the table: {write}. Requested WriteCapacityUnits: {write}. Refer to the Amazon DynamoDB Developer \
-             Guide for current limits and how to request higher limits."
-        )));
+        return Err(no_change(wanted, "the table"));
     }
     Ok(Some(new))
+}
+
+/// The units that are wanted of the table, or of an index, are those that it has.
+fn no_change(wanted: ProvisionedThroughput, of: &str) -> ApiError {
+    let ProvisionedThroughput {
+        read_capacity_units: read,
+        write_capacity_units: write,
+    } = wanted;
+    ApiError::Validation(format!(
+        "The provisioned throughput for {of} will not change. The requested value equals the current value. Current \
+         ReadCapacityUnits provisioned for {of}: {read}. Requested ReadCapacityUnits: {read}. Current WriteCapacityUnits \
+         provisioned for {of}: {write}. Requested WriteCapacityUnits: {write}. Refer to the Amazon DynamoDB Developer Guide for \
+         current limits and how to request higher limits."
+    ))
 }
 
 /// New and changed global indexes. When the table's mode changes, all its indexes change with it.
@@ -302,7 +259,7 @@ fn index_aspects(
                 on_demand_throughput,
                 warm_throughput,
             } => {
-                let before = existing(table, index_name)?;
+                let before = existing(table, index_name, "update")?;
                 let units = (*provisioned_throughput, *on_demand_throughput, *warm_throughput);
                 let mut index = updated_index(index_name, before, units, on_demand)?;
                 index.capacity.changes =
@@ -331,9 +288,12 @@ fn index_aspects(
         )));
     }
     for name in remaining {
+        let before = existing(table, name, "update")?;
+        let was = Some((before.throughput, before.capacity));
         let index = GlobalIndex {
             throughput: Throughput::OnDemand,
-            ..existing(table, name)?.clone()
+            capacity: capacity(was, Throughput::OnDemand, None, None, Subject::Index(name))?,
+            ..before.clone()
         };
         aspects.push(Aspect::GlobalIndex {
             name: name.to_owned(),
@@ -354,25 +314,30 @@ fn updated_index(
     ),
     on_demand: bool,
 ) -> Result<GlobalIndex, ApiError> {
-    if throughput.is_none() && on_demand_max.is_none() && warm.is_none() {
+    let names_none = |max: OnDemandThroughput| max.max_read_request_units.or(max.max_write_request_units).is_none();
+    let nothing = throughput.is_none() && on_demand_max.is_none_or(names_none) && warm.is_none();
+    if on_demand && (throughput.is_some() || nothing) {
+        return Err(invalid(format!(
+            "The only Updates for index: {name} when TableThroughputMode is PAY_PER_REQUEST can be to OnDemandThroughput, WarmThroughput"
+        )));
+    }
+    if nothing {
         return Err(ApiError::missing(
             "globalSecondaryIndexUpdates.member.update.provisionedThroughput",
         ));
     }
     let throughput = match throughput {
-        Some(_) if on_demand => {
-            return Err(invalid(format!(
-                "ProvisionedThroughput should not be specified for index: {name} when BillingMode is PAY_PER_REQUEST"
-            )));
-        }
-        Some(wanted) => provisioned(wanted)?,
+        Some(wanted) => match provisioned(wanted)? {
+            same if same == before.throughput => return Err(no_change(wanted, &format!("the index {name}"))),
+            new => new,
+        },
         None if on_demand => Throughput::OnDemand,
         None => before.throughput,
     };
-    let of = format!("index {name}");
+    let was = Some((before.throughput, before.capacity));
     Ok(GlobalIndex {
         throughput,
-        capacity: capacity(before.capacity, throughput, on_demand_max, warm, &of)?,
+        capacity: capacity(was, throughput, on_demand_max, warm, Subject::Index(name))?,
         ..before.clone()
     })
 }
@@ -385,13 +350,18 @@ fn new_index(
 ) -> Result<GlobalIndex, ApiError> {
     let name = &wanted.index_name;
     if table.keys_of(Some(name)).is_some() {
-        return Err(ApiError::Validation(format!(
-            "Attempting to create an index which already exists: {name}"
-        )));
+        return Err(ApiError::validation(
+            "Attempting to create an index which already exists",
+        ));
     }
-    let definitions = Definitions::new(input.attribute_definitions.as_deref().unwrap_or_default())?;
+    let Some(defined) = &input.attribute_definitions else {
+        return Err(invalid(format!(
+            "AttributeDefinitions is not specified for index: {name}"
+        )));
+    };
+    let definitions = Definitions::new(defined)?;
     definitions.check_count(&wanted.key_schema)?;
-    let index = global_index(wanted, &definitions, throughput)?;
+    let index = global_index(wanted, &definitions, throughput, Request::Update)?;
     let known = table.attribute_definitions();
     for part in parts(&index.keys) {
         if let Some(before) = known.get(part.name.as_str()).filter(|before| before.kind != part.kind) {
@@ -403,7 +373,9 @@ fn new_index(
         }
     }
     if table.global_indexes.len() >= GLOBAL_INDEXES_MAX {
-        return Err(too_many_global_indexes());
+        return Err(ApiError::LimitExceeded(format!(
+            "Subscriber limit exceeded: Number of global secondary indexes exceeds per-table limit of {GLOBAL_INDEXES_MAX}"
+        )));
     }
     let local = table.core.local_indexes.values().map(|index| &index.projection);
     let projections = local.chain(table.global_indexes.values().map(|(index, _)| &index.projection));
@@ -431,7 +403,8 @@ fn billing_aspect(
         billing.on_demand_since_ms = Some(now_ms);
     }
     let (on_demand, warm) = (input.on_demand_throughput, input.warm_throughput);
-    billing.capacity = capacity(billing.capacity, throughput, on_demand, warm, "table")?;
+    let was = Some((table.throughput, billing.capacity));
+    billing.capacity = capacity(was, throughput, on_demand, warm, Subject::Table)?;
     billing.capacity.changes = throughput_changes(billing.capacity.changes, table.throughput, throughput, now_ms);
     if let Some(class) = input
         .table_class
@@ -452,11 +425,16 @@ fn stream_aspect(input: &UpdateTableInput, table: &Table, stream_ms: u64) -> Res
     let refuse = |what: &str| Err(ApiError::Validation(format!("{what}: TableName: {name}")));
     // Another one may have begun and ended since the request came.
     let latest = table.latest_stream.map_or(0, |latest| latest.enabled_ms + 1);
-    match (stream(specification, stream_ms.max(latest))?, table.stream) {
+    match (
+        stream(specification, stream_ms.max(latest), Request::Update)?,
+        table.stream,
+    ) {
         (Some(_), Some(_)) => refuse("Table already has an enabled stream"),
         (None, None) => refuse("Table has no stream to disable"),
         // Replication needs it in DynamoDB, so no application there can do without.
-        (None, Some(_)) if table.is_global() => refuse("The stream of a table with replicas cannot be disabled"),
+        (None, Some(_)) if table.is_global() => {
+            Err(invalid("Disabling Stream is not allowed for a Global Table replica."))
+        }
         (new, _) => Ok(Some(Aspect::Stream(new))),
     }
 }

@@ -98,7 +98,10 @@ async fn a_table_remembers_when_it_last_became_on_demand() {
 async fn an_on_demand_table_can_have_maxima_and_lose_them() {
     let harness = Harness::new();
     let input = CreateTableInput {
-        on_demand_throughput: maxima(10, -1),
+        on_demand_throughput: Some(OnDemandThroughput {
+            max_read_request_units: Some(10),
+            max_write_request_units: None,
+        }),
         ..simple()
     };
     let created = harness.engine.create_table(input).await.unwrap();
@@ -117,7 +120,17 @@ async fn an_on_demand_table_can_have_maxima_and_lose_them() {
     assert_eq!(none.on_demand_throughput, None);
     assert_eq!(
         refused(harness.update_simple(change(maxima(0, 1))).await),
-        format!("{INVALID}MaxReadRequestUnits must be -1 or greater than 0: 0")
+        format!("{INVALID}Requested MaxReadRequestUnits for OnDemandThroughput for table is outside of valid range")
+    );
+    // A new table has no maximum that could be taken away.
+    let input = CreateTableInput {
+        table_name: "other".to_owned(),
+        on_demand_throughput: maxima(1, -1),
+        ..simple()
+    };
+    assert_eq!(
+        refused(harness.engine.create_table(input).await),
+        format!("{INVALID}Requested MaxWriteRequestUnits for OnDemandThroughput for table is outside of valid range")
     );
     let input = CreateTableInput {
         table_name: "other".to_owned(),
@@ -126,7 +139,97 @@ async fn an_on_demand_table_can_have_maxima_and_lose_them() {
     };
     assert_eq!(
         refused(harness.engine.create_table(input).await),
-        format!("{INVALID}OnDemandThroughput should not be specified for table when BillingMode is PROVISIONED")
+        format!(
+            "{INVALID}MaxReadRequestUnits for OnDemandThroughput cannot be specified when the table BillingMode is PROVISIONED"
+        )
+    );
+}
+
+#[tokio::test]
+async fn maxima_go_with_the_mode_and_warm_throughput_stays() {
+    let harness = Harness::new();
+    let mut index = global("by-p", vec![hash("p")], projection(ProjectionType::All, &[]));
+    index.on_demand_throughput = maxima(7, 8);
+    let input = CreateTableInput {
+        on_demand_throughput: maxima(10, 11),
+        global_secondary_indexes: Some(vec![index]),
+        ..simple()
+    };
+    harness.engine.create_table(input).await.unwrap();
+    let index_units = |provisioned_throughput| {
+        Some(vec![GlobalSecondaryIndexUpdate::Update {
+            index_name: "by-p".to_owned(),
+            provisioned_throughput,
+            on_demand_throughput: None,
+            warm_throughput: None,
+        }])
+    };
+    let buy = UpdateTableInput {
+        billing_mode: Some(BillingMode::Provisioned),
+        provisioned_throughput: units(20_000, 1),
+        global_secondary_index_updates: index_units(units(3, 3)),
+        ..UpdateTableInput::default()
+    };
+    let bought = harness.update_simple(buy).await.unwrap();
+    assert_eq!(bought.on_demand_throughput, None);
+    assert_eq!(bought.warm_throughput, warm(20_000, 4_000), "the greater of both");
+    let index = &bought.global_secondary_indexes.unwrap()[0];
+    assert_eq!(
+        (index.on_demand_throughput, index.warm_throughput),
+        (None, warm(12_000, 4_000))
+    );
+    let fewer = UpdateTableInput {
+        provisioned_throughput: units(1, 1),
+        ..UpdateTableInput::default()
+    };
+    let fewer = harness.update_simple(fewer).await.unwrap();
+    assert_eq!(fewer.warm_throughput, warm(20_000, 4_000));
+    let same = UpdateTableInput {
+        global_secondary_index_updates: index_units(units(3, 3)),
+        ..UpdateTableInput::default()
+    };
+    let refused = refused(harness.update_simple(same).await);
+    assert!(
+        refused.starts_with("The provisioned throughput for the index by-p will not change."),
+        "{refused}"
+    );
+    let back = UpdateTableInput {
+        billing_mode: Some(BillingMode::PayPerRequest),
+        ..UpdateTableInput::default()
+    };
+    let back = harness.update_simple(back).await.unwrap();
+    assert_eq!(
+        (back.on_demand_throughput, back.warm_throughput),
+        (None, warm(20_000, 4_000))
+    );
+}
+
+#[tokio::test]
+async fn a_new_table_is_not_less_warm_than_it_begins() {
+    let harness = Harness::new();
+    let lower = |than: &str| format!("{INVALID}Requested ReadUnitsPerSecond for WarmThroughput for {than}");
+    for (input, words) in [
+        (simple(), lower("table is lower than initial throughput for OnDemand")),
+        (
+            provisioned(),
+            lower("table is lower than ReadCapacityUnits of ProvisionedThroughput"),
+        ),
+    ] {
+        let input = CreateTableInput {
+            warm_throughput: Some(warm(4, 20_000)),
+            ..input
+        };
+        assert_eq!(refused(harness.engine.create_table(input).await), words);
+    }
+    let mut index = global("by-p", vec![hash("p")], projection(ProjectionType::All, &[]));
+    index.warm_throughput = Some(warm(4, 20_000));
+    let input = CreateTableInput {
+        global_secondary_indexes: Some(vec![index]),
+        ..simple()
+    };
+    assert_eq!(
+        refused(harness.engine.create_table(input).await),
+        lower("index by-p is lower than initial throughput for OnDemand")
     );
 }
 
@@ -232,7 +335,10 @@ async fn an_index_has_maxima_and_warm_throughput_of_its_own() {
     let shrunk = harness.engine.update_table(update(None, Some(warm(1, 1)))).await;
     assert!(refused(shrunk).contains("for index by-genre is lower than current"));
     let nothing = refused(harness.engine.update_table(update(None, None)).await);
-    assert!(nothing.contains("Member must not be null"), "{nothing}");
+    assert!(
+        nothing.contains("The only Updates for index: by-genre when TableThroughputMode is PAY_PER_REQUEST"),
+        "{nothing}"
+    );
 }
 
 #[tokio::test]

@@ -222,7 +222,8 @@ async fn a_table_that_is_being_updated_is_read_and_written_but_not_changed() {
         ..update()
     };
     in_use(harness.engine.update_table(on_demand).await, "updated");
-    in_use(delete(&harness).await, "updated");
+    let words = "Attempt to change a resource which is still in use: Table: simple is in the process of being updated.";
+    assert_eq!(delete(&harness).await, Err(ApiError::ResourceInUse(words.to_owned())));
     harness.engine.update_table(protect(true)).await.unwrap();
     harness.clock.set(NOW_MS + 2 * SHOWN_MS);
     let described = describe(&harness).await.unwrap();

@@ -110,7 +110,28 @@ fn in_use(result: Result<TableDescription, ApiError>, what: &str) {
 #[tokio::test]
 async fn a_request_that_changes_nothing_is_refused() {
     let harness = Harness::new().with_simple().await;
-    assert!(refused(harness.engine.update_table(update()).await).starts_with("At least one of ProvisionedThroughput"));
+    let nothing = |consistency: &str| {
+        format!(
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates, SSESpecification, \
+             ReplicaUpdates, MultiAccountReplicaReady, ReplicaTransitRoleArn, {consistency}DeletionProtectionEnabled, \
+             OnDemandThroughput, WarmThroughput or TableClass is required"
+        )
+    };
+    assert_eq!(
+        refused(harness.engine.update_table(update()).await),
+        nothing("MultiRegionConsistency, ")
+    );
+    let named = UpdateTableInput {
+        multi_region_consistency: Some(MultiRegionConsistency::Eventual),
+        ..update()
+    };
+    assert_eq!(refused(harness.engine.update_table(named).await), nothing(""));
+    let definitions_alone = UpdateTableInput {
+        attribute_definitions: Some(vec![definition("x", Type::S)]),
+        ..update()
+    };
+    let message = refused(harness.engine.update_table(definitions_alone).await);
+    assert_eq!(message, nothing("MultiRegionConsistency, "));
     let empty = UpdateTableInput {
         global_secondary_index_updates: Some(Vec::new()),
         replica_updates: Some(Vec::new()),
@@ -316,12 +337,19 @@ async fn wrong_index_updates_are_refused() {
     let cases = [
         (
             create_index("by-x", "y", Type::S),
-            "Attempting to create an index which already exists: by-x",
+            "Attempting to create an index which already exists",
         ),
         (create_index("by-x-too", "x", Type::N), "Attributes cannot be redefined"),
         (
             UpdateTableInput {
                 attribute_definitions: None,
+                ..create_index("by-y", "y", Type::S)
+            },
+            "AttributeDefinitions is not specified for index: by-y",
+        ),
+        (
+            UpdateTableInput {
+                attribute_definitions: Some(Vec::new()),
                 ..create_index("by-y", "y", Type::S)
             },
             "Invalid KeySchema: Some index key attribute have no definition",
@@ -335,7 +363,7 @@ async fn wrong_index_updates_are_refused() {
         ),
         (
             updates(vec![set_units]),
-            "ProvisionedThroughput should not be specified for index: by-x",
+            "The only Updates for index: by-x when TableThroughputMode is PAY_PER_REQUEST can be to OnDemandThroughput, WarmThroughput",
         ),
         (
             updates(vec![
@@ -380,6 +408,13 @@ async fn a_table_whose_index_is_being_filled_takes_no_other_change_but_of_its_pr
         harness.engine.update_table(create_replica("eu-west-1")).await,
         "Table is being updated: simple",
     );
+    for other in [create_index("by-y", "y", Type::S), create_index("by-x", "x", Type::S)] {
+        let result = harness.engine.update_table(other).await;
+        assert!(
+            matches!(&result, Err(ApiError::LimitExceeded(words)) if words.contains("Only 1 online index")),
+            "{result:?}"
+        );
+    }
     in_use(
         harness
             .engine
@@ -469,7 +504,10 @@ async fn a_replica_makes_the_table_global_and_gives_it_a_stream() {
     );
     replica(&harness, "ap-northeast-1", ReplicaStatus::Active).await;
     let stream = refused(harness.engine.update_table(stream(None)).await);
-    assert!(stream.contains("cannot be disabled"), "{stream}");
+    assert_eq!(
+        stream,
+        "One or more parameter values were invalid: Disabling Stream is not allowed for a Global Table replica."
+    );
     let shown = harness.engine.update_table(delete_replica("eu-west-1")).await.unwrap();
     assert_eq!(
         replicas(&shown),
@@ -516,23 +554,28 @@ async fn wrong_replica_updates_are_refused() {
         ..update()
     };
     let local = "Cannot add, delete, or update the local region through ReplicaUpdates.";
-    let not_found = "Replica specified in the Replica Update or Replica Delete action of the request was not found.";
+    let not_found = "because one or more replicas were not part of the global table. Please retry the request without these replicas: \
+                     [eu-west-1].";
     let cases = [
         (
             create_replica("mars-1"),
-            "Unknown region: mars-1. The regions are: ap-northeast-1, eu-west-1, us-east-1",
+            "Region mars-1 is not supported. The latest version of global tables are only supported in the following regions: \
+             [ap-northeast-1, eu-west-1, us-east-1]",
         ),
         (create_replica("us-east-1"), local),
         (delete_replica("us-east-1"), local),
         (delete_replica("eu-west-1"), not_found),
         (settings, not_found),
-        (two, "Only one replica can be"),
+        (
+            two,
+            "Update table operation with more than one create or delete replica actions not allowed",
+        ),
         (
             UpdateTableInput {
                 billing_mode: Some(BillingMode::PayPerRequest),
                 ..create_replica("eu-west-1")
             },
-            "ReplicaUpdates cannot be combined with other updates",
+            "Replica modification must be the only operation in the request",
         ),
         (
             UpdateTableInput {

@@ -28,7 +28,7 @@ impl Decode for CreateTableInput {
             provisioned_throughput: throughput(&mut fields)?,
             on_demand_throughput: on_demand(&mut fields),
             warm_throughput: warm(&mut fields),
-            table_class: fields.one_of("TableClass", TableClass::from_wire)?,
+            table_class: table_class(&mut fields)?,
             stream_specification: stream(&mut fields)?,
             deletion_protection_enabled: fields.boolean("DeletionProtectionEnabled"),
             tags: fields.list("Tags", tag)?,
@@ -76,9 +76,10 @@ impl Decode for UpdateTableInput {
             attribute_definitions: fields.list("AttributeDefinitions", attribute_definition)?,
             billing_mode: fields.one_of("BillingMode", BillingMode::from_wire)?,
             provisioned_throughput: throughput(&mut fields)?,
-            on_demand_throughput: on_demand(&mut fields),
-            warm_throughput: warm(&mut fields),
-            table_class: fields.one_of("TableClass", TableClass::from_wire)?,
+            // One that names nothing asks for nothing.
+            on_demand_throughput: on_demand(&mut fields).filter(|wanted| *wanted != OnDemandThroughput::default()),
+            warm_throughput: warm(&mut fields).filter(|wanted| *wanted != WarmThroughput::default()),
+            table_class: table_class(&mut fields)?,
             global_secondary_index_updates: fields.list("GlobalSecondaryIndexUpdates", index_update)?,
             stream_specification: stream(&mut fields)?,
             replica_updates: fields.list("ReplicaUpdates", replica_update)?,
@@ -141,6 +142,16 @@ fn warm(fields: &mut Fields) -> Option<WarmThroughput> {
     })
 }
 
+fn table_class(fields: &mut Fields) -> Result<Option<TableClass>, ApiError> {
+    let class = fields.one_of("TableClass", TableClass::from_wire);
+    class.map_err(|_| {
+        ApiError::Validation(format!(
+            "Invalid table-class parameter provided. Please try again with a valid table-class value: [{}].",
+            TableClass::NAMES.join(", ")
+        ))
+    })
+}
+
 fn stream(fields: &mut Fields) -> Result<Option<StreamSpecification>, ApiError> {
     let Some(mut stream) = fields.structure("StreamSpecification") else {
         return Ok(None);
@@ -190,8 +201,8 @@ fn index_update(mut fields: Fields) -> Result<GlobalSecondaryIndexUpdate, ApiErr
              GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null",
         )),
         _ => Err(ApiError::validation(
-            "One or more parameter values were invalid: Only one of GlobalSecondaryIndexUpdate.Update, \
-             GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete can be given",
+            "One or more parameter values were invalid: Only one global secondary index action is allowed per \
+             GlobalSecondaryIndexUpdate object",
         )),
     }
 }
@@ -209,9 +220,11 @@ fn replica_update(mut fields: Fields) -> Result<ReplicationGroupUpdate, ApiError
         (None, None, Some(delete)) => Ok(ReplicationGroupUpdate::Delete {
             region_name: region(delete)?,
         }),
+        (None, None, None) => Err(ApiError::validation(
+            "There are no actions specified in the Replica Update Action of the request.",
+        )),
         _ => Err(ApiError::validation(
-            "One or more parameter values were invalid: Exactly one of ReplicationGroupUpdate.Create, \
-             ReplicationGroupUpdate.Update, ReplicationGroupUpdate.Delete must be given",
+            "Update table operation with more than one type of replica actions not allowed",
         )),
     }
 }

@@ -42,8 +42,10 @@ impl Decode for ListTagsOfResourceInput {
 }
 
 pub(super) fn tag(mut fields: Fields) -> Result<Tag, ApiError> {
+    let missing =
+        |what: &str, member: &str| ApiError::Validation(format!("The {what} provided is invalid, {member}: null"));
     Ok(Tag {
-        key: fields.required_text("Key")?,
-        value: fields.required_text("Value")?,
+        key: fields.text("Key").ok_or_else(|| missing("Tag Key", "Key"))?,
+        value: fields.text("Value").ok_or_else(|| missing("Tag Value", "Value"))?,
     })
 }

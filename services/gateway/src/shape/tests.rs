@@ -60,12 +60,11 @@ fn what_is_missing_is_named() {
         ],
     );
     broken(
-        &requests::TAG_RESOURCE,
-        json!({"Tags": [{"Key": "a"}]}),
-        &[
-            &format!("Value null at 'resourceArn' {NOT_NULL}"),
-            &format!("Value null at 'tags.1.member.value' {NOT_NULL}"),
-        ],
+        &requests::UPDATE_TABLE,
+        json!({"TableName": "abc", "GlobalSecondaryIndexUpdates": [{"Delete": {}}]}),
+        &[&format!(
+            "Value null at 'globalSecondaryIndexUpdates.1.member.delete.indexName' {NOT_NULL}"
+        )],
     );
     broken(
         &requests::TRANSACT_GET_ITEMS,
@@ -449,11 +448,14 @@ fn texts_count_as_booleans_and_fractions_are_cut() {
 #[test]
 fn texts_of_a_list_are_judged_together() {
     broken(
-        &requests::UNTAG_RESOURCE,
-        json!({"ResourceArn": "a", "TagKeys": ["", "b"]}),
+        &requests::UPDATE_TABLE,
+        json!({"TableName": "abc", "GlobalSecondaryIndexUpdates": [{"Create": {
+            "IndexName": "abc", "KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}], "Projection": {"NonKeyAttributes": ["", "b"]},
+        }}]}),
         &[
-            "Value '[, b]' at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less \
-             than or equal to 128, Member must have length greater than or equal to 1]",
+            "Value '[, b]' at 'globalSecondaryIndexUpdates.1.member.create.projection.nonKeyAttributes' failed to satisfy constraint: \
+             Member must satisfy constraint: [Member must have length less than or equal to 255, Member must have length greater than \
+             or equal to 1]",
         ],
     );
     broken(

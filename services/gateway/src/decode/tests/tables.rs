@@ -248,13 +248,17 @@ fn a_change_of_indexes_or_replicas_is_one_action() {
         json!({"Create": create, "Delete": delete}),
     );
     assert!(
-        index.contains("Only one of GlobalSecondaryIndexUpdate.Update"),
+        index.contains("Only one global secondary index action is allowed"),
         "{index}"
     );
     let (create, delete) = (json!({"RegionName": "a"}), json!({"RegionName": "b"}));
     let replicas = update("ReplicaUpdates", json!({"Create": create, "Delete": delete}));
-    assert!(
-        replicas.contains("Exactly one of ReplicationGroupUpdate.Create"),
-        "{replicas}"
+    assert_eq!(
+        replicas,
+        "Update table operation with more than one type of replica actions not allowed"
+    );
+    assert_eq!(
+        update("ReplicaUpdates", json!({})),
+        "There are no actions specified in the Replica Update Action of the request."
     );
 }

@@ -276,6 +276,10 @@ const LOCAL_SECONDARY_INDEX_LIST: Shape = Shape::List {
     lengths: Lengths::ANY,
     member: &Shape::Structure(&LOCAL_SECONDARY_INDEX),
 };
+const KEY_SCHEMA: Shape = Shape::List {
+    lengths: Lengths::at_least(1),
+    member: &Shape::Structure(&KEY_SCHEMA_ELEMENT),
+};
 static ON_DEMAND_THROUGHPUT: Structure = Structure {
     class: "OnDemandThroughput",
     members: &[
@@ -294,13 +298,7 @@ static GLOBAL_SECONDARY_INDEX: Structure = Structure {
     class: "GlobalSecondaryIndex",
     members: &[
         Member::required("IndexName", Shape::Text(INDEX_NAME)),
-        Member::required(
-            "KeySchema",
-            Shape::List {
-                lengths: Lengths::of(1, 8),
-                member: &Shape::Structure(&KEY_SCHEMA_ELEMENT),
-            },
-        ),
+        Member::required("KeySchema", KEY_SCHEMA),
         Member::required("Projection", Shape::Structure(&PROJECTION)),
         Member::optional("ProvisionedThroughput", Shape::Structure(&PROVISIONED_THROUGHPUT)),
         Member::optional("OnDemandThroughput", Shape::Structure(&ON_DEMAND_THROUGHPUT)),
@@ -328,20 +326,17 @@ static SSE_SPECIFICATION: Structure = Structure {
         Member::optional("KMSMasterKeyId", Shape::Text(Text::ANY)),
     ],
 };
-const TAG_KEY_STRING: Text = Text::of(Lengths::of(1, 128));
-const TAG_VALUE_STRING: Text = Text::of(Lengths::of(0, 256));
 static TAG: Structure = Structure {
     class: "Tag",
     members: &[
-        Member::required("Key", Shape::Text(TAG_KEY_STRING)),
-        Member::required("Value", Shape::Text(TAG_VALUE_STRING)),
+        Member::optional("Key", Shape::Text(Text::ANY)),
+        Member::optional("Value", Shape::Text(Text::ANY)),
     ],
 };
 const TAG_LIST: Shape = Shape::List {
     lengths: Lengths::ANY,
     member: &Shape::Structure(&TAG),
 };
-const TABLE_CLASS: Text = Text::one_of(&["STANDARD", "STANDARD_INFREQUENT_ACCESS"]);
 const TABLE_ARN: Text = Text::of(Lengths::of(1, 1024));
 const GLOBAL_TABLE_SETTINGS_REPLICATION_MODE: Text = Text::one_of(&["ENABLED", "DISABLED", "ENABLED_WITH_OVERRIDES"]);
 const VECTOR_ATTRIBUTE_NAME: Text = Text::of(Lengths::of(1, 255));
@@ -401,7 +396,7 @@ pub(crate) static CREATE_TABLE: Structure = Structure {
             "",
         ),
         Member::optional("Tags", TAG_LIST),
-        Member::optional("TableClass", Shape::Text(TABLE_CLASS)),
+        Member::optional("TableClass", Shape::Text(Text::ANY)),
         Member::optional("DeletionProtectionEnabled", Shape::Boolean),
         Member::optional("WarmThroughput", Shape::Structure(&WARM_THROUGHPUT)),
         Member::unsupported("ResourcePolicy", Shape::Text(Text::ANY), harmless::never, ""),
@@ -1122,7 +1117,7 @@ pub(crate) static TRANSACT_WRITE_ITEMS: Structure = Structure {
 };
 const TAG_KEY_LIST: Shape = Shape::List {
     lengths: Lengths::ANY,
-    member: &Shape::Text(TAG_KEY_STRING),
+    member: &Shape::Text(Text::ANY),
 };
 pub(crate) static UNTAG_RESOURCE: Structure = Structure {
     class: "UntagResourceInput",
@@ -1266,7 +1261,7 @@ static REPLICA_SETTINGS_UPDATE: Structure = Structure {
             "ReplicaGlobalSecondaryIndexSettingsUpdate",
             REPLICA_GLOBAL_SECONDARY_INDEX_SETTINGS_UPDATE_LIST,
         ),
-        Member::optional("ReplicaTableClass", Shape::Text(TABLE_CLASS)),
+        Member::optional("ReplicaTableClass", Shape::Text(Text::ANY)),
     ],
 };
 const REPLICA_SETTINGS_UPDATE_LIST: Shape = Shape::List {
@@ -1362,13 +1357,7 @@ static CREATE_GLOBAL_SECONDARY_INDEX_ACTION: Structure = Structure {
     class: "CreateGlobalSecondaryIndexAction",
     members: &[
         Member::required("IndexName", Shape::Text(INDEX_NAME)),
-        Member::required(
-            "KeySchema",
-            Shape::List {
-                lengths: Lengths::of(1, 8),
-                member: &Shape::Structure(&KEY_SCHEMA_ELEMENT),
-            },
-        ),
+        Member::required("KeySchema", KEY_SCHEMA),
         Member::required("Projection", Shape::Structure(&PROJECTION)),
         Member::optional("ProvisionedThroughput", Shape::Structure(&PROVISIONED_THROUGHPUT)),
         Member::optional("OnDemandThroughput", Shape::Structure(&ON_DEMAND_THROUGHPUT)),
@@ -1446,7 +1435,7 @@ static CREATE_REPLICATION_GROUP_MEMBER_ACTION: Structure = Structure {
             harmless::never,
             "",
         ),
-        Member::unsupported("TableClassOverride", Shape::Text(TABLE_CLASS), harmless::never, ""),
+        Member::unsupported("TableClassOverride", Shape::Text(Text::ANY), harmless::never, ""),
     ],
 };
 static UPDATE_REPLICATION_GROUP_MEMBER_ACTION: Structure = Structure {
@@ -1472,7 +1461,7 @@ static UPDATE_REPLICATION_GROUP_MEMBER_ACTION: Structure = Structure {
             harmless::never,
             "",
         ),
-        Member::unsupported("TableClassOverride", Shape::Text(TABLE_CLASS), harmless::never, ""),
+        Member::unsupported("TableClassOverride", Shape::Text(Text::ANY), harmless::never, ""),
     ],
 };
 static DELETE_REPLICATION_GROUP_MEMBER_ACTION: Structure = Structure {
@@ -1573,7 +1562,7 @@ pub(crate) static UPDATE_TABLE: Structure = Structure {
             "",
         ),
         Member::optional("ReplicaUpdates", REPLICATION_GROUP_UPDATE_LIST),
-        Member::optional("TableClass", Shape::Text(TABLE_CLASS)),
+        Member::optional("TableClass", Shape::Text(Text::ANY)),
         Member::optional("DeletionProtectionEnabled", Shape::Boolean),
         Member::optional("MultiRegionConsistency", Shape::Text(MULTI_REGION_CONSISTENCY)),
         Member::unsupported(

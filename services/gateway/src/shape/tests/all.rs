@@ -288,7 +288,6 @@ fn the_engine_reads_every_value_of_an_enumeration_that_passes() {
             api::AttributeAction::NAMES,
         ),
         (&requests::CREATE_TABLE, "BillingMode", api::BillingMode::NAMES),
-        (&requests::CREATE_TABLE, "TableClass", api::TableClass::NAMES),
         (&requests::CREATE_TABLE, "KeySchema.KeyType", api::KeyRole::NAMES),
         (
             &requests::CREATE_TABLE,

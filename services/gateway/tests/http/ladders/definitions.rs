@@ -7,6 +7,7 @@ use super::{call, ladder, music};
 const NOT_THERE: &str = "ResourceNotFoundException";
 const NAME_LENGTH: &str = "TableName must be at least 3 characters long and at most 255 characters long";
 const NAME_MISSING: &str = "The parameter 'TableName' is required but was not present in the request";
+const CLASS: &str = "Invalid table-class parameter provided. Please try again with a valid table-class value: [STANDARD, STANDARD_INFREQUENT_ACCESS].";
 const NAME_PATTERN: &str = "Value 'a;b' at 'tableName' failed to satisfy constraint";
 
 #[tokio::test]
@@ -40,10 +41,14 @@ async fn create_table() {
                 json!({"KeySchema": []}),
                 "Value '[]' at 'keySchema' failed to satisfy constraint",
             ),
-            (json!({"TableClass": "x"}), "Value 'x' at 'tableClass'"),
             (
                 json!({"SSESpecification": {"Enabled": true}}),
                 "The parameter SSESpecification is not supported yet.",
+            ),
+            (json!({"TableClass": "x"}), CLASS),
+            (
+                json!({"Tags": [{"Key": "k"}]}),
+                "The Tag Value provided is invalid, Value: null",
             ),
             (
                 json!({"ProvisionedThroughput": units}),
@@ -52,6 +57,22 @@ async fn create_table() {
             (
                 json!({"KeySchema": [{"AttributeName": "z", "KeyType": "HASH"}]}),
                 "One or more parameter values were invalid",
+            ),
+            (
+                json!({"GlobalSecondaryIndexes": []}),
+                "List of GlobalSecondaryIndexes is empty",
+            ),
+            (
+                json!({"StreamSpecification": {"StreamEnabled": true}}),
+                "Table is being created with a stream enabled, UpdateViewType is required",
+            ),
+            (
+                json!({"Tags": [{"Key": "aws:k", "Value": "v"}]}),
+                "Tag Key cannot be prefixed with aws:, Key: aws:k",
+            ),
+            (
+                json!({"OnDemandThroughput": {"MaxReadRequestUnits": 0}}),
+                "is outside of valid range",
             ),
             (json!({"TableName": "Music"}), "Table already exists: Music"),
         ],
@@ -95,7 +116,7 @@ async fn update_table() {
     ladder(
         &mut client,
         "UpdateTable",
-        json!({"TableName": "Music", "DeletionProtectionEnabled": true}),
+        json!({"TableName": "Music", "BillingMode": "PAY_PER_REQUEST"}),
         &[
             (
                 json!({"DeletionProtectionEnabled": "x"}),
@@ -112,11 +133,32 @@ async fn update_table() {
                 json!({"VectorIndexUpdates": []}),
                 "The parameter VectorIndexUpdates is not supported yet.",
             ),
+            (json!({"TableClass": "x"}), CLASS),
             (
                 json!({"GlobalSecondaryIndexUpdates": [{}]}),
                 "GlobalSecondaryIndexUpdate.Delete must not be null",
             ),
+            (
+                json!({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-c"}, "Update": {"IndexName": "by-c"}}]}),
+                "Only one global secondary index action is allowed per GlobalSecondaryIndexUpdate object",
+            ),
+            (
+                json!({"GlobalSecondaryIndexUpdates": []}),
+                "List of GlobalSecondaryIndexUpdates is empty",
+            ),
+            (
+                json!({"TableClass": "STANDARD"}),
+                "TableClass modification must be the only operation in the request",
+            ),
+            (
+                json!({"DeletionProtectionEnabled": true}),
+                "DeletionProtection modification must be the only operation in the request",
+            ),
             (json!({"TableName": "Films"}), NOT_THERE),
+            (
+                json!({"StreamSpecification": {"StreamEnabled": true}, "GlobalSecondaryIndexUpdates": null}),
+                "If stream is being enabled then UpdateViewType is required",
+            ),
             (
                 json!({"GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-x"}}]}),
                 NOT_THERE,
@@ -222,14 +264,19 @@ async fn tag_resource() {
                 "Value null at 'tags' failed to satisfy constraint",
             ),
             (
-                json!({"Tags": tag("", "v")}),
-                "Value '' at 'tags.1.member.key' failed to satisfy constraint",
+                json!({"Tags": [{"Value": "v"}]}),
+                "The Tag Key provided is invalid, Key: null",
             ),
             (
-                json!({"Tags": tag("k", &"v".repeat(257))}),
-                "Member must have length less than or equal to 256",
+                json!({"Tags": [{"Key": "k"}]}),
+                "The Tag Value provided is invalid, Value: null",
             ),
             none,
+            (json!({"Tags": tag("", "v")}), "The Tag Key provided is invalid, Key: "),
+            (
+                json!({"Tags": tag("k", &"v".repeat(257))}),
+                "The Tag Value provided is invalid, Value: vvv",
+            ),
             (json!({"Tags": []}), "Atleast one Tag needs to be provided as Input."),
             gone,
         ],
@@ -271,15 +318,12 @@ async fn untag_resource() {
                 json!({"TagKeys": null}),
                 "Value null at 'tagKeys' failed to satisfy constraint",
             ),
-            (
-                json!({"TagKeys": [""]}),
-                "at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint",
-            ),
             none,
             (
                 json!({"TagKeys": []}),
                 "Atleast one Tag Key needs to be provided as Input.",
             ),
+            (json!({"TagKeys": [""]}), "The Tag Key provided is invalid, Key: "),
             gone,
         ],
     )
