@@ -10,6 +10,7 @@ mod items;
 mod many;
 mod statements;
 mod streams;
+mod values;
 
 use serde_json::{Value, json};
 
