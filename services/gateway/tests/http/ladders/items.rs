@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ladder, music};
+use super::{Fault, ladder, music};
 
 const NOT_THERE: &str = "ResourceNotFoundException";
 const EMPTY_VALUE: &str = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes";
@@ -46,6 +46,26 @@ async fn get_item() {
             (
                 json!({"ProjectionExpression": "v,,w"}),
                 "Invalid ProjectionExpression: Syntax error",
+            ),
+            (
+                json!({"ProjectionExpression": "#v", "ExpressionAttributeNames": {"v": "v"}}),
+                "ExpressionAttributeNames contains invalid key: Syntax error; key: \\\"v\\\"",
+            ),
+            (
+                json!({"ProjectionExpression": "#w", "ExpressionAttributeNames": {"#v": "v"}}),
+                "An expression attribute name used in the document path is not defined; attribute name: #w",
+            ),
+            (
+                json!({"ProjectionExpression": "v", "ExpressionAttributeNames": {"#v": "v"}}),
+                "Value provided in ExpressionAttributeNames unused in expressions: keys: {#v}",
+            ),
+            (
+                json!({"ProjectionExpression": "name"}),
+                "Invalid ProjectionExpression: Attribute name is a reserved keyword; reserved keyword: name",
+            ),
+            (
+                json!({"ProjectionExpression": "v, v.w"}),
+                "Invalid ProjectionExpression: Two document paths overlap with each other",
             ),
             (json!({"TableName": "Films"}), NOT_THERE),
             (
@@ -93,6 +113,26 @@ async fn put_item() {
             (
                 json!({"ConditionExpression": "v =="}),
                 "Invalid ConditionExpression: Syntax error",
+            ),
+            (
+                json!({"ConditionExpression": "v = :v", "ExpressionAttributeValues": {":w": {"S": "v"}}}),
+                "An expression attribute value used in expression is not defined; attribute value: :v",
+            ),
+            (
+                json!({"ConditionExpression": "attribute_not_exists(v)", "ExpressionAttributeValues": {":w": {"S": "v"}}}),
+                "Value provided in ExpressionAttributeValues unused in expressions: keys: {:w}",
+            ),
+            (
+                json!({"ConditionExpression": "size(v)"}),
+                "Invalid ConditionExpression: The function is not allowed to be used this way in an expression; function: size",
+            ),
+            (
+                json!({"Expected": {"v": {}}, "ConditionExpression": null}),
+                "One or more parameter values were invalid: Value must be provided when Exists is null for Attribute: v",
+            ),
+            (
+                json!({"Item": {"a": {"S": "x"}, "b": {"N": "1"}, "v": {"S": "v".repeat(400 * 1024)}}}),
+                "Item size has exceeded the maximum allowed size",
             ),
             (json!({"TableName": "Films"}), NOT_THERE),
             (
@@ -143,11 +183,16 @@ async fn delete_item() {
                 json!({"ConditionExpression": "v = :none"}),
                 "An expression attribute value used in expression is not defined",
             ),
+            (
+                json!({"Expected": {"v": {"ComparisonOperator": "EQ"}}, "ConditionExpression": null}),
+                "Value or AttributeValueList must be used with ComparisonOperator: EQ for Attribute: v",
+            ),
             (json!({"TableName": "Films"}), NOT_THERE),
             (
                 json!({"Key": {"a": {"S": "x"}}}),
                 "The provided key element does not match the schema",
             ),
+            (json!({"Key": {"a": {"S": ""}, "b": {"N": "1"}}}), "empty string value"),
             (
                 json!({"ConditionExpression": "attribute_exists(v)"}),
                 "ConditionalCheckFailedException",
@@ -188,13 +233,44 @@ async fn update_item() {
                 "Two document paths overlap with each other",
             ),
             (
+                json!({"UpdateExpression": "SET v = :v SET w = :v", "ExpressionAttributeValues": {":v": {"N": "1"}}}),
+                "Invalid UpdateExpression: The \\\"SET\\\" section can only be used once in an update expression;",
+            ),
+            (
+                json!({"UpdateExpression": "SET v = :w", "ExpressionAttributeValues": {":v": {"N": "1"}}}),
+                "An expression attribute value used in expression is not defined; attribute value: :w",
+            ),
+            (
+                json!({"UpdateExpression": "ADD v :v", "ExpressionAttributeValues": {":v": {"S": "1"}}}),
+                "Incorrect operand type for operator or function; operator: ADD, operand type: STRING",
+            ),
+            (
+                json!({"AttributeUpdates": {"v": {"Action": "PUT"}}, "UpdateExpression": null, "ConditionExpression": null}),
+                "Only DELETE action is allowed when no attribute value is specified",
+            ),
+            (
                 json!({"ConditionExpression": "v <"}),
                 "Invalid ConditionExpression: Syntax error",
             ),
+            (
+                json!({"UpdateExpression": "REMOVE v", "ExpressionAttributeValues": {":v": {"N": "1"}}}),
+                "Value provided in ExpressionAttributeValues unused in expressions: keys: {:v}",
+            ),
             (json!({"TableName": "Films"}), NOT_THERE),
+            (
+                json!({"Key": {"a": {"S": "x"}}}),
+                "The provided key element does not match the schema",
+            ),
+            (json!({"Key": {"a": {"S": ""}, "b": {"N": "1"}}}), "empty string value"),
             (
                 json!({"UpdateExpression": "REMOVE b"}),
                 "Cannot update attribute b. This attribute is part of the key",
+            ),
+            (
+                json!({
+                    "UpdateExpression": "SET c = :c", "ExpressionAttributeValues": {":c": {"N": "1"}}, "ConditionExpression": null,
+                }),
+                "secondary index key",
             ),
             (
                 json!({"ConditionExpression": "attribute_exists(v)"}),
@@ -205,6 +281,94 @@ async fn update_item() {
     .await;
 }
 
+/// What is wrong with a query whatever the table.
+fn of_its_own() -> Vec<Fault> {
+    vec![
+        (json!({"Limit": "1"}), "STRING_VALUE cannot be converted to Integer"),
+        (json!({"Limit": 0}), "Value '0' at 'limit' failed to satisfy constraint"),
+        (
+            json!({"Select": "x"}),
+            "Value 'x' at 'select' failed to satisfy constraint",
+        ),
+        (json!({"ExclusiveStartKey": {"a": {}}}), EMPTY_VALUE),
+        (
+            json!({"KeyConditionExpression": "a = :a", "AttributesToGet": ["v"]}),
+            MIXED,
+        ),
+        (
+            json!({"KeyConditionExpression": null, "ExpressionAttributeValues": null}),
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified",
+        ),
+        (
+            json!({"Select": "COUNT", "ProjectionExpression": "v"}),
+            "when choosing to get only the Count",
+        ),
+        (
+            json!({"Select": "SPECIFIC_ATTRIBUTES"}),
+            "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES",
+        ),
+        (
+            json!({"Select": "ALL_PROJECTED_ATTRIBUTES", "IndexName": null}),
+            "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName",
+        ),
+        (
+            json!({"KeyConditionExpression": "a = :a AND"}),
+            "Invalid KeyConditionExpression: Syntax error",
+        ),
+        (
+            json!({"KeyConditionExpression": "a = :a OR a = :a"}),
+            "Invalid operator used in KeyConditionExpression: OR",
+        ),
+        (
+            json!({"FilterExpression": "v ="}),
+            "Invalid FilterExpression: Syntax error",
+        ),
+        (
+            json!({"ExpressionAttributeValues": {":a": {"S": "x"}, ":z": {"S": "x"}}}),
+            "Value provided in ExpressionAttributeValues unused in expressions: keys: {:z}",
+        ),
+    ]
+}
+
+/// What is wrong with a query of the table.
+fn of_the_table() -> Vec<Fault> {
+    vec![
+        (json!({"TableName": "Films"}), NOT_THERE),
+        (
+            json!({"IndexName": "by-x"}),
+            "The table does not have the specified index: by-x",
+        ),
+        (
+            json!({"IndexName": "by-c", "ConsistentRead": true}),
+            "Consistent reads are not supported on global secondary indexes",
+        ),
+        (
+            json!({"KeyConditionExpression": "d = :a"}),
+            "Query condition missed key schema element: a",
+        ),
+        (
+            json!({"ExpressionAttributeValues": {":a": {"N": "1"}}}),
+            "Condition parameter type does not match schema type",
+        ),
+        (
+            json!({"KeyConditionExpression": "a > :a"}),
+            "Query key condition not supported",
+        ),
+        (
+            json!({"FilterExpression": "b > :a"}),
+            "Filter Expression can only contain non-primary key attributes",
+        ),
+        (
+            json!({"ExclusiveStartKey": {"a": {"S": "x"}}}),
+            "The provided starting key is invalid",
+        ),
+        (
+            json!({"ExclusiveStartKey": {"a": {"S": "y"}, "b": {"N": "1"}}}),
+            "The provided starting key is outside query boundaries based on provided conditions",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn query() {
     let (_server, mut client) = music().await;
@@ -213,48 +377,7 @@ async fn query() {
         &mut client,
         "Query",
         json!({"TableName": "Music", "KeyConditionExpression": "a = :a", "ExpressionAttributeValues": value}),
-        &[
-            (json!({"Limit": "1"}), "STRING_VALUE cannot be converted to Integer"),
-            (json!({"Limit": 0}), "Value '0' at 'limit' failed to satisfy constraint"),
-            (
-                json!({"Select": "x"}),
-                "Value 'x' at 'select' failed to satisfy constraint",
-            ),
-            (json!({"ExclusiveStartKey": {"a": {}}}), EMPTY_VALUE),
-            (
-                json!({"KeyConditionExpression": "a = :a", "AttributesToGet": ["v"]}),
-                MIXED,
-            ),
-            (
-                json!({"KeyConditionExpression": null, "ExpressionAttributeValues": null}),
-                "Either the KeyConditions or KeyConditionExpression parameter must be specified",
-            ),
-            (
-                json!({"Select": "COUNT", "ProjectionExpression": "v"}),
-                "when choosing to get only the Count",
-            ),
-            (
-                json!({"FilterExpression": "v ="}),
-                "Invalid FilterExpression: Syntax error",
-            ),
-            (json!({"TableName": "Films"}), NOT_THERE),
-            (
-                json!({"IndexName": "by-x"}),
-                "The table does not have the specified index: by-x",
-            ),
-            (
-                json!({"IndexName": "by-c", "ConsistentRead": true}),
-                "Consistent reads are not supported on global secondary indexes",
-            ),
-            (
-                json!({"KeyConditionExpression": "d = :a"}),
-                "Query condition missed key schema element: a",
-            ),
-            (
-                json!({"FilterExpression": "b > :a"}),
-                "Filter Expression can only contain non-primary key attributes",
-            ),
-        ],
+        &[of_its_own(), of_the_table()].concat(),
     )
     .await;
 }
@@ -290,10 +413,22 @@ async fn scan() {
                 json!({"FilterExpression": "v ="}),
                 "Invalid FilterExpression: Syntax error",
             ),
+            (
+                json!({"FilterExpression": "v = :v"}),
+                "An expression attribute value used in expression is not defined; attribute value: :v",
+            ),
             (json!({"TableName": "Films"}), NOT_THERE),
             (
                 json!({"IndexName": "by-x"}),
                 "The table does not have the specified index: by-x",
+            ),
+            (
+                json!({"IndexName": "by-c", "ConsistentRead": true}),
+                "Consistent reads are not supported on global secondary indexes",
+            ),
+            (
+                json!({"IndexName": "by-c", "Select": "ALL_ATTRIBUTES"}),
+                "Select type ALL_ATTRIBUTES is not supported for global secondary index by-c",
             ),
             (
                 json!({"ExclusiveStartKey": {"a": {"S": "x"}}}),

@@ -39,6 +39,14 @@ async fn batch_get_item() {
             ),
             (of(&many), "Member must have length less than or equal to 100"),
             (of(&[json!({"a": {}})]), EMPTY_VALUE),
+            (
+                json!({"RequestItems": {"Music": {"Keys": [key(1)], "AttributesToGet": ["v"], "ProjectionExpression": "v"}}}),
+                "Can not use both expression and non-expression parameters in the same request",
+            ),
+            (
+                json!({"RequestItems": {"Music": {"Keys": [key(1)], "ProjectionExpression": "v,"}}}),
+                "Invalid ProjectionExpression: Syntax error",
+            ),
             (of(&[key(1), key(1)]), "Provided list of item keys contains duplicates"),
             (json!({"RequestItems": {"Films": {"Keys": [key(1)]}}}), NOT_THERE),
             (
@@ -85,6 +93,10 @@ async fn batch_write_item() {
             (
                 of(vec![put(1), json!({"DeleteRequest": {"Key": key(1)}})]),
                 "Provided list of item keys contains duplicates",
+            ),
+            (
+                of(vec![json!({"PutRequest": {"Item": {"a": {"S": "x"}, "b": {"N": "1"}, "v": {"S": "v".repeat(400 * 1024)}}}})]),
+                "Item size has exceeded the maximum allowed size",
             ),
             (json!({"RequestItems": {"Films": [put(1)]}}), NOT_THERE),
             (
@@ -182,6 +194,25 @@ async fn transact_write_items() {
             (
                 of(vec![put(key(1)), put(key(1))]),
                 "Transaction request cannot include multiple operations on one item",
+            ),
+            (
+                of(vec![json!({"Update": {"TableName": "Music", "Key": key(1), "UpdateExpression": "SET v"}})]),
+                "Invalid UpdateExpression: Syntax error",
+            ),
+            (
+                of(vec![json!({"Put": {"TableName": "Music", "Item": key(1), "ConditionExpression": "v <"}})]),
+                "Invalid ConditionExpression: Syntax error",
+            ),
+            (
+                of(vec![json!({"Update": {
+                    "TableName": "Music", "Key": key(1), "UpdateExpression": "REMOVE v", "ExpressionAttributeNames": {"#v": "v"},
+                }})]),
+                "Value provided in ExpressionAttributeNames unused in expressions: keys: {#v}",
+            ),
+            (of(vec![put(json!({"a": {"S": ""}, "b": {"N": "1"}}))]), "empty string value"),
+            (
+                of(vec![json!({"Update": {"TableName": "Music", "Key": key(1), "UpdateExpression": "REMOVE b"}})]),
+                "Cannot update attribute b. This attribute is part of the key",
             ),
             (
                 of(vec![json!({"Put": {"TableName": "Films", "Item": key(1)}})]),
