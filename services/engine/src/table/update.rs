@@ -126,15 +126,33 @@ fn is_quiet(input: &UpdateTableInput) -> bool {
     *input == protection_only
 }
 
+/// Whether the request is to delete an index that is being filled, and nothing else: it can be given up at any time.
+fn gives_up_index(input: &UpdateTableInput, table: &Table) -> bool {
+    let Some([GlobalSecondaryIndexUpdate::Delete { index_name }]) = input.global_secondary_index_updates.as_deref()
+    else {
+        return false;
+    };
+    let indexes_only = UpdateTableInput {
+        table_name: input.table_name.clone(),
+        attribute_definitions: input.attribute_definitions.clone(),
+        global_secondary_index_updates: input.global_secondary_index_updates.clone(),
+        ..UpdateTableInput::default()
+    };
+    let state = table.global_indexes.get(index_name).map(|(_, state)| *state);
+    *input == indexes_only && state == Some(IndexState::Backfilling)
+}
+
 /// The edits that carry out the request on the table as it is.
 fn edits(input: &UpdateTableInput, table: &Table, catalog: &Catalog, here: &Here<'_>) -> Result<Vec<Edit>, ApiError> {
     here.lifecycle.check_at_rest(table)?;
-    let built = |(_, state): &(GlobalIndex, IndexState)| *state != IndexState::Active;
-    if builds_index(input) && table.global_indexes.values().any(built) {
-        return Err(one_index_at_a_time());
-    }
-    if here.lifecycle.status(table) == TableStatus::Updating && !is_quiet(input) {
-        return Err(in_use(&table.core.name, "updated"));
+    if !is_quiet(input) && !gives_up_index(input, table) {
+        let built = |(_, state): &(GlobalIndex, IndexState)| *state != IndexState::Active;
+        if builds_index(input) && table.global_indexes.values().any(built) {
+            return Err(one_index_at_a_time());
+        }
+        if here.lifecycle.status(table) == TableStatus::Updating {
+            return Err(in_use(&table.core.name, "updated"));
+        }
     }
     if let Some(updates) = input.replica_updates.as_deref().filter(|updates| !updates.is_empty()) {
         return replica_edits(updates, table, catalog, here);

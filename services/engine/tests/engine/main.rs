@@ -25,5 +25,6 @@ mod tags;
 mod throttle;
 mod transact;
 mod ttl;
+mod update_indexes;
 mod update_kinds;
 mod update_table;

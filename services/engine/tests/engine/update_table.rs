@@ -3,37 +3,34 @@
 use beringia_engine::{
     ApiError,
     api::{
-        BillingMode, CreateTableInput, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, IndexStatus,
-        MultiRegionConsistency, ProjectionType, ProvisionedThroughput, ReplicaStatusName, ReplicationGroupUpdate,
-        ScalarAttributeType as Type, ScanInput, StreamSpecification, StreamViewType, TableDescription, TableStatus,
-        UpdateTableInput,
+        BillingMode, CreateTableInput, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, MultiRegionConsistency,
+        ProjectionType, ProvisionedThroughput, ReplicaStatusName, ReplicationGroupUpdate, ScalarAttributeType as Type,
+        StreamSpecification, StreamViewType, TableDescription, TableStatus, UpdateTableInput,
     },
 };
-use beringia_store::{Aspect, Catalog, Edit, IndexState, Replica, ReplicaStatus, Store};
+use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Store};
 
-use crate::support::{
-    Harness, NOW_MS, definition, global, hash, item, n, projection, refused, region, s, simple, text,
-};
+use crate::support::{Harness, NOW_MS, definition, global, hash, projection, refused, region, simple};
 
-fn update() -> UpdateTableInput {
+pub(crate) fn update() -> UpdateTableInput {
     UpdateTableInput {
         table_name: "simple".to_owned(),
         ..UpdateTableInput::default()
     }
 }
 
-fn units(read_capacity_units: i64, write_capacity_units: i64) -> Option<ProvisionedThroughput> {
+pub(crate) fn units(read_capacity_units: i64, write_capacity_units: i64) -> Option<ProvisionedThroughput> {
     Some(ProvisionedThroughput {
         read_capacity_units,
         write_capacity_units,
     })
 }
 
-fn index(name: &str, attribute: &str) -> GlobalSecondaryIndex {
+pub(crate) fn index(name: &str, attribute: &str) -> GlobalSecondaryIndex {
     global(name, vec![hash(attribute)], projection(ProjectionType::All, &[]))
 }
 
-fn create_index(name: &str, attribute: &str, kind: Type) -> UpdateTableInput {
+pub(crate) fn create_index(name: &str, attribute: &str, kind: Type) -> UpdateTableInput {
     UpdateTableInput {
         attribute_definitions: Some(vec![definition(attribute, kind)]),
         global_secondary_index_updates: Some(vec![GlobalSecondaryIndexUpdate::Create(index(name, attribute))]),
@@ -41,13 +38,13 @@ fn create_index(name: &str, attribute: &str, kind: Type) -> UpdateTableInput {
     }
 }
 
-fn delete_index(name: &str) -> GlobalSecondaryIndexUpdate {
+pub(crate) fn delete_index(name: &str) -> GlobalSecondaryIndexUpdate {
     GlobalSecondaryIndexUpdate::Delete {
         index_name: name.to_owned(),
     }
 }
 
-fn create_replica(region_name: &str) -> UpdateTableInput {
+pub(crate) fn create_replica(region_name: &str) -> UpdateTableInput {
     let create = ReplicationGroupUpdate::Create {
         region_name: region_name.to_owned(),
     };
@@ -67,7 +64,7 @@ fn delete_replica(region_name: &str) -> UpdateTableInput {
     }
 }
 
-fn stream(stream_view_type: Option<StreamViewType>) -> UpdateTableInput {
+pub(crate) fn stream(stream_view_type: Option<StreamViewType>) -> UpdateTableInput {
     let specification = StreamSpecification {
         stream_enabled: stream_view_type.is_some(),
         stream_view_type,
@@ -100,7 +97,7 @@ fn replicas(description: &TableDescription) -> Vec<(&str, ReplicaStatusName)> {
 }
 
 #[track_caller]
-fn in_use(result: Result<TableDescription, ApiError>, what: &str) {
+pub(crate) fn in_use(result: Result<TableDescription, ApiError>, what: &str) {
     match result {
         Err(ApiError::ResourceInUse(message)) => assert!(message.contains(what), "{message}"),
         other => panic!("expected a ResourceInUseException, got {other:?}"),
@@ -266,173 +263,6 @@ async fn wrong_capacity_settings_are_refused() {
             .provisioned_throughput
             .write_capacity_units,
         3
-    );
-}
-
-#[tokio::test]
-async fn an_index_is_filled_from_the_table_read_and_deleted() {
-    let harness = Harness::new().with_simple().await;
-    for number in 0..30 {
-        // The last ten have a value that is unfit for the index.
-        let value = if number < 20 { n(number) } else { s("text") };
-        harness
-            .put("simple", item([("p", s(&format!("{number:02}"))), ("x", value)]))
-            .await;
-    }
-    let shown = harness
-        .engine
-        .update_table(create_index("by-x", "x", Type::N))
-        .await
-        .unwrap();
-    assert_eq!(shown.global_secondary_indexes.unwrap()[0].index_name, "by-x");
-    assert_eq!(
-        shown.attribute_definitions,
-        [definition("p", Type::S), definition("x", Type::N)]
-    );
-    harness.settled("simple").await;
-    let scan = || ScanInput {
-        table_name: "simple".to_owned(),
-        index_name: text("by-x"),
-        ..ScanInput::default()
-    };
-    assert_eq!(harness.engine.scan(scan()).await.unwrap().count, 20);
-
-    let delete = UpdateTableInput {
-        global_secondary_index_updates: Some(vec![delete_index("by-x")]),
-        ..update()
-    };
-    let shown = harness.engine.update_table(delete.clone()).await.unwrap();
-    assert_eq!(
-        shown.global_secondary_indexes.unwrap()[0].index_status,
-        IndexStatus::Deleting
-    );
-    assert_eq!(
-        refused(harness.engine.scan(scan()).await),
-        "The table does not have the specified index: by-x"
-    );
-    assert_eq!(harness.settled("simple").await.global_secondary_indexes, None);
-    let again = harness.engine.update_table(delete).await;
-    assert!(matches!(again, Err(ApiError::ResourceNotFound(_))), "{again:?}");
-}
-
-#[tokio::test]
-async fn wrong_index_updates_are_refused() {
-    let harness = Harness::new().with_simple().await;
-    harness
-        .engine
-        .update_table(create_index("by-x", "x", Type::S))
-        .await
-        .unwrap();
-    let updates = |updates| UpdateTableInput {
-        attribute_definitions: Some(vec![definition("y", Type::S)]),
-        global_secondary_index_updates: Some(updates),
-        ..update()
-    };
-    let set_units = GlobalSecondaryIndexUpdate::Update {
-        index_name: "by-x".to_owned(),
-        provisioned_throughput: units(1, 1),
-        on_demand_throughput: None,
-        warm_throughput: None,
-    };
-    let cases = [
-        (
-            create_index("by-x", "y", Type::S),
-            "Attempting to create an index which already exists",
-        ),
-        (create_index("by-x-too", "x", Type::N), "Attributes cannot be redefined"),
-        (
-            UpdateTableInput {
-                attribute_definitions: None,
-                ..create_index("by-y", "y", Type::S)
-            },
-            "AttributeDefinitions is not specified for index: by-y",
-        ),
-        (
-            UpdateTableInput {
-                attribute_definitions: Some(Vec::new()),
-                ..create_index("by-y", "y", Type::S)
-            },
-            "Invalid KeySchema: Some index key attribute have no definition",
-        ),
-        (
-            UpdateTableInput {
-                attribute_definitions: Some(vec![definition("x", Type::S)]),
-                ..create_index("by-y", "y", Type::S)
-            },
-            "Some index key attributes are not defined in AttributeDefinitions. Keys: [y], AttributeDefinitions: [x]",
-        ),
-        (
-            updates(vec![set_units]),
-            "The only Updates for index: by-x when TableThroughputMode is PAY_PER_REQUEST can be to OnDemandThroughput, WarmThroughput",
-        ),
-        (
-            updates(vec![
-                delete_index("by-x"),
-                GlobalSecondaryIndexUpdate::Create(index("by-x", "y")),
-            ]),
-            "Only one global secondary index update per index is allowed simultaneously. Index: by-x",
-        ),
-    ];
-    for (input, message) in cases {
-        let refused = refused(harness.engine.update_table(input).await);
-        assert!(refused.contains(message), "{refused}");
-    }
-    for two in [
-        vec![
-            GlobalSecondaryIndexUpdate::Create(index("one", "y")),
-            GlobalSecondaryIndexUpdate::Create(index("two", "y")),
-        ],
-        vec![
-            delete_index("by-x"),
-            GlobalSecondaryIndexUpdate::Create(index("two", "y")),
-        ],
-        vec![delete_index("by-x"), delete_index("by-z")],
-    ] {
-        let result = harness.engine.update_table(updates(two)).await;
-        assert!(matches!(result, Err(ApiError::LimitExceeded(_))), "{result:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_table_whose_index_is_being_filled_takes_no_other_change_but_of_its_protection() {
-    let harness = Harness::faked().with_simple().await;
-    harness
-        .engine
-        .update_table(create_index("by-x", "x", Type::S))
-        .await
-        .unwrap();
-    harness.store.alter("simple", |table| {
-        table.global_indexes.get_mut("by-x").unwrap().1 = IndexState::Backfilling;
-    });
-    in_use(
-        harness.engine.update_table(create_replica("eu-west-1")).await,
-        "Table is being updated: simple",
-    );
-    for other in [create_index("by-y", "y", Type::S), create_index("by-x", "x", Type::S)] {
-        let result = harness.engine.update_table(other).await;
-        assert!(
-            matches!(&result, Err(ApiError::LimitExceeded(words)) if words.contains("Only 1 online index")),
-            "{result:?}"
-        );
-    }
-    in_use(
-        harness
-            .engine
-            .update_table(stream(Some(StreamViewType::KeysOnly)))
-            .await,
-        "being updated",
-    );
-    let protect = UpdateTableInput {
-        deletion_protection_enabled: Some(true),
-        ..update()
-    };
-    assert!(
-        harness
-            .engine
-            .update_table(protect)
-            .await
-            .unwrap()
-            .deletion_protection_enabled
     );
 }
 
