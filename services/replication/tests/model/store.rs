@@ -413,6 +413,11 @@ impl Store {
                 let former = std::mem::take(table);
                 table.journal = former.journal;
                 table.holding = former.holding + 1;
+                // Those who are active have their own writes.
+                let mut has = has.clone();
+                for (other, _) in replicas.iter().filter(|(_, state)| **state == ReplicaState::Active) {
+                    has.advance(other, u64::MAX);
+                }
                 let rows = former.rows.into_values();
                 self.unshipped.extend(rows.filter(|row| !has.covers(&row.version)));
                 for record in &mut self.log {

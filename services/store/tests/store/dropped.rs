@@ -91,7 +91,9 @@ async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_
         west.store.apply(sent(kind)).await.unwrap();
     }
     assert_eq!((west.store.vectors(), assert_agrees(&west.store, TABLE).await), before);
-    // It hears of it.
+    // What others wrote since may arrive before it hears of it. They have that themselves.
+    put(&west.store, item("a", 3, &[("color", text("later"))])).await;
+    assert_eq!(ship(&west, &far, TABLE).await.newer, 1);
     let former = far.store.catalog().by_id[&TABLE].holding;
     ship(&east, &far, TableId::CATALOG).await;
     let creating = ReplicaStatus::Creating {

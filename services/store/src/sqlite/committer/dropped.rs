@@ -56,7 +56,7 @@ impl Group<'_> {
     fn begin_anew(&mut self, id: TableId) -> Result<Option<TableNumber>> {
         let region = self.shared.region.clone();
         let definition = self.definition(id);
-        let Some(ReplicaStatus::Dropped { has, returns }) =
+        let Some(ReplicaStatus::Dropped { mut has, returns }) =
             definition.replica(&region).map(|replica| replica.status.clone())
         else {
             return Ok(None);
@@ -83,6 +83,13 @@ impl Group<'_> {
         };
         if keeps_rows {
             return Ok(None);
+        }
+        // What others wrote since they dropped it may have arrived here before that. They have their own writes.
+        for (other, _) in definition
+            .replicas()
+            .filter(|(other, replica)| **other != self.shared.region && replica.status == ReplicaStatus::Active)
+        {
+            has.advance(other, u64::MAX);
         }
         self.let_go(id, &definition, Some(has))?;
         self.reconcile_stream(id)?;
