@@ -66,6 +66,8 @@ pub struct Evidence {
     pub held: BTreeMap<String, BTreeMap<String, Held>>,
     /// By region that has a replica in the end: its journal of conflicts.
     pub journals: BTreeMap<String, Journal>,
+    /// By region that began its replica anew, since the others had dropped it: what it kept aside, as its store says.
+    pub kept_aside: BTreeMap<String, Vec<KeptAside>>,
 }
 
 impl Evidence {
@@ -182,6 +184,15 @@ impl Content {
     }
 }
 
+/// What stood under a key of a replica that the others dropped, and that they never had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAside {
+    /// The key.
+    pub key: String,
+    /// What stood there.
+    pub held: Held,
+}
+
 /// An entry of a region's journal of conflicts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
@@ -191,6 +202,8 @@ pub struct Conflict {
     pub winner: Version,
     /// What did not.
     pub loser: Version,
+    /// The mark in the item as the loser left it; `None` for a delete.
+    pub loser_mark: Option<String>,
 }
 
 /// A disk that was lost.

@@ -89,10 +89,14 @@ fn always(run: &Run) -> Vec<Verdict> {
         Verdict {
             expected: "no acknowledged write lost".to_owned(),
             measured: format!(
-                "{} of {}{} lost",
+                "{} of {}{} lost{}",
                 count(writes.lost),
                 count(writes.acknowledged),
-                whose(run.clients)
+                whose(run.clients),
+                match writes.kept_aside {
+                    0 => String::new(),
+                    aside => format!(", {} kept aside", count(aside)),
+                }
             ),
             holds: writes.lost == 0,
         },

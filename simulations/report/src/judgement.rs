@@ -56,6 +56,7 @@ impl From<&Accounting> for Writes {
             superseded: accounting.superseded,
             lost_to_conflicts: accounting.lost_to_conflicts,
             lost_with_disk: accounting.lost_with_disk,
+            kept_aside: accounting.kept_aside,
             lost: accounting.lost,
         }
     }

@@ -266,6 +266,8 @@ pub struct Writes {
     pub lost_to_conflicts: u64,
     /// Of the acknowledged: gone with a disk.
     pub lost_with_disk: u64,
+    /// Of the acknowledged: kept aside by a region whose replica the others dropped before they had them.
+    pub kept_aside: u64,
     /// Of the acknowledged: gone otherwise. Must be 0.
     pub lost: u64,
 }

@@ -1,6 +1,10 @@
 //! One run of a plan in virtual time: set-up, load, timeline, convergence, evidence, judgement.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use beringia_history::{History, Violation};
 use beringia_node::Tuning;
@@ -24,6 +28,9 @@ use crate::{
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// The first pause between two looks at the digests; later ones are longer.
 const POLL: Duration = Duration::from_millis(5);
+
+/// How long a region may take to remove the rows of a dropped replica: a million of them, on a slow disk.
+const SET_ASIDE_AFTER: Duration = Duration::from_mins(1);
 
 /// How a plan is played, beside what it says itself.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +101,8 @@ struct Session<'a> {
     losses: Vec<Loss>,
     /// Regions that did not hold replicas all the time.
     came_or_went: Vec<String>,
+    /// By region and table: which holding of it there was when the load began.
+    holdings: BTreeMap<(String, String), u32>,
 }
 
 impl<'a> Session<'a> {
@@ -142,6 +151,7 @@ impl<'a> Session<'a> {
             drains: Drains::default(),
             losses: Vec::new(),
             came_or_went: absent_at_first(plan),
+            holdings: BTreeMap::new(),
         };
         if !session.converge().await? {
             return Err(SimulationError::TimedOut {
@@ -149,6 +159,7 @@ impl<'a> Session<'a> {
                 virtual_ms: session.world.trace.now_ms(),
             });
         }
+        session.holdings = session.world.holdings(&session.tables);
         session.world.trace.note(format_args!("the load begins"));
         session.began = Instant::now();
         session.measure.begin(&session.world);
@@ -302,8 +313,13 @@ impl<'a> Session<'a> {
             .extend(self.losses.iter().map(|loss| loss.region.clone()));
         past.always_held = self.plan.scenario.replicas.clone();
         past.always_held.retain(|region| !self.came_or_went.contains(region));
+        past.began_anew = self.began_anew(&past);
+        if !past.began_anew.is_empty() {
+            // What such a region keeps aside it puts there while it removes the rows, in the background: 256 of them with each commit.
+            sleep(SET_ASIDE_AFTER).await;
+        }
         let total = self.began.elapsed();
-        let mut evidence = std::collections::BTreeMap::new();
+        let mut evidence = BTreeMap::new();
         for table in &self.tables {
             evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
         }
@@ -317,6 +333,19 @@ impl<'a> Session<'a> {
 }
 
 impl Session<'_> {
+    /// The replicas that were held all the time, but not the same rows: the others dropped them.
+    fn began_anew(&self, past: &Past) -> BTreeSet<(String, String)> {
+        let now = self.world.holdings(&self.tables);
+        let is_other = |(place, holding): &(&(String, String), &u32)| {
+            past.always_held.contains(&place.0) && !past.lost_disk.contains(&place.0) && now.get(place) != Some(holding)
+        };
+        self.holdings
+            .iter()
+            .filter(is_other)
+            .map(|(place, _)| place.clone())
+            .collect()
+    }
+
     fn trace(&self, history: &History) -> Vec<String> {
         if !self.is_traced {
             return Vec::new();

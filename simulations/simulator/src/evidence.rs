@@ -1,9 +1,9 @@
 //! What regions hold and have committed, read from their stores in the oracle's terms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_history::{Conflict, Evidence, Held, Journal, Logged, key_text};
-use beringia_item::{Cause, KeyBytes, KeySchema, Mutation, RANGES, Region, TableId, VersionVector, decode_item};
+use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, key_text};
+use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, RANGES, Region, TableId, VersionVector, decode_item};
 use beringia_store::{LogFilter, LogPosition, Store, StoreError};
 
 use crate::{SimulationError, World};
@@ -20,6 +20,18 @@ pub(crate) struct Past {
     pub(crate) lost_disk: Vec<String>,
     /// Regions that held the table from the beginning and to the end.
     pub(crate) always_held: Vec<String>,
+    /// Regions whose replica was dropped meanwhile, so that they began it anew, by table.
+    pub(crate) began_anew: BTreeSet<(String, String)>,
+}
+
+impl Past {
+    /// Whether a region's own log of a table has all that it wrote there.
+    fn is_whole(&self, region: &str, table: &str) -> bool {
+        let began_anew = (region.to_owned(), table.to_owned());
+        !self.lost_disk.iter().any(|lost| lost == region)
+            && self.always_held.iter().any(|held| held == region)
+            && !self.began_anew.contains(&began_anew)
+    }
 }
 
 /// Reads the state of one region.
@@ -41,9 +53,8 @@ pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Ev
         let Some(reader) = Reader::new(&region, &*store, table) else {
             continue;
         };
-        let is_whole = !past.lost_disk.contains(&region) && past.always_held.contains(&region);
         // What a region that was empty at some time has of its own log, others have more of.
-        let origins = if is_whole {
+        let origins = if past.is_whole(&region, table) {
             vec![store.region().clone()]
         } else {
             Vec::new()
@@ -53,15 +64,16 @@ pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Ev
             evidence.held.insert(region.clone(), reader.held().await?);
             let journal = Journal {
                 entries: reader.journal().await?,
-                is_complete: past.lost_disk.is_empty() && past.always_held.contains(&region),
+                is_complete: past.lost_disk.is_empty() && past.is_whole(&region, table),
             };
             evidence.journals.insert(region.clone(), journal);
         }
+        let kept_aside = reader.kept_aside().await?;
+        if !kept_aside.is_empty() || past.began_anew.contains(&(region.clone(), table.to_owned())) {
+            evidence.kept_aside.insert(region.clone(), kept_aside);
+        }
     }
-    let broken = world
-        .names()
-        .into_iter()
-        .filter(|name| past.lost_disk.contains(name) || !past.always_held.contains(name));
+    let broken = world.names().into_iter().filter(|name| !past.is_whole(name, table));
     for origin in broken {
         for region in &holders {
             let store = world.store(region)?;
@@ -168,10 +180,32 @@ impl<'a> Reader<'a> {
             let Some(last) = page.last() else { return Ok(journal) };
             after = last.id;
             for conflict in page {
+                let loser = Held::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
                 journal.push(Conflict {
                     key: self.key_text(&conflict.key)?,
                     winner: conflict.winner.version,
-                    loser: conflict.loser.version,
+                    loser_mark: loser.mark().map(str::to_owned),
+                    loser: loser.version,
+                });
+            }
+        }
+    }
+
+    async fn kept_aside(&self) -> Result<Vec<KeptAside>, SimulationError> {
+        let mut kept = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = self.store.unshipped(after, PAGE_ROWS).await;
+            let page = page.map_err(|error| self.failed(error))?;
+            let Some(last) = page.last() else { return Ok(kept) };
+            after = last.id;
+            for write in page.into_iter().filter(|write| write.table == self.table) {
+                let image = write.write.image.as_ref();
+                kept.push(KeptAside {
+                    key: self
+                        .text_of(&write.key)
+                        .ok_or_else(|| self.foreign(format!("the key {:?}", write.key)))?,
+                    held: Held::new(write.write.version, image, self.expires.as_deref()),
                 });
             }
         }
@@ -189,10 +223,13 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn key_text(&self, key: &KeyBytes) -> Result<String, SimulationError> {
         let attributes = self.keys.attributes_of(key);
-        let parts = self.keys.partition.iter().chain(&self.keys.sort);
-        let parts = parts.map(|part| part.name.as_str());
-        let found = attributes.as_ref().and_then(|attributes| key_text(parts, attributes));
+        let found = attributes.as_ref().and_then(|attributes| self.text_of(attributes));
         found.ok_or_else(|| self.foreign(format!("the key {key:?}")))
+    }
+
+    fn text_of(&self, attributes: &Item) -> Option<String> {
+        let parts = self.keys.partition.iter().chain(&self.keys.sort);
+        key_text(parts.map(|part| part.name.as_str()), attributes)
     }
 
     fn foreign(&self, what: String) -> SimulationError {

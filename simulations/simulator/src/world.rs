@@ -432,6 +432,21 @@ impl World {
         Ok(digests)
     }
 
+    /// By region and table: which holding of it every running region has ([`Table::holding`]).
+    pub(crate) fn holdings(&self, tables: &[String]) -> BTreeMap<(String, String), u32> {
+        let mut holdings = BTreeMap::new();
+        for site in &self.sites {
+            let Some(running) = &site.running else { continue };
+            let catalog = running.store.catalog();
+            for table in tables {
+                if let Some(held) = catalog.by_name.get(table) {
+                    holdings.insert((site.region.to_string(), table.clone()), held.holding);
+                }
+            }
+        }
+        holdings
+    }
+
     /// The table of that name where a running region holds an active, complete replica of it.
     fn held_table(&self, region: &str, table: &str) -> Result<Option<TableId>, SimulationError> {
         let catalog = self.store(region)?.catalog();

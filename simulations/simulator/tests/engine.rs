@@ -79,6 +79,27 @@ fn played(plan: &Plan) -> Outcome {
 }
 
 #[test]
+fn what_a_dropped_replica_had_not_shipped_is_kept_aside_and_nothing_else_is_missing() {
+    for policy in [Policy::Item, Policy::Merge] {
+        let isolate = Action::Isolate {
+            region: "eu-west-1".to_owned(),
+            reset: false,
+        };
+        let mut plan = plan(vec![(3, isolate), (12, Action::Heal(None))]);
+        plan.scenario.policy = policy;
+        plan.scenario.behaviour.max_unreachable = Some(seconds(4));
+        let outcome = played(&plan);
+        assert_eq!(outcome.violations, [], "{policy:?}");
+        assert!(outcome.run.holds(), "{policy:?}: {:?}", outcome.run.verdicts);
+        let writes = &outcome.run.writes;
+        assert!(
+            writes.kept_aside > 30,
+            "nine seconds of writes to a hundred keys: {writes:?}"
+        );
+    }
+}
+
+#[test]
 fn while_a_region_is_cut_off_its_backlog_grows_keys_differ_and_after_the_heal_all_is_equal_again() {
     let eu = || "eu-west-1".to_owned();
     let outcome = played(&plan(vec![

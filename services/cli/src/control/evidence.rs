@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use beringia_history::Held;
 use beringia_item::{Cause, KeyBytes, Mutation, RANGES, VersionVector, encode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
@@ -74,7 +75,8 @@ impl Reader<'_> {
         for range in 0..RANGES {
             self.rows(range).await?;
         }
-        self.journal().await
+        self.journal().await?;
+        self.kept_aside().await
     }
 
     async fn log(&self, every_origin: bool) -> Result<(), Stop> {
@@ -139,12 +141,35 @@ impl Reader<'_> {
             };
             after = last.id;
             for conflict in &page {
+                let loser = Held::new(conflict.loser.version.clone(), conflict.loser.image.as_ref(), None);
                 let entry = EvidenceConflict {
                     key: self.key(&conflict.key)?,
                     winner: Some(version(&conflict.winner.version)),
                     loser: Some(version(&conflict.loser.version)),
+                    loser_mark: loser.mark().map(str::to_owned),
                 };
                 self.send(What::Conflict(entry)).await?;
+            }
+        }
+    }
+
+    async fn kept_aside(&self) -> Result<(), Stop> {
+        let mut after = 0;
+        loop {
+            let page = self.store.unshipped(after, ROWS).await;
+            let page = page.map_err(|error| self.failed(error))?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            for kept in page.iter().filter(|kept| kept.table == self.table.id) {
+                let write = EvidenceWrite {
+                    key: encode_item(&kept.key),
+                    version: Some(version(&kept.write.version)),
+                    image: kept.write.image.as_ref().map(encode_item),
+                    ..EvidenceWrite::default()
+                };
+                self.send(What::KeptAside(write)).await?;
             }
         }
     }

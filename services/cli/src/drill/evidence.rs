@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
-use beringia_history::{Conflict, Evidence, Held, Logged, key_text};
+use beringia_history::{Conflict, Evidence, Held, KeptAside, Logged, key_text};
 use beringia_item::{Item, Region, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
@@ -20,13 +20,15 @@ pub(crate) struct Past {
     pub(crate) lost_disk: bool,
     /// Regions that held the tables from the beginning to the end.
     pub(crate) always_held: Vec<String>,
+    /// Whether a region can have been out of reach for so long that the others dropped its replicas.
+    pub(crate) may_be_dropped: bool,
 }
 
 /// Reads all that the regions hold of a table.
 pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<Evidence, Failure> {
     let mut evidence = Evidence::default();
     // What a region that was empty at some time has of its own log, others have more of.
-    let every_origin = past.lost_disk || past.always_held.len() < fleet.topology().len();
+    let every_origin = past.lost_disk || past.may_be_dropped || past.always_held.len() < fleet.topology().len();
     for mut client in fleet.clients() {
         let request = ControlEvidenceRequest {
             table: table.name.clone(),
@@ -43,7 +45,7 @@ pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<
     }
     let regions: Vec<String> = evidence.held.keys().cloned().collect();
     for region in regions {
-        let is_complete = !past.lost_disk && past.always_held.contains(&region);
+        let is_complete = !past.lost_disk && !past.may_be_dropped && past.always_held.contains(&region);
         evidence.journals.entry(region).or_default().is_complete = is_complete;
     }
     Ok(evidence)
@@ -89,13 +91,26 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
                 .insert(key, held(&write, expires)?);
         }
         What::Conflict(conflict) => {
-            let EvidenceConflict { key, winner, loser } = conflict;
+            let EvidenceConflict {
+                key,
+                winner,
+                loser,
+                loser_mark,
+            } = conflict;
             let entry = Conflict {
                 key: text(&key, parts)?,
                 winner: version(winner)?,
                 loser: version(loser)?,
+                loser_mark,
             };
             evidence.journals.entry(region).or_default().entries.push(entry);
+        }
+        What::KeptAside(write) => {
+            let kept = KeptAside {
+                key: text(&write.key, parts)?,
+                held: held(&write, expires)?,
+            };
+            evidence.kept_aside.entry(region).or_default().push(kept);
         }
     }
     Ok(())

@@ -344,6 +344,12 @@ impl<'a> Session<'a> {
         let mut past = Past {
             lost_disk: !self.disks.is_empty(),
             always_held: self.plan.scenario.replicas.clone(),
+            may_be_dropped: self
+                .stage
+                .fleet
+                .behaviour()
+                .max_unreachable
+                .is_some_and(|most| most < self.plan.scenario.duration + self.patience),
         };
         past.always_held.retain(|region| !self.came_or_went.contains(region));
         let mut evidence = BTreeMap::new();

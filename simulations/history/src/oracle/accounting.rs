@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{LostDisk, Outcome};
 
-/// What became of the writes of the load: acknowledged = standing + superseded + lost to conflicts + lost with disks + lost.
+/// What became of the writes of the load: acknowledged = standing + superseded + lost to conflicts + lost with disks + kept
+/// aside + lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// Writes that were acknowledged; each of a transaction counts. Deletes that found nothing do not.
@@ -24,6 +25,9 @@ pub struct Accounting {
     pub lost_to_conflicts: u64,
     /// Of the acknowledged: gone with a disk.
     pub lost_with_disk: u64,
+    /// Of the acknowledged: kept aside by a region whose replica the others dropped before they had them. No region shows them; they can
+    /// be restored.
+    pub kept_aside: u64,
     /// Of the acknowledged: gone otherwise. Must be 0.
     pub lost: u64,
 }
@@ -120,6 +124,8 @@ impl Tally {
         match missing {
             Missing::Lost => self.accounting.lost += 1,
             Missing::Replaced => self.accounting.superseded += 1,
+            Missing::KeptAside => self.accounting.kept_aside += 1,
+            Missing::LostToConflict => self.accounting.lost_to_conflicts += 1,
             Missing::WithDisk(disk) => {
                 self.accounting.lost_with_disk += 1;
                 let (loss, first_us) = (&mut self.losses[disk], &mut self.first_us[disk]);

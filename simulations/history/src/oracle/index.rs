@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_item::{Region, Version};
 
+use super::aside::{self, Aside, Times};
 use crate::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
 
 /// A table in one run.
@@ -17,6 +18,8 @@ pub(super) struct Table<'a> {
     pub(super) operations: Vec<&'a Operation>,
     /// What was written before the load.
     pub(super) loaded: Vec<&'a Operation>,
+    /// What became of writes that were left behind where a replica was dropped.
+    aside: Aside<'a>,
 }
 
 /// What clients asked for under a key, and what regions committed.
@@ -142,8 +145,8 @@ impl<'a> Key<'a> {
 
     /// Finds for every delete in the logs whose it is. Tombstones carry no mark; but who was told that its delete removed a certain
     /// write made the first tombstone of its region after that write; but not one that the region made after it had lost the disk that the
-    /// delete went with (`reborn`).
-    fn match_deletes(&mut self, reborn: &[(&LostDisk, u64)]) {
+    /// delete went with (`reborn`), nor, where others dropped its replica, one that it made at another time (`times`).
+    fn match_deletes(&mut self, reborn: &[(&LostDisk, u64)], times: &BTreeMap<&str, Times<'_>>) {
         let mut open: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (rank, commit) in self.commits.iter().enumerate() {
             if commit.is_delete() && !commit.logged.is_expiry {
@@ -182,7 +185,14 @@ impl<'a> Key<'a> {
                 .iter()
                 .filter(|(disk, _)| disk.region == operation.region && disk.at_us >= operation.sent_us);
             let bound = later_lives.map(|(_, first)| *first).min().unwrap_or(u64::MAX);
-            let is_possible = |rank: &usize| self.commits[*rank].version().sequence < bound;
+            let is_then = |version| {
+                let times = times.get(operation.region.as_str());
+                times.is_none_or(|times| times.allow(version, operation))
+            };
+            let is_possible = |rank: &usize| {
+                let version = self.commits[*rank].version();
+                version.sequence < bound && is_then(version)
+            };
             if ranks.get(place).is_some_and(is_possible) {
                 let rank = ranks.remove(place);
                 self.asked[index].rank = Some(rank);
@@ -305,6 +315,7 @@ impl<'a> Table<'a> {
             keys: BTreeMap::new(),
             operations: of_table(&history.operations).collect(),
             loaded: of_table(&history.loaded).collect(),
+            aside: Aside::new(),
         };
         for (operations, is_load) in [(&table.loaded, true), (&table.operations, false)] {
             for operation in operations {
@@ -330,10 +341,12 @@ impl<'a> Table<'a> {
             key.match_marks();
         }
         let reborn = table.reborn();
+        let times = aside::times(&table);
         for key in table.keys.values_mut() {
-            key.match_deletes(&reborn);
+            key.match_deletes(&reborn, &times);
             key.link();
         }
+        table.aside = aside::of(&table);
         table
     }
 
@@ -362,6 +375,10 @@ impl<'a> Table<'a> {
 
     /// What became of an acknowledged write that is in no log.
     pub(super) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
+        let name = (asked.write.key.as_str(), asked.write.mark.as_str());
+        if let Some(missing) = self.aside.get(&name) {
+            return *missing;
+        }
         let Some(disk) = self.lost_after(asked) else {
             return Missing::Lost;
         };
@@ -377,8 +394,12 @@ impl<'a> Table<'a> {
 /// What became of an acknowledged write that is in no log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// It went with its region's disk, and what replaced it there did not: nobody needs to have it.
+    /// It went with its region's disk or replica, and what replaced it there is accounted for: nobody needs to have it.
     Replaced,
+    /// Its region has it, aside.
+    KeptAside,
+    /// It went with its region's replica, where it had lost to a write that did not know of it.
+    LostToConflict,
     /// It went with that disk.
     WithDisk(usize),
     /// There is no excuse.

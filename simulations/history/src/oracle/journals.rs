@@ -14,7 +14,7 @@ pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
         let mut losers: BTreeSet<(&str, &Version)> = BTreeSet::new();
         for entry in &journal.entries {
             losers.insert((&entry.key, &entry.loser));
-            if !is_conflict(table, entry) {
+            if !is_conflict(table, region, entry) {
                 violations.push(Violation::NoConflict {
                     table: table.name.to_owned(),
                     region: region.clone(),
@@ -49,14 +49,20 @@ pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-fn is_conflict(table: &Table<'_>, entry: &crate::Conflict) -> bool {
+fn is_conflict(table: &Table<'_>, region: &str, entry: &crate::Conflict) -> bool {
     let Some(key) = table.keys.get(entry.key.as_str()) else {
         return false;
     };
     let find = |version| key.rank_of(version).map(|rank| &key.commits[rank]);
     match (find(&entry.winner), find(&entry.loser)) {
         (Some(winner), Some(loser)) => winner.is_concurrent_with(loser) && entry.loser < entry.winner,
-        // One of them may have gone with a disk.
-        _ => !table.lost_disks.is_empty(),
+        // One of them may have gone with a disk, or be a write of this region's that the others never had.
+        (winner, loser) => {
+            let may_be_left = |version: &Version| version.origin.as_str() == region;
+            let is_left = table.evidence.kept_aside.contains_key(region)
+                && (winner.is_some() || may_be_left(&entry.winner))
+                && (loser.is_some() || may_be_left(&entry.loser));
+            is_left || !table.lost_disks.is_empty()
+        }
     }
 }

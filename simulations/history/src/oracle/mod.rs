@@ -9,6 +9,7 @@
 
 mod accounting;
 mod anomalies;
+mod aside;
 mod content;
 mod fates;
 mod index;

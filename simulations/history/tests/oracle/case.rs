@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Conflict, Content, Effect, Evidence, Held, History, Journal, Judgement, Logged, LostDisk, Merging, Operation,
-    Outcome, Rules, Seen, Violation, Write, judge,
+    Conflict, Content, Effect, Evidence, Held, History, Journal, Judgement, KeptAside, Logged, LostDisk, Merging,
+    Operation, Outcome, Rules, Seen, Violation, Write, judge,
 };
 use beringia_item::{Region, Version, VersionVector};
 
@@ -106,7 +106,7 @@ impl Case {
             evidence: Evidence {
                 logs: regions().map(|region| (region, BTreeMap::new())).collect(),
                 held: regions().map(|region| (region, BTreeMap::new())).collect(),
-                journals: BTreeMap::new(),
+                ..Evidence::default()
             },
             lost_disks: Vec::new(),
         }
@@ -191,7 +191,18 @@ impl Case {
             key: "k".to_owned(),
             winner: winner.version.clone(),
             loser: loser.version.clone(),
+            loser_mark: loser.mark().map(str::to_owned),
         });
+        self
+    }
+
+    /// The others dropped a region's replica, and it kept these rows aside, by key.
+    pub(crate) fn kept_aside(&mut self, region: &str, rows: &[(&str, &Held)]) -> &mut Self {
+        let kept = self.evidence.kept_aside.entry(region.to_owned()).or_default();
+        kept.extend(rows.iter().map(|(key, held)| KeptAside {
+            key: (*key).to_owned(),
+            held: (*held).clone(),
+        }));
         self
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod accounts;
+mod aside;
 mod case;
 mod clients;
 mod merging;

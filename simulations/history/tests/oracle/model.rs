@@ -390,7 +390,14 @@ impl Model {
                         standing.version.min(version.clone()),
                     );
                     let key = key.to_owned();
-                    site.journal.push(Conflict { key, winner, loser });
+                    // Only asked for where replicas are dropped.
+                    let loser_mark = None;
+                    site.journal.push(Conflict {
+                        key,
+                        winner,
+                        loser,
+                        loser_mark,
+                    });
                 }
             }
             ours.join(&row);
@@ -477,6 +484,7 @@ fn sum(accounting: &beringia_history::Accounting) -> u64 {
         + accounting.superseded
         + accounting.lost_to_conflicts
         + accounting.lost_with_disk
+        + accounting.kept_aside
         + accounting.lost
 }
 

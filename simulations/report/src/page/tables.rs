@@ -101,6 +101,11 @@ pub(crate) fn writes(run: &Run) -> String {
             writes.lost_to_conflicts,
         ),
         ("disk", "gone with a lost disk", writes.lost_with_disk),
+        (
+            "aside",
+            "kept aside by a region whose replica was dropped",
+            writes.kept_aside,
+        ),
         ("lost", "lost otherwise", writes.lost),
     ];
     let all = writes.acknowledged.max(1) as f64;

@@ -140,6 +140,7 @@ fn the_page_shows_every_region_fault_verdict_and_figure() {
             "{verdict:?} is missing"
         );
     }
+    assert!(page.contains("kept aside by a region whose replica was dropped</td><td>3</td>"));
     // Lag, backlog, throughput and latency have a line for each region; of the errors only the first region has some.
     for class in ["r0", "r1", "r2"] {
         let lines = page.matches(&format!("<path class=\"line {class}\"")).count();
@@ -211,6 +212,7 @@ fn the_summary_says_first_what_failed() {
         "{text}"
     );
     assert_eq!(lines[1], "  ✗ no promise broken: three were");
+    assert!(lines.contains(&"  ✓ no acknowledged write lost: 0 of 23,410 lost, 3 kept aside"));
     assert_eq!(lines.last(), Some(&"again: beringia sim run partition --seed 7"));
     assert!(
         text.contains("RPO") && text.contains("12 writes") && text.contains("88 lost-update"),

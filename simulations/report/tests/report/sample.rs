@@ -97,9 +97,10 @@ pub(crate) fn sample(topology: Topology) -> Run {
         acknowledged: 23_410,
         unknown: 37,
         standing: 2_998,
-        superseded: 19_702,
+        superseded: 19_699,
         lost_to_conflicts: 698,
         lost_with_disk: 12,
+        kept_aside: 3,
         lost: 0,
     };
     run.disk_losses.push(DiskLoss {

@@ -129,6 +129,7 @@ impl RegionServer {
             logs: BTreeMap::from([(region(), log)]),
             held: BTreeMap::from([(region(), rows)]),
             journals: BTreeMap::from([(region(), journal)]),
+            kept_aside: BTreeMap::new(),
         }
     }
 

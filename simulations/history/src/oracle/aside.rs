@@ -1,0 +1,203 @@
+//! Writes that were left behind where the others dropped a region's replica: what the region's own record says became of them.
+//!
+//! A region that comes back from that keeps aside the rows that the others never had, and goes on without them; its journal of conflicts stays.
+//! Nothing else excuses a write that is in no log: a write of such a region about which its record says nothing is lost.
+
+use std::collections::BTreeMap;
+
+use beringia_item::Version;
+
+use super::index::{Asked, Key, Missing, Table};
+use crate::{Effect, KeptAside, Merging, Operation, Outcome};
+
+/// By key and mark: what became of writes that were left behind.
+pub(super) type Aside<'a> = BTreeMap<(&'a str, &'a str), Missing>;
+
+/// A write of which the region's record tells, and no log.
+struct Relic<'a> {
+    version: &'a Version,
+    /// `None` for a delete.
+    mark: Option<&'a str>,
+    fate: Missing,
+}
+
+/// By key; those that are kept aside first.
+type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
+
+/// Finds out what became of them, for all regions that began replicas anew.
+pub(super) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
+    let mut aside = Aside::new();
+    for (region, kept) in &table.evidence.kept_aside {
+        let relics = relics(table, region, kept);
+        let times = Times::of(table, region, &relics);
+        for (key, relics) in &relics {
+            if let Some(writes) = table.keys.get(key) {
+                judge(region, table.rules.merging, writes, relics, &times, &mut aside);
+            }
+        }
+    }
+    aside
+}
+
+/// For each region that began a replica anew: when its writes can have been made.
+pub(super) fn times<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
+    let kept = table.evidence.kept_aside.iter();
+    let of_region = |(region, kept): (&'a String, &'a Vec<KeptAside>)| {
+        let times = Times::of(table, region, &relics(table, region, kept));
+        (region.as_str(), times)
+    };
+    kept.map(of_region).collect()
+}
+
+fn relics<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<'a> {
+    let mut relics = Relics::new();
+    for KeptAside { key, held } in kept {
+        relics.entry(key).or_default().push(Relic {
+            version: &held.version,
+            mark: held.mark(),
+            fate: Missing::KeptAside,
+        });
+    }
+    let journal = table.evidence.journals.get(region);
+    for entry in journal.into_iter().flat_map(|journal| &journal.entries) {
+        let is_logged = || {
+            table
+                .keys
+                .get(entry.key.as_str())
+                .and_then(|key| key.rank_of(&entry.loser))
+        };
+        if entry.loser.origin.as_str() == region && is_logged().is_none() {
+            relics.entry(&entry.key).or_default().push(Relic {
+                version: &entry.loser,
+                mark: entry.loser_mark.as_deref(),
+                fate: Missing::LostToConflict,
+            });
+        }
+    }
+    relics
+}
+
+/// A region's writes to a table whose versions are known, in their order, with when clients sent them and were told of them. A region's
+/// versions grow, so these say when a version of it can have been committed.
+#[derive(Default)]
+pub(super) struct Times<'a> {
+    versions: Vec<&'a Version>,
+    /// Of each and those before it, when the last was sent.
+    sent_us: Vec<u64>,
+    /// Of each and those after it, when the first was acknowledged.
+    done_us: Vec<u64>,
+}
+
+impl<'a> Times<'a> {
+    fn of(table: &Table<'a>, region: &str, relics: &Relics<'a>) -> Self {
+        let mut known: Vec<(&Version, &Asked<'_>)> = Vec::new();
+        for (key, writes) in &table.keys {
+            let committed = writes.commits.iter().filter(|commit| commit.origin == region);
+            known.extend(committed.filter_map(|commit| Some((commit.version(), &writes.asked[commit.asked?]))));
+            for relic in relics.get(key).into_iter().flatten() {
+                let asked = relic.mark.and_then(|mark| writes.of_mark(mark));
+                let own = asked.filter(|_| relic.version.origin.as_str() == region);
+                known.extend(own.map(|asked| (relic.version, asked)));
+            }
+        }
+        known.sort_by_key(|(version, _)| *version);
+        let mut times = Self::default();
+        let mut last_us = 0;
+        for (version, asked) in &known {
+            last_us = asked.operation.sent_us.max(last_us);
+            times.versions.push(version);
+            times.sent_us.push(last_us);
+        }
+        let mut first_us = u64::MAX;
+        times.done_us = known
+            .iter()
+            .rev()
+            .map(|(_, asked)| {
+                if asked.operation.outcome == Outcome::Ok {
+                    first_us = asked.operation.done_us.min(first_us);
+                }
+                first_us
+            })
+            .collect();
+        times.done_us.reverse();
+        times
+    }
+
+    /// Whether an operation can have made the version. One without an answer can have been done at any time after it was sent.
+    pub(super) fn allow(&self, version: &Version, operation: &Operation) -> bool {
+        let is_before = || operation.outcome == Outcome::Ok && operation.done_us < self.earliest_us(version);
+        operation.sent_us <= self.latest_us(version) && !is_before()
+    }
+
+    /// Not before then was the version committed.
+    fn earliest_us(&self, version: &Version) -> u64 {
+        let count = self.versions.partition_point(|known| *known <= version);
+        count.checked_sub(1).map_or(0, |last| self.sent_us[last])
+    }
+
+    /// Not after then.
+    fn latest_us(&self, version: &Version) -> u64 {
+        let first = self.versions.partition_point(|known| *known < version);
+        self.done_us.get(first).copied().unwrap_or(u64::MAX)
+    }
+}
+
+/// What the record says of the writes of one region to one key.
+fn judge<'a>(
+    region: &str,
+    merging: Merging,
+    writes: &Key<'a>,
+    relics: &[Relic<'a>],
+    times: &Times<'_>,
+    aside: &mut Aside<'a>,
+) {
+    let name = |asked: &Asked<'a>| (asked.write.key.as_str(), asked.write.mark.as_str());
+    let is_missing =
+        |asked: &&Asked<'a>| asked.is_acknowledged() && asked.rank.is_none() && asked.operation.region == region;
+    let missing: Vec<&Asked<'a>> = writes.asked.iter().filter(is_missing).collect();
+    let is_own = |relic: &Relic<'_>| relic.version.origin.as_str() == region;
+    for relic in relics {
+        let found = match relic.mark {
+            Some(mark) => missing.iter().find(|asked| asked.write.mark == mark),
+            // A tombstone has no mark: it is a delete of which a client was told when it can have been made.
+            None if is_own(relic) => missing
+                .iter()
+                .filter(|asked| asked.write.effect == Effect::Delete && !aside.contains_key(&name(asked)))
+                .filter(|asked| times.allow(relic.version, asked.operation))
+                .max_by_key(|asked| asked.operation.sent_us),
+            None => None,
+        };
+        if let Some(asked) = found {
+            aside.entry(name(asked)).or_insert(relic.fate);
+        }
+    }
+    for asked in missing {
+        if aside.contains_key(&name(asked)) {
+            continue;
+        }
+        // What was sent after another write was done comes after it, and was not replaced by it.
+        let mut later = relics
+            .iter()
+            .filter(|relic| asked.operation.sent_us <= times.latest_us(relic.version));
+        let is_in = |relic: &Relic<'_>| merging != Merging::Item && contains_earlier(writes, relic);
+        if later.clone().any(is_in) {
+            aside.insert(name(asked), Missing::KeptAside);
+        } else if later.any(is_own) {
+            aside.insert(name(asked), Missing::Replaced);
+        }
+    }
+}
+
+/// Whether what is kept aside, in a table that merges, may have parts of earlier writes: it is no tombstone, and its last writer did not write
+/// all of it.
+fn contains_earlier(writes: &Key<'_>, relic: &Relic<'_>) -> bool {
+    let effect = relic
+        .mark
+        .and_then(|mark| writes.of_mark(mark))
+        .map(|asked| &asked.write.effect);
+    let is_whole = matches!(
+        effect,
+        None | Some(Effect::Put { .. } | Effect::Delete | Effect::Recorded { whole: true })
+    );
+    relic.fate == Missing::KeptAside && !is_whole
+}

@@ -1,0 +1,178 @@
+//! What a region left behind when the others dropped its replica: kept aside, replaced or lost to a conflict where its own record says so, and
+//! lost where it does not.
+
+use beringia_history::{Accounting, Effect, Held, Merging, Outcome, Violation};
+
+use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
+
+/// What was shipped before region `a` was out of reach, and what is there after it came back, in region `b`.
+fn case(merging: Merging) -> Case {
+    let mut case = Case::new(merging);
+    let (shipped, after) = (item("a/1", 1, "a"), item("b/1", 9_000, "b"));
+    case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 9_000);
+    case.logged(&shipped)
+        .logged_knowing(&after, &[("a", 1)])
+        .both_hold(&after);
+    case
+}
+
+/// The marks of the writes for which there is no excuse.
+fn lost(case: &Case) -> Vec<String> {
+    let lost = |violation: Violation| match violation {
+        Violation::Lost { mark, .. } => mark,
+        other => panic!("{other}"),
+    };
+    case.violations().into_iter().map(lost).collect()
+}
+
+fn account(case: &Case) -> Accounting {
+    let account = case.judged().accounting;
+    let sum = account.standing
+        + account.superseded
+        + account.lost_to_conflicts
+        + account.lost_with_disk
+        + account.kept_aside
+        + account.lost;
+    assert_eq!(sum, account.acknowledged);
+    account
+}
+
+#[test]
+fn what_stood_is_kept_aside_and_what_it_replaced_was_replaced() {
+    let mut case = case(Merging::Item);
+    case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
+    assert_eq!(lost(&case), ["a/2", "a/3"], "nobody says that they are kept");
+    case.kept_aside("b", &[("k", &item("a/3", 300, "a"))]);
+    assert_eq!(lost(&case), ["a/2", "a/3"], "their region does not say so");
+    case.evidence.kept_aside.clear();
+    case.kept_aside("a", &[]);
+    assert_eq!(lost(&case), ["a/2", "a/3"], "their region kept something else");
+    case.kept_aside("a", &[("k", &item("a/3", 300, "a"))]);
+    assert_eq!(lost(&case), [""; 0]);
+    let account = account(&case);
+    assert_eq!((account.kept_aside, account.superseded, account.lost), (1, 2, 0));
+}
+
+#[test]
+fn what_came_after_what_is_kept_aside_has_no_excuse() {
+    let mut case = case(Merging::Item);
+    case.told("a", "a/2", put(), 200).told("a", "a/3", put(), 300);
+    case.kept_aside("a", &[("k", &item("a/2", 200, "a"))]);
+    assert_eq!(lost(&case), ["a/3"], "it would have replaced it");
+    assert_eq!(account(&case).kept_aside, 1);
+}
+
+#[test]
+fn a_write_to_another_key_has_no_excuse() {
+    let mut case = case(Merging::Item);
+    case.told("a", "a/2", put(), 200);
+    case.operation("a", 1, 300, Outcome::Ok).writes = vec![write("other", "a/3", put())];
+    case.kept_aside("a", &[("k", &item("a/2", 200, "a"))]);
+    assert_eq!(lost(&case), ["a/3"]);
+}
+
+/// A region whose delete is kept aside, as a tombstone, and that deletes again when it is back.
+fn deleted(again: bool) -> Case {
+    let mut case = case(Merging::Item);
+    case.told("a", "a/2", put(), 200).told_delete("a", "d/1", "a/2", 300);
+    case.kept_aside("a", &[("k", &tombstone(300, "a"))]);
+    let later = item("a/9", 9_500, "a");
+    case.operation("a", 1, 9_500, Outcome::Ok).writes = vec![write("other", "a/9", put())];
+    case.logged_under("other", &later, &[]);
+    case.holds_under("other", "a", &later).holds_under("other", "b", &later);
+    if again {
+        case.told_delete("a", "d/2", "b/1", 9_600);
+    }
+    case
+}
+
+#[test]
+fn a_delete_that_is_kept_aside_is_not_taken_for_a_later_one() {
+    let mut case = deleted(true);
+    let last = tombstone(9_600, "a");
+    case.logged_knowing(&last, &[("b", 9_000)]).both_hold(&last);
+    assert_eq!(lost(&case), [""; 0]);
+    let account = account(&case);
+    assert_eq!((account.kept_aside, account.superseded, account.standing), (1, 3, 2));
+    // Nor is a later one taken for it that it made of the same item.
+    case.evidence.kept_aside.clear();
+    case.kept_aside("a", &[]);
+    assert_eq!(lost(&case), ["a/2", "d/1"]);
+}
+
+#[test]
+fn a_delete_is_told_by_when_the_tombstone_can_have_been_made() {
+    assert_eq!(lost(&deleted(false)), [""; 0]);
+    assert_eq!(
+        (account(&deleted(false)).kept_aside, account(&deleted(false)).superseded),
+        (1, 2)
+    );
+    assert_eq!(
+        lost(&deleted(true)),
+        ["d/2"],
+        "the region was back, and nothing of it is aside"
+    );
+}
+
+#[test]
+fn what_had_lost_to_a_conflict_before_is_in_the_regions_journal() {
+    let theirs = item("b/0", 250, "b");
+    let conflicting = |region: &str| {
+        let mut case = case(Merging::Item);
+        case.told("a", "a/2", put(), 100)
+            .told("a", "a/3", put(), 200)
+            .told("b", "b/0", put(), 240);
+        case.logged_knowing(&theirs, &[("a", 1)]);
+        case.journalled(region, &theirs, &item("a/3", 200, "a"));
+        case
+    };
+    let mut left = conflicting("a");
+    left.kept_aside("a", &[]);
+    assert_eq!(lost(&left), [""; 0]);
+    let account = account(&left);
+    assert_eq!((account.lost_to_conflicts, account.superseded, account.lost), (1, 3, 0));
+    left.evidence.kept_aside.clear();
+    let strict = left.violations();
+    assert!(
+        matches!(
+            &strict[..],
+            [
+                Violation::Lost { .. },
+                Violation::Lost { .. },
+                Violation::NoConflict { .. }
+            ]
+        ),
+        "a region whose replica was not dropped must have its writes in its log: {strict:?}"
+    );
+    let mut elsewhere = conflicting("b");
+    elsewhere.kept_aside("a", &[]);
+    assert_eq!(elsewhere.violations().len(), 3, "nobody else can have seen them");
+}
+
+#[test]
+fn what_is_kept_aside_where_writes_merge_has_the_earlier_ones_in_it() {
+    let with = |first: Effect, second: Effect, aside: &Held| {
+        let mut case = case(Merging::Merge);
+        case.told("a", "a/2", first, 200).told("a", "a/3", second, 300);
+        case.kept_aside("a", &[("k", aside)]);
+        assert_eq!(lost(&case), [""; 0]);
+        (account(&case).kept_aside, account(&case).superseded)
+    };
+    let sum = held(with_number("a/3", 5), 300, "a");
+    assert_eq!(with(Effect::Add(2), Effect::Add(3), &sum), (2, 1));
+    assert_eq!(with(Effect::Add(2), put_number(3), &sum), (1, 2), "a put replaces all");
+    assert_eq!(
+        with(Effect::Add(2), Effect::Add(3), &held(with_number("a/3", 5), 310, "b")),
+        (2, 1),
+        "a write of another region's in it"
+    );
+}
+
+#[test]
+fn what_clients_saw_of_it_was_not_invented() {
+    let mut case = case(Merging::Item);
+    case.told("a", "a/2", put(), 200);
+    case.operation("a", 3, 250, Outcome::Ok).reads = vec![seen("k", Some("a/2"))];
+    case.kept_aside("a", &[("k", &item("a/2", 200, "a"))]);
+    assert_eq!(lost(&case), [""; 0]);
+}
