@@ -195,7 +195,7 @@ impl Lifecycle {
     }
 
     /// The table of that name that was removed, while that shows.
-    pub(super) fn removed(&self, name: &str) -> Option<Arc<Table>> {
+    pub(crate) fn removed(&self, name: &str) -> Option<Arc<Table>> {
         self.look(|showing, now_ms| showing.removals.get(name, now_ms))
     }
 

@@ -63,7 +63,13 @@ impl Engine {
     ) -> Result<DescribeTimeToLiveOutput, ApiError> {
         let name = self.control_name(&input.table_name)?;
         let catalog = self.store.catalog();
-        let table = catalog.by_name.get(name).ok_or_else(|| not_found(name))?;
+        let Some(table) = catalog.by_name.get(name) else {
+            let removed = self.lifecycle.removed(name);
+            return Err(removed.map_or_else(|| not_found(name), |_| in_state("DELETING")));
+        };
+        if self.lifecycle.is_creation(table.id) {
+            return Err(in_state("CREATING"));
+        }
         let now = &table.time_to_live;
         let before = self.lifecycle.time_to_live_before(table.id);
         let changing = before.filter(|before| before != now);
@@ -77,6 +83,13 @@ impl Engine {
             attribute_name: now.clone().or(changing.flatten()),
         })
     }
+}
+
+/// The table comes to be or goes.
+fn in_state(state: &str) -> ApiError {
+    ApiError::Validation(format!(
+        "Cannot describe time to live while table is in {state} state: Current table state is {state}"
+    ))
 }
 
 /// The new attribute; `None` for none.

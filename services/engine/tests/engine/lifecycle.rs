@@ -39,6 +39,12 @@ async fn status(harness: &Harness) -> TableStatus {
     describe(harness).await.unwrap().table_status
 }
 
+fn named() -> DescribeTimeToLiveInput {
+    DescribeTimeToLiveInput {
+        table_name: "simple".to_owned(),
+    }
+}
+
 async fn delete(harness: &Harness) -> Result<TableDescription, ApiError> {
     let input = DeleteTableInput {
         table_name: "simple".to_owned(),
@@ -189,6 +195,10 @@ async fn a_table_that_is_being_created_can_be_described_and_nothing_else() {
     in_use(harness.engine.update_table(class()).await, "created");
     in_use(harness.engine.update_table(protect(true)).await, "created");
     in_use(harness.engine.update_time_to_live(time_to_live(true)).await, "created");
+    assert_eq!(
+        refused(harness.engine.describe_time_to_live(named()).await),
+        "Cannot describe time to live while table is in CREATING state: Current table state is CREATING"
+    );
     let tag = TagResourceInput {
         resource_arn: created.table_arn,
         tags: vec![Tag {
@@ -243,6 +253,10 @@ async fn a_table_that_is_being_deleted_is_described_and_listed_and_its_name_is_t
     in_use(harness.engine.update_table(class()).await, "deleted");
     in_use(harness.engine.create_table(simple()).await, "deleted");
     in_use(harness.engine.update_time_to_live(time_to_live(true)).await, "deleted");
+    assert_eq!(
+        refused(harness.engine.describe_time_to_live(named()).await),
+        "Cannot describe time to live while table is in DELETING state: Current table state is DELETING"
+    );
     assert!(matches!(
         harness.engine.put_item(put()).await,
         Err(ApiError::ResourceNotFound(_))
@@ -295,10 +309,7 @@ async fn an_index_that_is_being_created_is_not_read_and_one_that_is_being_delete
 async fn a_stream_and_the_time_to_live_are_being_enabled_and_disabled() {
     let harness = with_table().await;
     let ttl = async || {
-        let input = DescribeTimeToLiveInput {
-            table_name: "simple".to_owned(),
-        };
-        let described = harness.engine.describe_time_to_live(input).await.unwrap();
+        let described = harness.engine.describe_time_to_live(named()).await.unwrap();
         (described.time_to_live_status, described.attribute_name)
     };
     let until = Some("until".to_owned());
