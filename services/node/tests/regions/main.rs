@@ -13,6 +13,7 @@ mod drain;
 mod dropped;
 mod expiry;
 mod hostile;
+mod indexes;
 mod lifecycle;
 mod observe;
 mod pause;
