@@ -6,7 +6,10 @@
 mod read;
 mod write;
 
-use crate::{AttributeValue, Item};
+use crate::{AttributeValue, Item, MAX_DEPTH};
+
+/// Greatest depth of a value that is in no item. JSON that is nested as deep as it may be holds no deeper one.
+const OPERAND_DEPTH_MAX: usize = 64;
 
 /// JSON that is no attribute value. The message is the one that DynamoDB gives; `serialization` where DynamoDB answers
 /// `SerializationException` instead of `ValidationException` (wrong JSON type at a place).
@@ -25,7 +28,16 @@ pub struct JsonError {
 /// # Errors
 /// [`JsonError`] where the JSON is no attribute value.
 pub fn value_from_json(json: serde_json::Value) -> Result<AttributeValue, JsonError> {
-    read::value(json, 1)
+    read::value(json, MAX_DEPTH)
+}
+
+/// Reads a value that is in no item, such as what a placeholder stands for. It may be deeper than one in an item, and is then unlike
+/// all of these; where it would get into one, that is found out there.
+///
+/// # Errors
+/// As [`value_from_json`].
+pub fn operand_from_json(json: serde_json::Value) -> Result<AttributeValue, JsonError> {
+    read::value(json, OPERAND_DEPTH_MAX)
 }
 
 /// Reads a map of attributes.
@@ -33,7 +45,7 @@ pub fn value_from_json(json: serde_json::Value) -> Result<AttributeValue, JsonEr
 /// # Errors
 /// As [`value_from_json`].
 pub fn item_from_json(json: serde_json::Value) -> Result<Item, JsonError> {
-    read::item(json, 1)
+    read::item(json, MAX_DEPTH)
 }
 
 /// Writes a value.

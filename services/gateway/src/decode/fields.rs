@@ -6,7 +6,7 @@ use beringia_engine::{
     ApiError,
     api::{ExpressionNames, ExpressionValues},
 };
-use beringia_item::{AttributeValue, Item, item_from_json, value_from_json};
+use beringia_item::{AttributeValue, Item, item_from_json, operand_from_json, value_from_json};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -207,7 +207,7 @@ pub(super) fn elements<T>(list: Value, read: fn(Fields) -> Result<T, ApiError>) 
 
 /// A value of `ExpressionAttributeValues`, whose errors name it.
 fn expression_value(name: &str, value: Value) -> Result<AttributeValue, ApiError> {
-    value_from_json(value).map_err(|error| match unreadable(error) {
+    operand_from_json(value).map_err(|error| match unreadable(error) {
         ApiError::Validation(message) => ApiError::Validation(format!(
             "ExpressionAttributeValues contains invalid value: {message} for key {name}"
         )),

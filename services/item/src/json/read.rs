@@ -7,17 +7,18 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::JsonError;
-use crate::{AttributeValue, Item, MAX_DEPTH, Number};
+use crate::{AttributeValue, Item, Number};
 
 /// The name of a value's type in DynamoDB's own messages.
 const VALUE_CLASS: &str = "com.amazonaws.dynamodb.v20120810.AttributeValue";
 
-pub(super) fn item(json: Value, depth: usize) -> Result<Item, JsonError> {
+/// Reads attributes whose values have at most so many `levels`.
+pub(super) fn item(json: Value, levels: usize) -> Result<Item, JsonError> {
     match json {
         Value::Object(attributes) if attributes.contains_key("") => Err(invalid("Empty attribute name")),
         Value::Object(attributes) => attributes
             .into_iter()
-            .map(|(name, json)| Ok((name, value(json, depth)?)))
+            .map(|(name, json)| Ok((name, value(json, levels)?)))
             .collect(),
         Value::Array(_) => Err(serialization(format!(
             "Unrecognized collection type java.util.Map<java.lang.String, {VALUE_CLASS}>"
@@ -26,8 +27,9 @@ pub(super) fn item(json: Value, depth: usize) -> Result<Item, JsonError> {
     }
 }
 
-pub(super) fn value(json: Value, depth: usize) -> Result<AttributeValue, JsonError> {
-    if depth > MAX_DEPTH {
+/// Reads a value that has at most so many `levels`.
+pub(super) fn value(json: Value, levels: usize) -> Result<AttributeValue, JsonError> {
+    if levels == 0 {
         return Err(invalid(
             "Nesting Levels have exceeded supported limits: \
              Attributes in the item have nested levels beyond supported limit",
@@ -49,7 +51,7 @@ pub(super) fn value(json: Value, depth: usize) -> Result<AttributeValue, JsonErr
         if contents.is_null() {
             continue;
         }
-        let Some(read) = typed(&name, contents, depth)? else {
+        let Some(read) = typed(&name, contents, levels)? else {
             continue;
         };
         if found.replace(read).is_some() {
@@ -65,7 +67,7 @@ pub(super) fn value(json: Value, depth: usize) -> Result<AttributeValue, JsonErr
 const EMPTY: &str = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes";
 
 /// The value of the type that is called `name`; `None` where no type is, which DynamoDB ignores.
-fn typed(name: &str, contents: Value, depth: usize) -> Result<Option<AttributeValue>, JsonError> {
+fn typed(name: &str, contents: Value, levels: usize) -> Result<Option<AttributeValue>, JsonError> {
     Ok(Some(match name {
         "S" => AttributeValue::S(string(contents)?),
         "N" => AttributeValue::N(number(&string(contents)?)?),
@@ -82,10 +84,10 @@ fn typed(name: &str, contents: Value, depth: usize) -> Result<Option<AttributeVa
         "L" => AttributeValue::L(
             list(contents)?
                 .into_iter()
-                .map(|json| value(json, depth + 1))
+                .map(|json| value(json, levels - 1))
                 .collect::<Result<_, _>>()?,
         ),
-        "M" => AttributeValue::M(item(contents, depth + 1)?),
+        "M" => AttributeValue::M(item(contents, levels - 1)?),
         "SS" => AttributeValue::Ss(string_set(contents)?),
         "NS" => AttributeValue::Ns(number_set(contents)?),
         "BS" => AttributeValue::Bs(bytes_set(contents)?),

@@ -1,6 +1,8 @@
 //! DynamoDB's JSON: both ways, and what is said of JSON that is none.
 
-use beringia_item::{AttributeValue, JsonError, item_from_json, item_to_json, value_from_json, value_to_json};
+use beringia_item::{
+    AttributeValue, JsonError, item_from_json, item_to_json, operand_from_json, value_from_json, value_to_json,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -44,6 +46,22 @@ fn all_ten_types_are_read_and_written() {
 fn numbers_are_returned_in_plain_form() {
     let number = value_from_json(json!({"N": "+0012.50E2"})).unwrap();
     assert_eq!(value_to_json(&number), json!({"N": "1250"}));
+}
+
+#[test]
+fn a_value_in_an_item_has_32_levels_and_one_that_is_in_none_twice_as_many() {
+    let nested = |levels| (1..levels).fold(json!({"S": "x"}), |inner, _| json!({"L": [inner]}));
+    for (levels, in_item, in_none) in [
+        (32, true, true),
+        (33, false, true),
+        (64, false, true),
+        (65, false, false),
+    ] {
+        let json = nested(levels);
+        assert_eq!(value_from_json(json.clone()).is_ok(), in_item, "{levels}");
+        assert_eq!(operand_from_json(json.clone()).is_ok(), in_none, "{levels}");
+        assert_eq!(item_from_json(json!({"a": json})).is_ok(), in_item, "{levels}");
+    }
 }
 
 #[test]

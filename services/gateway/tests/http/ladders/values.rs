@@ -91,6 +91,67 @@ async fn of_writes_of_one_item() {
 }
 
 #[tokio::test]
+async fn a_placeholder_may_be_deeper_than_what_an_item_may_hold_until_an_item_would_hold_it() {
+    let (_server, mut client) = music().await;
+    let nested = |levels| (1..levels).fold(json!({"S": "x"}), |inner, _| json!({"L": [inner]}));
+    let with = |deep: usize, mut action: Value| {
+        action["TableName"] = json!("Music");
+        action["ExpressionAttributeValues"] = json!({":v": nested(deep)});
+        action
+    };
+    let transact = |action: &str, members: Value| json!({"TransactItems": [{action: members}]});
+    let failed = "The conditional request failed";
+    let deep = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit";
+    let set = json!({"Key": key(), "UpdateExpression": "SET v = :v"});
+    for (operation, request, words) in [
+        (
+            "PutItem",
+            with(33, json!({"Item": key(), "ConditionExpression": "v = :v"})),
+            failed,
+        ),
+        (
+            "DeleteItem",
+            with(50, json!({"Key": key(), "ConditionExpression": "v = :v"})),
+            failed,
+        ),
+        ("UpdateItem", with(33, set.clone()), deep),
+        (
+            "TransactWriteItems",
+            transact(
+                "ConditionCheck",
+                with(33, json!({"Key": key(), "ConditionExpression": "v = :v"})),
+            ),
+            "[ConditionalCheckFailed]",
+        ),
+        (
+            "TransactWriteItems",
+            transact("Update", with(33, set.clone())),
+            "[ValidationError]",
+        ),
+        ("UpdateItem", with(65, set.clone()), "SerializationException"),
+    ] {
+        let (status, body) = call(&mut client, operation, &request).await;
+        assert!(
+            status == 400 && body.contains(words),
+            "{operation}: {status} {body}, not {words}"
+        );
+    }
+    for (operation, request) in [
+        ("UpdateItem", with(32, set)),
+        (
+            "Query",
+            json!({
+                "TableName": "Music", "KeyConditionExpression": "a = :a", "FilterExpression": "v <> :v",
+                "ExpressionAttributeValues": {":a": {"S": "x"}, ":v": nested(33)},
+            }),
+        ),
+    ] {
+        let (status, body) = call(&mut client, operation, &request).await;
+        assert_eq!(status, 200, "{operation}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn of_reads() {
     let (_server, mut client) = music().await;
     in_order(
