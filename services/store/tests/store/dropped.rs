@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, TableId, VersionVector};
 use beringia_store::{
-    Acknowledged, Aspect, AspectName, Edit, RemoteBatch, RemoteKind, Replica, ReplicaStatus, Store, Unshipped,
+    Acknowledged, Aspect, AspectName, Edit, LocalSettings, RemoteBatch, RemoteKind, Replica, ReplicaStatus, Store,
+    Unshipped,
 };
 
 use crate::support::*;
@@ -307,4 +308,34 @@ async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_of_the_catal
     );
     assert_agrees(&east.store, TABLE).await;
     assert_agrees(&east.store, TableId::CATALOG).await;
+}
+
+#[tokio::test]
+async fn local_settings_and_the_journal_of_conflicts_stay_however_often_a_replica_begins_anew() {
+    let [east, west, far] = three().await;
+    let local = LocalSettings {
+        deletion_protection: true,
+        ..LocalSettings::default()
+    };
+    edit(&far.store, vec![set(TABLE, Aspect::Local(local.clone()))]).await;
+    let lost = put(&far.store, item("a", 1, &[("color", text("lost"))])).await;
+    east.advance_ms(5);
+    let won = put(&east.store, item("a", 1, &[("color", text("won"))])).await;
+    ship(&east, &far, TABLE).await;
+    for times in 1..3 {
+        let journal = far.store.conflicts(Some(TABLE), 0, 10).await.unwrap();
+        let versions: Vec<_> = journal
+            .iter()
+            .map(|entry| (&entry.winner.version, &entry.loser.version))
+            .collect();
+        assert_eq!(versions, [(&won, &lost)], "dropped {times} times less one");
+        assert_eq!(far.store.catalog().by_id[&TABLE].local, local);
+        drop_replica(&east, &far).await;
+        ship(&east, &far, TableId::CATALOG).await;
+        ship(&far, &east, TableId::CATALOG).await;
+        assert!(matches!(status_of(&east, &far), ReplicaStatus::Creating { .. }));
+    }
+    ship(&east, &west, TableId::CATALOG).await;
+    copy(&east, &far, TABLE).await;
+    assert_eq!(far.store.conflicts(Some(TABLE), 0, 10).await.unwrap().len(), 1);
 }

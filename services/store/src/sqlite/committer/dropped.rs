@@ -77,6 +77,11 @@ impl Group<'_> {
         } else {
             self.leave(&mut after);
         }
+        // Local settings stay, where the table does.
+        let shared_only = Definition {
+            shared: after.shared.clone(),
+            ..Definition::default()
+        };
         self.write_definitions(&[(id, after)].into())?;
         let Some(former) = self.state.tables.get(&id).map(|table| table.number) else {
             return Ok(None);
@@ -91,7 +96,7 @@ impl Group<'_> {
         {
             has.advance(other, u64::MAX);
         }
-        self.let_go(id, &definition, Some(has))?;
+        self.let_go(id, &shared_only, Some(has))?;
         self.reconcile_stream(id)?;
         Ok(Some(former))
     }
