@@ -193,6 +193,18 @@ pub(crate) fn check_size(item: &Item) -> Result<(), ApiError> {
 
 /// Checks a whole item that is to be written; its key apart.
 pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
+    check_names(item)?;
+    check_size(item)?;
+    check_index_keys(table, item)
+}
+
+/// [`check_item`] of an item that [`check_size`] has passed.
+pub(crate) fn check_measured_item(table: &Table, item: &Item) -> Result<(), ApiError> {
+    check_names(item)?;
+    check_index_keys(table, item)
+}
+
+fn check_names(item: &Item) -> Result<(), ApiError> {
     for name in item.keys() {
         if name.is_empty() {
             return Err(ApiError::validation(
@@ -205,7 +217,10 @@ pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), ApiError> {
             ));
         }
     }
-    check_size(item)?;
+    Ok(())
+}
+
+fn check_index_keys(table: &Table, item: &Item) -> Result<(), ApiError> {
     match unfit_index_keys(table, |name| item.get(name)).next() {
         Some(error) => Err(ApiError::Validation(error.in_item())),
         None => Ok(()),

@@ -85,6 +85,13 @@ impl Mutation {
         }
     }
 
+    /// Bytes of its key, its image and what the image does not say.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        self.key.0.len() + len(&self.image) + len(&self.metadata)
+    }
+
     /// The origin's name.
     #[must_use]
     pub const fn origin(&self) -> &Region {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector, range_of};
-use bytes::Bytes;
 
 /// The version of the protocol that this code speaks. Peers with different versions refuse each other.
 pub const PROTOCOL: u32 = 4;
@@ -236,8 +235,7 @@ pub struct Goodbye {
 #[must_use]
 pub fn weight(mutation: &Mutation) -> usize {
     const REST: usize = 64;
-    let bytes = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-    mutation.key.0.len() + bytes(&mutation.image) + bytes(&mutation.metadata) + REST
+    mutation.bytes() + REST
 }
 
 impl Batch {

@@ -33,6 +33,27 @@ pub struct Workload {
     pub consistent_reads: bool,
 }
 
+impl Workload {
+    /// A load in which all is as it is where a scenario's file does not say.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            regions: Vec::new(),
+            rate: 50.0,
+            clients: 16,
+            keys: 1_000,
+            choice: KeyChoice::Uniform,
+            value_bytes: 200,
+            from: Duration::ZERO,
+            until: None,
+            billing: Billing::default(),
+            consistent_reads: true,
+        }
+    }
+}
+
 /// What clients do. YCSB: Cooper et al., "Benchmarking cloud serving systems with YCSB", 2010, table 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {

@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, io::Write, path::Path, process::abort, time::Du
 
 use beringia_regions::Topology;
 use beringia_report::ReportedBacklog;
-use beringia_scenario::{
-    Action, Behaviour, Billing, Expectations, KeyChoice, Kind, Plan, Planned, Policy, Scenario, Workload,
-};
+use beringia_scenario::{Action, Behaviour, Expectations, Kind, Plan, Planned, Policy, Scenario, Workload};
 use beringia_simulator::{Conditions, Outcome, in_virtual_time, run_under};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -15,6 +13,11 @@ const fn seconds(seconds: u64) -> Duration {
 
 fn scenario() -> Scenario {
     let topology = Topology::three();
+    let mixed = Kind::Mixed {
+        put_percent: 50,
+        update_percent: 30,
+        delete_percent: 10,
+    };
     Scenario {
         name: "test".to_owned(),
         about: String::new(),
@@ -27,22 +30,10 @@ fn scenario() -> Scenario {
         clocks: BTreeMap::new(),
         policy: Policy::Item,
         workloads: vec![Workload {
-            name: "load".to_owned(),
-            kind: Kind::Mixed {
-                put_percent: 50,
-                update_percent: 30,
-                delete_percent: 10,
-            },
-            regions: Vec::new(),
             rate: 100.0,
             clients: 10,
             keys: 100,
-            choice: KeyChoice::Uniform,
-            value_bytes: 200,
-            from: Duration::ZERO,
-            until: None,
-            billing: Billing::default(),
-            consistent_reads: true,
+            ..Workload::new("load", mixed)
         }],
         events: Vec::new(),
         expect: Expectations::default(),

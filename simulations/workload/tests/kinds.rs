@@ -7,7 +7,7 @@ mod region;
 use std::{sync::Arc, time::Duration};
 
 use beringia_history::{Effect, History, Judgement, Operation, Outcome, READ_MODIFY_WRITE, judge};
-use beringia_scenario::{Billing, KeyChoice, Kind, Policy, Workload};
+use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
 use beringia_workload::{Load, Setting, Target};
 use serde_json::json;
 use tokio::time::sleep;
@@ -16,18 +16,12 @@ use region::{REGION, RegionServer};
 
 fn workload(kind: Kind) -> Workload {
     Workload {
-        name: "load".to_owned(),
-        kind,
-        regions: Vec::new(),
         rate: 100.0,
         clients: 8,
         keys: 30,
         choice: KeyChoice::Zipfian { theta: 0.9 },
         value_bytes: 40,
-        from: Duration::ZERO,
-        until: None,
-        billing: Billing::default(),
-        consistent_reads: true,
+        ..Workload::new("load", kind)
     }
 }
 

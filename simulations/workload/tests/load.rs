@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use beringia_clock::ManualClock;
 use beringia_history::{History, NOT_SENT, Operation, Outcome};
-use beringia_scenario::{Billing, KeyChoice, Kind, Policy, Workload};
+use beringia_scenario::{Kind, Policy, Workload};
 use beringia_workload::{CallError, Load, Loaded, Setting, Target, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -46,18 +46,11 @@ impl Targets for Quiet {
 
 fn setting(seed: u64, silent: Duration) -> Setting {
     let workload = Workload {
-        name: "load".to_owned(),
-        kind: Kind::YcsbA,
-        regions: Vec::new(),
         rate: 100.0,
         clients: 2,
         keys: 10,
-        choice: KeyChoice::Uniform,
         value_bytes: 40,
-        from: Duration::ZERO,
-        until: None,
-        billing: Billing::default(),
-        consistent_reads: true,
+        ..Workload::new("load", Kind::YcsbA)
     };
     Setting {
         workloads: vec![workload],

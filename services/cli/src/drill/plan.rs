@@ -1,8 +1,8 @@
 //! What a drill plays: a scenario's plan, at another pace, with the scenario's load or with probes, and whether it can be played here.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use beringia_scenario::{Action, Behaviour, Billing, KeyChoice, Kind, Plan, Workload};
+use beringia_scenario::{Action, Behaviour, Kind, Plan, Workload};
 
 use super::{
     arguments::DrillRunArguments,
@@ -39,23 +39,17 @@ pub(crate) fn is_probed(plan: &Plan) -> bool {
 
 /// Writes and reads of a few bytes in every region.
 fn probes() -> Workload {
+    let kind = Kind::Mixed {
+        put_percent: 50,
+        update_percent: 0,
+        delete_percent: 0,
+    };
     Workload {
-        name: PROBES.to_owned(),
-        kind: Kind::Mixed {
-            put_percent: 50,
-            update_percent: 0,
-            delete_percent: 0,
-        },
-        regions: Vec::new(),
         rate: PROBES_PER_SECOND,
         clients: 8,
         keys: PROBE_KEYS,
-        choice: KeyChoice::Uniform,
         value_bytes: 0,
-        from: Duration::ZERO,
-        until: None,
-        billing: Billing::default(),
-        consistent_reads: true,
+        ..Workload::new(PROBES, kind)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     item::{collection_metrics, taken},
     keys::{KEY_MISMATCH, request_key},
     throttle::Use,
-    write::{ConditionalWrite, check_item, check_size},
+    write::{ConditionalWrite, check_measured_item, check_size},
 };
 
 /// How many writes one request can hold.
@@ -161,7 +161,7 @@ fn request_item_key(table: &Table, request: &WriteRequest) -> Result<KeyBytes, A
     match request {
         WriteRequest::Put { item } => {
             let key = put_key(table, item)?;
-            check_item(table, item)?;
+            check_measured_item(table, item)?;
             Ok(key)
         }
         WriteRequest::Delete { key } => request_key(table, key),

@@ -17,7 +17,7 @@ use crate::{
     expressions::{update_and_condition, write_condition},
     keys::{item_key, request_key},
     throttle::Use,
-    write::{ConditionalWrite, check_item, check_size, check_update},
+    write::{ConditionalWrite, check_measured_item, check_size, check_update},
 };
 
 /// The condition of PutItem or DeleteItem, which know only two of the values to return.
@@ -60,7 +60,7 @@ impl Engine {
         check_size(&input.item)?;
         let table = self.usable_table(&input.table_name)?;
         let key = item_key(&table, &input.item)?;
-        check_item(&table, &input.item)?;
+        check_measured_item(&table, &input.item)?;
         let collection = collection_metrics(&table, &input.item, options.return_item_collection_metrics);
         let write = ConditionalWrite::put(input.item, condition);
         self.write_one(&table, key, write, &options, collection, |_| Item::new())

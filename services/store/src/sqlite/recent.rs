@@ -26,13 +26,6 @@ pub(super) struct OwnRecord {
     pub(super) mutation: Mutation,
 }
 
-impl OwnRecord {
-    fn bytes(&self) -> usize {
-        let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-        self.mutation.key.0.len() + len(&self.mutation.image) + len(&self.mutation.metadata)
-    }
-}
-
 /// The records of this region at the log's end.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
@@ -67,12 +60,12 @@ impl Recent {
         }
         kept.end = end;
         for record in records {
-            kept.bytes += record.bytes();
+            kept.bytes += record.mutation.bytes();
             kept.records.push_back(record);
         }
         while kept.bytes > BYTES_MAX || kept.records.len() > RECORDS_MAX {
             let Some(oldest) = kept.records.pop_front() else { break };
-            kept.bytes -= oldest.bytes();
+            kept.bytes -= oldest.mutation.bytes();
             kept.first = oldest.head.position + 1;
         }
     }

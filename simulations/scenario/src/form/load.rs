@@ -152,22 +152,22 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
         let expected = format!("more than from = {}", time::show(from));
         return Err(out_of_bounds("until", text.span().start, text.get_ref(), &expected).into());
     }
-    let within =
-        |value: Option<Spanned<f64>>, usual| value.map_or(Ok(usual), |value| number("rate", &value, 0.01, RATE_MAX));
+    let usual = Workload::new(table_name(name)?, kind);
     Ok(Workload {
-        name: table_name(name)?,
         regions: region_names(&form.regions.unwrap_or_default(), &all)?,
-        rate: within(form.rate, 50.0)?,
+        rate: form
+            .rate
+            .map_or(Ok(usual.rate), |value| number("rate", &value, 0.01, RATE_MAX))?,
         clients: form
             .clients
-            .map_or(Ok(16), |value| number("clients", &value, 1, CLIENTS_MAX))?,
+            .map_or(Ok(usual.clients), |value| number("clients", &value, 1, CLIENTS_MAX))?,
         keys: form
             .keys
-            .map_or(Ok(1_000), |value| number("keys", &value, 1, KEYS_MAX))?,
+            .map_or(Ok(usual.keys), |value| number("keys", &value, 1, KEYS_MAX))?,
         choice,
-        value_bytes: form
-            .value_bytes
-            .map_or(Ok(200), |value| number("value_bytes", &value, 0, VALUE_BYTES_MAX))?,
+        value_bytes: form.value_bytes.map_or(Ok(usual.value_bytes), |value| {
+            number("value_bytes", &value, 0, VALUE_BYTES_MAX)
+        })?,
         from,
         until,
         billing: behaviour::billing(
@@ -176,8 +176,10 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
             form.write_units.as_ref(),
             start,
         )?,
-        consistent_reads: form.consistent_reads.is_none_or(Spanned::into_inner),
-        kind,
+        consistent_reads: form
+            .consistent_reads
+            .map_or(usual.consistent_reads, Spanned::into_inner),
+        ..usual
     })
 }
 

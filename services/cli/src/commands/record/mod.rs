@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: &RecordArguments, format: Format) -> Result<(
     }
     // Before anything is recorded: whether there is room for it.
     let file = create(path)?;
-    let created = create(&beside).and_then(|file| Writing::new(file, &beside));
+    let created = create(&beside).map(|file| Writing::new(file, &beside));
     let recorded = match created {
         Ok(writing) => record(arguments, file, writing).await.inspect_err(|_| remove(&beside)),
         Err(failure) => Err(failure),

@@ -11,9 +11,7 @@ use std::{
 use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
 use beringia_proto::v1::{ControlDigestsRequest, LinkReport};
 use beringia_regions::Topology;
-use beringia_scenario::{
-    Behaviour, Billing, Event, Expectations, KeyChoice, Kind, Policy, Scenario, Span, What, When, Workload,
-};
+use beringia_scenario::{Behaviour, Event, Expectations, Kind, Policy, Scenario, Span, What, When, Workload};
 
 use super::{Beginning, Happened, writing::Writing};
 use crate::{control::fleet::Fleet, failure::Failure, output};
@@ -56,21 +54,17 @@ pub(super) async fn of(
         policy: policy(fleet, writing).await?,
         replicas,
         workloads: vec![Workload {
-            name: "recording".to_owned(),
-            kind: Kind::Replay {
-                operations: String::new(),
-            },
-            regions: Vec::new(),
             // Neither rate nor keys matter to what was recorded.
             rate: 1.0,
             clients: 64,
             keys: 1,
-            choice: KeyChoice::Uniform,
             value_bytes: 0,
-            from: Duration::ZERO,
-            until: None,
-            billing: Billing::default(),
-            consistent_reads: true,
+            ..Workload::new(
+                "recording",
+                Kind::Replay {
+                    operations: String::new(),
+                },
+            )
         }],
         events: Vec::new(),
         expect: Expectations::default(),

@@ -33,14 +33,14 @@ struct Held {
 }
 
 impl Writing {
-    pub(super) fn new(file: File, path: &Path) -> Result<Self, Failure> {
-        Ok(Self {
+    pub(super) fn new(file: File, path: &Path) -> Self {
+        Self {
             file: BufWriter::new(file),
             path: path.to_path_buf(),
             operations: 0,
             asked: BTreeSet::new(),
             tables: BTreeMap::new(),
-        })
+        }
     }
 
     pub(super) const fn operations(&self) -> u64 {

@@ -185,8 +185,7 @@ impl Filling<'_> {
         self.last_unit = Some(unit);
         if let Some(table) = self.wanted.table_of(head) {
             let mutation = mutation(table)?;
-            let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-            self.bytes += mutation.key.0.len() + len(&mutation.image) + len(&mutation.metadata);
+            self.bytes += mutation.bytes();
             self.page.records.push(LogRecord {
                 position: LogPosition(head.position),
                 mutation,
