@@ -93,28 +93,46 @@ impl From<Version> for Stamp {
     }
 }
 
-/// For each origin, the greatest sequence that was applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct VersionVector(BTreeMap<Region, u64>);
+/// For each origin, the greatest sequence that was applied. Cheap to clone: what is equal is shared until one of the two changes.
+#[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "BTreeMap<Region, u64>", into = "BTreeMap<Region, u64>")]
+pub struct VersionVector(
+    /// Ordered by region.
+    Arc<[(Region, u64)]>,
+);
 
 impl VersionVector {
+    fn place(&self, origin: &Region) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.cmp(origin))
+    }
+
     /// The greatest sequence of `origin` that was applied; 0 where none was.
     #[must_use]
     pub fn get(&self, origin: &Region) -> u64 {
-        self.0.get(origin).copied().unwrap_or(0)
+        self.place(origin).map_or(0, |place| self.0[place].1)
     }
 
     /// Raises the entry of `origin` to `sequence`; an entry never goes down.
     pub fn advance(&mut self, origin: &Region, sequence: u64) {
-        if sequence > self.get(origin) {
-            self.0.insert(origin.clone(), sequence);
+        match self.place(origin) {
+            Ok(place) if self.0[place].1 < sequence => Arc::make_mut(&mut self.0)[place].1 = sequence,
+            Err(place) if sequence > 0 => {
+                let (before, after) = self.0.split_at(place);
+                let entry = [(origin.clone(), sequence)];
+                self.0 = [before, &entry, after].concat().into();
+            }
+            Ok(_) | Err(_) => {}
         }
     }
 
     /// Takes the greater of both for every origin.
     pub fn merge(&mut self, other: &Self) {
-        for (origin, sequence) in &other.0 {
-            self.advance(origin, *sequence);
+        if self.0.is_empty() {
+            self.clone_from(other);
+        } else if !Arc::ptr_eq(&self.0, &other.0) {
+            for (origin, sequence) in other.iter() {
+                self.advance(origin, sequence);
+            }
         }
     }
 
@@ -127,7 +145,7 @@ impl VersionVector {
     /// Whether every entry is at least the other's.
     #[must_use]
     pub fn dominates(&self, other: &Self) -> bool {
-        other.0.iter().all(|(origin, sequence)| self.get(origin) >= *sequence)
+        Arc::ptr_eq(&self.0, &other.0) || other.iter().all(|(origin, sequence)| self.get(origin) >= sequence)
     }
 
     /// The entries, ordered by region.
@@ -136,12 +154,30 @@ impl VersionVector {
     }
 }
 
+impl fmt::Debug for VersionVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl From<BTreeMap<Region, u64>> for VersionVector {
+    fn from(entries: BTreeMap<Region, u64>) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl From<VersionVector> for BTreeMap<Region, u64> {
+    fn from(vector: VersionVector) -> Self {
+        vector.0.iter().cloned().collect()
+    }
+}
+
 impl FromIterator<(Region, u64)> for VersionVector {
     fn from_iter<I: IntoIterator<Item = (Region, u64)>>(entries: I) -> Self {
-        let mut vector = Self::default();
-        for (origin, sequence) in entries {
-            vector.advance(&origin, sequence);
-        }
-        vector
+        let mut entries: Vec<_> = entries.into_iter().filter(|(_, sequence)| *sequence > 0).collect();
+        // Of several for one origin the greatest comes first, and stays.
+        entries.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
+        entries.dedup_by(|later, first| later.0 == first.0);
+        Self(entries.into())
     }
 }

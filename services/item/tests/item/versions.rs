@@ -105,6 +105,27 @@ proptest! {
     }
 
     #[test]
+    fn a_vector_keeps_the_greatest_of_each_origin_and_what_it_is_merged_into_does_not_change_it(
+        one in collection::vec((any_region(), 0..6_u64), 0..6), other in any_vector(),
+    ) {
+        let mut greatest = std::collections::BTreeMap::new();
+        for (origin, sequence) in one.iter().filter(|(_, sequence)| *sequence > 0) {
+            let held = greatest.entry(origin.clone()).or_insert(0);
+            *held = (*held).max(*sequence);
+        }
+        let vector: VersionVector = one.into_iter().collect();
+        let shared = vector.clone();
+        let mut changed = merged(&vector, &other);
+        changed.advance(&region("eu-west-1"), 9);
+        for held in [&vector, &shared] {
+            let entries = held.iter().map(|(origin, sequence)| (origin.clone(), sequence));
+            prop_assert_eq!(entries.collect::<std::collections::BTreeMap<_, _>>(), greatest.clone());
+        }
+        let text = serde_json::to_string(&vector).expect("a vector as JSON");
+        prop_assert_eq!(serde_json::from_str::<VersionVector>(&text).expect("the same vector"), vector);
+    }
+
+    #[test]
     fn merging_is_commutative_associative_and_idempotent(
         one in any_vector(), other in any_vector(), third in any_vector(),
     ) {
