@@ -45,7 +45,8 @@ async fn watch_log(driver: Arc<Driver>) {
     loop {
         let mut appended = std::pin::pin!(driver.store().log_appended().notified());
         appended.as_mut().enable();
-        driver.dispatch(Event::LogAppended);
+        let vectors = driver.store().vectors();
+        driver.dispatch(Event::LogAppended { vectors });
         appended.await;
     }
 }

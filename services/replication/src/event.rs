@@ -40,7 +40,10 @@ pub enum Event {
     /// The global tables that this region holds, after a change, and at the start.
     Catalog(BTreeMap<TableId, TableView>),
     /// The log grew.
-    LogAppended,
+    LogAppended {
+        /// The region's vectors since, all of one moment.
+        vectors: TableVectors,
+    },
     /// From now on nothing of this table goes to any peer or comes from one, but what is under way with the store. What this region does
     /// not hold, and the catalog, is left alone.
     Pause(TableId),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{Mutation, Region, TableId};
+use beringia_item::{Mutation, Region, TableId, VersionVector};
 
 use crate::{
     event::{AcceptId, Command, Filter, StoreAnswer, StoreCall, StoreFailure},
@@ -17,6 +17,10 @@ use crate::{
 /// A sequence that no write has. Half of what the type holds, since databases know no greater integers.
 const BEYOND: u64 = u64::MAX / 2;
 
+/// So many times the log may grow by what the receiver does not want before it is read all the same: reading begins where it last ended,
+/// and is not to pass over more than a little.
+const UNREAD_MAX: u32 = 64;
+
 /// What the receiver is owed from the log.
 #[derive(Debug)]
 enum Cursor {
@@ -26,8 +30,8 @@ enum Cursor {
     Opening { again: bool },
     /// The store reads. `again` as above; `grew`: the log grew meanwhile.
     Reading { again: bool, grew: bool },
-    /// Everything was sent.
-    AtEnd,
+    /// Everything was sent. `unread`: how often the log grew since by what the receiver does not want.
+    AtEnd { unread: u32 },
     /// The window is full.
     Blocked,
 }
@@ -146,7 +150,7 @@ impl Source {
                 *again = true;
                 return;
             }
-            Cursor::Idle | Cursor::AtEnd | Cursor::Blocked => {}
+            Cursor::Idle | Cursor::AtEnd { .. } | Cursor::Blocked => {}
         }
         let Some(subscription) = &self.subscription else { return };
         let mut tables: TableVectors = subscription.tables.clone();
@@ -234,9 +238,12 @@ impl Source {
         out.call(Purpose::Read(self.link), call);
     }
 
-    pub(crate) fn on_log_appended(&mut self, world: &World, out: &mut Out) {
+    /// The log grew; `vectors` are this region's since.
+    pub(crate) fn on_log_appended(&mut self, world: &World, out: &mut Out, vectors: &TableVectors) {
+        let is_owed = self.is_owed(vectors);
         match &mut self.cursor {
-            Cursor::AtEnd => self.read(world, out),
+            Cursor::AtEnd { unread } if !is_owed && *unread < UNREAD_MAX => *unread += 1,
+            Cursor::AtEnd { .. } => self.read(world, out),
             Cursor::Reading { grew, .. } => *grew = true,
             Cursor::Idle | Cursor::Opening { .. } | Cursor::Blocked => {}
         }
@@ -268,10 +275,22 @@ impl Source {
         let progress = end.map_or_else(Vec::new, |vectors| self.progress(vectors));
         self.send_batch(out, mutations, progress);
         if end.is_some() && !grew {
-            self.cursor = Cursor::AtEnd;
+            self.cursor = Cursor::AtEnd { unread: 0 };
         } else {
             self.read(world, out);
         }
+    }
+
+    /// Whether a region with these vectors has something that the receiver wants and was not sent.
+    fn is_owed(&self, vectors: &TableVectors) -> bool {
+        let is_behind = |(table, sent): (&TableId, &VersionVector)| {
+            let vector = vectors.get(table);
+            vector.is_some_and(|vector| {
+                let mut origins = self.filter.origins.iter();
+                origins.any(|origin| vector.get(origin) > sent.get(origin))
+            })
+        };
+        self.sent.iter().any(is_behind)
     }
 
     /// What the receiver can take as complete although no mutation says so.

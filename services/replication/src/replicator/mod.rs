@@ -156,9 +156,9 @@ impl Replicator {
         match event {
             Event::Tick { vectors } => self.on_tick(&vectors),
             Event::Catalog(catalog) => self.on_catalog(catalog),
-            Event::LogAppended => {
+            Event::LogAppended { vectors } => {
                 for source in self.sources.values_mut() {
-                    source.on_log_appended(&self.world, &mut self.out);
+                    source.on_log_appended(&self.world, &mut self.out, &vectors);
                 }
             }
             Event::Pause(table) => self.pause(table),

@@ -103,7 +103,7 @@ fn its_log_is_not_read_for_others_and_they_are_told_to_expect_nothing() {
 #[test]
 fn a_log_read_that_ends_after_the_pause_began_is_done_again_without_the_table() {
     let (mut hand, _, _) = running();
-    let commands = hand.feed(Event::LogAppended);
+    let commands = hand.grown(&[(CARTS, "eu", 10)]);
     let (ticket, _) = call_in(&commands).unwrap();
     hand.feed(Event::Pause(CARTS));
     let log = StoreAnswer::Log {

@@ -70,9 +70,32 @@ fn the_log_is_read_from_where_the_receiver_is_and_again_when_it_grows() {
     assert_eq!((sent.len(), sent[0].number, sent[0].mutations.len()), (1, 1, 2));
     assert_eq!(sent[0].progress, [], "the mutations say it all");
     assert_eq!(call_in(&commands), None, "the end is reached");
-    let commands = hand.feed(Event::LogAppended);
+    let commands = hand.grown(&[(CARTS, "eu", 6)]);
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Read { from: 42, .. }))),
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn what_the_receiver_does_not_want_is_read_only_to_pass_over_it() {
+    let mut hand = Hand::new(Tuning::default());
+    let (_, ticket, _) = reading(&mut hand, 3);
+    hand.answer(ticket, log(&[4], 41, Some(4)));
+    let other = TableId(77);
+    for sequence in 0..64 {
+        let commands = hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", sequence), (other, "eu", sequence)]);
+        assert_eq!(commands, [], "what others wrote, and other tables");
+    }
+    let commands = hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 64)]);
+    let Some((ticket, StoreCall::Read { from: 41, .. })) = call_in(&commands) else {
+        panic!("reading must not stay so far behind: {commands:?}")
+    };
+    assert_eq!(hand.answer(ticket, log(&[], 105, Some(4))), [], "nothing is sent");
+    assert_eq!(hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 65)]), []);
+    let commands = hand.grown(&[(CARTS, "eu", 5), (CARTS, "ap", 65)]);
+    assert!(
+        matches!(call_in(&commands), Some((_, StoreCall::Read { from: 105, .. }))),
         "{commands:?}"
     );
 }
@@ -81,7 +104,7 @@ fn the_log_is_read_from_where_the_receiver_is_and_again_when_it_grows() {
 fn what_grows_while_it_is_read_is_not_missed() {
     let mut hand = Hand::new(Tuning::default());
     let (_, ticket, _) = reading(&mut hand, 3);
-    assert_eq!(hand.feed(Event::LogAppended), [], "one read at a time");
+    assert_eq!(hand.grown(&[(CARTS, "eu", 4)]), [], "one read at a time");
     let commands = hand.answer(ticket, log(&[4], 41, Some(4)));
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Read { from: 41, .. }))),
@@ -95,9 +118,11 @@ fn progress_tells_what_no_record_tells() {
     let (_, ticket, _) = reading(&mut hand, 3);
     let commands = hand.answer(ticket, log(&[4], 41, Some(9)));
     assert_eq!(batches(&commands)[0].progress, [(CARTS, region("eu"), 9)]);
-    let commands = hand.feed(Event::LogAppended);
+    assert_eq!(hand.grown(&[(CARTS, "eu", 9)]), [], "and only once");
+    let commands = hand.grown(&[(CARTS, "eu", 10)]);
     let (ticket, _) = call_in(&commands).unwrap();
-    assert_eq!(hand.answer(ticket, log(&[], 41, Some(9))), [], "and only once");
+    let commands = hand.answer(ticket, log(&[10], 42, Some(10)));
+    assert_eq!(batches(&commands)[0].progress, []);
 }
 
 #[test]
@@ -120,7 +145,7 @@ fn a_receiver_that_does_not_acknowledge_gets_no_more_than_the_window() {
     }
     let bytes: usize = sent.iter().map(Batch::weight).sum();
     assert!((500..700).contains(&bytes), "{bytes}");
-    assert_eq!(hand.feed(Event::LogAppended), []);
+    assert_eq!(hand.grown(&[(CARTS, "eu", sequence + 1)]), []);
     let commands = hand.receiver_says(link, acknowledge(1));
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Read { .. }))),

@@ -131,6 +131,12 @@ impl Hand {
         self.feed(Event::Tick { vectors })
     }
 
+    /// The log grew; what this region has of tables since.
+    pub fn grown(&mut self, entries: &[(TableId, &str, u64)]) -> Vec<Command> {
+        let vectors = vectors(entries);
+        self.feed(Event::LogAppended { vectors })
+    }
+
     /// Lets time pass in steps of 100 ms; everything that is commanded meanwhile.
     pub fn pass(&mut self, ms: u64) -> Vec<Command> {
         (0..ms / 100).flat_map(|_| self.tick(100)).collect()

@@ -335,7 +335,8 @@ impl Fleet {
             self.emit(site, Event::Catalog(view));
         }
         if std::mem::take(&mut self.sites[site].store.log_grew) {
-            self.emit(site, Event::LogAppended);
+            let vectors = self.sites[site].store.vectors();
+            self.emit(site, Event::LogAppended { vectors });
         }
     }
 
