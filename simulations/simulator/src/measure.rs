@@ -7,7 +7,12 @@ use beringia_item::{Region, TableId, Version};
 use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, EngineKind, Recorder, Run, Shipment};
 use beringia_scenario::{Action, Course, Plan};
 
-use crate::{SimulationError, World, losses::Loss, sampler};
+use crate::{
+    SimulationError, World,
+    losses::Loss,
+    recorder::{Step, first_from},
+    sampler,
+};
 
 /// Collects the measurements of one run.
 pub(crate) struct Measure {
@@ -103,13 +108,13 @@ impl Measure {
         Ok(())
     }
 
-    /// How far a drain was.
     /// The timeline is over: what happened, and when.
     pub(crate) fn played(&mut self, course: &Course, end: Duration) {
         self.recorder.rescheduled(&course.played());
         self.recorder.not_played(&course.overdue(end));
     }
 
+    /// How far a drain was.
     pub(crate) fn drained(&mut self, sample: &DrainSample) {
         self.recorder.drain(sample);
     }
@@ -190,32 +195,42 @@ impl Measure {
 
     /// When each mutation of a table came to each region that holds it in the end.
     fn arrivals(&mut self, world: &World, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
-        for (origin, keys) in &evidence.logs {
-            let origin = Region::new(origin)?;
-            for logged in keys.values().flatten() {
+        for (from, keys) in &evidence.logs {
+            let origin = Region::new(from)?;
+            let steps = world.recorder.steps(table, &origin, &origin);
+            let since_load = |steps: &[Step], sequence| self.since_load(first_from(steps, sequence)?);
+            let of_load = keys.values().flatten().filter_map(|logged| {
                 let sequence = logged.held.version.sequence;
-                let Some(committed) = self.applied(world, table, &origin, sequence, &origin) else {
-                    continue;
-                };
-                for to in evidence.held.keys().filter(|to| **to != *origin.as_str()) {
-                    let visible = self.applied(world, table, &origin, sequence, &Region::new(to)?);
+                Some((sequence, since_load(&steps, sequence)?))
+            });
+            let of_load: Vec<(u64, Duration)> = of_load.collect();
+            for to in evidence.held.keys().filter(|to| *to != from) {
+                let steps = world.recorder.steps(table, &origin, &Region::new(to)?);
+                let ways = self.ways(from, to);
+                for (sequence, committed) in &of_load {
+                    let visible = first_from(&steps, *sequence).and_then(|at_us| self.since_load(at_us));
                     if let Some(visible) = visible {
-                        let (from, to) = (origin.as_str(), to.as_str());
+                        let way = ways.partition_point(|(since, _)| since <= committed).checked_sub(1);
                         self.recorder.arrival(&ArrivalSample {
                             from,
                             to,
-                            committed,
-                            lag: visible.saturating_sub(committed),
-                            one_way: self.one_way(from, to, committed),
+                            committed: *committed,
+                            lag: visible.saturating_sub(*committed),
+                            one_way: way.map_or(Duration::ZERO, |way| ways[way].1),
                         });
                     }
-                    for heal in self.heals.iter_mut().filter(|heal| committed <= heal.at) {
+                    for heal in self.heals.iter_mut().filter(|heal| *committed <= heal.at) {
                         heal.everywhere = heal.everywhere.zip(visible).map(|(last, visible)| last.max(visible));
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// A moment of the recorder's, since the load began; `None` for what was before.
+    fn since_load(&self, at_us: u64) -> Option<Duration> {
+        Duration::from_micros(at_us).checked_sub(self.load_began)
     }
 
     /// Since the load began; `None` also for what was there before.
@@ -227,15 +242,17 @@ impl Measure {
         sequence: u64,
         region: &Region,
     ) -> Option<Duration> {
-        let at_us = world.recorder.applied_us(table, origin, sequence, region)?;
-        Duration::from_micros(at_us).checked_sub(self.load_began)
+        self.since_load(world.recorder.applied_us(table, origin, sequence, region)?)
     }
 
-    fn one_way(&self, from: &str, to: &str, at: Duration) -> Duration {
-        let index = self.links.partition_point(|(since, _)| *since <= at);
-        let links = index.checked_sub(1).and_then(|index| self.links.get(index));
-        let link = links.and_then(|(_, links)| links.get(&(from.to_owned(), to.to_owned())));
-        link.map_or(Duration::ZERO, |link| link.one_way)
+    /// A link's one-way delays, and since when each was in force.
+    fn ways(&self, from: &str, to: &str) -> Vec<(Duration, Duration)> {
+        let pair = (from.to_owned(), to.to_owned());
+        let way = |(since, links): &(Duration, Links)| {
+            let one_way = links.get(&pair).map_or(Duration::ZERO, |link| link.one_way);
+            (*since, one_way)
+        };
+        self.links.iter().map(way).collect()
     }
 
     fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {

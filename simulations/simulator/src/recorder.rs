@@ -31,6 +31,12 @@ pub(crate) struct Step {
     pub(crate) sequence: u64,
 }
 
+/// When the first step was made that reached this sequence, microseconds since the recorder began.
+pub(crate) fn first_from(steps: &[Step], sequence: u64) -> Option<u64> {
+    let index = steps.partition_point(|step| step.sequence < sequence);
+    steps.get(index).map(|step| step.at_us)
+}
+
 impl Recorder {
     pub(crate) fn new(began: Instant) -> Self {
         let steps = BTreeMap::new();
@@ -81,9 +87,14 @@ impl Recorder {
     /// When `region` had applied the write of `origin` to `table` with that sequence, microseconds since the recorder began.
     pub(crate) fn applied_us(&self, table: TableId, origin: &Region, sequence: u64, region: &Region) -> Option<u64> {
         let inner = self.inner();
-        let steps = inner.steps.get(&(table, origin.clone()))?.get(region)?;
-        let index = steps.partition_point(|step| step.sequence < sequence);
-        steps.get(index).map(|step| step.at_us)
+        first_from(inner.steps.get(&(table, origin.clone()))?.get(region)?, sequence)
+    }
+
+    /// The steps of what `region` had applied of `origin`'s writes to `table`; [`first_from`] looks into them.
+    pub(crate) fn steps(&self, table: TableId, origin: &Region, region: &Region) -> Vec<Step> {
+        let inner = self.inner();
+        let steps = inner.steps.get(&(table, origin.clone()));
+        steps.and_then(|steps| steps.get(region)).cloned().unwrap_or_default()
     }
 
     /// Every commit that a region was seen to make, with its time in microseconds since the recorder began: up to where it then had an

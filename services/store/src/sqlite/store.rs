@@ -286,11 +286,7 @@ impl Store for SqliteStore {
     }
 
     fn vectors(&self) -> BTreeMap<TableId, VersionVector> {
-        let view = self.shared.view.load();
-        view.vectors
-            .iter()
-            .map(|(table, vector)| (*table, VersionVector::clone(vector)))
-            .collect()
+        BTreeMap::clone(&self.shared.view.load().vectors)
     }
 
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {

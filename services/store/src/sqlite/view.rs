@@ -47,13 +47,13 @@ pub(super) struct View {
     pub(super) catalog: Arc<Catalog>,
     pub(super) streams: Arc<KeptStreams>,
     /// Of all tables but the local one.
-    pub(super) vectors: Arc<BTreeMap<TableId, Arc<VersionVector>>>,
+    pub(super) vectors: Arc<BTreeMap<TableId, VersionVector>>,
     /// The log's last position.
     pub(super) end: u64,
 }
 
 impl View {
-    /// The state as it is now. Tables that did not move share their vectors with `before`.
+    /// The state as it is now, which shares with `before` what did not change.
     pub(super) fn of(state: &mut State, before: Option<&Self>) -> Self {
         let tables = match before {
             Some(before) if !state.definitions_changed => before.tables.clone(),
@@ -70,13 +70,7 @@ impl View {
             if table.id == TableId::LOCAL {
                 continue;
             }
-            let kept = before
-                .filter(|_| !moved)
-                .and_then(|before| before.vectors.get(&table.id));
-            let vector = kept
-                .cloned()
-                .unwrap_or_else(|| Arc::new(table.progress.vector().clone()));
-            vectors.insert(table.id, vector);
+            vectors.insert(table.id, table.progress.vector().clone());
         }
         state.definitions_changed = false;
         Self {

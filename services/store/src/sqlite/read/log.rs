@@ -266,7 +266,7 @@ fn fill(
     if at_end {
         page.next = LogPosition(from.0.max(view.end + 1));
         let tables = filter.tables.keys().filter(|id| **id != TableId::LOCAL);
-        let vectors = tables.filter_map(|id| Some((*id, VersionVector::clone(view.vectors.get(id)?))));
+        let vectors = tables.filter_map(|id| Some((*id, view.vectors.get(id)?.clone())));
         page.vectors = vectors.collect();
     }
     Ok(page)
