@@ -212,12 +212,12 @@ fn local_indexes(
         ));
     }
     let mut indexes = BTreeMap::new();
-    for LocalSecondaryIndex {
-        index_name,
-        key_schema,
-        projection: specification,
-    } in wanted
-    {
+    for (place, wanted) in (0..).zip(wanted) {
+        let LocalSecondaryIndex {
+            index_name,
+            key_schema,
+            projection: specification,
+        } = wanted;
         let keys = definitions.simple_key(key_schema)?;
         if keys.sort.is_empty() {
             return Err(invalid(format!(
@@ -237,7 +237,12 @@ fn local_indexes(
         if !names.insert(index_name.clone()) {
             return Err(duplicate_index(index_name));
         }
-        indexes.insert(index_name.clone(), LocalIndex { keys, projection });
+        let index = LocalIndex {
+            keys,
+            projection,
+            place,
+        };
+        indexes.insert(index_name.clone(), index);
     }
     if wanted.len() > LOCAL_INDEXES_MAX {
         return Err(invalid(format!(
@@ -260,8 +265,8 @@ fn global_indexes(
         return Err(invalid("List of GlobalSecondaryIndexes is empty"));
     }
     let mut indexes = BTreeMap::new();
-    for wanted in wanted {
-        let index = global_index(wanted, definitions, throughput, Request::Create)?;
+    for (place, wanted) in (0..).zip(wanted) {
+        let index = global_index(wanted, place, definitions, throughput, Request::Create)?;
         if !names.insert(wanted.index_name.clone()) {
             return Err(duplicate_index(&wanted.index_name));
         }
@@ -278,6 +283,7 @@ fn global_indexes(
 /// A global index of a table with that throughput.
 pub(super) fn global_index(
     wanted: &GlobalSecondaryIndex,
+    place: u32,
     definitions: &Definitions<'_>,
     throughput: Throughput,
     request: Request,
@@ -298,5 +304,6 @@ pub(super) fn global_index(
         projection,
         throughput,
         capacity,
+        place,
     })
 }

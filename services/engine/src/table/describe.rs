@@ -185,6 +185,8 @@ fn describe_class(billing: Billing) -> Option<TableClassSummary> {
 }
 
 fn describe_local(table: &Table, table_arn: &str) -> Option<Vec<LocalSecondaryIndexDescription>> {
+    let mut indexes: Vec<_> = table.core.local_indexes.iter().collect();
+    indexes.sort_by_key(|(_, index)| index.place);
     let describe = |(name, index): (&String, &LocalIndex)| LocalSecondaryIndexDescription {
         index_name: name.clone(),
         index_arn: format!("{table_arn}/index/{name}"),
@@ -193,7 +195,7 @@ fn describe_local(table: &Table, table_arn: &str) -> Option<Vec<LocalSecondaryIn
         item_count: table.index_sizes.get(name).map(|size| size.items()),
         index_size_bytes: table.index_sizes.get(name).map(|size| size.bytes()),
     };
-    let indexes: Vec<_> = table.core.local_indexes.iter().map(describe).collect();
+    let indexes: Vec<_> = indexes.into_iter().map(describe).collect();
     (!indexes.is_empty()).then_some(indexes)
 }
 
@@ -223,11 +225,13 @@ fn describe_global(
         // DynamoDB says nothing of filling the indexes of a new table.
         let added = status == IndexStatus::Creating && !change.is_some_and(Change::is_creation);
         let backfilling = added.then_some(*state == IndexState::Backfilling);
-        describe(name, index, status, backfilling)
+        (index.place, describe(name, index, status, backfilling))
     });
-    let gone = gone_indexes(table, change).map(|(name, index)| describe(name, index, IndexStatus::Deleting, None));
-    let indexes: Vec<_> = there.chain(gone).collect();
-    (!indexes.is_empty()).then_some(indexes)
+    let gone = gone_indexes(table, change)
+        .map(|(name, index)| (index.place, describe(name, index, IndexStatus::Deleting, None)));
+    let mut indexes: Vec<_> = there.chain(gone).collect();
+    indexes.sort_by_key(|(place, _)| *place);
+    (!indexes.is_empty()).then(|| indexes.into_iter().map(|(_, index)| index).collect())
 }
 
 const fn describe_stream(stream: Stream) -> StreamSpecification {
@@ -257,10 +261,10 @@ fn describe_replica(table: &Table, region: &Region, replica: &Replica, change: O
     };
     let inaccessible = replica_status == ReplicaStatusName::RegionDisabled;
     let member = replica.status.is_member();
-    let indexes: Vec<_> = table
-        .global_indexes
-        .iter()
-        .filter(|_| member)
+    let mut indexes: Vec<_> = table.global_indexes.iter().filter(|_| member).collect();
+    indexes.sort_by_key(|(_, (index, _))| index.place);
+    let indexes: Vec<_> = indexes
+        .into_iter()
         .map(|(name, (index, _))| ReplicaGlobalSecondaryIndexDescription {
             index_name: name.clone(),
             warm_throughput: describe_warm(index.throughput, index.capacity),

@@ -379,7 +379,9 @@ fn new_index(
     };
     let definitions = Definitions::new(defined)?;
     definitions.check_count(&wanted.key_schema)?;
-    let index = global_index(wanted, &definitions, throughput, Request::Update)?;
+    let last = table.global_indexes.values().map(|(index, _)| index.place).max();
+    let place = last.map_or(0, |last| last.saturating_add(1));
+    let index = global_index(wanted, place, &definitions, throughput, Request::Update)?;
     let known = table.attribute_definitions();
     for part in parts(&index.keys) {
         if let Some(before) = known.get(part.name.as_str()).filter(|before| before.kind != part.kind) {

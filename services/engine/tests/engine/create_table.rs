@@ -126,7 +126,7 @@ async fn a_created_table_is_described_in_full() {
             .iter()
             .map(|index| index.index_name.as_str())
             .collect::<Vec<_>>(),
-        ["by-label", "by-length"]
+        ["by-length", "by-label"]
     );
 }
 

@@ -162,7 +162,7 @@ async fn the_status_follows_from_what_goes_on() {
     assert_eq!(replicas[1].warm_throughput, Some(described.warm_throughput));
     let indexes = replicas[1].global_secondary_indexes.iter().flatten();
     let names: Vec<&str> = indexes.map(|index| index.index_name.as_str()).collect();
-    assert_eq!(names, ["by-genre", "by-song", "by-year"]);
+    assert_eq!(names, ["by-genre", "by-year", "by-song"]);
     let failed = &replicas[0];
     assert_eq!(
         (failed.warm_throughput, &failed.global_secondary_indexes),
@@ -231,10 +231,10 @@ async fn an_index_tells_how_many_items_it_shows_and_their_size_as_it_shows_them(
         sizes(&table),
         [
             sized("by-genre", 2, 2 * (keys + 9)),
-            sized("by-song", 3, 3 * (keys + 8 + 104) + 2 * 9),
             sized("by-year", 0, 0),
-            sized("by-label", 0, 0),
+            sized("by-song", 3, 3 * (keys + 8 + 104) + 2 * 9),
             sized("by-length", 3, 3 * (keys + 8 + 104) + 2 * 9),
+            sized("by-label", 0, 0),
         ]
     );
     let smaller = item([("artist", s("a")), ("song", s("s1")), ("genre", s("jazz"))]);
@@ -249,10 +249,10 @@ async fn an_index_tells_how_many_items_it_shows_and_their_size_as_it_shows_them(
         sizes(&describe(&harness, "music").await),
         [
             sized("by-genre", 1, keys + 9),
-            sized("by-song", 2, 2 * keys + 9 + 8 + 104),
             sized("by-year", 0, 0),
-            sized("by-label", 0, 0),
+            sized("by-song", 2, 2 * keys + 9 + 8 + 104),
             sized("by-length", 1, keys + 8 + 104),
+            sized("by-label", 0, 0),
         ]
     );
 }

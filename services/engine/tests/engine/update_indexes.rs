@@ -3,14 +3,14 @@
 use beringia_engine::{
     ApiError,
     api::{
-        BillingMode, GlobalSecondaryIndexUpdate, IndexStatus, ScalarAttributeType as Type, ScanInput, StreamViewType,
-        UpdateTableInput,
+        BillingMode, CreateTableInput, GlobalSecondaryIndexUpdate, IndexStatus, ScalarAttributeType as Type, ScanInput,
+        StreamViewType, UpdateTableInput,
     },
 };
 use beringia_store::IndexState;
 
 use crate::{
-    support::{Harness, definition, item, n, refused, s, text},
+    support::{Harness, definition, item, n, refused, s, simple, text},
     update_table::{create_index, create_replica, delete_index, in_use, index, stream, units, update},
 };
 
@@ -222,4 +222,39 @@ async fn an_index_that_is_being_filled_can_be_given_up_and_made_anew() {
         .unwrap();
     let settled = harness.settled("simple").await;
     assert_eq!(settled.global_secondary_indexes.unwrap()[0].item_count, Some(3000));
+}
+
+#[tokio::test]
+async fn indexes_are_described_in_the_order_in_which_they_were_asked_for() {
+    let harness = Harness::new();
+    let names = async || {
+        let described = harness.settled("simple").await;
+        let indexes = described.global_secondary_indexes.unwrap();
+        indexes.into_iter().map(|index| index.index_name).collect::<Vec<_>>()
+    };
+    let input = CreateTableInput {
+        attribute_definitions: ["p", "x"].map(|name| definition(name, Type::S)).into(),
+        global_secondary_indexes: Some(["by-z", "by-m", "by-n"].map(|name| index(name, "x")).into()),
+        ..simple()
+    };
+    harness.engine.create_table(input).await.unwrap();
+    assert_eq!(names().await, ["by-z", "by-m", "by-n"]);
+    harness
+        .engine
+        .update_table(create_index("by-a", "x", Type::S))
+        .await
+        .unwrap();
+    assert_eq!(names().await, ["by-z", "by-m", "by-n", "by-a"]);
+    let delete = UpdateTableInput {
+        global_secondary_index_updates: Some(vec![delete_index("by-m")]),
+        ..update()
+    };
+    harness.engine.update_table(delete).await.unwrap();
+    assert_eq!(names().await, ["by-z", "by-n", "by-a"]);
+    harness
+        .engine
+        .update_table(create_index("by-m", "x", Type::S))
+        .await
+        .unwrap();
+    assert_eq!(names().await, ["by-z", "by-n", "by-a", "by-m"]);
 }

@@ -105,6 +105,9 @@ pub struct LocalIndex {
     pub keys: KeySchema,
     /// What it copies.
     pub projection: Projection,
+    /// Where it was in the list that asked for it: in this order indexes are described.
+    #[serde(default)]
+    pub place: u32,
 }
 
 /// A global secondary index.
@@ -119,6 +122,9 @@ pub struct GlobalIndex {
     /// What else was said of its capacity.
     #[serde(default)]
     pub capacity: Capacity,
+    /// Where it was in the list that asked for it, or after those that there were: in this order indexes are described.
+    #[serde(default)]
+    pub place: u32,
 }
 
 /// What a stream's records show (`StreamViewType`).
@@ -302,6 +308,10 @@ impl Aspect {
 
 /// One step of a change of definitions. All steps of one change commit together.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a change has a handful of them, and most are the largest"
+)]
 pub enum Edit {
     /// Sets an aspect. Setting the core creates the table. Setting a replica makes a regional table global: its aspects (but the
     /// local settings) move to the catalog, and this region's own replica is added as `Active` where it is not set too.

@@ -99,6 +99,7 @@ pub(crate) fn by_color() -> GlobalIndex {
         projection: Projection::KeysOnly,
         throughput: Throughput::OnDemand,
         capacity: beringia_store::Capacity::default(),
+        place: 0,
     }
 }
 
@@ -110,6 +111,7 @@ pub(crate) fn core(name: &str, indexed: bool) -> Core {
             sort: vec![part("weight", KeyType::N)],
         },
         projection: Projection::All,
+        place: 0,
     };
     let local_indexes = if indexed {
         BTreeMap::from([("by_weight".to_owned(), by_weight)])
