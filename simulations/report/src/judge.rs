@@ -371,10 +371,10 @@ fn of_conflicts_and_anomalies(expected: &Expectations, run: &Run) -> Vec<Verdict
 
 fn of_count(name: &str, bounds: Count, measured: u64) -> Verdict {
     let expected = match (bounds.min, bounds.max) {
-        (min, Some(max)) if min == max => format!("{name}: {}", count(min)),
-        (0, Some(max)) => format!("{name}: at most {}", count(max)),
-        (min, Some(max)) => format!("{name}: {} to {}", count(min), count(max)),
-        (min, None) => format!("{name}: at least {}", count(min)),
+        (min, Some(max)) if min == max => format!("{name} exactly {}", count(min)),
+        (0, Some(max)) => format!("{name} at most {}", count(max)),
+        (min, Some(max)) => format!("{name} {} to {}", count(min), count(max)),
+        (min, None) => format!("{name} at least {}", count(min)),
     };
     Verdict {
         expected,

@@ -45,6 +45,9 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
             all.one_of_many(job, played)
         }
     })?;
+    if let (Some((file, _)), Format::Text, Ending::Done) = (&trace, format, ending) {
+        output::line(&format!("\ntrace: {}", file.display()))?;
+    }
     match ending {
         Ending::Done if is_one => all.end_of_one(),
         Ending::Stopped if is_one => Err(Failure::Unfinished("the run had not ended".to_owned())),

@@ -136,7 +136,7 @@ fn an_attached_drill_names_what_does_not_hold_and_leaves_the_regions_as_they_wer
     let (_directory, file) = scenario(&PARTITION.replace("conflicts = { min = 1 }", "conflicts = { max = 0 }"));
     let output = up.command(&["drill", "run", file.to_str().unwrap(), "--attach", "--with-load"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains("conflicts: 0"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("conflicts exactly 0: "), "{}", stderr(&output));
     assert!(stdout(&output).contains("FAILED"), "{}", stdout(&output));
     assert_eq!(up.json(&["net", "show"]), before);
     assert_eq!(tables(&up), json!([]), "its table is gone");

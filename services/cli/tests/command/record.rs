@@ -95,7 +95,7 @@ fn a_live_run_is_written_down_as_a_scenario_that_a_simulation_plays_again() {
 
     fs::remove_file(&file).unwrap();
     let again = up.command(&["record", "--duration", "0", "--out", file.to_str().unwrap()]);
-    assert_refused(&again, &["cannot write", "live.jsonl"]);
+    assert_refused(&again, &["cannot write", "live.jsonl", "name another file with --out"]);
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn a_run_whose_expectations_hold_says_so_and_writes_its_report_and_its_trace() {
         said.contains(&format!("report: {}", out.join("report.html").display())),
         "{said}"
     );
+    assert!(said.ends_with(&format!("trace: {}\n", trace.display())), "{said}");
     let report = json(&fs::read_to_string(out.join("report.json")).unwrap());
     assert_eq!(
         (&report["scenario"], &report["seed"]),

@@ -6,6 +6,7 @@ mod writing;
 
 use std::{
     fs::File,
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -91,7 +92,13 @@ pub(crate) async fn run(arguments: &RecordArguments, format: Format) -> Result<(
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create_new(path).map_err(|error| Failure::wrong(format!("cannot write {}: {error}", path.display())))
+    File::create_new(path).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AlreadyExists => "; name another file with --out",
+            _ => "",
+        };
+        Failure::wrong(format!("cannot write {}: {error}{hint}", path.display()))
+    })
 }
 
 fn remove(path: &PathBuf) {
@@ -259,16 +266,20 @@ fn say(
     match format {
         Format::Json => output::json(&said),
         Format::Text => output::line(&format!(
-            "{}: {} operations (in {}) on {} tables and {} events in {:.1} s; `beringia sim run {}` plays it",
+            "{}: {} (in {}) on {} and {} in {:.1} s; `beringia sim run {}` plays it",
             said.file,
-            said.operations,
+            counted(said.operations, "operation"),
             said.recording,
-            said.tables.len(),
-            said.events,
+            counted(said.tables.len() as u64, "table"),
+            counted(said.events as u64, "event"),
             scenario.duration.as_secs_f64(),
             said.file
         )),
     }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What happened when, as actions of a scenario.
