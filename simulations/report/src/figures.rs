@@ -180,8 +180,12 @@ fn conflicts(run: &Run) -> Figure {
 
 fn writes(run: &Run) -> Figure {
     let writes = &run.writes;
+    let aside = match writes.kept_aside {
+        0 => String::new(),
+        aside => format!(", {} kept aside", count(aside)),
+    };
     let more = format!(
-        "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes",
+        "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes{aside}",
         count(writes.standing),
         count(writes.superseded),
         count(writes.lost_to_conflicts)

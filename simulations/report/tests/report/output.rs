@@ -213,6 +213,7 @@ fn the_summary_says_first_what_failed() {
     );
     assert_eq!(lines[1], "  ✗ no promise broken: three were");
     assert!(lines.contains(&"  ✓ no acknowledged write lost: 0 of 23,410 lost, 3 kept aside"));
+    assert!(text.contains("698 lost to concurrent writes, 3 kept aside"), "{text}");
     assert_eq!(lines.last(), Some(&"again: beringia sim run partition --seed 7"));
     assert!(
         text.contains("RPO") && text.contains("12 writes") && text.contains("88 lost-update"),
