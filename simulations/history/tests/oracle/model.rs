@@ -209,8 +209,8 @@ struct Unit {
 #[derive(Default)]
 struct Site {
     rows: BTreeMap<&'static str, Row>,
-    /// By key, the vector of the write that stands.
-    vectors: BTreeMap<&'static str, VersionVector>,
+    /// By key, what the writes that its row is made of knew of, themselves included.
+    known: BTreeMap<&'static str, VersionVector>,
     vector: VersionVector,
     time: u64,
     sequence: u64,
@@ -345,7 +345,7 @@ impl Model {
         let (merging, now) = (self.merging, self.now_ms + self.offsets[region]);
         let site = &mut self.sites[region];
         let origin = Region::new(REGIONS[region]).expect("a name");
-        let vector = site.vector.clone();
+        let applied = site.vector.clone();
         let mut unit = Unit { writes: Vec::new() };
         for write in writes {
             site.time = now.max(site.time + 1);
@@ -358,12 +358,16 @@ impl Model {
             let key = *KEYS.iter().find(|key| **key == write.key).expect("a key");
             let row = site.rows.entry(key).or_default();
             row.write(&version, write, merging);
+            // What it replaces may have come ahead of what that one knew of.
+            let known = site.known.entry(key).or_default();
+            known.merge(&applied);
+            let vector = known.clone();
+            known.advance(&origin, site.sequence);
             let logged = Logged {
                 held: row.held().expect("just written"),
-                vector: vector.clone(),
+                vector,
                 is_expiry: false,
             };
-            site.vectors.insert(key, vector.clone());
             site.vector.advance(&origin, site.sequence);
             unit.writes.push((key, row.clone(), logged));
         }
@@ -382,7 +386,7 @@ impl Model {
             site.time = site.time.max(version.time.millis());
             let ours = site.rows.entry(key).or_default();
             if let Some(standing) = ours.held() {
-                let known_here = site.vectors.get(key).is_some_and(|vector| vector.covers(&version));
+                let known_here = site.known.get(key).is_some_and(|known| known.covers(&version));
                 let knew = logged.vector.covers(&standing.version) || standing.version.origin == version.origin;
                 if !known_here && !knew && self.merging == Merging::Item {
                     let (winner, loser) = (
@@ -401,8 +405,13 @@ impl Model {
                 }
             }
             ours.join(&row);
-            if ours.held().is_some_and(|held| held.version == version) {
-                site.vectors.insert(key, logged.vector);
+            let known = site.known.entry(key).or_default();
+            if self.merging != Merging::Item {
+                known.merge(&logged.vector);
+                known.advance(&version.origin, version.sequence);
+            } else if ours.held().is_some_and(|held| held.version == version) {
+                *known = logged.vector;
+                known.advance(&version.origin, version.sequence);
             }
             site.vector.advance(&version.origin, version.sequence);
         }
