@@ -89,7 +89,7 @@ cut_again() {
 case $1 in
 can)
     case $2 in
-    isolate | heal | crash | restart) ;;
+    isolate | heal | crash | restart | undo) ;;
     cut)
         if [ "$(id -u)" != 0 ] || ! command -v nsenter >/dev/null || ! command -v ip >/dev/null; then
             echo "to cut single links it needs root, nsenter and ip on this machine; whole regions it can isolate without" >&2
