@@ -3,7 +3,7 @@
 use crate::{
     Clients, Drain, ReportedBacklog, Run,
     judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
-    words::{bytes, count, decimals, duration_ms, percent},
+    words::{and_kept_aside, bytes, count, decimals, duration_ms, percent},
 };
 
 /// Whether a number is alarming in itself.
@@ -180,10 +180,7 @@ fn conflicts(run: &Run) -> Figure {
 
 fn writes(run: &Run) -> Figure {
     let writes = &run.writes;
-    let aside = match writes.kept_aside {
-        0 => String::new(),
-        aside => format!(", {} kept aside", count(aside)),
-    };
+    let aside = and_kept_aside(writes.kept_aside);
     let more = format!(
         "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes{aside}",
         count(writes.standing),

@@ -6,7 +6,7 @@ use beringia_scenario::{Count, Expectations};
 
 use crate::{
     Clients, EngineKind, FaultKind, FaultSpan, RegionSecond, ReportedBacklog, Run, Verdict,
-    words::{bytes, count, duration, duration_ms, percent},
+    words::{and_kept_aside, bytes, count, duration, duration_ms, percent},
 };
 
 /// Times are known to the microsecond in simulation.
@@ -93,10 +93,7 @@ fn always(run: &Run) -> Vec<Verdict> {
                 count(writes.lost),
                 count(writes.acknowledged),
                 whose(run.clients),
-                match writes.kept_aside {
-                    0 => String::new(),
-                    aside => format!(", {} kept aside", count(aside)),
-                }
+                and_kept_aside(writes.kept_aside)
             ),
             holds: writes.lost == 0,
         },

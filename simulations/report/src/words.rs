@@ -59,6 +59,14 @@ pub(crate) fn decimals(number: f64, most: usize) -> String {
     }
 }
 
+/// What a sentence about writes says of those that are kept aside; nothing where there are none.
+pub(crate) fn and_kept_aside(writes: u64) -> String {
+    match writes {
+        0 => String::new(),
+        writes => format!(", {} kept aside", count(writes)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -238,9 +238,7 @@ pub(super) fn projection(specification: &ProjectionSpecification) -> Result<Proj
             match names.iter().find(|name| !seen.insert(*name)) {
                 Some(twice) => Err(invalid(format!("Duplicate element in NonKeyAttributes: {twice}"))),
                 // In the order of their names, as descriptions show them.
-                None => Ok(Projection::Include(
-                    names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
-                )),
+                None => Ok(Projection::Include(seen.into_iter().cloned().collect())),
             }
         }
         (_, Some(_)) => Err(invalid(format!(
