@@ -36,6 +36,15 @@ pub struct Gateway {
     listener: OnceLock<Arc<dyn Listener>>,
 }
 
+/// What this process is answered where it asked itself ([`Gateway::ask`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// As a client would get it.
+    pub status: StatusCode,
+    /// JSON: what the operation answers, or the exception. Empty where an operation has nothing to answer.
+    pub body: Vec<u8>,
+}
+
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
@@ -73,19 +82,23 @@ impl Gateway {
         self.listener.get_or_init(|| listener);
     }
 
-    /// Carries out an operation for this process itself, which needs no signature and is told to no listener.
-    ///
-    /// # Errors
-    /// The body of the answer, where it is an exception.
-    pub async fn ask(&self, operation: &str, parameters: Map<String, Value>) -> Result<Value, Value> {
+    /// Carries out an operation for this process itself, which needs neither HTTP nor a signature and is told to no listener.
+    pub async fn ask(&self, operation: &str, parameters: Map<String, Value>) -> Answer {
         let target = format!("DynamoDB_20120810.{operation}");
         let answer = match Operation::of_target(Some(&target)) {
             Ok(operation) => operation.run(&self.engine, self.region(), parameters).await,
             Err(failure) => Err(failure),
         };
-        let said = |failure: &Failure| serde_json::to_value(failure).unwrap_or_default();
-        let body = answer.map_err(|failure| said(&failure))?;
-        serde_json::from_slice(&body).map_err(|_| Value::Null)
+        answer.map_or_else(
+            |failure| Answer {
+                status: failure.status(),
+                body: serde_json::to_vec(&failure).unwrap_or_default(),
+            },
+            |body| Answer {
+                status: StatusCode::OK,
+                body,
+            },
+        )
     }
 
     /// The region that it answers for.

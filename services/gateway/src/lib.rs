@@ -23,7 +23,7 @@ mod shape;
 mod stamp;
 
 pub use auth::Authentication;
-pub use gateway::Gateway;
+pub use gateway::{Answer, Gateway};
 pub use listener::{Call, Listener};
 pub use regions::{OneRegion, Regions, Resolver, Unroutable};
 pub use server::{Limits, Server, serve};

@@ -1,59 +1,144 @@
-//! The network between regions and their clients.
+//! Clients beside their regions, who ask the regions' gateways themselves, without HTTP between.
 //!
-//! Clients are near their region, a millisecond away: time enough for a region to crash with a write committed and its answer on
-//! the way.
+//! They are a millisecond away: time enough for a region to crash with a write committed and its answer on the way. What a client can know
+//! is what it would know over TCP: a region that is down refuses the connection, one that crashes breaks it.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use beringia_clock::SeededRandomness;
-use beringia_network::{Direction, MemoryTransport, Network, Shaped};
-use beringia_regions::Topology;
-use beringia_workload::{Dial, HttpTargets};
-use tokio::io::DuplexStream;
+use beringia_gateway::{Answer, Gateway};
+use beringia_network::Tap as _;
+use beringia_workload::{CallError, PATIENCE, Target, Targets, understand};
+use serde_json::{Map, Value};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::{SimulationError, Trace};
+use crate::Trace;
 
-/// Where clients are.
+/// Where clients are, in traces.
 const CLIENTS: &str = "clients";
 /// One way between a region and its clients.
 const CLIENT_DELAY: Duration = Duration::from_millis(1);
 
 /// Every region's nearby clients. Clones are the same.
 #[derive(Clone)]
-pub struct Clients(MemoryTransport);
+pub struct Clients(Arc<Shared>);
+
+struct Shared {
+    /// By region, where it runs.
+    doors: Mutex<BTreeMap<String, Door>>,
+    connections: AtomicU64,
+    trace: Arc<Trace>,
+}
+
+/// A region that runs.
+#[derive(Clone)]
+struct Door {
+    gateway: Arc<Gateway>,
+    /// It crashed.
+    shut: CancellationToken,
+}
+
+/// One client's way to one region.
+struct Near {
+    region: String,
+    clients: Clients,
+    connection: Option<Connection>,
+}
+
+struct Connection {
+    number: u64,
+    door: Door,
+}
 
 impl Clients {
-    /// A network in which every region is near its clients, and nobody else is connected.
-    pub(crate) fn new(
-        topology: &Topology,
-        randomness: &SeededRandomness,
-        trace: &Arc<Trace>,
-    ) -> Result<Self, SimulationError> {
-        let network = Network::new(topology.names().chain([CLIENTS]), &randomness.derive("client network"));
-        network.set_tap(trace.clone());
-        for name in topology.names() {
-            network.delay(CLIENTS, name, Direction::Both, CLIENT_DELAY, Duration::ZERO)?;
+    /// Clients of regions none of which runs.
+    pub(crate) fn new(trace: &Arc<Trace>) -> Self {
+        Self(Arc::new(Shared {
+            doors: Mutex::default(),
+            connections: AtomicU64::new(0),
+            trace: Arc::clone(trace),
+        }))
+    }
+
+    /// A region runs from now on.
+    pub(crate) fn open(&self, region: &str, gateway: Arc<Gateway>) {
+        let shut = CancellationToken::new();
+        self.doors().insert(region.to_owned(), Door { gateway, shut });
+    }
+
+    /// A region crashed: what it was asked it does not go on with, and nobody hears from it.
+    pub(crate) fn shut(&self, region: &str) {
+        if let Some(door) = self.doors().remove(region) {
+            door.shut.cancel();
         }
-        Ok(Self(MemoryTransport::new(network)))
     }
 
-    pub(crate) const fn transport(&self) -> &MemoryTransport {
-        &self.0
+    fn doors(&self) -> MutexGuard<'_, BTreeMap<String, Door>> {
+        self.0.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Clients that call regions through this network.
-    #[must_use]
-    pub fn targets(&self) -> HttpTargets<Self> {
-        HttpTargets::new(self.clone())
+impl Targets for Clients {
+    fn target(&self, region: &str) -> Box<dyn Target> {
+        Box::new(Near {
+            region: region.to_owned(),
+            clients: self.clone(),
+            connection: None,
+        })
     }
 }
 
 #[async_trait]
-impl Dial for Clients {
-    type Stream = Shaped<DuplexStream>;
+impl Target for Near {
+    async fn call(&mut self, operation: &str, parameters: &Value) -> Result<Value, CallError> {
+        let connection = match self.connection.take() {
+            Some(connection) if !connection.door.shut.is_cancelled() => connection,
+            _ => self.connect().await?,
+        };
+        let parameters = parameters.as_object().cloned().unwrap_or_default();
+        match timeout(PATIENCE, connection.exchange(operation, parameters)).await {
+            Ok(Some(answer)) => {
+                let trace = &self.clients.0.trace;
+                trace.delivered(&self.region, CLIENTS, connection.number, &answer.body);
+                self.connection = Some(connection);
+                understand(answer.status.as_u16(), &answer.body)
+            }
+            Ok(None) => Err(CallError::Unknown("the connection broke".to_owned())),
+            Err(_) => Err(CallError::Unknown(format!("none within {PATIENCE:?}"))),
+        }
+    }
+}
 
-    async fn dial(&self, region: &str) -> io::Result<Self::Stream> {
-        self.0.dial(CLIENTS, region).await
+impl Near {
+    /// Takes a way there and back, as TCP does.
+    async fn connect(&self) -> Result<Connection, CallError> {
+        sleep(CLIENT_DELAY).await;
+        let door = self.clients.doors().get(&self.region).cloned();
+        sleep(CLIENT_DELAY).await;
+        let door = door.ok_or_else(|| CallError::Unreachable("connection refused".to_owned()))?;
+        let number = self.clients.0.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Connection { number, door })
+    }
+}
+
+impl Connection {
+    /// Asks, and waits for the answer; `None` where the region crashes meanwhile. Dropped, the region does not go on with it: a write may
+    /// or may not have happened.
+    async fn exchange(&self, operation: &str, parameters: Map<String, Value>) -> Option<Answer> {
+        let exchange = async {
+            sleep(CLIENT_DELAY).await;
+            let answer = self.door.gateway.ask(operation, parameters).await;
+            sleep(CLIENT_DELAY).await;
+            answer
+        };
+        self.door.shut.run_until_cancelled(exchange).await
     }
 }

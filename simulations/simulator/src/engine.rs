@@ -119,7 +119,7 @@ impl<'a> Session<'a> {
             is_traced: conditions.is_traced,
         })
         .await?;
-        let setting = Setting::of(plan, Arc::new(world.clients().targets()), world.clock.clone());
+        let setting = Setting::of(plan, Arc::new(world.clients().clone()), world.clock.clone());
         let first = scenario.replicas.first();
         let (mut tables, mut held) = (Vec::new(), Vec::new());
         for table in setting.tables()? {
@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
         self.came_or_went.push(region.to_owned());
         let others: Vec<String> = self.world.names().into_iter().filter(|name| name != region).collect();
         for table in &self.tables {
-            let (targets, others, update) = (self.world.clients().targets(), others.clone(), update(table, region));
+            let (targets, others, update) = (self.world.clients().clone(), others.clone(), update(table, region));
             let trace = Arc::clone(&self.world.trace);
             tokio::spawn(async move {
                 if let Err(error) = tables::insist(targets, others, update.clone()).await {

@@ -19,17 +19,17 @@ pub(crate) async fn create(world: &World, definition: &Value, replicas: &[String
         return Ok(());
     };
     let table = definition["TableName"].as_str().unwrap_or_default();
-    let targets = world.clients().targets();
-    let mut client = targets.client(first);
-    call(&mut client, first, "CreateTable", definition).await?;
-    await_active(&targets, table, first, &[]).await?;
+    let targets = world.clients();
+    let mut client = targets.target(first);
+    call(&mut *client, first, "CreateTable", definition).await?;
+    await_active(targets, table, first, &[]).await?;
     for other in others {
-        call(&mut client, first, "UpdateTable", &add(table, other)).await?;
-        await_active(&targets, table, first, &[other]).await?;
+        call(&mut *client, first, "UpdateTable", &add(table, other)).await?;
+        await_active(targets, table, first, &[other]).await?;
     }
     for name in replicas {
         let others: Vec<&String> = replicas.iter().filter(|other| *other != name).collect();
-        await_active(&targets, table, name, &others).await?;
+        await_active(targets, table, name, &others).await?;
     }
     world
         .trace
@@ -45,7 +45,7 @@ pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> R
     set(world, first, "UpdateTable", limits).await?;
     let began = Instant::now();
     for region in replicas {
-        let mut client = world.clients().targets().client(region);
+        let mut client = world.clients().target(region);
         loop {
             let described = client.call("DescribeTable", &json!({ "TableName": table.name })).await;
             if described.is_ok_and(|answer| table.is_held(&answer)) {
@@ -69,8 +69,8 @@ pub(crate) async fn set(
     operation: &'static str,
     parameters: &Value,
 ) -> Result<(), SimulationError> {
-    let mut client = world.clients().targets().client(region);
-    call(&mut client, region, operation, parameters).await.map(drop)
+    let mut client = world.clients().target(region);
+    call(&mut *client, region, operation, parameters).await.map(drop)
 }
 
 pub(crate) fn add(table: &str, region: &str) -> Value {
@@ -132,7 +132,7 @@ fn is_active(answer: &Value, replicas: &[&String]) -> bool {
 }
 
 async fn call(
-    client: &mut impl Target,
+    client: &mut dyn Target,
     region: &str,
     operation: &'static str,
     parameters: &Value,

@@ -16,7 +16,7 @@ use beringia_store::{
     Database, DiskFaults, Execution, MemoryDisk, Options, PlantedBug, ReplicaStatus, SqliteStore, Store, Table,
     TableDigest,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
@@ -133,7 +133,7 @@ impl World {
         };
         let sites = topology.names().map(site).collect::<Result<Vec<_>, _>>()?;
         let transport = MemoryTransport::new(network);
-        let clients = Clients::new(&topology, &randomness, &trace)?;
+        let clients = Clients::new(&trace);
         let mut world = Self {
             trace,
             randomness,
@@ -359,12 +359,13 @@ impl World {
             behaviour: self.behaviour,
             observer: None,
         };
-        let clients = incoming(self.clients.transport().listen(name));
-        let started = Node::start(config, store.clone(), clients, replication).await;
+        // Its clients ask its gateway themselves.
+        let started = Node::start(config, store.clone(), Box::pin(stream::pending()), replication).await;
         let node = started.map_err(|source| SimulationError::Start {
             region: name.to_owned(),
             source,
         })?;
+        self.clients.open(name, node.gateway());
         let recording = self.recorder.follow(store.clone());
         site.running = Some(Running { node, store, recording });
         self.trace.note(format_args!("{name} started"));
@@ -385,7 +386,7 @@ impl World {
         // The disk goes first: a task that still runs must not write what no process would have written.
         running.store.abandon();
         self.transport.network().kill_region(name)?;
-        self.clients.transport().network().kill_region(name)?;
+        self.clients.shut(name);
         running.node.kill();
         running.recording.abort();
         site.paused.clear();

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{CallError, Target, Targets};
+use crate::{CallError, Target, Targets, target::understand};
 
 /// How long a client waits for a connection, and then for an answer, where nothing else is said.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ impl<D: Dial> Target for HttpTarget<D> {
         match timeout(self.patience, exchange).await {
             Ok(Ok((status, body))) => {
                 self.connection = Some(connection);
-                understand(status, &body)
+                understand(status.as_u16(), &body)
             }
             Ok(Err(error)) => Err(CallError::Unknown(error.to_string())),
             Err(_) => Err(CallError::Unknown(format!("none within {:?}", self.patience))),
@@ -162,22 +162,4 @@ impl<D: Dial> HttpTarget<D> {
             .body(Full::new(Bytes::from(parameters.to_string())))
             .map_err(|error| CallError::Unreachable(error.to_string()))
     }
-}
-
-fn understand(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
-    let answer = serde_json::from_slice::<Value>(body).map_err(|error| CallError::Unknown(error.to_string()))?;
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (kind, message) = (text("__type"), text("message"));
-    let kind = kind.rsplit('#').next().unwrap_or_default().to_owned();
-    if status.is_server_error() {
-        return Err(CallError::Unknown(format!("{status} {kind}: {message}")));
-    }
-    Err(CallError::Refused {
-        kind,
-        message,
-        body: answer,
-    })
 }

@@ -31,4 +31,4 @@ pub use loading::Loaded;
 pub use recording::{Recorded, RecordedItems, RecordedTable, Recording, RecordingError};
 pub use shared::Progress;
 pub use table::Table;
-pub use target::{CallError, Target, Targets};
+pub use target::{CallError, Target, Targets, understand};

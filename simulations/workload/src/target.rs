@@ -40,3 +40,25 @@ pub trait Targets: Send + Sync + 'static {
     /// A client's way to a region; connects at the first call.
     fn target(&self, region: &str) -> Box<dyn Target>;
 }
+
+/// What an answer says: what the operation gave, or why it has no result.
+///
+/// # Errors
+/// [`CallError::Refused`] for a status of 4xx; [`CallError::Unknown`] for one of 5xx, and for a body that is no JSON.
+pub fn understand(status: u16, body: &[u8]) -> Result<Value, CallError> {
+    let answer = serde_json::from_slice::<Value>(body).map_err(|error| CallError::Unknown(error.to_string()))?;
+    if (200..300).contains(&status) {
+        return Ok(answer);
+    }
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (kind, message) = (text("__type"), text("message"));
+    let kind = kind.rsplit('#').next().unwrap_or_default().to_owned();
+    if status >= 500 {
+        return Err(CallError::Unknown(format!("{status} {kind}: {message}")));
+    }
+    Err(CallError::Refused {
+        kind,
+        message,
+        body: answer,
+    })
+}

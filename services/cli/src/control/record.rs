@@ -95,10 +95,18 @@ pub(crate) async fn tables(
     })
 }
 
-fn parameters(value: Value) -> Map<String, Value> {
-    match value {
+/// What a region answers, or the exception.
+async fn ask(gateway: &Gateway, operation: &str, parameters: Value) -> Result<Value, Value> {
+    let parameters = match parameters {
         Value::Object(parameters) => parameters,
         _ => Map::new(),
+    };
+    let answer = gateway.ask(operation, parameters).await;
+    let body = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status.is_success() {
+        Ok(body)
+    } else {
+        Err(body)
     }
 }
 
@@ -110,7 +118,7 @@ async fn names(gateway: &Gateway) -> Vec<String> {
             Value::Null => json!({}),
             last => json!({"ExclusiveStartTableName": last}),
         };
-        let Ok(answer) = gateway.ask("ListTables", parameters(request)).await else {
+        let Ok(answer) = ask(gateway, "ListTables", request).await else {
             return names;
         };
         let page = answer["TableNames"].as_array().into_iter().flatten();
@@ -124,9 +132,9 @@ async fn names(gateway: &Gateway) -> Vec<String> {
 
 /// What is said of a table that can be read here.
 async fn describe(gateway: &Gateway, table: &str) -> Option<(Value, Value)> {
-    let request = || parameters(json!({"TableName": table}));
-    let description = gateway.ask("DescribeTable", request()).await.ok()?["Table"].take();
-    let time_to_live = gateway.ask("DescribeTimeToLive", request()).await.ok()?;
+    let request = || json!({"TableName": table});
+    let description = ask(gateway, "DescribeTable", request()).await.ok()?["Table"].take();
+    let time_to_live = ask(gateway, "DescribeTimeToLive", request()).await.ok()?;
     (description["TableStatus"] == "ACTIVE").then_some((description, time_to_live))
 }
 
@@ -148,7 +156,7 @@ impl Reading {
         if !self.after.is_null() {
             request["ExclusiveStartKey"] = self.after.take();
         }
-        let mut page = match self.gateway.ask("Scan", parameters(request)).await {
+        let mut page = match ask(&self.gateway, "Scan", request).await {
             Ok(page) => page,
             Err(error) => {
                 return (
