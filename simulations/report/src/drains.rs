@@ -2,7 +2,7 @@
 
 use beringia_scenario::{Action, Plan};
 
-use crate::{Drain, DrainedPeer, recorder::whole_millis};
+use crate::{Drain, DrainSample, DrainedPeer, recorder::whole_millis};
 
 /// The drains of a plan, with when each region was left, and for each until when it lasts.
 pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
@@ -46,6 +46,24 @@ pub(crate) fn planned(plan: &Plan) -> Vec<(Drain, u64)> {
         }
     }
     drains
+}
+
+/// Notes how far a drain was. `until`: of each drain, until when it lasts.
+pub(crate) fn seen(drains: &mut [Drain], until: &[u64], sample: &DrainSample) {
+    let at_ms = whole_millis(sample.at);
+    // An action is carried out a moment after it is due, so what is seen of a drain is never before it.
+    let meant = |(drain, until): &(&mut Drain, &u64)| {
+        drain.region == sample.region && (drain.from_ms..=**until).contains(&at_ms)
+    };
+    let Some((drain, _)) = drains.iter_mut().zip(until).rev().find(meant) else {
+        return;
+    };
+    for peer in drain.peers.iter_mut().filter(|peer| sample.peers.contains(&peer.peer)) {
+        peer.proven_ms.get_or_insert(at_ms);
+    }
+    if sample.is_proven {
+        drain.proven_ms.get_or_insert(at_ms);
+    }
 }
 
 /// The drain of a region that goes on.

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_scenario::{Action, Plan};
 
 use crate::{
-    Backlog, Clients, ConflictCell, Convergence, Divergence, Drain, EngineKind, Failover, LagPoint, Pair, RegionSecond,
-    Run, Samples, Shipment, Writes, drains, fault_spans,
+    Backlog, Clients, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair, RegionSecond, Run,
+    Samples, Shipment, Writes, drains, fault_spans,
     faults::disturbances,
     lacking::Lacking,
     quantiles::{exact, micros, millis},
@@ -78,6 +78,8 @@ pub struct Recorder {
     lacking: Vec<Lacking>,
     /// Of each drain of the run, until when it lasts.
     drained_until_ms: Vec<u64>,
+    /// What was seen of drains. Which one was meant is certain when the times of the plan are.
+    drain_samples: Vec<DrainSample>,
     /// From when to when something kept regions apart.
     disturbances: Vec<(u64, u64)>,
 }
@@ -142,6 +144,7 @@ impl Recorder {
             conflicts: BTreeMap::new(),
             lacking: Vec::new(),
             drained_until_ms,
+            drain_samples: Vec::new(),
             disturbances: disturbances(plan),
         }
     }
@@ -229,12 +232,7 @@ impl Recorder {
     /// The times of the timeline are known better than they were: what waited for the proof of a drain happened then, or did not. To be
     /// called before the history is fed.
     pub fn rescheduled(&mut self, plan: &Plan) {
-        let (mut drains, until): (Vec<Drain>, Vec<u64>) = drains::planned(plan).into_iter().unzip();
-        for (drain, before) in drains.iter_mut().zip(&self.run.drains) {
-            drain.proven_ms = before.proven_ms;
-            drain.peers.clone_from(&before.peers);
-        }
-        (self.run.drains, self.drained_until_ms) = (drains, until);
+        (self.run.drains, self.drained_until_ms) = drains::planned(plan).into_iter().unzip();
         self.run.faults = fault_spans(plan);
         self.run.failovers = failovers(plan);
         self.disturbances = disturbances(plan);
@@ -245,23 +243,10 @@ impl Recorder {
         self.run.not_played = what.iter().map(ToString::to_string).collect();
     }
 
-    /// How far a region's drain is.
-    pub fn drain(&mut self, sample: &DrainSample) {
-        let at_ms = whole_millis(sample.at);
-        let mut drains = self.run.drains.iter_mut().zip(&self.drained_until_ms).rev();
-        // An action is carried out a moment after it is due, so what is seen of a drain is never before it.
-        let meant = |(drain, until): &(&mut Drain, &u64)| {
-            drain.region == sample.region && (drain.from_ms..=**until).contains(&at_ms)
-        };
-        let Some((drain, _)) = drains.find(meant) else {
-            return;
-        };
-        for peer in drain.peers.iter_mut().filter(|peer| sample.peers.contains(&peer.peer)) {
-            peer.proven_ms.get_or_insert(at_ms);
-        }
-        if sample.is_proven {
-            drain.proven_ms.get_or_insert(at_ms);
-        }
+    /// How far a region's drain is. While a run goes on, the plan has the earliest time of what waits for a proof, also of what ends the
+    /// drain itself; so it is only in the end that this is counted for a drain.
+    pub fn drain(&mut self, sample: DrainSample) {
+        self.drain_samples.push(sample);
     }
 
     /// Who used the regions, where it was not the scenario's clients alone.
@@ -308,6 +293,9 @@ impl Recorder {
     /// The run with all series. `total`: until the regions had converged, or patience ended.
     #[must_use]
     pub fn finish(mut self, total: Duration, replay: &str) -> Run {
+        for sample in &self.drain_samples {
+            drains::seen(&mut self.run.drains, &self.drained_until_ms, sample);
+        }
         let rates = self.apply_rates();
         let wire = |from: &str, to: &str| {
             let pair = self.pairs.get(&(self.region(from)?, self.region(to)?))?;

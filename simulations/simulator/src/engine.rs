@@ -306,7 +306,7 @@ impl<'a> Session<'a> {
 
     async fn conclude(mut self, history: &History) -> Result<Outcome, SimulationError> {
         for sample in self.drains.end().await {
-            self.measure.drained(&sample);
+            self.measure.drained(sample);
         }
         let mut past = Past::default();
         past.lost_disk

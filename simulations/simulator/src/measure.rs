@@ -115,7 +115,7 @@ impl Measure {
     }
 
     /// How far a drain was.
-    pub(crate) fn drained(&mut self, sample: &DrainSample) {
+    pub(crate) fn drained(&mut self, sample: DrainSample) {
         self.recorder.drain(sample);
     }
 

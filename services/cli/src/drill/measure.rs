@@ -289,17 +289,22 @@ impl Shared {
 
     /// Notes which others have all of a region that is drained, until the region is opened or gone, or all have.
     async fn watch_drain(self: Arc<Self>, region: String, mut reports: Streaming<ControlDrainReport>, told: Proofs) {
+        let mut known = Vec::new();
         while let Ok(Some(report)) = reports.message().await {
-            let sample = DrainSample {
-                region: region.clone(),
-                at: self.began.elapsed(),
-                is_proven: report.drained,
-                peers: complete_peers(&report),
-            };
-            locked(&self.recorder).drain(&sample);
-            if sample.is_proven {
+            let (at, is_proven, peers) = (self.began.elapsed(), report.drained, complete_peers(&report));
+            if is_proven || peers != known {
+                known.clone_from(&peers);
+                let region = region.clone();
+                locked(&self.recorder).drain(DrainSample {
+                    region,
+                    at,
+                    is_proven,
+                    peers,
+                });
+            }
+            if is_proven {
                 // It fails where the drill is over.
-                told.send((region.clone(), sample.at)).ok();
+                told.send((region.clone(), at)).ok();
             }
         }
     }

@@ -516,6 +516,42 @@ fn traffic_that_waits_for_a_drain_moves_after_its_proof_on_tables_that_are_held_
 }
 
 #[test]
+fn a_proof_is_seen_that_comes_later_than_what_waits_for_it_could_have_been() {
+    let (_directory, file) = scenario(
+        r#"
+        topology = "two"
+        duration = "6s"
+        [[workload]]
+        kind = "mixed"
+        put_percent = 100
+        update_percent = 0
+        delete_percent = 0
+        rate = 100
+        [[event]]
+        at = "0s"
+        delay = ["us-east-1", "eu-west-1"]
+        to = "300ms"
+        [[event]]
+        at = "2s"
+        drain = "us-east-1"
+        [[event]]
+        when_drained = "us-east-1"
+        after = "100ms"
+        undrain = "us-east-1"
+        [expect]
+        drained_within = "60s"
+    "#,
+    );
+    let output = run(&["drill", "run", file.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = outcome(&output);
+    let drain = &run["drains"][0];
+    let proven_ms = drain["proven_ms"].as_u64().unwrap();
+    // The last writes go one way, and that they came goes the other.
+    assert!(proven_ms >= 2_300, "{drain}");
+}
+
+#[test]
 fn regions_that_run_must_be_started_as_the_scenario_wants_them() {
     let (_directory, file) =
         scenario("[behaviour]\nthrottling = true\nstale_reads = \"100ms\"\nmax_unreachable = \"1h\"\n");

@@ -335,7 +335,7 @@ fn a_drain_is_proven_by_the_first_time_that_all_have_all_and_left_when_clients_g
     ]);
     let mut recorder = Recorder::new(&plan, EngineKind::Sim);
     let mut seen = |at_ms, is_proven, peers: &[&str]| {
-        recorder.drain(&DrainSample {
+        recorder.drain(DrainSample {
             region: region(),
             at: millis(at_ms),
             is_proven,
@@ -374,6 +374,37 @@ fn a_drain_is_proven_by_the_first_time_that_all_have_all_and_left_when_clients_g
         proven(second),
         [(other.to_owned(), None), (third.to_owned(), Some(11_500))]
     );
+}
+
+#[test]
+fn a_proof_counts_however_late_it_is_where_what_ends_the_drain_waits_for_it() {
+    let [region, peer, _] = REGIONS;
+    let action = |undrained| {
+        let region = region.to_owned();
+        if undrained {
+            Action::Undrain { region }
+        } else {
+            Action::Drain { region }
+        }
+    };
+    // It ends five seconds after its proof, for which the plan takes no time at first.
+    let as_known = |ended| plan(vec![(5, action(false)), (ended, action(true))]);
+    let mut recorder = Recorder::new(&as_known(10), EngineKind::Drill);
+    let mut seen = |at_ms, is_proven, peers: &[&str]| {
+        recorder.drain(DrainSample {
+            region: region.to_owned(),
+            at: millis(at_ms),
+            is_proven,
+            peers: peers.iter().map(|peer| (*peer).to_owned()).collect(),
+        });
+    };
+    seen(10_500, false, &[peer]);
+    seen(12_000, true, &[peer]);
+    recorder.rescheduled(&as_known(17));
+    let run = recorder.finish(seconds(60), "");
+    let drain = &run.drains[0];
+    assert_eq!((drain.from_ms, drain.proven_ms), (5_000, Some(12_000)));
+    assert_eq!(drain.peers[0].proven_ms, Some(10_500));
 }
 
 proptest! {
