@@ -111,8 +111,11 @@ impl Calls {
             })
             .await?;
         self.arrived(arrivals);
-        let mut vectors: TableVectors = self.store.vectors();
-        vectors.retain(|table, _| touched.contains(table));
+        let now = self.store.vectors();
+        let vectors: TableVectors = touched
+            .iter()
+            .filter_map(|table| Some((*table, now.get(table)?.clone())))
+            .collect();
         Ok(StoreAnswer::Applied {
             vectors,
             newer: applied.newer,

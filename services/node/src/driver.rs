@@ -12,10 +12,11 @@ use std::{
 use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_replication::{
-    AcceptId, Command, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, TableView,
+    AcceptId, Command, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreCall, TableView, Ticket,
     message::{Answer, ToReceiver, ToSource, weight},
 };
 use beringia_store::{Catalog, Replica, ReplicaStatus, Store};
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -201,14 +202,25 @@ impl Driver {
             }
             Command::HangUp(dial) => hang_up(machine.dialled.remove(&dial)),
             Command::TurnAway(accept) => hang_up(machine.accepted.remove(&accept)),
-            Command::Call(ticket, call) => {
-                let driver = Arc::clone(self);
-                self.scope.spawn(async move {
-                    let answer = driver.calls.call(call).await;
-                    driver.dispatch(Event::Answered(ticket, answer));
-                });
-            }
+            Command::Call(ticket, call) => return self.call(ticket, call),
         }
+        None
+    }
+
+    /// Asks the store. What it does not answer at once is an event later.
+    fn call(self: &Arc<Self>, ticket: Ticket, call: StoreCall) -> Option<Event> {
+        let is_quick = matches!(call, StoreCall::Read { .. });
+        let driver = Arc::clone(self);
+        let mut answer = Box::pin(async move { driver.calls.call(call).await });
+        // What was logged lately is in memory; then a task would cost more than the answer.
+        if is_quick && let Some(answer) = (&mut answer).now_or_never() {
+            return Some(Event::Answered(ticket, answer));
+        }
+        let driver = Arc::clone(self);
+        self.scope.spawn(async move {
+            let answer = answer.await;
+            driver.dispatch(Event::Answered(ticket, answer));
+        });
         None
     }
 

@@ -186,7 +186,9 @@ pub(crate) fn global_vectors(store: &dyn Store) -> BTreeMap<TableId, VersionVect
             .get(table)
             .is_some_and(|table| table.held && table.is_global())
     };
-    let mut vectors = store.vectors();
-    vectors.retain(|table, _| *table == TableId::CATALOG || is_global(table));
-    vectors
+    let vectors = store.vectors();
+    let of_others = vectors
+        .iter()
+        .filter(|(table, _)| **table == TableId::CATALOG || is_global(table));
+    of_others.map(|(table, vector)| (*table, vector.clone())).collect()
 }

@@ -1,6 +1,9 @@
 //! What goes into the state machine and what comes out of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector};
 
@@ -42,7 +45,7 @@ pub enum Event {
     /// The log grew.
     LogAppended {
         /// The region's vectors since, all of one moment.
-        vectors: TableVectors,
+        vectors: Arc<TableVectors>,
     },
     /// From now on nothing of this table goes to any peer or comes from one, but what is under way with the store. What this region does
     /// not hold, and the catalog, is left alone.

@@ -17,7 +17,7 @@ use beringia_gateway::{Answer, Gateway};
 use beringia_network::Tap as _;
 use beringia_workload::{CallError, PATIENCE, Target, Targets, understand};
 use serde_json::{Map, Value};
-use tokio::time::{sleep, timeout};
+use tokio::time::{error::Elapsed, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Trace;
@@ -104,15 +104,15 @@ impl Target for Near {
             _ => self.connect().await?,
         };
         let parameters = parameters.as_object().cloned().unwrap_or_default();
-        match timeout(PATIENCE, connection.exchange(operation, parameters)).await {
-            Ok(Some(answer)) => {
+        match connection.exchange(operation, parameters).await {
+            Some(Ok(answer)) => {
                 let trace = &self.clients.0.trace;
                 trace.delivered(&self.region, CLIENTS, connection.number, &answer.body);
                 self.connection = Some(connection);
                 understand(answer.status.as_u16(), &answer.body)
             }
-            Ok(None) => Err(CallError::Unknown("the connection broke".to_owned())),
-            Err(_) => Err(CallError::Unknown(format!("none within {PATIENCE:?}"))),
+            Some(Err(_)) => Err(CallError::Unknown(format!("none within {PATIENCE:?}"))),
+            None => Err(CallError::Unknown("the connection broke".to_owned())),
         }
     }
 }
@@ -130,12 +130,12 @@ impl Near {
 }
 
 impl Connection {
-    /// Asks, and waits for the answer; `None` where the region crashes meanwhile. Dropped, the region does not go on with it: a write may
-    /// or may not have happened.
-    async fn exchange(&self, operation: &str, parameters: Map<String, Value>) -> Option<Answer> {
+    /// Asks, and waits for the answer; `None` where the region crashes meanwhile. What takes too long the region does not go on with: a
+    /// write may or may not have happened.
+    async fn exchange(&self, operation: &str, parameters: Map<String, Value>) -> Option<Result<Answer, Elapsed>> {
         let exchange = async {
             sleep(CLIENT_DELAY).await;
-            let answer = self.door.gateway.ask(operation, parameters).await;
+            let answer = timeout(PATIENCE, self.door.gateway.ask(operation, parameters)).await;
             sleep(CLIENT_DELAY).await;
             answer
         };

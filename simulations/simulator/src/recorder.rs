@@ -59,12 +59,12 @@ impl Recorder {
     fn note(&self, store: &dyn Store) {
         let mut inner = self.inner();
         let at_us = u64::try_from(inner.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        for (table, vector) in store.vectors() {
-            if table == TableId::CATALOG || table == TableId::LOCAL {
+        for (table, vector) in store.vectors().iter() {
+            if *table == TableId::CATALOG || *table == TableId::LOCAL {
                 continue;
             }
             for (origin, sequence) in vector.iter() {
-                let by_region = inner.steps.entry((table, origin.clone())).or_default();
+                let by_region = inner.steps.entry((*table, origin.clone())).or_default();
                 if !by_region.contains_key(store.region()) {
                     by_region.insert(store.region().clone(), Vec::new());
                 }

@@ -139,11 +139,7 @@ impl Inner {
 
 impl Tap for Trace {
     fn delivered(&self, from: &str, to: &str, connection: u64, bytes: &[u8]) {
-        let head = format!(
-            "{} {from} {to} {connection} {}\n",
-            self.began.elapsed().as_nanos(),
-            bytes.len()
-        );
+        let at_ns = self.began.elapsed().as_nanos();
         let delivery = self.is_whole.then(|| {
             let hash = xxh3_64(bytes);
             let line = format!(
@@ -154,8 +150,12 @@ impl Tap for Trace {
         });
         let mut inner = self.inner();
         inner.events.extend(delivery);
-        inner.wire.update(head.as_bytes());
-        inner.wire.update(bytes);
+        inner.wire.update(&at_ns.to_le_bytes());
+        for part in [from.as_bytes(), to.as_bytes(), &connection.to_le_bytes(), bytes] {
+            // With its length, so that what ends one part cannot begin the next.
+            inner.wire.update(&(part.len() as u64).to_le_bytes());
+            inner.wire.update(part);
+        }
         inner.wire_bytes += bytes.len() as u64;
         inner.count(from, to, bytes.len() as u64);
         inner.deliveries += 1;

@@ -1,5 +1,7 @@
 //! Requests of workloads: each write of them as parameters of the API, and as a history has it.
 
+use std::io;
+
 use beringia_history::{Effect, KEY, LIST, MARK, NUMBER, SET, Seen, Write};
 use serde_json::{Map, Value, json};
 
@@ -132,5 +134,22 @@ pub(crate) fn seen(key: String, item: Option<&Value>) -> Seen {
 
 /// The size of a request, as far as a history counts it, for each of so many writes.
 pub(crate) fn bytes(parameters: &Value, writes: usize) -> u32 {
-    u32::try_from(parameters.to_string().len() / writes.max(1)).unwrap_or(u32::MAX)
+    let mut count = Count(0);
+    // A value that was made here always has a text, and a count takes it all.
+    let _ = serde_json::to_writer(&mut count, parameters);
+    u32::try_from(count.0 / writes.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Counts bytes instead of keeping them.
+struct Count(usize);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,6 +1,9 @@
 //! One replicator, fed by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version};
@@ -133,7 +136,7 @@ impl Hand {
 
     /// The log grew; what this region has of tables since.
     pub fn grown(&mut self, entries: &[(TableId, &str, u64)]) -> Vec<Command> {
-        let vectors = vectors(entries);
+        let vectors = Arc::new(vectors(entries));
         self.feed(Event::LogAppended { vectors })
     }
 

@@ -1,6 +1,9 @@
 //! Several regions, the network between them, and chance: every message, store call and tick happens when chance says so.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use beringia_item::{ConflictPolicy, KeyBytes, Region, TableId, Version};
 use beringia_replication::{
@@ -335,7 +338,7 @@ impl Fleet {
             self.emit(site, Event::Catalog(view));
         }
         if std::mem::take(&mut self.sites[site].store.log_grew) {
-            let vectors = self.sites[site].store.vectors();
+            let vectors = Arc::new(self.sites[site].store.vectors());
             self.emit(site, Event::LogAppended { vectors });
         }
     }

@@ -92,7 +92,7 @@ pub trait Store: Send + Sync + 'static {
     async fn backlog(&self, peer: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError>;
 
     /// The applied vector of every table that this region holds (own writes included), and of the catalog.
-    fn vectors(&self) -> BTreeMap<TableId, VersionVector>;
+    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>>;
 
     /// The digests of a table.
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError>;

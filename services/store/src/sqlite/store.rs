@@ -285,8 +285,8 @@ impl Store for SqliteStore {
         self.read_long(move |reading| read::backlog(reading, &own, &peer)).await
     }
 
-    fn vectors(&self) -> BTreeMap<TableId, VersionVector> {
-        BTreeMap::clone(&self.shared.view.load().vectors)
+    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
+        Arc::clone(&self.shared.view.load().vectors)
     }
 
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {

@@ -17,7 +17,7 @@ fn acknowledged(peers: &[&Site]) -> Acknowledged {
     let mut acknowledged = Acknowledged::new();
     for table in [TABLE, TableId::CATALOG] {
         for peer in peers {
-            let vector = peer.store.vectors().remove(&table).unwrap_or_default();
+            let vector = peer.store.vectors().get(&table).cloned().unwrap_or_default();
             acknowledged
                 .entry(table)
                 .or_default()
@@ -260,7 +260,7 @@ async fn no_tombstone_goes_while_a_replica_is_being_made() {
     let far = Site::new("ap-south-1");
     ship(&east, &far, TableId::CATALOG).await;
     let mut all = acknowledged(&[&west, &far]);
-    let vector = east.store.vectors().remove(&TABLE).unwrap();
+    let vector = east.store.vectors()[&TABLE].clone();
     all.get_mut(&TABLE).unwrap().insert(far.store.region().clone(), vector);
     east.store.forget(&all.clone().into()).await.unwrap();
     assert!(east.store.explain(TABLE, &key("a", 1)).await.unwrap().is_some());

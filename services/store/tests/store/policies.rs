@@ -400,11 +400,11 @@ impl World {
             .into_iter()
             .filter(|peer| peer.store.region() != site.store.region())
         {
-            for (table, vector) in peer.store.vectors() {
+            for (table, vector) in peer.store.vectors().iter() {
                 acknowledged
-                    .entry(table)
+                    .entry(*table)
                     .or_default()
-                    .insert(peer.store.region().clone(), vector);
+                    .insert(peer.store.region().clone(), vector.clone());
             }
         }
         site.store.forget(&acknowledged.into()).await.unwrap();

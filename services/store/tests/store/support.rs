@@ -211,7 +211,7 @@ pub(crate) async fn ship(from: &Site, to: &Site, table: TableId) -> Applied {
 
 /// Copies a table row by row, tombstones too, with the vector that `from` had at the start.
 pub(crate) async fn copy(from: &Site, to: &Site, table: TableId) -> Applied {
-    let vector = from.store.vectors().remove(&table).unwrap();
+    let vector = from.store.vectors()[&table].clone();
     let mut mutations = Vec::new();
     for range in 0..beringia_item::RANGES {
         let mut after = None;
@@ -240,8 +240,8 @@ pub(crate) async fn copy(from: &Site, to: &Site, table: TableId) -> Applied {
 
 /// What `to` lacks of a table that `from` may have.
 pub(crate) fn wants(from: &Site, to: &Site, table: TableId) -> LogFilter {
-    let vector = to.store.vectors().remove(&table).unwrap_or_default();
-    let has = from.store.vectors().remove(&table).unwrap_or_default();
+    let vector = to.store.vectors().get(&table).cloned().unwrap_or_default();
+    let has = from.store.vectors().get(&table).cloned().unwrap_or_default();
     let origins = has
         .iter()
         .map(|(origin, _)| origin.clone())
