@@ -50,3 +50,12 @@ pub struct Backlog {
     /// Hybrid time of the oldest; `None` where there is none.
     pub oldest: Option<HybridTime>,
 }
+
+impl Backlog {
+    /// And this.
+    pub fn add(&mut self, more: &Self) {
+        self.mutations += more.mutations;
+        self.bytes += more.bytes;
+        self.oldest = [self.oldest, more.oldest].into_iter().flatten().min();
+    }
+}

@@ -1,7 +1,7 @@
 //! The log's last records of this region, in memory: what readers that keep up ask for, without asking the database.
 //!
 //! Every peer of a region reads its log right after each commit. They share what is kept here. Whoever is further behind, or wants
-//! other origins' records too, reads the database.
+//! other origins' records too, reads the database. What a peer lacks is counted here too, of more records than are kept whole.
 
 use std::{
     collections::VecDeque,
@@ -11,13 +11,17 @@ use std::{
     },
 };
 
+use beringia_clock::HybridTime;
 use beringia_item::Mutation;
 
-use super::records::RecordHead;
+use super::{layout::TableNumber, records::RecordHead};
+use crate::Backlog;
 
 /// Bytes of keys and images that are kept, and records.
 const BYTES_MAX: usize = 1 << 20;
 const RECORDS_MAX: usize = 1024;
+/// Records that are counted: half a megabyte, and what a region writes in the seconds until its peers acknowledge it.
+const COUNTED_MAX: usize = 16 * 1024;
 
 /// A record of this region's own, as replication reads it.
 #[derive(Debug, Clone)]
@@ -41,6 +45,17 @@ struct Kept {
     end: u64,
     records: VecDeque<OwnRecord>,
     bytes: usize,
+    /// All of this region's records since the first of these.
+    counted: VecDeque<Counted>,
+}
+
+/// What a backlog says of a record.
+#[derive(Debug)]
+struct Counted {
+    table: TableNumber,
+    sequence: u64,
+    time: HybridTime,
+    bytes: u64,
 }
 
 impl Recent {
@@ -60,9 +75,18 @@ impl Recent {
         }
         kept.end = end;
         for record in records {
-            kept.bytes += record.mutation.bytes();
+            let bytes = record.mutation.bytes();
+            kept.counted.push_back(Counted {
+                table: record.head.table,
+                sequence: record.head.sequence,
+                time: HybridTime::from_u64(record.head.time),
+                bytes: bytes as u64,
+            });
+            kept.bytes += bytes;
             kept.records.push_back(record);
         }
+        let uncounted = kept.counted.len().saturating_sub(COUNTED_MAX);
+        kept.counted.drain(..uncounted);
         while kept.bytes > BYTES_MAX || kept.records.len() > RECORDS_MAX {
             let Some(oldest) = kept.records.pop_front() else { break };
             kept.bytes -= oldest.mutation.bytes();
@@ -85,6 +109,22 @@ impl Recent {
         let skipped = kept.records.partition_point(|record| record.head.position < from);
         let records = kept.records.range(skipped..);
         Some(show(&mut records.take_while(|record| record.head.position <= to)))
+    }
+
+    /// This region's records of a table above a sequence; `None` where the last at or below it is not known any more, so that there may be
+    /// others.
+    pub(super) fn above(&self, table: TableNumber, sequence: u64) -> Option<Backlog> {
+        let kept = self.lock();
+        let mut lacks = Backlog::default();
+        for record in kept.counted.iter().rev().filter(|record| record.table == table) {
+            if record.sequence <= sequence {
+                return Some(lacks);
+            }
+            lacks.mutations += 1;
+            lacks.bytes += record.bytes;
+            lacks.oldest = Some(lacks.oldest.map_or(record.time, |oldest| oldest.min(record.time)));
+        }
+        None
     }
 
     /// Lets go of everything.
@@ -172,6 +212,31 @@ mod tests {
         assert_eq!(positions(&recent, 13, 13), Some(vec![13]));
         recent.clear();
         assert_eq!(positions(&recent, 13, 13), None);
+    }
+
+    #[test]
+    fn what_is_above_a_record_is_counted_while_that_is_known() {
+        let recent = Recent::default();
+        let lacks = |sequence| recent.above(16, sequence).map(|lacks| (lacks.mutations, lacks.bytes));
+        let bytes = |records: u64, image: u64| records * (b"key".len() as u64 + image);
+        recent.take(10, 14, [record(11, 1), record(13, 2)].into_iter());
+        recent.take(14, 15, [].into_iter());
+        recent.take(15, 16, [record(16, 3)].into_iter());
+        assert_eq!(lacks(10), None, "there may be one between");
+        assert_eq!(lacks(11), Some((2, bytes(1, 2) + bytes(1, 3))));
+        assert_eq!(lacks(15), Some((1, bytes(1, 3))));
+        assert_eq!(lacks(16), Some((0, 0)));
+        let oldest = recent.above(16, 12).unwrap().oldest;
+        assert_eq!(oldest, Some(HybridTime::from_u64(13)));
+        assert_eq!(recent.above(17, 12), None, "nothing is known of another table");
+        // More than are kept whole.
+        let last = 16 + COUNTED_MAX as u64;
+        recent.take(16, last, (17..=last).map(|position| record(position, 1)));
+        assert_eq!(lacks(16), None);
+        let known = COUNTED_MAX as u64 - 1;
+        assert_eq!(lacks(17), Some((known, bytes(known, 1))));
+        recent.take(last + 1, last + 2, [record(last + 2, 1)].into_iter());
+        assert_eq!(lacks(last), None, "a commit was not collected");
     }
 
     #[test]

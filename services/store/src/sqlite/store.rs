@@ -281,8 +281,14 @@ impl Store for SqliteStore {
     }
 
     async fn backlog(&self, peer: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {
-        let (own, peer) = (self.shared.region.clone(), peer.clone());
-        self.read_long(move |reading| read::backlog(reading, &own, &peer)).await
+        self.readers.check()?;
+        let (mut backlog, unknown) = read::recent_backlog(&self.shared, peer);
+        if !unknown.is_empty() {
+            let own = self.shared.region.clone();
+            let read = self.read_long(move |reading| read::backlog(reading, &own, &unknown));
+            backlog.add(&read.await?);
+        }
+        Ok(backlog)
     }
 
     fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {

@@ -11,7 +11,10 @@ const OTHER: TableId = TableId(0x9999);
 
 /// A busy table and a quiet one, with thousands of records between two of the quiet one.
 async fn busy_and_quiet() -> (Site, Vec<u64>) {
-    let site = Site::new("us-east-1");
+    filled(Site::new("us-east-1")).await
+}
+
+async fn filled(site: Site) -> (Site, Vec<u64>) {
     create_table(&site.store, false).await;
     edit(&site.store, vec![set(OTHER, Aspect::Core(core("others", false)))]).await;
     let mut quiet = Vec::new();
@@ -101,6 +104,28 @@ async fn the_backlog_is_exact() {
         site.store.backlog(&site.store.vectors()).await.unwrap(),
         Backlog::default()
     );
+}
+
+#[tokio::test]
+async fn a_backlog_that_is_counted_in_memory_is_the_same() {
+    let (read, quiet) = busy_and_quiet().await;
+    let site = Site::new("us-east-1");
+    // From now on somebody reads the log, so that its end is kept.
+    let wanted = all_of(site.store.region());
+    site.store.read_log(LogPosition(1), &wanted, 1).await.unwrap();
+    let (kept, same) = filled(site).await;
+    assert_eq!(quiet, same, "alike to the sequence");
+    let all = read_all(&read.store, &all_of(read.store.region())).await;
+    for place in [0, 1, 700, 3000, 4900, 5100, 5198, 5199] {
+        let mut peer = above(&read, TABLE, all[place].version.sequence);
+        peer.extend(above(&read, OTHER, quiet[place % 4]));
+        let counted = kept.store.backlog(&peer).await.unwrap();
+        assert_eq!(
+            counted,
+            read.store.backlog(&peer).await.unwrap(),
+            "above the record at {place}"
+        );
+    }
 }
 
 #[tokio::test]

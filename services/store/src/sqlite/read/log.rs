@@ -272,7 +272,29 @@ fn fill(
     Ok(page)
 }
 
-/// What of this region's own writes a peer lacks.
+/// What of this region's own writes a peer lacks, as far as memory knows; and of which tables it does not.
+pub(in crate::sqlite) fn recent_backlog(
+    shared: &Shared,
+    peer: &BTreeMap<TableId, VersionVector>,
+) -> (Backlog, BTreeMap<TableId, VersionVector>) {
+    let view = shared.view.load();
+    let mut backlog = Backlog::default();
+    let mut unknown = BTreeMap::new();
+    for (id, vector) in peer {
+        let Ok(table) = view.tables.table(*id) else {
+            continue;
+        };
+        match shared.recent.above(table.number, vector.get(&shared.region)) {
+            Some(lacks) => backlog.add(&lacks),
+            None => {
+                unknown.insert(*id, vector.clone());
+            }
+        }
+    }
+    (backlog, unknown)
+}
+
+/// The same as the database says.
 pub(in crate::sqlite) fn backlog(
     reading: &Reading<'_>,
     own: &Region,
@@ -293,9 +315,7 @@ pub(in crate::sqlite) fn backlog(
             }
             let totals = (applied.records, applied.bytes);
             let lacks = lacking(reading.connection, number, origin, above, totals)?;
-            backlog.mutations += lacks.mutations;
-            backlog.bytes += lacks.bytes;
-            backlog.oldest = [backlog.oldest, lacks.oldest].into_iter().flatten().min();
+            backlog.add(&lacks);
         }
         Ok(backlog)
     })

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 pub(super) use self::{
     items::{get, get_many, range},
     journal::{conflicts, explain, unshipped},
-    log::{backlog, log_position, read_log, read_recent},
+    log::{backlog, log_position, read_log, read_recent, recent_backlog},
     past::get_many_at,
     reach::away,
     rows::{digest, is_damaged, mutations_of, raw_rows},
