@@ -113,7 +113,7 @@ fn quantiles(histogram: &Histogram<u32>) -> LagQuantiles {
 #[cfg(test)]
 mod tests {
     use beringia_clock::HybridTime;
-    use beringia_item::{KeyBytes, TableId, Version};
+    use beringia_item::{TableId, Version};
     use tokio::time::advance;
 
     use super::*;
@@ -128,7 +128,6 @@ mod tests {
         Arrival {
             table: TableId(7),
             version,
-            key: KeyBytes(vec![1].into()),
             way: Way::Stream,
             applied_ms: 1000 + lag_ms,
         }

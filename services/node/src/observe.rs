@@ -1,7 +1,7 @@
 //! What a measuring observer is told of a region while it runs: every write of another region, as it becomes visible here.
 
 use beringia_clock::HybridTime;
-use beringia_item::{KeyBytes, Mutation, Region, TableId, Version};
+use beringia_item::{Mutation, Region, TableId, Version};
 use beringia_replication::ApplyKind;
 
 /// Is told what a region applies of others' writes. Given in [`crate::NodeConfig`]; a region without one pays nothing for it.
@@ -25,8 +25,6 @@ pub struct Arrival {
     pub table: TableId,
     /// Hybrid time of the commit at its origin, the origin, and its sequence there.
     pub version: Version,
-    /// The item's stored key.
-    pub key: KeyBytes,
     /// How it came.
     pub way: Way,
     /// This region's wall clock after the commit here, milliseconds since the Unix epoch. The clocks of two regions differ.
@@ -49,7 +47,6 @@ impl Arrival {
         Self {
             table: mutation.table,
             version: mutation.version.clone(),
-            key: mutation.key.clone(),
             way: match kind {
                 ApplyKind::Stream => Way::Stream,
                 ApplyKind::Copy => Way::Copy,
