@@ -1,6 +1,7 @@
 //! The `beringia` command: starts regions, and watches and steers them while they run.
 
 mod arguments;
+mod arrivals;
 mod commands;
 mod control;
 mod convergence;

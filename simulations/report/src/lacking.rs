@@ -12,8 +12,8 @@ pub(crate) struct Lacking {
     /// Every pair of regions at that moment. What the origin has not heard to be acknowledged is more than what the receiver lacks: some
     /// is under way, some came through a third region.
     links: Vec<Shipment>,
-    /// By origin and receiver.
-    pairs: BTreeMap<(String, String), Lack>,
+    /// By origin and receiver, as they are numbered in the run.
+    pairs: BTreeMap<(usize, usize), Lack>,
 }
 
 /// What became visible in one region, of another, later than that moment, though it was written before.
@@ -39,33 +39,36 @@ impl Lacking {
         self.at
     }
 
-    /// A mutation became visible somewhere.
-    pub(crate) fn arrived(&mut self, from: &str, to: &str, committed: Duration, visible: Duration) {
+    /// A mutation of one region became visible in another.
+    pub(crate) fn arrived(&mut self, pair: (usize, usize), committed: Duration, visible: Duration) {
         if committed > self.at || visible <= self.at {
             return;
         }
-        let lack = self.pairs.entry((from.to_owned(), to.to_owned())).or_default();
+        let lack = self.pairs.entry(pair).or_default();
         lack.mutations += 1;
         lack.newest = lack.newest.max(committed);
         lack.visible = lack.visible.max(visible);
     }
 
-    /// The least time in which all that was lacking can have come, however it went. `rates`: mutations per second that a region was seen to
-    /// apply; where it applied what it lacked faster than that, it could. `wire`: bytes on the wire of a pair, and of how many mutations.
+    /// The least time in which all that was lacking can have come, however it went. `names`: of the regions. `rates`: mutations per second
+    /// that a region was seen to apply; where it applied what it lacked faster than that, it could. `wire`: bytes on the wire of a pair, and
+    /// of how many mutations.
     pub(crate) fn least(
         &self,
+        names: &[String],
         rates: &BTreeMap<String, f64>,
-        wire: impl Fn(&str, &str) -> Option<(u64, u64)>,
+        wire: impl Fn((usize, usize)) -> Option<(u64, u64)>,
     ) -> Duration {
         let shipments: Vec<Shipment> = self
             .pairs
             .iter()
-            .filter_map(|((from, to), lack)| {
+            .filter_map(|(pair, lack)| {
+                let (from, to) = (names.get(pair.0)?, names.get(pair.1)?);
                 let one_way = (lack.newest + self.least_delay(from, to)?).saturating_sub(self.at);
                 let link = self.links.iter().find(|link| link.from == *from && link.to == *to)?;
                 let logged = (link.mutations > 0).then_some((link.bytes, link.mutations));
                 let of_all = |(bytes, mutations): (u64, u64)| bytes.saturating_mul(lack.mutations) / mutations.max(1);
-                let bytes = [logged, wire(from, to)].into_iter().flatten().map(of_all).min();
+                let bytes = [logged, wire(*pair)].into_iter().flatten().map(of_all).min();
                 Some(Shipment {
                     mutations: lack.mutations,
                     bytes: bytes.unwrap_or_default(),
@@ -75,18 +78,21 @@ impl Lacking {
             })
             .collect();
         least_convergence(&shipments, |region| {
-            let own = self.applied_per_second(region, &shipments);
+            let own = self.applied_per_second(names, region, &shipments);
             let seen = rates.get(region).copied().unwrap_or_default();
             Some(own.map_or(0.0, |own| own.max(seen)))
         })
     }
 
     /// At what rate a region applied what it lacked, from the first that can have come to the last that did; `None`: at once.
-    fn applied_per_second(&self, region: &str, shipments: &[Shipment]) -> Option<f64> {
+    fn applied_per_second(&self, names: &[String], region: &str, shipments: &[Shipment]) -> Option<f64> {
         let mine = || shipments.iter().filter(|shipment| shipment.to == region);
         let mutations: u64 = mine().map(|shipment| shipment.mutations).sum();
         let first = mine().map(|shipment| shipment.one_way).min()?;
-        let lacks = self.pairs.iter().filter(|((_, to), _)| to == region);
+        let lacks = self
+            .pairs
+            .iter()
+            .filter(|((_, to), _)| names.get(*to).is_some_and(|name| name == region));
         let last = lacks.map(|(_, lack)| lack.visible).max()?.saturating_sub(self.at);
         let took = last.saturating_sub(first);
         (!took.is_zero()).then(|| mutations as f64 / took.as_secs_f64())

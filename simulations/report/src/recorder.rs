@@ -35,11 +35,7 @@ pub struct OperationSample<'a> {
 
 /// A mutation that became visible in another region.
 #[derive(Debug, Clone, Copy)]
-pub struct ArrivalSample<'a> {
-    /// Where it was written.
-    pub from: &'a str,
-    /// Where it became visible.
-    pub to: &'a str,
+pub struct ArrivalSample {
     /// When it was committed, since the load began.
     pub committed: Duration,
     /// From then to visible.
@@ -176,21 +172,30 @@ impl Recorder {
         }
     }
 
-    /// A mutation became visible in another region.
-    pub fn arrival(&mut self, arrival: &ArrivalSample<'_>) {
-        let (Some(from), Some(to)) = (self.region(arrival.from), self.region(arrival.to)) else {
+    /// Mutations of one region became visible in another; in any order, but quickest in the order of time.
+    pub fn arrivals(&mut self, from: &str, to: &str, arrivals: impl IntoIterator<Item = ArrivalSample>) {
+        let (Some(from), Some(to)) = (self.region(from), self.region(to)) else {
             return;
         };
         let pair = self.pairs.entry((from, to)).or_default();
-        pair.lag.add(arrival.lag);
-        pair.excess.add(arrival.lag.saturating_sub(arrival.one_way));
-        let second = pair.by_second.entry(arrival.committed.as_secs()).or_default();
-        second.push(short_micros(arrival.lag));
-        let visible = arrival.committed + arrival.lag;
-        *self.applied.entry((to, window(visible))).or_default() += 1;
-        for lacking in &mut self.lacking {
-            lacking.arrived(arrival.from, arrival.to, arrival.committed, visible);
+        // Many become visible at once: they are counted together.
+        let (mut now, mut at_once) = (0, 0);
+        for arrival in arrivals {
+            pair.lag.add(arrival.lag);
+            pair.excess.add(arrival.lag.saturating_sub(arrival.one_way));
+            let second = pair.by_second.entry(arrival.committed.as_secs()).or_default();
+            second.push(short_micros(arrival.lag));
+            let visible = arrival.committed + arrival.lag;
+            if window(visible) != now {
+                applied(&mut self.applied, (to, now), at_once);
+                (now, at_once) = (window(visible), 0);
+            }
+            at_once += 1;
+            for lacking in &mut self.lacking {
+                lacking.arrived((from, to), arrival.committed, visible);
+            }
         }
+        applied(&mut self.applied, (to, now), at_once);
     }
 
     /// What of a region's writes another had not acknowledged at a moment; in order of time.
@@ -297,11 +302,13 @@ impl Recorder {
             drains::seen(&mut self.run.drains, &self.drained_until_ms, sample);
         }
         let rates = self.apply_rates();
-        let wire = |from: &str, to: &str| {
-            let pair = self.pairs.get(&(self.region(from)?, self.region(to)?))?;
+        let wire = |pair: (usize, usize)| {
+            let pair = self.pairs.get(&pair)?;
             (pair.wire_bytes > 0).then(|| (pair.wire_bytes, pair.lag.count()))
         };
-        let bounds: Vec<Duration> = self.lacking.iter().map(|lacking| lacking.least(&rates, wire)).collect();
+        let names = &self.run.regions;
+        let least = |lacking: &Lacking| lacking.least(names, &rates, wire);
+        let bounds: Vec<Duration> = self.lacking.iter().map(least).collect();
         for (convergence, bound) in self.run.convergences.iter_mut().zip(bounds) {
             convergence.bound_ms = millis(micros(bound));
             let until_ms = convergence.elapsed_ms.map_or(u64::MAX, |ms| convergence.from_ms + ms);
@@ -437,6 +444,13 @@ fn keep_corners<T>(series: &mut Vec<T>, sample: T, same: impl Fn(&T) -> bool, mo
         move_last(last);
     } else {
         series.push(sample);
+    }
+}
+
+/// So many mutations became visible in a region in a window.
+fn applied(applied: &mut BTreeMap<(usize, u64), u64>, place: (usize, u64), mutations: u64) {
+    if mutations > 0 {
+        *applied.entry(place).or_default() += mutations;
     }
 }
 

@@ -207,20 +207,23 @@ impl Measure {
             for to in evidence.held.keys().filter(|to| *to != from) {
                 let steps = world.recorder.steps(table, &origin, &Region::new(to)?);
                 let ways = self.ways(from, to);
-                for (sequence, committed) in &of_load {
-                    let visible = first_from(&steps, *sequence).and_then(|at_us| self.since_load(at_us));
-                    if let Some(visible) = visible {
-                        let way = ways.partition_point(|(since, _)| since <= committed).checked_sub(1);
-                        self.recorder.arrival(&ArrivalSample {
-                            from,
-                            to,
-                            committed: *committed,
-                            lag: visible.saturating_sub(*committed),
-                            one_way: way.map_or(Duration::ZERO, |way| ways[way].1),
-                        });
-                    }
-                    for heal in self.heals.iter_mut().filter(|heal| *committed <= heal.at) {
-                        heal.everywhere = heal.everywhere.zip(visible).map(|(last, visible)| last.max(visible));
+                let visible = |sequence| self.since_load(first_from(&steps, sequence)?);
+                let of_load = of_load.iter();
+                let came: Vec<(Duration, Option<Duration>)> = of_load
+                    .map(|(sequence, committed)| (*committed, visible(*sequence)))
+                    .collect();
+                let arrivals = came.iter().filter_map(|(committed, visible)| {
+                    let way = ways.partition_point(|(since, _)| since <= committed).checked_sub(1);
+                    Some(ArrivalSample {
+                        committed: *committed,
+                        lag: (*visible)?.saturating_sub(*committed),
+                        one_way: way.map_or(Duration::ZERO, |way| ways[way].1),
+                    })
+                });
+                self.recorder.arrivals(from, to, arrivals);
+                for heal in &mut self.heals {
+                    for (_, visible) in came.iter().filter(|(committed, _)| *committed <= heal.at) {
+                        heal.everywhere = heal.everywhere.zip(*visible).map(|(last, visible)| last.max(visible));
                     }
                 }
             }

@@ -1,13 +1,10 @@
 //! What flows between regions, in the words of the control protocol: for clients that measure.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use beringia_item::Region;
 use beringia_node::Flow;
-use beringia_proto::v1::{ControlArrivals, FlowReport};
-use futures_util::{Stream, stream};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tonic::Status;
+use beringia_proto::v1::FlowReport;
 
 use crate::host::Host;
 
@@ -35,31 +32,4 @@ pub(crate) fn of_region(region: &Region, flows: BTreeMap<Region, Flow>) -> impl 
             .and_then(|backlog| backlog.oldest)
             .map(|oldest| oldest.millis()),
     })
-}
-
-/// Every arrival from now on. Begins with an empty message, so that the client knows from when on it hears of all.
-pub(crate) fn arrivals(host: &Host) -> impl Stream<Item = Result<ControlArrivals, Status>> + Send + use<> {
-    stream::unfold((host.tap().listen(), true), |(mut listener, is_first)| async move {
-        if is_first {
-            return Some((Ok(ControlArrivals::default()), (listener, false)));
-        }
-        let commit = next(&mut listener).await?;
-        Some((Ok(commit), (listener, false)))
-    })
-}
-
-async fn next(listener: &mut Receiver<Arc<ControlArrivals>>) -> Option<ControlArrivals> {
-    let mut missed_commits = 0;
-    loop {
-        match listener.recv().await {
-            Ok(commit) => {
-                return Some(ControlArrivals {
-                    missed_commits,
-                    ..(*commit).clone()
-                });
-            }
-            Err(RecvError::Lagged(missed)) => missed_commits += missed,
-            Err(RecvError::Closed) => return None,
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! The control service: its server beside running regions, and the client that the commands use.
 
+pub(crate) mod arrivals;
 pub(crate) mod fleet;
 pub(crate) mod server;
 

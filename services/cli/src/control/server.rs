@@ -19,9 +19,9 @@ use beringia_proto::v1::{
 };
 use futures_util::Stream;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tonic::{Request, Response, Status, transport::Server, transport::server::TcpIncoming};
+use tonic::{Request, Response, Status, Streaming, transport::Server, transport::server::TcpIncoming};
 
-use super::{digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore};
+use super::{arrivals, digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore};
 use crate::host::{Host, Hosted, RecoveryError};
 
 /// The slowest disk.
@@ -183,8 +183,9 @@ impl Control for Service {
 
     type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
 
-    async fn arrivals(&self, _request: Request<ControlArrivalsRequest>) -> Answer<Self::ArrivalsStream> {
-        Ok(Response::new(Box::pin(measure::arrivals(&self.host))))
+    async fn arrivals(&self, requests: Request<Streaming<ControlArrivalsRequest>>) -> Answer<Self::ArrivalsStream> {
+        let told = arrivals::stream(self.host.tap().listen(), requests.into_inner());
+        Ok(Response::new(Box::pin(told)))
     }
 
     async fn clock(&self, request: Request<ControlClockRequest>) -> Answer<ControlClockReply> {

@@ -2,27 +2,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use beringia_clock::{SystemClock, WallClock as _};
 use beringia_proto::v1::{
-    ArrivalReport, ControlArrivals, ControlArrivalsRequest, ControlDigestsRequest, ControlDrainReport,
-    ControlFlowsRequest, FlowReport, LinkReport, PausedTable, RegionDigests,
+    ControlArrivals, ControlDigestsRequest, ControlDrainReport, ControlFlowsRequest, FlowReport, LinkReport,
+    PausedTable, RegionDigests,
 };
-use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Recorder, ReportedBacklog, Shipment};
+use beringia_report::{Awaited, Backlog, DrainSample, Recorder, ReportedBacklog, Shipment};
 use beringia_scenario::{Action, Course};
+use futures_util::future::join_all;
 use tokio::{
     sync::mpsc::UnboundedSender,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tonic::Streaming;
 
+use super::arrivals::{Arrivals, Ear};
 use crate::{
     control::fleet::{Client, Fleet},
     convergence::{self, Comparison},
@@ -40,6 +39,9 @@ const DIGESTS_EVERY: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(25);
 /// The pause before a control service that went away is asked again.
 const RETRY: Duration = Duration::from_millis(200);
+/// How long a control service may take to tell what has arrived, before something is done and in the end.
+const HEARD_BEFORE: Duration = Duration::from_millis(100);
+const HEARD_IN_THE_END: Duration = Duration::from_secs(5);
 
 /// The regions, and those of their tables that are watched.
 #[derive(Clone)]
@@ -69,40 +71,14 @@ struct Shared {
     began: Instant,
     /// The same by the wall clock, milliseconds since the Unix epoch.
     began_ms: u64,
-    links: Mutex<BTreeMap<(String, String), Link>>,
-    /// By region, how far its clock is ahead, milliseconds.
-    ahead: Mutex<BTreeMap<String, i64>>,
+    arrivals: Mutex<Arrivals>,
+    /// For each control service.
+    ears: Vec<Ear>,
     /// From and to: bytes, at the last look.
     bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
     heals: Mutex<Vec<Heal>>,
-    seen: Mutex<Seen>,
-    missed_commits: AtomicU64,
     /// By table id and region: replicas that somebody else keeps from the others.
     apart: Mutex<Apart>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Link {
-    one_way: Duration,
-    bandwidth_mbit: Option<f64>,
-}
-
-/// By receiver, table id and origin: up to which sequence writes have come by a log, which has them in order. What comes a second time, to
-/// a region that lost its disk, had its lag before.
-#[derive(Default)]
-struct Seen(BTreeMap<(String, String, String), u64>);
-
-impl Seen {
-    /// Whether a write comes to a region for the first time.
-    fn is_first(&mut self, region: &str, arrival: &ArrivalReport) -> bool {
-        let key = (region.to_owned(), arrival.table_id.clone(), arrival.origin.clone());
-        let until = self.0.entry(key).or_default();
-        let is_first = arrival.sequence > *until;
-        if is_first && arrival.by_log {
-            *until = arrival.sequence;
-        }
-        is_first
-    }
 }
 
 /// A moment after which everything that was written until then has to come everywhere.
@@ -117,21 +93,23 @@ impl Measure {
         // Bytes from before the load do not count.
         let before = scope.fleet.ask(flows).await?;
         let mut listening = Vec::new();
+        let mut ears = Vec::new();
         for mut client in scope.fleet.clients() {
-            let arrivals = hear(&mut client).await?;
-            listening.push((client, arrivals));
+            let ear = Ear::default();
+            let messages = ear.hear(&mut client).await?;
+            listening.push((client, messages));
+            ears.push(ear);
         }
+        let began_ms = SystemClock.now_ms();
         let shared = Arc::new(Shared {
             scope,
             recorder: Mutex::new(recorder),
             began: Instant::now(),
-            began_ms: SystemClock.now_ms(),
-            links: Mutex::default(),
-            ahead: Mutex::default(),
+            began_ms,
+            arrivals: Mutex::new(Arrivals::since(began_ms)),
+            ears,
             bytes_sent: Mutex::default(),
             heals: Mutex::default(),
-            seen: Mutex::default(),
-            missed_commits: AtomicU64::new(0),
             apart: Mutex::default(),
         });
         let mut measure = Self {
@@ -142,10 +120,10 @@ impl Measure {
         let flows = before.replies.into_iter().flat_map(|reply| reply.flows);
         let flows = flows.map(|flow| ((flow.from.clone(), flow.to.clone()), flow.bytes_sent));
         locked(&measure.shared.bytes_sent).extend(flows);
-        for (client, arrivals) in listening {
+        for (index, (client, messages)) in listening.into_iter().enumerate() {
             measure
                 .tasks
-                .spawn(Arc::clone(&measure.shared).listen(client, arrivals));
+                .spawn(Arc::clone(&measure.shared).listen(index, client, messages));
         }
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_flows());
         measure.tasks.spawn(Arc::clone(&measure.shared).watch_digests());
@@ -169,20 +147,18 @@ impl Measure {
 
     /// What links do from now on.
     pub(crate) fn links_changed(&self, links: &[LinkReport]) {
-        let mut known = locked(&self.shared.links);
-        for link in links {
-            let state = Link {
-                one_way: Duration::from_micros(link.delay_us),
-                bandwidth_mbit: (link.bandwidth_bits > 0).then(|| link.bandwidth_bits as f64 / 1e6),
-            };
-            known.insert((link.from.clone(), link.to.clone()), state);
-        }
+        locked(&self.shared.arrivals).links_changed(links);
     }
 
     /// How far a region's clock is ahead from now on, milliseconds. A drift shows in the lag, and a write that was committed before and
     /// arrives after is measured wrongly by the step.
     pub(crate) fn clock_changed(&self, region: String, ahead_ms: i64) {
-        locked(&self.shared.ahead).insert(region, ahead_ms);
+        locked(&self.shared.arrivals).clock_changed(region, ahead_ms);
+    }
+
+    /// Until all that is visible by now was measured, by what links and clocks are until now; a moment at most.
+    pub(crate) async fn has_heard_all(&self) {
+        self.shared.has_heard_all(HEARD_BEFORE).await;
     }
 
     /// Follows what a region says of how far its drain is.
@@ -238,7 +214,7 @@ impl Measure {
             .min_by_key(|flow| flow.backlog_mutations)?;
         let now_ms = self.shared.began_ms + u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
         let age_ms = least.backlog_oldest_ms.map_or(0, |oldest_ms| {
-            now_ms.saturating_sub(self.shared.right_ms(&least.from, oldest_ms))
+            now_ms.saturating_sub(locked(&self.shared.arrivals).right_ms(&least.from, oldest_ms))
         });
         Some(ReportedBacklog {
             writes: least.backlog_mutations.unwrap_or(0),
@@ -263,28 +239,43 @@ impl Measure {
         Ok(result)
     }
 
-    /// Ends measuring. Gives the recorder, and how many commits' arrivals went by unmeasured.
+    /// Ends measuring, when all that arrived until now is measured. Gives the recorder, and how many commits' arrivals went by unmeasured.
     pub(crate) async fn end(mut self) -> Option<(Recorder, u64)> {
+        let has_all = self.shared.has_heard_all(HEARD_IN_THE_END).await;
         self.tasks.shutdown().await;
         let shared = Arc::into_inner(self.shared)?;
-        let recorder = shared.recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Some((recorder, shared.missed_commits.into_inner()))
+        let mut recorder = shared.recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !has_all {
+            recorder
+                .note("the last arrivals were not measured: a control service did not tell of them in time".to_owned());
+        }
+        let missed_commits = locked(&shared.arrivals).missed_commits();
+        Some((recorder, missed_commits))
     }
 }
 
 impl Shared {
     /// Takes a control service's arrivals, also after it was away.
-    async fn listen(self: Arc<Self>, mut client: Client, first: Streaming<ControlArrivals>) {
-        let mut arrivals = Ok(first);
+    async fn listen(self: Arc<Self>, index: usize, mut client: Client, first: Streaming<ControlArrivals>) {
+        let ear = &self.ears[index];
+        let mut messages = Ok(first);
         loop {
-            if let Ok(mut commits) = arrivals {
-                while let Ok(Some(commit)) = commits.message().await {
-                    self.arrived(&commit);
+            if let Ok(mut messages) = messages {
+                while let Ok(Some(message)) = messages.message().await {
+                    locked(&self.arrivals).heard(&message, &mut locked(&self.recorder));
+                    ear.heard(&message);
                 }
             }
+            ear.lost();
             sleep(RETRY).await;
-            arrivals = hear(&mut client).await;
+            messages = ear.hear(&mut client).await;
         }
+    }
+
+    /// Until all that is visible by now was measured, at most so long; whether it was.
+    async fn has_heard_all(&self, patience: Duration) -> bool {
+        let ears = self.ears.iter().map(Ear::has_heard_all);
+        timeout(patience, join_all(ears)).await.is_ok()
     }
 
     /// Notes which others have all of a region that is drained, until the region is opened or gone, or all have.
@@ -306,37 +297,6 @@ impl Shared {
                 // It fails where the drill is over.
                 told.send((region.clone(), at)).ok();
             }
-        }
-    }
-
-    /// What a region's clock shows, by one that is right.
-    fn right_ms(&self, region: &str, shown_ms: u64) -> u64 {
-        let ahead_ms = locked(&self.ahead).get(region).copied().unwrap_or(0);
-        shown_ms.saturating_add_signed(-ahead_ms)
-    }
-
-    fn arrived(&self, commit: &ControlArrivals) {
-        self.missed_commits.fetch_add(commit.missed_commits, Ordering::Relaxed);
-        let links = locked(&self.links);
-        let visible_ms = self.right_ms(&commit.region, commit.visible_ms);
-        let mut seen = locked(&self.seen);
-        let mut recorder = locked(&self.recorder);
-        for arrival in &commit.arrivals {
-            if !seen.is_first(&commit.region, arrival) {
-                continue;
-            }
-            let committed_ms = self.right_ms(&arrival.origin, arrival.committed_ms);
-            let Some(since_began) = committed_ms.checked_sub(self.began_ms) else {
-                continue;
-            };
-            let link = links.get(&(arrival.origin.clone(), commit.region.clone()));
-            recorder.arrival(&ArrivalSample {
-                from: &arrival.origin,
-                to: &commit.region,
-                committed: Duration::from_millis(since_began),
-                lag: Duration::from_millis(visible_ms.saturating_sub(committed_ms)),
-                one_way: link.map_or(Duration::ZERO, |link| link.one_way),
-            });
         }
     }
 
@@ -405,22 +365,23 @@ impl Shared {
 
     async fn must_converge(&self, after: &str, at: Duration) -> Result<Awaited, Failure> {
         let answers = self.scope.fleet.ask(flows).await?;
-        let links = locked(&self.links).clone();
-        let shipments = answers.replies.into_iter().flat_map(|reply| reply.flows).map(|flow| {
-            let link = links
-                .get(&(flow.from.clone(), flow.to.clone()))
-                .copied()
-                .unwrap_or_default();
-            Shipment {
-                mutations: flow.backlog_mutations.unwrap_or(0),
-                bytes: flow.backlog_bytes.unwrap_or(0),
-                one_way: link.one_way,
-                bandwidth_mbit: link.bandwidth_mbit,
-                from: flow.from,
-                to: flow.to,
-            }
-        });
-        Ok(locked(&self.recorder).must_converge(after, at, shipments.collect()))
+        let flows = answers.replies.into_iter().flat_map(|reply| reply.flows);
+        let shipments: Vec<Shipment> = {
+            let arrivals = locked(&self.arrivals);
+            let shipment = |flow: FlowReport| {
+                let link = arrivals.link(&flow.from, &flow.to);
+                Shipment {
+                    mutations: flow.backlog_mutations.unwrap_or(0),
+                    bytes: flow.backlog_bytes.unwrap_or(0),
+                    one_way: link.one_way,
+                    bandwidth_mbit: link.bandwidth_mbit,
+                    from: flow.from,
+                    to: flow.to,
+                }
+            };
+            flows.map(shipment).collect()
+        };
+        Ok(locked(&self.recorder).must_converge(after, at, shipments))
     }
 }
 
@@ -498,13 +459,6 @@ async fn until_nothing(
             _ => sleep(POLL).await,
         }
     }
-}
-
-/// Has a control service tell of arrivals. When this is done, all that happen are told.
-async fn hear(client: &mut Client) -> Result<Streaming<ControlArrivals>, Failure> {
-    let mut arrivals = client.arrivals(ControlArrivalsRequest {}).await?.into_inner();
-    arrivals.message().await?;
-    Ok(arrivals)
 }
 
 /// The regions that have all of one that is drained.
@@ -607,23 +561,6 @@ mod tests {
             let apart = Apart::from([("t".to_owned(), paused.to_owned())]);
             assert!(super::behind(&last, &behind, &apart).is_empty(), "paused in {paused}");
         }
-    }
-
-    #[test]
-    fn what_comes_again_to_a_region_that_lost_its_disk_had_its_lag_before() {
-        let arrival = |sequence, by_log| ArrivalReport {
-            origin: "a".to_owned(),
-            table_id: "t".to_owned(),
-            sequence,
-            by_log,
-            ..ArrivalReport::default()
-        };
-        let mut seen = Seen::default();
-        let mut first = |region: &str, sequence, by_log| seen.is_first(region, &arrival(sequence, by_log));
-        assert!(first("b", 1, true) && first("b", 3, true) && first("c", 2, true));
-        // Rows are not in order: the newest may come before others that were never here.
-        assert!(!first("b", 3, false) && first("b", 9, false), "rows of a copy");
-        assert!(!first("b", 2, true) && first("b", 5, true), "the log after it");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Drills: scenarios in real time, against regions that run or are started for them.
 
 pub(crate) mod arguments;
+mod arrivals;
 mod evidence;
 mod hook;
 mod measure;

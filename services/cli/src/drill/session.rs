@@ -259,6 +259,10 @@ impl<'a> Session<'a> {
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
+        // What has arrived is measured by what links and clocks were until now.
+        if let Some(measure) = &self.measure {
+            measure.has_heard_all().await;
+        }
         let tables = Reach {
             own: &self.tables,
             replicated: &self.replicated,

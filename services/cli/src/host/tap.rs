@@ -6,8 +6,10 @@ use std::sync::Arc;
 use beringia_gateway::{Call, Listener};
 use beringia_item::{Region, TableId};
 use beringia_node::{Arrival, Observer, Way};
-use beringia_proto::v1::{ArrivalReport, ControlArrivals, RecordedCall, control_recorded::What};
+use beringia_proto::v1::{RecordedCall, control_recorded::What};
 use tokio::{sync::broadcast, time::Instant};
+
+use crate::arrivals::{Commit, Run, Write};
 
 /// Commits that a client may be behind; older ones it misses, and is told how many.
 const COMMITS_MAX: usize = 4096;
@@ -33,7 +35,7 @@ const RECORDED: [&str; 13] = [
 /// Hands the arrivals of all regions to whoever listens. Where nobody does, a commit costs one look at a counter.
 #[derive(Debug, Clone)]
 pub(crate) struct Tap {
-    arrivals: broadcast::Sender<Arc<ControlArrivals>>,
+    arrivals: broadcast::Sender<Arc<Commit>>,
     events: broadcast::Sender<Arc<Heard>>,
 }
 
@@ -54,7 +56,7 @@ impl Tap {
     }
 
     /// Hears of every commit from now on.
-    pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<ControlArrivals>> {
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<Commit>> {
         self.arrivals.subscribe()
     }
 
@@ -75,7 +77,7 @@ impl Tap {
     /// The end of it at a region, which hears of arrivals and of requests.
     pub(crate) fn of(&self, region: &Region) -> Arc<RegionTap> {
         Arc::new(RegionTap {
-            region: region.to_string(),
+            region: region.clone(),
             tap: self.clone(),
         })
     }
@@ -83,7 +85,7 @@ impl Tap {
 
 /// The tap at one region.
 pub(crate) struct RegionTap {
-    region: String,
+    region: Region,
     tap: Tap,
 }
 
@@ -92,27 +94,37 @@ impl Observer for RegionTap {
         if self.tap.arrivals.receiver_count() == 0 {
             return;
         }
-        let of_tables = arrivals.iter().filter(|arrival| arrival.table != TableId::CATALOG);
-        let reports: Vec<ArrivalReport> = of_tables
-            .map(|arrival| ArrivalReport {
-                origin: arrival.origin().to_string(),
-                committed_ms: arrival.committed().millis(),
-                table_id: arrival.table.to_string(),
-                sequence: arrival.version.sequence,
-                by_log: arrival.way == Way::Stream,
-            })
-            .collect();
-        let Some(last) = arrivals.last().filter(|_| !reports.is_empty()) else {
+        let runs = runs(arrivals);
+        let Some(last) = arrivals.last().filter(|_| !runs.is_empty()) else {
             return;
         };
         // It fails where the last listener has just gone.
-        let _ = self.tap.arrivals.send(Arc::new(ControlArrivals {
+        let _ = self.tap.arrivals.send(Arc::new(Commit {
             region: self.region.clone(),
             visible_ms: last.applied_ms,
-            arrivals: reports,
-            missed_commits: 0,
+            runs,
         }));
     }
+}
+
+/// A commit's writes of tables; what comes together is, as a rule, one origin's to one table.
+fn runs(arrivals: &[Arrival]) -> Vec<Run> {
+    let kind = |arrival: &Arrival| (arrival.table, arrival.way == Way::Stream);
+    let alike = arrivals.chunk_by(|one, next| kind(one) == kind(next) && one.origin() == next.origin());
+    let write = |arrival: &Arrival| Write {
+        sequence: arrival.version.sequence,
+        committed_ms: arrival.committed().millis(),
+    };
+    alike
+        .filter_map(|alike| alike.first().map(|first| (first, alike)))
+        .filter(|(first, _)| first.table != TableId::CATALOG)
+        .map(|(first, alike)| Run {
+            table: first.table,
+            origin: first.origin().clone(),
+            by_log: first.way == Way::Stream,
+            writes: alike.iter().map(write).collect(),
+        })
+        .collect()
 }
 
 impl Listener for RegionTap {
@@ -125,7 +137,7 @@ impl Listener for RegionTap {
             return;
         }
         let recorded = RecordedCall {
-            region: self.region.clone(),
+            region: self.region.to_string(),
             operation: call.operation,
             parameters_json: serde_json::Value::Object(call.parameters).to_string(),
             status: u32::from(call.status),

@@ -56,16 +56,14 @@ fn an_operation_counts_where_its_client_lives_and_when_it_was_due() {
 fn lag_is_kept_per_pair_and_second_of_the_commit_and_its_excess_is_what_the_link_does_not_explain() {
     let [from, to, _] = REGIONS;
     let arrival = |committed: u64, lag: u64| ArrivalSample {
-        from,
-        to,
         committed: millis(committed),
         lag: millis(lag),
         one_way: millis(40),
     };
     let run = recorded(Vec::new(), |recorder| {
-        recorder.arrival(&arrival(100, 45));
-        recorder.arrival(&arrival(200, 1_040));
-        recorder.arrival(&arrival(5_000, 30));
+        recorder.arrivals(from, to, [arrival(100, 45), arrival(200, 1_040)]);
+        recorder.arrivals(from, to, [arrival(5_000, 30)]);
+        recorder.arrivals(from, "nowhere", [arrival(5_000, 30)]);
     });
     assert_eq!(run.pairs.len(), 6, "every ordered pair is there");
     let pair = &run.pairs[0];
@@ -279,15 +277,12 @@ fn links(delays_ms: &[(&str, &str, u64)]) -> Vec<Shipment> {
 
 /// So many mutations of one commit became visible at once.
 fn arrive(recorder: &mut Recorder, from: &str, to: &str, mutations: u64, committed: Duration, visible: Duration) {
-    for _ in 0..mutations {
-        recorder.arrival(&ArrivalSample {
-            from,
-            to,
-            committed,
-            lag: visible - committed,
-            one_way: millis(10),
-        });
-    }
+    let arrival = ArrivalSample {
+        committed,
+        lag: visible - committed,
+        one_way: millis(10),
+    };
+    recorder.arrivals(from, to, (0..mutations).map(|_| arrival));
 }
 
 #[test]

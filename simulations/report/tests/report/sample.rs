@@ -179,13 +179,12 @@ fn arrivals(recorder: &mut Recorder, plan: &Plan, second: u64) {
                 Duration::ZERO
             };
             let lag = one_way + waited + Duration::from_micros(1500 + random * 9);
-            recorder.arrival(&ArrivalSample {
-                from: &link.from,
-                to: &link.to,
+            let arrival = ArrivalSample {
                 committed,
                 lag,
                 one_way,
-            });
+            };
+            recorder.arrivals(&link.from, &link.to, [arrival]);
         }
         recorder.wire_bytes(&link.from, &link.to, 11_400);
     }
