@@ -6,6 +6,8 @@ use beringia_proto::v1::{RegionDigests, TableDigestReport};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
+/// What a report has of each range.
+pub(crate) const RANGE_BYTES: usize = 24;
 /// The name under which the catalog of tables is shown.
 pub(crate) const CATALOG_NAME: &str = "(catalog)";
 
@@ -169,13 +171,18 @@ fn behind(first_region: &str, first: &TableDigestReport, region: &str, other: &T
 /// The ranges in which any two of the reports differ.
 fn ranges_that_differ(reports: &[(&str, &TableDigestReport)]) -> Vec<usize> {
     let most = reports.iter().map(|(_, report)| report.ranges.len()).max().unwrap_or(0);
-    (0..most)
-        .filter(|range| {
+    (0..most.div_ceil(RANGE_BYTES))
+        .filter(|number| {
             reports
                 .windows(2)
-                .any(|pair| pair[0].1.ranges.get(*range) != pair[1].1.ranges.get(*range))
+                .any(|pair| range(pair[0].1, *number) != range(pair[1].1, *number))
         })
         .collect()
+}
+
+/// A range of a report that has it.
+fn range(report: &TableDigestReport, number: usize) -> Option<&[u8]> {
+    report.ranges.chunks(RANGE_BYTES).nth(number)
 }
 
 /// A table's name as people read it.
@@ -211,7 +218,7 @@ pub(crate) fn spans(numbers: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use beringia_proto::v1::{OriginSequence, RangeDigestReport};
+    use beringia_proto::v1::OriginSequence;
 
     use super::*;
 
@@ -235,13 +242,7 @@ mod tests {
                 .collect(),
             digest: sums.to_vec().into(),
             items: sums.len() as u64,
-            ranges: sums
-                .iter()
-                .map(|sum| RangeDigestReport {
-                    sum: vec![*sum].into(),
-                    items: 1,
-                })
-                .collect(),
+            ranges: sums.iter().flat_map(|sum| [*sum; RANGE_BYTES]).collect(),
             mended: Vec::new(),
             replica_status: String::new(),
         }

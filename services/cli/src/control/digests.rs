@@ -1,12 +1,13 @@
 //! The digests of a region's tables, in the words of the control protocol.
 
 use beringia_item::{RANGES, TableId, VersionVector};
-use beringia_proto::v1::{ControlDigestsRequest, OriginSequence, RangeDigestReport, RegionDigests, TableDigestReport};
+use beringia_proto::v1::{ControlDigestsRequest, OriginSequence, RegionDigests, TableDigestReport};
 use beringia_store::{RangeDigest, ReplicaStatus, Store, StoreError, Table};
+use bytes::Bytes;
 use tonic::Status;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::host::Hosted;
+use crate::{convergence::RANGE_BYTES, host::Hosted};
 
 /// The digests of every table that the region holds, and of the catalog.
 pub(crate) async fn of(region: &Hosted, request: ControlDigestsRequest) -> Result<RegionDigests, Status> {
@@ -70,9 +71,9 @@ async fn report(
         digest: overall(&digest.ranges).to_be_bytes().to_vec().into(),
         items: digest.ranges.iter().map(|range| range.items).sum(),
         ranges: if request.ranges {
-            digest.ranges.iter().map(range_report).collect()
+            digest.ranges.iter().flat_map(range_bytes).collect()
         } else {
-            Vec::new()
+            Bytes::new()
         },
         mended,
         conflict_policy: table
@@ -116,9 +117,11 @@ fn overall(ranges: &[RangeDigest]) -> u128 {
     hash.digest128()
 }
 
-fn range_report(range: &RangeDigest) -> RangeDigestReport {
-    RangeDigestReport {
-        sum: range.sum.to_be_bytes().to_vec().into(),
-        items: range.items,
-    }
+/// A range in the words of the protocol.
+fn range_bytes(range: &RangeDigest) -> [u8; RANGE_BYTES] {
+    let mut bytes = [0; RANGE_BYTES];
+    let (sum, items) = bytes.split_at_mut(size_of::<u128>());
+    sum.copy_from_slice(&range.sum.to_be_bytes());
+    items.copy_from_slice(&range.items.to_be_bytes());
+    bytes
 }
