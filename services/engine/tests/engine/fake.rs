@@ -335,8 +335,8 @@ impl Store for FakeStore {
     async fn backlog(&self, _: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {
         Err(StoreError::Closed)
     }
-    fn vectors(&self) -> BTreeMap<TableId, VersionVector> {
-        BTreeMap::new()
+    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
+        Arc::default()
     }
     async fn digest(&self, _: TableId) -> Result<TableDigest, StoreError> {
         Err(StoreError::Closed)

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use beringia_gateway::{Authentication, Call, Limits, Listener, OneRegion};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::support::{AUTHORIZATION, EmptyStore, Running, gateway, signed};
 
@@ -50,11 +50,19 @@ async fn the_process_itself_needs_no_signature_and_is_not_heard() {
     let heard = Arc::new(Heard::default());
     heard.listens.store(true, Ordering::Relaxed);
     gateway.tell(heard.clone());
-    let answer = gateway.ask("ListTables", Map::new()).await;
-    assert_eq!(answer, Ok(json!({"TableNames": []})));
-    let refused = gateway.ask("DescribeTable", Map::new()).await.unwrap_err();
-    let kind = refused["__type"].as_str().unwrap();
-    assert!(kind.ends_with("ValidationException"), "{refused}");
-    assert!(gateway.ask("Nothing", Map::new()).await.is_err());
+    let ask = async |operation| {
+        let answer = gateway.ask(operation, Map::new()).await;
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        (answer.status.as_u16(), body)
+    };
+    assert_eq!(ask("ListTables").await, (200, json!({"TableNames": []})));
+    for (operation, refusal) in [
+        ("DescribeTable", "ValidationException"),
+        ("Nothing", "UnknownOperationException"),
+    ] {
+        let (status, body) = ask(operation).await;
+        assert_eq!(status, 400);
+        assert!(body["__type"].as_str().unwrap().ends_with(refusal), "{body}");
+    }
     assert_eq!(heard.calls.lock().unwrap().len(), 0);
 }

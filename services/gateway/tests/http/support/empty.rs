@@ -78,8 +78,8 @@ impl Store for EmptyStore {
         &self.changed
     }
 
-    fn vectors(&self) -> BTreeMap<TableId, VersionVector> {
-        BTreeMap::new()
+    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
+        Arc::default()
     }
 
     async fn change_schema(&self, _change: SchemaChange) -> Result<Arc<Catalog>, SchemaError> {
