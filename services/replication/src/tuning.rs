@@ -56,7 +56,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            window_bytes: 4 << 20,
+            window_bytes: 8 << 20,
             batch_bytes: 256 << 10,
             apply_bytes: 1 << 20,
             inbox_bytes_max: 32 << 20,

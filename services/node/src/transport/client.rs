@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Bytes that a peer may send ahead on a stream: what a window of unacknowledged writes takes, so that distance does not slow it.
-pub(super) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+pub(super) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 /// How long what was sent last may take to leave, after the stream was given up.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 

@@ -199,7 +199,7 @@ fn the_bound_of_a_convergence_uses_the_rate_at_which_the_receiver_was_seen_to_ap
     let [from, to, _] = REGIONS;
     let run = recorded(Vec::new(), |recorder| {
         let awaited = recorder.must_converge("heal", seconds(30), links(&[(from, to, 40)]));
-        // 1,000 within one window of 500 ms, all of them in one commit: 2,000 per second.
+        // 1,000 within one window of a second, all of them in one commit.
         arrive(recorder, from, to, 1_000, seconds(1), seconds(2));
         // 6,000 that were lacking, the last of them after four seconds and a half.
         arrive(recorder, from, to, 5_000, millis(29_000), millis(31_000));
@@ -208,9 +208,9 @@ fn the_bound_of_a_convergence_uses_the_rate_at_which_the_receiver_was_seen_to_ap
         recorder.converged(awaited, seconds(50));
     });
     let convergence = &run.convergences[0];
-    // 10,000 per second, as was seen in the window of 5,000.
-    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 600.0));
-    assert_eq!(convergence.ratio(), Some(7.6));
+    // 5,000 per second, as was seen in the window of 5,000.
+    assert_eq!((convergence.elapsed_ms, convergence.bound_ms), (Some(4_560), 1_200.0));
+    assert_eq!(convergence.ratio(), Some(3.8));
 }
 
 #[test]
