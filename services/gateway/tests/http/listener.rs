@@ -41,7 +41,7 @@ async fn a_listener_hears_what_was_asked_with_what_came_of_it_while_it_listens()
     let calls = heard.calls.lock().unwrap();
     assert_eq!(calls.len(), 1, "{calls:?}");
     assert_eq!((calls[0].operation.as_str(), calls[0].status), ("GetItem", 400));
-    assert_eq!(serde_json::Value::Object(calls[0].parameters.clone()), get);
+    assert_eq!(Value::Object(calls[0].parameters.clone()), get);
 }
 
 #[tokio::test]
