@@ -1,0 +1,101 @@
+//! What clients of simulated regions can know: that a region is down, that it may have done what it was asked, or what it answered.
+
+use std::{collections::BTreeMap, process::abort, time::Duration};
+
+use beringia_node::Tuning;
+use beringia_regions::Topology;
+use beringia_scenario::Behaviour;
+use beringia_simulator::{World, WorldConfig, in_virtual_time};
+use beringia_workload::{CallError, Targets as _};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn played<T>(what: &str, test: impl AsyncFnOnce(World, String) -> T) -> T {
+    // The stuck thread can neither be interrupted nor fail its test.
+    in_virtual_time(what, Duration::from_secs(120), |_| abort(), async {
+        let world = World::start(WorldConfig {
+            topology: Topology::two(),
+            seed: 7,
+            tuning: Tuning::default(),
+            behaviour: Behaviour::default(),
+            starts_ms: None,
+            clocks: BTreeMap::new(),
+            planted_bug: None,
+            is_traced: false,
+        });
+        let world = world.await.expect("it starts");
+        let region = world.names().swap_remove(0);
+        test(world, region).await
+    })
+}
+
+fn table() -> Value {
+    json!({
+        "TableName": "Things",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+        "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+    })
+}
+
+#[test]
+fn a_region_that_is_down_refuses_the_connection_and_one_that_is_back_is_called_anew() {
+    played("clients of a region that comes and goes", async |mut world, region| {
+        let mut client = world.clients().target(&region);
+        let no_tables = Ok(json!({ "TableNames": [] }));
+        let began = Instant::now();
+        assert_eq!(client.call("ListTables", &json!({})).await, no_tables);
+        assert_eq!(began.elapsed(), millis(4), "to connect, and there and back");
+        assert_eq!(client.call("ListTables", &json!({})).await, no_tables);
+        assert_eq!(began.elapsed(), millis(6), "the connection is open");
+
+        world.crash_region(&region, false).expect("it ran");
+        let refused = client.call("ListTables", &json!({})).await;
+        assert!(matches!(refused, Err(CallError::Unreachable(_))), "{refused:?}");
+        world.start_region(&region).await.expect("it starts");
+        assert_eq!(client.call("ListTables", &json!({})).await, no_tables);
+
+        let unknown = client.call("DescribeTable", &json!({ "TableName": "Things" })).await;
+        let Err(CallError::Refused { kind, .. }) = unknown else {
+            panic!("{unknown:?}");
+        };
+        assert_eq!(kind, "ResourceNotFoundException");
+    });
+}
+
+#[test]
+fn whoever_asked_a_region_that_crashes_does_not_know_whether_it_was_done() {
+    played("clients of a region that crashes", async |mut world, region| {
+        let mut client = world.clients().target(&region);
+        client.call("CreateTable", &table()).await.expect("it is created");
+        for key in ["on its way", "committed"] {
+            let mut client = world.clients().target(&region);
+            client.call("ListTables", &json!({})).await.expect("connected");
+            let parameters = json!({ "TableName": "Things", "Item": { "pk": { "S": key } } });
+            let store = world.store(&region).expect("it runs");
+            let committed = store.log_appended().notified();
+            let asked = tokio::spawn(async move { client.call("PutItem", &parameters).await });
+            tokio::task::yield_now().await;
+            if key == "committed" {
+                committed.await;
+            }
+            world.crash_region(&region, false).expect("it ran");
+            let answer = asked.await.expect("no panic");
+            assert!(matches!(answer, Err(CallError::Unknown(_))), "{key}: {answer:?}");
+            world.start_region(&region).await.expect("it starts");
+        }
+        // What never came is not there; what was committed is, though nobody was told.
+        let mut client = world.clients().target(&region);
+        let answer = client
+            .call("Scan", &json!({ "TableName": "Things" }))
+            .await
+            .expect("read");
+        let items = answer["Items"].as_array().expect("items");
+        assert!(!items.contains(&json!({ "pk": { "S": "on its way" } })), "{items:?}");
+        assert!(items.contains(&json!({ "pk": { "S": "committed" } })), "{items:?}");
+    });
+}
