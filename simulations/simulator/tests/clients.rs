@@ -27,7 +27,7 @@ fn played<T>(what: &str, test: impl AsyncFnOnce(World, String) -> T) -> T {
             planted_bug: None,
             is_traced: false,
         });
-        let world = world.await.expect("it starts");
+        let world = world.await.unwrap_or_else(|error| panic!("{error}"));
         let region = world.names().swap_remove(0);
         test(world, region).await
     })
