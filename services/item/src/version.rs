@@ -103,7 +103,9 @@ pub struct VersionVector(
 
 impl VersionVector {
     fn place(&self, origin: &Region) -> Result<usize, usize> {
-        self.0.binary_search_by(|(other, _)| other.cmp(origin))
+        // Most often the very name is in there that is looked for, and need not be read.
+        let same = self.0.iter().position(|(other, _)| Arc::ptr_eq(&other.0, &origin.0));
+        same.map_or_else(|| self.0.binary_search_by(|(other, _)| other.cmp(origin)), Ok)
     }
 
     /// The greatest sequence of `origin` that was applied; 0 where none was.

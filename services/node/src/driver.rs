@@ -150,6 +150,7 @@ impl Driver {
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
         let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
         let machine = &mut *machine;
+        let now = now(self.started, &*self.clock, &*self.randomness);
         // What cannot be sent closes its stream, which is an event too.
         let mut events = vec![event];
         while let Some(event) = events.pop() {
@@ -158,7 +159,6 @@ impl Driver {
                 Event::Accepted(link, LinkEvent::Closed(_)) => drop(machine.accepted.remove(link)),
                 _ => {}
             }
-            let now = now(self.started, &*self.clock, &*self.randomness);
             for command in machine.replicator.handle(now, event) {
                 events.extend(self.obey(machine, command));
             }

@@ -55,7 +55,7 @@ impl Network {
         stream.set_nodelay(true)?;
         let dialled = self.take_dialled(stream.local_addr()?, stream.peer_addr()?);
         match dialled {
-            Some((link, connection)) if self.lock().ends(link).1 == region => {
+            Some((link, connection)) if **self.lock().ends(link).1 == *region => {
                 let path = Path::attach(self, link, Role::Established, connection)?;
                 Ok(Shaped::new(stream, path))
             }

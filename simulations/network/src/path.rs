@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -164,7 +165,7 @@ impl Path {
         let (from, to) = {
             let state = self.network.lock();
             let (from, to) = state.ends(self.wire.link);
-            (from.to_owned(), to.to_owned())
+            (Arc::clone(from), Arc::clone(to))
         };
         tap.delivered(&from, &to, self.connection, bytes);
     }
@@ -176,7 +177,7 @@ impl Path {
             return WriteFate::Pass;
         };
         remember(&mut wire.writer, context);
-        wire.write_fate(medium.mode, Instant::now())
+        wire.write_fate(medium.mode, Instant::now)
     }
 
     /// The stream refused a write at once; the writer learns of it when the news has crossed the network.

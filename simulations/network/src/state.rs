@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    sync::Arc,
     task::{Context, Waker},
     time::Duration,
 };
@@ -30,8 +31,8 @@ pub(crate) struct WireId {
 }
 
 struct Link {
-    from: String,
-    to: String,
+    from: Arc<str>,
+    to: Arc<str>,
     medium: Medium,
     randomness: SeededRandomness,
     /// By number, which counts the wires that the link ever had.
@@ -53,8 +54,8 @@ impl State {
     pub(crate) fn new(regions: &[String], randomness: &SeededRandomness) -> Self {
         let pairs = regions.iter().flat_map(|from| regions.iter().map(move |to| (from, to)));
         let links = pairs.map(|(from, to)| Link {
-            from: from.clone(),
-            to: to.clone(),
+            from: from.as_str().into(),
+            to: to.as_str().into(),
             medium: Medium::new(),
             randomness: randomness.derive(&format!("link {from} {to}")),
             wires: BTreeMap::new(),
@@ -90,7 +91,7 @@ impl State {
         LinkId(to * self.regions.len() + from)
     }
 
-    pub(crate) fn ends(&self, LinkId(index): LinkId) -> (&str, &str) {
+    pub(crate) fn ends(&self, LinkId(index): LinkId) -> (&Arc<str>, &Arc<str>) {
         (&self.links[index].from, &self.links[index].to)
     }
 
@@ -236,7 +237,7 @@ impl State {
             let concerned = self
                 .links
                 .iter_mut()
-                .filter(|link| link.from == region || link.to == region);
+                .filter(|link| *link.from == *region || *link.to == *region);
             concerned.flat_map(|link| link.cut(now)).collect()
         })
     }
@@ -247,9 +248,9 @@ impl State {
             for index in 0..self.links.len() {
                 let round_trip = self.round_trip(LinkId(index));
                 let link = &mut self.links[index];
-                if link.to == region {
+                if *link.to == *region {
                     wake.extend(link.sever_readers());
-                } else if link.from == region {
+                } else if *link.from == *region {
                     wake.extend(link.lose_senders(round_trip, now));
                 }
             }
@@ -356,8 +357,8 @@ impl Link {
 
     fn snapshot(&self) -> LinkSnapshot {
         LinkSnapshot {
-            from: self.from.clone(),
-            to: self.to.clone(),
+            from: self.from.to_string(),
+            to: self.to.to_string(),
             settings: self.medium.settings,
             mode: self.medium.mode,
             connections: self

@@ -239,7 +239,7 @@ impl Wire {
     }
 
     /// What is to happen to a write of the region that reads this wire.
-    pub(crate) fn write_fate(&mut self, mode: LinkMode, now: Instant) -> WriteFate {
+    pub(crate) fn write_fate(&mut self, mode: LinkMode, now: impl FnOnce() -> Instant) -> WriteFate {
         if let Some(kind) = self.severed {
             return WriteFate::Fail(kind);
         }
@@ -248,7 +248,7 @@ impl Wire {
             Some(Flight {
                 cargo: Cargo::Failure(kind),
                 ..
-            }) if self.write_failure_arrived(mode, now) => WriteFate::Fail(*kind),
+            }) if self.write_failure_arrived(mode, now()) => WriteFate::Fail(*kind),
             Some(_) => WriteFate::Swallow,
         }
     }

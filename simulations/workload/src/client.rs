@@ -298,7 +298,8 @@ impl Client {
         let fields = field_bytes(&self.post.workload);
         let mut item = item(&spot, &mark, &effect, || filler(&self.dice, fields));
         item.extend(more);
-        let parameters = json!({ "TableName": self.table(), "Item": item });
+        let mut parameters = json!({ "TableName": self.table() });
+        parameters["Item"] = Value::Object(item);
         let write = Write {
             key: spot.text,
             mark,

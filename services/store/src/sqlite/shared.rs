@@ -60,7 +60,9 @@ impl Shared {
     pub(super) fn publish(&self, state: &mut State) {
         let redefined = state.definitions_changed;
         let before = self.view.load();
-        self.names.store(state.regions.names().clone());
+        if !Arc::ptr_eq(&self.names.load(), state.regions.names()) {
+            self.names.store(state.regions.names().clone());
+        }
         self.moments.note(state.log.last);
         if let Some(own) = state.log.own.take() {
             self.recent.take(before.end, state.log.last, own.into_iter());
