@@ -1,0 +1,255 @@
+//! Tables and replicas that come and go, also under one name again, while regions are cut off from each other, crash and come back:
+//! in the end every region that holds a table holds all that clients were told is in it.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::abort,
+    time::Duration,
+};
+
+use beringia_clock::{Randomness as _, SeededRandomness};
+use beringia_item::TableId;
+use beringia_network::Direction;
+use beringia_node::Tuning;
+use beringia_regions::Topology;
+use beringia_scenario::Behaviour;
+use beringia_simulator::{World, WorldConfig, in_virtual_time};
+use beringia_store::{ReplicaStatus, Table};
+use beringia_workload::Targets as _;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+const NAMES: [&str; 2] = ["Carts", "Users"];
+const STEPS: u32 = 80;
+/// Regions that can reach each other are done with a table within this.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How many seeds are played.
+fn seeds() -> u64 {
+    let asked = std::env::var("BERINGIA_TABLES_SEEDS").ok();
+    asked.and_then(|seeds| seeds.parse().ok()).unwrap_or(25)
+}
+
+/// A group of regions, and what its clients were told.
+struct Play {
+    world: World,
+    chance: SeededRandomness,
+    /// By table: keys whose items are there, as some region said.
+    written: BTreeMap<TableId, BTreeSet<String>>,
+    /// What was done, for whoever looks for the cause of a failure.
+    story: Vec<String>,
+    met: Met,
+}
+
+/// What seeds must come across, or the test tests nothing.
+#[derive(Debug, Default)]
+struct Met {
+    /// Items that were looked for in the end, and tables with several replicas among where they were.
+    items: usize,
+    replicated: usize,
+    /// Moments in which regions had different tables under one name.
+    namesakes: usize,
+}
+
+impl Play {
+    async fn new(seed: u64) -> Self {
+        let world = World::start(WorldConfig {
+            topology: Topology::three(),
+            seed,
+            tuning: Tuning::default(),
+            behaviour: Behaviour::default(),
+            starts_ms: None,
+            clocks: BTreeMap::new(),
+            planted_bug: None,
+            is_traced: false,
+        });
+        Self {
+            world: world.await.unwrap_or_else(|error| panic!("{error}")),
+            chance: SeededRandomness::new(seed).derive("tables"),
+            written: BTreeMap::new(),
+            story: Vec::new(),
+            met: Met::default(),
+        }
+    }
+
+    fn one_of<T: Clone>(&self, choices: &[T]) -> T {
+        let place = self.chance.below(choices.len() as u64);
+        choices[usize::try_from(place).expect("a place")].clone()
+    }
+
+    async fn call(&mut self, region: &str, operation: &str, parameters: Value) -> bool {
+        let answer = self.world.clients().target(region).call(operation, &parameters).await;
+        let said = answer.as_ref().err().map_or("done".to_owned(), ToString::to_string);
+        self.story.push(format!(
+            "{} {operation} in {region}, {parameters}: {said}",
+            self.world.trace.now_ms()
+        ));
+        answer.is_ok()
+    }
+
+    fn table(&self, region: &str, name: &str) -> Option<std::sync::Arc<Table>> {
+        self.world.store(region).ok()?.catalog().by_name.get(name).cloned()
+    }
+
+    async fn step(&mut self, number: u32) {
+        let names = self.world.names();
+        let (region, name) = (self.one_of(&names), self.one_of(&NAMES));
+        let other = self.one_of(&names);
+        match self.chance.below(100) {
+            0..50 => self.put(&region, name, &format!("k{number}")).await,
+            50..60 => {
+                let table = json!({
+                    "TableName": name,
+                    "BillingMode": "PAY_PER_REQUEST",
+                    "AttributeDefinitions": [{ "AttributeName": "pk", "AttributeType": "S" }],
+                    "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }],
+                    "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" },
+                });
+                self.call(&region, "CreateTable", table).await;
+            }
+            60..78 => self.change_replicas(&region, name, "Create", &other).await,
+            78..83 => self.change_replicas(&region, name, "Delete", &other).await,
+            83..88 => drop(self.call(&region, "DeleteTable", json!({ "TableName": name })).await),
+            88..92 => {
+                self.story
+                    .push(format!("{} isolated: {region}", self.world.trace.now_ms()));
+                self.world.network().isolate(&region).expect("it is known");
+            }
+            92..94 if region != other => {
+                self.story
+                    .push(format!("{} cut: {region} to {other}", self.world.trace.now_ms()));
+                let cut = self.world.network().cut(&region, &other, Direction::OneWay);
+                cut.expect("they are known");
+            }
+            94..97 => {
+                self.story.push(format!("{} healed", self.world.trace.now_ms()));
+                self.world.network().heal_all();
+            }
+            97.. => {
+                self.story
+                    .push(format!("{} restarted: {region}", self.world.trace.now_ms()));
+                self.world.crash_region(&region, false).expect("it runs");
+                self.world.start_region(&region).await.expect("it starts");
+            }
+            _ => {}
+        }
+        sleep(Duration::from_millis(self.chance.below(2_000))).await;
+        for name in NAMES {
+            let tables = names.iter().filter_map(|region| self.table(region, name));
+            let different: BTreeSet<TableId> = tables.map(|table| table.id).collect();
+            self.met.namesakes += usize::from(different.len() > 1);
+        }
+    }
+
+    /// Writes an item that nothing else touches, and remembers of which table a region said that it is there.
+    async fn put(&mut self, region: &str, name: &str, key: &str) {
+        let before = self.table(region, name).map(|table| table.id);
+        let item = json!({ "TableName": name, "Item": { "pk": { "S": key } } });
+        let is_there = self.call(region, "PutItem", item).await;
+        let after = self.table(region, name).map(|table| table.id);
+        if let (true, Some(table), true) = (is_there, after, before == after) {
+            self.written.entry(table).or_default().insert(key.to_owned());
+        }
+    }
+
+    async fn change_replicas(&mut self, region: &str, name: &str, change: &str, of: &str) {
+        let update = json!({ "TableName": name, "ReplicaUpdates": [{ change: { "RegionName": of } }] });
+        self.call(region, "UpdateTable", update).await;
+    }
+
+    /// What is not at rest yet: replicas that are made or removed, and tables whose holders differ.
+    async fn unrest(&self) -> Vec<String> {
+        let mut unrest = Vec::new();
+        let mut digests = BTreeMap::new();
+        for region in self.world.names() {
+            let store = self.world.store(&region).expect("it runs");
+            for (name, table) in &store.catalog().by_name {
+                for (replica, state) in &table.replicas {
+                    if matches!(state.status, ReplicaStatus::Creating { .. } | ReplicaStatus::Deleting) {
+                        unrest.push(format!("{region} says of {name} in {replica}: {:?}", state.status));
+                    }
+                }
+                let own = table.replicas.get(store.region());
+                if own.is_none_or(|own| own.status == ReplicaStatus::Active) {
+                    let digest = store.digest(table.id).await.expect("it is held");
+                    let first = digests
+                        .entry(table.id)
+                        .or_insert_with(|| (region.clone(), digest.clone()));
+                    if first.1 != digest {
+                        unrest.push(format!("{name} differs in {} and {region}", first.0));
+                    }
+                }
+            }
+        }
+        unrest
+    }
+
+    /// Has all regions reach each other until nothing changes any more, then looks for what was written.
+    async fn end(mut self) -> Met {
+        self.world.network().heal_all();
+        let began = Instant::now();
+        loop {
+            sleep(Duration::from_secs(5)).await;
+            let unrest = self.unrest().await;
+            if unrest.is_empty() {
+                break;
+            }
+            let story = &self.story;
+            assert!(began.elapsed() < PATIENCE, "{unrest:#?} after {story:#?}");
+        }
+        for region in self.world.names() {
+            for name in NAMES {
+                let Some(table) = self.table(&region, name) else {
+                    continue;
+                };
+                let mut client = self.world.clients().target(&region);
+                let answer = client.call("Scan", &json!({ "TableName": name })).await;
+                let answer = answer.unwrap_or_else(|error| panic!("{region} on {name}: {error}; {table:?}"));
+                let items = answer["Items"].as_array().expect("items").iter();
+                let found: BTreeSet<&str> = items.filter_map(|item| item["pk"]["S"].as_str()).collect();
+                // The others that hold it have the same.
+                let written = self.written.remove(&table.id).unwrap_or_default();
+                let story = &self.story;
+                for key in &written {
+                    assert!(
+                        found.contains(key.as_str()),
+                        "{key} of {name} is not in {region} after {story:#?}"
+                    );
+                }
+                self.met.items += written.len();
+                self.met.replicated += usize::from(!written.is_empty() && table.replicas.len() > 1);
+            }
+        }
+        self.met
+    }
+}
+
+#[test]
+fn what_was_written_stays_while_tables_and_replicas_come_and_go() {
+    let mut met = Met::default();
+    for seed in 0..seeds() {
+        // The stuck thread can neither be interrupted nor fail its test.
+        in_virtual_time("tables", Duration::from_secs(120), |_| abort(), async {
+            eprintln!("seed {seed}");
+            let mut play = Play::new(seed).await;
+            for number in 0..STEPS {
+                play.step(number).await;
+            }
+            let Met {
+                items,
+                replicated,
+                namesakes,
+            } = play.end().await;
+            met.items += items;
+            met.replicated += replicated;
+            met.namesakes += namesakes;
+        });
+    }
+    let seeds = usize::try_from(seeds()).expect("some");
+    assert!(
+        met.items > 10 * seeds && met.replicated > seeds && met.namesakes > seeds,
+        "{met:?}"
+    );
+}
