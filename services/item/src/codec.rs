@@ -6,6 +6,7 @@
 //! three bytes with its tag. Each item has exactly one form, and decoding accepts no other: damage is found rather than
 //! interpreted, and equal items may be compared as bytes.
 
+mod measure;
 mod reader;
 mod writer;
 
@@ -60,5 +61,14 @@ pub fn encode_item(item: &Item) -> Bytes {
 /// # Errors
 /// [`CodecError`] where the bytes are not exactly what [`encode_item`] gives for some item.
 pub fn decode_item(bytes: &[u8]) -> Result<Item, CodecError> {
-    Reader::new(bytes).read()
+    Reader::new(bytes).whole(|reader| reader.item(1))
+}
+
+/// The size of an encoded item as DynamoDB counts it ([`crate::item_size`]), without making the item.
+///
+/// # Errors
+/// [`CodecError`] where [`decode_item`] has one.
+pub fn encoded_item_size(bytes: &[u8]) -> Result<usize, CodecError> {
+    let (_, size) = Reader::new(bytes).whole(|reader| measure::item(reader, 1))?;
+    Ok(size)
 }

@@ -9,9 +9,9 @@ pub const MAX_ITEM_BYTES: usize = 400 * 1024;
 pub const MAX_DEPTH: usize = 32;
 
 /// What a list or a map costs before its members.
-const DOCUMENT_BYTES: usize = 3;
+pub(crate) const DOCUMENT_BYTES: usize = 3;
 /// What each member of a list or a map costs besides its name and value.
-const MEMBER_BYTES: usize = 1;
+pub(crate) const MEMBER_BYTES: usize = 1;
 
 /// Bytes of an item: names and values.
 #[must_use]
@@ -44,7 +44,7 @@ pub fn value_size(value: &AttributeValue) -> usize {
 /// One byte, one for each two digits begun before the decimal point and behind it, and one for a negative sign. Zeros
 /// at either end of the digits cost nothing. This is as observed of DynamoDB, to the byte, at its limit of 400 KB; the
 /// developer guide's rule leaves out that digits on both sides of the point are counted apart.
-fn number_size(number: &Number) -> usize {
+pub(crate) fn number_size(number: &Number) -> usize {
     let digits = number.significant_digits();
     if digits == 0 {
         return 1;

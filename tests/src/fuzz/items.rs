@@ -3,15 +3,17 @@
 use beringia_clock::HybridTime;
 use beringia_item::{
     Item, ItemState, KeyBytes, KeyPart, KeySchema, KeyType, MAX_DEPTH, Number, Region, Version, decode_item,
-    encode_item, item_depth, item_from_json, item_size, item_to_json,
+    encode_item, encoded_item_size, item_depth, item_from_json, item_size, item_to_json,
 };
 
 /// The bytes of a stored item.
 pub(super) fn codec(input: &[u8]) {
-    let Ok(item) = decode_item(input) else { return };
+    let item = decode_item(input);
+    let size = item.as_ref().ok().map(item_size);
+    assert_eq!(encoded_item_size(input).ok(), size, "what can be made can be measured");
+    let Ok(item) = item else { return };
     assert!(item_depth(&item) <= MAX_DEPTH);
     assert_eq!(&*encode_item(&item), input, "an item has one form");
-    let _ = item_size(&item);
     // What JSON cannot say (an empty set) does not get into a store; what it can say comes back.
     if let Ok(again) = item_from_json(item_to_json(&item)) {
         assert_eq!(again, item);

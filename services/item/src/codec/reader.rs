@@ -22,17 +22,17 @@ impl<'a> Reader<'a> {
         Self { all, at: 0 }
     }
 
-    /// The whole form, to its last byte.
-    pub(super) fn read(mut self) -> Read<Item> {
+    /// The whole form, to its last byte: what `contents` makes of what follows the version.
+    pub(super) fn whole<T>(mut self, contents: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         if self.byte()? != VERSION {
             return Err(CodecError {
                 offset: 0,
                 what: "the version of its form is unknown",
             });
         }
-        let item = self.item(1)?;
+        let read = contents(&mut self)?;
         self.end()?;
-        Ok(item)
+        Ok(read)
     }
 
     /// Nothing may follow.
@@ -44,20 +44,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn item(&mut self, depth: usize) -> Read<Item> {
+    pub(super) fn item(&mut self, depth: usize) -> Read<Item> {
         let count = self.count()?;
         let mut previous: Option<&str> = None;
         // Collecting sorts nothing, since the names ascend, and builds the tree from the bottom.
         (0..count)
             .map(|_| {
                 let name = self.text()?;
-                if previous.is_some_and(|previous| previous >= name) {
-                    return Err(self.damaged("the names of attributes do not ascend"));
-                }
+                self.check_name(previous, name)?;
                 previous = Some(name);
                 Ok((name.to_owned(), self.value(depth)?))
             })
             .collect()
+    }
+
+    /// Names ascend.
+    pub(super) fn check_name(&self, previous: Option<&str>, name: &str) -> Read<()> {
+        match previous {
+            Some(previous) if previous >= name => Err(self.damaged("the names of attributes do not ascend")),
+            _ => Ok(()),
+        }
     }
 
     /// A value at that depth of its item; 1 for an attribute's.
@@ -97,7 +103,7 @@ impl<'a> Reader<'a> {
         Ok(members.into_iter().collect())
     }
 
-    fn number(&mut self) -> Read<Number> {
+    pub(super) fn number(&mut self) -> Read<Number> {
         let head = self.varint(u32::BITS)?;
         let coefficient = self.varint(u128::BITS)?;
         self.assemble(head, coefficient)
@@ -134,7 +140,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn bytes(&mut self) -> Read<&'a [u8]> {
+    pub(super) fn bytes(&mut self) -> Read<&'a [u8]> {
         let len = self.count()?;
         let bytes = &self.all[self.at..self.at + len];
         self.at += len;

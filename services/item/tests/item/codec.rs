@@ -1,9 +1,22 @@
 //! The compact form: round trip, one form per item, and no bytes that it does not survive.
 
-use beringia_item::{AttributeValue, CodecError, Item, MAX_DEPTH, decode_item, encode_item, item_size};
+use beringia_item::{
+    AttributeValue, CodecError, Item, MAX_DEPTH, decode_item, encode_item, encoded_item_size, item_size,
+};
 use proptest::prelude::*;
 
 use crate::strategies::{any_item, item_of, nested};
+
+/// The item, which can be measured without being made where it can be made.
+fn decoded(bytes: &[u8]) -> Result<Item, CodecError> {
+    let item = decode_item(bytes);
+    assert_eq!(
+        encoded_item_size(bytes).ok(),
+        item.as_ref().ok().map(item_size),
+        "{bytes:02x?}"
+    );
+    item
+}
 
 #[test]
 fn small_values_take_few_bytes() {
@@ -20,14 +33,14 @@ fn small_values_take_few_bytes() {
 
 #[test]
 fn the_empty_item_has_a_form() {
-    assert_eq!(decode_item(&encode_item(&Item::new())), Ok(Item::new()));
+    assert_eq!(decoded(&encode_item(&Item::new())), Ok(Item::new()));
 }
 
 #[test]
 fn an_item_at_the_greatest_depth_is_read_back_and_a_deeper_one_is_refused() {
     let deepest = item_of(nested(MAX_DEPTH - 1));
-    assert_eq!(decode_item(&encode_item(&deepest)), Ok(deepest));
-    let error = decode_item(&encode_item(&item_of(nested(MAX_DEPTH)))).unwrap_err();
+    assert_eq!(decoded(&encode_item(&deepest)), Ok(deepest));
+    let error = decoded(&encode_item(&item_of(nested(MAX_DEPTH)))).unwrap_err();
     assert_eq!(error.what, "values nest too deep");
 }
 
@@ -35,12 +48,12 @@ fn an_item_at_the_greatest_depth_is_read_back_and_a_deeper_one_is_refused() {
 fn bytes_that_nest_for_ever_do_not_overflow_the_stack() {
     let mut bytes = b"\x01\x01\x01a".to_vec();
     bytes.extend(b"\x06\x01".repeat(100_000));
-    assert_eq!(decode_item(&bytes).unwrap_err().what, "values nest too deep");
+    assert_eq!(decoded(&bytes).unwrap_err().what, "values nest too deep");
 }
 
 #[test]
 fn damage_is_named_with_its_place() {
-    let damaged = |bytes: &[u8]| decode_item(bytes).unwrap_err();
+    let damaged = |bytes: &[u8]| decoded(bytes).unwrap_err();
     for (bytes, offset, what) in [
         (&b""[..], 0, "it ends too early"),
         (b"\x02\x00", 0, "the version of its form is unknown"),
@@ -75,7 +88,7 @@ proptest! {
     #[test]
     fn an_item_is_read_back_from_its_form(item in any_item()) {
         let bytes = encode_item(&item);
-        prop_assert_eq!(decode_item(&bytes), Ok(item));
+        prop_assert_eq!(decoded(&bytes), Ok(item));
     }
 
     #[test]
@@ -87,7 +100,7 @@ proptest! {
     #[test]
     fn every_proper_beginning_of_a_form_is_damaged(item in any_item(), cut in any::<prop::sample::Index>()) {
         let bytes = encode_item(&item);
-        prop_assert!(decode_item(&bytes[..cut.index(bytes.len())]).is_err());
+        prop_assert!(decoded(&bytes[..cut.index(bytes.len())]).is_err());
     }
 
     #[test]
@@ -97,7 +110,7 @@ proptest! {
         let mut bytes = encode_item(&item).to_vec();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        if let Ok(other) = decode_item(&bytes) {
+        if let Ok(other) = decoded(&bytes) {
             prop_assert_eq!(encode_item(&other), bytes);
         }
     }
@@ -105,13 +118,13 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_damaged_or_the_only_form_of_an_item(bytes in prop::collection::vec(0..16_u8, 0..40)) {
         let bytes = [&[1], bytes.as_slice()].concat();
-        if let Ok(item) = decode_item(&bytes) {
+        if let Ok(item) = decoded(&bytes) {
             prop_assert_eq!(encode_item(&item), bytes);
         }
     }
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = decode_item(&bytes);
+        let _ = decoded(&bytes);
     }
 }

@@ -1,13 +1,18 @@
 //! Applying other regions' mutations: newer ones replace, concurrent ones are journalled, nothing is applied twice.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
 
 use beringia_clock::{ClockError, HybridClock, HybridTime};
 use beringia_item::{
-    Item, ItemState, KeyBytes, KeySchema, Mutation, Stamp, StateError, TableId, Unit, VersionVector, decode_item,
+    CodecError, Item, ItemState, KeyBytes, KeySchema, Mutation, Stamp, StateError, TableId, Unit, VersionVector,
+    decode_item, encoded_item_size,
 };
 
-use super::{Group, meet::Union, write::NewVersion};
+use super::{
+    Group,
+    meet::Union,
+    write::{NewVersion, live_size, row_size},
+};
 use crate::{
     Applied, RemoteBatch, RemoteKind, StoreError,
     sqlite::{
@@ -34,19 +39,33 @@ pub(super) enum Meeting {
 pub(super) struct Incoming<'a> {
     pub(super) mutation: &'a Mutation,
     pub(super) origin: RegionNumber,
-    /// The decoded image; `None` for a delete.
-    pub(super) item: Option<Item>,
+    /// Of the item that its image holds, as rows keep it; 0 for a delete.
+    size: u64,
+    /// The decoded image, once somebody wanted it.
+    item: OnceCell<Item>,
     pub(super) vector: Vec<u8>,
 }
 
 impl Incoming<'_> {
+    /// The decoded image; `None` for a delete.
+    fn item(&self) -> Result<Option<&Item>, CodecError> {
+        let Some(image) = self.mutation.image.as_deref() else {
+            return Ok(None);
+        };
+        if self.item.get().is_none() {
+            let item = decode_item(image)?;
+            self.item.get_or_init(|| item);
+        }
+        Ok(self.item.get())
+    }
+
     /// The state that the mutation left in its region, by the key schema of its table.
     fn state(&self, keys: &KeySchema) -> Result<ItemState, StateError> {
         let mutation = self.mutation;
         let attributes = keys.attributes_of(&mutation.key).unwrap_or_default();
         ItemState::read(
             &mutation.version,
-            self.item.as_ref(),
+            self.item()?,
             mutation.metadata.as_deref(),
             &attributes,
         )
@@ -56,6 +75,12 @@ impl Incoming<'_> {
     /// of it is undone.
     pub(super) fn known_state(&self, keys: &KeySchema) -> Result<ItemState> {
         self.state(keys)
+            .map_err(|error| Fail::Group(malformed(self.mutation, &error).into()))
+    }
+
+    /// The decoded image once the batch is being written, as [`Incoming::known_state`] has the state.
+    fn known_item(&self) -> Result<Option<&Item>> {
+        self.item()
             .map_err(|error| Fail::Group(malformed(self.mutation, &error).into()))
     }
 }
@@ -178,15 +203,13 @@ impl Group<'_> {
             if !defines && !self.wants(mutation, batch.kind) {
                 continue;
             }
+            let size = mutation.image.as_deref().map(encoded_item_size).transpose();
+            let size = size.map_err(|error| malformed(mutation, &error))?;
             let read = Incoming {
                 mutation,
                 origin: 0,
-                item: mutation
-                    .image
-                    .as_deref()
-                    .map(decode_item)
-                    .transpose()
-                    .map_err(|error| malformed(mutation, &error))?,
+                size: size.map_or(0, live_size),
+                item: OnceCell::new(),
                 vector: Vec::new(),
             };
             if !(mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence) {
@@ -249,6 +272,11 @@ impl Group<'_> {
         union: Option<&Union>,
     ) -> Result<()> {
         let mutation = incoming.mutation;
+        let (size, after) = match union {
+            Some(union) => (row_size(union.item.as_ref()), union.item.as_ref()),
+            None if self.table(mutation.table)?.indexes.is_empty() => (incoming.size, None),
+            None => (incoming.size, incoming.known_item()?),
+        };
         let state = match union {
             Some(union) => union.state,
             None if mutation.metadata.is_none() => 0,
@@ -268,7 +296,8 @@ impl Group<'_> {
                 image: mutation.image.as_ref(),
                 metadata: mutation.metadata.as_ref(),
                 joined: union.map(|union| &union.joined),
-                after: union.map_or(incoming.item.as_ref(), |union| union.item.as_ref()),
+                size,
+                after,
                 state,
                 current,
                 before: None,

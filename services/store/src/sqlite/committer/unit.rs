@@ -5,7 +5,10 @@ use beringia_item::{
 };
 use bytes::Bytes;
 
-use super::{Group, write::NewVersion};
+use super::{
+    Group,
+    write::{NewVersion, row_size},
+};
 use crate::{
     CommitError, Effect, ItemWrite, Outcome, Refusal, StoreError,
     sqlite::{
@@ -201,6 +204,7 @@ impl Group<'_> {
                     image: image.as_ref(),
                     metadata: metadata.as_ref(),
                     joined: None,
+                    size: row_size(write.after.as_ref()),
                     after: write.after.as_ref(),
                     state,
                     current: write.current.as_ref(),

@@ -31,7 +31,9 @@ pub(super) struct NewVersion<'a> {
     pub(super) metadata: Option<&'a Bytes>,
     /// What this region makes of it, where that is something else.
     pub(super) joined: Option<&'a Joined>,
-    /// The item that stands then; `None` for a delete.
+    /// The size of the item that stands then, as its row keeps it; 0 for a delete.
+    pub(super) size: u64,
+    /// That item, where the table has indexes; `None` for a delete.
     pub(super) after: Option<&'a Item>,
     /// The hash of the metadata that stand then.
     pub(super) state: u64,
@@ -71,7 +73,7 @@ impl Group<'_> {
             time,
             origin,
             sequence,
-            size: new.after.map_or(0, live_size),
+            size: new.size,
             state: new.state,
         };
         match new.current {
@@ -119,9 +121,14 @@ fn count_out(table: &mut TableState, key: &KeyBytes, row: &ItemRow, names: &Regi
     Ok(())
 }
 
-/// The size of a live item as its row holds it: never 0, which marks a tombstone.
-pub(super) fn live_size(item: &Item) -> u64 {
-    (item_size(item) as u64).max(1)
+/// The size of a live item as its row keeps it: never 0, which marks a tombstone.
+pub(super) fn live_size(bytes: usize) -> u64 {
+    (bytes as u64).max(1)
+}
+
+/// The size of an item as its row keeps it.
+pub(super) fn row_size(item: Option<&Item>) -> u64 {
+    item.map_or(0, |item| live_size(item_size(item)))
 }
 
 /// Brings the index entries of an item from what stands to what comes, and the sizes of the indexes with them. `standing` is the item,

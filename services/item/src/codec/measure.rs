@@ -1,0 +1,72 @@
+//! Reads the compact form without making the item of it: checks it as strictly, and gives its size.
+
+use super::{
+    BYTES, BYTES_SET, CodecError, FALSE, LIST, MAP, NULL, NUMBER, NUMBER_SET, STRING, STRING_SET, TRUE, reader::Reader,
+};
+use crate::{
+    MAX_DEPTH,
+    size::{DOCUMENT_BYTES, MEMBER_BYTES, number_size},
+};
+
+type Read<T> = Result<T, CodecError>;
+
+/// How many attributes an item has, and the bytes of their names and values.
+pub(super) fn item(reader: &mut Reader<'_>, depth: usize) -> Read<(usize, usize)> {
+    let count = reader.count()?;
+    let mut previous: Option<&str> = None;
+    let mut bytes = 0;
+    for _ in 0..count {
+        let name = reader.text()?;
+        reader.check_name(previous, name)?;
+        previous = Some(name);
+        bytes += name.len() + value(reader, depth)?;
+    }
+    Ok((count, bytes))
+}
+
+fn value(reader: &mut Reader<'_>, depth: usize) -> Read<usize> {
+    if depth > MAX_DEPTH {
+        return Err(reader.damaged("values nest too deep"));
+    }
+    Ok(match reader.byte()? {
+        NULL | FALSE | TRUE => 1,
+        STRING => reader.text()?.len(),
+        NUMBER => number_size(&reader.number()?),
+        BYTES => reader.bytes()?.len(),
+        LIST => {
+            let count = reader.count()?;
+            let members = (0..count).map(|_| Ok(MEMBER_BYTES + value(reader, depth + 1)?));
+            DOCUMENT_BYTES + members.sum::<Read<usize>>()?
+        }
+        MAP => {
+            let (count, bytes) = item(reader, depth + 1)?;
+            DOCUMENT_BYTES + MEMBER_BYTES * count + bytes
+        }
+        STRING_SET => set(reader, Reader::text, |member| member.len())?,
+        NUMBER_SET => set(reader, Reader::number, number_size)?,
+        BYTES_SET => set(reader, Reader::bytes, |member| member.len())?,
+        _ => return Err(reader.damaged("the type of a value is unknown")),
+    })
+}
+
+fn set<'a, T: Ord>(
+    reader: &mut Reader<'a>,
+    member: impl Fn(&mut Reader<'a>) -> Read<T>,
+    size: impl Fn(&T) -> usize,
+) -> Read<usize> {
+    let count = reader.count()?;
+    if count == 0 {
+        return Err(reader.damaged("a set is empty"));
+    }
+    let mut previous: Option<T> = None;
+    let mut bytes = 0;
+    for _ in 0..count {
+        let next = member(reader)?;
+        if previous.is_some_and(|previous| previous >= next) {
+            return Err(reader.damaged("the members of a set do not ascend"));
+        }
+        bytes += size(&next);
+        previous = Some(next);
+    }
+    Ok(bytes)
+}
