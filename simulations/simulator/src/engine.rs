@@ -29,9 +29,6 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// The first pause between two looks at the digests; later ones are longer.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How long a region may take to remove the rows of a dropped replica: a million of them, on a slow disk.
-const SET_ASIDE_AFTER: Duration = Duration::from_mins(1);
-
 /// How a plan is played, beside what it says itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions {
@@ -314,9 +311,11 @@ impl<'a> Session<'a> {
         past.always_held = self.plan.scenario.replicas.clone();
         past.always_held.retain(|region| !self.came_or_went.contains(region));
         past.began_anew = self.began_anew(&past);
-        if !past.began_anew.is_empty() {
-            // What such a region keeps aside it puts there while it removes the rows, in the background: 256 of them with each commit.
-            sleep(SET_ASIDE_AFTER).await;
+        for (region, _) in &past.began_anew {
+            let store = self.world.store(region)?;
+            while store.puts_aside() {
+                sleep(POLL).await;
+            }
         }
         let total = self.began.elapsed();
         let mut evidence = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! What regions hold of a table, in the words of the control protocol: logs, rows and journals, for whoever judges what became of writes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use beringia_history::Held;
 use beringia_item::{Cause, KeyBytes, Mutation, RANGES, VersionVector, encode_item};
@@ -10,7 +10,10 @@ use beringia_proto::v1::{
 use beringia_store::{LogFilter, LogPosition, Store, StoreError, Table};
 use bytes::Bytes;
 use futures_util::Stream;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -21,6 +24,9 @@ use crate::host::Host;
 const LOG_BYTES: usize = 1 << 20;
 /// Rows, or entries of a journal, in one read.
 const ROWS: usize = 256;
+/// How long a region may take to put the rows of dropped replicas aside, and between two looks at that.
+const ASIDE_WITHIN: Duration = Duration::from_mins(10);
+const PAUSE: Duration = Duration::from_millis(50);
 /// Messages that wait for the client.
 const WAITING_MAX: usize = 1024;
 
@@ -154,6 +160,14 @@ impl Reader<'_> {
     }
 
     async fn kept_aside(&self) -> Result<(), Stop> {
+        let began = Instant::now();
+        while self.store.puts_aside() {
+            if began.elapsed() > ASIDE_WITHIN {
+                let message = format!("{}: rows are still being put aside after {ASIDE_WITHIN:?}", self.region);
+                return Err(Stop::Failed(Status::unavailable(message)));
+            }
+            sleep(PAUSE).await;
+        }
         let mut after = 0;
         loop {
             let page = self.store.unshipped(after, ROWS).await;

@@ -360,6 +360,10 @@ impl Store for FakeStore {
         Err(StoreError::Closed)
     }
 
+    fn puts_aside(&self) -> bool {
+        false
+    }
+
     async fn forget(&self, _: &beringia_store::Acknowledged) -> Result<(), StoreError> {
         Err(StoreError::Closed)
     }

@@ -123,6 +123,10 @@ pub trait Store: Send + Sync + 'static {
     /// those with a greater id, oldest first. They are as this region's rows were when it heard of that, and stay when the table goes.
     async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError>;
 
+    /// Whether more of them may come without another table or replica being dropped: they are put aside in the background, a few with each
+    /// commit.
+    fn puts_aside(&self) -> bool;
+
     /// Forgets a bounded amount of what nobody needs: log records at or below every peer's acknowledged vector and older than
     /// streams may ask for, tombstones that every peer has acknowledged past. A global table (or the catalog) that is missing, or of
     /// whose replicas one is not listed that was not dropped, keeps everything.

@@ -341,6 +341,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    fn puts_aside(&self) -> bool {
+        self.shared.view.load().puts_aside
+    }
+
     async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
         self.ask(Class::Upkeep, |to| Command::NoteAway(away_ms, to)).await
     }

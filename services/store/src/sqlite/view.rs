@@ -6,7 +6,7 @@ use beringia_item::{KeySchema, TableId, VersionVector};
 
 use super::{
     layout::{IndexNumber, TableNumber},
-    state::{Index, KeptStreams, State},
+    state::{Index, Job, KeptStreams, State},
 };
 use crate::{Catalog, StoreError};
 
@@ -50,6 +50,8 @@ pub(super) struct View {
     pub(super) vectors: Arc<BTreeMap<TableId, VersionVector>>,
     /// The log's last position.
     pub(super) end: u64,
+    /// Whether rows that are removed are being put aside.
+    pub(super) puts_aside: bool,
 }
 
 impl View {
@@ -79,6 +81,7 @@ impl View {
             streams: state.streams.kept().clone(),
             vectors: Arc::new(vectors),
             end: state.log.last,
+            puts_aside: state.jobs.iter().any(Job::puts_aside),
         }
     }
 }

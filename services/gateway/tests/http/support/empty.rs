@@ -163,6 +163,10 @@ impl Store for EmptyStore {
         Ok(Vec::new())
     }
 
+    fn puts_aside(&self) -> bool {
+        false
+    }
+
     async fn forget(&self, _acknowledged: &beringia_store::Acknowledged) -> Answered<()> {
         Err(StoreError::Closed)
     }

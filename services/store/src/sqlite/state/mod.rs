@@ -45,6 +45,13 @@ pub(super) enum Job {
     CountEntries { table: TableId },
 }
 
+impl Job {
+    /// Whether it keeps some of what it removes.
+    pub(super) const fn puts_aside(&self) -> bool {
+        matches!(self, Self::PurgeTable { kept: Some(_), .. })
+    }
+}
+
 /// What nearly every group moves. It only grows, and whatever row of the database has the greatest of it has it last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tip {
