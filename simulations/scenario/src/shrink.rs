@@ -19,13 +19,13 @@ pub struct Shrunk {
     pub plan: Plan,
     /// How many plans were tried.
     pub runs: u32,
-    /// Whether nothing that it knows to try would make it smaller; else it stopped since it had tried as many as it may.
+    /// Whether nothing that it knows to try would make it smaller; else it was stopped, or had tried as many as it may.
     pub is_smallest: bool,
 }
 
 /// Shrinks a plan that fails: takes away faults (with what undoes them), workloads, time, operations, clients, keys and bytes, as long as it
-/// still fails, and tries at most `runs_max` plans.
-pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> bool) -> Shrunk {
+/// still fails, and tries at most `runs_max` plans. `fails` answers `None` where that was not found out and nothing more is to be tried.
+pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<bool>) -> Shrunk {
     let scenario = plan.to_scenario();
     let mut search = Search {
         best: Plan {
@@ -35,6 +35,7 @@ pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> bool) -> S
         tried: BTreeSet::new(),
         runs: 0,
         runs_max,
+        is_stopped: false,
         fails,
     };
     search.tried.insert(search.best.to_toml());
@@ -60,12 +61,13 @@ struct Search<F> {
     tried: BTreeSet<String>,
     runs: u32,
     runs_max: u32,
+    is_stopped: bool,
     fails: F,
 }
 
-impl<F: FnMut(&Plan) -> bool> Search<F> {
+impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
     fn is_over(&self) -> bool {
-        self.runs >= self.runs_max
+        self.is_stopped || self.runs >= self.runs_max
     }
 
     /// Whether the candidate fails, and so is the best by now.
@@ -77,8 +79,11 @@ impl<F: FnMut(&Plan) -> bool> Search<F> {
         if !self.tried.insert(candidate.to_toml()) {
             return false;
         }
+        let Some(fails) = (self.fails)(&candidate) else {
+            self.is_stopped = true;
+            return false;
+        };
         self.runs += 1;
-        let fails = (self.fails)(&candidate);
         if fails {
             self.best = candidate;
         }

@@ -90,7 +90,7 @@ pub(super) fn play_all(
 }
 
 /// Has the first signal stop something, and the second end the process.
-fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), Failure> {
+pub(super) fn on_signal(stop: Box<dyn Fn() + Send>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

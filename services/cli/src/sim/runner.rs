@@ -71,6 +71,31 @@ pub(crate) fn play(job: &Job) -> Played {
     }
 }
 
+/// Plays one after the other, until it is stopped.
+pub(crate) struct OneByOne {
+    tell: mpsc::Sender<Option<Played>>,
+    told: mpsc::Receiver<Option<Played>>,
+}
+
+impl OneByOne {
+    /// `stoppable` gets what stops it.
+    pub(crate) fn new<E>(stoppable: impl FnOnce(Box<dyn Fn() + Send>) -> Result<(), E>) -> Result<Self, E> {
+        let (tell, told) = mpsc::channel();
+        let stop = tell.clone();
+        // Fails where nobody plays any more.
+        stoppable(Box::new(move || drop(stop.send(None))))?;
+        Ok(Self { tell, told })
+    }
+
+    /// What comes of it; `None` once it is stopped. What is under way then is not waited for; its thread ends with the process.
+    pub(crate) fn play(&self, job: Job) -> Option<Played> {
+        let tell = self.tell.clone();
+        // Fails where nobody waits for it any more.
+        thread::spawn(move || drop(tell.send(Some(play(&job)))));
+        self.told.recv().ok().flatten()
+    }
+}
+
 /// How [`in_order`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {

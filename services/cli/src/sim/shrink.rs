@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::{
     arguments::ShrinkArguments,
-    jobs::{job, progress, quoted, seed},
+    jobs::{job, on_signal, progress, quoted, seed},
     load,
-    runner::{Job, Played, play},
+    runner::{Job, OneByOne, Played},
 };
 use crate::{
     failure::Failure,
@@ -38,8 +38,14 @@ struct ShrunkJson<'a> {
 pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
     let first = job(&arguments.scenario, &[], &scenario, seed(arguments.seed, &scenario));
+    let runs = OneByOne::new(on_signal)?;
     let progress = progress(&format!("{}: does it fail?", scenario.name), 1);
-    let wanted = Broken::of(play(&first));
+    let played = runs.play(first.clone());
+    let Some(wanted) = played.map(Broken::of) else {
+        progress.finish_and_clear();
+        let message = "it is not known yet whether it fails";
+        return Err(Failure::Unfinished(message.to_owned()));
+    };
     if wanted.expected.is_empty() {
         progress.finish_and_clear();
         return Err(Failure::NotSo(format!(
@@ -47,6 +53,8 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
             first.replay
         )));
     }
+    progress.suspend(|| output::note(&wanted.lines()));
+    let mut is_stopped = false;
     let mut tried = 0;
     let shrunk = shrink(&first.plan, arguments.runs, |plan| {
         tried += 1;
@@ -59,7 +67,9 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
             plan: plan.clone(),
             ..first.clone()
         };
-        Broken::of(play(&job)).is_like(&wanted)
+        let played = runs.play(job);
+        is_stopped = played.is_none();
+        Some(Broken::of(played?).is_like(&wanted))
     });
     progress.finish_and_clear();
     let text = shrunk.plan.to_toml();
@@ -85,19 +95,21 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     let again = arguments.out.as_ref().map_or_else(String::new, |file| {
         format!("\nagain: beringia sim run {}", quoted(&file.display().to_string()))
     });
+    if is_stopped {
+        return Err(Failure::Unfinished(format!(
+            "from {} to {} in {} tries{again}",
+            size(&first.plan),
+            size(&shrunk.plan),
+            shrunk.runs
+        )));
+    }
     let limit = if shrunk.is_smallest {
         ""
     } else {
         ", and stopped there; --runs takes it further"
     };
     output::note(&format!(
-        "{}\n  from {} to {} in {} tries{limit}{again}",
-        wanted
-            .expected
-            .iter()
-            .map(|failure| format!("✗ {failure}"))
-            .collect::<Vec<_>>()
-            .join("\n"),
+        "  from {} to {} in {} tries{limit}{again}",
         size(&first.plan),
         size(&shrunk.plan),
         shrunk.runs,
@@ -127,6 +139,12 @@ struct Broken {
 }
 
 impl Broken {
+    /// What does not hold, a line each.
+    fn lines(&self) -> String {
+        let lines: Vec<String> = self.expected.iter().map(|failure| format!("✗ {failure}")).collect();
+        lines.join("\n")
+    }
+
     fn of(played: Played) -> Self {
         match played {
             Ok(mut outcome) => {

@@ -196,21 +196,25 @@ fn what_had_ended_when_a_signal_came_is_printed_and_written() {
     assert!(compared.lines().nth(1).unwrap().starts_with("20,0,false"), "{compared}");
 }
 
-#[test]
-fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
-    let directory = tempfile::tempdir().unwrap();
+/// A scenario whose seed 2 fails.
+fn failing() -> String {
     let swarm = SHORT.replace("max", "min").replace(
         "[expect]\n",
         "[[event]]\nat = \"1s\"\nlasts = \"6s\"\nswarm = 5\n\n[expect]\navailability = { \"us-east-1\" = 99 }\n",
     );
-    let failing = format!(
+    format!(
         "{}\n",
         swarm.replace("lasts = \"2s\"", "lasts = \"1s\"").replace(
             "[[event]]\nat = \"1s\"",
             "[[event]]\nat = \"500ms\"\nlasts = \"400ms\"\ncrash = \"us-east-1\"\n\n[[event]]\nat = \"1s\""
         )
-    );
-    let scenario = file(directory.path(), "failing.toml", &failing);
+    )
+}
+
+#[test]
+fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "failing.toml", &failing());
     let small = directory.path().join("small.toml");
     let words = [
         "sim",
@@ -237,6 +241,27 @@ fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
     );
     assert!(!text.contains("swarm"), "{text}");
     let again = run(&["sim", "run", small.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
+}
+
+#[test]
+fn what_a_seed_was_shrunk_to_when_a_signal_came_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = file(directory.path(), "failing.toml", &failing());
+    let small = directory.path().join("small.toml");
+    let out = small.to_str().unwrap();
+    // It says first what fails.
+    let words = [
+        "sim", "shrink", &scenario, "--seed", "2", "--runs", "100000", "--out", out,
+    ];
+    let (code, said) = interrupted(&words, false);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(
+        said.starts_with("✗ us-east-1 available") && said.contains("interrupted") && said.contains("again: "),
+        "{said}"
+    );
+    assert!(fs::read_to_string(&small).unwrap().contains("seed = 2"));
+    let again = run(&["sim", "run", out]);
     assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
 }
 

@@ -151,7 +151,10 @@ async fn what_a_dropped_replica_had_not_shipped_is_kept_over_a_crash_and_forgett
         BTreeMap::from([(TABLE, BTreeMap::new()), (TableId::CATALOG, BTreeMap::new())]);
     far.store.forget(&everything.into()).await.unwrap();
     let kept = async |after| far.store.unshipped(after, 5000).await.unwrap();
-    assert!(far.store.puts_aside() && kept(0).await.len() < 1300, "it goes on after a restart");
+    assert!(
+        far.store.puts_aside() && kept(0).await.len() < 1300,
+        "it goes on after a restart"
+    );
     while far.store.puts_aside() {
         tokio::task::yield_now().await;
     }

@@ -52,7 +52,7 @@ fn failing() -> Plan {
 #[test]
 fn what_has_nothing_to_do_with_the_failure_goes() {
     let plan = failing();
-    let shrunk = shrink(&plan, 1_000, |plan| has(plan, crashes) && has(plan, isolates));
+    let shrunk = shrink(&plan, 1_000, |plan| Some(has(plan, crashes) && has(plan, isolates)));
     assert!(shrunk.is_smallest);
     let begins = shrunk
         .plan
@@ -93,7 +93,7 @@ fn what_the_failure_needs_stays() {
         second.is_some_and(|workload| workload.rate >= 10.0 && workload.keys >= 100 && workload.clients >= 3)
             && plan.scenario.duration >= Duration::from_secs(20)
     };
-    let shrunk = shrink(&swarm(3), 1_000, needs);
+    let shrunk = shrink(&swarm(3), 1_000, |plan| Some(needs(plan)));
     assert!(shrunk.plan.timeline.is_empty());
     let [workload] = shrunk.plan.scenario.workloads.as_slice() else {
         panic!("one workload is needed")
@@ -113,10 +113,30 @@ fn shrinking_stops_when_it_has_tried_enough_and_keeps_what_it_has() {
     let mut runs = 0;
     let shrunk = shrink(&plan, 5, |plan| {
         runs += 1;
-        has(plan, crashes)
+        Some(has(plan, crashes))
     });
     assert_eq!((runs, shrunk.runs, shrunk.is_smallest), (5, 5, false));
     assert!(has(&shrunk.plan, crashes));
+}
+
+#[test]
+fn shrinking_stops_when_it_is_not_answered_and_keeps_what_it_has() {
+    let mut best = failing();
+    let mut asked = 0;
+    let shrunk = shrink(&failing(), 1_000, |plan| {
+        asked += 1;
+        if asked > 7 {
+            return None;
+        }
+        let fails = has(plan, crashes);
+        if fails {
+            best = plan.clone();
+        }
+        Some(fails)
+    });
+    assert_eq!((asked, shrunk.runs, shrunk.is_smallest), (8, 7, false));
+    assert_eq!(shrunk.plan.timeline, best.timeline);
+    assert_ne!(best.timeline, failing().timeline);
 }
 
 #[test]
@@ -125,7 +145,7 @@ fn a_plan_is_not_tried_twice_and_the_same_question_gets_the_same_answer() {
         let mut tried = Vec::new();
         let shrunk = shrink(&failing(), 1_000, |plan| {
             tried.push(plan.to_toml());
-            has(plan, isolates)
+            Some(has(plan, isolates))
         });
         (tried, shrunk)
     };
@@ -149,7 +169,7 @@ proptest! {
             }
             wrong = wrong.take().or(following.wrong().pop());
             turn += 1;
-            (answers >> (turn % 64)) & 1 == 1
+            Some((answers >> (turn % 64)) & 1 == 1)
         });
         prop_assert_eq!(wrong, None);
         let text = shrunk.plan.to_toml();
