@@ -30,11 +30,12 @@ pub(crate) enum Asked {
     Compare(TableId),
 }
 
-/// An open stream on which both said hello.
+/// An open stream.
 #[derive(Debug)]
 pub(crate) struct Session {
     region: Region,
     pub(crate) link: DialId,
+    /// The source's, once it said hello.
     pub(crate) incarnation: u128,
     generation: u64,
     /// The tables subscribed to, and since which generation without a pause: older batches may have a gap before theirs.
@@ -76,9 +77,18 @@ struct Applying {
 /// Where the way to the peer stands.
 #[derive(Debug)]
 enum State {
-    Waiting { until_ms: u64 },
-    Dialling { link: DialId },
-    Greeting { link: DialId, since_ms: u64 },
+    Waiting {
+        until_ms: u64,
+    },
+    Dialling {
+        link: DialId,
+    },
+    /// The source has not said hello yet. What it is asked for meanwhile it takes up in its turn, so that the answer comes with its hello.
+    Greeting {
+        session: Box<Session>,
+        since_ms: u64,
+    },
+    /// Both said hello.
     Open(Box<Session>),
 }
 
@@ -133,6 +143,14 @@ impl Receiver {
         }
     }
 
+    /// A stream on which this region may subscribe.
+    pub(crate) fn subscribing_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.state {
+            State::Greeting { session, .. } | State::Open(session) => Some(session),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_connecting(&self) -> bool {
         matches!(self.state, State::Dialling { .. } | State::Greeting { .. })
     }
@@ -141,8 +159,8 @@ impl Receiver {
     pub(crate) fn link(&self) -> Option<DialId> {
         match &self.state {
             State::Waiting { .. } => None,
-            State::Dialling { link } | State::Greeting { link, .. } => Some(*link),
-            State::Open(session) => Some(session.link),
+            State::Dialling { link } => Some(*link),
+            State::Greeting { session, .. } | State::Open(session) => Some(session.link),
         }
     }
 
@@ -165,7 +183,7 @@ impl Receiver {
     pub(crate) fn on_opened(&mut self, world: &World, out: &mut Out) {
         if let State::Dialling { link } = self.state {
             self.state = State::Greeting {
-                link,
+                session: Box::new(Session::new(self.region.clone(), link)),
                 since_ms: world.now.elapsed_ms,
             };
             let hello = hello_of(world, Some(self.region.clone()));
@@ -174,15 +192,19 @@ impl Receiver {
     }
 
     pub(crate) fn on_hello(&mut self, world: &World, hello: &Hello) -> Result<(), Ended> {
-        let State::Greeting { link, .. } = self.state else {
+        if !matches!(self.state, State::Greeting { .. }) {
             return Err(wrong("a hello out of turn"));
-        };
+        }
         check_hello(world, hello, Some(&self.region))?;
         self.failures = 0;
         self.refused = None;
         self.last_error = None;
         self.clock_ahead_ms = Some(clock_ahead_ms(world, hello));
-        self.state = State::Open(Box::new(Session::new(self.region.clone(), link, hello.incarnation)));
+        let greeting = std::mem::replace(&mut self.state, State::Waiting { until_ms: 0 });
+        if let State::Greeting { mut session, .. } = greeting {
+            session.incarnation = hello.incarnation;
+            self.state = State::Open(session);
+        }
         Ok(())
     }
 
@@ -226,11 +248,11 @@ fn jitter(world: &World, region: &Region) -> u64 {
 }
 
 impl Session {
-    fn new(region: Region, link: DialId, incarnation: u128) -> Self {
+    fn new(region: Region, link: DialId) -> Self {
         Self {
             region,
             link,
-            incarnation,
+            incarnation: 0,
             generation: 0,
             tables: BTreeMap::new(),
             origins: BTreeMap::new(),

@@ -155,7 +155,7 @@ impl Replicator {
                 if let Some(join) = self.joins.get_mut(&table).filter(|join| join.attempt() == attempt) {
                     join.on_finished();
                 }
-                for session in self.receivers.values_mut().filter_map(Receiver::session_mut) {
+                for session in self.receivers.values_mut().filter_map(Receiver::subscribing_mut) {
                     session.retry(table);
                 }
                 self.dirty = true;

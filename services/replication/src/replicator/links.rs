@@ -38,6 +38,7 @@ impl Replicator {
             LinkEvent::Opened => {
                 if let Some(receiver) = self.receivers.get_mut(&region) {
                     receiver.on_opened(&self.world, &mut self.out);
+                    self.dirty = true;
                 }
                 Ok(())
             }

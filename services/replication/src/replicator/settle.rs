@@ -45,7 +45,7 @@ impl Replicator {
     fn subscribe(&mut self) {
         let world = &self.world;
         for (region, receiver) in &mut self.receivers {
-            let Some(session) = receiver.session_mut() else {
+            let Some(session) = receiver.subscribing_mut() else {
                 continue;
             };
             let tables: BTreeSet<TableId> = std::iter::once(TableId::CATALOG)

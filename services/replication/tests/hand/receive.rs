@@ -87,6 +87,35 @@ fn a_subscription_names_the_tables_that_both_hold_with_what_is_here() {
 }
 
 #[test]
+fn what_changes_before_the_source_said_hello_is_subscribed_to_anew() {
+    let mut hand = Hand::new(Tuning::default());
+    let link = hand.dialled("us");
+    let opened = hand.feed(Event::Dialled(link, LinkEvent::Opened));
+    let first = subscription_in(&opened).expect("it goes with the hello");
+    assert!(first.generation == 1 && first.tables.contains_key(&CARTS));
+    let without = subscription_in(&hand.feed(Event::Pause(CARTS))).unwrap();
+    assert_eq!((without.generation, without.tables.contains_key(&CARTS)), (2, false));
+    hand.tick_with(0, vectors(&[(CARTS, "eu", 4)]));
+    let with = subscription_in(&hand.feed(Event::Resume(CARTS))).unwrap();
+    assert_eq!((with.generation, with.tables[&CARTS].get(&region("eu"))), (3, 4));
+    let greeted = hand.source_says(link, ToReceiver::Hello(hello_of("us")));
+    assert_eq!(subscription_in(&greeted), None);
+    // What was on its way before may have a gap before it.
+    assert!(apply_in(&hand.source_says(link, batch(1, 1, &[1]))).is_none());
+    let (_, apply) = apply_in(&hand.source_says(link, batch(2, 3, &[2]))).unwrap();
+    assert_eq!(sequences(&apply), [2]);
+}
+
+#[test]
+fn a_source_that_sends_before_it_said_hello_is_hung_up_on() {
+    let mut hand = Hand::new(Tuning::default());
+    let link = hand.dialled("us");
+    hand.feed(Event::Dialled(link, LinkEvent::Opened));
+    let goodbye = goodbye_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
+    assert_eq!(goodbye, "something else came before the hello");
+}
+
+#[test]
 fn batches_are_applied_one_commit_at_a_time_and_acknowledged_when_durable() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
