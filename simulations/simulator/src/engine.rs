@@ -7,7 +7,6 @@ use std::{
 };
 
 use beringia_history::{History, Violation};
-use beringia_node::Tuning;
 use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};
 use beringia_store::PlantedBug;
@@ -106,14 +105,12 @@ impl<'a> Session<'a> {
     async fn prepare(plan: &'a Plan, conditions: Conditions) -> Result<Self, SimulationError> {
         let scenario = &plan.scenario;
         let world = World::start(WorldConfig {
-            topology: scenario.topology.clone(),
-            seed: plan.seed,
-            tuning: Tuning::default(),
             behaviour: scenario.behaviour,
             starts_ms: scenario.starts_ms,
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
             is_traced: conditions.is_traced,
+            ..WorldConfig::new(scenario.topology.clone(), plan.seed)
         })
         .await?;
         let setting = Setting::of(plan, Arc::new(world.clients().clone()), world.clock.clone());

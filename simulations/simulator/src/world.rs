@@ -47,6 +47,23 @@ pub struct WorldConfig {
     pub is_traced: bool,
 }
 
+impl WorldConfig {
+    /// Regions of that topology as they are by themselves, their clocks right.
+    #[must_use]
+    pub fn new(topology: Topology, seed: u64) -> Self {
+        Self {
+            topology,
+            seed,
+            tuning: Tuning::default(),
+            behaviour: beringia_scenario::Behaviour::default(),
+            starts_ms: None,
+            clocks: BTreeMap::new(),
+            planted_bug: None,
+            is_traced: false,
+        }
+    }
+}
+
 /// A group of regions.
 pub struct World {
     /// What happens in it.

@@ -1,10 +1,8 @@
 //! What clients of simulated regions can know: that a region is down, that it may have done what it was asked, or what it answered.
 
-use std::{collections::BTreeMap, process::abort, time::Duration};
+use std::{process::abort, time::Duration};
 
-use beringia_node::Tuning;
 use beringia_regions::Topology;
-use beringia_scenario::Behaviour;
 use beringia_simulator::{World, WorldConfig, in_virtual_time};
 use beringia_workload::{CallError, Targets as _};
 use serde_json::{Value, json};
@@ -17,16 +15,7 @@ const fn millis(millis: u64) -> Duration {
 fn played<T>(what: &str, test: impl AsyncFnOnce(World, String) -> T) -> T {
     // The stuck thread can neither be interrupted nor fail its test.
     in_virtual_time(what, Duration::from_secs(120), |_| abort(), async {
-        let world = World::start(WorldConfig {
-            topology: Topology::two(),
-            seed: 7,
-            tuning: Tuning::default(),
-            behaviour: Behaviour::default(),
-            starts_ms: None,
-            clocks: BTreeMap::new(),
-            planted_bug: None,
-            is_traced: false,
-        });
+        let world = World::start(WorldConfig::new(Topology::two(), 7));
         let world = world.await.unwrap_or_else(|error| panic!("{error}"));
         let region = world.names().swap_remove(0);
         test(world, region).await

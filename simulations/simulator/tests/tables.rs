@@ -12,9 +12,7 @@ use std::{
 use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_item::TableId;
 use beringia_network::Direction;
-use beringia_node::Tuning;
 use beringia_regions::Topology;
-use beringia_scenario::Behaviour;
 use beringia_simulator::{World, WorldConfig, in_virtual_time};
 use beringia_store::{ReplicaStatus, Table};
 use beringia_workload::Targets as _;
@@ -55,16 +53,7 @@ struct Met {
 
 impl Play {
     async fn new(seed: u64) -> Self {
-        let world = World::start(WorldConfig {
-            topology: Topology::three(),
-            seed,
-            tuning: Tuning::default(),
-            behaviour: Behaviour::default(),
-            starts_ms: None,
-            clocks: BTreeMap::new(),
-            planted_bug: None,
-            is_traced: false,
-        });
+        let world = World::start(WorldConfig::new(Topology::three(), seed));
         Self {
             world: world.await.unwrap_or_else(|error| panic!("{error}")),
             chance: SeededRandomness::new(seed).derive("tables"),
