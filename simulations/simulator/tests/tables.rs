@@ -52,14 +52,14 @@ struct Met {
 }
 
 impl Play {
-    async fn new(seed: u64) -> Self {
+    async fn new(seed: u64, met: Met) -> Self {
         let world = World::start(WorldConfig::new(Topology::three(), seed));
         Self {
             world: world.await.unwrap_or_else(|error| panic!("{error}")),
             chance: SeededRandomness::new(seed).derive("tables"),
             written: BTreeMap::new(),
             story: Vec::new(),
-            met: Met::default(),
+            met,
         }
     }
 
@@ -68,13 +68,14 @@ impl Play {
         choices[usize::try_from(place).expect("a place")].clone()
     }
 
+    fn note(&mut self, what: &str) {
+        self.story.push(format!("{} {what}", self.world.trace.now_ms()));
+    }
+
     async fn call(&mut self, region: &str, operation: &str, parameters: Value) -> bool {
         let answer = self.world.clients().target(region).call(operation, &parameters).await;
         let said = answer.as_ref().err().map_or("done".to_owned(), ToString::to_string);
-        self.story.push(format!(
-            "{} {operation} in {region}, {parameters}: {said}",
-            self.world.trace.now_ms()
-        ));
+        self.note(&format!("{operation} in {region}, {parameters}: {said}"));
         answer.is_ok()
     }
 
@@ -102,23 +103,20 @@ impl Play {
             78..83 => self.change_replicas(&region, name, "Delete", &other).await,
             83..88 => drop(self.call(&region, "DeleteTable", json!({ "TableName": name })).await),
             88..92 => {
-                self.story
-                    .push(format!("{} isolated: {region}", self.world.trace.now_ms()));
+                self.note(&format!("isolated: {region}"));
                 self.world.network().isolate(&region).expect("it is known");
             }
             92..94 if region != other => {
-                self.story
-                    .push(format!("{} cut: {region} to {other}", self.world.trace.now_ms()));
+                self.note(&format!("cut: {region} to {other}"));
                 let cut = self.world.network().cut(&region, &other, Direction::OneWay);
                 cut.expect("they are known");
             }
             94..97 => {
-                self.story.push(format!("{} healed", self.world.trace.now_ms()));
+                self.note("healed");
                 self.world.network().heal_all();
             }
             97.. => {
-                self.story
-                    .push(format!("{} restarted: {region}", self.world.trace.now_ms()));
+                self.note(&format!("restarted: {region}"));
                 self.world.crash_region(&region, false).expect("it runs");
                 self.world.start_region(&region).await.expect("it starts");
             }
@@ -218,25 +216,19 @@ impl Play {
 #[test]
 fn what_was_written_stays_while_tables_and_replicas_come_and_go() {
     let mut met = Met::default();
-    for seed in 0..seeds() {
+    let seeds = seeds();
+    for seed in 0..seeds {
         // The stuck thread can neither be interrupted nor fail its test.
-        in_virtual_time("tables", Duration::from_secs(120), |_| abort(), async {
+        met = in_virtual_time("tables", Duration::from_secs(120), |_| abort(), async {
             eprintln!("seed {seed}");
-            let mut play = Play::new(seed).await;
+            let mut play = Play::new(seed, met).await;
             for number in 0..STEPS {
                 play.step(number).await;
             }
-            let Met {
-                items,
-                replicated,
-                namesakes,
-            } = play.end().await;
-            met.items += items;
-            met.replicated += replicated;
-            met.namesakes += namesakes;
+            play.end().await
         });
     }
-    let seeds = usize::try_from(seeds()).expect("some");
+    let seeds = usize::try_from(seeds).expect("some");
     assert!(
         met.items > 10 * seeds && met.replicated > seeds && met.namesakes > seeds,
         "{met:?}"

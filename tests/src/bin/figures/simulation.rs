@@ -11,35 +11,6 @@ use beringia_tests::command::beringia;
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// Three regions with 100 writes a second each.
-const WRITES: &str = r#"
-about = "Writes and nothing else."
-topology = "three"
-duration = "60s"
-[[workload]]
-kind = "mixed"
-put_percent = 60
-update_percent = 40
-delete_percent = 0
-rate = 100
-keys = 1000
-"#;
-
-/// The same, and nothing that is read or conflicts but by chance.
-const PUTS: &str = r#"
-about = "Puts of any key."
-topology = "three"
-duration = "60s"
-[[workload]]
-kind = "mixed"
-put_percent = 100
-update_percent = 0
-delete_percent = 0
-rate = 100
-keys = 1000
-choice = "uniform"
-"#;
-
 /// A minute of a partition at 1,000 writes a second in each region.
 const PARTITION: &str = r#"
 about = "A minute without the others, under load."
@@ -62,13 +33,33 @@ isolate = "eu-west-1"
 /// Rounds of the comparison with and without a drill; odd, so that there is a median.
 const ROUNDS: usize = 5;
 
+/// Three regions with 100 writes a second each: so many puts in a hundred, else updates, of keys chosen like this.
+fn writes(puts: u32, choice: &str) -> String {
+    format!(
+        r#"
+about = "Writes and nothing else."
+topology = "three"
+duration = "60s"
+[[workload]]
+kind = "mixed"
+put_percent = {puts}
+update_percent = {}
+delete_percent = 0
+rate = 100
+keys = 1000
+choice = "{choice}"
+"#,
+        100 - puts
+    )
+}
+
 /// Simulated seconds per second: three regions, 100 writes a second each, one core.
 pub(crate) fn speed(directory: &Path) {
-    for (what, name, scenario) in [
-        ("three regions, 100 writes/s each, one core", "writes.toml", WRITES),
-        ("the same, puts of any key", "puts.toml", PUTS),
+    for (what, scenario) in [
+        ("three regions, 100 writes/s each, one core", writes(60, "zipfian")),
+        ("the same, puts of any key", writes(100, "uniform")),
     ] {
-        let scenario = written(directory, name, scenario);
+        let scenario = written(directory, "writes.toml", &scenario);
         let (took, run) = timed(&["sim", "run", &scenario, "--jobs", "1"]);
         let simulated = number(&run, "total_ms") / 1000.0;
         let speed = simulated / took.as_secs_f64();
