@@ -232,23 +232,22 @@ impl Progress<'_> {
         }
     }
 
+    /// Starts an action; its duration counts from when all of it is in force, which is when it is told to run.
     async fn start(&mut self, name: &str, duration: Duration, replicas: &[TableReplica]) -> Result<(), Fault> {
-        let mut active = Active {
-            until: Instant::now() + duration,
-            paused: Vec::new(),
-        };
+        let mut paused = Vec::new();
         for replica in replicas {
             if let Err(fault) = self.means.faults.pause(replica).await {
                 self.tell(name, Status::Failed, &fault.0);
-                for replica in &active.paused {
+                for replica in &paused {
                     self.means.faults.resume(replica).await;
                 }
                 return Err(fault);
             }
-            active.paused.push(replica.clone());
+            paused.push(replica.clone());
         }
         self.tell(name, Status::Running, "Action is running.");
-        self.active.insert(name.to_owned(), active);
+        let until = Instant::now() + duration;
+        self.active.insert(name.to_owned(), Active { until, paused });
         Ok(())
     }
 

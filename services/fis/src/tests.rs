@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use beringia_clock::{ManualClock, SeededRandomness};
+use beringia_clock::{SeededRandomness, WallClock};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     Fault, Faults, Service, TableReplica,
@@ -21,11 +21,22 @@ use crate::{
 
 const US: &str = "us-east-1";
 
-/// Notes what is paused. There are the tables `Carts` and `Orders` in two regions; those of `broken` cannot be paused.
+/// Notes what is paused. There are the tables `Carts` and `Orders` in two regions; none can be paused while `broken`.
 #[derive(Default)]
 struct Noted {
     paused: Mutex<BTreeSet<String>>,
     broken: Mutex<bool>,
+    /// How long it takes to pause one.
+    takes: Mutex<Duration>,
+}
+
+/// A wall clock that goes as the test's virtual time does.
+struct Since(Instant);
+
+impl WallClock for Since {
+    fn now_ms(&self) -> u64 {
+        1_700_000_000_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap()
+    }
 }
 
 fn name(replica: &TableReplica) -> String {
@@ -46,6 +57,8 @@ impl Faults for Noted {
         if *self.broken.lock().unwrap() {
             return Err(Fault("it is down".to_owned()));
         }
+        let takes = *self.takes.lock().unwrap();
+        sleep(takes).await;
         self.paused.lock().unwrap().insert(name(replica));
         Ok(())
     }
@@ -63,7 +76,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let faults = Arc::new(Noted::default());
-        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+        let clock = Arc::new(Since(Instant::now()));
         let service = Service::new(Arc::clone(&faults) as _, clock, Arc::new(SeededRandomness::new(1)));
         Self { faults, service }
     }
@@ -294,6 +307,26 @@ async fn actions_run_in_their_order_and_the_tables_are_resumed() {
     assert!(
         matches!(bench.service.stop(US, &id), Err(FisError::Validation(_))),
         "it has ended"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_lasts_as_long_as_it_says_once_all_of_its_targets_are_paused() {
+    let bench = Bench::new();
+    *bench.faults.takes.lock().unwrap() = Duration::from_millis(700);
+    let mut both = template(&json!({"pause": pause("PT8S", &[])}));
+    both["targets"]["tables"]["resourceArns"] = json!([arn(US, "Carts"), arn("eu-west-1", "Carts")]);
+    let id = bench.start(&bench.create(both).unwrap(), "t").unwrap().id;
+    sleep(Duration::from_millis(9_300)).await;
+    assert_eq!(bench.paused().len(), 2, "1.4 s went by before both were paused");
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(bench.paused(), Vec::<String>::new());
+    let shown = bench.shown(&id);
+    let action = &shown.actions["pause"];
+    assert_eq!(action.start_time, Some(1_700_000_001.4));
+    assert_eq!(
+        (action.end_time, shown.end_time),
+        (Some(1_700_000_009.4), Some(1_700_000_009.4))
     );
 }
 
