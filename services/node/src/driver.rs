@@ -168,23 +168,7 @@ impl Driver {
     fn obey(self: &Arc<Self>, machine: &mut Machine, command: Command) -> Option<Event> {
         let full = || "the peer asks and does not read".to_owned();
         match command {
-            Command::Dial(dial, region) => {
-                let Some(connector) = self.connectors.get(&region) else {
-                    return Some(Event::Dialled(
-                        dial,
-                        LinkEvent::Closed(format!("no way to {region} is known")),
-                    ));
-                };
-                let (link, wire) = link(self.tuning.outbox_bytes_max);
-                machine.dialled.insert(dial, link);
-                self.scope.spawn(transport::dial(
-                    Arc::clone(self),
-                    dial,
-                    region,
-                    Arc::clone(connector),
-                    wire,
-                ));
-            }
+            Command::Dial(dial, region) => return self.dial(machine, dial, region),
             Command::SendToSource(dial, message) => {
                 let link = machine.dialled.get(&dial)?;
                 if let Err(Full) = link.outbox.push(message, MESSAGE_BYTES) {
@@ -204,6 +188,22 @@ impl Driver {
             Command::TurnAway(accept) => hang_up(machine.accepted.remove(&accept)),
             Command::Call(ticket, call) => return self.call(ticket, call),
         }
+        None
+    }
+
+    /// Opens a stream to a peer. Apart from what happens with every message: the task is large, and would be on the stack there.
+    #[cold]
+    #[inline(never)]
+    fn dial(self: &Arc<Self>, machine: &mut Machine, dial: DialId, region: Region) -> Option<Event> {
+        let Some(connector) = self.connectors.get(&region) else {
+            let reason = format!("no way to {region} is known");
+            return Some(Event::Dialled(dial, LinkEvent::Closed(reason)));
+        };
+        let (link, wire) = link(self.tuning.outbox_bytes_max);
+        machine.dialled.insert(dial, link);
+        let connector = Arc::clone(connector);
+        self.scope
+            .spawn(transport::dial(Arc::clone(self), dial, region, connector, wire));
         None
     }
 

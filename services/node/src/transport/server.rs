@@ -122,27 +122,31 @@ impl Replication for Source {
             Ok(packer.pack(message))
         });
         let driver = Arc::clone(&self.driver);
+        let incoming = request.into_inner();
         self.driver
             .scope
-            .spawn(read(driver, link, request.into_inner(), wire.hung_up, tap));
+            .spawn(read_until_hung_up(driver, link, incoming, wire.hung_up, tap));
         Ok(Response::new(Box::pin(outgoing)))
     }
 }
 
-async fn read(
+async fn read_until_hung_up(
     driver: Arc<Driver>,
     link: AcceptId,
-    mut incoming: Streaming<FromReceiver>,
+    incoming: Streaming<FromReceiver>,
     hung_up: CancellationToken,
     tap: Tap,
 ) {
+    tokio::select! {
+        biased;
+        () = hung_up.cancelled() => {}
+        () = read(driver, link, incoming, tap) => {}
+    }
+}
+
+async fn read(driver: Arc<Driver>, link: AcceptId, mut incoming: Streaming<FromReceiver>, tap: Tap) {
     loop {
-        let message = tokio::select! {
-            biased;
-            () = hung_up.cancelled() => return,
-            message = incoming.message() => message,
-        };
-        let reason = match message {
+        let reason = match incoming.message().await {
             Ok(Some(message)) => {
                 let bytes = message.encoded_len();
                 match from_receiver(message) {
