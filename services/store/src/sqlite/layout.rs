@@ -16,7 +16,7 @@ use super::fail::{Fail, Result};
 /// "BRNG": tells our files from all others.
 pub(super) const APPLICATION_ID: i32 = 0x4252_4e47;
 /// The version of this layout. A file of another one is refused.
-pub(super) const FORMAT: i32 = 7;
+pub(super) const FORMAT: i32 = 8;
 
 /// The bits of the log's `flags` column.
 pub(super) mod flag {
@@ -39,8 +39,10 @@ CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT 
     last_position INTEGER NOT NULL, trimmed INTEGER NOT NULL, next_table INTEGER NOT NULL, next_index INTEGER NOT NULL);
 CREATE TABLE region (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 -- Tables that this region holds (purging = 0), and those whose rows are being removed; keep: what of them is kept aside, as JSON.
+-- late: the digests of a few ranges, ahead of what the rows of digests say.
 CREATE TABLE tables (n INTEGER PRIMARY KEY, id BLOB NOT NULL, purging INTEGER NOT NULL, joined INTEGER NOT NULL,
-    progress BLOB NOT NULL, sequence INTEGER NOT NULL, clock INTEGER NOT NULL, last_position INTEGER NOT NULL, keep TEXT);
+    progress BLOB NOT NULL, late BLOB NOT NULL, sequence INTEGER NOT NULL, clock INTEGER NOT NULL, last_position INTEGER NOT NULL,
+    keep TEXT);
 -- entries, bytes: how many items an index shows, and their size as it shows them.
 CREATE TABLE indexes (n INTEGER PRIMARY KEY, t INTEGER NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL, cursor BLOB,
     keys TEXT NOT NULL, definition TEXT NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
@@ -184,6 +186,9 @@ pub(super) const RANGES_PER_PART: usize = 16;
 /// How many such rows a table has.
 pub(super) const PARTS: usize = RANGES as usize / RANGES_PER_PART;
 
+/// Ranges whose digests a table's row holds ahead of their own rows, so that a small commit writes one row less.
+pub(super) const LATE_RANGES_MAX: usize = 16;
+
 /// The numbers of a table's rows of digests.
 pub(super) const fn digest_rows(table: TableNumber) -> Range<i64> {
     let first = table as i64 * PARTS as i64;
@@ -199,6 +204,9 @@ pub(super) struct RangeSum {
 }
 
 impl RangeSum {
+    /// How many bytes [`RangeSum::encode`] writes.
+    pub(super) const BYTES: usize = 32;
+
     /// Counts an item in.
     pub(super) fn add(&mut self, hash: u128, size: u64) {
         self.sum = self.sum.wrapping_add(hash);

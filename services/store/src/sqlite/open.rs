@@ -185,7 +185,7 @@ fn create(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     )?;
     for (number, table) in [(1, TableId::CATALOG), (2, TableId::LOCAL)] {
         transaction.execute(
-            "INSERT INTO tables VALUES (?1, ?2, 0, 1, x'', 0, 0, 0, NULL)",
+            "INSERT INTO tables VALUES (?1, ?2, 0, 1, x'', x'', 0, 0, 0, NULL)",
             (number, table.0.to_be_bytes()),
         )?;
     }

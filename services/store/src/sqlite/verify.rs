@@ -9,9 +9,7 @@ use rusqlite::Connection;
 
 use super::{
     fail::{Fail, Result},
-    layout::{
-        Fields, RANGES_PER_PART, RangeSum, RegionNames, digest_rows, item_hash, range_bounds, row_key, stored_key,
-    },
+    layout::{RangeSum, RegionNames, item_hash, range_bounds, row_key, stored_key},
     records::{self, ItemRow, STANDING_COLUMNS, Standing},
 };
 
@@ -164,25 +162,4 @@ pub(super) fn entry_exists(connection: &Connection, entry: &[u8]) -> Result<bool
     Ok(connection
         .prepare_cached("SELECT 1 FROM entry WHERE k = ?1")?
         .exists([entry])?)
-}
-
-/// The stored digests of all ranges of a table.
-pub(super) fn stored_ranges(connection: &Connection, table: u32) -> Result<Vec<RangeSum>> {
-    let mut ranges = vec![RangeSum::default(); beringia_item::RANGES.into()];
-    let own = digest_rows(table);
-    let mut statement =
-        connection.prepare_cached("SELECT n - ?1, ranges FROM digest WHERE n >= ?1 AND n < ?2 ORDER BY n")?;
-    let mut rows = statement.query((own.start, own.end))?;
-    while let Some(row) = rows.next()? {
-        let part: usize = row.get::<_, u16>(0)?.into();
-        let blob = row
-            .get_ref(1)?
-            .as_blob()
-            .map_err(|_| Fail::damaged("a digest is no blob"))?;
-        let mut fields = Fields(blob);
-        for range in ranges.iter_mut().skip(part * RANGES_PER_PART).take(RANGES_PER_PART) {
-            *range = RangeSum::decode(&mut fields)?;
-        }
-    }
-    Ok(ranges)
 }

@@ -65,8 +65,7 @@ impl View {
         for table in state.tables.values_mut() {
             let moved = std::mem::take(&mut table.moved);
             if moved {
-                let (items, bytes) = table.totals();
-                table.size.set(items, bytes);
+                table.show_size();
                 table.indexes.iter().for_each(Index::show_size);
             }
             if table.id == TableId::LOCAL {

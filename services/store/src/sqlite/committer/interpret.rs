@@ -175,7 +175,7 @@ impl Group<'_> {
         self.state.next_index += 1;
         let projected = self.state.projected_by(id, &name, &keys, global.as_ref());
         let table = self.table_mut(id)?;
-        let empty = table.totals().0 == 0;
+        let empty = table.digests.totals().0 == 0;
         let state = if empty {
             IndexState::Active
         } else {

@@ -12,7 +12,8 @@ use crate::{
         fail::Result,
         layout::{row_key, stored_key},
         records::{self, ItemRow},
-        verify::{Checked, check_range, stored_ranges},
+        state::Digests,
+        verify::{Checked, check_range},
     },
 };
 
@@ -39,8 +40,8 @@ impl Group<'_> {
             self.state.regions.names(),
         )?;
         // Memory may be right where the file was changed: both count.
-        let stored = stored_ranges(self.connection, table.number)?;
-        if damage.is_none(&table.range(range)) && damage.is_none(&stored[usize::from(range)]) {
+        let stored = Digests::load(self.connection, table.number)?;
+        if damage.is_none(&table.digests.get(range)) && damage.is_none(&stored.get(range)) {
             return Ok(false);
         }
         tracing::warn!(
@@ -59,7 +60,7 @@ impl Group<'_> {
         for entry in &damage.stray_entries {
             delete_entry(self.connection, entry)?;
         }
-        *self.table_mut(id)?.range_mut(range) = damage.sum;
+        *self.table_mut(id)?.digests.get_mut(range) = damage.sum;
         if !damage.rows.is_empty() || !damage.missing_entries.is_empty() || !damage.stray_entries.is_empty() {
             self.count_entries(id)?;
         }

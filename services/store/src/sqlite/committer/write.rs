@@ -87,7 +87,8 @@ impl Group<'_> {
         if row.live() {
             let stamp = row.stamp(names)?;
             table
-                .range_mut(range_of(new.key))
+                .digests
+                .get_mut(range_of(new.key))
                 .add(item_hash(&new.key.0, &stamp), row.size);
         }
         if move_entries(connection, table, new.key, (new.before, new.current), new.after)? {
@@ -116,7 +117,7 @@ impl Group<'_> {
 fn count_out(table: &mut TableState, key: &KeyBytes, row: &ItemRow, names: &RegionNames) -> Result<()> {
     if row.live() {
         let hash = item_hash(&key.0, &row.stamp(names)?);
-        table.range_mut(range_of(key)).remove(hash, row.size);
+        table.digests.get_mut(range_of(key)).remove(hash, row.size);
     }
     Ok(())
 }

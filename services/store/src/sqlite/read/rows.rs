@@ -11,8 +11,8 @@ use crate::{
         fail::{Fail, Result},
         layout::{range_bounds, row_key, stored_key, unsigned, version},
         records::{ItemRow, STANDING_COLUMNS, Standing, decode_known},
-        state::Progress,
-        verify::{Checked, check_range, stored_ranges},
+        state::{Digests, Progress},
+        verify::{Checked, check_range},
     },
 };
 
@@ -27,9 +27,10 @@ pub(in crate::sqlite) fn digest(reading: &Reading<'_>, table: TableId) -> Result
         let vector = Progress::decode(&progress.unwrap_or_default(), &reading.names())?
             .vector()
             .clone();
-        let ranges = stored_ranges(reading.connection, number)?;
-        let ranges = ranges
-            .into_iter()
+        let digests = Digests::load(reading.connection, number)?;
+        let ranges = digests
+            .ranges()
+            .iter()
             .map(|range| RangeDigest {
                 sum: range.sum,
                 items: range.items,
@@ -59,14 +60,14 @@ pub(in crate::sqlite) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u
         })
         .collect();
     at_one_moment(reading.connection, || {
-        let stored = stored_ranges(reading.connection, table.number)?;
+        let stored = Digests::load(reading.connection, table.number)?;
         let described = reading.view.catalog.by_id.get(&id);
         let checked = Checked {
             number: table.number,
             keys: described.map_or(&*aspects::KEYS, |table| &table.core.keys),
         };
         let damage = check_range(reading.connection, &checked, &indexes, range, &reading.names())?;
-        Ok(!damage.is_none(&stored[usize::from(range)]))
+        Ok(!damage.is_none(&stored.get(range)))
     })
 }
 

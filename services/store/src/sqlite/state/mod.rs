@@ -2,6 +2,7 @@
 //! fails.
 
 mod definitions;
+mod digests;
 mod log;
 mod regions;
 mod streams;
@@ -15,6 +16,7 @@ use rusqlite::{Connection, Row};
 
 pub(super) use self::{
     definitions::{Definition, Home},
+    digests::Digests,
     log::Log,
     regions::Regions,
     streams::{KeptStreams, StreamStates},

@@ -5,17 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use beringia_item::{ConflictPolicy, Item, KeyBytes, KeySchema, Region, TableId, VersionVector, item_size, value_size};
 use rusqlite::Connection;
 
-use super::{Job, Regions, State, Tip};
+use super::{Digests, Job, Regions, State, Tip};
 use crate::{
     GlobalIndex, IndexState, Projection, TableSize,
     sqlite::{
         committer::Kept,
         fail::{Fail, Result},
-        layout::{
-            Fields, IndexNumber, PARTS, RANGES_PER_PART, RangeSum, RegionNumber, TableNumber, digest_rows,
-            encode_vector, row_key, sql, unsigned,
-        },
-        verify::stored_ranges,
+        layout::{Fields, IndexNumber, RegionNumber, TableNumber, encode_vector, row_key, sql, unsigned},
     },
 };
 
@@ -258,9 +254,7 @@ pub(in crate::sqlite) struct TableState {
     pub(in crate::sqlite) policy: ConflictPolicy,
     pub(in crate::sqlite) indexes: Vec<Index>,
     pub(in crate::sqlite) progress: Progress,
-    ranges: Vec<RangeSum>,
-    /// Which parts of `ranges` changed in this group, one bit each.
-    changed_parts: u16,
+    pub(in crate::sqlite) digests: Digests,
     pub(in crate::sqlite) size: Arc<TableSize>,
     /// Whether readers must be told of a new vector or size.
     pub(in crate::sqlite) moved: bool,
@@ -276,8 +270,7 @@ impl TableState {
             policy: ConflictPolicy::default(),
             indexes: Vec::new(),
             progress: Progress::default(),
-            ranges: vec![RangeSum::default(); PARTS * RANGES_PER_PART],
-            changed_parts: 0,
+            digests: Digests::default(),
             size: Arc::default(),
             moved: true,
         }
@@ -286,13 +279,14 @@ impl TableState {
     /// Makes the rows of a new table.
     pub(in crate::sqlite) fn insert(&self, connection: &Connection) -> Result<()> {
         connection.execute(
-            "INSERT INTO tables (n, id, purging, joined, progress, sequence, clock, last_position)
-             VALUES (?1, ?2, 0, ?3, ?4, 0, 0, 0)",
+            "INSERT INTO tables (n, id, purging, joined, progress, late, sequence, clock, last_position)
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, 0, 0, 0)",
             (
                 self.number,
                 self.id.0.to_be_bytes(),
                 self.joined,
                 self.progress.encode(),
+                self.digests.encode_late(),
             ),
         )?;
         Ok(())
@@ -302,36 +296,27 @@ impl TableState {
         row_key(self.number, &key.0)
     }
 
-    pub(in crate::sqlite) fn range(&self, range: u16) -> RangeSum {
-        self.ranges[usize::from(range)]
-    }
-
-    /// The range's sum, for a change; it is written with the group.
-    pub(in crate::sqlite) fn range_mut(&mut self, range: u16) -> &mut RangeSum {
-        let range = usize::from(range);
-        self.changed_parts |= 1 << (range / RANGES_PER_PART);
-        &mut self.ranges[range]
-    }
-
-    /// Live items and their bytes.
-    pub(in crate::sqlite) fn totals(&self) -> (u64, u64) {
-        self.ranges.iter().fold((0, 0), |(items, bytes), range| {
-            (items.wrapping_add(range.items), bytes.wrapping_add(range.bytes))
-        })
+    /// Lets catalogs show the size.
+    pub(in crate::sqlite) fn show_size(&self) {
+        let (items, bytes) = self.digests.totals();
+        self.size.set(items, bytes);
     }
 
     /// Writes what the group moved. True where the table's row, and so `tip`, was written.
     pub(super) fn flush(&mut self, connection: &Connection, tip: &Tip) -> Result<bool> {
-        let progressed = std::mem::take(&mut self.progress.changed);
-        if progressed {
+        let digested = self.digests.settle(connection, self.number)?;
+        let written = std::mem::take(&mut self.progress.changed) || digested;
+        if written {
             connection
                 .prepare_cached(
-                    "UPDATE tables SET joined = ?2, progress = ?3, sequence = ?4, clock = ?5, last_position = ?6 WHERE n = ?1",
+                    "UPDATE tables SET joined = ?2, progress = ?3, late = ?4, sequence = ?5, clock = ?6, last_position = ?7
+                     WHERE n = ?1",
                 )?
                 .execute((
                     self.number,
                     self.joined,
                     self.progress.encode(),
+                    self.digests.encode_late(),
                     sql(tip.sequence),
                     sql(tip.clock),
                     sql(tip.position),
@@ -345,21 +330,7 @@ impl TableState {
             index.size.changed = false;
             self.moved = true;
         }
-        let changed = std::mem::take(&mut self.changed_parts);
-        self.moved |= changed != 0;
-        if changed == 0 {
-            return Ok(progressed);
-        }
-        let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO digest (n, ranges) VALUES (?1, ?2)")?;
-        let parts = digest_rows(self.number).zip(self.ranges.chunks(RANGES_PER_PART));
-        for (place, (row, ranges)) in parts.enumerate() {
-            if changed & (1 << place) != 0 {
-                let mut blob = Vec::with_capacity(RANGES_PER_PART * 32);
-                ranges.iter().for_each(|range| range.encode(&mut blob));
-                statement.execute((row, blob))?;
-            }
-        }
-        Ok(progressed)
+        Ok(written)
     }
 }
 
@@ -388,9 +359,8 @@ impl State {
                 .as_blob()
                 .map_err(|_| Fail::damaged("a vector is no blob"))?;
             table.progress = Progress::decode(blob, self.regions.names())?;
-            table.ranges = stored_ranges(connection, number)?;
-            let (items, bytes) = table.totals();
-            table.size.set(items, bytes);
+            table.digests = Digests::load(connection, number)?;
+            table.show_size();
             self.tables.insert(id, table);
         }
         Ok(())

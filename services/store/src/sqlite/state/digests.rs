@@ -1,0 +1,141 @@
+//! The digests of a table's ranges, in memory and in the database.
+//!
+//! They have rows of their own, of several ranges each. A few ranges may be ahead of these: then they are in the table's row,
+//! which a commit writes anyway, and go into their own rows when they become too many.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::sqlite::{
+    fail::{Fail, Result},
+    layout::{Fields, LATE_RANGES_MAX, PARTS, RANGES_PER_PART, RangeSum, TableNumber, digest_rows},
+};
+
+/// Where the table's row has no range. There are fewer ranges than this.
+const NO_RANGE: u16 = u16::MAX;
+
+/// The digests of all ranges of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sqlite) struct Digests {
+    ranges: Vec<RangeSum>,
+    /// Those that are ahead of their rows.
+    late: BTreeSet<u16>,
+    /// Whether this group changed any.
+    changed: bool,
+}
+
+impl Default for Digests {
+    /// Those of an empty table.
+    fn default() -> Self {
+        Self {
+            ranges: vec![RangeSum::default(); PARTS * RANGES_PER_PART],
+            late: BTreeSet::new(),
+            changed: false,
+        }
+    }
+}
+
+impl Digests {
+    /// What the database says of a table; of one that is gone, that it is empty.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is damaged.
+    pub(in crate::sqlite) fn load(connection: &Connection, table: TableNumber) -> Result<Self> {
+        let mut digests = Self::default();
+        let own = digest_rows(table);
+        let mut statement =
+            connection.prepare_cached("SELECT n - ?1, ranges FROM digest WHERE n >= ?1 AND n < ?2 ORDER BY n")?;
+        let mut rows = statement.query((own.start, own.end))?;
+        while let Some(row) = rows.next()? {
+            let part: usize = row.get::<_, u16>(0)?.into();
+            let blob = row
+                .get_ref(1)?
+                .as_blob()
+                .map_err(|_| Fail::damaged("a digest is no blob"))?;
+            let mut fields = Fields(blob);
+            let ranges = digests.ranges.iter_mut().skip(part * RANGES_PER_PART);
+            for range in ranges.take(RANGES_PER_PART) {
+                *range = RangeSum::decode(&mut fields)?;
+            }
+        }
+        let late: Option<Vec<u8>> = connection
+            .prepare_cached("SELECT late FROM tables WHERE n = ?1")?
+            .query_row([table], |row| row.get(0))
+            .optional()?;
+        digests.decode_late(&late.unwrap_or_default())?;
+        Ok(digests)
+    }
+
+    pub(in crate::sqlite) fn get(&self, range: u16) -> RangeSum {
+        self.ranges[usize::from(range)]
+    }
+
+    /// A range's sum, for a change; it is written with the group.
+    pub(in crate::sqlite) fn get_mut(&mut self, range: u16) -> &mut RangeSum {
+        self.changed = true;
+        self.late.insert(range);
+        &mut self.ranges[usize::from(range)]
+    }
+
+    pub(in crate::sqlite) fn ranges(&self) -> &[RangeSum] {
+        &self.ranges
+    }
+
+    /// Live items and their bytes.
+    pub(in crate::sqlite) fn totals(&self) -> (u64, u64) {
+        self.ranges.iter().fold((0, 0), |(items, bytes), range| {
+            (items.wrapping_add(range.items), bytes.wrapping_add(range.bytes))
+        })
+    }
+
+    /// At the end of a group: writes the rows of those that are late, where they are too many for the table's row. True where this
+    /// group changed any, so that the table's row is to be written with [`Digests::encode_late`].
+    pub(super) fn settle(&mut self, connection: &Connection, table: TableNumber) -> Result<bool> {
+        if self.late.len() > LATE_RANGES_MAX {
+            let mut statement =
+                connection.prepare_cached("INSERT OR REPLACE INTO digest (n, ranges) VALUES (?1, ?2)")?;
+            let late = std::mem::take(&mut self.late);
+            let parts: BTreeSet<usize> = late.iter().map(|range| usize::from(*range) / RANGES_PER_PART).collect();
+            for (part, (row, ranges)) in digest_rows(table).zip(self.ranges.chunks(RANGES_PER_PART)).enumerate() {
+                if parts.contains(&part) {
+                    let mut blob = Vec::with_capacity(RANGES_PER_PART * RangeSum::BYTES);
+                    ranges.iter().for_each(|range| range.encode(&mut blob));
+                    statement.execute((row, blob))?;
+                }
+            }
+        }
+        Ok(std::mem::take(&mut self.changed))
+    }
+
+    /// The late ranges as the table's row has them: always as many bytes, since a row that keeps its length is overwritten in place.
+    pub(super) fn encode_late(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(LATE_RANGES_MAX * (2 + RangeSum::BYTES));
+        for range in &self.late {
+            out.extend_from_slice(&range.to_be_bytes());
+            self.get(*range).encode(&mut out);
+        }
+        for _ in self.late.len()..LATE_RANGES_MAX {
+            out.extend_from_slice(&NO_RANGE.to_be_bytes());
+            RangeSum::default().encode(&mut out);
+        }
+        out
+    }
+
+    fn decode_late(&mut self, blob: &[u8]) -> Result<()> {
+        let mut fields = Fields(blob);
+        while !fields.0.is_empty() {
+            let range = u16::from_be_bytes(fields.take()?);
+            let sum = RangeSum::decode(&mut fields)?;
+            if range == NO_RANGE {
+                continue;
+            }
+            *self
+                .ranges
+                .get_mut(usize::from(range))
+                .ok_or_else(|| Fail::damaged("a digest is of no range"))? = sum;
+            self.late.insert(range);
+        }
+        Ok(())
+    }
+}
