@@ -44,6 +44,8 @@ struct Waiting {
     clients: VecDeque<Command>,
     remotes: VecDeque<Command>,
     upkeep: VecDeque<Command>,
+    /// The committer's thread waits for the signal.
+    is_parked: bool,
     /// No more commands are taken; `Some(true)`: those that wait are still carried out.
     stopping: Option<bool>,
 }
@@ -113,7 +115,7 @@ impl Queue {
     /// Puts a command into its queue, waiting for room there.
     pub(super) async fn submit(&self, class: Class, command: Command) -> Result<(), StoreError> {
         let slot = self.slots(class).acquire().await.map_err(|_| StoreError::Closed)?;
-        {
+        let is_parked = {
             let mut waiting = self.lock();
             if waiting.stopping.is_some() {
                 return Err(StoreError::Closed);
@@ -123,10 +125,14 @@ impl Queue {
                 Class::Remote => waiting.remotes.push_back(command),
                 Class::Upkeep => waiting.upkeep.push_back(command),
             }
-        }
+            waiting.is_parked
+        };
         // The slot is given back when the command is taken.
         slot.forget();
-        self.ready.notify_one();
+        // A signal costs a system call, even where nobody waits for it.
+        if is_parked {
+            self.ready.notify_one();
+        }
         self.wake.notify_one();
         Ok(())
     }
@@ -170,6 +176,25 @@ impl Queue {
         }
         self.ready.notify_all();
         self.wake.notify_one();
+    }
+
+    /// Has the committer's thread wait for the signal that there is something to do, or so long. True where the time ran out.
+    fn park<'a>(
+        &'a self,
+        mut waiting: MutexGuard<'a, Waiting>,
+        limit: Option<Duration>,
+    ) -> (MutexGuard<'a, Waiting>, bool) {
+        waiting.is_parked = true;
+        let (mut waiting, timed_out) = match limit {
+            Some(limit) => {
+                let waited = self.ready.wait_timeout(waiting, limit);
+                let (waiting, result) = waited.unwrap_or_else(PoisonError::into_inner);
+                (waiting, result.timed_out())
+            }
+            None => (self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner), false),
+        };
+        waiting.is_parked = false;
+        (waiting, timed_out)
     }
 
     /// The driver has ended; nothing will be taken any more.
@@ -265,16 +290,14 @@ pub(super) fn run(
                 background = turn(seat, None, checkpoints);
             }
             Next::Idle if state == Background::Failed => {
-                drop(queue.ready.wait_timeout(waiting, RETRY_AFTER));
+                drop(queue.park(waiting, Some(RETRY_AFTER)));
                 background = turn(seat, None, checkpoints);
             }
-            Next::Idle if rested => drop(queue.ready.wait(waiting)),
+            Next::Idle if rested => drop(queue.park(waiting, None)),
             Next::Idle => {
-                let timed_out = match queue.ready.wait_timeout(waiting, REST_AFTER) {
-                    Ok((waiting, result)) => result.timed_out() && waiting.is_empty(),
-                    Err(_) => false,
-                };
-                if timed_out {
+                let (waiting, timed_out) = queue.park(waiting, Some(REST_AFTER));
+                if timed_out && waiting.is_empty() {
+                    drop(waiting);
                     if let Some(committer) = seated(seat).as_mut() {
                         checkpoints.idle(committer);
                         committer.rest();
@@ -323,7 +346,11 @@ pub(super) async fn run_inline(queue: Arc<Queue>, seat: Seat, checkpoints: Check
                 let _ = tokio::time::timeout(RETRY_AFTER, queue.wake.notified()).await;
                 background = turn(&seat, None, &checkpoints);
             }
-            Next::Idle => queue.wake.notified().await,
+            Next::Idle => {
+                queue.wake.notified().await;
+                // What comes at the same moment goes into the same group, as what comes while a disk works does.
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

@@ -106,8 +106,10 @@ impl Recent {
         if from < kept.first || to > kept.end {
             return None;
         }
-        let skipped = kept.records.partition_point(|record| record.head.position < from);
-        let records = kept.records.range(skipped..);
+        // Whoever keeps up wants one or two of the last.
+        let wanted = kept.records.iter().rev();
+        let wanted = wanted.take_while(|record| record.head.position >= from).count();
+        let records = kept.records.range(kept.records.len() - wanted..);
         Some(show(&mut records.take_while(|record| record.head.position <= to)))
     }
 
