@@ -1,10 +1,10 @@
 //! What a wire between two regions does to bytes: delay, jitter, bandwidth, loss, cuts; live and in simulation alike.
 //!
-//! A [`Network`] has a directed link for each ordered pair of regions. A connection between two regions is a byte
-//! stream (TCP, or a pipe in memory) whose both ends are wrapped in [`Shaped`]. Each end shapes only what it *reads*:
-//! it takes bytes from the stream as soon as they are there, stamps them with the time at which the link would
-//! deliver them, and hands them out then. Writes pass through. So there is no task that pumps, and nothing differs
-//! between the real clock and tokio's paused one.
+//! A [`Network`] has a directed link for each ordered pair of regions. A connection between two regions has a wire in each
+//! direction, which belongs to the end that *reads* it: what enters it is stamped with the time at which the link would
+//! deliver it, and handed out then. Between the ends of a TCP connection, both wrapped in [`Shaped`], the reader takes bytes from the
+//! stream as soon as they are there, and writes pass through; in memory ([`MemoryStream`]) the writer puts them on the wire itself.
+//! So there is no task that pumps, and nothing differs between the real clock and tokio's paused one.
 //!
 //! What a link does is what TCP over such a path shows to a program:
 //!
@@ -39,7 +39,7 @@ use tokio::time::Instant;
 
 pub use live::Accepted;
 pub use medium::IN_FLIGHT_BYTES_MAX;
-pub use memory::{Listener, MemoryTransport};
+pub use memory::{Listener, MemoryStream, MemoryTransport};
 pub use settings::{Direction, LinkMode, LinkSettings, LinkSnapshot, NetworkError};
 pub use stream::Shaped;
 

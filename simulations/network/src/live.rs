@@ -42,7 +42,7 @@ impl Network {
             stream.set_nodelay(true)?;
             Ok((stream, noted))
         };
-        let ((stream, noted), path) = Path::open(self, link, connection, dial).await?;
+        let ((stream, noted), path) = Path::open(self, link, connection, dial, |dialled, _| Ok(dialled)).await?;
         Ok(Shaped::new(stream, path.noted(noted)))
     }
 

@@ -10,18 +10,21 @@ use std::{
 
 use futures_util::Stream;
 use tokio::{
-    io::{DuplexStream, duplex},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::mpsc,
 };
 
-use crate::{Network, path::Path, stream::Shaped, wire::Role};
+use crate::{
+    Network,
+    path::{Inlet, Path},
+    wire::Role,
+};
 
-/// What a pipe holds before its writer waits; Linux gives a socket's buffer about as much at first.
-const PIPE_BYTES: usize = 64 << 10;
 /// Connections that wait to be accepted. A dial beyond that waits too.
 const BACKLOG: usize = 128;
 
-type Accepting = mpsc::Sender<Shaped<DuplexStream>>;
+type Accepting = mpsc::Sender<MemoryStream>;
+type Place = mpsc::OwnedPermit<MemoryStream>;
 
 /// Opens connections in memory between the regions of a [`Network`]. Clones are handles to the same one.
 #[derive(Clone)]
@@ -32,7 +35,7 @@ pub struct MemoryTransport {
 
 /// The connections that a region accepts. Dropping it closes the door: dialling is then refused.
 pub struct Listener {
-    accepted: mpsc::Receiver<Shaped<DuplexStream>>,
+    accepted: mpsc::Receiver<MemoryStream>,
 }
 
 impl MemoryTransport {
@@ -62,7 +65,7 @@ impl MemoryTransport {
     ///
     /// # Errors
     /// `ConnectionRefused` if nobody listens or a link is reset; `InvalidInput` for regions without a link between.
-    pub async fn dial(&self, from: &str, to: &str) -> io::Result<Shaped<DuplexStream>> {
+    pub async fn dial(&self, from: &str, to: &str) -> io::Result<MemoryStream> {
         let (link, connection) = self.network.number_connection(from, to)?;
         let knock = async {
             let door = self
@@ -70,14 +73,21 @@ impl MemoryTransport {
                 .get(to)
                 .cloned()
                 .ok_or(io::ErrorKind::ConnectionRefused)?;
-            let (near, far) = duplex(PIPE_BYTES);
-            let place = door.reserve().await.map_err(|_| io::ErrorKind::ConnectionRefused)?;
-            let path = Path::attach(&self.network, link, Role::Established, connection)?;
-            place.send(Shaped::new(far, path));
-            Ok(near)
+            door.reserve_owned()
+                .await
+                .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))
         };
-        let (near, path) = Path::open(&self.network, link, connection, knock).await?;
-        Ok(Shaped::new(near, path))
+        let accept = |place: Place, answering: &Path| {
+            let path = Path::attach(&self.network, link, Role::Established, connection)?;
+            let inlet = path.inlet();
+            place.send(MemoryStream {
+                inlet: answering.inlet(),
+                path,
+            });
+            Ok(inlet)
+        };
+        let (inlet, path) = Path::open(&self.network, link, connection, knock, accept).await?;
+        Ok(MemoryStream { inlet, path })
     }
 
     fn listeners(&self) -> MutexGuard<'_, BTreeMap<String, Accepting>> {
@@ -85,8 +95,62 @@ impl MemoryTransport {
     }
 }
 
+/// One end of a connection in memory. What it writes is on the link at once, as far as there is room; so whoever reads is woken when
+/// something arrives, and not before.
+pub struct MemoryStream {
+    // Dropped first: the other end reads to the end of the stream, and finds out later that nobody reads here.
+    inlet: Inlet,
+    path: Path,
+}
+
+impl MemoryStream {
+    /// The connection's number, the same at both ends, from 1 in the order of dialling.
+    #[must_use]
+    pub fn connection(&self) -> u64 {
+        self.path.connection
+    }
+}
+
+impl AsyncRead for MemoryStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().path.poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for MemoryStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { inlet, path } = self.get_mut();
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        path.poll_through(context, bytes, |context| inlet.poll_write(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().path.poll_through(context, (), |_| Poll::Ready(Ok(())))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { inlet, path } = self.get_mut();
+        path.poll_through(context, (), |_| {
+            inlet.end();
+            Poll::Ready(Ok(()))
+        })
+    }
+}
+
 impl Stream for Listener {
-    type Item = io::Result<Shaped<DuplexStream>>;
+    type Item = io::Result<MemoryStream>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut()

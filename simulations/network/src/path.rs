@@ -3,15 +3,12 @@
 use std::{
     future::poll_fn,
     io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, MutexGuard},
+    task::{Context, Poll, Waker, ready},
 };
 
-use tokio::{
-    io::ReadBuf,
-    time::{Instant, Sleep, sleep_until},
-};
+use bytes::BytesMut;
+use tokio::{io::ReadBuf, time::Instant};
 
 use crate::{
     Network,
@@ -26,8 +23,6 @@ pub(crate) struct Path {
     wire: WireId,
     /// The connection's number, the same at both ends.
     pub(crate) connection: u64,
-    /// Wakes the reader when what is first on the way arrives.
-    timer: Option<Pin<Box<Sleep>>>,
     /// Where the accepting side finds out who dialled.
     noted: Option<Noted>,
 }
@@ -49,27 +44,30 @@ impl Path {
             network: network.clone(),
             wire,
             connection,
-            timer: None,
             noted: None,
         })
     }
 
-    /// Opens a connection over the link and the one back: the first packet crosses, then `dial` makes the stream, then
-    /// the answer (or the refusal) crosses. Cancelling is dropping.
-    pub(crate) async fn open<S>(
+    /// Opens a connection over the link and the one back: the first packet crosses, then `dial` finds whoever accepts, then
+    /// the answer (or the refusal) is on its way, behind which `accept` makes the stream, then it has crossed. Cancelling is dropping.
+    pub(crate) async fn open<D, S>(
         network: &Network,
         link: LinkId,
         connection: u64,
-        dial: impl Future<Output = io::Result<S>>,
+        dial: impl Future<Output = io::Result<D>>,
+        accept: impl FnOnce(D, &Self) -> io::Result<S>,
     ) -> io::Result<(S, Self)> {
         let back = network.lock().back(link);
         let mut answering = Self::attach(network, back, Role::Answering, connection)?;
-        Self::attach(network, link, Role::Opening, connection)?
-            .handshake()
-            .await?;
+        let mut opening = Self::attach(network, link, Role::Opening, connection)?;
+        opening.send(Cargo::Handshake);
+        opening.handshake().await?;
+        drop(opening);
         let dialled = dial.await;
+        answering.send(Cargo::Handshake);
+        let stream = dialled.and_then(|dialled| accept(dialled, &answering));
         answering.handshake().await?;
-        let stream = dialled?;
+        let stream = stream?;
         answering.establish();
         Ok((stream, answering))
     }
@@ -79,8 +77,8 @@ impl Path {
         self
     }
 
+    /// Waits until the handshake has crossed.
     async fn handshake(&mut self) -> io::Result<()> {
-        self.send(Cargo::Handshake);
         poll_fn(
             |context| match self.poll_delivery(context, &mut ReadBuf::new(&mut [])) {
                 Poll::Ready(Delivery::Failure(kind)) => Poll::Ready(Err(kind.into())),
@@ -121,35 +119,34 @@ impl Path {
 
     /// Gives the reader what has arrived, or has it woken when something does.
     pub(crate) fn poll_delivery(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Delivery> {
-        loop {
-            let before = buffer.filled().len();
-            let delivery = self.deliver(context, buffer);
-            self.show_tap(&buffer.filled()[before..]);
-            let Delivery::Nothing(next) = delivery else {
-                return Poll::Ready(delivery);
-            };
-            let Some(next) = next else { return Poll::Pending };
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next)));
-            if timer.deadline() != next {
-                timer.as_mut().reset(next);
-            }
-            if timer.as_mut().poll(context).is_pending() {
+        let before = buffer.filled().len();
+        let (delivery, sender) = loop {
+            let mut state = self.network.lock();
+            let Some((wire, medium)) = state.wire(self.wire) else {
                 return Poll::Pending;
+            };
+            remember(&mut wire.reader, context);
+            match wire.deliver(buffer, medium.mode, Instant::now) {
+                Delivery::Nothing(None) => return Poll::Pending,
+                Delivery::Nothing(Some(next)) => ready!(wire.poll_timer(next, context)),
+                delivery => {
+                    let more = wire.has_unsent().then(Instant::now);
+                    state.count_delivered(self.wire, buffer.filled().len() - before);
+                    break (delivery, more.and_then(|now| state.pump(self.wire, now)[0].take()));
+                }
             }
-            self.timer = None;
-        }
+        };
+        sender.into_iter().for_each(Waker::wake);
+        self.show_tap(&buffer.filled()[before..]);
+        Poll::Ready(delivery)
     }
 
-    fn deliver(&self, context: &Context<'_>, buffer: &mut ReadBuf<'_>) -> Delivery {
-        let mut state = self.network.lock();
-        let before = buffer.filled().len();
-        let Some((wire, medium)) = state.wire(self.wire) else {
-            return Delivery::Nothing(None);
-        };
-        remember(&mut wire.reader, context);
-        let delivery = wire.deliver(buffer, medium.mode, Instant::now());
-        state.count_delivered(self.wire, buffer.filled().len() - before);
-        delivery
+    /// [`Path::poll_delivery`] as a read of a stream.
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match ready!(self.poll_delivery(context, buffer)) {
+            Delivery::Failure(kind) => Poll::Ready(Err(kind.into())),
+            Delivery::Bytes | Delivery::Handshake | Delivery::Nothing(_) => Poll::Ready(Ok(())),
+        }
     }
 
     /// Notes bytes that went to the reader without being kept.
@@ -170,8 +167,34 @@ impl Path {
         tap.delivered(&from, &to, self.connection, bytes);
     }
 
+    /// Writes with `write`, unless the connection is broken. A failure of the stream shows when the news has crossed the
+    /// network; until then writes seem to succeed, as they do into a kernel's buffer, with the result `lost`.
+    pub(crate) fn poll_through<T>(
+        &self,
+        context: &mut Context<'_>,
+        lost: T,
+        write: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match self.write_fate(context) {
+            WriteFate::Fail(kind) => return Poll::Ready(Err(kind.into())),
+            WriteFate::Swallow => return Poll::Ready(Ok(lost)),
+            WriteFate::Pass => {}
+        }
+        match ready!(write(context)) {
+            Ok(written) => Poll::Ready(Ok(written)),
+            Err(error) => {
+                self.network.lock().fail_writes(self.wire, error.kind(), Instant::now());
+                // Without delay the news is there at once.
+                match self.write_fate(context) {
+                    WriteFate::Fail(kind) => Poll::Ready(Err(kind.into())),
+                    WriteFate::Swallow | WriteFate::Pass => Poll::Ready(Ok(lost)),
+                }
+            }
+        }
+    }
+
     /// What is to happen to a write. Remembers whom to wake when that changes.
-    pub(crate) fn write_fate(&self, context: &Context<'_>) -> WriteFate {
+    fn write_fate(&self, context: &Context<'_>) -> WriteFate {
         let mut state = self.network.lock();
         let Some((wire, medium)) = state.wire(self.wire) else {
             return WriteFate::Pass;
@@ -180,15 +203,72 @@ impl Path {
         wire.write_fate(medium.mode, Instant::now)
     }
 
-    /// The stream refused a write at once; the writer learns of it when the news has crossed the network.
-    pub(crate) fn fail_writes(&self, kind: io::ErrorKind) {
-        self.network.lock().fail_writes(self.wire, kind, Instant::now());
+    /// What puts bytes on this wire, for the other end of a connection in memory.
+    pub(crate) fn inlet(&self) -> Inlet {
+        Inlet {
+            network: self.network.clone(),
+            wire: self.wire,
+        }
+    }
+}
+
+/// Where a connection's end in memory puts what it writes: the wire that the other end reads. Dropping it ends what that reads.
+pub(crate) struct Inlet {
+    network: Network,
+    wire: WireId,
+}
+
+impl Inlet {
+    /// Takes of the slices what there is room for, as one piece, and has the link carry it.
+    ///
+    /// # Errors
+    /// `BrokenPipe` where nobody reads any more.
+    pub(crate) fn poll_write(&self, context: &Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let mut state = self.network.lock();
+        let Some((wire, _)) = state.wire(self.wire) else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        let offered = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        let taken = offered.min(wire.unsent_room());
+        if taken == 0 && offered > 0 {
+            remember(&mut wire.sender, context);
+            return Poll::Pending;
+        }
+        if taken > 0 {
+            let mut piece = BytesMut::with_capacity(taken);
+            for slice in slices {
+                let part = slice.len().min(taken - piece.len());
+                piece.extend_from_slice(&slice[..part]);
+            }
+            self.put(state, Cargo::Bytes(piece.freeze()));
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn end(&self) {
+        self.put(self.network.lock(), Cargo::End);
+    }
+
+    fn put(&self, mut state: MutexGuard<'_, State>, cargo: Cargo) {
+        if let Some((wire, _)) = state.wire(self.wire) {
+            wire.keep(cargo);
+            let wake = state.pump(self.wire, Instant::now());
+            drop(state);
+            wake.into_iter().flatten().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
 impl Drop for Path {
     fn drop(&mut self) {
-        let state: &mut State = &mut self.network.lock();
-        state.detach(self.wire);
+        let sender = self.network.lock().detach(self.wire);
+        sender.into_iter().for_each(Waker::wake);
     }
 }

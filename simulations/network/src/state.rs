@@ -121,8 +121,10 @@ impl State {
         Ok(WireId { link, number })
     }
 
-    pub(crate) fn detach(&mut self, id: WireId) {
-        self.links[id.link.0].wires.remove(&id.number);
+    /// Takes the wire off its link. Gives a sender that waits for room on it, and will wait in vain.
+    pub(crate) fn detach(&mut self, id: WireId) -> Option<Waker> {
+        let wire = self.links[id.link.0].wires.remove(&id.number);
+        wire.and_then(|wire| wire.sender)
     }
 
     /// The wire and what it shares with others on its link. `None` once it is detached.
@@ -136,6 +138,23 @@ impl State {
         if let Some((wire, medium)) = self.wire(id) {
             wire.send(cargo, medium, round_trip, now);
         }
+    }
+
+    /// Sends what is kept on the wire, as far as there is room. Gives whom that concerns.
+    pub(crate) fn pump(&mut self, id: WireId, now: Instant) -> [Option<Waker>; 2] {
+        let round_trip = self.round_trip(id.link);
+        match self.wire(id) {
+            Some((wire, medium)) => wire.pump(medium, round_trip, now),
+            None => [None, None],
+        }
+    }
+
+    /// The same for all wires of a link, which has changed.
+    fn pump_all(&mut self, link: LinkId, now: Instant) -> Vec<Waker> {
+        let round_trip = self.round_trip(link);
+        let Link { wires, medium, .. } = &mut self.links[link.0];
+        let wakers = wires.values_mut().flat_map(|wire| wire.pump(medium, round_trip, now));
+        wakers.flatten().collect()
     }
 
     pub(crate) fn count_delivered(&mut self, id: WireId, bytes: usize) {
@@ -176,10 +195,12 @@ impl State {
             Ok(changed)
         });
         Outcome::of(changed, |changed| {
-            changed
-                .into_iter()
-                .flat_map(|(link, settings)| self.links[link.0].set(settings, now))
-                .collect()
+            let mut wake = Vec::new();
+            for (link, settings) in changed {
+                wake.extend(self.links[link.0].set(settings, now));
+                wake.extend(self.pump_all(link, now));
+            }
+            wake
         })
     }
 
@@ -217,19 +238,23 @@ impl State {
         now: Instant,
     ) -> Outcome<Result<(), NetworkError>> {
         let links = self.pair(from, to, direction);
-        Outcome::of(links, |links| {
-            links
-                .into_iter()
-                .flat_map(|link| self.links[link.0].heal(now))
-                .collect()
-        })
+        Outcome::of(links, |links| self.heal_links(links, now))
     }
 
     pub(crate) fn heal_all(&mut self, now: Instant) -> Outcome<()> {
         Outcome {
             result: (),
-            wake: self.links.iter_mut().flat_map(|link| link.heal(now)).collect(),
+            wake: self.heal_links((0..self.links.len()).map(LinkId), now),
         }
+    }
+
+    fn heal_links(&mut self, links: impl IntoIterator<Item = LinkId>, now: Instant) -> Vec<Waker> {
+        let mut wake = Vec::new();
+        for link in links {
+            wake.extend(self.links[link.0].heal(now));
+            wake.extend(self.pump_all(link, now));
+        }
+        wake
     }
 
     pub(crate) fn isolate(&mut self, region: &str, now: Instant) -> Outcome<Result<(), NetworkError>> {
@@ -351,7 +376,8 @@ impl Link {
     fn wakers(&mut self) -> Vec<Waker> {
         let wires = self.wires.values_mut();
         wires
-            .flat_map(|wire| wire.reader.take().into_iter().chain(wire.writer.take()))
+            .flat_map(|wire| [wire.reader.take(), wire.writer.take(), wire.sender.take()])
+            .flatten()
             .collect()
     }
 

@@ -1,4 +1,4 @@
-//! A byte stream that passes through a link: real or in memory, the same code.
+//! A byte stream of the operating system that passes through a link.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use tokio_util::io::poll_read_buf;
 
 use crate::{
     path::{Admission, Path},
-    wire::{Cargo, Delivery, WriteFate},
+    wire::Cargo,
 };
 
 /// How much is asked for in one read of the stream within.
@@ -102,43 +102,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Shaped<S> {
         if let Poll::Ready(result) = this.poll_take(context, buffer) {
             return Poll::Ready(result);
         }
-        let Some(path) = &mut this.path else {
-            return Poll::Pending;
-        };
-        match ready!(path.poll_delivery(context, buffer)) {
-            Delivery::Failure(kind) => Poll::Ready(Err(kind.into())),
-            Delivery::Bytes | Delivery::Handshake | Delivery::Nothing(_) => Poll::Ready(Ok(())),
+        match &mut this.path {
+            Some(path) => path.poll_read(context, buffer),
+            None => Poll::Pending,
         }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Shaped<S> {
-    /// Writes with `write`, unless the connection is broken. A failure of the stream shows when the news has crossed the
-    /// network; until then writes seem to succeed, as they do into a kernel's buffer, with the result `lost`.
     fn poll_through<T>(
         &mut self,
         context: &mut Context<'_>,
         lost: T,
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let Some(path) = &self.path else {
-            return write(Pin::new(&mut self.inner), context);
-        };
-        match path.write_fate(context) {
-            WriteFate::Fail(kind) => return Poll::Ready(Err(kind.into())),
-            WriteFate::Swallow => return Poll::Ready(Ok(lost)),
-            WriteFate::Pass => {}
-        }
-        match ready!(write(Pin::new(&mut self.inner), context)) {
-            Ok(written) => Poll::Ready(Ok(written)),
-            Err(error) => {
-                path.fail_writes(error.kind());
-                // Without delay the news is there at once.
-                match path.write_fate(context) {
-                    WriteFate::Fail(kind) => Poll::Ready(Err(kind.into())),
-                    WriteFate::Swallow | WriteFate::Pass => Poll::Ready(Ok(lost)),
-                }
-            }
+        let inner = Pin::new(&mut self.inner);
+        match &self.path {
+            Some(path) => path.poll_through(context, lost, |context| write(inner, context)),
+            None => write(inner, context),
         }
     }
 }

@@ -1,10 +1,19 @@
 //! One direction of one connection: what is on the way, and when it arrives.
 
-use std::{collections::VecDeque, io, task::Waker, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use beringia_clock::SeededRandomness;
 use bytes::{Buf, Bytes};
-use tokio::{io::ReadBuf, time::Instant};
+use tokio::{
+    io::ReadBuf,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use crate::{
     medium::{Medium, stretched},
@@ -13,6 +22,8 @@ use crate::{
 
 /// What Ethernet leaves of 1,500 bytes to TCP.
 const PACKET_BYTES: usize = 1_460;
+/// What a sender may give beyond what is on the way before it has to wait; Linux gives a socket's buffer about as much at first.
+const UNSENT_BYTES_MAX: usize = 64 << 10;
 /// What keeping a piece costs beside its bytes. Counted, so that many small pieces are bounded too.
 const FLIGHT_COST_BYTES: usize = 64;
 
@@ -89,6 +100,9 @@ pub(crate) struct Wire {
     in_flight_cost_bytes: usize,
     pub(crate) in_flight_bytes: usize,
     packet: Option<Packet>,
+    /// What the sender gave and the link has no room for yet, as a kernel keeps it.
+    unsent: VecDeque<Cargo>,
+    unsent_bytes: usize,
     /// Nothing more comes from the sender.
     sender_done: bool,
     /// The reader saw the end of the stream.
@@ -96,8 +110,13 @@ pub(crate) struct Wire {
     severed: Option<io::ErrorKind>,
     /// The news that the reader's own writes fail.
     write_failure: Option<Flight>,
+    /// Wakes the reader when what is first on the way arrives.
+    timer: Option<Pin<Box<Sleep>>>,
     pub(crate) reader: Option<Waker>,
+    /// Whoever writes at the reader's end.
     pub(crate) writer: Option<Waker>,
+    /// A sender that waits for room.
+    pub(crate) sender: Option<Waker>,
 }
 
 impl Wire {
@@ -109,12 +128,16 @@ impl Wire {
             in_flight_cost_bytes: 0,
             in_flight_bytes: 0,
             packet: None,
+            unsent: VecDeque::new(),
+            unsent_bytes: 0,
             sender_done: false,
             ended: false,
             severed: None,
             write_failure: None,
+            timer: None,
             reader: None,
             writer: None,
+            sender: None,
         }
     }
 
@@ -130,6 +153,74 @@ impl Wire {
     /// Whether bytes can go to the reader without being kept here.
     pub(crate) fn is_transparent(&self, medium: &Medium) -> bool {
         medium.is_transparent() && self.flights.is_empty() && !self.sender_done
+    }
+
+    /// How many bytes the sender may give before it has to wait.
+    pub(crate) fn unsent_room(&self) -> usize {
+        UNSENT_BYTES_MAX.saturating_sub(self.unsent_bytes)
+    }
+
+    /// Whether the sender gave what is not on its way yet.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Takes cargo from the sender, to be sent when there is room.
+    pub(crate) fn keep(&mut self, cargo: Cargo) {
+        // A wire that is severed leads nowhere.
+        if self.severed.is_none() && !self.sender_done {
+            self.unsent_bytes += cargo.len();
+            self.unsent.push_back(cargo);
+        }
+    }
+
+    /// Sends of what is kept as much as there is room for. Gives whom that concerns: a sender that waits, a reader who need not wait.
+    pub(crate) fn pump(&mut self, medium: &mut Medium, round_trip: Duration, now: Instant) -> [Option<Waker>; 2] {
+        let was_idle = self.flights.is_empty();
+        while self.has_room(medium)
+            && let Some(cargo) = self.unsent.pop_front()
+        {
+            self.unsent_bytes -= cargo.len();
+            self.send(cargo, medium, round_trip, now);
+        }
+        let sender = if self.unsent_room() > 0 {
+            self.sender.take()
+        } else {
+            None
+        };
+        let reader = if was_idle {
+            self.set_timer(medium.mode, now)
+        } else {
+            None
+        };
+        [sender, reader]
+    }
+
+    /// Has the timer wake the reader, whoever calls. Gives the reader where what is first has arrived.
+    fn set_timer(&mut self, mode: LinkMode, now: Instant) -> Option<Waker> {
+        let reader = self.reader.clone()?;
+        let flight = self.flights.front()?;
+        if flight.has_arrived(mode, now) {
+            return Some(reader);
+        }
+        let due = flight.due;
+        match self.poll_timer(due, &mut Context::from_waker(&reader)) {
+            Poll::Ready(()) => Some(reader),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Ready when `due` has come; else whoever `context` is of is woken then.
+    pub(crate) fn poll_timer(&mut self, due: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        let fired = timer.as_mut().poll(context);
+        if fired.is_ready() {
+            self.timer = None;
+        }
+        fired
     }
 
     /// Sends `cargo` on its way at `now`.
@@ -184,10 +275,23 @@ impl Wire {
     }
 
     /// Gives the reader what has arrived.
-    pub(crate) fn deliver(&mut self, buffer: &mut ReadBuf<'_>, mode: LinkMode, now: Instant) -> Delivery {
+    pub(crate) fn deliver(
+        &mut self,
+        buffer: &mut ReadBuf<'_>,
+        mode: LinkMode,
+        now: impl FnOnce() -> Instant,
+    ) -> Delivery {
         if let Some(kind) = self.severed {
             return Delivery::Failure(kind);
         }
+        if self.flights.is_empty() {
+            return if self.ended {
+                Delivery::Bytes
+            } else {
+                Delivery::Nothing(None)
+            };
+        }
+        let now = now();
         let filled_before = buffer.filled().len();
         while let Some(flight) = self.flights.front_mut() {
             let is_first = buffer.filled().len() == filled_before;
@@ -227,10 +331,8 @@ impl Wire {
                 }
             };
         }
-        if self.ended || buffer.filled().len() > filled_before {
-            return Delivery::Bytes;
-        }
-        Delivery::Nothing(None)
+        // All that was on the way was bytes, and went into the buffer.
+        Delivery::Bytes
     }
 
     fn drop_front(&mut self) -> Option<Cargo> {
@@ -276,6 +378,7 @@ impl Wire {
     /// The sender's process crashed: what is on the way arrives, then the news.
     pub(crate) fn lose_sender(&mut self, medium: &mut Medium, round_trip: Duration, now: Instant) {
         let kind = io::ErrorKind::ConnectionReset;
+        self.forget_unsent();
         if !self.sender_done {
             self.send(Cargo::Failure(kind), medium, round_trip, now);
         }
@@ -288,6 +391,12 @@ impl Wire {
         self.flights.clear();
         self.in_flight_bytes = 0;
         self.in_flight_cost_bytes = 0;
+        self.forget_unsent();
+    }
+
+    fn forget_unsent(&mut self) {
+        self.unsent.clear();
+        self.unsent_bytes = 0;
     }
 
     /// The link is cut at `now`: only what has arrived is still delivered.

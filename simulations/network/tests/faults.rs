@@ -130,12 +130,28 @@ async fn a_reset_breaks_both_ends_and_refuses_new_connections_until_healed() {
 async fn a_reset_wakes_a_writer_that_waits() {
     let mut world = World::new(1);
     let (mut near, _far) = world.connected_with_delay(30).await;
-    let writing = tokio::spawn(async move { near.write_all(&pattern(1 << 20)).await });
+    let writing = tokio::spawn(async move { near.write_all(&pattern(4 << 20)).await });
     sleep(ms(1_000)).await;
     assert!(!writing.is_finished());
     world.network.reset("b", "a", Direction::OneWay).expect("valid");
     let failed = writing.await.expect("done").expect_err("the connection broke");
     assert_eq!(failed.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_waits_learns_that_its_peer_is_gone() {
+    let mut world = World::new(1);
+    let (mut near, far) = world.connected_with_delay(30).await;
+    let writing = tokio::spawn(async move { near.write_all(&pattern(8 << 20)).await.map(|()| near) });
+    sleep(ms(1_000)).await;
+    assert!(!writing.is_finished());
+    let gone_ms = world.now_ms();
+    drop(far);
+    // What is left seems to be written, as into a kernel's buffer; the news comes when it has crossed.
+    let mut near = writing.await.expect("done").expect("swallowed");
+    assert_eq!(world.now_ms(), gone_ms);
+    sleep(ms(60)).await;
+    assert_eq!(write_error(&mut near).await, ErrorKind::BrokenPipe);
 }
 
 #[tokio::test(start_paused = true)]

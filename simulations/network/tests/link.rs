@@ -6,14 +6,19 @@ mod common;
 
 use std::{
     io::ErrorKind,
-    sync::{Arc, Mutex},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Wake, Waker},
 };
 
 use beringia_network::{Direction, IN_FLIGHT_BYTES_MAX, LinkMode, MemoryTransport, NetworkError, Tap};
 use common::{World, ms, network, pattern, read_exactly, write};
 use futures_util::StreamExt;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
     time::{Instant, sleep, timeout},
 };
 
@@ -44,11 +49,7 @@ async fn a_connection_opens_after_both_delays() {
         dialled.expect("open").connection(),
         accepted.and_then(Result::ok).expect("open").connection(),
     );
-    assert_eq!(
-        numbers,
-        (Some(1), Some(1)),
-        "both ends know the connection by one number"
-    );
+    assert_eq!(numbers, (1, 1), "both ends know the connection by one number");
 }
 
 #[tokio::test(start_paused = true)]
@@ -419,4 +420,40 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
     assert!(first.len() > 8, "{first:?}");
     assert_eq!(first, run(11));
     assert_ne!(first, run(12));
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_in_memory_is_woken_when_something_arrives_and_not_before() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected_with_delay(30).await;
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    let mut bytes = [0; 16];
+    let mut buffer = ReadBuf::new(&mut bytes);
+    assert!(Pin::new(&mut far).poll_read(&mut context, &mut buffer).is_pending());
+    write(&mut near, b"one").await;
+    sleep(ms(10)).await;
+    write(&mut near, b"two").await;
+    sleep(ms(19)).await;
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0, "nothing has arrived");
+    sleep(ms(1)).await;
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert!(Pin::new(&mut far).poll_read(&mut context, &mut buffer).is_ready());
+    assert_eq!(buffer.filled(), b"one");
+    assert!(Pin::new(&mut far).poll_read(&mut context, &mut buffer).is_pending());
+    sleep(ms(10)).await;
+    assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+    assert!(Pin::new(&mut far).poll_read(&mut context, &mut buffer).is_ready());
+    assert_eq!(buffer.filled(), b"onetwo");
 }

@@ -9,15 +9,15 @@ use std::{
 };
 
 use beringia_clock::SeededRandomness;
-use beringia_network::{Direction, Listener, MemoryTransport, Network, Shaped};
+use beringia_network::{Direction, Listener, MemoryStream, MemoryTransport, Network};
 use futures_util::StreamExt;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    io::{AsyncReadExt, AsyncWriteExt},
     task::JoinHandle,
     time::Instant,
 };
 
-pub(crate) type Connection = Shaped<DuplexStream>;
+pub(crate) type Connection = MemoryStream;
 
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
