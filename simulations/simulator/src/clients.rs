@@ -98,12 +98,15 @@ impl Targets for Clients {
 
 #[async_trait]
 impl Target for Near {
-    async fn call(&mut self, operation: &str, parameters: &Value) -> Result<Value, CallError> {
+    async fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, CallError> {
         let connection = match self.connection.take() {
             Some(connection) if !connection.door.shut.is_cancelled() => connection,
             _ => self.connect().await?,
         };
-        let parameters = parameters.as_object().cloned().unwrap_or_default();
+        let parameters = match parameters {
+            Value::Object(parameters) => parameters,
+            _ => Map::new(),
+        };
         match connection.exchange(operation, parameters).await {
             Some(Ok(answer)) => {
                 let trace = &self.clients.0.trace;

@@ -47,7 +47,7 @@ pub(crate) async fn hold(world: &World, replicas: &[String], table: &Table) -> R
     for region in replicas {
         let mut client = world.clients().target(region);
         loop {
-            let described = client.call("DescribeTable", &json!({ "TableName": table.name })).await;
+            let described = client.call("DescribeTable", json!({ "TableName": table.name })).await;
             if described.is_ok_and(|answer| table.is_held(&answer)) {
                 break;
             }
@@ -87,7 +87,7 @@ pub(crate) async fn insist(targets: impl Targets, regions: Vec<String>, update: 
     let mut last = CallError::Unreachable("no region was asked".to_owned());
     while Instant::now() < until {
         for region in &regions {
-            match targets.target(region).call("UpdateTable", &update).await {
+            match targets.target(region).call("UpdateTable", update.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(error) => last = error,
             }
@@ -107,7 +107,7 @@ async fn await_active(
     let mut client = targets.target(region);
     let began = Instant::now();
     loop {
-        let described = client.call("DescribeTable", &json!({ "TableName": table })).await;
+        let described = client.call("DescribeTable", json!({ "TableName": table })).await;
         if described.as_ref().is_ok_and(|answer| is_active(answer, replicas)) {
             return Ok(());
         }
@@ -137,7 +137,7 @@ async fn call(
     operation: &'static str,
     parameters: &Value,
 ) -> Result<Value, SimulationError> {
-    let called = client.call(operation, parameters).await;
+    let called = client.call(operation, parameters.clone()).await;
     called.map_err(|source| SimulationError::Call {
         region: region.to_owned(),
         operation,

@@ -37,18 +37,18 @@ fn a_region_that_is_down_refuses_the_connection_and_one_that_is_back_is_called_a
         let mut client = world.clients().target(&region);
         let no_tables = Ok(json!({ "TableNames": [] }));
         let began = Instant::now();
-        assert_eq!(client.call("ListTables", &json!({})).await, no_tables);
+        assert_eq!(client.call("ListTables", json!({})).await, no_tables);
         assert_eq!(began.elapsed(), millis(4), "to connect, and there and back");
-        assert_eq!(client.call("ListTables", &json!({})).await, no_tables);
+        assert_eq!(client.call("ListTables", json!({})).await, no_tables);
         assert_eq!(began.elapsed(), millis(6), "the connection is open");
 
         world.crash_region(&region, false).expect("it ran");
-        let refused = client.call("ListTables", &json!({})).await;
+        let refused = client.call("ListTables", json!({})).await;
         assert!(matches!(refused, Err(CallError::Unreachable(_))), "{refused:?}");
         world.start_region(&region).await.expect("it starts");
-        assert_eq!(client.call("ListTables", &json!({})).await, no_tables);
+        assert_eq!(client.call("ListTables", json!({})).await, no_tables);
 
-        let unknown = client.call("DescribeTable", &json!({ "TableName": "Things" })).await;
+        let unknown = client.call("DescribeTable", json!({ "TableName": "Things" })).await;
         let Err(CallError::Refused { kind, .. }) = unknown else {
             panic!("{unknown:?}");
         };
@@ -60,14 +60,14 @@ fn a_region_that_is_down_refuses_the_connection_and_one_that_is_back_is_called_a
 fn whoever_asked_a_region_that_crashes_does_not_know_whether_it_was_done() {
     played("clients of a region that crashes", async |mut world, region| {
         let mut client = world.clients().target(&region);
-        client.call("CreateTable", &table()).await.expect("it is created");
+        client.call("CreateTable", table()).await.expect("it is created");
         for key in ["on its way", "committed"] {
             let mut client = world.clients().target(&region);
-            client.call("ListTables", &json!({})).await.expect("connected");
+            client.call("ListTables", json!({})).await.expect("connected");
             let parameters = json!({ "TableName": "Things", "Item": { "pk": { "S": key } } });
             let store = world.store(&region).expect("it runs");
             let committed = store.log_appended().notified();
-            let asked = tokio::spawn(async move { client.call("PutItem", &parameters).await });
+            let asked = tokio::spawn(async move { client.call("PutItem", parameters).await });
             tokio::task::yield_now().await;
             if key == "committed" {
                 committed.await;
@@ -80,7 +80,7 @@ fn whoever_asked_a_region_that_crashes_does_not_know_whether_it_was_done() {
         // What never came is not there; what was committed is, though nobody was told.
         let mut client = world.clients().target(&region);
         let answer = client
-            .call("Scan", &json!({ "TableName": "Things" }))
+            .call("Scan", json!({ "TableName": "Things" }))
             .await
             .expect("read");
         let items = answer["Items"].as_array().expect("items");

@@ -73,7 +73,7 @@ impl Play {
     }
 
     async fn call(&mut self, region: &str, operation: &str, parameters: Value) -> bool {
-        let answer = self.world.clients().target(region).call(operation, &parameters).await;
+        let answer = self.world.clients().target(region).call(operation, parameters.clone()).await;
         let said = answer.as_ref().err().map_or("done".to_owned(), ToString::to_string);
         self.note(&format!("{operation} in {region}, {parameters}: {said}"));
         answer.is_ok()
@@ -192,7 +192,7 @@ impl Play {
                     continue;
                 };
                 let mut client = self.world.clients().target(&region);
-                let answer = client.call("Scan", &json!({ "TableName": name })).await;
+                let answer = client.call("Scan", json!({ "TableName": name })).await;
                 let answer = answer.unwrap_or_else(|error| panic!("{region} on {name}: {error}; {table:?}"));
                 let items = answer["Items"].as_array().expect("items").iter();
                 let found: BTreeSet<&str> = items.filter_map(|item| item["pk"]["S"].as_str()).collect();

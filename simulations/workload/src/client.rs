@@ -113,8 +113,10 @@ impl Client {
     /// A recorded operation, by table.
     async fn play(&mut self, region: &str, recorded: &Recorded) -> Vec<(String, Done)> {
         let post = Arc::clone(&self.post);
-        let prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.mark());
-        let answer = self.call(region, &recorded.operation, &prepared.parameters).await;
+        let mut prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.mark());
+        let answer = self
+            .call(region, &recorded.operation, std::mem::take(&mut prepared.parameters))
+            .await;
         let done = |part: Part| {
             let name = recorded.operation.clone();
             let Part {
@@ -198,7 +200,7 @@ impl Client {
             "Key": spot.attributes,
             "ConsistentRead": self.post.workload.consistent_reads,
         });
-        let answer = self.call(region, "GetItem", &parameters).await?;
+        let answer = self.call(region, "GetItem", parameters).await?;
         Ok(seen(spot.text.clone(), answer.get("Item")))
     }
 
@@ -215,7 +217,7 @@ impl Client {
             "Limit": limit,
             "ConsistentRead": self.post.workload.consistent_reads,
         });
-        self.query(region, &parameters).await
+        self.query(region, parameters).await
     }
 
     async fn of_user(&mut self, region: &str, key: Chosen) -> Done {
@@ -226,10 +228,10 @@ impl Client {
             "ExpressionAttributeNames": { "#user": USER },
             "ExpressionAttributeValues": { ":user": { "S": user(self.number_of(key)) } },
         });
-        self.query(region, &parameters).await
+        self.query(region, parameters).await
     }
 
-    async fn query(&mut self, region: &str, parameters: &Value) -> Done {
+    async fn query(&mut self, region: &str, parameters: Value) -> Done {
         let answer = match self.call(region, "Query", parameters).await {
             Ok(answer) => answer,
             Err(error) => return Done::failed("Query", &error),
@@ -254,7 +256,7 @@ impl Client {
             .collect();
         let get = |spot: &Spot| json!({ "Get": { "TableName": self.table(), "Key": spot.attributes } });
         let parameters = json!({ "TransactItems": spots.iter().map(get).collect::<Vec<_>>() });
-        match self.call(region, "TransactGetItems", &parameters).await {
+        match self.call(region, "TransactGetItems", parameters).await {
             Ok(answer) => {
                 let answers = answer["Responses"].as_array().map_or(&[][..], Vec::as_slice);
                 let reads = spots.into_iter().zip(answers);
@@ -307,7 +309,7 @@ impl Client {
             based_on: None,
             bytes: bytes(&parameters, 1),
         };
-        let answer = self.call(region, "PutItem", &parameters).await;
+        let answer = self.call(region, "PutItem", parameters).await;
         Done::wrote("PutItem", answer.map(|_| ()), vec![write])
     }
 
@@ -321,7 +323,7 @@ impl Client {
             based_on: None,
             bytes: bytes(&parameters, 1),
         };
-        match self.call(region, "DeleteItem", &parameters).await {
+        match self.call(region, "DeleteItem", parameters).await {
             // What it deleted, it saw. Where there was nothing, it wrote nothing.
             Ok(answer) => {
                 let old = answer.get("Attributes");
@@ -362,7 +364,7 @@ impl Client {
         let actions = parameters.map(|parameters| json!({ "Update": parameters }));
         let parameters = json!({ "TransactItems": actions });
         let bytes = bytes(&parameters, updates.len());
-        let answer = self.call(region, "TransactWriteItems", &parameters).await;
+        let answer = self.call(region, "TransactWriteItems", parameters).await;
         let writes = updates.iter().map(|update| update.write(bytes)).collect();
         Done::wrote("TransactWriteItems", answer.map(|_| ()), writes)
     }
@@ -381,11 +383,12 @@ impl Client {
 
     async fn send(&mut self, region: &str, name: &'static str, update: &Update) -> Done {
         let parameters = update.parameters(self.table());
-        let answer = self.call(region, "UpdateItem", &parameters).await;
-        Done::wrote(name, answer.map(|_| ()), vec![update.write(bytes(&parameters, 1))])
+        let write = update.write(bytes(&parameters, 1));
+        let answer = self.call(region, "UpdateItem", parameters).await;
+        Done::wrote(name, answer.map(|_| ()), vec![write])
     }
 
-    async fn call(&mut self, region: &str, operation: &str, parameters: &Value) -> Result<Value, CallError> {
+    async fn call(&mut self, region: &str, operation: &str, parameters: Value) -> Result<Value, CallError> {
         if !self.targets.contains_key(region) {
             self.targets
                 .insert(region.to_owned(), self.post.shared.targets.target(region));

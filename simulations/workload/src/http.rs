@@ -111,12 +111,12 @@ impl<D: Dial> Targets for HttpTargets<D> {
 
 #[async_trait]
 impl<D: Dial> Target for HttpTarget<D> {
-    async fn call(&mut self, operation: &str, parameters: &Value) -> Result<Value, CallError> {
+    async fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, CallError> {
         let mut connection = match self.connection.take() {
             Some(connection) if !connection.is_closed() => connection,
             _ => self.connect().await?,
         };
-        let request = self.request(operation, parameters)?;
+        let request = self.request(operation, &parameters)?;
         let exchange = async {
             let response = connection.send_request(request).await?;
             let (parts, body) = response.into_parts();

@@ -102,7 +102,7 @@ async fn put_batch(targets: &dyn Targets, region: &str, mut left: Value) -> Resu
     let mut target = targets.target(region);
     let mut error = CallError::Unreachable("not tried".to_owned());
     for _ in 0..TRIES {
-        match target.call("BatchWriteItem", &left).await {
+        match target.call("BatchWriteItem", left.clone()).await {
             Ok(answer) => match answer.get("UnprocessedItems").and_then(Value::as_object) {
                 Some(unprocessed) if !unprocessed.is_empty() => left["RequestItems"] = json!(unprocessed),
                 _ => return Ok(()),

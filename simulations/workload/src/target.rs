@@ -32,7 +32,7 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// [`CallError`], which says what is known about whether it happened.
-    async fn call(&mut self, operation: &str, parameters: &Value) -> Result<Value, CallError>;
+    async fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, CallError>;
 }
 
 /// Ways to all regions.

@@ -42,7 +42,10 @@ async fn played(workload: Workload) -> (History, Judgement) {
     let tables = setting.tables().expect("a workload that can be played");
     let mut client = server.client();
     for table in &tables {
-        client.call("CreateTable", &table.create).await.expect("the table");
+        client
+            .call("CreateTable", table.create.clone())
+            .await
+            .expect("the table");
     }
     let loaded = setting.load(REGION).await.expect("the items");
     let load = Load::start(&setting, loaded).expect("a workload that can be played");
@@ -371,11 +374,11 @@ fn a_recording_has_operations_and_items_in_whichever_order_they_came() {
 async fn a_region_that_is_not_there_is_unreachable() {
     let server = RegionServer::start();
     let mut client = server.targets().target("us-east-1");
-    let error = client.call("ListTables", &json!({})).await.expect_err("nobody there");
+    let error = client.call("ListTables", json!({})).await.expect_err("nobody there");
     assert!(matches!(error, beringia_workload::CallError::Unreachable(_)), "{error}");
     let refused = server
         .client()
-        .call("GetItem", &json!({}))
+        .call("GetItem", json!({}))
         .await
         .expect_err("no parameters");
     assert!(matches!(refused, beringia_workload::CallError::Refused { kind, .. } if kind == "ValidationException"));

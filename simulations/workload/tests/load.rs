@@ -26,7 +26,7 @@ struct QuietRegion {
 
 #[async_trait]
 impl Target for QuietRegion {
-    async fn call(&mut self, _: &str, _: &Value) -> Result<Value, CallError> {
+    async fn call(&mut self, _: &str, _: Value) -> Result<Value, CallError> {
         sleep(Duration::from_millis(1)).await;
         sleep_until(self.answers_from).await;
         Ok(json!({}))

@@ -89,7 +89,7 @@ pub(crate) fn removing(table: &str, region: &str) -> Value {
 pub(crate) async fn insist(targets: &impl Targets, region: &str, update: &Value) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match targets.target(region).call("UpdateTable", update).await {
+        match targets.target(region).call("UpdateTable", update.clone()).await {
             Ok(_) => return Ok(()),
             Err(error) if Instant::now() >= deadline => return Err(failed(region, "UpdateTable", &error)),
             Err(_) => sleep(POLL).await,
@@ -103,7 +103,7 @@ pub(crate) async fn call(
     operation: &str,
     parameters: &Value,
 ) -> Result<Value, Failure> {
-    let called = targets.target(region).call(operation, parameters).await;
+    let called = targets.target(region).call(operation, parameters.clone()).await;
     called.map_err(|error| failed(region, operation, &error))
 }
 
@@ -137,7 +137,7 @@ async fn shown(
     let mut client = targets.target(region);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let described = client.call("DescribeTable", &json!({ "TableName": table })).await;
+        let described = client.call("DescribeTable", json!({ "TableName": table })).await;
         if described.as_ref().is_ok_and(&is_so) {
             return Ok(());
         }
