@@ -73,7 +73,12 @@ impl Play {
     }
 
     async fn call(&mut self, region: &str, operation: &str, parameters: Value) -> bool {
-        let answer = self.world.clients().target(region).call(operation, parameters.clone()).await;
+        let answer = self
+            .world
+            .clients()
+            .target(region)
+            .call(operation, parameters.clone())
+            .await;
         let said = answer.as_ref().err().map_or("done".to_owned(), ToString::to_string);
         self.note(&format!("{operation} in {region}, {parameters}: {said}"));
         answer.is_ok()
