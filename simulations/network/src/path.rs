@@ -120,7 +120,7 @@ impl Path {
     /// Gives the reader what has arrived, or has it woken when something does.
     pub(crate) fn poll_delivery(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Delivery> {
         let before = buffer.filled().len();
-        let (delivery, sender) = loop {
+        let (delivery, wake) = loop {
             let mut state = self.network.lock();
             let Some((wire, medium)) = state.wire(self.wire) else {
                 return Poll::Pending;
@@ -132,11 +132,11 @@ impl Path {
                 delivery => {
                     let more = wire.has_unsent().then(Instant::now);
                     state.count_delivered(self.wire, buffer.filled().len() - before);
-                    break (delivery, more.and_then(|now| state.pump(self.wire, now)[0].take()));
+                    break (delivery, more.map(|now| state.pump(self.wire, now)));
                 }
             }
         };
-        sender.into_iter().for_each(Waker::wake);
+        wake.into_iter().flatten().flatten().for_each(Waker::wake);
         self.show_tap(&buffer.filled()[before..]);
         Poll::Ready(delivery)
     }
