@@ -159,10 +159,11 @@ async fn deletion_protection_and_tags_stay_in_their_region() {
     world
         .ask(1, "TagResource", json!({"ResourceArn": arn, "Tags": stage}))
         .await;
-    // What follows the table, changed after them, has arrived; so these would have, too.
+    // What follows the table, changed after them, has arrived; so these would have, too. One after the other: how a table is billed is one
+    // setting, of which the last change stands.
     update(&world, 0, json!({"TableClass": "STANDARD"})).await;
-    update(&world, 1, json!({"WarmThroughput": {"ReadUnitsPerSecond": 99}})).await;
     shows(&world, "/class/TableClass", json!("STANDARD")).await;
+    update(&world, 1, json!({"WarmThroughput": {"ReadUnitsPerSecond": 99}})).await;
     shows(&world, "/units/warm", json!([99, 60])).await;
     assert_eq!((protected(0).await, protected(1).await), (json!(false), json!(true)));
     assert_eq!((tags(&world, 0).await, tags(&world, 1).await), (team, stage));
