@@ -113,10 +113,9 @@ impl Client {
     /// A recorded operation, by table.
     async fn play(&mut self, region: &str, recorded: &Recorded) -> Vec<(String, Done)> {
         let post = Arc::clone(&self.post);
-        let mut prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.mark());
-        let answer = self
-            .call(region, &recorded.operation, std::mem::take(&mut prepared.parameters))
-            .await;
+        let prepared = Prepared::new(&recorded.operation, &recorded.parameters, &post.keys, || self.mark());
+        let parameters = prepared.parameters.clone();
+        let answer = self.call(region, &recorded.operation, parameters).await;
         let done = |part: Part| {
             let name = recorded.operation.clone();
             let Part {

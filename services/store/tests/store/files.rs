@@ -75,7 +75,7 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
         (b"hello".to_vec(), "is no database: it has only 5 bytes"),
         (vec![7; 5000], "is no SQLite database"),
         (foreign, "is an SQLite database, but not one of Beringia's"),
-        (newer, "has format 77, and this version reads format 7"),
+        (newer, "has format 77, and this version reads format 8"),
     ];
     for (bytes, expected) in cases {
         fs::write(&path, &bytes).unwrap();

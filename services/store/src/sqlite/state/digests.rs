@@ -139,3 +139,95 @@ impl Digests {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::sqlite::layout::SCHEMA;
+
+    const TABLE: TableNumber = 16;
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        connection
+            .execute(
+                "INSERT INTO tables VALUES (?1, x'', 0, 1, x'', x'', 0, 0, 0, NULL)",
+                [TABLE],
+            )
+            .unwrap();
+        connection
+    }
+
+    /// The end of a group, as the table has it.
+    fn flush(digests: &mut Digests, connection: &Connection) -> bool {
+        let written = digests.settle(connection, TABLE).unwrap();
+        if written {
+            connection
+                .execute(
+                    "UPDATE tables SET late = ?2 WHERE n = ?1",
+                    (TABLE, digests.encode_late()),
+                )
+                .unwrap();
+        }
+        written
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_late_the_database_says_what_memory_says(
+            groups in vec(vec((0..beringia_item::RANGES, any::<u128>(), 0..9_u64), 0..40), 1..30)
+        ) {
+            let connection = database();
+            let mut digests = Digests::default();
+            let mut lengths = BTreeSet::new();
+            for group in groups {
+                for (range, hash, size) in &group {
+                    digests.get_mut(*range).add(*hash, *size);
+                }
+                prop_assert_eq!(flush(&mut digests, &connection), !group.is_empty());
+                prop_assert!(digests.late.len() <= LATE_RANGES_MAX);
+                if !group.is_empty() {
+                    lengths.insert(digests.encode_late().len());
+                }
+                prop_assert_eq!(&Digests::load(&connection, TABLE).unwrap(), &digests);
+            }
+            prop_assert!(lengths.len() <= 1, "the row keeps its length");
+        }
+    }
+
+    #[test]
+    fn a_few_changes_write_no_row_of_digests() {
+        let connection = database();
+        let rows = || {
+            connection
+                .query_row("SELECT count(*) FROM digest", [], |row| row.get::<_, u32>(0))
+                .unwrap()
+        };
+        let mut digests = Digests::default();
+        for range in 0..16 {
+            digests.get_mut(range * 16).add(1, 1);
+            flush(&mut digests, &connection);
+        }
+        assert_eq!(rows(), 0);
+        digests.get_mut(1).add(1, 1);
+        flush(&mut digests, &connection);
+        assert_eq!(rows() as usize, PARTS, "one more than the table's row holds");
+        assert_eq!(digests.late, BTreeSet::new());
+    }
+
+    #[test]
+    fn damage_to_the_tables_row_is_found() {
+        let connection = database();
+        let mut late = 256_u16.to_be_bytes().to_vec();
+        late.extend([0; RangeSum::BYTES]);
+        for blob in [late, vec![0; 7]] {
+            connection
+                .execute("UPDATE tables SET late = ?2 WHERE n = ?1", (TABLE, blob))
+                .unwrap();
+            assert!(Digests::load(&connection, TABLE).is_err());
+        }
+    }
+}
