@@ -187,7 +187,7 @@ pub(super) const RANGES_PER_PART: usize = 16;
 pub(super) const PARTS: usize = RANGES as usize / RANGES_PER_PART;
 
 /// Ranges whose digests a table's row holds ahead of their own rows, so that a small commit writes one row less.
-pub(super) const LATE_RANGES_MAX: usize = 16;
+pub(super) const LATE_RANGES_MAX: usize = 32;
 
 /// The numbers of a table's rows of digests.
 pub(super) const fn digest_rows(table: TableNumber) -> Range<i64> {

@@ -127,7 +127,8 @@ fn start_above(connection: &Connection, table: TableNumber, origin: RegionNumber
 
 /// Which numbers a filter means, and above which sequences.
 struct Wanted {
-    tables: BTreeMap<TableNumber, (TableId, BTreeMap<RegionNumber, u64>)>,
+    /// By number, in order: few as a rule, and made for each read.
+    tables: Vec<(TableNumber, TableId, Vec<(RegionNumber, u64)>)>,
 }
 
 impl Wanted {
@@ -137,7 +138,7 @@ impl Wanted {
             .iter()
             .filter_map(|region| Some((number_of(names, region)?, region)))
             .collect();
-        let mut tables = BTreeMap::new();
+        let mut tables = Vec::with_capacity(filter.tables.len());
         for (id, above) in &filter.tables {
             let Ok(table) = view.tables.table(*id) else {
                 continue;
@@ -147,9 +148,10 @@ impl Wanted {
                     .iter()
                     .map(|(number, region)| (*number, above.get(region)))
                     .collect();
-                tables.insert(table.number, (*id, above));
+                tables.push((table.number, *id, above));
             }
         }
+        tables.sort_unstable_by_key(|(number, ..)| *number);
         Self { tables }
     }
 
@@ -158,8 +160,10 @@ impl Wanted {
         if head.flags & flag::UNORDERED != 0 {
             return None;
         }
-        let (id, above) = self.tables.get(&head.table)?;
-        (head.sequence > *above.get(&head.origin)?).then_some(*id)
+        let place = self.tables.binary_search_by_key(&head.table, |(number, ..)| *number);
+        let (_, id, above) = self.tables.get(place.ok()?)?;
+        let (_, sequence) = above.iter().find(|(origin, _)| *origin == head.origin)?;
+        (head.sequence > *sequence).then_some(*id)
     }
 }
 

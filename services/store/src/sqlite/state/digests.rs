@@ -178,7 +178,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_late_the_database_says_what_memory_says(
-            groups in vec(vec((0..beringia_item::RANGES, any::<u128>(), 0..9_u64), 0..40), 1..30)
+            groups in vec(vec((0..beringia_item::RANGES, any::<u128>(), 0..9_u64), 0..60), 1..30)
         ) {
             let connection = database();
             let mut digests = Digests::default();
@@ -207,8 +207,8 @@ mod tests {
                 .unwrap()
         };
         let mut digests = Digests::default();
-        for range in 0..16 {
-            digests.get_mut(range * 16).add(1, 1);
+        for place in 0..32 {
+            digests.get_mut(place * 8).add(1, 1);
             flush(&mut digests, &connection);
         }
         assert_eq!(rows(), 0);
