@@ -1,5 +1,7 @@
 //! The rows of items and of the log, one statement each.
 
+use std::sync::LazyLock;
+
 use beringia_item::{
     Cause, ItemState, KeyBytes, KeySchema, Mutation, Stamp, TableId, Unit, Version, VersionVector, decode_item,
 };
@@ -372,21 +374,22 @@ pub(super) fn mutation(row: &Row<'_>, head: &RecordHead, table: TableId, names: 
 
 /// What the record that `row` points to says of the item; `None` where the record is missing or another's.
 pub(super) fn standing(connection: &Connection, row: &ItemRow) -> Result<Option<Standing>> {
-    standing_of(connection, row, STANDING_COLUMNS)
+    static QUERY: LazyLock<String> = LazyLock::new(|| format!("SELECT {STANDING_COLUMNS} FROM log l WHERE l.pos = ?1"));
+    standing_of(connection, row, &QUERY)
 }
 
 /// What the writes that `row` is made of knew of, themselves included. Where its record is missing, only its version is known.
 pub(super) fn known(connection: &Connection, row: &ItemRow) -> Result<Vec<(RegionNumber, u64)>> {
     // The image is left out: it may be large, and nobody asks for it.
-    let columns = "l.time, l.o, l.seq, l.vector, NULL, NULL, l.standing, l.flags";
-    match standing_of(connection, row, columns)? {
+    let query = "SELECT time, o, seq, vector, NULL, NULL, standing, flags FROM log WHERE pos = ?1";
+    match standing_of(connection, row, query)? {
         Some(standing) => standing.known_numbers(),
         None => Ok(vec![(row.origin, row.sequence)]),
     }
 }
 
-fn standing_of(connection: &Connection, row: &ItemRow, columns: &str) -> Result<Option<Standing>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {columns} FROM log l WHERE l.pos = ?1"))?;
+fn standing_of(connection: &Connection, row: &ItemRow, query: &str) -> Result<Option<Standing>> {
+    let mut statement = connection.prepare_cached(query)?;
     let mut rows = statement.query([sql(row.position)])?;
     let Some(found) = rows.next()? else { return Ok(None) };
     Ok(Some(Standing::read(found, 0)?).filter(|standing| standing.is_of(row)))

@@ -60,7 +60,7 @@ impl Group<'_> {
         for entry in &damage.stray_entries {
             delete_entry(self.connection, entry)?;
         }
-        *self.table_mut(id)?.digests.get_mut(range) = damage.sum;
+        self.table_mut(id)?.digests.change(range, |sum| *sum = damage.sum);
         if !damage.rows.is_empty() || !damage.missing_entries.is_empty() || !damage.stray_entries.is_empty() {
             self.count_entries(id)?;
         }

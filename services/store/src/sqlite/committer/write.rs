@@ -86,10 +86,8 @@ impl Group<'_> {
         }
         if row.live() {
             let stamp = row.stamp(names)?;
-            table
-                .digests
-                .get_mut(range_of(new.key))
-                .add(item_hash(&new.key.0, &stamp), row.size);
+            let hash = item_hash(&new.key.0, &stamp);
+            table.digests.change(range_of(new.key), |sum| sum.add(hash, row.size));
         }
         if move_entries(connection, table, new.key, (new.before, new.current), new.after)? {
             let job = Job::CountEntries { table: table.id };
@@ -117,7 +115,7 @@ impl Group<'_> {
 fn count_out(table: &mut TableState, key: &KeyBytes, row: &ItemRow, names: &RegionNames) -> Result<()> {
     if row.live() {
         let hash = item_hash(&key.0, &row.stamp(names)?);
-        table.digests.get_mut(range_of(key)).remove(hash, row.size);
+        table.digests.change(range_of(key), |sum| sum.remove(hash, row.size));
     }
     Ok(())
 }

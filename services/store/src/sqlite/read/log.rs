@@ -127,8 +127,15 @@ fn start_above(connection: &Connection, table: TableNumber, origin: RegionNumber
 
 /// Which numbers a filter means, and above which sequences.
 struct Wanted {
-    /// By number, in order: few as a rule, and made for each read.
-    tables: Vec<(TableNumber, TableId, Vec<(RegionNumber, u64)>)>,
+    /// In the order of their numbers: few as a rule, and made for each read.
+    tables: Vec<WantedTable>,
+}
+
+struct WantedTable {
+    number: TableNumber,
+    id: TableId,
+    /// What of which origin.
+    above: Vec<(RegionNumber, u64)>,
 }
 
 impl Wanted {
@@ -148,10 +155,14 @@ impl Wanted {
                     .iter()
                     .map(|(number, region)| (*number, above.get(region)))
                     .collect();
-                tables.push((table.number, *id, above));
+                tables.push(WantedTable {
+                    number: table.number,
+                    id: *id,
+                    above,
+                });
             }
         }
-        tables.sort_unstable_by_key(|(number, ..)| *number);
+        tables.sort_unstable_by_key(|table| table.number);
         Self { tables }
     }
 
@@ -160,10 +171,10 @@ impl Wanted {
         if head.flags & flag::UNORDERED != 0 {
             return None;
         }
-        let place = self.tables.binary_search_by_key(&head.table, |(number, ..)| *number);
-        let (_, id, above) = self.tables.get(place.ok()?)?;
-        let (_, sequence) = above.iter().find(|(origin, _)| *origin == head.origin)?;
-        (head.sequence > *sequence).then_some(*id)
+        let place = self.tables.binary_search_by_key(&head.table, |table| table.number);
+        let table = self.tables.get(place.ok()?)?;
+        let (_, above) = table.above.iter().find(|(origin, _)| *origin == head.origin)?;
+        (head.sequence > *above).then_some(table.id)
     }
 }
 

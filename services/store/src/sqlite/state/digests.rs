@@ -19,6 +19,8 @@ const NO_RANGE: u16 = u16::MAX;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sqlite) struct Digests {
     ranges: Vec<RangeSum>,
+    /// Live items of all ranges, and their bytes.
+    totals: (u64, u64),
     /// Those that are ahead of their rows.
     late: BTreeSet<u16>,
     /// Whether this group changed any.
@@ -30,6 +32,7 @@ impl Default for Digests {
     fn default() -> Self {
         Self {
             ranges: vec![RangeSum::default(); PARTS * RANGES_PER_PART],
+            totals: (0, 0),
             late: BTreeSet::new(),
             changed: false,
         }
@@ -64,6 +67,9 @@ impl Digests {
             .query_row([table], |row| row.get(0))
             .optional()?;
         digests.decode_late(&late.unwrap_or_default())?;
+        digests.totals = digests.ranges.iter().fold((0, 0), |(items, bytes), range| {
+            (items.wrapping_add(range.items), bytes.wrapping_add(range.bytes))
+        });
         Ok(digests)
     }
 
@@ -71,11 +77,16 @@ impl Digests {
         self.ranges[usize::from(range)]
     }
 
-    /// A range's sum, for a change; it is written with the group.
-    pub(in crate::sqlite) fn get_mut(&mut self, range: u16) -> &mut RangeSum {
+    /// Changes a range's sum; it is written with the group.
+    pub(in crate::sqlite) fn change(&mut self, range: u16, change: impl FnOnce(&mut RangeSum)) {
         self.changed = true;
         self.late.insert(range);
-        &mut self.ranges[usize::from(range)]
+        let sum = &mut self.ranges[usize::from(range)];
+        let before = *sum;
+        change(sum);
+        let (items, bytes) = &mut self.totals;
+        *items = items.wrapping_add(sum.items).wrapping_sub(before.items);
+        *bytes = bytes.wrapping_add(sum.bytes).wrapping_sub(before.bytes);
     }
 
     pub(in crate::sqlite) fn ranges(&self) -> &[RangeSum] {
@@ -83,10 +94,8 @@ impl Digests {
     }
 
     /// Live items and their bytes.
-    pub(in crate::sqlite) fn totals(&self) -> (u64, u64) {
-        self.ranges.iter().fold((0, 0), |(items, bytes), range| {
-            (items.wrapping_add(range.items), bytes.wrapping_add(range.bytes))
-        })
+    pub(in crate::sqlite) const fn totals(&self) -> (u64, u64) {
+        self.totals
     }
 
     /// At the end of a group: writes the rows of those that are late, where they are too many for the table's row. True where this
@@ -185,7 +194,7 @@ mod tests {
             let mut lengths = BTreeSet::new();
             for group in groups {
                 for (range, hash, size) in &group {
-                    digests.get_mut(*range).add(*hash, *size);
+                    digests.change(*range, |sum| sum.add(*hash, *size));
                 }
                 prop_assert_eq!(flush(&mut digests, &connection), !group.is_empty());
                 prop_assert!(digests.late.len() <= LATE_RANGES_MAX);
@@ -208,11 +217,11 @@ mod tests {
         };
         let mut digests = Digests::default();
         for place in 0..32 {
-            digests.get_mut(place * 8).add(1, 1);
+            digests.change(place * 8, |sum| sum.add(1, 1));
             flush(&mut digests, &connection);
         }
         assert_eq!(rows(), 0);
-        digests.get_mut(1).add(1, 1);
+        digests.change(1, |sum| sum.add(1, 1));
         flush(&mut digests, &connection);
         assert_eq!(rows() as usize, PARTS, "one more than the table's row holds");
         assert_eq!(digests.late, BTreeSet::new());
