@@ -58,8 +58,8 @@ impl Path {
         accept: impl FnOnce(D, &Self) -> io::Result<S>,
     ) -> io::Result<(S, Self)> {
         let back = network.lock().back(link);
-        let mut answering = Self::attach(network, back, Role::Answering, connection)?;
-        let mut opening = Self::attach(network, link, Role::Opening, connection)?;
+        let answering = Self::attach(network, back, Role::Answering, connection)?;
+        let opening = Self::attach(network, link, Role::Opening, connection)?;
         opening.send(Cargo::Handshake);
         opening.handshake().await?;
         drop(opening);
@@ -78,7 +78,7 @@ impl Path {
     }
 
     /// Waits until the handshake has crossed.
-    async fn handshake(&mut self) -> io::Result<()> {
+    async fn handshake(&self) -> io::Result<()> {
         poll_fn(
             |context| match self.poll_delivery(context, &mut ReadBuf::new(&mut [])) {
                 Poll::Ready(Delivery::Failure(kind)) => Poll::Ready(Err(kind.into())),
@@ -118,7 +118,7 @@ impl Path {
     }
 
     /// Gives the reader what has arrived, or has it woken when something does.
-    pub(crate) fn poll_delivery(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Delivery> {
+    pub(crate) fn poll_delivery(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Delivery> {
         let before = buffer.filled().len();
         let (delivery, wake) = loop {
             let mut state = self.network.lock();
@@ -142,7 +142,7 @@ impl Path {
     }
 
     /// [`Path::poll_delivery`] as a read of a stream.
-    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match ready!(self.poll_delivery(context, buffer)) {
             Delivery::Failure(kind) => Poll::Ready(Err(kind.into())),
             Delivery::Bytes | Delivery::Handshake | Delivery::Nothing(_) => Poll::Ready(Ok(())),
@@ -222,10 +222,10 @@ impl Inlet {
     /// Takes of the slices what there is room for, as one piece, and has the link carry it.
     ///
     /// # Errors
-    /// `BrokenPipe` where nobody reads any more.
+    /// `BrokenPipe` where nobody reads any more, and after the end.
     pub(crate) fn poll_write(&self, context: &Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut state = self.network.lock();
-        let Some((wire, _)) = state.wire(self.wire) else {
+        let Some((wire, _)) = state.wire(self.wire).filter(|(wire, _)| !wire.is_ending()) else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
         let offered = slices.iter().map(|slice| slice.len()).sum::<usize>();

@@ -102,7 +102,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Shaped<S> {
         if let Poll::Ready(result) = this.poll_take(context, buffer) {
             return Poll::Ready(result);
         }
-        match &mut this.path {
+        match &this.path {
             Some(path) => path.poll_read(context, buffer),
             None => Poll::Pending,
         }

@@ -165,10 +165,15 @@ impl Wire {
         !self.unsent.is_empty()
     }
 
+    /// Whether the sender said that nothing more comes, or is gone.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.sender_done || matches!(self.unsent.back(), Some(Cargo::End))
+    }
+
     /// Takes cargo from the sender, to be sent when there is room.
     pub(crate) fn keep(&mut self, cargo: Cargo) {
         // A wire that is severed leads nowhere.
-        if self.severed.is_none() && !self.sender_done {
+        if self.severed.is_none() && !self.is_ending() {
             self.unsent_bytes += cargo.len();
             self.unsent.push_back(cargo);
         }

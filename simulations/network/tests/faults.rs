@@ -139,6 +139,25 @@ async fn a_reset_wakes_a_writer_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_written_after_the_end_even_if_that_has_not_left_yet() {
+    let mut world = World::new(1);
+    let (mut near, mut far) = world.connected().await;
+    world.network.cut("a", "b", Direction::OneWay).expect("valid");
+    write(&mut near, b"all").await;
+    near.shutdown().await.expect("shut down");
+    // Under the cut there is no news of the failure.
+    write(&mut near, b"lost").await;
+    world.network.heal_all();
+    let mut bytes = Vec::new();
+    far.read_to_end(&mut bytes).await.expect("read");
+    assert_eq!(bytes, b"all");
+
+    let (mut near, _far) = world.connected().await;
+    near.shutdown().await.expect("shut down");
+    assert_eq!(write_error(&mut near).await, ErrorKind::BrokenPipe);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_writer_that_waits_learns_that_its_peer_is_gone() {
     let mut world = World::new(1);
     let (mut near, far) = world.connected_with_delay(30).await;

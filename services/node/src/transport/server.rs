@@ -23,7 +23,6 @@ use hyper_util::{
 };
 use prost::Message;
 use tokio::{sync::Semaphore, time::sleep};
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::client::{STREAM_WINDOW_BYTES, words};
@@ -123,24 +122,14 @@ impl Replication for Source {
         });
         let driver = Arc::clone(&self.driver);
         let incoming = request.into_inner();
-        self.driver
-            .scope
-            .spawn(read_until_hung_up(driver, link, incoming, wire.hung_up, tap));
+        self.driver.scope.spawn(async move {
+            tokio::select! {
+                biased;
+                () = wire.hung_up.cancelled() => {}
+                () = read(driver, link, incoming, tap) => {}
+            }
+        });
         Ok(Response::new(Box::pin(outgoing)))
-    }
-}
-
-async fn read_until_hung_up(
-    driver: Arc<Driver>,
-    link: AcceptId,
-    incoming: Streaming<FromReceiver>,
-    hung_up: CancellationToken,
-    tap: Tap,
-) {
-    tokio::select! {
-        biased;
-        () = hung_up.cancelled() => {}
-        () = read(driver, link, incoming, tap) => {}
     }
 }
 
