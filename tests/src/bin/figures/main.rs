@@ -4,6 +4,7 @@
 //! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
 //! ratios within one run rather than numbers between machines.
 
+mod overhead;
 mod simulation;
 
 use std::{
@@ -58,6 +59,8 @@ fn options() -> Options {
 
 fn main() {
     let options = options();
+    // Built before anything is timed.
+    let _ = beringia_tests::command::beringia();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -463,21 +466,17 @@ async fn overhead(options: &Options) {
         options.keys.min(100_000),
         Limit::Time(Duration::from_secs(options.seconds)),
     );
-    let throughput = || {
-        let (endpoint, chance, value) = (up.region(REGIONS[0]).to_owned(), chance.clone(), "v".repeat(1000));
-        async move {
-            let put = move |_| put(chance.below(keys), &value);
-            let done = load(&endpoint, REGIONS[0], CONNECTIONS, time, "PutItem", put).await;
-            done.requests as f64 / done.seconds
-        }
+    let (endpoint, value) = (up.region(REGIONS[0]), "v".repeat(1000));
+    let writes = async || {
+        let (chance, value) = (chance.clone(), value.clone());
+        let put = move |_| put(chance.below(keys), &value);
+        load(endpoint, REGIONS[0], CONNECTIONS, time, "PutItem", put).await
     };
-    simulation::overhead(&up.control.0, throughput).await;
+    overhead::overhead(&up, writes).await;
 }
 
 /// From the start of the process to the ready line, and memory when idle.
 async fn startup() {
-    // Built before it is timed.
-    let _ = beringia_tests::command::beringia();
     let mut times_ms = Vec::new();
     for _ in 0..5 {
         let directory = data();

@@ -1,9 +1,9 @@
-//! The figures of simulation and drills: how fast a run is, how many seeds fit into ten minutes, how close convergence comes to what
-//! links and disks allow, and what a drill costs the regions.
+//! The figures of simulation and drills: how fast a run is, how many seeds fit into ten minutes, and how close convergence comes
+//! to what links and disks allow.
 
 use std::{
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     time::Duration,
 };
 
@@ -29,9 +29,6 @@ at = "5s"
 lasts = "60s"
 isolate = "eu-west-1"
 "#;
-
-/// Rounds of the comparison with and without a drill; odd, so that there is a median.
-const ROUNDS: usize = 5;
 
 /// Three regions with 100 writes a second each: so many puts in a hundred, else updates, of keys chosen like this.
 fn writes(puts: u32, choice: &str) -> String {
@@ -103,52 +100,6 @@ pub(crate) fn convergence(directory: &Path) {
             elapsed_ms / bound_ms,
         );
     }
-}
-
-/// What a drill that only watches costs: throughput with and without, in turn. `throughput` gives writes per second.
-pub(crate) async fn overhead<F: Future<Output = f64>>(control: &str, throughput: impl Fn() -> F) {
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        without.push(throughput().await);
-        let mut drill = Command::new(beringia());
-        drill.args([
-            "drill",
-            "run",
-            "steady",
-            "--attach",
-            "--set",
-            "duration=10m",
-            "--control",
-            control,
-        ]);
-        let mut drill = drill
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("beringia starts");
-        // Time to create its probes and begin.
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        with.push(throughput().await);
-        assert!(matches!(drill.try_wait(), Ok(None)), "the drill watched all the time");
-        // Interrupted, it takes its probes away; what it would have reported is not wanted.
-        let interrupt = Command::new("kill").args(["-INT", &drill.id().to_string()]).status();
-        assert!(
-            interrupt.is_ok_and(|status| status.success()),
-            "the drill can be interrupted"
-        );
-        let _ = drill.wait();
-    }
-    let (without, with) = (median(without), median(with));
-    println!(
-        "{:<44} {:>9.1} %   ({without:.0}/s without, {with:.0}/s with, medians of {ROUNDS})   goal 3 %",
-        "what a watching drill costs in throughput",
-        (without - with) / without * 100.0,
-    );
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn written(directory: &Path, name: &str, text: &str) -> String {
