@@ -204,7 +204,7 @@ pub(super) struct RangeSum {
 }
 
 impl RangeSum {
-    /// How many bytes [`RangeSum::encode`] writes.
+    /// How many bytes [`RangeSum::encode`] makes.
     pub(super) const BYTES: usize = 32;
 
     /// Counts an item in.
@@ -221,10 +221,12 @@ impl RangeSum {
         self.bytes = self.bytes.wrapping_sub(size);
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.sum.to_be_bytes());
-        out.extend_from_slice(&self.items.to_be_bytes());
-        out.extend_from_slice(&self.bytes.to_be_bytes());
+    pub(super) fn encode(&self) -> [u8; Self::BYTES] {
+        let mut out = [0; Self::BYTES];
+        out[..16].copy_from_slice(&self.sum.to_be_bytes());
+        out[16..24].copy_from_slice(&self.items.to_be_bytes());
+        out[24..].copy_from_slice(&self.bytes.to_be_bytes());
+        out
     }
 
     pub(super) fn decode(fields: &mut Fields<'_>) -> Result<Self> {

@@ -6,7 +6,7 @@ use beringia_item::{
     Cause, ItemState, KeyBytes, KeySchema, Mutation, Stamp, TableId, Unit, Version, VersionVector, decode_item,
 };
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, types::ValueRef};
 
 use super::{
     fail::{Fail, Result},
@@ -375,24 +375,54 @@ pub(super) fn mutation(row: &Row<'_>, head: &RecordHead, table: TableId, names: 
 /// What the record that `row` points to says of the item; `None` where the record is missing or another's.
 pub(super) fn standing(connection: &Connection, row: &ItemRow) -> Result<Option<Standing>> {
     static QUERY: LazyLock<String> = LazyLock::new(|| format!("SELECT {STANDING_COLUMNS} FROM log l WHERE l.pos = ?1"));
-    standing_of(connection, row, &QUERY)
-}
-
-/// What the writes that `row` is made of knew of, themselves included. Where its record is missing, only its version is known.
-pub(super) fn known(connection: &Connection, row: &ItemRow) -> Result<Vec<(RegionNumber, u64)>> {
-    // The image is left out: it may be large, and nobody asks for it.
-    let query = "SELECT time, o, seq, vector, NULL, NULL, standing, flags FROM log WHERE pos = ?1";
-    match standing_of(connection, row, query)? {
-        Some(standing) => standing.known_numbers(),
-        None => Ok(vec![(row.origin, row.sequence)]),
-    }
-}
-
-fn standing_of(connection: &Connection, row: &ItemRow, query: &str) -> Result<Option<Standing>> {
-    let mut statement = connection.prepare_cached(query)?;
+    let mut statement = connection.prepare_cached(&QUERY)?;
     let mut rows = statement.query([sql(row.position)])?;
     let Some(found) = rows.next()? else { return Ok(None) };
     Ok(Some(Standing::read(found, 0)?).filter(|standing| standing.is_of(row)))
+}
+
+/// What stands under a key, as far as a write of this region needs to know it.
+pub(super) struct Current {
+    pub(super) row: ItemRow,
+    /// What is where the row points to, without metadata, and without the image where that was not asked for.
+    record: Option<Standing>,
+}
+
+impl Current {
+    /// The row alone.
+    pub(super) fn row(connection: &Connection, row_key: &[u8]) -> Result<Option<Self>> {
+        let row = ItemRow::find(connection, row_key)?;
+        Ok(row.map(|row| Self { row, record: None }))
+    }
+
+    /// The row and its record; the image, which may be large, only where that is asked for.
+    pub(super) fn find(connection: &Connection, row_key: &[u8], with_image: bool) -> Result<Option<Self>> {
+        // The columns of a row, then those of STANDING_COLUMNS.
+        let mut statement = connection.prepare_cached(
+            "SELECT i.pos, i.time, i.o, i.seq, i.size, i.state, l.time, l.o, l.seq, l.vector,
+             iif(?2, ifnull(l.joined, l.image), NULL), NULL, l.standing, l.flags
+             FROM item i LEFT JOIN log l ON l.pos = i.pos WHERE i.k = ?1",
+        )?;
+        let mut rows = statement.query((row_key, with_image))?;
+        let Some(found) = rows.next()? else { return Ok(None) };
+        let row = ItemRow::read(found, 0)?;
+        let is_there = found.get_ref(6)? != ValueRef::Null;
+        let record = is_there.then(|| Standing::read(found, 6)).transpose()?;
+        Ok(Some(Self { row, record }))
+    }
+
+    /// The image; `None` also for a delete, where it was not asked for, and where the record is missing.
+    pub(super) fn image(&self) -> Option<&Bytes> {
+        self.record.as_ref()?.image.as_ref()
+    }
+
+    /// What the writes that it is made of knew of, themselves included. Where the record is missing or another's, only its version is known.
+    pub(super) fn known(&self) -> Result<Vec<(RegionNumber, u64)>> {
+        match self.record.as_ref().filter(|record| record.is_of(&self.row)) {
+            Some(record) => record.known_numbers(),
+            None => Ok(vec![(self.row.origin, self.row.sequence)]),
+        }
+    }
 }
 
 /// The image that `row` points to; `None` where its record is missing or holds a delete.

@@ -13,7 +13,7 @@ use crate::{
     sqlite::{
         aspects,
         fail::{Fail, Result},
-        records::ItemRow,
+        records::Current,
         state::{Definition, Home},
     },
 };
@@ -185,8 +185,8 @@ impl Group<'_> {
     ) -> Result<Option<LocalWrite>> {
         let key = aspects::key(id, name).map_err(Fail::Command)?;
         let row_key = self.table(home.table())?.row_key(&key);
-        let current = ItemRow::find(self.connection, &row_key)?;
-        if aspect.is_none() && !current.is_some_and(|row| row.live()) {
+        let current = Current::find(self.connection, &row_key, false)?;
+        if aspect.is_none() && !current.as_ref().is_some_and(|current| current.row.live()) {
             return Ok(None);
         }
         let after = aspect

@@ -14,7 +14,7 @@ use crate::{
     sqlite::{
         fail::{Fail, Result},
         layout::cause_flags,
-        records::{self, ItemRow},
+        records::{self, Current},
     },
 };
 
@@ -24,7 +24,7 @@ pub(super) struct LocalWrite {
     pub(super) key: KeyBytes,
     pub(super) row_key: Vec<u8>,
     pub(super) cause: Cause,
-    pub(super) current: Option<ItemRow>,
+    pub(super) current: Option<Current>,
     /// The item that stands now, where somebody looked at it.
     pub(super) before: Option<Item>,
     /// `None` for a delete.
@@ -93,10 +93,16 @@ impl Group<'_> {
             _ => return Err(Fail::Command(StoreError::UnknownTable(id))),
         };
         let row_key = table.row_key(&key);
-        let current = ItemRow::find(self.connection, &row_key)?;
-        let live = current.filter(ItemRow::live);
-        let before = match &live {
-            Some(row) if change.needs_current() => self.current_item(id, &key, row)?,
+        let needs_current = change.needs_current();
+        // A region that never heard of another need not look at what its writes knew of.
+        let current = if needs_current || self.state.regions.names().len() > 1 {
+            Current::find(self.connection, &row_key, needs_current)?
+        } else {
+            Current::row(self.connection, &row_key)?
+        };
+        let live = current.as_ref().filter(|current| current.row.live());
+        let before = match live {
+            Some(current) if needs_current => item_of(current, id, &key)?,
             _ => None,
         };
         let (after, touched) = match change.decide(before.as_ref()) {
@@ -122,16 +128,6 @@ impl Group<'_> {
             after,
             touched,
         })))
-    }
-
-    /// The item that a live row stands for. A missing image is damage, and treated as a missing row.
-    fn current_item(&self, table: TableId, key: &KeyBytes, row: &ItemRow) -> Result<Option<Item>> {
-        let Some(image) = records::image(self.connection, row)? else {
-            tracing::error!(%table, ?key, "the log record of an item is missing");
-            return Ok(None);
-        };
-        let item = decode_item(&image).map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
-        Ok(Some(item))
     }
 
     fn write_decisions(&mut self, decisions: Vec<Decision>) -> Result<Vec<Outcome>> {
@@ -207,7 +203,7 @@ impl Group<'_> {
                     size: row_size(write.after.as_ref()),
                     after: write.after.as_ref(),
                     state,
-                    current: write.current.as_ref(),
+                    current: write.current.as_ref().map(|current| &current.row),
                     before: write.before.as_ref(),
                 },
             )?;
@@ -223,20 +219,20 @@ impl Group<'_> {
     /// What the table's policy makes of a write of this region.
     fn stamp(&mut self, write: &LocalWrite, version: &Version) -> Result<Stamped> {
         let own = self.state.regions.own();
-        let names = self.state.regions.names().clone();
         let policy = self.table(write.table)?.policy;
         let overwrites = policy == ConflictPolicy::Item || write.touched.is_none();
         let standing = match &write.current {
-            Some(row) if !overwrites => records::standing(self.connection, row)?,
+            Some(current) if !overwrites => records::standing(self.connection, &current.row)?,
             _ => None,
         };
         // What stands may be made of writes, or have replaced some, that this region does not have from their origins yet. The new
-        // one knows of them all the same. A region that never heard of another need not look.
-        let replaced = match (&standing, &write.current) {
-            (Some(standing), _) => standing.known_numbers()?,
-            (None, Some(row)) if names.len() > 1 => records::known(self.connection, row)?,
-            (None, _) => Vec::new(),
-        };
+        // one knows of them all the same.
+        let replaced = write
+            .current
+            .as_ref()
+            .map(Current::known)
+            .transpose()?
+            .unwrap_or_default();
         let vector = self.table_mut(write.table)?.progress.known(own, &replaced);
         if overwrites {
             return Ok(Stamped {
@@ -245,10 +241,8 @@ impl Group<'_> {
                 vector,
             });
         }
-        let keys = &self.table(write.table)?.keys;
-        let standing = standing
-            .map(|stood| stood.state(keys, &write.key, &names))
-            .transpose()?;
+        let (keys, names) = (&self.table(write.table)?.keys, self.state.regions.names());
+        let standing = standing.map(|stood| stood.state(keys, &write.key, names)).transpose()?;
         let state = ItemState::written(
             policy,
             standing.as_ref(),
@@ -262,4 +256,14 @@ impl Group<'_> {
             vector,
         })
     }
+}
+
+/// The item that stands, which is live and whose image was asked for. A missing image is damage, and treated as a missing row.
+fn item_of(current: &Current, table: TableId, key: &KeyBytes) -> Result<Option<Item>> {
+    let Some(image) = current.image() else {
+        tracing::error!(%table, ?key, "the log record of an item is missing");
+        return Ok(None);
+    };
+    let item = decode_item(image).map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
+    Ok(Some(item))
 }

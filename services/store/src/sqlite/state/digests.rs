@@ -15,14 +15,52 @@ use crate::sqlite::{
 /// Where the table's row has no range. There are fewer ranges than this.
 const NO_RANGE: u16 = u16::MAX;
 
+/// Bytes of a range and its digest in the table's row.
+const LATE_BYTES: usize = 2 + RangeSum::BYTES;
+
+/// The ranges that are ahead of their rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Late {
+    /// In the order in which they became so.
+    ranges: Vec<u16>,
+    /// The first of them with their digests, as the table's row has them: always as many bytes, since a row that keeps its length is
+    /// overwritten in place.
+    row: Vec<u8>,
+}
+
+impl Default for Late {
+    fn default() -> Self {
+        let mut nothing = [0; LATE_BYTES];
+        nothing[..2].copy_from_slice(&NO_RANGE.to_be_bytes());
+        Self {
+            ranges: Vec::new(),
+            row: nothing.repeat(LATE_RANGES_MAX),
+        }
+    }
+}
+
+impl Late {
+    fn set(&mut self, range: u16, sum: &RangeSum) {
+        let known = self.ranges.iter().position(|late| *late == range);
+        let place = known.unwrap_or_else(|| {
+            self.ranges.push(range);
+            self.ranges.len() - 1
+        });
+        // Too many for the row go into rows of their own at the end of the group.
+        if let Some(slot) = self.row.chunks_exact_mut(LATE_BYTES).nth(place) {
+            slot[..2].copy_from_slice(&range.to_be_bytes());
+            slot[2..].copy_from_slice(&sum.encode());
+        }
+    }
+}
+
 /// The digests of all ranges of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sqlite) struct Digests {
     ranges: Vec<RangeSum>,
     /// Live items of all ranges, and their bytes.
     totals: (u64, u64),
-    /// Those that are ahead of their rows.
-    late: BTreeSet<u16>,
+    late: Late,
     /// Whether this group changed any.
     changed: bool,
 }
@@ -33,7 +71,7 @@ impl Default for Digests {
         Self {
             ranges: vec![RangeSum::default(); PARTS * RANGES_PER_PART],
             totals: (0, 0),
-            late: BTreeSet::new(),
+            late: Late::default(),
             changed: false,
         }
     }
@@ -80,10 +118,10 @@ impl Digests {
     /// Changes a range's sum; it is written with the group.
     pub(in crate::sqlite) fn change(&mut self, range: u16, change: impl FnOnce(&mut RangeSum)) {
         self.changed = true;
-        self.late.insert(range);
         let sum = &mut self.ranges[usize::from(range)];
         let before = *sum;
         change(sum);
+        self.late.set(range, sum);
         let (items, bytes) = &mut self.totals;
         *items = items.wrapping_add(sum.items).wrapping_sub(before.items);
         *bytes = bytes.wrapping_add(sum.bytes).wrapping_sub(before.bytes);
@@ -99,17 +137,18 @@ impl Digests {
     }
 
     /// At the end of a group: writes the rows of those that are late, where they are too many for the table's row. True where this
-    /// group changed any, so that the table's row is to be written with [`Digests::encode_late`].
+    /// group changed any, so that the table's row is to be written with [`Digests::late`].
     pub(super) fn settle(&mut self, connection: &Connection, table: TableNumber) -> Result<bool> {
-        if self.late.len() > LATE_RANGES_MAX {
+        if self.late.ranges.len() > LATE_RANGES_MAX {
             let mut statement =
                 connection.prepare_cached("INSERT OR REPLACE INTO digest (n, ranges) VALUES (?1, ?2)")?;
             let late = std::mem::take(&mut self.late);
-            let parts: BTreeSet<usize> = late.iter().map(|range| usize::from(*range) / RANGES_PER_PART).collect();
+            let part_of = |range: &u16| usize::from(*range) / RANGES_PER_PART;
+            let parts: BTreeSet<usize> = late.ranges.iter().map(part_of).collect();
             for (part, (row, ranges)) in digest_rows(table).zip(self.ranges.chunks(RANGES_PER_PART)).enumerate() {
                 if parts.contains(&part) {
                     let mut blob = Vec::with_capacity(RANGES_PER_PART * RangeSum::BYTES);
-                    ranges.iter().for_each(|range| range.encode(&mut blob));
+                    ranges.iter().for_each(|range| blob.extend_from_slice(&range.encode()));
                     statement.execute((row, blob))?;
                 }
             }
@@ -117,18 +156,9 @@ impl Digests {
         Ok(std::mem::take(&mut self.changed))
     }
 
-    /// The late ranges as the table's row has them: always as many bytes, since a row that keeps its length is overwritten in place.
-    pub(super) fn encode_late(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(LATE_RANGES_MAX * (2 + RangeSum::BYTES));
-        for range in &self.late {
-            out.extend_from_slice(&range.to_be_bytes());
-            self.get(*range).encode(&mut out);
-        }
-        for _ in self.late.len()..LATE_RANGES_MAX {
-            out.extend_from_slice(&NO_RANGE.to_be_bytes());
-            RangeSum::default().encode(&mut out);
-        }
-        out
+    /// The late ranges as the table's row has them.
+    pub(super) fn late(&self) -> &[u8] {
+        &self.late.row
     }
 
     fn decode_late(&mut self, blob: &[u8]) -> Result<()> {
@@ -143,7 +173,7 @@ impl Digests {
                 .ranges
                 .get_mut(usize::from(range))
                 .ok_or_else(|| Fail::damaged("a digest is of no range"))? = sum;
-            self.late.insert(range);
+            self.late.set(range, &sum);
         }
         Ok(())
     }
@@ -175,10 +205,7 @@ mod tests {
         let written = digests.settle(connection, TABLE).unwrap();
         if written {
             connection
-                .execute(
-                    "UPDATE tables SET late = ?2 WHERE n = ?1",
-                    (TABLE, digests.encode_late()),
-                )
+                .execute("UPDATE tables SET late = ?2 WHERE n = ?1", (TABLE, digests.late()))
                 .unwrap();
         }
         written
@@ -197,9 +224,9 @@ mod tests {
                     digests.change(*range, |sum| sum.add(*hash, *size));
                 }
                 prop_assert_eq!(flush(&mut digests, &connection), !group.is_empty());
-                prop_assert!(digests.late.len() <= LATE_RANGES_MAX);
+                prop_assert!(digests.late.ranges.len() <= LATE_RANGES_MAX);
                 if !group.is_empty() {
-                    lengths.insert(digests.encode_late().len());
+                    lengths.insert(digests.late().len());
                 }
                 prop_assert_eq!(&Digests::load(&connection, TABLE).unwrap(), &digests);
             }
@@ -224,7 +251,7 @@ mod tests {
         digests.change(1, |sum| sum.add(1, 1));
         flush(&mut digests, &connection);
         assert_eq!(rows() as usize, PARTS, "one more than the table's row holds");
-        assert_eq!(digests.late, BTreeSet::new());
+        assert_eq!(digests.late, Late::default());
     }
 
     #[test]

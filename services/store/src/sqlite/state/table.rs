@@ -286,7 +286,7 @@ impl TableState {
                 self.id.0.to_be_bytes(),
                 self.joined,
                 self.progress.encode(),
-                self.digests.encode_late(),
+                self.digests.late(),
             ),
         )?;
         Ok(())
@@ -316,7 +316,7 @@ impl TableState {
                     self.number,
                     self.joined,
                     self.progress.encode(),
-                    self.digests.encode_late(),
+                    self.digests.late(),
                     sql(tip.sequence),
                     sql(tip.clock),
                     sql(tip.position),
