@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use beringia_clock::{SeededRandomness, WallClock};
+use beringia_clock::{SeededRandomness, TokioClock};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{
     Fault, Faults, Service, TableReplica,
@@ -28,15 +28,6 @@ struct Noted {
     broken: Mutex<bool>,
     /// How long it takes to pause one.
     takes: Mutex<Duration>,
-}
-
-/// A wall clock that goes as the test's virtual time does.
-struct Since(Instant);
-
-impl WallClock for Since {
-    fn now_ms(&self) -> u64 {
-        1_700_000_000_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap()
-    }
 }
 
 fn name(replica: &TableReplica) -> String {
@@ -76,7 +67,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let faults = Arc::new(Noted::default());
-        let clock = Arc::new(Since(Instant::now()));
+        let clock = Arc::new(TokioClock::new(1_700_000_000_000));
         let service = Service::new(Arc::clone(&faults) as _, clock, Arc::new(SeededRandomness::new(1)));
         Self { faults, service }
     }

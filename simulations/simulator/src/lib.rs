@@ -24,7 +24,7 @@ mod trace;
 mod world;
 
 pub use clients::Clients;
-pub use clock::{SimulatedClock, VirtualClock};
+pub use clock::SimulatedClock;
 pub use engine::{Conditions, Outcome, run, run_under};
 pub use error::SimulationError;
 pub use runtime::{Stuck, in_virtual_time};

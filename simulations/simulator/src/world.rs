@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use beringia_clock::{SeededRandomness, WallClock};
+use beringia_clock::{SeededRandomness, TokioClock, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
@@ -20,7 +20,10 @@ use futures_util::{StreamExt, stream};
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
-    SimulatedClock, SimulationError, Trace, VirtualClock, clients::Clients, clock::STARTS_MS, recorder::Recorder,
+    SimulatedClock, SimulationError, Trace,
+    clients::Clients,
+    clock::{STARTS_MS, skewed},
+    recorder::Recorder,
 };
 
 /// How long a commit takes on a healthy disk, as the flush of a good one does.
@@ -77,7 +80,7 @@ pub struct World {
     /// When each region had applied what.
     pub(crate) recorder: Recorder,
     /// A clock that is right.
-    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) clock: Arc<TokioClock>,
     tuning: Tuning,
     behaviour: Behaviour,
     planted_bug: Option<PlantedBug>,
@@ -134,7 +137,7 @@ impl World {
             network.change(&link.from, &link.to, Direction::OneWay, |current| *current = settings)?;
         }
         let began = Instant::now();
-        let right = VirtualClock::new(began, starts_ms.unwrap_or(STARTS_MS));
+        let right = TokioClock::new(starts_ms.unwrap_or(STARTS_MS));
         let site = |name| -> Result<Site, SimulationError> {
             Ok(Site {
                 region: Region::new(name)?,
@@ -143,7 +146,7 @@ impl World {
                 disk_full: false,
                 disk_new: false,
                 paused: BTreeSet::new(),
-                clock: Arc::new(right.skewed(clocks.get(name).copied().unwrap_or_default())),
+                clock: Arc::new(skewed(right, clocks.get(name).copied().unwrap_or_default())),
                 starts: 0,
                 running: None,
             })

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use beringia_clock::{SeededRandomness, SkewedClock, WallClock};
+use beringia_clock::{SeededRandomness, SkewedClock, TokioClock, WallClock};
 use beringia_item::{KeyBytes, Region, TableId};
 use beringia_node::{
     Arrival, Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer,
@@ -32,15 +32,6 @@ use tokio_util::sync::CancellationToken;
 /// Wall time at the start, milliseconds since the epoch: November 2023.
 const EPOCH_MS: u64 = 1_700_000_000_000;
 const PIPE_BYTES: usize = 64 << 10;
-
-/// Virtual time.
-pub struct VirtualClock(Instant);
-
-impl WallClock for VirtualClock {
-    fn now_ms(&self) -> u64 {
-        EPOCH_MS + u64::try_from(self.0.elapsed().as_millis()).unwrap()
-    }
-}
 
 type Acceptor = mpsc::UnboundedSender<io::Result<BoxedIo>>;
 
@@ -147,7 +138,7 @@ impl Switchboard {
 /// One region: its disk outlives it.
 pub struct Site {
     pub region: Region,
-    pub clock: Arc<SkewedClock<VirtualClock>>,
+    pub clock: Arc<SkewedClock<TokioClock>>,
     disk: MemoryDisk,
     file: Option<PathBuf>,
     pub node: Option<Node>,
@@ -223,7 +214,7 @@ impl World {
     fn prepared(names: &[&str], directory: Option<&Path>) -> Self {
         let sites = names.iter().map(|name| Site {
             region: Region::new(name).unwrap(),
-            clock: Arc::new(SkewedClock::new(VirtualClock(Instant::now()))),
+            clock: Arc::new(SkewedClock::new(TokioClock::new(EPOCH_MS))),
             disk: MemoryDisk::new(),
             file: directory.map(|directory| directory.join(name)),
             node: None,
@@ -265,7 +256,7 @@ impl World {
     pub fn of(nodes: Vec<Node>) -> Self {
         let site = |node: Node| Site {
             region: node.store().region().clone(),
-            clock: Arc::new(SkewedClock::new(VirtualClock(Instant::now()))),
+            clock: Arc::new(SkewedClock::new(TokioClock::new(EPOCH_MS))),
             disk: MemoryDisk::new(),
             file: None,
             node: Some(node),
@@ -313,7 +304,7 @@ impl World {
                 })
                 .collect(),
             clock,
-            randomness: Arc::new(SeededRandomness::new(site.runs)),
+            randomness: Arc::new(SeededRandomness::new(site.runs).derive(region.as_str())),
             authentication: Authentication::AcceptAny,
             tuning: self.tuning.clone(),
             behaviour: Behaviour::default(),
