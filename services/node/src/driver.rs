@@ -37,7 +37,6 @@ pub(crate) struct Driver {
     pub(crate) calls: Calls,
     connectors: BTreeMap<Region, Connector>,
     clock: Arc<dyn WallClock>,
-    randomness: Arc<dyn Randomness>,
     started: Instant,
     next_accept: AtomicU64,
     machine: Mutex<Machine>,
@@ -85,12 +84,11 @@ pub(crate) struct Parts {
 }
 
 /// The moment of an event.
-fn now(started: Instant, clock: &dyn WallClock, randomness: &dyn Randomness) -> Now {
+fn now(started: Instant, clock: &dyn WallClock) -> Now {
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Now {
         elapsed_ms,
         wall_ms: clock.now_ms(),
-        random: randomness.next_u64(),
     }
 }
 
@@ -113,7 +111,7 @@ impl Driver {
             tuning: tuning.replication.clone(),
             away_ms,
         };
-        let replicator = Replicator::new(config, now(started, &*clock, &*randomness));
+        let replicator = Replicator::new(config, now(started, &*clock));
         let machine = Machine {
             replicator,
             dialled: BTreeMap::new(),
@@ -126,7 +124,6 @@ impl Driver {
             calls,
             connectors,
             clock,
-            randomness,
             started,
             next_accept: AtomicU64::new(0),
             machine: Mutex::new(machine),
@@ -150,7 +147,7 @@ impl Driver {
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
         let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
         let machine = &mut *machine;
-        let now = now(self.started, &*self.clock, &*self.randomness);
+        let now = now(self.started, &*self.clock);
         // What cannot be sent closes its stream, which is an event too.
         let mut events = vec![event];
         while let Some(event) = events.pop() {

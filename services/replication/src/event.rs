@@ -9,15 +9,13 @@ use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector};
 
 use crate::message::{Digest, KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
 
-/// The moment of an event, and a little chance.
+/// The moment of an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     /// Milliseconds of a clock that never goes back.
     pub elapsed_ms: u64,
     /// Milliseconds since the Unix epoch.
     pub wall_ms: u64,
-    /// Random bits, for the jitter of pauses.
-    pub random: u64,
 }
 
 /// A stream that this region dialled: it receives there.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_item::{Mutation, Region, TableId};
 
 use crate::{
@@ -226,7 +227,7 @@ impl Receiver {
         } else {
             let doubled = tuning.retry_ms_min.saturating_mul(1 << self.failures.min(16));
             let pause_ms = doubled.min(tuning.retry_ms_max);
-            pause_ms + jitter(world, &self.region) % (pause_ms / 2 + 1)
+            pause_ms + jitter(world, &self.region).below(pause_ms / 2 + 1)
         };
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(goodbye.reason);
@@ -239,12 +240,9 @@ impl Receiver {
     }
 }
 
-/// Chance that differs by peer, so that a region does not dial all its peers in one moment.
-fn jitter(world: &World, region: &Region) -> u64 {
-    let mixed = region.as_str().bytes().fold(world.now.random, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    mixed >> 16
+/// Chance that differs by run, by time and by peer, so that a region does not dial all its peers in one moment, nor all regions one.
+fn jitter(world: &World, region: &Region) -> SeededRandomness {
+    SeededRandomness::new(world.now.elapsed_ms).derive(&format!("{:x} {region}", world.incarnation))
 }
 
 impl Session {

@@ -53,8 +53,7 @@ fn a_region_dials_all_its_peers_and_pauses_longer_after_every_failure() {
     assert_eq!(dials(&hand.tick(100)), 0, "while dialling, nothing is dialled");
     let mut pauses = Vec::new();
     let mut link = hand.dialled("ap");
-    for round in 0..8_u64 {
-        hand.random = round.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    for _ in 0..8 {
         let since_ms = hand.elapsed_ms;
         hand.feed(Event::Dialled(link, LinkEvent::Closed("refused".to_owned())));
         link = hand.dialled("ap");
@@ -70,6 +69,33 @@ fn a_region_dials_all_its_peers_and_pauses_longer_after_every_failure() {
         pauses[4..].iter().any(|pause| *pause != pauses[4]),
         "chance spreads them: {pauses:?}"
     );
+}
+
+#[test]
+fn peers_that_go_in_one_moment_are_not_dialled_in_one() {
+    let mut hand = Hand::new(Tuning::default());
+    hand.tick(0);
+    let mut apart = 0;
+    for _ in 0..40 {
+        for peer in ["ap", "us"] {
+            let link = hand.dialled(peer);
+            hand.feed(Event::Dialled(link, LinkEvent::Closed("refused".to_owned())));
+        }
+        let mut dialled_ms = Vec::new();
+        while dialled_ms.len() < 2 {
+            let dials = hand.tick(10);
+            dialled_ms.extend(
+                dials
+                    .iter()
+                    .filter(|command| matches!(command, Command::Dial(..)))
+                    .map(|_| hand.elapsed_ms),
+            );
+            assert!(hand.elapsed_ms < 60_000);
+        }
+        apart += u32::from(dialled_ms[1] - dialled_ms[0] >= 20);
+    }
+    // Of two pauses between 300 and 450 ms three quarters are that far apart.
+    assert!(apart >= 20, "{apart} of 40");
 }
 
 #[test]

@@ -54,7 +54,6 @@ pub fn vectors(entries: &[(TableId, &str, u64)]) -> TableVectors {
 pub struct Hand {
     pub replicator: Replicator,
     pub elapsed_ms: u64,
-    pub random: u64,
     dials: BTreeMap<Region, DialId>,
 }
 
@@ -75,12 +74,10 @@ impl Hand {
         let now = Now {
             elapsed_ms: 0,
             wall_ms: WALL_MS,
-            random: 0,
         };
         let mut hand = Self {
             replicator: Replicator::new(config, now),
             elapsed_ms: 0,
-            random: 0,
             dials: BTreeMap::new(),
         };
         hand.catalog(&[
@@ -95,7 +92,6 @@ impl Hand {
         let now = Now {
             elapsed_ms: self.elapsed_ms,
             wall_ms: WALL_MS + self.elapsed_ms,
-            random: self.random,
         };
         let commands = self.replicator.handle(now, event);
         for command in &commands {

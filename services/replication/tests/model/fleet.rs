@@ -149,12 +149,10 @@ impl Fleet {
         usize::try_from(self.chance.next_u64() % bound as u64).unwrap()
     }
 
-    fn now(&mut self, site: usize) -> Now {
-        let wall_ms = self.wall_ms(site);
+    fn now(&self, site: usize) -> Now {
         Now {
             elapsed_ms: self.elapsed_ms,
-            wall_ms,
-            random: self.chance.next_u64(),
+            wall_ms: self.wall_ms(site),
         }
     }
 
