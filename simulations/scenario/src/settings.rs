@@ -114,6 +114,9 @@ impl Scenario {
     pub fn with<'a>(&self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, SettingError> {
         let mut table = form::write_table(self);
         let mut changed = Vec::new();
+        let mut settings: Vec<(&str, &str)> = settings.into_iter().collect();
+        // What one takes away that was the scenario's, another may set.
+        settings.sort_by_key(|(path, _)| !path.ends_with(".choice"));
         for (path, value) in settings {
             self.change(&mut table, path, value)?;
             changed.push(format!("{path} = {value}"));
@@ -192,6 +195,10 @@ impl Scenario {
                 let mut changed = false;
                 for entry in entries(table, "workload").iter_mut().filter(named) {
                     put(entry, field, read(form)?);
+                    // How skewed the scenario's own choice was says nothing about this one.
+                    if (field, value) == ("choice", "uniform") {
+                        remove(entry, "theta");
+                    }
                     changed = true;
                 }
                 if !changed {
@@ -243,6 +250,12 @@ fn entries<'a>(table: &'a mut Table, name: &str) -> &'a mut [Value] {
 fn put(entry: &mut Value, field: &str, value: Value) {
     if let Some(entry) = entry.as_table_mut() {
         entry.insert(field.to_owned(), value);
+    }
+}
+
+fn remove(entry: &mut Value, field: &str) {
+    if let Some(entry) = entry.as_table_mut() {
+        entry.remove(field);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_scenario::{ClockError, Policy, Scenario, SettingError};
+use beringia_scenario::{ClockError, KeyChoice, Policy, Scenario, SettingError};
 
 use crate::support::parse;
 
@@ -147,6 +147,31 @@ fn settings_are_checked_together_whatever_their_order() {
             assert!(said.starts_with("duration = 5s, policy = item: this ends at"), "{said}");
         }
         Ok(_) => panic!("the event ends after the load"),
+    }
+}
+
+#[test]
+fn keys_of_one_likelihood_take_the_skew_of_the_scenario_away_and_no_other() {
+    let skewed = parse("[[workload]]\nchoice = \"zipfian\"\ntheta = 0.7\n");
+    let choice = |settings: &[(&str, &str)]| {
+        let varied = skewed.with(settings.iter().copied());
+        varied.map(|scenario| scenario.workloads[0].choice)
+    };
+    let uniform = ("workload.choice", "uniform");
+    assert!(matches!(choice(&[uniform]), Ok(KeyChoice::Uniform)));
+    assert!(matches!(
+        choice(&[("workload.choice", "latest")]),
+        Ok(KeyChoice::Latest { theta: 0.7 })
+    ));
+    let theta = ("workload.theta", "0.5");
+    for settings in [[uniform, theta], [theta, uniform]] {
+        let refused = choice(&settings).map_err(|error| error.to_string());
+        assert!(
+            refused
+                .as_ref()
+                .is_err_and(|said| said.contains("theta says nothing about the choice uniform")),
+            "{refused:?}"
+        );
     }
 }
 
