@@ -5,7 +5,7 @@ use std::io;
 use beringia_history::{Effect, KEY, LIST, MARK, NUMBER, SET, Seen, Write};
 use serde_json::{Map, Value, json};
 
-use crate::table::Spot;
+use crate::table::{Spot, marked};
 
 /// An update under one key: what it does, and on which condition.
 pub(crate) struct Update {
@@ -42,10 +42,7 @@ impl Update {
             Effect::Update { fields } => {
                 for field in fields {
                     names.insert(format!("#{field}"), json!(field));
-                    values.insert(
-                        format!(":{field}"),
-                        json!({ "S": format!("{}:{}", self.mark, self.filler) }),
-                    );
+                    values.insert(format!(":{field}"), json!({ "S": marked(&self.mark, &self.filler) }));
                     sets.push(format!("#{field} = :{field}"));
                 }
             }

@@ -247,13 +247,18 @@ pub(crate) fn field(number: u64) -> String {
     format!("f{number}")
 }
 
+/// What a field has.
+pub(crate) fn marked(mark: &str, filler: &str) -> String {
+    [mark, ":", filler].concat()
+}
+
 /// An item that a put of that effect leaves behind; `filler` gives what a field has beside the mark.
 pub(crate) fn item(spot: &Spot, mark: &str, effect: &Effect, mut filler: impl FnMut() -> String) -> Map<String, Value> {
     let mut item = spot.attributes.clone();
     item.insert(MARK.to_owned(), json!({ "S": mark }));
     if let Effect::Put { fields, number } = effect {
         for field in fields {
-            item.insert(field.clone(), json!({ "S": format!("{mark}:{}", filler()) }));
+            item.insert(field.clone(), json!({ "S": marked(mark, &filler()) }));
         }
         if let Some(number) = number {
             item.insert(NUMBER.to_owned(), json!({ "N": number.to_string() }));

@@ -129,19 +129,18 @@ fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violatio
 
 /// What an effect makes of an item; `None` where that is not known.
 fn made_of(before: Option<&Content>, effect: &Effect, mark: &str) -> Option<Content> {
-    let mut content = before.cloned().unwrap_or_default();
-    mark.clone_into(&mut content.mark);
     let of_fields = |fields: &[String]| -> BTreeMap<String, String> {
         fields.iter().map(|field| (field.clone(), mark.to_owned())).collect()
     };
+    let mut content = match effect {
+        Effect::Put { .. } => Content::default(),
+        _ => before.cloned().unwrap_or_default(),
+    };
+    mark.clone_into(&mut content.mark);
     match effect {
         Effect::Put { fields, number } => {
-            content = Content {
-                mark: mark.to_owned(),
-                fields: of_fields(fields),
-                number: *number,
-                ..Content::default()
-            };
+            content.fields = of_fields(fields);
+            content.number = *number;
         }
         Effect::Update { fields } => content.fields.append(&mut of_fields(fields)),
         Effect::Add(by) => content.number = Some(content.number.unwrap_or(0) + by),
