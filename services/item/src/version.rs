@@ -4,9 +4,18 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use beringia_clock::HybridTime;
 
+/// The most bytes that the name of a region has.
+const REGION_BYTES_MAX: usize = 32;
+
 /// The name of a region, such as `us-east-1`. Cheap to clone; ordered by its bytes.
+///
+/// It holds its few bytes itself: names are compared wherever versions are, and come from other regions with every message.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Region(Arc<str>);
+pub struct Region {
+    /// The name, then zeros, which no name has: so the order of these is the order of names.
+    bytes: [u8; REGION_BYTES_MAX],
+    length: u8,
+}
 
 /// A name that cannot be a region's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,28 +28,32 @@ impl Region {
     /// # Errors
     /// [`RegionError`] where the name is none.
     pub fn new(name: &str) -> Result<Self, RegionError> {
-        let well_formed = (1..=32).contains(&name.len())
+        let well_formed = !name.is_empty()
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if well_formed {
-            Ok(Self(name.into()))
-        } else {
-            Err(RegionError(name.to_owned()))
+        let mut bytes = [0; REGION_BYTES_MAX];
+        match (u8::try_from(name.len()), bytes.get_mut(..name.len())) {
+            (Ok(length), Some(place)) if well_formed => {
+                place.copy_from_slice(name.as_bytes());
+                Ok(Self { bytes, length })
+            }
+            _ => Err(RegionError(name.to_owned())),
         }
     }
 
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // It was made of a text.
+        str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
 }
 
 impl serde::Serialize for Region {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -53,13 +66,13 @@ impl<'de> serde::Deserialize<'de> for Region {
 
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -103,8 +116,8 @@ pub struct VersionVector(
 
 impl VersionVector {
     fn place(&self, origin: &Region) -> Result<usize, usize> {
-        // Most often the very name is in there that is looked for, and need not be read.
-        let same = self.0.iter().position(|(other, _)| Arc::ptr_eq(&other.0, &origin.0));
+        // Most often it is there, among few.
+        let same = self.0.iter().position(|(other, _)| other == origin);
         same.map_or_else(|| self.0.binary_search_by(|(other, _)| other.cmp(origin)), Ok)
     }
 

@@ -70,6 +70,20 @@ fn region_names_are_checked() {
     }
 }
 
+proptest! {
+    #[test]
+    fn regions_are_in_the_order_of_their_names(one in "[a-z][a-z0-9-]{0,31}", end in "[a-z0-9-]{0,9}", other in "[a-z][a-z0-9-]{0,31}") {
+        // Also of names of which one is the beginning of the other.
+        let longer: String = [one.as_str(), &end].concat().chars().take(32).collect();
+        for name in [&longer, &other] {
+            let (shorter, region) = (region(&one), region(name));
+            prop_assert_eq!(shorter.cmp(&region), one.cmp(name));
+            prop_assert_eq!(shorter == region, one == *name);
+            prop_assert_eq!(region.as_str(), name);
+        }
+    }
+}
+
 #[test]
 fn time_decides_before_the_region_and_the_region_before_the_sequence() {
     let version = |millis, origin, sequence| Version {

@@ -308,10 +308,6 @@ impl Aspect {
 
 /// One step of a change of definitions. All steps of one change commit together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a change has a handful of them, and most are the largest"
-)]
 pub enum Edit {
     /// Sets an aspect. Setting the core creates the table. Setting a replica makes a regional table global: its aspects (but the
     /// local settings) move to the catalog, and this region's own replica is added as `Active` where it is not set too.

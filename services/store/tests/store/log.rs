@@ -256,13 +256,17 @@ async fn memory_answers_from_every_position_what_the_database_answers() {
     let mut compared = 0;
     for n in 0..1200_u64 {
         match n % 6 {
-            0 | 1 => drop(put(&east.store, item("a", n % 40, &[("n", number(n))])).await),
+            0 | 1 => {
+                put(&east.store, item("a", n % 40, &[("n", number(n))])).await;
+            }
             2 => {
                 let items = (n..n + 3).map(|sk| item("b", sk % 50, &[("n", number(n))]));
                 let unit = items.map(|item| write(keys().key_of(&item).unwrap(), Do::Put(item)));
                 drop(commit(&east.store, unit.collect()).await.unwrap());
             }
-            3 => drop(delete(&east.store, key("a", (n + 3) % 40)).await),
+            3 => {
+                delete(&east.store, key("a", (n + 3) % 40)).await;
+            }
             4 => drop(
                 commit(
                     &east.store,
