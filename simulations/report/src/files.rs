@@ -43,6 +43,9 @@ const PAIRS: [&str; 18] = [
     "excess_p999_ms",
     "excess_max_ms",
 ];
+const LATENCIES: [&str; 9] = [
+    "region", "answered", "min_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms",
+];
 const LAG: [&str; 6] = ["from", "to", "second", "p50_ms", "p99_ms", "max_ms"];
 const BACKLOG: [&str; 5] = ["from", "to", "at_ms", "mutations", "bytes"];
 
@@ -68,6 +71,7 @@ pub fn write(directory: &Path, run: &Run) -> Result<PathBuf, WriteError> {
     let json = serde_json::to_vec_pretty(run).map_err(io::Error::from);
     put(directory, "report.json", json)?;
     put(directory, "seconds.csv", csv(&SECONDS, &run.seconds))?;
+    put(directory, "latencies.csv", csv(&LATENCIES, latency_rows(run)))?;
     put(
         directory,
         "faults.csv",
@@ -140,6 +144,14 @@ impl<'a> FaultRow<'a> {
             regions: fault.regions.join(" "),
         }
     }
+}
+
+fn latency_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {
+    run.latencies.iter().map(|latency| {
+        let ms = &latency.latency_ms;
+        let quantiles = [ms.min, ms.p50, ms.p90, ms.p95, ms.p99, ms.p999, ms.max];
+        (&latency.region, ms.count, quantiles)
+    })
 }
 
 #[derive(Serialize)]

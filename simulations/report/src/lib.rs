@@ -28,7 +28,8 @@ pub use judge::judge;
 pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
 pub use run::{
-    AnomalyCount, Backlog, Clients, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer, EngineKind,
-    Failover, FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict, Writes,
+    AnomalyCount, Backlog, ClientLatency, Clients, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer,
+    EngineKind, Failover, FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict,
+    Writes,
 };
 pub use summary::summary;

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_scenario::{Action, Plan};
 
 use crate::{
-    Backlog, Clients, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair, RegionSecond, Run,
-    Samples, Shipment, Writes, drains, fault_spans,
+    Backlog, ClientLatency, Clients, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair,
+    RegionSecond, Run, Samples, Shipment, Writes, drains, fault_spans,
     faults::disturbances,
     lacking::Lacking,
     quantiles::{exact, micros, millis},
@@ -67,6 +67,8 @@ pub struct DrainSample {
 pub struct Recorder {
     run: Run,
     seconds: BTreeMap<(usize, u64), Second>,
+    /// By the region where the clients live.
+    latencies: BTreeMap<usize, Samples>,
     pairs: BTreeMap<(usize, usize), PairSamples>,
     /// By receiver and window: mutations that became visible.
     applied: BTreeMap<(usize, u64), u64>,
@@ -119,6 +121,7 @@ impl Recorder {
             total_ms: whole_millis(scenario.duration),
             faults: fault_spans(plan),
             seconds: Vec::new(),
+            latencies: Vec::new(),
             pairs: Vec::new(),
             divergence: Vec::new(),
             convergences: Vec::new(),
@@ -136,6 +139,7 @@ impl Recorder {
         Self {
             run,
             seconds: BTreeMap::new(),
+            latencies: BTreeMap::new(),
             pairs: BTreeMap::new(),
             applied: BTreeMap::new(),
             conflicts: BTreeMap::new(),
@@ -154,9 +158,9 @@ impl Recorder {
         let second = self.seconds.entry((home, operation.due.as_secs())).or_default();
         second.due += 1;
         if operation.answered {
-            second
-                .latencies_us
-                .push(short_micros(operation.done.saturating_sub(operation.due)));
+            let latency = operation.done.saturating_sub(operation.due);
+            second.latencies_us.push(short_micros(latency));
+            self.latencies.entry(home).or_default().add(latency);
         } else {
             second.failed += 1;
         }
@@ -322,6 +326,11 @@ impl Recorder {
             .into_iter()
             .map(|((region, second), samples)| samples.point(name(region), second))
             .collect();
+        let latency = |(region, samples): (&usize, &Samples)| ClientLatency {
+            region: name(*region),
+            latency_ms: samples.quantiles_ms(),
+        };
+        self.run.latencies = self.latencies.iter().map(latency).collect();
         self.run.pairs = pairs(regions, std::mem::take(&mut self.pairs));
         self.run.conflicts = self
             .conflicts
@@ -359,7 +368,7 @@ impl Recorder {
 impl Second {
     fn point(mut self, region: String, second: u64) -> RegionSecond {
         self.latencies_us.sort_unstable();
-        let at = |quantile| millis(exact(&self.latencies_us, quantile).into());
+        let at = |quantile| (!self.latencies_us.is_empty()).then(|| millis(exact(&self.latencies_us, quantile).into()));
         RegionSecond {
             region,
             second,

@@ -29,6 +29,8 @@ pub struct Run {
     pub faults: Vec<FaultSpan>,
     /// Every region's every second.
     pub seconds: Vec<RegionSecond>,
+    /// Every region that had clients who were answered.
+    pub latencies: Vec<ClientLatency>,
     /// Every ordered pair of regions.
     pub pairs: Vec<Pair>,
     /// Divergence over time.
@@ -145,10 +147,19 @@ pub struct RegionSecond {
     pub answered: u64,
     /// Of these, without a connection or an answer, or that the region failed.
     pub failed: u64,
-    /// From due to done, milliseconds, of those answered.
-    pub latency_ms_p50: f64,
+    /// From due to done, milliseconds, of those answered; `None` where none was.
+    pub latency_ms_p50: Option<f64>,
     /// The same.
-    pub latency_ms_p99: f64,
+    pub latency_ms_p99: Option<f64>,
+}
+
+/// How long one region's clients waited for answers, over the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientLatency {
+    /// The region where the clients live.
+    pub region: String,
+    /// From when an operation was due to its answer, milliseconds, of those answered.
+    pub latency_ms: Quantiles,
 }
 
 /// The quantiles 0, .5, .9, .95, .99, .999 and 1 of a number of samples.

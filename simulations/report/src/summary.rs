@@ -3,9 +3,9 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
-    Clients, Run,
+    Clients, Quantiles, Run,
     figures::{figures, headline},
-    words::{count, decimals, duration_ms, percent},
+    words::{count, duration_ms, percent},
 };
 
 /// Pairs whose lag is shown at most: those with the greatest.
@@ -83,27 +83,24 @@ fn regions(run: &Run) -> String {
         Clients::Scenario | Clients::ScenarioAndApplications => "clients in",
         Clients::ApplicationsAndProbes => "probes in",
     };
-    let mut table = table(&[who, "due", "failed", "available", "latency p99"]);
+    let mut table = table(&[who, "due", "failed", "available", "latency p50", "p99", "max"]);
     for region in &run.regions {
         let Some(share) = run.availability(region) else {
             continue;
         };
         let seconds = || run.seconds.iter().filter(|second| second.region == *region);
-        // The median over the seconds says more of a region than one bad second.
-        let mut latencies: Vec<f64> = seconds()
-            .filter(|second| second.answered > 0)
-            .map(|second| second.latency_ms_p99)
-            .collect();
-        latencies.sort_by(f64::total_cmp);
-        let usual = latencies
-            .get(latencies.len() / 2)
-            .map_or_else(|| "–".to_owned(), |ms| format!("{} ms", decimals(*ms, 1)));
+        let latency = run.latencies.iter().find(|latency| latency.region == *region);
+        let shown = |of: fn(&Quantiles) -> f64| {
+            latency.map_or_else(|| "–".to_owned(), |latency| duration_ms(of(&latency.latency_ms)))
+        };
         table.add_row(vec![
             region.clone(),
             count(seconds().map(|second| second.due).sum()),
             count(seconds().map(|second| second.failed).sum()),
             percent(share),
-            usual,
+            shown(|latency| latency.p50),
+            shown(|latency| latency.p99),
+            shown(|latency| latency.max),
         ]);
     }
     if table.row_count() == 0 {

@@ -33,6 +33,13 @@ pub(crate) fn page(run: &Run) -> String {
         "From the commit in one region to visible in another, milliseconds. Excess is what remains without the link's own delay.",
         &format!("{}{}", heat::lag_matrix(run).unwrap_or_default(), tables::lag(run)),
     ));
+    if !run.latencies.is_empty() {
+        body.push_str(&section(
+            "What clients waited",
+            "From when an operation was due to its answer, milliseconds, over the whole run.",
+            &tables::latencies(run),
+        ));
+    }
     body.push_str(&section(
         "What became of the writes",
         "Every acknowledged write, counted once.",

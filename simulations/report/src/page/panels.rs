@@ -171,15 +171,12 @@ fn per_region(run: &Run, grid: &Grid, fold: Fold, value: impl Fn(&crate::RegionS
 /// A second in which nothing was answered has no latency.
 fn answered_only(run: &Run, grid: &Grid) -> Vec<Series> {
     let series = run.regions.iter().enumerate().map(|(index, region)| {
-        let seconds = run
-            .seconds
-            .iter()
-            .filter(|second| second.region == *region && second.answered > 0);
+        let seconds = run.seconds.iter().filter(|second| second.region == *region);
         Series {
             name: region.clone(),
             class: region_class(index),
             values: grid.fold(
-                seconds.map(|second| (second.second * 1000, second.latency_ms_p99)),
+                seconds.filter_map(|second| Some((second.second * 1000, second.latency_ms_p99?))),
                 Fold::Greatest,
             ),
         }

@@ -47,6 +47,25 @@ pub(crate) fn verdicts(run: &Run) -> String {
     format!("<table class=\"verdicts\">{head}{}</table>", rows.collect::<String>())
 }
 
+/// Quantiles of what clients waited, by region.
+pub(crate) fn latencies(run: &Run) -> String {
+    let head = "<tr><th>clients in</th><th>answered</th><th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th>\
+                <th>p99.9</th><th>max</th></tr>";
+    let rows = run.latencies.iter().map(|latency| {
+        let ms = &latency.latency_ms;
+        let quantiles = [ms.min, ms.p50, ms.p90, ms.p95, ms.p99, ms.p999, ms.max];
+        let cells = quantiles.map(|ms| format!("<td>{}</td>", decimals(ms, 1)));
+        format!(
+            "<tr><td>{}</td><td>{}</td>{}</tr>",
+            Text(&latency.region),
+            count(ms.count),
+            cells.concat()
+        )
+    });
+    let table = format!("<table class=\"numbers\">{head}{}</table>", rows.collect::<String>());
+    format!("<div class=\"wide\">{table}</div>")
+}
+
 /// Quantiles of every pair's lag.
 pub(crate) fn lag(run: &Run) -> String {
     let head = "<tr><th>from</th><th>to</th><th>mutations</th><th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th>\

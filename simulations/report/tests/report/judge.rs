@@ -162,8 +162,8 @@ fn availability_is_of_each_region_by_its_own_bound_or_that_of_all() {
         due,
         answered,
         failed: due - answered,
-        latency_ms_p50: 1.0,
-        latency_ms_p99: 1.0,
+        latency_ms_p50: Some(1.0),
+        latency_ms_p99: Some(1.0),
     };
     let mut run = empty_run();
     run.seconds = vec![second(REGIONS[0], 1000, 999), second(REGIONS[1], 1000, 500)];
@@ -328,8 +328,8 @@ fn a_region_must_be_available_in_the_seconds_in_which_its_process_and_disk_are_w
         due: 10,
         answered: 10 - failed,
         failed,
-        latency_ms_p50: 1.0,
-        latency_ms_p99: 1.0,
+        latency_ms_p50: Some(1.0),
+        latency_ms_p99: Some(1.0),
     };
     let fault = |kind, region: &str| FaultSpan {
         from_ms: 5_000,

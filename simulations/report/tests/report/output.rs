@@ -39,6 +39,8 @@ fn the_csv_files_hold_every_sample() {
     write(directory.path(), &run).unwrap();
     let count = |file| rows(directory.path(), file).len();
     assert_eq!(count("seconds.csv"), run.seconds.len());
+    assert_eq!(count("latencies.csv"), run.latencies.len());
+    assert_eq!(rows(directory.path(), "latencies.csv")[0].len(), 9);
     assert_eq!(
         count("lag.csv"),
         run.pairs.iter().map(|pair| pair.lag.len()).sum::<usize>()
@@ -83,6 +85,10 @@ fn the_csv_files_name_their_columns_where_nothing_happened_too() {
     assert_eq!(
         heads("seconds.csv"),
         "region,second,due,answered,failed,latency_ms_p50,latency_ms_p99\n"
+    );
+    assert_eq!(
+        heads("latencies.csv"),
+        "region,answered,min_ms,p50_ms,p90_ms,p95_ms,p99_ms,p999_ms,max_ms\n"
     );
     assert_eq!(heads("lag.csv"), "from,to,second,p50_ms,p99_ms,max_ms\n");
     assert_eq!(heads("backlog.csv"), "from,to,at_ms,mutations,bytes\n");

@@ -47,9 +47,33 @@ fn an_operation_counts_where_its_client_lives_and_when_it_was_due() {
     };
     assert_eq!((second.region.as_str(), second.second), (home, 1));
     assert_eq!((second.due, second.answered, second.failed), (3, 2, 1));
-    assert_eq!((second.latency_ms_p50, second.latency_ms_p99), (100.0, 300.0));
+    assert_eq!(
+        (second.latency_ms_p50, second.latency_ms_p99),
+        (Some(100.0), Some(300.0))
+    );
     assert_eq!(run.availability(home), Some(200.0 / 3.0));
     assert_eq!(run.availability(other), None);
+}
+
+#[test]
+fn a_stall_shows_in_the_latencies_of_the_whole_run_and_a_second_without_answers_has_none() {
+    let [home, ..] = REGIONS;
+    let run = recorded(Vec::new(), |recorder| {
+        for number in 0..100 {
+            // Five of them wait for a disk that stood still.
+            let took = if number < 5 { seconds(9) } else { millis(4) };
+            recorder.operation(&operation(home, home, millis(1_000 + number), took, true));
+        }
+        recorder.operation(&operation(home, home, millis(2_000), seconds(5), false));
+    });
+    let [latency] = run.latencies.as_slice() else {
+        panic!("one region: {:?}", run.latencies)
+    };
+    let ms = &latency.latency_ms;
+    assert_eq!((latency.region.as_str(), ms.count), (home, 100));
+    assert_eq!((ms.min, ms.max), (4.0, 9_000.0));
+    assert!(ms.p50 < 4.01 && ms.p99 > 8_990.0, "{ms:?}");
+    assert_eq!(run.seconds[1].latency_ms_p99, None);
 }
 
 #[test]
