@@ -72,9 +72,10 @@ pub struct Evidence {
 
 impl Evidence {
     /// The conflicts in the journals, in the order of keys and losers: each once, however many regions saw it, and one write lose to
-    /// however many others.
+    /// however many others. Where nothing but marks met there would be no conflict without them.
     pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {
         let entries = self.journals.values().flat_map(|journal| &journal.entries);
+        let entries = entries.filter(|entry| !entry.lost_mark_only);
         let each: BTreeMap<_, _> = entries.map(|entry| ((&entry.key, &entry.loser), entry)).collect();
         each.into_values()
     }
@@ -204,6 +205,8 @@ pub struct Conflict {
     pub loser: Version,
     /// The mark in the item as the loser left it; `None` for a delete.
     pub loser_mark: Option<String>,
+    /// Of the loser nothing but that mark was lost, which is there for this oracle alone.
+    pub lost_mark_only: bool,
 }
 
 /// A disk that was lost.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, key_text};
+use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, key_text};
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, RANGES, Region, TableId, VersionVector, decode_item};
 use beringia_store::{LogFilter, LogPosition, Store, StoreError};
 
@@ -185,6 +185,7 @@ impl<'a> Reader<'a> {
                     key: self.key_text(&conflict.key)?,
                     winner: conflict.winner.version,
                     loser_mark: loser.mark().map(str::to_owned),
+                    lost_mark_only: conflict.attributes == [MARK],
                     loser: loser.version,
                 });
             }

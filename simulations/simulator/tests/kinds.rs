@@ -137,6 +137,16 @@ fn what_is_added_in_two_regions_is_kept_where_it_is_merged() {
 }
 
 #[test]
+fn what_adds_up_is_no_conflict_though_the_marks_of_its_writes_meet() {
+    let conflicts = |policy| -> u64 {
+        let run = played_well_under("kind = \"counters\"", policy);
+        run.conflicts.iter().map(|cell| cell.count).sum()
+    };
+    assert_eq!(conflicts("merge"), 0);
+    assert!(conflicts("item") > 0);
+}
+
+#[test]
 fn every_policy_makes_of_concurrent_writes_what_it_says() {
     let mixed = "kind = \"mixed\"\n put_percent = 20\n update_percent = 50\n delete_percent = 10";
     for kind in ["kind = \"carts\"", mixed] {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::Held;
+use beringia_history::{Held, MARK};
 use beringia_item::{Cause, KeyBytes, Mutation, RANGES, VersionVector, encode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
@@ -153,6 +153,7 @@ impl Reader<'_> {
                     winner: Some(version(&conflict.winner.version)),
                     loser: Some(version(&conflict.loser.version)),
                     loser_mark: loser.mark().map(str::to_owned),
+                    lost_mark_only: conflict.attributes == [MARK],
                 };
                 self.send(What::Conflict(entry)).await?;
             }

@@ -96,12 +96,14 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
                 winner,
                 loser,
                 loser_mark,
+                lost_mark_only,
             } = conflict;
             let entry = Conflict {
                 key: text(&key, parts)?,
                 winner: version(winner)?,
                 loser: version(loser)?,
                 loser_mark,
+                lost_mark_only,
             };
             evidence.journals.entry(region).or_default().entries.push(entry);
         }

@@ -402,8 +402,11 @@ fn a_drill_makes_disks_slow_and_full_and_well_again() {
         .map(|second| second["failed"].as_u64().unwrap())
         .sum();
     assert!(failed > 0, "{run}");
-    let p99 = |second: &Value| second["latency_ms_p99"].as_f64().unwrap();
-    assert!(seconds("us-east-1").iter().map(p99).any(|ms| ms >= 150.0), "{run}");
+    let p99 = |second: &Value| second["latency_ms_p99"].as_f64();
+    assert!(
+        seconds("us-east-1").iter().filter_map(p99).any(|ms| ms >= 150.0),
+        "{run}"
+    );
     // What the timeline left slow is well again.
     let (status, _) = call(
         up.endpoint(),

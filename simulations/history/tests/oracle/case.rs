@@ -192,6 +192,7 @@ impl Case {
             winner: winner.version.clone(),
             loser: loser.version.clone(),
             loser_mark: loser.mark().map(str::to_owned),
+            lost_mark_only: false,
         });
         self
     }

@@ -401,6 +401,7 @@ impl Model {
                         winner,
                         loser,
                         loser_mark,
+                        lost_mark_only: false,
                     });
                 }
             }
