@@ -3,7 +3,7 @@
 use crate::{
     Clients, Drain, ReportedBacklog, Run,
     judge::{UNKNOWN_LOSS, drain_in_words, whose, writes_in_words},
-    words::{and_kept_aside, bytes, count, decimals, duration_ms, percent},
+    words::{and_kept_aside, and_with_disk, bytes, count, decimals, duration_ms, percent},
 };
 
 /// Whether a number is alarming in itself.
@@ -180,12 +180,13 @@ fn conflicts(run: &Run) -> Figure {
 
 fn writes(run: &Run) -> Figure {
     let writes = &run.writes;
-    let aside = and_kept_aside(writes.kept_aside);
     let more = format!(
-        "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes{aside}",
+        "acknowledged: {} stand, {} replaced knowingly, {} lost to concurrent writes{}{}",
         count(writes.standing),
         count(writes.superseded),
-        count(writes.lost_to_conflicts)
+        count(writes.lost_to_conflicts),
+        and_with_disk(writes.lost_with_disk),
+        and_kept_aside(writes.kept_aside)
     );
     figure("Writes", count(writes.acknowledged), more, false)
 }
@@ -212,9 +213,10 @@ fn wire(run: &Run) -> Figure {
 
 fn lost(run: &Run) -> Figure {
     let more = format!(
-        "of {} acknowledged{}",
+        "of {} acknowledged{}{}",
         count(run.writes.acknowledged),
-        whose(run.clients)
+        whose(run.clients),
+        and_with_disk(run.writes.lost_with_disk)
     );
     figure("Lost outright", count(run.writes.lost), more, run.writes.lost > 0)
 }

@@ -6,7 +6,7 @@ use beringia_scenario::{Count, Expectations};
 
 use crate::{
     Clients, EngineKind, FaultKind, FaultSpan, RegionSecond, ReportedBacklog, Run, Verdict,
-    words::{and_kept_aside, bytes, count, duration, duration_ms, percent},
+    words::{and_kept_aside, and_with_disk, bytes, count, duration, duration_ms, percent},
 };
 
 /// Times are known to the microsecond in simulation.
@@ -87,12 +87,17 @@ fn always(run: &Run) -> Vec<Verdict> {
     let writes = &run.writes;
     let mut verdicts = vec![
         Verdict {
-            expected: "no acknowledged write lost".to_owned(),
+            expected: if writes.lost_with_disk == 0 {
+                "no acknowledged write lost".to_owned()
+            } else {
+                "no acknowledged write lost but with a disk".to_owned()
+            },
             measured: format!(
-                "{} of {}{} lost{}",
+                "{} of {}{} lost{}{}",
                 count(writes.lost),
                 count(writes.acknowledged),
                 whose(run.clients),
+                and_with_disk(writes.lost_with_disk),
                 and_kept_aside(writes.kept_aside)
             ),
             holds: writes.lost == 0,

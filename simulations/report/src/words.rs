@@ -61,9 +61,18 @@ pub(crate) fn decimals(number: f64, most: usize) -> String {
 
 /// What a sentence about writes says of those that are kept aside; nothing where there are none.
 pub(crate) fn and_kept_aside(writes: u64) -> String {
+    and(writes, "kept aside")
+}
+
+/// What a sum says of the writes that went with a disk, where there are any.
+pub(crate) fn and_with_disk(writes: u64) -> String {
+    and(writes, "gone with a disk")
+}
+
+fn and(writes: u64, what: &str) -> String {
     match writes {
         0 => String::new(),
-        writes => format!(", {} kept aside", count(writes)),
+        writes => format!(", {} {what}", count(writes)),
     }
 }
 

@@ -61,7 +61,7 @@ enum Form {
 }
 
 const LINK: [&str; 4] = ["delay_ms", "jitter_ms", "loss_percent", "bandwidth_mbit"];
-const WORKLOAD: [(&str, Form); 13] = [
+const WORKLOAD: [(&str, Form); 16] = [
     ("rate", Form::Number),
     ("clients", Form::Number),
     ("keys", Form::Number),
@@ -71,6 +71,9 @@ const WORKLOAD: [(&str, Form); 13] = [
     ("put_percent", Form::Number),
     ("update_percent", Form::Number),
     ("delete_percent", Form::Number),
+    ("ttl", Form::Text),
+    ("from", Form::Text),
+    ("until", Form::Text),
     ("billing", Form::Text),
     ("read_units", Form::Number),
     ("write_units", Form::Number),
@@ -86,7 +89,7 @@ const CLOCK: [(&str, &str, Form); 2] = [
     ("offset_ms", "offset", Form::Milliseconds),
     ("drift_ppm", "drift_ppm", Form::Number),
 ];
-const EVENT: [(&str, Form); 10] = [
+const EVENT: [(&str, Form); 11] = [
     ("at", Form::Text),
     ("after", Form::Text),
     ("lasts", Form::Text),
@@ -96,6 +99,7 @@ const EVENT: [(&str, Form); 10] = [
     ("percent", Form::Number),
     ("mbit", Form::Number),
     ("ppm", Form::Number),
+    ("rate", Form::Number),
     ("swarm", Form::Number),
 ];
 
