@@ -1,7 +1,11 @@
 """A fault injection experiment as written for AWS: replication pauses, regions differ, and agree again. Usage: python -m sdk.experiment
 ENDPOINT FIS CONTROL BERINGIA"""
 
+import pathlib
+import signal
+import subprocess
 import sys
+import tempfile
 
 from .support import CONFIG, command, refused, session, until
 
@@ -91,6 +95,23 @@ def a_pause_is_stopped_early(table_arn):
     refused("ValidationException", CLIENT.stop_experiment, id=experiment["id"])
 
 
+def a_recording_has_the_pauses_of_experiments(table_arn):
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory, "live.toml")
+        words = [BERINGIA, "record", "--control", CONTROL, "--out", str(file)]
+        recording = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        # What it says first, it says when it hears of everything.
+        assert recording.stderr.readline()
+        short = CLIENT.create_experiment_template(**template(table_arn, "PT1S"))["experimentTemplate"]
+        experiment = CLIENT.start_experiment(experimentTemplateId=short["id"])["experiment"]
+        until("its end", lambda: status(experiment["id"]) == "completed")
+        recording.send_signal(signal.SIGINT)
+        _, said = recording.communicate(timeout=60)
+        assert recording.returncode == 0, said
+        text = file.read_text()
+        assert 'pause_replication = "eu-west-1"' in text and 'table = "orders"' in text, text
+
+
 def what_is_not_here_is_refused(table_arn):
     alarm = [{"source": "aws:cloudwatch:alarm", "value": "arn:aws:cloudwatch:eu-west-1:000000000000:alarm:lag"}]
     error = refused("ValidationException", CLIENT.create_experiment_template, **template(table_arn, "PT5S", stopConditions=alarm))
@@ -119,9 +140,10 @@ def main():
     refused("ConflictException", CLIENT.create_experiment_template, clientToken=token, **template(table_arn, "PT9S"))
     regions_differ_during_the_pause_and_agree_after_it(made[0]["id"])
     a_pause_is_stopped_early(table_arn)
+    a_recording_has_the_pauses_of_experiments(table_arn)
     what_is_not_here_is_refused(table_arn)
     pages = CLIENT.get_paginator("list_experiments").paginate(PaginationConfig={"PageSize": 2})
-    assert sum(len(page["experiments"]) for page in pages) == 3
+    assert sum(len(page["experiments"]) for page in pages) == 4
     CLIENT.delete_experiment_template(id=made[0]["id"])
     refused("ResourceNotFoundException", CLIENT.get_experiment_template, id=made[0]["id"])
     assert session(US).client("fis", endpoint_url=FIS).list_experiments()["experiments"] == [], "each region has its own"

@@ -39,6 +39,9 @@ const DIGESTS_EVERY: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(25);
 /// The pause before a control service that went away is asked again.
 const RETRY: Duration = Duration::from_millis(200);
+/// What a report says where a clock was changed.
+const DRAGGED: &str = "a write's lag is counted from its hybrid time, and hybrid clocks follow the one that is furthest ahead: after a clock was \
+                       changed, the lag of writes from regions behind it shows too small, until their clocks have caught up";
 /// How long a control service may take to tell what has arrived, before something is done and in the end.
 const HEARD_BEFORE: Duration = Duration::from_millis(100);
 const HEARD_IN_THE_END: Duration = Duration::from_secs(5);
@@ -153,6 +156,7 @@ impl Measure {
     /// How far a region's clock is ahead from now on, milliseconds. A drift shows in the lag, and a write that was committed before and
     /// arrives after is measured wrongly by the step.
     pub(crate) fn clock_changed(&self, region: String, ahead_ms: i64) {
+        locked(&self.shared.recorder).note(DRAGGED.to_owned());
         locked(&self.shared.arrivals).clock_changed(region, ahead_ms);
     }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use beringia_fis::{Fault, Faults, TableReplica};
 use beringia_item::{Region, TableId};
 use beringia_node::Node;
+use beringia_proto::v1::{ReplicationPause, ReplicationResume, control_recorded::What};
 
 use super::{Host, Hosted};
 
@@ -83,12 +84,17 @@ impl Faults for HostFaults {
 
     async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
         let paused = self.region(&replica.region)?.pause_replication(&replica.table).await;
-        paused.map_err(|error| Fault(error.to_string()))
+        paused.map_err(|error| Fault(error.to_string()))?;
+        let TableReplica { region, table } = replica.clone();
+        self.0.tap().note(What::Pause(ReplicationPause { region, table }));
+        Ok(())
     }
 
     async fn resume(&self, replica: &TableReplica) {
         if let Ok(region) = self.region(&replica.region) {
             region.resume_replication(&replica.table).await;
+            let TableReplica { region, table } = replica.clone();
+            self.0.tap().note(What::Resume(ReplicationResume { region, table }));
         }
     }
 }

@@ -481,6 +481,11 @@ fn a_drill_makes_clocks_wrong_and_right_again() {
         0,
         "writes from further ahead than the drill lasts wait in quarantine"
     );
+    let notes = run["notes"].to_string();
+    assert!(
+        notes.contains("hybrid clocks follow the one that is furthest ahead"),
+        "{notes}"
+    );
     // With the clock right again, and the time come that it had shown, everything arrives.
     let converged = up.json(&["converge", "--timeout", "60"]);
     assert_eq!(converged[0]["converged"], true);

@@ -112,6 +112,10 @@ async fn record(
 ) -> Result<(Scenario, Writing, u64), Failure> {
     let fleet = Fleet::connect(&arguments.control).await?;
     let (beginning, listening) = begin(&fleet, arguments.items).await?;
+    output::note(&format!(
+        "recording from now on; Ctrl-C ends it and writes {}",
+        arguments.out.display()
+    ));
     let heard = listen(listening, &beginning, arguments, &mut writing).await?;
     let lasted = beginning.at.elapsed();
     // Those that appeared meanwhile.
