@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_history::{EXPIRES, Effect, KEY, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write};
-use beringia_scenario::{Kind, Workload};
+use beringia_scenario::{Kind, Recorded, Workload};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     choice::Chosen,
     job::Job,
     queue::Work,
-    recording::Recorded,
     replay::{Keys, Part, Prepared, outcome},
     request::{Condition, Update, bytes, seen},
     shared::Shared,

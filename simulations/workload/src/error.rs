@@ -1,8 +1,9 @@
 //! Why a load cannot begin.
 
+use beringia_scenario::RecordingError;
 use thiserror::Error;
 
-use crate::{CallError, RecordingError};
+use crate::CallError;
 
 /// Why a load cannot begin.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

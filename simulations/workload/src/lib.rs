@@ -28,7 +28,6 @@ pub use error::WorkloadError;
 pub use http::{Dial, HttpTarget, HttpTargets, PATIENCE, TcpDial};
 pub use load::{Load, Setting};
 pub use loading::Loaded;
-pub use recording::{Recorded, RecordedItems, RecordedTable, Recording, RecordingError};
 pub use shared::Progress;
 pub use table::Table;
 pub use target::{CallError, Target, Targets, understand};

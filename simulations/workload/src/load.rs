@@ -8,16 +8,16 @@ use std::{
 
 use beringia_clock::{SeededRandomness, WallClock};
 use beringia_history::{History, Merging, Operation, Rules};
-use beringia_scenario::{Action, Kind, Plan, Policy, Workload};
+use beringia_scenario::{Action, Kind, Plan, Policy, Recorded, Recording, Workload};
 use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
-    Loaded, Progress, Recording, Table, Targets, WorkloadError,
+    Loaded, Progress, Table, Targets, WorkloadError,
     client::{Client, Inserted, Post},
     job::Jobs,
     queue::Queue,
-    recording::{Recorded, RecordedTable},
+    recording::{describe, keys, of_region},
     schedule::{Drawn, Rate, Schedule, Source},
     shared::Shared,
 };
@@ -98,7 +98,7 @@ impl Setting {
         for workload in &self.workloads {
             match recording_of(workload)? {
                 None => tables.push(Table::of(workload)),
-                Some(recording) => tables.extend(recording.tables.iter().filter_map(RecordedTable::describe)),
+                Some(recording) => tables.extend(recording.tables.iter().filter_map(describe)),
             }
         }
         if !self.throttling {
@@ -139,7 +139,7 @@ impl Load {
         let dice = setting.dice();
         for workload in &setting.workloads {
             let recording = recording_of(workload)?;
-            let keys = recording.as_ref().map(Recording::keys).unwrap_or_default();
+            let keys = recording.as_ref().map(keys).unwrap_or_default();
             let tables = keys.0.keys().chain(recording.is_none().then_some(&workload.name));
             let rules = rules(setting.policy, &workload.kind);
             load.history.tables.extend(tables.map(|table| (table.clone(), rules)));
@@ -154,7 +154,7 @@ impl Load {
                     inserted: Arc::clone(&inserted),
                     keys: keys.clone(),
                 };
-                let recorded = recording.as_ref().map(|recording| recording.of_region(home));
+                let recorded = recording.as_ref().map(|recording| of_region(recording, home));
                 load.post(
                     post,
                     &dice.derive(&format!("{} {home}", workload.name)),

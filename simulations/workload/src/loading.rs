@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use beringia_history::{Effect, MARK, Operation, Outcome, Write, key_text_of_json};
-use beringia_scenario::Workload;
+use beringia_scenario::{RecordedTable, Workload};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -11,7 +11,7 @@ use crate::{
     CallError, Setting, Targets, WorkloadError,
     client::filler,
     load::recording_of,
-    recording::RecordedTable,
+    recording::describe,
     request::bytes,
     table::{Spot, field_bytes, initial, item},
 };
@@ -133,7 +133,7 @@ fn mark(table: &str, number: u64) -> String {
 }
 
 fn recorded_items(recorded: &RecordedTable) -> Option<(String, Vec<Put>)> {
-    let table = recorded.describe()?;
+    let table = describe(recorded)?;
     let put = |(number, item): (u64, &Value)| {
         let mark = mark(&table.name, number);
         let mut item = item.clone();

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use beringia_scenario::Recorded;
 use tokio::sync::Notify;
 
-use crate::{job::Job, recording::Recorded};
+use crate::job::Job;
 
 /// An operation that is due.
 #[derive(Debug, Clone, PartialEq)]

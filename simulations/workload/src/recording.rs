@@ -1,183 +1,58 @@
-//! Recorded operations: the form in which a live run is written down, so that it can be played again.
-//!
-//! A recording is text, one JSON object per line. Its tables, each with the parameters of the `CreateTable` that makes it as it was when the
-//! recording began, and with what was in it then:
-//!
-//! ```json
-//! {"table": {"TableName": "carts", "KeySchema": […], …}, "time_to_live": {…}, "items": [{"id": {"S": "1"}}]}
-//! ```
-//!
-//! (`time_to_live`, the parameters of `UpdateTimeToLive`, and `items` may be missing.) More of its items may follow on lines of their own:
-//!
-//! ```json
-//! {"items_of": "carts", "items": [{"id": {"S": "2"}}]}
-//! ```
-//!
-//! And its operations, in any order, since one is written down when it is answered:
-//!
-//! ```json
-//! {"at_ms": 1250, "region": "eu-west-1", "operation": "PutItem", "parameters": {"TableName": "carts", "Item": {…}}}
-//! ```
-//!
-//! `at_ms` counts from the beginning of the recording. An operation may say with which HTTP `status` it was answered then. Other members are
-//! for people and are not read.
+//! What a recording says to those who play it: what was sent where, and which tables it needs.
 
 use std::sync::Arc;
 
 use beringia_item::{KeyPart, KeySchema, KeyType};
-use serde::{Deserialize, Serialize};
+use beringia_scenario::{Recorded, RecordedTable, Recording};
+use serde::Deserialize as _;
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::{Table, replay::Keys, table::take_limits};
 
-/// A live run, written down.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Recording {
-    /// Its tables.
-    pub tables: Vec<RecordedTable>,
-    /// Its operations, in the order of their times.
-    pub operations: Vec<Arc<Recorded>>,
+/// What was sent to a region.
+pub(crate) fn of_region(recording: &Recording, region: &str) -> Vec<Arc<Recorded>> {
+    let to_it = recording.operations.iter().filter(|recorded| recorded.region == region);
+    to_it.cloned().collect()
 }
 
-/// A table as it was when a recording began.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RecordedTable {
-    /// Parameters of `CreateTable`.
-    pub table: Value,
-    /// Parameters of `UpdateTimeToLive`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_to_live: Option<Value>,
-    /// What was in it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<Value>,
+/// By table, its key.
+pub(crate) fn keys(recording: &Recording) -> Keys {
+    let tables = recording.tables.iter();
+    let named = tables.filter_map(|table| Some((describe(table)?.name, key_schema(table)?)));
+    Keys(named.collect())
 }
 
-/// More of what was in a table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RecordedItems {
-    /// The table's name; its own line is above.
-    pub items_of: String,
-    /// The items.
-    pub items: Vec<Value>,
-}
-
-/// A client's operation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Recorded {
-    /// When it was sent, milliseconds since the recording began.
-    pub at_ms: u64,
-    /// The region that was asked.
-    pub region: String,
-    /// What was called, such as `PutItem`.
-    pub operation: String,
-    /// With which parameters.
-    pub parameters: Value,
-    /// The HTTP status of the answer then: for people, since nothing is made of it when the operation is played again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-}
-
-/// A line that is none of a recording.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("line {line} of the recording: {problem}")]
-pub struct RecordingError {
-    /// Which, from 1.
-    pub line: usize,
-    /// What is wrong with it, and what was expected.
-    pub problem: String,
-}
-
-impl Recording {
-    /// Reads a recording.
-    ///
-    /// # Errors
-    /// [`RecordingError`] for the first line that is wrong.
-    pub fn parse(text: &str) -> Result<Self, RecordingError> {
-        let mut recording = Self::default();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |problem: String| RecordingError {
-                line: index + 1,
-                problem,
-            };
-            let value: Value = serde_json::from_str(line).map_err(|error| wrong(format!("no JSON: {error}")))?;
-            if value.get("table").is_some() {
-                let table: RecordedTable = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-                table.describe().ok_or_else(|| wrong(NO_TABLE.to_owned()))?;
-                recording.tables.push(table);
-                continue;
-            }
-            if value.get("items_of").is_some() {
-                let more: RecordedItems = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-                let mut tables = recording.tables.iter_mut();
-                let table = tables.find(|table| table.table["TableName"] == more.items_of);
-                let table = table.ok_or_else(|| wrong(format!("no table {} stands above", more.items_of)))?;
-                table.items.extend(more.items);
-                continue;
-            }
-            let expected = |error| format!("{error}; an operation has `at_ms`, `region`, `operation` and `parameters`");
-            let recorded: Recorded = serde_json::from_value(value).map_err(|error| wrong(expected(error)))?;
-            recording.operations.push(Arc::new(recorded));
-        }
-        recording.operations.sort_by_key(|recorded| recorded.at_ms);
-        Ok(recording)
-    }
-
-    /// What was sent to a region.
-    pub(crate) fn of_region(&self, region: &str) -> Vec<Arc<Recorded>> {
-        let to_it = self.operations.iter().filter(|recorded| recorded.region == region);
-        to_it.cloned().collect()
-    }
-
-    /// By table, its key.
-    pub(crate) fn keys(&self) -> Keys {
-        let tables = self.tables.iter();
-        let named = tables.filter_map(|table| Some((table.describe()?.name, table.key_schema()?)));
-        Keys(named.collect())
-    }
-}
-
-const NO_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
-
-impl RecordedTable {
-    /// Its key; `None` where it has none, or the type of an attribute is not told.
-    fn key_schema(&self) -> Option<KeySchema> {
-        let part = |schema: &Value| {
-            let name = schema["AttributeName"].as_str()?;
-            let definitions = self.table["AttributeDefinitions"].as_array()?.iter();
-            let mut named = definitions.filter(|definition| definition["AttributeName"] == name);
-            let kind = KeyType::deserialize(&named.next()?["AttributeType"]).ok()?;
-            Some(KeyPart {
-                name: name.to_owned(),
-                kind,
-            })
-        };
-        let parts = |kind: &str| -> Option<Vec<KeyPart>> {
-            let schema = self.table["KeySchema"].as_array()?.iter();
-            schema.filter(|part| part["KeyType"] == kind).map(part).collect()
-        };
-        Some(KeySchema {
-            partition: parts("HASH")?,
-            sort: parts("RANGE")?,
+/// The key of a table; `None` where it has none, or the type of an attribute is not told.
+fn key_schema(recorded: &RecordedTable) -> Option<KeySchema> {
+    let part = |schema: &Value| {
+        let name = schema["AttributeName"].as_str()?;
+        let definitions = recorded.table["AttributeDefinitions"].as_array()?.iter();
+        let mut named = definitions.filter(|definition| definition["AttributeName"] == name);
+        let kind = KeyType::deserialize(&named.next()?["AttributeType"]).ok()?;
+        Some(KeyPart {
+            name: name.to_owned(),
+            kind,
         })
-    }
+    };
+    let parts = |kind: &str| -> Option<Vec<KeyPart>> {
+        let schema = recorded.table["KeySchema"].as_array()?.iter();
+        schema.filter(|part| part["KeyType"] == kind).map(part).collect()
+    };
+    Some(KeySchema {
+        partition: parts("HASH")?,
+        sort: parts("RANGE")?,
+    })
+}
 
-    /// The table to create; `None` where it has no name or no key.
-    pub(crate) fn describe(&self) -> Option<Table> {
-        let name = self.table.get("TableName")?.as_str()?.to_owned();
-        let schema = self.table.get("KeySchema")?.as_array()?;
-        let key = |kind: &str| {
-            let part = schema.iter().find(|part| part["KeyType"] == kind)?;
-            part["AttributeName"].as_str().map(str::to_owned)
-        };
-        let mut create = self.table.clone();
-        let limits = take_limits(&mut create);
-        Some(Table {
-            name,
-            limits,
-            key: [Some(key("HASH")?), key("RANGE")].into_iter().flatten().collect(),
-            create,
-            time_to_live: self.time_to_live.clone(),
-        })
-    }
+/// The table to create; `None` where it has no name or no key.
+pub(crate) fn describe(recorded: &RecordedTable) -> Option<Table> {
+    let mut create = recorded.table.clone();
+    let limits = take_limits(&mut create);
+    Some(Table {
+        name: recorded.name()?.to_owned(),
+        limits,
+        key: recorded.key()?.into_iter().map(str::to_owned).collect(),
+        create,
+        time_to_live: recorded.time_to_live.clone(),
+    })
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use beringia_clock::{Randomness, SeededRandomness};
+use beringia_scenario::Recorded;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until, timeout_at},
@@ -17,7 +18,6 @@ use tokio::{
 use crate::{
     job::Jobs,
     queue::{Due, Queue, Work},
-    recording::Recorded,
     shared::Shared,
 };
 

@@ -344,32 +344,6 @@ async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
     assert_eq!(judgement.accounting.standing + judgement.accounting.superseded, 5);
 }
 
-#[test]
-fn a_line_that_is_none_of_a_recording_is_named() {
-    let wrong = |text: &str| {
-        beringia_workload::Recording::parse(text)
-            .expect_err("wrong")
-            .to_string()
-    };
-    let operation = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}"#;
-    assert!(wrong("{}\n").starts_with("line 1 of the recording: missing field `at_ms`"));
-    assert!(wrong(&format!("{operation}\n\nnonsense")).starts_with("line 3 of the recording: no JSON"));
-    assert!(wrong(r#"{"table": {"TableName": "t"}}"#).contains("`HASH` key"));
-    assert!(wrong(r#"{"items_of": "t", "items": []}"#).contains("no table t stands above"));
-}
-
-#[test]
-fn a_recording_has_operations_and_items_in_whichever_order_they_came() {
-    let text = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}
-        {"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "items": [1]}
-        {"at_ms": 4, "region": "r", "operation": "PutItem", "parameters": {}}
-        {"items_of": "t", "items": [2, 3]}"#;
-    let recording = beringia_workload::Recording::parse(text).expect("a recording");
-    let times: Vec<u64> = recording.operations.iter().map(|recorded| recorded.at_ms).collect();
-    assert_eq!(times, [4, 5]);
-    assert_eq!(recording.tables[0].items, [1, 2, 3]);
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_region_that_is_not_there_is_unreachable() {
     let server = RegionServer::start();

@@ -3,6 +3,7 @@
 mod draw;
 mod files;
 mod library;
+mod recording;
 mod refused;
 mod settings;
 mod shrink;

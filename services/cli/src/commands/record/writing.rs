@@ -9,7 +9,7 @@ use std::{
 };
 
 use beringia_proto::v1::{ControlTable, RecordedCall};
-use beringia_workload::{Recorded, RecordedItems, RecordedTable};
+use beringia_scenario::{Recorded, RecordedItems, RecordedTable};
 use serde::Serialize;
 use serde_json::{Value, json};
 

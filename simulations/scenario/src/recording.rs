@@ -1,0 +1,146 @@
+//! Recorded operations: the form in which a live run is written down, so that it can be played again.
+//!
+//! A recording is text, one JSON object per line. Its tables, each with the parameters of the `CreateTable` that makes it as it was when the
+//! recording began, and with what was in it then:
+//!
+//! ```json
+//! {"table": {"TableName": "carts", "KeySchema": […], …}, "time_to_live": {…}, "items": [{"id": {"S": "1"}}]}
+//! ```
+//!
+//! (`time_to_live`, the parameters of `UpdateTimeToLive`, and `items` may be missing.) More of its items may follow on lines of their own:
+//!
+//! ```json
+//! {"items_of": "carts", "items": [{"id": {"S": "2"}}]}
+//! ```
+//!
+//! And its operations, in any order, since one is written down when it is answered:
+//!
+//! ```json
+//! {"at_ms": 1250, "region": "eu-west-1", "operation": "PutItem", "parameters": {"TableName": "carts", "Item": {…}}}
+//! ```
+//!
+//! `at_ms` counts from the beginning of the recording. An operation may say with which HTTP `status` it was answered then. Other members are
+//! for people and are not read.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+/// A live run, written down.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recording {
+    /// Its tables.
+    pub tables: Vec<RecordedTable>,
+    /// Its operations, in the order of their times.
+    pub operations: Vec<Arc<Recorded>>,
+}
+
+/// A table as it was when a recording began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedTable {
+    /// Parameters of `CreateTable`.
+    pub table: Value,
+    /// Parameters of `UpdateTimeToLive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_live: Option<Value>,
+    /// What was in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Value>,
+}
+
+/// More of what was in a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedItems {
+    /// The table's name; its own line is above.
+    pub items_of: String,
+    /// The items.
+    pub items: Vec<Value>,
+}
+
+/// A client's operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// When it was sent, milliseconds since the recording began.
+    pub at_ms: u64,
+    /// The region that was asked.
+    pub region: String,
+    /// What was called, such as `PutItem`.
+    pub operation: String,
+    /// With which parameters.
+    pub parameters: Value,
+    /// The HTTP status of the answer then: for people, since nothing is made of it when the operation is played again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+/// A line that is none of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line} of the recording: {problem}")]
+pub struct RecordingError {
+    /// Which, from 1.
+    pub line: usize,
+    /// What is wrong with it, and what was expected.
+    pub problem: String,
+}
+
+impl Recording {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    /// [`RecordingError`] for the first line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, RecordingError> {
+        let mut recording = Self::default();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |problem: String| RecordingError {
+                line: index + 1,
+                problem,
+            };
+            let value: Value = serde_json::from_str(line).map_err(|error| wrong(format!("no JSON: {error}")))?;
+            if value.get("table").is_some() {
+                let table: RecordedTable = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+                table
+                    .key()
+                    .and(table.name())
+                    .ok_or_else(|| wrong(NO_TABLE.to_owned()))?;
+                recording.tables.push(table);
+                continue;
+            }
+            if value.get("items_of").is_some() {
+                let more: RecordedItems = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+                let mut tables = recording.tables.iter_mut();
+                let table = tables.find(|table| table.table["TableName"] == more.items_of);
+                let table = table.ok_or_else(|| wrong(format!("no table {} stands above", more.items_of)))?;
+                table.items.extend(more.items);
+                continue;
+            }
+            let expected = |error| format!("{error}; an operation has `at_ms`, `region`, `operation` and `parameters`");
+            let recorded: Recorded = serde_json::from_value(value).map_err(|error| wrong(expected(error)))?;
+            recording.operations.push(Arc::new(recorded));
+        }
+        recording.operations.sort_by_key(|recorded| recorded.at_ms);
+        Ok(recording)
+    }
+}
+
+const NO_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
+
+impl RecordedTable {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.table.get("TableName")?.as_str()
+    }
+
+    /// The names of its key attributes, partition key first; `None` where it has no partition key.
+    #[must_use]
+    pub fn key(&self) -> Option<Vec<&str>> {
+        let schema = self.table.get("KeySchema")?.as_array()?;
+        let key = |kind: &str| {
+            let part = schema.iter().find(|part| part["KeyType"] == kind)?;
+            part["AttributeName"].as_str()
+        };
+        Some([Some(key("HASH")?), key("RANGE")].into_iter().flatten().collect())
+    }
+}
