@@ -22,9 +22,9 @@
 //! `at_ms` counts from the beginning of the recording. An operation may say with which HTTP `status` it was answered then. Other members are
 //! for people and are not read.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -122,6 +122,24 @@ impl Recording {
         recording.operations.sort_by_key(|recorded| recorded.at_ms);
         Ok(recording)
     }
+}
+
+/// What tells lines of a recording apart.
+#[derive(Deserialize)]
+struct Members {
+    #[serde(default)]
+    table: Option<IgnoredAny>,
+    #[serde(default)]
+    items_of: Option<IgnoredAny>,
+    #[serde(default)]
+    at_ms: Option<u64>,
+}
+
+/// When the operation on a line was sent, since the recording began; `None` for a line that has none.
+pub(crate) fn sent(line: &str) -> Option<Duration> {
+    let members: Members = serde_json::from_str(line).ok()?;
+    let is_operation = members.table.is_none() && members.items_of.is_none();
+    members.at_ms.filter(|_| is_operation).map(Duration::from_millis)
 }
 
 const NO_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";

@@ -1,14 +1,19 @@
 //! Shrinking: from a plan that fails to a small one that still does.
 //!
 //! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over what the timeline does,
-//! then less load. It is a pure function of the plan and of what `fails` answers, and asks no more often than it may.
+//! then less load, then delta debugging over recorded operations. It is a pure function of the plan and of what `fails` answers, and asks no more often than it may.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 
 use crate::{
-    Action, Plan, Planned, Scenario,
+    Action, Kind, Plan, Planned, Scenario, Workload,
     course::drain_of,
     fleet::{Way, ways},
+    recording::sent,
     replay::{Timed, opposite, replay},
 };
 
@@ -23,8 +28,8 @@ pub struct Shrunk {
     pub is_smallest: bool,
 }
 
-/// Shrinks a plan that fails: takes away faults (with what undoes them), workloads, time, operations, clients, keys and bytes, as long as it
-/// still fails, and tries at most `runs_max` plans. `fails` answers `None` where that was not found out and nothing more is to be tried.
+/// Shrinks a plan that fails: takes away faults (with what undoes them), workloads, time, operations (drawn or recorded), clients, keys and bytes, as
+/// long as it still fails, and tries at most `runs_max` plans. `fails` answers `None` where that was not found out and nothing more is to be tried.
 pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<bool>) -> Shrunk {
     let scenario = plan.to_scenario();
     let mut search = Search {
@@ -38,13 +43,14 @@ pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<boo
         is_stopped: false,
         fails,
     };
-    search.tried.insert(search.best.to_toml());
+    search.tried.insert(hash(&search.best));
     loop {
         let before = search.best.clone();
         search.fewer_faults();
         search.fewer_workloads();
         search.less_time();
         search.less_load();
+        search.fewer_operations();
         if search.best == before || search.is_over() {
             return Shrunk {
                 is_smallest: !search.is_over(),
@@ -57,8 +63,8 @@ pub fn shrink(plan: &Plan, runs_max: u32, fails: impl FnMut(&Plan) -> Option<boo
 
 struct Search<F> {
     best: Plan,
-    /// What was tried, as text.
-    tried: BTreeSet<String>,
+    /// Hashes of what was tried, since recordings are long.
+    tried: BTreeSet<u64>,
     runs: u32,
     runs_max: u32,
     is_stopped: bool,
@@ -76,7 +82,7 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
             return false;
         }
         let candidate = sensible(scenario, self.best.seed, timeline);
-        if !self.tried.insert(candidate.to_toml()) {
+        if !self.tried.insert(hash(&candidate)) {
             return false;
         }
         let Some(fails) = (self.fails)(&candidate) else {
@@ -90,36 +96,33 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         fails
     }
 
-    /// Takes away as many faults as it can: first all, then halves, quarters and so on, down to each alone.
+    /// Takes away as many of so many things as it can: first all, then halves, quarters and so on, down to each alone. `accept` is told which
+    /// would be left, and says whether it still fails.
+    fn fewer(&mut self, count: usize, accept: impl Fn(&mut Self, &[usize]) -> bool) {
+        let mut left: Vec<usize> = (0..count).collect();
+        let mut size = count;
+        while size > 0 {
+            let mut start = 0;
+            while start < left.len() && !self.is_over() {
+                let end = (start + size).min(left.len());
+                let without = [&left[..start], &left[end..]].concat();
+                if accept(self, &without) {
+                    left = without;
+                } else {
+                    start = end;
+                }
+            }
+            size = if size == 1 { 0 } else { size.div_ceil(2).min(left.len()) };
+        }
+    }
+
     fn fewer_faults(&mut self) {
         let scenario = self.best.scenario.clone();
-        let mut groups = groups(&self.best);
-        if !groups.is_empty() && self.accept(scenario.clone(), &[]) {
-            return;
-        }
-        let mut parts = 2;
-        while !groups.is_empty() && !self.is_over() {
-            let size = groups.len().div_ceil(parts);
-            let without = |start: usize| {
-                let kept = groups
-                    .iter()
-                    .enumerate()
-                    .filter(|(index, _)| !(start..start + size).contains(index));
-                kept.map(|(_, group)| group.clone()).collect::<Vec<_>>()
-            };
-            let starts = (0..groups.len()).step_by(size);
-            let smaller = starts
-                .map(without)
-                .find(|kept| self.accept(scenario.clone(), &flatten(kept)));
-            match smaller {
-                Some(kept) => {
-                    groups = kept;
-                    parts = (parts - 1).max(2);
-                }
-                None if size == 1 => return,
-                None => parts = (parts * 2).min(groups.len()),
-            }
-        }
+        let groups = groups(&self.best);
+        self.fewer(groups.len(), |search, left| {
+            let left: Vec<_> = left.iter().map(|index| groups[*index].clone()).collect();
+            search.accept(scenario.clone(), &flatten(&left))
+        });
     }
 
     fn fewer_workloads(&mut self) {
@@ -205,8 +208,37 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
         }
     }
 
+    /// Takes recorded operations away, first those that are due after the load.
+    fn fewer_operations(&mut self) {
+        let Plan { scenario, timeline, .. } = self.best.clone();
+        self.accept(scenario, &timeline);
+        for index in 0..self.best.scenario.workloads.len() {
+            let Plan { scenario, timeline, .. } = self.best.clone();
+            let Kind::Replay { operations } = &scenario.workloads[index].kind else {
+                continue;
+            };
+            let lines: Vec<(&str, bool)> = operations.lines().map(|line| (line, sent(line).is_some())).collect();
+            let count = lines.iter().filter(|(_, is_operation)| *is_operation).count();
+            self.fewer(count, |search, left| {
+                let mut scenario = scenario.clone();
+                let mut left = left.iter().copied().peekable();
+                let mut place = 0..;
+                let is_left = |(_, is_operation): &&(&str, bool)| {
+                    !is_operation || place.next().is_some_and(|place| left.next_if_eq(&place).is_some())
+                };
+                let lines: String = lines
+                    .iter()
+                    .filter(is_left)
+                    .flat_map(|(line, _)| [line, "\n"])
+                    .collect();
+                scenario.workloads[index].kind = Kind::Replay { operations: lines };
+                search.accept(scenario, &timeline)
+            });
+        }
+    }
+
     /// Makes a workload smaller as long as it still fails; `less` says whether there was anything to take.
-    fn halve(&mut self, index: usize, less: impl Fn(&mut crate::Workload) -> bool) {
+    fn halve(&mut self, index: usize, less: impl Fn(&mut Workload) -> bool) {
         loop {
             let mut scenario = self.best.scenario.clone();
             let timeline = self.best.timeline.clone();
@@ -218,8 +250,13 @@ impl<F: FnMut(&Plan) -> Option<bool>> Search<F> {
     }
 }
 
-/// A plan of these actions without those that make no sense any more, and with what has to be put right at the end.
-fn sensible(scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
+/// A plan of these actions without those that make no sense any more, and with what has to be put right at the end. Recorded operations that
+/// would be due after it go.
+fn sensible(mut scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
+    let end = scenario.duration;
+    for workload in &mut scenario.workloads {
+        end_recording(workload, end);
+    }
     let once = |(index, planned): (usize, &Planned)| Timed {
         from: planned.at,
         until: None,
@@ -236,6 +273,22 @@ fn sensible(scenario: Scenario, seed: u64, timeline: &[Planned]) -> Plan {
     };
     plan.scenario = plan.to_scenario();
     plan
+}
+
+/// Takes the recorded operations away that are due when the load has ended.
+fn end_recording(workload: &mut Workload, end: Duration) {
+    let until = workload.until.map_or(end, |until| until.min(end));
+    let Kind::Replay { operations } = &mut workload.kind else {
+        return;
+    };
+    let is_due = |line: &&str| sent(line).is_none_or(|sent| workload.from.saturating_add(sent) < until);
+    *operations = operations.split_inclusive('\n').filter(is_due).collect();
+}
+
+fn hash(plan: &Plan) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    plan.to_toml().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Actions in order of time.

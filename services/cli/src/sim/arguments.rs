@@ -119,8 +119,8 @@ pub(crate) struct SweepArguments {
 /// Reduce a failing seed to the smallest plan that still fails.
 #[derive(Debug, Clone, Args)]
 #[command(
-    long_about = "Reduce a failing seed to the smallest plan that still fails in the same way: fewer faults, workloads, seconds, operations, \
-        clients and keys. Prints the plan as a scenario file, which `sim run` plays again.",
+    long_about = "Reduce a failing seed to the smallest plan that still fails in the same way: fewer faults, workloads, seconds, operations \
+        (recorded ones too), clients and keys. Prints the plan as a scenario file, which `sim run` plays again.",
     after_help = "Example:\n  beringia sim shrink swarm --seed 17 --out small.toml && beringia sim run small.toml"
 )]
 pub(crate) struct ShrinkArguments {

@@ -7,7 +7,7 @@ use std::{
 
 use beringia_history::Violation;
 use beringia_report::{Run, judge};
-use beringia_scenario::{Expectations, Plan, shrink};
+use beringia_scenario::{Expectations, Kind, Plan, Recording, Scenario, shrink};
 use serde::Serialize;
 
 use super::{
@@ -30,6 +30,8 @@ struct ShrunkJson<'a> {
     actions: usize,
     workloads: usize,
     duration_ms: u128,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_operations: Option<usize>,
     runs: u32,
     is_smallest: bool,
     toml: &'a str,
@@ -85,6 +87,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
             actions: shrunk.plan.timeline.len(),
             workloads: shrunk.plan.scenario.workloads.len(),
             duration_ms: shrunk.plan.scenario.duration.as_millis(),
+            recorded_operations: recorded(&shrunk.plan.scenario),
             runs: shrunk.runs,
             is_smallest: shrunk.is_smallest,
             toml: &text,
@@ -120,12 +123,23 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
 fn size(plan: &Plan) -> String {
     let scenario = &plan.scenario;
     let rate: f64 = scenario.workloads.iter().map(|workload| workload.rate).sum();
+    let recorded = recorded(scenario).map_or_else(String::new, |count| format!(", {count} recorded operations"));
     format!(
-        "{} actions, {} workloads, {rate}/s, {} s",
+        "{} actions, {} workloads, {rate}/s, {} s{recorded}",
         plan.timeline.len(),
         scenario.workloads.len(),
         scenario.duration.as_secs()
     )
+}
+
+/// How many operations there are in recordings; `None` where there is no recording.
+fn recorded(scenario: &Scenario) -> Option<usize> {
+    let count = |kind: &Kind| match kind {
+        Kind::Replay { operations } => Some(Recording::parse(operations).map_or(0, |read| read.operations.len())),
+        _ => None,
+    };
+    let counts = scenario.workloads.iter().filter_map(|workload| count(&workload.kind));
+    counts.reduce(|all, more| all + more)
 }
 
 /// What of a run does not hold, without values, which may change while it is the same failure.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use beringia_scenario::{Action, Plan, Scenario, shrink};
+use beringia_scenario::{Action, Kind, Plan, Scenario, shrink};
 use proptest::prelude::*;
 
 use crate::{
@@ -105,6 +105,88 @@ fn what_the_failure_needs_stays() {
     );
     let seconds = shrunk.plan.scenario.duration.as_secs_f64();
     assert!((20.0..27.0).contains(&seconds), "{seconds}");
+}
+
+const TABLES: [&str; 3] = [
+    r#"{"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "items": [{"id": {"S": "'''"}}]}"#,
+    r#"{"table": {"TableName": "u", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "at_ms": 90000}"#,
+    r#"{"items_of": "t", "items": [{"id": {"S": "2"}}], "at_ms": 90000}"#,
+];
+
+fn operation(second: u64) -> String {
+    let at_ms = second * 1_000;
+    format!(
+        r#"{{"at_ms": {at_ms}, "region": "us-east-1", "operation": "Get{second}", "parameters": {{}}, "for": "people"}}"#
+    )
+}
+
+/// A load of a minute and a recording of two, an operation a second, with the lines of tables between them.
+fn recorded(fields: &str) -> Plan {
+    let mut lines: Vec<String> = (0..120).map(operation).collect();
+    for (place, table) in [(0, TABLES[0]), (30, TABLES[1]), (90, TABLES[2])] {
+        lines.insert(place, table.to_owned());
+    }
+    let mut scenario = parse(&format!(
+        "duration = \"60s\"\n[[workload]]\nkind = \"replay\"\noperations = \"\"\n{fields}"
+    ));
+    scenario.workloads[0].kind = Kind::Replay {
+        operations: lines.join("\n"),
+    };
+    Plan::draw(&scenario, 1)
+}
+
+fn recording(plan: &Plan) -> &str {
+    match &plan.scenario.workloads[0].kind {
+        Kind::Replay { operations } => operations,
+        kind => panic!("{kind:?} is no recording"),
+    }
+}
+
+#[test]
+fn of_a_recording_the_operations_stay_that_the_failure_needs_and_all_that_is_said_of_tables() {
+    let needed = [7, 8, 41].map(operation);
+    let shrunk = shrink(&recorded(""), 300, |plan| {
+        Some(needed.iter().all(|line| recording(plan).contains(line)))
+    });
+    assert!(shrunk.is_smallest, "{} runs", shrunk.runs);
+    let left = [TABLES[0], &needed[0], &needed[1], TABLES[1], &needed[2], TABLES[2]].join("\n");
+    assert_eq!(recording(&shrunk.plan), format!("{left}\n"));
+    let seconds = shrunk.plan.scenario.duration.as_secs_f64();
+    assert!((41.0..46.0).contains(&seconds), "{seconds}");
+    let text = shrunk.plan.to_toml();
+    let read = Scenario::parse(&text, Path::new("test.toml")).expect("a scenario");
+    assert_eq!(read.workloads, shrunk.plan.scenario.workloads, "{text}");
+}
+
+#[test]
+fn of_a_recording_that_the_failure_does_not_need_only_the_tables_stay() {
+    let shrunk = shrink(&recorded(""), 300, |_| Some(true));
+    assert!(shrunk.is_smallest);
+    assert_eq!(recording(&shrunk.plan), format!("{}\n", TABLES.join("\n")));
+}
+
+#[test]
+fn recorded_operations_go_that_are_due_after_the_load() {
+    let places = [
+        ("", 60),
+        ("until = \"30s\"", 30),
+        ("from = \"20s\"\nuntil = \"50s\"", 30),
+    ];
+    for (fields, count) in places {
+        let late: Vec<String> = (count..120).map(operation).collect();
+        let is_late = |line: &str| late.iter().any(|late| late == line);
+        let plan = recorded(fields);
+        let due: Vec<&str> = recording(&plan).lines().filter(|line| !is_late(line)).collect();
+        let mut tried = Vec::new();
+        let shrunk = shrink(&plan, 300, |plan| {
+            let lines: Vec<String> = recording(plan).lines().map(str::to_owned).collect();
+            tried.extend(lines.iter().cloned());
+            // Nothing that is done may go.
+            Some(lines == due && plan.scenario.duration == Duration::from_secs(60))
+        });
+        assert_eq!(recording(&shrunk.plan).lines().collect::<Vec<_>>(), due, "{fields}");
+        assert!(!tried.iter().any(|line| is_late(line)), "{fields}");
+    }
 }
 
 #[test]

@@ -92,6 +92,15 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     vec(event, 0..16)
 }
 
+/// A line of a recording.
+fn recorded() -> impl Strategy<Value = String> {
+    (0_u64..90_000, sample::select(REGIONS.to_vec()), "[a-z 'é]{0,9}").prop_map(|(at_ms, region, text)| {
+        format!(
+            r#"{{"at_ms": {at_ms}, "region": {region:?}, "operation": "PutItem", "parameters": {{"x": {text:?}}}}}"#
+        )
+    })
+}
+
 fn workloads() -> impl Strategy<Value = Vec<Workload>> {
     let kind = prop_oneof![
         sample::select(vec![
@@ -112,7 +121,9 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             delete_percent,
         }),
         ms(1_000..90_000).prop_map(|ttl| Kind::Sessions { ttl }),
-        ".{1,40}".prop_map(|operations| Kind::Replay { operations }),
+        vec(recorded(), 0..9).prop_map(|lines| Kind::Replay {
+            operations: lines.join("\n")
+        }),
     ];
     let choice = prop_oneof![
         Just(KeyChoice::Uniform),
