@@ -120,7 +120,9 @@ pub(crate) struct SweepArguments {
 #[derive(Debug, Clone, Args)]
 #[command(
     long_about = "Reduce a failing seed to the smallest plan that still fails in the same way: fewer faults, workloads, seconds, operations \
-        (recorded ones too), clients and keys. Prints the plan as a scenario file, which `sim run` plays again.",
+        (recorded ones too), clients and keys. Prints the plan as a scenario file, which `sim run` \
+        plays again. It may fail fewer expectations: one is enough, or, where promises are broken, these. JSON has `failed`, what did not hold \
+        before, and `fails`, what does not hold in the plan.",
     after_help = "Example:\n  beringia sim shrink swarm --seed 17 --out small.toml && beringia sim run small.toml"
 )]
 pub(crate) struct ShrinkArguments {

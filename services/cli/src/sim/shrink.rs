@@ -7,7 +7,7 @@ use std::{
 
 use beringia_history::Violation;
 use beringia_report::{Run, judge};
-use beringia_scenario::{Expectations, Kind, Plan, Recording, Scenario, shrink};
+use beringia_scenario::{Expectations, Kind, Plan, Recording, Scenario, Shrunk, shrink};
 use serde::Serialize;
 
 use super::{
@@ -25,8 +25,10 @@ use crate::{
 struct ShrunkJson<'a> {
     scenario: &'a str,
     seed: u64,
-    /// What does not hold, before as after.
-    fails: &'a [String],
+    /// What did not hold in the plan that was shrunk.
+    failed: &'a BTreeSet<String>,
+    /// What does not hold in what it was shrunk to: at least one of these.
+    fails: &'a BTreeSet<String>,
     actions: usize,
     workloads: usize,
     duration_ms: u128,
@@ -55,9 +57,10 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
             first.replay
         )));
     }
-    progress.suspend(|| output::note(&wanted.lines()));
+    progress.suspend(|| output::note(&lines(&wanted.expected)));
     let mut is_stopped = false;
     let mut tried = 0;
+    let mut fails = wanted.expected.clone();
     let shrunk = shrink(&first.plan, arguments.runs, |plan| {
         tried += 1;
         let (actions, seconds) = (plan.timeline.len(), plan.scenario.duration.as_secs());
@@ -71,53 +74,75 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
         };
         let played = runs.play(job);
         is_stopped = played.is_none();
-        Some(Broken::of(played?).is_like(&wanted))
+        let broken = Broken::of(played?);
+        let is_like = broken.is_like(&wanted);
+        if is_like {
+            // It is the smallest by now.
+            fails = broken.expected;
+        }
+        Some(is_like)
     });
     progress.finish_and_clear();
-    let text = shrunk.plan.to_toml();
-    if let Some(file) = &arguments.out {
-        std::fs::write(file, &text)
-            .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
-    }
-    match format {
-        Format::Json => output::json(&ShrunkJson {
-            scenario: &scenario.name,
-            seed: shrunk.plan.seed,
-            fails: &wanted.expected.iter().cloned().collect::<Vec<_>>(),
-            actions: shrunk.plan.timeline.len(),
-            workloads: shrunk.plan.scenario.workloads.len(),
-            duration_ms: shrunk.plan.scenario.duration.as_millis(),
-            recorded_operations: recorded(&shrunk.plan.scenario),
-            runs: shrunk.runs,
-            is_smallest: shrunk.is_smallest,
-            toml: &text,
-        })?,
-        Format::Text if arguments.out.is_none() => output::line(text.trim_end())?,
-        Format::Text => {}
-    }
+    write(arguments, format, &shrunk, &wanted.expected, &fails)?;
+    let (before, after) = (size(&first.plan), size(&shrunk.plan));
+    let told = format!("from {before} to {after} in {} tries", shrunk.runs);
+    let left = if fails == wanted.expected {
+        String::new()
+    } else {
+        format!("\nin it fails:\n{}", lines(&fails))
+    };
     let again = arguments.out.as_ref().map_or_else(String::new, |file| {
         format!("\nagain: beringia sim run {}", quoted(&file.display().to_string()))
     });
     if is_stopped {
-        return Err(Failure::Unfinished(format!(
-            "from {} to {} in {} tries{again}",
-            size(&first.plan),
-            size(&shrunk.plan),
-            shrunk.runs
-        )));
+        return Err(Failure::Unfinished(format!("{told}{left}{again}")));
     }
     let limit = if shrunk.is_smallest {
         ""
     } else {
         ", and stopped there; --runs takes it further"
     };
-    output::note(&format!(
-        "  from {} to {} in {} tries{limit}{again}",
-        size(&first.plan),
-        size(&shrunk.plan),
-        shrunk.runs,
-    ));
+    output::note(&format!("  {told}{limit}{left}{again}"));
     Ok(())
+}
+
+/// Writes what a plan was shrunk to where it is wanted: what failed in the plan, and what fails in this.
+fn write(
+    arguments: &ShrinkArguments,
+    format: Format,
+    shrunk: &Shrunk,
+    failed: &BTreeSet<String>,
+    fails: &BTreeSet<String>,
+) -> Result<(), Failure> {
+    let text = shrunk.plan.to_toml();
+    if let Some(file) = &arguments.out {
+        std::fs::write(file, &text)
+            .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
+    }
+    let scenario = &shrunk.plan.scenario;
+    match format {
+        Format::Json => output::json(&ShrunkJson {
+            scenario: &scenario.name,
+            seed: shrunk.plan.seed,
+            failed,
+            fails,
+            actions: shrunk.plan.timeline.len(),
+            workloads: scenario.workloads.len(),
+            duration_ms: scenario.duration.as_millis(),
+            recorded_operations: recorded(scenario),
+            runs: shrunk.runs,
+            is_smallest: shrunk.is_smallest,
+            toml: &text,
+        }),
+        Format::Text if arguments.out.is_none() => output::line(text.trim_end()),
+        Format::Text => Ok(()),
+    }
+}
+
+/// What does not hold, a line each.
+fn lines(failed: &BTreeSet<String>) -> String {
+    let lines: Vec<String> = failed.iter().map(|failure| format!("✗ {failure}")).collect();
+    lines.join("\n")
 }
 
 fn size(plan: &Plan) -> String {
@@ -153,12 +178,6 @@ struct Broken {
 }
 
 impl Broken {
-    /// What does not hold, a line each.
-    fn lines(&self) -> String {
-        let lines: Vec<String> = self.expected.iter().map(|failure| format!("✗ {failure}")).collect();
-        lines.join("\n")
-    }
-
     fn of(played: Played) -> Self {
         match played {
             Ok(mut outcome) => {
