@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::fleet::Senseless;
+use crate::{RecordingError, fleet::Senseless};
 
 /// Why a scenario cannot be used.
 #[derive(Debug, Error)]
@@ -32,6 +32,14 @@ pub enum ScenarioError {
     /// The topology that the scenario names cannot be used.
     #[error(transparent)]
     Topology(#[from] beringia_regions::TopologyError),
+    /// A recording that the scenario names has a line that is wrong.
+    #[error("{}:{}:{}: {}", file.display(), source.line, source.column, source.problem)]
+    Recording {
+        /// The recording.
+        file: PathBuf,
+        /// Which line, and what is wrong with it.
+        source: RecordingError,
+    },
     /// A name that no shipped scenario has.
     #[error("no scenario is called {name:?}; expected the path of a file, or one of {}", known.join(", "))]
     Unknown {
@@ -70,6 +78,9 @@ pub enum Problem {
         /// What is named there.
         expected: String,
     },
+    /// A recording that is written in the scenario has a line that is wrong.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// A value outside its bounds.
     #[error("{field} = {value}; expected {expected}")]
     OutOfBounds {

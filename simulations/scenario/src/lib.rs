@@ -77,7 +77,8 @@ impl Scenario {
     ///
     /// # Errors
     /// [`ScenarioError::Unreadable`] if it cannot be read; [`ScenarioError::Invalid`], with the place and
-    /// what was expected, if it does not say what a scenario needs; [`ScenarioError::Topology`] for a topology that it names.
+    /// what was expected, if it does not say what a scenario needs; [`ScenarioError::Topology`] and [`ScenarioError::Recording`] for files that
+    /// it names.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable {
             file: path.to_path_buf(),

@@ -24,7 +24,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use beringia_regions::line_and_column;
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -77,10 +81,12 @@ pub struct Recorded {
 
 /// A line that is none of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("line {line} of the recording: {problem}")]
+#[error("line {line} of the recording, column {column}: {problem}")]
 pub struct RecordingError {
     /// Which, from 1.
     pub line: usize,
+    /// In characters, from 1; 1 where the whole line is meant.
+    pub column: usize,
     /// What is wrong with it, and what was expected.
     pub problem: String,
 }
@@ -93,56 +99,90 @@ impl Recording {
     pub fn parse(text: &str) -> Result<Self, RecordingError> {
         let mut recording = Self::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |problem: String| RecordingError {
+            recording.take(line).map_err(|Wrong(column, problem)| RecordingError {
                 line: index + 1,
+                column,
                 problem,
-            };
-            let value: Value = serde_json::from_str(line).map_err(|error| wrong(format!("no JSON: {error}")))?;
-            if value.get("table").is_some() {
-                let table: RecordedTable = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-                table
-                    .key()
-                    .and(table.name())
-                    .ok_or_else(|| wrong(NO_TABLE.to_owned()))?;
-                recording.tables.push(table);
-                continue;
-            }
-            if value.get("items_of").is_some() {
-                let more: RecordedItems = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-                let mut tables = recording.tables.iter_mut();
-                let table = tables.find(|table| table.table["TableName"] == more.items_of);
-                let table = table.ok_or_else(|| wrong(format!("no table {} stands above", more.items_of)))?;
-                table.items.extend(more.items);
-                continue;
-            }
-            let expected = |error| format!("{error}; an operation has `at_ms`, `region`, `operation` and `parameters`");
-            let recorded: Recorded = serde_json::from_value(value).map_err(|error| wrong(expected(error)))?;
-            recording.operations.push(Arc::new(recorded));
+            })?;
         }
         recording.operations.sort_by_key(|recorded| recorded.at_ms);
         Ok(recording)
+    }
+
+    fn take(&mut self, line: &str) -> Result<(), Wrong> {
+        let members: Members = read(line, "a line is a table, items of one, or an operation")?;
+        if members.table.is_some() {
+            let table: RecordedTable = read(line, A_TABLE)?;
+            if table.key().and(table.name()).is_none() {
+                return Err(Wrong(1, A_TABLE.to_owned()));
+            }
+            expect_objects(&table.items, AN_ITEM)?;
+            self.tables.push(table);
+        } else if members.items_of.is_some() {
+            let more: RecordedItems = read(line, "more items have `items_of`, the table's name, and `items`")?;
+            expect_objects(&more.items, AN_ITEM)?;
+            let mut tables = self.tables.iter_mut();
+            let table = tables.find(|table| table.table["TableName"] == more.items_of);
+            let above = || format!("no table {} stands above; expected its line there", more.items_of);
+            table.ok_or_else(|| Wrong(1, above()))?.items.extend(more.items);
+        } else {
+            let expected = "an operation has `at_ms`, `region`, `operation` and `parameters`";
+            let recorded: Recorded = read(line, expected)?;
+            expect_objects([&recorded.parameters], "`parameters` is an object")?;
+            self.operations.push(Arc::new(recorded));
+        }
+        Ok(())
+    }
+}
+
+/// The column of what is wrong in a line, and what it is.
+struct Wrong(usize, String);
+
+const A_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
+const AN_ITEM: &str = "each of `items` is an object of attributes";
+
+/// What a line says.
+fn read<T: DeserializeOwned>(line: &str, expected: &str) -> Result<T, Wrong> {
+    serde_json::from_str(line).map_err(|error| {
+        let said = error.to_string();
+        // The place is told apart, and the line is one of many.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let said = said.strip_suffix(&place).unwrap_or(&said);
+        let (_, column) = line_and_column(line, error.column().saturating_sub(1));
+        Wrong(
+            column,
+            if error.is_data() {
+                format!("{said}; {expected}")
+            } else {
+                format!("no JSON: {said}; expected one object per line")
+            },
+        )
+    })
+}
+
+fn expect_objects<'a>(values: impl IntoIterator<Item = &'a Value>, expected: &str) -> Result<(), Wrong> {
+    match values.into_iter().find(|value| !value.is_object()) {
+        None => Ok(()),
+        Some(value) => Err(Wrong(1, format!("{value} is no object; {expected}"))),
     }
 }
 
 /// What tells lines of a recording apart.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Members {
-    #[serde(default)]
     table: Option<IgnoredAny>,
-    #[serde(default)]
     items_of: Option<IgnoredAny>,
-    #[serde(default)]
-    at_ms: Option<u64>,
+    at_ms: Option<Value>,
 }
 
 /// When the operation on a line was sent, since the recording began; `None` for a line that has none.
 pub(crate) fn sent(line: &str) -> Option<Duration> {
     let members: Members = serde_json::from_str(line).ok()?;
     let is_operation = members.table.is_none() && members.items_of.is_none();
-    members.at_ms.filter(|_| is_operation).map(Duration::from_millis)
+    let at_ms = members.at_ms.filter(|_| is_operation)?.as_u64()?;
+    Some(Duration::from_millis(at_ms))
 }
-
-const NO_TABLE: &str = "`table` needs a `TableName` and a `KeySchema` with a `HASH` key, as in `CreateTable`";
 
 impl RecordedTable {
     /// Its name.

@@ -245,6 +245,70 @@ fn shrinking_a_failing_seed_gives_a_smaller_file_that_still_fails() {
 }
 
 #[test]
+fn what_a_seed_was_shrunk_to_may_fail_less_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let two = "availability = { \"us-east-1\" = 99 }\nconflicts = { min = 100000 }";
+    let crash = "[[event]]\nat = \"1s\"\nlasts = \"2s\"\ncrash = \"us-east-1\"\n\n[expect]";
+    let text = SHORT.replace("conflicts = { min = 1 }", two).replace("[expect]", crash);
+    let scenario = file(directory.path(), "two.toml", &text);
+    let output = run(&["sim", "shrink", &scenario, "--runs", "1", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shrunk = json(&stdout(&output));
+    let of = |field: &str| {
+        let failed = shrunk[field].as_array().unwrap().iter();
+        failed
+            .map(|failed| failed.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (failed, fails) = (of("failed"), of("fails"));
+    assert_eq!(failed.len(), 2, "{failed:?}");
+    let [conflicts] = fails.as_slice() else {
+        panic!("{fails:?}")
+    };
+    assert!(
+        conflicts.contains("onflicts") && failed.contains(conflicts),
+        "{fails:?} of {failed:?}"
+    );
+    assert_eq!(shrunk["actions"], 0);
+    let said = stderr(&output);
+    assert!(said.ends_with(&format!("in it fails:\n✗ {conflicts}\n")), "{said}");
+}
+
+#[test]
+fn a_recording_is_shrunk_to_few_operations() {
+    let directory = tempfile::tempdir().unwrap();
+    let put = |at_ms: u64| {
+        format!(
+            "{{\"at_ms\": {at_ms}, \"region\": \"us-east-1\", \"operation\": \"PutItem\", \"parameters\": {{\"TableName\": \"t-1\", \
+             \"Item\": {{\"id\": {{\"S\": \"{at_ms}\"}}}}}}}}\n"
+        )
+    };
+    let table = "{\"table\": {\"TableName\": \"t-1\", \"KeySchema\": [{\"AttributeName\": \"id\", \"KeyType\": \"HASH\"}], \
+                 \"AttributeDefinitions\": [{\"AttributeName\": \"id\", \"AttributeType\": \"S\"}], \"BillingMode\": \"PAY_PER_REQUEST\"}}\n";
+    let operations: String = (0..30).map(|place| put(place * 100)).collect();
+    file(directory.path(), "day.jsonl", &format!("{table}{operations}"));
+    let text = "topology = \"two\"\nduration = \"2s\"\n[[workload]]\nkind = \"replay\"\nfile = \"day.jsonl\"\n[expect]\nlag_max = \"1ms\"\n";
+    let scenario = file(directory.path(), "day.toml", text);
+    let output = run(&["sim", "shrink", &scenario, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shrunk = json(&stdout(&output));
+    assert_eq!(
+        (&shrunk["recorded_operations"], &shrunk["is_smallest"]),
+        (&1.into(), &true.into()),
+        "{shrunk}"
+    );
+    let toml = shrunk["toml"].as_str().unwrap();
+    assert!(toml.contains(table.trim()), "{toml}");
+    let said = stderr(&output);
+    assert!(
+        said.contains("2 s, 30 recorded operations to ") && said.contains("1 s, 1 recorded operations in "),
+        "{said}"
+    );
+    let small = file(directory.path(), "small.toml", toml);
+    assert_eq!(run(&["sim", "run", &small]).status.code(), Some(1));
+}
+
+#[test]
 fn what_a_seed_was_shrunk_to_when_a_signal_came_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let scenario = file(directory.path(), "failing.toml", &failing());
@@ -341,6 +405,24 @@ fn what_is_wrong_is_refused_before_anything_runs() {
         &run(&["sim", "run", "partition", "--trace", "/nowhere/trace"]),
         &["cannot write /nowhere/trace"],
     );
+}
+
+#[test]
+fn a_wrong_line_of_a_recording_is_named_before_anything_is_played() {
+    let directory = tempfile::tempdir().unwrap();
+    file(directory.path(), "day.jsonl", "\n{\"at_ms\": 5, \"region\": us}\n");
+    let text = "[[workload]]\nkind = \"replay\"\nfile = \"day.jsonl\"\n";
+    let scenario = file(directory.path(), "day.toml", text);
+    let wrong = "day.jsonl:2:24: no JSON: expected value; expected one object per line";
+    for words in [
+        &["sim", "run", &scenario][..],
+        &["sim", "run", &scenario, "--seeds", "0..3"],
+        &["sim", "sweep", &scenario, "--vary", "policy=item,merge"],
+        &["sim", "shrink", &scenario],
+        &["drill", "run", &scenario],
+    ] {
+        assert_refused(&run(words), &[wrong]);
+    }
 }
 
 #[test]

@@ -270,7 +270,7 @@ impl Reading<'_> {
         Ok(When::AfterDrain(name, after))
     }
 
-    /// What happens, and the name of the field that says so.
+    /// What happens, and the name of the field that says so, with its value where other fields go with others.
     fn what(&mut self) -> Result<(&'static str, What), At> {
         if let Some(faults) = self.form.swarm.take() {
             let faults = number("swarm", &faults, 1, FAULTS_MAX)?;
@@ -293,11 +293,13 @@ impl Reading<'_> {
             ("cut", Action::Cut { ends, reset })
         } else if let Some(healed) = form.heal.take() {
             let start = healed.span().start;
-            let ends = match healed.into_inner() {
-                Healed::All(_) => None,
-                Healed::Link(pair) => Some(self.ends(&Spanned::new(start..start, pair))?),
-            };
-            ("heal", Action::Heal(ends))
+            match healed.into_inner() {
+                Healed::All(_) => ("heal = \"*\"", Action::Heal(None)),
+                Healed::Link(pair) => {
+                    let ends = self.ends(&Spanned::new(start..start, pair))?;
+                    ("heal", Action::Heal(Some(ends)))
+                }
+            }
         } else if let Some(pair) = form.delay.take() {
             let to = form.to.take();
             let to = self.needed(to, "delay", "to", "the delay, such as to = \"300ms\"")?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{At, Wrong, behaviour, bounded, nowhere, number, one_of, out_of_bounds, region_names};
-use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Scenario, Workload, time};
+use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Recording, Scenario, ScenarioError, Workload, time};
 
 /// Operations per second in each region, at most.
 pub(super) const RATE_MAX: f64 = 100_000.0;
@@ -207,7 +207,10 @@ impl WorkloadForm {
             Kind::Replay { .. } => Kind::Replay {
                 operations: match (self.file.take(), self.operations.take()) {
                     (Some(file), None) => recording(path, &file)?,
-                    (None, Some(text)) => text.into_inner(),
+                    (None, Some(text)) => {
+                        Recording::parse(text.get_ref()).map_err(|error| At(text.span().start, error.into()))?;
+                        text.into_inner()
+                    }
                     (Some(file), Some(_)) => {
                         let (one, other) = ("file", "operations");
                         return Err(At(file.span().start, Problem::Either { one, other }).into());
@@ -395,11 +398,18 @@ impl WorkloadForm {
 }
 
 /// The text of a recording, beside the scenario.
-fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, At> {
+fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, Wrong> {
     let file = scenario.parent().unwrap_or(Path::new("")).join(name.get_ref());
-    std::fs::read_to_string(&file).map_err(|error| {
-        let reason = error.to_string();
-        let expected = "the path of a recording from where the scenario is".to_owned();
-        At(name.span().start, Problem::Unreadable { file, reason, expected })
-    })
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) => {
+            let reason = error.to_string();
+            let expected = "the path of a recording from where the scenario is".to_owned();
+            return Err(At(name.span().start, Problem::Unreadable { file, reason, expected }).into());
+        }
+    };
+    match Recording::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(source) => Err(Wrong::Elsewhere(ScenarioError::Recording { file, source })),
+    }
 }

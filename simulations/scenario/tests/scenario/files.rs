@@ -8,7 +8,7 @@ use beringia_scenario::{
     When,
 };
 
-use crate::support::parse;
+use crate::support::{parse, refused};
 
 fn seconds(seconds: u64) -> Span {
     let length = Duration::from_secs(seconds);
@@ -195,11 +195,11 @@ fn a_topology_is_a_name_or_a_file_or_written_in_the_scenario() {
 #[test]
 fn a_recording_stands_beside_the_scenario() {
     let directory = tempfile::tempdir().expect("a directory");
-    fs::write(directory.path().join("monday.jsonl"), "{}\n").expect("a file");
+    let operations = "{\"at_ms\": 5, \"region\": \"r\", \"operation\": \"GetItem\", \"parameters\": {}}\n".to_owned();
+    fs::write(directory.path().join("monday.jsonl"), &operations).expect("a file");
     let text = "[[workload]]\nkind = \"replay\"\nfile = \"monday.jsonl\"";
     let file = directory.path().join("scenario.toml");
     let scenario = Scenario::parse(text, &file).expect("a scenario");
-    let operations = "{}\n".to_owned();
     assert_eq!(scenario.workloads[0].kind, Kind::Replay { operations });
 
     match Scenario::parse(&text.replace("monday", "tuesday"), &file) {
@@ -214,6 +214,30 @@ fn a_recording_stands_beside_the_scenario() {
         }
         other => panic!("expected that the recording is missing, got {other:?}"),
     }
+}
+
+#[test]
+fn a_wrong_line_of_a_recording_is_named_with_its_place_in_its_file_or_that_it_is_in_the_scenario() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let beside = directory.path().join("monday.jsonl");
+    fs::write(&beside, "\n{\"at_ms\": 5,}\n").expect("a file");
+    let text = "[[workload]]\nkind = \"replay\"\nfile = \"monday.jsonl\"";
+    let error = Scenario::parse(text, &directory.path().join("scenario.toml")).expect_err("a broken line");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}:2:13: no JSON: trailing comma; expected one object per line",
+            beside.display()
+        )
+    );
+
+    let text = "[[workload]]\nkind = \"replay\"\noperations = \"\"\"\n\n{\"at_ms\": 5,}\"\"\"";
+    let (line, column, problem) = refused(text);
+    assert_eq!((line, column), (3, 14));
+    assert_eq!(
+        problem.to_string(),
+        "line 2 of the recording, column 13: no JSON: trailing comma; expected one object per line"
+    );
 }
 
 #[test]

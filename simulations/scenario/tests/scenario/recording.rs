@@ -2,24 +2,94 @@
 
 use beringia_scenario::Recording;
 
+const OPERATION: &str = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}"#;
+const TABLE: &str = r#"{"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}}"#;
+
 #[test]
-fn a_line_that_is_none_of_a_recording_is_named() {
-    let wrong = |text: &str| Recording::parse(text).expect_err("wrong").to_string();
-    let operation = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}"#;
-    assert!(wrong("{}\n").starts_with("line 1 of the recording: missing field `at_ms`"));
-    assert!(wrong(&format!("{operation}\n\nnonsense")).starts_with("line 3 of the recording: no JSON"));
-    assert!(wrong(r#"{"table": {"TableName": "t"}}"#).contains("`HASH` key"));
-    assert!(wrong(r#"{"items_of": "t", "items": []}"#).contains("no table t stands above"));
+fn a_line_that_is_none_of_a_recording_is_named_with_its_place_and_what_was_expected() {
+    let an_operation = "an operation has `at_ms`, `region`, `operation` and `parameters`";
+    let no_json = "expected one object per line";
+    let wrong = [
+        ("{}".to_owned(), 1, 2, "missing field `at_ms`", an_operation),
+        (
+            format!("{OPERATION}\n\nnonsense"),
+            3,
+            2,
+            "no JSON: expected ident",
+            no_json,
+        ),
+        (
+            format!("{OPERATION}\r\n{{\"é\": \"è\", 5}}"),
+            2,
+            12,
+            "no JSON: key must be a string",
+            no_json,
+        ),
+        (
+            OPERATION.replace("5", "\"5\""),
+            1,
+            13,
+            "invalid type: string \"5\", expected u64",
+            an_operation,
+        ),
+        (
+            OPERATION.replace("{}}", "3}"),
+            1,
+            1,
+            "3 is no object",
+            "`parameters` is an object",
+        ),
+        (
+            "7".to_owned(),
+            1,
+            1,
+            "invalid type: integer `7`, expected an object",
+            "a line is a table",
+        ),
+        (
+            r#"{"table": {"TableName": "t"}}"#.to_owned(),
+            1,
+            1,
+            "`table` needs a `TableName`",
+            "with a `HASH` key",
+        ),
+        (
+            r#"{"items_of": "t", "items": []}"#.to_owned(),
+            1,
+            1,
+            "no table t stands above",
+            "expected its line there",
+        ),
+        (
+            format!("{TABLE}\n{}", r#"{"items_of": "t", "items": [1]}"#),
+            2,
+            1,
+            "1 is no object",
+            "each of `items` is an object",
+        ),
+    ];
+    for (text, line, column, what, expected) in wrong {
+        let error = Recording::parse(&text).expect_err(&text);
+        assert_eq!((error.line, error.column), (line, column), "{error}\n{text}");
+        assert!(
+            error.problem.starts_with(what) && error.problem.contains(expected),
+            "{error}"
+        );
+        assert!(!error.problem.contains("at line"), "{error}");
+        let said = format!("line {line} of the recording, column {column}: ");
+        assert!(error.to_string().starts_with(&said), "{error}");
+    }
 }
 
 #[test]
 fn a_recording_has_operations_and_items_in_whichever_order_they_came() {
     let text = r#"{"at_ms": 5, "region": "r", "operation": "GetItem", "parameters": {}}
-        {"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "items": [1]}
+        {"table": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "items": [{"id": 1}]}
         {"at_ms": 4, "region": "r", "operation": "PutItem", "parameters": {}}
-        {"items_of": "t", "items": [2, 3]}"#;
+        {"items_of": "t", "items": [{"id": 2}, {"id": 3}]}"#;
     let recording = Recording::parse(text).expect("a recording");
     let times: Vec<u64> = recording.operations.iter().map(|recorded| recorded.at_ms).collect();
     assert_eq!(times, [4, 5]);
-    assert_eq!(recording.tables[0].items, [1, 2, 3]);
+    let items: Vec<String> = recording.tables[0].items.iter().map(ToString::to_string).collect();
+    assert_eq!(items, [r#"{"id":1}"#, r#"{"id":2}"#, r#"{"id":3}"#]);
 }

@@ -254,6 +254,14 @@ fn a_field_that_says_nothing_about_an_event_is_not_passed_over() {
     assert_eq!(text, "reset says nothing about crash; expected lose_disk");
     let (_, _, text) = event("at = \"1s\"\nrestart = \"eu-west-1\"\nby = \"1s\"");
     assert_eq!(text, "by says nothing about restart; expected nothing beside it");
+    let (line, column, text) = event("at = \"1s\"\nheal = \"*\"\none_way = true");
+    assert_eq!((line, column), (4, 11));
+    assert_eq!(
+        text,
+        "one_way says nothing about heal = \"*\"; expected nothing beside it"
+    );
+    let (_, _, text) = event("at = \"1s\"\nheal = [\"us-east-1\", \"eu-west-1\"]\nreset = true");
+    assert_eq!(text, "reset says nothing about heal; expected one_way");
     let (_, _, problem) = refused("[[workload]]\nkind = \"bank\"\nttl = \"1m\"");
     assert!(
         problem
