@@ -277,31 +277,36 @@ fn what_a_seed_was_shrunk_to_may_fail_less_and_says_so() {
 #[test]
 fn a_recording_is_shrunk_to_few_operations() {
     let directory = tempfile::tempdir().unwrap();
-    let put = |at_ms: u64| {
-        format!(
-            "{{\"at_ms\": {at_ms}, \"region\": \"us-east-1\", \"operation\": \"PutItem\", \"parameters\": {{\"TableName\": \"t-1\", \
-             \"Item\": {{\"id\": {{\"S\": \"{at_ms}\"}}}}}}}}\n"
-        )
+    let put = |at_ms: u64, region: &str, id: &str| {
+        let parameters = format!(r#"{{"TableName": "t-1", "Item": {{"id": {{"S": "{id}"}}}}}}"#);
+        format!(r#"{{"at_ms": {at_ms}, "region": "{region}", "operation": "PutItem", "parameters": {parameters}}}"#)
+            + "\n"
     };
-    let table = "{\"table\": {\"TableName\": \"t-1\", \"KeySchema\": [{\"AttributeName\": \"id\", \"KeyType\": \"HASH\"}], \
-                 \"AttributeDefinitions\": [{\"AttributeName\": \"id\", \"AttributeType\": \"S\"}], \"BillingMode\": \"PAY_PER_REQUEST\"}}\n";
-    let operations: String = (0..30).map(|place| put(place * 100)).collect();
-    file(directory.path(), "day.jsonl", &format!("{table}{operations}"));
-    let text = "topology = \"two\"\nduration = \"2s\"\n[[workload]]\nkind = \"replay\"\nfile = \"day.jsonl\"\n[expect]\nlag_max = \"1ms\"\n";
+    // The only conflict.
+    let both = put(650, "us-east-1", "same") + &put(650, "eu-west-1", "same");
+    let table = r#"{"table": {"TableName": "t-1", "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}]}}"#
+        .replace('\n', "");
+    let others: String = (0..30)
+        .map(|place| put(place * 100, "us-east-1", &place.to_string()))
+        .collect();
+    file(directory.path(), "day.jsonl", &format!("{table}\n{both}{others}"));
+    let text = "topology = \"two\"\nduration = \"2s\"\n[[workload]]\nkind = \"replay\"\nfile = \"day.jsonl\"\n[expect]\nconflicts = { max = 0 }\n";
     let scenario = file(directory.path(), "day.toml", text);
     let output = run(&["sim", "shrink", &scenario, "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let shrunk = json(&stdout(&output));
     assert_eq!(
         (&shrunk["recorded_operations"], &shrunk["is_smallest"]),
-        (&1.into(), &true.into()),
+        (&2.into(), &true.into()),
         "{shrunk}"
     );
     let toml = shrunk["toml"].as_str().unwrap();
-    assert!(toml.contains(table.trim()), "{toml}");
+    assert!(toml.contains(&format!("{table}\n{both}")), "{toml}");
     let said = stderr(&output);
     assert!(
-        said.contains("2 s, 30 recorded operations to ") && said.contains("1 s, 1 recorded operations in "),
+        said.contains("2 s, 32 recorded operations to ") && said.contains("1 s, 2 recorded operations in "),
         "{said}"
     );
     let small = file(directory.path(), "small.toml", toml);
