@@ -2,7 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use crate::time::{show, show_signed_ms};
+use beringia_regions::Topology;
+
+use crate::{
+    replay,
+    time::{show, show_signed_ms},
+};
 
 /// A pair of regions, and which of the two links between them are meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,6 +159,14 @@ impl Ends {
     pub fn ways(&self) -> impl Iterator<Item = (&str, &str)> {
         let back = (!self.one_way).then_some((self.to.as_str(), self.from.as_str()));
         [(self.from.as_str(), self.to.as_str())].into_iter().chain(back)
+    }
+}
+
+impl Action {
+    /// Whether it gives links the delay, loss or bandwidth that the topology says of them, as the end of an event does that gave them others.
+    #[must_use]
+    pub fn is_usual(&self, topology: &Topology) -> bool {
+        replay::is_usual(self, topology)
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use beringia_regions::Topology;
+
 use crate::{
     Action, Ends, Planned, Scenario,
     fleet::{Fleet, Senseless, Way, ways},
@@ -147,13 +149,7 @@ impl<'a> Player<'a> {
         match action {
             Action::Cut { .. } | Action::Isolate { .. } => self.end_of_cut(index),
             Action::Delay { ends, .. } => {
-                let topology = &self.scenario.topology;
-                let usual = |(from, to): &Way| {
-                    let link = topology.link(from, to);
-                    link.map_or_else(Default::default, |link| {
-                        (from_ms(link.delay_ms), from_ms(link.jitter_ms))
-                    })
-                };
+                let usual = |(from, to): &Way| usual_delay(&self.scenario.topology, from, to);
                 let changes = ways(ends).filter_map(|way| self.delays.pop(&way, index, usual(&way)));
                 let changes = both_ways(changes.collect()).into_iter();
                 changes
@@ -161,23 +157,13 @@ impl<'a> Player<'a> {
                     .collect()
             }
             Action::Loss { ends, .. } => {
-                let usual = |(from, to): &Way| {
-                    self.scenario
-                        .topology
-                        .link(from, to)
-                        .map_or(0.0, |link| link.loss_percent)
-                };
+                let usual = |(from, to): &Way| usual_loss(&self.scenario.topology, from, to);
                 let changes = ways(ends).filter_map(|way| self.losses.pop(&way, index, usual(&way)));
                 let changes = both_ways(changes.collect()).into_iter();
                 changes.map(|(ends, percent)| Action::Loss { ends, percent }).collect()
             }
             Action::Bandwidth { ends, .. } => {
-                let usual = |(from, to): &Way| {
-                    self.scenario
-                        .topology
-                        .link(from, to)
-                        .and_then(|link| link.bandwidth_mbit)
-                };
+                let usual = |(from, to): &Way| usual_bandwidth(&self.scenario.topology, from, to);
                 let changes = ways(ends).filter_map(|way| self.bandwidths.pop(&way, index, usual(&way)));
                 let changes = both_ways(changes.collect()).into_iter();
                 changes.map(|(ends, mbit)| Action::Bandwidth { ends, mbit }).collect()
@@ -260,6 +246,36 @@ impl<'a> Player<'a> {
         }
         places
     }
+}
+
+/// Whether an action gives links what the topology says of them.
+pub(crate) fn is_usual(action: &Action, topology: &Topology) -> bool {
+    match action {
+        Action::Delay { ends, delay, jitter } => ends
+            .ways()
+            .all(|(from, to)| usual_delay(topology, from, to) == (*delay, *jitter)),
+        Action::Loss { ends, percent } => ends.ways().all(|(from, to)| usual_loss(topology, from, to) == *percent),
+        Action::Bandwidth { ends, mbit } => ends
+            .ways()
+            .all(|(from, to)| usual_bandwidth(topology, from, to) == *mbit),
+        _ => false,
+    }
+}
+
+/// Delay and jitter.
+fn usual_delay(topology: &Topology, from: &str, to: &str) -> (Duration, Duration) {
+    let link = topology.link(from, to);
+    link.map_or_else(Default::default, |link| {
+        (from_ms(link.delay_ms), from_ms(link.jitter_ms))
+    })
+}
+
+fn usual_loss(topology: &Topology, from: &str, to: &str) -> f64 {
+    topology.link(from, to).map_or(0.0, |link| link.loss_percent)
+}
+
+fn usual_bandwidth(topology: &Topology, from: &str, to: &str) -> Option<f64> {
+    topology.link(from, to).and_then(|link| link.bandwidth_mbit)
 }
 
 /// To the microsecond, which is what files can say.

@@ -50,8 +50,9 @@ pub(crate) enum DrillAction {
         then what your applications do, and probes (a small table that is written and read in every region) measure availability; \
         --with-load adds the scenario's own load. Pauses go for all global tables that are there, replicas come and go only of the drill's own.\n\n\
         What the control services cannot do (cut the links between containers, kill a process) a program of yours can: --hook names it. It is called \
-        with words such as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, first with `can` before the \
-        word (exit code 0: it can), and at the end with `undo`.",
+        with words such as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, `delay us-east-1 eu-west-1 both \
+        300 0` (milliseconds that are added to what the network takes, and jitter), first with `can` before the word (exit code 0: it can), and \
+        at the end with `undo`.",
     after_help = "Examples:\n  \
         beringia drill run partition\n  \
         beringia drill run failover-and-failback --report out --pace 2\n  \

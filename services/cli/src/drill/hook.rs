@@ -3,19 +3,28 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
+use beringia_regions::Topology;
 use beringia_scenario::{Action, Ends};
 
 use crate::failure::Failure;
 
 /// That program.
 #[derive(Debug, Clone)]
-pub(crate) struct Hook(PathBuf);
+pub(crate) struct Hook {
+    program: PathBuf,
+    /// The scenario's. The network may differ.
+    topology: Topology,
+}
 
 impl Hook {
-    pub(crate) fn new(program: &Path) -> Self {
-        Self(program.to_path_buf())
+    pub(crate) fn new(program: &Path, topology: &Topology) -> Self {
+        Self {
+            program: program.to_path_buf(),
+            topology: topology.clone(),
+        }
     }
 
     /// Makes sure that it can be started. It is asked about the word with which every drill calls it in the end; its answer does not matter.
@@ -38,15 +47,30 @@ impl Hook {
     ///
     /// # Errors
     /// Where it cannot be started, or says by its exit code that it failed.
-    pub(crate) async fn act(&self, words: &[String]) -> Result<(), Failure> {
-        let failed =
-            |said: String| Failure::wrong(format!("`{} {}` failed: {said}", self.0.display(), words.join(" ")));
+    pub(crate) async fn act(&self, action: &Action) -> Result<(), Failure> {
+        match words(action, &self.topology) {
+            Some(words) => self.call_successfully(&words).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Has it undo all that it did.
+    ///
+    /// # Errors
+    /// As of [`Hook::act`].
+    pub(crate) async fn undo(&self) -> Result<(), Failure> {
+        self.call_successfully(&["undo".to_owned()]).await
+    }
+
+    async fn call_successfully(&self, words: &[String]) -> Result<(), Failure> {
+        let program = self.program.display();
+        let failed = |said: String| Failure::wrong(format!("`{program} {}` failed: {said}", words.join(" ")));
         self.call(words).await?.map_err(failed)
     }
 
     /// What it said on standard error, where its exit code is not 0.
     async fn call(&self, words: &[String]) -> Result<Result<(), String>, Failure> {
-        let mut command = Command::new(&self.0);
+        let mut command = Command::new(&self.program);
         command
             .args(words)
             .stdin(Stdio::null())
@@ -54,8 +78,8 @@ impl Hook {
             .stderr(Stdio::piped());
         let output = tokio::task::spawn_blocking(move || command.output()).await;
         let output = output.map_err(std::io::Error::from).flatten();
-        let output =
-            output.map_err(|error| Failure::wrong(format!("cannot start the hook {}: {error}", self.0.display())))?;
+        let program = self.program.display();
+        let output = output.map_err(|error| Failure::wrong(format!("cannot start the hook {program}: {error}")))?;
         if output.status.success() {
             return Ok(Ok(()));
         }
@@ -68,14 +92,21 @@ impl Hook {
     }
 }
 
-/// What a hook is called with for an action; `None` for what needs none.
-pub(crate) fn words(action: &Action) -> Option<Vec<String>> {
+/// The word for an action, with which a hook is asked whether it can do it; `None` for what needs none.
+pub(crate) fn word(action: &Action, topology: &Topology) -> Option<String> {
+    words(action, topology).and_then(|words| words.into_iter().next())
+}
+
+/// What a hook is called with for an action; `None` for what needs none. The network has delays of its own, which the hook adds to: it adds
+/// nothing to a link that is to be as the scenario's topology has it.
+fn words(action: &Action, topology: &Topology) -> Option<Vec<String>> {
+    let adds = !action.is_usual(topology);
     let mut words = Vec::new();
     let mut say = |parts: &[&str]| words.extend(parts.iter().map(|part| (*part).to_owned()));
     let how = |reset: bool| if reset { "reset" } else { "silent" };
     match action {
         Action::Delay { ends, delay, jitter } => {
-            let ms = |length: &std::time::Duration| format!("{}", length.as_secs_f64() * 1e3);
+            let ms = |length: &Duration| if adds { length.as_secs_f64() * 1e3 } else { 0.0 }.to_string();
             say(&["delay"]);
             say(&which(ends));
             say(&[&ms(delay), &ms(jitter)]);
@@ -83,12 +114,13 @@ pub(crate) fn words(action: &Action) -> Option<Vec<String>> {
         Action::Loss { ends, percent } => {
             say(&["loss"]);
             say(&which(ends));
-            say(&[&percent.to_string()]);
+            say(&[&if adds { *percent } else { 0.0 }.to_string()]);
         }
         Action::Bandwidth { ends, mbit } => {
             say(&["bandwidth"]);
             say(&which(ends));
-            say(&[&mbit.map_or_else(|| "unlimited".to_owned(), |mbit| mbit.to_string())]);
+            let limit = mbit.filter(|_| adds);
+            say(&[&limit.map_or_else(|| "unlimited".to_owned(), |mbit| mbit.to_string())]);
         }
         Action::Cut { ends, reset } => {
             say(&["cut"]);
@@ -127,21 +159,30 @@ fn which(ends: &Ends) -> [&str; 3] {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
+    /// From a to b: 40 ms, loss and a limit; back: 40 ms and neither.
+    fn topology() -> Topology {
+        let link = "[[link]]\nfrom = \"a\"\nto = \"b\"\nloss_percent = 2\nbandwidth_mbit = 20\n";
+        let text = format!("[defaults]\ndelay_ms = 40\n[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\n{link}");
+        Topology::parse(&text, Path::new("test.toml")).expect("a topology")
+    }
+
     fn said(action: &Action) -> String {
-        words(action).map(|words| words.join(" ")).unwrap_or_default()
+        let words = words(action, &topology());
+        words.map(|words| words.join(" ")).unwrap_or_default()
+    }
+
+    fn ends(one_way: bool) -> Ends {
+        Ends {
+            from: "a".to_owned(),
+            to: "b".to_owned(),
+            one_way,
+        }
     }
 
     #[test]
     fn a_hook_is_called_with_one_word_for_everything_that_it_needs_to_know() {
-        let ends = |one_way| Ends {
-            from: "a".to_owned(),
-            to: "b".to_owned(),
-            one_way,
-        };
         let region = || "a".to_owned();
         let delay = Action::Delay {
             ends: ends(true),
@@ -161,6 +202,27 @@ mod tests {
             lose_disk: true,
         };
         assert_eq!(said(&crash), "crash a lose-disk");
-        assert_eq!(words(&Action::Drain { region: region() }), None);
+        assert_eq!(words(&Action::Drain { region: region() }, &topology()), None);
+        assert_eq!(word(&cut, &topology()).as_deref(), Some("cut"));
+    }
+
+    #[test]
+    fn a_hook_adds_nothing_to_links_that_are_to_be_as_the_topology_has_them() {
+        let delay = |ms, one_way| Action::Delay {
+            ends: ends(one_way),
+            delay: Duration::from_millis(ms),
+            jitter: Duration::ZERO,
+        };
+        assert_eq!(said(&delay(300, false)), "delay a b both 300 0");
+        assert_eq!(said(&delay(40, false)), "delay a b both 0 0");
+        let loss = |percent, one_way| Action::Loss {
+            ends: ends(one_way),
+            percent,
+        };
+        assert_eq!(said(&loss(2.0, true)), "loss a b one-way 0");
+        assert_eq!(said(&loss(2.0, false)), "loss a b both 2", "the way back loses nothing");
+        let bandwidth = |mbit| Action::Bandwidth { ends: ends(true), mbit };
+        assert_eq!(said(&bandwidth(Some(20.0))), "bandwidth a b one-way unlimited");
+        assert_eq!(said(&bandwidth(Some(0.25))), "bandwidth a b one-way 0.25");
     }
 }

@@ -63,7 +63,8 @@ fn list(format: Format) -> Result<(), Failure> {
 async fn play(arguments: &DrillRunArguments, format: Format) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = plan::of(arguments)?;
-    let hook = arguments.hook.as_deref().map(Hook::new);
+    let hook = arguments.hook.as_deref();
+    let hook = hook.map(|program| Hook::new(program, &plan.scenario.topology));
     if let Some(hook) = &hook {
         hook.check().await?;
     }

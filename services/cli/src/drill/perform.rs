@@ -19,7 +19,6 @@ use tokio::time::sleep;
 use tonic::Streaming;
 
 use super::{
-    hook,
     stage::{Means, Stage},
     tables,
 };
@@ -139,8 +138,8 @@ impl Performer {
                     // A region that does not answer may be what the drill is about.
                     done.unshipped = self.close(stage, region).await.unwrap_or_default();
                 }
-                if let (Some(hook), Some(words)) = (&stage.hook, hook::words(action)) {
-                    hook.act(&words).await?;
+                if let Some(hook) = &stage.hook {
+                    hook.act(action).await?;
                 }
                 Ok(done)
             }
@@ -341,7 +340,7 @@ impl Performer {
         if self.hooked
             && let Some(hook) = &stage.hook
         {
-            note(hook.act(&["undo".to_owned()]).await);
+            note(hook.undo().await);
         }
         if stage.fleet.has_network() && (self.shaped || !self.cut.is_empty()) {
             note(self.restore_links(stage).await);

@@ -112,7 +112,7 @@ pub(crate) async fn check(plan: &Plan, stage: &Stage, arguments: &DrillRunArgume
         let action = &planned.action;
         match stage.means(action) {
             Err(why) => problems.push(format!("{action}: {why}")),
-            Ok(Means::Hook) => words.extend(hook::words(action).and_then(|words| words.into_iter().next())),
+            Ok(Means::Hook) => words.extend(hook::word(action, &plan.scenario.topology)),
             Ok(_) => {}
         }
         let loses = matches!(action, Action::Crash { lose_disk: true, .. });

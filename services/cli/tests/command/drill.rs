@@ -330,8 +330,8 @@ fn an_interrupted_drill_undoes_what_it_did() {
 fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
     let regions = regions_apart(&["us-east-1", "eu-west-1", "ap-northeast-1"]);
     let controls = regions.iter().map(Server::control).collect::<Vec<_>>().join(",");
-    let text =
-        "topology = \"three\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n";
+    let text = "topology = \"three\"\nduration = \"2s\"\n[[event]]\nat = \"500ms\"\nlasts = \"1s\"\nisolate = \"eu-west-1\"\n\
+         [[event]]\nat = \"600ms\"\nlasts = \"500ms\"\ndelay = [\"us-east-1\", \"eu-west-1\"]\nto = \"300ms\"\njitter = \"5ms\"\n";
     let (directory, file) = scenario(text);
     let (hook, log) = (directory.path().join("hook.sh"), directory.path().join("log"));
     let write_hook = |script: &str| {
@@ -366,7 +366,9 @@ fn a_hook_does_what_control_services_cannot_and_is_told_to_undo_it() {
     let said = fs::read_to_string(&log).unwrap();
     assert_eq!(
         said,
-        "can undo\ncan heal\ncan isolate\nisolate eu-west-1 silent\nheal ap-northeast-1 eu-west-1 both\nheal eu-west-1 us-east-1 both\nundo\n"
+        "can undo\ncan delay\ncan heal\ncan isolate\nisolate eu-west-1 silent\n\
+         delay us-east-1 eu-west-1 both 300 5\ndelay us-east-1 eu-west-1 one-way 0 0\ndelay eu-west-1 us-east-1 one-way 0 0\n\
+         heal ap-northeast-1 eu-west-1 both\nheal eu-west-1 us-east-1 both\nundo\n"
     );
 }
 
