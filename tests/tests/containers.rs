@@ -41,6 +41,7 @@ async fn drills_over_containers_lose_nothing_that_they_should_not() {
     engine::build_image(&docker, IMAGE, &static_beringia()).await;
     let bridge = engine::Bridge::open(&docker).await;
     engine::run_ignored_test("drills::shipped_scenarios", &bridge.address()).await;
+    engine::run_ignored_test("drills::links_with_conditions", &bridge.address()).await;
 }
 
 /// One region in its container.

@@ -1,8 +1,8 @@
-//! Shipped scenarios as drills over containers: real kills, real disconnects, by the hook that people use with `compose.yaml`.
+//! Scenarios as drills over containers: real kills, disconnects and queues, by the hook that people use with `compose.yaml`.
 
 use std::{
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -87,6 +87,18 @@ impl Fleet {
         run
     }
 
+    /// Whether the hook can do what a word stands for on this machine; where it cannot, its reason is printed.
+    fn can(&self, word: &str) -> bool {
+        let output = Command::new(hook())
+            .args(["can", word])
+            .output()
+            .expect("the hook starts");
+        if !output.status.success() {
+            println!("not drilled: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        output.status.success()
+    }
+
     async fn end(self) {
         drop(self.members);
         self.wan.remove().await;
@@ -113,7 +125,7 @@ impl Fleet {
             .args(["--format", "json", "--control", &control])
             .args(endpoints)
             .arg("--hook")
-            .arg(repository().join("containers/hook.sh"))
+            .arg(hook())
             .env("BERINGIA_PREFIX", &self.prefix)
             .env("BERINGIA_NETWORK", self.wan.name())
             .env("BERINGIA_DATA", self.data.path())
@@ -121,6 +133,17 @@ impl Fleet {
             .output()
             .expect("beringia starts")
     }
+}
+
+fn hook() -> PathBuf {
+    repository().join("containers/hook.sh")
+}
+
+/// The greatest lag of one region behind another in a run, milliseconds.
+fn greatest_lag(run: &Value, from: &str, to: &str) -> f64 {
+    let pairs = run["pairs"].as_array().expect("pairs");
+    let pair = pairs.iter().find(|pair| pair["from"] == from && pair["to"] == to);
+    pair.expect("every pair")["lag_ms"]["max"].as_f64().expect("a number")
 }
 
 /// A port that was free a moment ago.
@@ -136,17 +159,12 @@ async fn shipped_scenarios() {
 
     let run = fleet.drill("partition");
     assert!(!run["conflicts"].as_array().expect("conflicts").is_empty());
-    let greatest = |from: &str, to: &str| {
-        let pairs = run["pairs"].as_array().expect("pairs");
-        let pair = pairs.iter().find(|pair| pair["from"] == from && pair["to"] == to);
-        pair.expect("every pair")["lag_ms"]["max"].as_f64().expect("a number")
-    };
     assert!(
-        greatest("us-east-1", "eu-west-1") > 5_000.0,
+        greatest_lag(&run, "us-east-1", "eu-west-1") > 5_000.0,
         "the network was disconnected for 12 s"
     );
     assert!(
-        greatest("us-east-1", "ap-northeast-1") < 5_000.0,
+        greatest_lag(&run, "us-east-1", "ap-northeast-1") < 5_000.0,
         "and only that region's"
     );
 
@@ -171,5 +189,48 @@ async fn shipped_scenarios() {
         run["disk_losses"][0]["writes"], 0,
         "a drained region loses nothing with its disk"
     );
+    fleet.end().await;
+}
+
+/// A link that is slow, and for a part of that time also loses packets.
+const SLOW_LINK: &str = r#"
+duration = "16s"
+[[workload]]
+kind = "ycsb-a"
+rate = 20
+[[event]]
+at = "2s"
+lasts = "10s"
+delay = ["us-east-1", "eu-west-1"]
+to = "600ms"
+jitter = "100ms"
+one_way = true
+[[event]]
+at = "6s"
+lasts = "4s"
+loss = ["us-east-1", "eu-west-1"]
+percent = 5
+one_way = true
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by a test of this file's parent, which tells testcontainers where the engine is"]
+async fn links_with_conditions() {
+    let fleet = Fleet::start().await;
+    if fleet.can("bandwidth") {
+        let run = fleet.drill("slow-link-backlog");
+        let there = greatest_lag(&run, "us-east-1", "eu-west-1");
+        let elsewhere = greatest_lag(&run, "us-east-1", "ap-northeast-1");
+        println!("narrow: {there} ms, others: {elsewhere} ms");
+        assert!(there > 3_000.0, "more was written than the link took: {there} ms");
+        assert!(elsewhere < 3_000.0, "and only that link is narrow: {elsewhere} ms");
+    }
+    if fleet.can("delay") {
+        let file = fleet.data.path().join("slow-link.toml");
+        std::fs::write(&file, SLOW_LINK).expect("the directory is writable");
+        let run = fleet.drill(file.to_str().expect("a path in UTF-8"));
+        let there = greatest_lag(&run, "us-east-1", "eu-west-1");
+        assert!(there >= 600.0, "every packet took as long at least: {there} ms");
+    }
     fleet.end().await;
 }
