@@ -88,6 +88,11 @@ impl Operation {
             Outcome::Unreachable | Outcome::Unknown => false,
         }
     }
+
+    /// Whether an answer came to say that what there was to do is done: later it is not done any more.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self.outcome, Outcome::Ok | Outcome::Untold)
+    }
 }
 
 /// What a client knows of its operation.

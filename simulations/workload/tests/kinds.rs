@@ -345,6 +345,52 @@ async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn recorded_deletes_that_find_nothing_are_not_taken_for_those_that_do() {
+    let table = json!({
+        "TableName": "app",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+    });
+    let key = json!({ "id": { "S": "1" } });
+    let batch = |request: serde_json::Value| ("BatchWriteItem", json!({ "RequestItems": { "app": [request] } }));
+    let put = || batch(json!({ "PutRequest": { "Item": key } }));
+    let delete = || batch(json!({ "DeleteRequest": { "Key": key } }));
+    let action = json!({ "Delete": { "TableName": "app", "Key": key } });
+    let transacted = || ("TransactWriteItems", json!({ "TransactItems": [action] }));
+    let operations = [
+        delete(),
+        transacted(),
+        put(),
+        delete(),
+        transacted(),
+        put(),
+        transacted(),
+        delete(),
+    ];
+    let mut lines = vec![json!({ "table": table }).to_string()];
+    for ((operation, parameters), at_ms) in operations.into_iter().zip((100_u64..).step_by(100)) {
+        let line = json!({ "at_ms": at_ms, "region": REGION, "operation": operation, "parameters": parameters });
+        lines.push(line.to_string());
+    }
+    let replay = Workload {
+        rate: 0.0,
+        ..workload(Kind::Replay {
+            operations: lines.join("\n"),
+        })
+    };
+    let (history, judgement) = played(replay).await;
+    assert_eq!(judgement.violations, []);
+    let is_untold = |operation: &&Operation| operation.outcome == Outcome::Untold;
+    assert_eq!(history.operations.iter().filter(is_untold).count(), 6);
+    let accounting = judgement.accounting;
+    assert_eq!(
+        (accounting.acknowledged, accounting.superseded),
+        (2, 2),
+        "both puts were deleted"
+    );
+}
+#[tokio::test(start_paused = true)]
 async fn a_region_that_is_not_there_is_unreachable() {
     let server = RegionServer::start();
     let mut client = server.targets().target("us-east-1");

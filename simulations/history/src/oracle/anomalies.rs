@@ -118,7 +118,7 @@ pub(super) fn find(
 struct Ages {
     /// By rank: when the first of the writes from that rank on was acknowledged, microseconds.
     acknowledged_us: Vec<u64>,
-    /// Deletes, by when they were sent (or at once, where that is not known): the greatest rank of those sent until then.
+    /// Deletes, by when they may have been sent: the greatest rank of those sent until then.
     deleted: Vec<(u64, usize)>,
 }
 
@@ -133,9 +133,7 @@ impl Ages {
             acknowledged_us[rank] = acknowledged_us[rank + 1].min(done_us.unwrap_or(u64::MAX));
         }
         let deletes = (0..key.commits.len()).filter(|rank| key.commits[*rank].is_delete());
-        let mut deleted: Vec<(u64, usize)> = deletes
-            .map(|rank| (asked(rank).map_or(0, |asked| asked.operation.sent_us), rank))
-            .collect();
+        let mut deleted: Vec<(u64, usize)> = deletes.map(|rank| (key.commits[rank].since_us, rank)).collect();
         deleted.sort_unstable();
         let mut greatest = 0;
         for (_, rank) in &mut deleted {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use beringia_item::Version;
 
 use super::index::{Asked, Key, Missing, Table};
-use crate::{Effect, KeptAside, Merging, Operation, Outcome};
+use crate::{Effect, KeptAside, Merging, Operation};
 
 /// By key and mark: what became of writes that were left behind.
 pub(super) type Aside<'a> = BTreeMap<(&'a str, &'a str), Missing>;
@@ -39,14 +39,14 @@ pub(super) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
     aside
 }
 
-/// For each region that began a replica anew: when its writes can have been made.
+/// For each region: when its writes can have been made.
 pub(super) fn times<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
-    let kept = table.evidence.kept_aside.iter();
-    let of_region = |(region, kept): (&'a String, &'a Vec<KeptAside>)| {
-        let times = Times::of(table, region, &relics(table, region, kept));
-        (region.as_str(), times)
+    let of_region = |region: &'a String| {
+        let kept = table.evidence.kept_aside.get(region);
+        let relics = kept.map_or_else(Relics::new, |kept| relics(table, region, kept));
+        (region.as_str(), Times::of(table, region, &relics))
     };
-    kept.map(of_region).collect()
+    table.evidence.logs.keys().map(of_region).collect()
 }
 
 fn relics<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<'a> {
@@ -77,8 +77,9 @@ fn relics<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<
     relics
 }
 
-/// A region's writes to a table whose versions are known, in their order, with when clients sent them and were told of them. A region's
-/// versions grow, so these say when a version of it can have been committed.
+/// A region's writes to a table whose versions are known, in the order of their sequences, with when clients sent them and were told of
+/// them. A region's sequences grow, also over the loss of a disk and whatever its clock shows, so these say when a version of it can have
+/// been committed.
 #[derive(Default)]
 pub(super) struct Times<'a> {
     versions: Vec<&'a Version>,
@@ -100,7 +101,7 @@ impl<'a> Times<'a> {
                 known.extend(own.map(|asked| (relic.version, asked)));
             }
         }
-        known.sort_by_key(|(version, _)| *version);
+        known.sort_by_key(|(version, _)| version.sequence);
         let mut times = Self::default();
         let mut last_us = 0;
         for (version, asked) in &known {
@@ -113,7 +114,7 @@ impl<'a> Times<'a> {
             .iter()
             .rev()
             .map(|(_, asked)| {
-                if asked.operation.outcome == Outcome::Ok {
+                if asked.operation.is_told() {
                     first_us = asked.operation.done_us.min(first_us);
                 }
                 first_us
@@ -123,22 +124,41 @@ impl<'a> Times<'a> {
         times
     }
 
-    /// Whether an operation can have made the version. One without an answer can have been done at any time after it was sent.
+    /// Whether an operation can have made the version.
     pub(super) fn allow(&self, version: &Version, operation: &Operation) -> bool {
-        let is_before = || operation.outcome == Outcome::Ok && operation.done_us < self.earliest_us(version);
-        operation.sent_us <= self.latest_us(version) && !is_before()
+        !self.is_before(version, operation) && !self.is_after(version, operation)
+    }
+
+    /// Whether the version had been committed when the operation was sent.
+    pub(super) fn is_before(&self, version: &Version, operation: &Operation) -> bool {
+        self.latest_us(version) < operation.sent_us
+    }
+
+    /// Whether the version had not yet been committed when the operation was answered. One without an answer can have been done at any
+    /// time after it was sent.
+    pub(super) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
+        operation.is_told() && operation.done_us < self.earliest_us(version)
     }
 
     /// Not before then was the version committed.
     fn earliest_us(&self, version: &Version) -> u64 {
-        let count = self.versions.partition_point(|known| *known <= version);
+        let count = self.versions.partition_point(|known| !is_earlier(version, known));
         count.checked_sub(1).map_or(0, |last| self.sent_us[last])
     }
 
     /// Not after then.
     fn latest_us(&self, version: &Version) -> u64 {
-        let first = self.versions.partition_point(|known| *known < version);
+        let first = self.versions.partition_point(|known| is_earlier(known, version));
         self.done_us.get(first).copied().unwrap_or(u64::MAX)
+    }
+}
+
+/// Whether one comes before another: sequences say so of one region's, versions of several regions'.
+fn is_earlier(one: &Version, other: &Version) -> bool {
+    if one.origin == other.origin {
+        one.sequence < other.sequence
+    } else {
+        one < other
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use beringia_item::{Region, Version};
 
-use super::aside::{self, Aside, Times};
+use super::{
+    aside::{self, Aside},
+    deletes,
+};
 use crate::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
 
 /// A table in one run.
@@ -48,6 +51,8 @@ pub(super) struct Commit<'a> {
     pub(super) logged: &'a Logged,
     /// Which of the key's asked writes it is.
     pub(super) asked: Option<usize>,
+    /// Of a delete: when the first that can have made it was sent; 0 where nobody can.
+    pub(super) since_us: u64,
     /// The rank of the greatest write that its origin knew of: what it replaced there.
     pub(super) replaced: Option<usize>,
     /// Whether a later write knew of it.
@@ -143,62 +148,10 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Finds for every delete in the logs whose it is. Tombstones carry no mark; but who was told that its delete removed a certain
-    /// write made the first tombstone of its region after that write; but not one that the region made after it had lost the disk that the
-    /// delete went with (`reborn`), nor, where others dropped its replica, one that it made at another time (`times`).
-    fn match_deletes(&mut self, reborn: &[(&LostDisk, u64)], times: &BTreeMap<&str, Times<'_>>) {
-        let mut open: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (rank, commit) in self.commits.iter().enumerate() {
-            if commit.is_delete() && !commit.logged.is_expiry {
-                open.entry(commit.origin).or_default().push(rank);
-            }
-        }
-        if open.is_empty() {
-            return;
-        }
-        let rank_of = |mark: &str| self.of_mark(mark).and_then(|asked| asked.rank);
-        let deletes = self
-            .asked
-            .iter()
-            .enumerate()
-            .filter(|(_, asked)| asked.write.effect == Effect::Delete && asked.may_have_happened());
-        // First those that say what they removed, then those that only say that they did, then those that may have.
-        let mut order: Vec<(u8, usize, usize)> = deletes
-            .map(|(index, asked)| {
-                let removed = asked.operation.reads.iter().find(|seen| seen.key == asked.write.key);
-                let removed = removed.and_then(|seen| rank_of(seen.mark.as_deref()?));
-                match (asked.is_acknowledged(), removed) {
-                    (true, Some(removed)) => (0, removed, index),
-                    (true, None) => (1, 0, index),
-                    (false, _) => (2, 0, index),
-                }
-            })
-            .collect();
-        order.sort_unstable();
-        for (_, after, index) in order {
-            let Some(ranks) = open.get_mut(self.asked[index].operation.region.as_str()) else {
-                continue;
-            };
-            let place = ranks.partition_point(|rank| *rank < after);
-            let operation = self.asked[index].operation;
-            let later_lives = reborn
-                .iter()
-                .filter(|(disk, _)| disk.region == operation.region && disk.at_us >= operation.sent_us);
-            let bound = later_lives.map(|(_, first)| *first).min().unwrap_or(u64::MAX);
-            let is_then = |version| {
-                let times = times.get(operation.region.as_str());
-                times.is_none_or(|times| times.allow(version, operation))
-            };
-            let is_possible = |rank: &usize| {
-                let version = self.commits[*rank].version();
-                version.sequence < bound && is_then(version)
-            };
-            if ranks.get(place).is_some_and(is_possible) {
-                let rank = ranks.remove(place);
-                self.asked[index].rank = Some(rank);
-                self.commits[rank].asked = Some(index);
-            }
-        }
+    /// Notes whose a commit is.
+    pub(super) fn claim(&mut self, rank: usize, asked: usize) {
+        self.asked[asked].rank = Some(rank);
+        self.commits[rank].asked = Some(asked);
     }
 
     fn link(&mut self) {
@@ -330,6 +283,7 @@ impl<'a> Table<'a> {
                     origin,
                     logged,
                     asked: None,
+                    since_us: 0,
                     replaced: None,
                     is_known: false,
                 });
@@ -340,31 +294,10 @@ impl<'a> Table<'a> {
             key.commits.sort_by_key(Commit::version);
             key.match_marks();
         }
-        let reborn = table.reborn();
-        let times = aside::times(&table);
-        for key in table.keys.values_mut() {
-            key.match_deletes(&reborn, &times);
-            key.link();
-        }
+        deletes::find(&mut table);
+        table.keys.values_mut().for_each(Key::link);
         table.aside = aside::of(&table);
         table
-    }
-
-    /// Lost disks, each with the least sequence that is known to have been committed on the one that took its place.
-    fn reborn(&self) -> Vec<(&'a LostDisk, u64)> {
-        let first = |disk: &'a LostDisk| {
-            let commits = self
-                .keys
-                .values()
-                .flat_map(|key| key.commits.iter().map(move |commit| (key, commit)));
-            let sent_after = commits.filter(|(key, commit)| {
-                let asked = commit.asked.map(|asked| &key.asked[asked]);
-                commit.origin == disk.region && asked.is_some_and(|asked| asked.operation.sent_us > disk.at_us)
-            });
-            let first = sent_after.map(|(_, commit)| commit.version().sequence).min();
-            first.map(|first| (disk, first))
-        };
-        self.lost_disks.iter().filter_map(first).collect()
     }
 
     /// The first disk that was lost after a write was sent to its region: what may have taken it along.

@@ -155,7 +155,7 @@ fn find_wrong_order(place: &Place<'_>, key: &Key<'_>, violations: &mut Vec<Viola
     }
 }
 
-/// Commits with a lower version than one that was acknowledged before they were sent. (A region that lost its disk has lost its clock's
+/// Commits with a lower version than one whose client was told of it before they were sent. (A region that lost its disk has lost its clock's
 /// bound too: its new life is another one.)
 fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&'a Commit<'a>> {
     let asked = |commit: &Commit<'_>| commit.asked.map(|index| key.asked[index].operation);
@@ -164,6 +164,7 @@ fn out_of_order<'a>(key: &Key<'_>, commits: &[(usize, &'a Commit<'a>)]) -> Vec<&
         .filter_map(|(rank, commit)| Some((*rank, *commit, asked(commit)?)))
         .collect();
     let (mut sent, mut done) = (known.clone(), known);
+    done.retain(|(_, _, operation)| operation.is_told());
     sent.sort_by_key(|(_, _, operation)| operation.sent_us);
     done.sort_by_key(|(_, _, operation)| operation.done_us);
     let mut done = done.into_iter().peekable();

@@ -11,6 +11,7 @@ mod accounting;
 mod anomalies;
 mod aside;
 mod content;
+mod deletes;
 mod fates;
 mod index;
 mod journals;

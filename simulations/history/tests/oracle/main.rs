@@ -6,6 +6,7 @@ mod accounts;
 mod aside;
 mod case;
 mod clients;
+mod deletes;
 mod merging;
 mod model;
 mod promises;

@@ -233,11 +233,31 @@ struct Model {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Write { region: usize, key: usize, effect: Effect },
-    Rewrite { region: usize, key: usize },
-    Transaction { region: usize },
-    Read { region: usize },
-    Deliver { from: usize, to: usize },
+    Write {
+        region: usize,
+        key: usize,
+        effect: Effect,
+    },
+    Rewrite {
+        region: usize,
+        key: usize,
+    },
+    /// A delete whose client is not told what it removed.
+    Blind {
+        region: usize,
+        key: usize,
+        outcome: Outcome,
+    },
+    Transaction {
+        region: usize,
+    },
+    Read {
+        region: usize,
+    },
+    Deliver {
+        from: usize,
+        to: usize,
+    },
 }
 
 impl Model {
@@ -278,6 +298,17 @@ impl Model {
                 let refused = Outcome::Refused("ConditionalCheckFailedException".to_owned());
                 let outcome = if fits { Outcome::Ok } else { refused };
                 self.operate(*region, "rewrite", Vec::new(), vec![write], outcome);
+            }
+            Step::Blind { region, key, outcome } => {
+                let key = KEYS[*key];
+                let removes = self.seen(*region, key).mark.is_some();
+                let write = self.new_write(key, Effect::Delete);
+                if removes {
+                    self.commit(*region, std::slice::from_ref(&write));
+                }
+                if removes || *outcome != Outcome::Ok {
+                    self.note(*region, "blind", Vec::new(), vec![write], outcome.clone());
+                }
             }
             Step::Transaction { region } => {
                 let effect = || Effect::Put {
@@ -326,6 +357,10 @@ impl Model {
         if outcome == Outcome::Ok && !writes.is_empty() {
             self.commit(region, &writes);
         }
+        self.note(region, name, reads, writes, outcome);
+    }
+
+    fn note(&mut self, region: usize, name: &str, reads: Vec<Seen>, writes: Vec<Write>, outcome: Outcome) {
         self.operations.push(Operation {
             workload: "t".to_owned(),
             client: u32::try_from(region).expect("few"),
@@ -475,9 +510,14 @@ fn effects() -> impl Strategy<Value = Effect> {
 }
 
 fn steps(regions: usize) -> impl Strategy<Value = Vec<Step>> {
+    // What a read of nothing saw is in doubt where a delete had no answer: that may count as an anomaly, but never as a broken promise.
+    let mut blind = vec![Outcome::Ok, Outcome::Untold];
+    blind.extend((regions > 1).then_some(Outcome::Unknown));
+    let blind = prop::sample::select(blind);
     let step = prop_oneof![
         4 => (0..regions, 0..2_usize, effects()).prop_map(|(region, key, effect)| Step::Write { region, key, effect }),
         1 => (0..regions, 0..2_usize).prop_map(|(region, key)| Step::Rewrite { region, key }),
+        1 => (0..regions, 0..2_usize, blind).prop_map(|(region, key, outcome)| Step::Blind { region, key, outcome }),
         1 => (0..regions).prop_map(|region| Step::Transaction { region }),
         2 => (0..regions).prop_map(|region| Step::Read { region }),
         4 => (0..3_usize, 1..3_usize).prop_map(|(from, by)| Step::Deliver { from, to: (from + by) % 3 }),

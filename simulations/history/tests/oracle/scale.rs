@@ -2,7 +2,7 @@
 
 use beringia_history::{Effect, Merging, Outcome};
 
-use crate::case::{Case, content, held, put, seen, write};
+use crate::case::{Case, content, held, item, put, seen, tombstone, write};
 
 /// Two regions take turns in writing to and reading one key, and know of each other's writes with a delay: half of a hundred thousand
 /// operations each, and none at all without a conflict. Anything quadratic in this would take minutes.
@@ -47,4 +47,23 @@ fn a_hundred_thousand_operations_on_one_hot_key_are_judged() {
         .find(|anomaly| anomaly.name == "stale-read")
         .map(|stale| stale.count);
     assert!(stale.is_some_and(|stale| stale > WRITES - 20), "{stale:?}");
+}
+
+/// One key that is put and deleted in turn, by deletes that are not told what they removed, with as many more that find nothing.
+#[test]
+fn a_hundred_thousand_deletes_of_one_hot_key_are_judged() {
+    const ROUNDS: u64 = 50_000;
+    let mut case = Case::new(Merging::Item);
+    for round in 1..=ROUNDS {
+        let (at_ms, mark) = (round * 6, format!("a/{round}"));
+        case.told("a", &mark, put(), at_ms)
+            .told_so("a", &format!("d/{round}"), Effect::Delete, at_ms + 2, Outcome::Untold)
+            .told_so("a", &format!("n/{round}"), Effect::Delete, at_ms + 4, Outcome::Untold);
+        case.logged(&item(&mark, round * 2, "a"))
+            .logged(&tombstone(round * 2 + 1, "a"));
+    }
+    case.both_hold(&tombstone(ROUNDS * 2 + 1, "a"));
+    let judged = case.judged();
+    assert_eq!(judged.violations, []);
+    assert_eq!(judged.accounting.superseded, ROUNDS);
 }

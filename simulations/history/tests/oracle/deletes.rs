@@ -1,0 +1,209 @@
+//! Deletes that were not told whether they found something: each tombstone is one that can have made it, and nobody's where none can.
+
+use beringia_history::{Effect, Merging, Outcome, Violation};
+
+use crate::case::{Case, item, put, seen, tombstone, write};
+
+/// A delete in region `a` that was sent and answered at these times, and was not told what it removed.
+fn delete(case: &mut Case, mark: &str, from_ms: u64, to_ms: u64, outcome: Outcome) {
+    let operation = case.operation("a", 1, from_ms, outcome);
+    operation.done_us = to_ms * 1_000;
+    operation.writes = vec![write("k", mark, Effect::Delete)];
+}
+
+fn untold(case: &mut Case, mark: &str, at_ms: u64) {
+    delete(case, mark, at_ms, at_ms + 1, Outcome::Untold);
+}
+
+/// Puts in region `a`, and tombstones, with versions of these times; each put was sent at its time.
+fn case(puts: &[u64], tombstones: &[u64]) -> Case {
+    let mut case = Case::new(Merging::Item);
+    let mut versions: Vec<(u64, bool)> = puts.iter().map(|at_ms| (*at_ms, true)).collect();
+    versions.extend(tombstones.iter().map(|at_ms| (*at_ms, false)));
+    versions.sort_unstable();
+    for (at_ms, is_put) in versions {
+        let mark = format!("a/{at_ms}");
+        let held = if is_put {
+            case.told("a", &mark, put(), at_ms);
+            item(&mark, at_ms, "a")
+        } else {
+            tombstone(at_ms, "a")
+        };
+        case.logged(&held).both_hold(&held);
+    }
+    case
+}
+
+/// The marks of the writes that are lost, and how many tombstones are nobody's.
+fn wrong(case: &Case) -> (Vec<String>, usize) {
+    let (mut lost, mut invented) = (Vec::new(), 0);
+    for violation in case.violations() {
+        match violation {
+            Violation::Lost { mark, .. } => lost.push(mark),
+            Violation::Invented { mark: None, .. } => invented += 1,
+            other => panic!("{other}"),
+        }
+    }
+    (lost, invented)
+}
+
+#[test]
+fn a_delete_that_found_nothing_is_not_taken_for_a_later_one() {
+    let mut case = case(&[300], &[600]);
+    untold(&mut case, "d/1", 100);
+    untold(&mut case, "d/2", 600);
+    assert_eq!(case.violations(), []);
+    case.history.operations.pop();
+    assert_eq!(
+        wrong(&case),
+        (vec![], 1),
+        "the first was answered before there was anything"
+    );
+}
+
+#[test]
+fn of_many_deletes_each_makes_what_was_made_at_its_time() {
+    let mut case = case(&[20, 40, 70], &[30, 50, 80]);
+    for at_ms in [10, 25, 30, 35, 50, 60, 65, 80, 90] {
+        untold(&mut case, &format!("d/{at_ms}"), at_ms);
+    }
+    assert_eq!(case.violations(), []);
+    case.history
+        .operations
+        .retain(|operation| !(20_000..40_000).contains(&operation.sent_us) || operation.outcome == Outcome::Ok);
+    assert_eq!(wrong(&case), (vec![], 1), "none is left for the first tombstone");
+}
+
+#[test]
+fn a_delete_is_after_what_its_region_had_answered() {
+    let mut case = case(&[20], &[10]);
+    untold(&mut case, "d/1", 30);
+    assert_eq!(wrong(&case), (vec![], 1));
+    case.history.operations[1].sent_us = 20_500;
+    assert_eq!(case.violations(), [], "the put was not answered yet");
+}
+
+#[test]
+fn writes_to_other_keys_tell_the_time_too() {
+    let mut case = case(&[], &[30]);
+    let other = item("a/20", 20, "a");
+    case.operation("a", 2, 20, Outcome::Ok).writes = vec![write("other", "a/20", put())];
+    case.logged_under("other", &other, &[]);
+    case.holds_under("other", "a", &other).holds_under("other", "b", &other);
+    untold(&mut case, "d/1", 10);
+    assert_eq!(wrong(&case), (vec![], 1));
+    untold(&mut case, "d/2", 25);
+    assert_eq!(case.violations(), []);
+}
+
+#[test]
+fn what_another_region_wrote_in_between_does_not_tell_the_time_but_a_delete_that_was_told_does() {
+    // a deletes nothing, what b wrote, nothing, and what b wrote again; its clock is behind, so that versions do not say when that was.
+    let (first, second) = (item("b/1", 50, "b"), item("b/2", 70, "b"));
+    let (one, other) = (tombstone(60, "a"), tombstone(80, "a"));
+    let mut case = Case::new(Merging::Item);
+    case.told("b", "b/1", put(), 200).told("b", "b/2", put(), 400);
+    case.logged(&first)
+        .logged_knowing(&one, &[("b", 50)])
+        .logged_knowing(&second, &[("a", 60)])
+        .logged_knowing(&other, &[("b", 70)])
+        .both_hold(&other);
+    for at_ms in [100, 300, 350, 500] {
+        untold(&mut case, &format!("d/{at_ms}"), at_ms);
+    }
+    assert_eq!(case.violations(), []);
+    case.history.operations.retain(|operation| operation.sent_us != 300_000);
+    case.told_delete("a", "d/300", "b/1", 300);
+    assert_eq!(case.violations(), [], "what was untold before it made nothing after it");
+    case.history.operations.retain(|operation| operation.sent_us != 500_000);
+    assert_eq!(case.violations(), [], "the one at 350 ms may have waited");
+    case.history.operations.retain(|operation| operation.sent_us != 350_000);
+    assert_eq!(wrong(&case), (vec![], 1));
+}
+
+#[test]
+fn a_delete_that_happened_leaves_to_others_what_only_they_can_have_made() {
+    let mut case = case(&[30], &[20, 40]);
+    delete(&mut case, "d/1", 10, 100, Outcome::Ok);
+    untold(&mut case, "d/2", 15);
+    assert_eq!(case.violations(), []);
+    assert_eq!(
+        case.judged().accounting.standing,
+        1,
+        "the last is the one that happened"
+    );
+}
+
+#[test]
+fn deletes_that_happened_come_before_those_that_may_have() {
+    let happened = |tombstones: &[u64]| {
+        let mut case = case(&[30, 60], tombstones);
+        delete(&mut case, "d/1", 10, 100, Outcome::Ok);
+        delete(&mut case, "d/2", 11, 101, Outcome::Ok);
+        untold(&mut case, "d/3", 15);
+        untold(&mut case, "d/4", 45);
+        wrong(&case)
+    };
+    assert_eq!(happened(&[20, 50, 70]), (vec![], 0));
+    assert_eq!(happened(&[20, 50]), (vec![], 0));
+    assert_eq!(happened(&[50]), (vec!["d/2".to_owned()], 0));
+    assert_eq!(happened(&[20, 50, 65, 70]), (vec![], 0));
+    assert_eq!(happened(&[20, 50, 65, 70, 75]), (vec![], 1));
+}
+
+#[test]
+fn a_delete_that_happened_and_is_nowhere_is_lost_though_a_later_one_is_there() {
+    let mut case = case(&[20], &[30]);
+    delete(&mut case, "d/1", 10, 11, Outcome::Ok);
+    untold(&mut case, "d/2", 30);
+    assert_eq!(wrong(&case), (vec!["d/1".to_owned()], 0));
+}
+
+#[test]
+fn a_delete_without_an_answer_may_have_come_late() {
+    let mut case = case(&[20], &[30]);
+    delete(&mut case, "d/1", 10, 11, Outcome::Unknown);
+    assert_eq!(case.violations(), []);
+    case.history.operations[1].sent_us = 40_000;
+    assert_eq!(case.violations(), []);
+    case.operation("a", 2, 35, Outcome::Ok).writes = vec![write("k", "a/40", put())];
+    case.logged(&item("a/40", 40, "a")).both_hold(&item("a/40", 40, "a"));
+    assert_eq!(wrong(&case), (vec![], 1), "but not before it was sent");
+}
+
+#[test]
+fn a_tombstone_below_what_it_replaced_went_down() {
+    let (high, mut low) = (item("a/1", 50, "a"), tombstone(40, "a"));
+    low.version.sequence = 60;
+    let mut case = Case::new(Merging::Item);
+    case.told("a", "a/1", put(), 10);
+    untold(&mut case, "d/0", 5);
+    untold(&mut case, "d/1", 20);
+    case.logged(&high).logged(&low).both_hold(&high);
+    let violations = case.violations();
+    let is_it =
+        |wrong: &Violation| matches!(wrong, Violation::VersionWentDown { version, .. } if *version == low.version);
+    assert!(
+        !violations.is_empty() && violations.iter().all(is_it),
+        "{violations:#?}"
+    );
+}
+
+#[test]
+fn a_read_of_nothing_saw_the_delete_that_may_have_been_sent_before() {
+    // The first delete at 20 ms made the first tombstone; time does not say so, since only another region wrote in between.
+    let (between, last) = (item("b/1", 30, "b"), tombstone(40, "a"));
+    let mut case = case(&[10], &[20]);
+    case.told("b", "b/1", put(), 30);
+    case.logged(&between)
+        .logged_knowing(&last, &[("b", 30)])
+        .both_hold(&last);
+    untold(&mut case, "d/1", 20);
+    untold(&mut case, "d/2", 25);
+    delete(&mut case, "d/3", 40, 41, Outcome::Ok);
+    case.operation("a", 9, 22, Outcome::Ok).reads = vec![seen("k", None)];
+    assert_eq!(case.violations(), []);
+    assert_eq!(case.anomaly("stale-read"), (0, None));
+    case.operation("a", 9, 18, Outcome::Ok).reads = vec![seen("k", None)];
+    assert_eq!(case.anomaly("stale-read").0, 1, "none had been sent by then");
+}
