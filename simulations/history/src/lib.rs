@@ -11,5 +11,7 @@ pub use evidence::{
     Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, KeptAside, LIST, Logged, LostDisk, MARK, NUMBER, SET,
     SORT_KEY, is_field, key_text, key_text_of_json,
 };
-pub use operation::{Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Write};
+pub use operation::{
+    Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Touch, Write,
+};
 pub use oracle::{Accounting, Anomaly, DataLoss, Judgement, Violation, judge};

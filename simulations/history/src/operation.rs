@@ -168,5 +168,37 @@ pub enum Effect {
     Recorded {
         /// Whether it replaces the whole item.
         whole: bool,
+        /// What it does to which top-level attributes; of a whole item, these are all that it has, and otherwise, where there are none, it is not known.
+        touches: BTreeMap<String, Touch>,
     },
+}
+
+/// What a recorded operation does to an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Touch {
+    /// It gives it a value, changes something inside it, or removes it.
+    Assign,
+    /// It adds to its number.
+    Add,
+    /// It adds elements to its set, or takes some away.
+    Members,
+}
+
+impl Effect {
+    /// Whether the item is all of its making.
+    pub(crate) const fn is_whole(&self) -> bool {
+        matches!(
+            self,
+            Self::Put { .. } | Self::Delete | Self::Recorded { whole: true, .. }
+        )
+    }
+
+    /// Whether it makes something of what is there, so that it is lost where that goes on without it.
+    pub(crate) fn adds(&self) -> bool {
+        match self {
+            Self::Add(_) | Self::Set { .. } | Self::Append => true,
+            Self::Recorded { touches, .. } => touches.values().any(|touch| *touch != Touch::Assign),
+            Self::Put { .. } | Self::Update { .. } | Self::Delete => false,
+        }
+    }
 }

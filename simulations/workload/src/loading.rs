@@ -12,6 +12,7 @@ use crate::{
     client::filler,
     load::recording_of,
     recording::describe,
+    replay::effect,
     request::bytes,
     table::{Spot, field_bytes, initial, item},
 };
@@ -136,10 +137,11 @@ fn recorded_items(recorded: &RecordedTable) -> Option<(String, Vec<Put>)> {
     let table = describe(recorded)?;
     let put = |(number, item): (u64, &Value)| {
         let mark = mark(&table.name, number);
+        let effect = effect::of_item(item.as_object().into_iter().flat_map(serde_json::Map::keys));
         let mut item = item.clone();
         item[MARK] = json!({ "S": mark });
         let key = key_text_of_json(table.key.iter().map(String::as_str), &item)?;
-        Some(Put::new(item, key, mark, Effect::Recorded { whole: true }))
+        Some(Put::new(item, key, mark, effect))
     };
     let puts = (0..).zip(&recorded.items).filter_map(put).collect();
     Some((table.name.clone(), puts))

@@ -1,5 +1,6 @@
 //! Recorded operations, played again: each write gets a mark, and each answer is read for the marks of others.
 
+pub(crate) mod effect;
 mod statement;
 
 use std::collections::BTreeMap;
@@ -138,12 +139,18 @@ impl<'a> Prepared<'a> {
     }
 
     fn mark_put(&mut self, put: &mut Value, mark: String) {
-        put["Item"][MARK] = json!({ "S": mark });
         let table = table_of(put);
-        self.note(&table, &put["Item"].clone(), mark, Effect::Recorded { whole: true });
+        self.note_put(&table, put, mark);
+    }
+
+    fn note_put(&mut self, table: &str, put: &mut Value, mark: String) {
+        let effect = effect::of_item(put["Item"].as_object().into_iter().flat_map(Map::keys));
+        put["Item"][MARK] = json!({ "S": mark });
+        self.note(table, &put["Item"], mark, effect);
     }
 
     fn mark_update(&mut self, update: &mut Value, mark: String) {
+        let effect = effect::of_request(update);
         // The older form and expressions may not be mixed.
         let is_older = |name: &&str| update.get(name).is_some_and(|value| !value.is_null());
         if ["AttributeUpdates", "Expected", "ConditionalOperator"]
@@ -158,7 +165,7 @@ impl<'a> Prepared<'a> {
             update["ExpressionAttributeValues"][VALUE] = json!({ "S": mark });
         }
         let table = table_of(update);
-        self.note(&table, &update["Key"].clone(), mark, Effect::Recorded { whole: false });
+        self.note(&table, &update["Key"], mark, effect);
     }
 
     fn mark_delete(&mut self, delete: &Value, mark: String) {
@@ -167,8 +174,7 @@ impl<'a> Prepared<'a> {
 
     fn mark_request(&mut self, table: &str, request: &mut Value, mark: String) {
         if let Some(put) = request.get_mut("PutRequest") {
-            put["Item"][MARK] = json!({ "S": mark });
-            self.note(table, &put["Item"].clone(), mark, Effect::Recorded { whole: true });
+            self.note_put(table, put, mark);
         } else {
             self.note(table, &request["DeleteRequest"]["Key"].clone(), mark, Effect::Delete);
         }

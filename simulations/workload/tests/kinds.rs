@@ -6,7 +6,7 @@ mod region;
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Effect, History, Judgement, Operation, Outcome, READ_MODIFY_WRITE, judge};
+use beringia_history::{Effect, History, Judgement, Operation, Outcome, READ_MODIFY_WRITE, Touch, judge};
 use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
 use beringia_workload::{Load, Setting, Target};
 use serde_json::json;
@@ -265,14 +265,19 @@ async fn no_more_is_sold_than_there_is() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
-    let table = json!({
+/// A recorded table whose key is of a type.
+fn recorded_table(kind: &str) -> serde_json::Value {
+    json!({
         "TableName": "app",
         "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "N" }],
+        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": kind }],
         "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
-    });
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
+    let table = recorded_table("N");
     let line = |at_ms: u64, operation: &str, mut parameters: serde_json::Value| {
         if !operation.starts_with("Batch") && !operation.starts_with("Transact") {
             parameters["TableName"] = json!("app");
@@ -340,18 +345,19 @@ async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
         (800, "DeleteItem", ok, 1, 0),
     ];
     assert_eq!(told, expected);
+    let touches = [("name", Touch::Assign), ("visits", Touch::Add)].map(|(name, touch)| (name.to_owned(), touch));
+    let adds = Effect::Recorded {
+        whole: false,
+        touches: touches.into(),
+    };
+    assert_eq!(history.operations[1].writes[0].effect, adds);
     assert_eq!(judgement.accounting.acknowledged, 5);
     assert_eq!(judgement.accounting.standing + judgement.accounting.superseded, 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn recorded_deletes_that_find_nothing_are_not_taken_for_those_that_do() {
-    let table = json!({
-        "TableName": "app",
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
-        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
-    });
+    let table = recorded_table("S");
     let key = json!({ "id": { "S": "1" } });
     let batch = |request: serde_json::Value| ("BatchWriteItem", json!({ "RequestItems": { "app": [request] } }));
     let put = || batch(json!({ "PutRequest": { "Item": key } }));

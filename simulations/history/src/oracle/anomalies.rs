@@ -332,8 +332,7 @@ fn find_lost_updates(table: &Table<'_>, fates: &BTreeMap<&str, Vec<Fate>>, sight
 }
 
 fn builds_on_what_is_there(asked: &Asked<'_>) -> bool {
-    let effect = &asked.write.effect;
-    asked.write.based_on.is_some() || matches!(effect, Effect::Add(_) | Effect::Set { .. } | Effect::Append)
+    asked.write.based_on.is_some() || asked.write.effect.adds()
 }
 
 /// Sums up what came and went, in the order in which clients were told, as favourably as that can have been: what comes counts from

@@ -215,9 +215,5 @@ fn contains_earlier(writes: &Key<'_>, relic: &Relic<'_>) -> bool {
         .mark
         .and_then(|mark| writes.of_mark(mark))
         .map(|asked| &asked.write.effect);
-    let is_whole = matches!(
-        effect,
-        None | Some(Effect::Put { .. } | Effect::Delete | Effect::Recorded { whole: true })
-    );
-    relic.fate == Missing::KeptAside && !is_whole
+    relic.fate == Missing::KeptAside && effect.is_some_and(|effect| !effect.is_whole())
 }

@@ -6,7 +6,7 @@ use super::{
     Violation,
     index::{Among, Key, Table},
 };
-use crate::{Content, Effect, Held, Merging};
+use crate::{Content, Effect, Held, Merging, NUMBER};
 
 /// How many lesser writes are tried to explain a result that the vector does not explain.
 const LOOK_BACK: usize = 1_000;
@@ -204,40 +204,55 @@ fn merged(key: &Key<'_>, merging: Merging) -> Option<Option<Content>> {
 }
 
 /// What is added to an item, beside what others add.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Addition {
     ToNumber,
     ToSet,
 }
 
-/// For each commit: whether what it adds counts in the end. To a set it does where it is later than the last floor. To a number it does
-/// where its origin knew of that floor: what was added to another number is gone with that; but where the floor left no number, being
-/// later is enough.
-pub(super) fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
+/// For each commit: whether what it adds counts in the end.
+fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
     let last = Last::of(key);
-    let kept = |rank| match addition {
-        Addition::ToNumber if last.number(key).is_some() => last.is_known_to(key, rank),
-        _ => last.is_below(rank),
-    };
-    (0..key.commits.len()).map(kept).collect()
+    (0..key.commits.len())
+        .map(|rank| last.keeps(key, rank, addition, NUMBER))
+        .collect()
 }
 
-/// The last floor of a key, and which commits knew of it.
-struct Last<'a> {
+/// The last floor of a key, or of one of its attributes, and which commits knew of it.
+pub(super) struct Last<'a> {
     floors: Vec<usize>,
     among: Among<'a>,
 }
 
 impl<'a> Last<'a> {
     fn of(key: &Key<'a>) -> Self {
-        let floors: Vec<usize> = (0..key.commits.len()).filter(|rank| key.is_floor(*rank)).collect();
+        Self::among(key, (0..key.commits.len()).filter(|rank| key.is_floor(*rank)).collect())
+    }
+
+    /// The last of these, given by rank, ascending.
+    pub(super) fn among(key: &Key<'a>, floors: Vec<usize>) -> Self {
         let among = Among::new(&key.commits, &floors);
         Self { floors, among }
     }
 
-    fn number(&self, key: &Key<'_>) -> Option<i64> {
-        let last = &key.commits[*self.floors.last()?];
-        last.logged.held.content.as_ref()?.number
+    /// Whether what a commit adds to an attribute counts in the end. To a set it does where it is later than the last floor. To a number it
+    /// does where its origin knew of that floor: what was added to another number is gone with that; but where the floor left no number,
+    /// being later is enough.
+    pub(super) fn keeps(&self, key: &Key<'_>, rank: usize, addition: Addition, attribute: &str) -> bool {
+        match addition {
+            Addition::ToNumber if self.leaves_number(key, attribute) => self.is_known_to(key, rank),
+            _ => self.is_below(rank),
+        }
+    }
+
+    fn leaves_number(&self, key: &Key<'_>, attribute: &str) -> bool {
+        self.floors.last().is_some_and(|last| match key.effect(*last) {
+            Some(Effect::Recorded { touches, .. }) => touches.contains_key(attribute),
+            _ => {
+                let content = &key.commits[*last].logged.held.content;
+                content.as_ref().is_some_and(|content| content.number.is_some())
+            }
+        })
     }
 
     fn is_known_to(&self, key: &Key<'_>, rank: usize) -> bool {
@@ -254,7 +269,7 @@ impl<'a> Last<'a> {
         let is_open = |rank: usize| {
             matches!(key.effect(rank), Some(Effect::Add(_))) && self.is_below(rank) && !self.is_known_to(key, rank)
         };
-        self.number(key).is_none() && (0..key.commits.len()).any(is_open)
+        !self.leaves_number(key, NUMBER) && (0..key.commits.len()).any(is_open)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    content::{Addition, kept},
+    content::{Addition, Last},
     index::{Key, Table, known_to_any, replaced},
 };
-use crate::{Effect, Merging};
+use crate::{Effect, LIST, Merging, NUMBER, SET, Touch};
 
 /// What became of a committed write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub(super) struct Fate {
     pub(super) stands: bool,
     /// Of what it wrote, all or some was replaced by a write that did not know of it.
     pub(super) is_lost: bool,
-    /// Of what it wrote, all or some did not enter into what stands in the end, nor into what was replaced by that knowingly.
+    /// Of what it wrote, all or some did not enter into what stands in the end, nor into what was replaced by that knowingly; what a
+    /// recorded operation only assigned is left out where attributes win by themselves.
     pub(super) has_vanished: bool,
 }
 
@@ -28,10 +29,10 @@ enum Part<'a> {
     Floor,
     /// The mark alone.
     Mark,
-    Field(&'a str),
-    Number,
-    Set,
-    List,
+    /// An attribute.
+    Attribute(&'a str),
+    /// What is added to an attribute, beside what others add.
+    Added(&'a str, Addition),
 }
 
 /// By key, the fates of its commits by rank.
@@ -51,24 +52,22 @@ fn of_key(key: &Key<'_>, merging: Merging) -> Vec<Fate> {
         }
     }
     let floors = members.get(&Part::Floor).cloned().unwrap_or_default();
-    for (part, own) in members {
-        if merging == Merging::Merge && matches!(part, Part::Number | Part::Set) {
-            let addition = if part == Part::Set {
-                Addition::ToSet
-            } else {
-                Addition::ToNumber
-            };
-            judge_merged(key, &own, &floors, addition, &mut fates);
-            continue;
-        }
-        // A floor takes part in the competition for every attribute.
-        let mut all = own.clone();
-        if !matches!(part, Part::Whole | Part::Floor) {
-            all.extend(&floors);
+    for (part, own) in &members {
+        // A floor takes part in the competition for every attribute, and takes what was added to it before, as what assigns it does.
+        let with_floors = |own: Option<&Vec<usize>>| {
+            let mut all: Vec<usize> = own.into_iter().flatten().chain(&floors).copied().collect();
             all.sort_unstable();
             all.dedup();
+            all
+        };
+        match part {
+            Part::Added(attribute, addition) => {
+                let floors = with_floors(members.get(&Part::Attribute(attribute)));
+                judge_merged(key, own, floors, attribute, *addition, &mut fates);
+            }
+            Part::Whole | Part::Floor => judge_competing(key, own, own, part, &mut fates),
+            Part::Mark | Part::Attribute(_) => judge_competing(key, &with_floors(Some(own)), own, part, &mut fates),
         }
-        judge_competing(key, &all, |rank| own.binary_search(&rank).is_ok(), &mut fates);
     }
     fates
 }
@@ -80,20 +79,32 @@ fn parts<'a>(key: &Key<'a>, rank: usize, merging: Merging) -> Vec<Part<'a>> {
     if key.is_floor(rank) {
         return vec![Part::Floor];
     }
+    let added = |attribute, addition| match merging {
+        Merging::Merge => Part::Added(attribute, addition),
+        Merging::Item | Merging::Attribute => Part::Attribute(attribute),
+    };
     match key.effect(rank) {
         Some(Effect::Update { fields }) if !fields.is_empty() => {
-            fields.iter().map(|field| Part::Field(field)).collect()
+            fields.iter().map(|field| Part::Attribute(field)).collect()
         }
-        Some(Effect::Add(_)) => vec![Part::Number],
-        Some(Effect::Set { .. }) => vec![Part::Set],
-        Some(Effect::Append) => vec![Part::List],
+        Some(Effect::Add(_)) => vec![added(NUMBER, Addition::ToNumber)],
+        Some(Effect::Set { .. }) => vec![added(SET, Addition::ToSet)],
+        Some(Effect::Append) => vec![Part::Attribute(LIST)],
+        Some(Effect::Recorded { touches, .. }) if !touches.is_empty() => {
+            let part = |(attribute, touch): (&'a String, &Touch)| match touch {
+                Touch::Assign => Part::Attribute(attribute),
+                Touch::Add => added(attribute, Addition::ToNumber),
+                Touch::Members => added(attribute, Addition::ToSet),
+            };
+            touches.iter().map(part).collect()
+        }
         _ => vec![Part::Mark],
     }
 }
 
 /// Of some commits that write the same, the last stands; whatever another of them replaced at its origin was replaced knowingly; the
-/// rest was lost to one that did not know of it.
-fn judge_competing(key: &Key<'_>, all: &[usize], is_own: impl Fn(usize) -> bool, fates: &mut [Fate]) {
+/// rest was lost to one that did not know of it. The fates are those of the `own` ones.
+fn judge_competing(key: &Key<'_>, all: &[usize], own: &[usize], part: &Part<'_>, fates: &mut [Fate]) {
     let replaced = replaced(&key.commits, all);
     let mut is_replaced = vec![false; all.len()];
     for place in replaced.iter().flatten() {
@@ -106,26 +117,43 @@ fn judge_competing(key: &Key<'_>, all: &[usize], is_own: impl Fn(usize) -> bool,
         // Only what was before it can have entered into it; a broken log may say otherwise.
         next = replaced[place].filter(|before| *before < place);
     }
-    for (place, rank) in all.iter().enumerate().filter(|(_, rank)| is_own(**rank)) {
+    let is_own = |rank: &usize| own.binary_search(rank).is_ok();
+    for (place, rank) in all.iter().enumerate().filter(|(_, rank)| is_own(rank)) {
         let fate = &mut fates[*rank];
         let is_last = place + 1 == all.len();
         fate.stands |= is_last;
         fate.is_lost |= !is_last && !is_replaced[place];
-        fate.has_vanished |= !entered[place];
+        fate.has_vanished |= !entered[place] && !is_assigned(key, *rank, part);
     }
 }
 
+/// Whether a recorded operation only gives a part another value.
+fn is_assigned(key: &Key<'_>, rank: usize, part: &Part<'_>) -> bool {
+    let (Part::Attribute(attribute), Some(Effect::Recorded { touches, .. })) = (part, key.effect(rank)) else {
+        return false;
+    };
+    touches.get(*attribute) == Some(&Touch::Assign)
+}
+
 /// What is added to numbers and sets stands beside what others add, and goes with its floor: knowingly, where a later floor knew of it.
-fn judge_merged(key: &Key<'_>, own: &[usize], floors: &[usize], addition: Addition, fates: &mut [Fate]) {
-    let kept = kept(key, addition);
+fn judge_merged(
+    key: &Key<'_>,
+    own: &[usize],
+    floors: Vec<usize>,
+    attribute: &str,
+    addition: Addition,
+    fates: &mut [Fate],
+) {
     let known = known_to_any(floors.iter().map(|floor| &key.commits[*floor]));
+    let last = Last::among(key, floors);
     for rank in own {
         let commit = &key.commits[*rank];
+        let is_kept = last.keeps(key, *rank, addition, attribute);
         let is_replaced = known
             .get(commit.origin)
             .is_some_and(|known| *known >= commit.version().sequence);
-        let is_lost = !kept[*rank] && !is_replaced;
-        fates[*rank].stands |= kept[*rank];
+        let is_lost = !is_kept && !is_replaced;
+        fates[*rank].stands |= is_kept;
         fates[*rank].is_lost |= is_lost;
         fates[*rank].has_vanished |= is_lost;
     }

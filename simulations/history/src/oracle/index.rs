@@ -113,11 +113,7 @@ impl<'a> Key<'a> {
 
     /// Whether a commit replaces all that was there: a put, a delete, an expiry.
     pub(super) fn is_floor(&self, rank: usize) -> bool {
-        self.commits[rank].is_delete()
-            || matches!(
-                self.effect(rank),
-                Some(Effect::Put { .. } | Effect::Recorded { whole: true })
-            )
+        self.commits[rank].is_delete() || self.effect(rank).is_some_and(Effect::is_whole)
     }
 
     fn ask(&mut self, operation: &'a Operation, write: &'a Write, is_load: bool) {

@@ -10,4 +10,5 @@ mod deletes;
 mod merging;
 mod model;
 mod promises;
+mod recorded;
 mod scale;

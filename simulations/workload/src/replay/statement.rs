@@ -5,7 +5,7 @@ use beringia_history::{Effect, MARK};
 use beringia_item::{Item, KeySchema, item_to_json, value_from_json};
 use serde_json::{Value, json};
 
-use super::Keys;
+use super::{Keys, effect};
 
 /// What a statement is about, and what it does to that.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,11 +25,14 @@ pub(super) fn about(request: &Value, keys: &Keys) -> Option<About> {
     let schema = keys.of(&table);
     let pinned = |filter: beringia_expression::Where, schema: &KeySchema| filter.pin(schema).ok().map(|pin| pin.key);
     let (key, effect) = match statement {
-        Statement::Insert(insert) => (Some(insert.item), Some(Effect::Recorded { whole: true })),
-        Statement::Update(update) => (
-            schema.and_then(|schema| pinned(update.filter, schema)),
-            Some(Effect::Recorded { whole: false }),
-        ),
+        Statement::Insert(insert) => {
+            let effect = effect::of_item(insert.item.keys());
+            (Some(insert.item), Some(effect))
+        }
+        Statement::Update(update) => {
+            let effect = effect::of_update(&update.update);
+            (schema.and_then(|schema| pinned(update.filter, schema)), Some(effect))
+        }
         Statement::Delete(delete) => (
             schema.and_then(|schema| pinned(delete.filter, schema)),
             Some(Effect::Delete),

@@ -1,0 +1,127 @@
+//! Recorded operations: what becomes of them follows what they did to which attribute, and the policy.
+
+use beringia_history::{Effect, Merging, Touch};
+
+use crate::case::{Case, item, tombstone};
+
+const ADD: (&str, Touch) = ("n", Touch::Add);
+const ASSIGN: (&str, Touch) = ("n", Touch::Assign);
+const MEMBERS: (&str, Touch) = ("n", Touch::Members);
+
+fn recorded(whole: bool, touches: &[(&str, Touch)]) -> Effect {
+    let own = |(attribute, touch): &(&str, Touch)| ((*attribute).to_owned(), *touch);
+    Effect::Recorded {
+        whole,
+        touches: touches.iter().map(own).collect(),
+    }
+}
+
+/// `a/0`, and on top of it two updates, the second of which, with the greater version, knew of `knew` of region a.
+fn case(merging: Merging, base: Effect, ours: Effect, theirs: Effect, knew: u64) -> Case {
+    let mut case = Case::new(merging);
+    case.told("a", "a/0", base, 1)
+        .told("a", "a/1", ours, 2)
+        .told("b", "b/1", theirs, 3);
+    let last = item("b/1", 3, "b");
+    case.logged(&item("a/0", 1, "a")).logged(&item("a/1", 2, "a"));
+    case.logged_knowing(&last, &[("a", knew)]).both_hold(&last);
+    assert_eq!(case.violations(), []);
+    case
+}
+
+/// Of two concurrent updates to an item that has `n`: how many are lost, and how many lost updates there are.
+fn lost(merging: Merging, ours: &[(&str, Touch)], theirs: &[(&str, Touch)]) -> (u64, u64) {
+    lost_on_top_of(recorded(true, &[ASSIGN]), merging, ours, theirs)
+}
+
+fn lost_on_top_of(base: Effect, merging: Merging, ours: &[(&str, Touch)], theirs: &[(&str, Touch)]) -> (u64, u64) {
+    let case = case(merging, base, recorded(false, ours), recorded(false, theirs), 1);
+    let accounting = case.judged().accounting;
+    assert_eq!(
+        accounting.standing + accounting.superseded + accounting.lost_to_conflicts,
+        3
+    );
+    (accounting.lost_to_conflicts, case.anomaly("lost-update").0)
+}
+
+#[test]
+fn concurrent_increments_are_lost_updates_except_where_they_merge() {
+    for touch in [ADD, MEMBERS] {
+        assert_eq!(lost(Merging::Item, &[touch], &[touch]), (1, 1));
+        assert_eq!(lost(Merging::Attribute, &[touch], &[touch]), (1, 1));
+        assert_eq!(lost(Merging::Merge, &[touch], &[touch]), (0, 0));
+    }
+}
+
+#[test]
+fn increments_that_know_of_each_other_are_not_lost() {
+    for merging in [Merging::Item, Merging::Attribute, Merging::Merge] {
+        let (base, add) = (recorded(true, &[ASSIGN]), || recorded(false, &[ADD]));
+        let case = case(merging, base, add(), add(), 2);
+        assert_eq!(case.judged().accounting.lost_to_conflicts, 0);
+        assert_eq!(case.anomaly("lost-update").0, 0);
+    }
+}
+
+#[test]
+fn attributes_of_recorded_updates_win_by_themselves() {
+    let other = ("m", Touch::Add);
+    assert_eq!(lost(Merging::Item, &[ADD], &[other]), (1, 1));
+    assert_eq!(lost(Merging::Attribute, &[ADD], &[other]), (0, 0));
+    assert_eq!(lost(Merging::Merge, &[ADD], &[other]), (0, 0));
+    let named = ("m", Touch::Assign);
+    assert_eq!(lost(Merging::Item, &[ASSIGN], &[named]), (1, 0), "nothing was added");
+    assert_eq!(lost(Merging::Attribute, &[ASSIGN], &[named]), (0, 0));
+    for merging in [Merging::Item, Merging::Attribute, Merging::Merge] {
+        assert_eq!(lost(merging, &[ASSIGN], &[ASSIGN]), (1, 0));
+        assert_eq!(lost(merging, &[], &[]), (1, 0), "nobody knows what they did");
+    }
+}
+
+#[test]
+fn a_name_that_is_lost_beside_an_increment_is_no_lost_update() {
+    let both = [ADD, ("name", Touch::Assign)];
+    assert_eq!(lost(Merging::Item, &both, &both), (1, 1));
+    assert_eq!(lost(Merging::Attribute, &both, &[both[1]]), (1, 0));
+    assert_eq!(lost(Merging::Attribute, &both, &both), (1, 1));
+    assert_eq!(lost(Merging::Merge, &both, &both), (1, 0));
+}
+
+#[test]
+fn what_is_added_goes_with_what_is_assigned_without_knowing_of_it() {
+    for merging in [Merging::Attribute, Merging::Merge] {
+        assert_eq!(lost(merging, &[ADD], &[ASSIGN]), (1, 1));
+        assert_eq!(lost(merging, &[MEMBERS], &[ASSIGN]), (1, 1));
+    }
+    // An addition that is later than an assignment that it does not know of.
+    assert_eq!(lost(Merging::Attribute, &[ASSIGN], &[ADD]), (1, 0));
+    assert_eq!(
+        lost(Merging::Merge, &[ASSIGN], &[ADD]),
+        (1, 1),
+        "it was to another number"
+    );
+    assert_eq!(lost(Merging::Merge, &[ASSIGN], &[MEMBERS]), (0, 0), "sets unite");
+}
+
+#[test]
+fn an_increment_that_is_later_than_a_whole_item_counts_where_that_has_no_such_number() {
+    let put = |touches: &[(&str, Touch)]| {
+        let (base, add) = (recorded(true, &[ASSIGN]), recorded(false, &[ADD]));
+        let case = case(Merging::Merge, base, recorded(true, touches), add, 1);
+        case.anomaly("lost-update").0
+    };
+    assert_eq!(put(&[ASSIGN]), 1);
+    assert_eq!(put(&[("m", Touch::Assign)]), 0);
+
+    let (first, deleted, last) = (item("a/0", 1, "a"), tombstone(2, "a"), item("b/1", 3, "b"));
+    let mut case = Case::new(Merging::Merge);
+    case.told("a", "a/0", recorded(true, &[ASSIGN]), 1)
+        .told_delete("a", "a/1", "a/0", 2)
+        .told("b", "b/1", recorded(false, &[ADD]), 3);
+    case.logged(&first)
+        .logged(&deleted)
+        .logged_knowing(&last, &[("a", 1)])
+        .both_hold(&last);
+    assert_eq!(case.violations(), []);
+    assert_eq!(case.anomaly("lost-update").0, 0);
+}

@@ -1,0 +1,169 @@
+//! What recorded writes do, as far as it can be told from their requests.
+
+use std::collections::BTreeMap;
+
+use beringia_expression::{AttributeChange, Placeholders, Update};
+use beringia_history::{Effect, Touch};
+use beringia_item::{AttributeValue, Item, Number, item_from_json, value_from_json};
+use serde_json::{Map, Value};
+
+/// What a put does that has these attributes.
+pub(crate) fn of_item<'a>(attributes: impl IntoIterator<Item = &'a String>) -> Effect {
+    let assigned = |attribute: &String| (attribute.clone(), Touch::Assign);
+    Effect::Recorded {
+        whole: true,
+        touches: attributes.into_iter().map(assigned).collect(),
+    }
+}
+
+/// What an update does, in an expression or in the older form. One that cannot be read does nobody knows what; the region refuses it.
+pub(super) fn of_request(request: &Value) -> Effect {
+    let parsed = match request.get("AttributeUpdates").and_then(Value::as_object) {
+        Some(changes) => of_changes(changes),
+        None => of_expression(request),
+    };
+    parsed.as_ref().map_or_else(
+        || Effect::Recorded {
+            whole: false,
+            touches: BTreeMap::new(),
+        },
+        of_update,
+    )
+}
+
+/// What an update does. It is read as if every attribute that it writes were a number already: what adds to one then adds.
+pub(super) fn of_update(update: &Update) -> Effect {
+    let number = |name: &str| (name.to_owned(), AttributeValue::N(Number::ZERO));
+    let before: Item = update.top_level_names().map(number).collect();
+    let touch = |(attribute, touch)| {
+        let touch = match touch {
+            beringia_item::Touch::Assign => Touch::Assign,
+            beringia_item::Touch::Add(_) => Touch::Add,
+            beringia_item::Touch::Unite(_) | beringia_item::Touch::Subtract(_) => Touch::Members,
+        };
+        (attribute, touch)
+    };
+    Effect::Recorded {
+        whole: false,
+        touches: update.touches(&before).into_iter().map(touch).collect(),
+    }
+}
+
+fn of_expression(request: &Value) -> Option<Update> {
+    let given = |name: &str| request.get(name).filter(|value| !value.is_null()).cloned();
+    let names = given("ExpressionAttributeNames").map(serde_json::from_value);
+    let values = given("ExpressionAttributeValues").map(item_from_json);
+    let mut placeholders = Placeholders::new(names.transpose().ok()?, values.transpose().ok()?).ok()?;
+    Update::parse(request["UpdateExpression"].as_str()?, &mut placeholders).ok()
+}
+
+fn of_changes(changes: &Map<String, Value>) -> Option<Update> {
+    let change = |(attribute, change): (&String, &Value)| {
+        let value = change.get("Value").filter(|value| !value.is_null());
+        let value = value.map(|value| value_from_json(value.clone()));
+        let change = match (change["Action"].as_str().unwrap_or("PUT"), value.transpose().ok()?) {
+            ("PUT", Some(value)) => AttributeChange::Put(value),
+            ("ADD", Some(value)) => AttributeChange::Add(value),
+            ("DELETE", Some(value)) => AttributeChange::Delete(value),
+            ("DELETE", None) => AttributeChange::Remove,
+            _ => return None,
+        };
+        Some((attribute.clone(), change))
+    };
+    Update::of_attributes(changes.iter().map(change).collect::<Option<_>>()?).ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_expression::Statement;
+    use serde_json::json;
+
+    use super::*;
+
+    fn touches(effect: Effect) -> Vec<(String, Touch)> {
+        match effect {
+            Effect::Recorded { whole: false, touches } => touches.into_iter().collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn expected(touches: &[(&str, Touch)]) -> Vec<(String, Touch)> {
+        let own = |(attribute, touch): &(&str, Touch)| ((*attribute).to_owned(), *touch);
+        touches.iter().map(own).collect()
+    }
+
+    #[test]
+    fn an_expression_adds_assigns_or_changes_members() {
+        let (add, assign, members) = (Touch::Add, Touch::Assign, Touch::Members);
+        for (expression, does) in [
+            ("ADD #n :one", &[("n", add)][..]),
+            ("SET #n = #n + :one", &[("n", add)]),
+            ("SET #n = :one + #n", &[("n", add)]),
+            ("SET #n = #n - :one", &[("n", add)]),
+            ("SET #n = if_not_exists(#n, :zero) + :one", &[("n", add)]),
+            ("SET #n = if_not_exists(#n, :one) - :one", &[("n", add)]),
+            ("SET #n = if_not_exists(#n, :zero)", &[("n", assign)]),
+            ("SET #n = :one - #n", &[("n", assign)]),
+            ("SET #n = #n + #n", &[("n", assign)]),
+            ("SET #n = m + :one", &[("n", assign)]),
+            ("SET #n.a = #n.a + :one", &[("n", assign)]),
+            ("SET l = list_append(l, :list)", &[("l", assign)]),
+            ("REMOVE a, b[1]", &[("a", assign), ("b", assign)]),
+            ("ADD tags :tags", &[("tags", members)]),
+            ("DELETE tags :tags", &[("tags", members)]),
+            (
+                "ADD #n :one, tags :tags SET a = :list",
+                &[("a", assign), ("n", add), ("tags", members)],
+            ),
+            ("SET", &[]),
+            ("ADD #n :missing", &[]),
+        ] {
+            let request = json!({
+                "UpdateExpression": expression,
+                "ExpressionAttributeNames": { "#n": "n" },
+                "ExpressionAttributeValues": {
+                    ":one": { "N": "1" }, ":zero": { "N": "0" }, ":tags": { "SS": ["x"] }, ":list": { "L": [] },
+                },
+            });
+            assert_eq!(touches(of_request(&request)), expected(does), "{expression}");
+        }
+        let without = json!({ "UpdateExpression": "REMOVE a", "ExpressionAttributeNames": null });
+        assert_eq!(touches(of_request(&without)), expected(&[("a", assign)]));
+        assert_eq!(touches(of_request(&json!({ "Key": {} }))), []);
+    }
+
+    #[test]
+    fn the_older_form_does_the_same() {
+        let of = |changes: Value| touches(of_request(&json!({ "AttributeUpdates": changes })));
+        let changes = json!({
+            "n": { "Action": "ADD", "Value": { "N": "1" } },
+            "tags": { "Action": "DELETE", "Value": { "SS": ["x"] } },
+            "gone": { "Action": "DELETE" },
+            "list": { "Action": "ADD", "Value": { "L": [] } },
+            "plain": { "Value": { "S": "x" } },
+        });
+        let does = [
+            ("gone", Touch::Assign),
+            ("list", Touch::Assign),
+            ("n", Touch::Add),
+            ("plain", Touch::Assign),
+            ("tags", Touch::Members),
+        ];
+        assert_eq!(of(changes), expected(&does));
+        assert_eq!(of(json!({ "n": { "Action": "ADD" } })), [], "the region refuses it");
+        assert_eq!(of(json!({})), []);
+    }
+
+    #[test]
+    fn a_statement_adds_or_assigns() {
+        let of = |text: &str| match Statement::parse(text, Vec::new()) {
+            Ok(Statement::Update(statement)) => touches(of_update(&statement.update)),
+            other => panic!("{other:?}"),
+        };
+        let text = "UPDATE carts SET n = n + 1 SET a = 'x' REMOVE b WHERE id = '1'";
+        let does = [("a", Touch::Assign), ("b", Touch::Assign), ("n", Touch::Add)];
+        assert_eq!(of(text), expected(&does));
+        let members = "UPDATE carts SET tags = set_add(tags, <<'x'>>) WHERE id = '1'";
+        assert_eq!(of(members), expected(&[("tags", Touch::Members)]));
+    }
+}
