@@ -28,8 +28,7 @@ impl Region {
     /// # Errors
     /// [`RegionError`] where the name is none.
     pub fn new(name: &str) -> Result<Self, RegionError> {
-        let well_formed = !name.is_empty()
-            && name.starts_with(|c: char| c.is_ascii_lowercase())
+        let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');

@@ -168,7 +168,8 @@ pub enum Effect {
     Recorded {
         /// Whether it replaces the whole item.
         whole: bool,
-        /// What it does to which top-level attributes; of a whole item, these are all that it has, and otherwise, where there are none, it is not known.
+        /// What it does to which top-level attributes; of a whole item, these are all that it has, and otherwise, where there are none, it is
+        /// not known.
         touches: BTreeMap<String, Touch>,
     },
 }

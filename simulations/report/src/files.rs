@@ -149,8 +149,7 @@ impl<'a> FaultRow<'a> {
 fn latency_rows(run: &Run) -> impl Iterator<Item = impl Serialize> {
     run.latencies.iter().map(|latency| {
         let ms = &latency.latency_ms;
-        let quantiles = [ms.min, ms.p50, ms.p90, ms.p95, ms.p99, ms.p999, ms.max];
-        (&latency.region, ms.count, quantiles)
+        (&latency.region, ms.count, ms.all())
     })
 }
 

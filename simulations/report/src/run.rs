@@ -183,6 +183,13 @@ pub struct Quantiles {
     pub max: f64,
 }
 
+impl Quantiles {
+    /// All of them, from the least to the greatest.
+    pub(crate) const fn all(&self) -> [f64; 7] {
+        [self.min, self.p50, self.p90, self.p95, self.p99, self.p999, self.max]
+    }
+}
+
 /// What was measured between two regions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pair {

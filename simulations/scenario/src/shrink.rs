@@ -1,7 +1,8 @@
 //! Shrinking: from a plan that fails to a small one that still does.
 //!
 //! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over what the timeline does,
-//! then less load, then delta debugging over recorded operations. It is a pure function of the plan and of what `fails` answers, and asks no more often than it may.
+//! then less load, then delta debugging over recorded operations. It is a pure function of the plan and of what `fails` answers, and asks no
+//! more often than it may.
 
 use std::{
     collections::BTreeSet,

@@ -275,6 +275,16 @@ fn recorded_table(kind: &str) -> serde_json::Value {
     })
 }
 
+/// A load of recorded operations.
+fn recording(lines: &[String]) -> Workload {
+    Workload {
+        rate: 0.0,
+        ..workload(Kind::Replay {
+            operations: lines.join("\n"),
+        })
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
     let table = recorded_table("N");
@@ -313,13 +323,7 @@ async fn recorded_operations_come_at_their_times_and_every_write_is_known() {
         line(800, "DeleteItem", json!({ "Key": key })),
         line(20_000, "GetItem", json!({ "Key": key })),
     ];
-    let replay = Workload {
-        rate: 0.0,
-        ..workload(Kind::Replay {
-            operations: lines.join("\n"),
-        })
-    };
-    let (history, judgement) = played(replay).await;
+    let (history, judgement) = played(recording(&lines)).await;
     assert_eq!(judgement.violations, []);
     let told = history.operations.iter().map(|operation| {
         (
@@ -379,13 +383,7 @@ async fn recorded_deletes_that_find_nothing_are_not_taken_for_those_that_do() {
         let line = json!({ "at_ms": at_ms, "region": REGION, "operation": operation, "parameters": parameters });
         lines.push(line.to_string());
     }
-    let replay = Workload {
-        rate: 0.0,
-        ..workload(Kind::Replay {
-            operations: lines.join("\n"),
-        })
-    };
-    let (history, judgement) = played(replay).await;
+    let (history, judgement) = played(recording(&lines)).await;
     assert_eq!(judgement.violations, []);
     let is_untold = |operation: &&Operation| operation.outcome == Outcome::Untold;
     assert_eq!(history.operations.iter().filter(is_untold).count(), 6);
@@ -396,6 +394,7 @@ async fn recorded_deletes_that_find_nothing_are_not_taken_for_those_that_do() {
         "both puts were deleted"
     );
 }
+
 #[tokio::test(start_paused = true)]
 async fn a_region_that_is_not_there_is_unreachable() {
     let server = RegionServer::start();

@@ -53,8 +53,7 @@ pub(crate) fn latencies(run: &Run) -> String {
                 <th>p99.9</th><th>max</th></tr>";
     let rows = run.latencies.iter().map(|latency| {
         let ms = &latency.latency_ms;
-        let quantiles = [ms.min, ms.p50, ms.p90, ms.p95, ms.p99, ms.p999, ms.max];
-        let cells = quantiles.map(|ms| format!("<td>{}</td>", decimals(ms, 1)));
+        let cells = ms.all().map(|ms| format!("<td>{}</td>", decimals(ms, 1)));
         format!(
             "<tr><td>{}</td><td>{}</td>{}</tr>",
             Text(&latency.region),
@@ -77,9 +76,8 @@ pub(crate) fn lag(run: &Run) -> String {
         } else {
             format!("{} B", decimals(pair.wire_bytes as f64 / pair.mutations as f64, 0))
         };
-        let quantiles = [lag.min, lag.p50, lag.p90, lag.p95, lag.p99, lag.p999, lag.max];
         let excess = [pair.excess_ms.p50, pair.excess_ms.p99];
-        let cells = quantiles.into_iter().chain(excess).map(|ms| {
+        let cells = lag.all().into_iter().chain(excess).map(|ms| {
             let shown = if lag.count == 0 {
                 "–".to_owned()
             } else {
