@@ -2,7 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{DependencyKind, MetadataCommand, PackageId};
+
+/// The crates that know storage by its trait or by its types only, so that none of them compiles a database.
+const WITHOUT_DATABASE: &[&str] = &[
+    "beringia-engine",
+    "beringia-gateway",
+    "beringia-replication",
+    "beringia-storage",
+    "beringia-storage-types",
+    "beringia-wire",
+];
 
 /// Which of our crates each crate may import. A crate may use fewer; any other arrow fails the test.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -12,10 +22,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-item", &["clock"]),
     ("beringia-expression", &["item"]),
     ("beringia-network", &["clock"]),
-    ("beringia-replication", &["item", "clock"]),
-    ("beringia-store", &["item", "clock"]),
-    ("beringia-wire", &["replication", "proto", "item", "clock"]),
-    ("beringia-engine", &["expression", "store", "item", "clock"]),
+    ("beringia-storage-types", &["item", "clock"]),
+    ("beringia-replication", &["storage-types", "item", "clock"]),
+    (
+        "beringia-wire",
+        &["replication", "proto", "storage-types", "item", "clock"],
+    ),
+    ("beringia-storage", &["storage-types", "item", "clock"]),
+    ("beringia-storage-sqlite", &["storage", "item", "clock"]),
+    ("beringia-engine", &["expression", "storage", "item", "clock"]),
     ("beringia-gateway", &["engine", "item", "clock"]),
     (
         "beringia-node",
@@ -27,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "item",
             "proto",
             "replication",
-            "store",
+            "storage",
             "wire",
         ],
     ),
@@ -53,7 +68,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "replication",
             "report",
             "scenario",
-            "store",
+            "storage",
+            "storage-sqlite",
             "workload",
         ],
     ),
@@ -74,7 +90,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
             "scenario",
             "simulator",
-            "store",
+            "storage",
+            "storage-sqlite",
             "workload",
         ],
     ),
@@ -95,7 +112,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
             "scenario",
             "simulator",
-            "store",
+            "storage",
+            "storage-sqlite",
             "wire",
             "workload",
         ],
@@ -159,4 +177,57 @@ fn crates_import_each_other_only_along_the_arrows() {
         wrong.is_empty(),
         "arrows that docs/architecture.md does not have: {wrong:?}"
     );
+}
+
+/// What a crate compiles, each package with the one that imports it; without development dependencies.
+fn compiled(name: &str) -> BTreeMap<PackageId, Option<PackageId>> {
+    let metadata = MetadataCommand::new().exec().expect("cargo metadata answers");
+    let graph: BTreeMap<_, _> = metadata
+        .resolve
+        .as_ref()
+        .expect("the dependencies are resolved")
+        .nodes
+        .iter()
+        .map(|node| (&node.id, &node.deps))
+        .collect();
+    let root = metadata
+        .workspace_packages()
+        .into_iter()
+        .find(|package| package.name == name)
+        .expect("the crate is one of the workspace");
+    let mut compiled = BTreeMap::from([(root.id.clone(), None)]);
+    let mut waiting = vec![&root.id];
+    while let Some(package) = waiting.pop() {
+        for dependency in graph[package] {
+            let kinds = &dependency.dep_kinds;
+            let is_compiled = kinds.iter().any(|info| info.kind != DependencyKind::Development);
+            if is_compiled && !compiled.contains_key(&dependency.pkg) {
+                compiled.insert(dependency.pkg.clone(), Some(package.clone()));
+                waiting.push(&dependency.pkg);
+            }
+        }
+    }
+    compiled
+}
+
+/// The way from a database to the crate that compiles it, from importer to importer.
+fn way_to_database(name: &str) -> Option<Vec<String>> {
+    let compiled = compiled(name);
+    let is_database = |id: &&PackageId| id.repr.contains("/rusqlite") || id.repr.contains("libsqlite3-sys");
+    let mut way = Vec::new();
+    let mut next = compiled.keys().find(is_database);
+    while let Some(package) = next {
+        way.push(package.repr.clone());
+        next = compiled[package].as_ref();
+    }
+    (!way.is_empty()).then_some(way)
+}
+
+#[test]
+fn only_storage_backends_and_what_runs_regions_compile_a_database() {
+    for name in WITHOUT_DATABASE {
+        assert_eq!(way_to_database(name), None, "{name} compiles a database");
+    }
+    // The search finds what it looks for.
+    assert!(way_to_database("beringia-storage-sqlite").is_some_and(|way| way.len() >= 2));
 }

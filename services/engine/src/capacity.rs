@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::AddAssign};
 
 use beringia_item::{Item, KeySchema};
-use beringia_store::{IndexState, Projection, Table};
+use beringia_storage::{IndexState, Projection, Table};
 
 use crate::{
     api::{Capacity, ConsumedCapacity, ReturnConsumedCapacity},

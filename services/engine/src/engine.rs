@@ -9,7 +9,7 @@ use std::{
 
 use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Item, KeyBytes, Region, TableId, Version};
-use beringia_store::{LogPosition, ReplicaStatus, SchemaError, Store, StoreError, Table};
+use beringia_storage::{LogPosition, ReplicaStatus, SchemaError, Store, StoreError, Table};
 
 use crate::{ApiError, contention::Contention, gate::Gate, names, table::Lifecycle, throttle::Throttle};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{Item, KeySchema, item_size, value_size};
-use beringia_store::{Projection, Table};
+use beringia_storage::{Projection, Table};
 
 use crate::keys::parts;
 

@@ -1,7 +1,7 @@
 //! Keys in requests: what DynamoDB says about one that is missing, of a wrong type, empty or too long.
 
 use beringia_item::{AttributeValue, Item, KeyBytes, KeyError, KeyPart, KeySchema, KeyType};
-use beringia_store::{IndexState, Table};
+use beringia_storage::{IndexState, Table};
 
 use crate::ApiError;
 

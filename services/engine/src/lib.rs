@@ -3,7 +3,7 @@
 //! [`Engine`] has one method per operation, each `async fn operation(&self, input: api::OperationInput) ->
 //! Result<api::OperationOutput, ApiError>` (the four table operations other than ListTables answer with [`api::TableDescription`]).
 //! An operation reads its expressions, finds its table in the catalog, checks what it can, and hands the store a read or a unit of
-//! writes; what depends on the current item is decided by the committer ([`beringia_store::Change`]). What DynamoDB does unasked is
+//! writes; what depends on the current item is decided by the committer ([`beringia_storage::Change`]). What DynamoDB does unasked is
 //! a method too: [`Engine::expire`].
 
 mod account;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Cause, Item, KeyBytes, MAX_ITEM_BYTES, Touched, item_size};
-use beringia_store::{Change, Effect, IndexState, ItemWrite, Refusal, Table};
+use beringia_storage::{Change, Effect, IndexState, ItemWrite, Refusal, Table};
 
 use crate::{
     ApiError,

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use beringia_clock::WallClock;
 use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector, range_of};
 use beringia_replication::{
-    Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure,
-    message::{Digest, KeyPage, RowPage, Span, TableVectors, weight},
+    StoreAnswer, StoreCall,
+    message::{KeyPage, RowPage, Span, TableVectors, weight},
 };
-use beringia_store::{
+use beringia_storage::{
     Aspect, Edit, LogFilter, LogPosition, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaChange, SchemaError,
     Store, StoreError,
 };
@@ -26,42 +26,18 @@ pub(crate) struct Calls {
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
-fn failure(error: StoreError) -> StoreFailure {
-    match error {
-        StoreError::Quarantined {
-            origin,
-            ahead_ms,
-            limit_ms,
-        } => StoreFailure::Quarantined {
-            origin,
-            ahead_ms,
-            limit_ms,
-        },
-        other => StoreFailure::Other(other.to_string()),
-    }
-}
-
 impl Calls {
-    pub(crate) async fn call(&self, call: StoreCall) -> Result<StoreAnswer, StoreFailure> {
+    pub(crate) async fn call(&self, call: StoreCall) -> Result<StoreAnswer, StoreError> {
         let store = &self.store;
-        let answer = match call {
+        match call {
             StoreCall::Apply(apply) => self.apply(apply).await,
-            StoreCall::Position(filter) => store
-                .log_position(&log_filter(filter))
-                .await
-                .map(|position| StoreAnswer::Position(position.map(|position| position.0))),
+            StoreCall::Position(filter) => store.log_position(&filter).await.map(StoreAnswer::Position),
             StoreCall::Read {
                 from,
                 filter,
                 max_bytes,
             } => self.read(from, filter, max_bytes).await,
-            StoreCall::Digest(table) => store.digest(table).await.map(|digest| {
-                let ranges = digest.ranges.iter().map(|range| (range.sum, range.items)).collect();
-                StoreAnswer::Digest(Digest {
-                    vector: digest.vector,
-                    ranges,
-                })
-            }),
+            StoreCall::Digest(table) => store.digest(table).await.map(StoreAnswer::Digest),
             StoreCall::Keys {
                 table,
                 span,
@@ -69,47 +45,23 @@ impl Calls {
                 max,
             } => self.keys(table, span, after, max).await,
             StoreCall::Rows { table, keys, max_bytes } => self.rows(table, keys, max_bytes).await,
-            StoreCall::SetReplica { table, state } => return self.set_replica(table, state).await,
+            StoreCall::SetReplica { table, status } => self.set_replica(table, status).await,
             StoreCall::Drop {
                 table,
                 region,
                 has,
                 away_ms,
-            } => return self.drop_replica(table, region, has, away_ms).await,
-            StoreCall::Leave { table, sequence } => return self.leave(table, sequence).await,
-        };
-        answer.map_err(failure)
+            } => self.drop_replica(table, region, has, away_ms).await,
+            StoreCall::Leave { table, sequence } => self.leave(table, sequence).await,
+        }
     }
 
-    async fn apply(&self, apply: Apply) -> Result<StoreAnswer, StoreError> {
-        let kind = match apply.kind {
-            ApplyKind::Stream => RemoteKind::Stream,
-            ApplyKind::Copy => RemoteKind::Copy,
-            ApplyKind::Repair => RemoteKind::Repair,
-        };
+    async fn apply(&self, apply: RemoteBatch) -> Result<StoreAnswer, StoreError> {
         let mut touched: BTreeSet<TableId> = apply.mutations.iter().map(|mutation| mutation.table).collect();
         touched.extend(apply.progress.iter().map(|(table, _, _)| *table));
         touched.insert(TableId::CATALOG);
         let arrivals = self.arrivals(&apply);
-        let Apply {
-            mutations,
-            progress,
-            obsolete,
-            holding,
-            from,
-            ..
-        } = apply;
-        let applied = self
-            .store
-            .apply(RemoteBatch {
-                mutations,
-                progress,
-                obsolete,
-                kind,
-                holding,
-                from,
-            })
-            .await?;
+        let applied = self.store.apply(apply).await?;
         self.arrived(arrivals);
         let now = self.store.vectors();
         let vectors: TableVectors = touched
@@ -124,13 +76,13 @@ impl Calls {
 
     /// Writes that will arrive with these. Of a stream those that did not come before, by another way. The rows of a copy or a repair
     /// are old as a rule, so that their lag says nothing; only an observer wants them.
-    fn arrivals(&self, apply: &Apply) -> Vec<Arrival> {
-        if apply.kind != ApplyKind::Stream && self.observer.is_none() {
+    fn arrivals(&self, apply: &RemoteBatch) -> Vec<Arrival> {
+        if apply.kind != RemoteKind::Stream && self.observer.is_none() {
             return Vec::new();
         }
         let vectors = self.store.vectors();
         let is_new = |mutation: &&Mutation| {
-            apply.kind != ApplyKind::Stream
+            apply.kind != RemoteKind::Stream
                 || vectors
                     .get(&mutation.table)
                     .is_none_or(|vector| !vector.covers(&mutation.version))
@@ -156,14 +108,11 @@ impl Calls {
         }
     }
 
-    async fn read(&self, from: u64, filter: Filter, max_bytes: usize) -> Result<StoreAnswer, StoreError> {
-        let page = self
-            .store
-            .read_log(LogPosition(from), &log_filter(filter), max_bytes)
-            .await?;
+    async fn read(&self, from: LogPosition, filter: LogFilter, max_bytes: usize) -> Result<StoreAnswer, StoreError> {
+        let page = self.store.read_log(from, &filter, max_bytes).await?;
         Ok(StoreAnswer::Log {
             mutations: page.records.into_iter().map(|record| record.mutation).collect(),
-            next: page.next.0,
+            next: page.next,
             end: page.at_end.then_some(page.vectors),
         })
     }
@@ -208,16 +157,11 @@ impl Calls {
         Ok(StoreAnswer::Rows(page))
     }
 
-    /// Sets the state of this region's own replica, unless it is gone or on its way out.
-    async fn set_replica(&self, table: TableId, state: ReplicaState) -> Result<StoreAnswer, StoreFailure> {
+    /// Sets the status of this region's own replica, unless it is gone or on its way out.
+    async fn set_replica(&self, table: TableId, status: ReplicaStatus) -> Result<StoreAnswer, StoreError> {
         let region = self.store.region().clone();
         let since_ms = self.clock.now_ms();
-        let status = match state {
-            ReplicaState::Creating { from } => ReplicaStatus::Creating { from },
-            ReplicaState::Active => ReplicaStatus::Active,
-            ReplicaState::Leaving => ReplicaStatus::Deleting,
-        };
-        let change = move |catalog: &beringia_store::Catalog| {
+        let change = move |catalog: &beringia_storage::Catalog| {
             let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
             let is_ours = |replica: &&Replica| {
                 matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Creating { .. })
@@ -244,9 +188,9 @@ impl Calls {
         region: Region,
         has: VersionVector,
         away_ms: u64,
-    ) -> Result<StoreAnswer, StoreFailure> {
+    ) -> Result<StoreAnswer, StoreError> {
         let since_ms = self.clock.now_ms().saturating_sub(away_ms);
-        let change = move |catalog: &beringia_store::Catalog| {
+        let change = move |catalog: &beringia_storage::Catalog| {
             let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
             let is_member = replica.is_some_and(|replica| replica.status.is_member());
             let status = ReplicaStatus::Dropped { has, returns: true };
@@ -258,9 +202,9 @@ impl Calls {
     }
 
     /// Drops this region's replica, where it is still on its way out and nothing was written since it was found to be dispensable.
-    async fn leave(&self, table: TableId, sequence: u64) -> Result<StoreAnswer, StoreFailure> {
+    async fn leave(&self, table: TableId, sequence: u64) -> Result<StoreAnswer, StoreError> {
         let store = self.store.clone();
-        let change = move |catalog: &beringia_store::Catalog| {
+        let change = move |catalog: &beringia_storage::Catalog| {
             let region = store.region();
             let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(region));
             let is_leaving = replica.is_some_and(|replica| replica.status == ReplicaStatus::Deleting);
@@ -274,18 +218,11 @@ impl Calls {
         self.change_schema(Box::new(change)).await
     }
 
-    async fn change_schema(&self, change: SchemaChange) -> Result<StoreAnswer, StoreFailure> {
+    async fn change_schema(&self, change: SchemaChange) -> Result<StoreAnswer, StoreError> {
         match self.store.change_schema(change).await {
             Ok(_) => Ok(StoreAnswer::Done),
-            Err(SchemaError::Store(error)) => Err(failure(error)),
-            Err(SchemaError::Refused(reason)) => Err(StoreFailure::Other(reason.to_string())),
+            Err(SchemaError::Store(error)) => Err(error),
+            Err(SchemaError::Refused(reason)) => Err(StoreError::Definition(reason.to_string())),
         }
-    }
-}
-
-fn log_filter(filter: Filter) -> LogFilter {
-    LogFilter {
-        origins: filter.origins,
-        tables: filter.tables,
     }
 }

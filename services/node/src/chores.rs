@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use beringia_engine::Engine;
 use beringia_item::{RANGES, TableId};
 use beringia_replication::Event;
-use beringia_store::Acknowledged;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::driver::Driver;
@@ -64,11 +63,7 @@ async fn tick(driver: Arc<Driver>) {
 async fn forget(driver: Arc<Driver>, pause: Duration) {
     loop {
         sleep(pause).await;
-        let known = driver.look(beringia_replication::Replicator::acknowledged);
-        let acknowledged = Acknowledged {
-            vectors: known.vectors,
-            keeps_tombstones: known.keeps_tombstones,
-        };
+        let acknowledged = driver.look(beringia_replication::Replicator::acknowledged);
         if let Err(error) = driver.store().forget(&acknowledged).await {
             tracing::warn!(%error, "cannot forget what every region has");
         }

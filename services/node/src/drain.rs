@@ -8,8 +8,8 @@ use std::{
 
 use beringia_engine::Engine;
 use beringia_item::{Region, TableId, VersionVector};
-use beringia_replication::{ReplicaState, Standing};
-use beringia_store::Backlog;
+use beringia_replication::Standing;
+use beringia_storage::{Backlog, ReplicaStatus};
 
 use crate::driver::Driver;
 
@@ -163,7 +163,7 @@ fn watermark(table: TableId, peer: Region, last: u64, standing: &Standing, is_pa
         Some(Obstacle::OutOfReach)
     } else if is_paused {
         Some(Obstacle::Paused)
-    } else if matches!(standing.state, ReplicaState::Creating { .. }) {
+    } else if matches!(standing.status, ReplicaStatus::Creating { .. }) {
         Some(Obstacle::Filling)
     } else {
         Some(Obstacle::Behind)

@@ -12,10 +12,10 @@ use std::{
 use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_replication::{
-    AcceptId, Command, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreCall, TableView, Ticket,
+    AcceptId, Command, DialId, Event, LinkEvent, Now, Replicator, StoreCall, TableView, Ticket,
     message::{Answer, ToReceiver, ToSource, weight},
 };
-use beringia_store::{Catalog, Replica, ReplicaStatus, Store};
+use beringia_storage::{Catalog, Replica, ReplicaStatus, Store};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -307,13 +307,7 @@ fn hang_up<M>(link: Option<Link<M>>) {
 /// The global tables of which the region has a replica. Replicas that could not be made hold
 /// nothing and are left out, as are those that were dropped.
 fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
-    let state = |status: &ReplicaStatus| match status {
-        ReplicaStatus::Creating { from } => Some(ReplicaState::Creating { from: from.clone() }),
-        ReplicaStatus::Active => Some(ReplicaState::Active),
-        ReplicaStatus::Deleting => Some(ReplicaState::Leaving),
-        ReplicaStatus::CreationFailed { .. } | ReplicaStatus::Dropped { .. } => None,
-    };
-    let view = |table: &beringia_store::Table| {
+    let view = |table: &beringia_storage::Table| {
         let replicas = table.replicas.iter();
         let dropped = |counts: fn(bool) -> bool| {
             let is_dropped = move |replica: &Replica| match replica.status {
@@ -325,7 +319,8 @@ fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
         };
         TableView {
             replicas: replicas
-                .filter_map(|(region, replica)| Some((region.clone(), state(&replica.status)?)))
+                .filter(|(_, replica)| replica.status.is_member())
+                .map(|(region, replica)| (region.clone(), replica.status.clone()))
                 .collect(),
             joined: table.joined,
             holding: table.holding,

@@ -10,7 +10,7 @@ use beringia_engine::{ApiError, Engine, LostWrite, Refused};
 use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
 use beringia_item::{Region, TableId, Version};
 use beringia_replication::Event;
-use beringia_store::{Store, StoreError};
+use beringia_storage::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

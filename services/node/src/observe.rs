@@ -2,7 +2,7 @@
 
 use beringia_clock::HybridTime;
 use beringia_item::{Mutation, Region, TableId, Version};
-use beringia_replication::ApplyKind;
+use beringia_storage::RemoteKind;
 
 /// Is told what a region applies of others' writes. Given in [`crate::NodeConfig`]; a region without one pays nothing for it.
 ///
@@ -43,14 +43,14 @@ pub enum Way {
 }
 
 impl Arrival {
-    pub(crate) fn of(mutation: &Mutation, kind: ApplyKind) -> Self {
+    pub(crate) fn of(mutation: &Mutation, kind: RemoteKind) -> Self {
         Self {
             table: mutation.table,
             version: mutation.version.clone(),
             way: match kind {
-                ApplyKind::Stream => Way::Stream,
-                ApplyKind::Copy => Way::Copy,
-                ApplyKind::Repair => Way::Repair,
+                RemoteKind::Stream => Way::Stream,
+                RemoteKind::Copy => Way::Copy,
+                RemoteKind::Repair => Way::Repair,
             },
             applied_ms: 0,
         }

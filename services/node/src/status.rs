@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
 use beringia_replication::{JoinStatus, LinkState, Quarantine, message::TableVectors};
-use beringia_store::{Backlog, Store};
+use beringia_storage::{Backlog, Store};
 
 use crate::driver::Driver;
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId, VersionVector};
+use beringia_storage_types::TableDigest;
 
 use crate::{
     event::{DialId, StoreCall},
-    message::{Digest, Question},
+    message::Question,
     receiver::{Asked, Session},
     sync::{Goal, Orphans, Walks},
     world::{Out, Purpose, World},
@@ -25,7 +26,7 @@ struct Last {
 struct Underway {
     link: DialId,
     table: TableId,
-    theirs: Option<Digest>,
+    theirs: Option<TableDigest>,
     /// A repair from the peer ended meanwhile: the peer's vector is perhaps from before what that left to the streams.
     early: bool,
 }
@@ -89,7 +90,7 @@ impl Comparisons {
     }
 
     /// The peer's digests came: now ours.
-    pub(crate) fn on_theirs(&mut self, out: &mut Out, peer: &Region, table: TableId, digest: Digest) {
+    pub(crate) fn on_theirs(&mut self, out: &mut Out, peer: &Region, table: TableId, digest: TableDigest) {
         if let Some(underway) = self.underway.get_mut(peer).filter(|underway| underway.table == table) {
             underway.theirs = Some(digest);
             out.call(Purpose::Compare(underway.link, table), StoreCall::Digest(table));
@@ -97,7 +98,7 @@ impl Comparisons {
     }
 
     /// Our digests came. Gives back the ranges that differ, where the vectors are equal and a repair may begin.
-    pub(crate) fn on_ours(&mut self, world: &World, peer: &Region, ours: &Digest) -> Option<(TableId, Vec<u16>)> {
+    pub(crate) fn on_ours(&mut self, world: &World, peer: &Region, ours: &TableDigest) -> Option<(TableId, Vec<u16>)> {
         let underway = self.underway.remove(peer).filter(|underway| !underway.early)?;
         let table = underway.table;
         // What is not served now was perhaps still compared when that changed.

@@ -5,9 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector};
+use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector};
+use beringia_storage_types::{LogFilter, LogPosition, RemoteBatch, ReplicaStatus, StoreError, TableDigest};
 
-use crate::message::{Digest, KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
+use crate::message::{KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
 
 /// The moment of an event.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +56,7 @@ pub enum Event {
     /// Of an accepted stream.
     Accepted(AcceptId, LinkEvent<ToSource>),
     /// The store answered.
-    Answered(Ticket, Result<StoreAnswer, StoreFailure>),
+    Answered(Ticket, Result<StoreAnswer, StoreError>),
 }
 
 /// What happens to a stream.
@@ -90,8 +91,8 @@ pub enum Command {
 /// catalog, which every region holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableView {
-    /// All replicas, this region's too.
-    pub replicas: BTreeMap<Region, ReplicaState>,
+    /// All replicas that are members ([`ReplicaStatus::is_member`]), this region's too.
+    pub replicas: BTreeMap<Region, ReplicaStatus>,
     /// Whether this region's rows were complete once. A replica that is not joined is copied, whatever its state says.
     pub joined: bool,
     /// Which of this region's holdings of the table this is; another one when the rows were let go and it is filled anew.
@@ -113,42 +114,19 @@ impl TableView {
     }
 }
 
-/// Where a replica stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplicaState {
-    /// It is being filled.
-    Creating {
-        /// From whom, by preference.
-        from: Region,
-    },
-    /// It is complete.
-    Active,
-    /// It is on its way out, or could not be made.
-    Leaving,
-}
-
-/// What may be forgotten because others have it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// Per table what every other replica that was not dropped has durably applied, for the tables where that is known of all of them.
-    pub vectors: BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
-    /// Tables of which somebody is not listed who may come back, and may not have heard of deletes: their tombstones stay.
-    pub keeps_tombstones: BTreeSet<TableId>,
-}
-
 /// What the store is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreCall {
     /// Apply mutations in one commit. Answered by [`StoreAnswer::Applied`].
-    Apply(Apply),
+    Apply(RemoteBatch),
     /// Where to begin reading the log. [`StoreAnswer::Position`].
-    Position(Filter),
+    Position(LogFilter),
     /// Read the log. [`StoreAnswer::Log`].
     Read {
         /// Where to begin.
-        from: u64,
+        from: LogPosition,
         /// What to read.
-        filter: Filter,
+        filter: LogFilter,
         /// How many bytes of images, about.
         max_bytes: usize,
     },
@@ -174,12 +152,12 @@ pub enum StoreCall {
         /// Stop when the rows reach so many bytes.
         max_bytes: usize,
     },
-    /// Set the state of this region's own replica, where the table still has one. [`StoreAnswer::Done`].
+    /// Set the status of this region's own replica, where the table still has one. [`StoreAnswer::Done`].
     SetReplica {
         /// The table.
         table: TableId,
-        /// The new state.
-        state: ReplicaState,
+        /// The new status.
+        status: ReplicaStatus,
     },
     /// Drop another region's replica, where it is still one: it is out of reach, for all who are left. [`StoreAnswer::Done`].
     Drop {
@@ -202,45 +180,6 @@ pub enum StoreCall {
     },
 }
 
-/// Which log records a reader wants: of these origins and tables, above these vectors.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Whose writes.
-    pub origins: Vec<Region>,
-    /// To which tables, above what.
-    pub tables: TableVectors,
-}
-
-/// Mutations for one commit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Apply {
-    /// How they came.
-    pub kind: ApplyKind,
-    /// From whom.
-    pub from: Option<Region>,
-    /// The mutations.
-    pub mutations: Vec<Mutation>,
-    /// What is complete after them.
-    pub progress: Vec<(TableId, Region, u64)>,
-    /// Rows that go without a tombstone, where they still have this stamp. Only with [`ApplyKind::Copy`].
-    pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
-    /// The holding ([`TableView::holding`]) that was filled, with the progress at the end of a copy: where the table is held anew since,
-    /// that says nothing.
-    pub holding: Option<u32>,
-}
-
-/// How mutations came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ApplyKind {
-    /// From a log, in order: what the vector covers is skipped, the vector follows.
-    #[default]
-    Stream,
-    /// Rows of a copy: by version alone.
-    Copy,
-    /// Rows of a repair: by version alone, and only what the vector covers.
-    Repair,
-}
-
 /// What the store answers.
 #[derive(Debug, Clone)]
 pub enum StoreAnswer {
@@ -253,40 +192,22 @@ pub enum StoreAnswer {
         newer: usize,
     },
     /// To [`StoreCall::Position`]: where to begin, or what the log no longer holds.
-    Position(Result<u64, Vec<(TableId, Region)>>),
+    Position(Result<LogPosition, Vec<(TableId, Region)>>),
     /// To [`StoreCall::Read`].
     Log {
         /// In log order, units whole.
         mutations: Vec<Mutation>,
         /// Where to read on.
-        next: u64,
+        next: LogPosition,
         /// At the log's end: the vectors of the filter's tables at that point.
         end: Option<TableVectors>,
     },
     /// To [`StoreCall::Digest`].
-    Digest(Digest),
+    Digest(TableDigest),
     /// To [`StoreCall::Keys`].
     Keys(KeyPage),
     /// To [`StoreCall::Rows`].
     Rows(RowPage),
     /// To [`StoreCall::SetReplica`], [`StoreCall::Drop`] and [`StoreCall::Leave`].
     Done,
-}
-
-/// Why the store did not do what it was asked. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreFailure {
-    /// A mutation is from further in the future than this region allows.
-    #[error("the clock of {origin} is {ahead_ms} ms ahead, more than the allowed {limit_ms} ms")]
-    Quarantined {
-        /// Whose.
-        origin: Region,
-        /// How far ahead of this region's clock, milliseconds.
-        ahead_ms: u64,
-        /// How far is allowed, milliseconds.
-        limit_ms: u64,
-    },
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
 }

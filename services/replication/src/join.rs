@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{RANGES, Region, TableId, VersionVector};
+use beringia_storage_types::{RemoteBatch, RemoteKind, ReplicaStatus};
 
 use crate::{
-    event::{Apply, ApplyKind, ReplicaState, StoreCall, TableView},
+    event::{StoreCall, TableView},
     message::Question,
     receiver::{Asked, Receiver, Session},
     status::{JoinStage, JoinStatus},
@@ -164,7 +165,7 @@ impl Join {
                 || world
                     .catalog
                     .get(&self.table)
-                    .is_some_and(|view| view.replicas.get(*region) == Some(&ReplicaState::Active));
+                    .is_some_and(|view| view.replicas.get(*region) == Some(&ReplicaStatus::Active));
             is_active && session.is_some_and(|session| session.theirs.contains_key(&self.table))
         };
         let failed = self.failed.as_ref().map(|(region, _)| region);
@@ -229,12 +230,12 @@ impl Join {
         let mut progress = vec![(self.table, world.region.clone(), before.get(&world.region))];
         let others = before.iter().filter(|(origin, _)| **origin != world.region);
         progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));
-        let apply = Apply {
-            kind: ApplyKind::Copy,
+        let apply = RemoteBatch {
+            kind: RemoteKind::Copy,
             from: self.source().cloned(),
             progress,
             holding: self.holding,
-            ..Apply::default()
+            ..RemoteBatch::default()
         };
         out.call(Purpose::Finish(self.table, self.attempt), StoreCall::Apply(apply));
         self.stage = Stage::Finishing(after);
@@ -262,7 +263,7 @@ impl Join {
             self.stage = Stage::Activating { until, retry_at_ms };
             let call = StoreCall::SetReplica {
                 table: self.table,
-                state: ReplicaState::Active,
+                status: ReplicaStatus::Active,
             };
             out.call(Purpose::SetReplica(self.table), call);
         }

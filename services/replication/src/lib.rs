@@ -24,10 +24,7 @@ mod tuning;
 mod watermark;
 mod world;
 
-pub use event::{
-    AcceptId, Acknowledged, Apply, ApplyKind, Command, DialId, Event, Filter, LinkEvent, Now, ReplicaState,
-    StoreAnswer, StoreCall, StoreFailure, TableView, Ticket,
-};
+pub use event::{AcceptId, Command, DialId, Event, LinkEvent, Now, StoreAnswer, StoreCall, TableView, Ticket};
 pub use replicator::{Config, Replicator};
 pub use status::{JoinStage, JoinStatus, LinkState, PeerStatus, Quarantine, Status};
 pub use tuning::{DEFAULT_UNREACHABLE_MS_MAX, Tuning};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector, range_of};
+use beringia_storage_types::TableDigest;
 
 /// The version of the protocol that this code speaks. Peers with different versions refuse each other.
 pub const PROTOCOL: u32 = 4;
@@ -186,22 +187,13 @@ pub struct Reply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// To [`Question::Digest`].
-    Digest(Digest),
+    Digest(TableDigest),
     /// To [`Question::Keys`].
     Keys(KeyPage),
     /// To [`Question::Rows`].
     Rows(RowPage),
     /// To any question: not now, and why.
     Unavailable(String),
-}
-
-/// The digests of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digest {
-    /// What was applied at that moment.
-    pub vector: VersionVector,
-    /// Sum and number of live items of every range.
-    pub ranges: Vec<(u128, u64)>,
 }
 
 /// Some keys of a span.

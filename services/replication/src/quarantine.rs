@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Mutation, Region};
+use beringia_storage_types::RemoteBatch;
 
-use crate::{event::Apply, status::Quarantine, world::World};
+use crate::{status::Quarantine, world::World};
 
 /// An origin in quarantine.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +37,7 @@ impl World {
     ///
     /// The store decides how far ahead is too far: until it refused something, nothing is taken out. What it refuses first is looked
     /// through again, so that no more has to wait than of any later batch.
-    pub(crate) fn take_out(&self, apply: &mut Apply) -> TooFarAhead {
+    pub(crate) fn take_out(&self, apply: &mut RemoteBatch) -> TooFarAhead {
         let Some(limit_ms) = self.limit_ms else {
             return TooFarAhead::new();
         };

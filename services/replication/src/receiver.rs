@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_item::{Mutation, Region, TableId};
+use beringia_storage_types::{RemoteBatch, RemoteKind};
 
 use crate::{
-    event::{Apply, ApplyKind, Command, DialId, StoreCall, Ticket},
+    event::{Command, DialId, StoreCall, Ticket},
     message::{Acknowledgement, Batch, Goodbye, Hello, Question, Request, Subscription, TableVectors, ToSource},
     quarantine::TooFarAhead,
     source::{check_hello, clock_ahead_ms, hello_of},
@@ -72,7 +73,7 @@ struct Applying {
     /// The last batch that it covers.
     last: u64,
     /// What it is, until the store has said how far ahead writes may be: it may refuse it for one of them.
-    kept: Option<Apply>,
+    kept: Option<RemoteBatch>,
 }
 
 /// Where the way to the peer stands.
@@ -389,10 +390,10 @@ impl Session {
             self.inbox_bytes -= first.weight();
             let mut last = first.number;
             let mut bytes = first.weight();
-            let mut apply = Apply {
-                kind: ApplyKind::Stream,
+            let mut apply = RemoteBatch {
+                kind: RemoteKind::Stream,
                 from: Some(self.region.clone()),
-                ..Apply::default()
+                ..RemoteBatch::default()
             };
             self.take(first, &mut apply);
             while let Some(next) = self.inbox.front() {
@@ -412,7 +413,7 @@ impl Session {
     }
 
     /// Takes out what has to wait; nothing more of those origins is taken in this subscription.
-    fn take_out(&mut self, world: &World, apply: &mut Apply) -> TooFarAhead {
+    fn take_out(&mut self, world: &World, apply: &mut RemoteBatch) -> TooFarAhead {
         let waiting = world.take_out(apply);
         for origin in waiting.keys() {
             self.origins.insert(origin.clone(), NEVER);
@@ -421,7 +422,7 @@ impl Session {
     }
 
     /// Hands it to the store, where there is anything in it.
-    fn hand_over(&mut self, world: &World, out: &mut Out, apply: Apply, last: u64) {
+    fn hand_over(&mut self, world: &World, out: &mut Out, apply: RemoteBatch, last: u64) {
         if apply.mutations.is_empty() && apply.progress.is_empty() {
             self.told_batch = last;
             self.acknowledge(out, TableVectors::new());
@@ -439,7 +440,7 @@ impl Session {
 
     /// What of the batch is still wanted, and follows without a gap on what is here. A unit's members have one origin; those
     /// in tables that this region does not take are left out.
-    fn take(&self, batch: Batch, apply: &mut Apply) {
+    fn take(&self, batch: Batch, apply: &mut RemoteBatch) {
         let generation = batch.generation;
         let wanted = |table: &TableId, origin: &Region| {
             self.tables.get(table).is_some_and(|since| generation >= *since)

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beringia_item::{Mutation, Region, TableId, VersionVector};
+use beringia_storage_types::{LogFilter, LogPosition, StoreError};
 
 use crate::{
-    event::{AcceptId, Command, Filter, StoreAnswer, StoreCall, StoreFailure},
+    event::{AcceptId, Command, StoreAnswer, StoreCall},
     message::{
         Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, PROTOCOL, Question, Reply, Request, Subscription,
         TableVectors, ToReceiver,
@@ -50,8 +51,8 @@ pub(crate) struct Source {
     /// Since when it has what of this region's own writes.
     pub(crate) said: Said,
     cursor: Cursor,
-    position: u64,
-    filter: Filter,
+    position: LogPosition,
+    filter: LogFilter,
     /// Up to where the receiver has been sent everything since the cursor was opened.
     sent: TableVectors,
     next_batch: u64,
@@ -85,8 +86,8 @@ impl Source {
             acknowledged: TableVectors::new(),
             said: Said::default(),
             cursor: Cursor::Idle,
-            position: 0,
-            filter: Filter::default(),
+            position: LogPosition::default(),
+            filter: LogFilter::default(),
             sent: TableVectors::new(),
             next_batch: 1,
             unacknowledged: VecDeque::new(),
@@ -160,7 +161,7 @@ impl Source {
                 vector.merge(acknowledged);
             }
         }
-        self.filter = Filter {
+        self.filter = LogFilter {
             origins: subscription.origins.clone(),
             tables,
         };
@@ -184,7 +185,12 @@ impl Source {
             .is_some_and(|subscription| subscription.tables.keys().any(|table| tables.contains(table)))
     }
 
-    pub(crate) fn on_position(&mut self, world: &World, out: &mut Out, answer: Result<u64, Vec<(TableId, Region)>>) {
+    pub(crate) fn on_position(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        answer: Result<LogPosition, Vec<(TableId, Region)>>,
+    ) {
         if let Cursor::Opening { again: true } = self.cursor {
             self.cursor = Cursor::Idle;
             return self.reopen(world, out);
@@ -254,7 +260,7 @@ impl Source {
         world: &World,
         out: &mut Out,
         mutations: Vec<Mutation>,
-        next: u64,
+        next: LogPosition,
         end: Option<&TableVectors>,
     ) {
         let Cursor::Reading { again, grew } = self.cursor else {
@@ -453,13 +459,7 @@ impl Source {
         Ok(())
     }
 
-    pub(crate) fn on_served(
-        &mut self,
-        world: &World,
-        out: &mut Out,
-        id: u64,
-        result: Result<StoreAnswer, StoreFailure>,
-    ) {
+    pub(crate) fn on_served(&mut self, world: &World, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreError>) {
         let Some(table) = self.serving.remove(&id) else {
             return;
         };
@@ -475,7 +475,7 @@ impl Source {
     }
 
     /// The cursor's call failed.
-    pub(crate) fn on_failure(&self, failure: &StoreFailure) -> Ended {
+    pub(crate) fn on_failure(&self, failure: &StoreError) -> Ended {
         let what = match self.cursor {
             Cursor::Opening { .. } => "finding the log's position failed",
             _ => "reading the log failed",

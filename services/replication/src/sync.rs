@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beringia_item::{KeyBytes, Mutation, Stamp, TableId, Version, VersionVector, range_of};
+use beringia_storage_types::{RemoteBatch, RemoteKind};
 
 use crate::{
-    event::{Apply, ApplyKind, StoreCall},
+    event::StoreCall,
     message::{KeyPage, Question, RowPage, Span},
     receiver::{Asked, Session},
     world::{Out, Purpose, World},
@@ -268,11 +269,11 @@ impl Walks {
         let obsolete = std::mem::take(&mut walk.obsolete);
         if !mutations.is_empty() || !obsolete.is_empty() {
             let kind = match self.goal {
-                Goal::Join { .. } | Goal::Adopt(_) => ApplyKind::Copy,
-                Goal::Repair => ApplyKind::Repair,
+                Goal::Join { .. } | Goal::Adopt(_) => RemoteKind::Copy,
+                Goal::Repair => RemoteKind::Repair,
             };
             walk.step = Step::Applying;
-            let apply = Apply {
+            let apply = RemoteBatch {
                 kind,
                 from: Some(session.region().clone()),
                 mutations,

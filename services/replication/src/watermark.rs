@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId};
+use beringia_storage_types::ReplicaStatus;
 
-use crate::{event::ReplicaState, message::TableVectors, receiver::Receiver, replicator::Replicator, world::World};
+use crate::{message::TableVectors, receiver::Receiver, replicator::Replicator, world::World};
 
 /// What a peer durably has of this region's own writes to a table, as it said itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub struct Watermark {
 /// How a replica of another region stands to this region's own writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// The state of the replica, as the catalog here says.
-    pub state: ReplicaState,
+    /// The status of the replica, as the catalog here says.
+    pub status: ReplicaStatus,
     /// Whether a stream is open between the two, in either direction. What a peer said before it went out of reach does not count: it
     /// may come back with less.
     pub in_reach: bool,
@@ -57,29 +58,27 @@ impl Replicator {
     #[must_use]
     pub fn standings(&self) -> BTreeMap<TableId, BTreeMap<Region, Standing>> {
         let world = self.world();
-        let of_catalog = world.peers.iter().map(|peer| (peer, &ReplicaState::Active)).collect();
+        let of_catalog = world.peers.iter().map(|peer| (peer, &ReplicaStatus::Active)).collect();
         let of_tables = world.catalog.iter().map(|(table, view)| {
-            let stays = |(region, state): &(&Region, &ReplicaState)| {
-                **region != world.region && **state != ReplicaState::Leaving
-            };
+            let stays = |(region, status): &(&Region, &ReplicaStatus)| **region != world.region && status.stays();
             (*table, view.replicas.iter().filter(stays).collect())
         });
         let tables = std::iter::once((TableId::CATALOG, of_catalog)).chain(of_tables);
         tables
-            .map(|(table, replicas): (TableId, Vec<(&Region, &ReplicaState)>)| {
-                let standing = |(region, state)| (Region::clone(region), self.standing(table, region, state));
+            .map(|(table, replicas): (TableId, Vec<(&Region, &ReplicaStatus)>)| {
+                let standing = |(region, status)| (Region::clone(region), self.standing(table, region, status));
                 (table, replicas.into_iter().map(standing).collect())
             })
             .collect()
     }
 
-    fn standing(&self, table: TableId, region: &Region, state: &ReplicaState) -> Standing {
+    fn standing(&self, table: TableId, region: &Region, status: &ReplicaStatus) -> Standing {
         let source = self.source_of(region);
         let session = self.receiver(region).and_then(Receiver::session);
         let acknowledged = source.and_then(|source| source.said.of(table));
         let announced = session.and_then(|session| session.said.of(table));
         Standing {
-            state: state.clone(),
+            status: status.clone(),
             in_reach: source.is_some() || session.is_some(),
             watermark: [acknowledged, announced]
                 .into_iter()

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId, VersionVector};
+use beringia_storage_types::ReplicaStatus;
 
 use crate::{
-    event::{AcceptId, Command, DialId, Now, ReplicaState, StoreCall, TableView, Ticket},
+    event::{AcceptId, Command, DialId, Now, StoreCall, TableView, Ticket},
     message::TableVectors,
     sync::WalkId,
     tuning::Tuning,
@@ -63,8 +64,8 @@ impl World {
 
     /// Whether this region's replica is active, or on its way out, and what that says of its rows is true.
     pub(crate) fn is_complete(&self, table: TableId) -> bool {
-        let is_whole = |state: &ReplicaState| matches!(state, ReplicaState::Active | ReplicaState::Leaving);
-        let is_complete = |view: &TableView| view.joined && view.replicas.get(&self.region).is_some_and(is_whole);
+        let is_complete =
+            |view: &TableView| view.joined && view.replicas.get(&self.region).is_some_and(ReplicaStatus::is_whole);
         table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 

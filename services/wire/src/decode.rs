@@ -6,9 +6,10 @@ use beringia_item::{
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
-    Span, Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage, Span,
+    Subscription, TableVectors, ToReceiver, ToSource,
 };
+use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
 
 use crate::{IMAGE_BYTES_MAX, KEY_BYTES_MAX, METADATA_BYTES_MAX, SEQUENCE_MAX, UNIT_MAX, Unreadable};
@@ -214,15 +215,18 @@ fn decode_reply(reply: v1::Reply) -> Result<Reply> {
     Ok(Reply { id: reply.id, answer })
 }
 
-fn decode_digest(digest: v1::Digest) -> Result<Digest> {
+fn decode_digest(digest: v1::Digest) -> Result<TableDigest> {
     if digest.ranges.len() != usize::from(RANGES) {
         return unreadable(format!("a digest of {} ranges", digest.ranges.len()));
     }
     let range = |range: &v1::RangeDigest| match <[u8; 16]>::try_from(range.sum.as_ref()) {
-        Ok(sum) => Ok((u128::from_be_bytes(sum), range.items)),
+        Ok(sum) => Ok(RangeDigest {
+            sum: u128::from_be_bytes(sum),
+            items: range.items,
+        }),
         Err(_) => unreadable("a digest has 16 bytes"),
     };
-    Ok(Digest {
+    Ok(TableDigest {
         vector: decode_vector(digest.vector.unwrap_or_default())?,
         ranges: digest.ranges.iter().map(range).collect::<Result<_>>()?,
     })

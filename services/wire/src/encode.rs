@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use beringia_item::{Cause, Mutation, Region, Stamp, TableId, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
+    Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
     Subscription, TableVectors, ToReceiver, ToSource,
 };
+use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
 
 /// A receiver's message in the form in which it travels.
@@ -146,8 +147,8 @@ fn encode_reply(reply: Reply) -> v1::Reply {
     }
 }
 
-fn encode_digest(digest: &Digest) -> v1::Digest {
-    let range = |(sum, items): &(u128, u64)| v1::RangeDigest {
+fn encode_digest(digest: &TableDigest) -> v1::Digest {
+    let range = |RangeDigest { sum, items }: &RangeDigest| v1::RangeDigest {
         sum: Bytes::copy_from_slice(&sum.to_be_bytes()),
         items: *items,
     };

@@ -4,9 +4,10 @@ use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
-    Acknowledgement, Answer, Batch, BelowFloor, Digest, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
-    Span, Subscription, TableVectors, ToReceiver, ToSource,
+    Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage, Span,
+    Subscription, TableVectors, ToReceiver, ToSource,
 };
+use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 use prost::Message;
@@ -120,9 +121,10 @@ fn from_a_receiver() -> impl Strategy<Value = ToSource> {
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
-    let ranges = vec((any::<u128>(), any::<u64>()), usize::from(RANGES));
+    let range = (any::<u128>(), any::<u64>()).prop_map(|(sum, items)| RangeDigest { sum, items });
+    let ranges = vec(range, usize::from(RANGES));
     prop_oneof![
-        (vector(), ranges).prop_map(|(vector, ranges)| Answer::Digest(Digest { vector, ranges })),
+        (vector(), ranges).prop_map(|(vector, ranges)| Answer::Digest(TableDigest { vector, ranges })),
         (vec((key(), stamp()), 0..5), any::<bool>()).prop_map(|(rows, last)| Answer::Keys(KeyPage { rows, last })),
         (vec(mutation(), 0..5), 0_usize..1000)
             .prop_map(|(mutations, answered)| Answer::Rows(RowPage { mutations, answered })),
@@ -349,9 +351,9 @@ fn compressed(frame: Vec<u8>) -> v1::FromSource {
 fn what_repeats_within_a_message_is_compressed() {
     let reply = ToReceiver::Reply(Reply {
         id: 1,
-        answer: Answer::Digest(Digest {
+        answer: Answer::Digest(TableDigest {
             vector: VersionVector::default(),
-            ranges: vec![(0, 0); usize::from(RANGES)],
+            ranges: vec![RangeDigest::default(); usize::from(RANGES)],
         }),
     });
     let plain = to_receiver(reply.clone());

@@ -9,7 +9,7 @@ use std::{
 use beringia_history::{History, Violation};
 use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};
-use beringia_store::PlantedBug;
+use beringia_storage::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};

@@ -3,7 +3,7 @@
 use beringia_item::RegionError;
 use beringia_network::NetworkError;
 use beringia_node::NodeError;
-use beringia_store::StoreError;
+use beringia_storage::StoreError;
 use beringia_workload::{CallError, WorkloadError};
 use thiserror::Error;
 

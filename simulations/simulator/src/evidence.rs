@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, key_text};
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, RANGES, Region, TableId, VersionVector, decode_item};
-use beringia_store::{LogFilter, LogPosition, Store, StoreError};
+use beringia_storage::{LogFilter, LogPosition, Store, StoreError};
 
 use crate::{SimulationError, World};
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use beringia_item::{Region, TableId};
-use beringia_store::Store;
+use beringia_storage::Store;
 use tokio::{task::JoinHandle, time::Instant};
 
 /// The steps of the vectors of all regions. Clones are the same recorder.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, Stamp, TableId};
-use beringia_store::{Backlog, Store};
+use beringia_storage::{Backlog, Store};
 
 use crate::{SimulationError, World};
 

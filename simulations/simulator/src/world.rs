@@ -12,10 +12,8 @@ use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
 use beringia_regions::{Link, Topology};
 use beringia_scenario::ClockError;
-use beringia_store::{
-    Database, DiskFaults, Execution, MemoryDisk, Options, PlantedBug, ReplicaStatus, SqliteStore, Store, Table,
-    TableDigest,
-};
+use beringia_storage::{PlantedBug, ReplicaStatus, Store, Table, TableDigest};
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore};
 use futures_util::{StreamExt, stream};
 use tokio::{task::JoinHandle, time::Instant};
 

@@ -8,7 +8,7 @@ use std::{io::Write, path::Path, process::abort, time::Duration};
 
 use beringia_scenario::{Plan, Scenario};
 use beringia_simulator::{Conditions, in_virtual_time, run_under};
-use beringia_store::PlantedBug;
+use beringia_storage::PlantedBug;
 
 const SEEDS_MAX: u64 = 200;
 /// Seeds that are played without the bug.

@@ -14,7 +14,7 @@ use beringia_item::TableId;
 use beringia_network::Direction;
 use beringia_regions::Topology;
 use beringia_simulator::{World, WorldConfig, in_virtual_time};
-use beringia_store::{ReplicaStatus, Table};
+use beringia_storage::{ReplicaStatus, Table};
 use beringia_workload::Targets as _;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};

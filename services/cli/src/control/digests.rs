@@ -2,7 +2,7 @@
 
 use beringia_item::{RANGES, TableId, VersionVector};
 use beringia_proto::v1::{ControlDigestsRequest, OriginSequence, RegionDigests, TableDigestReport};
-use beringia_store::{RangeDigest, ReplicaStatus, Store, StoreError, Table};
+use beringia_storage::{RangeDigest, ReplicaStatus, Store, StoreError, Table};
 use bytes::Bytes;
 use tonic::Status;
 use xxhash_rust::xxh3::Xxh3;

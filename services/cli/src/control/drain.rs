@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use beringia_node::{Drain, Obstacle};
 use beringia_proto::v1::{ControlDrainReport, WatermarkReport};
-use beringia_store::Catalog;
+use beringia_storage::Catalog;
 use futures_util::{Stream, stream};
 use tonic::Status;
 

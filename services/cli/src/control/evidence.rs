@@ -7,7 +7,7 @@ use beringia_item::{Cause, KeyBytes, Mutation, RANGES, VersionVector, encode_ite
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
 };
-use beringia_store::{LogFilter, LogPosition, Store, StoreError, Table};
+use beringia_storage::{LogFilter, LogPosition, Store, StoreError, Table};
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::{

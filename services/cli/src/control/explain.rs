@@ -2,7 +2,7 @@
 
 use beringia_item::{item_from_json, item_to_json};
 use beringia_proto::v1::RegionExplanation;
-use beringia_store::{Catalog, StoreError};
+use beringia_storage::{Catalog, StoreError};
 use tonic::Status;
 
 use super::{digests, journal};

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use beringia_item::{Region, TableId, Version, item_to_json};
 use beringia_proto::v1::{ConflictSideReport, ControlConflict, ItemVersion};
-use beringia_store::{Catalog, Conflict, ConflictSide, StoreError, Unshipped};
+use beringia_storage::{Catalog, Conflict, ConflictSide, StoreError, Unshipped};
 use futures_util::{Stream, stream};
 use tonic::Status;
 

@@ -3,7 +3,7 @@
 use beringia_item::Region;
 use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus, Refused};
 use beringia_proto::v1::{Arrivals, JoinReport, PeerReport, RefusedReport, RegionReport};
-use beringia_store::Catalog;
+use beringia_storage::Catalog;
 
 use super::pauses;
 use crate::host::Hosted;

@@ -9,7 +9,8 @@ use beringia_network::Network;
 use beringia_node::{
     ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning,
 };
-use beringia_store::{Database, DiskFaults, Execution, Options, SqliteStore, Store};
+use beringia_storage::Store;
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, SqliteStore};
 use tokio::{net::TcpListener, sync::RwLock};
 
 use super::{accept, ports, tap::Tap};

@@ -7,7 +7,7 @@ use std::{
 
 use beringia_expression::Projection;
 use beringia_item::{Item, KeyBytes, TableId, item_size};
-use beringia_store::Table;
+use beringia_storage::Table;
 
 use super::{BATCH_BYTES, DUPLICATES};
 use crate::{

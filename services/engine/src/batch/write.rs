@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_item::{Item, KeyBytes};
-use beringia_store::{CommitError, Table};
+use beringia_storage::{CommitError, Table};
 use futures_util::future::join_all;
 
 use super::DUPLICATES;

@@ -2,7 +2,7 @@
 
 use beringia_expression::{Condition, Projection};
 use beringia_item::{Item, KeyBytes, item_size};
-use beringia_store::Table;
+use beringia_storage::Table;
 
 use crate::{
     ApiError, Engine,

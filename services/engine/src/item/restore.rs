@@ -1,7 +1,7 @@
 //! Writing back what a conflict lost.
 
 use beringia_item::{Cause, Item, MAX_ITEM_BYTES, Touch, Version, item_size};
-use beringia_store::{Change, CommitError, Effect, ItemWrite, Refusal, Table};
+use beringia_storage::{Change, CommitError, Effect, ItemWrite, Refusal, Table};
 
 use super::write::refusal;
 use crate::{

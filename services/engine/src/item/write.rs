@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beringia_expression::Condition;
 use beringia_item::{Item, KeyBytes};
-use beringia_store::{CommitError, Outcome, Refusal, Table};
+use beringia_storage::{CommitError, Outcome, Refusal, Table};
 
 use crate::{
     ApiError, Engine,

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use beringia_expression::Condition;
 use beringia_item::{Item, item_size};
-use beringia_store::{LogPosition, RangeRead, Row, Store};
+use beringia_storage::{LogPosition, RangeRead, Row, Store};
 
 use super::source::{Output, Shown, Source};
 use crate::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use beringia_expression::Projection;
 use beringia_item::{Item, KeyBytes, KeySchema};
-use beringia_store::{IndexState, Table};
+use beringia_storage::{IndexState, Table};
 
 use crate::{
     ApiError, Engine,

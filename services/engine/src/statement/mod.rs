@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use beringia_expression::{Pin, Returning, Statement, Update};
 use beringia_item::{AttributeValue, Item};
-use beringia_store::Table;
+use beringia_storage::Table;
 
 use crate::{
     ApiError, Engine,

@@ -1,6 +1,6 @@
 //! DescribeStream.
 
-use beringia_store::{LogPosition, Shard, TableStream};
+use beringia_storage::{LogPosition, Shard, TableStream};
 
 use super::names::{sequence_number, shard_id, stream_label};
 use crate::{

@@ -1,6 +1,6 @@
 //! Shard iterators: a place in a shard, written so that nobody needs to remember it.
 
-use beringia_store::LogPosition;
+use beringia_storage::LogPosition;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ApiError;

@@ -10,7 +10,7 @@ mod shard_iterator;
 
 use std::sync::Arc;
 
-use beringia_store::{Shard, Streams, TableStream};
+use beringia_storage::{Shard, Streams, TableStream};
 
 pub(crate) use names::{stream_arn, stream_label};
 

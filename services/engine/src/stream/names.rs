@@ -1,7 +1,7 @@
 //! Labels, ARNs, shard ids and sequence numbers.
 
 use beringia_item::Region;
-use beringia_store::{LogPosition, TableStream};
+use beringia_storage::{LogPosition, TableStream};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{ApiError, names::table_arn};

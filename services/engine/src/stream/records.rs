@@ -1,7 +1,7 @@
 //! GetRecords.
 
 use beringia_item::Cause;
-use beringia_store::{ShardKey, StreamChange, StreamRead, StreamRecord, TableStream};
+use beringia_storage::{ShardKey, StreamChange, StreamRead, StreamRecord, TableStream};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{iterator::Iterator, names::sequence_number};

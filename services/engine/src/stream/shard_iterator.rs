@@ -1,6 +1,6 @@
 //! GetShardIterator.
 
-use beringia_store::{LogPosition, Shard, ShardKey, StreamRead, Streams, TableStream};
+use beringia_storage::{LogPosition, Shard, ShardKey, StreamRead, Streams, TableStream};
 
 use super::{find_shard, iterator::Iterator, names::parse_sequence_number, records::BYTES_MAX, trimmed};
 use crate::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_item::KeySchema;
-use beringia_store::{Aspect, Billing, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput};
+use beringia_storage::{Aspect, Billing, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput};
 
 use super::{
     GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, invalid,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use beringia_item::Region;
-use beringia_store::{Catalog, Edit, IndexState, Replica, ReplicaStatus, Table};
+use beringia_storage::{Catalog, Edit, IndexState, Replica, ReplicaStatus, Table};
 
 use super::{
     lifecycle::{Lifecycle, not_found, still_in_use},

@@ -1,7 +1,7 @@
 //! DescribeTable, and the description that every operation on a table answers with.
 
 use beringia_item::{KeySchema, KeyType, Region};
-use beringia_store::{
+use beringia_storage::{
     Billing, Capacity, GlobalIndex, IndexState, LocalIndex, Projection, Replica, ReplicaStatus, Stream, Table,
     Throughput, Units,
 };
@@ -177,7 +177,7 @@ fn describe_warm(throughput: Throughput, capacity: Capacity) -> WarmThroughput {
 }
 
 fn describe_class(billing: Billing) -> Option<TableClassSummary> {
-    let chosen = billing.class != beringia_store::TableClass::Standard || billing.class_since_ms.is_some();
+    let chosen = billing.class != beringia_storage::TableClass::Standard || billing.class_since_ms.is_some();
     chosen.then(|| TableClassSummary {
         table_class: wire_class(billing.class),
         last_update_date_time_ms: billing.class_since_ms,

@@ -14,7 +14,7 @@ use std::{
 
 use beringia_clock::WallClock;
 use beringia_item::{Region, TableId};
-use beringia_store::{Catalog, GlobalIndex, IndexState, Replica, ReplicaStatus, Table};
+use beringia_storage::{Catalog, GlobalIndex, IndexState, Replica, ReplicaStatus, Table};
 
 use crate::{
     ApiError,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{Region, VersionVector};
-use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Stream, StreamView, Table};
+use beringia_storage::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Stream, StreamView, Table};
 
 use super::{
     describe::is_removed,
@@ -69,7 +69,7 @@ pub(super) fn replica_edits(
                 ReplicaStatus::Deleting => Err(in_use(&table.core.name, "updated")),
                 // Nothing of it is there.
                 ReplicaStatus::CreationFailed { .. } => {
-                    let aspect = beringia_store::AspectName::Replica(region.clone());
+                    let aspect = beringia_storage::AspectName::Replica(region.clone());
                     Ok(vec![Edit::Remove {
                         table: table.id,
                         aspect,

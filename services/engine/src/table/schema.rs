@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{KeyPart, KeySchema, KeyType};
-use beringia_store::Projection;
+use beringia_storage::Projection;
 
 use super::invalid;
 use crate::{

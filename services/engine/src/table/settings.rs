@@ -1,6 +1,6 @@
 //! Capacity and stream settings in requests.
 
-use beringia_store::{Capacity, Stream, StreamView, Throughput, ThroughputChanges, Units};
+use beringia_storage::{Capacity, Stream, StreamView, Throughput, ThroughputChanges, Units};
 
 use super::invalid;
 use crate::{
@@ -335,17 +335,17 @@ pub(crate) const fn wire_view(view: StreamView) -> StreamViewType {
 }
 
 /// A table's class as it is stored.
-pub(super) const fn stored_class(class: TableClass) -> beringia_store::TableClass {
+pub(super) const fn stored_class(class: TableClass) -> beringia_storage::TableClass {
     match class {
-        TableClass::Standard => beringia_store::TableClass::Standard,
-        TableClass::StandardInfrequentAccess => beringia_store::TableClass::InfrequentAccess,
+        TableClass::Standard => beringia_storage::TableClass::Standard,
+        TableClass::StandardInfrequentAccess => beringia_storage::TableClass::InfrequentAccess,
     }
 }
 
 /// The wire's name of a table's class.
-pub(super) const fn wire_class(class: beringia_store::TableClass) -> TableClass {
+pub(super) const fn wire_class(class: beringia_storage::TableClass) -> TableClass {
     match class {
-        beringia_store::TableClass::Standard => TableClass::Standard,
-        beringia_store::TableClass::InfrequentAccess => TableClass::StandardInfrequentAccess,
+        beringia_storage::TableClass::Standard => TableClass::Standard,
+        beringia_storage::TableClass::InfrequentAccess => TableClass::StandardInfrequentAccess,
     }
 }

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use beringia_item::{ConflictPolicy, ConflictPolicyError};
-use beringia_store::{Aspect, Catalog, Edit, LocalSettings, Table};
+use beringia_storage::{Aspect, Catalog, Edit, LocalSettings, Table};
 
 use super::invalid;
 use crate::{

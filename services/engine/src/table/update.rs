@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use beringia_store::{Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState, LocalSettings, Table, Throughput};
+use beringia_storage::{Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState, LocalSettings, Table, Throughput};
 
 use super::{
     GLOBAL_INDEXES_MAX,

@@ -17,7 +17,7 @@ use std::{
 
 use beringia_clock::WallClock;
 use beringia_item::{Region, TableId};
-use beringia_store::{Capacity, Store, Table, Throughput};
+use beringia_storage::{Capacity, Store, Table, Throughput};
 
 use self::bucket::Bucket;
 use crate::{ApiError, CancellationReason, ThrottlingReason, capacity::Units, names::table_arn};

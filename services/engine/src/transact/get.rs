@@ -7,7 +7,7 @@ use std::{
 
 use beringia_expression::{Condition, Projection};
 use beringia_item::{Item, KeyBytes, TableId, item_size};
-use beringia_store::Table;
+use beringia_storage::Table;
 
 use super::{TRANSACTION_BYTES, check_count, invalid_action, repeated_item, too_large};
 use crate::{

@@ -6,7 +6,7 @@ mod statements;
 mod token;
 mod write;
 
-use beringia_store::Table;
+use beringia_storage::Table;
 
 pub(crate) use write::{Parsed, action_key};
 

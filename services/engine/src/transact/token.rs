@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, ops::Bound, sync::PoisonError};
 
 use beringia_item::{AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, TableId};
-use beringia_store::{
+use beringia_storage::{
     Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LocalSettings, RangeRead, Refusal, Throughput,
 };
 use bytes::Bytes;

@@ -7,7 +7,7 @@ use std::{
 
 use beringia_expression::{Condition, Update};
 use beringia_item::{Item, KeyBytes, TableId, item_size};
-use beringia_store::{CommitError, ItemWrite, Outcome, Refusal, Table};
+use beringia_storage::{CommitError, ItemWrite, Outcome, Refusal, Table};
 
 use super::{
     TRANSACTION_BYTES, Told, check_count,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beringia_store::{Aspect, Catalog, Edit, Table};
+use beringia_storage::{Aspect, Catalog, Edit, Table};
 
 use crate::{
     ApiError, Engine,

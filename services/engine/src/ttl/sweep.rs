@@ -6,7 +6,7 @@
 use std::ops::Bound;
 
 use beringia_item::{AttributeValue, Cause, Item, KeySchema, Number};
-use beringia_store::{
+use beringia_storage::{
     Change, CommitError, EXPIRY_INDEX, Effect, ItemWrite, RangeRead, Refusal, Row, StoreError, Table, expiry_keys,
 };
 use futures_util::future::join_all;

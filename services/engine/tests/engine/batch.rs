@@ -9,7 +9,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::{Item, MAX_ITEM_BYTES};
-use beringia_store::StoreError;
+use beringia_storage::StoreError;
 
 use crate::support::{Harness, item, n, refused, s, text};
 

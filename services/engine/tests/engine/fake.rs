@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use beringia_clock::HybridTime;
 use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector, item_size};
-use beringia_store::{
+use beringia_storage::{
     Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Effect, Explained,
     IndexState, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch,
     Replica, ReplicaStatus, Row, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead, Streams, Table,
@@ -72,7 +72,7 @@ impl State {
                 id,
                 core,
                 throughput: Throughput::OnDemand,
-                billing: beringia_store::Billing::default(),
+                billing: beringia_storage::Billing::default(),
                 stream: None,
                 time_to_live: None,
                 latest_stream: None,
@@ -80,7 +80,7 @@ impl State {
                 conflict_policy: None,
                 index_sizes: BTreeMap::new(),
                 replicas: BTreeMap::new(),
-                local: beringia_store::LocalSettings::default(),
+                local: beringia_storage::LocalSettings::default(),
                 held: true,
                 holding: 1,
                 joined: true,
@@ -356,7 +356,7 @@ impl Store for FakeStore {
     async fn explain(&self, _: TableId, _: &KeyBytes) -> Result<Option<Explained>, StoreError> {
         Err(StoreError::Closed)
     }
-    async fn unshipped(&self, _: u64, _: usize) -> Result<Vec<beringia_store::Unshipped>, StoreError> {
+    async fn unshipped(&self, _: u64, _: usize) -> Result<Vec<beringia_storage::Unshipped>, StoreError> {
         Err(StoreError::Closed)
     }
 
@@ -364,7 +364,7 @@ impl Store for FakeStore {
         false
     }
 
-    async fn forget(&self, _: &beringia_store::Acknowledged) -> Result<(), StoreError> {
+    async fn forget(&self, _: &beringia_storage::Acknowledged) -> Result<(), StoreError> {
         Err(StoreError::Closed)
     }
 

@@ -11,7 +11,7 @@ use beringia_engine::{
         TagResourceInput, TimeToLiveSpecification, TimeToLiveStatus, UpdateTableInput, UpdateTimeToLiveInput,
     },
 };
-use beringia_store::Store;
+use beringia_storage::Store;
 
 use crate::support::{Harness, NOW_MS, definition, global, hash, item, projection, refused, s, simple};
 

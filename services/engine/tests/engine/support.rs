@@ -12,7 +12,8 @@ use beringia_engine::{
     },
 };
 use beringia_item::{AttributeValue, Item, Region};
-use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
+use beringia_storage::Store;
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 
 use crate::fake::FakeStore;
 

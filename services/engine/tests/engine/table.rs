@@ -8,7 +8,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::Item;
-use beringia_store::{IndexState, Replica, ReplicaStatus, Store};
+use beringia_storage::{IndexState, Replica, ReplicaStatus, Store};
 
 use crate::support::{Harness, item, n, refused, region, s, simple};
 

@@ -11,7 +11,7 @@ use beringia_engine::{
 };
 
 use beringia_item::ConflictPolicy;
-use beringia_store::Store;
+use beringia_storage::Store;
 
 use crate::support::{Harness, refused, simple};
 

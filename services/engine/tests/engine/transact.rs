@@ -9,7 +9,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::Item;
-use beringia_store::MemoryDisk;
+use beringia_storage_sqlite::MemoryDisk;
 
 use crate::support::{Harness, item, n, refused, s, text, values};
 

@@ -9,7 +9,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::AttributeValue;
-use beringia_store::{ReplicaStatus, Store, StoreError};
+use beringia_storage::{ReplicaStatus, Store, StoreError};
 
 use crate::support::{Harness, NOW_MS, item, n, refused, region, s};
 
@@ -203,7 +203,7 @@ async fn a_replica_that_is_not_active_expires_nothing() {
         .await;
     harness.store.alter("simple", |table| {
         let status = ReplicaStatus::Deleting;
-        let replica = beringia_store::Replica { status, since_ms: 0 };
+        let replica = beringia_storage::Replica { status, since_ms: 0 };
         table.replicas.insert(region("us-east-1"), replica);
     });
     assert_eq!(harness.engine.expire(0).await, Ok(0));

@@ -7,7 +7,7 @@ use beringia_engine::{
         StreamViewType, UpdateTableInput,
     },
 };
-use beringia_store::IndexState;
+use beringia_storage::IndexState;
 
 use crate::{
     support::{Harness, definition, item, n, refused, s, simple, text},

@@ -8,7 +8,7 @@ use beringia_engine::{
         StreamSpecification, StreamViewType, TableDescription, TableStatus, UpdateTableInput,
     },
 };
-use beringia_store::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Store};
+use beringia_storage::{Aspect, Catalog, Edit, Replica, ReplicaStatus, Store};
 
 use crate::support::{Harness, NOW_MS, definition, global, hash, projection, refused, region, simple};
 

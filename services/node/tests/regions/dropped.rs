@@ -32,7 +32,7 @@ async fn replica(world: &World, site: usize, of: usize) -> serde_json::Value {
 /// Whether the region's log still holds everything that it wrote to the table, and how many rows it keeps, tombstones too.
 async fn kept(world: &World, site: usize) -> (bool, usize) {
     let (store, table) = (world.store(site), world.table_id(site, "Carts"));
-    let filter = beringia_store::LogFilter {
+    let filter = beringia_storage::LogFilter {
         origins: vec![world.region(site)],
         tables: [(table, beringia_item::VersionVector::default())].into(),
     };

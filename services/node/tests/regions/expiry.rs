@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beringia_item::{Cause, TableId};
-use beringia_store::LogFilter;
+use beringia_storage::LogFilter;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 

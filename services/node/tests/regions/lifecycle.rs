@@ -7,7 +7,8 @@ use beringia_item::Region;
 use beringia_node::{
     Authentication, Behaviour, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
 };
-use beringia_store::{Database, Execution, Options, SqliteStore, Store};
+use beringia_storage::Store;
+use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
 use futures_util::{FutureExt, stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -77,7 +78,7 @@ async fn a_database_of_another_region_is_refused() {
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
     let store = SqliteStore::open(Options::new(
         Region::new("eu-west-1").unwrap(),
-        Database::Memory(beringia_store::MemoryDisk::new()),
+        Database::Memory(beringia_storage_sqlite::MemoryDisk::new()),
         Execution::Inline,
         Arc::clone(&clock),
     ));

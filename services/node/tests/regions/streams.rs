@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Cause, Item};
-use beringia_store::{Change, Effect, ItemWrite, Refusal};
+use beringia_storage::{Change, Effect, ItemWrite, Refusal};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 

@@ -17,7 +17,8 @@ use beringia_node::{
     Arrival, Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer,
     Tuning,
 };
-use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
+use beringia_storage::Store;
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 use http::Request;
@@ -205,7 +206,7 @@ impl World {
     pub async fn start_streaming(names: &[&str], shard_age_ms: u64) -> Self {
         let mut world = Self::prepared(names, None);
         world.tuning.scrub_pause = None;
-        world.log_retention_ms = beringia_store::DEFAULT_LOG_RETENTION_MS;
+        world.log_retention_ms = beringia_storage_sqlite::DEFAULT_LOG_RETENTION_MS;
         world.shard_age_ms = shard_age_ms;
         world.run_all().await;
         world
@@ -229,7 +230,7 @@ impl World {
                 ..Tuning::default()
             },
             log_retention_ms: 0,
-            shard_age_ms: beringia_store::DEFAULT_SHARD_AGE_MS,
+            shard_age_ms: beringia_storage_sqlite::DEFAULT_SHARD_AGE_MS,
         }
     }
 
@@ -268,7 +269,7 @@ impl World {
             sites: nodes.into_iter().map(site).collect(),
             tuning: Tuning::default(),
             log_retention_ms: 0,
-            shard_age_ms: beringia_store::DEFAULT_SHARD_AGE_MS,
+            shard_age_ms: beringia_storage_sqlite::DEFAULT_SHARD_AGE_MS,
         }
     }
 

@@ -1,10 +1,11 @@
 //! Answers of the store, each brought back to what asked.
 
 use beringia_item::{Region, TableId};
+use beringia_storage_types::StoreError;
 
 use super::{Replicator, links::walks_of};
 use crate::{
-    event::{AcceptId, DialId, StoreAnswer, StoreFailure, Ticket},
+    event::{AcceptId, DialId, StoreAnswer, Ticket},
     message::{Goodbye, TableVectors},
     quarantine::TooFarAhead,
     receiver::Receiver,
@@ -13,7 +14,12 @@ use crate::{
     world::Purpose,
 };
 
-type Answered = Result<StoreAnswer, StoreFailure>;
+type Answered = Result<StoreAnswer, StoreError>;
+
+/// The store's driver brought an answer to another question.
+fn unexpected(answer: &StoreAnswer) -> StoreError {
+    StoreError::Database(format!("the store answered {answer:?}"))
+}
 
 impl Replicator {
     pub(super) fn on_answered(&mut self, ticket: Ticket, result: Answered) {
@@ -64,7 +70,7 @@ impl Replicator {
                 }
                 return;
             }
-            Ok(other) => StoreFailure::Other(format!("the store answered {other:?}")),
+            Ok(other) => unexpected(&other),
             Err(failure) => failure,
         };
         let Some(region) = self.links.get(&link).cloned() else {
@@ -78,7 +84,7 @@ impl Replicator {
         }
         self.dirty = true;
         match failure {
-            StoreFailure::Quarantined {
+            StoreError::Quarantined {
                 origin,
                 ahead_ms,
                 limit_ms,
@@ -91,8 +97,8 @@ impl Replicator {
                 let seen = Quarantine { ahead_ms, limit_ms };
                 self.hold(waiting.unwrap_or_else(|| [(origin, seen)].into()));
             }
-            StoreFailure::Other(reason) => {
-                let reason = format!("{} cannot apply what came: {reason}", self.world.region);
+            failure => {
+                let reason = format!("{} cannot apply what came: {failure}", self.world.region);
                 self.hang_up(
                     &region,
                     Goodbye {
@@ -123,7 +129,7 @@ impl Replicator {
             Ok(StoreAnswer::Log { mutations, next, end }) => {
                 return source.on_log(&self.world, &mut self.out, mutations, next, end.as_ref());
             }
-            Ok(other) => source.on_failure(&StoreFailure::Other(format!("the store answered {other:?}"))),
+            Ok(other) => source.on_failure(&unexpected(&other)),
             Err(failure) => source.on_failure(&failure),
         };
         self.turn_away(link, goodbye);

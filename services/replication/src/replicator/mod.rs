@@ -10,10 +10,11 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId};
+use beringia_storage_types::ReplicaStatus;
 
 use crate::{
     compare::Comparisons,
-    event::{AcceptId, Command, DialId, Event, Now, ReplicaState, StoreCall, TableView},
+    event::{AcceptId, Command, DialId, Event, Now, StoreCall, TableView},
     join::Join,
     message::{Goodbye, TableVectors},
     receiver::Receiver,
@@ -235,9 +236,9 @@ impl Replicator {
         self.next_attempt
     }
 
-    /// Asks the store to set the state of this region's replica, unless that is under way.
-    fn set_replica(&mut self, table: TableId, state: ReplicaState) {
-        self.settle_replica(table, StoreCall::SetReplica { table, state });
+    /// Asks the store to set the status of this region's replica, unless that is under way.
+    fn set_replica(&mut self, table: TableId, status: ReplicaStatus) {
+        self.settle_replica(table, StoreCall::SetReplica { table, status });
     }
 
     /// Asks the store for something about this region's replica of a table, unless something is under way.

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use beringia_item::{Region, TableId, VersionVector};
+use beringia_storage_types::ReplicaStatus;
 
 use super::Replicator;
 use crate::{
-    event::{ReplicaState, StoreCall, TableView},
+    event::{StoreCall, TableView},
     receiver::Receiver,
     world::Away,
 };
@@ -81,7 +82,7 @@ impl Replicator {
             let has_lost = session.is_some_and(|session| session.lost.contains(region));
             voter == own || (has_lost && self.knows_the_same(voter) && self.has_the_same(table, voter, &voters))
         };
-        let is_active = |voter: &&&Region| view.replicas.get(**voter) == Some(&ReplicaState::Active);
+        let is_active = |voter: &&&Region| view.replicas.get(**voter) == Some(&ReplicaStatus::Active);
         let speaks = voters.iter().find(is_active) == Some(&own);
         speaks && view.is_quorum(voters.iter().copied()) && voters.iter().all(|voter| agrees(voter))
     }

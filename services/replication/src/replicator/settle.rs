@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId};
+use beringia_storage_types::ReplicaStatus;
 
 use super::{Forgetful, Replicator, Stuck};
 use crate::{
-    event::{ReplicaState, StoreCall, TableView},
+    event::{StoreCall, TableView},
     join::Join,
     receiver::Receiver,
 };
@@ -78,15 +79,15 @@ impl Replicator {
         let mut lost = Vec::new();
         for (table, view) in &world.catalog {
             match view.replicas.get(&world.region) {
-                Some(ReplicaState::Creating { from }) => {
+                Some(ReplicaStatus::Creating { from }) => {
                     let from = Some(from.clone()).filter(|from| *from != world.region);
                     let new = || Join::new(*table, from, world);
                     if self.joins.get(table).is_none_or(Join::is_in_place) {
                         self.joins.insert(*table, new());
                     }
                 }
-                Some(ReplicaState::Active) if !view.joined => lost.push(*table),
-                Some(ReplicaState::Active) if self.joins.get(table).is_some_and(Join::is_in_place) => {}
+                Some(ReplicaStatus::Active) if !view.joined => lost.push(*table),
+                Some(ReplicaStatus::Active) if self.joins.get(table).is_some_and(Join::is_in_place) => {}
                 _ => drop(self.joins.remove(table)),
             }
         }
@@ -112,12 +113,12 @@ impl Replicator {
         };
         let others = || view.replicas.iter().filter(|(region, _)| **region != self.world.region);
         let active = others()
-            .find(|(_, state)| **state == ReplicaState::Active)
+            .find(|(_, status)| **status == ReplicaStatus::Active)
             .map(|(region, _)| region);
         let any = others().map(|(region, _)| region).next();
         // With nobody left to copy from, the replica stays `Creating` and its join waits: an operator has to decide.
         let from = active.or(any).unwrap_or(&self.world.region).clone();
-        self.set_replica(table, ReplicaState::Creating { from });
+        self.set_replica(table, ReplicaStatus::Creating { from });
     }
 
     /// Notices what no log in reach holds any more, and has it copied from the tables of those who have it.
@@ -235,7 +236,7 @@ impl Replicator {
             .world
             .catalog
             .iter()
-            .filter(|(_, view)| !view.joined && view.replicas.get(&self.world.region) == Some(&ReplicaState::Active))
+            .filter(|(_, view)| !view.joined && view.replicas.get(&self.world.region) == Some(&ReplicaStatus::Active))
             .map(|(table, _)| *table)
             .collect();
         for table in lost {
@@ -270,7 +271,7 @@ impl Replicator {
 
     /// Drops the replicas of this region that are on their way out, once every other replica has what they wrote.
     pub(super) fn tick_leaves(&mut self) {
-        let leaving = |view: &TableView| view.replicas.get(&self.world.region) == Some(&ReplicaState::Leaving);
+        let leaving = |view: &TableView| view.replicas.get(&self.world.region) == Some(&ReplicaStatus::Deleting);
         let ready: Vec<(TableId, u64)> = self
             .world
             .catalog
@@ -290,7 +291,7 @@ impl Replicator {
     fn all_others_have(&self, table: TableId, view: &TableView, sequence: u64) -> bool {
         view.replicas
             .iter()
-            .filter(|(region, state)| **region != self.world.region && **state != ReplicaState::Leaving)
+            .filter(|(region, status)| **region != self.world.region && status.stays())
             .all(|(region, _)| {
                 let acknowledged = self
                     .source_of(region)

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Region, TableId, VersionVector};
+use beringia_storage_types::{Acknowledged, ReplicaStatus};
 
 use super::{Replicator, Sending};
 use crate::{
-    event::{Acknowledged, ReplicaState},
     message::TableVectors,
     receiver::Receiver,
     source::Source,
@@ -121,7 +121,7 @@ impl Replicator {
         } else {
             let view = self.world.catalog.get(&table)?;
             dropped = &view.dropped;
-            if view.replicas.values().any(|state| *state != ReplicaState::Active) {
+            if view.replicas.values().any(|status| *status != ReplicaStatus::Active) {
                 return None;
             }
             if !dropped.is_empty() && !view.is_quorum(view.replicas.keys()) {

@@ -2,9 +2,10 @@
 
 use beringia_item::TableId;
 use beringia_replication::{
-    AcceptId, Event, LinkEvent, ReplicaState, Tuning,
+    AcceptId, Event, LinkEvent, Tuning,
     message::{Acknowledgement, Subscription, ToSource},
 };
+use beringia_storage_types::ReplicaStatus;
 
 use crate::support::{CARTS, Hand, region, vectors};
 
@@ -76,10 +77,10 @@ fn a_replica_that_lost_its_disk_counts_with_what_it_has_now() {
 #[test]
 fn nothing_is_forgotten_while_a_replica_is_being_filled() {
     let mut hand = both();
-    let creating = ReplicaState::Creating { from: region("eu") };
+    let creating = ReplicaStatus::Creating { from: region("eu") };
     hand.catalog(&[
-        ("eu", ReplicaState::Active),
-        ("us", ReplicaState::Active),
+        ("eu", ReplicaStatus::Active),
+        ("us", ReplicaStatus::Active),
         ("ap", creating),
     ]);
     assert_eq!(said(&hand, CARTS), None);
@@ -101,7 +102,7 @@ fn nothing_is_forgotten_while_a_replica_knows_of_definitions_that_are_not_here()
 #[test]
 fn who_reads_the_log_counts_even_where_the_catalog_does_not_name_it_yet() {
     let mut hand = both();
-    hand.catalog(&[("eu", ReplicaState::Active), ("us", ReplicaState::Active)]);
+    hand.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     let expected = vec![("ap".to_owned(), 8), ("us".to_owned(), 5)];
     assert_eq!(said(&hand, CARTS), Some(expected));
 }

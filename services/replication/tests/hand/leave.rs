@@ -1,9 +1,10 @@
 //! A replica on its way out: it serves what it wrote, and goes when every replica that stays has that.
 
 use beringia_replication::{
-    AcceptId, Command, Event, LinkEvent, ReplicaState, StoreAnswer, StoreCall, Tuning,
+    AcceptId, Command, Event, LinkEvent, StoreAnswer, StoreCall, Tuning,
     message::{Acknowledgement, Subscription, ToSource},
 };
+use beringia_storage_types::{LogPosition, ReplicaStatus};
 
 use crate::support::{CARTS, Hand, call_in, region, vectors};
 
@@ -12,9 +13,9 @@ fn leaving(us: u64, ap: u64) -> Hand {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
     hand.catalog(&[
-        ("eu", ReplicaState::Leaving),
-        ("us", ReplicaState::Active),
-        ("ap", ReplicaState::Active),
+        ("eu", ReplicaStatus::Deleting),
+        ("us", ReplicaStatus::Active),
+        ("ap", ReplicaStatus::Active),
     ]);
     for (number, peer, has) in [(1, "us", us), (2, "ap", ap)] {
         let link = hand.accepted(number, peer);
@@ -61,7 +62,7 @@ fn it_stays_and_serves_while_one_lacks_a_write() {
 fn its_log_is_read_for_those_who_lack_something() {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
-    hand.catalog(&[("eu", ReplicaState::Leaving), ("us", ReplicaState::Active)]);
+    hand.catalog(&[("eu", ReplicaStatus::Deleting), ("us", ReplicaStatus::Active)]);
     let link = hand.accepted(1, "us");
     let subscription = Subscription {
         generation: 1,
@@ -73,7 +74,7 @@ fn its_log_is_read_for_those_who_lack_something() {
         panic!("the log is looked into: {commands:?}");
     };
     assert!(filter.tables.contains_key(&CARTS), "{filter:?}");
-    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(4)));
+    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(LogPosition(4))));
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Read { .. }))),
         "{commands:?}"
@@ -91,9 +92,9 @@ fn it_stays_while_one_is_out_of_reach() {
 fn who_leaves_too_is_not_waited_for() {
     let mut hand = leaving(9, 3);
     hand.catalog(&[
-        ("eu", ReplicaState::Leaving),
-        ("us", ReplicaState::Active),
-        ("ap", ReplicaState::Leaving),
+        ("eu", ReplicaStatus::Deleting),
+        ("us", ReplicaStatus::Active),
+        ("ap", ReplicaStatus::Deleting),
     ]);
     assert!(leave_in(&hand.tick(100)));
 }

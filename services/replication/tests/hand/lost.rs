@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use beringia_item::{KeyBytes, Mutation, Stamp};
 use beringia_replication::{
-    Apply, ApplyKind, Command, DialId, Event, JoinStage, LinkEvent, ReplicaState, StoreAnswer, StoreCall, Ticket,
-    Tuning,
+    Command, DialId, Event, JoinStage, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
-        Answer, BelowFloor, Digest, KeyPage, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
+        Answer, BelowFloor, KeyPage, Question, Reply, Request, RowPage, Subscription, TableVectors, ToReceiver,
         ToSource,
     },
 };
+use beringia_storage_types::{RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, TableDigest};
 use bytes::Bytes;
 
 use crate::support::{CARTS, Hand, call_in, mutation, questions_in, region, subscription_in, vectors};
@@ -69,7 +69,7 @@ fn walks(
     commands: Vec<Command>,
     source_rows: &[Mutation],
     own_rows: &[Mutation],
-) -> (Option<(Ticket, Apply)>, Vec<Apply>) {
+) -> (Option<(Ticket, RemoteBatch)>, Vec<RemoteBatch>) {
     let mut commands = VecDeque::from(commands);
     let mut applied = Vec::new();
     while let Some(command) = commands.pop_front() {
@@ -117,14 +117,14 @@ fn copies(
     commands: Vec<Command>,
     source_rows: &[Mutation],
     own_rows: &[Mutation],
-) -> ((Ticket, Apply), Vec<Apply>) {
+) -> ((Ticket, RemoteBatch), Vec<RemoteBatch>) {
     let (end, applied) = walks(hand, link, commands, source_rows, own_rows);
     (end.expect("the copy ends"), applied)
 }
 
 /// The source answers the question for its vector, with which a copy begins.
 fn begins(hand: &mut Hand, link: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
-    let digest = Digest {
+    let digest = TableDigest {
         vector: on_carts(entries)[&CARTS].clone(),
         ranges: Vec::new(),
     };
@@ -219,20 +219,20 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
     let theirs = [row(1, "us", 5), row(2, "us", 9)];
     let ours = [row(1, "us", 1), row(3, "ap", 70)];
     let ((ticket, end), applied) = copies(&mut hand, ap, all.clone(), &theirs, &ours);
-    let expected = Apply {
-        kind: ApplyKind::Copy,
+    let expected = RemoteBatch {
+        kind: RemoteKind::Copy,
         from: Some(region("ap")),
         mutations: theirs.to_vec(),
-        ..Apply::default()
+        ..RemoteBatch::default()
     };
     assert_eq!(applied, [expected], "what others write here meanwhile stays");
     let progress = vec![(CARTS, region("eu"), 4), (CARTS, region("us"), 9)];
-    let expected = Apply {
-        kind: ApplyKind::Copy,
+    let expected = RemoteBatch {
+        kind: RemoteKind::Copy,
         from: Some(region("ap")),
         progress,
         holding: Some(1),
-        ..Apply::default()
+        ..RemoteBatch::default()
     };
     assert_eq!(end, expected, "the vector takes in the source's");
     let unserved = hand.receiver_says(peer, question(2));
@@ -277,9 +277,9 @@ fn a_peer_that_does_not_refuse_spares_the_copy() {
 fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
     let mut hand = Hand::new(Tuning::default());
     hand.catalog(&[
-        ("eu", ReplicaState::Creating { from: region("us") }),
-        ("us", ReplicaState::Active),
-        ("ap", ReplicaState::Active),
+        ("eu", ReplicaStatus::Creating { from: region("us") }),
+        ("us", ReplicaStatus::Active),
+        ("ap", ReplicaStatus::Active),
     ]);
     hand.tick_with(0, on_carts(local));
     let (us, _) = hand.connected("us");
@@ -316,17 +316,17 @@ fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
         &[held.clone(), older.clone()],
         &[held, forgotten.clone(), lost.clone(), own, lost_update.clone()],
     );
-    let dropped = Apply {
-        kind: ApplyKind::Copy,
+    let dropped = RemoteBatch {
+        kind: RemoteKind::Copy,
         from: Some(region("us")),
         obsolete: stamps(&[forgotten, lost, lost_update]),
-        ..Apply::default()
+        ..RemoteBatch::default()
     };
-    let fetched = Apply {
-        kind: ApplyKind::Copy,
+    let fetched = RemoteBatch {
+        kind: RemoteKind::Copy,
         from: Some(region("us")),
         mutations: vec![older],
-        ..Apply::default()
+        ..RemoteBatch::default()
     };
     assert_eq!(
         applied,
@@ -360,11 +360,11 @@ fn a_join_that_waits_for_writes_that_are_nowhere_begins_again_elsewhere() {
     };
     let commands = begins(&mut hand, ap, question, &[("us", 10), ("ap", 4)]);
     let ((ticket, _), applied) = copies(&mut hand, ap, commands, &[], &[row(1, "ap", 20)]);
-    let dropped = Apply {
-        kind: ApplyKind::Copy,
+    let dropped = RemoteBatch {
+        kind: RemoteKind::Copy,
         from: Some(region("ap")),
         obsolete: stamps(&[row(1, "ap", 20)]),
-        ..Apply::default()
+        ..RemoteBatch::default()
     };
     assert_eq!(applied, [dropped]);
     finished(&mut hand, ticket, &[("us", 10), ("ap", 4)]);
@@ -387,10 +387,14 @@ fn a_join_waits_for_writes_that_are_out_of_reach_or_on_their_way() {
 }
 
 /// The answer to a question for digests; `sum` is that of the first range.
-fn digest(entries: &[(&str, u64)], sum: u128) -> Digest {
-    Digest {
+fn digest(entries: &[(&str, u64)], sum: u128) -> TableDigest {
+    let range = |range| RangeDigest {
+        sum: if range == 0 { sum } else { 0 },
+        items: 0,
+    };
+    TableDigest {
         vector: on_carts(entries)[&CARTS].clone(),
-        ranges: (0..256).map(|range| (if range == 0 { sum } else { 0 }, 0)).collect(),
+        ranges: (0..256).map(range).collect(),
     }
 }
 
@@ -411,7 +415,7 @@ fn compares(hand: &mut Hand, us: DialId, entries: &[(&str, u64)]) -> Vec<Command
 }
 
 /// What the repair after the next comparison applies here, where `us` holds this row and `eu` nothing.
-fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<Apply> {
+fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<RemoteBatch> {
     let commands = compares(hand, us, entries);
     walks(hand, us, commands, std::slice::from_ref(held), &[]).1
 }
@@ -433,11 +437,11 @@ fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
         [],
         "it may be on its way"
     );
-    let copied = Apply {
-        kind: ApplyKind::Copy,
+    let copied = RemoteBatch {
+        kind: RemoteKind::Copy,
         from: Some(region("us")),
         mutations: vec![orphan.clone()],
-        ..Apply::default()
+        ..RemoteBatch::default()
     };
     assert_eq!(repairs(&mut hand, us, &[("us", 9)], &orphan), [copied]);
 }
@@ -448,11 +452,11 @@ fn a_row_that_a_vector_covers_by_the_second_repair_is_repaired_like_any_other() 
     assert_eq!(repairs(&mut hand, us, &[("us", 9)], &late), []);
     hand.tick_with(0, on_carts(&[("ap", 70)]));
     announces(&mut hand, us, &[("ap", 70)]);
-    let repaired = Apply {
-        kind: ApplyKind::Repair,
+    let repaired = RemoteBatch {
+        kind: RemoteKind::Repair,
         from: Some(region("us")),
         mutations: vec![late.clone()],
-        ..Apply::default()
+        ..RemoteBatch::default()
     };
     assert_eq!(repairs(&mut hand, us, &[("us", 9), ("ap", 70)], &late), [repaired]);
 }

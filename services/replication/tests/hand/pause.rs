@@ -2,9 +2,10 @@
 
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
-    AcceptId, Command, DialId, Event, ReplicaState, StoreAnswer, StoreCall, Tuning,
-    message::{Acknowledgement, Answer, Batch, Digest, Question, Reply, Request, Subscription, ToReceiver, ToSource},
+    AcceptId, Command, DialId, Event, StoreAnswer, StoreCall, Tuning,
+    message::{Acknowledgement, Answer, Batch, Question, Reply, Request, Subscription, ToReceiver, ToSource},
 };
+use beringia_storage_types::{LogPosition, RangeDigest, ReplicaStatus, TableDigest};
 
 use crate::support::{CARTS, Hand, acknowledged_in, apply_in, call_in, mutation, region, subscription_in, vectors};
 
@@ -21,11 +22,11 @@ fn running() -> (Hand, DialId, AcceptId) {
     };
     let commands = hand.receiver_says(accepted, ToSource::Subscribe(subscription));
     let (ticket, _) = call_in(&commands).unwrap();
-    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(40)));
+    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(LogPosition(40))));
     let (ticket, _) = call_in(&commands).unwrap();
     let end = StoreAnswer::Log {
         mutations: Vec::new(),
-        next: 40,
+        next: LogPosition(40),
         end: Some(vectors(&[(CARTS, "eu", 9)])),
     };
     assert_eq!(hand.answer(ticket, end), []);
@@ -108,7 +109,7 @@ fn a_log_read_that_ends_after_the_pause_began_is_done_again_without_the_table() 
     hand.feed(Event::Pause(CARTS));
     let log = StoreAnswer::Log {
         mutations: vec![mutation(CARTS, "eu", 10)],
-        next: 41,
+        next: LogPosition(41),
         end: Some(vectors(&[(CARTS, "eu", 10)])),
     };
     let commands = hand.answer(ticket, log);
@@ -137,9 +138,9 @@ fn questions_about_it_are_answered_with_the_reason_those_that_the_store_works_on
             answer: Answer::Unavailable(reason.to_owned()),
         })
     };
-    let digest = Digest {
+    let digest = TableDigest {
         vector: [].into_iter().collect(),
-        ranges: vec![(0, 0); usize::from(RANGES)],
+        ranges: vec![RangeDigest::default(); usize::from(RANGES)],
     };
     let commands = hand.answer(ticket, StoreAnswer::Digest(digest));
     assert_eq!(commands, [Command::SendToReceiver(accepted, paused(1))]);
@@ -166,7 +167,7 @@ fn its_digests_are_not_compared() {
 #[test]
 fn nothing_of_it_is_forgotten() {
     let (mut hand, _, _) = running();
-    hand.catalog(&[("eu", ReplicaState::Active), ("us", ReplicaState::Active)]);
+    hand.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     let link = hand.accepted(2, "ap");
     let subscription = Subscription {
         generation: 1,

@@ -3,9 +3,10 @@
 use beringia_clock::HybridTime;
 use beringia_item::{Mutation, TableId, Unit};
 use beringia_replication::{
-    ApplyKind, Command, DialId, Event, LinkEvent, LinkState, StoreAnswer, StoreFailure, Tuning,
+    Command, DialId, Event, LinkEvent, LinkState, StoreAnswer, Tuning,
     message::{Batch, BelowFloor, Goodbye, PROTOCOL, ToReceiver, ToSource},
 };
+use beringia_storage_types::{RemoteBatch, RemoteKind, StoreError};
 
 use crate::support::{
     CARTS, Hand, WALL_MS, acknowledged_in, apply_in, goodbye_in, hello_of, mutation, region, subscription_in, vectors,
@@ -31,7 +32,7 @@ fn applied(sequence: u64) -> StoreAnswer {
     }
 }
 
-fn sequences(apply: &beringia_replication::Apply) -> Vec<u64> {
+fn sequences(apply: &RemoteBatch) -> Vec<u64> {
     apply
         .mutations
         .iter()
@@ -147,7 +148,7 @@ fn batches_are_applied_one_commit_at_a_time_and_acknowledged_when_durable() {
     let (link, _) = hand.connected("us");
     let commands = hand.source_says(link, batch(1, 1, &[1, 2]));
     let (ticket, apply) = apply_in(&commands).unwrap();
-    assert_eq!((apply.kind, sequences(&apply)), (ApplyKind::Stream, vec![1, 2]));
+    assert_eq!((apply.kind, sequences(&apply)), (RemoteKind::Stream, vec![1, 2]));
     assert_eq!(acknowledged_in(&commands), None, "nothing is durable yet");
     assert_eq!(hand.source_says(link, batch(2, 1, &[3])), []);
     assert_eq!(hand.source_says(link, batch(3, 1, &[4, 5])), []);
@@ -186,7 +187,7 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
     hand.source_says(link, batch(2, 1, &[2]));
     let commands = hand.fail(
         ticket,
-        StoreFailure::Quarantined {
+        StoreError::Quarantined {
             origin: region("us"),
             ahead_ms: 2500,
             limit_ms: 500,
@@ -237,7 +238,7 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
         })
     };
     let (ticket, _) = apply_in(&hand.source_says(ap, relaying(1, 2))).unwrap();
-    let held = StoreFailure::Quarantined {
+    let held = StoreError::Quarantined {
         origin: region("us"),
         ahead_ms: 900,
         limit_ms: 500,
@@ -270,7 +271,7 @@ fn ahead(hand: &Hand, sequence: u64, ahead_ms: u64) -> Mutation {
 fn refused_once(hand: &mut Hand) -> DialId {
     let (link, _) = hand.connected("us");
     let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
-    let refusal = StoreFailure::Quarantined {
+    let refusal = StoreError::Quarantined {
         origin: region("us"),
         ahead_ms: 30_000,
         limit_ms: 500,
@@ -351,7 +352,7 @@ fn of_the_first_batch_that_is_refused_only_what_is_too_far_ahead_waits() {
     let (ticket, apply) = apply_in(&hand.source_says(link, ToReceiver::Batch(first))).unwrap();
     assert_eq!(sequences(&apply), [1, 2, 3], "nobody has said yet what is too far");
     assert_eq!(hand.source_says(link, batch(2, 1, &[4])), []);
-    let refusal = StoreFailure::Quarantined {
+    let refusal = StoreError::Quarantined {
         origin: region("us"),
         ahead_ms: 4000,
         limit_ms: 500,
@@ -489,7 +490,7 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
             progress: vec![(CARTS, region("ap"), 9), (CARTS, region("us"), 9)],
         })
     };
-    let written = |apply: &beringia_replication::Apply| -> Vec<(String, u64)> {
+    let written = |apply: &RemoteBatch| -> Vec<(String, u64)> {
         let of = |mutation: &Mutation| (mutation.origin().to_string(), mutation.version.sequence);
         apply.mutations.iter().map(of).collect()
     };
@@ -511,7 +512,7 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
 
 #[test]
 fn a_table_that_went_and_came_back_is_taken_only_from_the_new_subscription_on() {
-    use beringia_replication::ReplicaState::Active;
+    use beringia_storage_types::ReplicaStatus::Active;
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let others = [("us", Active), ("ap", Active)];
@@ -533,11 +534,11 @@ fn a_store_that_fails_ends_the_stream_and_nothing_is_acknowledged() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
-    let commands = hand.fail(ticket, StoreFailure::Other("no space is left".to_owned()));
+    let commands = hand.fail(ticket, StoreError::DiskFull("no page is free".to_owned()));
     assert_eq!(acknowledged_in(&commands), None);
     assert_eq!(
         goodbye_in(&commands).as_deref(),
-        Some("eu cannot apply what came: no space is left")
+        Some("eu cannot apply what came: no space is left for the database: no page is free")
     );
     let (_, again) = hand.connected("us");
     assert_eq!(again.tables[&CARTS].get(&region("us")), 0);

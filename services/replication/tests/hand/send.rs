@@ -2,12 +2,12 @@
 
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
-    AcceptId, Command, Event, Filter, LinkEvent, ReplicaState, StoreAnswer, StoreCall, StoreFailure, Ticket, Tuning,
+    AcceptId, Command, Event, LinkEvent, StoreAnswer, StoreCall, Ticket, Tuning,
     message::{
-        Acknowledgement, Answer, Batch, BelowFloor, Digest, Question, Reply, Request, Span, Subscription, ToReceiver,
-        ToSource,
+        Acknowledgement, Answer, Batch, BelowFloor, Question, Reply, Request, Span, Subscription, ToReceiver, ToSource,
     },
 };
+use beringia_storage_types::{LogFilter, LogPosition, RangeDigest, ReplicaStatus, StoreError, TableDigest};
 
 use crate::support::{CARTS, Hand, call_in, goodbye_in, hello_of, mutation, region, vectors};
 
@@ -35,14 +35,22 @@ fn batches(commands: &[Command]) -> Vec<Batch> {
 }
 
 /// A stream from `us` whose cursor is open and reads.
-fn reading(hand: &mut Hand, us_has: u64) -> (AcceptId, Ticket, Filter) {
+fn reading(hand: &mut Hand, us_has: u64) -> (AcceptId, Ticket, LogFilter) {
     let link = hand.accepted(1, "us");
     let commands = hand.receiver_says(link, subscribe(1, us_has));
     let Some((ticket, StoreCall::Position(_))) = call_in(&commands) else {
         panic!("{commands:?}")
     };
-    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(40)));
-    let Some((ticket, StoreCall::Read { from: 40, filter, .. })) = call_in(&commands) else {
+    let commands = hand.answer(ticket, StoreAnswer::Position(Ok(LogPosition(40))));
+    let Some((
+        ticket,
+        StoreCall::Read {
+            from: LogPosition(40),
+            filter,
+            ..
+        },
+    )) = call_in(&commands)
+    else {
         panic!("{commands:?}")
     };
     (link, ticket, filter)
@@ -54,7 +62,7 @@ fn log(sequences: &[u64], next: u64, end: Option<u64>) -> StoreAnswer {
             .iter()
             .map(|sequence| mutation(CARTS, "eu", *sequence))
             .collect(),
-        next,
+        next: LogPosition(next),
         end: end.map(|end| vectors(&[(CARTS, "eu", end)])),
     }
 }
@@ -72,7 +80,16 @@ fn the_log_is_read_from_where_the_receiver_is_and_again_when_it_grows() {
     assert_eq!(call_in(&commands), None, "the end is reached");
     let commands = hand.grown(&[(CARTS, "eu", 6)]);
     assert!(
-        matches!(call_in(&commands), Some((_, StoreCall::Read { from: 42, .. }))),
+        matches!(
+            call_in(&commands),
+            Some((
+                _,
+                StoreCall::Read {
+                    from: LogPosition(42),
+                    ..
+                }
+            ))
+        ),
         "{commands:?}"
     );
 }
@@ -88,14 +105,29 @@ fn what_the_receiver_does_not_want_is_read_only_to_pass_over_it() {
         assert_eq!(commands, [], "what others wrote, and other tables");
     }
     let commands = hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 64)]);
-    let Some((ticket, StoreCall::Read { from: 41, .. })) = call_in(&commands) else {
+    let Some((
+        ticket,
+        StoreCall::Read {
+            from: LogPosition(41), ..
+        },
+    )) = call_in(&commands)
+    else {
         panic!("reading must not stay so far behind: {commands:?}")
     };
     assert_eq!(hand.answer(ticket, log(&[], 105, Some(4))), [], "nothing is sent");
     assert_eq!(hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 65)]), []);
     let commands = hand.grown(&[(CARTS, "eu", 5), (CARTS, "ap", 65)]);
     assert!(
-        matches!(call_in(&commands), Some((_, StoreCall::Read { from: 105, .. }))),
+        matches!(
+            call_in(&commands),
+            Some((
+                _,
+                StoreCall::Read {
+                    from: LogPosition(105),
+                    ..
+                }
+            ))
+        ),
         "{commands:?}"
     );
 }
@@ -107,7 +139,16 @@ fn what_grows_while_it_is_read_is_not_missed() {
     assert_eq!(hand.grown(&[(CARTS, "eu", 4)]), [], "one read at a time");
     let commands = hand.answer(ticket, log(&[4], 41, Some(4)));
     assert!(
-        matches!(call_in(&commands), Some((_, StoreCall::Read { from: 41, .. }))),
+        matches!(
+            call_in(&commands),
+            Some((
+                _,
+                StoreCall::Read {
+                    from: LogPosition(41),
+                    ..
+                }
+            ))
+        ),
         "{commands:?}"
     );
 }
@@ -183,8 +224,8 @@ fn what_the_log_does_not_hold_is_refused_and_the_rest_is_sent() {
 #[test]
 fn a_table_that_is_being_filled_is_neither_read_nor_shown() {
     let mut hand = Hand::new(Tuning::default());
-    let creating = ReplicaState::Creating { from: region("us") };
-    hand.catalog(&[("eu", creating), ("us", ReplicaState::Active)]);
+    let creating = ReplicaStatus::Creating { from: region("us") };
+    hand.catalog(&[("eu", creating), ("us", ReplicaStatus::Active)]);
     let link = hand.accepted(1, "us");
     assert_eq!(call_in(&hand.receiver_says(link, subscribe(1, 0))), None);
     let ask = ToSource::Request(Request {
@@ -201,7 +242,7 @@ fn a_table_that_is_being_filled_is_neither_read_nor_shown() {
         Answer::Unavailable(format!("eu does not serve table {CARTS}"))
     );
     // When it is filled, what was subscribed to is sent.
-    let commands = hand.catalog(&[("eu", ReplicaState::Active), ("us", ReplicaState::Active)]);
+    let commands = hand.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Position(_)))),
         "{commands:?}"
@@ -211,7 +252,7 @@ fn a_table_that_is_being_filled_is_neither_read_nor_shown() {
 #[test]
 fn rows_are_copied_only_to_replicas_that_the_catalog_knows() {
     let mut hand = Hand::new(Tuning::default());
-    hand.catalog(&[("eu", ReplicaState::Active), ("ap", ReplicaState::Active)]);
+    hand.catalog(&[("eu", ReplicaStatus::Active), ("ap", ReplicaStatus::Active)]);
     let link = hand.accepted(1, "us");
     let ask = ToSource::Request(Request {
         id: 4,
@@ -245,9 +286,9 @@ fn questions_are_answered_and_only_so_many_at_once() {
         })
     };
     let (ticket, _) = call_in(&hand.receiver_says(link, ask(1))).unwrap();
-    let digest = Digest {
+    let digest = TableDigest {
         vector: [].into_iter().collect(),
-        ranges: vec![(0, 0); usize::from(RANGES)],
+        ranges: vec![RangeDigest::default(); usize::from(RANGES)],
     };
     let answered = hand.answer(ticket, StoreAnswer::Digest(digest.clone()));
     let reply = Reply {
@@ -266,10 +307,10 @@ fn questions_are_answered_and_only_so_many_at_once() {
 fn a_log_that_cannot_be_read_ends_the_stream_with_the_reason() {
     let mut hand = Hand::new(Tuning::default());
     let (link, ticket, _) = reading(&mut hand, 0);
-    let commands = hand.fail(ticket, StoreFailure::Other("the disk is gone".to_owned()));
+    let commands = hand.fail(ticket, StoreError::Database("the disk is gone".to_owned()));
     assert_eq!(
         goodbye_in(&commands).as_deref(),
-        Some("reading the log failed: the disk is gone")
+        Some("reading the log failed: the database failed: the disk is gone")
     );
     assert!(commands.contains(&Command::TurnAway(link)));
 }

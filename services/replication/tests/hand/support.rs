@@ -8,10 +8,11 @@ use std::{
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version};
 use beringia_replication::{
-    AcceptId, Apply, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreAnswer, StoreCall,
-    StoreFailure, TableView, Ticket, Tuning,
+    AcceptId, Command, Config, DialId, Event, LinkEvent, Now, Replicator, StoreAnswer, StoreCall, TableView, Ticket,
+    Tuning,
     message::{Hello, PROTOCOL, Question, Subscription, TableVectors, ToReceiver, ToSource},
 };
+use beringia_storage_types::{RemoteBatch, ReplicaStatus, StoreError};
 use bytes::Bytes;
 
 pub const CARTS: TableId = TableId(7);
@@ -81,9 +82,9 @@ impl Hand {
             dials: BTreeMap::new(),
         };
         hand.catalog(&[
-            ("eu", ReplicaState::Active),
-            ("us", ReplicaState::Active),
-            ("ap", ReplicaState::Active),
+            ("eu", ReplicaStatus::Active),
+            ("us", ReplicaStatus::Active),
+            ("ap", ReplicaStatus::Active),
         ]);
         hand
     }
@@ -103,10 +104,10 @@ impl Hand {
     }
 
     /// The replicas of `CARTS`, whose rows are complete here unless they are being copied.
-    pub fn catalog(&mut self, replicas: &[(&str, ReplicaState)]) -> Vec<Command> {
+    pub fn catalog(&mut self, replicas: &[(&str, ReplicaStatus)]) -> Vec<Command> {
         let joined = replicas
             .iter()
-            .all(|(name, state)| *name != "eu" || !matches!(state, ReplicaState::Creating { .. }));
+            .all(|(name, status)| *name != "eu" || !matches!(status, ReplicaStatus::Creating { .. }));
         let replicas = replicas
             .iter()
             .map(|(name, state)| (region(name), state.clone()))
@@ -192,7 +193,7 @@ impl Hand {
         self.feed(Event::Answered(ticket, Ok(answer)))
     }
 
-    pub fn fail(&mut self, ticket: Ticket, failure: StoreFailure) -> Vec<Command> {
+    pub fn fail(&mut self, ticket: Ticket, failure: StoreError) -> Vec<Command> {
         self.feed(Event::Answered(ticket, Err(failure)))
     }
 }
@@ -232,7 +233,7 @@ pub fn call_in(commands: &[Command]) -> Option<(Ticket, StoreCall)> {
     })
 }
 
-pub fn apply_in(commands: &[Command]) -> Option<(Ticket, Apply)> {
+pub fn apply_in(commands: &[Command]) -> Option<(Ticket, RemoteBatch)> {
     commands.iter().find_map(|command| match command {
         Command::Call(ticket, StoreCall::Apply(apply)) => Some((*ticket, apply.clone())),
         _ => None,

@@ -1,9 +1,10 @@
 //! What a peer is known to have of this region's own writes.
 
 use beringia_replication::{
-    AcceptId, Event, LinkEvent, ReplicaState, Standing, Tuning, Watermark,
+    AcceptId, Event, LinkEvent, Standing, Tuning, Watermark,
     message::{Acknowledgement, Subscription, ToReceiver, ToSource},
 };
+use beringia_storage_types::ReplicaStatus;
 
 use crate::support::{CARTS, Hand, WALL_MS, region, vectors};
 
@@ -34,7 +35,7 @@ fn subscribed(hand: &mut Hand, number: u64) {
 fn it_is_what_the_peer_said_first_about_this_regions_own_writes() {
     let mut hand = Hand::new(Tuning::default());
     let nothing = Standing {
-        state: ReplicaState::Active,
+        status: ReplicaStatus::Active,
         in_reach: false,
         watermark: None,
     };
@@ -86,9 +87,9 @@ fn a_peer_that_cannot_dial_here_is_vouched_for_by_what_it_announces() {
 fn a_replica_on_its_way_out_is_not_waited_for() {
     let mut hand = Hand::new(Tuning::default());
     hand.catalog(&[
-        ("eu", ReplicaState::Active),
-        ("us", ReplicaState::Leaving),
-        ("ap", ReplicaState::Active),
+        ("eu", ReplicaStatus::Active),
+        ("us", ReplicaStatus::Deleting),
+        ("ap", ReplicaStatus::Active),
     ]);
     let standings = hand.replicator.standings();
     assert_eq!(standings[&CARTS].keys().collect::<Vec<_>>(), [&region("ap")]);

@@ -7,10 +7,10 @@ use std::{
 
 use beringia_item::{ConflictPolicy, KeyBytes, Region, TableId, Version};
 use beringia_replication::{
-    AcceptId, Command, Config, DialId, Event, LinkEvent, Now, ReplicaState, Replicator, StoreCall, TableView, Ticket,
-    Tuning,
+    AcceptId, Command, Config, DialId, Event, LinkEvent, Now, Replicator, StoreCall, TableView, Ticket, Tuning,
     message::{ToReceiver, ToSource},
 };
+use beringia_storage_types::ReplicaStatus;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -507,7 +507,7 @@ impl Fleet {
         let wall_ms = self.wall_ms(site);
         self.sites[site]
             .store
-            .set_replica(table, &region, &ReplicaState::Creating { from }, wall_ms);
+            .set_replica(table, &region, &ReplicaStatus::Creating { from }, wall_ms);
         self.newcomers.insert(region);
         self.tell_changes(site);
     }

@@ -163,7 +163,7 @@ pub fn all_active(fleet: &Fleet) -> bool {
                 && view
                     .replicas
                     .values()
-                    .all(|state| *state == beringia_replication::ReplicaState::Active)
+                    .all(|status| *status == beringia_storage_types::ReplicaStatus::Active)
         })
     })
 }

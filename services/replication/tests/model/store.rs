@@ -7,8 +7,11 @@ use beringia_item::{
     Cause, ConflictPolicy, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of,
 };
 use beringia_replication::{
-    Acknowledged, Apply, ApplyKind, Filter, ReplicaState, StoreAnswer, StoreCall, StoreFailure, TableView,
-    message::{Digest, KeyPage, RowPage, TableVectors},
+    StoreAnswer, StoreCall, TableView,
+    message::{KeyPage, RowPage, TableVectors},
+};
+use beringia_storage_types::{
+    Acknowledged, LogFilter, LogPosition, RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, StoreError, TableDigest,
 };
 use bytes::Bytes;
 
@@ -31,7 +34,7 @@ pub struct Table {
 }
 
 /// The replicas of a table, and what the others had of it when they dropped one.
-type Definition = (BTreeMap<Region, ReplicaState>, BTreeMap<Region, VersionVector>);
+type Definition = (BTreeMap<Region, ReplicaStatus>, BTreeMap<Region, VersionVector>);
 
 /// A region's state.
 #[derive(Debug)]
@@ -114,7 +117,7 @@ impl Store {
     pub fn is_active(&self, table: TableId) -> bool {
         self.view()
             .get(&table)
-            .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaState::Active))
+            .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaStatus::Active))
     }
 
     /// What of concurrent writes to an item of the table is kept, as far as this region knows.
@@ -184,9 +187,9 @@ impl Store {
     }
 
     /// Sets the state of a replica, as a client's request or the region itself does.
-    pub fn set_replica(&mut self, table: TableId, region: &Region, state: &ReplicaState, wall_ms: u64) {
+    pub fn set_replica(&mut self, table: TableId, region: &Region, status: &ReplicaStatus, wall_ms: u64) {
         let key = aspect_key(REPLICA, table, Some(region));
-        self.put_aspect(key, Some(state_image(state)), wall_ms);
+        self.put_aspect(key, Some(state_image(status)), wall_ms);
         if *region == self.region && self.view().len() > self.tables.len() - 1 {
             self.tables.entry(table).or_default();
         }
@@ -202,7 +205,7 @@ impl Store {
             },
         );
         let me = self.region.clone();
-        self.set_replica(table, &me, &ReplicaState::Active, wall_ms);
+        self.set_replica(table, &me, &ReplicaStatus::Active, wall_ms);
     }
 
     pub fn vectors(&self) -> TableVectors {
@@ -212,7 +215,7 @@ impl Store {
             .collect()
     }
 
-    pub fn call(&mut self, call: StoreCall, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
+    pub fn call(&mut self, call: StoreCall, wall_ms: u64) -> Result<StoreAnswer, StoreError> {
         match call {
             StoreCall::Apply(apply) => self.apply(&apply, wall_ms),
             StoreCall::Position(filter) => Ok(StoreAnswer::Position(self.position(&filter))),
@@ -251,14 +254,14 @@ impl Store {
                     .collect();
                 Ok(StoreAnswer::Rows(RowPage { mutations, answered }))
             }
-            StoreCall::SetReplica { table, state } => {
+            StoreCall::SetReplica { table, status } => {
                 let me = self.region.clone();
                 if self
                     .view()
                     .get(&table)
-                    .is_some_and(|view| view.replicas.get(&me) != Some(&state))
+                    .is_some_and(|view| view.replicas.get(&me) != Some(&status))
                 {
-                    self.set_replica(table, &me, &state, wall_ms);
+                    self.set_replica(table, &me, &status, wall_ms);
                 }
                 Ok(StoreAnswer::Done)
             }
@@ -273,17 +276,15 @@ impl Store {
                 }
                 Ok(StoreAnswer::Done)
             }
-            StoreCall::Leave { table, .. } => Err(StoreFailure::Other(format!("nobody leaves {table} in this model"))),
+            StoreCall::Leave { table, .. } => Err(StoreError::Database(format!("nobody leaves {table} in this model"))),
         }
     }
 
-    fn table(&self, table: TableId) -> Result<&Table, StoreFailure> {
-        self.tables
-            .get(&table)
-            .ok_or_else(|| StoreFailure::Other(format!("no table {table}")))
+    fn table(&self, table: TableId) -> Result<&Table, StoreError> {
+        self.tables.get(&table).ok_or_else(|| StoreError::UnknownTable(table))
     }
 
-    fn apply(&mut self, apply: &Apply, wall_ms: u64) -> Result<StoreAnswer, StoreFailure> {
+    fn apply(&mut self, apply: &RemoteBatch, wall_ms: u64) -> Result<StoreAnswer, StoreError> {
         let definitions = self.definitions();
         let is_dropped = |table: &TableId| {
             let from = apply.from.as_ref();
@@ -301,7 +302,7 @@ impl Store {
             let time = mutation.version.time.millis();
             if time > wall_ms + MAX_OFFSET_MS {
                 let origin = mutation.origin().clone();
-                return Err(StoreFailure::Quarantined {
+                return Err(StoreError::Quarantined {
                     origin,
                     ahead_ms: time - wall_ms,
                     limit_ms: MAX_OFFSET_MS,
@@ -319,18 +320,18 @@ impl Store {
         for (id, origin, sequence) in &apply.progress {
             let Some(table) = self.tables.get_mut(id) else { continue };
             let is_former = apply.holding.is_some_and(|holding| holding != table.holding);
-            if is_former || (!table.joined && apply.kind != ApplyKind::Copy) {
+            if is_former || (!table.joined && apply.kind != RemoteKind::Copy) {
                 continue;
             }
             table.vector.advance(origin, *sequence);
-            if apply.kind == ApplyKind::Copy {
+            if apply.kind == RemoteKind::Copy {
                 table.floor.advance(origin, *sequence);
                 self.catalog_changed |= !table.joined;
                 table.joined = true;
             }
         }
         for (id, key, stamp) in &apply.obsolete {
-            assert_eq!(apply.kind, ApplyKind::Copy);
+            assert_eq!(apply.kind, RemoteKind::Copy);
             let Some(table) = self.tables.get_mut(id) else { continue };
             if table.rows.get(key).is_some_and(|row| stamp_of(row) == *stamp) {
                 table.rows.remove(key);
@@ -347,19 +348,19 @@ impl Store {
     }
 
     /// Applies one mutation; true where it became the current version.
-    fn merge(&mut self, mutation: &Mutation, kind: ApplyKind) -> bool {
+    fn merge(&mut self, mutation: &Mutation, kind: RemoteKind) -> bool {
         let Some(table) = self.tables.get_mut(&mutation.table) else {
             return false;
         };
         let version = &mutation.version;
         let is_covered = table.vector.covers(version);
         match kind {
-            ApplyKind::Stream if is_covered || !table.joined => return false,
-            ApplyKind::Repair if !is_covered => return false,
+            RemoteKind::Stream if is_covered || !table.joined => return false,
+            RemoteKind::Repair if !is_covered => return false,
             _ => {}
         }
         self.last_time = self.last_time.max(version.time.as_u64());
-        if kind == ApplyKind::Stream {
+        if kind == RemoteKind::Stream {
             table.vector.advance(&version.origin, version.sequence);
             self.log.push(Some(mutation.clone()));
             self.log_grew = true;
@@ -401,21 +402,21 @@ impl Store {
                 continue;
             };
             let me = self.region.clone();
-            let is_filled = |state: &ReplicaState| matches!(state, ReplicaState::Creating { .. });
-            let active = replicas.iter().find(|(_, state)| **state == ReplicaState::Active);
+            let is_filled = |state: &ReplicaStatus| matches!(state, ReplicaStatus::Creating { .. });
+            let active = replicas.iter().find(|(_, state)| **state == ReplicaStatus::Active);
             let state = match active {
-                Some((from, _)) => ReplicaState::Creating { from: from.clone() },
-                None if replicas.values().all(is_filled) && dropped.keys().next() == Some(&me) => ReplicaState::Active,
+                Some((from, _)) => ReplicaStatus::Creating { from: from.clone() },
+                None if replicas.values().all(is_filled) && dropped.keys().next() == Some(&me) => ReplicaStatus::Active,
                 None => continue,
             };
             self.put_aspect(aspect_key(DROPPED, id, Some(&me)), None, wall_ms);
-            if let Some(table) = self.tables.get_mut(&id).filter(|_| state != ReplicaState::Active) {
+            if let Some(table) = self.tables.get_mut(&id).filter(|_| state != ReplicaStatus::Active) {
                 let former = std::mem::take(table);
                 table.journal = former.journal;
                 table.holding = former.holding + 1;
                 // Those who are active have their own writes.
                 let mut has = has.clone();
-                for (other, _) in replicas.iter().filter(|(_, state)| **state == ReplicaState::Active) {
+                for (other, _) in replicas.iter().filter(|(_, state)| **state == ReplicaStatus::Active) {
                     has.advance(other, u64::MAX);
                 }
                 let rows = former.rows.into_values();
@@ -437,7 +438,7 @@ impl Store {
         }
     }
 
-    fn position(&self, filter: &Filter) -> Result<u64, Vec<(TableId, Region)>> {
+    fn position(&self, filter: &LogFilter) -> Result<LogPosition, Vec<(TableId, Region)>> {
         let mut missing = Vec::new();
         for (id, vector) in &filter.tables {
             for origin in &filter.origins {
@@ -450,10 +451,14 @@ impl Store {
                 }
             }
         }
-        if missing.is_empty() { Ok(1) } else { Err(missing) }
+        if missing.is_empty() {
+            Ok(LogPosition(1))
+        } else {
+            Err(missing)
+        }
     }
 
-    fn read(&self, from: u64, filter: &Filter, max_bytes: usize) -> StoreAnswer {
+    fn read(&self, LogPosition(from): LogPosition, filter: &LogFilter, max_bytes: usize) -> StoreAnswer {
         let mut mutations: Vec<Mutation> = Vec::new();
         let mut next = from;
         let mut bytes = 0;
@@ -487,7 +492,7 @@ impl Store {
         };
         StoreAnswer::Log {
             mutations,
-            next,
+            next: LogPosition(next),
             end: at_end.then(vectors),
         }
     }
@@ -533,8 +538,8 @@ impl Store {
     }
 }
 
-fn digest(table: &Table) -> Digest {
-    let mut ranges = vec![(0_u128, 0_u64); usize::from(RANGES)];
+fn digest(table: &Table) -> TableDigest {
+    let mut ranges = vec![RangeDigest::default(); usize::from(RANGES)];
     for (key, row) in table.rows.iter().filter(|(_, row)| row.image.is_some()) {
         let mut hash = 0xcbf2_9ce4_8422_2325_u128;
         let version = format!("{key:?}{:?}", stamp_of(row));
@@ -542,9 +547,10 @@ fn digest(table: &Table) -> Digest {
             hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
         }
         let range = &mut ranges[usize::from(range_of(key))];
-        *range = (range.0.wrapping_add(hash), range.1 + 1);
+        range.sum = range.sum.wrapping_add(hash);
+        range.items += 1;
     }
-    Digest {
+    TableDigest {
         vector: table.vector.clone(),
         ranges,
     }
@@ -585,21 +591,22 @@ fn parse_vector(image: &Bytes) -> VersionVector {
     parts.map(entry).collect()
 }
 
-fn state_image(state: &ReplicaState) -> Bytes {
+fn state_image(state: &ReplicaStatus) -> Bytes {
     match state {
-        ReplicaState::Active => Bytes::from_static(b"active"),
-        ReplicaState::Leaving => Bytes::from_static(b"leaving"),
-        ReplicaState::Creating { from } => Bytes::from(format!("creating {from}")),
+        ReplicaStatus::Active => Bytes::from_static(b"active"),
+        ReplicaStatus::Deleting => Bytes::from_static(b"leaving"),
+        ReplicaStatus::Creating { from } => Bytes::from(format!("creating {from}")),
+        other => panic!("no replica of this model is {other:?}"),
     }
 }
 
-fn parse_state(image: &Bytes) -> ReplicaState {
+fn parse_state(image: &Bytes) -> ReplicaStatus {
     match std::str::from_utf8(image).unwrap() {
-        "active" => ReplicaState::Active,
-        "leaving" => ReplicaState::Leaving,
+        "active" => ReplicaStatus::Active,
+        "leaving" => ReplicaStatus::Deleting,
         creating => {
             let from = Region::new(creating.strip_prefix("creating ").unwrap()).unwrap();
-            ReplicaState::Creating { from }
+            ReplicaStatus::Creating { from }
         }
     }
 }

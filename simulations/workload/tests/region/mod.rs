@@ -8,7 +8,8 @@ use beringia_engine::Engine;
 use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Server, serve};
 use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
-use beringia_store::{Database, Execution, LogFilter, LogPosition, MemoryDisk, Options, SqliteStore, Store};
+use beringia_storage::{LogFilter, LogPosition, Store};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
 use tokio::{
     io::{DuplexStream, duplex},

@@ -10,7 +10,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::{AttributeValue, Item};
-use beringia_store::{Replica, ReplicaStatus, StoreError};
+use beringia_storage::{Replica, ReplicaStatus, StoreError};
 use bytes::Bytes;
 
 use crate::support::{Harness, item, n, names, refused, region, s, text, values};

@@ -4,7 +4,7 @@ mod refused;
 
 use beringia_engine::api::{PageOutput, QueryInput, ReturnConsumedCapacity, ScanInput, Select};
 use beringia_item::{AttributeValue, Item};
-use beringia_store::Store;
+use beringia_storage::Store;
 
 use crate::support::{Harness, item, n, names, refused, s, text, values};
 

@@ -5,7 +5,7 @@ use beringia_engine::{
     api::{QueryInput, ScanInput},
 };
 use beringia_item::Item;
-use beringia_store::IndexState;
+use beringia_storage::IndexState;
 
 use super::{jazz, library, library_on, query, scan};
 use crate::support::{Harness, item, n, refused, s, text, values};

@@ -14,7 +14,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::Item;
-use beringia_store::Store;
+use beringia_storage::Store;
 
 use crate::support::*;
 
@@ -58,7 +58,7 @@ impl Harness {
     /// Makes the store look at the time.
     async fn wake(&self) {
         self.store
-            .forget(&beringia_store::Acknowledged::default())
+            .forget(&beringia_storage::Acknowledged::default())
             .await
             .unwrap();
     }

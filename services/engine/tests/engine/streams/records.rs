@@ -7,7 +7,7 @@ use beringia_engine::api::{
     TransactWriteItem, TransactWriteItemsInput,
 };
 use beringia_item::{Cause, Item};
-use beringia_store::{Change, Effect, ItemWrite, Refusal, Store};
+use beringia_storage::{Change, Effect, ItemWrite, Refusal, Store};
 
 use super::{told, with};
 use crate::support::*;

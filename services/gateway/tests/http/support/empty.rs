@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
-use beringia_store::{
+use beringia_storage::{
     Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome,
     RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead,
     Streams, TableDigest,
@@ -159,7 +159,7 @@ impl Store for EmptyStore {
         Err(StoreError::Closed)
     }
 
-    async fn unshipped(&self, _after: u64, _max: usize) -> Answered<Vec<beringia_store::Unshipped>> {
+    async fn unshipped(&self, _after: u64, _max: usize) -> Answered<Vec<beringia_storage::Unshipped>> {
         Ok(Vec::new())
     }
 
@@ -167,7 +167,7 @@ impl Store for EmptyStore {
         false
     }
 
-    async fn forget(&self, _acknowledged: &beringia_store::Acknowledged) -> Answered<()> {
+    async fn forget(&self, _acknowledged: &beringia_storage::Acknowledged) -> Answered<()> {
         Err(StoreError::Closed)
     }
 

@@ -9,7 +9,8 @@ use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_engine::Engine;
 use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Resolver, Server, serve};
 use beringia_item::Region;
-use beringia_store::{Database, Execution, MemoryDisk, Options, SqliteStore, Store};
+use beringia_storage::Store;
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 use tokio::{
     io::DuplexStream,
     sync::{mpsc, oneshot},

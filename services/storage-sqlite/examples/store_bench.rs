@@ -1,0 +1,308 @@
+//! Prints what the store does a second: puts, gets, and mutations of another region.
+//!
+//! `cargo run --release -p beringia-storage-sqlite --example store_bench [items] [directory]`: 1 KiB items, random keys, a file with
+//! `synchronous=FULL`, 64 callers at a time, as the project's figures are measured.
+//!
+//! With `memory` as the directory: three regions in memory, each write committed alone and shipped to the two others at once, as a
+//! simulation does. Run it under `valgrind --tool=callgrind` to compare instructions: the same calls give the same work.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and fails by panicking"
+)]
+
+use std::{path::PathBuf, sync::Arc};
+
+use beringia_clock::{HybridTime, Randomness, SeededRandomness, SystemClock, WallClock};
+use beringia_item::{
+    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Region, TableId, Unit, Version,
+    VersionVector, encode_item,
+};
+use beringia_storage::{
+    Aspect, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store,
+};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
+use tokio::time::Instant;
+
+const TABLE: TableId = TableId(7);
+const CALLERS: u64 = 64;
+/// Mutations in a remote batch.
+const BATCH: u64 = 256;
+/// Bytes of an item's value on a disk, and in memory.
+const VALUE_BYTES: usize = 1000;
+const SMALL_VALUE_BYTES: usize = 100;
+
+fn keys() -> KeySchema {
+    KeySchema {
+        partition: vec![KeyPart {
+            name: "pk".to_owned(),
+            kind: KeyType::S,
+        }],
+        sort: vec![],
+    }
+}
+
+fn item(n: u64, value_bytes: usize) -> Item {
+    Item::from([
+        ("pk".to_owned(), AttributeValue::S(format!("item-{n:08}"))),
+        ("data".to_owned(), AttributeValue::S("x".repeat(value_bytes))),
+    ])
+}
+
+struct Put(Option<Item>);
+
+impl Change for Put {
+    fn needs_current(&self) -> bool {
+        false
+    }
+
+    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
+        Ok(self.0.take().map_or(Effect::Keep, Effect::Put))
+    }
+}
+
+fn key(n: u64) -> KeyBytes {
+    keys().key_of(&item(n, 0)).unwrap()
+}
+
+fn put(n: u64, value_bytes: usize) -> ItemWrite {
+    ItemWrite {
+        table: TABLE,
+        key: key(n),
+        cause: Cause::Client,
+        change: Box::new(Put(Some(item(n, value_bytes)))),
+    }
+}
+
+/// Opens a store, with the table.
+async fn open(region: &str, database: Database, execution: Execution) -> SqliteStore {
+    let region = Region::new(region).unwrap();
+    let options = Options::new(region, database, execution, Arc::new(SystemClock));
+    let store = SqliteStore::open(options).unwrap();
+    let core = Core {
+        name: "bench".to_owned(),
+        keys: keys(),
+        local_indexes: [].into(),
+        created_ms: 0,
+    };
+    let create = vec![Edit::Set {
+        table: TABLE,
+        aspect: Aspect::Core(core),
+    }];
+    store.change_schema(Box::new(move |_| Ok(create))).await.unwrap();
+    store
+}
+
+/// Runs `work` from so many callers at once until there were `count` calls, and prints the rate.
+async fn measure<F>(name: &str, count: u64, callers: u64, each: u64, work: impl Fn(u64) -> F + Clone + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (start, cpu) = (Instant::now(), cpu_ticks());
+    let callers = (0..callers).map(|caller| {
+        let work = work.clone();
+        let calls = (caller * count / callers)..((caller + 1) * count / callers);
+        tokio::spawn(async move {
+            for call in calls {
+                work(call).await;
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let done = (count * each) as f64;
+    let cpu_us = (cpu_ticks() - cpu) as f64 * 10_000.0 / done;
+    println!(
+        "{name:<20} {:>9.0}/s   {cpu_us:>6.1} µs of processor each   ({done} in {seconds:.2} s)",
+        done / seconds
+    );
+}
+
+fn mutation(origin: &Region, sequence: u64, n: u64, now_ms: u64) -> Mutation {
+    let item = item(n, VALUE_BYTES);
+    Mutation {
+        table: TABLE,
+        key: keys().key_of(&item).unwrap(),
+        version: Version {
+            time: HybridTime::from_parts(now_ms, 0),
+            origin: origin.clone(),
+            sequence,
+        },
+        vector: VersionVector::default(),
+        image: Some(encode_item(&item)),
+        metadata: None,
+        cause: Cause::Client,
+        unit: Unit {
+            first: sequence,
+            last: sequence,
+        },
+    }
+}
+
+/// Processor time of this process in hundredths of a second: tells more than the rate where others use the machine too.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    // Fields 14 and 15 of proc(5): user and system time.
+    [11, 12]
+        .iter()
+        .filter_map(|place| fields.get(*place)?.parse::<u64>().ok())
+        .sum()
+}
+
+fn resident_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap_or("VmRSS: unknown");
+    line.to_owned()
+}
+
+/// An open store, and the keys' randomness.
+#[derive(Clone)]
+struct Bench {
+    store: Arc<SqliteStore>,
+    random: Arc<SeededRandomness>,
+    items: u64,
+}
+
+impl Bench {
+    async fn open(items: u64, file: PathBuf) -> Self {
+        let opening = Instant::now();
+        let store = open("us-east-1", Database::File(file), Execution::Threads).await;
+        println!("a new database opened in {} ms", opening.elapsed().as_millis());
+        Self {
+            store: Arc::new(store),
+            random: Arc::new(SeededRandomness::new(7)),
+            items,
+        }
+    }
+
+    fn any(&self) -> u64 {
+        self.random.next_u64() % self.items
+    }
+
+    async fn put(self) {
+        self.store.commit(vec![put(self.any(), VALUE_BYTES)]).await.unwrap();
+    }
+
+    async fn get(self) {
+        let key = key(self.any());
+        drop(self.store.get(TABLE, &key).await.unwrap());
+    }
+
+    /// A batch of another region's mutations, the `call`th.
+    async fn apply(self, call: u64) {
+        let origin = Region::new("eu-west-1").unwrap();
+        let now_ms = SystemClock.now_ms();
+        let sequences = call * BATCH + 1..=(call + 1) * BATCH;
+        let mutations = sequences
+            .map(|sequence| mutation(&origin, sequence, self.any(), now_ms))
+            .collect();
+        self.store
+            .apply(RemoteBatch {
+                mutations,
+                ..RemoteBatch::default()
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn run(self) {
+        let items = self.items;
+        let bench = self.clone();
+        let put = move |_| bench.clone().put();
+        measure("puts", items, CALLERS, 1, put.clone()).await;
+        measure("puts over existing", items / 4, CALLERS, 1, put.clone()).await;
+        measure("puts, one caller", 2_000, 1, 1, put).await;
+        let bench = self.clone();
+        measure("gets", items / 2, CALLERS, 1, move |_| bench.clone().get()).await;
+        let bench = self.clone();
+        measure("applied mutations", items / 4 / BATCH, 1, BATCH, move |call| {
+            bench.clone().apply(call)
+        })
+        .await;
+        let table = self.store.catalog().by_id[&TABLE].clone();
+        println!("items {}, {}", table.size.items(), resident_memory());
+        let digest = Instant::now();
+        self.store.digest(TABLE).await.unwrap();
+        println!("digest in {} µs", digest.elapsed().as_micros());
+        let verify = Instant::now();
+        assert!(!self.store.verify_range(TABLE, 3).await.unwrap());
+        println!("one range verified in {} µs", verify.elapsed().as_micros());
+        self.store.close().await;
+    }
+}
+
+/// A region in memory, and where it reads the others' logs.
+struct Site {
+    store: SqliteStore,
+    from: [LogPosition; 3],
+}
+
+/// Three regions write in turn, and ship every write to each other.
+async fn in_memory(writes: u64) {
+    let mut sites = Vec::new();
+    for region in ["us-east-1", "eu-west-1", "ap-northeast-1"] {
+        let store = open(region, Database::Memory(MemoryDisk::new()), Execution::Inline).await;
+        let from = [LogPosition(1); 3];
+        sites.push(Site { store, from });
+    }
+    let random = SeededRandomness::new(7);
+    let (start, cpu) = (Instant::now(), cpu_ticks());
+    for n in 0..writes {
+        let writer = usize::try_from(n % 3).unwrap();
+        let write = put(random.next_u64() % 1_000, SMALL_VALUE_BYTES);
+        sites[writer].store.commit(vec![write]).await.unwrap();
+        for receiver in (0..3).filter(|receiver| *receiver != writer) {
+            let filter = LogFilter {
+                origins: vec![sites[writer].store.region().clone()],
+                tables: [(TABLE, sites[receiver].store.vectors()[&TABLE].clone())].into(),
+            };
+            let from = sites[receiver].from[writer];
+            let page = sites[writer].store.read_log(from, &filter, 1 << 20).await.unwrap();
+            let mutations = page.records.into_iter().map(|record| record.mutation).collect();
+            sites[receiver].from[writer] = page.next;
+            let batch = RemoteBatch {
+                mutations,
+                ..RemoteBatch::default()
+            };
+            assert_eq!(sites[receiver].store.apply(batch).await.unwrap().newer, 1);
+        }
+    }
+    let cpu_us = (cpu_ticks() - cpu) as f64 * 10_000.0 / writes as f64;
+    println!(
+        "{writes} writes in memory, each applied in two other regions: {:.0}/s, {cpu_us:.1} µs of processor each",
+        writes as f64 / start.elapsed().as_secs_f64()
+    );
+    let digest = sites[0].store.digest(TABLE).await.unwrap();
+    for site in &sites[1..] {
+        assert_eq!(site.store.digest(TABLE).await.unwrap().ranges, digest.ranges);
+    }
+}
+
+async fn on_disk(items: u64, directory: &str) {
+    let directory = tempfile::tempdir_in(directory).unwrap();
+    println!("{items} random keys, {CALLERS} callers, 1 KiB items");
+    Bench::open(items, directory.path().join("bench.db")).await.run().await;
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let items: Option<u64> = arguments.next().map(|items| items.parse().unwrap());
+    let directory = arguments.next().unwrap_or_else(|| ".".to_owned());
+    if directory == "memory" {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(in_memory(items.unwrap_or(10_000)));
+    } else {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build();
+        runtime
+            .unwrap()
+            .block_on(on_disk(items.unwrap_or(1_000_000), &directory));
+    }
+}

@@ -1,0 +1,345 @@
+//! Three regions that write at random and hear of each other in any order end alike, and journal exactly the true conflicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_clock::WallClock;
+use beringia_item::{KeyBytes, Mutation, TableId, Version, VersionVector};
+use beringia_storage::{RemoteBatch, RemoteKind, Store};
+use proptest::prelude::*;
+
+use crate::support::*;
+
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put {
+        site: usize,
+        key: u64,
+        color: u64,
+    },
+    Delete {
+        site: usize,
+        key: u64,
+    },
+    /// A unit over two items.
+    Both {
+        site: usize,
+        first: u64,
+        second: u64,
+    },
+    /// At most so many of what the second lacks, of all origins; perhaps delivered twice.
+    Ship {
+        from: usize,
+        to: usize,
+        max: usize,
+        twice: bool,
+    },
+    /// All rows, without moving the vector where the receiver knows of later writes.
+    Repair {
+        from: usize,
+        to: usize,
+    },
+    /// All rows, of a copy that breaks off before it says what they cover.
+    Copy {
+        from: usize,
+        to: usize,
+    },
+    Crash {
+        site: usize,
+    },
+    Tick {
+        site: usize,
+        ms: i64,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let site = 0..REGIONS.len();
+    let key = 0..4_u64;
+    prop_oneof![
+        4 => (site.clone(), key.clone(), 0..3_u64).prop_map(|(site, key, color)| Step::Put { site, key, color }),
+        2 => (site.clone(), key.clone()).prop_map(|(site, key)| Step::Delete { site, key }),
+        1 => (site.clone(), key, 1..4_u64)
+            .prop_map(|(site, first, other)| Step::Both { site, first, second: (first + other) % 4 }),
+        5 => (site.clone(), site.clone(), 1..6_usize, any::<bool>())
+            .prop_map(|(from, to, max, twice)| Step::Ship { from, to, max, twice }),
+        1 => (site.clone(), site.clone()).prop_map(|(from, to)| Step::Repair { from, to }),
+        1 => (site.clone(), site.clone()).prop_map(|(from, to)| Step::Copy { from, to }),
+        1 => site.clone().prop_map(|site| Step::Crash { site }),
+        2 => (site, -20..40_i64).prop_map(|(site, ms)| Step::Tick { site, ms }),
+    ]
+}
+
+/// What one region should hold and have journalled, by the table in docs/architecture.md.
+#[derive(Default)]
+struct Model {
+    current: BTreeMap<KeyBytes, Mutation>,
+    applied: VersionVector,
+    /// Winner and loser.
+    conflicts: BTreeSet<(Version, Version)>,
+}
+
+impl Model {
+    fn meet(&mut self, mutation: &Mutation) {
+        match self.current.get(&mutation.key) {
+            Some(standing) if standing.version == mutation.version => {}
+            Some(standing) => {
+                if !mutation.knew_of(&standing.version) && !standing.knew_of(&mutation.version) {
+                    let (greater, less) = if mutation.version > standing.version {
+                        (mutation, standing)
+                    } else {
+                        (standing, mutation)
+                    };
+                    self.conflicts.insert((greater.version.clone(), less.version.clone()));
+                }
+                if mutation.version > standing.version {
+                    self.current.insert(mutation.key.clone(), mutation.clone());
+                }
+            }
+            None => {
+                self.current.insert(mutation.key.clone(), mutation.clone());
+            }
+        }
+    }
+
+    fn stream(&mut self, mutation: &Mutation) {
+        if !self.applied.covers(&mutation.version) {
+            self.meet(mutation);
+            self.applied.advance(mutation.origin(), mutation.version.sequence);
+        }
+    }
+}
+
+struct World {
+    sites: Vec<Option<Site>>,
+    models: Vec<Model>,
+    /// Every acknowledged write.
+    acknowledged: Vec<Mutation>,
+    /// For each of them: what of the same item its region had applied from its origin, and what it replaced, with what that knew of.
+    knew: BTreeMap<Version, BTreeSet<Version>>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let sites = REGIONS.map(Site::new);
+        create_global_table(&sites.each_ref(), true).await;
+        let models = sites.iter().map(|_| Model::default()).collect();
+        Self {
+            sites: sites.into_iter().map(Some).collect(),
+            models,
+            acknowledged: Vec::new(),
+            knew: BTreeMap::new(),
+        }
+    }
+
+    fn site(&self, place: usize) -> &Site {
+        self.sites[place].as_ref().unwrap()
+    }
+
+    /// Commits a unit and tells the model what the log says of it.
+    async fn local(&mut self, place: usize, unit: Vec<(u64, Do)>) {
+        let site = self.site(place);
+        let unit = unit.into_iter().map(|(n, what)| write(key("k", n), what)).collect();
+        let outcomes = commit(&site.store, unit).await.unwrap();
+        let before = self.models[place].applied.get(site.store.region());
+        let mut filter = all_of(site.store.region());
+        filter.tables = BTreeMap::from([(TABLE, [(site.store.region().clone(), before)].into_iter().collect())]);
+        let logged = read_all(&site.store, &filter).await;
+        let versions: Vec<_> = outcomes.into_iter().filter_map(|outcome| outcome.version).collect();
+        assert_eq!(
+            logged
+                .iter()
+                .map(|mutation| mutation.version.clone())
+                .collect::<Vec<_>>(),
+            versions
+        );
+        for mutation in logged {
+            let model = &mut self.models[place];
+            let same_item = self.acknowledged.iter().filter(|other| other.key == mutation.key);
+            let mut knew: BTreeSet<Version> = same_item
+                .map(|other| other.version.clone())
+                .filter(|version| model.applied.covers(version))
+                .collect();
+            if let Some(standing) = model.current.get(&mutation.key) {
+                knew.extend(self.knew[&standing.version].iter().cloned());
+                knew.insert(standing.version.clone());
+            }
+            self.knew.insert(mutation.version.clone(), knew);
+            model.applied.advance(mutation.origin(), mutation.version.sequence);
+            self.acknowledged.push(mutation.clone());
+            model.current.insert(mutation.key.clone(), mutation);
+        }
+    }
+
+    /// Mutations say that they knew of what they did know of, and of nothing else.
+    fn check_knowledge(&self) {
+        for mutation in &self.acknowledged {
+            let others = self.acknowledged.iter();
+            let others = others.filter(|other| other.key == mutation.key && other.version != mutation.version);
+            let said = others
+                .map(|other| &other.version)
+                .filter(|other| mutation.knew_of(other));
+            assert_eq!(
+                said.collect::<BTreeSet<_>>(),
+                self.knew[&mutation.version].iter().collect(),
+                "what {mutation:?} knew of"
+            );
+        }
+    }
+
+    async fn ship(&mut self, from: usize, to: usize, max: usize, twice: bool) -> usize {
+        let (source, target) = (self.site(from), self.site(to));
+        let mut lacks = read_all(&source.store, &wants(source, target, TABLE)).await;
+        let cut = (max..lacks.len())
+            .find(|cut| lacks[*cut].unit != lacks[cut - 1].unit)
+            .unwrap_or(lacks.len());
+        lacks.truncate(cut);
+        for _ in 0..=usize::from(twice) {
+            let batch = RemoteBatch {
+                mutations: lacks.clone(),
+                ..Default::default()
+            };
+            target.store.apply(batch).await.unwrap();
+        }
+        for mutation in &lacks {
+            self.models[to].stream(mutation);
+        }
+        lacks.len()
+    }
+
+    /// All rows: of a repair those that the target's vector covers, of a copy all.
+    async fn pull(&mut self, from: usize, to: usize, kind: RemoteKind) {
+        let (source, target) = (self.site(from), self.site(to));
+        let keys = (0..4).map(|n| key("k", n)).collect();
+        let mutations = source.store.mutations_of(TABLE, keys).await.unwrap();
+        let batch = RemoteBatch {
+            mutations: mutations.clone(),
+            kind,
+            ..Default::default()
+        };
+        target.store.apply(batch).await.unwrap();
+        let model = &mut self.models[to];
+        for mutation in &mutations {
+            if kind == RemoteKind::Copy || model.applied.covers(&mutation.version) {
+                model.meet(mutation);
+            }
+        }
+    }
+
+    async fn run(&mut self, step: Step) {
+        match step {
+            Step::Put { site, key, color } => {
+                let thing = item("k", key, &[("color", text(&format!("c{color}")))]);
+                self.local(site, vec![(key, Do::Put(thing))]).await;
+            }
+            Step::Delete { site, key } => self.local(site, vec![(key, Do::Delete)]).await,
+            Step::Both { site, first, second } => {
+                let unit = vec![(first, Do::Put(item("k", first, &[]))), (second, Do::Delete)];
+                self.local(site, unit).await;
+            }
+            Step::Ship { from, to, max, twice } if from != to => drop(self.ship(from, to, max, twice).await),
+            Step::Repair { from, to } if from != to => self.pull(from, to, RemoteKind::Repair).await,
+            Step::Copy { from, to } if from != to => self.pull(from, to, RemoteKind::Copy).await,
+            Step::Ship { .. } | Step::Repair { .. } | Step::Copy { .. } => {}
+            Step::Crash { site } => {
+                let crashed = self.sites[site].take().unwrap();
+                self.sites[site] = Some(crashed.restarted());
+            }
+            Step::Tick { site, ms } => {
+                let clock = &self.site(site).clock;
+                // Within the offset that regions allow each other.
+                let next = clock
+                    .now_ms()
+                    .saturating_add_signed(ms)
+                    .clamp(START_MS - 200, START_MS + 200);
+                clock.set(next);
+            }
+        }
+    }
+
+    /// Each region is exactly what its model says.
+    async fn check(&self) {
+        for (place, model) in self.models.iter().enumerate() {
+            let site = self.site(place);
+            let held = assert_agrees(&site.store, TABLE).await;
+            let expected: BTreeMap<_, _> = model
+                .current
+                .iter()
+                .filter_map(|(key, mutation)| {
+                    let item = beringia_item::decode_item(mutation.image.as_ref()?).unwrap();
+                    Some((key.clone(), (mutation.version.clone(), item)))
+                })
+                .collect();
+            assert_eq!(held, expected, "the items of {}", REGIONS[place]);
+            assert_eq!(site.store.vectors()[&TABLE], model.applied);
+            let journal = site.store.conflicts(Some(TABLE), 0, 10_000).await.unwrap();
+            let found: BTreeSet<_> = journal
+                .iter()
+                .map(|entry| (entry.winner.version.clone(), entry.loser.version.clone()))
+                .collect();
+            assert_eq!(found.len(), journal.len(), "no conflict is journalled twice");
+            assert_eq!(found, model.conflicts, "the journal of {}", REGIONS[place]);
+        }
+    }
+
+    /// Ships until nobody lacks anything.
+    async fn settle(&mut self) {
+        loop {
+            let mut moved = 0;
+            for from in 0..REGIONS.len() {
+                for to in (0..REGIONS.len()).filter(|to| *to != from) {
+                    moved += self.ship(from, to, 7, false).await;
+                }
+            }
+            if moved == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn check_converged(&self) {
+        let mut greatest: BTreeMap<&KeyBytes, &Version> = BTreeMap::new();
+        for mutation in &self.acknowledged {
+            let entry = greatest.entry(&mutation.key).or_insert(&mutation.version);
+            *entry = (*entry).max(&mutation.version);
+        }
+        let digest = self.site(0).store.digest(TABLE).await.unwrap();
+        for place in 0..REGIONS.len() {
+            assert_eq!(self.site(place).store.digest(TABLE).await.unwrap(), digest);
+            let current = &self.models[place].current;
+            let versions: BTreeMap<_, _> = current.iter().map(|(key, standing)| (key, &standing.version)).collect();
+            assert_eq!(
+                versions, greatest,
+                "the greatest acknowledged version of each item stays"
+            );
+        }
+        let catalogs = self.site(0).store.digest(TableId::CATALOG).await.unwrap();
+        assert_eq!(
+            self.site(1).store.digest(TableId::CATALOG).await.unwrap().ranges,
+            catalogs.ranges
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn regions_that_hear_of_everything_are_equal_and_have_journalled_every_true_conflict_and_every_one_only(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new().await;
+            for step in steps {
+                world.run(step).await;
+            }
+            world.check().await;
+            world.settle().await;
+            world.check().await;
+            world.check_converged().await;
+            world.check_knowledge();
+        });
+    }
+}

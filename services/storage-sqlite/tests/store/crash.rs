@@ -1,0 +1,173 @@
+//! A real process, killed under load, twenty times over: nothing that was acknowledged is lost, and everything agrees.
+//!
+//! The child is this test binary itself, told by an environment variable what to do. It acknowledges each write on its standard
+//! output once the store has answered.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+
+use beringia_clock::SystemClock;
+use beringia_item::{Item, TableId};
+use beringia_storage::Store;
+use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
+
+use crate::support::*;
+
+const FILE: &str = "BERINGIA_CRASH_TEST_FILE";
+const ROUND: &str = "BERINGIA_CRASH_TEST_ROUND";
+const ROUNDS: u64 = 20;
+/// Items that each writer of the child writes over and over.
+const KEYS: u64 = 20;
+const WRITERS: u64 = 16;
+
+fn open(path: &Path) -> SqliteStore {
+    let database = Database::File(path.to_owned());
+    let mut options = Options::new(region("us-east-1"), database, Execution::Threads, Arc::new(SystemClock));
+    options.log_retention_ms = 0;
+    SqliteStore::open(options).unwrap()
+}
+
+fn stamped(writer: u64, n: u64, round: u64, count: u64) -> Item {
+    let others = [
+        ("round", number(round)),
+        ("count", number(count)),
+        ("color", text(&format!("c{}", count % 5))),
+        ("weight", number(count % 7)),
+        ("blob", text(&"x".repeat(700))),
+    ];
+    item(&format!("w{writer}"), n, &others)
+}
+
+/// Writes until it is killed. Does nothing where it is not told to.
+#[test]
+fn child() {
+    let (Ok(path), Ok(round)) = (std::env::var(FILE), std::env::var(ROUND)) else {
+        return;
+    };
+    let round: u64 = round.parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = Arc::new(open(Path::new(&path)));
+        if !store.catalog().by_id.contains_key(&TABLE) {
+            create_table(&store, true).await;
+        }
+        let writers = (0..WRITERS).map(|writer| tokio::spawn(write_for_ever(store.clone(), writer, round)));
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+    });
+}
+
+/// A unit of two items at a time, so that a torn one would show.
+async fn write_for_ever(store: Arc<SqliteStore>, writer: u64, round: u64) {
+    for count in 0.. {
+        let (n, m) = (count % KEYS, KEYS + count % KEYS);
+        let name = format!("w{writer}");
+        let second = if count.is_multiple_of(3) {
+            Do::Delete
+        } else {
+            Do::Put(stamped(writer, m, round, count))
+        };
+        let unit = vec![
+            write(key(&name, n), Do::Put(stamped(writer, n, round, count))),
+            write(key(&name, m), second),
+        ];
+        commit(&store, unit).await.unwrap();
+        let line = format!("ack {writer} {count}\n");
+        std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+        if count % 50 == 49 {
+            // Forgetting goes on beside the writes.
+            store
+                .forget(&BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]).into())
+                .await
+                .unwrap();
+        }
+    }
+}
+
+fn start(path: &Path, round: u64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::child", "--nocapture", "--test-threads=1"])
+        .env(FILE, path)
+        .env(ROUND, round.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap()
+}
+
+/// The last write that each writer acknowledged in a child that was killed after so many acknowledgements.
+fn acknowledged(mut child: Child, kill_after: u64) -> BTreeMap<u64, u64> {
+    let mut last = BTreeMap::new();
+    let mut seen = 0;
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // After the kill, what was in the pipe counts too.
+    while let Some(Ok(line)) = lines.next() {
+        // The test harness writes its own words before the first acknowledgement, on the same line.
+        let Some((_, said)) = line.split_once("ack ") else {
+            continue;
+        };
+        let (writer, count) = said.split_once(' ').unwrap();
+        last.insert(writer.parse().unwrap(), count.parse().unwrap());
+        seen += 1;
+        if seen == kill_after {
+            child.kill().unwrap();
+        }
+    }
+    child.wait().unwrap();
+    assert!(seen >= kill_after, "the child ended by itself after {seen} writes");
+    last
+}
+
+/// The last write of the round that an item shows.
+fn shown(
+    items: &BTreeMap<beringia_item::KeyBytes, (beringia_item::Version, Item)>,
+    writer: u64,
+    n: u64,
+) -> Option<(u64, u64)> {
+    let (_, item) = items.get(&key(&format!("w{writer}"), n))?;
+    let value = |name: &str| match &item[name] {
+        beringia_item::AttributeValue::N(number) => number.to_i64().unwrap().cast_unsigned(),
+        _ => panic!("{name} is no number"),
+    };
+    Some((value("round"), value("count")))
+}
+
+#[tokio::test]
+async fn no_acknowledged_write_is_lost_by_a_kill_and_item_index_digest_and_log_agree() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    for round in 0..ROUNDS {
+        let last = acknowledged(start(&path, round), 40 + round * 37);
+        let store = open(&path);
+        let items = assert_agrees(&store, TABLE).await;
+        for (writer, count) in last {
+            // The write after the last acknowledged one may have been committed too.
+            for done in count.saturating_sub(KEYS - 1)..=count {
+                let (n, m) = (done % KEYS, KEYS + done % KEYS);
+                let found = shown(&items, writer, n).unwrap_or_else(|| panic!("item {n} of writer {writer} is lost"));
+                assert!(
+                    found.0 == round && (found.1 == done || found.1 == count + 1),
+                    "{found:?} instead of {done}"
+                );
+                let second = (!found.1.is_multiple_of(3)).then_some(found);
+                assert_eq!(shown(&items, writer, m), second, "the unit of {found:?} is whole");
+            }
+        }
+        let versions: Vec<_> = items.values().map(|(version, _)| version.sequence).collect();
+        let next = put(&store, item("after", round, &[])).await;
+        assert!(
+            versions.iter().all(|sequence| *sequence < next.sequence),
+            "no number is used twice"
+        );
+    }
+}

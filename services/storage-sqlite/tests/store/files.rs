@@ -1,0 +1,294 @@
+//! Database files: made, opened again, refused where they are not ours, and full disks.
+
+use std::{fs, path::Path, sync::Arc};
+
+use beringia_clock::ManualClock;
+use beringia_storage::{CommitError, Store, StoreError};
+use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
+
+use crate::support::*;
+
+fn options(name: &str, path: &Path) -> Options {
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let mut options = Options::new(region(name), Database::File(path.to_owned()), Execution::Threads, clock);
+    options.log_retention_ms = 0;
+    options
+}
+
+/// What opening is refused with.
+fn refusal(options: Options) -> String {
+    match SqliteStore::open(options) {
+        Err(StoreError::Unusable { what, .. }) => what,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was opened"),
+    }
+}
+
+/// Everything in a directory, byte for byte.
+fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let mut files: Vec<_> = files
+        .map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn a_file_keeps_what_was_committed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    create_table(&store, true).await;
+    for n in 0..50 {
+        put(&store, item("a", n, &[("color", text("red"))])).await;
+    }
+    let before = assert_agrees(&store, TABLE).await;
+    store.close().await;
+    assert!(
+        !directory.path().join("region.db-wal").exists()
+            || fs::metadata(directory.path().join("region.db-wal")).unwrap().len() == 0
+    );
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    assert_eq!(assert_agrees(&store, TABLE).await, before);
+    store.abandon();
+    assert_eq!(store.get(TABLE, &key("a", 1)).await, Err(StoreError::Closed));
+    let again = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    assert_eq!(assert_agrees(&again, TABLE).await, before);
+}
+
+#[test]
+fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let foreign = || {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (a)").unwrap();
+        connection.close().unwrap();
+        fs::read(&path).unwrap()
+    };
+    let foreign = foreign();
+    let mut newer = foreign.clone();
+    newer[68..72].copy_from_slice(&0x4252_4e47_u32.to_be_bytes());
+    newer[60..64].copy_from_slice(&77_u32.to_be_bytes());
+    let cases = [
+        (Vec::new(), "is no database: it has only 0 bytes"),
+        (b"hello".to_vec(), "is no database: it has only 5 bytes"),
+        (vec![7; 5000], "is no SQLite database"),
+        (foreign, "is an SQLite database, but not one of Beringia's"),
+        (newer, "has format 77, and this version reads format 8"),
+    ];
+    for (bytes, expected) in cases {
+        fs::write(&path, &bytes).unwrap();
+        let before = contents(directory.path());
+        assert_eq!(refusal(options("us-east-1", &path)), expected);
+        assert_eq!(contents(directory.path()), before, "{expected}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let topology = |name: &str| Options {
+        topology: Some(name.to_owned()),
+        ..options("us-east-1", &path)
+    };
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    create_table(&store, false).await;
+    store.close().await;
+    // A database without a topology takes the first one that it is opened with.
+    SqliteStore::open(topology("three")).unwrap().close().await;
+    let before = contents(directory.path());
+    assert_eq!(
+        refusal(options("eu-west-1", &path)),
+        "belongs to region us-east-1, not to eu-west-1"
+    );
+    assert_eq!(refusal(topology("two")), "belongs to another topology: three, not two");
+    let database = |files: Vec<(std::ffi::OsString, Vec<u8>)>| files.into_iter().find(|(name, _)| name == "region.db");
+    assert_eq!(database(contents(directory.path())), database(before));
+    let store = SqliteStore::open(topology("three")).unwrap();
+    assert!(store.catalog().by_name.contains_key("things"));
+}
+
+#[tokio::test]
+async fn a_database_that_is_in_use_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    assert_eq!(refusal(options("us-east-1", &path)), "is in use by another process");
+    create_table(&store, false).await;
+    put(&store, item("a", 1, &[])).await;
+    drop(store);
+    assert_eq!(
+        scan(&SqliteStore::open(options("us-east-1", &path)).unwrap(), None)
+            .await
+            .rows
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_off_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    create_table(&store, false).await;
+    store.close().await;
+    let whole = fs::read(&path).unwrap();
+    for len in [whole.len() - 1, whole.len() / 2, 4096, 1000, 99] {
+        fs::write(&path, &whole[..len]).unwrap();
+        let before = contents(directory.path());
+        let what = refusal(options("us-east-1", &path));
+        assert!(what.contains("cut off") || what.contains("only 99 bytes"), "{what}");
+        assert_eq!(contents(directory.path()), before);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_or_its_damage_reported_but_never_taken_for_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    create_table(&store, false).await;
+    store.close().await;
+    let mut bytes = fs::read(&path).unwrap();
+    for byte in &mut bytes[4096..] {
+        *byte = 0xA5;
+    }
+    fs::write(&path, &bytes).unwrap();
+    let what = refusal(options("us-east-1", &path));
+    assert!(what.starts_with("cannot be"), "{what}");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_a_clear_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let what = refusal(options("us-east-1", &directory.path().join("no/region.db")));
+    assert!(what.starts_with("cannot be locked: "), "{what}");
+    assert_eq!(contents(directory.path()), vec![]);
+}
+
+#[tokio::test]
+async fn what_an_interrupted_creation_left_is_no_obstacle() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    fs::write(directory.path().join("region.db-new"), b"half of a data").unwrap();
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    create_table(&store, false).await;
+    assert!(!directory.path().join("region.db-new").exists());
+}
+
+async fn fill(store: &SqliteStore) -> (u64, StoreError) {
+    for n in 0.. {
+        let unit = vec![write(
+            key("a", n),
+            Do::Put(item("a", n, &[("blob", text(&"x".repeat(3000)))])),
+        )];
+        match store.commit(unit).await {
+            Ok(_) => {}
+            Err(CommitError::Store(error)) => return (n, error),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let bounded = |bytes| Options {
+        max_bytes: Some(bytes),
+        ..options("us-east-1", &path)
+    };
+    let store = SqliteStore::open(bounded(1 << 20)).unwrap();
+    create_table(&store, true).await;
+    let (written, error) = fill(&store).await;
+    assert!(matches!(error, StoreError::DiskFull(_)), "{error}");
+    assert!(written > 100, "{written}");
+    let items = assert_agrees(&store, TABLE).await;
+    assert_eq!(items.len() as u64, written);
+    let last = items.values().map(|(version, _)| version.clone()).max().unwrap();
+    // The failed writes left nothing behind, in memory neither: neither vector nor size have moved.
+    assert_eq!(store.vectors()[&TABLE].get(&last.origin), last.sequence);
+    // Small writes may still find room in half-full pages; a large one does not.
+    for n in 0..3 {
+        let unit = vec![write(
+            key("b", n),
+            Do::Put(item("b", n, &[("blob", text(&"x".repeat(300_000)))])),
+        )];
+        assert!(matches!(
+            store.commit(unit).await,
+            Err(CommitError::Store(StoreError::DiskFull(_)))
+        ));
+    }
+    store.close().await;
+    let store = SqliteStore::open(bounded(2 << 20)).unwrap();
+    let next = put(&store, item("a", 0, &[("color", text("red"))])).await;
+    assert!(next > last);
+    let after = assert_agrees(&store, TABLE).await;
+    assert_eq!(after.len(), items.len());
+    let (more, _) = fill(&store).await;
+    assert!(more > written);
+    // Room that forgetting makes is used again, in the same process.
+    let units = (0..more).map(|n| write(key("a", n), Do::Delete)).collect();
+    let _ = store.commit(units).await;
+    let nothing = std::collections::BTreeMap::from([(beringia_item::TableId::CATALOG, Default::default())]);
+    store.forget(&nothing.clone().into()).await.unwrap();
+    put(&store, item("c", 0, &[])).await;
+    assert_agrees(&store, TABLE).await;
+}
+
+#[tokio::test]
+async fn one_command_that_does_not_fit_fails_its_group_and_the_state_stays_that_of_the_last_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = SqliteStore::open(Options {
+        max_bytes: Some(600_000),
+        ..options("us-east-1", &path)
+    })
+    .unwrap();
+    create_table(&store, true).await;
+    put(&store, item("a", 1, &[("color", text("red"))])).await;
+    let before = (
+        assert_agrees(&store, TABLE).await,
+        store.vectors(),
+        store.digest(TABLE).await.unwrap(),
+    );
+    for _ in 0..3 {
+        let blob = text(&"x".repeat(390_000));
+        let unit = (2..4)
+            .map(|n| write(key("a", n), Do::Put(item("a", n, &[("blob", blob.clone())]))))
+            .collect();
+        assert!(matches!(
+            store.commit(unit).await,
+            Err(CommitError::Store(StoreError::DiskFull(_)))
+        ));
+        let after = (
+            assert_agrees(&store, TABLE).await,
+            store.vectors(),
+            store.digest(TABLE).await.unwrap(),
+        );
+        assert_eq!(after, before);
+    }
+    let version = put(&store, item("a", 2, &[])).await;
+    assert!(version > before.0[&key("a", 1)].0);
+}
+
+#[tokio::test]
+async fn for_how_long_peers_were_out_of_reach_is_kept_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("region.db");
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    assert_eq!(store.away().await.unwrap(), [].into());
+    store
+        .note_away([(region("eu-west-1"), 7), (region("ap-south-1"), 8)].into())
+        .await
+        .unwrap();
+    store.note_away([(region("eu-west-1"), 9)].into()).await.unwrap();
+    store.abandon();
+    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    assert_eq!(store.away().await.unwrap(), [(region("eu-west-1"), 9)].into());
+}

@@ -1,0 +1,290 @@
+//! What the journal says under the policies that keep more than one writer's work: what was lost, and nothing else.
+
+use beringia_item::{AttributeValue, ConflictPolicy, Item, KeyBytes, TableId, Touch, Touched, Version};
+use beringia_storage::{Aspect, Change, Conflict, ConflictRule, Effect, RangeDigest, Refusal, Store};
+use bytes::Bytes;
+
+use crate::support::*;
+
+/// Sets or removes attributes, or adds to `n`.
+struct Update(Vec<(&'static str, Option<u64>)>, Option<u64>);
+
+impl Change for Update {
+    fn needs_current(&self) -> bool {
+        true
+    }
+
+    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+        let mut after = current.cloned().unwrap_or_else(|| item("a", 1, &[]));
+        let mut touched = Touched::new();
+        for (name, value) in &self.0 {
+            match value {
+                Some(value) => after.insert((*name).to_owned(), number(*value)),
+                None => after.remove(*name),
+            };
+            touched.insert((*name).to_owned(), Touch::Assign);
+        }
+        if let Some(added) = self.1 {
+            let added = beringia_item::Number::from(added);
+            let sum = match after.get("n") {
+                Some(AttributeValue::N(before)) => before.checked_add(&added).unwrap(),
+                _ => added,
+            };
+            after.insert("n".to_owned(), AttributeValue::N(sum));
+            touched.insert("n".to_owned(), Touch::Add(added));
+        }
+        Ok(Effect::Update { item: after, touched })
+    }
+}
+
+fn the_key() -> KeyBytes {
+    key("a", 1)
+}
+
+async fn update(site: &Site, change: Update) -> Version {
+    let mut unit = write(the_key(), Do::Delete);
+    unit.change = Box::new(change);
+    commit(&site.store, vec![unit])
+        .await
+        .unwrap()
+        .remove(0)
+        .version
+        .unwrap()
+}
+
+async fn assign(site: &Site, name: &'static str, value: u64) -> Version {
+    update(site, Update(vec![(name, Some(value))], None)).await
+}
+
+async fn add(site: &Site, n: u64) -> Version {
+    update(site, Update(vec![], Some(n))).await
+}
+
+/// Two regions with the table under a policy, in which both hold an item with `n` and `t`. The clock of the second is ahead, so that
+/// its writes win.
+async fn pair(policy: ConflictPolicy) -> (Site, Site) {
+    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+    create_global_table(&[&east, &west], true).await;
+    edit(&east.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
+    put(&east.store, item("a", 1, &[("n", number(10)), ("t", number(1))])).await;
+    ship(&east, &west, TableId::CATALOG).await;
+    ship(&east, &west, TABLE).await;
+    west.advance_ms(10);
+    (east, west)
+}
+
+/// Brings each what it lacks of the other, and returns the item that both hold then, and the journal of the first.
+async fn meet(east: &Site, west: &Site) -> (Option<Item>, Vec<Conflict>) {
+    ship(east, west, TABLE).await;
+    ship(west, east, TABLE).await;
+    let held = assert_agrees(&east.store, TABLE).await;
+    assert_eq!(assert_agrees(&west.store, TABLE).await, held);
+    assert_eq!(
+        west.store.digest(TABLE).await.unwrap(),
+        east.store.digest(TABLE).await.unwrap()
+    );
+    let journal = east.store.conflicts(Some(TABLE), 0, 10).await.unwrap();
+    let summary = |journal: &[Conflict]| {
+        let entry = |conflict: &Conflict| {
+            let versions = (conflict.winner.version.clone(), conflict.loser.version.clone());
+            (versions, conflict.attributes.clone())
+        };
+        journal.iter().map(entry).collect::<Vec<_>>()
+    };
+    let other = west.store.conflicts(Some(TABLE), 0, 10).await.unwrap();
+    assert_eq!(summary(&other), summary(&journal), "both saw the same");
+    (held.into_values().next().map(|(_, item)| item), journal)
+}
+
+async fn ranges(site: &Site) -> Vec<RangeDigest> {
+    site.store.digest(TABLE).await.unwrap().ranges
+}
+
+async fn metadata(site: &Site) -> Option<Bytes> {
+    let mut rows = site.store.mutations_of(TABLE, vec![the_key()]).await.unwrap();
+    rows.remove(0).metadata
+}
+
+fn with(attributes: &[(&str, u64)]) -> Option<Item> {
+    let attributes: Vec<_> = attributes.iter().map(|(name, value)| (*name, number(*value))).collect();
+    Some(item("a", 1, &attributes))
+}
+
+/// Winner, loser and what it lost, of the only entry of a journal.
+fn only(journal: &[Conflict]) -> (Version, Version, Vec<String>) {
+    let [conflict] = journal else {
+        panic!("one conflict: {journal:?}")
+    };
+    (
+        conflict.winner.version.clone(),
+        conflict.loser.version.clone(),
+        conflict.attributes.clone(),
+    )
+}
+
+#[tokio::test]
+async fn changes_of_different_attributes_are_both_kept_and_no_conflict() {
+    let (east, west) = pair(ConflictPolicy::Attribute).await;
+    assign(&east, "n", 11).await;
+    assign(&west, "t", 2).await;
+    assert_eq!(meet(&east, &west).await, (with(&[("n", 11), ("t", 2)]), vec![]));
+}
+
+#[tokio::test]
+async fn under_the_policy_item_the_same_changes_are_a_conflict_over_the_whole_item() {
+    let (east, west) = pair(ConflictPolicy::Item).await;
+    let loser = assign(&east, "n", 11).await;
+    let winner = assign(&west, "t", 2).await;
+    let (held, journal) = meet(&east, &west).await;
+    assert_eq!(held, with(&[("n", 10), ("t", 2)]));
+    assert_eq!(only(&journal), (winner, loser, vec![]));
+}
+
+#[tokio::test]
+async fn of_two_assignments_the_later_stays_and_the_journal_names_the_attribute() {
+    for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
+        let (east, west) = pair(policy).await;
+        let loser = update(&east, Update(vec![("n", Some(11)), ("t", Some(3))], None)).await;
+        let winner = assign(&west, "t", 2).await;
+        let (held, journal) = meet(&east, &west).await;
+        assert_eq!(held, with(&[("n", 11), ("t", 2)]));
+        assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
+        assert_eq!(journal[0].loser.image, with(&[("n", 11), ("t", 3)]));
+        assert_eq!(journal[0].winner.image, with(&[("n", 10), ("t", 2)]));
+    }
+}
+
+#[tokio::test]
+async fn equal_assignments_lose_nothing() {
+    let (east, west) = pair(ConflictPolicy::Attribute).await;
+    assign(&east, "t", 2).await;
+    assign(&west, "t", 2).await;
+    assert_eq!(meet(&east, &west).await, (with(&[("n", 10), ("t", 2)]), vec![]));
+}
+
+#[tokio::test]
+async fn additions_are_both_kept_only_where_numbers_merge() {
+    let (east, west) = pair(ConflictPolicy::Merge).await;
+    add(&east, 1).await;
+    add(&east, 2).await;
+    add(&west, 4).await;
+    assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
+
+    let (east, west) = pair(ConflictPolicy::Attribute).await;
+    let loser = add(&east, 1).await;
+    let winner = add(&west, 4).await;
+    let (held, journal) = meet(&east, &west).await;
+    assert_eq!(held, with(&[("n", 14), ("t", 1)]));
+    assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_addition_that_did_not_know_of_an_assignment_is_lost_and_journalled() {
+    let (east, west) = pair(ConflictPolicy::Merge).await;
+    let loser = add(&east, 1).await;
+    let winner = assign(&west, "n", 50).await;
+    let (held, journal) = meet(&east, &west).await;
+    assert_eq!(held, with(&[("n", 50), ("t", 1)]));
+    assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
+    // What is added from now on counts.
+    add(&east, 1).await;
+    add(&west, 2).await;
+    assert_eq!(meet(&east, &west).await.0, with(&[("n", 53), ("t", 1)]));
+
+    let (east, west) = pair(ConflictPolicy::Merge).await;
+    let winner = assign(&east, "n", 50).await;
+    let loser = add(&west, 1).await;
+    let (held, journal) = meet(&east, &west).await;
+    assert_eq!(held, with(&[("n", 50), ("t", 1)]), "later, but added to another number");
+    assert_eq!(journal[0].rule, ConflictRule::NewValue);
+    assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_update_loses_to_a_later_delete_and_outlives_an_earlier_one() {
+    for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
+        let (east, west) = pair(policy).await;
+        let loser = assign(&east, "t", 2).await;
+        let winner = delete(&west.store, the_key()).await.unwrap();
+        let (held, journal) = meet(&east, &west).await;
+        assert_eq!(held, None);
+        assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
+
+        let (east, west) = pair(policy).await;
+        let loser = delete(&east.store, the_key()).await.unwrap();
+        let winner = assign(&west, "t", 2).await;
+        let (held, journal) = meet(&east, &west).await;
+        assert_eq!(held, with(&[("t", 2)]), "what was written before the delete is gone");
+        assert_eq!(only(&journal), (winner, loser, vec![]));
+        assert_eq!(journal[0].loser.image, None);
+    }
+}
+
+#[tokio::test]
+async fn of_two_puts_the_later_stays_whole() {
+    let (east, west) = pair(ConflictPolicy::Merge).await;
+    let loser = put(&east.store, item("a", 1, &[("n", number(1))])).await;
+    let winner = put(&west.store, item("a", 1, &[("t", number(9))])).await;
+    let (held, journal) = meet(&east, &west).await;
+    assert_eq!(held, with(&[("t", 9)]));
+    assert_eq!(only(&journal), (winner, loser, vec![]));
+}
+
+#[tokio::test]
+async fn a_later_update_stands_on_a_put_that_it_did_not_know_of() {
+    let (east, west) = pair(ConflictPolicy::Attribute).await;
+    let loser = put(&east.store, item("a", 1, &[("n", number(1)), ("t", number(7))])).await;
+    let winner = assign(&west, "t", 2).await;
+    let (held, journal) = meet(&east, &west).await;
+    assert_eq!(held, with(&[("n", 1), ("t", 2)]));
+    assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
+}
+
+#[tokio::test]
+async fn rows_of_one_version_that_were_joined_from_different_writes_differ_in_digest_and_stamp() {
+    let (east, west) = pair(ConflictPolicy::Attribute).await;
+    let south = Site::new("ap-south-1");
+    add_replica(&east, &south).await;
+    ship(&east, &south, TABLE).await;
+    assign(&east, "n", 11).await;
+    assign(&west, "t", 2).await;
+    ship(&west, &south, TABLE).await;
+    meet(&east, &west).await;
+    let range = beringia_item::range_of(&the_key());
+    let (here, there) = (
+        south.store.raw_rows(TABLE, range, None, 9).await.unwrap(),
+        east.store.raw_rows(TABLE, range, None, 9).await.unwrap(),
+    );
+    assert_eq!(here[0].stamp.version, there[0].stamp.version);
+    assert_ne!(here[0].stamp, there[0].stamp);
+    assert_ne!(ranges(&south).await, ranges(&east).await);
+    ship(&east, &south, TABLE).await;
+    assert_eq!(ranges(&south).await, ranges(&east).await);
+}
+
+#[tokio::test]
+async fn what_is_relayed_is_what_its_origin_wrote_though_another_item_stands() {
+    let (east, west) = pair(ConflictPolicy::Merge).await;
+    add(&east, 1).await;
+    add(&west, 2).await;
+    let written = read_all(&east.store, &all_of(east.store.region())).await;
+    meet(&east, &west).await;
+    let relayed = read_all(&west.store, &all_of(east.store.region())).await;
+    assert_eq!(relayed, written);
+}
+
+#[tokio::test]
+async fn a_write_under_the_policy_item_leaves_nothing_but_the_item() {
+    let (east, west) = pair(ConflictPolicy::Merge).await;
+    add(&east, 1).await;
+    add(&west, 2).await;
+    meet(&east, &west).await;
+    assert!(metadata(&west).await.is_some());
+    edit(&west.store, vec![set(TABLE, Aspect::ConflictPolicy(None))]).await;
+    add(&west, 4).await;
+    assert_eq!(metadata(&west).await, None);
+    assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
+    // The other region has not heard of the policy and goes on merging; both policies meet.
+    add(&east, 1).await;
+    assert_eq!(meet(&east, &west).await, (with(&[("n", 18), ("t", 1)]), vec![]));
+}

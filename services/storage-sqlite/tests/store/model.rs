@@ -1,0 +1,419 @@
+//! One store against a plain model of it: whatever comes in whatever order, both agree after every commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_clock::HybridTime;
+use beringia_item::{Cause, Item, KeyBytes, Mutation, Region, Unit, Version, VersionVector, decode_item, encode_item};
+use beringia_storage::{
+    AspectName, CommitError, Edit, LogFilter, LogPosition, Refusal, RemoteBatch, RemoteKind, Store,
+};
+use proptest::prelude::*;
+
+use crate::support::*;
+
+const OTHERS: [&str; 2] = ["eu-west-1", "ap-south-1"];
+const KEYS: u64 = 4;
+
+#[derive(Debug, Clone)]
+enum Local {
+    Put {
+        key: u64,
+        color: u64,
+    },
+    Delete {
+        key: u64,
+    },
+    /// Puts only where there is an item.
+    IfThere {
+        key: u64,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Remote {
+    origin: usize,
+    key: u64,
+    /// `None` for a delete.
+    color: Option<u64>,
+    /// Milliseconds after the start.
+    ms: u64,
+    /// Whether it knew of all that the store had applied when the step ran.
+    knew: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Unit(Vec<Local>),
+    /// New mutations of other regions.
+    Stream(Vec<Remote>),
+    /// Mutations that came before, again, in another order.
+    Again {
+        first: usize,
+        count: usize,
+        kind: RemoteKind,
+    },
+    Copy(Vec<Remote>),
+    Restart,
+    AddIndex,
+    RemoveIndex,
+    Forget,
+}
+
+fn local() -> impl Strategy<Value = Local> {
+    prop_oneof![
+        3 => (0..KEYS, 0..3_u64).prop_map(|(key, color)| Local::Put { key, color }),
+        2 => (0..KEYS).prop_map(|key| Local::Delete { key }),
+        1 => (0..KEYS).prop_map(|key| Local::IfThere { key }),
+    ]
+}
+
+fn remote() -> impl Strategy<Value = Remote> {
+    (
+        0..OTHERS.len(),
+        0..KEYS,
+        prop::option::of(0..3_u64),
+        0..400_u64,
+        any::<bool>(),
+    )
+        .prop_map(|(origin, key, color, ms, knew)| Remote {
+            origin,
+            key,
+            color,
+            ms,
+            knew,
+        })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let kind = prop_oneof![
+        Just(RemoteKind::Stream),
+        Just(RemoteKind::Copy),
+        Just(RemoteKind::Repair)
+    ];
+    prop_oneof![
+        6 => prop::collection::vec(local(), 1..4).prop_map(Step::Unit),
+        4 => prop::collection::vec(remote(), 1..5).prop_map(Step::Stream),
+        2 => prop::collection::vec(remote(), 1..3).prop_map(Step::Copy),
+        3 => (0..20_usize, 1..6_usize, kind).prop_map(|(first, count, kind)| Step::Again { first, count, kind }),
+        1 => Just(Step::Restart),
+        1 => Just(Step::AddIndex),
+        1 => Just(Step::RemoveIndex),
+        1 => Just(Step::Forget),
+    ]
+}
+
+#[derive(Default)]
+struct Model {
+    current: BTreeMap<KeyBytes, Mutation>,
+    vector: VersionVector,
+    /// What the log must serve, in its order, since the last forgetting.
+    log: Vec<Mutation>,
+    forgotten: VersionVector,
+    conflicts: BTreeSet<(Version, Version)>,
+    /// All remote mutations that there ever were.
+    known: Vec<Mutation>,
+    sequences: [u64; OTHERS.len()],
+}
+
+impl Model {
+    fn item(&self, key: &KeyBytes) -> Option<Item> {
+        decode_item(self.current.get(key)?.image.as_ref()?).ok()
+    }
+
+    /// What a local write over that knows of other regions.
+    fn knew(&self, standing: Option<&Mutation>, own: &Region) -> VersionVector {
+        let mut knew = self.vector.clone();
+        if let Some(standing) = standing {
+            knew.merge(&standing.vector);
+            knew.advance(standing.origin(), standing.version.sequence);
+        }
+        let others = knew.iter().filter(|(region, _)| *region != own);
+        others.map(|(region, sequence)| (region.clone(), sequence)).collect()
+    }
+
+    /// Makes the mutation that a remote region sends now.
+    fn make(&mut self, remote: &Remote) -> Mutation {
+        self.sequences[remote.origin] += 1;
+        let sequence = self.sequences[remote.origin];
+        let image = remote
+            .color
+            .map(|color| item("k", remote.key, &[("color", text(&format!("r{color}")))]));
+        let mutation = Mutation {
+            table: TABLE,
+            key: key("k", remote.key),
+            version: Version {
+                time: HybridTime::from_parts(START_MS + remote.ms, u16::try_from(sequence).unwrap()),
+                origin: region(OTHERS[remote.origin]),
+                sequence,
+            },
+            vector: if remote.knew {
+                self.vector.clone()
+            } else {
+                VersionVector::default()
+            },
+            image: image.as_ref().map(encode_item),
+            metadata: None,
+            cause: Cause::Client,
+            unit: Unit {
+                first: sequence,
+                last: sequence,
+            },
+        };
+        self.known.push(mutation.clone());
+        mutation
+    }
+
+    fn apply(&mut self, mutation: &Mutation, kind: RemoteKind) {
+        let covered = self.vector.covers(&mutation.version);
+        match kind {
+            RemoteKind::Stream if covered => return,
+            RemoteKind::Repair if !covered => return,
+            RemoteKind::Stream => {
+                self.vector.advance(mutation.origin(), mutation.version.sequence);
+                self.log.push(mutation.clone());
+            }
+            RemoteKind::Copy | RemoteKind::Repair => {}
+        }
+        if let Some(standing) = self.current.get(&mutation.key) {
+            let newer = mutation.version > standing.version;
+            let concurrent = mutation.version != standing.version
+                && !mutation.knew_of(&standing.version)
+                && !standing.knew_of(&mutation.version);
+            if concurrent {
+                let (winner, loser) = if newer {
+                    (mutation, standing)
+                } else {
+                    (standing, mutation)
+                };
+                self.conflicts.insert((winner.version.clone(), loser.version.clone()));
+            }
+            if !newer {
+                return;
+            }
+        }
+        self.current.insert(mutation.key.clone(), mutation.clone());
+    }
+}
+
+struct World {
+    site: Option<Site>,
+    model: Model,
+}
+
+impl World {
+    async fn new() -> Self {
+        let site = Site::new("us-east-1");
+        create_table(&site.store, true).await;
+        Self {
+            site: Some(site),
+            model: Model::default(),
+        }
+    }
+
+    fn site(&self) -> &Site {
+        self.site.as_ref().unwrap()
+    }
+
+    async fn unit(&mut self, mut writes: Vec<Local>) {
+        let place = |write: &Local| match write {
+            Local::Put { key, .. } | Local::Delete { key } | Local::IfThere { key } => *key,
+        };
+        writes.sort_by_key(place);
+        writes.dedup_by_key(|write| place(write));
+        let refused = writes.iter().any(|write| match write {
+            Local::IfThere { key: n } => self.model.item(&key("k", *n)).is_none(),
+            _ => false,
+        });
+        let unit = writes.iter().map(|local| {
+            let what = match local {
+                Local::Put { key, color } => Do::Put(item("k", *key, &[("color", text(&format!("l{color}")))])),
+                Local::Delete { .. } => Do::Delete,
+                Local::IfThere { key } => {
+                    Do::If(|current| current.is_some(), item("k", *key, &[("weight", number(7))]))
+                }
+            };
+            write(key("k", place(local)), what)
+        });
+        let store = &self.site().store;
+        let outcomes = match commit(store, unit.collect()).await {
+            Ok(outcomes) => outcomes,
+            Err(CommitError::Refused(refusals)) => {
+                let failed = |refusal: &Option<(Refusal, Option<Item>)>| {
+                    refusal
+                        .as_ref()
+                        .is_some_and(|(why, _)| *why == Refusal::ConditionFailed)
+                };
+                assert!(refused && refusals.iter().any(failed));
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert!(!refused);
+        let versions: Vec<Version> = outcomes.iter().filter_map(|outcome| outcome.version.clone()).collect();
+        for (write, outcome) in writes.iter().zip(outcomes) {
+            let key = key("k", place(write));
+            let live = self.model.item(&key);
+            let Some(version) = outcome.version else {
+                assert!(
+                    matches!(write, Local::Delete { .. }) && live.is_none(),
+                    "only such a delete writes nothing"
+                );
+                continue;
+            };
+            if !matches!(write, Local::Put { .. }) {
+                assert_eq!(outcome.before, live);
+            }
+            let standing = self.model.current.get(&key);
+            assert!(
+                standing.is_none_or(|standing| version > standing.version),
+                "the version of an item only grows"
+            );
+            let mutation = Mutation {
+                table: TABLE,
+                key: key.clone(),
+                vector: self.model.knew(standing, &version.origin),
+                image: outcome.after.as_ref().map(encode_item),
+                metadata: None,
+                cause: Cause::Client,
+                unit: Unit {
+                    first: versions[0].sequence,
+                    last: versions[versions.len() - 1].sequence,
+                },
+                version,
+            };
+            self.model.log.push(mutation.clone());
+            self.model.current.insert(key, mutation);
+        }
+        for version in versions {
+            self.model.vector.advance(&version.origin, version.sequence);
+        }
+    }
+
+    async fn batch(&mut self, mutations: Vec<Mutation>, kind: RemoteKind) {
+        let count = mutations.len();
+        let batch = RemoteBatch {
+            mutations: mutations.clone(),
+            kind,
+            ..Default::default()
+        };
+        let journalled = self.model.conflicts.len();
+        for mutation in &mutations {
+            self.model.apply(mutation, kind);
+        }
+        let applied = self.site().store.apply(batch).await.unwrap();
+        assert_eq!(applied.newer + applied.stale + applied.skipped, count);
+        assert_eq!(applied.conflicts, self.model.conflicts.len() - journalled);
+    }
+
+    async fn run(&mut self, step: Step) {
+        match step {
+            Step::Unit(writes) => self.unit(writes).await,
+            Step::Stream(remotes) => {
+                let mutations = remotes.iter().map(|remote| self.model.make(remote)).collect();
+                self.batch(mutations, RemoteKind::Stream).await;
+            }
+            Step::Copy(remotes) => {
+                let mutations = remotes.iter().map(|remote| self.model.make(remote)).collect();
+                self.batch(mutations, RemoteKind::Copy).await;
+            }
+            Step::Again { first, count, kind } => {
+                let mut mutations: Vec<_> = self.model.known.iter().skip(first).take(count).cloned().collect();
+                if kind != RemoteKind::Stream {
+                    mutations.reverse();
+                }
+                self.batch(mutations, kind).await;
+            }
+            Step::Restart => self.site = self.site.take().map(Site::restarted),
+            Step::AddIndex => edit(&self.site().store, vec![set_index(TABLE)]).await,
+            Step::RemoveIndex => {
+                let aspect = AspectName::GlobalIndex("by_color".to_owned());
+                edit(&self.site().store, vec![Edit::Remove { table: TABLE, aspect }]).await;
+                // Its entries go in the background; a new index of that name may come before they are gone.
+            }
+            Step::Forget => {
+                self.site().store.forget(&BTreeMap::new().into()).await.unwrap();
+                // The catalog is not acknowledged, but holds nothing: this table is regional.
+                self.model.current.retain(|_, standing| standing.image.is_some());
+                self.model.log.clear();
+                self.model.forgotten = self.model.vector.clone();
+            }
+        }
+    }
+
+    async fn check(&self) {
+        let (store, model) = (&self.site().store, &self.model);
+        self.index_settled().await;
+        let held = assert_agrees(store, TABLE).await;
+        let expected = model.current.iter().filter_map(|(key, standing)| {
+            Some((
+                key.clone(),
+                (
+                    standing.version.clone(),
+                    model.item(key).filter(|_| standing.image.is_some())?,
+                ),
+            ))
+        });
+        assert_eq!(held, expected.collect());
+        assert_eq!(store.vectors()[&TABLE], model.vector);
+        for n in 0..KEYS {
+            let explained = store.explain(TABLE, &key("k", n)).await.unwrap();
+            let standing = model.current.get(&key("k", n));
+            assert_eq!(
+                explained.map(|explained| explained.version),
+                standing.map(|standing| standing.version.clone())
+            );
+        }
+        let origins = OTHERS.iter().chain(&["us-east-1"]).map(|name| region(name)).collect();
+        let filter = LogFilter {
+            origins,
+            tables: BTreeMap::from([(TABLE, model.forgotten.clone())]),
+        };
+        assert_eq!(read_all(store, &filter).await, model.log);
+        assert!(
+            store
+                .read_log(LogPosition(1), &filter, usize::MAX)
+                .await
+                .unwrap()
+                .at_end
+        );
+        let journal = store.conflicts(None, 0, 10_000).await.unwrap();
+        let journalled = journal
+            .iter()
+            .map(|entry| (entry.winner.version.clone(), entry.loser.version.clone()));
+        assert_eq!(journalled.collect::<BTreeSet<_>>(), model.conflicts);
+        assert_eq!(journal.len(), model.conflicts.len());
+    }
+
+    /// Waits until no index is being filled or removed.
+    async fn index_settled(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.site().store.catalog_changed().notified());
+            changed.as_mut().enable();
+            let table = self.site().store.catalog().by_id[&TABLE].clone();
+            if table
+                .global_indexes
+                .values()
+                .all(|(_, state)| *state == beringia_storage::IndexState::Active)
+            {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn items_indexes_digests_log_and_vectors_agree_at_every_commit(steps in prop::collection::vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new().await;
+            for step in steps {
+                world.run(step).await;
+                world.check().await;
+            }
+        });
+    }
+}

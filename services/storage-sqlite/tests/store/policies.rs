@@ -1,0 +1,536 @@
+//! Regions whose tables reconcile concurrent writes attribute by attribute, or by merging, end alike whatever they hear in whatever
+//! order, also while the policy changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_clock::WallClock;
+use beringia_item::{
+    AttributeValue, ConflictPolicy, Item, ItemState, KeyBytes, Mutation, Number, Region, TableId, Touch, Touched,
+    Version, VersionVector, decode_item,
+};
+use beringia_storage::{Applied, Aspect, Change, Effect, LogFilter, Refusal, RemoteBatch, RemoteKind, Store};
+use proptest::prelude::*;
+
+use crate::support::*;
+
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
+const KEYS: u64 = 2;
+
+/// What an update does to an attribute.
+#[derive(Debug, Clone)]
+enum Action {
+    /// Gives `color` (of an index) or `t` a value.
+    Assign(&'static str, u64),
+    Remove(&'static str),
+    /// To `weight`, of an index.
+    Add(u64),
+    /// To `s`.
+    Unite(u64),
+    /// From `s`.
+    Subtract(u64),
+}
+
+impl Action {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Assign(name, _) | Self::Remove(name) => name,
+            Self::Add(_) => "weight",
+            Self::Unite(_) | Self::Subtract(_) => "s",
+        }
+    }
+
+    fn apply(&self, item: &mut Item) -> Touch {
+        let name = self.name().to_owned();
+        let members = |member: &u64| BTreeSet::from([Number::from(*member)]);
+        let old = match item.get("s") {
+            Some(AttributeValue::Ns(members)) => members.clone(),
+            _ => BTreeSet::new(),
+        };
+        let mut put_set = |members: BTreeSet<Number>| {
+            if members.is_empty() {
+                item.remove("s");
+            } else {
+                item.insert("s".to_owned(), AttributeValue::Ns(members));
+            }
+        };
+        match self {
+            Self::Assign(name, value) => {
+                let value = if *name == "color" {
+                    text(&format!("c{value}"))
+                } else {
+                    number(*value)
+                };
+                item.insert((*name).to_owned(), value);
+                Touch::Assign
+            }
+            Self::Remove(name) => {
+                item.remove(*name);
+                Touch::Assign
+            }
+            Self::Add(n) => {
+                let before = match item.get("weight") {
+                    Some(AttributeValue::N(before)) => *before,
+                    _ => Number::ZERO,
+                };
+                let sum = before.checked_add(&Number::from(*n)).unwrap();
+                item.insert(name, AttributeValue::N(sum));
+                Touch::Add(Number::from(*n))
+            }
+            Self::Unite(member) => {
+                put_set(&old | &members(member));
+                Touch::Unite(AttributeValue::Ns(members(member)))
+            }
+            Self::Subtract(member) => {
+                put_set(&old - &members(member));
+                Touch::Subtract(AttributeValue::Ns(members(member)))
+            }
+        }
+    }
+}
+
+/// An update of an item, or its creation.
+struct Update {
+    key: u64,
+    actions: Vec<Action>,
+}
+
+impl Change for Update {
+    fn needs_current(&self) -> bool {
+        true
+    }
+
+    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+        let mut item = current.cloned().unwrap_or_else(|| item("k", self.key, &[]));
+        let mut touched = Touched::new();
+        for action in &self.actions {
+            if !touched.contains_key(action.name()) {
+                let touch = action.apply(&mut item);
+                touched.insert(action.name().to_owned(), touch);
+            }
+        }
+        Ok(Effect::Update { item, touched })
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Update {
+        site: usize,
+        key: u64,
+        actions: Vec<Action>,
+    },
+    Put {
+        site: usize,
+        key: u64,
+        color: u64,
+    },
+    Delete {
+        site: usize,
+        key: u64,
+    },
+    Ship {
+        from: usize,
+        to: usize,
+        max: usize,
+        twice: bool,
+    },
+    Repair {
+        from: usize,
+        to: usize,
+    },
+    /// All rows and the vector, as for a replica whose gap no log can fill.
+    Copy {
+        from: usize,
+        to: usize,
+    },
+    Forget {
+        site: usize,
+    },
+    Crash {
+        site: usize,
+    },
+    Tick {
+        site: usize,
+        ms: i64,
+    },
+    SetPolicy {
+        site: usize,
+        policy: ConflictPolicy,
+    },
+    ShipCatalog {
+        from: usize,
+        to: usize,
+    },
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        2 => (prop_oneof![Just("color"), Just("t"), Just("weight")], 0..9_u64)
+            .prop_map(|(name, value)| Action::Assign(name, value)),
+        1 => prop_oneof![Just("color"), Just("t"), Just("weight"), Just("s")].prop_map(Action::Remove),
+        3 => (1..9_u64).prop_map(Action::Add),
+        2 => (0..3_u64).prop_map(Action::Unite),
+        2 => (0..3_u64).prop_map(Action::Subtract),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = ConflictPolicy> {
+    prop_oneof![
+        1 => Just(ConflictPolicy::Item),
+        2 => Just(ConflictPolicy::Attribute),
+        3 => Just(ConflictPolicy::Merge),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let site = 0..REGIONS.len();
+    let pair = (site.clone(), 1..REGIONS.len()).prop_map(|(from, by)| (from, (from + by) % REGIONS.len()));
+    let key = 0..KEYS;
+    prop_oneof![
+        6 => (site.clone(), key.clone(), prop::collection::vec(action(), 0..3))
+            .prop_map(|(site, key, actions)| Step::Update { site, key, actions }),
+        1 => (site.clone(), key.clone(), 0..3_u64).prop_map(|(site, key, color)| Step::Put { site, key, color }),
+        1 => (site.clone(), key).prop_map(|(site, key)| Step::Delete { site, key }),
+        6 => (pair.clone(), 1..4_usize, any::<bool>())
+            .prop_map(|((from, to), max, twice)| Step::Ship { from, to, max, twice }),
+        1 => pair.clone().prop_map(|(from, to)| Step::Repair { from, to }),
+        1 => pair.clone().prop_map(|(from, to)| Step::Copy { from, to }),
+        1 => site.clone().prop_map(|site| Step::Forget { site }),
+        1 => site.clone().prop_map(|site| Step::Crash { site }),
+        2 => (site.clone(), -20..40_i64).prop_map(|(site, ms)| Step::Tick { site, ms }),
+        1 => (site, policy()).prop_map(|(site, policy)| Step::SetPolicy { site, policy }),
+        1 => pair.prop_map(|(from, to)| Step::ShipCatalog { from, to }),
+    ]
+}
+
+async fn set_policy(site: &Site, policy: ConflictPolicy) {
+    edit(&site.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
+}
+
+async fn update(site: &Site, key_number: u64, actions: &[Action]) -> Version {
+    let change = Update {
+        key: key_number,
+        actions: actions.to_vec(),
+    };
+    let mut unit = write(key("k", key_number), Do::Delete);
+    unit.change = Box::new(change);
+    let mut outcomes = commit(&site.store, vec![unit]).await.unwrap();
+    outcomes.remove(0).version.unwrap()
+}
+
+/// Three regions with the table under a policy.
+async fn three(policy: ConflictPolicy) -> [Site; 3] {
+    let sites = REGIONS.map(Site::new);
+    create_global_table(&sites.each_ref(), true).await;
+    set_policy(&sites[0], policy).await;
+    for to in &sites[1..] {
+        ship(&sites[0], to, TableId::CATALOG).await;
+    }
+    sites
+}
+
+/// What `to` lacks of each origin's writes, as far as `from` can serve it.
+async fn lacking(from: &Site, to: &Site) -> Vec<Vec<Mutation>> {
+    let all = wants(from, to, TABLE);
+    let mut found = Vec::new();
+    for origin in all.origins {
+        let filter = LogFilter {
+            origins: vec![origin],
+            tables: all.tables.clone(),
+        };
+        if from.store.log_position(&filter).await.unwrap().is_ok() {
+            found.push(read_all(&from.store, &filter).await);
+        }
+    }
+    found
+}
+
+async fn apply(to: &Site, mutations: Vec<Mutation>, kind: RemoteKind) -> Applied {
+    let batch = RemoteBatch {
+        mutations,
+        kind,
+        ..RemoteBatch::default()
+    };
+    to.store.apply(batch).await.unwrap()
+}
+
+/// Ships until nobody lacks anything.
+async fn settle(sites: &[&Site]) {
+    loop {
+        let mut moved = 0;
+        for from in sites {
+            for to in sites.iter().filter(|to| to.store.region() != from.store.region()) {
+                for lacks in lacking(from, to).await {
+                    moved += lacks.len();
+                    apply(to, lacks, RemoteKind::Stream).await;
+                }
+            }
+        }
+        if moved == 0 && !copy_gap(sites).await {
+            return;
+        }
+    }
+}
+
+/// Copies from a region into one that lacks something of it which no log holds; false where nobody lacks anything.
+async fn copy_gap(sites: &[&Site]) -> bool {
+    for from in sites {
+        for to in sites {
+            if !to.store.vectors()[&TABLE].dominates(&from.store.vectors()[&TABLE]) {
+                copy(from, to, TABLE).await;
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// The item that a region holds under a key.
+async fn held(site: &Site, key_number: u64) -> Option<Item> {
+    let row = site.store.get(TABLE, &key("k", key_number)).await.unwrap();
+    row.map(|(_, item)| item)
+}
+
+fn state_of(mutation: &Mutation) -> ItemState {
+    let image = mutation.image.as_deref().map(|image| decode_item(image).unwrap());
+    let attributes = keys().attributes_of(&mutation.key).unwrap();
+    ItemState::read(
+        &mutation.version,
+        image.as_ref(),
+        mutation.metadata.as_deref(),
+        &attributes,
+    )
+    .unwrap()
+}
+
+struct World {
+    sites: Vec<Option<Site>>,
+    /// Every acknowledged write, as its region logged it.
+    written: BTreeMap<Version, Mutation>,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self {
+            sites: three(ConflictPolicy::Merge).await.into_iter().map(Some).collect(),
+            written: BTreeMap::new(),
+        }
+    }
+
+    fn site(&self, place: usize) -> &Site {
+        self.sites[place].as_ref().unwrap()
+    }
+
+    fn all(&self) -> Vec<&Site> {
+        self.sites.iter().flatten().collect()
+    }
+
+    /// Notes what the region logged of its own write.
+    async fn note(&mut self, place: usize, version: Version) {
+        let site = self.site(place);
+        let above: VersionVector = [(version.origin.clone(), version.sequence - 1)].into_iter().collect();
+        let filter = LogFilter {
+            origins: vec![version.origin.clone()],
+            tables: BTreeMap::from([(TABLE, above)]),
+        };
+        let [logged] = &read_all(&site.store, &filter).await[..] else {
+            panic!("one write")
+        };
+        assert_eq!(logged.version, version);
+        let after = held(site, u64::from(logged.key == key("k", 1))).await;
+        assert_eq!(logged.image.as_deref().map(|image| decode_item(image).unwrap()), after);
+        self.written.insert(version, logged.clone());
+    }
+
+    async fn run(&mut self, step: Step) {
+        match step {
+            Step::Update { site, key, actions } => {
+                let version = update(self.site(site), key, &actions).await;
+                self.note(site, version).await;
+            }
+            Step::Put { site, key, color } => {
+                let thing = item(
+                    "k",
+                    key,
+                    &[("color", text(&format!("p{color}"))), ("weight", number(color))],
+                );
+                let version = put(&self.site(site).store, thing).await;
+                self.note(site, version).await;
+            }
+            Step::Delete { site, key: number } => {
+                if let Some(version) = delete(&self.site(site).store, key("k", number)).await {
+                    self.note(site, version).await;
+                }
+            }
+            Step::Ship { from, to, max, twice } => {
+                for mut lacks in lacking(self.site(from), self.site(to)).await {
+                    lacks.truncate(max);
+                    for _ in 0..=usize::from(twice) {
+                        apply(self.site(to), lacks.clone(), RemoteKind::Stream).await;
+                    }
+                }
+            }
+            Step::Repair { from, to } => {
+                let keys = (0..KEYS).map(|n| key("k", n)).collect();
+                let rows = self.site(from).store.mutations_of(TABLE, keys).await.unwrap();
+                apply(self.site(to), rows, RemoteKind::Repair).await;
+            }
+            Step::Copy { from, to } => drop(copy(self.site(from), self.site(to), TABLE).await),
+            Step::Forget { site } => self.forget(site).await,
+            Step::Crash { site } => {
+                let crashed = self.sites[site].take().unwrap();
+                self.sites[site] = Some(crashed.restarted());
+            }
+            Step::Tick { site, ms } => {
+                let clock = &self.site(site).clock;
+                let next = clock.now_ms().saturating_add_signed(ms);
+                // Within the offset that regions allow each other.
+                clock.set(next.clamp(START_MS - 200, START_MS + 200));
+            }
+            Step::SetPolicy { site, policy } => set_policy(self.site(site), policy).await,
+            Step::ShipCatalog { from, to } => drop(ship(self.site(from), self.site(to), TableId::CATALOG).await),
+        }
+    }
+
+    async fn forget(&self, place: usize) {
+        let site = self.site(place);
+        let mut acknowledged: BTreeMap<TableId, BTreeMap<Region, VersionVector>> = BTreeMap::new();
+        for peer in self
+            .all()
+            .into_iter()
+            .filter(|peer| peer.store.region() != site.store.region())
+        {
+            for (table, vector) in peer.store.vectors().iter() {
+                acknowledged
+                    .entry(*table)
+                    .or_default()
+                    .insert(peer.store.region().clone(), vector.clone());
+            }
+        }
+        site.store.forget(&acknowledged.into()).await.unwrap();
+    }
+
+    async fn check(&self) {
+        for site in self.all() {
+            assert_agrees(&site.store, TABLE).await;
+        }
+    }
+
+    /// All hold what all writes together come to, and say so by equal digests.
+    async fn check_converged(&self) {
+        let mut expected: BTreeMap<KeyBytes, ItemState> = BTreeMap::new();
+        for mutation in self.written.values() {
+            let state = state_of(mutation);
+            let joined = expected
+                .get(&mutation.key)
+                .map_or_else(|| state.clone(), |known| known.join(&state));
+            expected.insert(mutation.key.clone(), joined);
+        }
+        let expected: BTreeMap<KeyBytes, (Version, Item)> = expected
+            .into_iter()
+            .filter_map(|(key, state)| {
+                let image = state.image(&keys().attributes_of(&key).unwrap())?;
+                Some((key, (state.version().clone(), image)))
+            })
+            .collect();
+        let digest = self.site(0).store.digest(TABLE).await.unwrap();
+        for site in self.all() {
+            assert_eq!(
+                assert_agrees(&site.store, TABLE).await,
+                expected,
+                "in {}",
+                site.store.region()
+            );
+            assert_eq!(
+                site.store.digest(TABLE).await.unwrap(),
+                digest,
+                "in {}",
+                site.store.region()
+            );
+        }
+    }
+
+    /// Whatever is journalled lost something to a write that did not know of it.
+    async fn check_journals(&self) {
+        for site in self.all() {
+            for conflict in site.store.conflicts(Some(TABLE), 0, 10_000).await.unwrap() {
+                let (winner, loser) = (
+                    &self.written[&conflict.winner.version],
+                    &self.written[&conflict.loser.version],
+                );
+                assert_eq!(winner.key, loser.key);
+                assert!(
+                    !winner.knew_of(&loser.version) && !loser.knew_of(&winner.version),
+                    "{}: {conflict:?}",
+                    site.store.region()
+                );
+            }
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(work);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn regions_converge_under_any_policies_orders_duplicates_copies_and_forgotten_deletes(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        block_on(async {
+            let mut world = World::new().await;
+            for (number, step) in steps.into_iter().enumerate() {
+                world.run(step).await;
+                if number % 10 == 0 {
+                    world.check().await;
+                }
+            }
+            settle(&world.all()).await;
+            world.check_converged().await;
+            world.check_journals().await;
+        });
+    }
+
+    #[test]
+    fn additions_add_up_and_members_unite_without_a_conflict(
+        steps in prop::collection::vec(
+            (0..REGIONS.len(), prop_oneof![(1..9_u64).prop_map(Action::Add), (0..9_u64).prop_map(Action::Unite)]),
+            1..20,
+        ),
+        ships in prop::collection::vec((0..REGIONS.len(), 1..REGIONS.len()), 0..20),
+    ) {
+        block_on(async {
+            let sites = three(ConflictPolicy::Merge).await;
+            let (mut total, mut members) = (0, BTreeSet::new());
+            let mut ships = ships.into_iter();
+            for (site, action) in steps {
+                update(&sites[site], 0, std::slice::from_ref(&action)).await;
+                match action {
+                    Action::Add(n) => total += n,
+                    Action::Unite(member) => drop(members.insert(Number::from(member))),
+                    _ => unreachable!(),
+                }
+                if let Some((from, by)) = ships.next() {
+                    let to = &sites[(from + by) % REGIONS.len()];
+                    for lacks in lacking(&sites[from], to).await {
+                        apply(to, lacks, RemoteKind::Stream).await;
+                    }
+                }
+            }
+            settle(&sites.each_ref()).await;
+            for site in &sites {
+                let item = held(site, 0).await.unwrap();
+                assert_eq!(item.get("weight").cloned(), (total > 0).then(|| number(total)));
+                assert_eq!(item.get("s").cloned(), (!members.is_empty()).then(|| AttributeValue::Ns(members.clone())));
+                assert_eq!(site.store.conflicts(None, 0, 10).await.unwrap(), []);
+            }
+        });
+    }
+}

@@ -1,0 +1,381 @@
+//! Streams: every applied change once, in order, through shards that close and go on, for a day.
+
+mod consumer;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use beringia_clock::{ManualClock, WallClock};
+use beringia_item::{Cause, Item, KeyBytes, Region, TableId};
+use beringia_storage::{
+    Aspect, Edit, LogPosition, RemoteBatch, RemoteKind, ShardKey, Store, StoreError, Stream, StreamChange, StreamPage,
+    StreamRead, StreamRecord, StreamView, TableStream,
+};
+use beringia_storage_sqlite::{DEFAULT_LOG_RETENTION_MS, DiskFaults, MemoryDisk, SqliteStore};
+
+use crate::support::*;
+
+const SHARD_AGE_MS: u64 = 10_000;
+const DAY_MS: u64 = DEFAULT_LOG_RETENTION_MS;
+
+fn open(name: &str, disk: &MemoryDisk, clock: &Arc<ManualClock>) -> SqliteStore {
+    let mut options = memory_options(name, disk, clock.clone());
+    options.log_retention_ms = DAY_MS;
+    options.shard_age_ms = SHARD_AGE_MS;
+    SqliteStore::open(options).unwrap()
+}
+
+/// A region whose log is kept for a day, with shards of ten seconds.
+fn site(name: &str) -> Site {
+    let (disk, clock) = (MemoryDisk::new(), Arc::new(ManualClock::new(START_MS)));
+    let store = open(name, &disk, &clock);
+    let disk_faults = DiskFaults::default();
+    Site {
+        store,
+        disk,
+        clock,
+        disk_faults,
+    }
+}
+
+fn restarted(site: Site) -> Site {
+    let Site {
+        store,
+        disk,
+        clock,
+        disk_faults,
+    } = site;
+    let name = store.region().to_string();
+    drop(store);
+    let store = open(&name, &disk, &clock);
+    Site {
+        store,
+        disk,
+        clock,
+        disk_faults,
+    }
+}
+
+async fn set_stream(site: &Site, view: Option<StreamView>) -> Option<Stream> {
+    let latest = site.store.catalog().by_id[&TABLE].latest_stream;
+    let stream = view.map(|view| Stream {
+        view,
+        enabled_ms: site
+            .clock
+            .now_ms()
+            .max(latest.map_or(0, |latest| latest.enabled_ms + 1)),
+    });
+    edit(&site.store, vec![set(TABLE, Aspect::Stream(stream))]).await;
+    stream
+}
+
+async fn streams(site: &Site) -> Vec<Arc<TableStream>> {
+    site.store.streams().await.unwrap().streams
+}
+
+/// The one stream that there is.
+async fn only_stream(site: &Site) -> Arc<TableStream> {
+    let mut all = streams(site).await;
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+fn read(stream: &TableStream, shard: usize, from: Option<LogPosition>) -> StreamRead {
+    StreamRead {
+        shard: ShardKey {
+            table: stream.table,
+            enabled_ms: stream.stream.enabled_ms,
+            opened_ms: stream.shards[shard].opened_ms,
+        },
+        from,
+        max_records: 1000,
+        max_bytes: 1 << 20,
+    }
+}
+
+async fn page(site: &Site, read: StreamRead) -> StreamPage {
+    site.store.read_stream(read).await.unwrap()
+}
+
+/// Makes the committer look at the time.
+async fn wake(site: &Site) {
+    site.store.forget(&BTreeMap::new().into()).await.unwrap();
+}
+
+/// A change of an item: key, before, after.
+type Change = (KeyBytes, Option<Item>, Option<Item>);
+
+fn told(record: &StreamRecord) -> Change {
+    let key = keys().key_of(&record.keys).unwrap();
+    (key, record.before.clone(), record.after.clone())
+}
+
+#[tokio::test]
+async fn a_shard_that_is_old_enough_goes_over_into_a_child_also_where_nobody_writes() {
+    let site = site("us-east-1");
+    create_table(&site.store, false).await;
+    set_stream(&site, Some(StreamView::KeysOnly)).await;
+    put(&site.store, item("a", 1, &[])).await;
+    let first = only_stream(&site).await;
+    assert_eq!(first.shards.len(), 1);
+    assert_eq!((first.shards[0].end, first.shards[0].parent_ms), (None, None));
+    for round in 1..=2 {
+        site.advance_ms(SHARD_AGE_MS - 1);
+        wake(&site).await;
+        assert_eq!(only_stream(&site).await.shards.len(), round, "a millisecond too early");
+        site.advance_ms(1);
+        wake(&site).await;
+        assert_eq!(only_stream(&site).await.shards.len(), round + 1);
+    }
+    let stream = only_stream(&restarted(site)).await;
+    let [parent, child, grandchild] = stream.shards[..] else {
+        panic!("three shards")
+    };
+    assert_eq!(
+        parent,
+        beringia_storage::Shard {
+            end: parent.end,
+            ..first.shards[0]
+        }
+    );
+    let end = parent.end.unwrap();
+    assert_eq!(end.closed_ms, START_MS + SHARD_AGE_MS);
+    assert_eq!(child.first.0, end.last.0 + 1);
+    assert_eq!(child.parent_ms, Some(parent.opened_ms));
+    assert_eq!(child.end.unwrap().last, end.last, "nothing was written meanwhile");
+    assert_eq!((grandchild.parent_ms, grandchild.end), (Some(child.opened_ms), None));
+}
+
+#[tokio::test]
+async fn a_page_ends_with_the_limits_and_a_closed_shard_with_its_last_record() {
+    let site = site("us-east-1");
+    create_table(&site.store, false).await;
+    set_stream(&site, Some(StreamView::NewImage)).await;
+    for n in 1..=5 {
+        put(&site.store, item("a", n, &[("color", text("red"))])).await;
+    }
+    set_stream(&site, None).await;
+    let stream = only_stream(&site).await;
+    assert!(!stream.is_enabled());
+    let three = page(
+        &site,
+        StreamRead {
+            max_records: 3,
+            ..read(&stream, 0, None)
+        },
+    )
+    .await;
+    assert_eq!(three.records.len(), 3);
+    let rest = page(&site, read(&stream, 0, three.next)).await;
+    assert_eq!((rest.records.len(), rest.next), (2, None));
+    let size = three.records[0].size_bytes();
+    let small = page(
+        &site,
+        StreamRead {
+            max_bytes: 2 * size,
+            ..read(&stream, 0, None)
+        },
+    )
+    .await;
+    assert_eq!((small.records.len(), small.next), (2, Some(three.records[2].position)));
+    let tiny = page(
+        &site,
+        StreamRead {
+            max_bytes: 1,
+            ..read(&stream, 0, small.next)
+        },
+    )
+    .await;
+    assert_eq!(tiny.records.len(), 1, "one record is returned whatever its size");
+    let unknown = ShardKey {
+        opened_ms: 7,
+        ..read(&stream, 0, None).shard
+    };
+    let nowhere = StreamRead {
+        shard: unknown,
+        ..read(&stream, 0, None)
+    };
+    assert_eq!(
+        site.store.read_stream(nowhere).await.unwrap_err(),
+        StoreError::UnknownShard(unknown)
+    );
+}
+
+#[tokio::test]
+async fn records_and_closed_shards_can_be_read_for_a_day_and_not_longer() {
+    let site = site("us-east-1");
+    create_table(&site.store, false).await;
+    set_stream(&site, Some(StreamView::NewAndOldImages)).await;
+    put(&site.store, item("a", 1, &[])).await;
+    let first = only_stream(&site).await;
+    let old = page(&site, read(&first, 0, None)).await.records[0].position;
+    site.advance_ms(DAY_MS / 2);
+    put(&site.store, item("a", 1, &[("color", text("red"))])).await;
+    site.advance_ms(DAY_MS / 2 - 1);
+    wake(&site).await;
+    assert_eq!(
+        page(&site, read(&first, 0, Some(old))).await.records.len(),
+        2,
+        "not quite a day"
+    );
+    site.advance_ms(1);
+    wake(&site).await;
+    assert_eq!(
+        site.store.read_stream(read(&first, 0, Some(old))).await.unwrap_err(),
+        StoreError::Trimmed(old)
+    );
+    let kept = page(&site, read(&first, 0, None)).await;
+    assert_eq!(kept.records.len(), 1);
+    assert_eq!(kept.records[0].change, StreamChange::Modify);
+    assert_eq!(
+        kept.records[0].before,
+        Some(item("a", 1, &[])),
+        "the image before is there though its record is older"
+    );
+    site.advance_ms(DAY_MS);
+    wake(&site).await;
+    let last = only_stream(&site).await;
+    assert!(last.is_enabled());
+    let opened_ms = first.shards[0].opened_ms;
+    assert!(
+        last.shards.iter().all(|shard| shard.opened_ms > opened_ms),
+        "the first shard is gone"
+    );
+    assert_eq!(
+        site.store.read_stream(read(&first, 0, None)).await.unwrap_err(),
+        StoreError::UnknownShard(read(&first, 0, None).shard)
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_was_disabled_and_that_of_a_deleted_table_stay_for_a_day() {
+    let site = site("us-east-1");
+    create_table(&site.store, false).await;
+    let disabled = set_stream(&site, Some(StreamView::NewImage)).await;
+    put(&site.store, item("a", 1, &[])).await;
+    set_stream(&site, None).await;
+    put(&site.store, item("a", 2, &[])).await;
+    let latest = set_stream(&site, Some(StreamView::OldImage)).await;
+    put(&site.store, item("a", 3, &[])).await;
+    delete(&site.store, key("a", 3)).await;
+    edit(&site.store, vec![Edit::Drop { table: TABLE }]).await;
+    let site = restarted(site);
+    wake(&site).await;
+    let kept = streams(&site).await;
+    assert_eq!(
+        kept.iter().map(|stream| Some(stream.stream)).collect::<Vec<_>>(),
+        [disabled, latest]
+    );
+    assert!(
+        kept.iter()
+            .all(|stream| !stream.is_enabled() && stream.table_name == "things")
+    );
+    let records = page(&site, read(&kept[0], 0, None)).await.records;
+    assert_eq!(
+        records.iter().map(told).collect::<Vec<_>>(),
+        [(key("a", 1), None, Some(item("a", 1, &[])))]
+    );
+    let records = page(&site, read(&kept[1], 0, None)).await.records;
+    assert_eq!(
+        records.iter().map(told).collect::<Vec<_>>(),
+        [(key("a", 3), None, None), (key("a", 3), Some(item("a", 3, &[])), None)]
+    );
+    site.advance_ms(DAY_MS - 1);
+    assert_eq!(streams(&site).await.len(), 2);
+    site.advance_ms(1);
+    assert_eq!(streams(&site).await, [], "without a commit in between too");
+    wake(&site).await;
+    assert_eq!(streams(&restarted(site)).await, []);
+}
+
+#[tokio::test]
+async fn the_definition_tells_of_the_latest_stream_as_long_as_it_can_be_read() {
+    let site = site("us-east-1");
+    create_table(&site.store, false).await;
+    let latest = async |site: &Site| {
+        let catalog = site.store.catalog();
+        (catalog.by_id[&TABLE].stream, catalog.by_id[&TABLE].latest_stream)
+    };
+    let stream = set_stream(&site, Some(StreamView::NewImage)).await;
+    assert_eq!(latest(&site).await, (stream, stream));
+    set_stream(&site, None).await;
+    assert_eq!(latest(&site).await, (None, stream));
+    site.advance_ms(DAY_MS);
+    wake(&site).await;
+    assert_eq!(latest(&site).await, (None, None));
+}
+
+#[tokio::test]
+async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tells_what_comes_from_then_on() {
+    let (east, west) = (site("us-east-1"), site("eu-west-1"));
+    create_table(&east.store, false).await;
+    set_stream(&east, Some(StreamView::NewAndOldImages)).await;
+    put(&east.store, item("a", 1, &[])).await;
+    let creating = beringia_storage::ReplicaStatus::Creating {
+        from: region("us-east-1"),
+    };
+    edit(&east.store, vec![set_replica(TABLE, "eu-west-1", creating)]).await;
+    ship(&east, &west, TableId::CATALOG).await;
+    assert_eq!(streams(&west).await, [], "its rows are not complete");
+    copy(&east, &west, TABLE).await;
+    let stream = only_stream(&west).await;
+    assert_eq!(
+        page(&west, read(&stream, 0, None)).await.records,
+        [],
+        "what a copy brings is no change"
+    );
+    put(&east.store, item("a", 1, &[("color", text("red"))])).await;
+    let gone = beringia_item::Mutation {
+        cause: Cause::TimeToLive,
+        ..read_all(&east.store, &wants(&east, &west, TABLE)).await.remove(0)
+    };
+    let batch = RemoteBatch {
+        mutations: vec![gone],
+        ..RemoteBatch::default()
+    };
+    west.store.apply(batch).await.unwrap();
+    let records = page(&west, read(&stream, 0, None)).await.records;
+    let [record] = &records[..] else { panic!("one record") };
+    assert_eq!(
+        told(record),
+        (
+            key("a", 1),
+            Some(item("a", 1, &[])),
+            Some(item("a", 1, &[("color", text("red"))]))
+        )
+    );
+    assert_eq!(
+        (&record.origin, record.cause),
+        (&Region::new("us-east-1").unwrap(), Cause::TimeToLive)
+    );
+}
+
+#[tokio::test]
+async fn an_item_that_a_copy_removes_without_a_delete_is_told_of() {
+    let (east, west) = (site("us-east-1"), site("eu-west-1"));
+    create_global_table(&[&east, &west], false).await;
+    set_stream(&west, Some(StreamView::NewAndOldImages)).await;
+    let version = put(&east.store, item("a", 1, &[])).await;
+    ship(&east, &west, TABLE).await;
+    let batch = RemoteBatch {
+        obsolete: vec![(TABLE, key("a", 1), version.into())],
+        kind: RemoteKind::Copy,
+        ..RemoteBatch::default()
+    };
+    west.store.apply(batch).await.unwrap();
+    assert_eq!(assert_agrees(&west.store, TABLE).await, BTreeMap::new());
+    let stream = only_stream(&west).await;
+    let changes = |page: StreamPage| page.records.iter().map(told).collect::<Vec<_>>();
+    let gone = [
+        (key("a", 1), None, Some(item("a", 1, &[]))),
+        (key("a", 1), Some(item("a", 1, &[])), None),
+    ];
+    assert_eq!(changes(page(&west, read(&stream, 0, None)).await), gone);
+    assert_eq!(
+        read_all(&west.store, &all_of(east.store.region())).await.len(),
+        1,
+        "replication is told of the write only"
+    );
+    put(&west.store, item("a", 1, &[])).await;
+    let back = (key("a", 1), None, Some(item("a", 1, &[])));
+    assert_eq!(changes(page(&west, read(&stream, 0, None)).await)[2..], [back]);
+}

@@ -1,0 +1,61 @@
+//! The log as replication reads it.
+
+use std::collections::BTreeMap;
+
+use beringia_clock::HybridTime;
+use beringia_item::{Mutation, Region, TableId, VersionVector};
+
+/// A place in a region's log. Grows by commit order; the first record is at 1.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogPosition(pub u64);
+
+/// A log record as replication reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Where it stands.
+    pub position: LogPosition,
+    /// What it says.
+    pub mutation: Mutation,
+}
+
+/// Which records a reader wants: of these origins and tables, above these vectors, never those that came by copy or repair.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    /// Whose writes.
+    pub origins: Vec<Region>,
+    /// To which tables, above what.
+    pub tables: BTreeMap<TableId, VersionVector>,
+}
+
+/// Some records, and where to read on.
+#[derive(Debug, Clone, Default)]
+pub struct LogPage {
+    /// In log order; units whole.
+    pub records: Vec<LogRecord>,
+    /// Where to read on.
+    pub next: LogPosition,
+    /// Whether the log's end was reached; then `vectors` are the vectors of the filter's tables at that point.
+    pub at_end: bool,
+    /// Empty before the end.
+    pub vectors: BTreeMap<TableId, VersionVector>,
+}
+
+/// What still has to go to a peer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many.
+    pub mutations: u64,
+    /// Bytes of their keys and images.
+    pub bytes: u64,
+    /// Hybrid time of the oldest; `None` where there is none.
+    pub oldest: Option<HybridTime>,
+}
+
+impl Backlog {
+    /// And this.
+    pub fn add(&mut self, more: &Self) {
+        self.mutations += more.mutations;
+        self.bytes += more.bytes;
+        self.oldest = [self.oldest, more.oldest].into_iter().flatten().min();
+    }
+}

@@ -1,0 +1,13 @@
+//! The `Store` trait and what goes in and out of it.
+
+mod change;
+mod conflict;
+mod read;
+mod store;
+mod stream;
+
+pub use change::{Change, CommitError, Effect, ItemWrite, Outcome, Refusal, SchemaChange, SchemaError};
+pub use conflict::{Conflict, ConflictRule, ConflictSide, Explained, Unshipped};
+pub use read::{RangePage, RangeRead, Row};
+pub use store::Store;
+pub use stream::{Shard, ShardEnd, StreamChange, StreamPage, StreamRead, StreamRecord, Streams, TableStream};
