@@ -6,7 +6,7 @@ mod record;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
-use beringia_storage_sqlite::DEFAULT_SHARD_AGE_MS;
+use beringia_storage::DEFAULT_SHARD_AGE_MS;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{

@@ -20,7 +20,7 @@ use beringia_item::{
     VersionVector, encode_item,
 };
 use beringia_storage::{
-    Aspect, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store,
+    Aspect, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store, StoreOptions,
 };
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 use tokio::time::Instant;
@@ -78,7 +78,7 @@ fn put(n: u64, value_bytes: usize) -> ItemWrite {
 /// Opens a store, with the table.
 async fn open(region: &str, database: Database, execution: Execution) -> SqliteStore {
     let region = Region::new(region).unwrap();
-    let options = Options::new(region, database, execution, Arc::new(SystemClock));
+    let options = Options::new(StoreOptions::new(region, Arc::new(SystemClock)), database, execution);
     let store = SqliteStore::open(options).unwrap();
     let core = Core {
         name: "bench".to_owned(),

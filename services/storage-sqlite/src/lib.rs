@@ -4,6 +4,4 @@ mod sqlite;
 
 // What the contract says stands at this crate's root, so that modules name it as if it were here.
 pub(crate) use beringia_storage::*;
-pub use sqlite::{
-    DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore,
-};
+pub use sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore};

@@ -2,7 +2,8 @@
 
 use beringia_item::VersionVector;
 
-/// The digest of one range of a table: the sum (mod 2^128) of the hashes of (key, stamp) of its live items, and their number.
+/// The digest of one range of a table: the sum (mod 2^128) of the hashes of (key, stamp) of its
+/// live items, and their number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RangeDigest {
     /// The sum.

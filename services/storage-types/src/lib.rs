@@ -1,4 +1,5 @@
-//! Values that replication, its messages and every store share: places in the log, batches, digests, replicas, failures.
+//! Values that replication, its messages and every store share: places in the log, batches,
+//! digests, replicas, failures.
 //!
 //! Plain data: no trait of a store, no async, no database.
 

@@ -3,7 +3,8 @@
 use beringia_item::{Region, VersionVector};
 use serde::{Deserialize, Serialize};
 
-/// Where a replica stands. Written by the region that asks for it (`Creating`) and then by the replica's own region.
+/// Where a replica stands. Written by the region that asks for it (`Creating`) and then by the
+/// replica's own region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReplicaStatus {
     /// Being filled.
@@ -20,9 +21,10 @@ pub enum ReplicaStatus {
     Active,
     /// On its way out.
     Deleting,
-    /// The others no longer wait for it, because it was out of reach for too long: nobody takes its writes or keeps anything for it
-    /// until its region has heard of that, and has begun it anew. Said by them, in an aspect of its own (`Aspect::Dropped`), which
-    /// nothing overrules that the region writes without knowing.
+    /// The others no longer wait for it, because it was out of reach for too long: nobody takes its
+    /// writes or keeps anything for it until its region has heard of that, and has begun it anew.
+    /// Said by them, in an aspect of its own (`Aspect::Dropped`), which nothing overrules that the
+    /// region writes without knowing.
     Dropped {
         /// What of the table they had; what else its rows hold is with nobody else.
         has: VersionVector,
@@ -41,14 +43,15 @@ impl ReplicaStatus {
         }
     }
 
-    /// Whether the replica was complete once, so that others may read it: it is active, or on its way out (others have to get what
-    /// it wrote).
+    /// Whether the replica was complete once, so that others may read it: it is active, or on its
+    /// way out (others have to get what it wrote).
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         matches!(self, Self::Active | Self::Deleting)
     }
 
-    /// Whether the replica is there to stay, so that others wait for it: it is active, or is being filled.
+    /// Whether the replica is there to stay, so that others wait for it: it is active, or is being
+    /// filled.
     #[must_use]
     pub const fn stays(&self) -> bool {
         matches!(self, Self::Creating { .. } | Self::Active)

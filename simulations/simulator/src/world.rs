@@ -12,7 +12,7 @@ use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
 use beringia_regions::{Link, Topology};
 use beringia_scenario::ClockError;
-use beringia_storage::{PlantedBug, ReplicaStatus, Store, Table, TableDigest};
+use beringia_storage::{PlantedBug, ReplicaStatus, Store, StoreOptions, Table, TableDigest};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore};
 use futures_util::{StreamExt, stream};
 use tokio::{task::JoinHandle, time::Instant};
@@ -356,11 +356,14 @@ impl World {
         site.disk_new = false;
         let clock: Arc<dyn WallClock> = site.clock.clone();
         let database = Database::Memory(site.disk.clone());
-        let options = Options {
+        let store = StoreOptions {
             planted_bug: self.planted_bug,
-            disk_faults: site.disk_faults.clone(),
             look_back: self.behaviour.stale_reads,
-            ..Options::new(site.region.clone(), database, Execution::Inline, Arc::clone(&clock))
+            ..StoreOptions::new(site.region.clone(), Arc::clone(&clock))
+        };
+        let options = Options {
+            disk_faults: site.disk_faults.clone(),
+            ..Options::new(store, database, Execution::Inline)
         };
         let opened = SqliteStore::open(options);
         let store = Arc::new(opened.map_err(|source| SimulationError::Store {

@@ -17,8 +17,8 @@ use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Behaviour, Connector, DEFAULT_UNREACHABLE_MS_MAX, Peer};
 use beringia_regions::{Link, Topology};
-use beringia_storage::Store as _;
-use beringia_storage_sqlite::{DEFAULT_SHARD_AGE_MS, Database, DiskFaults, MemoryDisk, SqliteStore};
+use beringia_storage::{DEFAULT_SHARD_AGE_MS, Store as _};
+use beringia_storage_sqlite::{Database, DiskFaults, MemoryDisk, SqliteStore};
 use futures_util::future::join_all;
 use tokio::{net::TcpListener, task::JoinHandle};
 

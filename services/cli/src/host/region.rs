@@ -9,7 +9,7 @@ use beringia_network::Network;
 use beringia_node::{
     ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning,
 };
-use beringia_storage::Store;
+use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, SqliteStore};
 use tokio::{net::TcpListener, sync::RwLock};
 
@@ -89,16 +89,14 @@ pub(crate) enum RecoveryError {
 impl Blueprint {
     /// Opens the region's store; SQLite blocks, so this runs aside.
     pub(crate) async fn open(&self) -> Result<Arc<SqliteStore>, String> {
-        let mut options = Options::new(
-            self.region.clone(),
-            self.database.clone(),
-            Execution::Threads,
-            self.clock.clone(),
-        );
-        options.max_offset_ms = self.max_clock_offset_ms;
-        options.shard_age_ms = self.stream_shard_age_ms;
-        options.look_back = self.behaviour.stale_reads;
-        options.topology = Some(self.identity.clone());
+        let store = StoreOptions {
+            max_offset_ms: self.max_clock_offset_ms,
+            shard_age_ms: self.stream_shard_age_ms,
+            look_back: self.behaviour.stale_reads,
+            topology: Some(self.identity.clone()),
+            ..StoreOptions::new(self.region.clone(), self.clock.clone())
+        };
+        let mut options = Options::new(store, self.database.clone(), Execution::Threads);
         options.disk_faults = self.disk_faults.clone();
         match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
             Ok(Ok(store)) => Ok(Arc::new(store)),

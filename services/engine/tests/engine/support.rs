@@ -12,7 +12,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::{AttributeValue, Item, Region};
-use beringia_storage::Store;
+use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 
 use crate::fake::FakeStore;
@@ -51,7 +51,7 @@ impl Harness {
 
     /// With reads that are as old as that.
     pub(crate) fn stale(by: Duration) -> Self {
-        let mut harness = Self::with(MemoryDisk::new(), |options| options.look_back = by);
+        let mut harness = Self::with(MemoryDisk::new(), |options| options.store.look_back = by);
         harness.engine = harness.engine.behaving(Behaviour {
             stale_reads: by,
             ..Behaviour::default()
@@ -72,7 +72,11 @@ impl Harness {
     fn with(disk: MemoryDisk, set: impl FnOnce(&mut Options)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let database = Database::Memory(disk);
-        let mut options = Options::new(region("us-east-1"), database, Execution::Inline, clock.clone());
+        let mut options = Options::new(
+            StoreOptions::new(region("us-east-1"), clock.clone()),
+            database,
+            Execution::Inline,
+        );
         set(&mut options);
         Self::on(Arc::new(SqliteStore::open(options).unwrap()), clock)
     }

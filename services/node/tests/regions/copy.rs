@@ -137,7 +137,7 @@ async fn a_region_that_lost_its_disk_gets_a_table_back_that_was_deleted_and_made
     for last in 0..3 {
         // The logs still tell of the tables before.
         let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
-        let mut world = World::start_streaming(&names, beringia_storage_sqlite::DEFAULT_SHARD_AGE_MS).await;
+        let mut world = World::start_streaming(&names, beringia_storage::DEFAULT_SHARD_AGE_MS).await;
         let order: Vec<usize> = (1..=3).map(|step| (last + step) % 3).collect();
         for round in 0..3 {
             world.create_table(0, "Carts").await;

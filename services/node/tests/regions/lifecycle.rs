@@ -7,7 +7,7 @@ use beringia_item::Region;
 use beringia_node::{
     Authentication, Behaviour, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
 };
-use beringia_storage::Store;
+use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
 use futures_util::{FutureExt, stream};
 use tokio::{
@@ -77,10 +77,9 @@ async fn a_region_that_is_shut_down_has_closed_its_store_and_comes_back_with_eve
 async fn a_database_of_another_region_is_refused() {
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
     let store = SqliteStore::open(Options::new(
-        Region::new("eu-west-1").unwrap(),
+        StoreOptions::new(Region::new("eu-west-1").unwrap(), Arc::clone(&clock)),
         Database::Memory(beringia_storage_sqlite::MemoryDisk::new()),
         Execution::Inline,
-        Arc::clone(&clock),
     ));
     let config = NodeConfig {
         region: Region::new("us-east-1").unwrap(),
@@ -111,7 +110,11 @@ async fn regions_run_on_threads_and_sockets_as_they_do_under_virtual_time() {
     for (index, (_, incoming)) in listeners.into_iter().enumerate() {
         let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
         let file = Database::File(directory.path().join(names[index].as_str()));
-        let options = Options::new(names[index].clone(), file, Execution::Threads, Arc::clone(&clock));
+        let options = Options::new(
+            StoreOptions::new(names[index].clone(), Arc::clone(&clock)),
+            file,
+            Execution::Threads,
+        );
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
         let address = addresses[1 - index];
         let connector: Connector =

@@ -17,7 +17,7 @@ use beringia_node::{
     Arrival, Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer,
     Tuning,
 };
-use beringia_storage::Store;
+use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
@@ -206,7 +206,7 @@ impl World {
     pub async fn start_streaming(names: &[&str], shard_age_ms: u64) -> Self {
         let mut world = Self::prepared(names, None);
         world.tuning.scrub_pause = None;
-        world.log_retention_ms = beringia_storage_sqlite::DEFAULT_LOG_RETENTION_MS;
+        world.log_retention_ms = beringia_storage::DEFAULT_LOG_RETENTION_MS;
         world.shard_age_ms = shard_age_ms;
         world.run_all().await;
         world
@@ -230,7 +230,7 @@ impl World {
                 ..Tuning::default()
             },
             log_retention_ms: 0,
-            shard_age_ms: beringia_storage_sqlite::DEFAULT_SHARD_AGE_MS,
+            shard_age_ms: beringia_storage::DEFAULT_SHARD_AGE_MS,
         }
     }
 
@@ -269,7 +269,7 @@ impl World {
             sites: nodes.into_iter().map(site).collect(),
             tuning: Tuning::default(),
             log_retention_ms: 0,
-            shard_age_ms: beringia_storage_sqlite::DEFAULT_SHARD_AGE_MS,
+            shard_age_ms: beringia_storage::DEFAULT_SHARD_AGE_MS,
         }
     }
 
@@ -281,19 +281,16 @@ impl World {
         site.runs += 1;
         let region = site.region.clone();
         let clock: Arc<dyn WallClock> = Arc::clone(&site.clock) as _;
-        let options = Options {
+        let options = StoreOptions {
             log_retention_ms: self.log_retention_ms,
             shard_age_ms: self.shard_age_ms,
-            ..Options::new(
-                region.clone(),
-                match &site.file {
-                    Some(file) => Database::File(file.clone()),
-                    None => Database::Memory(site.disk.clone()),
-                },
-                Execution::Inline,
-                Arc::clone(&clock),
-            )
+            ..StoreOptions::new(region.clone(), Arc::clone(&clock))
         };
+        let database = match &site.file {
+            Some(file) => Database::File(file.clone()),
+            None => Database::Memory(site.disk.clone()),
+        };
+        let options = Options::new(options, database, Execution::Inline);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
         let others = names.iter().filter(|other| **other != region);
         let config = NodeConfig {

@@ -281,7 +281,7 @@ impl Store {
     }
 
     fn table(&self, table: TableId) -> Result<&Table, StoreError> {
-        self.tables.get(&table).ok_or_else(|| StoreError::UnknownTable(table))
+        self.tables.get(&table).ok_or(StoreError::UnknownTable(table))
     }
 
     fn apply(&mut self, apply: &RemoteBatch, wall_ms: u64) -> Result<StoreAnswer, StoreError> {

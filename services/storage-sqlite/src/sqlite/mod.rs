@@ -25,5 +25,5 @@ mod view;
 
 pub use disk::DiskFaults;
 pub use memory::MemoryDisk;
-pub use options::{DEFAULT_LOG_RETENTION_MS, DEFAULT_SHARD_AGE_MS, Database, Execution, Options};
+pub use options::{Database, Execution, Options};
 pub use store::SqliteStore;

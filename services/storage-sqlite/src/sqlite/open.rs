@@ -175,10 +175,10 @@ fn create(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     transaction.execute_batch(SCHEMA)?;
     transaction.execute(
         "INSERT INTO identity VALUES (1, ?1, ?2)",
-        (options.region.as_str(), options.topology.as_deref()),
+        (options.store.region.as_str(), options.store.topology.as_deref()),
     )?;
-    transaction.execute("INSERT INTO region VALUES (0, ?1)", [options.region.as_str()])?;
-    let sequence = sql(options.clock.now_ms() << SEQUENCE_SHIFT);
+    transaction.execute("INSERT INTO region VALUES (0, ?1)", [options.store.region.as_str()])?;
+    let sequence = sql(options.store.clock.now_ms() << SEQUENCE_SHIFT);
     transaction.execute(
         "INSERT INTO state VALUES (1, ?1, 0, 0, 0, ?2, 1)",
         (sequence, FIRST_TABLE),
@@ -238,13 +238,13 @@ fn check_identity(connection: &Connection, path: &Path, options: &Options) -> Re
             Ok((row.get(0)?, row.get(1)?))
         })
         .map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
-    if found.0 != options.region.as_str() {
+    if found.0 != options.store.region.as_str() {
         return Err(unusable(
             path,
-            format!("belongs to region {}, not to {}", found.0, options.region),
+            format!("belongs to region {}, not to {}", found.0, options.store.region),
         ));
     }
-    match (&found.1, &options.topology) {
+    match (&found.1, &options.store.topology) {
         (Some(found), Some(wanted)) if found != wanted => Err(unusable(
             path,
             format!("belongs to another topology: {found}, not {wanted}"),

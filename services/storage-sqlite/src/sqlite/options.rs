@@ -1,19 +1,9 @@
-//! How a store is opened: whose it is, where its database is, and what drives it.
+//! How a store is opened: where its database is, and what drives it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
-
-use beringia_clock::{DEFAULT_MAX_OFFSET_MS, WallClock};
-use beringia_item::Region;
+use std::path::PathBuf;
 
 use super::{DiskFaults, MemoryDisk};
-use crate::PlantedBug;
-
-/// How long log records stay for streams where nothing else is said, ms: 24 hours (developer guide, "Change data capture for
-/// DynamoDB Streams").
-pub const DEFAULT_LOG_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
-
-/// How old a stream's shard gets before its child goes on where nothing else is said, ms: four hours, about what DynamoDB does.
-pub const DEFAULT_SHARD_AGE_MS: u64 = 4 * 60 * 60 * 1000;
+use crate::StoreOptions;
 
 /// Where the database is.
 #[derive(Debug, Clone)]
@@ -37,49 +27,28 @@ pub enum Execution {
 /// What a store is opened with.
 #[derive(Clone)]
 pub struct Options {
-    /// The region whose state it is. A database keeps its region's name and refuses another.
-    pub region: Region,
+    /// What every store is opened with.
+    pub store: StoreOptions,
     /// Where the state is.
     pub database: Database,
     /// What drives the committer.
     pub execution: Execution,
-    /// This region's wall time.
-    pub clock: Arc<dyn WallClock>,
-    /// How far ahead of `clock` the time of another region's write may be, ms.
-    pub max_offset_ms: u64,
-    /// Names the set of regions that the database belongs to. A database that was opened with one refuses another.
-    pub topology: Option<String>,
-    /// How long log records stay for streams, ms of `clock`.
-    pub log_retention_ms: u64,
-    /// How old a stream's open shard gets before it is closed and a child goes on, ms of `clock`; at least 1.
-    pub shard_age_ms: u64,
-    /// How far back reads can be made ([`crate::Store::moment`]), on tokio's clock; nothing is remembered for it where it is zero.
-    pub look_back: Duration,
     /// The greatest size of the database, bytes; beyond it writes fail as on a full disk.
     pub max_bytes: Option<u64>,
     /// What is made wrong with its disk, while the store is open too.
     pub disk_faults: DiskFaults,
-    /// A bug that it is to have, where the feature `planted-bugs` is on; it is not for anything but testing tests.
-    pub planted_bug: Option<PlantedBug>,
 }
 
 impl Options {
-    /// The usual offset and retention, no topology, no looking back, no bound on the size.
+    /// No bound on the size, nothing wrong with the disk.
     #[must_use]
-    pub fn new(region: Region, database: Database, execution: Execution, clock: Arc<dyn WallClock>) -> Self {
+    pub fn new(store: StoreOptions, database: Database, execution: Execution) -> Self {
         Self {
-            region,
+            store,
             database,
             execution,
-            clock,
-            max_offset_ms: DEFAULT_MAX_OFFSET_MS,
-            topology: None,
-            log_retention_ms: DEFAULT_LOG_RETENTION_MS,
-            shard_age_ms: DEFAULT_SHARD_AGE_MS,
-            look_back: Duration::ZERO,
             max_bytes: None,
             disk_faults: DiskFaults::default(),
-            planted_bug: None,
         }
     }
 }

@@ -7,12 +7,9 @@ use beringia_clock::WallClock;
 use beringia_item::Region;
 use tokio::sync::Notify;
 
-use crate::PlantedBug;
+use crate::{PlantedBug, StoreOptions};
 
-use super::{
-    layout::RegionNames, moments::Moments, options::Options, recent::Recent, retention::Retention, state::State,
-    view::View,
-};
+use super::{layout::RegionNames, moments::Moments, recent::Recent, retention::Retention, state::State, view::View};
 
 /// The meeting place of committer and readers.
 pub(super) struct Shared {
@@ -32,7 +29,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(options: Options, state: &mut State) -> Self {
+    pub(super) fn new(options: StoreOptions, state: &mut State) -> Self {
         Self {
             region: options.region,
             clock: options.clock,

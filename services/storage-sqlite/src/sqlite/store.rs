@@ -61,12 +61,16 @@ impl SqliteStore {
         let opened = open::open(&options)?;
         let disk_faults = options.disk_faults.clone();
         let execution = options.execution;
-        let clock = HybridClock::restore(options.clock.clone(), HybridTime::default(), options.max_offset_ms);
+        let clock = HybridClock::restore(
+            options.store.clock.clone(),
+            HybridTime::default(),
+            options.store.max_offset_ms,
+        );
         let loaded = opened
             .writer
-            .with(|connection| State::load(connection, &options.region, clock, 0))?;
+            .with(|connection| State::load(connection, &options.store.region, clock, 0))?;
         let mut state = open::readable(loaded, opened.path.as_deref())?;
-        let shared = Arc::new(Shared::new(options, &mut state));
+        let shared = Arc::new(Shared::new(options.store, &mut state));
         let mut writer = opened.writer;
         let checkpoints = match (&mut writer, &opened.path) {
             (Writer::File(connection), Some(path)) => {

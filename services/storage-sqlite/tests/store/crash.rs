@@ -13,10 +13,8 @@ use std::{
 
 use beringia_clock::SystemClock;
 use beringia_item::{Item, TableId};
-use beringia_storage::Store;
+use beringia_storage::{Store, StoreOptions, conformance::fixture::*};
 use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
-
-use crate::support::*;
 
 const FILE: &str = "BERINGIA_CRASH_TEST_FILE";
 const ROUND: &str = "BERINGIA_CRASH_TEST_ROUND";
@@ -27,9 +25,9 @@ const WRITERS: u64 = 16;
 
 fn open(path: &Path) -> SqliteStore {
     let database = Database::File(path.to_owned());
-    let mut options = Options::new(region("us-east-1"), database, Execution::Threads, Arc::new(SystemClock));
+    let mut options = StoreOptions::new(region("us-east-1"), Arc::new(SystemClock));
     options.log_retention_ms = 0;
-    SqliteStore::open(options).unwrap()
+    SqliteStore::open(Options::new(options, database, Execution::Threads)).unwrap()
 }
 
 fn stamped(writer: u64, n: u64, round: u64, count: u64) -> Item {
@@ -58,7 +56,7 @@ fn child() {
     runtime.block_on(async {
         let store = Arc::new(open(Path::new(&path)));
         if !store.catalog().by_id.contains_key(&TABLE) {
-            create_table(&store, true).await;
+            create_table(&*store, true).await;
         }
         let writers = (0..WRITERS).map(|writer| tokio::spawn(write_for_ever(store.clone(), writer, round)));
         for writer in writers.collect::<Vec<_>>() {
@@ -81,7 +79,7 @@ async fn write_for_ever(store: Arc<SqliteStore>, writer: u64, round: u64) {
             write(key(&name, n), Do::Put(stamped(writer, n, round, count))),
             write(key(&name, m), second),
         ];
-        commit(&store, unit).await.unwrap();
+        commit(&*store, unit).await.unwrap();
         let line = format!("ack {writer} {count}\n");
         std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
         if count % 50 == 49 {

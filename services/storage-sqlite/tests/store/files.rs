@@ -1,18 +1,15 @@
 //! Database files: made, opened again, refused where they are not ours, and full disks.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path};
 
-use beringia_clock::ManualClock;
-use beringia_storage::{CommitError, Store, StoreError};
+use beringia_storage::{CommitError, Store, StoreError, conformance::fixture::*};
 use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
 
-use crate::support::*;
+use crate::support;
 
 fn options(name: &str, path: &Path) -> Options {
-    let clock = Arc::new(ManualClock::new(START_MS));
-    let mut options = Options::new(region(name), Database::File(path.to_owned()), Execution::Threads, clock);
-    options.log_retention_ms = 0;
-    options
+    let database = Database::File(path.to_owned());
+    Options::new(support::options(name), database, Execution::Threads)
 }
 
 /// What opening is refused with.
@@ -90,9 +87,10 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
 async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let topology = |name: &str| Options {
-        topology: Some(name.to_owned()),
-        ..options("us-east-1", &path)
+    let topology = |name: &str| {
+        let mut options = options("us-east-1", &path);
+        options.store.topology = Some(name.to_owned());
+        options
     };
     let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
     create_table(&store, false).await;

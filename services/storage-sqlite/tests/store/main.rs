@@ -1,23 +1,14 @@
-//! What the SQLite store promises, as seen through the `Store` trait.
+//! What the SQLite store promises as every store does, and what it does besides: files, damage,
+//! crashes, slow and full disks.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod concurrency;
-mod convergence;
 mod crash;
-mod definitions;
-mod dropped;
-mod expiry;
+mod file;
 mod files;
 mod forgetting;
-mod log;
-mod losses;
-mod model;
-mod past;
-mod policies;
-mod replication;
+mod memory;
+mod memory_of_thread;
 mod scrub;
 mod simulated_disk;
-mod streams;
 mod support;
-mod writes;

@@ -4,11 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use beringia_clock::ManualClock;
 use beringia_item::RANGES;
-use beringia_storage::{RemoteBatch, RemoteKind, Store};
+use beringia_storage::{RemoteBatch, RemoteKind, Store, StoreOptions, conformance::fixture::*};
 use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
 use rusqlite::Connection;
 
-use crate::support::*;
+use crate::support::Memory;
 
 /// A region in a file, with fifty items, and the same items in another region.
 struct Pair {
@@ -24,8 +24,12 @@ impl Pair {
         let path = directory.path().join("region.db");
         let clock = Arc::new(ManualClock::new(START_MS));
         let database = Database::File(path.clone());
-        let options = Options::new(region("us-east-1"), database, Execution::Threads, clock.clone());
-        let (store, peer) = (SqliteStore::open(options).unwrap(), Site::new("eu-west-1"));
+        let options = Options::new(
+            StoreOptions::new(region("us-east-1"), clock.clone()),
+            database,
+            Execution::Threads,
+        );
+        let (store, peer) = (SqliteStore::open(options).unwrap(), Site::new(&Memory, "eu-west-1"));
         create_table(&store, true).await;
         edit(
             &store,
@@ -107,7 +111,7 @@ impl Pair {
     }
 
     async fn assert_whole(&self) {
-        let theirs = assert_agrees(&self.peer.store, TABLE).await;
+        let theirs = assert_agrees(&*self.peer.store, TABLE).await;
         assert_eq!(assert_agrees(&self.store, TABLE).await, theirs);
         assert_eq!(
             self.store.digest(TABLE).await.unwrap(),

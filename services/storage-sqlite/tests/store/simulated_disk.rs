@@ -3,15 +3,46 @@
 use std::{sync::Arc, time::Duration};
 
 use beringia_clock::ManualClock;
-use beringia_storage::{CommitError, Store, StoreError};
-use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, SqliteStore};
+use beringia_storage::{CommitError, Store, StoreError, StoreOptions, conformance::fixture::*};
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore};
 use tokio::time::Instant;
 
-use crate::support::{Do, START_MS, Site, create_table, item, key, put, region, scan, text, write};
+use crate::support::options;
+
+/// A region in memory.
+struct Simulated {
+    store: SqliteStore,
+    disk: MemoryDisk,
+    disk_faults: DiskFaults,
+}
+
+impl Simulated {
+    fn new() -> Self {
+        Self::open(MemoryDisk::new(), DiskFaults::default())
+    }
+
+    /// The region after a crash.
+    fn restarted(self) -> Self {
+        drop(self.store);
+        Self::open(self.disk, self.disk_faults)
+    }
+
+    fn open(disk: MemoryDisk, disk_faults: DiskFaults) -> Self {
+        let options = Options {
+            disk_faults: disk_faults.clone(),
+            ..Options::new(options("us-east-1"), Database::Memory(disk.clone()), Execution::Inline)
+        };
+        Self {
+            store: SqliteStore::open(options).unwrap(),
+            disk,
+            disk_faults,
+        }
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn commits_take_as_long_as_the_disk_says_and_what_comes_meanwhile_goes_together() {
-    let site = Site::new("us-east-1");
+    let site = Simulated::new();
     create_table(&site.store, false).await;
     let before = Instant::now();
     put(&site.store, item("a", 0, &[])).await;
@@ -28,7 +59,7 @@ async fn commits_take_as_long_as_the_disk_says_and_what_comes_meanwhile_goes_tog
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_while_the_disk_works_loses_what_was_not_acknowledged() {
-    let site = Site::new("us-east-1");
+    let site = Simulated::new();
     create_table(&site.store, false).await;
     site.disk_faults.set_commit_delay(Duration::from_secs(1));
     let unit = vec![write(key("a", 1), Do::Put(item("a", 1, &[])))];
@@ -41,7 +72,7 @@ async fn a_crash_while_the_disk_works_loses_what_was_not_acknowledged() {
 
 #[tokio::test]
 async fn a_full_memory_disk_refuses_writes_over_a_restart_until_it_has_room_again() {
-    let site = Site::new("us-east-1");
+    let site = Simulated::new();
     create_table(&site.store, false).await;
     put(&site.store, item("a", 0, &[])).await;
     site.disk_faults.set_full(true);
@@ -75,10 +106,9 @@ async fn the_disk_of_a_file_that_a_thread_writes_can_be_slow_and_full_too() {
     let options = Options {
         disk_faults: disk_faults.clone(),
         ..Options::new(
-            region("us-east-1"),
+            StoreOptions::new(region("us-east-1"), Arc::new(ManualClock::new(START_MS))),
             Database::File(directory.path().join("region.db")),
             Execution::Threads,
-            Arc::new(ManualClock::new(START_MS)),
         )
     };
     let store = SqliteStore::open(options).unwrap();

@@ -8,7 +8,7 @@ use beringia_engine::Engine;
 use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Server, serve};
 use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
-use beringia_storage::{LogFilter, LogPosition, Store};
+use beringia_storage::{LogFilter, LogPosition, Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
 use tokio::{
@@ -47,7 +47,11 @@ impl RegionServer {
         let region = Region::new(REGION).expect("a name");
         let clock = Arc::new(ManualClock::new(1_735_689_600_000));
         let database = Database::Memory(MemoryDisk::new());
-        let options = Options::new(region.clone(), database, Execution::Inline, clock.clone());
+        let options = Options::new(
+            StoreOptions::new(region.clone(), clock.clone()),
+            database,
+            Execution::Inline,
+        );
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).expect("a store"));
         let randomness = Arc::new(SeededRandomness::new(7));
         let engine = Engine::new(Arc::clone(&store), clock.clone(), randomness.clone(), [region]);

@@ -5,7 +5,7 @@ use beringia_engine::api::{
     GetShardIteratorInput, KeyRole, ListStreamsInput, Record, ShardDescription, ShardFilter, ShardFilterType,
     ShardIteratorType, StreamStatus, StreamViewType,
 };
-use beringia_storage_sqlite::DEFAULT_SHARD_AGE_MS;
+use beringia_storage::DEFAULT_SHARD_AGE_MS;
 
 use super::{DAY_MS, MINUTE_MS, with, with_stream};
 use crate::support::*;

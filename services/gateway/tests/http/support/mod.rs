@@ -9,7 +9,7 @@ use beringia_clock::{ManualClock, SeededRandomness};
 use beringia_engine::Engine;
 use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Resolver, Server, serve};
 use beringia_item::Region;
-use beringia_storage::Store;
+use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 use tokio::{
     io::DuplexStream,
@@ -55,7 +55,8 @@ impl Running {
     pub(crate) fn in_memory() -> Self {
         let region = Region::new("eu-west-1").unwrap();
         let clock = Arc::new(ManualClock::new(NOW_MS));
-        let options = Options::new(region, Database::Memory(MemoryDisk::new()), Execution::Inline, clock);
+        let database = Database::Memory(MemoryDisk::new());
+        let options = Options::new(StoreOptions::new(region, clock), database, Execution::Inline);
         Self::of(Arc::new(SqliteStore::open(options).unwrap()), Limits::default())
     }
 

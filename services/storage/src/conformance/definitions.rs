@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{Region, TableId};
-use beringia_storage::{
-    Aspect, AspectName, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus, SchemaError,
-    Store, StoreError, Throughput,
-};
 
-use crate::support::*;
+use super::{Backend, fixture::*};
+use crate::{
+    Aspect, AspectName, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus, SchemaError,
+    StoreError, Throughput,
+};
 
 /// Waits until the global index is in that state, or gone.
 async fn index_is(site: &Site, wanted: Option<IndexState>) {
@@ -23,10 +23,9 @@ async fn index_is(site: &Site, wanted: Option<IndexState>) {
     }
 }
 
-#[tokio::test]
-async fn a_table_is_in_the_catalog_with_all_its_aspects_also_after_a_restart() {
-    let mut site = Site::new("us-east-1");
-    create_table(&site.store, true).await;
+pub(super) async fn a_table_is_in_the_catalog_with_all_its_aspects_also_after_a_restart(backend: &dyn Backend) {
+    let mut site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
     let settings = LocalSettings {
         deletion_protection: true,
         tags: BTreeMap::from([("team".to_owned(), "shop".to_owned())]),
@@ -39,7 +38,7 @@ async fn a_table_is_in_the_catalog_with_all_its_aspects_also_after_a_restart() {
         set(TABLE, Aspect::Local(settings.clone())),
         set(TABLE, Aspect::Throughput(throughput)),
     ];
-    edit(&site.store, edits).await;
+    edit(&*site.store, edits).await;
     for _ in 0..2 {
         let table = site.store.catalog().by_name["things"].clone();
         assert_eq!((table.id, &table.core), (TABLE, &core("things", true)));
@@ -50,9 +49,8 @@ async fn a_table_is_in_the_catalog_with_all_its_aspects_also_after_a_restart() {
     }
 }
 
-#[tokio::test]
-async fn a_change_that_its_caller_refuses_changes_nothing_and_hands_the_reason_back() {
-    let site = Site::new("us-east-1");
+pub(super) async fn a_change_that_its_caller_refuses_changes_nothing_and_hands_the_reason_back(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
     let refused = site.store.change_schema(Box::new(|catalog| {
         assert!(catalog.by_name.is_empty());
         Err("not today".into())
@@ -63,10 +61,9 @@ async fn a_change_that_its_caller_refuses_changes_nothing_and_hands_the_reason_b
     assert_eq!(reason.to_string(), "not today");
 }
 
-#[tokio::test]
-async fn disorder_is_refused() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn disorder_is_refused(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let bad = [
         vec![set(TableId(7), Aspect::Core(core("things", false)))],
         vec![set(TableId(7), Aspect::Throughput(Throughput::OnDemand))],
@@ -90,28 +87,26 @@ async fn disorder_is_refused() {
     assert_eq!(site.store.catalog().by_id.len(), 1);
 }
 
-#[tokio::test]
-async fn a_name_is_free_again_in_the_change_that_drops_its_table() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
-    put(&site.store, item("a", 1, &[])).await;
+pub(super) async fn a_name_is_free_again_in_the_change_that_drops_its_table(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    put(&*site.store, item("a", 1, &[])).await;
     let edits = vec![
         Edit::Drop { table: TABLE },
         set(TableId(7), Aspect::Core(core("things", false))),
     ];
-    edit(&site.store, edits).await;
+    edit(&*site.store, edits).await;
     let catalog = site.store.catalog();
     assert_eq!(catalog.by_name["things"].id, TableId(7));
     assert_eq!(catalog.by_id.len(), 1);
     assert_eq!(catalog.by_name["things"].size.items(), 0);
 }
 
-#[tokio::test]
-async fn a_table_becomes_global_with_its_first_replica_and_its_local_settings_stay() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
-    create_table(&east.store, true).await;
+pub(super) async fn a_table_becomes_global_with_its_first_replica_and_its_local_settings_stay(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
+    create_table(&*east.store, true).await;
     edit(
-        &east.store,
+        &*east.store,
         vec![set(
             TABLE,
             Aspect::Local(LocalSettings {
@@ -129,7 +124,7 @@ async fn a_table_becomes_global_with_its_first_replica_and_its_local_settings_st
     let creating = ReplicaStatus::Creating {
         from: east.store.region().clone(),
     };
-    edit(&east.store, vec![set_replica(TABLE, "eu-west-1", creating.clone())]).await;
+    edit(&*east.store, vec![set_replica(TABLE, "eu-west-1", creating.clone())]).await;
     let table = east.store.catalog().by_name["things"].clone();
     assert_eq!(table.replicas[east.store.region()].status, ReplicaStatus::Active);
     ship(&east, &west, TableId::CATALOG).await;
@@ -142,21 +137,24 @@ async fn a_table_becomes_global_with_its_first_replica_and_its_local_settings_st
     let east = east.restarted();
     assert_eq!(east.store.catalog().by_name["things"].replicas, table.replicas);
     assert_eq!(
-        assert_agrees(&east.store, TableId::CATALOG).await,
-        assert_agrees(&west.store, TableId::CATALOG).await
+        assert_agrees(&*east.store, TableId::CATALOG).await,
+        assert_agrees(&*west.store, TableId::CATALOG).await
     );
 }
 
-#[tokio::test]
-async fn a_region_without_a_replica_keeps_only_the_definition() {
-    let (east, west, far) = (Site::new("us-east-1"), Site::new("eu-west-1"), Site::new("ap-south-1"));
+pub(super) async fn a_region_without_a_replica_keeps_only_the_definition(backend: &dyn Backend) {
+    let (east, west, far) = (
+        Site::new(backend, "us-east-1"),
+        Site::new(backend, "eu-west-1"),
+        Site::new(backend, "ap-south-1"),
+    );
     create_global_table(&[&east, &west], false).await;
     ship(&east, &far, TableId::CATALOG).await;
     let catalog = far.store.catalog();
     assert!(catalog.by_name.is_empty() && !catalog.by_id[&TABLE].held);
     assert_eq!(far.store.vectors().keys().collect::<Vec<_>>(), vec![&TableId::CATALOG]);
-    put(&east.store, item("a", 1, &[])).await;
-    let mutations = read_all(&east.store, &all_of(east.store.region())).await;
+    put(&*east.store, item("a", 1, &[])).await;
+    let mutations = read_all(&*east.store, &all_of(east.store.region())).await;
     assert_eq!(
         far.store
             .apply(RemoteBatch {
@@ -170,16 +168,15 @@ async fn a_region_without_a_replica_keeps_only_the_definition() {
     );
 }
 
-#[tokio::test]
-async fn different_aspects_changed_at_once_in_two_regions_both_stay() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn different_aspects_changed_at_once_in_two_regions_both_stay(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     let throughput = Throughput::Provisioned {
         read_units: 5,
         write_units: 6,
     };
-    edit(&east.store, vec![set(TABLE, Aspect::Throughput(throughput))]).await;
-    edit(&west.store, vec![set_index(TABLE)]).await;
+    edit(&*east.store, vec![set(TABLE, Aspect::Throughput(throughput))]).await;
+    edit(&*west.store, vec![set_index(TABLE)]).await;
     ship(&east, &west, TableId::CATALOG).await;
     ship(&west, &east, TableId::CATALOG).await;
     for site in [&east, &west] {
@@ -191,15 +188,14 @@ async fn different_aspects_changed_at_once_in_two_regions_both_stay() {
     assert_eq!(west.store.digest(TableId::CATALOG).await.unwrap(), digest);
 }
 
-#[tokio::test]
-async fn a_replica_where_the_name_is_taken_fails_with_a_reason_that_reaches_all() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
-    edit(&west.store, vec![set(TableId(7), Aspect::Core(core("things", false)))]).await;
-    create_table(&east.store, false).await;
+pub(super) async fn a_replica_where_the_name_is_taken_fails_with_a_reason_that_reaches_all(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
+    edit(&*west.store, vec![set(TableId(7), Aspect::Core(core("things", false)))]).await;
+    create_table(&*east.store, false).await;
     let creating = ReplicaStatus::Creating {
         from: east.store.region().clone(),
     };
-    edit(&east.store, vec![set_replica(TABLE, "eu-west-1", creating.clone())]).await;
+    edit(&*east.store, vec![set_replica(TABLE, "eu-west-1", creating.clone())]).await;
     ship(&east, &west, TableId::CATALOG).await;
     assert_eq!(west.store.catalog().by_name["things"].id, TableId(7));
     assert!(!west.store.catalog().by_id[&TABLE].held);
@@ -210,7 +206,7 @@ async fn a_replica_where_the_name_is_taken_fails_with_a_reason_that_reaches_all(
     };
     assert!(reason.contains("things"), "{reason}");
     // When the name is free, the replica is created, unasked.
-    edit(&west.store, vec![Edit::Drop { table: TableId(7) }]).await;
+    edit(&*west.store, vec![Edit::Drop { table: TableId(7) }]).await;
     let there = west.store.catalog().by_name["things"].clone();
     assert_eq!((there.id, there.held, there.joined), (TABLE, true, false));
     ship(&west, &east, TableId::CATALOG).await;
@@ -239,25 +235,26 @@ async fn create_with_replicas(at: &Site, id: TableId, created_ms: u64, others: &
         created_ms,
         ..core("things", false)
     };
-    edit(&at.store, vec![set(id, Aspect::Core(core))]).await;
+    edit(&*at.store, vec![set(id, Aspect::Core(core))]).await;
     for other in others {
         let name = other.store.region().as_str();
-        edit(&at.store, vec![set_replica(id, name, creating_from(at))]).await;
+        edit(&*at.store, vec![set_replica(id, name, creating_from(at))]).await;
     }
 }
 
-#[tokio::test]
-async fn a_table_that_was_made_again_is_held_in_whatever_order_the_end_of_the_old_one_and_the_new_one_come() {
+pub(super) async fn a_table_that_was_made_again_is_held_in_whatever_order_the_end_of_the_old_one_and_the_new_one_come(
+    backend: &dyn Backend,
+) {
     for new_first in [false, true] {
-        let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+        let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
         create_global_table(&[&east, &west], false).await;
-        put(&west.store, item("a", 1, &[])).await;
+        put(&*west.store, item("a", 1, &[])).await;
         let aspect = AspectName::Replica(west.store.region().clone());
-        edit(&east.store, vec![Edit::Remove { table: TABLE, aspect }]).await;
-        edit(&east.store, vec![Edit::Drop { table: TABLE }]).await;
+        edit(&*east.store, vec![Edit::Remove { table: TABLE, aspect }]).await;
+        edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
         let ended = east.store.vectors()[&TableId::CATALOG].get(east.store.region());
         create_with_replicas(&east, NAMESAKE, START_MS + 1, &[&west]).await;
-        let news = read_all(&east.store, &wants(&east, &west, TableId::CATALOG)).await;
+        let news = read_all(&*east.store, &wants(&east, &west, TableId::CATALOG)).await;
         let (end, new): (Vec<_>, Vec<_>) = news.into_iter().partition(|write| write.version.sequence <= ended);
         let order = if new_first { [new, end] } else { [end, new] };
         for mutations in order {
@@ -272,28 +269,29 @@ async fn a_table_that_was_made_again_is_held_in_whatever_order_the_end_of_the_ol
         let there = &catalog.by_name["things"];
         assert_eq!((there.id, there.held, there.joined), (NAMESAKE, true, false));
         assert_eq!(status_in(&west, NAMESAKE, &west), creating_from(&east));
-        assert!(assert_agrees(&west.store, NAMESAKE).await.is_empty());
+        assert!(assert_agrees(&*west.store, NAMESAKE).await.is_empty());
         assert_eq!(catalog.by_id.len(), 1);
         let west = west.restarted();
         assert_eq!(west.store.catalog().by_name["things"].id, NAMESAKE);
     }
 }
 
-#[tokio::test]
-async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hears_that_it_dropped_the_one_before_itself() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hears_that_it_dropped_the_one_before_itself(
+    backend: &dyn Backend,
+) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
-    edit(&east.store, vec![Edit::Drop { table: TABLE }]).await;
+    edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
     edit(
-        &east.store,
+        &*east.store,
         vec![set_replica(TABLE, "eu-west-1", ReplicaStatus::Deleting)],
     )
     .await;
     ship(&east, &west, TableId::CATALOG).await;
-    edit(&west.store, vec![Edit::Drop { table: TABLE }]).await;
+    edit(&*west.store, vec![Edit::Drop { table: TABLE }]).await;
     ship(&west, &east, TableId::CATALOG).await;
     create_with_replicas(&east, NAMESAKE, START_MS + 1, &[&west]).await;
-    let west = Site::new("eu-west-1");
+    let west = Site::new(backend, "eu-west-1");
     // The writes of others come first, its own later, by a relay.
     ship(&east, &west, TableId::CATALOG).await;
     assert_eq!(
@@ -303,7 +301,7 @@ async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hears_that_it_d
     );
     let mut own = wants(&east, &west, TableId::CATALOG);
     own.origins = vec![west.store.region().clone()];
-    let mutations = read_all(&east.store, &own).await;
+    let mutations = read_all(&*east.store, &own).await;
     let batch = RemoteBatch {
         mutations,
         ..RemoteBatch::default()
@@ -313,12 +311,11 @@ async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hears_that_it_d
     assert_eq!(west.store.catalog().by_id.len(), 1);
 }
 
-#[tokio::test]
-async fn regions_that_make_tables_of_one_name_at_once_each_keep_their_own_and_say_so() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn regions_that_make_tables_of_one_name_at_once_each_keep_their_own_and_say_so(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_with_replicas(&east, TABLE, START_MS, &[&west]).await;
     create_with_replicas(&west, NAMESAKE, START_MS + 1, &[&east]).await;
-    put(&east.store, item("a", 1, &[])).await;
+    put(&*east.store, item("a", 1, &[])).await;
     for _ in 0..2 {
         ship(&east, &west, TableId::CATALOG).await;
         ship(&west, &east, TableId::CATALOG).await;
@@ -331,9 +328,9 @@ async fn regions_that_make_tables_of_one_name_at_once_each_keep_their_own_and_sa
     }
     assert_eq!(east.store.catalog().by_name["things"].id, TABLE);
     assert_eq!(west.store.catalog().by_name["things"].id, NAMESAKE);
-    assert_eq!(assert_agrees(&east.store, TABLE).await.len(), 1);
+    assert_eq!(assert_agrees(&*east.store, TABLE).await.len(), 1);
     // One of the two gives way, and the other is everywhere.
-    edit(&west.store, vec![Edit::Drop { table: NAMESAKE }]).await;
+    edit(&*west.store, vec![Edit::Drop { table: NAMESAKE }]).await;
     ship(&west, &east, TableId::CATALOG).await;
     for site in [&east, &west] {
         assert_eq!(site.store.catalog().by_id.len(), 1);
@@ -342,17 +339,22 @@ async fn regions_that_make_tables_of_one_name_at_once_each_keep_their_own_and_sa
     }
 }
 
-#[tokio::test]
-async fn of_two_tables_of_one_name_that_are_new_to_a_region_it_takes_the_active_or_else_the_older_one_in_any_order() {
+pub(super) async fn of_two_tables_of_one_name_that_are_new_to_a_region_it_takes_the_active_or_else_the_older_one_in_any_order(
+    backend: &dyn Backend,
+) {
     let third = "ap-south-1";
     for (active, expected) in [(None, TABLE), (Some(NAMESAKE), NAMESAKE)] {
         for east_first in [false, true] {
-            let (east, west, far) = (Site::new("us-east-1"), Site::new("eu-west-1"), Site::new(third));
+            let (east, west, far) = (
+                Site::new(backend, "us-east-1"),
+                Site::new(backend, "eu-west-1"),
+                Site::new(backend, third),
+            );
             create_with_replicas(&east, TABLE, START_MS, &[&far]).await;
             create_with_replicas(&west, NAMESAKE, START_MS + 1, &[&far]).await;
             if let Some(active) = active {
                 let at = if active == TABLE { &east } else { &west };
-                edit(&at.store, vec![set_replica(active, third, ReplicaStatus::Active)]).await;
+                edit(&*at.store, vec![set_replica(active, third, ReplicaStatus::Active)]).await;
             }
             let order = if east_first { [&east, &west] } else { [&west, &east] };
             for from in order {
@@ -369,16 +371,15 @@ async fn of_two_tables_of_one_name_that_are_new_to_a_region_it_takes_the_active_
     }
 }
 
-#[tokio::test]
-async fn removing_a_replica_removes_its_rows_and_its_return_begins_empty() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn removing_a_replica_removes_its_rows_and_its_return_begins_empty(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
-    put(&east.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     ship(&east, &west, TABLE).await;
-    edit(&west.store, vec![set(TABLE, Aspect::Local(LocalSettings::default()))]).await;
+    edit(&*west.store, vec![set(TABLE, Aspect::Local(LocalSettings::default()))]).await;
     let replica = AspectName::Replica(west.store.region().clone());
     edit(
-        &east.store,
+        &*east.store,
         vec![Edit::Remove {
             table: TABLE,
             aspect: replica,
@@ -394,35 +395,34 @@ async fn removing_a_replica_removes_its_rows_and_its_return_begins_empty() {
     let creating = ReplicaStatus::Creating {
         from: east.store.region().clone(),
     };
-    edit(&east.store, vec![set_replica(TABLE, "eu-west-1", creating)]).await;
+    edit(&*east.store, vec![set_replica(TABLE, "eu-west-1", creating)]).await;
     ship(&east, &west, TableId::CATALOG).await;
     let table = west.store.catalog().by_name["things"].clone();
     assert!(table.held && !table.joined);
-    assert!(assert_agrees(&west.store, TABLE).await.is_empty());
+    assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
     assert_eq!(west.store.vectors()[&TABLE].iter().count(), 0);
     let west = west.restarted();
-    assert!(assert_agrees(&west.store, TABLE).await.is_empty());
+    assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
 }
 
-#[tokio::test]
-async fn the_last_region_that_drops_a_global_table_takes_its_definition_away() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn the_last_region_that_drops_a_global_table_takes_its_definition_away(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
-    edit(&east.store, vec![Edit::Drop { table: TABLE }]).await;
+    edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
     assert!(!east.store.catalog().by_id[&TABLE].held);
     ship(&east, &west, TableId::CATALOG).await;
     assert_eq!(west.store.catalog().by_id[&TABLE].replicas.len(), 1);
-    edit(&west.store, vec![Edit::Drop { table: TABLE }]).await;
+    edit(&*west.store, vec![Edit::Drop { table: TABLE }]).await;
     assert!(west.store.catalog().by_id.is_empty());
     ship(&west, &east, TableId::CATALOG).await;
     assert!(east.store.catalog().by_id.is_empty());
 }
 
 async fn thousand_colors(site: &Site, table_indexed: bool) {
-    create_table(&site.store, table_indexed).await;
+    create_table(&*site.store, table_indexed).await;
     for n in 0..1000 {
         put(
-            &site.store,
+            &*site.store,
             item(
                 if n % 2 == 0 { "a" } else { "b" },
                 n,
@@ -433,35 +433,33 @@ async fn thousand_colors(site: &Site, table_indexed: bool) {
     }
 }
 
-#[tokio::test]
-async fn a_new_index_is_filled_while_writes_go_on() {
-    let site = Site::new("us-east-1");
+pub(super) async fn a_new_index_is_filled_while_writes_go_on(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
     thousand_colors(&site, false).await;
-    edit(&site.store, vec![set_index(TABLE)]).await;
+    edit(&*site.store, vec![set_index(TABLE)]).await;
     assert_eq!(
         site.store.catalog().by_id[&TABLE].global_indexes["by_color"].1,
         IndexState::Backfilling
     );
     for n in [0, 1, 500, 998, 999] {
         put(
-            &site.store,
+            &*site.store,
             item(if n % 2 == 0 { "a" } else { "b" }, n, &[("color", text("new"))]),
         )
         .await;
-        delete(&site.store, key("a", n + 2)).await;
+        delete(&*site.store, key("a", n + 2)).await;
     }
     index_is(&site, Some(IndexState::Active)).await;
-    assert_agrees(&site.store, TABLE).await;
+    assert_agrees(&*site.store, TABLE).await;
 }
 
-#[tokio::test]
-async fn filling_an_index_goes_on_after_a_crash() {
-    let mut site = Site::new("us-east-1");
+pub(super) async fn filling_an_index_goes_on_after_a_crash(backend: &dyn Backend) {
+    let mut site = Site::new(backend, "us-east-1");
     thousand_colors(&site, false).await;
-    edit(&site.store, vec![set_index(TABLE)]).await;
+    edit(&*site.store, vec![set_index(TABLE)]).await;
     for n in 0..3 {
         site = site.restarted();
-        put(&site.store, item("a", n * 2, &[("color", text("new"))])).await;
+        put(&*site.store, item("a", n * 2, &[("color", text("new"))])).await;
     }
     index_is(&site, Some(IndexState::Active)).await;
     let site = site.restarted();
@@ -469,33 +467,31 @@ async fn filling_an_index_goes_on_after_a_crash() {
         site.store.catalog().by_id[&TABLE].global_indexes["by_color"].1,
         IndexState::Active
     );
-    assert_agrees(&site.store, TABLE).await;
+    assert_agrees(&*site.store, TABLE).await;
 }
 
-#[tokio::test]
-async fn a_removed_index_is_seen_leaving_and_can_come_back() {
-    let site = Site::new("us-east-1");
+pub(super) async fn a_removed_index_is_seen_leaving_and_can_come_back(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
     thousand_colors(&site, true).await;
     let remove = Edit::Remove {
         table: TABLE,
         aspect: AspectName::GlobalIndex("by_color".to_owned()),
     };
-    edit(&site.store, vec![remove]).await;
+    edit(&*site.store, vec![remove]).await;
     index_is(&site, Some(IndexState::Deleting)).await;
     let site = site.restarted();
     index_is(&site, None).await;
-    edit(&site.store, vec![set_index(TABLE)]).await;
+    edit(&*site.store, vec![set_index(TABLE)]).await;
     index_is(&site, Some(IndexState::Active)).await;
-    assert_agrees(&site.store, TABLE).await;
+    assert_agrees(&*site.store, TABLE).await;
 }
 
-#[tokio::test]
-async fn catalog_aspects_that_this_version_does_not_know_are_kept_and_passed_on() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn catalog_aspects_that_this_version_does_not_know_are_kept_and_passed_on(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     let mut filter = all_of(east.store.region());
     filter.tables = BTreeMap::from([(TableId::CATALOG, Default::default())]);
-    let known = read_all(&east.store, &filter).await;
+    let known = read_all(&*east.store, &filter).await;
     let mut strange = known[0].clone();
     let mut thing = beringia_item::decode_item(strange.image.as_ref().unwrap()).unwrap();
     thing.insert("a".to_owned(), text("replica/Not A Region"));
@@ -530,12 +526,10 @@ async fn catalog_aspects_that_this_version_does_not_know_are_kept_and_passed_on(
     assert_eq!(west.store.catalog().by_id.len(), 1);
 }
 
-#[tokio::test]
-async fn whoever_changes_definitions_gets_the_catalog_as_the_change_left_it() {
-    let site = Site::new("us-east-1");
-    let create =
-        |_: &beringia_storage::Catalog| Ok(vec![set(TABLE, Aspect::Core(core("things", true))), set_index(TABLE)]);
-    let drop = |_: &beringia_storage::Catalog| Ok(vec![Edit::Drop { table: TABLE }]);
+pub(super) async fn whoever_changes_definitions_gets_the_catalog_as_the_change_left_it(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    let create = |_: &crate::Catalog| Ok(vec![set(TABLE, Aspect::Core(core("things", true))), set_index(TABLE)]);
+    let drop = |_: &crate::Catalog| Ok(vec![Edit::Drop { table: TABLE }]);
     // Both wait for the committer, which carries them out in one group.
     let (created, dropped) = tokio::join!(
         site.store.change_schema(Box::new(create)),

@@ -1,10 +1,10 @@
 //! What the journal says under the policies that keep more than one writer's work: what was lost, and nothing else.
 
 use beringia_item::{AttributeValue, ConflictPolicy, Item, KeyBytes, TableId, Touch, Touched, Version};
-use beringia_storage::{Aspect, Change, Conflict, ConflictRule, Effect, RangeDigest, Refusal, Store};
 use bytes::Bytes;
 
-use crate::support::*;
+use super::{Backend, fixture::*};
+use crate::{Aspect, Change, Conflict, ConflictRule, Effect, RangeDigest, Refusal};
 
 /// Sets or removes attributes, or adds to `n`.
 struct Update(Vec<(&'static str, Option<u64>)>, Option<u64>);
@@ -44,7 +44,7 @@ fn the_key() -> KeyBytes {
 async fn update(site: &Site, change: Update) -> Version {
     let mut unit = write(the_key(), Do::Delete);
     unit.change = Box::new(change);
-    commit(&site.store, vec![unit])
+    commit(&*site.store, vec![unit])
         .await
         .unwrap()
         .remove(0)
@@ -62,11 +62,11 @@ async fn add(site: &Site, n: u64) -> Version {
 
 /// Two regions with the table under a policy, in which both hold an item with `n` and `t`. The clock of the second is ahead, so that
 /// its writes win.
-async fn pair(policy: ConflictPolicy) -> (Site, Site) {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+async fn pair(backend: &dyn Backend, policy: ConflictPolicy) -> (Site, Site) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
-    edit(&east.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
-    put(&east.store, item("a", 1, &[("n", number(10)), ("t", number(1))])).await;
+    edit(&*east.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
+    put(&*east.store, item("a", 1, &[("n", number(10)), ("t", number(1))])).await;
     ship(&east, &west, TableId::CATALOG).await;
     ship(&east, &west, TABLE).await;
     west.advance_ms(10);
@@ -77,8 +77,8 @@ async fn pair(policy: ConflictPolicy) -> (Site, Site) {
 async fn meet(east: &Site, west: &Site) -> (Option<Item>, Vec<Conflict>) {
     ship(east, west, TABLE).await;
     ship(west, east, TABLE).await;
-    let held = assert_agrees(&east.store, TABLE).await;
-    assert_eq!(assert_agrees(&west.store, TABLE).await, held);
+    let held = assert_agrees(&*east.store, TABLE).await;
+    assert_eq!(assert_agrees(&*west.store, TABLE).await, held);
     assert_eq!(
         west.store.digest(TABLE).await.unwrap(),
         east.store.digest(TABLE).await.unwrap()
@@ -122,17 +122,15 @@ fn only(journal: &[Conflict]) -> (Version, Version, Vec<String>) {
     )
 }
 
-#[tokio::test]
-async fn changes_of_different_attributes_are_both_kept_and_no_conflict() {
-    let (east, west) = pair(ConflictPolicy::Attribute).await;
+pub(super) async fn changes_of_different_attributes_are_both_kept_and_no_conflict(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     assign(&east, "n", 11).await;
     assign(&west, "t", 2).await;
     assert_eq!(meet(&east, &west).await, (with(&[("n", 11), ("t", 2)]), vec![]));
 }
 
-#[tokio::test]
-async fn under_the_policy_item_the_same_changes_are_a_conflict_over_the_whole_item() {
-    let (east, west) = pair(ConflictPolicy::Item).await;
+pub(super) async fn under_the_policy_item_the_same_changes_are_a_conflict_over_the_whole_item(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Item).await;
     let loser = assign(&east, "n", 11).await;
     let winner = assign(&west, "t", 2).await;
     let (held, journal) = meet(&east, &west).await;
@@ -140,10 +138,9 @@ async fn under_the_policy_item_the_same_changes_are_a_conflict_over_the_whole_it
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
 
-#[tokio::test]
-async fn of_two_assignments_the_later_stays_and_the_journal_names_the_attribute() {
+pub(super) async fn of_two_assignments_the_later_stays_and_the_journal_names_the_attribute(backend: &dyn Backend) {
     for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
-        let (east, west) = pair(policy).await;
+        let (east, west) = pair(backend, policy).await;
         let loser = update(&east, Update(vec![("n", Some(11)), ("t", Some(3))], None)).await;
         let winner = assign(&west, "t", 2).await;
         let (held, journal) = meet(&east, &west).await;
@@ -154,23 +151,21 @@ async fn of_two_assignments_the_later_stays_and_the_journal_names_the_attribute(
     }
 }
 
-#[tokio::test]
-async fn equal_assignments_lose_nothing() {
-    let (east, west) = pair(ConflictPolicy::Attribute).await;
+pub(super) async fn equal_assignments_lose_nothing(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     assign(&east, "t", 2).await;
     assign(&west, "t", 2).await;
     assert_eq!(meet(&east, &west).await, (with(&[("n", 10), ("t", 2)]), vec![]));
 }
 
-#[tokio::test]
-async fn additions_are_both_kept_only_where_numbers_merge() {
-    let (east, west) = pair(ConflictPolicy::Merge).await;
+pub(super) async fn additions_are_both_kept_only_where_numbers_merge(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&east, 2).await;
     add(&west, 4).await;
     assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
 
-    let (east, west) = pair(ConflictPolicy::Attribute).await;
+    let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let loser = add(&east, 1).await;
     let winner = add(&west, 4).await;
     let (held, journal) = meet(&east, &west).await;
@@ -178,9 +173,8 @@ async fn additions_are_both_kept_only_where_numbers_merge() {
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
 }
 
-#[tokio::test]
-async fn an_addition_that_did_not_know_of_an_assignment_is_lost_and_journalled() {
-    let (east, west) = pair(ConflictPolicy::Merge).await;
+pub(super) async fn an_addition_that_did_not_know_of_an_assignment_is_lost_and_journalled(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let loser = add(&east, 1).await;
     let winner = assign(&west, "n", 50).await;
     let (held, journal) = meet(&east, &west).await;
@@ -191,7 +185,7 @@ async fn an_addition_that_did_not_know_of_an_assignment_is_lost_and_journalled()
     add(&west, 2).await;
     assert_eq!(meet(&east, &west).await.0, with(&[("n", 53), ("t", 1)]));
 
-    let (east, west) = pair(ConflictPolicy::Merge).await;
+    let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let winner = assign(&east, "n", 50).await;
     let loser = add(&west, 1).await;
     let (held, journal) = meet(&east, &west).await;
@@ -200,18 +194,17 @@ async fn an_addition_that_did_not_know_of_an_assignment_is_lost_and_journalled()
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
 }
 
-#[tokio::test]
-async fn an_update_loses_to_a_later_delete_and_outlives_an_earlier_one() {
+pub(super) async fn an_update_loses_to_a_later_delete_and_outlives_an_earlier_one(backend: &dyn Backend) {
     for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
-        let (east, west) = pair(policy).await;
+        let (east, west) = pair(backend, policy).await;
         let loser = assign(&east, "t", 2).await;
-        let winner = delete(&west.store, the_key()).await.unwrap();
+        let winner = delete(&*west.store, the_key()).await.unwrap();
         let (held, journal) = meet(&east, &west).await;
         assert_eq!(held, None);
         assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
 
-        let (east, west) = pair(policy).await;
-        let loser = delete(&east.store, the_key()).await.unwrap();
+        let (east, west) = pair(backend, policy).await;
+        let loser = delete(&*east.store, the_key()).await.unwrap();
         let winner = assign(&west, "t", 2).await;
         let (held, journal) = meet(&east, &west).await;
         assert_eq!(held, with(&[("t", 2)]), "what was written before the delete is gone");
@@ -220,30 +213,29 @@ async fn an_update_loses_to_a_later_delete_and_outlives_an_earlier_one() {
     }
 }
 
-#[tokio::test]
-async fn of_two_puts_the_later_stays_whole() {
-    let (east, west) = pair(ConflictPolicy::Merge).await;
-    let loser = put(&east.store, item("a", 1, &[("n", number(1))])).await;
-    let winner = put(&west.store, item("a", 1, &[("t", number(9))])).await;
+pub(super) async fn of_two_puts_the_later_stays_whole(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Merge).await;
+    let loser = put(&*east.store, item("a", 1, &[("n", number(1))])).await;
+    let winner = put(&*west.store, item("a", 1, &[("t", number(9))])).await;
     let (held, journal) = meet(&east, &west).await;
     assert_eq!(held, with(&[("t", 9)]));
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
 
-#[tokio::test]
-async fn a_later_update_stands_on_a_put_that_it_did_not_know_of() {
-    let (east, west) = pair(ConflictPolicy::Attribute).await;
-    let loser = put(&east.store, item("a", 1, &[("n", number(1)), ("t", number(7))])).await;
+pub(super) async fn a_later_update_stands_on_a_put_that_it_did_not_know_of(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
+    let loser = put(&*east.store, item("a", 1, &[("n", number(1)), ("t", number(7))])).await;
     let winner = assign(&west, "t", 2).await;
     let (held, journal) = meet(&east, &west).await;
     assert_eq!(held, with(&[("n", 1), ("t", 2)]));
     assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
 }
 
-#[tokio::test]
-async fn rows_of_one_version_that_were_joined_from_different_writes_differ_in_digest_and_stamp() {
-    let (east, west) = pair(ConflictPolicy::Attribute).await;
-    let south = Site::new("ap-south-1");
+pub(super) async fn rows_of_one_version_that_were_joined_from_different_writes_differ_in_digest_and_stamp(
+    backend: &dyn Backend,
+) {
+    let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
+    let south = Site::new(backend, "ap-south-1");
     add_replica(&east, &south).await;
     ship(&east, &south, TABLE).await;
     assign(&east, "n", 11).await;
@@ -262,25 +254,23 @@ async fn rows_of_one_version_that_were_joined_from_different_writes_differ_in_di
     assert_eq!(ranges(&south).await, ranges(&east).await);
 }
 
-#[tokio::test]
-async fn what_is_relayed_is_what_its_origin_wrote_though_another_item_stands() {
-    let (east, west) = pair(ConflictPolicy::Merge).await;
+pub(super) async fn what_is_relayed_is_what_its_origin_wrote_though_another_item_stands(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;
-    let written = read_all(&east.store, &all_of(east.store.region())).await;
+    let written = read_all(&*east.store, &all_of(east.store.region())).await;
     meet(&east, &west).await;
-    let relayed = read_all(&west.store, &all_of(east.store.region())).await;
+    let relayed = read_all(&*west.store, &all_of(east.store.region())).await;
     assert_eq!(relayed, written);
 }
 
-#[tokio::test]
-async fn a_write_under_the_policy_item_leaves_nothing_but_the_item() {
-    let (east, west) = pair(ConflictPolicy::Merge).await;
+pub(super) async fn a_write_under_the_policy_item_leaves_nothing_but_the_item(backend: &dyn Backend) {
+    let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;
     meet(&east, &west).await;
     assert!(metadata(&west).await.is_some());
-    edit(&west.store, vec![set(TABLE, Aspect::ConflictPolicy(None))]).await;
+    edit(&*west.store, vec![set(TABLE, Aspect::ConflictPolicy(None))]).await;
     add(&west, 4).await;
     assert_eq!(metadata(&west).await, None);
     assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));

@@ -1,11 +1,11 @@
 //! Items by the time at which they expire, and deletes of those that did.
 
 use beringia_item::{Cause, Item};
-use beringia_storage::{Aspect, EXPIRY_INDEX, ItemWrite, RangeRead, Store, StoreError};
 
-use crate::support::*;
+use super::{Backend, fixture::*};
+use crate::{Aspect, EXPIRY_INDEX, ItemWrite, RangeRead, StoreError};
 
-fn expires(attribute: Option<&str>) -> Vec<beringia_storage::Edit> {
+fn expires(attribute: Option<&str>) -> Vec<crate::Edit> {
     vec![set(TABLE, Aspect::TimeToLive(attribute.map(str::to_owned)))]
 }
 
@@ -15,7 +15,7 @@ fn until(pk: &str, at: u64) -> Item {
 
 /// The partition keys in the index by expiry time, in its order.
 async fn in_order(site: &Site) -> Vec<String> {
-    let rows = scan(&site.store, Some(EXPIRY_INDEX)).await.rows;
+    let rows = scan(&*site.store, Some(EXPIRY_INDEX)).await.rows;
     let name = |item: &Item| match &item["pk"] {
         beringia_item::AttributeValue::S(name) => name.clone(),
         other => panic!("{other:?} is no name"),
@@ -28,25 +28,24 @@ async fn expire(site: &Site, pk: &str) {
         cause: Cause::TimeToLive,
         ..write(key(pk, 1), Do::Delete)
     };
-    commit(&site.store, vec![write]).await.unwrap();
+    commit(&*site.store, vec![write]).await.unwrap();
 }
 
-#[tokio::test]
-async fn items_stand_in_the_order_of_their_numbers_whatever_their_partition() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, true).await;
-    edit(&site.store, expires(Some("until"))).await;
+pub(super) async fn items_stand_in_the_order_of_their_numbers_whatever_their_partition(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
+    edit(&*site.store, expires(Some("until"))).await;
     for (pk, at) in [("c", 30), ("a", 1_700_000_000), ("d", 5), ("b", 200)] {
-        put(&site.store, until(pk, at)).await;
+        put(&*site.store, until(pk, at)).await;
     }
-    put(&site.store, item("text", 1, &[("until", text("7"))])).await;
-    put(&site.store, item("nothing", 1, &[])).await;
+    put(&*site.store, item("text", 1, &[("until", text("7"))])).await;
+    put(&*site.store, item("nothing", 1, &[])).await;
     assert_eq!(in_order(&site).await, ["d", "c", "b", "a"]);
-    put(&site.store, until("d", 1000)).await;
-    put(&site.store, item("c", 1, &[])).await;
-    delete(&site.store, key("a", 1)).await;
+    put(&*site.store, until("d", 1000)).await;
+    put(&*site.store, item("c", 1, &[])).await;
+    delete(&*site.store, key("a", 1)).await;
     assert_eq!(in_order(&site).await, ["b", "d"]);
-    assert_agrees(&site.store, TABLE).await;
+    assert_agrees(&*site.store, TABLE).await;
     let site = site.restarted();
     assert_eq!(in_order(&site).await, ["b", "d"]);
     let page = site.store.range(RangeRead {
@@ -56,13 +55,12 @@ async fn items_stand_in_the_order_of_their_numbers_whatever_their_partition() {
     assert!(page.await.unwrap().limited);
 }
 
-#[tokio::test]
-async fn the_attribute_can_be_chosen_changed_and_dropped_on_a_table_that_holds_items() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn the_attribute_can_be_chosen_changed_and_dropped_on_a_table_that_holds_items(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     for i in 0..600 {
         put(
-            &site.store,
+            &*site.store,
             item(
                 &format!("{i:03}"),
                 1,
@@ -74,7 +72,7 @@ async fn the_attribute_can_be_chosen_changed_and_dropped_on_a_table_that_holds_i
     let ascending: Vec<String> = (0..600).map(|i| format!("{i:03}")).collect();
     let descending: Vec<String> = ascending.iter().rev().cloned().collect();
     for (attribute, order) in [("until", &ascending), ("back", &descending)] {
-        edit(&site.store, expires(Some(attribute))).await;
+        edit(&*site.store, expires(Some(attribute))).await;
         assert_eq!(
             site.store.catalog().by_id[&TABLE].time_to_live.as_deref(),
             Some(attribute)
@@ -87,9 +85,9 @@ async fn the_attribute_can_be_chosen_changed_and_dropped_on_a_table_that_holds_i
             }
             changed.await;
         }
-        assert_agrees(&site.store, TABLE).await;
+        assert_agrees(&*site.store, TABLE).await;
     }
-    edit(&site.store, expires(None)).await;
+    edit(&*site.store, expires(None)).await;
     assert_eq!(site.store.catalog().by_id[&TABLE].time_to_live, None);
     let gone = site.store.range(whole(TABLE, Some(EXPIRY_INDEX))).await;
     assert_eq!(
@@ -101,26 +99,24 @@ async fn the_attribute_can_be_chosen_changed_and_dropped_on_a_table_that_holds_i
     );
 }
 
-#[tokio::test]
-async fn the_setting_follows_a_table_to_its_replicas_and_indexes_what_they_hold() {
-    let (a, b) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn the_setting_follows_a_table_to_its_replicas_and_indexes_what_they_hold(backend: &dyn Backend) {
+    let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
-    edit(&b.store, expires(Some("until"))).await;
+    edit(&*b.store, expires(Some("until"))).await;
     ship(&b, &a, beringia_item::TableId::CATALOG).await;
     assert_eq!(a.store.catalog().by_id[&TABLE].time_to_live.as_deref(), Some("until"));
-    put(&b.store, until("later", 9)).await;
-    put(&b.store, until("sooner", 8)).await;
+    put(&*b.store, until("later", 9)).await;
+    put(&*b.store, until("sooner", 8)).await;
     ship(&b, &a, TABLE).await;
     assert_eq!(in_order(&a).await, ["sooner", "later"]);
-    assert_agrees(&a.store, TABLE).await;
+    assert_agrees(&*a.store, TABLE).await;
 }
 
-#[tokio::test]
-async fn regions_that_expire_an_item_at_once_are_in_no_conflict_and_agree() {
-    let (a, b) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn regions_that_expire_an_item_at_once_are_in_no_conflict_and_agree(backend: &dyn Backend) {
+    let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
-    edit(&a.store, expires(Some("until"))).await;
-    put(&a.store, until("x", 1)).await;
+    edit(&*a.store, expires(Some("until"))).await;
+    put(&*a.store, until("x", 1)).await;
     ship(&a, &b, TABLE).await;
     expire(&a, "x").await;
     expire(&b, "x").await;
@@ -129,7 +125,7 @@ async fn regions_that_expire_an_item_at_once_are_in_no_conflict_and_agree() {
     assert_eq!(there.newer + back.newer, 1, "{there:?} {back:?}");
     for site in [&a, &b] {
         assert_eq!(site.store.conflicts(None, 0, 10).await.unwrap(), []);
-        assert!(assert_agrees(&site.store, TABLE).await.is_empty());
+        assert!(assert_agrees(&*site.store, TABLE).await.is_empty());
     }
     assert_eq!(
         a.store.digest(TABLE).await.unwrap(),
@@ -137,19 +133,18 @@ async fn regions_that_expire_an_item_at_once_are_in_no_conflict_and_agree() {
     );
 }
 
-#[tokio::test]
-async fn a_write_that_meets_an_expiry_it_did_not_know_of_is_a_conflict() {
-    let (a, b) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn a_write_that_meets_an_expiry_it_did_not_know_of_is_a_conflict(backend: &dyn Backend) {
+    let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
-    put(&a.store, until("x", 1)).await;
+    put(&*a.store, until("x", 1)).await;
     ship(&a, &b, TABLE).await;
     expire(&a, "x").await;
     b.advance_ms(1);
-    put(&b.store, until("x", 2_000_000_000)).await;
+    put(&*b.store, until("x", 2_000_000_000)).await;
     assert_eq!(ship(&b, &a, TABLE).await.conflicts, 1);
     assert_eq!(ship(&a, &b, TABLE).await.conflicts, 1);
     assert_eq!(
-        assert_agrees(&a.store, TABLE).await,
-        assert_agrees(&b.store, TABLE).await
+        assert_agrees(&*a.store, TABLE).await,
+        assert_agrees(&*b.store, TABLE).await
     );
 }

@@ -4,55 +4,25 @@ mod consumer;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use beringia_clock::{ManualClock, WallClock};
+use beringia_clock::WallClock;
 use beringia_item::{Cause, Item, KeyBytes, Region, TableId};
-use beringia_storage::{
-    Aspect, Edit, LogPosition, RemoteBatch, RemoteKind, ShardKey, Store, StoreError, Stream, StreamChange, StreamPage,
+
+pub(super) use self::consumer::a_consumer_that_walks_the_shards_sees_every_applied_change_once_and_in_order;
+use super::{Backend, fixture::*};
+use crate::{
+    Aspect, Edit, LogPosition, RemoteBatch, RemoteKind, ShardKey, StoreError, Stream, StreamChange, StreamPage,
     StreamRead, StreamRecord, StreamView, TableStream,
 };
-use beringia_storage_sqlite::{DEFAULT_LOG_RETENTION_MS, DiskFaults, MemoryDisk, SqliteStore};
-
-use crate::support::*;
 
 const SHARD_AGE_MS: u64 = 10_000;
-const DAY_MS: u64 = DEFAULT_LOG_RETENTION_MS;
-
-fn open(name: &str, disk: &MemoryDisk, clock: &Arc<ManualClock>) -> SqliteStore {
-    let mut options = memory_options(name, disk, clock.clone());
-    options.log_retention_ms = DAY_MS;
-    options.shard_age_ms = SHARD_AGE_MS;
-    SqliteStore::open(options).unwrap()
-}
+const DAY_MS: u64 = crate::DEFAULT_LOG_RETENTION_MS;
 
 /// A region whose log is kept for a day, with shards of ten seconds.
-fn site(name: &str) -> Site {
-    let (disk, clock) = (MemoryDisk::new(), Arc::new(ManualClock::new(START_MS)));
-    let store = open(name, &disk, &clock);
-    let disk_faults = DiskFaults::default();
-    Site {
-        store,
-        disk,
-        clock,
-        disk_faults,
-    }
-}
-
-fn restarted(site: Site) -> Site {
-    let Site {
-        store,
-        disk,
-        clock,
-        disk_faults,
-    } = site;
-    let name = store.region().to_string();
-    drop(store);
-    let store = open(&name, &disk, &clock);
-    Site {
-        store,
-        disk,
-        clock,
-        disk_faults,
-    }
+fn site(backend: &dyn Backend, name: &str) -> Site {
+    Site::with(backend, name, |options| {
+        options.log_retention_ms = DAY_MS;
+        options.shard_age_ms = SHARD_AGE_MS;
+    })
 }
 
 async fn set_stream(site: &Site, view: Option<StreamView>) -> Option<Stream> {
@@ -64,7 +34,7 @@ async fn set_stream(site: &Site, view: Option<StreamView>) -> Option<Stream> {
             .now_ms()
             .max(latest.map_or(0, |latest| latest.enabled_ms + 1)),
     });
-    edit(&site.store, vec![set(TABLE, Aspect::Stream(stream))]).await;
+    edit(&*site.store, vec![set(TABLE, Aspect::Stream(stream))]).await;
     stream
 }
 
@@ -109,12 +79,11 @@ fn told(record: &StreamRecord) -> Change {
     (key, record.before.clone(), record.after.clone())
 }
 
-#[tokio::test]
-async fn a_shard_that_is_old_enough_goes_over_into_a_child_also_where_nobody_writes() {
-    let site = site("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_shard_that_is_old_enough_goes_over_into_a_child_also_where_nobody_writes(backend: &dyn Backend) {
+    let site = site(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::KeysOnly)).await;
-    put(&site.store, item("a", 1, &[])).await;
+    put(&*site.store, item("a", 1, &[])).await;
     let first = only_stream(&site).await;
     assert_eq!(first.shards.len(), 1);
     assert_eq!((first.shards[0].end, first.shards[0].parent_ms), (None, None));
@@ -126,13 +95,13 @@ async fn a_shard_that_is_old_enough_goes_over_into_a_child_also_where_nobody_wri
         wake(&site).await;
         assert_eq!(only_stream(&site).await.shards.len(), round + 1);
     }
-    let stream = only_stream(&restarted(site)).await;
+    let stream = only_stream(&site.restarted()).await;
     let [parent, child, grandchild] = stream.shards[..] else {
         panic!("three shards")
     };
     assert_eq!(
         parent,
-        beringia_storage::Shard {
+        crate::Shard {
             end: parent.end,
             ..first.shards[0]
         }
@@ -145,13 +114,12 @@ async fn a_shard_that_is_old_enough_goes_over_into_a_child_also_where_nobody_wri
     assert_eq!((grandchild.parent_ms, grandchild.end), (Some(child.opened_ms), None));
 }
 
-#[tokio::test]
-async fn a_page_ends_with_the_limits_and_a_closed_shard_with_its_last_record() {
-    let site = site("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_page_ends_with_the_limits_and_a_closed_shard_with_its_last_record(backend: &dyn Backend) {
+    let site = site(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::NewImage)).await;
     for n in 1..=5 {
-        put(&site.store, item("a", n, &[("color", text("red"))])).await;
+        put(&*site.store, item("a", n, &[("color", text("red"))])).await;
     }
     set_stream(&site, None).await;
     let stream = only_stream(&site).await;
@@ -200,16 +168,15 @@ async fn a_page_ends_with_the_limits_and_a_closed_shard_with_its_last_record() {
     );
 }
 
-#[tokio::test]
-async fn records_and_closed_shards_can_be_read_for_a_day_and_not_longer() {
-    let site = site("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn records_and_closed_shards_can_be_read_for_a_day_and_not_longer(backend: &dyn Backend) {
+    let site = site(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::NewAndOldImages)).await;
-    put(&site.store, item("a", 1, &[])).await;
+    put(&*site.store, item("a", 1, &[])).await;
     let first = only_stream(&site).await;
     let old = page(&site, read(&first, 0, None)).await.records[0].position;
     site.advance_ms(DAY_MS / 2);
-    put(&site.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*site.store, item("a", 1, &[("color", text("red"))])).await;
     site.advance_ms(DAY_MS / 2 - 1);
     wake(&site).await;
     assert_eq!(
@@ -246,19 +213,18 @@ async fn records_and_closed_shards_can_be_read_for_a_day_and_not_longer() {
     );
 }
 
-#[tokio::test]
-async fn a_stream_that_was_disabled_and_that_of_a_deleted_table_stay_for_a_day() {
-    let site = site("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_stream_that_was_disabled_and_that_of_a_deleted_table_stay_for_a_day(backend: &dyn Backend) {
+    let site = site(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let disabled = set_stream(&site, Some(StreamView::NewImage)).await;
-    put(&site.store, item("a", 1, &[])).await;
+    put(&*site.store, item("a", 1, &[])).await;
     set_stream(&site, None).await;
-    put(&site.store, item("a", 2, &[])).await;
+    put(&*site.store, item("a", 2, &[])).await;
     let latest = set_stream(&site, Some(StreamView::OldImage)).await;
-    put(&site.store, item("a", 3, &[])).await;
-    delete(&site.store, key("a", 3)).await;
-    edit(&site.store, vec![Edit::Drop { table: TABLE }]).await;
-    let site = restarted(site);
+    put(&*site.store, item("a", 3, &[])).await;
+    delete(&*site.store, key("a", 3)).await;
+    edit(&*site.store, vec![Edit::Drop { table: TABLE }]).await;
+    let site = site.restarted();
     wake(&site).await;
     let kept = streams(&site).await;
     assert_eq!(
@@ -284,13 +250,12 @@ async fn a_stream_that_was_disabled_and_that_of_a_deleted_table_stay_for_a_day()
     site.advance_ms(1);
     assert_eq!(streams(&site).await, [], "without a commit in between too");
     wake(&site).await;
-    assert_eq!(streams(&restarted(site)).await, []);
+    assert_eq!(streams(&site.restarted()).await, []);
 }
 
-#[tokio::test]
-async fn the_definition_tells_of_the_latest_stream_as_long_as_it_can_be_read() {
-    let site = site("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn the_definition_tells_of_the_latest_stream_as_long_as_it_can_be_read(backend: &dyn Backend) {
+    let site = site(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let latest = async |site: &Site| {
         let catalog = site.store.catalog();
         (catalog.by_id[&TABLE].stream, catalog.by_id[&TABLE].latest_stream)
@@ -304,16 +269,17 @@ async fn the_definition_tells_of_the_latest_stream_as_long_as_it_can_be_read() {
     assert_eq!(latest(&site).await, (None, None));
 }
 
-#[tokio::test]
-async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tells_what_comes_from_then_on() {
-    let (east, west) = (site("us-east-1"), site("eu-west-1"));
-    create_table(&east.store, false).await;
+pub(super) async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tells_what_comes_from_then_on(
+    backend: &dyn Backend,
+) {
+    let (east, west) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
+    create_table(&*east.store, false).await;
     set_stream(&east, Some(StreamView::NewAndOldImages)).await;
-    put(&east.store, item("a", 1, &[])).await;
-    let creating = beringia_storage::ReplicaStatus::Creating {
+    put(&*east.store, item("a", 1, &[])).await;
+    let creating = crate::ReplicaStatus::Creating {
         from: region("us-east-1"),
     };
-    edit(&east.store, vec![set_replica(TABLE, "eu-west-1", creating)]).await;
+    edit(&*east.store, vec![set_replica(TABLE, "eu-west-1", creating)]).await;
     ship(&east, &west, TableId::CATALOG).await;
     assert_eq!(streams(&west).await, [], "its rows are not complete");
     copy(&east, &west, TABLE).await;
@@ -323,10 +289,10 @@ async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tells_what_come
         [],
         "what a copy brings is no change"
     );
-    put(&east.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     let gone = beringia_item::Mutation {
         cause: Cause::TimeToLive,
-        ..read_all(&east.store, &wants(&east, &west, TABLE)).await.remove(0)
+        ..read_all(&*east.store, &wants(&east, &west, TABLE)).await.remove(0)
     };
     let batch = RemoteBatch {
         mutations: vec![gone],
@@ -349,12 +315,11 @@ async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tells_what_come
     );
 }
 
-#[tokio::test]
-async fn an_item_that_a_copy_removes_without_a_delete_is_told_of() {
-    let (east, west) = (site("us-east-1"), site("eu-west-1"));
+pub(super) async fn an_item_that_a_copy_removes_without_a_delete_is_told_of(backend: &dyn Backend) {
+    let (east, west) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     set_stream(&west, Some(StreamView::NewAndOldImages)).await;
-    let version = put(&east.store, item("a", 1, &[])).await;
+    let version = put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
     let batch = RemoteBatch {
         obsolete: vec![(TABLE, key("a", 1), version.into())],
@@ -362,7 +327,7 @@ async fn an_item_that_a_copy_removes_without_a_delete_is_told_of() {
         ..RemoteBatch::default()
     };
     west.store.apply(batch).await.unwrap();
-    assert_eq!(assert_agrees(&west.store, TABLE).await, BTreeMap::new());
+    assert_eq!(assert_agrees(&*west.store, TABLE).await, BTreeMap::new());
     let stream = only_stream(&west).await;
     let changes = |page: StreamPage| page.records.iter().map(told).collect::<Vec<_>>();
     let gone = [
@@ -371,11 +336,11 @@ async fn an_item_that_a_copy_removes_without_a_delete_is_told_of() {
     ];
     assert_eq!(changes(page(&west, read(&stream, 0, None)).await), gone);
     assert_eq!(
-        read_all(&west.store, &all_of(east.store.region())).await.len(),
+        read_all(&*west.store, &all_of(east.store.region())).await.len(),
         1,
         "replication is told of the write only"
     );
-    put(&west.store, item("a", 1, &[])).await;
+    put(&*west.store, item("a", 1, &[])).await;
     let back = (key("a", 1), None, Some(item("a", 1, &[])));
     assert_eq!(changes(page(&west, read(&stream, 0, None)).await)[2..], [back]);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::conformance::run::plain;
 
 /// Reads a stream as the Kinesis Client Library does: every shard from its oldest record on, children only after their parents.
 #[derive(Default)]
@@ -135,8 +136,8 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
-        let (site, peer) = (site("us-east-1"), site("eu-west-1"));
+    async fn new(backend: &dyn Backend) -> Self {
+        let (site, peer) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
         create_global_table(&[&site, &peer], true).await;
         let mut world = Self {
             site: Some(site),
@@ -154,7 +155,7 @@ impl World {
     }
 
     async fn items(&self) -> BTreeMap<KeyBytes, Item> {
-        let rows = scan(&self.site().store, None).await.rows;
+        let rows = scan(&*self.site().store, None).await.rows;
         rows.into_iter().map(|row| (row.key, row.item)).collect()
     }
 
@@ -191,11 +192,11 @@ impl World {
         let keys: Vec<_> = unit.iter().map(|(n, _)| key("k", *n)).collect();
         let unit = unit.into_iter().map(|(n, what)| write(key("k", n), what)).collect();
         if peer {
-            commit(&self.peer.store, unit).await.unwrap();
+            commit(&*self.peer.store, unit).await.unwrap();
             return;
         }
         let before = self.items().await;
-        commit(&self.site().store, unit).await.unwrap();
+        commit(&*self.site().store, unit).await.unwrap();
         self.note(&before, &keys).await;
     }
 
@@ -207,7 +208,7 @@ impl World {
     }
 
     async fn ship(&mut self) {
-        let lacks = read_all(&self.peer.store, &wants(&self.peer, self.site(), TABLE)).await;
+        let lacks = read_all(&*self.peer.store, &wants(&self.peer, self.site(), TABLE)).await;
         for unit in lacks.chunk_by(|a, b| a.unit == b.unit) {
             let mutations = unit.to_vec();
             self.apply(RemoteBatch {
@@ -265,26 +266,19 @@ impl World {
             Step::Wake => wake(self.site()).await,
             Step::Crash => {
                 let site = self.site.take().unwrap();
-                self.site = Some(restarted(site));
+                self.site = Some(site.restarted());
             }
             Step::Consume { max_records, max_bytes } => drop(self.consume(max_records, max_bytes).await),
         }
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().build().unwrap()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_consumer_that_walks_the_shards_sees_every_applied_change_once_and_in_order(
-        steps in prop::collection::vec(step(), 1..80),
-    ) {
-        runtime().block_on(async {
-            let mut world = World::new().await;
+pub(in crate::conformance) fn a_consumer_that_walks_the_shards_sees_every_applied_change_once_and_in_order(
+    backend: &dyn Backend,
+) {
+    proptest!(ProptestConfig { cases: 200, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..80))| {
+        plain(async {
+            let mut world = World::new(backend).await;
             for step in steps {
                 world.step(step).await;
             }
@@ -293,5 +287,5 @@ proptest! {
                 assert_eq!(consumer.seen, world.expected[enabled_ms]);
             }
         });
-    }
+    });
 }

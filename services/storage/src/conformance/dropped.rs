@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, TableId, VersionVector};
-use beringia_storage::{
-    Acknowledged, Aspect, AspectName, Edit, LocalSettings, RemoteBatch, RemoteKind, Replica, ReplicaStatus, Store,
-    Unshipped,
-};
 
-use crate::support::*;
+use super::{Backend, fixture::*};
+use crate::{
+    Acknowledged, Aspect, AspectName, Edit, LocalSettings, RemoteBatch, RemoteKind, Replica, ReplicaStatus, Unshipped,
+};
 
 /// A region says that another one's replica was dropped, which had shipped everything that is here.
 async fn drop_replica(at: &Site, of: &Site) {
@@ -17,7 +16,7 @@ async fn drop_replica(at: &Site, of: &Site) {
     let status = ReplicaStatus::Dropped { has, returns: true };
     let since_ms = START_MS;
     let replica = Replica { status, since_ms };
-    edit(&at.store, vec![set(TABLE, Aspect::Dropped { region, replica })]).await;
+    edit(&*at.store, vec![set(TABLE, Aspect::Dropped { region, replica })]).await;
 }
 
 fn status_of(site: &Site, of: &Site) -> ReplicaStatus {
@@ -53,32 +52,37 @@ async fn kept(site: &Site, count: usize) -> Vec<(u64, Option<String>)> {
 }
 
 /// East, west and far with a table that holds `a`/1 to `a`/3.
-async fn three() -> [Site; 3] {
-    let sites = [Site::new("us-east-1"), Site::new("eu-west-1"), Site::new("ap-south-1")];
+async fn three(backend: &dyn Backend) -> [Site; 3] {
+    let sites = [
+        Site::new(backend, "us-east-1"),
+        Site::new(backend, "eu-west-1"),
+        Site::new(backend, "ap-south-1"),
+    ];
     create_global_table(&sites.each_ref(), true).await;
     let [east, west, far] = &sites;
     for n in 1..4 {
-        put(&east.store, item("a", n, &[("color", text("red"))])).await;
+        put(&*east.store, item("a", n, &[("color", text("red"))])).await;
     }
-    put(&far.store, item("a", 4, &[("color", text("shipped"))])).await;
+    put(&*far.store, item("a", 4, &[("color", text("shipped"))])).await;
     for (from, to) in [(east, west), (east, far), (far, east), (far, west)] {
         ship(from, to, TABLE).await;
     }
     sites
 }
 
-#[tokio::test]
-async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_shipped() {
-    let [east, west, far] = three().await;
-    put(&far.store, item("a", 1, &[("color", text("unshipped"))])).await;
-    put(&far.store, item("a", 9, &[("color", text("new"))])).await;
-    delete(&far.store, key("a", 2)).await;
-    delete(&east.store, key("a", 1)).await;
+pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_shipped(
+    backend: &dyn Backend,
+) {
+    let [east, west, far] = three(backend).await;
+    put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
+    put(&*far.store, item("a", 9, &[("color", text("new"))])).await;
+    delete(&*far.store, key("a", 2)).await;
+    delete(&*east.store, key("a", 1)).await;
     drop_replica(&east, &far).await;
     ship(&east, &west, TableId::CATALOG).await;
     assert!(far.store.unshipped(0, 10).await.unwrap().is_empty());
     // Nothing of what it ships now is taken, by those who know.
-    let mutations = read_all(&far.store, &wants(&far, &west, TABLE)).await;
+    let mutations = read_all(&*far.store, &wants(&far, &west, TABLE)).await;
     assert_eq!(mutations.len(), 3);
     let sent = |kind| RemoteBatch {
         mutations: mutations.clone(),
@@ -87,13 +91,13 @@ async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_
         from: Some(far.store.region().clone()),
         ..RemoteBatch::default()
     };
-    let before = (west.store.vectors(), assert_agrees(&west.store, TABLE).await);
+    let before = (west.store.vectors(), assert_agrees(&*west.store, TABLE).await);
     for kind in [RemoteKind::Stream, RemoteKind::Copy, RemoteKind::Repair] {
         west.store.apply(sent(kind)).await.unwrap();
     }
-    assert_eq!((west.store.vectors(), assert_agrees(&west.store, TABLE).await), before);
+    assert_eq!((west.store.vectors(), assert_agrees(&*west.store, TABLE).await), before);
     // What others wrote since may arrive before it hears of it. They have that themselves.
-    put(&west.store, item("a", 3, &[("color", text("later"))])).await;
+    put(&*west.store, item("a", 3, &[("color", text("later"))])).await;
     assert_eq!(ship(&west, &far, TABLE).await.newer, 1);
     let former = far.store.catalog().by_id[&TABLE].holding;
     ship(&east, &far, TableId::CATALOG).await;
@@ -120,12 +124,12 @@ async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_
         (9, Some("new".to_owned())),
     ];
     assert_eq!(kept(&far, 3).await, unshipped);
-    assert!(assert_agrees(&far.store, TABLE).await.is_empty());
+    assert!(assert_agrees(&*far.store, TABLE).await.is_empty());
     ship(&far, &east, TableId::CATALOG).await;
     assert_eq!(status_of(&east, &far), creating);
     copy(&east, &far, TABLE).await;
-    let held = assert_agrees(&far.store, TABLE).await;
-    assert_eq!(held, assert_agrees(&east.store, TABLE).await);
+    let held = assert_agrees(&*far.store, TABLE).await;
+    assert_eq!(held, assert_agrees(&*east.store, TABLE).await);
     assert_eq!(
         held.keys().collect::<BTreeSet<&KeyBytes>>(),
         [&key("a", 2), &key("a", 3), &key("a", 4)].into()
@@ -134,12 +138,12 @@ async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_
     assert_eq!(kept(&far, 3).await, unshipped, "also after a restart");
 }
 
-#[tokio::test]
-async fn what_a_dropped_replica_had_not_shipped_is_kept_over_a_crash_and_forgetting_in_the_midst_of_removing_its_rows()
-{
-    let [east, _, far] = three().await;
+pub(super) async fn what_a_dropped_replica_had_not_shipped_is_kept_over_a_crash_and_forgetting_in_the_midst_of_removing_its_rows(
+    backend: &dyn Backend,
+) {
+    let [east, _, far] = three(backend).await;
     let many = (100..1400).map(|n| write(key("a", n), Do::Put(item("a", n, &[("color", text("mine"))]))));
-    commit(&far.store, many.collect()).await.unwrap();
+    commit(&*far.store, many.collect()).await.unwrap();
     drop_replica(&east, &far).await;
     ship(&east, &far, TableId::CATALOG).await;
     let mut far = far;
@@ -165,13 +169,12 @@ async fn what_a_dropped_replica_had_not_shipped_is_kept_over_a_crash_and_forgett
     assert_eq!(kept(all[1200].id).await.len(), 99);
 }
 
-#[tokio::test]
-async fn a_write_of_the_region_itself_does_not_undo_that_it_was_dropped() {
-    let [east, west, far] = three().await;
+pub(super) async fn a_write_of_the_region_itself_does_not_undo_that_it_was_dropped(backend: &dyn Backend) {
+    let [east, west, far] = three(backend).await;
     drop_replica(&east, &far).await;
     far.advance_ms(1000);
     edit(
-        &far.store,
+        &*far.store,
         vec![set_replica(TABLE, "ap-south-1", ReplicaStatus::Deleting)],
     )
     .await;
@@ -184,10 +187,11 @@ async fn a_write_of_the_region_itself_does_not_undo_that_it_was_dropped() {
     assert!(matches!(status_of(&far, &far), ReplicaStatus::Creating { .. }));
 }
 
-#[tokio::test]
-async fn a_dropped_replica_that_somebody_removed_goes_when_it_hears_of_that_and_its_writes_are_kept() {
-    let [east, _, far] = three().await;
-    put(&far.store, item("a", 1, &[("color", text("unshipped"))])).await;
+pub(super) async fn a_dropped_replica_that_somebody_removed_goes_when_it_hears_of_that_and_its_writes_are_kept(
+    backend: &dyn Backend,
+) {
+    let [east, _, far] = three(backend).await;
+    put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     drop_replica(&east, &far).await;
     let region = far.store.region().clone();
     let has = east.store.vectors()[&TABLE].clone();
@@ -196,7 +200,7 @@ async fn a_dropped_replica_that_somebody_removed_goes_when_it_hears_of_that_and_
         status,
         since_ms: START_MS,
     };
-    edit(&east.store, vec![set(TABLE, Aspect::Dropped { region, replica })]).await;
+    edit(&*east.store, vec![set(TABLE, Aspect::Dropped { region, replica })]).await;
     ship(&east, &far, TableId::CATALOG).await;
     assert!(!far.store.catalog().by_id[&TABLE].held);
     assert_eq!(kept(&far, 1).await, [(1, Some("unshipped".to_owned()))]);
@@ -208,49 +212,46 @@ async fn a_dropped_replica_that_somebody_removed_goes_when_it_hears_of_that_and_
     );
 }
 
-#[tokio::test]
-async fn a_replica_that_others_removed_without_asking_keeps_its_writes_aside_too() {
-    let [east, _, far] = three().await;
-    put(&far.store, item("a", 1, &[("color", text("unshipped"))])).await;
+pub(super) async fn a_replica_that_others_removed_without_asking_keeps_its_writes_aside_too(backend: &dyn Backend) {
+    let [east, _, far] = three(backend).await;
+    put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     let aspect = AspectName::Replica(far.store.region().clone());
-    edit(&east.store, vec![Edit::Remove { table: TABLE, aspect }]).await;
+    edit(&*east.store, vec![Edit::Remove { table: TABLE, aspect }]).await;
     ship(&east, &far, TableId::CATALOG).await;
     let expected = [(1, Some("unshipped".to_owned())), (4, Some("shipped".to_owned()))];
     assert_eq!(kept(&far, 2).await, expected, "it cannot know who has what");
 }
 
-#[tokio::test]
-async fn a_dropped_replica_whose_table_the_others_deleted_goes_on_alone() {
-    let [east, west, far] = three().await;
-    put(&far.store, item("a", 1, &[("color", text("unshipped"))])).await;
+pub(super) async fn a_dropped_replica_whose_table_the_others_deleted_goes_on_alone(backend: &dyn Backend) {
+    let [east, west, far] = three(backend).await;
+    put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     drop_replica(&east, &far).await;
-    edit(&east.store, vec![Edit::Drop { table: TABLE }]).await;
+    edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
     ship(&east, &west, TableId::CATALOG).await;
-    edit(&west.store, vec![Edit::Drop { table: TABLE }]).await;
+    edit(&*west.store, vec![Edit::Drop { table: TABLE }]).await;
     ship(&west, &far, TableId::CATALOG).await;
     ship(&east, &far, TableId::CATALOG).await;
     assert_eq!(status_of(&far, &far), ReplicaStatus::Active);
-    let held = assert_agrees(&far.store, TABLE).await;
+    let held = assert_agrees(&*far.store, TABLE).await;
     assert_eq!(held.len(), 4);
     assert_eq!(held[&key("a", 1)].1["color"], text("unshipped"));
     assert!(far.store.unshipped(0, 10).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn where_all_were_dropped_the_first_goes_on_and_the_others_follow_it() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn where_all_were_dropped_the_first_goes_on_and_the_others_follow_it(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
-    put(&east.store, item("a", 1, &[("color", text("of the east"))])).await;
-    put(&west.store, item("a", 2, &[("color", text("of the west"))])).await;
+    put(&*east.store, item("a", 1, &[("color", text("of the east"))])).await;
+    put(&*west.store, item("a", 2, &[("color", text("of the west"))])).await;
     drop_replica(&east, &west).await;
     drop_replica(&west, &east).await;
-    let said = read_all(&east.store, &wants(&east, &west, TableId::CATALOG)).await;
+    let said = read_all(&*east.store, &wants(&east, &west, TableId::CATALOG)).await;
     ship(&west, &east, TableId::CATALOG).await;
     assert!(
         matches!(status_of(&east, &east), ReplicaStatus::Dropped { .. }),
         "it waits for the west"
     );
-    assert_eq!(assert_agrees(&east.store, TABLE).await.len(), 1);
+    assert_eq!(assert_agrees(&*east.store, TABLE).await.len(), 1);
     let batch = RemoteBatch {
         mutations: said,
         ..RemoteBatch::default()
@@ -260,13 +261,12 @@ async fn where_all_were_dropped_the_first_goes_on_and_the_others_follow_it() {
     ship(&west, &east, TableId::CATALOG).await;
     assert!(matches!(status_of(&east, &east), ReplicaStatus::Creating { .. }));
     assert_eq!(kept(&east, 1).await, [(1, Some("of the east".to_owned()))]);
-    assert_eq!(assert_agrees(&west.store, TABLE).await.len(), 1);
+    assert_eq!(assert_agrees(&*west.store, TABLE).await.len(), 1);
 }
 
-#[tokio::test]
-async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_of_the_catalog() {
-    let [east, west, far] = three().await;
-    delete(&east.store, key("a", 1)).await;
+pub(super) async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_of_the_catalog(backend: &dyn Backend) {
+    let [east, west, far] = three(backend).await;
+    delete(&*east.store, key("a", 1)).await;
     ship(&east, &west, TABLE).await;
     let said = || {
         let of = |table: TableId| {
@@ -284,7 +284,7 @@ async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_of_the_catal
         table: TABLE,
         aspect: AspectName::GlobalIndex("by_color".to_owned()),
     };
-    edit(&east.store, vec![remove_index]).await;
+    edit(&*east.store, vec![remove_index]).await;
     ship(&east, &west, TableId::CATALOG).await;
     let catalog_rows = async || {
         let mut rows = Vec::new();
@@ -310,21 +310,22 @@ async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_of_the_catal
         definitions + 1,
         "all, that of the removed index too"
     );
-    assert_agrees(&east.store, TABLE).await;
-    assert_agrees(&east.store, TableId::CATALOG).await;
+    assert_agrees(&*east.store, TABLE).await;
+    assert_agrees(&*east.store, TableId::CATALOG).await;
 }
 
-#[tokio::test]
-async fn local_settings_and_the_journal_of_conflicts_stay_however_often_a_replica_begins_anew() {
-    let [east, west, far] = three().await;
+pub(super) async fn local_settings_and_the_journal_of_conflicts_stay_however_often_a_replica_begins_anew(
+    backend: &dyn Backend,
+) {
+    let [east, west, far] = three(backend).await;
     let local = LocalSettings {
         deletion_protection: true,
         ..LocalSettings::default()
     };
-    edit(&far.store, vec![set(TABLE, Aspect::Local(local.clone()))]).await;
-    let lost = put(&far.store, item("a", 1, &[("color", text("lost"))])).await;
+    edit(&*far.store, vec![set(TABLE, Aspect::Local(local.clone()))]).await;
+    let lost = put(&*far.store, item("a", 1, &[("color", text("lost"))])).await;
     east.advance_ms(5);
-    let won = put(&east.store, item("a", 1, &[("color", text("won"))])).await;
+    let won = put(&*east.store, item("a", 1, &[("color", text("won"))])).await;
     ship(&east, &far, TABLE).await;
     for times in 1..3 {
         let journal = far.store.conflicts(Some(TABLE), 0, 10).await.unwrap();

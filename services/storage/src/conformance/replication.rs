@@ -2,19 +2,19 @@
 
 use beringia_clock::{HybridTime, WallClock};
 use beringia_item::{Mutation, TableId, Unit, Version, encode_item};
-use beringia_storage::{Applied, ConflictRule, RemoteBatch, RemoteKind, Store, StoreError};
 
-use crate::support::*;
+use super::{Backend, fixture::*};
+use crate::{Applied, ConflictRule, RemoteBatch, RemoteKind, StoreError};
 
 /// Two regions with the table in both.
-async fn pair() -> (Site, Site) {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+async fn pair(backend: &dyn Backend) -> (Site, Site) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     (east, west)
 }
 
 async fn mutations(from: &Site) -> Vec<Mutation> {
-    read_all(&from.store, &all_of(from.store.region())).await
+    read_all(&*from.store, &all_of(from.store.region())).await
 }
 
 fn stream(mutations: Vec<Mutation>) -> RemoteBatch {
@@ -24,12 +24,11 @@ fn stream(mutations: Vec<Mutation>) -> RemoteBatch {
     }
 }
 
-#[tokio::test]
-async fn a_write_arrives_with_its_version_and_in_the_indexes() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[("color", text("red"))])).await;
-    put(&east.store, item("a", 2, &[("color", text("blue"))])).await;
-    delete(&east.store, key("a", 2)).await;
+pub(super) async fn a_write_arrives_with_its_version_and_in_the_indexes(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*east.store, item("a", 2, &[("color", text("blue"))])).await;
+    delete(&*east.store, key("a", 2)).await;
     let applied = ship(&east, &west, TABLE).await;
     assert_eq!(
         applied,
@@ -39,8 +38,8 @@ async fn a_write_arrives_with_its_version_and_in_the_indexes() {
         }
     );
     assert_eq!(
-        assert_agrees(&west.store, TABLE).await,
-        assert_agrees(&east.store, TABLE).await
+        assert_agrees(&*west.store, TABLE).await,
+        assert_agrees(&*east.store, TABLE).await
     );
     assert_eq!(
         west.store.digest(TABLE).await.unwrap(),
@@ -49,10 +48,9 @@ async fn a_write_arrives_with_its_version_and_in_the_indexes() {
     assert_eq!(west.store.vectors()[&TABLE], east.store.vectors()[&TABLE]);
 }
 
-#[tokio::test]
-async fn what_arrives_twice_is_applied_once() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn what_arrives_twice_is_applied_once(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
     let batch = stream(mutations(&east).await);
     assert_eq!(west.store.apply(batch.clone()).await.unwrap().newer, 1);
     assert_eq!(
@@ -73,16 +71,15 @@ async fn what_arrives_twice_is_applied_once() {
             ..Applied::default()
         }
     );
-    assert_eq!(read_all(&west.store, &all_of(east.store.region())).await.len(), 1);
+    assert_eq!(read_all(&*west.store, &all_of(east.store.region())).await.len(), 1);
 }
 
-#[tokio::test]
-async fn a_local_write_after_an_applied_one_is_newer_even_where_this_clock_is_behind() {
-    let (east, west) = pair().await;
+pub(super) async fn a_local_write_after_an_applied_one_is_newer_even_where_this_clock_is_behind(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
     west.clock.set(START_MS - 400);
-    let remote = put(&east.store, item("a", 1, &[])).await;
+    let remote = put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
-    let local = put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    let local = put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     assert!(local > remote);
     assert_eq!(
         ship(&west, &east, TABLE).await,
@@ -93,15 +90,14 @@ async fn a_local_write_after_an_applied_one_is_newer_even_where_this_clock_is_be
     );
 }
 
-#[tokio::test]
-async fn concurrent_writes_are_a_conflict_in_both_regions_and_both_keep_the_same() {
-    let (east, west) = pair().await;
+pub(super) async fn concurrent_writes_are_a_conflict_in_both_regions_and_both_keep_the_same(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
     let red = item("a", 1, &[("color", text("red"))]);
     let blue = item("a", 1, &[("color", text("blue"))]);
-    let lost = put(&east.store, red.clone()).await;
+    let lost = put(&*east.store, red.clone()).await;
     west.advance_ms(5);
     east.advance_ms(5);
-    let won = put(&west.store, blue.clone()).await;
+    let won = put(&*west.store, blue.clone()).await;
     let (to_west, to_east) = (mutations(&east).await, mutations(&west).await);
     let expected = Applied {
         stale: 1,
@@ -116,8 +112,8 @@ async fn concurrent_writes_are_a_conflict_in_both_regions_and_both_keep_the_same
     };
     assert_eq!(east.store.apply(stream(to_east)).await.unwrap(), expected);
     assert_eq!(
-        assert_agrees(&west.store, TABLE).await,
-        assert_agrees(&east.store, TABLE).await
+        assert_agrees(&*west.store, TABLE).await,
+        assert_agrees(&*east.store, TABLE).await
     );
     for site in [&east, &west] {
         let journal = site.store.conflicts(Some(TABLE), 0, 10).await.unwrap();
@@ -162,12 +158,11 @@ async fn concurrent_writes_are_a_conflict_in_both_regions_and_both_keep_the_same
     assert_eq!(west.store.conflicts(None, 0, 10).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
-    put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     assert_eq!(
         ship(&west, &east, TABLE).await,
         Applied {
@@ -180,13 +175,12 @@ async fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict() {
     }
 }
 
-#[tokio::test]
-async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_knew_of_it() {
-    let (east, west) = pair().await;
-    let far = Site::new("ap-south-1");
+pub(super) async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_knew_of_it(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
-    put(&east.store, item("a", 1, &[])).await;
-    let behind = put(&east.store, item("a", 2, &[])).await;
+    put(&*east.store, item("a", 1, &[])).await;
+    let behind = put(&*east.store, item("a", 2, &[])).await;
     let rows = east.store.mutations_of(TABLE, vec![key("a", 2)]).await.unwrap();
     let copied = RemoteBatch {
         kind: RemoteKind::Copy,
@@ -196,7 +190,7 @@ async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_knew_of_it() {
     assert_eq!(west.store.vectors()[&TABLE].get(&behind.origin), 0);
     // The second write replaces one that is this region's own already, and came of the copied one all the same.
     for color in ["red", "blue"] {
-        put(&west.store, item("a", 2, &[("color", text(color))])).await;
+        put(&*west.store, item("a", 2, &[("color", text(color))])).await;
     }
     let written = mutations(&west).await;
     assert_eq!(
@@ -207,7 +201,7 @@ async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_knew_of_it() {
         vec![behind.sequence; 2]
     );
     // What the write to the other item knew of is what had been applied.
-    put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     assert_eq!(mutations(&west).await[2].vector.get(&behind.origin), 0);
     let late = ship(&east, &west, TABLE).await;
     assert_eq!(
@@ -222,19 +216,18 @@ async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_knew_of_it() {
     }
 }
 
-#[tokio::test]
-async fn a_write_knows_what_the_one_that_it_replaces_knew_of() {
-    let (east, west) = pair().await;
-    let far = Site::new("ap-south-1");
+pub(super) async fn a_write_knows_what_the_one_that_it_replaces_knew_of(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
-    let first = put(&east.store, item("a", 1, &[])).await;
-    let unread = put(&east.store, item("a", 2, &[])).await;
+    let first = put(&*east.store, item("a", 1, &[])).await;
+    let unread = put(&*east.store, item("a", 2, &[])).await;
     ship(&east, &west, TABLE).await;
-    put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     // What the west wrote arrives before what it had read.
     far.store.apply(stream(mutations(&west).await)).await.unwrap();
-    put(&far.store, item("a", 1, &[("color", text("blue"))])).await;
-    put(&far.store, item("a", 2, &[("color", text("blue"))])).await;
+    put(&*far.store, item("a", 1, &[("color", text("blue"))])).await;
+    put(&*far.store, item("a", 2, &[("color", text("blue"))])).await;
     let written = mutations(&far).await;
     assert!(written[0].knew_of(&first));
     assert!(!written[1].knew_of(&unread), "it replaced nothing");
@@ -244,15 +237,14 @@ async fn a_write_knows_what_the_one_that_it_replaces_knew_of() {
     assert_eq!(journal[0].loser.version, unread);
 }
 
-#[tokio::test]
-async fn a_stale_write_that_the_current_one_knew_of_is_no_conflict() {
-    let (east, west) = pair().await;
-    let far = Site::new("ap-south-1");
+pub(super) async fn a_stale_write_that_the_current_one_knew_of_is_no_conflict(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
-    put(&east.store, item("a", 1, &[])).await;
+    put(&*east.store, item("a", 1, &[])).await;
     let first = mutations(&east).await;
     ship(&east, &west, TABLE).await;
-    put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     far.store.apply(stream(mutations(&west).await)).await.unwrap();
     let late = far.store.apply(stream(first)).await.unwrap();
     assert_eq!(
@@ -265,30 +257,28 @@ async fn a_stale_write_that_the_current_one_knew_of_is_no_conflict() {
     assert_eq!(far.store.conflicts(None, 0, 10).await.unwrap(), vec![]);
 }
 
-#[tokio::test]
-async fn a_delete_and_an_update_at_once_end_alike_whichever_arrives_first() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn a_delete_and_an_update_at_once_end_alike_whichever_arrives_first(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
-    put(&east.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     west.advance_ms(1);
-    delete(&west.store, key("a", 1)).await.unwrap();
+    delete(&*west.store, key("a", 1)).await.unwrap();
     ship(&east, &west, TABLE).await;
     ship(&west, &east, TABLE).await;
     for site in [&east, &west] {
-        assert!(assert_agrees(&site.store, TABLE).await.is_empty());
+        assert!(assert_agrees(&*site.store, TABLE).await.is_empty());
         let journal = site.store.conflicts(None, 0, 10).await.unwrap();
         assert_eq!(journal[0].winner.image, None);
         assert_eq!(journal[0].loser.image, Some(item("a", 1, &[("color", text("red"))])));
     }
 }
 
-#[tokio::test]
-async fn a_deleted_item_does_not_come_back_through_a_stale_write() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn a_deleted_item_does_not_come_back_through_a_stale_write(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
     let late = mutations(&east).await;
-    delete(&east.store, key("a", 1)).await;
+    delete(&*east.store, key("a", 1)).await;
     ship(&east, &west, TABLE).await;
     let copied = RemoteBatch {
         kind: RemoteKind::Copy,
@@ -301,17 +291,16 @@ async fn a_deleted_item_does_not_come_back_through_a_stale_write() {
             ..Applied::default()
         }
     );
-    assert!(assert_agrees(&west.store, TABLE).await.is_empty());
+    assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
     let explained = west.store.explain(TABLE, &key("a", 1)).await.unwrap().unwrap();
     assert_eq!(explained.item, None);
 }
 
-#[tokio::test]
-async fn a_write_from_too_far_in_the_future_is_held_back_and_does_not_move_the_clock() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn a_write_from_too_far_in_the_future_is_held_back_and_does_not_move_the_clock(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
     east.clock.set(START_MS + 501);
-    put(&east.store, item("a", 2, &[])).await;
+    put(&*east.store, item("a", 2, &[])).await;
     let batch = stream(mutations(&east).await);
     let held = west.store.apply(batch.clone()).await.unwrap_err();
     let origin = east.store.region().clone();
@@ -324,20 +313,19 @@ async fn a_write_from_too_far_in_the_future_is_held_back_and_does_not_move_the_c
         }
     );
     assert!(
-        assert_agrees(&west.store, TABLE).await.is_empty(),
+        assert_agrees(&*west.store, TABLE).await.is_empty(),
         "nothing of the batch is applied"
     );
-    assert!(put(&west.store, item("a", 9, &[])).await.time < HybridTime::from_parts(START_MS + 1, 0));
+    assert!(put(&*west.store, item("a", 9, &[])).await.time < HybridTime::from_parts(START_MS + 1, 0));
     west.clock.set(START_MS + 1);
     assert_eq!(west.store.apply(batch).await.unwrap().newer, 2);
-    let next = put(&west.store, item("a", 2, &[])).await;
+    let next = put(&*west.store, item("a", 2, &[])).await;
     assert!(next.time > HybridTime::from_parts(START_MS + 501, 0));
 }
 
-#[tokio::test]
-async fn a_write_to_a_table_that_is_not_held_is_skipped() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn a_write_to_a_table_that_is_not_held_is_skipped(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
     let mut batch = stream(mutations(&east).await);
     batch.mutations[0].table = TableId(77);
     batch.progress.push((TableId(77), east.store.region().clone(), 7));
@@ -358,11 +346,10 @@ async fn a_write_to_a_table_that_is_not_held_is_skipped() {
     );
 }
 
-#[tokio::test]
-async fn what_cannot_be_read_is_refused_with_its_whole_batch() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
-    put(&east.store, item("a", 2, &[])).await;
+pub(super) async fn what_cannot_be_read_is_refused_with_its_whole_batch(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
+    put(&*east.store, item("a", 2, &[])).await;
     let good = mutations(&east).await;
     let mut torn = good.clone();
     torn[1].image = Some(bytes::Bytes::from_static(&[1, 200, 3]));
@@ -374,19 +361,18 @@ async fn what_cannot_be_read_is_refused_with_its_whole_batch() {
     for bad in [torn, odd] {
         let refused = west.store.apply(stream(bad)).await;
         assert!(matches!(refused, Err(StoreError::Malformed { .. })), "{refused:?}");
-        assert!(assert_agrees(&west.store, TABLE).await.is_empty());
+        assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
     }
     assert_eq!(west.store.apply(stream(good)).await.unwrap().newer, 2);
 }
 
-#[tokio::test]
-async fn a_region_relays_even_what_lost_there() {
-    let (east, west) = pair().await;
-    let far = Site::new("ap-south-1");
+pub(super) async fn a_region_relays_even_what_lost_there(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
-    put(&east.store, item("a", 1, &[])).await;
+    put(&*east.store, item("a", 1, &[])).await;
     west.advance_ms(9);
-    put(&west.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     ship(&east, &west, TABLE).await;
     // East's write lost in the west, and still the far region gets it, and sees the conflict for itself.
     let applied = ship(&west, &far, TABLE).await;
@@ -395,18 +381,13 @@ async fn a_region_relays_even_what_lost_there() {
     assert_eq!(far.store.conflicts(None, 0, 9).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it() {
-    let (east, west) = pair().await;
-    let far = Site::new("ap-south-1");
+pub(super) async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let far = Site::new(backend, "ap-south-1");
     ship(&east, &far, TableId::CATALOG).await;
     edit(
-        &east.store,
-        vec![set_replica(
-            TABLE,
-            "ap-south-1",
-            beringia_storage::ReplicaStatus::Active,
-        )],
+        &*east.store,
+        vec![set_replica(TABLE, "ap-south-1", crate::ReplicaStatus::Active)],
     )
     .await;
     ship(&east, &far, TableId::CATALOG).await;
@@ -414,7 +395,7 @@ async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it() {
         !far.store.catalog().by_id[&TABLE].joined,
         "a table that came by catalog must be copied first"
     );
-    let version = put(&east.store, item("a", 1, &[])).await;
+    let version = put(&*east.store, item("a", 1, &[])).await;
     let keys = vec![key("a", 1), key("a", 2)];
     let rows = east.store.mutations_of(TABLE, keys).await.unwrap();
     assert_eq!(rows, mutations(&east).await, "keys that hold nothing are left out");
@@ -432,14 +413,14 @@ async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it() {
     let refused = far.store.log_position(&wants(&far, &west, TABLE)).await.unwrap();
     assert_eq!(refused, Err(vec![(TABLE, version.origin.clone())]));
     // The stream goes on from there, and can be served from there.
-    put(&east.store, item("a", 2, &[])).await;
+    put(&*east.store, item("a", 2, &[])).await;
     ship(&east, &far, TABLE).await;
     let mut filter = all_of(&version.origin);
     filter.tables.insert(
         TABLE,
         [(version.origin.clone(), version.sequence)].into_iter().collect(),
     );
-    assert_eq!(read_all(&far.store, &filter).await.len(), 1);
+    assert_eq!(read_all(&*far.store, &filter).await.len(), 1);
     let far = far.restarted();
     assert!(far.store.catalog().by_id[&TABLE].joined);
     assert_eq!(
@@ -448,13 +429,12 @@ async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it() {
     );
 }
 
-#[tokio::test]
-async fn a_copy_removes_rows_that_its_source_forgot_where_nobody_wrote_them_since() {
-    let (east, west) = pair().await;
-    let old = put(&east.store, item("a", 1, &[("color", text("red"))])).await;
-    let kept = put(&east.store, item("a", 2, &[])).await;
+pub(super) async fn a_copy_removes_rows_that_its_source_forgot_where_nobody_wrote_them_since(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let old = put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
+    let kept = put(&*east.store, item("a", 2, &[])).await;
     ship(&east, &west, TABLE).await;
-    put(&west.store, item("a", 2, &[("color", text("blue"))])).await;
+    put(&*west.store, item("a", 2, &[("color", text("blue"))])).await;
     let obsolete = vec![
         (TABLE, key("a", 1), old.into()),
         (TABLE, key("a", 2), kept.clone().into()),
@@ -466,14 +446,14 @@ async fn a_copy_removes_rows_that_its_source_forgot_where_nobody_wrote_them_sinc
         ..RemoteBatch::default()
     };
     west.store.apply(batch.clone()).await.unwrap();
-    let left = assert_agrees(&west.store, TABLE).await;
+    let left = assert_agrees(&*west.store, TABLE).await;
     assert_eq!(left.into_keys().collect::<Vec<_>>(), vec![key("a", 2)]);
     assert_eq!(
         west.store.explain(TABLE, &key("a", 1)).await.unwrap(),
         None,
         "not even a tombstone stays"
     );
-    let east_before = assert_agrees(&east.store, TABLE).await;
+    let east_before = assert_agrees(&*east.store, TABLE).await;
     east.store
         .apply(RemoteBatch {
             kind: RemoteKind::Stream,
@@ -481,13 +461,12 @@ async fn a_copy_removes_rows_that_its_source_forgot_where_nobody_wrote_them_sinc
         })
         .await
         .unwrap();
-    assert_eq!(assert_agrees(&east.store, TABLE).await, east_before);
+    assert_eq!(assert_agrees(&*east.store, TABLE).await, east_before);
 }
 
-#[tokio::test]
-async fn what_came_by_copy_and_then_by_stream_can_be_relayed() {
-    let (east, west) = pair().await;
-    put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn what_came_by_copy_and_then_by_stream_can_be_relayed(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    put(&*east.store, item("a", 1, &[])).await;
     let batch = stream(mutations(&east).await);
     west.store
         .apply(RemoteBatch {
@@ -496,7 +475,7 @@ async fn what_came_by_copy_and_then_by_stream_can_be_relayed() {
         })
         .await
         .unwrap();
-    assert_eq!(read_all(&west.store, &all_of(east.store.region())).await, vec![]);
+    assert_eq!(read_all(&*west.store, &all_of(east.store.region())).await, vec![]);
     assert_eq!(
         west.store.apply(batch.clone()).await.unwrap(),
         Applied {
@@ -505,16 +484,15 @@ async fn what_came_by_copy_and_then_by_stream_can_be_relayed() {
         }
     );
     assert_eq!(
-        read_all(&west.store, &all_of(east.store.region())).await,
+        read_all(&*west.store, &all_of(east.store.region())).await,
         batch.mutations
     );
 }
 
-#[tokio::test]
-async fn a_repair_takes_only_what_the_vector_covers() {
-    let (east, west) = pair().await;
-    let old = put(&east.store, item("a", 1, &[])).await;
-    put(&east.store, item("a", 2, &[])).await;
+pub(super) async fn a_repair_takes_only_what_the_vector_covers(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let old = put(&*east.store, item("a", 1, &[])).await;
+    put(&*east.store, item("a", 2, &[])).await;
     let mutations = mutations(&east).await;
     let progress = vec![(TABLE, old.origin.clone(), old.sequence)];
     west.store
@@ -535,15 +513,14 @@ async fn a_repair_takes_only_what_the_vector_covers() {
     };
     assert_eq!(west.store.apply(repair).await.unwrap(), expected);
     assert_eq!(west.store.vectors()[&TABLE].get(&old.origin), old.sequence);
-    assert_eq!(scan(&west.store, None).await.rows.len(), 1);
+    assert_eq!(scan(&*west.store, None).await.rows.len(), 1);
 }
 
-#[tokio::test]
-async fn a_region_that_lost_its_disk_never_uses_a_number_twice() {
-    let (east, west) = pair().await;
-    let last = put(&east.store, item("a", 1, &[])).await;
+pub(super) async fn a_region_that_lost_its_disk_never_uses_a_number_twice(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
+    let last = put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
-    let empty = Site::new("us-east-1");
+    let empty = Site::new(backend, "us-east-1");
     // Its wall clock stands before the one that its former self had.
     empty.clock.set(START_MS - 400);
     copy(&west, &empty, TableId::CATALOG).await;
@@ -553,13 +530,12 @@ async fn a_region_that_lost_its_disk_never_uses_a_number_twice() {
     );
     assert_eq!(copy(&west, &empty, TABLE).await.newer, 1);
     assert!(empty.store.catalog().by_id[&TABLE].joined);
-    let next = put(&empty.store, item("a", 1, &[])).await;
+    let next = put(&*empty.store, item("a", 1, &[])).await;
     assert!(next > last && next.sequence > last.sequence);
 }
 
-#[tokio::test]
-async fn equal_times_are_decided_by_region_and_alike_everywhere() {
-    let (east, west) = pair().await;
+pub(super) async fn equal_times_are_decided_by_region_and_alike_everywhere(backend: &dyn Backend) {
+    let (east, west) = pair(backend).await;
     let version = |origin: &Site, sequence| Version {
         time: HybridTime::from_parts(START_MS, 7),
         origin: origin.store.region().clone(),
@@ -578,7 +554,7 @@ async fn equal_times_are_decided_by_region_and_alike_everywhere() {
         cause: beringia_item::Cause::TimeToLive,
         version,
     };
-    let far = Site::new("ap-south-1");
+    let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
     let both = [mutation(version(&east, 5), "red"), mutation(version(&west, 9), "blue")];
     far.store.apply(stream(both.to_vec())).await.unwrap();

@@ -3,30 +3,28 @@
 use std::collections::BTreeMap;
 
 use beringia_item::{TableId, VersionVector};
-use beringia_storage::{
-    Aspect, Backlog, LogFilter, LogPosition, LogRecord, RemoteBatch, RemoteKind, Store, StoreError,
-};
 
-use crate::support::*;
+use super::{Backend, fixture::*};
+use crate::{Aspect, Backlog, LogFilter, LogPosition, LogRecord, RemoteBatch, RemoteKind, StoreError};
 
 const OTHER: TableId = TableId(0x9999);
 
 /// A busy table and a quiet one, with thousands of records between two of the quiet one.
-async fn busy_and_quiet() -> (Site, Vec<u64>) {
-    filled(Site::new("us-east-1")).await
+async fn busy_and_quiet(backend: &dyn Backend) -> (Site, Vec<u64>) {
+    filled(Site::new(backend, "us-east-1")).await
 }
 
 async fn filled(site: Site) -> (Site, Vec<u64>) {
-    create_table(&site.store, false).await;
-    edit(&site.store, vec![set(OTHER, Aspect::Core(core("others", false)))]).await;
+    create_table(&*site.store, false).await;
+    edit(&*site.store, vec![set(OTHER, Aspect::Core(core("others", false)))]).await;
     let mut quiet = Vec::new();
     for n in 0..5200 {
-        put(&site.store, item("a", n % 50, &[("n", number(n))])).await;
+        put(&*site.store, item("a", n % 50, &[("n", number(n))])).await;
         if [0, 1, 1500, 4900].contains(&n) {
             let mut unit = vec![write(key("q", n), Do::Put(item("q", n, &[])))];
             unit[0].table = OTHER;
             quiet.push(
-                commit(&site.store, unit).await.unwrap()[0]
+                commit(&*site.store, unit).await.unwrap()[0]
                     .version
                     .clone()
                     .unwrap()
@@ -41,11 +39,10 @@ fn above(site: &Site, table: TableId, sequence: u64) -> BTreeMap<TableId, Versio
     BTreeMap::from([(table, [(site.store.region().clone(), sequence)].into_iter().collect())])
 }
 
-#[tokio::test]
-async fn reading_begins_close_to_the_first_record_that_is_wanted() {
-    let (site, quiet) = busy_and_quiet().await;
+pub(super) async fn reading_begins_close_to_the_first_record_that_is_wanted(backend: &dyn Backend) {
+    let (site, quiet) = busy_and_quiet(backend).await;
     let origins = vec![site.store.region().clone()];
-    let all = read_all(&site.store, &all_of(site.store.region())).await;
+    let all = read_all(&*site.store, &all_of(site.store.region())).await;
     assert_eq!(all.len(), 5200);
     assert!(
         all.windows(2).all(|pair| pair[0].version < pair[1].version),
@@ -57,7 +54,7 @@ async fn reading_begins_close_to_the_first_record_that_is_wanted() {
             origins: origins.clone(),
             tables,
         };
-        let read = read_all(&site.store, &filter).await;
+        let read = read_all(&*site.store, &filter).await;
         assert_eq!(read, all[place + 1..], "above the record at {place}");
         let LogPosition(start) = site.store.log_position(&filter).await.unwrap().unwrap();
         assert!(start + 1040 >= place as u64, "reading above {place} begins at {start}");
@@ -68,7 +65,7 @@ async fn reading_begins_close_to_the_first_record_that_is_wanted() {
             origins: origins.clone(),
             tables: above(&site, OTHER, sequence),
         };
-        assert_eq!(read_all(&site.store, &filter).await.len(), 4 - already);
+        assert_eq!(read_all(&*site.store, &filter).await.len(), 4 - already);
         let LogPosition(start) = site.store.log_position(&filter).await.unwrap().unwrap();
         let wanted = [1, 3, 1503, 4904, 5205][already];
         assert!(
@@ -78,10 +75,9 @@ async fn reading_begins_close_to_the_first_record_that_is_wanted() {
     }
 }
 
-#[tokio::test]
-async fn the_backlog_is_exact() {
-    let (site, quiet) = busy_and_quiet().await;
-    let all = read_all(&site.store, &all_of(site.store.region())).await;
+pub(super) async fn the_backlog_is_exact(backend: &dyn Backend) {
+    let (site, quiet) = busy_and_quiet(backend).await;
+    let all = read_all(&*site.store, &all_of(site.store.region())).await;
     let bytes = |mutation: &beringia_item::Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
     for place in [0, 1, 700, 1023, 1024, 1025, 3000, 5100, 5199] {
         let lacks = &all[place + 1..];
@@ -108,16 +104,15 @@ async fn the_backlog_is_exact() {
     );
 }
 
-#[tokio::test]
-async fn a_backlog_that_is_counted_in_memory_is_the_same() {
-    let (read, quiet) = busy_and_quiet().await;
-    let site = Site::new("us-east-1");
+pub(super) async fn a_backlog_that_is_counted_in_memory_is_the_same(backend: &dyn Backend) {
+    let (read, quiet) = busy_and_quiet(backend).await;
+    let site = Site::new(backend, "us-east-1");
     // From now on somebody reads the log, so that its end is kept.
     let wanted = all_of(site.store.region());
     site.store.read_log(LogPosition(1), &wanted, 1).await.unwrap();
     let (kept, same) = filled(site).await;
     assert_eq!(quiet, same, "alike to the sequence");
-    let all = read_all(&read.store, &all_of(read.store.region())).await;
+    let all = read_all(&*read.store, &all_of(read.store.region())).await;
     for place in [0, 1, 700, 3000, 4900, 5100, 5198, 5199] {
         let mut peer = above(&read, TABLE, all[place].version.sequence);
         peer.extend(above(&read, OTHER, quiet[place % 4]));
@@ -130,12 +125,11 @@ async fn a_backlog_that_is_counted_in_memory_is_the_same() {
     }
 }
 
-#[tokio::test]
-async fn a_backlog_counts_after_forgetting_what_it_counted_before() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn a_backlog_counts_after_forgetting_what_it_counted_before(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     for n in 0..1500 {
-        put(&east.store, item("a", n, &[])).await;
+        put(&*east.store, item("a", n, &[])).await;
         if n == 700 {
             ship(&east, &west, TABLE).await;
         }
@@ -154,13 +148,12 @@ async fn a_backlog_counts_after_forgetting_what_it_counted_before() {
     assert_eq!(east.store.backlog(&peer).await.unwrap(), before);
 }
 
-#[tokio::test]
-async fn a_page_never_ends_within_a_unit() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_page_never_ends_within_a_unit(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     for first in [0, 10, 20] {
         let unit = (first..first + 10).map(|n| write(key("a", n), Do::Put(item("a", n, &[]))));
-        commit(&site.store, unit.collect()).await.unwrap();
+        commit(&*site.store, unit.collect()).await.unwrap();
     }
     let filter = all_of(site.store.region());
     let mut from = site.store.log_position(&filter).await.unwrap().unwrap();
@@ -180,10 +173,9 @@ async fn a_page_never_ends_within_a_unit() {
     assert!(nothing.at_end && nothing.records.is_empty() && nothing.next == from);
 }
 
-#[tokio::test]
-async fn the_local_table_and_unknown_tables_are_never_served() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn the_local_table_and_unknown_tables_are_never_served(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let origin = site.store.region().clone();
     for table in [TableId::LOCAL, TableId(5)] {
         let tables = BTreeMap::from([(table, VersionVector::default())]);
@@ -201,17 +193,16 @@ async fn the_local_table_and_unknown_tables_are_never_served() {
     assert!(!site.store.vectors().contains_key(&TableId::LOCAL));
 }
 
-#[tokio::test]
-async fn a_waiter_is_woken_by_the_commit_that_appends() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_waiter_is_woken_by_the_commit_that_appends(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let mut appended = std::pin::pin!(site.store.log_appended().notified());
     appended.as_mut().enable();
-    put(&site.store, item("a", 1, &[])).await;
+    put(&*site.store, item("a", 1, &[])).await;
     appended.await;
     let mut quiet = std::pin::pin!(site.store.log_appended().notified());
     quiet.as_mut().enable();
-    delete(&site.store, key("a", 2)).await;
+    delete(&*site.store, key("a", 2)).await;
     let empty = RemoteBatch {
         kind: RemoteKind::Copy,
         ..RemoteBatch::default()
@@ -241,9 +232,8 @@ async fn follow(
 }
 
 /// Reading for a region that nobody knows besides has to ask the database; without it, memory answers whoever keeps up.
-#[tokio::test]
-async fn memory_answers_from_every_position_what_the_database_answers() {
-    let (east, west) = (Site::new("us-east-1"), Site::new("eu-west-1"));
+pub(super) async fn memory_answers_from_every_position_what_the_database_answers(backend: &dyn Backend) {
+    let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     let own = LogFilter {
         tables: BTreeMap::from([
@@ -259,25 +249,25 @@ async fn memory_answers_from_every_position_what_the_database_answers() {
     for n in 0..1200_u64 {
         match n % 6 {
             0 | 1 => {
-                put(&east.store, item("a", n % 40, &[("n", number(n))])).await;
+                put(&*east.store, item("a", n % 40, &[("n", number(n))])).await;
             }
             2 => {
                 let items = (n..n + 3).map(|sk| item("b", sk % 50, &[("n", number(n))]));
                 let unit = items.map(|item| write(keys().key_of(&item).unwrap(), Do::Put(item)));
-                drop(commit(&east.store, unit.collect()).await.unwrap());
+                drop(commit(&*east.store, unit.collect()).await.unwrap());
             }
             3 => {
-                delete(&east.store, key("a", (n + 3) % 40)).await;
+                delete(&*east.store, key("a", (n + 3) % 40)).await;
             }
             4 => drop(
                 commit(
-                    &east.store,
+                    &*east.store,
                     vec![write(key("a", 1), Do::If(|_| false, item("a", 1, &[])))],
                 )
                 .await,
             ),
             _ => {
-                put(&west.store, item("a", n % 40, &[])).await;
+                put(&*west.store, item("a", n % 40, &[])).await;
                 ship(&west, &east, TABLE).await;
             }
         }
@@ -299,16 +289,15 @@ async fn memory_answers_from_every_position_what_the_database_answers() {
     assert!(compared > 100_000, "{compared} records were compared");
 }
 
-#[tokio::test]
-async fn a_store_that_lost_its_disk_answers_nothing_from_memory() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_store_that_lost_its_disk_answers_nothing_from_memory(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let filter = all_of(site.store.region());
     let page = site.store.read_log(LogPosition(1), &filter, 1000).await.unwrap();
-    put(&site.store, item("a", 1, &[])).await;
+    put(&*site.store, item("a", 1, &[])).await;
     let page = site.store.read_log(page.next, &filter, 1000).await.unwrap();
     assert_eq!(page.records.len(), 1);
-    site.disk.detach();
+    site.disk.crash();
     let read = site.store.read_log(page.next, &filter, 1000).await;
     assert!(matches!(read, Err(StoreError::Closed)), "{read:?}");
 }

@@ -1,25 +1,19 @@
 //! Reads from a moment ago.
 
-use std::{ops::Bound, sync::Arc, time::Duration};
+use std::{ops::Bound, time::Duration};
 
-use beringia_clock::{ManualClock, Randomness, SeededRandomness};
+use beringia_clock::{Randomness, SeededRandomness};
 use beringia_item::{Item, KeyBytes, Version};
-use beringia_storage::{LogPosition, RangePage, RangeRead, Row, Store};
-use beringia_storage_sqlite::{MemoryDisk, Options, SqliteStore};
 use tokio::time::Instant;
 
-use crate::support::{
-    START_MS, Site, TABLE, create_table, delete, item, keys, memory_options, number, put, text, whole,
-};
+use super::{Backend, fixture::*};
+use crate::{LogPosition, RangePage, RangeRead, Row, Store};
 
 /// A region that looks ten seconds back.
-fn looking_back() -> SqliteStore {
-    let (disk, clock) = (MemoryDisk::new(), Arc::new(ManualClock::new(START_MS)));
-    let options = Options {
-        look_back: Duration::from_secs(10),
-        ..memory_options("us-east-1", &disk, clock)
-    };
-    SqliteStore::open(options).unwrap()
+fn looking_back(backend: &dyn Backend) -> Site {
+    Site::with(backend, "us-east-1", |options| {
+        options.look_back = Duration::from_secs(10);
+    })
 }
 
 const KEYS: u64 = 7;
@@ -35,7 +29,7 @@ struct Seen {
     items: Vec<Option<(Version, Item)>>,
 }
 
-async fn range(store: &SqliteStore, read: RangeRead, at: Option<LogPosition>) -> RangePage {
+async fn range(store: &dyn Store, read: RangeRead, at: Option<LogPosition>) -> RangePage {
     match at {
         None => store.range(read).await.unwrap(),
         Some(at) => store.range_at(read, at).await.unwrap(),
@@ -43,7 +37,7 @@ async fn range(store: &SqliteStore, read: RangeRead, at: Option<LogPosition>) ->
 }
 
 /// In pages of so many rows.
-async fn seen(store: &SqliteStore, at: Option<LogPosition>, max_rows: usize) -> Seen {
+async fn seen(store: &dyn Store, at: Option<LogPosition>, max_rows: usize) -> Seen {
     let mut ranges = Vec::new();
     for index in [None, Some("by_weight"), Some("by_color")] {
         for reverse in [false, true] {
@@ -73,7 +67,7 @@ async fn seen(store: &SqliteStore, at: Option<LogPosition>, max_rows: usize) -> 
 }
 
 /// Writes something a millisecond after the last write.
-async fn step(store: &SqliteStore, dice: &SeededRandomness) {
+async fn step(store: &dyn Store, dice: &SeededRandomness) {
     tokio::time::advance(Duration::from_millis(1)).await;
     let pick = |of: u64| dice.next_u64() % of;
     let at = pick(KEYS);
@@ -88,37 +82,37 @@ async fn step(store: &SqliteStore, dice: &SeededRandomness) {
     put(store, item("a", at, &attributes)).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_read_from_a_moment_sees_what_every_read_of_then_saw() {
-    let store = looking_back();
-    create_table(&store, true).await;
+pub(super) async fn a_read_from_a_moment_sees_what_every_read_of_then_saw(backend: &dyn Backend) {
+    let site = looking_back(backend);
+    let store = &*site.store;
+    create_table(store, true).await;
     let dice = SeededRandomness::new(11);
     let mut then = Vec::new();
     for _ in 0..120 {
-        step(&store, &dice).await;
-        then.push((Instant::now(), seen(&store, None, usize::MAX).await));
+        step(store, &dice).await;
+        then.push((Instant::now(), seen(store, None, usize::MAX).await));
     }
     let (mut looked_back, now) = (0, Instant::now());
     for (at, seen_then) in &then {
         let moment = store.moment(now - *at);
         looked_back += usize::from(moment.is_some());
         for max_rows in [1, 3, usize::MAX] {
-            assert_eq!(seen(&store, moment, max_rows).await, *seen_then, "{:?} ago", now - *at);
+            assert_eq!(seen(store, moment, max_rows).await, *seen_then, "{:?} ago", now - *at);
         }
     }
     assert!(looked_back > 80, "{looked_back}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold() {
-    let store = looking_back();
-    create_table(&store, true).await;
+pub(super) async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold(backend: &dyn Backend) {
+    let site = looking_back(backend);
+    let store = &*site.store;
+    create_table(store, true).await;
     for number in 0..KEYS {
-        put(&store, item("a", number, &[])).await;
+        put(store, item("a", number, &[])).await;
     }
     tokio::time::advance(Duration::from_millis(5)).await;
     for number in 0..4 {
-        delete(&store, key(number)).await;
+        delete(store, key(number)).await;
     }
     let at = store.moment(Duration::from_millis(1));
     let read = RangeRead {
@@ -127,7 +121,7 @@ async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold() 
         ..whole(TABLE, None)
     };
     let keys_of = |page: &RangePage| page.rows.iter().map(|row| row.key.clone()).collect::<Vec<_>>();
-    let page = range(&store, read.clone(), at).await;
+    let page = range(store, read.clone(), at).await;
     assert_eq!(keys_of(&page), (2..6).map(key).collect::<Vec<_>>());
     assert!(!page.limited);
     let size = beringia_item::item_size(&item("a", 1, &[]));
@@ -135,17 +129,17 @@ async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold() 
         max_bytes: size + 1,
         ..read
     };
-    let page = range(&store, read, at).await;
+    let page = range(store, read, at).await;
     assert_eq!((keys_of(&page), page.limited), (vec![key(2), key(3)], true));
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_the_log_has_forgotten_is_seen_as_it_is_now() {
-    let store = looking_back();
-    create_table(&store, false).await;
-    put(&store, item("a", 0, &[("weight", number(1))])).await;
+pub(super) async fn what_the_log_has_forgotten_is_seen_as_it_is_now(backend: &dyn Backend) {
+    let site = looking_back(backend);
+    let store = &*site.store;
+    create_table(store, false).await;
+    put(store, item("a", 0, &[("weight", number(1))])).await;
     tokio::time::advance(Duration::from_millis(5)).await;
-    put(&store, item("a", 0, &[("weight", number(2))])).await;
+    put(store, item("a", 0, &[("weight", number(2))])).await;
     let at = store.moment(Duration::from_millis(1)).unwrap();
     let weight = async || {
         store.get_many_at(vec![(TABLE, key(0))], at).await.unwrap()[0]
@@ -157,16 +151,16 @@ async fn what_the_log_has_forgotten_is_seen_as_it_is_now() {
     assert_eq!(weight().await, number(1));
     store.forget(&Default::default()).await.unwrap();
     assert_eq!(weight().await, number(2));
-    let page = range(&store, whole(TABLE, None), Some(at)).await;
+    let page = range(store, whole(TABLE, None), Some(at)).await;
     assert_eq!(page.rows[0].item["weight"], number(2));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_look_back_knows_no_moments() {
-    let store = Site::new("us-east-1").store;
-    create_table(&store, false).await;
-    put(&store, item("a", 0, &[])).await;
+pub(super) async fn a_store_that_does_not_look_back_knows_no_moments(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    let store = &*site.store;
+    create_table(store, false).await;
+    put(store, item("a", 0, &[])).await;
     tokio::time::advance(Duration::from_millis(5)).await;
-    put(&store, item("a", 0, &[("weight", number(2))])).await;
+    put(store, item("a", 0, &[("weight", number(2))])).await;
     assert_eq!(store.moment(Duration::from_millis(1)), None);
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::WallClock;
 use beringia_item::{KeyBytes, Mutation, TableId, Version, VersionVector};
-use beringia_storage::{RemoteBatch, RemoteKind, Store};
 use proptest::prelude::*;
 
-use crate::support::*;
+use super::{Backend, fixture::*, run::plain};
+use crate::{RemoteBatch, RemoteKind};
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
 
@@ -121,8 +121,8 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
-        let sites = REGIONS.map(Site::new);
+    async fn new(backend: &dyn Backend) -> Self {
+        let sites = REGIONS.map(|name| Site::new(backend, name));
         create_global_table(&sites.each_ref(), true).await;
         let models = sites.iter().map(|_| Model::default()).collect();
         Self {
@@ -141,11 +141,11 @@ impl World {
     async fn local(&mut self, place: usize, unit: Vec<(u64, Do)>) {
         let site = self.site(place);
         let unit = unit.into_iter().map(|(n, what)| write(key("k", n), what)).collect();
-        let outcomes = commit(&site.store, unit).await.unwrap();
+        let outcomes = commit(&*site.store, unit).await.unwrap();
         let before = self.models[place].applied.get(site.store.region());
         let mut filter = all_of(site.store.region());
         filter.tables = BTreeMap::from([(TABLE, [(site.store.region().clone(), before)].into_iter().collect())]);
-        let logged = read_all(&site.store, &filter).await;
+        let logged = read_all(&*site.store, &filter).await;
         let versions: Vec<_> = outcomes.into_iter().filter_map(|outcome| outcome.version).collect();
         assert_eq!(
             logged
@@ -190,7 +190,7 @@ impl World {
 
     async fn ship(&mut self, from: usize, to: usize, max: usize, twice: bool) -> usize {
         let (source, target) = (self.site(from), self.site(to));
-        let mut lacks = read_all(&source.store, &wants(source, target, TABLE)).await;
+        let mut lacks = read_all(&*source.store, &wants(source, target, TABLE)).await;
         let cut = (max..lacks.len())
             .find(|cut| lacks[*cut].unit != lacks[cut - 1].unit)
             .unwrap_or(lacks.len());
@@ -262,7 +262,7 @@ impl World {
     async fn check(&self) {
         for (place, model) in self.models.iter().enumerate() {
             let site = self.site(place);
-            let held = assert_agrees(&site.store, TABLE).await;
+            let held = assert_agrees(&*site.store, TABLE).await;
             let expected: BTreeMap<_, _> = model
                 .current
                 .iter()
@@ -322,16 +322,12 @@ impl World {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
-
-    #[test]
-    fn regions_that_hear_of_everything_are_equal_and_have_journalled_every_true_conflict_and_every_one_only(
-        steps in prop::collection::vec(step(), 1..60),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new().await;
+pub(super) fn regions_that_hear_of_everything_are_equal_and_have_journalled_every_true_conflict_and_every_one_only(
+    backend: &dyn Backend,
+) {
+    proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
+        plain(async {
+            let mut world = World::new(backend).await;
             for step in steps {
                 world.run(step).await;
             }
@@ -341,5 +337,5 @@ proptest! {
             world.check_converged().await;
             world.check_knowledge();
         });
-    }
+    });
 }

@@ -8,10 +8,10 @@ use beringia_item::{
     AttributeValue, ConflictPolicy, Item, ItemState, KeyBytes, Mutation, Number, Region, TableId, Touch, Touched,
     Version, VersionVector, decode_item,
 };
-use beringia_storage::{Applied, Aspect, Change, Effect, LogFilter, Refusal, RemoteBatch, RemoteKind, Store};
 use proptest::prelude::*;
 
-use crate::support::*;
+use super::{Backend, fixture::*, run::plain};
+use crate::{Applied, Aspect, Change, Effect, LogFilter, Refusal, RemoteBatch, RemoteKind};
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-south-1"];
 const KEYS: u64 = 2;
@@ -204,7 +204,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 async fn set_policy(site: &Site, policy: ConflictPolicy) {
-    edit(&site.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
+    edit(&*site.store, vec![set(TABLE, Aspect::ConflictPolicy(Some(policy)))]).await;
 }
 
 async fn update(site: &Site, key_number: u64, actions: &[Action]) -> Version {
@@ -214,13 +214,13 @@ async fn update(site: &Site, key_number: u64, actions: &[Action]) -> Version {
     };
     let mut unit = write(key("k", key_number), Do::Delete);
     unit.change = Box::new(change);
-    let mut outcomes = commit(&site.store, vec![unit]).await.unwrap();
+    let mut outcomes = commit(&*site.store, vec![unit]).await.unwrap();
     outcomes.remove(0).version.unwrap()
 }
 
 /// Three regions with the table under a policy.
-async fn three(policy: ConflictPolicy) -> [Site; 3] {
-    let sites = REGIONS.map(Site::new);
+async fn three(backend: &dyn Backend, policy: ConflictPolicy) -> [Site; 3] {
+    let sites = REGIONS.map(|name| Site::new(backend, name));
     create_global_table(&sites.each_ref(), true).await;
     set_policy(&sites[0], policy).await;
     for to in &sites[1..] {
@@ -239,7 +239,7 @@ async fn lacking(from: &Site, to: &Site) -> Vec<Vec<Mutation>> {
             tables: all.tables.clone(),
         };
         if from.store.log_position(&filter).await.unwrap().is_ok() {
-            found.push(read_all(&from.store, &filter).await);
+            found.push(read_all(&*from.store, &filter).await);
         }
     }
     found
@@ -310,9 +310,13 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(backend: &dyn Backend) -> Self {
         Self {
-            sites: three(ConflictPolicy::Merge).await.into_iter().map(Some).collect(),
+            sites: three(backend, ConflictPolicy::Merge)
+                .await
+                .into_iter()
+                .map(Some)
+                .collect(),
             written: BTreeMap::new(),
         }
     }
@@ -333,7 +337,7 @@ impl World {
             origins: vec![version.origin.clone()],
             tables: BTreeMap::from([(TABLE, above)]),
         };
-        let [logged] = &read_all(&site.store, &filter).await[..] else {
+        let [logged] = &read_all(&*site.store, &filter).await[..] else {
             panic!("one write")
         };
         assert_eq!(logged.version, version);
@@ -354,11 +358,11 @@ impl World {
                     key,
                     &[("color", text(&format!("p{color}"))), ("weight", number(color))],
                 );
-                let version = put(&self.site(site).store, thing).await;
+                let version = put(&*self.site(site).store, thing).await;
                 self.note(site, version).await;
             }
             Step::Delete { site, key: number } => {
-                if let Some(version) = delete(&self.site(site).store, key("k", number)).await {
+                if let Some(version) = delete(&*self.site(site).store, key("k", number)).await {
                     self.note(site, version).await;
                 }
             }
@@ -412,7 +416,7 @@ impl World {
 
     async fn check(&self) {
         for site in self.all() {
-            assert_agrees(&site.store, TABLE).await;
+            assert_agrees(&*site.store, TABLE).await;
         }
     }
 
@@ -436,7 +440,7 @@ impl World {
         let digest = self.site(0).store.digest(TABLE).await.unwrap();
         for site in self.all() {
             assert_eq!(
-                assert_agrees(&site.store, TABLE).await,
+                assert_agrees(&*site.store, TABLE).await,
                 expected,
                 "in {}",
                 site.store.region()
@@ -469,23 +473,12 @@ impl World {
     }
 }
 
-fn block_on(work: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
-
-    #[test]
-    fn regions_converge_under_any_policies_orders_duplicates_copies_and_forgotten_deletes(
-        steps in prop::collection::vec(step(), 1..60),
-    ) {
-        block_on(async {
-            let mut world = World::new().await;
+pub(super) fn regions_converge_under_any_policies_orders_duplicates_copies_and_forgotten_deletes(
+    backend: &dyn Backend,
+) {
+    proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
+        plain(async {
+            let mut world = World::new(backend).await;
             for (number, step) in steps.into_iter().enumerate() {
                 world.run(step).await;
                 if number % 10 == 0 {
@@ -496,18 +489,17 @@ proptest! {
             world.check_converged().await;
             world.check_journals().await;
         });
-    }
+    });
+}
 
-    #[test]
-    fn additions_add_up_and_members_unite_without_a_conflict(
-        steps in prop::collection::vec(
+pub(super) fn additions_add_up_and_members_unite_without_a_conflict(backend: &dyn Backend) {
+    proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(
             (0..REGIONS.len(), prop_oneof![(1..9_u64).prop_map(Action::Add), (0..9_u64).prop_map(Action::Unite)]),
             1..20,
         ),
-        ships in prop::collection::vec((0..REGIONS.len(), 1..REGIONS.len()), 0..20),
-    ) {
-        block_on(async {
-            let sites = three(ConflictPolicy::Merge).await;
+        ships in prop::collection::vec((0..REGIONS.len(), 1..REGIONS.len()), 0..20))| {
+        plain(async {
+            let sites = three(backend, ConflictPolicy::Merge).await;
             let (mut total, mut members) = (0, BTreeSet::new());
             let mut ships = ships.into_iter();
             for (site, action) in steps {
@@ -532,5 +524,5 @@ proptest! {
                 assert_eq!(site.store.conflicts(None, 0, 10).await.unwrap(), []);
             }
         });
-    }
+    });
 }

@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, Item, KeyBytes, Mutation, Region, Unit, Version, VersionVector, decode_item, encode_item};
-use beringia_storage::{
-    AspectName, CommitError, Edit, LogFilter, LogPosition, Refusal, RemoteBatch, RemoteKind, Store,
-};
 use proptest::prelude::*;
 
-use crate::support::*;
+use super::{Backend, fixture::*, run::plain};
+use crate::{AspectName, CommitError, Edit, LogFilter, LogPosition, Refusal, RemoteBatch, RemoteKind};
 
 const OTHERS: [&str; 2] = ["eu-west-1", "ap-south-1"];
 const KEYS: u64 = 4;
@@ -201,9 +199,9 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
-        let site = Site::new("us-east-1");
-        create_table(&site.store, true).await;
+    async fn new(backend: &dyn Backend) -> Self {
+        let site = Site::new(backend, "us-east-1");
+        create_table(&*site.store, true).await;
         Self {
             site: Some(site),
             model: Model::default(),
@@ -234,7 +232,7 @@ impl World {
             };
             write(key("k", place(local)), what)
         });
-        let store = &self.site().store;
+        let store = &*self.site().store;
         let outcomes = match commit(store, unit.collect()).await {
             Ok(outcomes) => outcomes,
             Err(CommitError::Refused(refusals)) => {
@@ -324,10 +322,10 @@ impl World {
                 self.batch(mutations, kind).await;
             }
             Step::Restart => self.site = self.site.take().map(Site::restarted),
-            Step::AddIndex => edit(&self.site().store, vec![set_index(TABLE)]).await,
+            Step::AddIndex => edit(&*self.site().store, vec![set_index(TABLE)]).await,
             Step::RemoveIndex => {
                 let aspect = AspectName::GlobalIndex("by_color".to_owned());
-                edit(&self.site().store, vec![Edit::Remove { table: TABLE, aspect }]).await;
+                edit(&*self.site().store, vec![Edit::Remove { table: TABLE, aspect }]).await;
                 // Its entries go in the background; a new index of that name may come before they are gone.
             }
             Step::Forget => {
@@ -341,7 +339,7 @@ impl World {
     }
 
     async fn check(&self) {
-        let (store, model) = (&self.site().store, &self.model);
+        let (store, model) = (&*self.site().store, &self.model);
         self.index_settled().await;
         let held = assert_agrees(store, TABLE).await;
         let expected = model.current.iter().filter_map(|(key, standing)| {
@@ -393,7 +391,7 @@ impl World {
             if table
                 .global_indexes
                 .values()
-                .all(|(_, state)| *state == beringia_storage::IndexState::Active)
+                .all(|(_, state)| *state == crate::IndexState::Active)
             {
                 return;
             }
@@ -402,18 +400,14 @@ impl World {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
-
-    #[test]
-    fn items_indexes_digests_log_and_vectors_agree_at_every_commit(steps in prop::collection::vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new().await;
+pub(super) fn items_indexes_digests_log_and_vectors_agree_at_every_commit(backend: &dyn Backend) {
+    proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..40))| {
+        plain(async {
+            let mut world = World::new(backend).await;
             for step in steps {
                 world.run(step).await;
                 world.check().await;
             }
         });
-    }
+    });
 }

@@ -1,39 +1,35 @@
 //! Local writes and reads.
 
-use std::{ops::Bound, sync::Arc};
+use std::ops::Bound;
 
-use beringia_clock::ManualClock;
 use beringia_item::{KeyBytes, TableId};
-use beringia_storage::{CommitError, RangeRead, Refusal, Store, StoreError};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
 
-use crate::support::*;
+use super::{Backend, fixture::*};
+use crate::{CommitError, RangeRead, Refusal, StoreError};
 
-#[tokio::test]
-async fn an_item_is_read_as_it_was_put() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, true).await;
+pub(super) async fn an_item_is_read_as_it_was_put(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
     let thing = item("a", 1, &[("color", text("red"))]);
-    let version = put(&site.store, thing.clone()).await;
+    let version = put(&*site.store, thing.clone()).await;
     assert_eq!(
         site.store.get(TABLE, &key("a", 1)).await.unwrap(),
         Some((version.clone(), thing))
     );
     assert_eq!(version.origin, region("us-east-1"));
     assert_eq!(site.store.get(TABLE, &key("a", 2)).await.unwrap(), None);
-    assert_agrees(&site.store, TABLE).await;
+    assert_agrees(&*site.store, TABLE).await;
 }
 
-#[tokio::test]
-async fn versions_grow_also_over_a_restart_with_the_clock_set_back() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
-    let first = put(&site.store, item("a", 1, &[])).await;
-    let second = put(&site.store, item("a", 1, &[])).await;
+pub(super) async fn versions_grow_also_over_a_restart_with_the_clock_set_back(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    let first = put(&*site.store, item("a", 1, &[])).await;
+    let second = put(&*site.store, item("a", 1, &[])).await;
     assert!(second > first && second.sequence == first.sequence + 1);
     site.clock.set(START_MS - 100_000);
     let site = site.restarted();
-    let third = put(&site.store, item("a", 1, &[])).await;
+    let third = put(&*site.store, item("a", 1, &[])).await;
     assert!(third > second && third.sequence > second.sequence);
     assert!(
         first.sequence > START_MS << 20,
@@ -41,37 +37,35 @@ async fn versions_grow_also_over_a_restart_with_the_clock_set_back() {
     );
 }
 
-#[tokio::test]
-async fn what_was_committed_is_there_after_a_crash() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, true).await;
+pub(super) async fn what_was_committed_is_there_after_a_crash(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
     for n in 0..20 {
         put(
-            &site.store,
+            &*site.store,
             item("a", n, &[("color", text("red")), ("weight", number(n * 7 % 5))]),
         )
         .await;
     }
-    delete(&site.store, key("a", 3)).await.unwrap();
-    let before = assert_agrees(&site.store, TABLE).await;
+    delete(&*site.store, key("a", 3)).await.unwrap();
+    let before = assert_agrees(&*site.store, TABLE).await;
     let digest = site.store.digest(TABLE).await.unwrap();
     let site = site.restarted();
-    assert_eq!(assert_agrees(&site.store, TABLE).await, before);
+    assert_eq!(assert_agrees(&*site.store, TABLE).await, before);
     assert_eq!(site.store.digest(TABLE).await.unwrap(), digest);
     assert_eq!(before.len(), 19);
 }
 
-#[tokio::test]
-async fn a_unit_is_written_whole_or_not_at_all() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
-    put(&site.store, item("a", 1, &[])).await;
+pub(super) async fn a_unit_is_written_whole_or_not_at_all(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    put(&*site.store, item("a", 1, &[])).await;
     let absent = |current: Option<&beringia_item::Item>| current.is_none();
     let unit = vec![
         write(key("a", 2), Do::Put(item("a", 2, &[]))),
         write(key("a", 1), Do::If(absent, item("a", 1, &[("color", text("red"))]))),
     ];
-    let Err(CommitError::Refused(refusals)) = commit(&site.store, unit).await else {
+    let Err(CommitError::Refused(refusals)) = commit(&*site.store, unit).await else {
         panic!("it was not refused")
     };
     let was = item("a", 1, &[]);
@@ -79,21 +73,21 @@ async fn a_unit_is_written_whole_or_not_at_all() {
         refusals,
         vec![None, Some((Refusal::ConditionFailed, Some(was.clone())))]
     );
-    let items = assert_agrees(&site.store, TABLE).await;
+    let items = assert_agrees(&*site.store, TABLE).await;
     assert_eq!(items.into_values().map(|(_, item)| item).collect::<Vec<_>>(), vec![was]);
 
     let unit = vec![
         write(key("a", 2), Do::Put(item("a", 2, &[]))),
         write(key("a", 3), Do::Put(item("a", 3, &[]))),
     ];
-    let outcomes = commit(&site.store, unit).await.unwrap();
+    let outcomes = commit(&*site.store, unit).await.unwrap();
     let versions: Vec<_> = outcomes
         .iter()
         .map(|outcome| outcome.version.clone().unwrap())
         .collect();
     assert_eq!(versions[0].time, versions[1].time, "a unit has one time");
     assert_eq!(versions[0].sequence + 1, versions[1].sequence);
-    let log = read_all(&site.store, &all_of(site.store.region())).await;
+    let log = read_all(&*site.store, &all_of(site.store.region())).await;
     assert_eq!(
         (log[1].unit.first, log[1].unit.last),
         (versions[0].sequence, versions[1].sequence)
@@ -101,36 +95,33 @@ async fn a_unit_is_written_whole_or_not_at_all() {
     assert_eq!(log[1].unit, log[2].unit);
 }
 
-#[tokio::test]
-async fn an_item_cannot_be_written_twice_in_a_unit() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn an_item_cannot_be_written_twice_in_a_unit(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let unit = vec![
         write(key("a", 1), Do::Put(item("a", 1, &[]))),
         write(key("a", 1), Do::Delete),
     ];
-    let Err(CommitError::Refused(refusals)) = commit(&site.store, unit).await else {
+    let Err(CommitError::Refused(refusals)) = commit(&*site.store, unit).await else {
         panic!("it was not refused")
     };
     assert!(matches!(refusals[1], Some((Refusal::Invalid(_), None))));
-    assert_eq!(scan(&site.store, None).await.rows, vec![]);
+    assert_eq!(scan(&*site.store, None).await.rows, vec![]);
 }
 
-#[tokio::test]
-async fn deleting_what_is_not_there_writes_nothing() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
-    assert_eq!(delete(&site.store, key("a", 1)).await, None);
-    put(&site.store, item("a", 1, &[])).await;
-    assert!(delete(&site.store, key("a", 1)).await.is_some());
-    assert_eq!(delete(&site.store, key("a", 1)).await, None);
-    assert_eq!(read_all(&site.store, &all_of(site.store.region())).await.len(), 2);
+pub(super) async fn deleting_what_is_not_there_writes_nothing(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    assert_eq!(delete(&*site.store, key("a", 1)).await, None);
+    put(&*site.store, item("a", 1, &[])).await;
+    assert!(delete(&*site.store, key("a", 1)).await.is_some());
+    assert_eq!(delete(&*site.store, key("a", 1)).await, None);
+    assert_eq!(read_all(&*site.store, &all_of(site.store.region())).await.len(), 2);
 }
 
-#[tokio::test]
-async fn a_table_that_is_not_held_is_unknown() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_table_that_is_not_held_is_unknown(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let other = TableId(99);
     assert_eq!(
         site.store.get(other, &key("a", 1)).await,
@@ -138,7 +129,7 @@ async fn a_table_that_is_not_held_is_unknown() {
     );
     let mut unit = vec![write(key("a", 1), Do::Put(item("a", 1, &[])))];
     unit[0].table = TableId::LOCAL;
-    let refused = commit(&site.store, unit).await;
+    let refused = commit(&*site.store, unit).await;
     assert!(matches!(
         refused,
         Err(CommitError::Store(StoreError::UnknownTable(TableId::LOCAL)))
@@ -154,12 +145,11 @@ async fn a_table_that_is_not_held_is_unknown() {
     assert_eq!(site.store.range(index).await.unwrap_err(), unknown);
 }
 
-#[tokio::test]
-async fn several_items_are_read_in_the_order_asked() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn several_items_are_read_in_the_order_asked(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     for n in [1, 2, 4] {
-        put(&site.store, item("a", n, &[])).await;
+        put(&*site.store, item("a", n, &[])).await;
     }
     let keys = [4, 3, 1].map(|n| (TABLE, key("a", n))).to_vec();
     let found = site.store.get_many(keys).await.unwrap();
@@ -168,24 +158,23 @@ async fn several_items_are_read_in_the_order_asked() {
 }
 
 async fn ten_items(site: &Site) -> Vec<KeyBytes> {
-    create_table(&site.store, true).await;
+    create_table(&*site.store, true).await;
     for n in 0..10 {
-        put(&site.store, item("a", n, &[("weight", number(9 - n))])).await;
+        put(&*site.store, item("a", n, &[("weight", number(9 - n))])).await;
     }
     (0..10).map(|n| key("a", n)).collect()
 }
 
-fn shown(page: &beringia_storage::RangePage) -> Vec<u64> {
-    let number = |row: &beringia_storage::Row| row.item["sk"].clone();
+fn shown(page: &crate::RangePage) -> Vec<u64> {
+    let number = |row: &crate::Row| row.item["sk"].clone();
     page.rows
         .iter()
-        .map(|row| (0..10).find(|n| crate::support::number(*n) == number(row)).unwrap())
+        .map(|row| (0..10).find(|n| super::fixture::number(*n) == number(row)).unwrap())
         .collect()
 }
 
-#[tokio::test]
-async fn a_range_is_read_in_both_directions_and_its_bounds_are_as_asked() {
-    let site = Site::new("us-east-1");
+pub(super) async fn a_range_is_read_in_both_directions_and_its_bounds_are_as_asked(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
     let keys = ten_items(&site).await;
     let at = |n: usize| keys[n].0.to_vec();
     let read = |from, to, reverse| RangeRead {
@@ -212,9 +201,8 @@ async fn a_range_is_read_in_both_directions_and_its_bounds_are_as_asked() {
     }
 }
 
-#[tokio::test]
-async fn pages_put_together_are_the_whole() {
-    let site = Site::new("us-east-1");
+pub(super) async fn pages_put_together_are_the_whole(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
     ten_items(&site).await;
     for (index, reverse) in [
         (None, false),
@@ -245,9 +233,8 @@ async fn pages_put_together_are_the_whole() {
     }
 }
 
-#[tokio::test]
-async fn a_page_ends_with_the_row_that_reaches_the_limit_of_bytes() {
-    let site = Site::new("us-east-1");
+pub(super) async fn a_page_ends_with_the_row_that_reaches_the_limit_of_bytes(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
     ten_items(&site).await;
     let size = beringia_item::item_size(&item("a", 1, &[("weight", number(8))]));
     let page = site
@@ -270,13 +257,12 @@ async fn a_page_ends_with_the_row_that_reaches_the_limit_of_bytes() {
     assert_eq!((none.rows.len(), none.limited), (0, true));
 }
 
-#[tokio::test]
-async fn an_index_counts_only_what_it_projects() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, true).await;
+pub(super) async fn an_index_counts_only_what_it_projects(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
     for n in 0..4 {
         put(
-            &site.store,
+            &*site.store,
             item("a", n, &[("color", text("red")), ("blob", text(&"x".repeat(1000)))]),
         )
         .await;
@@ -289,32 +275,30 @@ async fn an_index_counts_only_what_it_projects() {
     assert_eq!(site.store.range(read).await.unwrap().rows.len(), 4);
 }
 
-#[tokio::test]
-async fn an_index_holds_only_items_with_its_key_in_its_type() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, true).await;
-    put(&site.store, item("a", 1, &[("color", text("red"))])).await;
-    put(&site.store, item("a", 2, &[("color", number(7))])).await;
-    put(&site.store, item("a", 3, &[])).await;
-    assert_eq!(shown(&scan(&site.store, Some("by_color")).await), vec![1]);
-    put(&site.store, item("a", 1, &[])).await;
-    put(&site.store, item("a", 3, &[("color", text("blue"))])).await;
-    assert_eq!(shown(&scan(&site.store, Some("by_color")).await), vec![3]);
-    delete(&site.store, key("a", 3)).await;
-    assert_eq!(scan(&site.store, Some("by_color")).await.rows, vec![]);
-    assert_agrees(&site.store, TABLE).await;
+pub(super) async fn an_index_holds_only_items_with_its_key_in_its_type(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
+    put(&*site.store, item("a", 1, &[("color", text("red"))])).await;
+    put(&*site.store, item("a", 2, &[("color", number(7))])).await;
+    put(&*site.store, item("a", 3, &[])).await;
+    assert_eq!(shown(&scan(&*site.store, Some("by_color")).await), vec![1]);
+    put(&*site.store, item("a", 1, &[])).await;
+    put(&*site.store, item("a", 3, &[("color", text("blue"))])).await;
+    assert_eq!(shown(&scan(&*site.store, Some("by_color")).await), vec![3]);
+    delete(&*site.store, key("a", 3)).await;
+    assert_eq!(scan(&*site.store, Some("by_color")).await.rows, vec![]);
+    assert_agrees(&*site.store, TABLE).await;
 }
 
-#[tokio::test]
-async fn a_command_sees_what_the_command_before_it_in_its_group_wrote() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
+pub(super) async fn a_command_sees_what_the_command_before_it_in_its_group_wrote(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
     let count = |current: Option<&beringia_item::Item>| {
         let seen = current.map_or(0, |item| (0..100).find(|n| item["n"] == number(*n)).unwrap());
         item("a", 1, &[("n", number(seen + 1))])
     };
     let increments: Vec<_> = (0..50)
-        .map(|_| commit(&site.store, vec![write(key("a", 1), Do::Update(count))]))
+        .map(|_| commit(&*site.store, vec![write(key("a", 1), Do::Update(count))]))
         .collect();
     for outcome in futures(increments).await {
         outcome.unwrap();
@@ -345,56 +329,44 @@ async fn futures<F: Future>(all: Vec<F>) -> Vec<F::Output> {
     done.into_iter().map(Option::unwrap).collect()
 }
 
-#[tokio::test]
-async fn a_closed_store_answers_closed() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
-    put(&site.store, item("a", 1, &[])).await;
+pub(super) async fn a_closed_store_answers_closed(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    put(&*site.store, item("a", 1, &[])).await;
     site.store.close().await;
-    let refused = commit(&site.store, vec![write(key("a", 1), Do::Delete)]).await;
+    let refused = commit(&*site.store, vec![write(key("a", 1), Do::Delete)]).await;
     assert!(matches!(refused, Err(CommitError::Store(StoreError::Closed))));
     assert_eq!(site.store.get(TABLE, &key("a", 1)).await, Err(StoreError::Closed));
     let site = site.restarted();
-    assert_eq!(scan(&site.store, None).await.rows.len(), 1);
+    assert_eq!(scan(&*site.store, None).await.rows.len(), 1);
 }
 
-#[tokio::test]
-async fn a_disk_that_was_taken_away_is_written_no_more() {
-    let site = Site::new("us-east-1");
-    create_table(&site.store, false).await;
-    site.disk.detach();
-    let refused = commit(&site.store, vec![write(key("a", 1), Do::Put(item("a", 1, &[])))]).await;
+pub(super) async fn a_disk_that_was_taken_away_is_written_no_more(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    site.disk.crash();
+    let refused = commit(&*site.store, vec![write(key("a", 1), Do::Put(item("a", 1, &[])))]).await;
     assert!(matches!(refused, Err(CommitError::Store(StoreError::Closed))));
     let site = site.restarted();
-    assert_eq!(scan(&site.store, None).await.rows.len(), 0);
+    assert_eq!(scan(&*site.store, None).await.rows.len(), 0);
 }
 
-#[tokio::test]
-async fn a_change_that_panics_leaves_nothing_behind_and_nobody_waiting() {
-    let directory = tempfile::tempdir().unwrap();
-    for database in [
-        Database::File(directory.path().join("region.db")),
-        Database::Memory(MemoryDisk::new()),
-    ] {
-        let clock = Arc::new(ManualClock::new(START_MS));
-        let options = Options::new(region("us-east-1"), database, Execution::Threads, clock);
-        let store = SqliteStore::open(options.clone()).unwrap();
-        create_table(&store, true).await;
-        let panics = |_: Option<&beringia_item::Item>| -> beringia_item::Item { panic!("on purpose") };
-        let unit = vec![write(key("a", 2), Do::Update(panics))];
-        assert!(matches!(
-            commit(&store, unit).await,
-            Err(CommitError::Store(StoreError::Closed))
-        ));
-        let unit = vec![write(key("a", 3), Do::Put(item("a", 3, &[])))];
-        assert!(matches!(
-            commit(&store, unit).await,
-            Err(CommitError::Store(StoreError::Closed))
-        ));
-        drop(store);
-        let store = SqliteStore::open(options).unwrap();
-        put(&store, item("a", 4, &[])).await;
-        let items = assert_agrees(&store, TABLE).await;
-        assert_eq!(items.into_keys().collect::<Vec<_>>(), vec![key("a", 4)]);
-    }
+pub(super) async fn a_change_that_panics_leaves_nothing_behind_and_nobody_waiting(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
+    let panics = |_: Option<&beringia_item::Item>| -> beringia_item::Item { panic!("on purpose") };
+    let unit = vec![write(key("a", 2), Do::Update(panics))];
+    assert!(matches!(
+        commit(&*site.store, unit).await,
+        Err(CommitError::Store(StoreError::Closed))
+    ));
+    let unit = vec![write(key("a", 3), Do::Put(item("a", 3, &[])))];
+    assert!(matches!(
+        commit(&*site.store, unit).await,
+        Err(CommitError::Store(StoreError::Closed))
+    ));
+    let site = site.restarted();
+    put(&*site.store, item("a", 4, &[])).await;
+    let items = assert_agrees(&*site.store, TABLE).await;
+    assert_eq!(items.into_keys().collect::<Vec<_>>(), vec![key("a", 4)]);
 }

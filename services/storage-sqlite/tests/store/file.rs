@@ -1,0 +1,3 @@
+//! What every store promises, of a file.
+
+beringia_storage::conformance!(crate::support::File);

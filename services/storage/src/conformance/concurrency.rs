@@ -1,0 +1,119 @@
+//! Readers beside the committer, on real threads: nobody sees half a unit, and nobody who follows the log misses a record.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Backend, fixture::*};
+use crate::{LogPosition, Store};
+
+const WRITERS: u64 = 4;
+const UNITS: u64 = 60;
+
+async fn site(backend: &dyn Backend) -> Site {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
+    site
+}
+
+/// Writes the same number to both items of its pair, again and again.
+async fn write_pairs(store: Arc<dyn Store>, writer: u64) {
+    let name = format!("w{writer}");
+    for n in 0..UNITS {
+        let put = |sk| {
+            write(
+                key(&name, sk),
+                Do::Put(item(&name, sk, &[("n", number(n)), ("color", text("red"))])),
+            )
+        };
+        commit(&*store, vec![put(0), put(1)]).await.unwrap();
+    }
+}
+
+async fn read_pairs(store: Arc<dyn Store>, done: Arc<AtomicBool>) -> u64 {
+    let mut reads = 0;
+    while !done.load(Ordering::Acquire) {
+        for writer in 0..WRITERS {
+            let name = format!("w{writer}");
+            let pair = store
+                .get_many(vec![(TABLE, key(&name, 0)), (TABLE, key(&name, 1))])
+                .await
+                .unwrap();
+            let shown = |at: usize| pair[at].as_ref().map(|(_, item)| item["n"].clone());
+            assert_eq!(shown(0), shown(1), "both items of a unit are seen or none");
+        }
+        for index in [None, Some("by_color")] {
+            let page = scan(&*store, index).await;
+            for pair in page.rows.chunks(2).filter(|_| index.is_none()) {
+                assert_eq!(pair[0].item["n"], pair[1].item["n"]);
+            }
+            assert_eq!(page.rows.len() % 2, 0);
+        }
+        reads += 1;
+        tokio::task::yield_now().await;
+    }
+    reads
+}
+
+pub(super) async fn a_reader_sees_whole_units_only(backend: &dyn Backend) {
+    let site = site(backend).await;
+    let store = &site.store;
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn(read_pairs(store.clone(), done.clone()));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| tokio::spawn(write_pairs(store.clone(), writer)))
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    done.store(true, Ordering::Release);
+    assert!(reader.await.unwrap() > 0);
+    assert_agrees(&**store, TABLE).await;
+}
+
+/// Follows the log from its beginning until it has seen so many records.
+async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
+    let filter = all_of(store.region());
+    let (mut from, mut seen) = (LogPosition(1), Vec::new());
+    while seen.len() < records {
+        let mut appended = std::pin::pin!(store.log_appended().notified());
+        appended.as_mut().enable();
+        let page = store.read_log(from, &filter, 2_000).await.unwrap();
+        seen.extend(page.records.iter().map(|record| record.mutation.version.sequence));
+        if let Some(vector) = page.vectors.get(&TABLE) {
+            assert_eq!(
+                vector.get(store.region()),
+                seen.last().copied().unwrap_or(0),
+                "the vector is that of the end"
+            );
+        }
+        from = page.next;
+        if page.at_end && seen.len() < records {
+            appended.await;
+        }
+    }
+    seen
+}
+
+pub(super) async fn whoever_follows_the_log_sees_every_record_once_and_in_order(backend: &dyn Backend) {
+    let site = site(backend).await;
+    let store = &site.store;
+    let records = usize::try_from(WRITERS * UNITS * 2).unwrap();
+    let follower = tokio::spawn(follow(store.clone(), records));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| tokio::spawn(write_pairs(store.clone(), writer)))
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let seen = tokio::time::timeout(Duration::from_secs(60), follower)
+        .await
+        .expect("the follower got stuck")
+        .unwrap();
+    let first = seen[0];
+    assert_eq!(seen, (first..first + records as u64).collect::<Vec<_>>());
+}

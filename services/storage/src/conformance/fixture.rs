@@ -1,0 +1,476 @@
+//! Regions, tables and items for the tests, and the check that everything in a store agrees.
+
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+
+use beringia_clock::{ManualClock, WallClock};
+use beringia_item::{
+    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Number, Region, TableId, Version,
+    VersionVector,
+};
+
+use super::{Backend, Disk};
+use crate::{
+    Applied, Aspect, Change, CommitError, Core, EXPIRY_INDEX, Edit, Effect, GlobalIndex, ItemWrite, LocalIndex,
+    LogFilter, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus,
+    Store, StoreOptions, Throughput, expiry_keys,
+};
+
+/// The wall clock's reading at the start of a test, ms.
+pub const START_MS: u64 = 1_700_000_000_000;
+/// The table of the tests.
+pub const TABLE: TableId = TableId(0x1234_5678);
+
+/// The region of that name.
+pub fn region(name: &str) -> Region {
+    Region::new(name).unwrap()
+}
+
+/// A region's store, its disk and its clock.
+pub struct Site {
+    /// The store that is open.
+    pub store: Arc<dyn Store>,
+    /// Where its state is.
+    pub disk: Arc<dyn Disk>,
+    /// What the store takes for wall time.
+    pub clock: Arc<ManualClock>,
+    options: StoreOptions,
+}
+
+impl Site {
+    /// An empty region whose log keeps nothing for streams.
+    pub fn new(backend: &dyn Backend, name: &str) -> Self {
+        Self::with(backend, name, |_| {})
+    }
+
+    /// An empty region like that of [`Site::new`], but for what `set` changes.
+    pub fn with(backend: &dyn Backend, name: &str, set: impl FnOnce(&mut StoreOptions)) -> Self {
+        let clock = Arc::new(ManualClock::new(START_MS));
+        let mut options = StoreOptions::new(region(name), clock.clone());
+        options.log_retention_ms = 0;
+        set(&mut options);
+        let disk: Arc<dyn Disk> = backend.disk().into();
+        Self {
+            store: disk.open(options.clone()).unwrap(),
+            disk,
+            clock,
+            options,
+        }
+    }
+
+    /// The region after a crash.
+    pub fn restarted(self) -> Self {
+        self.reopened(|_| {})
+    }
+
+    /// The region after a crash, opened with other options.
+    pub fn reopened(self, set: impl FnOnce(&mut StoreOptions)) -> Self {
+        let Self {
+            store,
+            disk,
+            clock,
+            mut options,
+        } = self;
+        disk.crash();
+        drop(store);
+        set(&mut options);
+        Self {
+            store: disk.open(options.clone()).unwrap(),
+            disk,
+            clock,
+            options,
+        }
+    }
+
+    /// Moves its clock on.
+    pub fn advance_ms(&self, ms: u64) {
+        self.clock.set(self.clock.now_ms() + ms);
+    }
+}
+
+fn part(name: &str, kind: KeyType) -> KeyPart {
+    KeyPart {
+        name: name.to_owned(),
+        kind,
+    }
+}
+
+/// `pk` (S) and `sk` (N).
+pub fn keys() -> KeySchema {
+    KeySchema {
+        partition: vec![part("pk", KeyType::S)],
+        sort: vec![part("sk", KeyType::N)],
+    }
+}
+
+/// A global index over `color` (S).
+pub fn by_color() -> GlobalIndex {
+    GlobalIndex {
+        keys: KeySchema {
+            partition: vec![part("color", KeyType::S)],
+            sort: vec![],
+        },
+        projection: Projection::KeysOnly,
+        throughput: Throughput::OnDemand,
+        capacity: crate::Capacity::default(),
+        place: 0,
+    }
+}
+
+/// A table without indexes, or with the local index `by_weight` and the global index `by_color`.
+pub fn core(name: &str, indexed: bool) -> Core {
+    let by_weight = LocalIndex {
+        keys: KeySchema {
+            partition: vec![part("pk", KeyType::S)],
+            sort: vec![part("weight", KeyType::N)],
+        },
+        projection: Projection::All,
+        place: 0,
+    };
+    let local_indexes = if indexed {
+        BTreeMap::from([("by_weight".to_owned(), by_weight)])
+    } else {
+        BTreeMap::new()
+    };
+    Core {
+        name: name.to_owned(),
+        keys: keys(),
+        local_indexes,
+        created_ms: START_MS,
+    }
+}
+
+/// The edit that sets an aspect.
+pub fn set(table: TableId, aspect: Aspect) -> Edit {
+    Edit::Set { table, aspect }
+}
+
+/// The edit that gives the table the index `by_color`.
+pub fn set_index(table: TableId) -> Edit {
+    set(
+        table,
+        Aspect::GlobalIndex {
+            name: "by_color".to_owned(),
+            index: by_color(),
+        },
+    )
+}
+
+/// The edit that sets the status of a replica.
+pub fn set_replica(table: TableId, name: &str, status: ReplicaStatus) -> Edit {
+    set(
+        table,
+        Aspect::Replica {
+            region: region(name),
+            replica: Replica {
+                status,
+                since_ms: START_MS,
+            },
+        },
+    )
+}
+
+/// Changes definitions.
+pub async fn edit(store: &dyn Store, edits: Vec<Edit>) {
+    store.change_schema(Box::new(move |_| Ok(edits))).await.unwrap();
+}
+
+/// Makes the table, with both indexes or with none.
+pub async fn create_table(store: &dyn Store, indexed: bool) {
+    let mut edits = vec![set(TABLE, Aspect::Core(core("things", indexed)))];
+    if indexed {
+        edits.push(set_index(TABLE));
+    }
+    edit(store, edits).await;
+}
+
+/// The table with an active replica in each of the regions, all knowing of it, nothing in it.
+pub async fn create_global_table(sites: &[&Site], indexed: bool) {
+    let (first, others) = sites.split_first().unwrap();
+    create_table(&*first.store, indexed).await;
+    for other in others {
+        add_replica(first, other).await;
+    }
+    // Those that came earlier hear of those that came later.
+    for other in others {
+        ship(first, other, TableId::CATALOG).await;
+    }
+}
+
+/// A replica of the table in `to`, by a copy that found nothing.
+pub async fn add_replica(from: &Site, to: &Site) {
+    edit(
+        &*from.store,
+        vec![set_replica(TABLE, to.store.region().as_str(), ReplicaStatus::Active)],
+    )
+    .await;
+    ship(from, to, TableId::CATALOG).await;
+    let progress = vec![(TABLE, from.store.region().clone(), 0)];
+    to.store
+        .apply(RemoteBatch {
+            progress,
+            kind: RemoteKind::Copy,
+            ..RemoteBatch::default()
+        })
+        .await
+        .unwrap();
+}
+
+/// Brings everything of one table that `from` has and `to` lacks, relayed writes too, to `to`.
+pub async fn ship(from: &Site, to: &Site, table: TableId) -> Applied {
+    let mutations = read_all(&*from.store, &wants(from, to, table)).await;
+    to.store
+        .apply(RemoteBatch {
+            mutations,
+            ..RemoteBatch::default()
+        })
+        .await
+        .unwrap()
+}
+
+/// Copies a table row by row, tombstones too, with the vector that `from` had at the start.
+pub async fn copy(from: &Site, to: &Site, table: TableId) -> Applied {
+    let vector = from.store.vectors()[&table].clone();
+    let mut mutations = Vec::new();
+    for range in 0..beringia_item::RANGES {
+        let mut after = None;
+        loop {
+            let rows = from.store.raw_rows(table, range, after, 3).await.unwrap();
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key.clone());
+            let keys = rows.into_iter().map(|row| row.key).collect();
+            mutations.extend(from.store.mutations_of(table, keys).await.unwrap());
+        }
+    }
+    let progress = vector
+        .iter()
+        .map(|(origin, sequence)| (table, origin.clone(), sequence))
+        .collect();
+    to.store
+        .apply(RemoteBatch {
+            mutations,
+            progress,
+            kind: RemoteKind::Copy,
+            ..Default::default()
+        })
+        .await
+        .unwrap()
+}
+
+/// What `to` lacks of a table that `from` may have.
+pub fn wants(from: &Site, to: &Site, table: TableId) -> LogFilter {
+    let vector = to.store.vectors().get(&table).cloned().unwrap_or_default();
+    let has = from.store.vectors().get(&table).cloned().unwrap_or_default();
+    let origins = has
+        .iter()
+        .map(|(origin, _)| origin.clone())
+        .filter(|origin| origin != to.store.region());
+    LogFilter {
+        origins: origins.collect(),
+        tables: BTreeMap::from([(table, vector)]),
+    }
+}
+
+/// All records that pass the filter, in small pages.
+pub async fn read_all(store: &dyn Store, filter: &LogFilter) -> Vec<Mutation> {
+    let mut from = store
+        .log_position(filter)
+        .await
+        .unwrap()
+        .expect("the log holds what is asked for");
+    let mut mutations = Vec::new();
+    loop {
+        let page = store.read_log(from, filter, 100).await.unwrap();
+        mutations.extend(page.records.into_iter().map(|record| record.mutation));
+        if page.at_end {
+            return mutations;
+        }
+        assert!(page.next > from, "a page that is not the last moves on");
+        from = page.next;
+    }
+}
+
+/// A number.
+pub fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(Number::from(value))
+}
+
+/// A string.
+pub fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+/// An item of the table.
+pub fn item(pk: &str, sk: u64, others: &[(&str, AttributeValue)]) -> Item {
+    let mut item = Item::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), number(sk))]);
+    item.extend(others.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    item
+}
+
+/// An item's stored key.
+pub fn key(pk: &str, sk: u64) -> KeyBytes {
+    keys().key_of(&item(pk, sk, &[])).unwrap()
+}
+
+/// What a write is to do.
+pub enum Do {
+    /// Puts an item.
+    Put(Item),
+    /// Deletes.
+    Delete,
+    /// Puts where the condition, over the current item, holds.
+    If(fn(Option<&Item>) -> bool, Item),
+    /// Puts what is made of the current item.
+    Update(fn(Option<&Item>) -> Item),
+}
+
+impl Change for Do {
+    fn needs_current(&self) -> bool {
+        !matches!(self, Self::Put(_))
+    }
+
+    fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
+        match self {
+            Self::Put(item) => Ok(Effect::Put(item.clone())),
+            Self::Delete => Ok(Effect::Delete),
+            Self::If(condition, item) if condition(current) => Ok(Effect::Put(item.clone())),
+            Self::If(..) => Err(Refusal::ConditionFailed),
+            Self::Update(make) => Ok(Effect::Put(make(current))),
+        }
+    }
+}
+
+/// A write to the table by a client.
+pub fn write(key: KeyBytes, what: Do) -> ItemWrite {
+    ItemWrite {
+        table: TABLE,
+        key,
+        cause: Cause::Client,
+        change: Box::new(what),
+    }
+}
+
+/// Puts an item.
+pub async fn put(store: &dyn Store, item: Item) -> Version {
+    let key = keys().key_of(&item).unwrap();
+    let outcome = commit(store, vec![write(key, Do::Put(item))]).await.unwrap();
+    outcome[0].version.clone().unwrap()
+}
+
+/// Deletes an item; `None` where there is none.
+pub async fn delete(store: &dyn Store, key: KeyBytes) -> Option<Version> {
+    commit(store, vec![write(key, Do::Delete)])
+        .await
+        .unwrap()
+        .remove(0)
+        .version
+}
+
+/// Commits a unit.
+pub async fn commit(store: &dyn Store, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+    store.commit(unit).await
+}
+
+/// Reads everything of a table or of one of its indexes.
+pub fn whole(table: TableId, index: Option<&str>) -> RangeRead {
+    RangeRead {
+        table,
+        index: index.map(str::to_owned),
+        from: Bound::Unbounded,
+        to: Bound::Unbounded,
+        reverse: false,
+        max_rows: usize::MAX,
+        max_bytes: usize::MAX,
+    }
+}
+
+/// All rows of the table or of one of its indexes.
+pub async fn scan(store: &dyn Store, index: Option<&str>) -> RangePage {
+    store.range(whole(TABLE, index)).await.unwrap()
+}
+
+/// Asserts that rows, log, digests, indexes and size of a table agree, and returns its live items.
+pub async fn assert_agrees(store: &dyn Store, table: TableId) -> BTreeMap<KeyBytes, (Version, Item)> {
+    let page = store.range(whole(table, None)).await.unwrap();
+    let catalog = store.catalog();
+    for range in 0..beringia_item::RANGES {
+        assert!(
+            !store.verify_range(table, range).await.unwrap(),
+            "range {range} of {table} had to be mended"
+        );
+    }
+    if let Some(described) = catalog.by_id.get(&table) {
+        let bytes: usize = page.rows.iter().map(|row| beringia_item::item_size(&row.item)).sum();
+        assert_eq!(described.size.items(), page.rows.len() as u64, "the number of items");
+        assert_eq!(described.size.bytes(), bytes as u64, "the bytes of the items");
+        let (expiry, name) = (
+            described.time_to_live.as_deref().map(expiry_keys),
+            EXPIRY_INDEX.to_owned(),
+        );
+        let local = described
+            .core
+            .local_indexes
+            .iter()
+            .map(|(name, index)| (name, &index.keys));
+        let global = described
+            .global_indexes
+            .iter()
+            .map(|(name, (index, _))| (name, &index.keys));
+        for (name, keys) in local.chain(global).chain(expiry.iter().map(|keys| (&name, keys))) {
+            let expected: Vec<KeyBytes> = {
+                let entries = page
+                    .rows
+                    .iter()
+                    .filter_map(|row| keys.index_key_of(&row.item, &row.key).ok());
+                let mut entries: Vec<_> = entries.collect();
+                entries.sort();
+                entries
+            };
+            let entries = store.range(whole(table, Some(name))).await.unwrap().rows;
+            if let Some(size) = described.index_sizes.get(name) {
+                let global = described.global_indexes.get(name).map(|(index, _)| &index.projection);
+                let keys_only = global == Some(&Projection::KeysOnly);
+                let weight = |row: &crate::Row| -> u64 {
+                    let shown = |name: &str| {
+                        !keys_only || core_keys().contains(&name) || keys.parts().any(|part| part.name == name)
+                    };
+                    let item: Item = row.item.clone().into_iter().filter(|(name, _)| shown(name)).collect();
+                    beringia_item::item_size(&item) as u64
+                };
+                assert_eq!(size.items(), entries.len() as u64, "how many {name} shows");
+                assert_eq!(
+                    size.bytes(),
+                    entries.iter().map(weight).sum::<u64>(),
+                    "bytes that {name} shows"
+                );
+            }
+            assert_eq!(
+                entries.into_iter().map(|row| row.key).collect::<Vec<_>>(),
+                expected,
+                "the index {name}"
+            );
+        }
+    }
+    let digest = store.digest(table).await.unwrap();
+    assert_eq!(
+        digest.ranges.iter().map(|range| range.items).sum::<u64>(),
+        page.rows.len() as u64,
+        "digested items"
+    );
+    assert_eq!(Some(&digest.vector), store.vectors().get(&table), "the vector");
+    page.rows
+        .into_iter()
+        .map(|row| (row.key, (row.version, row.item)))
+        .collect()
+}
+
+const fn core_keys() -> [&'static str; 2] {
+    ["pk", "sk"]
+}
+
+/// A filter for all that a region wrote to the test's table.
+pub fn all_of(origin: &Region) -> LogFilter {
+    LogFilter {
+        origins: vec![origin.clone()],
+        tables: BTreeMap::from([(TABLE, VersionVector::default())]),
+    }
+}
