@@ -8,9 +8,10 @@ use beringia_storage_types::TableDigest;
 use crate::{
     event::{DialId, StoreCall},
     message::Question,
+    out::{Out, Purpose},
     receiver::{Asked, Session},
     sync::{Goal, Orphans, Walks},
-    world::{Out, Purpose, World},
+    world::World,
 };
 
 /// The last comparison of a table with a peer.

@@ -8,10 +8,11 @@ use beringia_storage_types::{RemoteBatch, RemoteKind, ReplicaStatus};
 use crate::{
     event::{StoreCall, TableView},
     message::Question,
+    out::{Out, Purpose},
     receiver::{Asked, Receiver, Session},
     status::{JoinStage, JoinStatus},
     sync::{Goal, Walks},
-    world::{Out, Purpose, World},
+    world::World,
 };
 
 /// The pause after a source said no, or the store failed, milliseconds.

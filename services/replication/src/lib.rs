@@ -11,8 +11,10 @@
 
 mod compare;
 mod event;
+mod hello;
 mod join;
 pub mod message;
+mod out;
 mod quarantine;
 mod receiver;
 mod relay;

@@ -223,6 +223,17 @@ pub struct Goodbye {
     pub permanent: bool,
 }
 
+impl Goodbye {
+    /// Ends the stream for this reason; another try may go well.
+    #[must_use]
+    pub fn for_now(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            permanent: false,
+        }
+    }
+}
+
 /// What a mutation is taken to weigh in windows and batches, bytes: key, image, metadata, and an allowance for the rest.
 #[must_use]
 pub fn weight(mutation: &Mutation) -> usize {

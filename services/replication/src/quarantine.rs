@@ -5,15 +5,10 @@ use std::collections::BTreeMap;
 use beringia_item::{Mutation, Region};
 use beringia_storage_types::RemoteBatch;
 
-use crate::{status::Quarantine, world::World};
-
-/// An origin in quarantine.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
-    pub(crate) seen: Quarantine,
-    /// When its writes are asked for again; it stays in quarantine until the store takes some and none of them has to wait.
-    pub(crate) retry_at_ms: u64,
-}
+use crate::{
+    status::Quarantine,
+    world::{Held, World},
+};
 
 /// The shortest pause before another try, milliseconds. With every try the source sends again what still has to wait.
 const RETRY_MS_MIN: u64 = 1000;

@@ -8,12 +8,12 @@ use beringia_storage_types::{RemoteBatch, RemoteKind};
 
 use crate::{
     event::{Command, DialId, StoreCall, Ticket},
+    hello::{check_hello, clock_ahead_ms, hello_of},
     message::{Acknowledgement, Batch, Goodbye, Hello, Question, Request, Subscription, TableVectors, ToSource},
+    out::{Out, Purpose, WalkId},
     quarantine::TooFarAhead,
-    source::{check_hello, clock_ahead_ms, hello_of},
-    sync::WalkId,
     watermark::Said,
-    world::{Out, Purpose, World, merge_tables},
+    world::{World, merge_tables},
 };
 
 /// A generation that no batch has.
@@ -106,16 +106,6 @@ pub(crate) struct Receiver {
     pub(crate) clock_ahead_ms: Option<i64>,
 }
 
-/// The stream must end, for this reason.
-type Ended = Goodbye;
-
-fn wrong(reason: &str) -> Ended {
-    Goodbye {
-        reason: reason.to_owned(),
-        permanent: false,
-    }
-}
-
 impl Receiver {
     pub(crate) fn new(region: Region, world: &World) -> Self {
         Self {
@@ -176,7 +166,7 @@ impl Receiver {
                 out.push(Command::Dial(link, self.region.clone()));
             }
             State::Greeting { since_ms, .. } if world.now.elapsed_ms >= since_ms + world.tuning.hello_timeout_ms => {
-                self.end(world, out, wrong("no hello came"));
+                self.end(world, out, Goodbye::for_now("no hello came"));
             }
             _ => {}
         }
@@ -193,9 +183,9 @@ impl Receiver {
         }
     }
 
-    pub(crate) fn on_hello(&mut self, world: &World, hello: &Hello) -> Result<(), Ended> {
+    pub(crate) fn on_hello(&mut self, world: &World, hello: &Hello) -> Result<(), Goodbye> {
         if !matches!(self.state, State::Greeting { .. }) {
-            return Err(wrong("a hello out of turn"));
+            return Err(Goodbye::for_now("a hello out of turn"));
         }
         check_hello(world, hello, Some(&self.region))?;
         self.failures = 0;
@@ -369,14 +359,14 @@ impl Session {
     }
 
     /// What has to wait is to be left out of the next subscription.
-    pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<TooFarAhead, Ended> {
+    pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<TooFarAhead, Goodbye> {
         if batch.number != self.received + 1 || batch.generation > self.generation {
-            return Err(wrong("a batch out of turn"));
+            return Err(Goodbye::for_now("a batch out of turn"));
         }
         self.received = batch.number;
         self.inbox_bytes += batch.weight();
         if self.inbox_bytes > world.tuning.inbox_bytes_max {
-            return Err(wrong("more batches than the window allows"));
+            return Err(Goodbye::for_now("more batches than the window allows"));
         }
         self.inbox.push_back(batch);
         Ok(self.apply(world, out))
@@ -409,6 +399,11 @@ impl Session {
             waiting.extend(self.take_out(world, &mut apply));
             self.hand_over(world, out, apply, last);
         }
+        debug_assert_eq!(
+            self.inbox.is_empty(),
+            self.inbox_bytes == 0,
+            "the inbox weighs what is in it"
+        );
         waiting
     }
 
@@ -511,10 +506,10 @@ impl Session {
         ));
     }
 
-    pub(crate) fn answered(&mut self, id: u64) -> Result<Asked, Ended> {
+    pub(crate) fn answered(&mut self, id: u64) -> Result<Asked, Goodbye> {
         self.requests
             .remove(&id)
-            .ok_or_else(|| wrong("an answer to no question"))
+            .ok_or_else(|| Goodbye::for_now("an answer to no question"))
     }
 
     pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {

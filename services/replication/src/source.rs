@@ -7,12 +7,14 @@ use beringia_storage_types::{LogFilter, LogPosition, StoreError};
 
 use crate::{
     event::{AcceptId, Command, StoreAnswer, StoreCall},
+    hello::{check_hello, clock_ahead_ms, hello_of},
     message::{
-        Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, PROTOCOL, Question, Reply, Request, Subscription,
+        Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, Question, Reply, Request, Subscription,
         TableVectors, ToReceiver,
     },
+    out::{Out, Purpose},
     watermark::Said,
-    world::{Out, Purpose, World},
+    world::World,
 };
 
 /// A sequence that no write has. Half of what the type holds, since databases know no greater integers.
@@ -65,16 +67,6 @@ pub(crate) struct Source {
     serving: BTreeMap<u64, TableId>,
 }
 
-/// The stream must end, for this reason.
-pub(crate) type Ended = Goodbye;
-
-fn wrong(reason: &str) -> Ended {
-    Goodbye {
-        reason: reason.to_owned(),
-        permanent: false,
-    }
-}
-
 impl Source {
     pub(crate) fn new(link: AcceptId, world: &World) -> Self {
         Self {
@@ -109,9 +101,9 @@ impl Source {
     }
 
     /// The receiver says who it is.
-    pub(crate) fn hello(&mut self, world: &World, out: &mut Out, hello: &Hello) -> Result<Region, Ended> {
+    pub(crate) fn hello(&mut self, world: &World, out: &mut Out, hello: &Hello) -> Result<Region, Goodbye> {
         if self.peer.is_some() {
-            return Err(wrong("a second hello"));
+            return Err(Goodbye::for_now("a second hello"));
         }
         self.send(out, ToReceiver::Hello(hello_of(world, Some(hello.region.clone()))));
         check_hello(world, hello, None)?;
@@ -125,13 +117,18 @@ impl Source {
     }
 
     /// The receiver wants something else than before.
-    pub(crate) fn subscribe(&mut self, world: &World, out: &mut Out, subscription: Subscription) -> Result<(), Ended> {
+    pub(crate) fn subscribe(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        subscription: Subscription,
+    ) -> Result<(), Goodbye> {
         if self
             .subscription
             .as_ref()
             .is_some_and(|old| old.generation >= subscription.generation)
         {
-            return Err(wrong("a subscription that is older than the one before"));
+            return Err(Goodbye::for_now("a subscription that is older than the one before"));
         }
         // What the receiver says now counts, not what it said before it lost its disk.
         for (table, vector) in &subscription.tables {
@@ -341,9 +338,9 @@ impl Source {
         world: &World,
         out: &mut Out,
         acknowledgement: &Acknowledgement,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), Goodbye> {
         if acknowledgement.batch >= self.next_batch {
-            return Err(wrong("an acknowledgement of what was not sent"));
+            return Err(Goodbye::for_now("an acknowledgement of what was not sent"));
         }
         while let Some((number, weight)) = self.unacknowledged.front().copied() {
             if number > acknowledgement.batch {
@@ -352,6 +349,11 @@ impl Source {
             self.unacknowledged.pop_front();
             self.unacknowledged_bytes -= weight;
         }
+        debug_assert_eq!(
+            self.unacknowledged.is_empty(),
+            self.unacknowledged_bytes == 0,
+            "the window holds what is not acknowledged"
+        );
         self.said.learn(world, &acknowledgement.tables);
         let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| world.has_replica(peer, *table));
         for (table, vector) in &acknowledgement.tables {
@@ -409,12 +411,12 @@ impl Source {
     }
 
     /// Answers a question, or hangs up on a receiver that asks more at once than is allowed.
-    pub(crate) fn request(&mut self, world: &World, out: &mut Out, request: Request) -> Result<(), Ended> {
+    pub(crate) fn request(&mut self, world: &World, out: &mut Out, request: Request) -> Result<(), Goodbye> {
         if self.serving.len() >= world.tuning.requests_max || self.serving.contains_key(&request.id) {
-            return Err(wrong("too many requests at once"));
+            return Err(Goodbye::for_now("too many requests at once"));
         }
         let Some(peer) = &self.peer else {
-            return Err(wrong("a request before the hello"));
+            return Err(Goodbye::for_now("a request before the hello"));
         };
         let table = request.table;
         if !world.serves(table) {
@@ -448,7 +450,7 @@ impl Source {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "reads as the answer that it is")]
-    fn unavailable(&self, out: &mut Out, id: u64, reason: String) -> Result<(), Ended> {
+    fn unavailable(&self, out: &mut Out, id: u64, reason: String) -> Result<(), Goodbye> {
         self.send(
             out,
             ToReceiver::Reply(Reply {
@@ -475,15 +477,12 @@ impl Source {
     }
 
     /// The cursor's call failed.
-    pub(crate) fn on_failure(&self, failure: &StoreError) -> Ended {
+    pub(crate) fn on_failure(&self, failure: &StoreError) -> Goodbye {
         let what = match self.cursor {
             Cursor::Opening { .. } => "finding the log's position failed",
             _ => "reading the log failed",
         };
-        Goodbye {
-            reason: format!("{what}: {failure}"),
-            permanent: false,
-        }
+        Goodbye::for_now(format!("{what}: {failure}"))
     }
 }
 
@@ -494,47 +493,4 @@ fn not_served(world: &World, table: TableId) -> String {
     } else {
         format!("{region} does not serve table {table}")
     }
-}
-
-/// This region's hello.
-pub(crate) fn hello_of(world: &World, peer: Option<Region>) -> Hello {
-    Hello {
-        protocol: PROTOCOL,
-        region: world.region.clone(),
-        peer,
-        incarnation: world.incarnation,
-        wall_clock_ms: world.now.wall_ms,
-    }
-}
-
-/// The peer's wall clock minus this region's, milliseconds.
-pub(crate) fn clock_ahead_ms(world: &World, hello: &Hello) -> i64 {
-    let difference = i128::from(hello.wall_clock_ms) - i128::from(world.now.wall_ms);
-    i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// Whether this region talks to who said that hello; `expected` is whom it dialled.
-pub(crate) fn check_hello(world: &World, hello: &Hello, expected: Option<&Region>) -> Result<(), Ended> {
-    let me = &world.region;
-    let them = &hello.region;
-    let reason = if hello.protocol != PROTOCOL {
-        format!(
-            "{me} speaks version {PROTOCOL} of the protocol, {them} version {}",
-            hello.protocol
-        )
-    } else if them == me {
-        format!("{me} was connected to a region of its own name")
-    } else if let Some(expected) = expected.filter(|expected| *expected != them) {
-        format!("{me} expected region {expected} but reached {them}")
-    } else if let Some(meant) = hello.peer.as_ref().filter(|meant| *meant != me) {
-        format!("{them} expected region {meant} but reached {me}")
-    } else if !world.peers.contains(them) {
-        format!("{me} does not know region {them}")
-    } else {
-        return Ok(());
-    };
-    Err(Goodbye {
-        reason,
-        permanent: true,
-    })
 }

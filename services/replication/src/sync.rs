@@ -5,26 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{KeyBytes, Mutation, Stamp, TableId, Version, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, RANGES, Stamp, TableId, Version, VersionVector, range_of};
 use beringia_storage_types::{RemoteBatch, RemoteKind};
 
 use crate::{
     event::StoreCall,
     message::{KeyPage, Question, RowPage, Span},
+    out::{Out, Purpose, WalkId},
     receiver::{Asked, Session},
-    world::{Out, Purpose, World},
+    world::World,
 };
 
 /// Neighbouring ranges that one walk takes: a small table is walked over in a few questions, a large one by many walks at once.
 const SPAN_RANGES: u16 = 16;
-
-/// Names the walk over one span of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct WalkId {
-    /// The attempt: a join's or a repair's, numbered over both.
-    pub(crate) attempt: u64,
-    pub(crate) span: Span,
-}
 
 /// Rows by key and version.
 pub(crate) type Orphans = BTreeSet<(KeyBytes, Version)>;
@@ -292,6 +285,7 @@ impl Walks {
         } else {
             self.active.remove(&id.span);
             self.finished_ranges += id.span.len();
+            debug_assert!(self.finished_ranges <= RANGES, "no range is walked over twice");
             self.start(world, out, session);
         }
     }

@@ -1,4 +1,4 @@
-//! What all parts of the state machine look at, and where they put what is to be done.
+//! What all parts of the state machine look at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use beringia_item::{Region, TableId, VersionVector};
 use beringia_storage_types::ReplicaStatus;
 
 use crate::{
-    event::{AcceptId, Command, DialId, Now, StoreCall, TableView, Ticket},
+    event::{Now, TableView},
     message::TableVectors,
-    sync::WalkId,
+    status::Quarantine,
     tuning::Tuning,
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct World {
     /// our own calls; this region's own entry may lag until the next tick.
     pub(crate) local: TableVectors,
     /// Origins whose writes are not asked for, until when, because their clock is too far ahead.
-    pub(crate) quarantine: BTreeMap<Region, crate::quarantine::Held>,
+    pub(crate) quarantine: BTreeMap<Region, Held>,
     /// How far ahead of the wall clock the store lets writes be, milliseconds, as it said when it refused some.
     pub(crate) limit_ms: Option<u64>,
     /// Tables that were copied and wait only for the streams: they are subscribed to but not served.
@@ -36,6 +36,14 @@ pub(crate) struct World {
     pub(crate) away: BTreeMap<Region, Away>,
     /// Tables that are neither sent nor taken, because somebody said so.
     pub(crate) paused: BTreeSet<TableId>,
+}
+
+/// An origin in quarantine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) seen: Quarantine,
+    /// When its writes are asked for again; it stays in quarantine until the store takes some and none of them has to wait.
+    pub(crate) retry_at_ms: u64,
 }
 
 /// For how long a peer has been out of reach.
@@ -128,49 +136,5 @@ impl World {
 pub(crate) fn merge_tables(into: &mut TableVectors, from: &TableVectors) {
     for (table, vector) in from {
         into.entry(*table).or_default().merge(vector);
-    }
-}
-
-/// Why the store was called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Batches of a stream are applied.
-    Stream(DialId),
-    /// A source's cursor looks for its position.
-    Position(AcceptId),
-    /// A source's cursor reads.
-    Read(AcceptId),
-    /// A receiver's request is answered.
-    Serve(AcceptId, u64),
-    /// A walk over a range.
-    Walk(WalkId),
-    /// A join's vector is set.
-    Finish(TableId, u64),
-    /// A comparison of digests.
-    Compare(DialId, TableId),
-    /// A replica's state is set.
-    SetReplica(TableId),
-}
-
-/// Collects commands.
-#[derive(Debug, Default)]
-pub(crate) struct Out {
-    pub(crate) commands: Vec<Command>,
-    pub(crate) purposes: BTreeMap<Ticket, Purpose>,
-    next_ticket: u64,
-}
-
-impl Out {
-    pub(crate) fn push(&mut self, command: Command) {
-        self.commands.push(command);
-    }
-
-    /// Calls the store; the answer finds its way back by the purpose.
-    pub(crate) fn call(&mut self, purpose: Purpose, call: StoreCall) -> Ticket {
-        self.next_ticket += 1;
-        let ticket = Ticket(self.next_ticket);
-        self.purposes.insert(ticket, purpose);
-        self.commands.push(Command::Call(ticket, call));
-        ticket
     }
 }

@@ -7,11 +7,10 @@ use super::{Replicator, links::walks_of};
 use crate::{
     event::{AcceptId, DialId, StoreAnswer, Ticket},
     message::{Goodbye, TableVectors},
+    out::{Purpose, WalkId},
     quarantine::TooFarAhead,
     receiver::Receiver,
     status::Quarantine,
-    sync::WalkId,
-    world::Purpose,
 };
 
 type Answered = Result<StoreAnswer, StoreError>;
@@ -99,13 +98,7 @@ impl Replicator {
             }
             failure => {
                 let reason = format!("{} cannot apply what came: {failure}", self.world.region);
-                self.hang_up(
-                    &region,
-                    Goodbye {
-                        reason,
-                        permanent: false,
-                    },
-                );
+                self.hang_up(&region, Goodbye::for_now(reason));
             }
         }
     }

@@ -10,17 +10,11 @@ use crate::{
     event::{AcceptId, Command, DialId, LinkEvent},
     join::Join,
     message::{Answer, Goodbye, Reply, ToReceiver, ToSource},
+    out::WalkId,
     receiver::{Asked, Receiver},
     source::Source,
-    sync::{WalkId, Walks},
+    sync::Walks,
 };
-
-fn broken(reason: String) -> Goodbye {
-    Goodbye {
-        reason,
-        permanent: false,
-    }
-}
 
 impl Replicator {
     pub(super) fn on_dialled(&mut self, link: DialId, event: LinkEvent<ToReceiver>) {
@@ -43,7 +37,7 @@ impl Replicator {
                 Ok(())
             }
             LinkEvent::Message(message) => self.on_message_from_source(&region, message),
-            LinkEvent::Closed(reason) => return self.on_down(&region, broken(reason)),
+            LinkEvent::Closed(reason) => return self.on_down(&region, Goodbye::for_now(reason)),
         };
         if let Err(goodbye) = result {
             self.hang_up(&region, goodbye);
@@ -69,7 +63,7 @@ impl Replicator {
             _ => {}
         }
         let Some(session) = receiver.session_mut() else {
-            return Err(broken("something else came before the hello".to_owned()));
+            return Err(Goodbye::for_now("something else came before the hello".to_owned()));
         };
         match message {
             ToReceiver::Batch(batch) => {
@@ -126,7 +120,9 @@ impl Replicator {
                 let Some((walks, _)) = walks_of(&mut self.joins, &mut self.comparisons, id) else {
                     return Ok(());
                 };
-                walks.on_keys(world, out, id, page).map_err(|why| broken(why.0))?;
+                walks
+                    .on_keys(world, out, id, page)
+                    .map_err(|why| Goodbye::for_now(why.0))?;
             }
             (Asked::WalkRows(id), Answer::Rows(page)) => {
                 let Some((walks, _)) = walks_of(&mut self.joins, &mut self.comparisons, id) else {
@@ -134,10 +130,10 @@ impl Replicator {
                 };
                 walks
                     .on_rows(world, out, session, id, page)
-                    .map_err(|why| broken(why.0))?;
+                    .map_err(|why| Goodbye::for_now(why.0))?;
                 self.after_walk(id);
             }
-            _ => return Err(broken("an answer to another question".to_owned())),
+            _ => return Err(Goodbye::for_now("an answer to another question".to_owned())),
         }
         Ok(())
     }
@@ -175,7 +171,7 @@ impl Replicator {
         match event {
             LinkEvent::Opened => {
                 if self.sources.len() >= self.world.tuning.accepted_max {
-                    let goodbye = broken("too many streams are open".to_owned());
+                    let goodbye = Goodbye::for_now("too many streams are open".to_owned());
                     self.out
                         .push(Command::SendToReceiver(link, ToReceiver::Goodbye(goodbye)));
                     self.out.push(Command::TurnAway(link));
@@ -188,7 +184,7 @@ impl Replicator {
                     self.turn_away(link, goodbye);
                 }
             }
-            LinkEvent::Closed(reason) => self.on_gone(link, broken(reason)),
+            LinkEvent::Closed(reason) => self.on_gone(link, Goodbye::for_now(reason)),
         }
     }
 
@@ -223,7 +219,7 @@ impl Replicator {
                 self.on_gone(link, goodbye);
                 Ok(())
             }
-            _ if source.peer.is_none() => Err(broken("something else came before the hello".to_owned())),
+            _ if source.peer.is_none() => Err(Goodbye::for_now("something else came before the hello".to_owned())),
             ToSource::Subscribe(subscription) => source.subscribe(world, out, subscription),
             ToSource::Acknowledge(acknowledgement) => source.acknowledge(world, out, &acknowledgement),
             ToSource::Request(request) => source.request(world, out, request),
@@ -240,7 +236,7 @@ impl Replicator {
         sending.last_error = None;
         sending.clock_ahead_ms = Some(clock_ahead_ms);
         if let Some(former) = former.filter(|former| *former != link) {
-            self.turn_away(former, broken("a newer stream took its place".to_owned()));
+            self.turn_away(former, Goodbye::for_now("a newer stream took its place".to_owned()));
         }
     }
 

@@ -5,6 +5,7 @@ mod links;
 mod pause;
 mod reach;
 mod settle;
+mod standings;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +18,11 @@ use crate::{
     event::{AcceptId, Command, DialId, Event, Now, StoreCall, TableView},
     join::Join,
     message::{Goodbye, TableVectors},
+    out::{Out, Purpose},
     receiver::Receiver,
     source::Source,
     tuning::Tuning,
-    world::{Away, Out, Purpose, World},
+    world::{Away, World},
 };
 
 /// What a replicator is made of.

@@ -1,0 +1,52 @@
+//! The first message in both directions: what this region says, and whether it talks to who says
+//! one.
+
+use beringia_item::Region;
+
+use crate::{
+    message::{Goodbye, Hello, PROTOCOL},
+    world::World,
+};
+
+/// This region's hello.
+pub(crate) fn hello_of(world: &World, peer: Option<Region>) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        region: world.region.clone(),
+        peer,
+        incarnation: world.incarnation,
+        wall_clock_ms: world.now.wall_ms,
+    }
+}
+
+/// The peer's wall clock minus this region's, milliseconds.
+pub(crate) fn clock_ahead_ms(world: &World, hello: &Hello) -> i64 {
+    let difference = i128::from(hello.wall_clock_ms) - i128::from(world.now.wall_ms);
+    i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Whether this region talks to who said that hello; `expected` is whom it dialled.
+pub(crate) fn check_hello(world: &World, hello: &Hello, expected: Option<&Region>) -> Result<(), Goodbye> {
+    let me = &world.region;
+    let them = &hello.region;
+    let reason = if hello.protocol != PROTOCOL {
+        format!(
+            "{me} speaks version {PROTOCOL} of the protocol, {them} version {}",
+            hello.protocol
+        )
+    } else if them == me {
+        format!("{me} was connected to a region of its own name")
+    } else if let Some(expected) = expected.filter(|expected| *expected != them) {
+        format!("{me} expected region {expected} but reached {them}")
+    } else if let Some(meant) = hello.peer.as_ref().filter(|meant| *meant != me) {
+        format!("{them} expected region {meant} but reached {me}")
+    } else if !world.peers.contains(them) {
+        format!("{me} does not know region {them}")
+    } else {
+        return Ok(());
+    };
+    Err(Goodbye {
+        reason,
+        permanent: true,
+    })
+}

@@ -1,0 +1,49 @@
+//! How the replicas of other regions stand to this region's own writes.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, TableId};
+use beringia_storage_types::ReplicaStatus;
+
+use super::Replicator;
+use crate::{receiver::Receiver, watermark::Standing};
+
+impl Replicator {
+    /// For each table, how all other replicas stand that stay; for the catalog, how all peers do.
+    ///
+    /// What a peer has is known from two streams: its acknowledgements on the one that it dialled,
+    /// and what it announces of itself on the one that this region dialled, which is durable too.
+    /// Both count what came to it by a relay. That a relay passed a write on is not known
+    /// otherwise: a peer with which no stream is open in either direction cannot be vouched for.
+    #[must_use]
+    pub fn standings(&self) -> BTreeMap<TableId, BTreeMap<Region, Standing>> {
+        let world = self.world();
+        let of_catalog = world.peers.iter().map(|peer| (peer, &ReplicaStatus::Active)).collect();
+        let of_tables = world.catalog.iter().map(|(table, view)| {
+            let stays = |(region, status): &(&Region, &ReplicaStatus)| **region != world.region && status.stays();
+            (*table, view.replicas.iter().filter(stays).collect())
+        });
+        let tables = std::iter::once((TableId::CATALOG, of_catalog)).chain(of_tables);
+        tables
+            .map(|(table, replicas): (TableId, Vec<(&Region, &ReplicaStatus)>)| {
+                let standing = |(region, status)| (Region::clone(region), self.standing(table, region, status));
+                (table, replicas.into_iter().map(standing).collect())
+            })
+            .collect()
+    }
+
+    fn standing(&self, table: TableId, region: &Region, status: &ReplicaStatus) -> Standing {
+        let source = self.source_of(region);
+        let session = self.receiver(region).and_then(Receiver::session);
+        let acknowledged = source.and_then(|source| source.said.of(table));
+        let announced = session.and_then(|session| session.said.of(table));
+        Standing {
+            status: status.clone(),
+            in_reach: source.is_some() || session.is_some(),
+            watermark: [acknowledged, announced]
+                .into_iter()
+                .flatten()
+                .max_by_key(|known| (known.sequence, std::cmp::Reverse(known.said_ms))),
+        }
+    }
+}
