@@ -21,9 +21,7 @@
 //! What remains of the algorithm without these differences is thirty lines, and the properties that make it right are
 //! tested below.
 
-use std::{fmt, sync::Arc};
-
-use crate::WallClock;
+use std::fmt;
 
 /// How far ahead of this region's wall clock a remote time may be, milliseconds, where nothing else is configured.
 pub const DEFAULT_MAX_OFFSET_MS: u64 = 500;
@@ -108,10 +106,10 @@ pub enum ClockError {
     Exhausted,
 }
 
-/// A region's hybrid clock. One owner ticks it: the committer.
-#[derive(Clone)]
+/// A region's hybrid clock. One owner ticks it: the committer. It reads no clock itself: whoever asks it
+/// says what the wall clock shows, in milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HybridClock {
-    wall: Arc<dyn WallClock>,
     last: HybridTime,
     max_offset_ms: u64,
 }
@@ -119,33 +117,33 @@ pub struct HybridClock {
 impl HybridClock {
     /// The clock of a new database, with [`DEFAULT_MAX_OFFSET_MS`].
     #[must_use]
-    pub fn new(wall: Arc<dyn WallClock>) -> Self {
-        Self::restore(wall, HybridTime::default(), DEFAULT_MAX_OFFSET_MS)
+    pub const fn new() -> Self {
+        Self::restore(HybridTime::from_u64(0), DEFAULT_MAX_OFFSET_MS)
     }
 
     /// The clock of a database whose persisted bound is `upper_bound`: it issues only times strictly above it, wherever
     /// the wall clock stands.
     #[must_use]
-    pub const fn restore(wall: Arc<dyn WallClock>, upper_bound: HybridTime, max_offset_ms: u64) -> Self {
+    pub const fn restore(upper_bound: HybridTime, max_offset_ms: u64) -> Self {
         Self {
-            wall,
             last: upper_bound,
             max_offset_ms,
         }
     }
 
-    /// Issues the time of a local event: above all that were issued or observed before, and at the wall clock's
-    /// milliseconds where that is later.
+    /// Issues the time of a local event at `wall_ms`: above all that were issued or observed before, and at the wall
+    /// clock's milliseconds where that is later.
     ///
     /// # Errors
     /// [`ClockError::Exhausted`] in the year 10889.
-    pub fn tick(&mut self) -> Result<HybridTime, ClockError> {
-        let wall = HybridTime::from_parts(self.wall.now_ms(), 0);
+    pub fn tick(&mut self, wall_ms: u64) -> Result<HybridTime, ClockError> {
+        let wall = HybridTime::from_parts(wall_ms, 0);
         let next = if wall > self.last {
             wall
         } else {
             self.last.next().ok_or(ClockError::Exhausted)?
         };
+        debug_assert!(next > self.last, "hybrid time only grows");
         self.last = next;
         Ok(next)
     }
@@ -154,10 +152,15 @@ impl HybridClock {
     ///
     /// # Errors
     /// [`ClockError::TooFarAhead`] where it is too far ahead of the wall clock; then this clock did not move.
-    pub fn observe(&mut self, remote: HybridTime) -> Result<(), ClockError> {
-        self.check(remote)?;
-        self.last = self.last.max(remote);
+    pub fn observe(&mut self, remote: HybridTime, wall_ms: u64) -> Result<(), ClockError> {
+        self.check(remote, wall_ms)?;
+        self.take_in(remote);
         Ok(())
+    }
+
+    /// Takes in a time that passed [`Self::check`] before.
+    pub fn take_in(&mut self, remote: HybridTime) {
+        self.last = self.last.max(remote);
     }
 
     /// Whether [`Self::observe`] would take the time in; moves nothing.
@@ -167,8 +170,8 @@ impl HybridClock {
     ///
     /// # Errors
     /// [`ClockError::TooFarAhead`] where it would not.
-    pub fn check(&self, remote: HybridTime) -> Result<(), ClockError> {
-        let ahead_ms = remote.millis().saturating_sub(self.wall.now_ms());
+    pub const fn check(&self, remote: HybridTime, wall_ms: u64) -> Result<(), ClockError> {
+        let ahead_ms = remote.millis().saturating_sub(wall_ms);
         if ahead_ms > self.max_offset_ms {
             return Err(ClockError::TooFarAhead {
                 ahead_ms,
@@ -190,19 +193,10 @@ impl HybridClock {
     pub const fn max_offset_ms(&self) -> u64 {
         self.max_offset_ms
     }
-
-    /// The wall clock that this clock reads.
-    #[must_use]
-    pub fn wall(&self) -> &Arc<dyn WallClock> {
-        &self.wall
-    }
 }
 
-impl fmt::Debug for HybridClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HybridClock")
-            .field("last", &self.last)
-            .field("max_offset_ms", &self.max_offset_ms)
-            .finish_non_exhaustive()
+impl Default for HybridClock {
+    fn default() -> Self {
+        Self::new()
     }
 }

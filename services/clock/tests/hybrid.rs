@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use beringia_clock::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridTime, ManualClock};
+use beringia_clock::{ClockError, DEFAULT_MAX_OFFSET_MS, HybridClock, HybridTime, ManualClock, WallClock as _};
 use proptest::{collection, prelude::*};
 
 const BASE_MS: u64 = 1_763_700_000_000;
 
 fn clock_at(wall_ms: u64) -> (Arc<ManualClock>, HybridClock) {
     let wall = Arc::new(ManualClock::new(wall_ms));
-    (Arc::clone(&wall), HybridClock::new(wall))
+    (wall, HybridClock::new())
 }
 
 fn time(millis: u64, counter: u16) -> HybridTime {
@@ -30,70 +30,70 @@ fn a_time_is_milliseconds_and_a_counter_in_one_number() {
 #[test]
 fn a_tick_shows_wall_time_and_counts_within_a_millisecond() {
     let (wall, mut clock) = clock_at(BASE_MS);
-    assert_eq!(clock.tick(), Ok(time(BASE_MS, 0)));
-    assert_eq!(clock.tick(), Ok(time(BASE_MS, 1)));
+    assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS, 0)));
+    assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS, 1)));
     wall.set(BASE_MS + 1);
-    assert_eq!(clock.tick(), Ok(time(BASE_MS + 1, 0)));
+    assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 1, 0)));
     wall.set(BASE_MS - 10_000);
-    assert_eq!(clock.tick(), Ok(time(BASE_MS + 1, 1)));
+    assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 1, 1)));
 }
 
 #[test]
 fn a_full_counter_carries_into_the_milliseconds() {
     let wall = Arc::new(ManualClock::new(BASE_MS));
-    let mut clock = HybridClock::restore(wall, time(BASE_MS, u16::MAX), 500);
-    assert_eq!(clock.tick(), Ok(time(BASE_MS + 1, 0)));
+    let mut clock = HybridClock::restore(time(BASE_MS, u16::MAX), 500);
+    assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 1, 0)));
 }
 
 #[test]
 fn a_tick_exceeds_what_was_observed() {
-    let (_, mut clock) = clock_at(BASE_MS);
-    clock.observe(time(BASE_MS + 20, 7)).unwrap();
-    assert_eq!(clock.tick(), Ok(time(BASE_MS + 20, 8)));
-    clock.observe(time(BASE_MS - 20, 9)).unwrap();
-    assert_eq!(clock.tick(), Ok(time(BASE_MS + 20, 9)));
+    let (wall, mut clock) = clock_at(BASE_MS);
+    clock.observe(time(BASE_MS + 20, 7), wall.now_ms()).unwrap();
+    assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 20, 8)));
+    clock.observe(time(BASE_MS - 20, 9), wall.now_ms()).unwrap();
+    assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 20, 9)));
 }
 
 #[test]
 fn a_restored_clock_begins_above_its_bound_where_the_wall_clock_has_jumped_back() {
     let (wall, mut clock) = clock_at(BASE_MS);
-    let issued = clock.tick().unwrap();
+    let issued = clock.tick(wall.now_ms()).unwrap();
     wall.set(BASE_MS - 86_400_000);
-    let mut restored = HybridClock::restore(wall, clock.upper_bound(), 500);
-    assert!(restored.tick().unwrap() > issued);
+    let mut restored = HybridClock::restore(clock.upper_bound(), 500);
+    assert!(restored.tick(wall.now_ms()).unwrap() > issued);
 }
 
 #[test]
 fn a_time_too_far_ahead_is_refused_and_moves_nothing() {
     let (wall, mut clock) = clock_at(BASE_MS);
-    let last = clock.tick().unwrap();
+    let last = clock.tick(wall.now_ms()).unwrap();
     let limit_ms = DEFAULT_MAX_OFFSET_MS;
-    assert_eq!(clock.check(time(BASE_MS + limit_ms, u16::MAX)), Ok(()));
+    assert_eq!(clock.check(time(BASE_MS + limit_ms, u16::MAX), wall.now_ms()), Ok(()));
     let ahead = time(BASE_MS + limit_ms + 1, 0);
     let refused = Err(ClockError::TooFarAhead {
         ahead_ms: limit_ms + 1,
         limit_ms,
     });
-    assert_eq!(clock.check(ahead), refused);
-    assert_eq!(clock.observe(ahead), refused);
+    assert_eq!(clock.check(ahead, wall.now_ms()), refused);
+    assert_eq!(clock.observe(ahead, wall.now_ms()), refused);
     assert_eq!(clock.upper_bound(), last);
     wall.set(BASE_MS + 1);
-    assert_eq!(clock.observe(ahead), Ok(()));
+    assert_eq!(clock.observe(ahead, wall.now_ms()), Ok(()));
 }
 
 #[test]
 fn the_limit_is_counted_from_wall_time_not_from_what_was_observed_before() {
-    let (_, mut clock) = clock_at(BASE_MS);
-    clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS, 0)).unwrap();
-    assert!(clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS + 1, 0)).is_err());
+    let (wall, mut clock) = clock_at(BASE_MS);
+    clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS, 0), wall.now_ms()).unwrap();
+    assert!(clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS + 1, 0), wall.now_ms()).is_err());
 }
 
 #[test]
 fn the_end_of_hybrid_time_is_an_error_and_not_a_repetition() {
-    let (_, mut clock) = clock_at(u64::MAX);
-    clock.observe(HybridTime::MAX).unwrap();
-    assert_eq!(clock.tick(), Err(ClockError::Exhausted));
-    assert_eq!(clock.tick(), Err(ClockError::Exhausted));
+    let (wall, mut clock) = clock_at(u64::MAX);
+    clock.observe(HybridTime::MAX, wall.now_ms()).unwrap();
+    assert_eq!(clock.tick(wall.now_ms()), Err(ClockError::Exhausted));
+    assert_eq!(clock.tick(wall.now_ms()), Err(ClockError::Exhausted));
 }
 
 #[derive(Debug, Clone)]
@@ -143,7 +143,7 @@ proptest! {
         for event in events {
             match event {
                 Event::Tick => {
-                    let issued = clock.tick().unwrap();
+                    let issued = clock.tick(wall.now_ms()).unwrap();
                     prop_assert!(issued > greatest);
                     prop_assert!(issued.millis() >= wall_ms);
                     greatest = issued;
@@ -151,10 +151,10 @@ proptest! {
                 Event::Receive(offset, counter) => {
                     let remote = time(wall_ms.saturating_add_signed(offset), counter);
                     let before = clock.upper_bound();
-                    let checked = clock.check(remote);
+                    let checked = clock.check(remote, wall.now_ms());
                     prop_assert_eq!(clock.upper_bound(), before);
                     prop_assert_eq!(checked.is_ok(), offset <= DEFAULT_MAX_OFFSET_MS.cast_signed());
-                    prop_assert_eq!(clock.observe(remote), checked);
+                    prop_assert_eq!(clock.observe(remote, wall.now_ms()), checked);
                     match checked {
                         Ok(()) => greatest = greatest.max(remote),
                         Err(_) => prop_assert_eq!(clock.upper_bound(), before, "quarantine moved the clock"),
@@ -165,7 +165,7 @@ proptest! {
                     wall.set(wall_ms);
                 }
                 Event::Restart => {
-                    clock = HybridClock::restore(Arc::clone(clock.wall()), clock.upper_bound(), clock.max_offset_ms());
+                    clock = HybridClock::restore(clock.upper_bound(), clock.max_offset_ms());
                 }
             }
             prop_assert_eq!(clock.upper_bound(), greatest);
@@ -189,12 +189,13 @@ proptest! {
                 }
                 Step::Write(region) => region,
                 Step::Send(from, to) => {
-                    let sent = regions[from].1.tick().unwrap();
-                    prop_assert_eq!(regions[to].1.observe(sent), Ok(()), "clocks within the limit never quarantine");
+                    let sent = regions[from].1.tick(now + skews[from]).unwrap();
+                    let observed = regions[to].1.observe(sent, now + skews[to]);
+                    prop_assert_eq!(observed, Ok(()), "clocks within the limit never quarantine");
                     to
                 }
             };
-            let l = regions[region].1.tick().unwrap().millis();
+            let l = regions[region].1.tick(now + skews[region]).unwrap().millis();
             let pt = now + skews[region];
             prop_assert!(l.abs_diff(pt) <= epsilon, "l {l} pt {pt} ε {epsilon}");
         }
@@ -202,14 +203,14 @@ proptest! {
 
     #[test]
     fn a_receipt_is_later_than_what_was_sent(skew in 0..500_u64, writes in 1..50_u32) {
-        let (_, mut ahead) = clock_at(BASE_MS + skew);
-        let (_, mut behind) = clock_at(BASE_MS);
+        let (ahead_wall, mut ahead) = clock_at(BASE_MS + skew);
+        let (behind_wall, mut behind) = clock_at(BASE_MS);
         for _ in 0..writes {
-            let sent = ahead.tick().unwrap();
-            behind.observe(sent).unwrap();
-            let answer = behind.tick().unwrap();
+            let sent = ahead.tick(ahead_wall.now_ms()).unwrap();
+            behind.observe(sent, behind_wall.now_ms()).unwrap();
+            let answer = behind.tick(behind_wall.now_ms()).unwrap();
             prop_assert!(answer > sent);
-            ahead.observe(answer).unwrap();
+            ahead.observe(answer, ahead_wall.now_ms()).unwrap();
         }
     }
 }

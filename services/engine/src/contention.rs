@@ -9,12 +9,13 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use beringia_item::{KeyBytes, TableId};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{ApiError, CancellationReason};
 
@@ -157,7 +158,7 @@ impl Contention {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Writers>> {
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writers.lock()
     }
 }
 

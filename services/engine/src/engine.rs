@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Item, KeyBytes, Region, TableId, Version};
 use beringia_storage::{LogPosition, ReplicaStatus, SchemaError, Store, StoreError, Table};
+use parking_lot::Mutex;
 
 use crate::{ApiError, contention::Contention, gate::Gate, names, table::Lifecycle, throttle::Throttle};
 

@@ -18,7 +18,7 @@ const ATTRIBUTE_NAME_BYTES: usize = 65536;
 
 /// What a write does once its condition holds.
 enum Action {
-    Put(Item),
+    Put(Arc<Item>),
     Delete,
     Check,
     Update {
@@ -38,9 +38,9 @@ pub(crate) struct ConditionalWrite {
 
 impl ConditionalWrite {
     /// Puts an item that [`check_item`] has passed.
-    pub(crate) const fn put(item: Item, condition: Option<Condition>) -> Self {
+    pub(crate) fn put(item: Item, condition: Option<Condition>) -> Self {
         Self {
-            action: Action::Put(item),
+            action: Action::Put(Arc::new(item)),
             condition,
             wants_before: false,
         }
@@ -133,9 +133,8 @@ impl Change for ConditionalWrite {
         {
             return Err(Refusal::ConditionFailed);
         }
-        match &mut self.action {
-            // Taken, since the store asks once.
-            Action::Put(item) => Ok(Effect::Put(std::mem::take(item))),
+        match &self.action {
+            Action::Put(item) => Ok(Effect::Put(Arc::clone(item))),
             Action::Delete => Ok(Effect::Delete),
             Action::Check => Ok(Effect::Keep),
             Action::Update { update: None, key, .. } => Ok(if current.is_some() {

@@ -169,7 +169,9 @@ impl Calls {
             };
             Ok(match replica.filter(is_ours) {
                 Some(_) => {
+                    let status = status.clone();
                     let replica = Replica { status, since_ms };
+                    let region = region.clone();
                     vec![Edit::Set {
                         table,
                         aspect: Aspect::Replica { region, replica },
@@ -193,6 +195,7 @@ impl Calls {
         let change = move |catalog: &beringia_storage::Catalog| {
             let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(&region));
             let is_member = replica.is_some_and(|replica| replica.status.is_member());
+            let (region, has) = (region.clone(), has.clone());
             let status = ReplicaStatus::Dropped { has, returns: true };
             let replica = Replica { status, since_ms };
             let aspect = Aspect::Dropped { region, replica };
@@ -218,7 +221,7 @@ impl Calls {
         self.change_schema(Box::new(change)).await
     }
 
-    async fn change_schema(&self, change: SchemaChange) -> Result<StoreAnswer, StoreError> {
+    async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<StoreAnswer, StoreError> {
         match self.store.change_schema(change).await {
             Ok(_) => Ok(StoreAnswer::Done),
             Err(SchemaError::Store(error)) => Err(error),

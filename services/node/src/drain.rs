@@ -9,7 +9,7 @@ use std::{
 use beringia_engine::Engine;
 use beringia_item::{Region, TableId, VersionVector};
 use beringia_replication::Standing;
-use beringia_storage::{Backlog, ReplicaStatus};
+use beringia_storage::{Backlog, Catalog, ReplicaStatus};
 
 use crate::driver::Driver;
 
@@ -124,7 +124,7 @@ impl DrainRequest {
         let since_ms = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let under_way = engine.writes_under_way();
         // A request whose client went away has ended, but its write may still wait for the committer. A change of nothing waits behind it.
-        let settled = driver.store().change_schema(Box::new(|_| Ok(Vec::new()))).await;
+        let settled = driver.store().change_schema(Box::new(|_: &Catalog| Ok(Vec::new()))).await;
         Some(Drain {
             since_ms,
             writes_under_way: under_way.max(usize::from(settled.is_err())),

@@ -20,9 +20,9 @@ use beringia_item::{
     VersionVector, encode_item,
 };
 use beringia_storage::{
-    Aspect, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store, StoreOptions,
+    Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store, StoreOptions,
 };
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
 use tokio::time::Instant;
 
 const TABLE: TableId = TableId(7);
@@ -50,7 +50,7 @@ fn item(n: u64, value_bytes: usize) -> Item {
     ])
 }
 
-struct Put(Option<Item>);
+struct Put(Arc<Item>);
 
 impl Change for Put {
     fn needs_current(&self) -> bool {
@@ -58,7 +58,7 @@ impl Change for Put {
     }
 
     fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
-        Ok(self.0.take().map_or(Effect::Keep, Effect::Put))
+        Ok(Effect::Put(Arc::clone(&self.0)))
     }
 }
 
@@ -71,15 +71,15 @@ fn put(n: u64, value_bytes: usize) -> ItemWrite {
         table: TABLE,
         key: key(n),
         cause: Cause::Client,
-        change: Box::new(Put(Some(item(n, value_bytes)))),
+        change: Box::new(Put(Arc::new(item(n, value_bytes)))),
     }
 }
 
 /// Opens a store, with the table.
-async fn open(region: &str, database: Database, execution: Execution) -> SqliteStore {
+async fn open(region: &str, database: Database, execution: Execution) -> RegionStore {
     let region = Region::new(region).unwrap();
     let options = Options::new(StoreOptions::new(region, Arc::new(SystemClock)), database, execution);
-    let store = SqliteStore::open(options).unwrap();
+    let store = beringia_storage_sqlite::open(&options).unwrap();
     let core = Core {
         name: "bench".to_owned(),
         keys: keys(),
@@ -90,7 +90,7 @@ async fn open(region: &str, database: Database, execution: Execution) -> SqliteS
         table: TABLE,
         aspect: Aspect::Core(core),
     }];
-    store.change_schema(Box::new(move |_| Ok(create))).await.unwrap();
+    store.change_schema(Box::new(move |_: &Catalog| Ok(create.clone()))).await.unwrap();
     store
 }
 
@@ -165,7 +165,7 @@ fn resident_memory() -> String {
 /// An open store, and the keys' randomness.
 #[derive(Clone)]
 struct Bench {
-    store: Arc<SqliteStore>,
+    store: Arc<RegionStore>,
     random: Arc<SeededRandomness>,
     items: u64,
 }
@@ -240,7 +240,7 @@ impl Bench {
 
 /// A region in memory, and where it reads the others' logs.
 struct Site {
-    store: SqliteStore,
+    store: RegionStore,
     from: [LogPosition; 3],
 }
 

@@ -1,7 +1,21 @@
-//! The store on SQLite: items, indexes, the log, and one committer.
+//! The storage backend on SQLite: a file, or memory that outlives the store.
 
-mod sqlite;
+mod backend;
+mod checkpoint;
+mod connection;
+mod error;
+mod memory;
+mod open;
+mod options;
+mod room;
+mod schema;
+mod snapshot;
+mod write;
 
-// What the contract says stands at this crate's root, so that modules name it as if it were here.
-pub(crate) use beringia_storage::*;
-pub use sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore};
+pub use beringia_committer::{DiskFaults, Execution, RegionStore};
+
+pub use self::{
+    backend::SqliteBackend,
+    memory::MemoryDisk,
+    options::{Database, Options, open},
+};

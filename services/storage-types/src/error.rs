@@ -65,3 +65,11 @@ pub enum StoreError {
         limit_ms: u64,
     },
 }
+
+impl StoreError {
+    /// The database holds what this version of the software never writes.
+    #[must_use]
+    pub fn damaged(what: &str) -> Self {
+        Self::Database(format!("it is damaged: {what}"))
+    }
+}

@@ -1,8 +1,9 @@
-//! What a region's storage is to its callers: the [`Store`] trait, the only door to a region's
-//! state, and the definitions of tables.
+//! What a region's storage is to its callers: the [`Store`] trait, the only way to a region's state, and the definitions of
+//! tables. Below it, the interface for storage backends ([`backend`]).
 //!
 //! Callers find the types that replication shares with stores (`beringia-storage-types`) here, too.
 
+pub mod backend;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;

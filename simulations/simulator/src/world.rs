@@ -13,7 +13,7 @@ use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Nod
 use beringia_regions::{Link, Topology};
 use beringia_scenario::ClockError;
 use beringia_storage::{PlantedBug, ReplicaStatus, Store, StoreOptions, Table, TableDigest};
-use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, RegionStore};
 use futures_util::{StreamExt, stream};
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -103,7 +103,7 @@ struct Site {
 
 struct Running {
     node: Node,
-    store: Arc<SqliteStore>,
+    store: Arc<RegionStore>,
     recording: JoinHandle<()>,
 }
 
@@ -365,7 +365,7 @@ impl World {
             disk_faults: site.disk_faults.clone(),
             ..Options::new(store, database, Execution::Inline)
         };
-        let opened = SqliteStore::open(options);
+        let opened = beringia_storage_sqlite::open(&options);
         let store = Arc::new(opened.map_err(|source| SimulationError::Store {
             region: name.to_owned(),
             source,

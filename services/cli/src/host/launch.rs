@@ -18,7 +18,7 @@ use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Behaviour, Connector, DEFAULT_UNREACHABLE_MS_MAX, Peer};
 use beringia_regions::{Link, Topology};
 use beringia_storage::{DEFAULT_SHARD_AGE_MS, Store as _};
-use beringia_storage_sqlite::{Database, DiskFaults, MemoryDisk, SqliteStore};
+use beringia_storage_sqlite::{Database, DiskFaults, MemoryDisk, RegionStore};
 use futures_util::future::join_all;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -408,10 +408,10 @@ fn experiments(listener: TcpListener, host: &Arc<Host>) -> JoinHandle<()> {
 }
 
 /// Opens the databases that are there before making those that are not, so that one that is not ours is found first.
-async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec<Arc<SqliteStore>>, Failure> {
+async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec<Arc<RegionStore>>, Failure> {
     let exists = |blueprint: &&Blueprint| matches!(&blueprint.database, Database::File(path) if path.exists());
     let (old, new): (Vec<&Blueprint>, Vec<&Blueprint>) = blueprints.iter().partition(exists);
-    let mut stores: BTreeMap<Region, Arc<SqliteStore>> = BTreeMap::new();
+    let mut stores: BTreeMap<Region, Arc<RegionStore>> = BTreeMap::new();
     let mut problems = Vec::new();
     for group in [old, new] {
         if !problems.is_empty() {

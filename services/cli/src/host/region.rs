@@ -10,7 +10,7 @@ use beringia_node::{
     ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning,
 };
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, Options, RegionStore};
 use tokio::{net::TcpListener, sync::RwLock};
 
 use super::{accept, ports, tap::Tap};
@@ -64,8 +64,8 @@ pub(crate) struct Listeners {
 
 enum State {
     /// Opened, listening, and not yet serving.
-    Prepared(Arc<SqliteStore>, Listeners),
-    Running(Arc<SqliteStore>, Node),
+    Prepared(Arc<RegionStore>, Listeners),
+    Running(Arc<RegionStore>, Node),
     Down,
 }
 
@@ -88,7 +88,7 @@ pub(crate) enum RecoveryError {
 
 impl Blueprint {
     /// Opens the region's store; SQLite blocks, so this runs aside.
-    pub(crate) async fn open(&self) -> Result<Arc<SqliteStore>, String> {
+    pub(crate) async fn open(&self) -> Result<Arc<RegionStore>, String> {
         let store = StoreOptions {
             max_offset_ms: self.max_clock_offset_ms,
             shard_age_ms: self.stream_shard_age_ms,
@@ -98,7 +98,7 @@ impl Blueprint {
         };
         let mut options = Options::new(store, self.database.clone(), Execution::Threads);
         options.disk_faults = self.disk_faults.clone();
-        match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
+        match tokio::task::spawn_blocking(move || beringia_storage_sqlite::open(&options)).await {
             Ok(Ok(store)) => Ok(Arc::new(store)),
             Ok(Err(error)) => Err(error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -133,7 +133,7 @@ impl Blueprint {
         tuning
     }
 
-    async fn start(&self, store: &Arc<SqliteStore>, listeners: Listeners) -> Result<Node, String> {
+    async fn start(&self, store: &Arc<RegionStore>, listeners: Listeners) -> Result<Node, String> {
         let config = NodeConfig {
             region: self.region.clone(),
             peers: self.peers.clone(),
@@ -162,7 +162,7 @@ impl Hosted {
     /// A region whose store is open and whose ports are taken.
     pub(crate) fn prepared(
         blueprint: Blueprint,
-        store: Arc<SqliteStore>,
+        store: Arc<RegionStore>,
         listeners: Listeners,
     ) -> Result<Self, Failure> {
         Ok(Self {

@@ -1,5 +1,7 @@
 //! Writing back what a conflict lost.
 
+use std::sync::Arc;
+
 use beringia_item::{Cause, Item, MAX_ITEM_BYTES, Touch, Version, item_size};
 use beringia_storage::{Change, CommitError, Effect, ItemWrite, Refusal, Table};
 
@@ -24,7 +26,7 @@ pub struct LostWrite {
 
 /// Puts, deletes or sets attributes, whatever stands.
 struct Restore {
-    table: std::sync::Arc<Table>,
+    table: Arc<Table>,
     lost: LostWrite,
 }
 
@@ -34,12 +36,13 @@ impl Change for Restore {
     }
 
     fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
-        let LostWrite { key, image, attributes } = &mut self.lost;
+        let LostWrite { key, image, attributes } = &self.lost;
         if attributes.is_empty() {
-            return Ok(image.take().map_or(Effect::Delete, Effect::Put));
+            let image = image.clone();
+            return Ok(image.map_or(Effect::Delete, |item| Effect::Put(Arc::new(item))));
         }
         let mut item = current.unwrap_or(key).clone();
-        for name in &*attributes {
+        for name in attributes {
             match image.as_ref().and_then(|image| image.get(name)) {
                 Some(value) => drop(item.insert(name.clone(), value.clone())),
                 None => drop(item.remove(name)),

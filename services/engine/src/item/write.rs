@@ -152,7 +152,11 @@ impl Engine {
             committed.map_err(|error| refusal(error, options.return_values_on_condition_check_failure))?;
         let Outcome { before, after, version } = outcomes.pop().unwrap_or_default();
         // Where nothing was written, the item is what it was.
-        let after = if version.is_some() { after } else { before.clone() };
+        let after = if version.is_some() {
+            after.map(Arc::unwrap_or_clone)
+        } else {
+            before.clone()
+        };
         let consumed_capacity = if options.return_consumed_capacity == ReturnConsumedCapacity::None {
             None
         } else {
@@ -180,11 +184,11 @@ pub(crate) fn taken(table: &Table, committed: &Result<Vec<Outcome>, CommitError>
     match committed {
         Ok(outcomes) => outcomes.first().map_or_else(Units::default, |outcome| {
             let after = if outcome.version.is_some() {
-                &outcome.after
+                outcome.after.as_deref()
             } else {
-                &outcome.before
+                outcome.before.as_ref()
             };
-            Units::of_write(table, outcome.before.as_ref(), after.as_ref())
+            Units::of_write(table, outcome.before.as_ref(), after)
         }),
         Err(CommitError::Refused(reasons)) => match reasons.first() {
             Some(Some((Refusal::ConditionFailed, item))) => Units::of_write(table, item.as_ref(), item.as_ref()),

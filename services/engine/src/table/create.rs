@@ -6,7 +6,9 @@ use std::{
 };
 
 use beringia_item::KeySchema;
-use beringia_storage::{Aspect, Billing, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, Throughput};
+use beringia_storage::{
+    Aspect, Billing, Catalog, Core, Edit, GlobalIndex, LocalIndex, LocalSettings, SchemaRefusal, Throughput,
+};
 
 use super::{
     GLOBAL_INDEXES_MAX, LOCAL_INDEXES_MAX, invalid,
@@ -19,6 +21,7 @@ use super::{
         Request, Subject, capacity, check_throughput, index_throughput, stored_class, stream, table_throughput,
     },
     tags,
+    transition::{Beginning, Decided, Transition},
 };
 use crate::{
     ApiError, Engine,
@@ -42,7 +45,7 @@ impl Engine {
         let name = input.table_name;
         let taken = name.clone();
         let lifecycle = Arc::clone(&self.lifecycle);
-        let create = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+        let create = move |catalog: &Catalog| -> Result<Decided, SchemaRefusal> {
             if catalog.by_name.contains_key(&taken) {
                 return Err(Box::new(ApiError::ResourceInUse(format!(
                     "Table already exists: {taken}"
@@ -51,10 +54,12 @@ impl Engine {
             if lifecycle.removed(&taken).is_some() {
                 return Err(Box::new(in_use(&taken, "deleted")));
             }
-            lifecycle.begin(table, Change::creation());
-            Ok(aspects.into_iter().map(|aspect| Edit::Set { table, aspect }).collect())
+            let aspects = aspects.iter().cloned();
+            let edits = aspects.map(|aspect| Edit::Set { table, aspect }).collect();
+            Ok((edits, Some(Beginning::Changed(table, Change::creation()))))
         };
-        let catalog = self.store.change_schema(Box::new(create)).await?;
+        let change = Transition::new(&self.lifecycle, create);
+        let catalog = self.store.change_schema(change).await?;
         // By its id, since it may have been deleted and another one created since.
         let created = catalog.by_id.get(&table).ok_or_else(|| not_found(&name))?;
         Ok(self.describe(created, Some(&Change::creation())))

@@ -1,13 +1,15 @@
 //! DeleteTable.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use beringia_item::Region;
-use beringia_storage::{Catalog, Edit, IndexState, Replica, ReplicaStatus, Table};
+use beringia_storage::{Catalog, Edit, IndexState, Replica, ReplicaStatus, SchemaRefusal, Table};
+use parking_lot::Mutex;
 
 use super::{
     lifecycle::{Lifecycle, not_found, still_in_use},
     replicas::set_replica,
+    transition::{Beginning, Decided, Transition},
 };
 use crate::{
     ApiError, Engine,
@@ -36,23 +38,23 @@ impl Engine {
         let region = self.region().clone();
         let now_ms = self.clock.now_ms();
         let lifecycle = Arc::clone(&self.lifecycle);
-        let deleted = Arc::new(OnceLock::new());
+        let deleted = Arc::new(Mutex::new(None));
         let noted = Arc::clone(&deleted);
-        let delete = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+        let delete = move |catalog: &Catalog| -> Result<Decided, SchemaRefusal> {
             let table = lifecycle.find(catalog, &name)?;
             check_deletable(table, &lifecycle)?;
             let edit = delete_edit(table, &region, now_ms);
-            if matches!(edit, Edit::Drop { .. }) {
-                lifecycle.begin_removal(table);
-            }
-            noted.get_or_init(|| Arc::clone(table));
-            Ok(vec![edit])
+            *noted.lock() = Some(Arc::clone(table));
+            let removal = matches!(edit, Edit::Drop { .. }).then(|| Beginning::Removed(Arc::clone(table)));
+            Ok((vec![edit], removal))
         };
-        self.store.change_schema(Box::new(delete)).await?;
-        let deleted = deleted.get().ok_or_else(|| not_found(&input.table_name))?;
+        self.store
+            .change_schema(Transition::new(&self.lifecycle, delete))
+            .await?;
+        let deleted = deleted.lock().take().ok_or_else(|| not_found(&input.table_name))?;
         Ok(TableDescription {
             table_status: TableStatus::Deleting,
-            ..self.describe(deleted, None)
+            ..self.describe(&deleted, None)
         })
     }
 }

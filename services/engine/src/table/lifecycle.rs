@@ -8,13 +8,14 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use beringia_clock::WallClock;
 use beringia_item::{Region, TableId};
 use beringia_storage::{Catalog, GlobalIndex, IndexState, Replica, ReplicaStatus, Table};
+use parking_lot::Mutex;
 
 use crate::{
     ApiError,
@@ -166,7 +167,7 @@ impl Lifecycle {
         }
     }
 
-    /// Notes a change. Called at the change's turn, so that nobody sees it done first.
+    /// Notes a change. Called before it is seen, so that it is never seen done first.
     pub(super) fn begin(&self, table: TableId, change: Change) {
         self.note(|showing, now_ms, lasting_ms| showing.changes.remember(table, change, now_ms, lasting_ms));
     }
@@ -265,7 +266,7 @@ impl Lifecycle {
 
     fn note(&self, note: impl FnOnce(&mut Showing, u64, u64)) {
         if self.lasting_ms > 0 {
-            note(&mut self.lock(), self.clock.now_ms(), self.lasting_ms);
+            note(&mut self.showing.lock(), self.clock.now_ms(), self.lasting_ms);
         }
     }
 
@@ -273,11 +274,7 @@ impl Lifecycle {
         if self.lasting_ms == 0 {
             return None;
         }
-        look(&self.lock(), self.clock.now_ms())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Showing> {
-        self.showing.lock().unwrap_or_else(PoisonError::into_inner)
+        look(&self.showing.lock(), self.clock.now_ms())
     }
 }
 

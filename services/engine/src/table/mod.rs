@@ -10,11 +10,13 @@ mod replicas;
 mod schema;
 mod settings;
 mod tags;
+mod transition;
 mod update;
 
 pub(crate) use describe::key_schema;
 pub(crate) use lifecycle::{Lifecycle, not_found};
 pub(crate) use settings::wire_view;
+pub(crate) use transition::{Beginning, Decided, Transition};
 
 /// How many global indexes a table can have (developer guide, "Quotas").
 const GLOBAL_INDEXES_MAX: usize = 20;

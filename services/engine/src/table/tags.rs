@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use beringia_item::{ConflictPolicy, ConflictPolicyError};
-use beringia_storage::{Aspect, Catalog, Edit, LocalSettings, Table};
+use beringia_storage::{Aspect, Catalog, Edit, LocalSettings, SchemaRefusal, Table};
 
 use super::invalid;
 use crate::{
@@ -39,7 +39,7 @@ impl Engine {
         if new.is_empty() {
             return Err(ApiError::validation("Atleast one Tag needs to be provided as Input."));
         }
-        self.change_tags(name, input.resource_arn, move |tags| tags.extend(new))
+        self.change_tags(name, input.resource_arn, move |tags| tags.extend(new.clone()))
             .await
     }
 
@@ -86,10 +86,10 @@ impl Engine {
         &self,
         name: String,
         arn: String,
-        change: impl FnOnce(&mut BTreeMap<String, String>) + Send + 'static,
+        change: impl Fn(&mut BTreeMap<String, String>) + Send + 'static,
     ) -> Result<(), ApiError> {
         let lifecycle = Arc::clone(&self.lifecycle);
-        let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+        let change = move |catalog: &Catalog| -> Result<Vec<Edit>, SchemaRefusal> {
             let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&arn))?;
             lifecycle.check_at_rest(table)?;
             let mut tags = tags_of(table);

@@ -1,11 +1,11 @@
 //! UpdateTable.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use beringia_storage::{Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState, LocalSettings, Table, Throughput};
+use beringia_storage::{
+    Aspect, AspectName, Catalog, Edit, GlobalIndex, IndexState, LocalSettings, SchemaRefusal, Table, Throughput,
+};
+use parking_lot::Mutex;
 
 use super::{
     GLOBAL_INDEXES_MAX,
@@ -16,6 +16,7 @@ use super::{
     replicas::{Here, replica_edits},
     schema::{Definitions, TABLE_NON_KEY_ATTRIBUTES_MAX, check_definitions, check_index, non_key_attributes},
     settings::{Request, Subject, capacity, check_throughput, provisioned, stored_class, stream, throughput_changes},
+    transition::{Beginning, Decided, Transition},
 };
 use crate::{
     ApiError, Engine,
@@ -41,9 +42,9 @@ impl Engine {
         let stream_ms = self.stream_start_ms(&name).await?;
         let (wanted, lifecycle) = (name.clone(), Arc::clone(&self.lifecycle));
         let quiet = is_quiet(&input);
-        let change = Arc::new(OnceLock::new());
+        let change = Arc::new(Mutex::new(None));
         let noted = Arc::clone(&change);
-        let update = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+        let update = move |catalog: &Catalog| -> Result<Decided, SchemaRefusal> {
             let table = lifecycle.find(catalog, &wanted)?;
             let here = Here {
                 region: &region,
@@ -53,15 +54,15 @@ impl Engine {
                 lifecycle: &lifecycle,
             };
             let edits = edits(&input, table, catalog, &here)?;
-            if !quiet {
-                let change = noted.get_or_init(|| Change::of(Arc::clone(table)));
-                lifecycle.begin(table.id, change.clone());
-            }
-            Ok(edits)
+            let change = (!quiet).then(|| Change::of(Arc::clone(table)));
+            noted.lock().clone_from(&change);
+            Ok((edits, change.map(|change| Beginning::Changed(table.id, change))))
         };
-        let catalog = self.store.change_schema(Box::new(update)).await?;
+        let transition = Transition::new(&self.lifecycle, update);
+        let catalog = self.store.change_schema(transition).await?;
         let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
-        Ok(self.describe(table, change.get()))
+        let change = change.lock().take();
+        Ok(self.describe(table, change.as_ref()))
     }
 }
 

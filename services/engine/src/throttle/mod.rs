@@ -10,7 +10,7 @@ mod bucket;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -18,6 +18,7 @@ use std::{
 use beringia_clock::WallClock;
 use beringia_item::{Region, TableId};
 use beringia_storage::{Capacity, Store, Table, Throughput};
+use parking_lot::Mutex;
 
 use self::bucket::Bucket;
 use crate::{ApiError, CancellationReason, ThrottlingReason, capacity::Units, names::table_arn};
@@ -170,7 +171,7 @@ impl Throttle {
             .chain(of_indexes)
             .filter(|(_, units, _)| *units != 0.0);
 
-        let mut all = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.buckets.lock();
         if !all.contains_key(&table.id) {
             // Tables come and go; their buckets go when others come.
             let catalog = self.store.catalog();

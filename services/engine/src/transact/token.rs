@@ -3,7 +3,7 @@
 //! A token is an item of a regional table that no client can name, written in the same unit as the transaction. So it is there
 //! exactly when the transaction is, after a crash too. Expired tokens go a few at a time with later transactions that have one.
 
-use std::{collections::BTreeMap, ops::Bound, sync::PoisonError};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use beringia_item::{AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, TableId};
 use beringia_storage::{
@@ -74,11 +74,11 @@ impl Change for Remember {
         {
             return Err(Refusal::ConditionFailed);
         }
-        let token = AttributeValue::S(std::mem::take(&mut self.token));
-        Ok(Effect::Put(Item::from([
+        let token = AttributeValue::S(self.token.clone());
+        Ok(Effect::Put(Arc::new(Item::from([
             (TOKEN.to_owned(), token),
             (STATE.to_owned(), self.state.encode()),
-        ])))
+        ]))))
     }
 }
 
@@ -161,7 +161,7 @@ impl Engine {
 
     /// The next few tokens of the sweep that have expired.
     async fn expired_tokens(&self, table: TableId, now_ms: u64) -> Result<Vec<KeyBytes>, ApiError> {
-        let reached = self.token_sweep.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reached = self.token_sweep.lock().take();
         let page = self
             .store
             .range(RangeRead {
@@ -175,7 +175,7 @@ impl Engine {
             })
             .await?;
         let next = page.rows.last().filter(|_| page.limited).map(|row| row.key.clone());
-        *self.token_sweep.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.token_sweep.lock() = next;
         let expired = page
             .rows
             .into_iter()
@@ -196,7 +196,7 @@ impl Engine {
                 return Ok(Vec::new());
             }
             let core = Core {
-                name: core_name,
+                name: core_name.clone(),
                 keys: table_keys(),
                 local_indexes: BTreeMap::new(),
                 created_ms,

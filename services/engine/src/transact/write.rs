@@ -411,7 +411,7 @@ impl Parsed {
 /// What an action took.
 fn units_of((target, outcome): (&Target, &Outcome)) -> Units {
     let after = if outcome.version.is_some() {
-        outcome.after.as_ref()
+        outcome.after.as_deref()
     } else {
         outcome.before.as_ref()
     };

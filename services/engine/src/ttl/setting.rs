@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beringia_storage::{Aspect, Catalog, Edit, Table};
+use beringia_storage::{Aspect, Catalog, Edit, SchemaRefusal, Table};
 
 use crate::{
     ApiError, Engine,
@@ -11,7 +11,7 @@ use crate::{
         UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
     },
     constraint::Constraints,
-    table::not_found,
+    table::{Beginning, Decided, Transition, not_found},
 };
 
 /// Bounds of the attribute's name, characters.
@@ -31,7 +31,7 @@ impl Engine {
         constraints.text_length(member, &specification.attribute_name, ATTRIBUTE_LENGTH);
         constraints.finish()?;
         let (wanted, lifecycle) = (specification.clone(), Arc::clone(&self.lifecycle));
-        let change = move |catalog: &Catalog| -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> {
+        let change = move |catalog: &Catalog| -> Result<Decided, SchemaRefusal> {
             let table = lifecycle.find(catalog, &name)?;
             lifecycle.check_at_rest(table)?;
             if lifecycle.time_to_live_before(table.id).is_some() {
@@ -39,14 +39,17 @@ impl Engine {
                     "Time to live has been modified multiple times within a fixed interval",
                 )));
             }
-            let aspect = Aspect::TimeToLive(changed(table, wanted)?);
-            lifecycle.begin_time_to_live(table.id, table.time_to_live.clone());
-            Ok(vec![Edit::Set {
+            let aspect = Aspect::TimeToLive(changed(table, wanted.clone())?);
+            let edit = Edit::Set {
                 table: table.id,
                 aspect,
-            }])
+            };
+            let beginning = Beginning::TimeToLive(table.id, table.time_to_live.clone());
+            Ok((vec![edit], Some(beginning)))
         };
-        self.store.change_schema(Box::new(change)).await?;
+        self.store
+            .change_schema(Transition::new(&self.lifecycle, change))
+            .await?;
         Ok(UpdateTimeToLiveOutput {
             time_to_live_specification: specification,
         })

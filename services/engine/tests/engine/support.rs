@@ -13,7 +13,7 @@ use beringia_engine::{
 };
 use beringia_item::{AttributeValue, Item, Region};
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
 
 use crate::fake::FakeStore;
 
@@ -21,7 +21,7 @@ use crate::fake::FakeStore;
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
 /// A region under test: `us-east-1`, of three.
-pub(crate) struct Harness<S = SqliteStore> {
+pub(crate) struct Harness<S = RegionStore> {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<S>,
     pub(crate) clock: Arc<ManualClock>,
@@ -78,7 +78,7 @@ impl Harness {
             Execution::Inline,
         );
         set(&mut options);
-        Self::on(Arc::new(SqliteStore::open(options).unwrap()), clock)
+        Self::on(Arc::new(beringia_storage_sqlite::open(&options).unwrap()), clock)
     }
 }
 

@@ -8,7 +8,7 @@ use beringia_node::{
     Authentication, Behaviour, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
 };
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 use futures_util::{FutureExt, stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -76,7 +76,7 @@ async fn a_region_that_is_shut_down_has_closed_its_store_and_comes_back_with_eve
 #[tokio::test(start_paused = true)]
 async fn a_database_of_another_region_is_refused() {
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
-    let store = SqliteStore::open(Options::new(
+    let store = beringia_storage_sqlite::open(&Options::new(
         StoreOptions::new(Region::new("eu-west-1").unwrap(), Arc::clone(&clock)),
         Database::Memory(beringia_storage_sqlite::MemoryDisk::new()),
         Execution::Inline,
@@ -115,7 +115,7 @@ async fn regions_run_on_threads_and_sockets_as_they_do_under_virtual_time() {
             file,
             Execution::Threads,
         );
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
+        let store: Arc<dyn Store> = Arc::new(beringia_storage_sqlite::open(&options).unwrap());
         let address = addresses[1 - index];
         let connector: Connector =
             Arc::new(move || async move { Ok(Box::new(TcpStream::connect(address).await?) as BoxedIo) }.boxed());

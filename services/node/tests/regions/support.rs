@@ -18,7 +18,7 @@ use beringia_node::{
     Tuning,
 };
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 use http::Request;
@@ -291,7 +291,7 @@ impl World {
             None => Database::Memory(site.disk.clone()),
         };
         let options = Options::new(options, database, Execution::Inline);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
+        let store: Arc<dyn Store> = Arc::new(beringia_storage_sqlite::open(&options).unwrap());
         let others = names.iter().filter(|other| **other != region);
         let config = NodeConfig {
             region: region.clone(),

@@ -14,7 +14,7 @@ use std::{
 use beringia_clock::SystemClock;
 use beringia_item::{Item, TableId};
 use beringia_storage::{Store, StoreOptions, conformance::fixture::*};
-use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 
 const FILE: &str = "BERINGIA_CRASH_TEST_FILE";
 const ROUND: &str = "BERINGIA_CRASH_TEST_ROUND";
@@ -23,11 +23,11 @@ const ROUNDS: u64 = 20;
 const KEYS: u64 = 20;
 const WRITERS: u64 = 16;
 
-fn open(path: &Path) -> SqliteStore {
+fn open(path: &Path) -> RegionStore {
     let database = Database::File(path.to_owned());
     let mut options = StoreOptions::new(region("us-east-1"), Arc::new(SystemClock));
     options.log_retention_ms = 0;
-    SqliteStore::open(Options::new(options, database, Execution::Threads)).unwrap()
+    beringia_storage_sqlite::open(&Options::new(options, database, Execution::Threads)).unwrap()
 }
 
 fn stamped(writer: u64, n: u64, round: u64, count: u64) -> Item {
@@ -66,7 +66,7 @@ fn child() {
 }
 
 /// A unit of two items at a time, so that a torn one would show.
-async fn write_for_ever(store: Arc<SqliteStore>, writer: u64, round: u64) {
+async fn write_for_ever(store: Arc<RegionStore>, writer: u64, round: u64) {
     for count in 0.. {
         let (n, m) = (count % KEYS, KEYS + count % KEYS);
         let name = format!("w{writer}");

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use beringia_storage::{CommitError, Store, StoreError, conformance::fixture::*};
-use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 
 use crate::support;
 
@@ -14,7 +14,7 @@ fn options(name: &str, path: &Path) -> Options {
 
 /// What opening is refused with.
 fn refusal(options: Options) -> String {
-    match SqliteStore::open(options) {
+    match beringia_storage_sqlite::open(&options) {
         Err(StoreError::Unusable { what, .. }) => what,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was opened"),
@@ -35,7 +35,7 @@ fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
 async fn a_file_keeps_what_was_committed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     create_table(&store, true).await;
     for n in 0..50 {
         put(&store, item("a", n, &[("color", text("red"))])).await;
@@ -46,11 +46,11 @@ async fn a_file_keeps_what_was_committed() {
         !directory.path().join("region.db-wal").exists()
             || fs::metadata(directory.path().join("region.db-wal")).unwrap().len() == 0
     );
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     assert_eq!(assert_agrees(&store, TABLE).await, before);
     store.abandon();
     assert_eq!(store.get(TABLE, &key("a", 1)).await, Err(StoreError::Closed));
-    let again = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let again = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     assert_eq!(assert_agrees(&again, TABLE).await, before);
 }
 
@@ -73,7 +73,7 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
         (b"hello".to_vec(), "is no database: it has only 5 bytes"),
         (vec![7; 5000], "is no SQLite database"),
         (foreign, "is an SQLite database, but not one of Beringia's"),
-        (newer, "has format 77, and this version reads format 8"),
+        (newer, "has format 77, and this version reads format 9"),
     ];
     for (bytes, expected) in cases {
         fs::write(&path, &bytes).unwrap();
@@ -92,11 +92,11 @@ async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
         options.store.topology = Some(name.to_owned());
         options
     };
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     create_table(&store, false).await;
     store.close().await;
     // A database without a topology takes the first one that it is opened with.
-    SqliteStore::open(topology("three")).unwrap().close().await;
+    beringia_storage_sqlite::open(&topology("three")).unwrap().close().await;
     let before = contents(directory.path());
     assert_eq!(
         refusal(options("eu-west-1", &path)),
@@ -105,7 +105,7 @@ async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
     assert_eq!(refusal(topology("two")), "belongs to another topology: three, not two");
     let database = |files: Vec<(std::ffi::OsString, Vec<u8>)>| files.into_iter().find(|(name, _)| name == "region.db");
     assert_eq!(database(contents(directory.path())), database(before));
-    let store = SqliteStore::open(topology("three")).unwrap();
+    let store = beringia_storage_sqlite::open(&topology("three")).unwrap();
     assert!(store.catalog().by_name.contains_key("things"));
 }
 
@@ -113,13 +113,13 @@ async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
 async fn a_database_that_is_in_use_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     assert_eq!(refusal(options("us-east-1", &path)), "is in use by another process");
     create_table(&store, false).await;
     put(&store, item("a", 1, &[])).await;
     drop(store);
     assert_eq!(
-        scan(&SqliteStore::open(options("us-east-1", &path)).unwrap(), None)
+        scan(&beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap(), None)
             .await
             .rows
             .len(),
@@ -131,7 +131,7 @@ async fn a_database_that_is_in_use_is_refused() {
 async fn a_file_that_was_cut_off_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     create_table(&store, false).await;
     store.close().await;
     let whole = fs::read(&path).unwrap();
@@ -148,7 +148,7 @@ async fn a_file_that_was_cut_off_is_refused_and_left_alone() {
 async fn a_damaged_file_is_refused_or_its_damage_reported_but_never_taken_for_data() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     create_table(&store, false).await;
     store.close().await;
     let mut bytes = fs::read(&path).unwrap();
@@ -173,12 +173,12 @@ async fn what_an_interrupted_creation_left_is_no_obstacle() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     fs::write(directory.path().join("region.db-new"), b"half of a data").unwrap();
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     create_table(&store, false).await;
     assert!(!directory.path().join("region.db-new").exists());
 }
 
-async fn fill(store: &SqliteStore) -> (u64, StoreError) {
+async fn fill(store: &RegionStore) -> (u64, StoreError) {
     for n in 0.. {
         let unit = vec![write(
             key("a", n),
@@ -201,7 +201,7 @@ async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go
         max_bytes: Some(bytes),
         ..options("us-east-1", &path)
     };
-    let store = SqliteStore::open(bounded(1 << 20)).unwrap();
+    let store = beringia_storage_sqlite::open(&bounded(1 << 20)).unwrap();
     create_table(&store, true).await;
     let (written, error) = fill(&store).await;
     assert!(matches!(error, StoreError::DiskFull(_)), "{error}");
@@ -223,7 +223,7 @@ async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go
         ));
     }
     store.close().await;
-    let store = SqliteStore::open(bounded(2 << 20)).unwrap();
+    let store = beringia_storage_sqlite::open(&bounded(2 << 20)).unwrap();
     let next = put(&store, item("a", 0, &[("color", text("red"))])).await;
     assert!(next > last);
     let after = assert_agrees(&store, TABLE).await;
@@ -243,7 +243,7 @@ async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go
 async fn one_command_that_does_not_fit_fails_its_group_and_the_state_stays_that_of_the_last_commit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let store = SqliteStore::open(Options {
+    let store = beringia_storage_sqlite::open(&Options {
         max_bytes: Some(600_000),
         ..options("us-east-1", &path)
     })
@@ -279,7 +279,7 @@ async fn one_command_that_does_not_fit_fails_its_group_and_the_state_stays_that_
 async fn for_how_long_peers_were_out_of_reach_is_kept_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     assert_eq!(store.away().await.unwrap(), [].into());
     store
         .note_away([(region("eu-west-1"), 7), (region("ap-south-1"), 8)].into())
@@ -287,6 +287,6 @@ async fn for_how_long_peers_were_out_of_reach_is_kept_over_a_restart() {
         .unwrap();
     store.note_away([(region("eu-west-1"), 9)].into()).await.unwrap();
     store.abandon();
-    let store = SqliteStore::open(options("us-east-1", &path)).unwrap();
+    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     assert_eq!(store.away().await.unwrap(), [(region("eu-west-1"), 9)].into());
 }

@@ -6,7 +6,7 @@ use beringia_item::TableId;
 use beringia_storage::{
     Acknowledged, Aspect, Edit, RemoteBatch, RemoteKind, Store, Stream, StreamView, conformance::fixture::*,
 };
-use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 
 use crate::support::options;
 
@@ -22,10 +22,10 @@ fn rows_of(path: &std::path::Path) -> (u64, u64) {
 }
 
 /// A store in that file, with a table.
-async fn in_file(path: &std::path::Path) -> SqliteStore {
+async fn in_file(path: &std::path::Path) -> RegionStore {
     let database = Database::File(path.to_owned());
     let options = Options::new(options("us-east-1"), database, Execution::Threads);
-    let store = SqliteStore::open(options).unwrap();
+    let store = beringia_storage_sqlite::open(&options).unwrap();
     create_table(&store, false).await;
     store
 }

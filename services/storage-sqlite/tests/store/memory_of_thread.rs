@@ -1,5 +1,3 @@
-//! What every store promises, of memory that a thread writes: where it matters that readers and
-//! committer are on threads.
+//! What every store promises, of memory that a thread writes.
 
-beringia_storage::conformance!(crate::support::MemoryOfThread, concurrency);
-beringia_storage::conformance!(crate::support::MemoryOfThread, writes);
+beringia_storage::conformance!(crate::support::MemoryOfThread);

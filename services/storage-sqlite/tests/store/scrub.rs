@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use beringia_clock::ManualClock;
 use beringia_item::RANGES;
 use beringia_storage::{RemoteBatch, RemoteKind, Store, StoreOptions, conformance::fixture::*};
-use beringia_storage_sqlite::{Database, Execution, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 use rusqlite::Connection;
 
 use crate::support::Memory;
@@ -14,7 +14,7 @@ use crate::support::Memory;
 struct Pair {
     _directory: tempfile::TempDir,
     path: PathBuf,
-    store: SqliteStore,
+    store: RegionStore,
     peer: Site,
 }
 
@@ -29,7 +29,7 @@ impl Pair {
             database,
             Execution::Threads,
         );
-        let (store, peer) = (SqliteStore::open(options).unwrap(), Site::new(&Memory, "eu-west-1"));
+        let (store, peer) = (beringia_storage_sqlite::open(&options).unwrap(), Site::new(&Memory, "eu-west-1"));
         create_table(&store, true).await;
         edit(
             &store,
@@ -154,9 +154,9 @@ async fn log_records_that_were_deleted_take_their_rows_with_them_until_repair_br
 #[tokio::test]
 async fn index_entries_are_mended_on_the_spot() {
     let pair = Pair::new().await;
-    pair.vandalize("DELETE FROM entry WHERE k IN (SELECT k FROM entry LIMIT 13)");
-    pair.vandalize("UPDATE entry SET k = k || x'61' WHERE k = (SELECT max(k) FROM entry)");
-    pair.vandalize("UPDATE entry SET k = substr(k, 1, length(k) - 3) WHERE k = (SELECT min(k) FROM entry)");
+    pair.vandalize("DELETE FROM entries WHERE k IN (SELECT k FROM entries LIMIT 13)");
+    pair.vandalize("UPDATE entries SET k = k || x'61' WHERE k = (SELECT max(k) FROM entries)");
+    pair.vandalize("UPDATE entries SET k = substr(k, 1, length(k) - 3) WHERE k = (SELECT min(k) FROM entries)");
     assert!(pair.scrub().await > 0);
     assert_eq!(pair.scrub().await, 0);
     pair.assert_whole().await;
@@ -177,7 +177,7 @@ async fn a_row_that_was_changed_is_put_right() {
 #[tokio::test]
 async fn a_stored_digest_that_was_changed_is_put_right() {
     let pair = Pair::new().await;
-    pair.vandalize("UPDATE digest SET ranges = zeroblob(512) WHERE n >= 3 * 16");
+    pair.vandalize("UPDATE digests SET v = zeroblob(512) WHERE k >= 3 * 16");
     assert!(pair.scrub().await > 0);
     pair.assert_whole().await;
 }

@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use beringia_clock::ManualClock;
 use beringia_storage::{CommitError, Store, StoreError, StoreOptions, conformance::fixture::*};
-use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, RegionStore};
 use tokio::time::Instant;
 
 use crate::support::options;
 
 /// A region in memory.
 struct Simulated {
-    store: SqliteStore,
+    store: RegionStore,
     disk: MemoryDisk,
     disk_faults: DiskFaults,
 }
@@ -33,7 +33,7 @@ impl Simulated {
             ..Options::new(options("us-east-1"), Database::Memory(disk.clone()), Execution::Inline)
         };
         Self {
-            store: SqliteStore::open(options).unwrap(),
+            store: beringia_storage_sqlite::open(&options).unwrap(),
             disk,
             disk_faults,
         }
@@ -111,7 +111,7 @@ async fn the_disk_of_a_file_that_a_thread_writes_can_be_slow_and_full_too() {
             Execution::Threads,
         )
     };
-    let store = SqliteStore::open(options).unwrap();
+    let store = beringia_storage_sqlite::open(&options).unwrap();
     create_table(&store, false).await;
     let large = |n: u32| {
         let blob = item("a", n.into(), &[("blob", text(&"x".repeat(300_000)))]);

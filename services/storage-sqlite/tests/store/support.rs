@@ -13,7 +13,7 @@ use beringia_storage::{
         fixture::{START_MS, region},
     },
 };
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
 
 /// A file that a thread writes.
 pub(crate) struct File;
@@ -33,13 +33,13 @@ struct FileDisk {
     path: PathBuf,
     _directory: tempfile::TempDir,
     /// The last one that was opened.
-    store: Mutex<Weak<SqliteStore>>,
+    store: Mutex<Weak<RegionStore>>,
 }
 
 impl Disk for FileDisk {
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
         let database = Database::File(self.path.clone());
-        let store = Arc::new(SqliteStore::open(Options::new(options, database, Execution::Threads))?);
+        let store = Arc::new(beringia_storage_sqlite::open(&Options::new(options, database, Execution::Threads))?);
         *self.store.lock().unwrap() = Arc::downgrade(&store);
         Ok(store)
     }
@@ -83,7 +83,7 @@ impl Backend for MemoryOfThread {
 impl Disk for DiskInMemory {
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
         let database = Database::Memory(self.disk.clone());
-        let store = SqliteStore::open(Options::new(options, database, self.execution))?;
+        let store = beringia_storage_sqlite::open(&Options::new(options, database, self.execution))?;
         Ok(Arc::new(store))
     }
 

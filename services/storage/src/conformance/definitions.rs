@@ -6,6 +6,7 @@ use beringia_item::{Region, TableId};
 
 use super::{Backend, fixture::*};
 use crate::{
+    Catalog,
     Aspect, AspectName, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus, SchemaError,
     StoreError, Throughput,
 };
@@ -51,7 +52,7 @@ pub(super) async fn a_table_is_in_the_catalog_with_all_its_aspects_also_after_a_
 
 pub(super) async fn a_change_that_its_caller_refuses_changes_nothing_and_hands_the_reason_back(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
-    let refused = site.store.change_schema(Box::new(|catalog| {
+    let refused = site.store.change_schema(Box::new(|catalog: &Catalog| {
         assert!(catalog.by_name.is_empty());
         Err("not today".into())
     }));
@@ -78,7 +79,7 @@ pub(super) async fn disorder_is_refused(backend: &dyn Backend) {
     ];
     for edits in bad {
         let shown = format!("{edits:?}");
-        let refused = site.store.change_schema(Box::new(move |_| Ok(edits))).await;
+        let refused = site.store.change_schema(Box::new(move |_: &Catalog| Ok(edits.clone()))).await;
         assert!(
             matches!(refused, Err(SchemaError::Store(StoreError::Definition(_)))),
             "{shown}: {refused:?}"
@@ -528,8 +529,8 @@ pub(super) async fn catalog_aspects_that_this_version_does_not_know_are_kept_and
 
 pub(super) async fn whoever_changes_definitions_gets_the_catalog_as_the_change_left_it(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
-    let create = |_: &crate::Catalog| Ok(vec![set(TABLE, Aspect::Core(core("things", true))), set_index(TABLE)]);
-    let drop = |_: &crate::Catalog| Ok(vec![Edit::Drop { table: TABLE }]);
+    let create = |_: &Catalog| Ok(vec![set(TABLE, Aspect::Core(core("things", true))), set_index(TABLE)]);
+    let drop = |_: &Catalog| Ok(vec![Edit::Drop { table: TABLE }]);
     // Both wait for the committer, which carries them out in one group.
     let (created, dropped) = tokio::join!(
         site.store.change_schema(Box::new(create)),

@@ -10,6 +10,7 @@ use beringia_item::{
 
 use super::{Backend, Disk};
 use crate::{
+    Catalog,
     Applied, Aspect, Change, CommitError, Core, EXPIRY_INDEX, Edit, Effect, GlobalIndex, ItemWrite, LocalIndex,
     LogFilter, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus,
     Store, StoreOptions, Throughput, expiry_keys,
@@ -171,7 +172,7 @@ pub fn set_replica(table: TableId, name: &str, status: ReplicaStatus) -> Edit {
 
 /// Changes definitions.
 pub async fn edit(store: &dyn Store, edits: Vec<Edit>) {
-    store.change_schema(Box::new(move |_| Ok(edits))).await.unwrap();
+    store.change_schema(Box::new(move |_: &Catalog| Ok(edits.clone()))).await.unwrap();
 }
 
 /// Makes the table, with both indexes or with none.
@@ -330,11 +331,11 @@ impl Change for Do {
 
     fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal> {
         match self {
-            Self::Put(item) => Ok(Effect::Put(item.clone())),
+            Self::Put(item) => Ok(Effect::Put(Arc::new(item.clone()))),
             Self::Delete => Ok(Effect::Delete),
-            Self::If(condition, item) if condition(current) => Ok(Effect::Put(item.clone())),
+            Self::If(condition, item) if condition(current) => Ok(Effect::Put(Arc::new(item.clone()))),
             Self::If(..) => Err(Refusal::ConditionFailed),
-            Self::Update(make) => Ok(Effect::Put(make(current))),
+            Self::Update(make) => Ok(Effect::Put(Arc::new(make(current)))),
         }
     }
 }

@@ -270,7 +270,7 @@ impl World {
                 table: TABLE,
                 key: key.clone(),
                 vector: self.model.knew(standing, &version.origin),
-                image: outcome.after.as_ref().map(encode_item),
+                image: outcome.after.as_deref().map(encode_item),
                 metadata: None,
                 cause: Cause::Client,
                 unit: Unit {

@@ -1,5 +1,7 @@
 //! Writes: what a client's request does to items and definitions, decided by the committer at its turn.
 
+use std::sync::Arc;
+
 use beringia_item::{Cause, Item, KeyBytes, TableId, Touched, Version};
 
 use crate::{Catalog, Edit, StoreError};
@@ -19,7 +21,7 @@ pub enum Refusal {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// The whole item becomes this one.
-    Put(Item),
+    Put(Arc<Item>),
     /// Some attributes of the item change, or the item comes to be by that. What becomes of concurrent changes depends on the
     /// table's conflict policy.
     Update {
@@ -41,7 +43,8 @@ pub trait Change: Send {
     /// and the outcome's `before` is `None`.
     fn needs_current(&self) -> bool;
 
-    /// What happens to the item. Called once. Must not panic and must be quick: the whole region's writes wait for it.
+    /// What happens to the item. May be called again, on a newer item too, where the store could not commit what rested on
+    /// the first: then only the last answer counts. Must not panic and must be quick: the whole region's writes wait for it.
     ///
     /// # Errors
     /// A [`Refusal`] where the write must not happen; nothing of its unit is written then.
@@ -66,7 +69,7 @@ pub struct Outcome {
     /// The item before; `None` where there was none or [`Change::needs_current`] is false.
     pub before: Option<Item>,
     /// The item after a put or update; for [`Effect::Keep`] and [`Effect::Delete`] `None`.
-    pub after: Option<Item>,
+    pub after: Option<Arc<Item>>,
     /// The version of the write; `None` where nothing was written.
     pub version: Option<Version>,
 }
@@ -83,16 +86,35 @@ pub enum CommitError {
     Store(#[from] StoreError),
 }
 
-/// A change of definitions, decided by the committer at its turn from the catalog as it is then. `Err` carries the caller's own
-/// reason, handed back unchanged.
-pub type SchemaChange = Box<dyn FnOnce(&Catalog) -> Result<Vec<Edit>, Box<dyn std::error::Error + Send + Sync>> + Send>;
+/// Why a caller's change of definitions is refused: its own reason, handed back unchanged.
+pub type SchemaRefusal = Box<dyn std::error::Error + Send + Sync>;
+
+/// A change of definitions, decided by the committer at its turn from the catalog as it is then. A closure from the catalog to the
+/// steps of the change is one.
+pub trait SchemaChange: Send {
+    /// The steps of the change. May be called again, on a newer catalog too, where the store could not commit what rested on the
+    /// first: then only the last answer counts. So it must not do anything but decide.
+    ///
+    /// # Errors
+    /// The caller's own reason to refuse it; nothing is changed then.
+    fn decide(&mut self, catalog: &Catalog) -> Result<Vec<Edit>, SchemaRefusal>;
+
+    /// Called once when the change is durable, before callers see it and before any later change is decided.
+    fn committed(&mut self) {}
+}
+
+impl<F: FnMut(&Catalog) -> Result<Vec<Edit>, SchemaRefusal> + Send> SchemaChange for F {
+    fn decide(&mut self, catalog: &Catalog) -> Result<Vec<Edit>, SchemaRefusal> {
+        self(catalog)
+    }
+}
 
 /// Why definitions were not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// The caller's own reason.
     #[error(transparent)]
-    Refused(Box<dyn std::error::Error + Send + Sync>),
+    Refused(SchemaRefusal),
     /// The store could not.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,7 +6,7 @@ mod read;
 mod store;
 mod stream;
 
-pub use change::{Change, CommitError, Effect, ItemWrite, Outcome, Refusal, SchemaChange, SchemaError};
+pub use change::{Change, CommitError, Effect, ItemWrite, Outcome, Refusal, SchemaChange, SchemaError, SchemaRefusal};
 pub use conflict::{Conflict, ConflictRule, ConflictSide, Explained, Unshipped};
 pub use read::{RangePage, RangeRead, Row};
 pub use store::Store;

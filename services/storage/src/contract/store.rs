@@ -34,7 +34,7 @@ pub trait Store: Send + Sync + 'static {
     async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError>;
 
     /// Changes definitions; durable when this returns. The catalog is the one right after the change.
-    async fn change_schema(&self, change: SchemaChange) -> Result<Arc<Catalog>, SchemaError>;
+    async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError>;
 
     /// Applies other regions' mutations; durable when this returns. Nothing is applied where it fails.
     async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError>;

@@ -9,7 +9,7 @@ use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Server, serve
 use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
 use beringia_storage::{LogFilter, LogPosition, Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
 use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
 use tokio::{
     io::{DuplexStream, duplex},
@@ -52,7 +52,7 @@ impl RegionServer {
             database,
             Execution::Inline,
         );
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).expect("a store"));
+        let store: Arc<dyn Store> = Arc::new(beringia_storage_sqlite::open(&options).expect("a store"));
         let randomness = Arc::new(SeededRandomness::new(7));
         let engine = Engine::new(Arc::clone(&store), clock.clone(), randomness.clone(), [region]);
         let gateway = Gateway::new(

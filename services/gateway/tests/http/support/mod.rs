@@ -10,7 +10,7 @@ use beringia_engine::Engine;
 use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Resolver, Server, serve};
 use beringia_item::Region;
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, SqliteStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
 use tokio::{
     io::DuplexStream,
     sync::{mpsc, oneshot},
@@ -57,7 +57,7 @@ impl Running {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let database = Database::Memory(MemoryDisk::new());
         let options = Options::new(StoreOptions::new(region, clock), database, Execution::Inline);
-        Self::of(Arc::new(SqliteStore::open(options).unwrap()), Limits::default())
+        Self::of(Arc::new(beringia_storage_sqlite::open(&options).unwrap()), Limits::default())
     }
 
     /// In front of one region, in development mode.

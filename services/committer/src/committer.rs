@@ -1,0 +1,322 @@
+//! The committer: the only writer. It takes groups of commands, has each group decided on rows that it reads
+//! in bulk, and commits what comes of it with one step of the backend.
+//!
+//! It is a plain struct without threads, tasks or channels of its own; `driver` feeds it. Each command is
+//! decided on the state that all commands before it left, so log order is commit order. Where the backend
+//! fails, every command of the group gets the error; where what the group rests on may have changed, the state
+//! is read again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use beringia_decisions::{Answer, Command, Environment, Rows, State, Undecided, decide, needs};
+use beringia_item::{Region, TableId};
+use beringia_storage::{
+    Acknowledged, Applied, Catalog, CommitError, ItemWrite, Outcome, RemoteBatch, SchemaChange, SchemaError,
+    StoreError,
+    backend::{CommitFailure, CommitNumber, Writer},
+};
+use tokio::sync::oneshot;
+
+use crate::shared::Shared;
+
+/// How often a group is decided again because the state changed behind its back.
+const ATTEMPTS_MAX: usize = 8;
+
+/// What the committer is asked to do, and where the answer goes.
+pub(crate) enum Request {
+    /// A client's unit of writes.
+    Unit(Vec<ItemWrite>, oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
+    /// A change of definitions.
+    Schema(Box<dyn SchemaChange>, oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
+    /// Other regions' mutations.
+    Apply(RemoteBatch, oneshot::Sender<Result<Applied, StoreError>>),
+    /// One step of trimming the log; answers whether another would find something.
+    Trim(Arc<Acknowledged>, oneshot::Sender<Result<bool, StoreError>>),
+    /// Notes for how long peers have been unreachable.
+    NoteUnreachable(BTreeMap<Region, u64>, oneshot::Sender<Result<(), StoreError>>),
+    /// Repairs one range; answers whether there was something to repair.
+    Repair(TableId, u16, oneshot::Sender<Result<bool, StoreError>>),
+}
+
+/// Where the answer of a command goes.
+enum Reply {
+    Unit(oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
+    Schema(oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
+    Apply(oneshot::Sender<Result<Applied, StoreError>>),
+    More(oneshot::Sender<Result<bool, StoreError>>),
+    Done(oneshot::Sender<Result<(), StoreError>>),
+}
+
+impl Request {
+    /// Whether it must be the last of its group.
+    pub(crate) const fn ends_group(&self) -> bool {
+        matches!(self, Self::Schema(..))
+    }
+
+    fn split(self) -> (Command, Reply) {
+        match self {
+            Self::Unit(writes, to) => (Command::Unit(writes), Reply::Unit(to)),
+            Self::Schema(change, to) => (Command::Schema(change), Reply::Schema(to)),
+            Self::Apply(batch, to) => (Command::Apply(batch), Reply::Apply(to)),
+            Self::Trim(acknowledged, to) => (Command::Trim(acknowledged), Reply::More(to)),
+            Self::NoteUnreachable(unreachable_ms, to) => (Command::NoteUnreachable(unreachable_ms), Reply::Done(to)),
+            Self::Repair(table, range, to) => (Command::Repair(table, range), Reply::More(to)),
+        }
+    }
+
+    /// Answers a request that was never carried out.
+    pub(crate) fn fail(self, error: StoreError) {
+        self.split().1.fail(error);
+    }
+}
+
+impl Reply {
+    /// Whoever asked may be gone; the commit stands all the same.
+    fn send(self, answer: Answer) {
+        match (self, answer) {
+            (Self::Unit(to), Answer::Unit(answer)) => drop(to.send(answer)),
+            (Self::Schema(to), Answer::Schema(answer)) => drop(to.send(answer)),
+            (Self::Apply(to), Answer::Apply(answer)) => drop(to.send(answer)),
+            (Self::More(to), Answer::More(answer)) => drop(to.send(answer)),
+            (Self::Done(to), Answer::Done(answer)) => drop(to.send(answer)),
+            (reply, answer) => {
+                debug_assert!(false, "a command has another kind of answer: {answer:?}");
+                reply.fail(StoreError::Database("a command has another kind of answer".to_owned()));
+            }
+        }
+    }
+
+    fn fail(self, error: StoreError) {
+        match self {
+            Self::Unit(to) => drop(to.send(Err(error.into()))),
+            Self::Schema(to) => drop(to.send(Err(error.into()))),
+            Self::Apply(to) => drop(to.send(Err(error))),
+            Self::More(to) => drop(to.send(Err(error))),
+            Self::Done(to) => drop(to.send(Err(error))),
+        }
+    }
+}
+
+/// The writer's half of the store.
+pub(crate) struct Committer {
+    writer: Box<dyn Writer>,
+    shared: Arc<Shared>,
+    state: State,
+    /// How many commits there were when `state` was read.
+    based_on: CommitNumber,
+    /// Whether the state must be read again before the next group.
+    is_stale: bool,
+    /// Counts all commits to the backend, whoever made them.
+    seen: Arc<AtomicU64>,
+    /// How many of these this committer knows of.
+    known: u64,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        writer: Box<dyn Writer>,
+        shared: Arc<Shared>,
+        (state, based_on): (State, CommitNumber),
+        seen: Arc<AtomicU64>,
+    ) -> Self {
+        let known = seen.load(Ordering::Acquire);
+        Self {
+            writer,
+            shared,
+            state,
+            based_on,
+            is_stale: false,
+            seen,
+            known,
+        }
+    }
+
+    /// Commits a group and answers each of its requests. Even a refusal waits for the commit: it may rest on
+    /// what another command of the group wrote.
+    pub(crate) fn commit(&mut self, requests: Vec<Request>) {
+        let (mut commands, replies): (Vec<Command>, Vec<Reply>) = requests.into_iter().map(Request::split).unzip();
+        match self.carry_out(&mut commands) {
+            Ok(answers) => {
+                debug_assert_eq!(answers.len(), replies.len(), "every command has its answer");
+                for (reply, answer) in replies.into_iter().zip(answers) {
+                    reply.send(answer);
+                }
+            }
+            Err(error) => replies.into_iter().for_each(|reply| reply.fail(error.clone())),
+        }
+    }
+
+    /// Whether there is background work.
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.state.has_jobs()
+    }
+
+    /// Does one step of the background work; false where it failed and should be tried again later.
+    pub(crate) fn work(&mut self) -> bool {
+        let worked = self.carry_out(&mut [Command::Work]);
+        if let Err(error) = &worked {
+            tracing::warn!(region = %self.shared.region, %error, "background work has to wait");
+        }
+        worked.is_ok()
+    }
+
+    /// Keeps the backend in shape after a commit.
+    pub(crate) fn maintain(&mut self) {
+        self.writer.maintain(false);
+    }
+
+    /// Lets go of memory that an idle store does not need.
+    pub(crate) fn rest(&mut self) {
+        self.shared.recent.clear();
+        self.writer.maintain(true);
+    }
+
+    /// Ends the committer: nothing is left to do at the next start.
+    pub(crate) fn close(self) {
+        self.writer.release();
+    }
+
+    /// Decides a group, commits it, and shows the result to readers.
+    fn carry_out(&mut self, commands: &mut [Command]) -> Result<Vec<Answer>, StoreError> {
+        for _ in 0..ATTEMPTS_MAX {
+            self.refresh()?;
+            let environment = self.environment();
+            let mut rows = Rows::default();
+            // What upkeep needs is found out by deciding it alone, not with the whole group again and again.
+            let upkeep = commands.iter().take_while(|command| is_upkeep(command)).count();
+            if upkeep > 0 && upkeep < commands.len() {
+                self.decide(&mut commands[..upkeep], &mut rows, &environment)?;
+            }
+            let mut decision = self.decide(commands, &mut rows, &environment)?;
+            if decision.writes.is_empty() {
+                self.adopt(decision.state, decision.own);
+                return Ok(decision.answers);
+            }
+            decision.writes.based_on = self.based_on;
+            self.shared.publish_names(&decision.state);
+            match self.writer.commit(&decision.writes) {
+                Ok(()) => {
+                    self.based_on.0 += 1;
+                    self.known += 1;
+                    announce(commands, &decision.answers);
+                    self.adopt(decision.state, decision.own);
+                    return Ok(decision.answers);
+                }
+                Err(CommitFailure::Stale) => {
+                    tracing::debug!(region = %self.shared.region, "a group is decided again on newer rows");
+                    self.is_stale = true;
+                }
+                Err(CommitFailure::LeaseLost) => {
+                    tracing::warn!(region = %self.shared.region, "another committer took the lease of this region");
+                    self.is_stale = true;
+                    return Err(StoreError::Closed);
+                }
+                Err(CommitFailure::Unknown(error)) => {
+                    self.state = self.state.clone().beyond(&decision.state);
+                    self.is_stale = true;
+                    return Err(error);
+                }
+                Err(CommitFailure::Failed(error)) => {
+                    self.state = self.state.clone().beyond(&decision.state);
+                    return Err(error);
+                }
+            }
+        }
+        Err(StoreError::Database(format!(
+            "the state changed {ATTEMPTS_MAX} times while a group was decided"
+        )))
+    }
+
+    /// Decides commands, and reads what they need until they can be.
+    fn decide(
+        &mut self,
+        commands: &mut [Command],
+        rows: &mut Rows,
+        environment: &Environment,
+    ) -> Result<beringia_decisions::Decision, StoreError> {
+        let mut wanted = needs(&self.state, commands);
+        loop {
+            if !wanted.is_empty() {
+                let state = &self.state;
+                let mut wanted = Some(wanted);
+                self.writer.read(&mut |snapshot| match wanted.take() {
+                    Some(wanted) => rows.fetch(snapshot, state, wanted),
+                    None => Ok(()),
+                })?;
+            }
+            match decide(&self.state, commands, rows, environment) {
+                Ok(decision) => return Ok(decision),
+                Err(Undecided::Needs(more)) => wanted = more,
+                Err(Undecided::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn environment(&self) -> Environment {
+        Environment {
+            region: self.shared.region.clone(),
+            now_ms: self.shared.clock.now_ms(),
+            log_retention_ms: self.shared.log_retention_ms,
+            shard_age_ms: self.shared.shard_age_ms,
+            wants_own: self.shared.recent.is_wanted(),
+            planted_bug: self.shared.planted_bug,
+        }
+    }
+
+    /// Reads the state again where it may have changed behind the committer's back.
+    fn refresh(&mut self) -> Result<(), StoreError> {
+        let seen = self.seen.load(Ordering::Acquire);
+        if !self.is_stale && seen == self.known {
+            return Ok(());
+        }
+        self.based_on = self.writer.committed()?;
+        let fresh = load(&mut *self.writer, &self.shared.region, self.shared.max_offset_ms)?;
+        self.state = fresh.beyond(&self.state);
+        self.known = seen;
+        self.is_stale = false;
+        self.shared.publish(&self.state, None);
+        Ok(())
+    }
+
+    /// Takes a decided state for the present one, and shows it.
+    fn adopt(&mut self, state: State, own: Option<Vec<beringia_decisions::OwnRecord>>) {
+        let appended = state.log.last > self.state.log.last;
+        self.state = state;
+        self.shared.publish(&self.state, own);
+        if appended {
+            self.shared.log_appended.notify_waiters();
+        }
+    }
+}
+
+const fn is_upkeep(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Trim(_) | Command::Repair(..) | Command::NoteUnreachable(_) | Command::Work
+    )
+}
+
+/// Tells changes of definitions that they are committed, before anything else is decided.
+fn announce(commands: &mut [Command], answers: &[Answer]) {
+    for (command, answer) in commands.iter_mut().zip(answers) {
+        if let (Command::Schema(change), Answer::Schema(Ok(_))) = (command, answer) {
+            change.committed();
+        }
+    }
+}
+
+/// Reads a region's state.
+pub(crate) fn load(writer: &mut dyn Writer, region: &Region, max_offset_ms: u64) -> Result<State, StoreError> {
+    let mut state = None;
+    writer.read(&mut |snapshot| {
+        state = Some(State::load(snapshot, region, max_offset_ms)?);
+        Ok(())
+    })?;
+    state.ok_or_else(|| StoreError::Database("the state was not read".to_owned()))
+}

@@ -1,0 +1,435 @@
+//! What drives the committer: a queue in front of it, and a thread or a task that takes groups from it.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use beringia_storage::StoreError;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::{
+    committer::{Committer, Request},
+    disk_faults::DiskFaults,
+};
+
+/// Commands of clients that may wait, and remote batches; who comes later waits outside, without memory of the store's.
+const CLIENTS_WAITING_MAX: usize = 1024;
+const REMOTES_WAITING_MAX: usize = 16;
+const UPKEEP_WAITING_MAX: usize = 4;
+/// Commands of clients in one group.
+const GROUP_CLIENTS_MAX: usize = 512;
+/// Remote batches in one group: one where clients wait too, so that neither starves the other.
+const GROUP_REMOTES_MAX: usize = 8;
+/// How long nothing must happen before memory is let go.
+const REST_AFTER: Duration = Duration::from_secs(5);
+/// How long failed background work waits.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Who asks. Clients go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    Client,
+    Remote,
+    Upkeep,
+}
+
+#[derive(Default)]
+struct Waiting {
+    clients: VecDeque<Request>,
+    remotes: VecDeque<Request>,
+    upkeep: VecDeque<Request>,
+    /// The committer's thread waits for the signal.
+    is_parked: bool,
+    /// No more commands are taken; `Some(true)`: those that wait are still carried out.
+    stopping: Option<bool>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.remotes.is_empty() && self.upkeep.is_empty()
+    }
+
+    fn take_all(&mut self) -> Vec<Request> {
+        self.clients
+            .drain(..)
+            .chain(self.remotes.drain(..))
+            .chain(self.upkeep.drain(..))
+            .collect()
+    }
+}
+
+/// The bounded queues in front of the committer.
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// For a committer on a thread.
+    ready: Condvar,
+    /// For a committer in a task.
+    wake: Notify,
+    clients: Semaphore,
+    remotes: Semaphore,
+    upkeep: Semaphore,
+    finished: AtomicBool,
+    end: Notify,
+}
+
+/// What the committer does next.
+enum Next {
+    Commit(Vec<Request>),
+    /// Nothing waits.
+    Idle,
+    Stop,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            ready: Condvar::new(),
+            wake: Notify::new(),
+            clients: Semaphore::new(CLIENTS_WAITING_MAX),
+            remotes: Semaphore::new(REMOTES_WAITING_MAX),
+            upkeep: Semaphore::new(UPKEEP_WAITING_MAX),
+            finished: AtomicBool::new(false),
+            end: Notify::new(),
+        }
+    }
+
+    const fn slots(&self, priority: Priority) -> &Semaphore {
+        match priority {
+            Priority::Client => &self.clients,
+            Priority::Remote => &self.remotes,
+            Priority::Upkeep => &self.upkeep,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock()
+    }
+
+    /// Puts a command into its queue, waiting for room there.
+    pub(crate) async fn submit(&self, priority: Priority, command: Request) -> Result<(), StoreError> {
+        let slot = self.slots(priority).acquire().await.map_err(|_| StoreError::Closed)?;
+        let is_parked = {
+            let mut waiting = self.lock();
+            if waiting.stopping.is_some() {
+                return Err(StoreError::Closed);
+            }
+            match priority {
+                Priority::Client => waiting.clients.push_back(command),
+                Priority::Remote => waiting.remotes.push_back(command),
+                Priority::Upkeep => waiting.upkeep.push_back(command),
+            }
+            waiting.is_parked
+        };
+        // The slot is given back when the command is taken.
+        slot.forget();
+        // A signal costs a system call, even where nobody waits for it.
+        if is_parked {
+            self.ready.notify_one();
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Takes the next group.
+    fn next(&self, waiting: &mut Waiting) -> Next {
+        if waiting.stopping == Some(false) || (waiting.stopping.is_some() && waiting.is_empty()) {
+            return Next::Stop;
+        }
+        if waiting.is_empty() {
+            return Next::Idle;
+        }
+        // A change of definitions is the last of its group: what is decided on the new ones comes after it.
+        let until_end = waiting.clients.iter().position(Request::ends_group);
+        let clients = until_end.map_or(waiting.clients.len(), |last| last + 1).min(GROUP_CLIENTS_MAX);
+        let remotes = waiting
+            .remotes
+            .len()
+            .min(if clients > 0 { 1 } else { GROUP_REMOTES_MAX });
+        let upkeep = waiting.upkeep.len().min(1);
+        let mut group = Vec::with_capacity(clients + remotes + upkeep);
+        // Upkeep looks at rows as they are before the group.
+        group.extend(waiting.upkeep.drain(..upkeep));
+        group.extend(waiting.clients.drain(..clients));
+        let last = group.pop_if(|last| last.ends_group());
+        group.extend(waiting.remotes.drain(..remotes));
+        group.extend(last);
+        self.clients.add_permits(clients);
+        self.remotes.add_permits(remotes);
+        self.upkeep.add_permits(upkeep);
+        Next::Commit(group)
+    }
+
+    /// Stops the committer: `drain` says whether what waits is still carried out.
+    pub(crate) fn stop(&self, drain: bool) {
+        let dropped = {
+            let mut waiting = self.lock();
+            waiting.stopping = Some(drain && waiting.stopping.unwrap_or(true));
+            if drain { Vec::new() } else { waiting.take_all() }
+        };
+        for command in dropped {
+            command.fail(StoreError::Closed);
+        }
+        for slots in [&self.clients, &self.remotes, &self.upkeep] {
+            slots.close();
+        }
+        self.ready.notify_all();
+        self.wake.notify_one();
+    }
+
+    /// Has the committer's thread wait for the signal that there is something to do, or until the limit. True
+    /// where the time ran out.
+    fn park(&self, waiting: &mut MutexGuard<'_, Waiting>, limit: Option<Duration>) -> bool {
+        waiting.is_parked = true;
+        let timed_out = match limit {
+            Some(limit) => self.ready.wait_for(waiting, limit).timed_out(),
+            None => {
+                self.ready.wait(waiting);
+                false
+            }
+        };
+        waiting.is_parked = false;
+        timed_out
+    }
+
+    /// The driver has ended; nothing will be taken any more.
+    fn finish(&self) {
+        self.stop(false);
+        self.finished.store(true, Ordering::Release);
+        self.end.notify_waiters();
+    }
+
+    /// Waits until the driver has ended.
+    pub(crate) async fn finished(&self) {
+        loop {
+            let mut end = std::pin::pin!(self.end.notified());
+            end.as_mut().enable();
+            if self.finished.load(Ordering::Acquire) {
+                return;
+            }
+            end.await;
+        }
+    }
+}
+
+/// The committer, where the store can take it away from its driver.
+pub(crate) type CommitterSlot = Arc<Mutex<Option<Committer>>>;
+
+/// Whoever waits must not wait for ever, even where the committer panicked.
+struct Finish(Arc<Queue>);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+/// Commits one group, then does a step of background work. `None` where the committer was taken away, else whether there is
+/// more background work and whether the last step of it went well.
+fn turn(slot: &CommitterSlot, group: Option<Vec<Request>>) -> Option<Background> {
+    let mut slot = slot.lock();
+    let Some(committer) = slot.as_mut() else {
+        for command in group.into_iter().flatten() {
+            command.fail(StoreError::Closed);
+        }
+        return None;
+    };
+    if let Some(group) = group {
+        committer.commit(group);
+    }
+    let worked = !committer.has_jobs() || committer.work();
+    committer.maintain();
+    Some(match (committer.has_jobs(), worked) {
+        (false, _) => Background::None,
+        (true, true) => Background::More,
+        (true, false) => Background::Failed,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Background {
+    None,
+    More,
+    Failed,
+}
+
+/// Drives the committer on the current thread until it is stopped. `rest` is called when nothing has happened for a while.
+pub(crate) fn run(
+    queue: Arc<Queue>,
+    slot: &CommitterSlot,
+    disk_faults: &DiskFaults,
+    rest: &dyn Fn(),
+) {
+    let finish = Finish(queue);
+    let queue = &finish.0;
+    let mut background = turn(slot, None);
+    let mut rested = false;
+    while let Some(state) = background {
+        let mut waiting = queue.lock();
+        let next = queue.next(&mut waiting);
+        match next {
+            Next::Stop => break,
+            Next::Commit(group) => {
+                drop(waiting);
+                rested = false;
+                wait(disk_faults.commit_delay());
+                background = turn(slot, Some(group));
+            }
+            Next::Idle if state == Background::More => {
+                drop(waiting);
+                background = turn(slot, None);
+            }
+            Next::Idle if state == Background::Failed => {
+                queue.park(&mut waiting, Some(RETRY_AFTER));
+                drop(waiting);
+                background = turn(slot, None);
+            }
+            Next::Idle if rested => drop(queue.park(&mut waiting, None)),
+            Next::Idle => {
+                let timed_out = queue.park(&mut waiting, Some(REST_AFTER));
+                if timed_out && waiting.is_empty() {
+                    drop(waiting);
+                    if let Some(committer) = slot.lock().as_mut() {
+                        committer.rest();
+                    }
+                    rest();
+                    rested = true;
+                }
+            }
+        }
+    }
+}
+
+/// Takes as long as a slow disk.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the committer's own thread has no timer; simulations drive the committer in a task"
+)]
+fn wait(delay: Duration) {
+    if !delay.is_zero() {
+        std::thread::sleep(delay);
+    }
+}
+
+/// Drives the committer in a task of the current runtime until it is stopped.
+pub(crate) async fn run_inline(queue: Arc<Queue>, slot: CommitterSlot, disk_faults: DiskFaults) {
+    let finish = Finish(queue);
+    let queue = &finish.0;
+    let mut background = turn(&slot, None);
+    while let Some(state) = background {
+        let next = queue.next(&mut queue.lock());
+        match next {
+            Next::Stop => break,
+            Next::Commit(group) => {
+                let delay = disk_faults.commit_delay();
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
+                background = turn(&slot, Some(group));
+            }
+            Next::Idle if state == Background::More => {
+                tokio::task::yield_now().await;
+                background = turn(&slot, None);
+            }
+            Next::Idle if state == Background::Failed => {
+                // Whichever comes first: a command, or the time to try again.
+                let _ = tokio::time::timeout(RETRY_AFTER, queue.wake.notified()).await;
+                background = turn(&slot, None);
+            }
+            Next::Idle => {
+                queue.wake.notified().await;
+                // What comes at the same moment goes into the same group, as what comes while a disk works does.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::RemoteBatch;
+
+    fn unit() -> Request {
+        Request::Unit(Vec::new(), oneshot::channel().0)
+    }
+
+    fn batch() -> Request {
+        Request::Apply(RemoteBatch::default(), oneshot::channel().0)
+    }
+
+    /// The next group: how many commands of clients it begins with, and how many others follow.
+    fn next_group(queue: &Queue) -> (usize, usize) {
+        let Next::Commit(group) = queue.next(&mut queue.lock()) else {
+            return (0, 0);
+        };
+        let clients = group
+            .iter()
+            .take_while(|command| matches!(command, Request::Unit(..)))
+            .count();
+        assert!(
+            group[clients..]
+                .iter()
+                .all(|command| !matches!(command, Request::Unit(..))),
+            "clients go first"
+        );
+        (clients, group.len() - clients)
+    }
+
+    #[tokio::test]
+    async fn clients_go_first_and_remote_batches_go_along_with_every_group() {
+        let queue = Queue::new();
+        for _ in 0..10 {
+            queue.submit(Priority::Remote, batch()).await.unwrap();
+        }
+        for _ in 0..GROUP_CLIENTS_MAX + 7 {
+            queue.submit(Priority::Client, unit()).await.unwrap();
+        }
+        assert_eq!(next_group(&queue), (GROUP_CLIENTS_MAX, 1));
+        assert_eq!(next_group(&queue), (7, 1));
+        assert_eq!(next_group(&queue), (0, GROUP_REMOTES_MAX));
+        assert_eq!(next_group(&queue), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_waits_outside_until_a_group_is_taken() {
+        let queue = Queue::new();
+        for _ in 0..REMOTES_WAITING_MAX {
+            queue.submit(Priority::Remote, batch()).await.unwrap();
+        }
+        let mut outside = std::pin::pin!(queue.submit(Priority::Remote, batch()));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(outside.as_mut().poll(&mut context).is_pending());
+        assert_eq!(next_group(&queue), (0, GROUP_REMOTES_MAX));
+        outside.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stop_that_drains_leaves_what_waits_and_one_that_does_not_answers_it() {
+        let queue = Queue::new();
+        let (to, answer) = oneshot::channel();
+        queue.submit(Priority::Client, unit()).await.unwrap();
+        queue.stop(true);
+        assert_eq!(queue.submit(Priority::Client, unit()).await, Err(StoreError::Closed));
+        assert_eq!(next_group(&queue), (1, 0));
+        let queue = Queue::new();
+        queue
+            .submit(Priority::Client, Request::Unit(Vec::new(), to))
+            .await
+            .unwrap();
+        queue.stop(false);
+        assert!(matches!(queue.next(&mut queue.lock()), Next::Stop));
+        assert!(matches!(
+            answer.await,
+            Ok(Err(crate::CommitError::Store(StoreError::Closed)))
+        ));
+    }
+}

@@ -1,0 +1,39 @@
+//! Where a planted bug acts on a unit before its turn. Without the feature `planted-bugs` it does nothing.
+
+use beringia_item::Item;
+use beringia_storage::{Change, Effect, ItemWrite, PlantedBug, Refusal, StoreError, backend::Scope};
+
+use crate::{read, store::RegionStore};
+
+/// A write that was decided before its turn.
+struct TooEarly {
+    needs_current: bool,
+    decided: Result<Effect, Refusal>,
+}
+
+impl Change for TooEarly {
+    fn needs_current(&self) -> bool {
+        self.needs_current
+    }
+
+    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
+        self.decided.clone()
+    }
+}
+
+impl RegionStore {
+    /// The unit as it is to be committed.
+    pub(crate) fn decided_early(&self, mut unit: Vec<ItemWrite>) -> Result<Vec<ItemWrite>, StoreError> {
+        if !self.shared.planted_bug.is_some_and(PlantedBug::decides_early) {
+            return Ok(unit);
+        }
+        for write in &mut unit {
+            let current = self.read(Scope::Call, |reading| read::get(reading, write.table, &write.key))?;
+            let current = current.map(|(_, item)| item);
+            let needs_current = write.change.needs_current();
+            let decided = write.change.decide(current.as_ref().filter(|_| needs_current));
+            write.change = Box::new(TooEarly { needs_current, decided });
+        }
+        Ok(unit)
+    }
+}

@@ -1,0 +1,356 @@
+//! The log: where to start reading it, its records, and how much of it a peer is missing.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use beringia_decisions::{
+    LogCheckpoint, Progress, TableRow,
+    layout::{RegionNames, named_context, number_key},
+};
+use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector};
+use beringia_storage::{
+    Backlog, LogFilter, LogPage, LogPosition, LogRecord, StoreError,
+    backend::{Keyspace, RecordFlags, RecordHead, RegionNumber, StoredRecord, TableNumber},
+};
+use bytes::Bytes;
+
+use super::Reading;
+use crate::{shared::Shared, view::View};
+
+/// Records that one page looks at, wanted or not.
+const SCAN_MAX: usize = 4_096;
+
+/// What was applied of a table, as the rows say; `None` where the table is not held.
+fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber, Progress)>, StoreError> {
+    let Ok(table) = reading.view.tables.table(table) else {
+        return Ok(None);
+    };
+    let row = reading
+        .snapshot
+        .get(Keyspace::Tables, &number_key(table.number.into()))?;
+    let row = row.map(|row| TableRow::decode(&row)).transpose()?;
+    row.filter(TableRow::is_held)
+        .map(|row| Ok((table.number, Progress::decode(&row.progress, &reading.names())?)))
+        .transpose()
+}
+
+fn number_of(names: &RegionNames, region: &Region) -> Option<RegionNumber> {
+    let place = names.iter().position(|name| name == region)?;
+    RegionNumber::try_from(place).ok()
+}
+
+/// The position from which on a filter's records are, or what the log cannot serve of it.
+pub(crate) fn log_position(
+    reading: &Reading<'_>,
+    filter: &LogFilter,
+) -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError> {
+    let mut start = reading.view.end + 1;
+    let mut missing = Vec::new();
+    for (id, wanted) in &filter.tables {
+        let held = progress(reading, *id)?.filter(|_| *id != TableId::LOCAL);
+        for region in &filter.origins {
+            let Some((number, progress)) = &held else {
+                missing.push((*id, region.clone()));
+                continue;
+            };
+            let Some(origin) = number_of(&reading.names(), region) else {
+                continue;
+            };
+            let (applied, above) = (progress.origin(origin), wanted.get(region));
+            if above >= applied.applied {
+                continue;
+            }
+            if above < applied.low_watermark {
+                missing.push((*id, region.clone()));
+                continue;
+            }
+            start = start.min(start_above(reading, *number, origin, above)?);
+        }
+    }
+    Ok(if missing.is_empty() {
+        Ok(LogPosition(start))
+    } else {
+        Err(missing)
+    })
+}
+
+/// A position at or before the first record of an origin and table above `sequence`, and not long before it.
+fn start_above(
+    reading: &Reading<'_>,
+    table: TableNumber,
+    origin: RegionNumber,
+    sequence: u64,
+) -> Result<u64, StoreError> {
+    let next = LogCheckpoint::after(reading.snapshot, table, origin, sequence)?;
+    if let Some(next) = next.filter(|next| next.previous <= sequence) {
+        return Ok(next.position);
+    }
+    let last = LogCheckpoint::until(reading.snapshot, table, origin, sequence)?;
+    Ok(last.map_or(1, |last| last.position + 1))
+}
+
+/// Which numbers a filter means, and above which sequences.
+struct Wanted {
+    /// In the order of their numbers: few as a rule, and made for each read.
+    tables: Vec<WantedTable>,
+}
+
+struct WantedTable {
+    number: TableNumber,
+    id: TableId,
+    /// What of which origin.
+    above: Vec<(RegionNumber, u64)>,
+}
+
+impl Wanted {
+    fn new(view: &View, names: &RegionNames, filter: &LogFilter) -> Self {
+        let origins: Vec<(RegionNumber, &Region)> = filter
+            .origins
+            .iter()
+            .filter_map(|region| Some((number_of(names, region)?, region)))
+            .collect();
+        let mut tables = Vec::with_capacity(filter.tables.len());
+        for (id, above) in &filter.tables {
+            let Ok(table) = view.tables.table(*id) else {
+                continue;
+            };
+            if *id != TableId::LOCAL {
+                let above = origins
+                    .iter()
+                    .map(|(number, region)| (*number, above.get(region)))
+                    .collect();
+                tables.push(WantedTable {
+                    number: table.number,
+                    id: *id,
+                    above,
+                });
+            }
+        }
+        tables.sort_unstable_by_key(|table| table.number);
+        Self { tables }
+    }
+
+    /// The table of a record that is wanted.
+    fn table_of(&self, head: &RecordHead) -> Option<TableId> {
+        if head.flags.has(RecordFlags::UNORDERED) {
+            return None;
+        }
+        let place = self.tables.binary_search_by_key(&head.table, |table| table.number);
+        let table = self.tables.get(place.ok()?)?;
+        let (_, above) = table.above.iter().find(|(origin, _)| *origin == head.origin)?;
+        (head.sequence > *above).then_some(table.id)
+    }
+}
+
+/// A page under way.
+struct Filling<'f> {
+    wanted: &'f Wanted,
+    max_bytes: usize,
+    page: LogPage,
+    scanned: usize,
+    bytes: usize,
+    last_unit: Option<(RegionNumber, u64)>,
+}
+
+impl Filling<'_> {
+    /// Looks at the next record; false where the page ends before it.
+    fn offer(
+        &mut self,
+        head: &RecordHead,
+        mutation: impl FnOnce(TableId) -> Result<Mutation, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let unit = (head.origin, head.unit.first);
+        if (self.scanned >= SCAN_MAX || self.bytes >= self.max_bytes) && self.last_unit != Some(unit) {
+            self.page.next = LogPosition(head.position);
+            return Ok(false);
+        }
+        self.scanned += 1;
+        self.last_unit = Some(unit);
+        if let Some(table) = self.wanted.table_of(head) {
+            let mutation = mutation(table)?;
+            self.bytes += mutation.bytes();
+            self.page.records.push(LogRecord {
+                position: LogPosition(head.position),
+                mutation,
+            });
+        }
+        Ok(true)
+    }
+}
+
+/// Records that pass the filter. They end with the view, whose vectors belong to exactly that point.
+pub(crate) fn read_log(
+    reading: &Reading<'_>,
+    from: LogPosition,
+    filter: &LogFilter,
+    max_bytes: usize,
+) -> Result<LogPage, StoreError> {
+    fill(reading.view, &reading.names(), from, filter, max_bytes, |filling| {
+        let mut at_end = true;
+        reading.snapshot.log(from.0, reading.view.end, false, &mut |record| {
+            let head = record.head()?;
+            at_end = filling.offer(&head, |table| mutation(record, &head, table, &reading.names()))?;
+            Ok(if at_end {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        })?;
+        Ok(at_end)
+    })
+}
+
+/// The whole record, as its origin wrote it.
+fn mutation(
+    record: &dyn StoredRecord,
+    head: &RecordHead,
+    table: TableId,
+    names: &RegionNames,
+) -> Result<Mutation, StoreError> {
+    let copy = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
+    Ok(Mutation {
+        table,
+        key: KeyBytes(Bytes::copy_from_slice(record.key()?)),
+        version: head.version(names)?,
+        vector: named_context(record.context()?, names)?,
+        image: copy(record.image()?),
+        metadata: copy(record.metadata()?),
+        cause: head.flags.cause(),
+        unit: head.unit,
+    })
+}
+
+/// The same from memory, where that holds all that there could be: of readers that keep up and want this region's own writes.
+pub(crate) fn read_recent(
+    shared: &Shared,
+    from: LogPosition,
+    filter: &LogFilter,
+    max_bytes: usize,
+) -> Result<Option<LogPage>, StoreError> {
+    if filter.origins != [shared.region.clone()] {
+        return Ok(None);
+    }
+    let view = shared.view.load();
+    let names = shared.names.load();
+    let page = shared.recent.read(from.0, view.end, |records| {
+        fill(&view, &names, from, filter, max_bytes, |filling| {
+            for record in records {
+                if !filling.offer(&record.head, |_| Ok(record.mutation.clone()))? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    });
+    page.transpose()
+}
+
+/// A page of what `records` offers, which says whether it came to the end of the view.
+fn fill(
+    view: &View,
+    names: &RegionNames,
+    from: LogPosition,
+    filter: &LogFilter,
+    max_bytes: usize,
+    records: impl FnOnce(&mut Filling<'_>) -> Result<bool, StoreError>,
+) -> Result<LogPage, StoreError> {
+    let wanted = Wanted::new(view, names, filter);
+    let mut filling = Filling {
+        wanted: &wanted,
+        max_bytes,
+        page: LogPage::default(),
+        scanned: 0,
+        bytes: 0,
+        last_unit: None,
+    };
+    let at_end = records(&mut filling)?;
+    let mut page = filling.page;
+    page.at_end = at_end;
+    if at_end {
+        page.next = LogPosition(from.0.max(view.end + 1));
+        let tables = filter.tables.keys().filter(|id| **id != TableId::LOCAL);
+        let vectors = tables.filter_map(|id| Some((*id, view.vectors.get(id)?.clone())));
+        page.vectors = vectors.collect();
+    }
+    Ok(page)
+}
+
+/// What of this region's own writes a peer lacks, as far as memory knows; and of which tables it does not.
+pub(crate) fn recent_backlog(
+    shared: &Shared,
+    peer: &BTreeMap<TableId, VersionVector>,
+) -> (Backlog, BTreeMap<TableId, VersionVector>) {
+    let view = shared.view.load();
+    let mut backlog = Backlog::default();
+    let mut unknown = BTreeMap::new();
+    for (id, vector) in peer {
+        let Ok(table) = view.tables.table(*id) else {
+            continue;
+        };
+        match shared.recent.above(table.number, vector.get(&shared.region)) {
+            Some(lacks) => backlog.add(&lacks),
+            None => {
+                unknown.insert(*id, vector.clone());
+            }
+        }
+    }
+    (backlog, unknown)
+}
+
+/// The same as the rows say.
+pub(crate) fn backlog(
+    reading: &Reading<'_>,
+    own: &Region,
+    peer: &BTreeMap<TableId, VersionVector>,
+) -> Result<Backlog, StoreError> {
+    let Some(origin) = number_of(&reading.names(), own) else {
+        return Err(StoreError::damaged("it does not name its own region"));
+    };
+    let mut backlog = Backlog::default();
+    for (id, vector) in peer {
+        let Some((number, progress)) = progress(reading, *id)? else {
+            continue;
+        };
+        let (applied, above) = (progress.origin(origin), vector.get(own));
+        if above >= applied.last_record {
+            continue;
+        }
+        let totals = (applied.records, applied.bytes);
+        backlog.add(&missing_above(reading, (number, origin), above, totals)?);
+    }
+    Ok(backlog)
+}
+
+/// The records of an origin and table above `sequence`: those before the next checkpoint are counted, the others
+/// known from the sums in the checkpoints. `totals` are the records and bytes up to now.
+fn missing_above(
+    reading: &Reading<'_>,
+    (table, origin): (TableNumber, RegionNumber),
+    sequence: u64,
+    totals: (u64, u64),
+) -> Result<Backlog, StoreError> {
+    let next = LogCheckpoint::after(reading.snapshot, table, origin, sequence)?;
+    let from = start_above(reading, table, origin, sequence)?;
+    let until = next.as_ref().map_or(u64::MAX >> 1, |next| next.position);
+    let mut backlog = Backlog::default();
+    reading.snapshot.log(from, until, false, &mut |record| {
+        let head = record.head()?;
+        let is_wanted = head.table == table
+            && head.origin == origin
+            && head.sequence > sequence
+            && !head.flags.has(RecordFlags::UNORDERED);
+        if is_wanted {
+            backlog.add(&Backlog {
+                mutations: 1,
+                bytes: record.bytes()?,
+                oldest: Some(head.hybrid_time()),
+            });
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if let Some(next) = next {
+        debug_assert!(next.sequence > sequence, "the next checkpoint lies above");
+        backlog.mutations += totals.0.saturating_sub(next.records);
+        backlog.bytes += totals.1.saturating_sub(next.bytes);
+    }
+    Ok(backlog)
+}

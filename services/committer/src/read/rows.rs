@@ -1,0 +1,128 @@
+//! Rows as copy, repair and scrub see them.
+
+use std::ops::ControlFlow;
+
+use beringia_decisions::{
+    Checked, CurrentRecord, DEFINITION_KEYS, Progress, TableRow, check_range,
+    layout::{above, number_key, range_keys, row_key, stored_key},
+    stored_digests,
+};
+use beringia_item::{KeyBytes, Mutation, TableId};
+use beringia_storage::{
+    IndexState, RangeDigest, RawRow, StoreError, TableDigest,
+    backend::{Detail, Keyspace},
+};
+
+use super::Reading;
+
+/// The digests of a table and its vector, of one moment.
+pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDigest, StoreError> {
+    let number = reading.view.tables.table(table)?.number;
+    let row = reading.snapshot.get(Keyspace::Tables, &number_key(number.into()))?;
+    let row = row.map(|row| TableRow::decode(&row)).transpose()?;
+    let progress = row.map(|row| row.progress).unwrap_or_default();
+    let vector = Progress::decode(&progress, &reading.names())?.vector().clone();
+    let digests = stored_digests(reading.snapshot, number)?;
+    let ranges = digests.ranges().map(|range| RangeDigest {
+        sum: range.sum,
+        items: range.items,
+    });
+    Ok(TableDigest {
+        vector,
+        ranges: ranges.collect(),
+    })
+}
+
+/// Whether there is something to repair in a range.
+pub(crate) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u16) -> Result<bool, StoreError> {
+    let table = reading.view.tables.table(id)?;
+    let described = reading.view.catalog.by_id.get(&id);
+    let is_filling = |name: &str| {
+        let index = described.and_then(|table| table.global_indexes.get(name));
+        index.is_some_and(|(_, state)| *state != IndexState::Active)
+    };
+    let complete = table.indexes.iter().filter(|index| !is_filling(&index.definition.name));
+    let indexes: Vec<_> = complete
+        .map(|index| Checked {
+            number: index.number,
+            keys: &index.definition.keys,
+        })
+        .collect();
+    let checked = Checked {
+        number: table.number,
+        keys: described.map_or(&*DEFINITION_KEYS, |table| &table.core.keys),
+    };
+    let digests = stored_digests(reading.snapshot, table.number)?;
+    let damage = check_range(reading.snapshot, &checked, &indexes, range, &reading.names(), &digests)?;
+    Ok(!damage.is_none_stored())
+}
+
+/// Rows of one range after a key, tombstones too.
+pub(crate) fn raw_rows(
+    reading: &Reading<'_>,
+    table: TableId,
+    range: u16,
+    after: Option<&KeyBytes>,
+    max_rows: usize,
+) -> Result<Vec<RawRow>, StoreError> {
+    let number = reading.view.tables.table(table)?.number;
+    let mut keys = range_keys(number, range);
+    if let Some(after) = after {
+        keys.from = keys.from.max(above(row_key(number, &after.0)));
+    }
+    let mut found = Vec::new();
+    if max_rows == 0 {
+        return Ok(found);
+    }
+    reading.snapshot.scan_items(&keys, Detail::Row, &mut |key, row, _| {
+        found.push(RawRow {
+            key: stored_key(key),
+            stamp: row.stamp(&reading.names())?,
+            live: row.is_live(),
+        });
+        Ok(if found.len() >= max_rows {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
+    Ok(found)
+}
+
+/// The rows of some keys as mutations.
+pub(crate) fn mutations_of(
+    reading: &Reading<'_>,
+    table: TableId,
+    keys: &[KeyBytes],
+) -> Result<Vec<Mutation>, StoreError> {
+    let number = reading.view.tables.table(table)?.number;
+    let row_keys: Vec<Vec<u8>> = keys.iter().map(|key| row_key(number, &key.0)).collect();
+    let row_keys: Vec<&[u8]> = row_keys.iter().map(Vec::as_slice).collect();
+    let mut found: Vec<Option<CurrentRecord>> = vec![None; keys.len()];
+    reading
+        .snapshot
+        .items(&row_keys, Detail::Record, &mut |place, _, record| {
+            found[place] = record
+                .map(|record| CurrentRecord::read(record, Detail::Record))
+                .transpose()?;
+            Ok(())
+        })?;
+    let names = reading.names();
+    let rows = keys.iter().zip(found);
+    rows.filter_map(|(key, record)| Some(record?.into_mutation(table, key.clone(), &names)))
+        .collect()
+}
+
+/// What is current under a row key, tombstones too.
+pub(super) fn current(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<CurrentRecord>, StoreError> {
+    let mut found = None;
+    reading
+        .snapshot
+        .items(&[row_key], Detail::Record, &mut |_, _, record| {
+            found = record
+                .map(|record| CurrentRecord::read(record, Detail::Record))
+                .transpose()?;
+            Ok(())
+        })?;
+    Ok(found)
+}

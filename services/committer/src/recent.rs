@@ -1,0 +1,243 @@
+//! The log's last records of this region, in memory: what readers that keep up ask for, without asking the database.
+//!
+//! Every peer of a region reads its log right after each commit. They share what is kept here. Whoever is further behind, or wants
+//! other origins' records too, reads the database. What a peer lacks is counted here too, of more records than are kept whole.
+
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use beringia_clock::HybridTime;
+use beringia_decisions::OwnRecord;
+use beringia_storage::{Backlog, backend::TableNumber};
+use parking_lot::Mutex;
+
+/// Bytes of keys and images that are kept, and records.
+const BYTES_MAX: usize = 1 << 20;
+const RECORDS_MAX: usize = 1024;
+/// Records that are counted: half a megabyte, and what a region writes in the seconds until its peers acknowledge it.
+const COUNTED_MAX: usize = 16 * 1024;
+
+/// The records of this region at the log's end.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    /// Whether anybody reads the log at all. Until then nothing is kept.
+    wanted: AtomicBool,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// All of this region's records from this position up to `end` are there.
+    first: u64,
+    end: u64,
+    records: VecDeque<OwnRecord>,
+    bytes: usize,
+    /// All of this region's records since the first of these.
+    counted: VecDeque<Counted>,
+}
+
+/// What a backlog says of a record.
+#[derive(Debug)]
+struct Counted {
+    table: TableNumber,
+    sequence: u64,
+    time: HybridTime,
+    bytes: u64,
+}
+
+impl Recent {
+    /// Whether the committer is to collect records.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Takes what a commit appended of this region's records between these positions. To be told before anybody can see the commit.
+    pub(crate) fn take(&self, before: u64, end: u64, records: impl Iterator<Item = OwnRecord>) {
+        let mut kept = self.kept.lock();
+        if kept.end != before {
+            *kept = Kept {
+                first: before + 1,
+                ..Kept::default()
+            };
+        }
+        kept.end = end;
+        for record in records {
+            let bytes = record.mutation.bytes();
+            kept.counted.push_back(Counted {
+                table: record.head.table,
+                sequence: record.head.sequence,
+                time: HybridTime::from_u64(record.head.time),
+                bytes: bytes as u64,
+            });
+            kept.bytes += bytes;
+            kept.records.push_back(record);
+        }
+        let uncounted = kept.counted.len().saturating_sub(COUNTED_MAX);
+        kept.counted.drain(..uncounted);
+        while kept.bytes > BYTES_MAX || kept.records.len() > RECORDS_MAX {
+            let Some(oldest) = kept.records.pop_front() else { break };
+            kept.bytes -= oldest.mutation.bytes();
+            kept.first = oldest.head.position + 1;
+        }
+    }
+
+    /// Shows this region's records from one position to another, in order, until `show` has enough; `None` where they are not all here.
+    pub(crate) fn read<T>(
+        &self,
+        from: u64,
+        to: u64,
+        show: impl FnOnce(&mut dyn Iterator<Item = &OwnRecord>) -> T,
+    ) -> Option<T> {
+        self.wanted.store(true, Ordering::Relaxed);
+        let kept = self.kept.lock();
+        if from < kept.first || to > kept.end {
+            return None;
+        }
+        // Whoever keeps up wants one or two of the last.
+        let wanted = kept.records.iter().rev();
+        let wanted = wanted.take_while(|record| record.head.position >= from).count();
+        let records = kept.records.range(kept.records.len() - wanted..);
+        Some(show(&mut records.take_while(|record| record.head.position <= to)))
+    }
+
+    /// This region's records of a table above a sequence; `None` where the last at or below it is not known any more, so that there may be
+    /// others.
+    pub(crate) fn above(&self, table: TableNumber, sequence: u64) -> Option<Backlog> {
+        let kept = self.kept.lock();
+        let mut lacks = Backlog::default();
+        for record in kept.counted.iter().rev().filter(|record| record.table == table) {
+            if record.sequence <= sequence {
+                return Some(lacks);
+            }
+            lacks.mutations += 1;
+            lacks.bytes += record.bytes;
+            lacks.oldest = Some(lacks.oldest.map_or(record.time, |oldest| oldest.min(record.time)));
+        }
+        None
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn clear(&self) {
+        *self.kept.lock() = Kept::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_clock::HybridTime;
+    use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version, VersionVector};
+    use beringia_storage::backend::{RecordFlags, RecordHead};
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn record(position: u64, bytes: usize) -> OwnRecord {
+        let unit = Unit {
+            first: position,
+            last: position,
+        };
+        OwnRecord {
+            head: RecordHead {
+                position,
+                table: 16,
+                origin: 0,
+                sequence: position,
+                time: position,
+                flags: RecordFlags::default(),
+                unit,
+                previous: None,
+            },
+            mutation: Mutation {
+                table: TableId(7),
+                key: KeyBytes(Bytes::from_static(b"key")),
+                version: Version {
+                    time: HybridTime::from_u64(position),
+                    origin: Region::new("us-east-1").unwrap(),
+                    sequence: position,
+                },
+                vector: VersionVector::default(),
+                image: Some(Bytes::from(vec![0; bytes])),
+                metadata: None,
+                cause: Cause::Client,
+                unit,
+            },
+        }
+    }
+
+    /// The positions that are shown.
+    fn positions(recent: &Recent, from: u64, to: u64) -> Option<Vec<u64>> {
+        recent.read(from, to, |records| records.map(|record| record.head.position).collect())
+    }
+
+    #[test]
+    fn what_was_taken_is_shown_between_any_two_of_its_positions_and_nothing_else_is() {
+        let recent = Recent::default();
+        assert_eq!(positions(&recent, 1, 9), None);
+        assert!(recent.is_wanted(), "somebody asked");
+        // Between them are records of other regions.
+        recent.take(10, 14, [record(11, 1), record(13, 1)].into_iter());
+        recent.take(14, 15, [].into_iter());
+        recent.take(15, 16, [record(16, 1)].into_iter());
+        assert_eq!(positions(&recent, 11, 16), Some(vec![11, 13, 16]));
+        assert_eq!(positions(&recent, 12, 15), Some(vec![13]));
+        assert_eq!(
+            positions(&recent, 17, 16),
+            Some(vec![]),
+            "whoever is at the end lacks nothing"
+        );
+        assert_eq!(positions(&recent, 10, 16), None, "nobody kept what is at 10");
+        assert_eq!(positions(&recent, 11, 17), None, "what is at 17 is not known");
+    }
+
+    #[test]
+    fn after_a_commit_that_was_not_collected_it_begins_anew() {
+        let recent = Recent::default();
+        recent.take(10, 11, [record(11, 1)].into_iter());
+        recent.take(12, 13, [record(13, 1)].into_iter());
+        assert_eq!(positions(&recent, 11, 13), None);
+        assert_eq!(positions(&recent, 13, 13), Some(vec![13]));
+        recent.clear();
+        assert_eq!(positions(&recent, 13, 13), None);
+    }
+
+    #[test]
+    fn what_is_above_a_record_is_counted_while_that_is_known() {
+        let recent = Recent::default();
+        let lacks = |sequence| recent.above(16, sequence).map(|lacks| (lacks.mutations, lacks.bytes));
+        let bytes = |records: u64, image: u64| records * (b"key".len() as u64 + image);
+        recent.take(10, 14, [record(11, 1), record(13, 2)].into_iter());
+        recent.take(14, 15, [].into_iter());
+        recent.take(15, 16, [record(16, 3)].into_iter());
+        assert_eq!(lacks(10), None, "there may be one between");
+        assert_eq!(lacks(11), Some((2, bytes(1, 2) + bytes(1, 3))));
+        assert_eq!(lacks(15), Some((1, bytes(1, 3))));
+        assert_eq!(lacks(16), Some((0, 0)));
+        let oldest = recent.above(16, 12).unwrap().oldest;
+        assert_eq!(oldest, Some(HybridTime::from_u64(13)));
+        assert_eq!(recent.above(17, 12), None, "nothing is known of another table");
+        // More than are kept whole.
+        let last = 16 + COUNTED_MAX as u64;
+        recent.take(16, last, (17..=last).map(|position| record(position, 1)));
+        assert_eq!(lacks(16), None);
+        let known = COUNTED_MAX as u64 - 1;
+        assert_eq!(lacks(17), Some((known, bytes(known, 1))));
+        recent.take(last + 1, last + 2, [record(last + 2, 1)].into_iter());
+        assert_eq!(lacks(last), None, "a commit was not collected");
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_is_too_much() {
+        let recent = Recent::default();
+        recent.take(0, 3, (1..=3).map(|position| record(position, BYTES_MAX / 3)));
+        assert_eq!(positions(&recent, 1, 3), None);
+        assert_eq!(positions(&recent, 2, 3), Some(vec![2, 3]));
+        recent.take(3, 4, [record(4, BYTES_MAX + 1)].into_iter());
+        assert_eq!(positions(&recent, 4, 4), None, "it alone is too large");
+        assert_eq!(positions(&recent, 5, 4), Some(vec![]));
+        recent.take(4, 2000, (5..=2000).map(|position| record(position, 1)));
+        assert_eq!(recent.kept.lock().records.len(), RECORDS_MAX);
+        assert_eq!(positions(&recent, 2000 - RECORDS_MAX as u64, 2000), None);
+    }
+}

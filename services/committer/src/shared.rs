@@ -1,0 +1,79 @@
+//! What the committer and the readers share: the view of the last commit, and the signals that follow one.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use beringia_clock::WallClock;
+use beringia_decisions::{OwnRecord, Retention, State, layout::RegionNames};
+use beringia_item::Region;
+use beringia_storage::{PlantedBug, StoreOptions};
+use tokio::sync::Notify;
+
+use crate::{moments::Moments, recent::Recent, view::View};
+
+/// The meeting place of committer and readers.
+pub(crate) struct Shared {
+    pub(crate) region: Region,
+    pub(crate) clock: Arc<dyn WallClock>,
+    pub(crate) max_offset_ms: u64,
+    pub(crate) log_retention_ms: u64,
+    /// How old a stream's open shard gets, ms.
+    pub(crate) shard_age_ms: u64,
+    pub(crate) planted_bug: Option<PlantedBug>,
+    /// Regions by number. Ahead of `view`, never behind the rows.
+    pub(crate) names: ArcSwap<RegionNames>,
+    pub(crate) view: ArcSwap<View>,
+    pub(crate) moments: Moments,
+    pub(crate) recent: Recent,
+    pub(crate) log_appended: Notify,
+    pub(crate) catalog_changed: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(options: &StoreOptions, state: &State) -> Self {
+        Self {
+            region: options.region.clone(),
+            clock: options.clock.clone(),
+            max_offset_ms: options.max_offset_ms,
+            log_retention_ms: options.log_retention_ms,
+            shard_age_ms: options.shard_age_ms.max(1),
+            planted_bug: options.planted_bug,
+            names: ArcSwap::new(state.regions.names().clone()),
+            view: ArcSwap::from_pointee(View::of(state, None)),
+            moments: Moments::new(options.look_back, state.log.last),
+            recent: Recent::default(),
+            log_appended: Notify::new(),
+            catalog_changed: Notify::new(),
+        }
+    }
+
+    /// What streams may ask for now.
+    pub(crate) fn retention(&self) -> Retention {
+        Retention {
+            retention_ms: self.log_retention_ms,
+            now_ms: self.clock.now_ms(),
+        }
+    }
+
+    /// Shows the names of all regions that rows of that state may have. To be told before they are committed.
+    pub(crate) fn publish_names(&self, state: &State) {
+        if !Arc::ptr_eq(&self.names.load(), state.regions.names()) {
+            self.names.store(state.regions.names().clone());
+        }
+    }
+
+    /// Shows what was committed; `own` are this region's records among it, where they were wanted.
+    pub(crate) fn publish(&self, state: &State, own: Option<Vec<OwnRecord>>) {
+        let before = self.view.load();
+        self.publish_names(state);
+        self.moments.note(state.log.last);
+        if let Some(own) = own {
+            self.recent.take(before.end, state.log.last, own.into_iter());
+        }
+        let redefined = !Arc::ptr_eq(&before.catalog, &state.catalog);
+        self.view.store(Arc::new(View::of(state, Some(&before))));
+        if redefined {
+            self.catalog_changed.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! `RegionStore`: the pieces put together behind the `Store` trait.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use beringia_decisions::{RegionRow, first_rows};
+use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+use beringia_storage::{
+    Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
+    LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError,
+    StoreOptions, StreamPage, StreamRead, Streams, TableDigest, Unshipped,
+    backend::{Scope, StorageBackend, Writer},
+};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::{
+    committer::{Committer, Request, load},
+    disk_faults::DiskFaults,
+    driver::{self, CommitterSlot, Priority, Queue},
+    execution::Execution,
+    read::{self, Reading},
+    shared::Shared,
+};
+
+/// Long reads that run at a time on threads of their own.
+const LONG_READS_MAX: usize = 4;
+/// Keys up to which `get_many` reads on the caller's thread.
+const SHORT_READ_KEYS: usize = 8;
+/// Steps of one call of `forget`.
+const FORGET_STEPS: usize = 16;
+
+/// A region's state, kept by a storage backend.
+pub struct RegionStore {
+    pub(crate) shared: Arc<Shared>,
+    backend: Arc<dyn StorageBackend>,
+    queue: Arc<Queue>,
+    slot: CommitterSlot,
+    execution: Execution,
+    long_reads: Semaphore,
+}
+
+impl RegionStore {
+    /// Opens the region's state in a backend, and makes it where the backend is empty. With
+    /// [`Execution::Inline`] it must be called on a tokio runtime, and the other methods on that runtime.
+    ///
+    /// # Errors
+    /// Those of the backend, which say that nothing was changed; [`StoreError::Database`] where what it keeps
+    /// is damaged.
+    pub fn open(
+        backend: Arc<dyn StorageBackend>,
+        options: &StoreOptions,
+        execution: Execution,
+        disk_faults: DiskFaults,
+    ) -> Result<Self, StoreError> {
+        let mut writer = backend.lease()?;
+        let seen = Arc::new(AtomicU64::new(0));
+        let counted = seen.clone();
+        backend.watch(Arc::new(move || {
+            counted.fetch_add(1, Ordering::Release);
+        }));
+        initialize(&mut *writer, options)?;
+        let based_on = writer.committed()?;
+        let state = load(&mut *writer, &options.region, options.max_offset_ms)?;
+        let shared = Arc::new(Shared::new(options, &state));
+        let committer = Committer::new(writer, shared.clone(), (state, based_on), seen);
+        let store = Self {
+            shared,
+            backend,
+            queue: Arc::new(Queue::new()),
+            slot: Arc::new(Mutex::new(Some(committer))),
+            execution,
+            long_reads: Semaphore::new(LONG_READS_MAX),
+        };
+        store.start_driver(disk_faults)?;
+        tracing::info!(region = %store.shared.region, "the store is open");
+        Ok(store)
+    }
+
+    fn start_driver(&self, disk_faults: DiskFaults) -> Result<(), StoreError> {
+        let (queue, slot) = (self.queue.clone(), self.slot.clone());
+        match self.execution {
+            Execution::Threads => {
+                let backend = self.backend.clone();
+                let body = move || driver::run(queue, &slot, &disk_faults, &|| backend.rest());
+                let started = std::thread::Builder::new().name("committer".to_owned()).spawn(body);
+                started
+                    .map(drop)
+                    .map_err(|error| StoreError::Database(error.to_string()))
+            }
+            Execution::Inline => {
+                tokio::spawn(driver::run_inline(queue, slot, disk_faults));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the state away at once, as a crash would: what was not committed is lost, whoever waits gets
+    /// [`StoreError::Closed`], and the database can be opened again when this returns. Dropping the store does the same.
+    pub fn abandon(&self) {
+        self.queue.stop(false);
+        drop(self.take_committer());
+        self.backend.close();
+    }
+
+    /// Takes the committer from its driver, once it has finished the group at hand.
+    fn take_committer(&self) -> Option<Committer> {
+        self.slot.lock().take()
+    }
+
+    /// Has the committer do something, and waits for its answer.
+    async fn ask<T, E: From<StoreError>>(
+        &self,
+        priority: Priority,
+        request: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Request,
+    ) -> Result<T, E> {
+        let (to, answer) = oneshot::channel();
+        self.queue.submit(priority, request(to)).await?;
+        // The sender is dropped unused only where the committer is gone.
+        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Reads on the caller's thread.
+    pub(crate) fn read<T>(
+        &self,
+        scope: Scope,
+        work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        read_now(&self.shared, &*self.backend, scope, work)
+    }
+
+    /// Reads where it does not hold up other tasks.
+    async fn read_long<T: Send + 'static>(
+        &self,
+        scope: Scope,
+        work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if self.execution == Execution::Inline {
+            return self.read(scope, work);
+        }
+        let _slot = self.long_reads.acquire().await.map_err(|_| StoreError::Closed)?;
+        let (shared, backend) = (self.shared.clone(), self.backend.clone());
+        let reading = tokio::task::spawn_blocking(move || read_now(&shared, &*backend, scope, work));
+        reading.await.map_err(|error| StoreError::Database(error.to_string()))?
+    }
+}
+
+/// Makes the first rows of a new database.
+fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<(), StoreError> {
+    let mut is_new = false;
+    writer.read(&mut |snapshot| {
+        is_new = RegionRow::read(snapshot)?.is_none();
+        Ok(())
+    })?;
+    if !is_new {
+        return Ok(());
+    }
+    let mut writes = first_rows(&options.region, options.clock.now_ms())?;
+    writes.based_on = writer.committed()?;
+    writer
+        .commit(&writes)
+        .map_err(|failure| StoreError::Database(format!("the first rows cannot be written: {failure}")))
+}
+
+/// Runs a read with the view as it is now. The view is taken before the backend's moment, so it is never ahead
+/// of the rows.
+fn read_now<T>(
+    shared: &Shared,
+    backend: &dyn StorageBackend,
+    scope: Scope,
+    work: impl FnOnce(&Reading<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let view = shared.view.load();
+    let mut work = Some(work);
+    let mut result = None;
+    backend.read(scope, &mut |snapshot| {
+        if let Some(work) = work.take() {
+            let reading = Reading {
+                snapshot,
+                view: &view,
+                names: &shared.names,
+            };
+            result = Some(work(&reading)?);
+        }
+        Ok(())
+    })?;
+    result.ok_or_else(|| StoreError::Database("nothing was read".to_owned()))
+}
+
+impl Drop for RegionStore {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+#[async_trait]
+impl Store for RegionStore {
+    fn region(&self) -> &Region {
+        &self.shared.region
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.shared.view.load().catalog.clone()
+    }
+
+    fn catalog_changed(&self) -> &Notify {
+        &self.shared.catalog_changed
+    }
+
+    async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
+        let unit = self.decided_early(unit)?;
+        self.ask(Priority::Client, |to| Request::Unit(unit, to)).await
+    }
+
+    async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError> {
+        self.ask(Priority::Client, |to| Request::Schema(change, to)).await
+    }
+
+    async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError> {
+        self.ask(Priority::Remote, |to| Request::Apply(batch, to)).await
+    }
+
+    async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError> {
+        self.read(Scope::Call, |reading| read::get(reading, table, key))
+    }
+
+    async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
+        if keys.len() <= SHORT_READ_KEYS {
+            return self.read(Scope::Snapshot, |reading| read::get_many(reading, &keys));
+        }
+        self.read_long(Scope::Snapshot, move |reading| read::get_many(reading, &keys)).await
+    }
+
+    async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
+        self.read_long(Scope::Snapshot, move |reading| read::range(reading, &read, None)).await
+    }
+
+    fn moment(&self, ago: Duration) -> Option<LogPosition> {
+        self.shared.moments.ago(ago)
+    }
+
+    async fn get_many_at(
+        &self,
+        keys: Vec<(TableId, KeyBytes)>,
+        at: LogPosition,
+    ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
+        if keys.len() <= SHORT_READ_KEYS {
+            return self.read(Scope::Snapshot, |reading| read::get_many_at(reading, &keys, at));
+        }
+        self.read_long(Scope::Snapshot, move |reading| read::get_many_at(reading, &keys, at))
+            .await
+    }
+
+    async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
+        self.read_long(Scope::Snapshot, move |reading| read::range(reading, &read, Some(at)))
+            .await
+    }
+
+    fn log_appended(&self) -> &Notify {
+        &self.shared.log_appended
+    }
+
+    async fn log_position(
+        &self,
+        filter: &LogFilter,
+    ) -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError> {
+        let filter = filter.clone();
+        self.read_long(Scope::Snapshot, move |reading| read::log_position(reading, &filter))
+            .await
+    }
+
+    async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError> {
+        self.backend.check()?;
+        if let Some(page) = read::read_recent(&self.shared, from, filter, max_bytes)? {
+            return Ok(page);
+        }
+        let filter = filter.clone();
+        self.read_long(Scope::Snapshot, move |reading| read::read_log(reading, from, &filter, max_bytes))
+            .await
+    }
+
+    async fn streams(&self) -> Result<Streams, StoreError> {
+        let retention = self.shared.retention();
+        self.read(Scope::Snapshot, |reading| read::streams(reading, retention))
+    }
+
+    async fn read_stream(&self, read: StreamRead) -> Result<StreamPage, StoreError> {
+        let retention = self.shared.retention();
+        self.read_long(Scope::Snapshot, move |reading| read::read_stream(reading, &read, retention))
+            .await
+    }
+
+    async fn backlog(&self, peer: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {
+        self.backend.check()?;
+        let (mut backlog, unknown) = read::recent_backlog(&self.shared, peer);
+        if !unknown.is_empty() {
+            let own = self.shared.region.clone();
+            let read = self.read_long(Scope::Snapshot, move |reading| read::backlog(reading, &own, &unknown));
+            backlog.add(&read.await?);
+        }
+        Ok(backlog)
+    }
+
+    fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>> {
+        Arc::clone(&self.shared.view.load().vectors)
+    }
+
+    async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {
+        self.read_long(Scope::Snapshot, move |reading| read::digest(reading, table)).await
+    }
+
+    async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError> {
+        // Looking is the readers' work. Only where something seems amiss does the committer look again, and mend.
+        if !self
+            .read_long(Scope::Snapshot, move |reading| read::is_damaged(reading, table, range))
+            .await?
+        {
+            return Ok(false);
+        }
+        self.ask(Priority::Upkeep, |to| Request::Repair(table, range, to)).await
+    }
+
+    async fn raw_rows(
+        &self,
+        table: TableId,
+        range: u16,
+        after: Option<KeyBytes>,
+        max_rows: usize,
+    ) -> Result<Vec<RawRow>, StoreError> {
+        self.read_long(Scope::Snapshot, move |reading| read::raw_rows(reading, table, range, after.as_ref(), max_rows))
+            .await
+    }
+
+    async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
+        self.read_long(Scope::Snapshot, move |reading| read::mutations_of(reading, table, &keys))
+            .await
+    }
+
+    async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError> {
+        self.read_long(Scope::Snapshot, move |reading| read::conflicts(reading, table, after, max))
+            .await
+    }
+
+    async fn explain(&self, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError> {
+        let key = key.clone();
+        self.read_long(Scope::Snapshot, move |reading| read::explain(reading, table, &key)).await
+    }
+
+    async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
+        self.read_long(Scope::Snapshot, move |reading| read::unshipped(reading, after, max))
+            .await
+    }
+
+    fn puts_aside(&self) -> bool {
+        self.shared.view.load().keeps_unshipped
+    }
+
+    async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
+        self.ask(Priority::Upkeep, |to| Request::NoteUnreachable(away_ms, to)).await
+    }
+
+    async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError> {
+        self.read(Scope::Call, read::unreachable)
+    }
+
+    async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError> {
+        let acknowledged = Arc::new(acknowledged.clone());
+        for _ in 0..FORGET_STEPS {
+            let step = self.ask(Priority::Upkeep, |to| Request::Trim(acknowledged.clone(), to));
+            if !step.await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.queue.stop(true);
+        self.queue.finished().await;
+        if let Some(committer) = self.take_committer() {
+            let closing = move || committer.close();
+            match self.execution {
+                Execution::Inline => closing(),
+                // A panic there would have been reported by its thread; the store is closed either way.
+                Execution::Threads => drop(tokio::task::spawn_blocking(closing).await),
+            }
+        }
+        self.backend.close();
+        tracing::info!(region = %self.shared.region, "the store is closed");
+    }
+}

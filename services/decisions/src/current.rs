@@ -1,0 +1,156 @@
+//! An item's current row with its record: what a decision knows of what is there.
+
+use beringia_item::{
+    Cause, ItemState, KeyBytes, KeySchema, Mutation, TableId, Unit, Version, VersionVector, decode_item,
+};
+use beringia_storage::{
+    StoreError,
+    backend::{Detail, ItemRow, MergedRow, Record, RegionNumber, StoredRecord, version},
+};
+use bytes::Bytes;
+
+use crate::layout::{RegionNames, decode_context, named, named_context};
+
+/// What a record says of the item that was current after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentRecord {
+    pub(crate) time: u64,
+    pub(crate) origin: RegionNumber,
+    pub(crate) sequence: u64,
+    /// The causal context of all writes in it, themselves excluded.
+    pub(crate) context: Bytes,
+    /// The encoded item; `None` for a delete, and where it was not read.
+    pub image: Option<Bytes>,
+    /// What the image does not say of the state.
+    pub(crate) metadata: Option<Bytes>,
+    /// Of a merged row, [`Cause::Client`].
+    pub(crate) cause: Cause,
+    /// The atomic batch of the write; of a merged row, its version's sequence alone.
+    unit: Unit,
+    /// Whether it was merged from several writes, so that it is not what this record's write left.
+    pub(crate) is_merged: bool,
+}
+
+impl CurrentRecord {
+    /// From a record as it is read, with its image where `detail` is [`Detail::Record`].
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] where it is damaged.
+    pub fn read(record: &dyn StoredRecord, detail: Detail) -> Result<Self, StoreError> {
+        let head = record.head()?;
+        let copy = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
+        let image = match detail {
+            Detail::Record => copy(record.current_image()?),
+            Detail::Row | Detail::Item | Detail::Context => None,
+        };
+        if let Some(merged) = record.merged()? {
+            return Ok(Self::merged(MergedRow::decode(merged, None)?, image));
+        }
+        Ok(Self {
+            time: head.time,
+            origin: head.origin,
+            sequence: head.sequence,
+            context: Bytes::copy_from_slice(record.context()?),
+            image,
+            metadata: copy(record.metadata()?),
+            cause: head.flags.cause(),
+            unit: head.unit,
+            is_merged: false,
+        })
+    }
+
+    /// From a record that is about to be appended.
+    pub(crate) fn of(record: &Record) -> Self {
+        if let Some(merged) = &record.merged {
+            let image = merged.image.clone().or_else(|| record.image.clone());
+            return Self::merged(merged.clone(), image);
+        }
+        Self {
+            time: record.head.time,
+            origin: record.head.origin,
+            sequence: record.head.sequence,
+            context: record.context.clone(),
+            image: record.image.clone(),
+            metadata: record.metadata.clone(),
+            cause: record.head.flags.cause(),
+            unit: record.head.unit,
+            is_merged: false,
+        }
+    }
+
+    fn merged(merged: MergedRow, image: Option<Bytes>) -> Self {
+        Self {
+            time: merged.time,
+            origin: merged.origin,
+            sequence: merged.sequence,
+            context: merged.context,
+            image,
+            metadata: merged.metadata,
+            cause: Cause::Client,
+            unit: Unit {
+                first: merged.sequence,
+                last: merged.sequence,
+            },
+            is_merged: true,
+        }
+    }
+
+    /// Whether this is what `row` says is current.
+    #[must_use]
+    pub const fn is_of(&self, row: &ItemRow) -> bool {
+        self.origin == row.origin && self.sequence == row.sequence
+    }
+
+    /// The greatest version in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] where `names` has no such origin.
+    pub fn version(&self, names: &RegionNames) -> Result<Version, StoreError> {
+        version(names, self.time, self.origin, self.sequence)
+    }
+
+    /// The causal context of its writes, themselves included.
+    pub(crate) fn covered(&self, names: &RegionNames) -> Result<VersionVector, StoreError> {
+        named(self.covered_numbers()?, names)
+    }
+
+    /// The same by the numbers of regions, of which one may occur twice.
+    pub(crate) fn covered_numbers(&self) -> Result<Vec<(RegionNumber, u64)>, StoreError> {
+        let mut covered = decode_context(&self.context)?;
+        covered.push((self.origin, self.sequence));
+        Ok(covered)
+    }
+
+    /// The state of the item with that key.
+    pub(crate) fn state(&self, keys: &KeySchema, key: &KeyBytes, names: &RegionNames) -> Result<ItemState, StoreError> {
+        let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());
+        let image = self.image.as_deref().map(decode_item).transpose();
+        let image = image.map_err(|error| damaged(&error))?;
+        let version = version(names, self.time, self.origin, self.sequence)?;
+        let attributes = keys.attributes_of(key).unwrap_or_default();
+        ItemState::read(&version, image.as_ref(), self.metadata.as_deref(), &attributes)
+            .map_err(|error| damaged(&error))
+    }
+
+    /// The row as a mutation: the last write, with all that was merged into it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] where it is damaged.
+    pub fn into_mutation(
+        self,
+        table: TableId,
+        key: KeyBytes,
+        names: &RegionNames,
+    ) -> Result<Mutation, StoreError> {
+        Ok(Mutation {
+            table,
+            key,
+            version: version(names, self.time, self.origin, self.sequence)?,
+            vector: named_context(&self.context, names)?,
+            image: self.image,
+            metadata: self.metadata,
+            cause: self.cause,
+            unit: self.unit,
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! Background work in small steps between groups: filling new indexes, removing what dropped tables and
+//! indexes leave behind. Each step is a group of its own, and what is left to do is in rows, so a crash loses
+//! nothing of it.
+
+use std::sync::Arc;
+
+use beringia_item::{TableId, decode_item};
+use beringia_storage::{
+    IndexState,
+    backend::{IndexNumber, KeyRange, Keyspace, TableNumber},
+};
+
+use super::{Group, Result, dropped::detail_of_removed};
+use crate::{
+    journal,
+    layout::{above, all_keys, digest_keys, number_key, row_key, stored_key},
+    rows::{ItemScan, Scan},
+    state::{Job, LogCheckpoint},
+    unshipped::UnshippedFilter,
+};
+
+/// Rows that one step looks at: a few milliseconds that clients may have to wait.
+const STEP_ROWS: usize = 256;
+
+impl Group<'_> {
+    /// Does one step of the first job.
+    pub(super) fn work(&mut self) -> Result<()> {
+        let Some(job) = self.state.jobs.first().cloned() else {
+            return Ok(());
+        };
+        let finished = match &job {
+            Job::Backfill { table, index } => self.backfill(*table, *index)?,
+            Job::PurgeIndex { index } => self.purge_index(*index)?,
+            Job::PurgeTable {
+                table,
+                unshipped,
+                journal,
+            } => self.purge_table(*table, unshipped.as_deref(), *journal)?,
+            Job::CountEntries { table } => {
+                self.count_entries(*table)?;
+                true
+            }
+        };
+        let jobs = Arc::make_mut(&mut self.state.jobs);
+        let place = jobs.iter().position(|other| *other == job);
+        let job = place.map(|place| jobs.remove(place));
+        if !finished {
+            // To the back, so that a long job does not hold up short ones.
+            jobs.extend(job);
+        }
+        Ok(())
+    }
+
+    /// Makes the entries of some more rows. Rows that are written meanwhile get theirs with the write.
+    fn backfill(&mut self, id: TableId, number: IndexNumber) -> Result<bool> {
+        let Some(table) = self.state.tables().get(&id).cloned() else {
+            return Ok(true);
+        };
+        let Some(place) = table.indexes.iter().position(|index| index.number == number) else {
+            return Ok(true);
+        };
+        let mut index = table.indexes[place].clone();
+        let mut range = all_keys(table.number);
+        if let Some(cursor) = &index.cursor {
+            range.from = above(cursor.clone());
+        }
+        let scan = ItemScan {
+            range,
+            detail: beringia_storage::backend::Detail::Item,
+            live_only: true,
+            rows_max: STEP_ROWS,
+        };
+        let mut entries = Vec::new();
+        let found = self.scan_items(scan)?;
+        let finished = found.len() < STEP_ROWS;
+        for (row_key, current) in found {
+            if let Some(item) = current.image().and_then(|image| decode_item(image).ok())
+                && let Some(entry) = index.entry(&item, &stored_key(row_key))
+            {
+                entries.push((entry, index.weight(&item)));
+            }
+        }
+        if let Some((row_key, _)) = found.last() {
+            index.cursor = Some(row_key.clone());
+        }
+        let mut is_missing = false;
+        for (entry, bytes) in entries {
+            match self.insert_entry(entry) {
+                Ok(true) => index.size.add(bytes),
+                Ok(false) => {}
+                Err(super::Fail::Missing) => is_missing = true,
+                Err(fail) => return Err(fail),
+            }
+        }
+        if is_missing {
+            return Err(super::Fail::Missing);
+        }
+        if finished {
+            index.state = IndexState::Active;
+            index.cursor = None;
+            tracing::info!(
+                region = %self.environment.region, table = %id, index = index.definition.name,
+                "an index is complete"
+            );
+        }
+        index.write(&mut self.writes)?;
+        self.table_mut(id)?.indexes[place] = index;
+        if finished {
+            self.state.refresh_catalog(id);
+        }
+        Ok(finished)
+    }
+
+    /// Removes some rows of a keyspace; true where none were left.
+    fn purge_rows_of(&mut self, keyspace: Keyspace, range: KeyRange) -> Result<bool> {
+        let scan = Scan {
+            keyspace,
+            range,
+            rows_max: STEP_ROWS,
+        };
+        let keys: Vec<Vec<u8>> = self.scan(scan)?.iter().map(|(key, _)| key.clone()).collect();
+        let finished = keys.is_empty();
+        for key in keys {
+            self.writes.rows.insert((keyspace, key), None);
+        }
+        Ok(finished)
+    }
+
+    /// Removes some entries of an index; true where none were left, and the index is gone.
+    fn purge_entries(&mut self, number: IndexNumber) -> Result<bool> {
+        let finished = self.purge_rows_of(Keyspace::Entries, all_keys(number))?;
+        if finished {
+            let row = (Keyspace::Indexes, number_key(number.into()));
+            self.writes.rows.insert(row, None);
+        }
+        Ok(finished)
+    }
+
+    fn purge_index(&mut self, number: IndexNumber) -> Result<bool> {
+        let finished = self.purge_entries(number)?;
+        let place = self.state.leaving.iter().position(|(_, index)| index.number == number);
+        if let (true, Some(place)) = (finished, place) {
+            let (table, index) = Arc::make_mut(&mut self.state.leaving).remove(place);
+            tracing::info!(
+                region = %self.environment.region, %table, index = index.definition.name,
+                "an index is removed"
+            );
+            self.state.refresh_catalog(table);
+        }
+        Ok(finished)
+    }
+
+    /// Removes the entries of the table's indexes, then its conflicts, then its rows, then what is known of
+    /// it.
+    fn purge_table(
+        &mut self,
+        number: TableNumber,
+        unshipped: Option<&UnshippedFilter>,
+        journal: TableNumber,
+    ) -> Result<bool> {
+        let indexes = Scan {
+            keyspace: Keyspace::Indexes,
+            range: KeyRange::all(),
+            rows_max: usize::MAX,
+        };
+        let mut index = None;
+        for (key, row) in self.scan(indexes)? {
+            if crate::state::table_of_index(row)? == number {
+                index = Some(crate::state::table_number(key)?);
+                break;
+            }
+        }
+        if let Some(index) = index {
+            self.purge_entries(index)?;
+            return Ok(false);
+        }
+        if !self.purge_conflicts(journal)? || !self.purge_items(number, unshipped)? {
+            return Ok(false);
+        }
+        let checkpoints = LogCheckpoint::keys_of_table(number);
+        if !self.purge_rows_of(Keyspace::LogCheckpoints, checkpoints)?
+            || !self.purge_rows_of(Keyspace::Digests, digest_keys(number))?
+        {
+            return Ok(false);
+        }
+        let row = (Keyspace::Tables, number_key(number.into()));
+        self.writes.rows.insert(row, None);
+        tracing::info!(region = %self.environment.region, "the rows of a table are removed");
+        Ok(true)
+    }
+
+    /// Removes some conflicts of a journal; true where none were left.
+    fn purge_conflicts(&mut self, journal: TableNumber) -> Result<bool> {
+        if journal == 0 {
+            return Ok(true);
+        }
+        let scan = Scan {
+            keyspace: Keyspace::ConflictKeys,
+            range: journal::keys_of_journal(journal),
+            rows_max: STEP_ROWS,
+        };
+        let found = self.scan(scan)?.to_vec();
+        let finished = found.is_empty();
+        for (key, conflict) in found {
+            self.writes.rows.insert((Keyspace::ConflictKeys, key), None);
+            self.writes.rows.insert((Keyspace::Conflicts, conflict), None);
+        }
+        Ok(finished)
+    }
+
+    /// Removes some rows of items, with the log records that only they held; the others go when the log is
+    /// trimmed. True where none were left.
+    fn purge_items(&mut self, number: TableNumber, unshipped: Option<&UnshippedFilter>) -> Result<bool> {
+        let scan = ItemScan {
+            range: KeyRange::new(row_key(number, &[]), row_key(number + 1, &[])),
+            detail: detail_of_removed(unshipped),
+            live_only: false,
+            rows_max: STEP_ROWS,
+        };
+        let found = self.scan_items(scan)?.to_vec();
+        let finished = found.is_empty();
+        for (row_key, current) in found {
+            if let Some(unshipped) = unshipped {
+                self.keep_unshipped(unshipped, &row_key, &current)?;
+            }
+            if current.row.position <= self.state.log.trimmed {
+                self.writes.trimmed.insert(current.row.position);
+            }
+            self.delete_item(row_key);
+        }
+        Ok(finished)
+    }
+
+    /// Counts the entries of all complete indexes of a table.
+    fn count_entries(&mut self, id: TableId) -> Result<()> {
+        let Some(table) = self.state.tables().get(&id).cloned() else {
+            return Ok(());
+        };
+        for (place, index) in table.indexes.iter().enumerate() {
+            if index.state != IndexState::Active {
+                continue;
+            }
+            let Some(count) = self.rows.count(id, index.number) else {
+                return Err(self.need(|missing| {
+                missing.counts.insert((id, index.number));
+            }));
+            };
+            let size = &mut self.table_mut(id)?.indexes[place].size;
+            size.set(count.entries, count.bytes);
+        }
+        Ok(())
+    }
+}

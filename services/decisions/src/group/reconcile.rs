@@ -1,0 +1,222 @@
+//! Reconciling a mutation with the current row: which of the two stays, or what becomes of both, and what
+//! was lost.
+
+use std::cmp::Ordering;
+
+use beringia_item::{Cause, Item, ItemState, Loss, Version, VersionVector, encode_item};
+use beringia_storage::backend::{Detail, ItemRow, Keyspace, MergedRow};
+use bytes::Bytes;
+
+use super::{Group, Result, remote::Incoming};
+use crate::{
+    current::CurrentRecord,
+    journal::{self, Side},
+};
+
+/// What a mutation is to the item that it meets.
+pub(super) enum Reconciled {
+    /// What it left in its region becomes current here.
+    Newer,
+    /// It and the current row become something else.
+    Merged(Box<Merged>),
+    /// It changes nothing.
+    Stale,
+    /// It is the current version.
+    Same,
+}
+
+/// What a mutation and the current row became.
+pub(super) struct Merged {
+    pub(super) row: MergedRow,
+    pub(super) item: Option<Item>,
+    /// The hash of its metadata.
+    pub(super) state: u64,
+}
+
+/// One of the two that are reconciled.
+#[derive(Clone, Copy)]
+enum Party {
+    Incoming,
+    Current,
+}
+
+impl Group<'_> {
+    /// Compares a mutation with the current row by their causal contexts (docs/architecture.md, "Versions
+    /// and vectors"), and journals what was lost where the two are concurrent. The second value is how many
+    /// entries the journal has more.
+    pub(super) fn reconcile_with(
+        &mut self,
+        incoming: &Incoming<'_>,
+        row_key: &[u8],
+        current: Option<&ItemRow>,
+    ) -> Result<(Reconciled, usize)> {
+        let Some(row) = current else {
+            return Ok((Reconciled::Newer, 0));
+        };
+        let mutation = incoming.mutation;
+        let version = row.version(self.state.regions.names())?;
+        let order = mutation.version.cmp(&version);
+        let whole = mutation.metadata.is_none() && row.state == 0;
+        let outcome = match order {
+            Ordering::Equal => Reconciled::Same,
+            Ordering::Greater => Reconciled::Newer,
+            Ordering::Less => Reconciled::Stale,
+        };
+        if whole {
+            let is_ordered = row.origin == incoming.origin || mutation.knew_of(&version);
+            if order == Ordering::Equal || is_ordered {
+                return Ok((outcome, 0));
+            }
+        }
+        let current = self.with_record(row_key, *row, Detail::Record)?;
+        let Some(record) = current.record.filter(|record| record.is_of(row)) else {
+            tracing::error!(table = %mutation.table, key = ?mutation.key, "the log record of an item is missing");
+            let outcome = match outcome {
+                Reconciled::Same => Reconciled::Stale,
+                outcome => outcome,
+            };
+            return Ok((outcome, 0));
+        };
+        if whole {
+            self.reconcile_whole(incoming, &record, &version, outcome)
+        } else {
+            self.reconcile_parts(incoming, &record)
+        }
+    }
+
+    /// Two writes of the whole item: the greater version stays.
+    fn reconcile_whole(
+        &mut self,
+        incoming: &Incoming<'_>,
+        record: &CurrentRecord,
+        version: &Version,
+        outcome: Reconciled,
+    ) -> Result<(Reconciled, usize)> {
+        let mutation = incoming.mutation;
+        if record.covered(self.state.regions.names())?.covers(&mutation.version) {
+            return Ok((outcome, 0));
+        }
+        // Several regions may find an item expired before they hear of each other: they did the same, and
+        // nothing is lost.
+        let expired = |cause: Cause, image: Option<&Bytes>| cause == Cause::TimeToLive && image.is_none();
+        if expired(mutation.cause, mutation.image.as_ref()) && expired(record.cause, record.image.as_ref()) {
+            return Ok((outcome, 0));
+        }
+        let (winner, loser, lost_by) = if matches!(outcome, Reconciled::Newer) {
+            (&mutation.version, version, Party::Current)
+        } else {
+            (version, &mutation.version, Party::Incoming)
+        };
+        let loss = Loss {
+            winner: winner.clone(),
+            loser: loser.clone(),
+            attributes: Vec::new(),
+        };
+        let noted = self.note_loss(incoming, record, &loss, lost_by)?;
+        Ok((outcome, usize::from(noted)))
+    }
+
+    /// Where one of both is more than a write of the whole item.
+    fn reconcile_parts(
+        &mut self,
+        incoming: &Incoming<'_>,
+        record: &CurrentRecord,
+    ) -> Result<(Reconciled, usize)> {
+        let mutation = incoming.mutation;
+        let keys = &self.table(mutation.table)?.keys;
+        let ours = record.state(keys, &mutation.key, self.state.regions.names())?;
+        let theirs = incoming.known_state(keys)?;
+        let joined = ours.join(&theirs);
+        let covered = record.covered(self.state.regions.names())?;
+        let mut conflicts = 0;
+        let lost = theirs.losses(&ours, &joined);
+        for loss in lost.iter().filter(|loss| !covered.covers(&loss.loser)) {
+            conflicts += usize::from(self.note_loss(incoming, record, loss, Party::Incoming)?);
+        }
+        let lost = ours.losses(&theirs, &joined);
+        for loss in lost.iter().filter(|loss| !mutation.knew_of(&loss.loser)) {
+            conflicts += usize::from(self.note_loss(incoming, record, loss, Party::Current)?);
+        }
+        let outcome = if joined == ours {
+            if theirs.version() == ours.version() {
+                Reconciled::Same
+            } else {
+                Reconciled::Stale
+            }
+        } else if joined == theirs {
+            Reconciled::Newer
+        } else {
+            Reconciled::Merged(Box::new(self.merge(incoming, &joined, covered)?))
+        };
+        Ok((outcome, conflicts))
+    }
+
+    /// How the join of a mutation and the current row is kept with the mutation's record.
+    fn merge(&mut self, incoming: &Incoming<'_>, joined: &ItemState, mut covered: VersionVector) -> Result<Merged> {
+        let mutation = incoming.mutation;
+        covered.merge(&mutation.vector);
+        covered.advance(mutation.origin(), mutation.version.sequence);
+        let context = self.encode_vector(&covered)?;
+        let keys = self.table(mutation.table)?.keys.attributes_of(&mutation.key);
+        let item = joined.image(&keys.unwrap_or_default());
+        let image = item
+            .as_ref()
+            .map(encode_item)
+            .filter(|image| Some(image) != mutation.image.as_ref());
+        let version = joined.version();
+        Ok(Merged {
+            row: MergedRow {
+                time: version.time.as_u64(),
+                origin: self.region_number(&version.origin)?,
+                sequence: version.sequence,
+                context,
+                image,
+                metadata: joined.metadata(),
+            },
+            item,
+            state: joined.hash(),
+        })
+    }
+
+    /// Journals a loss by one of the two; false where it was noted before.
+    fn note_loss(
+        &mut self,
+        incoming: &Incoming<'_>,
+        record: &CurrentRecord,
+        loss: &Loss,
+        lost_by: Party,
+    ) -> Result<bool> {
+        let mutation = incoming.mutation;
+        let (won, lost) = match lost_by {
+            Party::Incoming => (record.image.as_deref(), mutation.image.as_deref()),
+            Party::Current => (mutation.image.as_deref(), record.image.as_deref()),
+        };
+        let winner = self.side(&loss.winner, won)?;
+        let loser = self.side(&loss.loser, lost)?;
+        let journal = self.table(mutation.table)?.journal;
+        let key = journal::conflict_key(journal, &mutation.key, &winner, &loser);
+        if self.has_row(Keyspace::ConflictKeys, &key)? {
+            return Ok(false);
+        }
+        let number = self.state.next_conflict;
+        self.state.next_conflict += 1;
+        journal::write(
+            number,
+            (journal, &mutation.key),
+            (&winner, &loser),
+            &loss.attributes,
+            self.environment.now_ms,
+            &mut self.writes,
+        );
+        Ok(true)
+    }
+
+    fn side<'i>(&mut self, version: &Version, image: Option<&'i [u8]>) -> Result<Side<'i>> {
+        Ok(Side {
+            time: version.time.as_u64(),
+            origin: self.region_number(&version.origin)?,
+            sequence: version.sequence,
+            image,
+        })
+    }
+}

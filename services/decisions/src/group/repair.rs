@@ -1,0 +1,47 @@
+//! Repairing a range: its rows, index entries and digest become what rows and log say.
+
+use std::sync::Arc;
+
+use beringia_item::TableId;
+
+use super::{Group, Result};
+use crate::state::Job;
+
+impl Group<'_> {
+    /// Checks a range, as it was before the group, and repairs it; true where something was wrong.
+    pub(super) fn repair(&mut self, id: TableId, range: u16) -> Result<bool> {
+        let digest = self.table(id)?.digests.get(range);
+        let Some(damage) = self.rows.check(id, range).cloned() else {
+            return Err(self.need(|missing| {
+                missing.checks.insert((id, range));
+            }));
+        };
+        // Memory may be right where the rows were changed: both count.
+        if damage.is_none(&digest) && damage.is_none_stored() {
+            return Ok(false);
+        }
+        tracing::warn!(
+            region = %self.environment.region, table = %id, range,
+            rows = damage.rows.len(),
+            missing_entries = damage.missing_entries.len(),
+            stray_entries = damage.stray_entries.len(),
+            "repairs a range that was changed behind the store's back"
+        );
+        self.table_mut(id)?.digests.change(range, |sum| *sum = damage.sum);
+        let recount = !damage.rows.is_empty() || !damage.missing_entries.is_empty() || !damage.stray_entries.is_empty();
+        let job = Job::CountEntries { table: id };
+        if recount && !self.state.jobs.contains(&job) {
+            Arc::make_mut(&mut self.state.jobs).push(job);
+        }
+        for row_key in damage.rows {
+            self.delete_item(row_key);
+        }
+        for (entries, row) in [(damage.missing_entries, Some(Vec::new())), (damage.stray_entries, None)] {
+            for entry in entries {
+                let key = (beringia_storage::backend::Keyspace::Entries, entry);
+                self.writes.rows.insert(key, row.clone());
+            }
+        }
+        Ok(true)
+    }
+}

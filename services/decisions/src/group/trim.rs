@@ -1,0 +1,223 @@
+//! Trimming: the log is walked once, from its old end on, and what nothing can ask for any more is removed.
+//!
+//! A record is passed when every peer has acknowledged it and it is older than streams may ask for. Passing a
+//! record removes the one that it replaced; itself it stays while its item's row points to it, and goes when
+//! its successor is passed. So the image of every live item and the old image of every record that is not
+//! passed are always there. A tombstone is passed, and collected with its row, when no write can arrive that is
+//! concurrent with it (docs/architecture.md, "Replication").
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, TableId, VersionVector};
+use beringia_storage::{
+    Acknowledged, ReplicaStatus,
+    backend::{ItemRow, Keyspace, RecordFlags, RecordHead, RegionNumber, TableNumber},
+};
+
+use super::{Fail, Group, Result};
+use crate::{
+    layout::row_key,
+    rows::{LogScan, Scan},
+    state::{Job, LogCheckpoint},
+};
+
+/// Records that one step passes.
+const STEP_RECORDS: usize = 512;
+
+/// What a table's peers have acknowledged.
+struct Peers<'a> {
+    id: TableId,
+    acknowledged: Vec<(&'a Region, &'a VersionVector)>,
+    /// Whether a replica is being made somewhere.
+    creating: bool,
+    /// Whether a replica is not listed that may not have heard of deletes.
+    keeps_tombstones: bool,
+}
+
+/// What is known of a table's peers.
+enum Known<'a> {
+    /// One of them did not say what it has.
+    NotAll,
+    /// All said it.
+    All(Peers<'a>),
+}
+
+impl Group<'_> {
+    /// Passes some records; true where there may be more to pass.
+    pub(super) fn trim(&mut self, acknowledged: &Acknowledged) -> Result<bool> {
+        self.collect_tombstones_at_once()?;
+        self.trim_shards();
+        let retention = self.environment.retention();
+        let Some(limit) = retention.expired(self.state.log.times(), self.state.log.last) else {
+            return Ok(false);
+        };
+        let peers = self.peers(acknowledged);
+        let scan = LogScan {
+            first: self.state.log.trimmed + 1,
+            last: limit,
+            records_max: STEP_RECORDS,
+        };
+        let records = self.scan_log(scan)?.to_vec();
+        let mut is_missing = false;
+        for (head, key) in &records {
+            // All of them are read together.
+            is_missing |= matches!(self.item_row(&row_key(head.table, &key.0)), Err(Fail::Missing));
+        }
+        if is_missing {
+            return Err(Fail::Missing);
+        }
+        let mut low_watermarks = BTreeMap::new();
+        let mut passed = 0;
+        for (head, key) in &records {
+            let row_key = row_key(head.table, &key.0);
+            let found = self.item_row(&row_key)?;
+            let current = found.filter(|row| row.position == head.position);
+            let known = peers.get(&head.table);
+            match known {
+                Some(Known::All(peers)) if self.may_pass(head, current.as_ref(), peers)? => {}
+                Some(_) => break,
+                None if self.keeps_rows_of(head.table) => break,
+                // The table is gone; its rows too, or soon.
+                None => drop(self.writes.trimmed.insert(head.position)),
+            }
+            if found.is_none() {
+                // Its row was removed behind the store's back; no successor would ever remove the record.
+                self.writes.trimmed.insert(head.position);
+            }
+            let peers = match known {
+                Some(Known::All(peers)) => Some(peers),
+                _ => None,
+            };
+            self.pass(head, row_key, current.as_ref(), peers);
+            if let Some(peers) = peers.filter(|_| !head.flags.has(RecordFlags::UNORDERED)) {
+                let watermark = low_watermarks.entry((peers.id, head.origin)).or_default();
+                *watermark = head.sequence.max(*watermark);
+            }
+            passed += 1;
+        }
+        for ((id, origin), sequence) in low_watermarks {
+            self.raise_low_watermark(id, origin, sequence)?;
+        }
+        let full = records.len() >= STEP_RECORDS;
+        let all = passed == records.len();
+        if all && !full {
+            // What lies between is gone already.
+            self.state.log.trimmed = self.state.log.trimmed.max(limit);
+        }
+        self.state.log.drop_times(&mut self.writes);
+        Ok(all && full)
+    }
+
+    /// Whether the table is gone, and what is unshipped of its rows is not kept yet.
+    fn keeps_rows_of(&self, number: TableNumber) -> bool {
+        let keeps =
+            |job: &Job| matches!(job, Job::PurgeTable { table, unshipped: Some(_), .. } if *table == number);
+        self.state.jobs.iter().any(keeps)
+    }
+
+    /// For each held table what its peers acknowledged.
+    fn peers<'a>(&self, acknowledged: &'a Acknowledged) -> BTreeMap<TableNumber, Known<'a>> {
+        let tables = self.state.tables().values();
+        tables
+            .map(|table| {
+                let peers = self.peers_of(table.id, acknowledged);
+                (table.number, peers.map_or(Known::NotAll, Known::All))
+            })
+            .collect()
+    }
+
+    /// The same of one table; `None` where one of its peers did not say.
+    fn peers_of<'a>(&self, id: TableId, acknowledged: &'a Acknowledged) -> Option<Peers<'a>> {
+        let own = &self.environment.region;
+        let said = acknowledged.vectors.get(&id);
+        let mut peers = Peers {
+            id,
+            acknowledged: Vec::new(),
+            creating: false,
+            keeps_tombstones: acknowledged.keeps_tombstones.contains(&id),
+        };
+        let all = || said.into_iter().flatten().filter(|(peer, _)| *peer != own).collect();
+        if id == TableId::LOCAL {
+            return Some(peers);
+        }
+        if id == TableId::CATALOG {
+            said?;
+            peers.acknowledged = all();
+            return Some(peers);
+        }
+        let definition = self.state.definitions().get(&id)?;
+        if !definition.is_global() {
+            return Some(peers);
+        }
+        let said = said?;
+        for (region, replica) in definition.replicas() {
+            peers.creating |= matches!(replica.status, ReplicaStatus::Creating { .. });
+            if region != own && replica.status.is_member() && !said.contains_key(region) {
+                return None;
+            }
+        }
+        peers.acknowledged = all();
+        Some(peers)
+    }
+
+    fn may_pass(&self, head: &RecordHead, current: Option<&ItemRow>, peers: &Peers<'_>) -> Result<bool> {
+        let origin = self.state.regions.name(head.origin)?;
+        let acknowledged = peers
+            .acknowledged
+            .iter()
+            .all(|(_, vector)| vector.get(origin) >= head.sequence);
+        let is_unordered = head.flags.has(RecordFlags::UNORDERED);
+        let Some(row) = current else {
+            return Ok(acknowledged || is_unordered);
+        };
+        if row.is_live() || peers.keeps_tombstones {
+            return Ok(acknowledged || is_unordered);
+        }
+        let table = self.table(peers.id)?;
+        let arrived = peers
+            .acknowledged
+            .iter()
+            .all(|(peer, vector)| table.progress.vector().get(peer) >= vector.get(peer));
+        Ok(acknowledged && arrived && !peers.creating)
+    }
+
+    fn pass(
+        &mut self,
+        head: &RecordHead,
+        row_key: Vec<u8>,
+        current: Option<&ItemRow>,
+        peers: Option<&Peers<'_>>,
+    ) {
+        self.writes.trimmed.extend(head.previous);
+        let keeps_tombstones = peers.is_some_and(|peers| peers.keeps_tombstones);
+        let tombstone = current.is_some_and(|row| !row.is_live()) && !keeps_tombstones;
+        if tombstone && peers.is_some() {
+            self.delete_item(row_key);
+        }
+        if tombstone || head.flags.has(RecordFlags::STALE.with(RecordFlags::REMOVAL)) {
+            self.writes.trimmed.insert(head.position);
+        }
+        debug_assert!(self.state.log.trimmed < head.position, "the log is walked in one direction");
+        self.state.log.trimmed = head.position;
+    }
+
+    /// The log serves this origin's writes only above `sequence` from now on; checkpoints below are of no use
+    /// but the last.
+    fn raise_low_watermark(&mut self, id: TableId, origin: RegionNumber, sequence: u64) -> Result<()> {
+        let number = self.table(id)?.number;
+        let below = Scan {
+            keyspace: Keyspace::LogCheckpoints,
+            range: LogCheckpoint::keys(number, origin, 0, sequence),
+            rows_max: usize::MAX,
+        };
+        let keys: Vec<Vec<u8>> = self.scan(below)?.iter().map(|(key, _)| key.clone()).collect();
+        if let Some((_last, others)) = keys.split_last() {
+            for key in others {
+                self.writes.rows.insert((Keyspace::LogCheckpoints, key.clone()), None);
+            }
+        }
+        let table = self.table_mut(id)?;
+        table.progress.raise_low_watermark(origin, sequence);
+        Ok(())
+    }
+}

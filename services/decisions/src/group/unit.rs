@@ -1,0 +1,298 @@
+//! Units of local writes: decided as a whole, then written as a whole.
+
+use std::sync::Arc;
+
+use beringia_item::{
+    Cause, ConflictPolicy, Item, ItemState, KeyBytes, TableId, Touched, Unit, Version, VersionVector, decode_item,
+    encode_item,
+};
+use beringia_storage::{
+    CommitError, Effect, ItemWrite, Outcome, Refusal, StoreError,
+    backend::{Detail, Record, RecordHead, RegionNumber},
+};
+use bytes::Bytes;
+
+use super::{
+    Fail, Group, Result,
+    write::{NewRow, row_size},
+};
+use crate::{rows::CurrentRow, state::TableState};
+
+/// A write that was decided.
+pub(super) struct LocalWrite {
+    pub(super) table: TableId,
+    pub(super) key: KeyBytes,
+    pub(super) row_key: Vec<u8>,
+    pub(super) cause: Cause,
+    pub(super) current: Option<CurrentRow>,
+    /// The current item, where its image was read.
+    pub(super) before: Option<Item>,
+    /// `None` for a delete.
+    pub(super) after: Option<Arc<Item>>,
+    /// What an update did to get there; `None` for a put or a delete.
+    pub(super) touched: Option<Touched>,
+}
+
+/// What one write of a unit comes to, before anything is written.
+#[expect(clippy::large_enum_variant, reason = "nearly all are writes, and a unit holds few")]
+enum Decided {
+    Write(LocalWrite),
+    Nothing { before: Option<Item> },
+}
+
+/// What is written with a write of this region besides the item.
+struct Stamped {
+    metadata: Option<Bytes>,
+    /// The hash of the metadata.
+    state: u64,
+    /// The causal context as records hold it, and by names.
+    context: (Bytes, VersionVector),
+}
+
+/// A refused write: why, and what the item was.
+type Refused = (Refusal, Option<Item>);
+
+/// How much of a current row a write of this region needs.
+pub(super) fn detail_of(table: &TableState, needs_current: bool, knows_others: bool) -> Detail {
+    let needs_image = needs_current || !table.indexes.is_empty();
+    // A region that never heard of another need not look at causal contexts.
+    match (needs_image, knows_others) {
+        _ if table.policy != ConflictPolicy::Item => Detail::Record,
+        (true, true) => Detail::Record,
+        (true, false) => Detail::Item,
+        (false, true) => Detail::Context,
+        (false, false) => Detail::Row,
+    }
+}
+
+impl Group<'_> {
+    /// Carries out a client's unit.
+    pub(super) fn commit_unit(
+        &mut self,
+        writes: &mut [ItemWrite],
+    ) -> Result<std::result::Result<Vec<Outcome>, CommitError>> {
+        let mut decisions = Vec::with_capacity(writes.len());
+        let mut refusals: Vec<Option<Refused>> = Vec::with_capacity(writes.len());
+        let mut is_missing = false;
+        for write in writes {
+            let repeated = decisions.iter().any(|decision| match decision {
+                Decided::Write(earlier) => earlier.table == write.table && earlier.key == write.key,
+                Decided::Nothing { .. } => false,
+            });
+            if repeated {
+                let message = "Transaction request cannot include multiple operations on one item";
+                refusals.push(Some((Refusal::Invalid(message.to_owned()), None)));
+                continue;
+            }
+            match self.decide(write) {
+                Err(Fail::Missing) => is_missing = true,
+                Err(fail) => return Err(fail),
+                Ok(Ok(decision)) => {
+                    decisions.push(decision);
+                    refusals.push(None);
+                }
+                Ok(Err(refused)) => refusals.push(Some(refused)),
+            }
+        }
+        if is_missing {
+            return Err(Fail::Missing);
+        }
+        if refusals.iter().any(Option::is_some) {
+            return Ok(Err(CommitError::Refused(refusals)));
+        }
+        self.write_decided(decisions).map(Ok)
+    }
+
+    /// Decides one write. Reads only.
+    fn decide(&self, write: &mut ItemWrite) -> Result<std::result::Result<Decided, Refused>> {
+        let id = write.table;
+        if id == TableId::CATALOG || id == TableId::LOCAL {
+            return Err(Fail::Command(StoreError::UnknownTable(id)));
+        }
+        let table = self.table(id)?;
+        let row_key = table.row_key(&write.key);
+        let needs_current = write.change.needs_current();
+        let knows_others = self.state.regions.names().len() > 1;
+        let current = self.current(&row_key, detail_of(table, needs_current, knows_others))?;
+        let live = current.as_ref().filter(|current| current.row.is_live());
+        let before = match live {
+            Some(current) if needs_current => item_of(current, id, &write.key)?,
+            _ => None,
+        };
+        let (after, touched) = match write.change.decide(before.as_ref()) {
+            Err(refusal) => return Ok(Err((refusal, before))),
+            Ok(Effect::Put(item)) => (Some(item), None),
+            Ok(Effect::Update { item, touched }) => (Some(Arc::new(item)), Some(touched)),
+            Ok(Effect::Delete) if live.is_some() => (None, None),
+            Ok(Effect::Delete | Effect::Keep) => return Ok(Ok(Decided::Nothing { before })),
+        };
+        debug_assert!(
+            after
+                .as_ref()
+                .is_none_or(|item| table.keys.key_of(item).as_ref() == Ok(&write.key)),
+            "the item that is put has another key than it is put under"
+        );
+        Ok(Ok(Decided::Write(LocalWrite {
+            table: id,
+            key: write.key.clone(),
+            row_key,
+            cause: write.cause,
+            current,
+            before,
+            after,
+            touched,
+        })))
+    }
+
+    fn write_decided(&mut self, decisions: Vec<Decided>) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(decisions.len());
+        let mut writes = Vec::with_capacity(decisions.len());
+        for decision in decisions {
+            match decision {
+                Decided::Write(write) => {
+                    writes.push((outcomes.len(), write));
+                    outcomes.push(Outcome::default());
+                }
+                Decided::Nothing { before } => outcomes.push(Outcome {
+                    before,
+                    ..Outcome::default()
+                }),
+            }
+        }
+        let versions = self.write_unit(writes.iter().map(|(_, write)| write))?;
+        for ((place, write), version) in writes.into_iter().zip(versions) {
+            outcomes[place] = Outcome {
+                before: write.before,
+                after: write.after,
+                version: Some(version),
+            };
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes a unit of this region: one time for all, consecutive sequences.
+    pub(super) fn write_unit<'w>(
+        &mut self,
+        writes: impl ExactSizeIterator<Item = &'w LocalWrite>,
+    ) -> Result<Vec<Version>> {
+        let count = writes.len() as u64;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let ticked = self.state.clock.tick(self.environment.now_ms);
+        let time = ticked.map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
+        let own = self.state.regions.own();
+        let unit = Unit {
+            first: self.state.sequence + 1,
+            last: self.state.sequence + count,
+        };
+        self.state.sequence = unit.last;
+        let mut versions = Vec::with_capacity(writes.len());
+        let mut is_missing = false;
+        for (sequence, write) in (unit.first..).zip(writes) {
+            let version = Version {
+                time,
+                origin: self.environment.region.clone(),
+                sequence,
+            };
+            let stamped = self.stamp(write, &version)?;
+            let record = Record {
+                head: RecordHead {
+                    position: 0,
+                    table: 0,
+                    origin: own,
+                    sequence,
+                    time: time.as_u64(),
+                    flags: write.cause.into(),
+                    unit,
+                    previous: write.current.as_ref().map(|current| current.row.position),
+                },
+                key: write.key.clone(),
+                context: stamped.context.0,
+                image: write.after.as_deref().map(encode_item),
+                metadata: stamped.metadata,
+                merged: None,
+            };
+            let put = self.put_version(
+                write.table,
+                &write.row_key,
+                record,
+                &stamped.context.1,
+                NewRow {
+                    size: row_size(write.after.as_deref()),
+                    state: stamped.state,
+                    after: write.after.as_deref(),
+                    current: write.current.as_ref().map(|current| &current.row),
+                    before: write.before.as_ref(),
+                },
+            );
+            match put {
+                // The next may need something, too.
+                Err(Fail::Missing) => is_missing = true,
+                put => put?,
+            }
+            let regions = self.state.regions.clone();
+            let table = self.table_mut(write.table)?;
+            table.progress.advance(&regions, own, sequence)?;
+            versions.push(version);
+        }
+        if is_missing {
+            return Err(Fail::Missing);
+        }
+        Ok(versions)
+    }
+
+    /// What the table's policy makes of a write of this region.
+    fn stamp(&mut self, write: &LocalWrite, version: &Version) -> Result<Stamped> {
+        let table = self.table(write.table)?;
+        let policy = table.policy;
+        let overwrites = policy == ConflictPolicy::Item || write.touched.is_none();
+        let names = self.state.regions.names();
+        let current = write.current.as_ref();
+        let record = current.and_then(|current| current.record.as_ref().filter(|record| record.is_of(&current.row)));
+        let (metadata, state) = if overwrites {
+            (None, 0)
+        } else {
+            let before = record.map(|record| record.state(&table.keys, &write.key, names)).transpose()?;
+            let state = ItemState::written(
+                policy,
+                before.as_ref(),
+                version,
+                write.after.as_deref(),
+                write.touched.as_ref(),
+            );
+            (state.metadata(), state.hash())
+        };
+        // The current row may be made of writes, or have replaced some, that this region does not have from
+        // their origins yet. The new one depends on them all the same.
+        let replaced = current.map(covered).transpose()?.unwrap_or_default();
+        let regions = self.state.regions.clone();
+        let context = self.table_mut(write.table)?.progress.context(&regions, &replaced)?;
+        Ok(Stamped {
+            metadata,
+            state,
+            context,
+        })
+    }
+}
+
+/// The causal context of the writes that a row is made of, themselves included. Where the record is missing
+/// or another's, only its version is known.
+fn covered(current: &CurrentRow) -> Result<Vec<(RegionNumber, u64)>> {
+    let CurrentRow { row, record, .. } = current;
+    match record.as_ref().filter(|record| record.is_of(row)) {
+        Some(record) => Ok(record.covered_numbers()?),
+        None => Ok(vec![(row.origin, row.sequence)]),
+    }
+}
+
+/// The current item, which is live and whose image was asked for. A missing image is damage, and treated as a
+/// missing row.
+fn item_of(current: &CurrentRow, table: TableId, key: &KeyBytes) -> Result<Option<Item>> {
+    let Some(image) = current.image() else {
+        tracing::error!(%table, ?key, "the log record of an item is missing");
+        return Ok(None);
+    };
+    let item = decode_item(image).map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
+    Ok(Some(item))
+}

@@ -1,0 +1,240 @@
+//! Putting a version under a key: the record, the item's row, its index entries and its range's digest,
+//! all in one place.
+
+use std::sync::Arc;
+
+use beringia_item::{Item, KeyBytes, Mutation, TableId, VersionVector, decode_item, item_size, range_of};
+use beringia_storage::{
+    IndexState,
+    backend::{Detail, ItemRow, Keyspace, Record, RecordFlags},
+};
+
+use super::{Fail, Group, OwnRecord, Result};
+use crate::{
+    layout::item_hash,
+    state::{Index, Job, LogCheckpoint},
+};
+
+/// What a record leaves under its key.
+pub(super) struct NewRow<'a> {
+    /// The size of the current item then, as its row keeps it; 0 for a delete.
+    pub(super) size: u64,
+    /// The hash of the metadata that is current then.
+    pub(super) state: u64,
+    /// That item, where the table has indexes; `None` for a delete.
+    pub(super) after: Option<&'a Item>,
+    /// The current row.
+    pub(super) current: Option<&'a ItemRow>,
+    /// The current item, where it was decoded already.
+    pub(super) before: Option<&'a Item>,
+}
+
+impl Group<'_> {
+    /// Appends `record` to the log and lets its item in `table`, which this region holds, become `new`. The
+    /// record gets its position and its table's number here. `context` is the record's, by names.
+    pub(super) fn put_version(
+        &mut self,
+        table: TableId,
+        row_key: &[u8],
+        record: Record,
+        context: &VersionVector,
+        new: NewRow<'_>,
+    ) -> Result<()> {
+        let key = record.key.clone();
+        let (time, origin, sequence) = record.current();
+        let row = ItemRow {
+            position: self.append(table, record, context)?,
+            time,
+            origin,
+            sequence,
+            size: new.size,
+            state: new.state,
+        };
+        self.move_entries(table, row_key, &key, (new.before, new.current), new.after)?;
+        self.put_item(row_key.to_vec(), row, new.current.is_some());
+        if let Some(current) = new.current {
+            self.count_out(table, &key, current)?;
+        }
+        if row.is_live() {
+            let hash = item_hash(&key.0, &row.stamp(self.state.regions.names())?);
+            let table = self.table_mut(table)?;
+            table.digests.change(range_of(&key), |sum| sum.add(hash, row.size));
+        }
+        Ok(())
+    }
+
+    /// Appends a record to the log and returns its position.
+    pub(super) fn append(&mut self, id: TableId, mut record: Record, context: &VersionVector) -> Result<u64> {
+        let position = self.state.log.last + 1;
+        let number = self.table(id)?.number;
+        record.head.position = position;
+        record.head.table = number;
+        let (head, bytes) = (record.head, record.bytes());
+        if !head.flags.has(RecordFlags::UNORDERED) {
+            if let Some(own) = self.own.as_mut().filter(|_| head.origin == self.state.regions.own()) {
+                let mutation = Mutation {
+                    table: id,
+                    key: record.key.clone(),
+                    version: head.version(self.state.regions.names())?,
+                    vector: context.clone(),
+                    image: record.image.clone(),
+                    metadata: record.metadata.clone(),
+                    cause: head.flags.cause(),
+                    unit: head.unit,
+                };
+                own.push(OwnRecord { head, mutation });
+            }
+            let origin = self.table_mut(id)?.progress.origin_mut(head.origin);
+            let previous = origin.last_record;
+            origin.records += 1;
+            origin.bytes += bytes;
+            origin.last_record = head.sequence;
+            if LogCheckpoint::is_due(origin.checkpoint, position) {
+                origin.checkpoint = position;
+                let checkpoint = LogCheckpoint {
+                    sequence: head.sequence,
+                    position,
+                    previous,
+                    records: origin.records,
+                    bytes: origin.bytes,
+                };
+                checkpoint.write(number, head.origin, &mut self.writes);
+            }
+        }
+        self.writes.records.push(record);
+        self.state.log.last = position;
+        Ok(position)
+    }
+
+    /// Removes an item's row without a tombstone: digest and index entries are as if it had never been.
+    pub(super) fn remove_row(&mut self, id: TableId, key: &KeyBytes, row_key: &[u8], row: &ItemRow) -> Result<()> {
+        self.move_entries(id, row_key, key, (None, Some(row)), None)?;
+        self.delete_item(row_key.to_vec());
+        self.count_out(id, key, row)
+    }
+
+    /// Takes the current row out of its range's digest, where it is live.
+    fn count_out(&mut self, table: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
+        if row.is_live() {
+            let hash = item_hash(&key.0, &row.stamp(self.state.regions.names())?);
+            let table = self.table_mut(table)?;
+            table.digests.change(range_of(key), |sum| sum.remove(hash, row.size));
+        }
+        Ok(())
+    }
+
+    /// Brings the index entries of an item from the current one to the next, and the sizes of the indexes
+    /// with them. `current` is the item, where it was decoded already, and its row.
+    fn move_entries(
+        &mut self,
+        id: TableId,
+        row_key: &[u8],
+        key: &KeyBytes,
+        current: (Option<&Item>, Option<&ItemRow>),
+        after: Option<&Item>,
+    ) -> Result<()> {
+        let count = self.table(id)?.indexes.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let decoded;
+        let before = match current {
+            (Some(before), _) => Some(before),
+            (None, Some(row)) if row.is_live() => {
+                // An image that is gone or damaged leaves its entries behind; verification removes them.
+                let current = self.with_record(row_key, *row, Detail::Item)?;
+                decoded = current.image().and_then(|image| decode_item(image).ok());
+                decoded.as_ref()
+            }
+            _ => None,
+        };
+        let mut found_stray = false;
+        let mut is_missing = false;
+        for place in 0..count {
+            let index = self.table(id)?.indexes[place].clone();
+            match self.move_entry(id, place, &index, key, (before, after)) {
+                // The next may need something, too.
+                Err(Fail::Missing) => is_missing = true,
+                moved => found_stray |= moved?,
+            }
+        }
+        if is_missing {
+            return Err(Fail::Missing);
+        }
+        let job = Job::CountEntries { table: id };
+        if found_stray && !self.state.jobs.contains(&job) {
+            Arc::make_mut(&mut self.state.jobs).push(job);
+        }
+        Ok(())
+    }
+
+    /// The same of one index, at its place among the table's. True where an entry was there already, which
+    /// damage had left behind: then it is not known whether it was counted.
+    fn move_entry(
+        &mut self,
+        id: TableId,
+        place: usize,
+        index: &Index,
+        key: &KeyBytes,
+        (before, after): (Option<&Item>, Option<&Item>),
+    ) -> Result<bool> {
+        let mut size = index.size;
+        let weighed = |item: &Item| Some((index.entry(item, key)?, index.weight(item)));
+        let (old, now) = (before.and_then(weighed), after.and_then(weighed));
+        let mut found_stray = false;
+        match (old, now) {
+            // The entry stays. One that the backfill has not made yet is counted when it is made.
+            (Some((old, was)), Some((now, is))) if old == now => {
+                if was != is && (index.state == IndexState::Active || self.has_row(Keyspace::Entries, &old)?) {
+                    size.remove(was);
+                    size.add(is);
+                }
+            }
+            (old, now) => {
+                // Both are looked for before either fails for not being read.
+                let deleted = old.map(|(entry, bytes)| Ok::<_, Fail>((self.delete_entry(entry)?, bytes)));
+                let inserted = now.map(|(entry, bytes)| Ok::<_, Fail>((self.insert_entry(entry)?, bytes)));
+                if let Some((true, bytes)) = deleted.transpose()? {
+                    size.remove(bytes);
+                }
+                match inserted.transpose()? {
+                    Some((true, bytes)) => size.add(bytes),
+                    Some((false, _)) => found_stray = true,
+                    None => {}
+                }
+            }
+        }
+        if size != index.size {
+            self.table_mut(id)?.indexes[place].size = size;
+        }
+        Ok(found_stray)
+    }
+
+    /// Writes an entry of an index; false where it was there.
+    pub(super) fn insert_entry(&mut self, entry: Vec<u8>) -> Result<bool> {
+        let is_new = !self.has_row(Keyspace::Entries, &entry)?;
+        if is_new {
+            self.writes.rows.insert((Keyspace::Entries, entry), Some(Vec::new()));
+        }
+        Ok(is_new)
+    }
+
+    /// Removes an entry of an index; false where there was none.
+    pub(super) fn delete_entry(&mut self, entry: Vec<u8>) -> Result<bool> {
+        let is_there = self.has_row(Keyspace::Entries, &entry)?;
+        if is_there {
+            self.writes.rows.insert((Keyspace::Entries, entry), None);
+        }
+        Ok(is_there)
+    }
+}
+
+/// The size of a live item as its row keeps it: never 0, which marks a tombstone.
+pub(super) fn live_size(bytes: usize) -> u64 {
+    (bytes as u64).max(1)
+}
+
+/// The size of an item as its row keeps it.
+pub(super) fn row_size(item: Option<&Item>) -> u64 {
+    item.map_or(0, |item| live_size(item_size(item)))
+}

@@ -1,0 +1,269 @@
+//! The rows that a group of decisions rests on: which ones it needs, and those that were read.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
+
+use beringia_item::{KeyBytes, TableId};
+use beringia_storage::{
+    StoreError,
+    backend::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, RecordHead, Snapshot, StoredRecord},
+};
+use bytes::Bytes;
+
+use crate::{
+    current::CurrentRecord,
+    state::State,
+    verify::{self, Damage, EntryCount},
+};
+
+/// A bounded stretch of a keyspace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Scan {
+    pub(crate) keyspace: Keyspace,
+    pub(crate) range: KeyRange,
+    pub(crate) rows_max: usize,
+}
+
+/// A bounded stretch of items.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ItemScan {
+    pub(crate) range: KeyRange,
+    pub(crate) detail: Detail,
+    /// Without tombstones.
+    pub(crate) live_only: bool,
+    pub(crate) rows_max: usize,
+}
+
+/// A bounded stretch of the log: `first..=last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LogScan {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) records_max: usize,
+}
+
+/// An item's row and what was read of its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CurrentRow {
+    pub(crate) row: ItemRow,
+    /// What is where the row points to, where it was asked for and is there.
+    pub(crate) record: Option<CurrentRecord>,
+    /// The image, where only that was asked for.
+    image: Option<Bytes>,
+}
+
+impl CurrentRow {
+    /// A row and its record.
+    pub(crate) const fn new(row: ItemRow, record: Option<CurrentRecord>) -> Self {
+        Self {
+            row,
+            record,
+            image: None,
+        }
+    }
+
+    /// A row and the image of its item.
+    pub(crate) const fn with_image(row: ItemRow, image: Option<Bytes>) -> Self {
+        Self {
+            row,
+            record: None,
+            image,
+        }
+    }
+
+    fn read(row: &ItemRow, record: Option<&dyn StoredRecord>, detail: Detail) -> Result<Self, StoreError> {
+        let Some(record) = record else {
+            return Ok(Self::new(*row, None));
+        };
+        Ok(match detail {
+            Detail::Row => Self::new(*row, None),
+            Detail::Item => Self::with_image(*row, record.current_image()?.map(Bytes::copy_from_slice)),
+            Detail::Context | Detail::Record => Self::new(*row, Some(CurrentRecord::read(record, detail)?)),
+        })
+    }
+
+    /// The image; `None` for a delete, where it was not asked for, and where the record is missing.
+    pub(crate) fn image(&self) -> Option<&Bytes> {
+        let of_record = self.record.as_ref().and_then(|record| record.image.as_ref());
+        self.image.as_ref().or(of_record)
+    }
+}
+
+/// An item as a scan found it: its row key, and the rest.
+pub(crate) type ScannedItem = (Vec<u8>, CurrentRow);
+
+/// Which rows are to be read.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ReadSet {
+    pub(crate) items: BTreeMap<Vec<u8>, Detail>,
+    pub(crate) rows: BTreeSet<(Keyspace, Vec<u8>)>,
+    pub(crate) scans: BTreeSet<Scan>,
+    pub(crate) item_scans: BTreeSet<ItemScan>,
+    pub(crate) logs: BTreeSet<LogScan>,
+    pub(crate) checks: BTreeSet<(TableId, u16)>,
+    pub(crate) counts: BTreeSet<(TableId, IndexNumber)>,
+}
+
+impl ReadSet {
+    /// Whether nothing is to be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn item(&mut self, row_key: Vec<u8>, detail: Detail) {
+        let wanted = self.items.entry(row_key).or_insert(detail);
+        *wanted = wanted.with(detail);
+    }
+}
+
+/// What is known of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lookup<T> {
+    /// Nobody has read it yet.
+    NotRead,
+    /// There is none.
+    Absent,
+    /// This is it.
+    Found(T),
+}
+
+/// Rows that were read, all of one moment.
+#[derive(Debug, Default)]
+pub struct Rows {
+    items: BTreeMap<Vec<u8>, (Detail, Option<CurrentRow>)>,
+    rows: BTreeMap<(Keyspace, Vec<u8>), Option<Vec<u8>>>,
+    scans: BTreeMap<Scan, Vec<(Vec<u8>, Vec<u8>)>>,
+    item_scans: BTreeMap<ItemScan, Vec<ScannedItem>>,
+    logs: BTreeMap<LogScan, Vec<(RecordHead, KeyBytes)>>,
+    checks: BTreeMap<(TableId, u16), Damage>,
+    counts: BTreeMap<(TableId, IndexNumber), EntryCount>,
+}
+
+impl Rows {
+    /// Reads more rows. `state` is that of the snapshot.
+    ///
+    /// # Errors
+    /// Where the backend fails, or a row is damaged.
+    pub fn fetch(&mut self, snapshot: &dyn Snapshot, state: &State, wanted: ReadSet) -> Result<(), StoreError> {
+        self.fetch_items(snapshot, wanted.items)?;
+        for (keyspace, key) in wanted.rows {
+            let row = snapshot.get(keyspace, &key)?;
+            self.rows.insert((keyspace, key), row);
+        }
+        for scan in wanted.scans {
+            let mut found = Vec::new();
+            snapshot.scan(scan.keyspace, &scan.range, &mut |key, row| {
+                if found.len() >= scan.rows_max {
+                    return Ok(ControlFlow::Break(()));
+                }
+                found.push((key.to_vec(), row.to_vec()));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            self.scans.insert(scan, found);
+        }
+        for scan in wanted.item_scans {
+            let found = scan_items(snapshot, &scan)?;
+            self.item_scans.insert(scan, found);
+        }
+        for scan in wanted.logs {
+            let mut found = Vec::new();
+            snapshot.log(scan.first, scan.last, false, &mut |record| {
+                if found.len() >= scan.records_max {
+                    return Ok(ControlFlow::Break(()));
+                }
+                found.push((record.head()?, KeyBytes(Bytes::copy_from_slice(record.key()?))));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            self.logs.insert(scan, found);
+        }
+        for (table, range) in wanted.checks {
+            let damage = verify::check_held(snapshot, state, table, range)?;
+            self.checks.insert((table, range), damage);
+        }
+        for (table, index) in wanted.counts {
+            let count = verify::count_entries(snapshot, state, table, index)?;
+            self.counts.insert((table, index), count);
+        }
+        Ok(())
+    }
+
+    fn fetch_items(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        wanted: BTreeMap<Vec<u8>, Detail>,
+    ) -> Result<(), StoreError> {
+        for detail in Detail::ALL {
+            let keys: Vec<&[u8]> = wanted
+                .iter()
+                .filter(|(_, wanted)| **wanted == detail)
+                .map(|(key, _)| key.as_slice())
+                .collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let mut found: Vec<Option<CurrentRow>> = vec![None; keys.len()];
+            snapshot.items(&keys, detail, &mut |place, row, record| {
+                found[place] = Some(CurrentRow::read(row, record, detail)?);
+                Ok(())
+            })?;
+            for (key, current) in keys.into_iter().zip(found) {
+                self.items.insert(key.to_vec(), (detail, current));
+            }
+        }
+        Ok(())
+    }
+
+    /// An item's row, with its record in such detail.
+    pub(crate) fn item(&self, row_key: &[u8], detail: Detail) -> Lookup<&CurrentRow> {
+        match self.items.get(row_key) {
+            Some((_, None)) => Lookup::Absent,
+            Some((read, Some(current))) if read.covers(detail) => Lookup::Found(current),
+            _ => Lookup::NotRead,
+        }
+    }
+
+    pub(crate) fn row(&self, keyspace: Keyspace, key: &[u8]) -> Lookup<&[u8]> {
+        match self.rows.get(&(keyspace, key.to_vec())) {
+            None => Lookup::NotRead,
+            Some(None) => Lookup::Absent,
+            Some(Some(row)) => Lookup::Found(row),
+        }
+    }
+
+    pub(crate) fn scan(&self, scan: &Scan) -> Option<&[(Vec<u8>, Vec<u8>)]> {
+        self.scans.get(scan).map(Vec::as_slice)
+    }
+
+    pub(crate) fn item_scan(&self, scan: &ItemScan) -> Option<&[ScannedItem]> {
+        self.item_scans.get(scan).map(Vec::as_slice)
+    }
+
+    pub(crate) fn log(&self, scan: LogScan) -> Option<&[(RecordHead, KeyBytes)]> {
+        self.logs.get(&scan).map(Vec::as_slice)
+    }
+
+    pub(crate) fn check(&self, table: TableId, range: u16) -> Option<&Damage> {
+        self.checks.get(&(table, range))
+    }
+
+    pub(crate) fn count(&self, table: TableId, index: IndexNumber) -> Option<EntryCount> {
+        self.counts.get(&(table, index)).copied()
+    }
+}
+
+fn scan_items(snapshot: &dyn Snapshot, scan: &ItemScan) -> Result<Vec<ScannedItem>, StoreError> {
+    let mut found = Vec::new();
+    snapshot.scan_items(&scan.range, scan.detail, &mut |key, row, record| {
+        if found.len() >= scan.rows_max {
+            return Ok(ControlFlow::Break(()));
+        }
+        if row.is_live() || !scan.live_only {
+            found.push((key.to_vec(), CurrentRow::read(row, record, scan.detail)?));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,181 @@
+//! The digests of a table's ranges, in memory and in rows.
+//!
+//! They have rows of their own, of several ranges each. A few ranges may be pending: ahead of these
+//! rows. Then they are in the table's row, which a commit writes anyway, and go into their own rows
+//! when they become too many.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use beringia_storage::{
+    StoreError,
+    backend::{Keyspace, Snapshot, TableNumber, WriteSet},
+};
+
+use crate::layout::{
+    Fields, PARTS, PENDING_RANGES_MAX, RANGES_PER_PART, RangeSum, digest_key, digest_keys, number_of,
+};
+
+/// Where the table's row has no range. There are fewer ranges than this.
+const NO_RANGE: u16 = u16::MAX;
+
+/// Bytes of a range and its digest in the table's row.
+const PENDING_BYTES: usize = 2 + RangeSum::BYTES;
+
+/// The ranges that are ahead of their rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pending {
+    /// In the order in which they became so.
+    ranges: Vec<u16>,
+    /// The first of them with their digests, as the table's row has them: always as many bytes, since a
+    /// row that keeps its length can be overwritten in place.
+    row: Vec<u8>,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        let mut nothing = [0; PENDING_BYTES];
+        nothing[..2].copy_from_slice(&NO_RANGE.to_be_bytes());
+        Self {
+            ranges: Vec::new(),
+            row: nothing.repeat(PENDING_RANGES_MAX),
+        }
+    }
+}
+
+impl Pending {
+    fn set(&mut self, range: u16, sum: &RangeSum) {
+        let known = self.ranges.iter().position(|pending| *pending == range);
+        let place = known.unwrap_or_else(|| {
+            self.ranges.push(range);
+            self.ranges.len() - 1
+        });
+        // Too many for the row go into rows of their own at the end of the group.
+        if let Some(slot) = self.row.chunks_exact_mut(PENDING_BYTES).nth(place) {
+            slot[..2].copy_from_slice(&range.to_be_bytes());
+            slot[2..].copy_from_slice(&sum.encode());
+        }
+    }
+}
+
+type Part = [RangeSum; RANGES_PER_PART];
+
+/// The digests of all ranges of a table. Cheap to clone: parts are shared until they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digests {
+    parts: [Arc<Part>; PARTS],
+    /// Live items of all ranges, and their bytes.
+    totals: (u64, u64),
+    pending: Pending,
+    /// Whether this group changed any.
+    changed: bool,
+}
+
+impl Default for Digests {
+    /// Those of an empty table.
+    fn default() -> Self {
+        let empty = Arc::new(Part::default());
+        Self {
+            parts: std::array::from_fn(|_| Arc::clone(&empty)),
+            totals: (0, 0),
+            pending: Pending::default(),
+            changed: false,
+        }
+    }
+}
+
+impl Digests {
+    /// What the rows say of a table, whose own row has `pending`; nothing there means that it is empty.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or are damaged.
+    pub fn load(snapshot: &dyn Snapshot, table: TableNumber, pending: &[u8]) -> Result<Self, StoreError> {
+        let mut digests = Self::default();
+        snapshot.scan(Keyspace::Digests, &digest_keys(table), &mut |key, row| {
+            let part = number_of(key)? % PARTS as u64;
+            let mut fields = Fields(row);
+            // The remainder is below the number of parts.
+            let part = Arc::make_mut(&mut digests.parts[usize::try_from(part).unwrap_or_default()]);
+            for range in part {
+                *range = RangeSum::decode(&mut fields)?;
+            }
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+        digests.decode_pending(pending)?;
+        digests.totals = digests.ranges().fold((0, 0), |(items, bytes), range| {
+            (items.wrapping_add(range.items), bytes.wrapping_add(range.bytes))
+        });
+        Ok(digests)
+    }
+
+    /// The digest of a range.
+    #[must_use]
+    pub fn get(&self, range: u16) -> RangeSum {
+        let range = usize::from(range);
+        self.parts[range / RANGES_PER_PART][range % RANGES_PER_PART]
+    }
+
+    /// All of them, by range.
+    pub fn ranges(&self) -> impl Iterator<Item = RangeSum> {
+        self.parts.iter().flat_map(|part| part.iter().copied())
+    }
+
+    /// Live items and their bytes.
+    #[must_use]
+    pub const fn totals(&self) -> (u64, u64) {
+        self.totals
+    }
+
+    /// Changes a range's sum; it is written with the group.
+    pub(crate) fn change(&mut self, range: u16, change: impl FnOnce(&mut RangeSum)) {
+        self.changed = true;
+        let place = usize::from(range);
+        let sum = &mut Arc::make_mut(&mut self.parts[place / RANGES_PER_PART])[place % RANGES_PER_PART];
+        let before = *sum;
+        change(sum);
+        self.pending.set(range, sum);
+        let (items, bytes) = &mut self.totals;
+        *items = items.wrapping_add(sum.items).wrapping_sub(before.items);
+        *bytes = bytes.wrapping_add(sum.bytes).wrapping_sub(before.bytes);
+    }
+
+    /// At the end of a group: writes the rows of those that are pending, where they are too many for the
+    /// table's row. True where this group changed any, so that the table's row is to be written with
+    /// [`Digests::pending`].
+    pub(crate) fn settle(&mut self, table: TableNumber, writes: &mut WriteSet) -> bool {
+        if self.pending.ranges.len() > PENDING_RANGES_MAX {
+            let pending = std::mem::take(&mut self.pending);
+            let part_of = |range: &u16| usize::from(*range) / RANGES_PER_PART;
+            let parts: BTreeSet<usize> = pending.ranges.iter().map(part_of).collect();
+            for part in parts {
+                let row = self.parts[part].iter().flat_map(RangeSum::encode).collect();
+                writes
+                    .rows
+                    .insert((Keyspace::Digests, digest_key(table, part)), Some(row));
+            }
+        }
+        debug_assert!(self.pending.ranges.len() <= PENDING_RANGES_MAX, "all pending digests are in the table's row");
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The pending ranges as the table's row has them.
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.pending.row
+    }
+
+    fn decode_pending(&mut self, row: &[u8]) -> Result<(), StoreError> {
+        let mut fields = Fields(row);
+        while !fields.is_empty() {
+            let range = fields.u16()?;
+            let sum = RangeSum::decode(&mut fields)?;
+            if range == NO_RANGE {
+                continue;
+            }
+            let place = usize::from(range);
+            let part = self.parts.get_mut(place / RANGES_PER_PART);
+            let part = part.ok_or_else(|| StoreError::damaged("a digest is of no range"))?;
+            Arc::make_mut(part)[place % RANGES_PER_PART] = sum;
+            self.pending.set(range, &sum);
+        }
+        Ok(())
+    }
+}

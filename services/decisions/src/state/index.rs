@@ -1,0 +1,179 @@
+//! The secondary indexes of a table, in memory and in rows.
+
+use std::sync::Arc;
+
+use beringia_item::{Item, KeyBytes, KeySchema, item_size, value_size};
+use beringia_storage::{
+    GlobalIndex, IndexState, Projection, StoreError, TableSize,
+    backend::{IndexNumber, Keyspace, TableNumber, WriteSet},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{Fields, number_key, put_bytes, put_optional, row_key};
+
+/// What an index is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexDefinition {
+    /// Its name.
+    pub name: String,
+    /// Its key.
+    pub keys: KeySchema,
+    /// What a global index was defined as; `None` for a local one and for the one by expiry time.
+    pub global: Option<GlobalIndex>,
+}
+
+/// An index of a table. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Index {
+    /// Its number.
+    pub number: IndexNumber,
+    pub(crate) table: TableNumber,
+    /// What it is.
+    pub definition: Arc<IndexDefinition>,
+    pub(crate) state: IndexState,
+    /// How far the backfill came: the row key of the last item that it looked at.
+    pub(crate) cursor: Option<Vec<u8>>,
+    /// The attributes that it projects; `None` for all.
+    pub projected: Option<Arc<[String]>>,
+    pub(crate) size: IndexSize,
+    /// The size as catalogs show it.
+    pub(crate) shown: Arc<TableSize>,
+}
+
+/// How much an index shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct IndexSize {
+    entries: u64,
+    bytes: u64,
+    pub(super) changed: bool,
+}
+
+impl IndexSize {
+    /// Counts an entry in.
+    pub(crate) const fn add(&mut self, bytes: u64) {
+        self.entries += 1;
+        self.bytes += bytes;
+        self.changed = true;
+    }
+
+    /// Counts an entry out.
+    pub(crate) const fn remove(&mut self, bytes: u64) {
+        self.entries = self.entries.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.changed = true;
+    }
+
+    /// Sets what was counted.
+    pub(crate) const fn set(&mut self, entries: u64, bytes: u64) {
+        *self = Self {
+            entries,
+            bytes,
+            changed: true,
+        };
+    }
+}
+
+impl Index {
+    /// The row key of an item's entry; `None` where the item has no such key, or one of another type.
+    pub(crate) fn entry(&self, item: &Item, base: &KeyBytes) -> Option<Vec<u8>> {
+        let key = self.definition.keys.index_key_of(item, base).ok()?;
+        Some(row_key(self.number, &key.0))
+    }
+
+    /// Bytes of what it shows of an item.
+    pub(crate) fn weight(&self, item: &Item) -> u64 {
+        projected_size(item, self.projected.as_deref()) as u64
+    }
+
+    /// Lets catalogs show the size.
+    pub fn show_size(&self) {
+        self.shown.set(self.size.entries, self.size.bytes);
+    }
+
+    /// Writes its row.
+    pub(crate) fn write(&self, writes: &mut WriteSet) -> Result<(), StoreError> {
+        let mut row = Vec::new();
+        row.extend_from_slice(&self.size.entries.to_be_bytes());
+        row.extend_from_slice(&self.size.bytes.to_be_bytes());
+        row.extend_from_slice(&self.table.to_be_bytes());
+        row.push(encode_state(self.state));
+        put_optional(&mut row, self.cursor.as_deref());
+        let definition = serde_json::to_vec(&*self.definition);
+        put_bytes(&mut row, &definition.map_err(|error| StoreError::damaged(&error.to_string()))?);
+        writes
+            .rows
+            .insert((Keyspace::Indexes, number_key(self.number.into())), Some(row));
+        Ok(())
+    }
+
+    /// Reads what [`Index::write`] wrote; what it projects is not known by that.
+    pub(super) fn read(number: IndexNumber, row: &[u8]) -> Result<Self, StoreError> {
+        let mut fields = Fields(row);
+        let (entries, bytes) = (fields.u64()?, fields.u64()?);
+        let index = Self {
+            number,
+            table: fields.u32()?,
+            state: decode_state(fields.u8()?)?,
+            cursor: fields.optional()?.map(<[u8]>::to_vec),
+            definition: Arc::new(
+                serde_json::from_slice(fields.bytes()?).map_err(|error| StoreError::damaged(&error.to_string()))?,
+            ),
+            projected: None,
+            size: IndexSize {
+                entries,
+                bytes,
+                changed: false,
+            },
+            shown: Arc::default(),
+        };
+        index.show_size();
+        Ok(index)
+    }
+}
+
+/// The attributes that an index over a table projects; `None` for all.
+pub(crate) fn projected(projection: &Projection, table: &KeySchema, index: &KeySchema) -> Option<Arc<[String]>> {
+    let others = match projection {
+        Projection::All => return None,
+        Projection::KeysOnly => &[][..],
+        Projection::Include(names) => names.as_slice(),
+    };
+    let keys = table.parts().chain(index.parts()).map(|part| &part.name);
+    let mut names: Vec<String> = keys.chain(others).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names.into())
+}
+
+/// Bytes of what an index that projects these attributes shows of an item.
+#[must_use]
+pub fn projected_size(item: &Item, projected: Option<&[String]>) -> usize {
+    let Some(names) = projected else { return item_size(item) };
+    names
+        .iter()
+        .filter_map(|name| item.get(name).map(|value| name.len() + value_size(value)))
+        .sum()
+}
+
+/// An index's state as a number.
+const fn encode_state(state: IndexState) -> u8 {
+    match state {
+        IndexState::Backfilling => 0,
+        IndexState::Active => 1,
+        IndexState::Deleting => 2,
+    }
+}
+
+fn decode_state(state: u8) -> Result<IndexState, StoreError> {
+    match state {
+        0 => Ok(IndexState::Backfilling),
+        1 => Ok(IndexState::Active),
+        2 => Ok(IndexState::Deleting),
+        _ => Err(StoreError::damaged("an index is in no known state")),
+    }
+}
+
+/// The table of an index, from its row.
+pub(crate) fn table_of_index(row: &[u8]) -> Result<TableNumber, StoreError> {
+    Index::read(0, row).map(|index| index.table)
+}

@@ -1,0 +1,165 @@
+//! What was applied of a table, by origin.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, VersionVector};
+use beringia_storage::{StoreError, backend::RegionNumber};
+use bytes::Bytes;
+
+use super::Regions;
+use crate::layout::{Fields, encode_context};
+
+/// What was applied of one origin's writes to a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OriginProgress {
+    /// Everything up to this sequence.
+    pub applied: u64,
+    /// The low watermark: the log serves only what is above this sequence.
+    pub low_watermark: u64,
+    /// The sequence of the last record in the log.
+    pub last_record: u64,
+    /// How many records there ever were in the log.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The position of the last log checkpoint; 0 where there is none.
+    pub(crate) checkpoint: u64,
+}
+
+/// What was applied of a table, by origin.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    origins: BTreeMap<RegionNumber, OriginProgress>,
+    /// `applied` of all origins, as others see it.
+    vector: VersionVector,
+    /// The causal context of a local write that replaces nothing: the vector without the own region, as
+    /// records hold it and by names; kept until it changes.
+    context: Option<(Bytes, VersionVector)>,
+    pub(super) changed: bool,
+}
+
+impl Progress {
+    /// Reads what [`Progress::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] where it is damaged.
+    pub fn decode(row: &[u8], names: &[Region]) -> Result<Self, StoreError> {
+        let mut progress = Self::default();
+        let mut fields = Fields(row);
+        while !fields.is_empty() {
+            let number = fields.u16()?;
+            let origin = OriginProgress {
+                applied: fields.u64()?,
+                low_watermark: fields.u64()?,
+                last_record: fields.u64()?,
+                records: fields.u64()?,
+                bytes: fields.u64()?,
+                checkpoint: fields.u64()?,
+            };
+            let name = names
+                .get(usize::from(number))
+                .ok_or_else(|| StoreError::damaged("a vector names an unknown region"))?;
+            progress.vector.advance(name, origin.applied);
+            progress.origins.insert(number, origin);
+        }
+        Ok(progress)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.origins.len() * 50);
+        for (number, origin) in &self.origins {
+            out.extend_from_slice(&number.to_be_bytes());
+            for field in [
+                origin.applied,
+                origin.low_watermark,
+                origin.last_record,
+                origin.records,
+                origin.bytes,
+                origin.checkpoint,
+            ] {
+                out.extend_from_slice(&field.to_be_bytes());
+            }
+        }
+        out
+    }
+
+    /// The progress of one origin.
+    #[must_use]
+    pub fn origin(&self, number: RegionNumber) -> OriginProgress {
+        self.origins.get(&number).copied().unwrap_or_default()
+    }
+
+    /// For a change; the progress is written with the group.
+    pub(crate) fn origin_mut(&mut self, number: RegionNumber) -> &mut OriginProgress {
+        self.changed = true;
+        self.origins.entry(number).or_default()
+    }
+
+    /// The greatest sequence of each origin up to which everything has been applied.
+    #[must_use]
+    pub const fn vector(&self) -> &VersionVector {
+        &self.vector
+    }
+
+    /// Everything up to `sequence` has been applied.
+    pub(crate) fn advance(
+        &mut self,
+        regions: &Regions,
+        origin: RegionNumber,
+        sequence: u64,
+    ) -> Result<(), StoreError> {
+        let name = regions.name(origin)?;
+        let entry = self.origin_mut(origin);
+        if sequence > entry.applied {
+            entry.applied = sequence;
+            self.vector.advance(name, sequence);
+            if origin != regions.own() {
+                self.context = None;
+            }
+        }
+        debug_assert!(self.vector.get(name) >= sequence, "the vector follows the progress");
+        Ok(())
+    }
+
+    /// The log does not hold everything up to `sequence`.
+    pub(crate) fn raise_low_watermark(&mut self, origin: RegionNumber, sequence: u64) {
+        let entry = self.origin_mut(origin);
+        entry.low_watermark = entry.low_watermark.max(sequence);
+    }
+
+    /// The causal context of a local write that replaces something whose writes depend on `replaced`: as
+    /// its record holds it, and by names.
+    pub(crate) fn context(
+        &mut self,
+        regions: &Regions,
+        replaced: &[(RegionNumber, u64)],
+    ) -> Result<(Bytes, VersionVector), StoreError> {
+        let own = regions.own();
+        let origins = &self.origins;
+        let applied = |number: &RegionNumber| origins.get(number).map_or(0, |origin| origin.applied);
+        let ahead = |(number, sequence): &&(RegionNumber, u64)| *number != own && *sequence > applied(number);
+        let others = || {
+            let others = origins.iter().map(|(number, origin)| (*number, origin.applied));
+            others.filter(|(number, applied)| *number != own && *applied > 0)
+        };
+        let by_name = |entries: &BTreeMap<RegionNumber, u64>| -> Result<VersionVector, StoreError> {
+            let named = entries.iter().map(|(number, sequence)| Ok((regions.name(*number)?.clone(), *sequence)));
+            named.collect()
+        };
+        let mut ahead = replaced.iter().filter(ahead).peekable();
+        if ahead.peek().is_none() {
+            if self.context.is_none() {
+                let entries = others().collect();
+                self.context = Some((encode_context(others()), by_name(&entries)?));
+            }
+            return Ok(self.context.clone().unwrap_or_default());
+        }
+        let mut entries: BTreeMap<RegionNumber, u64> = others().collect();
+        for (number, sequence) in ahead {
+            let entry = entries.entry(*number).or_default();
+            *entry = (*entry).max(*sequence);
+        }
+        let named = by_name(&entries)?;
+        Ok((encode_context(entries.into_iter()), named))
+    }
+}

@@ -1,0 +1,202 @@
+//! One table that this region holds: what was applied of it, its digests, its indexes, its size.
+
+use std::sync::Arc;
+
+use beringia_item::{ConflictPolicy, KeyBytes, KeySchema, TableId};
+use beringia_storage::{
+    StoreError, TableSize,
+    backend::{Keyspace, TableNumber, WriteSet},
+};
+
+use super::{Digests, Index, Progress, Tip};
+use crate::{
+    layout::{Fields, number_key, put_bytes, row_key},
+    unshipped::UnshippedFilter,
+};
+
+/// A table that this region holds. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TableState {
+    /// Its identity for ever.
+    pub id: TableId,
+    /// Its number here.
+    pub number: TableNumber,
+    /// Under which number its conflict journal is kept: the one that it had when the journal began.
+    pub journal: TableNumber,
+    /// Whether the rows were complete once.
+    pub bootstrapped: bool,
+    pub(crate) keys: Arc<KeySchema>,
+    /// How the writes of this region are stamped.
+    pub(crate) policy: ConflictPolicy,
+    /// Its indexes, but for those that are being removed.
+    pub indexes: Vec<Index>,
+    /// What was applied of it.
+    pub progress: Progress,
+    pub(crate) digests: Digests,
+    pub(crate) size: Arc<TableSize>,
+    /// Whether its row is to be written whatever else changed.
+    pub(crate) changed: bool,
+}
+
+impl TableState {
+    pub(crate) fn new(id: TableId, number: TableNumber, keys: Arc<KeySchema>) -> Self {
+        Self {
+            id,
+            number,
+            journal: number,
+            bootstrapped: true,
+            keys,
+            policy: ConflictPolicy::default(),
+            indexes: Vec::new(),
+            progress: Progress::default(),
+            digests: Digests::default(),
+            size: Arc::default(),
+            changed: true,
+        }
+    }
+
+    pub(crate) fn row_key(&self, key: &KeyBytes) -> Vec<u8> {
+        row_key(self.number, &key.0)
+    }
+
+    /// Lets catalogs show the size, and those of its indexes.
+    pub fn show_sizes(&self) {
+        let (items, bytes) = self.digests.totals();
+        self.size.set(items, bytes);
+        self.indexes.iter().for_each(Index::show_size);
+    }
+
+    /// The row of the table.
+    pub(crate) fn row(&self, tip: Tip) -> TableRow {
+        TableRow {
+            id: self.id,
+            journal: self.journal,
+            bootstrapped: self.bootstrapped,
+            holding: Holding::Held,
+            tip,
+            progress: self.progress.encode(),
+            pending: self.digests.pending().to_vec(),
+        }
+    }
+
+    /// Writes what the group changed. True where the table's row, and so `tip`, was written.
+    pub(super) fn flush(&mut self, tip: Tip, writes: &mut WriteSet) -> Result<bool, StoreError> {
+        let digested = self.digests.settle(self.number, writes);
+        let progressed = std::mem::take(&mut self.progress.changed);
+        let written = std::mem::take(&mut self.changed) || progressed || digested;
+        if written {
+            self.row(tip).write(self.number, writes)?;
+        }
+        for index in self.indexes.iter_mut().filter(|index| index.size.changed) {
+            index.size.changed = false;
+            index.write(writes)?;
+        }
+        Ok(written)
+    }
+}
+
+/// Whether a table's rows are held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// They are.
+    Held,
+    /// They are being removed.
+    Removed {
+        /// Which of them are unshipped.
+        unshipped: Option<UnshippedFilter>,
+    },
+}
+
+/// A row of [`Keyspace::Tables`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRow {
+    /// The table's identity.
+    pub id: TableId,
+    /// [`TableState::journal`]; of a table that is being removed, the journal that goes with it, or 0.
+    pub journal: TableNumber,
+    /// [`TableState::bootstrapped`].
+    pub bootstrapped: bool,
+    /// Whether the rows are being removed.
+    pub holding: Holding,
+    /// The region's tip when the row was written.
+    pub(crate) tip: Tip,
+    /// [`Progress`], encoded.
+    pub progress: Vec<u8>,
+    /// Pending digests, encoded.
+    pub pending: Vec<u8>,
+}
+
+/// Bits of a table's row.
+const BOOTSTRAPPED: u8 = 1;
+const REMOVED: u8 = 2;
+const UNSHIPPED: u8 = 4;
+
+impl TableRow {
+    /// Whether the table's rows are held.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.holding == Holding::Held
+    }
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] where it is damaged.
+    pub fn decode(row: &[u8]) -> Result<Self, StoreError> {
+        let mut fields = Fields(row);
+        let flags = fields.u8()?;
+        let id = TableId(fields.u128()?);
+        let journal = fields.u32()?;
+        let tip = Tip::decode(&mut fields)?;
+        let (progress, pending) = (fields.bytes()?.to_vec(), fields.bytes()?.to_vec());
+        let damaged = |error: serde_json::Error| StoreError::damaged(&error.to_string());
+        let unshipped = if flags & UNSHIPPED == 0 {
+            None
+        } else {
+            Some(serde_json::from_slice(fields.bytes()?).map_err(damaged)?)
+        };
+        Ok(Self {
+            id,
+            journal,
+            bootstrapped: flags & BOOTSTRAPPED != 0,
+            holding: if flags & REMOVED == 0 {
+                Holding::Held
+            } else {
+                Holding::Removed { unshipped }
+            },
+            tip,
+            progress,
+            pending,
+        })
+    }
+
+    pub(crate) fn write(&self, number: TableNumber, writes: &mut WriteSet) -> Result<(), StoreError> {
+        let (is_removed, unshipped) = match &self.holding {
+            Holding::Held => (false, None),
+            Holding::Removed { unshipped } => (true, unshipped.as_ref()),
+        };
+        let mut flags = 0;
+        for (is_set, flag) in [
+            (self.bootstrapped, BOOTSTRAPPED),
+            (is_removed, REMOVED),
+            (unshipped.is_some(), UNSHIPPED),
+        ] {
+            flags |= if is_set { flag } else { 0 };
+        }
+        let mut row = Vec::with_capacity(64 + self.progress.len() + self.pending.len());
+        row.push(flags);
+        row.extend_from_slice(&self.id.0.to_be_bytes());
+        row.extend_from_slice(&self.journal.to_be_bytes());
+        self.tip.encode(&mut row);
+        put_bytes(&mut row, &self.progress);
+        put_bytes(&mut row, &self.pending);
+        if let Some(unshipped) = unshipped {
+            let text = serde_json::to_vec(unshipped).map_err(|error| StoreError::damaged(&error.to_string()))?;
+            put_bytes(&mut row, &text);
+        }
+        writes
+            .rows
+            .insert((Keyspace::Tables, number_key(number.into())), Some(row));
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! Unshipped writes: those of a dropped replica that no other region has, kept when its rows go.
+
+use std::sync::Arc;
+
+use beringia_item::{Item, KeySchema, TableId, VersionVector, decode_item, encode_item};
+use beringia_storage::{
+    ConflictSide, StoreError, Unshipped,
+    backend::{Keyspace, WriteSet},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    journal::{Side, decode_side, encode_side},
+    layout::{Fields, RegionNames, number_key, number_of, put_bytes},
+    state::Definition,
+};
+
+/// Which of a table's rows are unshipped: those that `has` does not cover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnshippedFilter {
+    /// The table.
+    table: [u8; 16],
+    /// Its name.
+    name: String,
+    pub(crate) keys: KeySchema,
+    /// What others have.
+    pub(crate) has: VersionVector,
+}
+
+impl UnshippedFilter {
+    /// Of a table's rows.
+    pub(crate) fn of(
+        table: TableId,
+        definition: &Definition,
+        keys: &KeySchema,
+        name: String,
+        has: VersionVector,
+    ) -> Arc<Self> {
+        let keys = definition.core().map_or(keys, |core| &core.keys).clone();
+        Arc::new(Self {
+            table: table.0.to_be_bytes(),
+            name,
+            keys,
+            has,
+        })
+    }
+}
+
+/// Keeps a write.
+pub(crate) fn write(
+    number: u64,
+    filter: &UnshippedFilter,
+    key: &Item,
+    side: &Side<'_>,
+    seen_ms: u64,
+    writes: &mut WriteSet,
+) {
+    let mut row = Vec::new();
+    row.extend_from_slice(&filter.table);
+    row.extend_from_slice(&seen_ms.to_be_bytes());
+    put_bytes(&mut row, filter.name.as_bytes());
+    put_bytes(&mut row, &encode_item(key));
+    encode_side(&mut row, side);
+    writes.rows.insert((Keyspace::Unshipped, number_key(number)), Some(row));
+}
+
+/// Reads a row of [`Keyspace::Unshipped`].
+///
+/// # Errors
+/// [`StoreError::Database`] where it is damaged.
+pub fn read(key: &[u8], row: &[u8], names: &RegionNames) -> Result<Unshipped, StoreError> {
+    let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());
+    let mut fields = Fields(row);
+    let table = TableId(fields.u128()?);
+    let seen_ms = fields.u64()?;
+    let name = std::str::from_utf8(fields.bytes()?).map_err(|error| damaged(&error))?;
+    let item_key = decode_item(fields.bytes()?).map_err(|error| damaged(&error))?;
+    let write: ConflictSide = decode_side(&mut fields, names)?;
+    Ok(Unshipped {
+        id: number_of(key)?,
+        table,
+        table_name: name.to_owned(),
+        key: item_key,
+        write,
+        seen_ms,
+    })
+}
+

@@ -1,0 +1,267 @@
+//! Verification: what a range's digest and index entries must be, recomputed from rows and log.
+//!
+//! Readers use it to find out whether there is something to repair, the committer to repair it. A range
+//! of the table is checked together with the same range of each index: its entries must lead to items
+//! that have them.
+
+use std::ops::ControlFlow;
+
+use beringia_item::{Item, KeyBytes, KeySchema, TableId, decode_item};
+use beringia_storage::{
+    IndexState, StoreError,
+    backend::{Detail, IndexNumber, ItemRow, Keyspace, Snapshot, StoredRecord},
+};
+use bytes::Bytes;
+
+use crate::{
+    current::CurrentRecord,
+    layout::{RangeSum, RegionNames, all_keys, item_hash, range_keys, row_key, stored_key},
+    state::{Digests, State},
+};
+
+/// A table or an index, as far as verification needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its key.
+    pub keys: &'a KeySchema,
+}
+
+/// What is wrong with a range.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Row keys of items whose log record is missing, is another's, or cannot be read.
+    pub(crate) rows: Vec<Vec<u8>>,
+    /// Entries that items should have and have not.
+    pub(crate) missing_entries: Vec<Vec<u8>>,
+    /// Entries that no item has.
+    pub(crate) stray_entries: Vec<Vec<u8>>,
+    /// What the digest should be, without the damaged rows.
+    pub(crate) sum: RangeSum,
+    /// What the digest is in rows.
+    pub(crate) stored: RangeSum,
+}
+
+impl Damage {
+    /// Whether the range is as it should be, its digest being `digest`.
+    #[must_use]
+    pub fn is_none(&self, digest: &RangeSum) -> bool {
+        self.rows.is_empty() && self.missing_entries.is_empty() && self.stray_entries.is_empty() && self.sum == *digest
+    }
+
+    /// Whether the range is as it should be, by the digest in rows.
+    #[must_use]
+    pub fn is_none_stored(&self) -> bool {
+        self.is_none(&self.stored)
+    }
+}
+
+/// How many entries an index has, and the bytes that they show.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryCount {
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+}
+
+/// [`check_range`] of a table that the region holds, with its complete indexes; of one that it does not
+/// hold, no damage.
+pub(crate) fn check_held(
+    snapshot: &dyn Snapshot,
+    state: &State,
+    id: TableId,
+    range: u16,
+) -> Result<Damage, StoreError> {
+    let Some(table) = state.tables().get(&id) else {
+        return Ok(Damage::default());
+    };
+    // The entries of an index that is being filled are not complete yet, and that is no damage.
+    let complete = table.indexes.iter().filter(|index| index.state == IndexState::Active);
+    let indexes: Vec<_> = complete
+        .map(|index| Checked {
+            number: index.number,
+            keys: &index.definition.keys,
+        })
+        .collect();
+    let checked = Checked {
+        number: table.number,
+        keys: &table.keys,
+    };
+    let pending = stored_digests(snapshot, table.number)?;
+    check_range(snapshot, &checked, &indexes, range, state.regions.names(), &pending)
+}
+
+/// The digests of a table as its rows have them.
+///
+/// # Errors
+/// Where the backend fails, or a row is damaged.
+pub fn stored_digests(snapshot: &dyn Snapshot, table: u32) -> Result<Digests, StoreError> {
+    let row = snapshot.get(Keyspace::Tables, &crate::layout::number_key(table.into()))?;
+    let row = row.map(|row| crate::state::TableRow::decode(&row)).transpose()?;
+    Digests::load(snapshot, table, &row.map(|row| row.pending).unwrap_or_default())
+}
+
+/// Compares a range of a table, and of its indexes, with what its rows and their records say. `digests`
+/// are those in rows.
+///
+/// # Errors
+/// Where the backend fails.
+pub fn check_range(
+    snapshot: &dyn Snapshot,
+    table: &Checked<'_>,
+    indexes: &[Checked<'_>],
+    range: u16,
+    names: &RegionNames,
+    digests: &Digests,
+) -> Result<Damage, StoreError> {
+    let mut damage = Damage {
+        stored: digests.get(range),
+        ..Damage::default()
+    };
+    snapshot.scan_items(
+        &range_keys(table.number, range),
+        Detail::Record,
+        &mut |key, row, record| {
+            check_item(snapshot, table, (key, row, record), indexes, names, &mut damage)?;
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    for index in indexes {
+        check_entries(snapshot, table.number, index, range, &mut damage)?;
+    }
+    Ok(damage)
+}
+
+fn check_item(
+    snapshot: &dyn Snapshot,
+    table: &Checked<'_>,
+    (row_key, row, record): (&[u8], &ItemRow, Option<&dyn StoredRecord>),
+    indexes: &[Checked<'_>],
+    names: &RegionNames,
+    damage: &mut Damage,
+) -> Result<(), StoreError> {
+    let key = stored_key(row_key);
+    let item = match recorded(table, row, record, &key, names)? {
+        Recorded::Tombstone => return Ok(()),
+        Recorded::Image(image) => decode_item(&image).ok(),
+        Recorded::Another => None,
+    };
+    let Some(item) = item else {
+        damage.rows.push(row_key.to_vec());
+        return Ok(());
+    };
+    damage.sum.add(item_hash(&key.0, &row.stamp(names)?), row.size);
+    for index in indexes {
+        let Some(entry) = entry_of(index, &item, &key) else {
+            continue;
+        };
+        if snapshot.get(Keyspace::Entries, &entry)?.is_none() {
+            damage.missing_entries.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// What is where a row points to.
+enum Recorded {
+    /// Nothing, or the record of something else.
+    Another,
+    /// A delete, as the row says.
+    Tombstone,
+    /// The item.
+    Image(Bytes),
+}
+
+fn recorded(
+    table: &Checked<'_>,
+    row: &ItemRow,
+    record: Option<&dyn StoredRecord>,
+    key: &KeyBytes,
+    names: &RegionNames,
+) -> Result<Recorded, StoreError> {
+    let Some(record) = record else {
+        return Ok(Recorded::Another);
+    };
+    let same_key = *record.key()? == *key.0;
+    let current = CurrentRecord::read(record, Detail::Record)?;
+    let hash = match &current.metadata {
+        None => Some(0),
+        Some(_) => current.state(table.keys, key, names).ok().map(|state| state.hash()),
+    };
+    let same = same_key && current.is_of(row) && hash == Some(row.state);
+    Ok(match current.image {
+        None if same && !row.is_live() => Recorded::Tombstone,
+        Some(image) if same && row.is_live() => Recorded::Image(image),
+        _ => Recorded::Another,
+    })
+}
+
+/// Looks for entries in a range of the index that lead to no item, or to one that has another.
+fn check_entries(
+    snapshot: &dyn Snapshot,
+    table: u32,
+    index: &Checked<'_>,
+    range: u16,
+    damage: &mut Damage,
+) -> Result<(), StoreError> {
+    snapshot.scan(Keyspace::Entries, &range_keys(index.number, range), &mut |entry, _| {
+        let base = index.keys.split_index_key(&stored_key(entry)).map(|(_, base)| base);
+        let justified = match base {
+            None => false,
+            Some(base) => item_of(snapshot, &row_key(table, &base.0))?
+                .is_some_and(|item| entry_of(index, &item, &base).as_deref() == Some(entry)),
+        };
+        if !justified {
+            damage.stray_entries.push(entry.to_vec());
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn entry_of(index: &Checked<'_>, item: &Item, base: &KeyBytes) -> Option<Vec<u8>> {
+    index
+        .keys
+        .index_key_of(item, base)
+        .ok()
+        .map(|key| row_key(index.number, &key.0))
+}
+
+/// The live item under a row key; `None` also where its record is missing or damaged.
+fn item_of(snapshot: &dyn Snapshot, row_key: &[u8]) -> Result<Option<Item>, StoreError> {
+    let mut item = None;
+    snapshot.items(&[row_key], Detail::Item, &mut |_, row, record| {
+        let record = record.filter(|_| row.is_live());
+        let image = record.map(|record| record.current_image()).transpose()?.flatten();
+        item = image.and_then(|image| decode_item(image).ok());
+        Ok(())
+    })?;
+    Ok(item)
+}
+
+/// Counts the entries of an index that lead to items.
+pub(crate) fn count_entries(
+    snapshot: &dyn Snapshot,
+    state: &State,
+    id: TableId,
+    index: IndexNumber,
+) -> Result<EntryCount, StoreError> {
+    let mut count = EntryCount::default();
+    let table = state.tables().get(&id);
+    let Some((table, index)) = table.and_then(|table| {
+        let index = table.indexes.iter().find(|found| found.number == index)?;
+        Some((table, index))
+    }) else {
+        return Ok(count);
+    };
+    snapshot.scan(Keyspace::Entries, &all_keys(index.number), &mut |entry, _| {
+        let base = index.definition.keys.split_index_key(&stored_key(entry));
+        if let Some((_, base)) = base
+            && let Some(item) = item_of(snapshot, &row_key(table.number, &base.0))?
+        {
+            count.entries += 1;
+            count.bytes += index.weight(&item);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(count)
+}

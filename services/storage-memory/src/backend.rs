@@ -1,0 +1,146 @@
+//! `MemoryBackend`: one store's claim on memory that others may take from it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use beringia_committer::DiskFaults;
+use beringia_storage::{
+    StoreError,
+    backend::{CommitFailure, CommitNumber, Scope, Snapshot, StorageBackend, WriteSet, Writer},
+};
+
+use crate::{Options, fault::Fault, state::MemoryState};
+
+/// A region's state in memory, as one store has it.
+pub struct MemoryBackend {
+    state: MemoryState,
+    /// In which life of the memory it was opened.
+    life: u64,
+    closed: Arc<AtomicBool>,
+    disk_faults: DiskFaults,
+}
+
+impl MemoryBackend {
+    /// Opens the memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] where it belongs to another region or topology.
+    pub fn open(options: &Options) -> Result<Self, StoreError> {
+        Ok(Self {
+            life: options.state.open(&options.store)?,
+            state: options.state.clone(),
+            closed: Arc::default(),
+            disk_faults: options.disk_faults.clone(),
+        })
+    }
+}
+
+impl StorageBackend for MemoryBackend {
+    fn read(
+        &self,
+        _scope: Scope,
+        work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.check()?;
+        work(&self.state.read().data)
+    }
+
+    fn lease(&self) -> Result<Box<dyn Writer>, StoreError> {
+        let mut held = self.state.write();
+        held.holder += 1;
+        Ok(Box::new(MemoryWriter {
+            state: self.state.clone(),
+            holder: held.holder,
+            life: self.life,
+            closed: self.closed.clone(),
+            disk_faults: self.disk_faults.clone(),
+        }))
+    }
+
+    fn watch(&self, listener: Arc<dyn Fn() + Send + Sync>) {
+        self.state.write().listeners.push(listener);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        let is_alive = !self.closed.load(Ordering::Acquire) && self.state.read().life == self.life;
+        is_alive.then_some(()).ok_or(StoreError::Closed)
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
+/// The lease of one store, good until the next one's.
+struct MemoryWriter {
+    state: MemoryState,
+    holder: u64,
+    life: u64,
+    closed: Arc<AtomicBool>,
+    disk_faults: DiskFaults,
+}
+
+impl Writer for MemoryWriter {
+    fn read(&mut self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let held = self.state.read();
+        if held.life != self.life {
+            return Err(StoreError::Closed);
+        }
+        work(&held.data)
+    }
+
+    fn committed(&mut self) -> Result<CommitNumber, StoreError> {
+        Ok(self.state.read().commits)
+    }
+
+    fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure> {
+        let faults = self.state.faults();
+        let mut held = self.state.write();
+        let is_holder = held.holder == self.holder || faults.tolerates_former_holders();
+        if held.life != self.life || !is_holder {
+            return Err(CommitFailure::LeaseLost);
+        }
+        let fault = faults.next();
+        let mut failure = None;
+        match fault {
+            Some(Fault::LostLease) => {
+                held.holder += 1;
+                return Err(CommitFailure::LeaseLost);
+            }
+            Some(Fault::SerializationFailure) => return Err(CommitFailure::Stale),
+            Some(Fault::UnknownOutcome { durable }) => {
+                failure = Some(CommitFailure::Unknown(StoreError::Database(
+                    "the connection broke during a commit".to_owned(),
+                )));
+                if !durable {
+                    return failure.map_or(Ok(()), Err);
+                }
+            }
+            None => {}
+        }
+        if held.commits != writes.based_on {
+            return Err(CommitFailure::Stale);
+        }
+        let grows = !writes.records.is_empty() || writes.rows.values().any(Option::is_some);
+        if grows && self.disk_faults.is_full() {
+            let what = "the memory is full".to_owned();
+            return Err(CommitFailure::Failed(StoreError::DiskFull(what)));
+        }
+        held.data.write(writes);
+        held.commits.0 += 1;
+        let listeners = held.listeners.clone();
+        drop(held);
+        listeners.iter().for_each(|listener| listener());
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn release(self: Box<Self>) {
+        self.closed.store(true, Ordering::Release);
+        let mut held = self.state.write();
+        if held.holder == self.holder {
+            held.holder += 1;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The storage backend in ordered maps: deterministic, and gone with the process.
+//!
+//! It shows that the interface for storage backends is not SQLite in disguise, and it can fail in the ways in
+//! which a database server does and a file does not ([`Fault`]): a lease that is lost, a commit with unknown
+//! outcome, a serialization failure, a lease holder that is slow, two at once.
+
+mod backend;
+mod data;
+mod fault;
+mod options;
+mod state;
+
+pub use self::{
+    backend::MemoryBackend,
+    fault::{Fault, Faults},
+    options::{Options, open},
+    state::MemoryState,
+};

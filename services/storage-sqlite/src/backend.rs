@@ -1,0 +1,229 @@
+//! `SqliteBackend`: one connection that writes, a few that read, and what keeps others away from the file.
+
+use std::{fs::File, path::PathBuf, sync::Arc};
+
+use beringia_committer::{DiskFaults, Execution};
+use beringia_storage::{
+    StoreError,
+    backend::{CommitFailure, CommitNumber, Scope, Snapshot, StorageBackend, WriteSet, Writer},
+};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use crate::{
+    checkpoint::Checkpoints,
+    connection::{Readers, WriteConnection},
+    error::{OrStoreError, store_error},
+    open,
+    options::Options,
+    room::Room,
+    snapshot::SqlSnapshot,
+    write::write,
+};
+
+type Listeners = Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>;
+
+/// A region's state in an SQLite database.
+pub struct SqliteBackend {
+    readers: Readers,
+    /// Until it is leased.
+    writer: Mutex<Option<SqliteWriter>>,
+    checkpoints: Checkpoints,
+    listeners: Listeners,
+    /// Keeps other processes away from the file while it is open; none for memory.
+    lock: Mutex<Option<File>>,
+    /// The file; none for memory.
+    path: Option<PathBuf>,
+}
+
+impl SqliteBackend {
+    /// Opens the database, or makes it where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed
+    /// then.
+    pub fn open(options: &Options) -> Result<Self, StoreError> {
+        let mut opened = open::open(options)?;
+        let beside = options.execution == Execution::Threads;
+        let checkpoints = match (&mut opened.writer, &opened.path) {
+            (WriteConnection::File(connection), Some(path)) => Checkpoints::of_file(connection, path, beside),
+            _ => Ok(Checkpoints::none()),
+        };
+        let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;
+        let listeners = Listeners::default();
+        let writer = SqliteWriter {
+            connection: opened.writer,
+            committed: CommitNumber::default(),
+            checkpoints: checkpoints.clone(),
+            disk_faults: options.disk_faults.clone(),
+            room: Room::default(),
+            listeners: listeners.clone(),
+        };
+        Ok(Self {
+            readers: opened.readers,
+            writer: Mutex::new(Some(writer)),
+            checkpoints,
+            listeners,
+            lock: Mutex::new(opened.lock),
+            path: opened.path,
+        })
+    }
+
+    /// Where the database is.
+    pub(crate) fn path(&self) -> String {
+        let path = self.path.as_ref().map(|path| path.display().to_string());
+        path.unwrap_or_else(|| "in memory".to_owned())
+    }
+}
+
+impl StorageBackend for SqliteBackend {
+    fn read(
+        &self,
+        scope: Scope,
+        work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.readers.with(|connection| match scope {
+            Scope::Call => work(&SqlSnapshot(connection)),
+            Scope::Snapshot => at_one_moment(connection, work),
+        })?
+    }
+
+    fn lease(&self) -> Result<Box<dyn Writer>, StoreError> {
+        match self.writer.lock().take() {
+            Some(writer) => Ok(Box::new(writer)),
+            None => Err(StoreError::Unusable {
+                path: self.path(),
+                what: "is in use by another store".to_owned(),
+            }),
+        }
+    }
+
+    fn watch(&self, listener: Arc<dyn Fn() + Send + Sync>) {
+        self.listeners.lock().push(listener);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.readers.check()
+    }
+
+    fn rest(&self) {
+        self.readers.rest();
+    }
+
+    fn close(&self) {
+        self.checkpoints.end();
+        self.readers.close();
+        drop(self.writer.lock().take());
+        drop(self.lock.lock().take());
+    }
+}
+
+/// Runs `work` on one moment of the database.
+fn at_one_moment(
+    connection: &Connection,
+    work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    execute(connection, "BEGIN").or_store_error()?;
+    let result = work(&SqlSnapshot(connection));
+    execute(connection, "COMMIT").or_store_error()?;
+    result
+}
+
+fn execute(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(drop)
+}
+
+/// The one connection that writes. There is one per database: a lock file keeps other processes away, and the
+/// backend gives it away once. So its condition is that of its own commits.
+struct SqliteWriter {
+    connection: WriteConnection,
+    committed: CommitNumber,
+    checkpoints: Checkpoints,
+    disk_faults: DiskFaults,
+    room: Room,
+    listeners: Listeners,
+}
+
+impl Writer for SqliteWriter {
+    fn read(&mut self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        // Nobody else writes, so all of it is of one moment by itself; a transaction spares a file the locks of
+        // every statement.
+        match &self.connection {
+            WriteConnection::File(connection) => at_one_moment(connection, work),
+            WriteConnection::Memory(owner) => owner.with(|connection| work(&SqlSnapshot(connection)))?,
+        }
+    }
+
+    fn committed(&mut self) -> Result<CommitNumber, StoreError> {
+        Ok(self.committed)
+    }
+
+    fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure> {
+        if writes.based_on != self.committed {
+            return Err(CommitFailure::Stale);
+        }
+        let (room, disk_faults) = (&mut self.room, &self.disk_faults);
+        let committed = self.connection.with(|connection| {
+            room.adapt(disk_faults, connection).or_store_error()?;
+            commit(connection, writes)
+        });
+        committed.map_err(|error| match error {
+            StoreError::Closed => CommitFailure::LeaseLost,
+            error => CommitFailure::Failed(error),
+        })??;
+        self.committed.0 += 1;
+        for listener in self.listeners.lock().iter() {
+            listener();
+        }
+        Ok(())
+    }
+
+    fn maintain(&mut self, idle: bool) {
+        let WriteConnection::File(connection) = &self.connection else {
+            return;
+        };
+        if idle {
+            self.checkpoints.idle(connection);
+        } else {
+            self.checkpoints.after_commit(connection);
+        }
+        if idle {
+            // A failure only means that the memory stays.
+            let _ = connection.execute_batch("PRAGMA shrink_memory");
+        }
+    }
+
+    fn release(self: Box<Self>) {
+        match &self.connection {
+            WriteConnection::File(connection) => {
+                if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+                    tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
+                }
+            }
+            WriteConnection::Memory(owner) => owner.release(),
+        }
+    }
+}
+
+/// The transaction itself.
+fn commit(connection: &Connection, writes: &WriteSet) -> Result<(), CommitFailure> {
+    execute(connection, "BEGIN IMMEDIATE").or_store_error()?;
+    let _open = Open(connection);
+    write(connection, writes)?;
+    // Whether a commit that fails becomes durable all the same is SQLite's to say at the next start.
+    execute(connection, "COMMIT").map_err(|error| CommitFailure::Unknown(store_error(&error)))
+}
+
+/// An open transaction, rolled back where it was not committed: after an error, and after a panic too, since
+/// readers of a database in memory share the connection.
+struct Open<'a>(&'a Connection);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit()
+            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a commit cannot be rolled back");
+        }
+    }
+}

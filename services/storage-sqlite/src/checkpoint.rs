@@ -1,0 +1,154 @@
+//! Checkpoints: moving what the write-ahead log holds into the database file, beside the writer where possible.
+//!
+//! SQLite's own checkpoint every 1,000 pages costs a fifth of the writing speed. Here a thread of its own copies pages while commits
+//! go on; only where it falls far behind does the committer finish the rest itself, so that the log starts over and stays bounded.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
+
+use crate::connection;
+
+/// The thread copies pages each time the log has grown by so many: 8 MiB.
+const BESIDE_PAGES: u32 = 2_048;
+/// Pages from which on the committer does it: 64 MiB.
+const AT_ONCE_PAGES: u32 = 16_384;
+/// Page cache of the thread's connection, KiB.
+const CACHE_KIB: i64 = 512;
+
+/// Counts the log's pages, and sees to it that they are copied.
+#[derive(Clone)]
+pub(crate) struct Checkpoints {
+    /// Pages in the log after the last commit.
+    pages: Arc<AtomicU32>,
+    /// How many there were when the thread was last called.
+    called_at: Arc<AtomicU32>,
+    /// The thread's call; none without a thread.
+    call: Option<Arc<Call>>,
+}
+
+/// What the thread is told.
+#[derive(Default)]
+struct Call {
+    wanted: Mutex<Wanted>,
+    ready: Condvar,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    #[default]
+    Nothing,
+    Checkpoint,
+    End,
+}
+
+impl Checkpoints {
+    /// For the database file at `path`, whose writer is `connection`. `beside` starts the thread.
+    pub(crate) fn of_file(connection: &mut Connection, path: &Path, beside: bool) -> std::io::Result<Self> {
+        let pages = Arc::new(AtomicU32::new(0));
+        let counted = pages.clone();
+        // Setting a hook also ends SQLite's own checkpoints.
+        connection
+            .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+                counted.store(pages.cast_unsigned(), Ordering::Relaxed);
+                Ok(())
+            }))
+            .map_err(std::io::Error::other)?;
+        let call = if beside { Some(spawn(path.to_owned())?) } else { None };
+        Ok(Self {
+            pages,
+            called_at: Arc::default(),
+            call,
+        })
+    }
+
+    /// For a database without a file.
+    pub(crate) fn none() -> Self {
+        Self {
+            pages: Arc::default(),
+            called_at: Arc::default(),
+            call: None,
+        }
+    }
+
+    /// Sees to the log's pages after a commit.
+    pub(crate) fn after_commit(&self, connection: &Connection) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        let called_at = self.called_at.load(Ordering::Relaxed);
+        if pages < called_at {
+            // The log started over.
+            self.called_at.store(0, Ordering::Relaxed);
+        }
+        if pages >= AT_ONCE_PAGES || (self.call.is_none() && pages >= BESIDE_PAGES) {
+            passive(connection);
+        } else if pages >= called_at + BESIDE_PAGES {
+            self.called_at.store(pages, Ordering::Relaxed);
+            self.tell(Wanted::Checkpoint);
+        }
+    }
+
+    /// Copies what there is, while nothing else happens.
+    pub(crate) fn idle(&self, connection: &Connection) {
+        if self.pages.swap(0, Ordering::Relaxed) > 0 {
+            passive(connection);
+        }
+    }
+
+    /// Ends the thread.
+    pub(crate) fn end(&self) {
+        self.tell(Wanted::End);
+    }
+
+    fn tell(&self, wanted: Wanted) {
+        let Some(call) = &self.call else { return };
+        let mut now = call.wanted.lock();
+        if *now != Wanted::End {
+            *now = wanted;
+        }
+        call.ready.notify_one();
+    }
+}
+
+fn spawn(path: PathBuf) -> std::io::Result<Arc<Call>> {
+    let call = Arc::new(Call::default());
+    let heard = call.clone();
+    std::thread::Builder::new()
+        .name("checkpoints".to_owned())
+        .spawn(move || run(&path, &heard))?;
+    Ok(call)
+}
+
+fn run(path: &Path, call: &Call) {
+    let mut connection = None;
+    loop {
+        let mut wanted = call.wanted.lock();
+        while *wanted == Wanted::Nothing {
+            call.ready.wait(&mut wanted);
+        }
+        if *wanted == Wanted::End {
+            return;
+        }
+        *wanted = Wanted::Nothing;
+        drop(wanted);
+        if connection.is_none() {
+            connection = connection::open(path, CACHE_KIB).ok();
+        }
+        if let Some(connection) = &connection {
+            passive(connection);
+        }
+    }
+}
+
+/// Copies pages without making anybody wait. What cannot be copied now is copied the next time, so a failure is only noted.
+pub(crate) fn passive(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::debug!(%error, "a checkpoint failed");
+    }
+}

@@ -1,0 +1,159 @@
+//! Connections to the database: the committer's one, and a few for readers.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use beringia_storage::StoreError;
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use crate::{error::store_error, memory::MemoryOwner};
+
+/// Page cache of the committer's connection, KiB. The operating system caches the rest of the file.
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
+/// Page cache of a reader's connection, KiB.
+const READER_CACHE_KIB: i64 = 2 * 1024;
+/// Connections that wait for the next reader. More are made when more read at once, and closed after.
+const IDLE_READERS_MAX: usize = 4;
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 96;
+/// How long SQLite retries where the file is locked for a moment, ms.
+const BUSY_MS: u32 = 10_000;
+
+/// The committer's way to the database.
+pub(crate) enum WriteConnection {
+    File(Connection),
+    Memory(MemoryOwner),
+}
+
+impl WriteConnection {
+    /// Runs `work` on the connection, with nobody else at it.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
+        match self {
+            Self::File(connection) => Ok(work(connection)),
+            Self::Memory(owner) => owner.with(work),
+        }
+    }
+}
+
+/// The readers' way to the database.
+pub(crate) struct Readers {
+    source: Source,
+    idle: Mutex<Vec<Connection>>,
+    closed: AtomicBool,
+}
+
+/// Where readers read.
+pub(crate) enum Source {
+    File(PathBuf),
+    Memory(MemoryOwner),
+}
+
+impl Readers {
+    pub(crate) const fn new(source: Source) -> Self {
+        Self {
+            source,
+            idle: Mutex::new(Vec::new()),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether there still is something to read.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        match &self.source {
+            Source::Memory(owner) => owner.with(|_| ()),
+            Source::File(_) => Ok(()),
+        }
+    }
+
+    /// Runs `work` on a connection that sees committed data only.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        match &self.source {
+            Source::Memory(owner) => owner.with(work),
+            Source::File(path) => {
+                let waiting = self.idle.lock().pop();
+                let connection = match waiting {
+                    Some(connection) => connection,
+                    None => open(path, READER_CACHE_KIB)
+                        .and_then(|connection| connection.pragma_update(None, "query_only", true).map(|()| connection))
+                        .map_err(|error| store_error(&error))?,
+                };
+                let result = work(&connection);
+                let mut idle = self.idle.lock();
+                if idle.len() < IDLE_READERS_MAX && !self.closed.load(Ordering::Acquire) {
+                    idle.push(connection);
+                }
+                Ok(result)
+            }
+        }
+    }
+
+    /// Closes the connections that wait; more are made when they are needed.
+    pub(crate) fn rest(&self) {
+        self.idle.lock().clear();
+    }
+
+    /// Ends reading. Reads under way finish.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.rest();
+    }
+}
+
+/// The committer's connection to an existing file.
+pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path, WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+/// A connection to an existing file. Closing it never touches the file: checkpoints are made on purpose.
+pub(crate) fn open(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS.into()))?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+/// What all connections have in common, those to memory too.
+pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise SQLite plans some statements anew for every value that is bound to them (a join with statistics compiled in is
+    // one), which took a quarter of the time of a read.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::schema::SCHEMA;
+
+    #[test]
+    fn a_join_is_planned_once_whatever_is_bound_to_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        configure(&connection).unwrap();
+        connection.execute_batch(&SCHEMA).unwrap();
+        let join = "SELECT i.time, l.image FROM item i JOIN log l ON l.pos = i.pos WHERE i.k = ?1 AND i.size > 0";
+        for key in [[1_u8], [2], [3]] {
+            assert!(!connection.prepare_cached(join).unwrap().exists([&key[..]]).unwrap());
+        }
+        let statement = connection.prepare_cached(join).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+}

@@ -1,0 +1,248 @@
+//! Making and opening a database: what is there is looked at before anything is written, and left alone where it is not ours.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use beringia_storage::StoreError;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{
+    connection::{self, Readers, Source, WriteConnection},
+    options::{Database, Options},
+    schema::{APPLICATION_ID, FORMAT, SCHEMA, sql},
+};
+
+/// Bytes of an SQLite file's header (<https://www.sqlite.org/fileformat.html>, "The Database Header").
+const HEADER_BYTES: usize = 100;
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// SQLite's own greatest number of pages.
+const PAGES_MAX: u64 = (u32::MAX - 1) as u64;
+
+/// An open database.
+pub(crate) struct Opened {
+    pub(crate) writer: WriteConnection,
+    pub(crate) readers: Readers,
+    /// Held as long as the database is open; none for memory.
+    pub(crate) lock: Option<File>,
+    /// The file; none for memory.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// Opens the database of `options`, or makes it.
+pub(crate) fn open(options: &Options) -> Result<Opened, StoreError> {
+    match &options.database {
+        Database::Memory(disk) => {
+            let (owner, ()) = disk.attach(|connection, new| {
+                let unusable = |error: rusqlite::Error| unusable(Path::new("in memory"), format!("failed: {error}"));
+                if new {
+                    connection::configure(connection).map_err(unusable)?;
+                    create(connection, options).map_err(unusable)?;
+                }
+                check_identity(connection, Path::new("in memory"), options)?;
+                limit(connection, options).map_err(unusable)
+            })?;
+            let readers = Readers::new(Source::Memory(owner.clone()));
+            Ok(Opened {
+                writer: WriteConnection::Memory(owner),
+                readers,
+                lock: None,
+                path: None,
+            })
+        }
+        Database::File(path) => open_file(path, options),
+    }
+}
+
+fn unusable(path: &Path, what: impl Into<String>) -> StoreError {
+    StoreError::Unusable {
+        path: path.display().to_string(),
+        what: what.into(),
+    }
+}
+
+fn open_file(path: &Path, options: &Options) -> Result<Opened, StoreError> {
+    let lock_path = beside(path, "-lock");
+    let lock_was_there = lock_path.exists();
+    let lock = lock(path, &lock_path)?;
+    let opened = open_locked(path, options);
+    if opened.is_err() && !lock_was_there {
+        // It was made here; nobody else can want it. Where it stays all the same, it does no harm.
+        let _ = fs::remove_file(&lock_path);
+    }
+    Ok(Opened {
+        writer: WriteConnection::File(opened?),
+        readers: Readers::new(Source::File(path.to_owned())),
+        lock: Some(lock),
+        path: Some(path.to_owned()),
+    })
+}
+
+/// The path with `suffix` at its file name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Keeps other processes, and other stores of this one, away from the database.
+fn lock(path: &Path, lock_path: &Path) -> Result<File, StoreError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(lock_path);
+    let file = file.map_err(|error| unusable(path, format!("cannot be locked: {error}")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(unusable(path, "is in use by another process")),
+        Err(TryLockError::Error(error)) => Err(unusable(path, format!("cannot be locked: {error}"))),
+    }
+}
+
+fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError> {
+    let exists = path
+        .try_exists()
+        .map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
+    if !exists {
+        create_file(path, options)?;
+    }
+    check_header(path)?;
+    let failed = |error: rusqlite::Error| unusable(path, format!("cannot be opened: {error}"));
+    let connection = connection::open_writer(path).map_err(failed)?;
+    check_identity(&connection, path, options)?;
+    let mode: String = connection
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .map_err(failed)?;
+    if mode != "wal" {
+        return Err(unusable(path, format!("has the journal mode {mode} instead of wal")));
+    }
+    limit(&connection, options).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Makes the database under another name first, so that a crash leaves no half-made one.
+fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
+    let temporary = beside(path, "-new");
+    let io_failed = |error: io::Error| unusable(path, format!("cannot be made: {error}"));
+    for leftover in [
+        &temporary,
+        &beside(path, "-wal"),
+        &beside(path, "-shm"),
+        &beside(&temporary, "-journal"),
+    ] {
+        match fs::remove_file(leftover) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_failed(error)),
+            _ => {}
+        }
+    }
+    let make = || -> rusqlite::Result<()> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&temporary, flags)?;
+        // It is synced as a whole before it gets its name.
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        create(&connection, options)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.close().map_err(|(_, error)| error)
+    };
+    make().map_err(|error| unusable(path, format!("cannot be made: {error}")))?;
+    File::open(&temporary)
+        .and_then(|file| file.sync_all())
+        .map_err(io_failed)?;
+    fs::rename(&temporary, path).map_err(io_failed)?;
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(io_failed)
+}
+
+/// Fills a new database.
+fn create(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(&SCHEMA)?;
+    transaction.execute(
+        "INSERT INTO identity VALUES (1, ?1, ?2)",
+        (options.store.region.as_str(), options.store.topology.as_deref()),
+    )?;
+    transaction.commit()
+}
+
+/// Reads the file's first bytes, as anybody's file, and says what is wrong with it.
+fn check_header(path: &Path) -> Result<(), StoreError> {
+    let read = || -> io::Result<(Vec<u8>, u64)> {
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        file.take(HEADER_BYTES as u64).read_to_end(&mut header)?;
+        Ok((header, len))
+    };
+    let (header, len) = read().map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
+    let Ok(header) = <[u8; HEADER_BYTES]>::try_from(header) else {
+        return Err(unusable(path, format!("is no database: it has only {len} bytes")));
+    };
+    if !header.starts_with(MAGIC) {
+        return Err(unusable(path, "is no SQLite database"));
+    }
+    let field = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    if field(68) != APPLICATION_ID.cast_unsigned() {
+        return Err(unusable(path, "is an SQLite database, but not one of Beringia's"));
+    }
+    if field(60) != FORMAT.cast_unsigned() {
+        return Err(unusable(
+            path,
+            format!("has format {}, and this version reads format {FORMAT}", field(60)),
+        ));
+    }
+    let page_bytes = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => 65_536,
+        bytes => bytes,
+    };
+    // With a write-ahead log beside it the file may lag behind its header.
+    let logged = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    let expected = u64::from(field(28)) * page_bytes;
+    if len < expected && !logged {
+        return Err(unusable(path, format!("is cut off: it has {len} of {expected} bytes")));
+    }
+    Ok(())
+}
+
+/// Whether the database is this region's and of its topology. One that names no topology takes this one.
+fn check_identity(connection: &Connection, path: &Path, options: &Options) -> Result<(), StoreError> {
+    let found: (String, Option<String>) = connection
+        .query_row("SELECT region, topology FROM identity", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
+    if found.0 != options.store.region.as_str() {
+        return Err(unusable(
+            path,
+            format!("belongs to region {}, not to {}", found.0, options.store.region),
+        ));
+    }
+    match (&found.1, &options.store.topology) {
+        (Some(found), Some(wanted)) if found != wanted => Err(unusable(
+            path,
+            format!("belongs to another topology: {found}, not {wanted}"),
+        )),
+        (None, Some(wanted)) => connection
+            .execute("UPDATE identity SET topology = ?1", [wanted])
+            .map(drop)
+            .map_err(|error| unusable(path, format!("cannot be written: {error}"))),
+        _ => Ok(()),
+    }
+}
+
+fn limit(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+    let page_bytes: u64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))?
+        .into();
+    let pages = options.max_bytes.map_or(PAGES_MAX, |bytes| bytes / page_bytes);
+    connection.pragma_update_and_check(None, "max_page_count", sql(pages), |_| Ok(()))
+}

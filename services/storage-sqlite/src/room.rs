@@ -1,0 +1,36 @@
+//! Keeps the size of a database to what its disk allows.
+
+use beringia_committer::DiskFaults;
+use rusqlite::Connection;
+
+/// The bound on the size of a database.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// Where the disk is full, the bound on pages from before.
+    usual_pages: Option<i64>,
+}
+
+impl Room {
+    /// Brings the bound to what the disk is like now.
+    pub(crate) fn adapt(&mut self, faults: &DiskFaults, connection: &Connection) -> rusqlite::Result<()> {
+        match (faults.is_full(), self.usual_pages) {
+            (true, None) => {
+                let usual = connection.pragma_query_value(None, "max_page_count", |row| row.get::<_, i64>(0))?;
+                // A limit below the present size counts as the present size
+                // (<https://www.sqlite.org/pragma.html#pragma_max_page_count>).
+                limit(connection, 1)?;
+                self.usual_pages = Some(usual);
+            }
+            (false, Some(usual)) => {
+                limit(connection, usual)?;
+                self.usual_pages = None;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn limit(connection: &Connection, pages: i64) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+}

@@ -1,0 +1,195 @@
+//! The interface for storage backends: what keeps a region's state, be it SQLite, memory or a
+//! database server.
+//!
+//! A backend keeps ordered [keyspaces](Keyspace) of small rows, the rows of items, and one log. It
+//! decides nothing: conditions, versions, conflicts, digests and indexes are decided above it
+//! (`beringia-decisions`) from rows that were read in bulk, and come back as one [`WriteSet`].
+//!
+//! # The contract
+//!
+//! - **Snapshots.** Everything that one [`StorageBackend::read`] with [`Scope::Snapshot`] sees is the
+//!   state after one commit: all of that commit and of those before it, nothing of later ones. A read
+//!   never waits for a commit, nor a commit for a read.
+//! - **Lease.** [`StorageBackend::lease`] makes its caller the only one that may commit. The
+//!   [`Writer`] that it returns reads the newest state. A writer that lost its lease commits nothing
+//!   more.
+//! - **Commits.** [`Writer::commit`] is atomic and durable: rows, appended records and trimmed records
+//!   together, or nothing. Its condition is that nothing was committed since the log's end and the
+//!   sequence of commits that the caller based its decision on ([`WriteSet::based_on`]); so whatever
+//!   rows the decision rests on, those it found absent included, are still as they were.
+//! - **Failures** say what is known: [`CommitFailure::Stale`] and [`CommitFailure::LeaseLost`] mean
+//!   that nothing was written, [`CommitFailure::Unknown`] means that it may have been. After each of
+//!   them the caller reads its state again before it decides anew.
+//! - **Order.** Positions of the log are given by the caller, without gaps, in commit order.
+//! - **Blocking.** All calls may block the thread that makes them. Callers call them where that does
+//!   no harm: the committer from its own thread, long reads from a pool of threads.
+
+mod record;
+mod row;
+mod write_set;
+
+use std::{ops::ControlFlow, sync::Arc};
+
+pub use self::{
+    record::{MergedRow, MergedRowError, Record, RecordFlags, RecordHead, StoredRecord},
+    row::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, RegionNumber, TableNumber, version},
+    write_set::{CommitNumber, ItemChange, WriteSet},
+};
+use crate::StoreError;
+
+/// What a visitor answers to each row: whether it wants the next one.
+pub type Visit = Result<ControlFlow<()>, StoreError>;
+
+/// What keeps a region's state. See the [contract](self).
+pub trait StorageBackend: Send + Sync + 'static {
+    /// Runs `work` on a view of what was committed.
+    ///
+    /// # Errors
+    /// Those of `work`, [`StoreError::Closed`] after [`StorageBackend::close`] or where the state was
+    /// taken away, and [`StoreError::Database`] where the backend fails.
+    fn read(&self, scope: Scope, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>)
+    -> Result<(), StoreError>;
+
+    /// Makes the caller the one that may commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] where somebody else holds the lease and cannot lose it.
+    fn lease(&self) -> Result<Box<dyn Writer>, StoreError>;
+
+    /// Calls `listener` after every commit, whoever made it. A listener must not block.
+    fn watch(&self, listener: Arc<dyn Fn() + Send + Sync>);
+
+    /// Whether reads are possible.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] where they are not.
+    fn check(&self) -> Result<(), StoreError>;
+
+    /// Releases memory that an idle backend does not need.
+    fn rest(&self) {}
+
+    /// Ends reading and gives up what keeps others away from the state. Reads under way finish.
+    fn close(&self);
+}
+
+/// How much of a [`StorageBackend::read`] must be of one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every call of [`Snapshot`] by itself. Cheaper where there is only one.
+    Call,
+    /// All calls together.
+    Snapshot,
+}
+
+/// A view of what was committed. Visitors may make further calls.
+pub trait Snapshot {
+    /// The rows of these items that exist: `visit` gets the place of the key in `keys`, the row, and
+    /// the record that the row points to, as far as `detail` asks for it and it exists.
+    ///
+    /// # Errors
+    /// Those of `visit`, and the backend's.
+    fn items(
+        &self,
+        keys: &[&[u8]],
+        detail: Detail,
+        visit: &mut dyn FnMut(usize, &ItemRow, Option<&dyn StoredRecord>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// The rows of items in a range of keys, in order, until `visit` breaks.
+    ///
+    /// # Errors
+    /// Those of `visit`, and the backend's.
+    fn scan_items(
+        &self,
+        range: &KeyRange,
+        detail: Detail,
+        visit: &mut dyn FnMut(&[u8], &ItemRow, Option<&dyn StoredRecord>) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// The row under a key of a keyspace.
+    ///
+    /// # Errors
+    /// The backend's.
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The rows of a keyspace in a range of keys, in order, until `visit` breaks.
+    ///
+    /// # Errors
+    /// Those of `visit`, and the backend's.
+    fn scan(
+        &self,
+        keyspace: Keyspace,
+        range: &KeyRange,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// The record at a position of the log, where it is still there; false where it is not.
+    ///
+    /// # Errors
+    /// Those of `visit`, and the backend's.
+    fn record(
+        &self,
+        position: u64,
+        visit: &mut dyn FnMut(&dyn StoredRecord) -> Result<(), StoreError>,
+    ) -> Result<bool, StoreError>;
+
+    /// The records of the log at `first..=last`, in order (with `reverse` from the last to the first),
+    /// until `visit` breaks.
+    ///
+    /// # Errors
+    /// Those of `visit`, and the backend's.
+    fn log(
+        &self,
+        first: u64,
+        last: u64,
+        reverse: bool,
+        visit: &mut dyn FnMut(&dyn StoredRecord) -> Visit,
+    ) -> Result<(), StoreError>;
+}
+
+/// The one that may commit.
+pub trait Writer: Send {
+    /// Runs `work` on the newest state.
+    ///
+    /// # Errors
+    /// Those of [`StorageBackend::read`].
+    fn read(&mut self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// How many commits there were.
+    ///
+    /// # Errors
+    /// The backend's.
+    fn committed(&mut self) -> Result<CommitNumber, StoreError>;
+
+    /// Commits a write set: durable when this returns.
+    ///
+    /// # Errors
+    /// [`CommitFailure`]; only after [`CommitFailure::Unknown`] may it have been written.
+    fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure>;
+
+    /// Keeps the backend in shape after a commit. Called with `idle` when nothing has happened for a
+    /// while.
+    fn maintain(&mut self, idle: bool) {
+        let _ = idle;
+    }
+
+    /// Gives the lease back; nothing is left to do at the next start.
+    fn release(self: Box<Self>);
+}
+
+/// Why a write set was not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitFailure {
+    /// Somebody else has the lease. Nothing was written.
+    #[error("the lease of this region's state was taken by another committer")]
+    LeaseLost,
+    /// Something was committed since the rows were read, or could have been. Nothing was written.
+    #[error("the rows that the commit rests on may have changed")]
+    Stale,
+    /// The backend failed before it could tell whether the commit is durable.
+    #[error("whether the commit is durable is not known: {0}")]
+    Unknown(StoreError),
+    /// The backend could not. Nothing was written.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
