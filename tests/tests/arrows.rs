@@ -34,11 +34,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-fis", &["clock"]),
     ("beringia-scenario", &["regions", "clock"]),
     ("beringia-history", &["item", "clock"]),
+    ("beringia-oracle", &["history", "item", "clock"]),
     (
         "beringia-workload",
         &["scenario", "history", "regions", "expression", "item", "clock"],
     ),
-    ("beringia-report", &["scenario", "history", "regions"]),
+    ("beringia-report", &["scenario", "history", "oracle", "regions"]),
     (
         "beringia-simulator",
         &[
@@ -49,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "item",
             "network",
             "node",
+            "oracle",
             "regions",
             "replication",
             "report",
@@ -68,6 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "item",
             "network",
             "node",
+            "oracle",
             "proto",
             "regions",
             "replication",
@@ -89,6 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "item",
             "network",
             "node",
+            "oracle",
             "proto",
             "regions",
             "replication",

@@ -90,7 +90,7 @@ impl Operation {
     }
 
     /// Whether an answer came to say that what there was to do is done: later it is not done any more.
-    pub(crate) fn is_told(&self) -> bool {
+    pub fn is_told(&self) -> bool {
         matches!(self.outcome, Outcome::Ok | Outcome::Untold)
     }
 }
@@ -187,7 +187,7 @@ pub enum Touch {
 
 impl Effect {
     /// Whether the item is all of its making.
-    pub(crate) const fn is_whole(&self) -> bool {
+    pub const fn is_whole(&self) -> bool {
         matches!(
             self,
             Self::Put { .. } | Self::Delete | Self::Recorded { whole: true, .. }
@@ -195,7 +195,7 @@ impl Effect {
     }
 
     /// Whether it makes something of what is there, so that it is lost where that goes on without it.
-    pub(crate) fn adds(&self) -> bool {
+    pub fn adds(&self) -> bool {
         match self {
             Self::Add(_) | Self::Set { .. } | Self::Append => true,
             Self::Recorded { touches, .. } => touches.values().any(|touch| *touch != Touch::Assign),

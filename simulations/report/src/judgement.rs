@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use beringia_history::{Accounting, Anomaly, History, Judgement};
+use beringia_history::History;
+use beringia_oracle::{Accounting, Anomaly, Judgement};
 
 use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run, Writes};
 

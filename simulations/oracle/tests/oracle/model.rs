@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use beringia_clock::HybridTime;
 use beringia_history::{
     Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules, Seen,
-    Write, judge,
+    Write,
 };
 use beringia_item::{Region, Version, VersionVector};
+use beringia_oracle::judge;
 use proptest::prelude::*;
 
 const REGIONS: [&str; 3] = ["a", "b", "c"];
@@ -453,7 +454,7 @@ impl Model {
         }
     }
 
-    fn judged(mut self) -> beringia_history::Judgement {
+    fn judged(mut self) -> beringia_oracle::Judgement {
         for (from, to) in (0..9).map(|pair| (pair / 3, pair % 3)).filter(|(from, to)| from != to) {
             for _ in 0..self.sites[from].log.len() {
                 self.deliver(from, to);
@@ -529,7 +530,7 @@ fn policies() -> impl Strategy<Value = Merging> {
     prop::sample::select(vec![Merging::Item, Merging::Attribute, Merging::Merge])
 }
 
-fn sum(accounting: &beringia_history::Accounting) -> u64 {
+fn sum(accounting: &beringia_oracle::Accounting) -> u64 {
     accounting.standing
         + accounting.superseded
         + accounting.lost_to_conflicts

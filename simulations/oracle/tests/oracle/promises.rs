@@ -1,6 +1,7 @@
 //! Promises: each that is broken is found, and nothing else is.
 
-use beringia_history::{Content, Effect, Merging, Outcome, Violation};
+use beringia_history::{Content, Effect, Merging, Outcome};
+use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, item, put, put_number, seen, tombstone, version, with_number, write};
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Conflict, Content, Effect, Evidence, Held, History, Journal, Judgement, KeptAside, Logged, LostDisk, Merging,
-    Operation, Outcome, Rules, Seen, Violation, Write, judge,
+    Conflict, Content, Effect, Evidence, Held, History, Journal, KeptAside, Logged, LostDisk, Merging, Operation,
+    Outcome, Rules, Seen, Write,
 };
 use beringia_item::{Region, Version, VersionVector};
+use beringia_oracle::{Judgement, Violation, judge};
 
 pub(crate) const TABLE: &str = "load";
 

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use beringia_history::{Effect, KeptAside, Merging, Operation};
 use beringia_item::Version;
 
-use super::index::{Asked, Key, Missing, Table};
-use crate::{Effect, KeptAside, Merging, Operation};
+use crate::index::{Asked, Key, Missing, Table};
 
 /// By key and mark: what became of writes that were left behind.
-pub(super) type Aside<'a> = BTreeMap<(&'a str, &'a str), Missing>;
+pub(crate) type Aside<'a> = BTreeMap<(&'a str, &'a str), Missing>;
 
 /// A write of which the region's record tells, and no log.
 struct Relic<'a> {
@@ -25,7 +25,7 @@ struct Relic<'a> {
 type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
 
 /// Finds out what became of them, for all regions that began replicas anew.
-pub(super) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
+pub(crate) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
     let mut aside = Aside::new();
     for (region, kept) in &table.evidence.kept_aside {
         let relics = relics(table, region, kept);
@@ -40,7 +40,7 @@ pub(super) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
 }
 
 /// For each region: when its writes can have been made.
-pub(super) fn times<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
+pub(crate) fn times<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
     let of_region = |region: &'a String| {
         let kept = table.evidence.kept_aside.get(region);
         let relics = kept.map_or_else(Relics::new, |kept| relics(table, region, kept));
@@ -81,7 +81,7 @@ fn relics<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<
 /// them. A region's sequences grow, also over the loss of a disk and whatever its clock shows, so these say when a version of it can have
 /// been committed.
 #[derive(Default)]
-pub(super) struct Times<'a> {
+pub(crate) struct Times<'a> {
     versions: Vec<&'a Version>,
     /// Of each and those before it, when the last was sent.
     sent_us: Vec<u64>,
@@ -125,18 +125,18 @@ impl<'a> Times<'a> {
     }
 
     /// Whether an operation can have made the version.
-    pub(super) fn allow(&self, version: &Version, operation: &Operation) -> bool {
+    pub(crate) fn allow(&self, version: &Version, operation: &Operation) -> bool {
         !self.is_before(version, operation) && !self.is_after(version, operation)
     }
 
     /// Whether the version had been committed when the operation was sent.
-    pub(super) fn is_before(&self, version: &Version, operation: &Operation) -> bool {
+    pub(crate) fn is_before(&self, version: &Version, operation: &Operation) -> bool {
         self.latest_us(version) < operation.sent_us
     }
 
     /// Whether the version had not yet been committed when the operation was answered. One without an answer can have been done at any
     /// time after it was sent.
-    pub(super) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
+    pub(crate) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
         operation.is_told() && operation.done_us < self.earliest_us(version)
     }
 

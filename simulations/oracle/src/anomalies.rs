@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use beringia_history::{Effect, Operation, Outcome, Seen};
+
+use crate::{
     Violation,
     fates::Fate,
     index::{Asked, Key, Table},
 };
-use crate::{Effect, Operation, Outcome, Seen};
 
 /// A kind of anomaly that clients could see, and how often they did.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +54,7 @@ const KINDS: [(Kind, &str); 7] = [
 
 /// Anomalies while they are found.
 #[derive(Debug, Default)]
-pub(super) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
+pub(crate) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
 
 impl Sightings {
     fn note(&mut self, kind: Kind, count: u64, worst_us: Option<u64>, example: impl FnOnce() -> String) {
@@ -65,7 +66,7 @@ impl Sightings {
         }
     }
 
-    pub(super) fn results(mut self) -> Vec<Anomaly> {
+    pub(crate) fn results(mut self) -> Vec<Anomaly> {
         let of_kind = |(kind, name)| {
             let (count, worst_us, example) = self.0.remove(&kind).unwrap_or_default();
             let ms = |us| std::time::Duration::from_micros(us).as_secs_f64() * 1e3;
@@ -81,7 +82,7 @@ impl Sightings {
 }
 
 /// Finds them in a table, and sightings of what nobody wrote.
-pub(super) fn find(
+pub(crate) fn find(
     table: &Table<'_>,
     fates: &BTreeMap<&str, Vec<Fate>>,
     sightings: &mut Sightings,

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
+use beringia_history::{Content, Effect, Held, Merging, NUMBER};
+
+use crate::{
     Violation,
     index::{Among, Key, Table},
 };
-use crate::{Content, Effect, Held, Merging, NUMBER};
 
 /// How many lesser writes are tried to explain a result that the vector does not explain.
 const LOOK_BACK: usize = 1_000;
 
 /// Finds writes with a wrong result, and regions that hold something else than they must.
-pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     let merging = table.rules.merging;
     let mut expected = BTreeMap::new();
     for (key, writes) in &table.keys {
@@ -205,7 +206,7 @@ fn merged(key: &Key<'_>, merging: Merging) -> Option<Option<Content>> {
 
 /// What is added to an item, beside what others add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Addition {
+pub(crate) enum Addition {
     ToNumber,
     ToSet,
 }
@@ -219,7 +220,7 @@ fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
 }
 
 /// The last floor of a key, or of one of its attributes, and which commits knew of it.
-pub(super) struct Last<'a> {
+pub(crate) struct Last<'a> {
     floors: Vec<usize>,
     among: Among<'a>,
 }
@@ -230,7 +231,7 @@ impl<'a> Last<'a> {
     }
 
     /// The last of these, given by rank, ascending.
-    pub(super) fn among(key: &Key<'a>, floors: Vec<usize>) -> Self {
+    pub(crate) fn among(key: &Key<'a>, floors: Vec<usize>) -> Self {
         let among = Among::new(&key.commits, &floors);
         Self { floors, among }
     }
@@ -238,7 +239,7 @@ impl<'a> Last<'a> {
     /// Whether what a commit adds to an attribute counts in the end. To a set it does where it is later than the last floor. To a number it
     /// does where its origin knew of that floor: what was added to another number is gone with that; but where the floor left no number,
     /// being later is enough.
-    pub(super) fn keeps(&self, key: &Key<'_>, rank: usize, addition: Addition, attribute: &str) -> bool {
+    pub(crate) fn keeps(&self, key: &Key<'_>, rank: usize, addition: Addition, attribute: &str) -> bool {
         match addition {
             Addition::ToNumber if self.leaves_number(key, attribute) => self.is_known_to(key, rank),
             _ => self.is_below(rank),

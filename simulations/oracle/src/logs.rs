@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use beringia_history::{Effect, Operation};
+
+use crate::{
     Violation,
     index::{Asked, Commit, Key, Missing, Table},
 };
-use crate::{Effect, Operation};
 
 /// Finds what is missing, invented, out of order, torn, or done against its condition.
-pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     for (key, writes) in &table.keys {
         let place = Place { table, key };
         for asked in &writes.asked {
