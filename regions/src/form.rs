@@ -1,4 +1,5 @@
-//! What all files share that people write in TOML: values with their places, and errors that name the place and what was expected.
+//! What all files share that people write in TOML: values with their places, and errors that name
+//! the place and what was expected.
 
 use std::{
     fmt,
@@ -68,8 +69,8 @@ pub enum Mistake {
 #[derive(Debug)]
 pub struct At<P>(pub usize, pub P);
 
-/// Why a form cannot be used, for a caller that knows the text from which it was read: a problem in that text, or an error of type `E` in a
-/// file that the form names.
+/// Why a form cannot be used, for a caller that knows the text from which it was read: a problem in
+/// that text, or an error of type `E` in a file that the form names.
 #[derive(Debug)]
 pub enum Misplaced<P, E> {
     /// The form says something wrong.
@@ -140,7 +141,8 @@ pub fn read<P: fmt::Display>(file: &Path) -> Result<String, FileError<P>> {
 /// The form that a text has.
 ///
 /// # Errors
-/// [`Mistake::Form`], if the text is no TOML, has a field that the form does not know, or a value of another type.
+/// [`Mistake::Form`], if the text is no TOML, has a field that the form does not know, or a value
+/// of another type.
 pub fn parse<T: DeserializeOwned, P: From<Mistake>>(text: &str) -> Result<T, At<P>> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);

@@ -1,7 +1,9 @@
-//! What was recorded in a run: what clients did and were told, and what regions hold and have committed.
+//! What was recorded in a run: what clients did and were told, and what regions hold and have
+//! committed.
 //!
-//! Nothing here knows how Beringia works, nor what it promises: a [`History`] is what clients saw, and [`Evidence`] is what regions
-//! hold and have committed with which versions. `beringia-oracle` judges the two.
+//! Nothing here knows how Beringia works, nor what it promises: a [`History`] is what clients saw,
+//! and [`Evidence`] is what regions hold and have committed with which versions. `beringia-oracle`
+//! judges the two.
 
 mod evidence;
 mod operation;
@@ -11,5 +13,5 @@ pub use evidence::{
     SORT_KEY, is_field, key_text, key_text_of_json,
 };
 pub use operation::{
-    Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Touch, Write,
+    Basis, Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Touch, Write,
 };

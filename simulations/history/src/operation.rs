@@ -130,10 +130,32 @@ pub struct Write {
     pub mark: String,
     /// What.
     pub effect: Effect,
-    /// The mark that the client had read and this write builds upon, on the condition that it still stands.
-    pub based_on: Option<Option<String>>,
+    /// What the client had read and this write builds upon, on the condition that it is still
+    /// there.
+    pub based_on: Basis,
     /// Bytes of the request, shared evenly by its writes.
     pub bytes: u32,
+}
+
+/// What must be there for a write to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Basis {
+    /// Whatever there is.
+    #[default]
+    Anything,
+    /// No item.
+    NoItem,
+    /// An item with the mark of this write, which was the last to touch it.
+    Mark(String),
+}
+
+impl Basis {
+    /// That nothing has changed since a client read the mark of the last write; `None`: since it
+    /// read that there is no item.
+    #[must_use]
+    pub fn unchanged(read: Option<String>) -> Self {
+        read.map_or(Self::NoItem, Self::Mark)
+    }
 }
 
 /// What a write does. All but [`Effect::Delete`] set the mark too.

@@ -1,7 +1,40 @@
-//! Writes that were left behind where the others dropped a region's replica: what the region's own record says became of them.
+//! Unshipped writes: writes of a replica that the other regions dropped before they had them. What
+//! the region's own record says became of each.
 //!
-//! A region that comes back from that keeps aside the rows that the others never had, and goes on without them; its journal of conflicts stays.
-//! Nothing else excuses a write that is in no log: a write of such a region about which its record says nothing is lost.
+//! ```text
+//!                   the others drop              R comes back and
+//!                     R's replica                  begins anew
+//!                          │                            │
+//! writes to R ───w1───w2───┼───w3───w4───w5───w6───d7───┼───w8───▶
+//!                └ logged ┘ └────── in no log ─────────┘ └ logged
+//! ```
+//!
+//! R keeps the rows that the others never had aside, and goes on without them; its journal of
+//! conflicts stays. These two are its record, and a version in them that no log has is a *relic*.
+//! Let w3 to w6 be acknowledged writes to one key, and d7 an acknowledged delete of another. Then:
+//!
+//! - The row kept aside has the mark of w5: w5 is [`Missing::KeptAside`].
+//! - The journal has an entry in which w3 lost: w3 is [`Missing::LostToConflict`].
+//! - The record does not have w4, but w4 was sent before w5 was done, so it may have come before
+//!   w5. In a table that merges, where w5 did not write the whole item, the row may have parts of
+//!   both: w4 is [`Missing::KeptAside`]. Otherwise w5 replaced it: w4 is [`Missing::Replaced`].
+//! - The record does not have w6, and w6 was sent after w5 was done, so nothing in it can have
+//!   replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
+//! - A tombstone kept aside has no mark. If d7 can have made it, by its time: d7 is
+//!   [`Missing::KeptAside`].
+//!
+//! Sequences of a region grow, so they say when a version can have been committed. One between the
+//! versions of w1 and w5 was committed after w1 was sent, and before w5 was acknowledged:
+//!
+//! ```text
+//!      w1 sent      w1 done                   w5 sent      w5 done
+//! ────────┼────────────┼─────────────────────────┼────────────┼───▶ time
+//!         ├────── when what is between can have happened ─────┤
+//!     earliest                                             latest
+//! ```
+//!
+//! An operation can have made that version unless it was answered before `earliest`, or sent after
+//! `latest`.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use beringia_history::{Effect, LIST, Merging, NUMBER, SET, Touch};
 
 use crate::{
-    content::{Addition, Last},
+    floor::{Addition, Last},
     index::{Key, Table, known_to_any, replaced},
 };
 

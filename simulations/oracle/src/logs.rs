@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Effect, Operation};
+use beringia_history::{Basis, Effect, Operation};
 
 use crate::{
     Violation,
@@ -89,9 +89,9 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violatio
             .is_some_and(|replaced| !key.commits[replaced].is_delete())
     };
     let broken = match &asked.write.based_on {
-        Some(Some(mark)) => replaced_is_after(mark).then(|| mark.clone()),
-        Some(None) => replaced_an_item().then(|| "nothing".to_owned()),
-        None => None,
+        Basis::Mark(mark) => replaced_is_after(mark).then(|| mark.clone()),
+        Basis::NoItem => replaced_an_item().then(|| "nothing".to_owned()),
+        Basis::Anything => None,
     };
     if let Some(expected) = broken {
         violations.push(Violation::ConditionIgnored {

@@ -76,8 +76,9 @@ impl Scenario {
     /// The scenario in the file at `path`.
     ///
     /// # Errors
-    /// [`ScenarioError::File`] if it cannot be read, or, with the place and what was expected, if it does not say what a
-    /// scenario needs; [`ScenarioError::Topology`] and [`ScenarioError::Recording`] for files that it names.
+    /// [`ScenarioError::File`] if it cannot be read, or, with the place and what was expected, if
+    /// it does not say what a scenario needs; [`ScenarioError::Topology`] and
+    /// [`ScenarioError::Recording`] for files that it names.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
         let text = beringia_regions::form::read::<Problem>(path)?;
         form::parse(&text, path)

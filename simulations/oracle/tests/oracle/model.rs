@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules, Seen,
-    Write,
+    Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules,
+    Seen, Write,
 };
 use beringia_item::{Region, Version, VersionVector};
 use beringia_oracle::judge;
@@ -294,7 +294,7 @@ impl Model {
                 let key = KEYS[*key];
                 let expected = self.known.get(key).cloned().flatten();
                 let mut write = self.new_write(key, Effect::Add(1));
-                write.based_on = Some(expected.clone());
+                write.based_on = Basis::unchanged(expected.clone());
                 let fits = self.seen(*region, key).mark == expected;
                 let refused = Outcome::Refused("ConditionalCheckFailedException".to_owned());
                 let outcome = if fits { Outcome::Ok } else { refused };
@@ -336,7 +336,7 @@ impl Model {
             key: key.to_owned(),
             mark: format!("m{}", self.marks),
             effect,
-            based_on: None,
+            based_on: Basis::Anything,
             bytes: 1,
         }
     }

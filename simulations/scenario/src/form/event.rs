@@ -282,7 +282,8 @@ impl Reading<'_> {
         )
     }
 
-    /// That the event has no other fields than those that its kind takes, and `lasts` as its kind has it.
+    /// That the event has no other fields than those that its kind takes, and `lasts` as its kind
+    /// has it.
     fn expect_nothing_else(&self) -> Result<(), At<Problem>> {
         let takes = self.kind.takes.iter().map(|parameter| parameter.name);
         let takes: Vec<&'static str> = takes.collect();

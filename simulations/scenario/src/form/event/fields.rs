@@ -1,5 +1,5 @@
-//! The table of what can stand in an `[[event]]`. Reading, writing, what an event of a kind must and can have, and the messages about that
-//! follow from it.
+//! The table of what can stand in an `[[event]]`. Reading, writing, what an event of a kind must
+//! and can have, and the messages about that follow from it.
 
 /// A field of an event.
 pub(super) struct EventField {
