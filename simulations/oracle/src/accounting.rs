@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_history::{LostDisk, Outcome};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Violation,
@@ -12,7 +13,7 @@ use crate::{
 
 /// What became of the writes of the load: acknowledged = standing + superseded + lost to conflicts + lost with disks + kept
 /// aside + lost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
     /// Writes that were acknowledged; each of a transaction counts. Deletes that found nothing do not.
     pub acknowledged: u64,
@@ -146,6 +147,21 @@ impl Tally {
                 ..loss
             }
         });
+        let Accounting {
+            acknowledged,
+            unknown: _,
+            standing,
+            superseded,
+            lost_to_conflicts,
+            lost_with_disk,
+            kept_aside,
+            lost,
+        } = self.accounting;
+        debug_assert_eq!(
+            acknowledged,
+            standing + superseded + lost_to_conflicts + lost_with_disk + kept_aside + lost,
+            "every acknowledged write is in one place of the account"
+        );
         (self.accounting, losses.collect())
     }
 }
