@@ -104,6 +104,11 @@ impl TopologyForm {
             let (from, to) = (from.clone(), to.clone());
             return Err(At(offset, Problem::NoDelay { from, to }).into());
         }
+        debug_assert_eq!(
+            topology.links.len(),
+            topology.regions.len() * (topology.regions.len() - 1),
+            "there is a link for each ordered pair of regions"
+        );
         Ok(topology)
     }
 

@@ -154,6 +154,10 @@ impl<'a> Times<'a> {
             })
             .collect();
         times.done_us.reverse();
+        debug_assert!(
+            times.sent_us.is_sorted() && times.done_us.is_sorted(),
+            "later versions cannot have been committed earlier"
+        );
         times
     }
 

@@ -8,7 +8,7 @@ use beringia_history::{Content, Effect, Held, Merging};
 use crate::{
     Violation,
     index::{Key, Table},
-    merge::{Merged, merged},
+    merge::{MergeResult, merged},
 };
 
 /// How many lesser writes are tried to explain a result that the vector does not explain.
@@ -40,8 +40,8 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
                         region: region.clone(),
                         key: key.to_owned(),
                         expected: match merged {
-                            Merged::Item(expected) => Some(Box::new(expected.clone())),
-                            Merged::Unknown | Merged::NoItem => None,
+                            MergeResult::Item(expected) => Some(Box::new(expected.clone())),
+                            MergeResult::Unknown | MergeResult::NoItem => None,
                         },
                         found: found.content.clone().map(Box::new),
                     }),
@@ -63,12 +63,12 @@ pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
 
 /// Whether a region holds something else than all writes make. Where the last writer wins whole
 /// items, images are compared too.
-fn differs(expected: &Merged, found: &Held, merging: Merging) -> bool {
+fn differs(expected: &MergeResult, found: &Held, merging: Merging) -> bool {
     match (expected, &found.content) {
-        (Merged::Unknown, _) | (Merged::NoItem, None) => false,
-        (Merged::Item(expected), Some(found)) if merging == Merging::Item => expected != found,
-        (Merged::Item(expected), Some(found)) => !is_same_but_for_image(expected, found),
-        (Merged::NoItem, Some(_)) | (Merged::Item(_), None) => true,
+        (MergeResult::Unknown, _) | (MergeResult::NoItem, None) => false,
+        (MergeResult::Item(expected), Some(found)) if merging == Merging::Item => expected != found,
+        (MergeResult::Item(expected), Some(found)) => !is_same_but_for_image(expected, found),
+        (MergeResult::NoItem, Some(_)) | (MergeResult::Item(_), None) => true,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use beringia_history::{Effect, LIST, Merging, NUMBER, SET, Touch};
 
 use crate::{
-    floor::{Addition, Last},
+    floor::{Addition, LastFloor},
     index::{Key, Table, known_to_any, replaced},
 };
 
@@ -146,7 +146,7 @@ fn judge_merged(
     fates: &mut [Fate],
 ) {
     let known = known_to_any(floors.iter().map(|floor| &key.commits[*floor]));
-    let last = Last::among(key, floors);
+    let last = LastFloor::among(key, floors);
     for rank in own {
         let commit = &key.commits[*rank];
         let is_kept = last.keeps(key, *rank, addition, attribute);

@@ -13,12 +13,12 @@ pub(crate) enum Addition {
 }
 
 /// The last floor of a key, or of one of its attributes, and which commits knew of it.
-pub(crate) struct Last<'a> {
+pub(crate) struct LastFloor<'a> {
     floors: Vec<usize>,
     among: Among<'a>,
 }
 
-impl<'a> Last<'a> {
+impl<'a> LastFloor<'a> {
     /// The last of all floors of a key.
     pub(crate) fn of(key: &Key<'a>) -> Self {
         Self::among(key, (0..key.commits.len()).filter(|rank| key.is_floor(*rank)).collect())

@@ -146,6 +146,10 @@ impl<'a> Key<'a> {
 
     /// Notes whose a commit is.
     pub(crate) fn claim(&mut self, rank: usize, asked: usize) {
+        debug_assert!(
+            self.asked[asked].rank.is_none() && self.commits[rank].asked.is_none(),
+            "a commit is one write's, and a write has one commit"
+        );
         self.asked[asked].rank = Some(rank);
         self.commits[rank].asked = Some(asked);
     }
@@ -201,6 +205,7 @@ struct OfOrigin {
 impl<'a> Among<'a> {
     /// These, given by rank, ascending.
     pub(crate) fn new(commits: &[Commit<'a>], of: &[usize]) -> Self {
+        debug_assert!(of.is_sorted(), "ranks ascend");
         let mut origins: BTreeMap<&str, OfOrigin> = BTreeMap::new();
         for (place, rank) in of.iter().enumerate() {
             let version = commits[*rank].version();

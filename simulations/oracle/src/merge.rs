@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use beringia_history::{Content, Effect, Merging, NUMBER};
 
 use crate::{
-    floor::{Addition, Last},
+    floor::{Addition, LastFloor},
     index::Key,
 };
 
 /// What all writes to a key make together.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Merged {
+pub(crate) enum MergeResult {
     /// That does not follow from what is known of the writes.
     Unknown,
     NoItem,
@@ -19,21 +19,21 @@ pub(crate) enum Merged {
 }
 
 /// What all writes to a key make together, under the conflict policy of its table.
-pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> Merged {
+pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
     let Some(last) = key.commits.last() else {
-        return Merged::NoItem;
+        return MergeResult::NoItem;
     };
     let Some(of_last) = &last.logged.held.content else {
-        return Merged::NoItem;
+        return MergeResult::NoItem;
     };
     if merging == Merging::Item {
-        return Merged::Item(of_last.clone());
+        return MergeResult::Item(of_last.clone());
     }
     let is_recorded = |rank: usize| {
         matches!(key.effect(rank), None | Some(Effect::Recorded { .. })) && !key.commits[rank].is_delete()
     };
     if (0..key.commits.len()).any(is_recorded) {
-        return Merged::Unknown;
+        return MergeResult::Unknown;
     }
     let floor = (0..key.commits.len()).rev().find(|rank| key.is_floor(*rank));
     let base = floor.and_then(|rank| key.commits[rank].logged.held.content.as_ref());
@@ -57,18 +57,18 @@ pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> Merged {
         }
     }
     if merging == Merging::Merge {
-        if Last::of(key).leaves_sums_open(key) {
-            return Merged::Unknown;
+        if LastFloor::of(key).leaves_sums_open(key) {
+            return MergeResult::Unknown;
         }
         merge_numbers(key, &kept(key, Addition::ToNumber), &mut merged);
         merge_sets(key, &kept(key, Addition::ToSet), &mut merged);
     }
-    Merged::Item(merged)
+    MergeResult::Item(merged)
 }
 
 /// For each commit: whether what it adds counts in the end.
 fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
-    let last = Last::of(key);
+    let last = LastFloor::of(key);
     (0..key.commits.len())
         .map(|rank| last.keeps(key, rank, addition, NUMBER))
         .collect()

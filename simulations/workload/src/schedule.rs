@@ -40,6 +40,10 @@ impl Rate {
     }
 
     pub(crate) fn set(&self, per_second: f64) {
+        debug_assert!(
+            per_second >= 0.0 && per_second.is_finite(),
+            "a rate is a number, not below 0"
+        );
         *self.per_second.lock() = per_second;
         self.changed.notify_one();
     }

@@ -26,7 +26,7 @@ const SLOWER_MAX: Duration = Duration::from_mins(1);
 const FAULTS_MAX: u32 = 10_000;
 
 /// An event whose kind is known.
-struct Reading<'a> {
+struct EventReading<'a> {
     scenario: &'a Scenario,
     regions: &'a [String],
     /// Where the event begins in the file.
@@ -42,7 +42,7 @@ pub(super) fn read(form: Spanned<EventForm>, scenario: &Scenario, before: &[Even
     let at = when(form, start, &regions, before)?;
     let lasts = form.text("lasts").map(lasts).transpose()?;
     let (kind, value) = action(form, start)?;
-    let reading = Reading {
+    let reading = EventReading {
         scenario,
         regions: &regions,
         start,
@@ -110,7 +110,7 @@ fn action(form: &EventForm, start: usize) -> Result<(&'static ActionKind, &Field
     Ok((if is_for_all { &HEAL_ALL } else { kind }, value))
 }
 
-impl Reading<'_> {
+impl EventReading<'_> {
     fn what(&self, value: &FieldValue) -> Result<What, At<Problem>> {
         let action = match value {
             FieldValue::Count(faults) => {
@@ -156,7 +156,8 @@ impl Reading<'_> {
                 let percent = number("percent", percent, 0.0, beringia_regions::LOSS_PERCENT_MAX)?;
                 Action::Loss { ends: ends()?, percent }
             }
-            _ => {
+            other => {
+                debug_assert_eq!(other, "bandwidth", "every action of a link is read");
                 let bounds = |mbit| number("mbit", mbit, 1e-3, beringia_regions::BANDWIDTH_MBIT_MAX);
                 let mbit = self.form.number("mbit").map(bounds).transpose()?;
                 Action::Bandwidth { ends: ends()?, mbit }
@@ -213,7 +214,10 @@ impl Reading<'_> {
                 to: region,
             },
             "drain" => Action::Drain { region },
-            _ => Action::Undrain { region },
+            other => {
+                debug_assert_eq!(other, "undrain", "every action of a region is read");
+                Action::Undrain { region }
+            }
         })
     }
 

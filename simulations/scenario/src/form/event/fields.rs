@@ -6,14 +6,14 @@ pub(super) struct EventField {
     /// Its name in the file.
     pub(super) name: &'static str,
     /// What its value is.
-    pub(super) shape: Shape,
+    pub(super) shape: ValueShape,
     /// What it says.
-    pub(super) role: Role,
+    pub(super) role: FieldRole,
 }
 
 /// What a value is in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     Text,
     /// `true` or `false`.
     Flag,
@@ -30,7 +30,7 @@ pub(super) enum Shape {
 }
 
 /// What a field says.
-pub(super) enum Role {
+pub(super) enum FieldRole {
     /// When the event happens, and for how long.
     Time,
     /// What happens. An event has one of these.
@@ -44,13 +44,13 @@ pub(super) struct ActionKind {
     /// Its name in messages: the action's field, with its value where other fields go with others.
     pub(super) name: &'static str,
     /// The fields that it takes beside those of time, in the order in which messages list them.
-    pub(super) takes: &'static [Parameter],
+    pub(super) takes: &'static [ActionParameter],
     /// Whether it lasts.
     pub(super) lasts: Lasts,
 }
 
 /// A field that an action takes.
-pub(super) struct Parameter {
+pub(super) struct ActionParameter {
     /// The field's name.
     pub(super) name: &'static str,
     /// Where the action needs it: what is expected when it is missing.
@@ -74,12 +74,17 @@ pub(super) static FIELDS: [EventField; 39] = [
     time("after"),
     time("when_drained"),
     time("lasts"),
-    action("cut", Shape::Link, Lasts::Optional, &[may("one_way"), may("reset")]),
-    action("isolate", Shape::Text, Lasts::Optional, &[may("reset")]),
-    action("heal", Shape::LinkOrAll, Lasts::Never, &[may("one_way")]),
+    action(
+        "cut",
+        ValueShape::Link,
+        Lasts::Optional,
+        &[may("one_way"), may("reset")],
+    ),
+    action("isolate", ValueShape::Text, Lasts::Optional, &[may("reset")]),
+    action("heal", ValueShape::LinkOrAll, Lasts::Never, &[may("one_way")]),
     action(
         "delay",
-        Shape::Link,
+        ValueShape::Link,
         Lasts::Optional,
         &[
             must("to", "the delay, such as to = \"300ms\""),
@@ -89,7 +94,7 @@ pub(super) static FIELDS: [EventField; 39] = [
     ),
     action(
         "loss",
-        Shape::Link,
+        ValueShape::Link,
         Lasts::Optional,
         &[
             must("percent", "the share of lost packets, such as percent = 2"),
@@ -98,69 +103,69 @@ pub(super) static FIELDS: [EventField; 39] = [
     ),
     action(
         "bandwidth",
-        Shape::Link,
+        ValueShape::Link,
         Lasts::Optional,
         &[may("mbit"), may("one_way")],
     ),
-    action("crash", Shape::Text, Lasts::Optional, &[may("lose_disk")]),
-    action("restart", Shape::Text, Lasts::Never, &[]),
+    action("crash", ValueShape::Text, Lasts::Optional, &[may("lose_disk")]),
+    action("restart", ValueShape::Text, Lasts::Never, &[]),
     action(
         "slow_disk",
-        Shape::Text,
+        ValueShape::Text,
         Lasts::Optional,
         &[must("by", "how much longer a commit takes, such as by = \"50ms\"")],
     ),
-    action("disk_full", Shape::Text, Lasts::Optional, &[]),
-    action("disk_free", Shape::Text, Lasts::Never, &[]),
+    action("disk_full", ValueShape::Text, Lasts::Optional, &[]),
+    action("disk_free", ValueShape::Text, Lasts::Never, &[]),
     action(
         "clock_step",
-        Shape::Text,
+        ValueShape::Text,
         Lasts::Optional,
         &[must("by", "how far the clock jumps, such as by = \"-3s\"")],
     ),
     action(
         "clock_drift",
-        Shape::Text,
+        ValueShape::Text,
         Lasts::Optional,
         &[must("ppm", "millionths that the clock gains, such as ppm = 200")],
     ),
-    action("pause_replication", Shape::Text, Lasts::Optional, &[may("table")]),
-    action("resume_replication", Shape::Text, Lasts::Never, &[may("table")]),
-    action("add_replica", Shape::Text, Lasts::Optional, &[]),
-    action("remove_replica", Shape::Text, Lasts::Optional, &[]),
+    action("pause_replication", ValueShape::Text, Lasts::Optional, &[may("table")]),
+    action("resume_replication", ValueShape::Text, Lasts::Never, &[may("table")]),
+    action("add_replica", ValueShape::Text, Lasts::Optional, &[]),
+    action("remove_replica", ValueShape::Text, Lasts::Optional, &[]),
     action(
         "shift",
-        Shape::Text,
+        ValueShape::Text,
         Lasts::Optional,
         &[must("to", "where the clients go, such as to = \"eu-west-1\"")],
     ),
-    action("shift_back", Shape::Text, Lasts::Never, &[]),
+    action("shift_back", ValueShape::Text, Lasts::Never, &[]),
     action(
         "rate",
-        Shape::Number,
+        ValueShape::Number,
         Lasts::Optional,
         &[may("workload"), may("region")],
     ),
-    action("drain", Shape::Text, Lasts::Optional, &[]),
-    action("undrain", Shape::Text, Lasts::Never, &[]),
+    action("drain", ValueShape::Text, Lasts::Optional, &[]),
+    action("undrain", ValueShape::Text, Lasts::Never, &[]),
     action(
         "swarm",
-        Shape::Count,
+        ValueShape::Count,
         Lasts::Needed("the time within which it draws faults, such as lasts = \"40s\""),
         &[may("lose_disk")],
     ),
-    parameter("one_way", Shape::Flag),
-    parameter("reset", Shape::Flag),
-    parameter("lose_disk", Shape::Flag),
-    parameter("to", Shape::Text),
-    parameter("by", Shape::Text),
-    parameter("jitter", Shape::Text),
-    parameter("percent", Shape::Number),
-    parameter("mbit", Shape::Number),
-    parameter("ppm", Shape::Whole),
-    parameter("workload", Shape::Text),
-    parameter("table", Shape::Text),
-    parameter("region", Shape::Text),
+    parameter("one_way", ValueShape::Flag),
+    parameter("reset", ValueShape::Flag),
+    parameter("lose_disk", ValueShape::Flag),
+    parameter("to", ValueShape::Text),
+    parameter("by", ValueShape::Text),
+    parameter("jitter", ValueShape::Text),
+    parameter("percent", ValueShape::Number),
+    parameter("mbit", ValueShape::Number),
+    parameter("ppm", ValueShape::Whole),
+    parameter("workload", ValueShape::Text),
+    parameter("table", ValueShape::Text),
+    parameter("region", ValueShape::Text),
 ];
 
 /// `heal = "*"`, which takes less than a `heal` of one link.
@@ -188,42 +193,67 @@ pub(super) fn field(name: &str) -> Option<&'static EventField> {
 
 /// The fields that say what happens, of which an event has one.
 pub(crate) fn actions() -> Vec<&'static str> {
-    let is_action = |field: &&EventField| matches!(field.role, Role::Action(_));
+    let is_action = |field: &&EventField| matches!(field.role, FieldRole::Action(_));
     FIELDS.iter().filter(is_action).map(|field| field.name).collect()
 }
 
 const fn time(name: &'static str) -> EventField {
     EventField {
         name,
-        shape: Shape::Text,
-        role: Role::Time,
+        shape: ValueShape::Text,
+        role: FieldRole::Time,
     }
 }
 
-const fn action(name: &'static str, shape: Shape, lasts: Lasts, takes: &'static [Parameter]) -> EventField {
+const fn action(name: &'static str, shape: ValueShape, lasts: Lasts, takes: &'static [ActionParameter]) -> EventField {
     let kind = ActionKind { name, takes, lasts };
     EventField {
         name,
         shape,
-        role: Role::Action(kind),
+        role: FieldRole::Action(kind),
     }
 }
 
-const fn parameter(name: &'static str, shape: Shape) -> EventField {
+const fn parameter(name: &'static str, shape: ValueShape) -> EventField {
     EventField {
         name,
         shape,
-        role: Role::Parameter,
+        role: FieldRole::Parameter,
     }
 }
 
-const fn may(name: &'static str) -> Parameter {
-    Parameter { name, needed: None }
+const fn may(name: &'static str) -> ActionParameter {
+    ActionParameter { name, needed: None }
 }
 
-const fn must(name: &'static str, expected: &'static str) -> Parameter {
-    Parameter {
+const fn must(name: &'static str, expected: &'static str) -> ActionParameter {
+    ActionParameter {
         name,
         needed: Some(expected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn actions_take_parameters_and_all_parameters_are_taken() {
+        let names: BTreeSet<&str> = NAMES.into_iter().collect();
+        assert_eq!(names.len(), FIELDS.len(), "each field is in the table once");
+        let mut parameters = BTreeSet::new();
+        let mut taken = BTreeSet::new();
+        for field in &FIELDS {
+            match &field.role {
+                FieldRole::Time => {}
+                FieldRole::Parameter => {
+                    parameters.insert(field.name);
+                }
+                FieldRole::Action(kind) => taken.extend(kind.takes.iter().map(|parameter| parameter.name)),
+            }
+        }
+        assert_eq!(taken, parameters);
     }
 }

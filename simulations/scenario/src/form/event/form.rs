@@ -9,7 +9,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::fields::{ActionKind, FIELDS, NAMES, Role, Shape, field};
+use super::fields::{ActionKind, FIELDS, FieldRole, NAMES, ValueShape, field};
 use crate::form::nowhere;
 
 pub(super) type Text = Spanned<String>;
@@ -20,7 +20,7 @@ pub(super) type Pair = Spanned<Vec<Text>>;
 #[derive(Default)]
 pub(in crate::form) struct EventForm(BTreeMap<&'static str, FieldValue>);
 
-/// The value of a field, by its [`Shape`].
+/// The value of a field, by its [`ValueShape`].
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum FieldValue {
@@ -54,21 +54,21 @@ impl EventForm {
     /// The fields that say what happens and are there, in the order of [`FIELDS`].
     pub(super) fn actions(&self) -> impl Iterator<Item = (&'static ActionKind, &FieldValue)> {
         FIELDS.iter().filter_map(|field| match &field.role {
-            Role::Action(kind) => Some((kind, self.0.get(field.name)?)),
-            Role::Time | Role::Parameter => None,
+            FieldRole::Action(kind) => Some((kind, self.0.get(field.name)?)),
+            FieldRole::Time | FieldRole::Parameter => None,
         })
     }
 
     /// The fields that say more about an action and are there, in the order of [`FIELDS`].
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&'static str, &FieldValue)> {
         FIELDS.iter().filter_map(|field| match &field.role {
-            Role::Parameter => Some((field.name, self.0.get(field.name)?)),
-            Role::Time | Role::Action(_) => None,
+            FieldRole::Parameter => Some((field.name, self.0.get(field.name)?)),
+            FieldRole::Time | FieldRole::Action(_) => None,
         })
     }
 
     pub(super) fn text(&self, name: &'static str) -> Option<&Text> {
-        match self.value(name, Shape::Text)? {
+        match self.value(name, ValueShape::Text)? {
             FieldValue::Text(text) => Some(text),
             _ => None,
         }
@@ -76,27 +76,27 @@ impl EventForm {
 
     /// Whether a flag is there and set.
     pub(super) fn flag(&self, name: &'static str) -> bool {
-        match self.value(name, Shape::Flag) {
+        match self.value(name, ValueShape::Flag) {
             Some(FieldValue::Flag(flag)) => *flag.get_ref(),
             _ => false,
         }
     }
 
     pub(super) fn number(&self, name: &'static str) -> Option<&Spanned<f64>> {
-        match self.value(name, Shape::Number)? {
+        match self.value(name, ValueShape::Number)? {
             FieldValue::Number(number) => Some(number),
             _ => None,
         }
     }
 
     pub(super) fn whole(&self, name: &'static str) -> Option<&Spanned<i64>> {
-        match self.value(name, Shape::Whole)? {
+        match self.value(name, ValueShape::Whole)? {
             FieldValue::Whole(number) => Some(number),
             _ => None,
         }
     }
 
-    fn value(&self, name: &'static str, shape: Shape) -> Option<&FieldValue> {
+    fn value(&self, name: &'static str, shape: ValueShape) -> Option<&FieldValue> {
         debug_assert!(
             field(name).is_some_and(|field| field.shape == shape),
             "{name} is a field of this shape"
@@ -110,15 +110,15 @@ impl FieldValue {
         Self::Text(nowhere(text.into()))
     }
 
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         match self {
-            Self::Text(_) => Shape::Text,
-            Self::Flag(_) => Shape::Flag,
-            Self::Number(_) => Shape::Number,
-            Self::Whole(_) => Shape::Whole,
-            Self::Count(_) => Shape::Count,
-            Self::Link(_) => Shape::Link,
-            Self::LinkOrAll(_) => Shape::LinkOrAll,
+            Self::Text(_) => ValueShape::Text,
+            Self::Flag(_) => ValueShape::Flag,
+            Self::Number(_) => ValueShape::Number,
+            Self::Whole(_) => ValueShape::Whole,
+            Self::Count(_) => ValueShape::Count,
+            Self::Link(_) => ValueShape::Link,
+            Self::LinkOrAll(_) => ValueShape::LinkOrAll,
         }
     }
 
@@ -161,7 +161,7 @@ impl<'de> Deserialize<'de> for EventForm {
 
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<EventForm, A::Error> {
                 let mut form = EventForm::default();
-                while let Some((name, shape)) = map.next_key_seed(Name)? {
+                while let Some((name, shape)) = map.next_key_seed(FieldName)? {
                     form.0.insert(name, map.next_value_seed(shape)?);
                 }
                 Ok(form)
@@ -172,10 +172,10 @@ impl<'de> Deserialize<'de> for EventForm {
 }
 
 /// Reads the name of a field, and finds what its value is to be.
-struct Name;
+struct FieldName;
 
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = (&'static str, Shape);
+impl<'de> DeserializeSeed<'de> for FieldName {
+    type Value = (&'static str, ValueShape);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let name = String::deserialize(deserializer)?;
@@ -184,7 +184,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Shape {
+impl<'de> DeserializeSeed<'de> for ValueShape {
     type Value = FieldValue;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<FieldValue, D::Error> {
