@@ -35,7 +35,7 @@ struct EventReading<'a> {
     kind: &'static ActionKind,
 }
 
-pub(super) fn read(form: Spanned<EventForm>, scenario: &Scenario, before: &[Event]) -> Result<Event, At<Problem>> {
+pub(super) fn read(form: &Spanned<EventForm>, scenario: &Scenario, before: &[Event]) -> Result<Event, At<Problem>> {
     let start = form.span().start;
     let form = form.get_ref();
     let regions: Vec<String> = scenario.topology.names().map(str::to_owned).collect();

@@ -157,7 +157,7 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Misplaced> {
     scenario.workloads = load::read(form.workload, &scenario, path)?;
     let starts: Vec<usize> = form.event.iter().map(|event| event.span().start).collect();
     let mut events: Vec<Event> = Vec::new();
-    for event in form.event {
+    for event in &form.event {
         events.push(event::read(event, &scenario, &events)?);
     }
     scenario.events = events;
