@@ -1,58 +1,24 @@
-//! Why a topology cannot be used, with the place and what was expected.
-
-use std::path::PathBuf;
+//! What can be wrong with a topology.
 
 use thiserror::Error;
 
-use crate::{REGION_NAME_BYTES_MAX, REGIONS_MAX};
+use crate::{
+    REGION_NAME_BYTES_MAX, REGIONS_MAX,
+    form::{self, FileError, Mistake},
+};
 
-/// Why a topology cannot be used.
-#[derive(Debug, Error)]
-pub enum TopologyError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
-    Unreadable {
-        /// The topology, or the table of latencies that it names.
-        file: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file does not say what a topology needs.
-    #[error("{}:{line}:{column}: {problem}", file.display())]
-    Invalid {
-        /// The topology, or the table of latencies that it names.
-        file: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// In characters, counted from 1.
-        column: usize,
-        /// What is wrong there.
-        problem: Problem,
-    },
-}
+/// Why a topology, or the table of latencies that it names, cannot be used.
+pub type TopologyError = FileError<Problem>;
 
-/// Why a form does not describe a topology, for whoever knows the text that it was read from.
-#[derive(Debug, Error)]
-pub enum Misplaced {
-    /// The form says something wrong.
-    #[error("{problem}")]
-    Here {
-        /// Where, in bytes from the beginning of the text.
-        offset: usize,
-        /// What.
-        problem: Problem,
-    },
-    /// A file that the form names cannot be used.
-    #[error(transparent)]
-    Elsewhere(#[from] TopologyError),
-}
+/// Why a form does not describe a topology.
+pub type Misplaced = form::Misplaced<Problem, TopologyError>;
 
 /// What is wrong with a topology.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Problem {
-    /// Not TOML, an unknown field, or a value of another type.
-    #[error("{0}")]
-    Form(String),
+    /// What can be wrong with any file.
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
     /// Nothing to run.
     #[error("no region; expected at least one [[region]] with a name")]
     NoRegion,
@@ -67,30 +33,12 @@ pub enum Problem {
     /// Two regions of one name.
     #[error("region {0} is there twice; expected each name once")]
     DuplicateRegion(String),
-    /// A link that ends nowhere.
-    #[error("no region is called {name:?}; expected one of {}", known.join(", "))]
-    UnknownRegion {
-        /// The name in the link.
-        name: String,
-        /// The names there are.
-        known: Vec<String>,
-    },
     /// A link from a region to itself.
     #[error("a link from {0} to itself; expected two different regions")]
     LinkToItself(String),
     /// A link without ends, or with too many.
     #[error("which link is this? expected either between = [A, B], for both directions, or from = A and to = B")]
     LinkEnds,
-    /// A number outside its bounds.
-    #[error("{field} = {value}; expected {expected}")]
-    OutOfBounds {
-        /// The field's name.
-        field: &'static str,
-        /// The value in the file.
-        value: f64,
-        /// The bounds.
-        expected: String,
-    },
     /// A pair of regions about whose link nothing says how long it takes.
     #[error(
         "no delay from {from} to {to}; expected a [[link]] with delay_ms, latencies that have the pair, or delay_ms \

@@ -8,8 +8,8 @@ use toml::Spanned;
 use crate::{
     BANDWIDTH_MBIT_MAX, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link, REGION_NAME_BYTES_MAX, REGIONS_MAX, RegionSite, Topology,
     error::{Misplaced, Problem, TopologyError},
+    form::{self, At, known_name, nowhere},
     latency::Latencies,
-    words::explained,
 };
 
 /// A topology as files write it: the whole of a topology file, or a table in a file that has more to say.
@@ -70,41 +70,14 @@ pub struct LinkForm {
     loss_percent: Option<Spanned<f64>>,
 }
 
-/// A problem and where it is, in bytes from the beginning.
-struct At(usize, Problem);
-
-impl From<At> for Misplaced {
-    fn from(At(offset, problem): At) -> Self {
-        Self::Here { offset, problem }
-    }
-}
-
 pub(crate) fn load(path: &Path) -> Result<Topology, TopologyError> {
-    let text = std::fs::read_to_string(path).map_err(|source| TopologyError::Unreadable {
-        file: path.to_path_buf(),
-        source,
-    })?;
-    parse(&text, path)
+    parse(&form::read(path)?, path)
 }
 
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Topology, TopologyError> {
-    let placed = |offset, problem| {
-        let (line, column) = line_and_column(text, offset);
-        TopologyError::Invalid {
-            file: path.to_path_buf(),
-            line,
-            column,
-            problem,
-        }
-    };
-    let form: TopologyForm = toml::from_str(text).map_err(|error: toml::de::Error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        placed(offset, Problem::Form(explained(&error, text)))
-    })?;
-    form.topology(path).map_err(|misplaced| match misplaced {
-        Misplaced::Here { offset, problem } => placed(offset, problem),
-        Misplaced::Elsewhere(error) => error,
-    })
+    let form = form::parse(text).map_err(Misplaced::from);
+    let topology = form.and_then(|form: TopologyForm| form.topology(path));
+    topology.map_err(|misplaced| misplaced.in_file(path, text))
 }
 
 impl TopologyForm {
@@ -118,7 +91,8 @@ impl TopologyForm {
         let latencies = self
             .latencies
             .map(|name| Latencies::named(&name, file))
-            .transpose()?
+            .transpose()
+            .map_err(Misplaced::Elsewhere)?
             .unwrap_or_default();
         let mut topology = unsettled(regions, &latencies, &self.defaults)?;
         topology.change_links(self.link)?;
@@ -130,6 +104,11 @@ impl TopologyForm {
             let (from, to) = (from.clone(), to.clone());
             return Err(At(offset, Problem::NoDelay { from, to }).into());
         }
+        debug_assert_eq!(
+            topology.links.len(),
+            topology.regions.len() * (topology.regions.len() - 1),
+            "there is a link for each ordered pair of regions"
+        );
         Ok(topology)
     }
 
@@ -195,12 +174,7 @@ impl Topology {
     }
 }
 
-/// A value of a form that was not read from a file.
-fn nowhere<T>(value: T) -> Spanned<T> {
-    Spanned::new(0..0, value)
-}
-
-fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At> {
+fn sites(entries: Vec<Site>) -> Result<Vec<RegionSite>, At<Problem>> {
     if entries.is_empty() {
         return Err(At(0, Problem::NoRegion));
     }
@@ -239,7 +213,7 @@ fn is_region_name(name: &str) -> bool {
 }
 
 /// One link per ordered pair, before `[[link]]` entries. A delay that nothing gives is NaN, which no valid one is.
-fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Settings) -> Result<Topology, At> {
+fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Settings) -> Result<Topology, At<Problem>> {
     let default_delay_ms = within("delay_ms", defaults.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)?;
     let mut links = Vec::new();
     for from in &regions {
@@ -270,23 +244,15 @@ fn unsettled(regions: Vec<RegionSite>, latencies: &Latencies, defaults: &Setting
 }
 
 /// The directed pairs that an entry is about.
-fn ends(regions: &[RegionSite], entry: &LinkForm, start: usize) -> Result<Vec<(String, String)>, At> {
+fn ends(regions: &[RegionSite], entry: &LinkForm, start: usize) -> Result<Vec<(String, String)>, At<Problem>> {
     let (first, second, both) = match (entry.between.as_deref(), &entry.from, &entry.to) {
         (Some([first, second]), None, None) => (first, second, true),
         (None, Some(from), Some(to)) => (from, to, false),
         _ => return Err(At(start, Problem::LinkEnds)),
     };
+    let names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
     for end in [first, second] {
-        if !regions.iter().any(|region| region.name == *end.get_ref()) {
-            let known = regions.iter().map(|region| region.name.clone()).collect();
-            return Err(At(
-                end.span().start,
-                Problem::UnknownRegion {
-                    name: end.get_ref().clone(),
-                    known,
-                },
-            ));
-        }
+        known_name::<Problem>("region", end, &names)?;
     }
     let (first, second) = (first.get_ref().clone(), second.get_ref().clone());
     if first == second {
@@ -304,7 +270,7 @@ impl Settings {
         *self == Self::default()
     }
 
-    fn apply_to(&self, link: &mut Link) -> Result<(), At> {
+    fn apply_to(&self, link: &mut Link) -> Result<(), At<Problem>> {
         if let Some(delay_ms) = within("delay_ms", self.delay_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
             link.delay_ms = delay_ms;
         }
@@ -326,27 +292,11 @@ impl Settings {
     }
 }
 
-fn within(field: &'static str, value: Option<&Spanned<f64>>, bounds: RangeInclusive<f64>) -> Result<Option<f64>, At> {
-    let Some(value) = value else { return Ok(None) };
-    if bounds.contains(value.get_ref()) {
-        return Ok(Some(*value.get_ref()));
-    }
-    let expected = format!("{} to {}", bounds.start(), bounds.end());
-    Err(At(
-        value.span().start,
-        Problem::OutOfBounds {
-            field,
-            value: *value.get_ref(),
-            expected,
-        },
-    ))
-}
-
-/// The line and the column of a byte of a text, both counted from 1; a column is a character.
-#[must_use]
-pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    (line, column)
+fn within(
+    field: &'static str,
+    value: Option<&Spanned<f64>>,
+    bounds: RangeInclusive<f64>,
+) -> Result<Option<f64>, At<Problem>> {
+    let number = |value| form::number(field, value, *bounds.start(), *bounds.end());
+    value.map(number).transpose()
 }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::{
     DELAY_MS_MAX,
-    error::{Problem, TopologyError},
+    error::TopologyError,
+    form::{self, Mistake},
 };
 
 /// `latencies = "aws"`: median round trips between AWS regions (README.md names the source).
@@ -30,37 +31,34 @@ impl Latencies {
             return Self::parse(AWS, Path::new("aws-region-rtt.csv"));
         }
         let file = topology.parent().unwrap_or(Path::new("")).join(name);
-        match std::fs::read_to_string(&file) {
-            Ok(text) => Self::parse(&text, &file),
-            Err(source) => Err(TopologyError::Unreadable { file, source }),
-        }
+        Self::parse(&form::read(&file)?, &file)
     }
 
     fn parse(text: &str, file: &Path) -> Result<Self, TopologyError> {
-        let invalid = |line: u64, problem| TopologyError::Invalid {
+        let invalid = |line: u64, mistake: Mistake| TopologyError::Invalid {
             file: file.to_path_buf(),
             line: usize::try_from(line).unwrap_or(usize::MAX),
             column: 1,
-            problem,
+            problem: mistake.into(),
         };
         let mut rows = csv::Reader::from_reader(text.as_bytes());
         let headers = rows.headers().cloned();
-        let headers = headers.map_err(|error| invalid(1, Problem::Form(error.to_string())))?;
+        let headers = headers.map_err(|error| invalid(1, Mistake::Form(error.to_string())))?;
         let mut round_trips = BTreeMap::new();
         for record in rows.records() {
             let line_of = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
             let record = record
-                .map_err(|error| invalid(line_of(error.position()), Problem::Form(format!("{error}; {EXPECTED}"))))?;
+                .map_err(|error| invalid(line_of(error.position()), Mistake::Form(format!("{error}; {EXPECTED}"))))?;
             let line = line_of(record.position());
             let row: Row = record
                 .deserialize(Some(&headers))
-                .map_err(|error| invalid(line, Problem::Form(format!("{error}; {EXPECTED}"))))?;
+                .map_err(|error| invalid(line, Mistake::Form(format!("{error}; {EXPECTED}"))))?;
             let bounds = 0.0..=2.0 * DELAY_MS_MAX;
             if !bounds.contains(&row.rtt_ms) {
                 let expected = format!("{} to {} (milliseconds)", bounds.start(), bounds.end());
-                let problem = Problem::OutOfBounds {
+                let problem = Mistake::OutOfBounds {
                     field: "rtt_ms",
-                    value: row.rtt_ms,
+                    value: row.rtt_ms.to_string(),
                     expected,
                 };
                 return Err(invalid(line, problem));

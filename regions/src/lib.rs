@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+pub mod form;
 mod latency;
 mod shipped;
 mod words;
@@ -9,8 +10,7 @@ mod words;
 use std::path::Path;
 
 pub use error::{Misplaced, Problem, TopologyError};
-pub use file::{LinkForm, TopologyForm, line_and_column};
-pub use words::explained;
+pub use file::{LinkForm, TopologyForm};
 
 /// The names of the topologies that are built in, for [`Topology::shipped`].
 pub const SHIPPED: [&str; 3] = ["two", "three", "ten"];

@@ -2,8 +2,7 @@
 
 /// What a file says wrongly: that it is no TOML, has an unknown field, or a value of a kind that does not belong there. `text` is the
 /// file's, for what the error does not tell.
-#[must_use]
-pub fn explained(error: &toml::de::Error, text: &str) -> String {
+pub(crate) fn explained(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
     let of_value = ["invalid type: ", "invalid value: ", "invalid length "];
     let said = of_value.iter().find_map(|start| message.strip_prefix(start));

@@ -51,11 +51,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-fis", &["clock"]),
     ("beringia-scenario", &["regions", "clock"]),
     ("beringia-history", &["item", "clock"]),
+    ("beringia-oracle", &["history", "item", "clock"]),
     (
         "beringia-workload",
         &["scenario", "history", "regions", "expression", "item", "clock"],
     ),
-    ("beringia-report", &["scenario", "history", "regions"]),
+    ("beringia-report", &["scenario", "history", "oracle", "regions"]),
     (
         "beringia-simulator",
         &[
@@ -66,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "item",
             "network",
             "node",
+            "oracle",
             "regions",
             "replication",
             "report",
@@ -86,6 +88,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "item",
             "network",
             "node",
+            "oracle",
             "proto",
             "regions",
             "replication",
@@ -108,6 +111,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "item",
             "network",
             "node",
+            "oracle",
             "proto",
             "regions",
             "replication",

@@ -205,7 +205,7 @@ pub struct Conflict {
     pub loser: Version,
     /// The mark in the item as the loser left it; `None` for a delete.
     pub loser_mark: Option<String>,
-    /// Of the loser nothing but that mark was lost, which is there for this oracle alone.
+    /// Of the loser nothing but that mark was lost, which is there for the oracle alone.
     pub lost_mark_only: bool,
 }
 

@@ -1,17 +1,17 @@
-//! What clients did and were told, what regions committed, and the judgement of both.
+//! What was recorded in a run: what clients did and were told, and what regions hold and have
+//! committed.
 //!
-//! Nothing here knows how Beringia works: a [`History`] is what clients saw, [`Evidence`] is what regions hold and have
-//! committed with which versions, and the oracle says which promises the two break and which anomalies clients could see.
+//! Nothing here knows how Beringia works, nor what it promises: a [`History`] is what clients saw,
+//! and [`Evidence`] is what regions hold and have committed with which versions. `beringia-oracle`
+//! judges the two.
 
 mod evidence;
 mod operation;
-mod oracle;
 
 pub use evidence::{
     Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, KeptAside, LIST, Logged, LostDisk, MARK, NUMBER, SET,
     SORT_KEY, is_field, key_text, key_text_of_json,
 };
 pub use operation::{
-    Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Touch, Write,
+    Basis, Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Touch, Write,
 };
-pub use oracle::{Accounting, Anomaly, DataLoss, Judgement, Violation, judge};

@@ -90,7 +90,7 @@ impl Operation {
     }
 
     /// Whether an answer came to say that what there was to do is done: later it is not done any more.
-    pub(crate) fn is_told(&self) -> bool {
+    pub fn is_told(&self) -> bool {
         matches!(self.outcome, Outcome::Ok | Outcome::Untold)
     }
 }
@@ -130,10 +130,32 @@ pub struct Write {
     pub mark: String,
     /// What.
     pub effect: Effect,
-    /// The mark that the client had read and this write builds upon, on the condition that it still stands.
-    pub based_on: Option<Option<String>>,
+    /// What the client had read and this write builds upon, on the condition that it is still
+    /// there.
+    pub based_on: Basis,
     /// Bytes of the request, shared evenly by its writes.
     pub bytes: u32,
+}
+
+/// What must be there for a write to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Basis {
+    /// Whatever there is.
+    #[default]
+    Anything,
+    /// No item.
+    NoItem,
+    /// An item with the mark of this write, which was the last to touch it.
+    Mark(String),
+}
+
+impl Basis {
+    /// That nothing has changed since a client read the mark of the last write; `None`: since it
+    /// read that there is no item.
+    #[must_use]
+    pub fn unchanged(read: Option<String>) -> Self {
+        read.map_or(Self::NoItem, Self::Mark)
+    }
 }
 
 /// What a write does. All but [`Effect::Delete`] set the mark too.
@@ -187,7 +209,7 @@ pub enum Touch {
 
 impl Effect {
     /// Whether the item is all of its making.
-    pub(crate) const fn is_whole(&self) -> bool {
+    pub const fn is_whole(&self) -> bool {
         matches!(
             self,
             Self::Put { .. } | Self::Delete | Self::Recorded { whole: true, .. }
@@ -195,7 +217,7 @@ impl Effect {
     }
 
     /// Whether it makes something of what is there, so that it is lost where that goes on without it.
-    pub(crate) fn adds(&self) -> bool {
+    pub fn adds(&self) -> bool {
         match self {
             Self::Add(_) | Self::Set { .. } | Self::Append => true,
             Self::Recorded { touches, .. } => touches.values().any(|touch| *touch != Touch::Assign),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use beringia_history::{Accounting, Anomaly, History, Judgement};
+use beringia_history::History;
+use beringia_oracle::{Anomaly, Judgement};
 
-use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run, Writes};
+use crate::{AnomalyCount, DiskLoss, OperationSample, Recorder, ReportedBacklog, Run};
 
 impl Recorder {
     /// All operations of a load.
@@ -30,7 +31,7 @@ impl Run {
         judgement: &Judgement,
         reported_backlogs: impl IntoIterator<Item = Option<ReportedBacklog>>,
     ) {
-        self.writes = Writes::from(&judgement.accounting);
+        self.writes = judgement.accounting;
         self.anomalies = judgement.anomalies.iter().map(AnomalyCount::from).collect();
         self.violations = judgement.violations.iter().map(ToString::to_string).collect();
         let losses = judgement.losses.iter().zip(reported_backlogs);
@@ -44,21 +45,6 @@ impl Run {
                 reported_backlog,
             })
             .collect();
-    }
-}
-
-impl From<&Accounting> for Writes {
-    fn from(accounting: &Accounting) -> Self {
-        Self {
-            acknowledged: accounting.acknowledged,
-            unknown: accounting.unknown,
-            standing: accounting.standing,
-            superseded: accounting.superseded,
-            lost_to_conflicts: accounting.lost_to_conflicts,
-            lost_with_disk: accounting.lost_with_disk,
-            kept_aside: accounting.kept_aside,
-            lost: accounting.lost,
-        }
     }
 }
 

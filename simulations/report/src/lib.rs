@@ -13,6 +13,7 @@ mod files;
 mod judge;
 mod judgement;
 mod lacking;
+mod least;
 mod page;
 mod quantiles;
 mod recorder;
@@ -30,6 +31,5 @@ pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorde
 pub use run::{
     AnomalyCount, Backlog, ClientLatency, Clients, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer,
     EngineKind, Failover, FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict,
-    Writes,
 };
 pub use summary::summary;

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use beringia_oracle::Accounting;
 use beringia_scenario::{Action, Plan};
 
 use crate::{
     Backlog, ClientLatency, Clients, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair,
-    RegionSecond, Run, Samples, Shipment, Writes, drains, fault_spans,
+    RegionSecond, Run, Samples, Shipment, drains, fault_spans,
     faults::disturbances,
     lacking::Lacking,
+    least::least,
     quantiles::{exact, micros, millis},
 };
 
@@ -125,7 +127,7 @@ impl Recorder {
             pairs: Vec::new(),
             divergence: Vec::new(),
             convergences: Vec::new(),
-            writes: Writes::default(),
+            writes: Accounting::default(),
             disk_losses: Vec::new(),
             failovers: failovers(plan),
             drains,
@@ -282,6 +284,11 @@ impl Recorder {
             disturbed: false,
         });
         self.lacking.push(Lacking::new(from, links));
+        debug_assert_eq!(
+            self.lacking.len(),
+            self.run.convergences.len(),
+            "what was lacking is known for each convergence"
+        );
         Awaited(self.lacking.len() - 1)
     }
 
@@ -294,7 +301,7 @@ impl Recorder {
             .zip(self.lacking.get(awaited.0));
         if let Some((convergence, lacking)) = entry {
             // Rounded up, so that it is never less than it can be.
-            let elapsed = at.saturating_sub(lacking.at());
+            let elapsed = at.saturating_sub(lacking.at);
             let elapsed_ms = u64::try_from(elapsed.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
             convergence.elapsed_ms.get_or_insert(elapsed_ms);
         }
@@ -312,8 +319,8 @@ impl Recorder {
             (pair.wire_bytes > 0).then(|| (pair.wire_bytes, pair.lag.count()))
         };
         let names = &self.run.regions;
-        let least = |lacking: &Lacking| lacking.least(names, &rates, wire);
-        let bounds: Vec<Duration> = self.lacking.iter().map(least).collect();
+        let bound = |lacking: &Lacking| least(lacking, names, &rates, wire);
+        let bounds: Vec<Duration> = self.lacking.iter().map(bound).collect();
         for (convergence, bound) in self.run.convergences.iter_mut().zip(bounds) {
             convergence.bound_ms = millis(micros(bound));
             let until_ms = convergence.elapsed_ms.map_or(u64::MAX, |ms| convergence.from_ms + ms);

@@ -1,5 +1,6 @@
 //! The measurements of one run, whichever engine made it. Times are since the load began.
 
+use beringia_oracle::Accounting;
 use serde::{Deserialize, Serialize};
 
 /// Everything that was measured in a run. The JSON report is this, field by field.
@@ -38,7 +39,7 @@ pub struct Run {
     /// Each time that regions had to become equal: whenever something was put right, and at the end.
     pub convergences: Vec<Convergence>,
     /// What became of the writes.
-    pub writes: Writes,
+    pub writes: Accounting,
     /// Each loss of a disk.
     pub disk_losses: Vec<DiskLoss>,
     /// Each shift of traffic after a fault.
@@ -267,27 +268,6 @@ impl Convergence {
         let elapsed_ms = self.elapsed_ms? as f64;
         (self.bound_ms > 0.0).then(|| elapsed_ms / self.bound_ms)
     }
-}
-
-/// What became of writes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Writes {
-    /// Acknowledged.
-    pub acknowledged: u64,
-    /// Without an answer.
-    pub unknown: u64,
-    /// Of the acknowledged: what every region holds in the end.
-    pub standing: u64,
-    /// Of the acknowledged: replaced by a write that knew of it.
-    pub superseded: u64,
-    /// Of the acknowledged: lost to a write that did not know of it (conflicts), wholly or in part.
-    pub lost_to_conflicts: u64,
-    /// Of the acknowledged: gone with a disk.
-    pub lost_with_disk: u64,
-    /// Of the acknowledged: kept aside by a region whose replica the others dropped before they had them.
-    pub kept_aside: u64,
-    /// Of the acknowledged: gone otherwise. Must be 0.
-    pub lost: u64,
 }
 
 /// A disk that was lost.

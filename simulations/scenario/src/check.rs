@@ -59,15 +59,7 @@ pub(crate) fn events(scenario: &Scenario) -> Result<(), (usize, Problem)> {
         .iter()
         .zip(&earliest)
         .zip(drained(events))
-        .map(|((event, (from, until)), drained)| match &event.what {
-            What::Do(action) => Some(Timed {
-                from: *from,
-                until: *until,
-                drained: drained.map(str::to_owned),
-                action: action.clone(),
-            }),
-            What::Swarm { .. } => None,
-        });
+        .map(|((event, times), drained)| Timed::of(event, *times, drained));
     let (places, timed): (Vec<usize>, Vec<Timed>) = timed
         .enumerate()
         .filter_map(|(index, timed)| timed.map(|timed| (index, timed)))

@@ -19,26 +19,16 @@ pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
         .map(|index| dice.derive(&format!("event {index}")))
         .collect();
     let times = times(&scenario.events, |index, span| within(&dice[index], span));
-    let planned = |event: &Event, (from, until): &(Duration, Option<Duration>), drained: Option<&str>| match &event.what
-    {
-        What::Do(action) => Some(Timed {
-            from: *from,
-            until: *until,
-            drained: drained.map(str::to_owned),
-            action: action.clone(),
-        }),
-        What::Swarm { .. } => None,
-    };
     let drained = drained(&scenario.events);
     let events = || scenario.events.iter().zip(&times).zip(drained.iter().copied());
     let written: Vec<Timed> = events()
-        .filter_map(|((event, times), drained)| planned(event, times, drained))
+        .filter_map(|((event, times), drained)| Timed::of(event, *times, drained))
         .collect();
 
     let mut all = Vec::new();
     for (index, ((event, times), drained)) in events().enumerate() {
         match &event.what {
-            What::Do(_) => all.extend(planned(event, times, drained)),
+            What::Do(_) => all.extend(Timed::of(event, *times, drained)),
             What::Swarm { faults, lose_disk } => {
                 let window = Window {
                     from: times.0,
@@ -55,7 +45,12 @@ pub(crate) fn timeline(scenario: &Scenario, seed: u64) -> Vec<Planned> {
             }
         }
     }
-    replay(scenario, &all).timeline
+    let timeline = replay(scenario, &all).timeline;
+    debug_assert!(
+        timeline.is_sorted_by_key(|planned| planned.at),
+        "a timeline is in the order of time"
+    );
+    timeline
 }
 
 /// For each event the region for the proof of whose drain it waits, itself or with the event from which it is counted.

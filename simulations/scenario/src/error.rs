@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use beringia_regions::{
+    TopologyError,
+    form::{FileError, Mistake},
+};
 use thiserror::Error;
 
 use crate::{RecordingError, fleet::Senseless};
@@ -9,29 +13,12 @@ use crate::{RecordingError, fleet::Senseless};
 /// Why a scenario cannot be used.
 #[derive(Debug, Error)]
 pub enum ScenarioError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
-    Unreadable {
-        /// The scenario.
-        file: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file does not say what a scenario needs.
-    #[error("{}:{line}:{column}: {problem}", file.display())]
-    Invalid {
-        /// The scenario.
-        file: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// In characters, counted from 1.
-        column: usize,
-        /// What is wrong there.
-        problem: Problem,
-    },
+    /// The scenario's own file cannot be read, or does not say what a scenario needs.
+    #[error(transparent)]
+    File(#[from] FileError<Problem>),
     /// The topology that the scenario names cannot be used.
     #[error(transparent)]
-    Topology(#[from] beringia_regions::TopologyError),
+    Topology(#[from] TopologyError),
     /// A recording that the scenario names has a line that is wrong.
     #[error("{}:{}:{}: {}", file.display(), source.line, source.column, source.problem)]
     Recording {
@@ -53,9 +40,9 @@ pub enum ScenarioError {
 /// What is wrong with a scenario.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Problem {
-    /// Not TOML, an unknown field, or a value of another type.
-    #[error("{0}")]
-    Form(String),
+    /// What can be wrong with any file.
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
     /// A topology that is written in the scenario, or a link of it, is wrong.
     #[error(transparent)]
     Topology(#[from] beringia_regions::Problem),
@@ -81,26 +68,6 @@ pub enum Problem {
     /// A recording that is written in the scenario has a line that is wrong.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// A value outside its bounds.
-    #[error("{field} = {value}; expected {expected}")]
-    OutOfBounds {
-        /// The field's name.
-        field: &'static str,
-        /// The value in the file.
-        value: String,
-        /// The bounds.
-        expected: String,
-    },
-    /// A name that nothing has.
-    #[error("no {what} is called {name:?}; expected one of {}", known.join(", "))]
-    UnknownName {
-        /// What should have it.
-        what: &'static str,
-        /// The name.
-        name: String,
-        /// The names there are.
-        known: Vec<String>,
-    },
     /// Two things of one name.
     #[error("two {what} are called {name}; expected each name once")]
     Duplicate {
@@ -122,7 +89,7 @@ pub enum Problem {
     #[error("no event above drains {0}; expected one with drain = {0:?}")]
     NoDrain(String),
     /// An event that does nothing, or two things.
-    #[error("what happens here? expected exactly one of {}", crate::form::ACTIONS.join(", "))]
+    #[error("what happens here? expected exactly one of {}", crate::form::actions().join(", "))]
     EventAction,
     /// Which links an event is about.
     #[error("which link is this? expected two different regions, such as [\"us-east-1\", \"eu-west-1\"]")]

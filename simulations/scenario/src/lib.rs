@@ -76,14 +76,11 @@ impl Scenario {
     /// The scenario in the file at `path`.
     ///
     /// # Errors
-    /// [`ScenarioError::Unreadable`] if it cannot be read; [`ScenarioError::Invalid`], with the place and
-    /// what was expected, if it does not say what a scenario needs; [`ScenarioError::Topology`] and [`ScenarioError::Recording`] for files that
-    /// it names.
+    /// [`ScenarioError::File`] if it cannot be read, or, with the place and what was expected, if
+    /// it does not say what a scenario needs; [`ScenarioError::Topology`] and
+    /// [`ScenarioError::Recording`] for files that it names.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Unreadable {
-            file: path.to_path_buf(),
-            source,
-        })?;
+        let text = beringia_regions::form::read::<Problem>(path)?;
         form::parse(&text, path)
     }
 

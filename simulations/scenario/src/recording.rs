@@ -24,7 +24,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_regions::line_and_column;
+use beringia_regions::form::line_and_column;
 use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, IgnoredAny},

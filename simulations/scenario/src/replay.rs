@@ -8,7 +8,7 @@ use std::{
 use beringia_regions::Topology;
 
 use crate::{
-    Action, Ends, Planned, Scenario,
+    Action, Ends, Event, Planned, Scenario, What,
     fleet::{Fleet, Senseless, Way, ways},
 };
 
@@ -23,6 +23,27 @@ pub(crate) struct Timed {
     pub(crate) drained: Option<String>,
     /// What happens.
     pub(crate) action: Action,
+}
+
+impl Timed {
+    /// The action of an event that happens from one time until another, and waits for the proof of
+    /// a region's drain; `None` for a swarm, which has no action of its own.
+    pub(crate) fn of(
+        event: &Event,
+        (from, until): (Duration, Option<Duration>),
+        drained: Option<&str>,
+    ) -> Option<Self> {
+        debug_assert!(until.is_none_or(|until| from <= until), "nothing ends before it begins");
+        match &event.what {
+            What::Do(action) => Some(Self {
+                from,
+                until,
+                drained: drained.map(str::to_owned),
+                action: action.clone(),
+            }),
+            What::Swarm { .. } => None,
+        }
+    }
 }
 
 /// A timeline that the fleet could follow, or where it could not.
@@ -336,7 +357,12 @@ impl<K, V> Default for Layers<K, V> {
 
 impl<K: Ord + Clone, V: Copy + PartialEq> Layers<K, V> {
     fn push(&mut self, key: K, layer: usize, value: V) {
-        self.0.entry(key).or_default().push((layer, value));
+        let layers = self.0.entry(key).or_default();
+        debug_assert!(
+            layers.iter().all(|(other, _)| *other != layer),
+            "an event lies on a setting once"
+        );
+        layers.push((layer, value));
     }
 
     /// Takes a layer away. What is in force then, if that is something else than before; under all layers lies `usual`.

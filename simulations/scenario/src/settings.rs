@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use beringia_regions::form::FileError;
 use thiserror::Error;
 use toml::{Table, Value};
 
@@ -131,7 +132,7 @@ impl Scenario {
         let text = table.to_string();
         let named = format!("{}.toml", self.name);
         form::parse(&text, Path::new(&named)).map_err(|error| match error {
-            ScenarioError::Invalid { problem, .. } => SettingError::Refused {
+            ScenarioError::File(FileError::Invalid { problem, .. }) => SettingError::Refused {
                 settings: changed.join(", "),
                 problem,
             },

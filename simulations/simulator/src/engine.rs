@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use beringia_history::{History, Violation};
+use beringia_history::History;
+use beringia_oracle::Violation;
 use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};
 use beringia_storage::PlantedBug;

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beringia_history::{Conflict, Evidence, History, LostDisk, Violation};
+use beringia_history::{Conflict, Evidence, History, LostDisk};
 use beringia_item::{Region, TableId, Version};
+use beringia_oracle::Violation;
 use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, EngineKind, Recorder, Run, Shipment};
 use beringia_scenario::{Action, Course, Plan};
 
@@ -186,7 +187,7 @@ impl Measure {
             self.recorder.wire_bytes(&from, &to, bytes - before);
         }
         let disks: Vec<LostDisk> = losses.iter().map(Loss::disk).collect();
-        let judgement = beringia_history::judge(history, evidence, &disks);
+        let judgement = beringia_oracle::judge(history, evidence, &disks);
         let mut run = self.recorder.finish(total, "");
         let reported = losses.iter().map(|loss| Some(loss.reported(history)));
         run.judged(&judgement, reported);

@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{Randomness, SeededRandomness};
-use beringia_history::{EXPIRES, Effect, KEY, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write};
+use beringia_history::{
+    Basis, EXPIRES, Effect, KEY, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, SORT_KEY, Seen, Write,
+};
 use beringia_scenario::{Kind, Recorded, Workload};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,15 +36,11 @@ pub(crate) struct Post {
 
 /// The numbers of the keys that were inserted and acknowledged, in that order.
 #[derive(Debug, Default)]
-pub(crate) struct Inserted(std::sync::Mutex<Vec<u64>>);
+pub(crate) struct Inserted(Mutex<Vec<u64>>);
 
 impl Inserted {
     fn note(&self, number: u64) {
-        self.numbers().push(number);
-    }
-
-    fn numbers(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock().push(number);
     }
 }
 
@@ -304,7 +303,7 @@ impl Client {
             key: spot.text,
             mark,
             effect,
-            based_on: None,
+            based_on: Basis::Anything,
             bytes: bytes(&parameters, 1),
         };
         let answer = self.call(region, "PutItem", parameters).await;
@@ -318,7 +317,7 @@ impl Client {
             key: spot.text.clone(),
             mark: self.mark(),
             effect: Effect::Delete,
-            based_on: None,
+            based_on: Basis::Anything,
             bytes: bytes(&parameters, 1),
         };
         match self.call(region, "DeleteItem", parameters).await {
@@ -409,7 +408,7 @@ impl Client {
         match key {
             Chosen::Key(number) => number,
             Chosen::Latest(before) => {
-                let inserted = self.post.inserted.numbers();
+                let inserted = self.post.inserted.0.lock();
                 let count = inserted.len() as u64;
                 match usize::try_from(before) {
                     Ok(before) if before < inserted.len() => inserted[inserted.len() - 1 - before],

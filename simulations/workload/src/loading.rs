@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Effect, MARK, Operation, Outcome, Write, key_text_of_json};
+use beringia_history::{Basis, Effect, MARK, Operation, Outcome, Write, key_text_of_json};
 use beringia_scenario::{RecordedTable, Workload};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -122,7 +122,7 @@ impl Put {
             key,
             mark,
             effect,
-            based_on: None,
+            based_on: Basis::Anything,
             bytes: bytes(&item, 1),
         };
         Self { item, write }

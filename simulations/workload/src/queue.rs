@@ -1,11 +1,9 @@
 //! What is due and not yet taken: filled by a schedule, emptied by clients.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use beringia_scenario::Recorded;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::job::Job;
@@ -41,18 +39,18 @@ struct Waiting {
 
 impl Queue {
     pub(crate) fn push(&self, due: Due) {
-        self.waiting().due.push_back(due);
+        self.waiting.lock().due.push_back(due);
         self.changed.notify_one();
     }
 
     /// Nothing comes any more, and what waits still is not sent.
     pub(crate) fn close(&self) {
-        self.waiting().is_closed = true;
+        self.waiting.lock().is_closed = true;
         self.changed.notify_waiters();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.waiting().is_closed
+        self.waiting.lock().is_closed
     }
 
     /// The next one, when there is one; `None` when the queue is closed and empty.
@@ -63,7 +61,7 @@ impl Queue {
             // From here on no change is missed.
             changed.as_mut().enable();
             {
-                let mut waiting = self.waiting();
+                let mut waiting = self.waiting.lock();
                 if let Some(due) = waiting.due.pop_front() {
                     return Some(due);
                 }
@@ -73,9 +71,5 @@ impl Queue {
             }
             changed.await;
         }
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

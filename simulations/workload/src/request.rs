@@ -2,7 +2,7 @@
 
 use std::io;
 
-use beringia_history::{Effect, KEY, LIST, MARK, NUMBER, SET, Seen, Write};
+use beringia_history::{Basis, Effect, KEY, LIST, MARK, NUMBER, SET, Seen, Write};
 use serde_json::{Map, Value, json};
 
 use crate::table::{Spot, marked};
@@ -110,8 +110,8 @@ impl Update {
             mark: self.mark.clone(),
             effect: self.effect.clone(),
             based_on: match &self.condition {
-                Condition::Unchanged(seen) => Some(seen.clone()),
-                _ => None,
+                Condition::Unchanged(seen) => Basis::unchanged(seen.clone()),
+                _ => Basis::Anything,
             },
             bytes,
         }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_scenario::Recorded;
+use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until, timeout_at},
@@ -39,7 +40,11 @@ impl Rate {
     }
 
     pub(crate) fn set(&self, per_second: f64) {
-        *self.per_second.lock().unwrap_or_else(PoisonError::into_inner) = per_second;
+        debug_assert!(
+            per_second >= 0.0 && per_second.is_finite(),
+            "a rate is a number, not below 0"
+        );
+        *self.per_second.lock() = per_second;
         self.changed.notify_one();
     }
 
@@ -49,7 +54,7 @@ impl Rate {
     }
 
     fn get(&self) -> f64 {
-        *self.per_second.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.per_second.lock()
     }
 }
 

@@ -1,12 +1,10 @@
 //! What all clients of a load share: the time, the ways to the regions, where clients are sent, and how many operations there were.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::WallClock;
 use beringia_history::{Operation, Outcome};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::Targets;
@@ -53,12 +51,12 @@ impl Shared {
     }
 
     pub(crate) fn region_for(&self, home: &str) -> String {
-        let away = locked(&self.away);
+        let away = self.away.lock();
         away.get(home).map_or_else(|| home.to_owned(), String::clone)
     }
 
     pub(crate) fn send_clients(&self, home: &str, region: &str) {
-        locked(&self.away).insert(home.to_owned(), region.to_owned());
+        self.away.lock().insert(home.to_owned(), region.to_owned());
     }
 
     pub(crate) fn note_due(&self, home: &str) {
@@ -80,19 +78,15 @@ impl Shared {
     }
 
     pub(crate) fn progress(&self) -> BTreeMap<String, Progress> {
-        locked(&self.progress).clone()
+        self.progress.lock().clone()
     }
 
     fn change(&self, home: &str, change: impl FnOnce(&mut Progress)) {
-        let mut progress = locked(&self.progress);
+        let mut progress = self.progress.lock();
         if let Some(progress) = progress.get_mut(home) {
             change(progress);
         } else {
             change(progress.entry(home.to_owned()).or_default());
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,8 @@ mod region;
 
 use std::{sync::Arc, time::Duration};
 
-use beringia_history::{Effect, History, Judgement, Operation, Outcome, READ_MODIFY_WRITE, Touch, judge};
+use beringia_history::{Effect, History, Operation, Outcome, READ_MODIFY_WRITE, Touch};
+use beringia_oracle::{Judgement, judge};
 use beringia_scenario::{KeyChoice, Kind, Policy, Workload};
 use beringia_workload::{Load, Setting, Target};
 use serde_json::json;

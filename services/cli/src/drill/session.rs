@@ -7,7 +7,8 @@ use std::{
 };
 
 use beringia_clock::SystemClock;
-use beringia_history::{Conflict, Evidence, History, LostDisk, judge as judge_history};
+use beringia_history::{Conflict, Evidence, History, LostDisk};
+use beringia_oracle::judge as judge_history;
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
 use beringia_report::{Clients, EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};

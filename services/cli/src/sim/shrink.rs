@@ -5,7 +5,7 @@ use std::{
     mem::{Discriminant, discriminant},
 };
 
-use beringia_history::Violation;
+use beringia_oracle::Violation;
 use beringia_report::{Run, judge};
 use beringia_scenario::{Expectations, Kind, Plan, Recording, Scenario, Shrunk, shrink};
 use serde::Serialize;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use beringia_oracle::Accounting;
 use beringia_regions::Topology;
 use beringia_report::{
     AnomalyCount, ArrivalSample, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, ReportedBacklog, Run,
-    Shipment, Writes, judge,
+    Shipment, judge,
 };
 use beringia_scenario::{Action, Availability, Expectations, Plan, Planned};
 
@@ -93,7 +94,7 @@ pub(crate) fn sample(topology: Topology) -> Run {
     }
     levels(&mut recorder, &names);
     let mut run = recorder.finish(seconds(LOAD + 3), "beringia sim run partition --seed 7");
-    run.writes = Writes {
+    run.writes = Accounting {
         acknowledged: 23_410,
         unknown: 37,
         standing: 2_998,

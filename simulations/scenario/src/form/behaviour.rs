@@ -32,7 +32,7 @@ impl BehaviourForm {
         *self == Self::default()
     }
 
-    pub(super) fn read(&self) -> Result<Behaviour, At> {
+    pub(super) fn read(&self) -> Result<Behaviour, At<Problem>> {
         let stale = |text| bounded("stale_reads", text, Duration::ZERO, STALE_READS_MAX);
         let slow = |text| bounded("slow_changes", text, Duration::ZERO, SLOW_CHANGES_MAX);
         let unreachable = |text| bounded("max_unreachable", text, Duration::from_millis(1), DURATION_MAX);
@@ -62,7 +62,7 @@ pub(super) fn billing(
     read: Option<&Spanned<u64>>,
     write: Option<&Spanned<u64>>,
     start: usize,
-) -> Result<Billing, At> {
+) -> Result<Billing, At<Problem>> {
     let kinds = [("on-demand", false), ("provisioned", true)];
     let is_provisioned = name.map_or(Ok(false), |name| one_of("billing", name, &kinds))?;
     let read = read

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{At, Wrong, behaviour, bounded, nowhere, number, one_of, out_of_bounds, region_names};
+use super::{At, Misplaced, behaviour, bounded, nowhere, number, one_of, out_of_bounds, region_names};
 use crate::{DURATION_MAX, KeyChoice, Kind, Problem, Recording, Scenario, ScenarioError, Workload, time};
 
 /// Operations per second in each region, at most.
@@ -107,7 +107,7 @@ pub(super) fn read(
     forms: Vec<Spanned<WorkloadForm>>,
     scenario: &Scenario,
     path: &Path,
-) -> Result<Vec<Workload>, Wrong> {
+) -> Result<Vec<Workload>, Misplaced> {
     if forms.is_empty() {
         let usual = nowhere(WorkloadForm::default());
         return Ok(vec![workload(usual, scenario, path)?]);
@@ -129,7 +129,7 @@ pub(super) fn read(
     Ok(workloads)
 }
 
-fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Result<Workload, Wrong> {
+fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Result<Workload, Misplaced> {
     let start = form.span().start;
     let mut form = form.into_inner();
     let kind = match form.kind.take() {
@@ -152,7 +152,7 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
         let expected = format!("more than from = {}", time::show(from));
         return Err(out_of_bounds("until", text.span().start, text.get_ref(), &expected).into());
     }
-    let usual = Workload::new(table_name(name)?, kind);
+    let usual = Workload::new(table_name(&name)?, kind);
     Ok(Workload {
         regions: region_names(&form.regions.unwrap_or_default(), &all)?,
         rate: form
@@ -184,18 +184,18 @@ fn workload(form: Spanned<WorkloadForm>, scenario: &Scenario, path: &Path) -> Re
 }
 
 /// A name that a table can have. DynamoDB allows 255 characters; reports have no room for them.
-pub(super) fn table_name(name: Spanned<String>) -> Result<String, At> {
+pub(super) fn table_name(name: &Spanned<String>) -> Result<String, At<Problem>> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let text = name.get_ref();
     if (3..=64).contains(&text.len()) && text.bytes().all(allowed) {
-        return Ok(name.into_inner());
+        return Ok(text.clone());
     }
-    Err(At(name.span().start, Problem::WorkloadName(name.into_inner())))
+    Err(At(name.span().start, Problem::WorkloadName(text.clone())))
 }
 
 impl WorkloadForm {
     /// What only some kinds have.
-    fn details(&mut self, kind: Kind, start: usize, path: &Path) -> Result<Kind, Wrong> {
+    fn details(&mut self, kind: Kind, start: usize, path: &Path) -> Result<Kind, Misplaced> {
         Ok(match kind {
             Kind::Mixed { .. } => self.mix(start)?,
             Kind::Sessions { ttl } => Kind::Sessions {
@@ -234,7 +234,7 @@ impl WorkloadForm {
         })
     }
 
-    fn mix(&mut self, start: usize) -> Result<Kind, At> {
+    fn mix(&mut self, start: usize) -> Result<Kind, At<Problem>> {
         let read =
             |field, value: Option<Spanned<u8>>, usual| value.map_or(Ok(usual), |value| number(field, &value, 0, 100));
         let (put, update, delete) = MIX_PERCENT;
@@ -259,7 +259,7 @@ impl WorkloadForm {
     }
 
     /// That no field is left that only another kind has.
-    fn expect_nothing_else(&self, kind: &str) -> Result<(), At> {
+    fn expect_nothing_else(&self, kind: &str) -> Result<(), At<Problem>> {
         let start = |value: &Option<Spanned<u8>>| value.as_ref().map(|value| value.span().start);
         let text = |value: &Option<Spanned<String>>| value.as_ref().map(|value| value.span().start);
         let units = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| value.span().start);
@@ -319,7 +319,7 @@ impl WorkloadForm {
         }
     }
 
-    fn choice(&mut self, kind: &Kind) -> Result<KeyChoice, At> {
+    fn choice(&mut self, kind: &Kind) -> Result<KeyChoice, At<Problem>> {
         let theta_start = self.theta.as_ref().map(|theta| theta.span().start);
         let theta = match self.theta.take() {
             Some(theta) => number("theta", &theta, 0.01, 0.999)?,
@@ -398,7 +398,7 @@ impl WorkloadForm {
 }
 
 /// The text of a recording, beside the scenario.
-fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, Wrong> {
+fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, Misplaced> {
     let file = scenario.parent().unwrap_or(Path::new("")).join(name.get_ref());
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
@@ -410,6 +410,6 @@ fn recording(scenario: &Path, name: &Spanned<String>) -> Result<String, Wrong> {
     };
     match Recording::parse(&text) {
         Ok(_) => Ok(text),
-        Err(source) => Err(Wrong::Elsewhere(ScenarioError::Recording { file, source })),
+        Err(source) => Err(Misplaced::Elsewhere(ScenarioError::Recording { file, source })),
     }
 }

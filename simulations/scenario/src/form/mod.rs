@@ -8,12 +8,13 @@ mod load;
 use std::{collections::BTreeMap, fmt, path::Path, time::Duration};
 
 use beringia_regions::{
-    LinkForm, Misplaced, SHIPPED, Topology, TopologyError, TopologyForm, explained, line_and_column,
+    LinkForm, SHIPPED, Topology, TopologyError, TopologyForm,
+    form::{self, At, Mistake, nowhere},
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
 use toml::{Spanned, value::Datetime};
 
-pub(crate) use self::event::ACTIONS;
+pub(crate) use self::event::actions;
 use self::{behaviour::BehaviourForm, event::EventForm, expect::ExpectForm, load::WorkloadForm};
 use crate::{ClockError, DURATION_MAX, Event, Policy, Problem, Scenario, ScenarioError, check, time};
 
@@ -25,29 +26,8 @@ const DRIFT_PPM_MAX: i64 = 100_000;
 /// The latest beginning, milliseconds since the Unix epoch: in 2200.
 const STARTS_MS_MAX: u64 = 7_258_118_400_000;
 
-/// A problem and where it is, in bytes from the beginning.
-struct At(usize, Problem);
-
 /// Why a form is no scenario.
-enum Wrong {
-    Here(At),
-    Elsewhere(ScenarioError),
-}
-
-impl From<At> for Wrong {
-    fn from(at: At) -> Self {
-        Self::Here(at)
-    }
-}
-
-impl From<Misplaced> for Wrong {
-    fn from(misplaced: Misplaced) -> Self {
-        match misplaced {
-            Misplaced::Here { offset, problem } => Self::Here(At(offset, problem.into())),
-            Misplaced::Elsewhere(error) => Self::Elsewhere(error.into()),
-        }
-    }
-}
+type Misplaced = form::Misplaced<Problem, ScenarioError>;
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -127,35 +107,22 @@ struct ClockForm {
 
 /// Reads a scenario.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Scenario, ScenarioError> {
-    let placed = |At(offset, problem)| {
-        let (line, column) = line_and_column(text, offset);
-        ScenarioError::Invalid {
-            file: path.to_path_buf(),
-            line,
-            column,
-            problem,
-        }
-    };
     let says_nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if text.trim_start_matches('\u{feff}').lines().all(says_nothing) {
-        return Err(placed(At(0, Problem::Empty)));
-    }
-    let form: Form = toml::from_str(text).map_err(|error: toml::de::Error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        placed(At(offset, Problem::Form(explained(&error, text))))
-    })?;
-    read(form, path).map_err(|wrong| match wrong {
-        Wrong::Here(at) => placed(at),
-        Wrong::Elsewhere(error) => error,
-    })
+    let scenario = if text.trim_start_matches('\u{feff}').lines().all(says_nothing) {
+        Err(At(0, Problem::Empty).into())
+    } else {
+        let form = form::parse(text).map_err(Misplaced::from);
+        form.and_then(|form: Form| read(form, path))
+    };
+    scenario.map_err(|misplaced| misplaced.in_file(path, text))
 }
 
-fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
+fn read(form: Form, path: &Path) -> Result<Scenario, Misplaced> {
     let mut topology = match form.topology {
         None => Topology::three(),
         Some(field) => topology(field, path)?,
     };
-    topology.change_links(form.link)?;
+    topology.change_links(form.link).map_err(form::Misplaced::within)?;
     let regions: Vec<String> = topology.names().map(str::to_owned).collect();
     let duration = match &form.duration {
         None => Duration::from_secs(60),
@@ -190,7 +157,7 @@ fn read(form: Form, path: &Path) -> Result<Scenario, Wrong> {
     scenario.workloads = load::read(form.workload, &scenario, path)?;
     let starts: Vec<usize> = form.event.iter().map(|event| event.span().start).collect();
     let mut events: Vec<Event> = Vec::new();
-    for event in form.event {
+    for event in &form.event {
         events.push(event::read(event, &scenario, &events)?);
     }
     scenario.events = events;
@@ -281,7 +248,7 @@ fn topology_form(topology: &Topology) -> (TopologyField, Vec<LinkForm>) {
 }
 
 /// A moment with its offset from UTC, since a clock starts somewhere.
-fn starts(at: &Spanned<Datetime>) -> Result<u64, At> {
+fn starts(at: &Spanned<Datetime>) -> Result<u64, At<Problem>> {
     let text = at.get_ref().to_string();
     let parsed = text.parse::<jiff::Timestamp>().ok();
     let ms = parsed.and_then(|at| u64::try_from(at.as_millisecond()).ok());
@@ -296,7 +263,7 @@ fn datetime(ms: u64) -> Option<Datetime> {
     at.to_string().parse().ok()
 }
 
-fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Wrong> {
+fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Misplaced> {
     let start = field.span().start;
     match field.into_inner() {
         TopologyField::Named(name) => match Topology::shipped(&name) {
@@ -310,17 +277,17 @@ fn topology(field: Spanned<TopologyField>, path: &Path) -> Result<Topology, Wron
                             "one of {}, or the path of a file from where the scenario is",
                             SHIPPED.join(", ")
                         );
-                        Wrong::Here(At(start, Problem::Unreadable { file, reason, expected }))
+                        Misplaced::Here(At(start, Problem::Unreadable { file, reason, expected }))
                     }
-                    error => Wrong::Elsewhere(error.into()),
+                    error => Misplaced::Elsewhere(error.into()),
                 })
             }
         },
-        TopologyField::Written(form) => Ok(form.topology(path)?),
+        TopologyField::Written(form) => form.topology(path).map_err(form::Misplaced::within),
     }
 }
 
-fn replicas(names: &Spanned<Vec<Spanned<String>>>, regions: &[String]) -> Result<Vec<String>, At> {
+fn replicas(names: &Spanned<Vec<Spanned<String>>>, regions: &[String]) -> Result<Vec<String>, At<Problem>> {
     let chosen = region_names(names.get_ref(), regions)?;
     if chosen.is_empty() {
         return Err(out_of_bounds(
@@ -340,7 +307,7 @@ fn replicas(names: &Spanned<Vec<Spanned<String>>>, regions: &[String]) -> Result
 fn clocks(
     forms: &BTreeMap<Spanned<String>, ClockForm>,
     regions: &[String],
-) -> Result<BTreeMap<String, ClockError>, At> {
+) -> Result<BTreeMap<String, ClockError>, At<Problem>> {
     let mut clocks = BTreeMap::new();
     for (region, form) in forms {
         let region = region_name(region, regions)?;
@@ -355,17 +322,12 @@ fn clocks(
     Ok(clocks)
 }
 
-/// A value of a form that was not read from a file.
-fn nowhere<T>(value: T) -> Spanned<T> {
-    Spanned::new(0..0, value)
-}
-
-fn region_name(name: &Spanned<String>, regions: &[String]) -> Result<String, At> {
+fn region_name(name: &Spanned<String>, regions: &[String]) -> Result<String, At<Problem>> {
     known_name("region", name, regions)
 }
 
 /// Names of regions, each once.
-fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<String>, At> {
+fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<String>, At<Problem>> {
     let mut seen = Vec::new();
     for name in names {
         let region = region_name(name, regions)?;
@@ -383,32 +345,31 @@ fn region_names(names: &[Spanned<String>], regions: &[String]) -> Result<Vec<Str
     Ok(seen)
 }
 
-fn known_name(what: &'static str, name: &Spanned<String>, known: &[String]) -> Result<String, At> {
-    if known.contains(name.get_ref()) {
-        return Ok(name.get_ref().clone());
-    }
-    let problem = Problem::UnknownName {
-        what,
-        name: name.get_ref().clone(),
-        known: known.to_vec(),
-    };
-    Err(At(name.span().start, problem))
+fn known_name(what: &'static str, name: &Spanned<String>, known: &[String]) -> Result<String, At<Problem>> {
+    form::known_name(what, name, known)
 }
 
-fn one_of<T: Clone>(what: &'static str, name: &Spanned<String>, known: &[(&str, T)]) -> Result<T, At> {
+fn one_of<T: Clone>(what: &'static str, name: &Spanned<String>, known: &[(&str, T)]) -> Result<T, At<Problem>> {
     let names: Vec<String> = known.iter().map(|(name, _)| (*name).to_owned()).collect();
     let name = known_name(what, name, &names)?;
     let found = known.iter().find(|(known, _)| *known == name);
-    found.map(|(_, value)| value.clone()).ok_or(At(0, Problem::Form(name)))
+    found
+        .map(|(_, value)| value.clone())
+        .ok_or(At(0, Mistake::Form(name).into()))
 }
 
-fn length(text: &Spanned<String>) -> Result<Duration, At> {
+fn length(text: &Spanned<String>) -> Result<Duration, At<Problem>> {
     let wrong = || At(text.span().start, Problem::Length(text.get_ref().clone()));
     time::parse(text.get_ref()).ok_or_else(wrong)
 }
 
 /// A length of time within bounds.
-fn bounded(field: &'static str, text: &Spanned<String>, least: Duration, most: Duration) -> Result<Duration, At> {
+fn bounded(
+    field: &'static str,
+    text: &Spanned<String>,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, At<Problem>> {
     let length = length(text)?;
     if (least..=most).contains(&length) {
         return Ok(length);
@@ -417,7 +378,7 @@ fn bounded(field: &'static str, text: &Spanned<String>, least: Duration, most: D
     Err(out_of_bounds(field, text.span().start, text.get_ref(), &expected))
 }
 
-fn signed_ms(field: &'static str, text: &Spanned<String>) -> Result<i64, At> {
+fn signed_ms(field: &'static str, text: &Spanned<String>) -> Result<i64, At<Problem>> {
     let wrong = || At(text.span().start, Problem::Length(text.get_ref().clone()));
     let ms = time::parse_signed_ms(text.get_ref()).ok_or_else(wrong)?;
     if (-CLOCK_MS_MAX..=CLOCK_MS_MAX).contains(&ms) {
@@ -426,29 +387,18 @@ fn signed_ms(field: &'static str, text: &Spanned<String>) -> Result<i64, At> {
     Err(out_of_bounds(field, text.span().start, text.get_ref(), "-24h to 24h"))
 }
 
-fn drift(ppm: &Spanned<i64>) -> Result<i64, At> {
+fn drift(ppm: &Spanned<i64>) -> Result<i64, At<Problem>> {
     number("ppm", ppm, -DRIFT_PPM_MAX, DRIFT_PPM_MAX)
 }
 
 /// A number within bounds.
-fn number<T>(field: &'static str, value: &Spanned<T>, least: T, most: T) -> Result<T, At>
+fn number<T>(field: &'static str, value: &Spanned<T>, least: T, most: T) -> Result<T, At<Problem>>
 where
     T: Copy + PartialOrd + fmt::Display,
 {
-    let number = *value.get_ref();
-    // Not the opposite of the opposite: NaN is in no bounds.
-    if least <= number && number <= most {
-        return Ok(number);
-    }
-    let expected = format!("{least} to {most}");
-    Err(out_of_bounds(field, value.span().start, &number.to_string(), &expected))
+    form::number(field, value, least, most)
 }
 
-fn out_of_bounds(field: &'static str, start: usize, value: &str, expected: &str) -> At {
-    let problem = Problem::OutOfBounds {
-        field,
-        value: value.to_owned(),
-        expected: expected.to_owned(),
-    };
-    At(start, problem)
+fn out_of_bounds(field: &'static str, start: usize, value: &str, expected: &str) -> At<Problem> {
+    form::out_of_bounds(field, start, value, expected)
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use beringia_regions::Topology;
+use beringia_regions::{Topology, form::FileError};
 use beringia_scenario::{
     Action, Availability, ClockError, Count, Ends, Event, KeyChoice, Kind, Policy, Scenario, ScenarioError, Span, What,
     When,
@@ -203,7 +203,7 @@ fn a_recording_stands_beside_the_scenario() {
     assert_eq!(scenario.workloads[0].kind, Kind::Replay { operations });
 
     match Scenario::parse(&text.replace("monday", "tuesday"), &file) {
-        Err(error @ ScenarioError::Invalid { line: 3, column: 8, .. }) => {
+        Err(error @ ScenarioError::File(FileError::Invalid { line: 3, column: 8, .. })) => {
             let missing = directory.path().join("tuesday.jsonl");
             assert!(
                 error

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use beringia_regions::form::FileError;
 use beringia_scenario::{Plan, Problem, Scenario, ScenarioError};
 
 pub(crate) fn parse(text: &str) -> Scenario {
@@ -14,12 +15,12 @@ pub(crate) fn parse(text: &str) -> Scenario {
 /// The place and the problem of an invalid scenario.
 pub(crate) fn refused(text: &str) -> (usize, usize, Problem) {
     match Scenario::parse(text, Path::new("test.toml")) {
-        Err(ScenarioError::Invalid {
+        Err(ScenarioError::File(FileError::Invalid {
             file,
             line,
             column,
             problem,
-        }) => {
+        })) => {
             assert_eq!(file, Path::new("test.toml"));
             (line, column, problem)
         }

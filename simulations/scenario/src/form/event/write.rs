@@ -2,106 +2,143 @@
 
 use std::time::Duration;
 
-use toml::Spanned;
-
-use super::{EventForm, Healed, Pair, nowhere};
-use crate::{Action, Ends, Event, Span, What, When, time};
+use super::form::{EventForm, FieldValue, LinkOrAll, Text};
+use crate::{Action, Ends, Event, Span, What, When, form::nowhere, time};
 
 impl EventForm {
     /// The form of an event.
     pub(in crate::form) fn of(event: &Event) -> Self {
-        let shown = |span: &Span| Some(nowhere(time::show_span(*span)));
-        let (at, after, when_drained) = match &event.at {
-            When::After(span) => (shown(span), None, None),
-            When::AfterPrevious(span) => (None, shown(span), None),
-            When::AfterDrain(region, span) => (None, shown(span), Some(nowhere(region.clone()))),
-        };
-        let form = match &event.what {
-            What::Do(action) => Self::of_action(action),
-            What::Swarm { faults, lose_disk } => Self {
-                swarm: Some(nowhere(*faults)),
-                lose_disk: set(*lose_disk),
-                ..Self::default()
-            },
-        };
-        Self {
-            at,
-            after,
-            when_drained,
-            lasts: event.lasts.map(|span| nowhere(time::show_span(span))),
-            ..form
+        let mut form = Self::default();
+        match &event.at {
+            When::After(span) => form.set("at", shown(*span)),
+            When::AfterPrevious(span) => form.set("after", shown(*span)),
+            When::AfterDrain(region, span) => {
+                form.set("after", shown(*span));
+                form.set("when_drained", FieldValue::text(region));
+            }
         }
+        if let Some(span) = event.lasts {
+            form.set("lasts", shown(span));
+        }
+        match &event.what {
+            What::Do(action) => form.set_action(action),
+            What::Swarm { faults, lose_disk } => {
+                form.set("swarm", FieldValue::Count(nowhere(*faults)));
+                form.set_flag("lose_disk", *lose_disk);
+            }
+        }
+        form
     }
 
-    fn of_action(action: &Action) -> Self {
-        let mut form = Self::default();
-        let some = |text: &str| Some(nowhere(text.to_owned()));
-        let length = |length: &Duration| Some(nowhere(time::show(*length)));
+    fn set_action(&mut self, action: &Action) {
         match action {
             Action::Delay { ends, delay, jitter } => {
-                form.delay = form.pair(ends);
-                (form.to, form.jitter) = (length(delay), length(jitter));
+                self.set_link("delay", ends);
+                self.set("to", length(*delay));
+                self.set("jitter", length(*jitter));
             }
             Action::Loss { ends, percent } => {
-                form.loss = form.pair(ends);
-                form.percent = Some(nowhere(*percent));
+                self.set_link("loss", ends);
+                self.set("percent", FieldValue::Number(nowhere(*percent)));
             }
             Action::Bandwidth { ends, mbit } => {
-                form.bandwidth = form.pair(ends);
-                form.mbit = mbit.map(nowhere);
+                self.set_link("bandwidth", ends);
+                if let Some(mbit) = mbit {
+                    self.set("mbit", FieldValue::Number(nowhere(*mbit)));
+                }
             }
             Action::Cut { ends, reset } => {
-                form.cut = form.pair(ends);
-                form.reset = set(*reset);
+                self.set_link("cut", ends);
+                self.set_flag("reset", *reset);
             }
-            Action::Isolate { region, reset } => (form.isolate, form.reset) = (some(region), set(*reset)),
-            Action::Heal(None) => form.heal = Some(nowhere(Healed::All("*".to_owned()))),
+            Action::Isolate { region, reset } => {
+                self.set_text("isolate", region);
+                self.set_flag("reset", *reset);
+            }
+            Action::Heal(None) => self.set("heal", FieldValue::LinkOrAll(nowhere(LinkOrAll::All("*".to_owned())))),
             Action::Heal(Some(ends)) => {
-                form.heal = form.pair(ends).map(|pair| nowhere(Healed::Link(pair.into_inner())));
+                self.set("heal", FieldValue::LinkOrAll(nowhere(LinkOrAll::Link(pair(ends)))));
+                self.set_flag("one_way", ends.one_way);
             }
-            Action::Crash { region, lose_disk } => (form.crash, form.lose_disk) = (some(region), set(*lose_disk)),
-            Action::Restart { region } => form.restart = some(region),
-            Action::SlowDisk { region, by } => (form.slow_disk, form.by) = (some(region), length(by)),
-            Action::DiskFull { region, full: true } => form.disk_full = some(region),
-            Action::DiskFull { region, full: false } => form.disk_free = some(region),
+            Action::Crash { region, lose_disk } => {
+                self.set_text("crash", region);
+                self.set_flag("lose_disk", *lose_disk);
+            }
+            Action::Restart { region } => self.set_text("restart", region),
+            Action::SlowDisk { region, by } => {
+                self.set_text("slow_disk", region);
+                self.set("by", length(*by));
+            }
+            Action::DiskFull { region, full: true } => self.set_text("disk_full", region),
+            Action::DiskFull { region, full: false } => self.set_text("disk_free", region),
             Action::ClockStep { region, by_ms } => {
-                (form.clock_step, form.by) = (some(region), some(&time::show_signed_ms(*by_ms)));
+                self.set_text("clock_step", region);
+                self.set("by", FieldValue::text(time::show_signed_ms(*by_ms)));
             }
-            Action::ClockDrift { region, ppm } => (form.clock_drift, form.ppm) = (some(region), Some(nowhere(*ppm))),
+            Action::ClockDrift { region, ppm } => {
+                self.set_text("clock_drift", region);
+                self.set("ppm", FieldValue::Whole(nowhere(*ppm)));
+            }
             Action::PauseReplication { region, table } => {
-                form.pause_replication = some(region);
-                form.table = table.clone().map(nowhere);
+                self.set_text("pause_replication", region);
+                self.set_name("table", table.as_deref());
             }
             Action::ResumeReplication { region, table } => {
-                form.resume_replication = some(region);
-                form.table = table.clone().map(nowhere);
+                self.set_text("resume_replication", region);
+                self.set_name("table", table.as_deref());
             }
-            Action::AddReplica { region } => form.add_replica = some(region),
-            Action::RemoveReplica { region } => form.remove_replica = some(region),
-            Action::Shift { from, to } if from == to => form.shift_back = some(from),
-            Action::Shift { from, to } => (form.shift, form.to) = (some(from), some(to)),
+            Action::AddReplica { region } => self.set_text("add_replica", region),
+            Action::RemoveReplica { region } => self.set_text("remove_replica", region),
+            Action::Shift { from, to } if from == to => self.set_text("shift_back", from),
+            Action::Shift { from, to } => {
+                self.set_text("shift", from);
+                self.set_text("to", to);
+            }
             Action::Rate {
                 workload,
                 region,
                 per_second,
             } => {
-                form.rate = Some(nowhere(*per_second));
-                form.workload = workload.clone().map(nowhere);
-                form.region = region.clone().map(nowhere);
+                self.set("rate", FieldValue::Number(nowhere(*per_second)));
+                self.set_name("workload", workload.as_deref());
+                self.set_name("region", region.as_deref());
             }
-            Action::Drain { region } => form.drain = some(region),
-            Action::Undrain { region } => form.undrain = some(region),
+            Action::Drain { region } => self.set_text("drain", region),
+            Action::Undrain { region } => self.set_text("undrain", region),
         }
-        form
     }
 
-    fn pair(&mut self, ends: &Ends) -> Option<Pair> {
-        self.one_way = set(ends.one_way);
-        Some(nowhere(vec![nowhere(ends.from.clone()), nowhere(ends.to.clone())]))
+    fn set_text(&mut self, name: &'static str, text: &str) {
+        self.set(name, FieldValue::text(text));
+    }
+
+    fn set_name(&mut self, field: &'static str, name: Option<&str>) {
+        if let Some(name) = name {
+            self.set_text(field, name);
+        }
+    }
+
+    /// A flag, where it is not what it is without saying.
+    fn set_flag(&mut self, name: &'static str, flag: bool) {
+        if flag {
+            self.set(name, FieldValue::Flag(nowhere(true)));
+        }
+    }
+
+    fn set_link(&mut self, name: &'static str, ends: &Ends) {
+        self.set(name, FieldValue::Link(nowhere(pair(ends))));
+        self.set_flag("one_way", ends.one_way);
     }
 }
 
-/// A flag, where it is not what it is without saying.
-fn set(flag: bool) -> Option<Spanned<bool>> {
-    flag.then(|| nowhere(true))
+fn pair(ends: &Ends) -> Vec<Text> {
+    vec![nowhere(ends.from.clone()), nowhere(ends.to.clone())]
+}
+
+fn length(length: Duration) -> FieldValue {
+    FieldValue::text(time::show(length))
+}
+
+fn shown(span: Span) -> FieldValue {
+    FieldValue::text(time::show_span(span))
 }

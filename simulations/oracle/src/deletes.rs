@@ -11,14 +11,15 @@ use std::{
     ops::Range,
 };
 
-use super::{
+use beringia_history::{Effect, LostDisk, Operation};
+
+use crate::{
     aside::{Times, times},
     index::{Asked, Key, Table},
 };
-use crate::{Effect, LostDisk, Operation};
 
 /// Finds them in a table where the commits with marks are found.
-pub(super) fn find(table: &mut Table<'_>) {
+pub(crate) fn find(table: &mut Table<'_>) {
     let reborn = reborn(table);
     let bounds = Bounds {
         reborn: &reborn,

@@ -1,17 +1,50 @@
-//! Writes that were left behind where the others dropped a region's replica: what the region's own record says became of them.
+//! Unshipped writes: writes of a replica that the other regions dropped before they had them. What
+//! the region's own record says became of each.
 //!
-//! A region that comes back from that keeps aside the rows that the others never had, and goes on without them; its journal of conflicts stays.
-//! Nothing else excuses a write that is in no log: a write of such a region about which its record says nothing is lost.
+//! ```text
+//!                   the others drop              R comes back and
+//!                     R's replica                  begins anew
+//!                          │                            │
+//! writes to R ───w1───w2───┼───w3───w4───w5───w6───d7───┼───w8───▶
+//!                └ logged ┘ └────── in no log ─────────┘ └ logged
+//! ```
+//!
+//! R keeps the rows that the others never had aside, and goes on without them; its journal of
+//! conflicts stays. These two are its record, and a version in them that no log has is a *relic*.
+//! Let w3 to w6 be acknowledged writes to one key, and d7 an acknowledged delete of another. Then:
+//!
+//! - The row kept aside has the mark of w5: w5 is [`Missing::KeptAside`].
+//! - The journal has an entry in which w3 lost: w3 is [`Missing::LostToConflict`].
+//! - The record does not have w4, but w4 was sent before w5 was done, so it may have come before
+//!   w5. In a table that merges, where w5 did not write the whole item, the row may have parts of
+//!   both: w4 is [`Missing::KeptAside`]. Otherwise w5 replaced it: w4 is [`Missing::Replaced`].
+//! - The record does not have w6, and w6 was sent after w5 was done, so nothing in it can have
+//!   replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
+//! - A tombstone kept aside has no mark. If d7 can have made it, by its time: d7 is
+//!   [`Missing::KeptAside`].
+//!
+//! Sequences of a region grow, so they say when a version can have been committed. One between the
+//! versions of w1 and w5 was committed after w1 was sent, and before w5 was acknowledged:
+//!
+//! ```text
+//!      w1 sent      w1 done                   w5 sent      w5 done
+//! ────────┼────────────┼─────────────────────────┼────────────┼───▶ time
+//!         ├────── when what is between can have happened ─────┤
+//!     earliest                                             latest
+//! ```
+//!
+//! An operation can have made that version unless it was answered before `earliest`, or sent after
+//! `latest`.
 
 use std::collections::BTreeMap;
 
+use beringia_history::{Effect, KeptAside, Merging, Operation};
 use beringia_item::Version;
 
-use super::index::{Asked, Key, Missing, Table};
-use crate::{Effect, KeptAside, Merging, Operation};
+use crate::index::{Asked, Key, Missing, Table};
 
 /// By key and mark: what became of writes that were left behind.
-pub(super) type Aside<'a> = BTreeMap<(&'a str, &'a str), Missing>;
+pub(crate) type Aside<'a> = BTreeMap<(&'a str, &'a str), Missing>;
 
 /// A write of which the region's record tells, and no log.
 struct Relic<'a> {
@@ -25,7 +58,7 @@ struct Relic<'a> {
 type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
 
 /// Finds out what became of them, for all regions that began replicas anew.
-pub(super) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
+pub(crate) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
     let mut aside = Aside::new();
     for (region, kept) in &table.evidence.kept_aside {
         let relics = relics(table, region, kept);
@@ -40,7 +73,7 @@ pub(super) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
 }
 
 /// For each region: when its writes can have been made.
-pub(super) fn times<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
+pub(crate) fn times<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
     let of_region = |region: &'a String| {
         let kept = table.evidence.kept_aside.get(region);
         let relics = kept.map_or_else(Relics::new, |kept| relics(table, region, kept));
@@ -81,7 +114,7 @@ fn relics<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<
 /// them. A region's sequences grow, also over the loss of a disk and whatever its clock shows, so these say when a version of it can have
 /// been committed.
 #[derive(Default)]
-pub(super) struct Times<'a> {
+pub(crate) struct Times<'a> {
     versions: Vec<&'a Version>,
     /// Of each and those before it, when the last was sent.
     sent_us: Vec<u64>,
@@ -121,22 +154,26 @@ impl<'a> Times<'a> {
             })
             .collect();
         times.done_us.reverse();
+        debug_assert!(
+            times.sent_us.is_sorted() && times.done_us.is_sorted(),
+            "later versions cannot have been committed earlier"
+        );
         times
     }
 
     /// Whether an operation can have made the version.
-    pub(super) fn allow(&self, version: &Version, operation: &Operation) -> bool {
+    pub(crate) fn allow(&self, version: &Version, operation: &Operation) -> bool {
         !self.is_before(version, operation) && !self.is_after(version, operation)
     }
 
     /// Whether the version had been committed when the operation was sent.
-    pub(super) fn is_before(&self, version: &Version, operation: &Operation) -> bool {
+    pub(crate) fn is_before(&self, version: &Version, operation: &Operation) -> bool {
         self.latest_us(version) < operation.sent_us
     }
 
     /// Whether the version had not yet been committed when the operation was answered. One without an answer can have been done at any
     /// time after it was sent.
-    pub(super) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
+    pub(crate) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
         operation.is_told() && operation.done_us < self.earliest_us(version)
     }
 

@@ -2,83 +2,83 @@
 
 use std::collections::BTreeMap;
 
+use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
 use beringia_item::{Region, Version};
 
-use super::{
+use crate::{
     aside::{self, Aside},
     deletes,
 };
-use crate::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
 
 /// A table in one run.
-pub(super) struct Table<'a> {
-    pub(super) name: &'a str,
-    pub(super) rules: Rules,
-    pub(super) evidence: &'a Evidence,
-    pub(super) lost_disks: &'a [LostDisk],
-    pub(super) keys: BTreeMap<&'a str, Key<'a>>,
+pub(crate) struct Table<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) rules: Rules,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) lost_disks: &'a [LostDisk],
+    pub(crate) keys: BTreeMap<&'a str, Key<'a>>,
     /// Operations of the load, in the order in which they were sent.
-    pub(super) operations: Vec<&'a Operation>,
+    pub(crate) operations: Vec<&'a Operation>,
     /// What was written before the load.
-    pub(super) loaded: Vec<&'a Operation>,
+    pub(crate) loaded: Vec<&'a Operation>,
     /// What became of writes that were left behind where a replica was dropped.
     aside: Aside<'a>,
 }
 
 /// What clients asked for under a key, and what regions committed.
 #[derive(Default)]
-pub(super) struct Key<'a> {
+pub(crate) struct Key<'a> {
     /// In the order of versions. The place in it is a write's *rank*: of two, the greater has the greater version.
-    pub(super) commits: Vec<Commit<'a>>,
-    pub(super) asked: Vec<Asked<'a>>,
+    pub(crate) commits: Vec<Commit<'a>>,
+    pub(crate) asked: Vec<Asked<'a>>,
     by_mark: BTreeMap<&'a str, usize>,
     /// By origin: when its commits were sent, ascending.
     sent_us: BTreeMap<&'a str, Vec<u64>>,
 }
 
 /// A write that a client asked for.
-pub(super) struct Asked<'a> {
-    pub(super) operation: &'a Operation,
-    pub(super) write: &'a Write,
-    pub(super) is_load: bool,
+pub(crate) struct Asked<'a> {
+    pub(crate) operation: &'a Operation,
+    pub(crate) write: &'a Write,
+    pub(crate) is_load: bool,
     /// The rank of its commit, where it was found.
-    pub(super) rank: Option<usize>,
+    pub(crate) rank: Option<usize>,
 }
 
 /// A write that a region committed.
-pub(super) struct Commit<'a> {
-    pub(super) origin: &'a str,
-    pub(super) logged: &'a Logged,
+pub(crate) struct Commit<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) logged: &'a Logged,
     /// Which of the key's asked writes it is.
-    pub(super) asked: Option<usize>,
+    pub(crate) asked: Option<usize>,
     /// Of a delete: when the first that can have made it was sent; 0 where nobody can.
-    pub(super) since_us: u64,
+    pub(crate) since_us: u64,
     /// The rank of the greatest write that its origin knew of: what it replaced there.
-    pub(super) replaced: Option<usize>,
+    pub(crate) replaced: Option<usize>,
     /// Whether a later write knew of it.
-    pub(super) is_known: bool,
+    pub(crate) is_known: bool,
 }
 
 impl Asked<'_> {
-    pub(super) fn is_acknowledged(&self) -> bool {
+    pub(crate) fn is_acknowledged(&self) -> bool {
         self.operation.outcome == Outcome::Ok
     }
 
-    pub(super) fn may_have_happened(&self) -> bool {
+    pub(crate) fn may_have_happened(&self) -> bool {
         matches!(self.operation.outcome, Outcome::Ok | Outcome::Unknown | Outcome::Untold)
     }
 }
 
 impl<'a> Commit<'a> {
-    pub(super) fn version(&self) -> &'a Version {
+    pub(crate) fn version(&self) -> &'a Version {
         &self.logged.held.version
     }
 
-    pub(super) fn is_delete(&self) -> bool {
+    pub(crate) fn is_delete(&self) -> bool {
         self.logged.held.content.is_none()
     }
 
-    pub(super) fn knew_of(&self, other: &Version) -> bool {
+    pub(crate) fn knew_of(&self, other: &Version) -> bool {
         let mine = self.version();
         if mine.origin == other.origin {
             other.sequence < mine.sequence
@@ -87,32 +87,32 @@ impl<'a> Commit<'a> {
         }
     }
 
-    pub(super) fn is_concurrent_with(&self, other: &Self) -> bool {
+    pub(crate) fn is_concurrent_with(&self, other: &Self) -> bool {
         !self.knew_of(other.version()) && !other.knew_of(self.version())
     }
 }
 
 impl<'a> Key<'a> {
     /// The asked write of a mark.
-    pub(super) fn of_mark(&self, mark: &str) -> Option<&Asked<'a>> {
+    pub(crate) fn of_mark(&self, mark: &str) -> Option<&Asked<'a>> {
         self.by_mark.get(mark).map(|index| &self.asked[*index])
     }
 
     /// The rank of a version.
-    pub(super) fn rank_of(&self, version: &Version) -> Option<usize> {
+    pub(crate) fn rank_of(&self, version: &Version) -> Option<usize> {
         self.commits
             .binary_search_by(|commit| commit.version().cmp(version))
             .ok()
     }
 
     /// What the client of a commit wanted; `None` where no client did it, or nobody asked for it.
-    pub(super) fn effect(&self, rank: usize) -> Option<&'a Effect> {
+    pub(crate) fn effect(&self, rank: usize) -> Option<&'a Effect> {
         let asked = self.commits[rank].asked?;
         Some(&self.asked[asked].write.effect)
     }
 
     /// Whether a commit replaces all that was there: a put, a delete, an expiry.
-    pub(super) fn is_floor(&self, rank: usize) -> bool {
+    pub(crate) fn is_floor(&self, rank: usize) -> bool {
         self.commits[rank].is_delete() || self.effect(rank).is_some_and(Effect::is_whole)
     }
 
@@ -145,7 +145,11 @@ impl<'a> Key<'a> {
     }
 
     /// Notes whose a commit is.
-    pub(super) fn claim(&mut self, rank: usize, asked: usize) {
+    pub(crate) fn claim(&mut self, rank: usize, asked: usize) {
+        debug_assert!(
+            self.asked[asked].rank.is_none() && self.commits[rank].asked.is_none(),
+            "a commit is one write's, and a write has one commit"
+        );
         self.asked[asked].rank = Some(rank);
         self.commits[rank].asked = Some(asked);
     }
@@ -174,7 +178,7 @@ impl<'a> Key<'a> {
     }
 
     /// Whether a region committed a write that was sent from one time to another, microseconds.
-    pub(super) fn has_commit(&self, origin: &str, from_us: u64, to_us: u64) -> bool {
+    pub(crate) fn has_commit(&self, origin: &str, from_us: u64, to_us: u64) -> bool {
         let sent_us = self.sent_us.get(origin).map_or(&[][..], Vec::as_slice);
         let first = sent_us.partition_point(|sent_us| *sent_us < from_us);
         sent_us.get(first).is_some_and(|sent_us| *sent_us <= to_us)
@@ -182,13 +186,13 @@ impl<'a> Key<'a> {
 }
 
 /// For each of some commits (ranks, ascending): the place among them of the greatest one that it knew of.
-pub(super) fn replaced(commits: &[Commit<'_>], of: &[usize]) -> Vec<Option<usize>> {
+pub(crate) fn replaced(commits: &[Commit<'_>], of: &[usize]) -> Vec<Option<usize>> {
     let among = Among::new(commits, of);
     of.iter().map(|rank| among.last_known_to(&commits[*rank])).collect()
 }
 
 /// Some commits, by origin, to find those that another knew of.
-pub(super) struct Among<'a> {
+pub(crate) struct Among<'a> {
     origins: BTreeMap<&'a str, OfOrigin>,
 }
 
@@ -200,7 +204,8 @@ struct OfOrigin {
 
 impl<'a> Among<'a> {
     /// These, given by rank, ascending.
-    pub(super) fn new(commits: &[Commit<'a>], of: &[usize]) -> Self {
+    pub(crate) fn new(commits: &[Commit<'a>], of: &[usize]) -> Self {
+        debug_assert!(of.is_sorted(), "ranks ascend");
         let mut origins: BTreeMap<&str, OfOrigin> = BTreeMap::new();
         for (place, rank) in of.iter().enumerate() {
             let version = commits[*rank].version();
@@ -217,7 +222,7 @@ impl<'a> Among<'a> {
     }
 
     /// The place of the greatest one that a commit knew of.
-    pub(super) fn last_known_to(&self, commit: &Commit<'_>) -> Option<usize> {
+    pub(crate) fn last_known_to(&self, commit: &Commit<'_>) -> Option<usize> {
         let known_of = |(name, of_origin): (&&str, &OfOrigin)| {
             let places = &of_origin.places;
             let end = if *name == commit.origin {
@@ -234,7 +239,7 @@ impl<'a> Among<'a> {
 }
 
 /// By origin, the greatest sequence that any of some commits knew of.
-pub(super) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) -> BTreeMap<&'a str, u64> {
+pub(crate) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) -> BTreeMap<&'a str, u64> {
     let mut greatest: BTreeMap<&str, u64> = BTreeMap::new();
     let mut raise = |origin, sequence: u64| {
         let known = greatest.entry(origin).or_default();
@@ -253,7 +258,7 @@ pub(super) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) ->
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn new(name: &'a str, history: &'a History, evidence: &'a Evidence, lost_disks: &'a [LostDisk]) -> Self {
+    pub(crate) fn new(name: &'a str, history: &'a History, evidence: &'a Evidence, lost_disks: &'a [LostDisk]) -> Self {
         let of_table =
             |operations: &'a [Operation]| operations.iter().filter(move |operation| operation.workload == name);
         let mut table = Self {
@@ -297,13 +302,13 @@ impl<'a> Table<'a> {
     }
 
     /// The first disk that was lost after a write was sent to its region: what may have taken it along.
-    pub(super) fn lost_after(&self, asked: &Asked<'_>) -> Option<usize> {
+    pub(crate) fn lost_after(&self, asked: &Asked<'_>) -> Option<usize> {
         let is_it = |disk: &LostDisk| disk.region == asked.operation.region && disk.at_us >= asked.operation.sent_us;
         self.lost_disks.iter().position(is_it)
     }
 
     /// What became of an acknowledged write that is in no log.
-    pub(super) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
+    pub(crate) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
         let name = (asked.write.key.as_str(), asked.write.mark.as_str());
         if let Some(missing) = self.aside.get(&name) {
             return *missing;
@@ -322,7 +327,7 @@ impl<'a> Table<'a> {
 
 /// What became of an acknowledged write that is in no log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// It went with its region's disk or replica, and what replaced it there is accounted for: nobody needs to have it.
     Replaced,
     /// Its region has it, aside.

@@ -1,7 +1,8 @@
 //! What a region left behind when the others dropped its replica: kept aside, replaced or lost to a conflict where its own record says so, and
 //! lost where it does not.
 
-use beringia_history::{Accounting, Effect, Held, Merging, Outcome, Violation};
+use beringia_history::{Effect, Held, Merging, Outcome};
+use beringia_oracle::{Accounting, Violation};
 
 use crate::case::{Case, held, item, put, put_number, seen, tombstone, with_number, write};
 

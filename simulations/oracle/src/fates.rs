@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    content::{Addition, Last},
+use beringia_history::{Effect, LIST, Merging, NUMBER, SET, Touch};
+
+use crate::{
+    floor::{Addition, LastFloor},
     index::{Key, Table, known_to_any, replaced},
 };
-use crate::{Effect, LIST, Merging, NUMBER, SET, Touch};
 
 /// What became of a committed write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Fate {
+pub(crate) struct Fate {
     /// Of what it wrote, all or some stands in the end.
-    pub(super) stands: bool,
+    pub(crate) stands: bool,
     /// Of what it wrote, all or some was replaced by a write that did not know of it.
-    pub(super) is_lost: bool,
+    pub(crate) is_lost: bool,
     /// Of what it wrote, all or some did not enter into what stands in the end, nor into what was replaced by that knowingly; what a
     /// recorded operation only assigned is left out where attributes win by themselves.
-    pub(super) has_vanished: bool,
+    pub(crate) has_vanished: bool,
 }
 
 /// What of an item a write touches, that wins or loses as a whole.
@@ -36,7 +37,7 @@ enum Part<'a> {
 }
 
 /// By key, the fates of its commits by rank.
-pub(super) fn of<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Vec<Fate>> {
+pub(crate) fn of<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Vec<Fate>> {
     let of_key = |(key, writes): (&&'a str, &Key<'a>)| (*key, of_key(writes, table.rules.merging));
     table.keys.iter().map(of_key).collect()
 }
@@ -145,7 +146,7 @@ fn judge_merged(
     fates: &mut [Fate],
 ) {
     let known = known_to_any(floors.iter().map(|floor| &key.commits[*floor]));
-    let last = Last::among(key, floors);
+    let last = LastFloor::among(key, floors);
     for rank in own {
         let commit = &key.commits[*rank];
         let is_kept = last.keeps(key, *rank, addition, attribute);

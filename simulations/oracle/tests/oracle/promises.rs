@@ -1,6 +1,7 @@
 //! Promises: each that is broken is found, and nothing else is.
 
-use beringia_history::{Content, Effect, Merging, Outcome, Violation};
+use beringia_history::{Basis, Content, Effect, Merging, Outcome};
+use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, item, put, put_number, seen, tombstone, version, with_number, write};
 
@@ -225,7 +226,7 @@ fn a_condition_on_what_was_replaced_before_is_found() {
         case.told("a", "a/1", put(), 1).told("a", "a/2", put(), 2);
         let operation = case.operation("a", 2, 3, Outcome::Ok);
         operation.writes = vec![write("k", "a/3", Effect::Update { fields: Vec::new() })];
-        operation.writes[0].based_on = Some(based_on.map(str::to_owned));
+        operation.writes[0].based_on = Basis::unchanged(based_on.map(str::to_owned));
         case.logged(&first).logged(&second).logged(&third).both_hold(&third);
         case
     };
@@ -243,7 +244,7 @@ fn a_condition_on_what_another_region_had_replaced_is_found_where_that_was_known
         case.told("a", "a/1", put(), 1).told("b", "b/1", put(), 2);
         let operation = case.operation("a", 2, 3, Outcome::Ok);
         operation.writes = vec![write("k", "a/2", Effect::Update { fields: Vec::new() })];
-        operation.writes[0].based_on = Some(Some("a/1".to_owned()));
+        operation.writes[0].based_on = Basis::Mark("a/1".to_owned());
         case.logged(&first)
             .logged(&theirs)
             .logged_knowing(&ours, knew)

@@ -1,6 +1,7 @@
 //! Deletes that were not told whether they found something: each tombstone is one that can have made it, and nobody's where none can.
 
-use beringia_history::{Effect, Merging, Outcome, Violation};
+use beringia_history::{Effect, Merging, Outcome};
+use beringia_oracle::Violation;
 
 use crate::case::{Case, item, put, seen, tombstone, write};
 

@@ -1,9 +1,8 @@
 //! The promises that can be broken.
 
+use beringia_history::Content;
 use beringia_item::Version;
 use thiserror::Error;
-
-use crate::Content;
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Error)]

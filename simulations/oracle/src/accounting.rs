@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use beringia_history::{LostDisk, Outcome};
+use serde::{Deserialize, Serialize};
+
+use crate::{
     Violation,
     fates::Fate,
     index::{Asked, Missing, Table},
 };
-use crate::{LostDisk, Outcome};
 
 /// What became of the writes of the load: acknowledged = standing + superseded + lost to conflicts + lost with disks + kept
 /// aside + lost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounting {
     /// Writes that were acknowledged; each of a transaction counts. Deletes that found nothing do not.
     pub acknowledged: u64,
@@ -48,7 +50,7 @@ pub struct DataLoss {
 }
 
 /// The account while it is made.
-pub(super) struct Tally {
+pub(crate) struct Tally {
     accounting: Accounting,
     losses: Vec<DataLoss>,
     /// By lost disk: when the first write that it took was acknowledged.
@@ -56,7 +58,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(disks: &[LostDisk]) -> Self {
+    pub(crate) fn new(disks: &[LostDisk]) -> Self {
         let loss = |disk: &LostDisk| DataLoss {
             region: disk.region.clone(),
             at_us: disk.at_us,
@@ -70,7 +72,7 @@ impl Tally {
     }
 
     /// Counts a table, and finds writes that went with a disk though a later one of the table did not.
-    pub(super) fn count(
+    pub(crate) fn count(
         &mut self,
         table: &Table<'_>,
         fates: &BTreeMap<&str, Vec<Fate>>,
@@ -137,7 +139,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn results(self) -> (Accounting, Vec<DataLoss>) {
+    pub(crate) fn results(self) -> (Accounting, Vec<DataLoss>) {
         let losses = self.losses.into_iter().zip(self.first_us).map(|(loss, first_us)| {
             let lost_us = first_us.map_or(0, |first_us| loss.at_us.saturating_sub(first_us));
             DataLoss {
@@ -145,6 +147,21 @@ impl Tally {
                 ..loss
             }
         });
+        let Accounting {
+            acknowledged,
+            unknown: _,
+            standing,
+            superseded,
+            lost_to_conflicts,
+            lost_with_disk,
+            kept_aside,
+            lost,
+        } = self.accounting;
+        debug_assert_eq!(
+            acknowledged,
+            standing + superseded + lost_to_conflicts + lost_with_disk + kept_aside + lost,
+            "every acknowledged write is in one place of the account"
+        );
         (self.accounting, losses.collect())
     }
 }

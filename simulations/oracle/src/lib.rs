@@ -1,4 +1,5 @@
-//! The judgement of a run: which promises were broken, what clients could see, and what became of every write.
+//! The oracle judges a run from its history: which promises were broken, what clients could see,
+//! and what became of every write.
 //!
 //! A client notes each write before it sends it, and what it was told after. When the regions have converged, each origin's log
 //! says which of its own writes it committed. The two must fit: every acknowledged write is in the log of the region that took it,
@@ -13,9 +14,11 @@ mod aside;
 mod content;
 mod deletes;
 mod fates;
+mod floor;
 mod index;
 mod journals;
 mod logs;
+mod merge;
 mod violation;
 
 use std::collections::BTreeMap;
@@ -24,7 +27,7 @@ pub use accounting::{Accounting, DataLoss};
 pub use anomalies::Anomaly;
 pub use violation::Violation;
 
-use crate::{Evidence, History, LostDisk};
+use beringia_history::{Evidence, History, LostDisk};
 
 /// What came of a run.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Conflict, Content, Effect, Evidence, Held, History, Journal, Judgement, KeptAside, Logged, LostDisk, Merging,
-    Operation, Outcome, Rules, Seen, Violation, Write, judge,
+    Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, KeptAside, Logged, LostDisk, Merging,
+    Operation, Outcome, Rules, Seen, Write,
 };
 use beringia_item::{Region, Version, VersionVector};
+use beringia_oracle::{Judgement, Violation, judge};
 
 pub(crate) const TABLE: &str = "load";
 
@@ -78,7 +79,7 @@ pub(crate) fn write(key: &str, mark: &str, effect: Effect) -> Write {
         key: key.to_owned(),
         mark: mark.to_owned(),
         effect,
-        based_on: None,
+        based_on: Basis::Anything,
         bytes: 100,
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{
-    Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules, Seen,
-    Write, judge,
+    Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules,
+    Seen, Write,
 };
 use beringia_item::{Region, Version, VersionVector};
+use beringia_oracle::judge;
 use proptest::prelude::*;
 
 const REGIONS: [&str; 3] = ["a", "b", "c"];
@@ -293,7 +294,7 @@ impl Model {
                 let key = KEYS[*key];
                 let expected = self.known.get(key).cloned().flatten();
                 let mut write = self.new_write(key, Effect::Add(1));
-                write.based_on = Some(expected.clone());
+                write.based_on = Basis::unchanged(expected.clone());
                 let fits = self.seen(*region, key).mark == expected;
                 let refused = Outcome::Refused("ConditionalCheckFailedException".to_owned());
                 let outcome = if fits { Outcome::Ok } else { refused };
@@ -335,7 +336,7 @@ impl Model {
             key: key.to_owned(),
             mark: format!("m{}", self.marks),
             effect,
-            based_on: None,
+            based_on: Basis::Anything,
             bytes: 1,
         }
     }
@@ -453,7 +454,7 @@ impl Model {
         }
     }
 
-    fn judged(mut self) -> beringia_history::Judgement {
+    fn judged(mut self) -> beringia_oracle::Judgement {
         for (from, to) in (0..9).map(|pair| (pair / 3, pair % 3)).filter(|(from, to)| from != to) {
             for _ in 0..self.sites[from].log.len() {
                 self.deliver(from, to);
@@ -529,7 +530,7 @@ fn policies() -> impl Strategy<Value = Merging> {
     prop::sample::select(vec![Merging::Item, Merging::Attribute, Merging::Merge])
 }
 
-fn sum(accounting: &beringia_history::Accounting) -> u64 {
+fn sum(accounting: &beringia_oracle::Accounting) -> u64 {
     accounting.standing
         + accounting.superseded
         + accounting.lost_to_conflicts

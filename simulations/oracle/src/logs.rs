@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use beringia_history::{Basis, Effect, Operation};
+
+use crate::{
     Violation,
     index::{Asked, Commit, Key, Missing, Table},
 };
-use crate::{Effect, Operation};
 
 /// Finds what is missing, invented, out of order, torn, or done against its condition.
-pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     for (key, writes) in &table.keys {
         let place = Place { table, key };
         for asked in &writes.asked {
@@ -88,9 +89,9 @@ fn find_broken_condition(place: &Place<'_>, key: &Key<'_>, rank: usize, violatio
             .is_some_and(|replaced| !key.commits[replaced].is_delete())
     };
     let broken = match &asked.write.based_on {
-        Some(Some(mark)) => replaced_is_after(mark).then(|| mark.clone()),
-        Some(None) => replaced_an_item().then(|| "nothing".to_owned()),
-        None => None,
+        Basis::Mark(mark) => replaced_is_after(mark).then(|| mark.clone()),
+        Basis::NoItem => replaced_an_item().then(|| "nothing".to_owned()),
+        Basis::Anything => None,
     };
     if let Some(expected) = broken {
         violations.push(Violation::ConditionIgnored {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use beringia_history::{Conflict, Merging};
 use beringia_item::Version;
 
-use super::{Violation, index::Table};
-use crate::Merging;
+use crate::{Violation, index::Table};
 
 /// Every entry must be of two writes neither of which knew of the other. And where whole items win or lose, a write that no other
 /// knew of and that is not the greatest was displaced by one that did not know of it: every region that applied both must say so.
-pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     for (region, journal) in &table.evidence.journals {
         let mut losers: BTreeSet<(&str, &Version)> = BTreeSet::new();
         for entry in &journal.entries {
@@ -49,7 +49,7 @@ pub(super) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
     }
 }
 
-fn is_conflict(table: &Table<'_>, region: &str, entry: &crate::Conflict) -> bool {
+fn is_conflict(table: &Table<'_>, region: &str, entry: &Conflict) -> bool {
     let Some(key) = table.keys.get(entry.key.as_str()) else {
         return false;
     };

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{
+use beringia_history::{Basis, Effect, Operation, Outcome, Seen};
+
+use crate::{
     Violation,
     fates::Fate,
     index::{Asked, Key, Table},
 };
-use crate::{Effect, Operation, Outcome, Seen};
 
 /// A kind of anomaly that clients could see, and how often they did.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +54,7 @@ const KINDS: [(Kind, &str); 7] = [
 
 /// Anomalies while they are found.
 #[derive(Debug, Default)]
-pub(super) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
+pub(crate) struct Sightings(BTreeMap<Kind, (u64, Option<u64>, Option<String>)>);
 
 impl Sightings {
     fn note(&mut self, kind: Kind, count: u64, worst_us: Option<u64>, example: impl FnOnce() -> String) {
@@ -65,7 +66,7 @@ impl Sightings {
         }
     }
 
-    pub(super) fn results(mut self) -> Vec<Anomaly> {
+    pub(crate) fn results(mut self) -> Vec<Anomaly> {
         let of_kind = |(kind, name)| {
             let (count, worst_us, example) = self.0.remove(&kind).unwrap_or_default();
             let ms = |us| std::time::Duration::from_micros(us).as_secs_f64() * 1e3;
@@ -81,7 +82,7 @@ impl Sightings {
 }
 
 /// Finds them in a table, and sightings of what nobody wrote.
-pub(super) fn find(
+pub(crate) fn find(
     table: &Table<'_>,
     fates: &BTreeMap<&str, Vec<Fate>>,
     sightings: &mut Sightings,
@@ -99,10 +100,10 @@ pub(super) fn find(
         wrote: BTreeMap::new(),
     };
     for operation in &table.operations {
-        let ranks = reader.read(operation, sightings, violations);
+        let sights = reader.read(operation, sightings, violations);
         reader.write(operation);
         if operation.name == "TransactGetItems" {
-            find_torn(table, operation, &ranks, sightings);
+            find_torn(table, operation, &sights, sightings);
         }
     }
     find_lost_updates(table, fates, sightings);
@@ -146,17 +147,32 @@ impl Ages {
         }
     }
 
-    /// The rank that a read of no item saw, judged in the region's favour: the greatest delete that was sent by then.
-    fn rank_of_nothing(&self, done_us: u64) -> Option<usize> {
+    /// What a read of no item saw, judged in the region's favour: the greatest delete that was sent
+    /// by then.
+    fn of_no_item(&self, done_us: u64) -> Sight {
         let sent = self.deleted.partition_point(|(sent_us, _)| *sent_us <= done_us);
-        sent.checked_sub(1).map(|last| self.deleted[last].1)
+        let last = sent.checked_sub(1).map(|last| self.deleted[last].1);
+        last.map_or(Sight::NoCommit, Sight::Commit)
     }
 
     /// When the first write after what a read saw was acknowledged, if that was before a time.
-    fn newer_before(&self, seen: Option<usize>, before_us: u64) -> Option<u64> {
-        let newer = self.acknowledged_us[seen.map_or(0, |rank| rank + 1)];
+    fn newer_before(&self, seen: Sight, before_us: u64) -> Option<u64> {
+        let next = match seen {
+            Sight::NoCommit => 0,
+            Sight::Commit(rank) => rank + 1,
+        };
+        let newer = self.acknowledged_us[next];
         (newer < before_us).then_some(newer)
     }
+}
+
+/// What a read saw of a key. In the order of what is newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sight {
+    /// The key before anything was committed to it.
+    NoCommit,
+    /// The commit of that rank.
+    Commit(usize),
 }
 
 /// Goes through the operations as clients saw them.
@@ -170,22 +186,21 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The rank that each read saw; the outer `None`: that is not known.
-    #[expect(clippy::option_option, reason = "nothing is something that can be seen")]
+    /// What each read saw, where that is known.
     fn read(
         &mut self,
         operation: &'a Operation,
         sightings: &mut Sightings,
         violations: &mut Vec<Violation>,
-    ) -> Vec<Option<Option<usize>>> {
-        let mut ranks = Vec::with_capacity(operation.reads.len());
+    ) -> Vec<Option<Sight>> {
+        let mut sights = Vec::with_capacity(operation.reads.len());
         for seen in &operation.reads {
-            let rank = self.rank_of(operation, seen, violations);
-            ranks.push(rank);
-            let (Some(rank), Some(ages)) = (rank, self.ages.get(seen.key.as_str())) else {
+            let sight = self.sight_of(operation, seen, violations);
+            sights.push(sight);
+            let (Some(sight), Some(ages)) = (sight, self.ages.get(seen.key.as_str())) else {
                 continue;
             };
-            if let Some(newer_us) = ages.newer_before(rank, operation.sent_us) {
+            if let Some(newer_us) = ages.newer_before(sight, operation.sent_us) {
                 let stale_us = operation.sent_us - newer_us;
                 sightings.note(Kind::StaleRead, 1, Some(stale_us), || {
                     format!(
@@ -197,7 +212,7 @@ impl<'a> Reader<'a> {
             }
             let session = (operation.client, seen.key.as_str());
             match (self.wrote.get(&session), self.seen.get(&session)) {
-                (Some((wrote, written_in)), _) if rank < Some(*wrote) => {
+                (Some((wrote, written_in)), _) if sight < Sight::Commit(*wrote) => {
                     sightings.note(Kind::ReadYourWrites, 1, None, || {
                         format!(
                             "{}, after it had written something newer in {written_in}",
@@ -205,27 +220,26 @@ impl<'a> Reader<'a> {
                         )
                     });
                 }
-                (_, Some(before)) if rank < Some(*before) => {
+                (_, Some(before)) if sight < Sight::Commit(*before) => {
                     sightings.note(Kind::NonMonotonicRead, 1, None, || {
                         format!("{}, after it had seen something newer", saw(operation, seen))
                     });
                 }
                 _ => {}
             }
-            if let Some(rank) = rank {
+            if let Sight::Commit(rank) = sight {
                 let greatest = self.seen.entry(session).or_default();
                 *greatest = rank.max(*greatest);
             }
         }
-        ranks
+        sights
     }
 
-    #[expect(clippy::option_option, reason = "nothing is something that can be seen")]
-    fn rank_of(&self, operation: &Operation, seen: &Seen, violations: &mut Vec<Violation>) -> Option<Option<usize>> {
+    fn sight_of(&self, operation: &Operation, seen: &Seen, violations: &mut Vec<Violation>) -> Option<Sight> {
         let key = self.table.keys.get(seen.key.as_str());
         let Some(mark) = &seen.mark else {
             let ages = self.ages.get(seen.key.as_str())?;
-            return Some(ages.rank_of_nothing(operation.done_us));
+            return Some(ages.of_no_item(operation.done_us));
         };
         let asked = key.and_then(|key| key.of_mark(mark));
         if asked.is_none_or(|asked| !asked.may_have_happened()) {
@@ -236,7 +250,7 @@ impl<'a> Reader<'a> {
                 mark: mark.clone(),
             });
         }
-        asked?.rank.map(Some)
+        asked?.rank.map(Sight::Commit)
     }
 
     fn write(&mut self, operation: &'a Operation) {
@@ -272,13 +286,12 @@ fn saw(operation: &Operation, seen: &Seen) -> String {
 }
 
 /// A transaction applies as one, in every region: whoever sees one of its writes sees under its other keys these, or newer ones.
-#[expect(clippy::option_option, reason = "nothing is something that can be seen")]
-fn find_torn(table: &Table<'_>, operation: &Operation, ranks: &[Option<Option<usize>>], sightings: &mut Sightings) {
-    let seen: BTreeMap<&str, Option<Option<usize>>> = operation
+fn find_torn(table: &Table<'_>, operation: &Operation, sights: &[Option<Sight>], sightings: &mut Sightings) {
+    let seen: BTreeMap<&str, Option<Sight>> = operation
         .reads
         .iter()
         .map(|seen| seen.key.as_str())
-        .zip(ranks.iter().copied())
+        .zip(sights.iter().copied())
         .collect();
     for read in &operation.reads {
         let asked = table
@@ -294,7 +307,7 @@ fn find_torn(table: &Table<'_>, operation: &Operation, ranks: &[Option<Option<us
                 .get(write.key.as_str())
                 .and_then(|key| key.of_mark(&write.mark)?.rank);
             let seen = seen.get(write.key.as_str()).copied().flatten();
-            seen.is_some_and(|seen| rank.is_some() && seen < rank)
+            seen.zip(rank).is_some_and(|(seen, rank)| seen < Sight::Commit(rank))
         });
         if let Some(missed) = missed {
             sightings.note(Kind::TornTransaction, 1, None, || {
@@ -332,7 +345,7 @@ fn find_lost_updates(table: &Table<'_>, fates: &BTreeMap<&str, Vec<Fate>>, sight
 }
 
 fn builds_on_what_is_there(asked: &Asked<'_>) -> bool {
-    asked.write.based_on.is_some() || asked.write.effect.adds()
+    asked.write.based_on != Basis::Anything || asked.write.effect.adds()
 }
 
 /// Sums up what came and went, in the order in which clients were told, as favourably as that can have been: what comes counts from

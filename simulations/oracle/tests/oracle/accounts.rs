@@ -1,6 +1,7 @@
 //! The account: every acknowledged write is in one place of it, and what went with a disk is told from what was lost.
 
-use beringia_history::{Accounting, Merging, Outcome, Violation};
+use beringia_history::{Merging, Outcome};
+use beringia_oracle::{Accounting, Violation};
 
 use crate::case::{Case, item, put, tombstone, write};
 

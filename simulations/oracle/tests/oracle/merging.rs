@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use beringia_history::{Content, Effect, Merging, Violation};
+use beringia_history::{Content, Effect, Merging};
+use beringia_oracle::Violation;
 
 use crate::case::{Case, content, held, put, put_number, tombstone, with_number};
 

@@ -1,0 +1,161 @@
+//! Whether every write made of its item what it was to make of it, and whether every region holds
+//! what all writes together make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_history::{Content, Effect, Held, Merging};
+
+use crate::{
+    Violation,
+    index::{Key, Table},
+    merge::{MergeResult, merged},
+};
+
+/// How many lesser writes are tried to explain a result that the vector does not explain.
+const LOOK_BACK: usize = 1_000;
+
+/// Finds writes with a wrong result, and regions that hold something else than they must.
+pub(crate) fn compare(table: &Table<'_>, violations: &mut Vec<Violation>) {
+    let merging = table.rules.merging;
+    let mut expected = BTreeMap::new();
+    for (key, writes) in &table.keys {
+        if merging == Merging::Item {
+            find_wrong_results(table, key, writes, violations);
+        }
+        if let Some(last) = writes.commits.last() {
+            expected.insert(*key, (&last.logged.held, merged(writes, merging)));
+        }
+    }
+    for (region, held) in &table.evidence.held {
+        let unexpected = held
+            .keys()
+            .map(String::as_str)
+            .filter(|key| !expected.contains_key(key));
+        for key in expected.keys().copied().chain(unexpected) {
+            let found = held.get(key);
+            let wrong = match (expected.get(key), found) {
+                (Some((last, merged)), Some(found)) if last.version == found.version => differs(merged, found, merging)
+                    .then(|| Violation::WrongMerge {
+                        table: table.name.to_owned(),
+                        region: region.clone(),
+                        key: key.to_owned(),
+                        expected: match merged {
+                            MergeResult::Item(expected) => Some(Box::new(expected.clone())),
+                            MergeResult::Unknown | MergeResult::NoItem => None,
+                        },
+                        found: found.content.clone().map(Box::new),
+                    }),
+                (expected, found) => Some(Violation::Wrong {
+                    table: table.name.to_owned(),
+                    region: region.clone(),
+                    key: key.to_owned(),
+                    expected: expected.map(|(last, _)| last.version.clone()),
+                    found: found.map(|found| found.version.clone()),
+                }),
+            };
+            violations.extend(wrong);
+        }
+    }
+    if merging != Merging::Item {
+        find_different_images(table, violations);
+    }
+}
+
+/// Whether a region holds something else than all writes make. Where the last writer wins whole
+/// items, images are compared too.
+fn differs(expected: &MergeResult, found: &Held, merging: Merging) -> bool {
+    match (expected, &found.content) {
+        (MergeResult::Unknown, _) | (MergeResult::NoItem, None) => false,
+        (MergeResult::Item(expected), Some(found)) if merging == Merging::Item => expected != found,
+        (MergeResult::Item(expected), Some(found)) => !is_same_but_for_image(expected, found),
+        (MergeResult::NoItem, Some(_)) | (MergeResult::Item(_), None) => true,
+    }
+}
+
+fn is_same_but_for_image(one: &Content, other: &Content) -> bool {
+    one.mark == other.mark
+        && one.fields == other.fields
+        && one.number == other.number
+        && one.set == other.set
+        && one.list == other.list
+}
+
+/// Regions that hold one version must hold the same under it, also what workloads know nothing of.
+fn find_different_images(table: &Table<'_>, violations: &mut Vec<Violation>) {
+    let mut first: BTreeMap<&str, &Held> = BTreeMap::new();
+    for (region, held) in &table.evidence.held {
+        for (key, held) in held {
+            let first = *first.entry(key).or_insert(held);
+            let (expected, found) = (&first.content, &held.content);
+            if let (Some(one), Some(other)) = (expected, found)
+                && first.version == held.version
+                && is_same_but_for_image(one, other)
+                && one.image_hash != other.image_hash
+            {
+                violations.push(Violation::WrongMerge {
+                    table: table.name.to_owned(),
+                    region: region.clone(),
+                    key: key.clone(),
+                    expected: expected.clone().map(Box::new),
+                    found: found.clone().map(Box::new),
+                });
+            }
+        }
+    }
+}
+
+/// Where whole items win or lose, what a write left must be what it makes of what it replaced. What
+/// it replaced is what its vector says. Where a disk was lost, vectors cover writes that went with
+/// it: then it may be any lesser write.
+fn find_wrong_results(table: &Table<'_>, key_text: &str, key: &Key<'_>, violations: &mut Vec<Violation>) {
+    for (rank, commit) in key.commits.iter().enumerate() {
+        let (Some(asked), Some(found)) = (commit.asked, &commit.logged.held.content) else {
+            continue;
+        };
+        let write = key.asked[asked].write;
+        let content = |rank: usize| key.commits[rank].logged.held.content.as_ref();
+        let fits = |before: Option<&Content>| {
+            made_of(before, &write.effect, &write.mark).is_none_or(|made| is_same_but_for_image(&made, found))
+        };
+        let fits_lesser = || (0..rank).rev().take(LOOK_BACK).any(|rank| fits(content(rank)));
+        let is_explained = fits(commit.replaced.and_then(content)) || !table.lost_disks.is_empty() && fits_lesser();
+        if !is_explained {
+            violations.push(Violation::WrongContent {
+                table: table.name.to_owned(),
+                region: commit.origin.to_owned(),
+                key: key_text.to_owned(),
+                mark: write.mark.clone(),
+                found: Box::new(found.clone()),
+            });
+        }
+    }
+}
+
+/// What an effect makes of an item; `None` where that is not known.
+fn made_of(before: Option<&Content>, effect: &Effect, mark: &str) -> Option<Content> {
+    let of_fields = |fields: &[String]| -> BTreeMap<String, String> {
+        fields.iter().map(|field| (field.clone(), mark.to_owned())).collect()
+    };
+    let mut content = match effect {
+        Effect::Put { .. } => Content::default(),
+        _ => before.cloned().unwrap_or_default(),
+    };
+    mark.clone_into(&mut content.mark);
+    match effect {
+        Effect::Put { fields, number } => {
+            content.fields = of_fields(fields);
+            content.number = *number;
+        }
+        Effect::Update { fields } => content.fields.append(&mut of_fields(fields)),
+        Effect::Add(by) => content.number = Some(content.number.unwrap_or(0) + by),
+        Effect::Set { add, delete } => {
+            let mut set: BTreeSet<String> = content.set.into_iter().collect();
+            set.extend(add.iter().cloned());
+            set.retain(|element| !delete.contains(element));
+            content.set = set.into_iter().collect();
+        }
+        Effect::Append => content.list.push(mark.to_owned()),
+        Effect::Delete | Effect::Recorded { .. } => return None,
+    }
+    Some(content)
+}

@@ -1,0 +1,95 @@
+//! What all writes to a key make together.
+
+use std::collections::BTreeSet;
+
+use beringia_history::{Content, Effect, Merging, NUMBER};
+
+use crate::{
+    floor::{Addition, LastFloor},
+    index::Key,
+};
+
+/// What all writes to a key make together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum MergeResult {
+    /// That does not follow from what is known of the writes.
+    Unknown,
+    NoItem,
+    Item(Content),
+}
+
+/// What all writes to a key make together, under the conflict policy of its table.
+pub(crate) fn merged(key: &Key<'_>, merging: Merging) -> MergeResult {
+    let Some(last) = key.commits.last() else {
+        return MergeResult::NoItem;
+    };
+    let Some(of_last) = &last.logged.held.content else {
+        return MergeResult::NoItem;
+    };
+    if merging == Merging::Item {
+        return MergeResult::Item(of_last.clone());
+    }
+    let is_recorded = |rank: usize| {
+        matches!(key.effect(rank), None | Some(Effect::Recorded { .. })) && !key.commits[rank].is_delete()
+    };
+    if (0..key.commits.len()).any(is_recorded) {
+        return MergeResult::Unknown;
+    }
+    let floor = (0..key.commits.len()).rev().find(|rank| key.is_floor(*rank));
+    let base = floor.and_then(|rank| key.commits[rank].logged.held.content.as_ref());
+    let mut merged = base.cloned().unwrap_or_default();
+    merged.mark.clone_from(&of_last.mark);
+    for rank in floor.map_or(0, |floor| floor + 1)..key.commits.len() {
+        let written = key.commits[rank].logged.held.content.as_ref();
+        let (Some(written), Some(effect)) = (written, key.effect(rank)) else {
+            continue;
+        };
+        match effect {
+            Effect::Update { fields } => {
+                let set = fields.iter().map(|field| (field.clone(), written.mark.clone()));
+                merged.fields.extend(set);
+            }
+            Effect::Append => merged.list.clone_from(&written.list),
+            // One after the other the attribute is what the last of them says that it is.
+            Effect::Add(_) if merging == Merging::Attribute => merged.number = written.number,
+            Effect::Set { .. } if merging == Merging::Attribute => merged.set.clone_from(&written.set),
+            _ => {}
+        }
+    }
+    if merging == Merging::Merge {
+        if LastFloor::of(key).leaves_sums_open(key) {
+            return MergeResult::Unknown;
+        }
+        merge_numbers(key, &kept(key, Addition::ToNumber), &mut merged);
+        merge_sets(key, &kept(key, Addition::ToSet), &mut merged);
+    }
+    MergeResult::Item(merged)
+}
+
+/// For each commit: whether what it adds counts in the end.
+fn kept(key: &Key<'_>, addition: Addition) -> Vec<bool> {
+    let last = LastFloor::of(key);
+    (0..key.commits.len())
+        .map(|rank| last.keeps(key, rank, addition, NUMBER))
+        .collect()
+}
+
+fn merge_numbers(key: &Key<'_>, kept: &[bool], merged: &mut Content) {
+    for (rank, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+        if let Some(Effect::Add(by)) = key.effect(rank) {
+            merged.number = Some(merged.number.unwrap_or(0) + by);
+        }
+    }
+}
+
+/// Per element the last that touched it decides; they are in the order of versions.
+fn merge_sets(key: &Key<'_>, kept: &[bool], merged: &mut Content) {
+    let mut set: BTreeSet<String> = merged.set.iter().cloned().collect();
+    for (rank, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+        if let Some(Effect::Set { add, delete }) = key.effect(rank) {
+            set.extend(add.iter().cloned());
+            set.retain(|element| !delete.contains(element));
+        }
+    }
+    merged.set = set.into_iter().collect();
+}

@@ -1,0 +1,77 @@
+//! The least time in which what regions lacked could come, from what did come.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{Shipment, lacking::Lacking, least_convergence};
+
+/// The least time in which all that was lacking can have come, however it went. `names`: of the
+/// regions. `rates`: mutations per second that a region was seen to apply; where it applied what it
+/// lacked faster than that, it could. `wire`: bytes on the wire of a pair, and of how many
+/// mutations.
+pub(crate) fn least(
+    lacking: &Lacking,
+    names: &[String],
+    rates: &BTreeMap<String, f64>,
+    wire: impl Fn((usize, usize)) -> Option<(u64, u64)>,
+) -> Duration {
+    let shipments: Vec<Shipment> = lacking
+        .pairs
+        .iter()
+        .filter_map(|(pair, lack)| {
+            let (from, to) = (names.get(pair.0)?, names.get(pair.1)?);
+            let one_way = (lack.newest + least_delay(&lacking.links, from, to)?).saturating_sub(lacking.at);
+            let link = lacking.links.iter().find(|link| link.from == *from && link.to == *to)?;
+            let logged = (link.mutations > 0).then_some((link.bytes, link.mutations));
+            let of_all = |(bytes, mutations): (u64, u64)| bytes.saturating_mul(lack.mutations) / mutations.max(1);
+            let bytes = [logged, wire(*pair)].into_iter().flatten().map(of_all).min();
+            Some(Shipment {
+                mutations: lack.mutations,
+                bytes: bytes.unwrap_or_default(),
+                one_way,
+                ..link.clone()
+            })
+        })
+        .collect();
+    least_convergence(&shipments, |region| {
+        let own = applied_per_second(lacking, names, region, &shipments);
+        let seen = rates.get(region).copied().unwrap_or_default();
+        Some(own.map_or(0.0, |own| own.max(seen)))
+    })
+}
+
+/// At what rate a region applied what it lacked, from the first that can have come to the last that
+/// did; `None`: at once.
+fn applied_per_second(lacking: &Lacking, names: &[String], region: &str, shipments: &[Shipment]) -> Option<f64> {
+    let mine = || shipments.iter().filter(|shipment| shipment.to == region);
+    let mutations: u64 = mine().map(|shipment| shipment.mutations).sum();
+    let first = mine().map(|shipment| shipment.one_way).min()?;
+    let lacks = lacking
+        .pairs
+        .iter()
+        .filter(|((_, to), _)| names.get(*to).is_some_and(|name| name == region));
+    let last = lacks.map(|(_, lack)| lack.visible).max()?.saturating_sub(lacking.at);
+    let took = last.saturating_sub(first);
+    (!took.is_zero()).then(|| mutations as f64 / took.as_secs_f64())
+}
+
+/// The least delay from a region to another, one way, through a third where that is shorter; `None`
+/// where there is no way.
+fn least_delay(links: &[Shipment], from: &str, to: &str) -> Option<Duration> {
+    let mut reached = BTreeMap::from([(from, Duration::ZERO)]);
+    // A shortest way has fewer hops than there are links.
+    for _ in links {
+        let mut shorter = false;
+        for link in links {
+            let Some(through) = reached.get(link.from.as_str()).map(|delay| *delay + link.one_way) else {
+                continue;
+            };
+            let known = reached.entry(&link.to).or_insert(Duration::MAX);
+            shorter |= through < *known;
+            *known = through.min(*known);
+        }
+        if !shorter {
+            break;
+        }
+    }
+    reached.get(to).copied()
+}

@@ -1,0 +1,294 @@
+//! What the answer to a recorded operation says: what became of its writes, and which marks it
+//! shows.
+
+use beringia_history::{Effect, MARK, Outcome, Seen, Write};
+use serde_json::Value;
+
+use super::{Marked, Prepared, listed, name_of, statement, table_of};
+use crate::CallError;
+
+/// What came of a recorded operation in one table.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) table: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) reads: Vec<Seen>,
+    pub(crate) writes: Vec<Write>,
+}
+
+impl Prepared<'_> {
+    /// What came of it, by table. Where an operation is no transaction, each write is one of its
+    /// own; and a delete of which nothing says whether it found something may have happened.
+    pub(crate) fn understand(self, answer: Result<Value, CallError>) -> Vec<Part> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return self.parts(&outcome(&error)),
+        };
+        let unprocessed = self.unprocessed(&answer);
+        let is_batch = self.is_batch();
+        let is_told = matches!(self.operation, "DeleteItem" | "ExecuteStatement");
+        let removed = match self.operation {
+            "ExecuteStatement" => &answer["Items"][0],
+            _ => &answer["Attributes"],
+        };
+        let mut parts: Vec<Part> = Vec::new();
+        for (table, seen) in self.reads(&answer) {
+            part(&mut parts, &table, Outcome::Ok).reads.push(seen);
+        }
+        for Marked { table, write, place } in self.writes {
+            let is_delete = write.effect == Effect::Delete;
+            let refused = answer["Responses"][place]["Error"]["Code"]
+                .as_str()
+                .filter(|_| is_batch);
+            if is_delete && is_told && removed.is_null() {
+                continue;
+            }
+            if let Some(code) = refused {
+                alone(&mut parts, table, Outcome::Refused(format!("{code}Exception")), write);
+            } else if unprocessed.contains(&write.mark) || unprocessed.contains(&write.key) {
+                alone(&mut parts, table, Outcome::Refused("(unprocessed)".to_owned()), write);
+            } else if is_delete && !is_told {
+                alone(&mut parts, table, Outcome::Untold, write);
+            } else if is_batch {
+                alone(&mut parts, table, Outcome::Ok, write);
+            } else {
+                part(&mut parts, &table, Outcome::Ok).writes.push(write);
+            }
+        }
+        parts
+    }
+
+    /// All writes with one outcome.
+    fn parts(self, outcome: &Outcome) -> Vec<Part> {
+        let is_batch = self.is_batch();
+        let mut parts = Vec::new();
+        for Marked { table, write, .. } in self.writes {
+            if is_batch || write.effect == Effect::Delete {
+                alone(&mut parts, table, outcome.clone(), write);
+            } else {
+                part(&mut parts, &table, outcome.clone()).writes.push(write);
+            }
+        }
+        if parts.is_empty() {
+            part(&mut parts, &table_of(&self.parameters), outcome.clone());
+        }
+        parts
+    }
+
+    fn is_batch(&self) -> bool {
+        matches!(self.operation, "BatchWriteItem" | "BatchExecuteStatement")
+    }
+
+    /// Marks of puts and keys of deletes that a batch did not get to.
+    fn unprocessed(&self, answer: &Value) -> Vec<String> {
+        let requests = answer.get("UnprocessedItems").and_then(Value::as_object);
+        let requests = requests.into_iter().flatten();
+        let of_table = |(table, requests): (&String, &Value)| -> Vec<String> {
+            let one = |request: &Value| match request.get("PutRequest") {
+                Some(put) => put["Item"][MARK]["S"].as_str().map(str::to_owned),
+                None => self.keys.text(table, &request["DeleteRequest"]["Key"]),
+            };
+            requests.as_array().into_iter().flatten().filter_map(one).collect()
+        };
+        requests.flat_map(of_table).collect()
+    }
+
+    /// What an answer shows, by table.
+    fn reads(&self, answer: &Value) -> Vec<(String, Seen)> {
+        let mut reads = Vec::new();
+        let mut saw = |table: &str, key: &Value, item: Option<&Value>| {
+            let mark = item.map(|item| item[MARK]["S"].as_str().map(str::to_owned));
+            // An item without a mark is a projection: it does not say whose it is.
+            let Some(mark) = mark.map_or(Some(None), |mark| mark.map(Some)) else {
+                return;
+            };
+            if let Some(key) = self.keys.text(table, key) {
+                let number = None;
+                reads.push((name_of(table).to_owned(), Seen { key, mark, number }));
+            }
+        };
+        let table = table_of(&self.parameters);
+        match self.operation {
+            "GetItem" => saw(&table, &self.parameters["Key"], answer.get("Item")),
+            "DeleteItem" => saw(&table, &self.parameters["Key"], answer.get("Attributes")),
+            "Query" | "Scan" => {
+                for item in answer["Items"].as_array().into_iter().flatten() {
+                    saw(&table, item, Some(item));
+                }
+            }
+            "BatchGetItem" => {
+                for (table, items) in answer["Responses"].as_object().into_iter().flatten() {
+                    for item in items.as_array().into_iter().flatten() {
+                        saw(table, item, Some(item));
+                    }
+                }
+            }
+            "TransactGetItems" => {
+                let gets = self.parameters["TransactItems"].as_array().into_iter().flatten();
+                let answers = answer["Responses"].as_array().into_iter().flatten();
+                for (get, answer) in gets.zip(answers) {
+                    saw(&table_of(&get["Get"]), &get["Get"]["Key"], answer.get("Item"));
+                }
+            }
+            "ExecuteStatement" => {
+                let about = statement::about(&self.parameters, self.keys);
+                let about = about.filter(|about| matches!(about.effect, None | Some(Effect::Delete)));
+                for (about, item) in about
+                    .iter()
+                    .flat_map(|about| listed(answer, "Items").map(move |item| (about, item)))
+                {
+                    saw(&about.table, item, Some(item));
+                }
+            }
+            "BatchExecuteStatement" | "ExecuteTransaction" => {
+                let statements =
+                    listed(&self.parameters, "Statements").chain(listed(&self.parameters, "TransactStatements"));
+                for (request, answer) in statements.zip(listed(answer, "Responses")) {
+                    let about = statement::about(request, self.keys).filter(|about| about.effect.is_none());
+                    // A statement that failed says nothing of its item.
+                    if let (Some(about), true) = (about, answer.get("Error").is_none())
+                        && let Some(key) = &about.key
+                    {
+                        saw(&about.table, key, answer.get("Item"));
+                    }
+                }
+            }
+            _ => {}
+        }
+        reads
+    }
+}
+
+/// The part of a table that is answered like this, or a new one.
+fn part<'a>(parts: &'a mut Vec<Part>, table: &str, outcome: Outcome) -> &'a mut Part {
+    let found = parts
+        .iter()
+        .position(|part| part.table == table && part.outcome == outcome);
+    let index = found.unwrap_or_else(|| {
+        parts.push(Part {
+            table: table.to_owned(),
+            outcome,
+            reads: Vec::new(),
+            writes: Vec::new(),
+        });
+        parts.len() - 1
+    });
+    &mut parts[index]
+}
+
+fn alone(parts: &mut Vec<Part>, table: String, outcome: Outcome, write: Write) {
+    parts.push(Part {
+        table,
+        outcome,
+        reads: Vec::new(),
+        writes: vec![write],
+    });
+}
+
+pub(crate) fn outcome(error: &CallError) -> Outcome {
+    match error {
+        CallError::Refused { kind, .. } => Outcome::Refused(kind.clone()),
+        CallError::Unreachable(_) => Outcome::Unreachable,
+        CallError::Unknown(_) => Outcome::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::replay::tests::keys;
+
+    fn told(operation: &str, parameters: &Value, answer: Value) -> Vec<(String, String, Outcome)> {
+        let keys = keys();
+        let mut marks = 0;
+        let prepared = Prepared::new(operation, parameters, &keys, || {
+            marks += 1;
+            format!("m{marks}")
+        });
+        let parts = prepared.understand(Ok(answer)).into_iter();
+        let writes = parts.flat_map(|part| part.writes.into_iter().map(move |write| (write, part.outcome.clone())));
+        writes
+            .map(|(write, outcome)| (write.key, write.mark, outcome))
+            .collect()
+    }
+
+    #[test]
+    fn statements_write_what_they_say_and_a_batch_tells_of_each() {
+        let ok = |key: &str, mark: &str| (key.to_owned(), mark.to_owned(), Outcome::Ok);
+        let update =
+            json!({ "Statement": "UPDATE carts SET n = ? WHERE id = ?", "Parameters": [{ "N": "1" }, { "S": "7" }] });
+        assert_eq!(
+            told("ExecuteStatement", &update, json!({ "Items": [] })),
+            [ok("7", "m1")]
+        );
+        let delete = json!({ "Statement": "DELETE FROM carts WHERE id = '7'" });
+        assert_eq!(told("ExecuteStatement", &delete, json!({ "Items": [] })), []);
+        let old = json!({ "Items": [{ "id": { "S": "7" } }] });
+        assert_eq!(told("ExecuteStatement", &delete, old), [ok("7", "m1")]);
+
+        let insert = json!({ "Statement": "INSERT INTO \"carts\" VALUE {'id': '8'}" });
+        let select = json!({ "Statement": "SELECT * FROM carts WHERE id = '8'" });
+        let batch = json!({ "Statements": [update, insert, delete] });
+        let answers = json!({ "Responses": [{}, { "Error": { "Code": "DuplicateItem" } }, {}] });
+        let refused = Outcome::Refused("DuplicateItemException".to_owned());
+        assert_eq!(
+            told("BatchExecuteStatement", &batch, answers),
+            [
+                ok("7", "m1"),
+                ("8".to_owned(), "m2".to_owned(), refused),
+                ("7".to_owned(), "m3".to_owned(), Outcome::Untold)
+            ]
+        );
+        let transaction = json!({ "TransactStatements": [update, insert], "ClientRequestToken": "t" });
+        let arn = json!({ "Statement": "UPDATE \"arn:aws:dynamodb:a:0:table/carts\" REMOVE n WHERE id = '9'" });
+        assert_eq!(
+            told("ExecuteTransaction", &transaction, json!({})),
+            [ok("7", "m1"), ok("8", "m2")]
+        );
+        assert_eq!(told("ExecuteStatement", &arn, json!({})), [ok("9", "m1")]);
+
+        let reads = |operation: &str, parameters: &Value, answer: Value| {
+            let keys = keys();
+            let parts = Prepared::new(operation, parameters, &keys, String::new).understand(Ok(answer));
+            let reads = parts.into_iter().flat_map(|part| part.reads);
+            reads.map(|seen| (seen.key, seen.mark)).collect::<Vec<_>>()
+        };
+        let item = json!({ "id": { "S": "8" }, MARK: { "S": "a/1/1" } });
+        let seen = [("8".to_owned(), Some("a/1/1".to_owned()))];
+        assert_eq!(reads("ExecuteStatement", &select, json!({ "Items": [item] })), seen);
+        let all = json!({ "TransactStatements": [select, select] });
+        let answers = json!({ "Responses": [{ "Item": item }, {}] });
+        assert_eq!(
+            reads("ExecuteTransaction", &all, answers),
+            [seen[0].clone(), ("8".to_owned(), None)]
+        );
+    }
+
+    #[test]
+    fn what_a_batch_did_not_get_to_did_not_happen() {
+        let requests = json!([
+            { "PutRequest": { "Item": { "id": { "S": "1" } } } },
+            { "PutRequest": { "Item": { "id": { "S": "2" } } } },
+            { "DeleteRequest": { "Key": { "id": { "S": "3" } } } },
+        ]);
+        let (keys, parameters) = (keys(), json!({ "RequestItems": { "carts": requests } }));
+        let mut marks = 0;
+        let prepared = Prepared::new("BatchWriteItem", &parameters, &keys, || {
+            marks += 1;
+            format!("m{marks}")
+        });
+        let unprocessed = prepared.parameters["RequestItems"]["carts"][1].clone();
+        let parts = prepared.understand(Ok(json!({ "UnprocessedItems": { "carts": [unprocessed] } })));
+        let told: Vec<_> = parts
+            .iter()
+            .map(|part| (part.writes[0].mark.as_str(), &part.outcome))
+            .collect();
+        let not_processed = Outcome::Refused("(unprocessed)".to_owned());
+        assert_eq!(
+            told,
+            [("m1", &Outcome::Ok), ("m2", &not_processed), ("m3", &Outcome::Untold)]
+        );
+    }
+}

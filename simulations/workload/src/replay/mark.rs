@@ -1,0 +1,84 @@
+//! The mark of a write in the expressions of a request.
+
+use beringia_history::MARK;
+use serde_json::{Map, Value, json};
+
+/// The name and the value of the mark in expressions; no recorded application uses them.
+const NAME: &str = "#beringiaMark";
+const VALUE: &str = ":beringiaMark";
+
+/// Makes an `UpdateItem`, or the update of a transaction, set the mark too.
+pub(super) fn set_by_update(update: &mut Value, mark: &str) {
+    // The older form and expressions may not be mixed.
+    let is_older = |name: &&str| update.get(name).is_some_and(|value| !value.is_null());
+    if ["AttributeUpdates", "Expected", "ConditionalOperator"]
+        .iter()
+        .any(is_older)
+    {
+        update["AttributeUpdates"][MARK] = json!({ "Action": "PUT", "Value": { "S": mark } });
+    } else {
+        let expression = update["UpdateExpression"].as_str().unwrap_or_default();
+        update["UpdateExpression"] = json!(with_mark_set(expression));
+        name_mark(update);
+        update["ExpressionAttributeValues"][VALUE] = json!({ "S": mark });
+    }
+}
+
+fn name_mark(parameters: &mut Value) {
+    let names = &mut parameters["ExpressionAttributeNames"];
+    if names.is_null() {
+        *names = Value::Object(Map::new());
+    }
+    names[NAME] = json!(MARK);
+}
+
+/// Where a read says which attributes it wants, the mark is one of them. An index need not have it.
+pub(super) fn show(read: &mut Value) {
+    if read.get("IndexName").is_some_and(|index| !index.is_null()) {
+        return;
+    }
+    if let Some(projection) = read.get("ProjectionExpression").and_then(Value::as_str) {
+        read["ProjectionExpression"] = json!(format!("{projection}, {NAME}"));
+        name_mark(read);
+    }
+}
+
+/// An update expression that sets the mark too. `SET` is a reserved word: where it stands alone, it
+/// is the clause.
+fn with_mark_set(expression: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "_#:.".contains(c);
+    let mut start = None;
+    for (index, c) in expression.char_indices().chain([(expression.len(), ' ')]) {
+        match (start, is_word(c)) {
+            (None, true) => start = Some(index),
+            (Some(begun), false) => {
+                if expression[begun..index].eq_ignore_ascii_case("set") {
+                    let (before, after) = expression.split_at(index);
+                    return format!("{before} {NAME} = {VALUE},{after}");
+                }
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    format!("SET {NAME} = {VALUE} {expression}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_sets_the_mark_wherever_its_set_clause_stands() {
+        assert_eq!(with_mark_set("SET a = :a"), "SET #beringiaMark = :beringiaMark, a = :a");
+        assert_eq!(
+            with_mark_set("REMOVE b.set set a = a + :a"),
+            "REMOVE b.set set #beringiaMark = :beringiaMark, a = a + :a"
+        );
+        assert_eq!(
+            with_mark_set("ADD offset :a"),
+            "SET #beringiaMark = :beringiaMark ADD offset :a"
+        );
+        assert_eq!(with_mark_set(""), "SET #beringiaMark = :beringiaMark");
+    }
+}
