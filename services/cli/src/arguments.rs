@@ -13,7 +13,13 @@ pub(crate) use self::{
     drain::{DrainArguments, UndrainArguments},
     record::RecordArguments,
 };
-use crate::{drill::arguments::DrillArguments, output::Format, sim::arguments::SimArguments};
+use beringia_host::fleet::Fleet;
+
+use crate::{
+    commands::{drill::arguments::DrillArguments, sim::arguments::SimArguments},
+    failure::Failure,
+    output::{self, Format},
+};
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]
@@ -82,6 +88,19 @@ pub(crate) struct ControlArguments {
         global = true
     )]
     pub(crate) addresses: Vec<String>,
+}
+
+impl ControlArguments {
+    /// Asks every control service what it hosts. Those that do not answer are noted on standard error.
+    pub(crate) async fn connect(&self) -> Result<Fleet, Failure> {
+        let fleet = Fleet::connect(&self.addresses).await?;
+        for address in fleet.silent() {
+            output::note(&format!(
+                "no control service answers at {address}: its regions are left out"
+            ));
+        }
+        Ok(fleet)
+    }
 }
 
 /// What `up` and `region` have in common.

@@ -53,6 +53,12 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<beringia_host::Failure> for Failure {
+    fn from(failure: beringia_host::Failure) -> Self {
+        Self::Wrong(failure.to_string())
+    }
+}
+
 impl From<tonic::Status> for Failure {
     /// For refusals of the control service; that it does not answer at all is said by `Fleet`.
     fn from(status: tonic::Status) -> Self {

@@ -1,19 +1,14 @@
 //! The `beringia` command: starts regions, and watches and steers them while they run.
 
 mod arguments;
-mod arrivals;
 mod commands;
-mod control;
-mod convergence;
-mod drill;
 mod explanation;
 mod failure;
-mod host;
 mod journal;
 mod logging;
 mod output;
 mod presentation;
-mod sim;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -57,8 +52,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     logging::start(arguments.log.as_deref().unwrap_or(usual))?;
     let format = arguments.format;
     match arguments.command {
-        Command::Up(up) => serve(host::up(&up, format)),
-        Command::Region(region) => serve(host::region(&region, format)),
+        Command::Up(up) => serve(commands::serve::up(up, format)),
+        Command::Region(region) => serve(commands::serve::region(region, format)),
         Command::Status(status) => ask(commands::status::run(&status, format)),
         Command::Net(net) => ask(commands::net::run(net, format)),
         Command::Drain(drain) => ask(commands::drain::run(&drain, format)),
@@ -69,8 +64,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Conflicts(conflicts) => ask(commands::conflicts::run(&conflicts, format)),
         Command::Explain(explain) => ask(commands::explain::run(&explain, format)),
         Command::Record(record) => ask(commands::record::run(&record, format)),
-        Command::Sim(sim) => sim::run(&sim, format),
-        Command::Drill(drill) => serve(drill::run(&drill, format)),
+        Command::Sim(sim) => commands::sim::run(&sim, format),
+        Command::Drill(drill) => serve(commands::drill::run(&drill, format)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beringia_host::fleet::Fleet;
 use beringia_proto::v1::{ControlConflict, ControlConflictsRequest, ControlRestoreRequest};
 use futures_util::{StreamExt as _, future::join_all, stream::select_all};
 use serde::Serialize;
@@ -11,7 +12,6 @@ use tonic::{Code, Streaming};
 
 use crate::{
     arguments::{ConflictsAction, ConflictsArguments},
-    control::fleet::Fleet,
     failure::Failure,
     journal::{self, Follower, Journal, Merged},
     output::{self, Format},
@@ -62,7 +62,7 @@ struct RestoredJson<'a> {
 
 /// Prints one conflict per line (JSON) or paragraph (text), by when it was first seen.
 pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), Failure> {
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     if let Some(ConflictsAction::Restore { id, region }) = &arguments.action {
         return restore(&fleet, id, region.as_deref(), format).await;
     }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use beringia_host::{
+    convergence::{self, CATALOG_NAME, Comparison, TableComparison},
+    fleet::Fleet,
+};
 use beringia_proto::v1::{ControlDigestsRequest, RegionDigests};
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -9,8 +13,6 @@ use tokio::time::Instant;
 
 use crate::{
     arguments::ConvergeArguments,
-    control::fleet::Fleet,
-    convergence::{self, CATALOG_NAME, Comparison, TableComparison},
     failure::Failure,
     output::{self, Format},
 };
@@ -50,7 +52,7 @@ struct MendedJson {
 /// Prints one JSON object in either format, since a drill reads it; with `--format text` standard error names what differs.
 pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result<(), Failure> {
     let begun = Instant::now();
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let unwatched = fleet.not_hosted();
     if !unwatched.is_empty() {
         return Err(Failure::wrong(format!(

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use beringia_host::{convergence::CATALOG_NAME, fleet::Fleet};
 use beringia_proto::v1::{ControlDrainReport, ControlDrainRequest, ControlUndrainRequest, WatermarkReport};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
     arguments::{DrainArguments, UndrainArguments},
-    control::fleet::Fleet,
-    convergence::CATALOG_NAME,
     failure::Failure,
     output::{self, Format},
     presentation::iso,
@@ -57,7 +56,7 @@ struct UndrainedJson<'a> {
 pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<(), Failure> {
     let begun = Instant::now();
     let region = &arguments.region;
-    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    let mut client = arguments.control.connect().await?.hosting(region)?;
     let request = ControlDrainRequest { region: region.clone() };
     let mut reports = client.drain(request).await?.into_inner();
     let progress = output::progress_bar();
@@ -107,7 +106,7 @@ pub(crate) async fn run(arguments: &DrainArguments, format: Format) -> Result<()
 /// Opens a region for writes.
 pub(crate) async fn undo(arguments: &UndrainArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
-    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    let mut client = arguments.control.connect().await?.hosting(region)?;
     client.undrain(ControlUndrainRequest { region: region.clone() }).await?;
     match format {
         Format::Json => output::json(&UndrainedJson {

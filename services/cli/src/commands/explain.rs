@@ -1,12 +1,12 @@
 //! `explain`: an item in every region, and why it is what it is.
 
+use beringia_host::fleet::Fleet;
 use beringia_proto::v1::{ControlExplainRequest, ControlStatusRequest, RegionExplanation};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     arguments::ExplainArguments,
-    control::fleet::Fleet,
     explanation::{self, Evidence, Verdict},
     failure::Failure,
     output::{self, Format},
@@ -41,7 +41,7 @@ struct RegionJson<'a> {
 /// different regions can share one).
 pub(crate) async fn run(arguments: &ExplainArguments, format: Format) -> Result<(), Failure> {
     let key = raw(&arguments.key).map_err(|_| Failure::wrong(format!("--key is no JSON: {}", arguments.key)))?;
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let request = ControlExplainRequest {
         table: arguments.table.clone(),
         key_json: arguments.key.clone(),

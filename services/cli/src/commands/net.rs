@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beringia_host::fleet::Fleet;
 use beringia_proto::v1::{
     ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
     NetworkIsolate, NetworkLoss, NetworkShow, control_network_request::Action,
@@ -11,7 +12,6 @@ use serde::Serialize;
 use super::replication;
 use crate::{
     arguments::{LinkChange, NetAction, NetArguments, PairArguments},
-    control::fleet::Fleet,
     failure::Failure,
     output::{self, Format},
 };
@@ -32,7 +32,7 @@ struct LinkJson<'a> {
 
 /// Does what `net` was asked, then shows all links as they are now: one JSON object per link. Of pauses it shows the pauses.
 pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), Failure> {
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let (action, pauses_too) = match arguments.action {
         NetAction::Pause { table, region } => return replication::pause(&fleet, table, region, format).await,
         NetAction::Resume { table, region } => return replication::resume(&fleet, table, region, format).await,

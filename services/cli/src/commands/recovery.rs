@@ -1,11 +1,11 @@
 //! `region-fail` and `region-recover`: crash a region of a running `up`, and bring it back.
 
+use beringia_host::fleet::Fleet;
 use beringia_proto::v1::{ControlFailRegionRequest, ControlRecoverRegionRequest};
 use serde::Serialize;
 
 use crate::{
     arguments::{RegionFailArguments, RegionRecoverArguments},
-    control::fleet::Fleet,
     failure::Failure,
     output::{self, Format},
 };
@@ -19,7 +19,7 @@ struct Done<'a> {
 /// Kills a region.
 pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
-    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    let mut client = arguments.control.connect().await?.hosting(region)?;
     client
         .fail_region(ControlFailRegionRequest {
             region: region.clone(),
@@ -32,7 +32,7 @@ pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Res
 /// Starts a failed region again.
 pub(crate) async fn recover(arguments: &RegionRecoverArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
-    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    let mut client = arguments.control.connect().await?.hosting(region)?;
     client
         .recover_region(ControlRecoverRegionRequest { region: region.clone() })
         .await?;

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use beringia_host::{
+    convergence::{self, Comparison, TableComparison},
+    fleet::Fleet,
+};
 use beringia_proto::v1::{
     ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, JoinReport, LinkReport, PausedTable, PeerReport,
     RegionReport,
@@ -11,8 +15,6 @@ use serde::Serialize;
 use super::replication;
 use crate::{
     arguments::StatusArguments,
-    control::fleet::Fleet,
-    convergence::{self, Comparison, TableComparison},
     failure::Failure,
     output::{self, Format},
 };
@@ -99,7 +101,7 @@ struct JoinJson {
 
 /// Prints one JSON object, or three tables.
 pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), Failure> {
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let topology = fleet.topology();
     let replies = fleet
         .ask(|mut client| async move { client.status(ControlStatusRequest {}).await })

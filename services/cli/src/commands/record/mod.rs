@@ -12,6 +12,7 @@ use std::{
 };
 
 use beringia_clock::{SystemClock, WallClock as _};
+use beringia_host::fleet::Fleet;
 use beringia_proto::v1::{
     ControlRecordRequest, ControlRecorded, ControlStatusRequest, ControlTable, ControlTablesRequest, LinkReport,
     RegionReport, control_recorded::What,
@@ -28,7 +29,6 @@ use self::{
 };
 use crate::{
     arguments::RecordArguments,
-    control::fleet::Fleet,
     failure::Failure,
     output::{self, Format},
 };
@@ -110,7 +110,7 @@ async fn record(
     file: File,
     mut writing: Writing,
 ) -> Result<(Scenario, Writing, u64), Failure> {
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let (beginning, listening) = begin(&fleet, arguments.items).await?;
     output::note(&format!(
         "recording from now on; Ctrl-C ends it and writes {}",

@@ -14,7 +14,8 @@ use beringia_regions::Topology;
 use beringia_scenario::{Behaviour, Event, Expectations, Kind, Policy, Scenario, Span, What, When, Workload};
 
 use super::{Beginning, Happened, writing::Writing};
-use crate::{control::fleet::Fleet, failure::Failure, output};
+use crate::{failure::Failure, output};
+use beringia_host::fleet::Fleet;
 
 /// The shortest scenario.
 const DURATION_MIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,24 @@
+//! Regions in one process: how they are prepared, started, failed, recovered and shut down; and the control service over which
+//! they are watched and steered, its server and its client.
+
+mod accept;
+pub mod arrivals;
+pub mod control;
+pub mod convergence;
+mod credentials;
+mod directory;
+mod endpoint;
+mod failure;
+mod faults;
+pub mod fleet;
+mod host;
+mod launch;
+mod ports;
+mod region;
+mod tap;
+
+pub use credentials::authentication;
+pub use failure::Failure;
+pub use host::Host;
+pub use launch::{Addresses, Deployment, Limits, OneRegion, Ports, RegionAddresses, Running, all, one, up_aside};
+pub use region::{Hosted, RecoveryError};

@@ -1,0 +1,19 @@
+//! Drills: plans played in real time, against regions that run or are started for them.
+
+mod arrivals;
+mod evidence;
+mod hook;
+mod measure;
+mod perform;
+mod plan;
+mod progress;
+mod session;
+mod stage;
+mod tables;
+
+pub use beringia_host::Failure;
+pub use hook::Hook;
+pub use plan::{check, hurry, with_probes};
+pub use progress::Progress;
+pub use session::Session;
+pub use stage::Stage;
