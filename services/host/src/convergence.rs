@@ -67,7 +67,7 @@ pub fn compare(topology: &[String], regions: &[RegionDigests]) -> Comparison {
     let mut overall = Xxh3::new();
     let mut tables = Vec::with_capacity(ids.len());
     for ((name, id), replicas) in ids {
-        let held: Vec<(&str, Result<&TableDigestReport, String>)> = replicas
+        let held: Vec<(&str, Result<&TableDigestReport, NoReport>)> = replicas
             .iter()
             .map(|replica| (*replica, report_of(by_name.get(replica).copied(), id)))
             .collect();
@@ -83,21 +83,32 @@ pub fn compare(topology: &[String], regions: &[RegionDigests]) -> Comparison {
     }
 }
 
+/// Why a region reports nothing of a table.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum NoReport {
+    #[error("does not answer")]
+    Silent,
+    #[error("is down")]
+    Down,
+    #[error("does not hold the table yet")]
+    NoTable,
+}
+
 /// What a region reports of a table, or why it reports nothing.
-fn report_of<'a>(region: Option<&'a RegionDigests>, id: &str) -> Result<&'a TableDigestReport, String> {
+fn report_of<'a>(region: Option<&'a RegionDigests>, id: &str) -> Result<&'a TableDigestReport, NoReport> {
     match region {
-        None => Err("does not answer".to_owned()),
-        Some(region) if !region.running => Err("is down".to_owned()),
+        None => Err(NoReport::Silent),
+        Some(region) if !region.running => Err(NoReport::Down),
         Some(region) => region
             .tables
             .iter()
             .find(|table| table.table_id == id)
-            .ok_or_else(|| "does not hold the table yet".to_owned()),
+            .ok_or(NoReport::NoTable),
     }
 }
 
 /// Compares the reports of one table.
-fn compare_table(table: String, id: &str, held: &[(&str, Result<&TableDigestReport, String>)]) -> TableComparison {
+fn compare_table(table: String, id: &str, held: &[(&str, Result<&TableDigestReport, NoReport>)]) -> TableComparison {
     let mut reasons = Vec::new();
     let mut reports: Vec<(&str, &TableDigestReport)> = Vec::new();
     for (region, report) in held {

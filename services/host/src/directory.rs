@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::failure::Failure;
+use crate::error::DirectoryError;
 
 /// The file that says whose directory it is: the names of the topology's regions, as `Topology::identity` writes them.
 const MARK: &str = "topology";
@@ -25,19 +25,19 @@ impl DataDirectory {
     ///
     /// # Errors
     /// Where it is another topology's, or cannot be read.
-    pub(crate) fn inspect(path: &Path, identity: &str) -> Result<Self, Failure> {
-        let unreadable =
-            |error: io::Error| Failure::wrong(format!("cannot use the data directory {}: {error}", path.display()));
+    pub(crate) fn inspect(path: &Path, identity: &str) -> Result<Self, DirectoryError> {
+        let unreadable = |source| DirectoryError::Unreadable {
+            path: path.to_path_buf(),
+            source,
+        };
         let marked = match fs::read_to_string(path.join(MARK)) {
             Ok(found) if found.trim_end() == identity => true,
             Ok(found) => {
-                return Err(Failure::wrong(format!(
-                    "the data directory {} belongs to the regions {}, this topology has {}: give another directory with --data, or that \
-                     topology with --topology",
-                    path.display(),
-                    found.trim_end(),
-                    identity,
-                )));
+                return Err(DirectoryError::Foreign {
+                    path: path.to_path_buf(),
+                    found: found.trim_end().to_owned(),
+                    identity: identity.to_owned(),
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(unreadable(error)),
@@ -67,11 +67,11 @@ impl DataDirectory {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub(crate) fn create(&self) -> Result<Created, Failure> {
+    pub(crate) fn create(&self) -> Result<Created, DirectoryError> {
         let mut created = Created::default();
         if let Some(missing) = &self.missing {
             created.directory = Some(missing.clone());
-            fs::create_dir_all(&self.path).map_err(|error| self.cannot_write(&error))?;
+            fs::create_dir_all(&self.path).map_err(|error| self.cannot_write(error))?;
         }
         Ok(created)
     }
@@ -80,20 +80,20 @@ impl DataDirectory {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub(crate) fn mark(&self, created: &mut Created) -> Result<(), Failure> {
+    pub(crate) fn mark(&self, created: &mut Created) -> Result<(), DirectoryError> {
         if !self.marked {
             let path = self.path.join(MARK);
             created.files.push(path.clone());
-            fs::write(path, format!("{}\n", self.identity)).map_err(|error| self.cannot_write(&error))?;
+            fs::write(path, format!("{}\n", self.identity)).map_err(|error| self.cannot_write(error))?;
         }
         Ok(())
     }
 
-    fn cannot_write(&self, error: &io::Error) -> Failure {
-        Failure::wrong(format!(
-            "cannot write to the data directory {}: {error}",
-            self.path.display()
-        ))
+    fn cannot_write(&self, source: io::Error) -> DirectoryError {
+        DirectoryError::Unwritable {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 

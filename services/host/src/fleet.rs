@@ -10,8 +10,6 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::failure::Failure;
-
 /// The client of one control service.
 pub type Client = ControlClient<Channel>;
 
@@ -19,6 +17,45 @@ pub type Client = ControlClient<Channel>;
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// How long a control service may take to accept a connection, and to answer a keepalive.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why control services do not do what they are asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Not the form of an address.
+    #[error("`{0}` is no control address: expected one such as http://127.0.0.1:9090")]
+    Address(String),
+    /// Something else than a control service answered.
+    #[error("what listens at {address} is no beringia control service ({message})")]
+    Foreign {
+        /// Where.
+        address: String,
+        /// What it said.
+        message: String,
+    },
+    /// Nothing listens.
+    #[error(
+        "no control service answers at {}: is `beringia up` running? If it uses another address, give it with --control",
+        .0.join(", ")
+    )]
+    Silent(Vec<String>),
+    /// None hosts a region of that name.
+    #[error("no region `{region}` at the control address: there are {known}")]
+    UnknownRegion {
+        /// The name.
+        region: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// None models the links between its regions.
+    #[error(
+        "no network model here: these regions are processes of their own (`beringia region`), and the network between them is the real \
+         one; `beringia up` has a model whose links can be changed"
+    )]
+    NoNetwork,
+    /// What was asked is refused.
+    #[error("{}", .0.message())]
+    Refused(#[from] Status),
+}
 
 /// All control services that a command was given.
 pub struct Fleet {
@@ -47,7 +84,7 @@ impl Fleet {
     ///
     /// # Errors
     /// Where an address is none, speaks something else, or none answers.
-    pub async fn connect(addresses: &[String]) -> Result<Self, Failure> {
+    pub async fn connect(addresses: &[String]) -> Result<Self, ControlError> {
         let clients = addresses
             .iter()
             .map(|address| client(address))
@@ -58,7 +95,10 @@ impl Fleet {
                 match client.describe(ControlDescribeRequest {}).await {
                     Ok(reply) => Ok(Some(reply.into_inner())),
                     Err(status) if is_silence(&status) => Ok(None),
-                    Err(status) => Err(no_control_service(address, &status)),
+                    Err(status) => Err(ControlError::Foreign {
+                        address: address.clone(),
+                        message: status.message().to_owned(),
+                    }),
                 }
             }
         }))
@@ -74,10 +114,10 @@ impl Fleet {
         let silent = members
             .iter()
             .filter(|m| m.description.is_none())
-            .map(|m| m.address.as_str())
+            .map(|m| m.address.clone())
             .collect::<Vec<_>>();
         if silent.len() == members.len() {
-            return Err(nobody_answers(&silent));
+            return Err(ControlError::Silent(silent));
         }
         Ok(Self { members })
     }
@@ -92,7 +132,7 @@ impl Fleet {
     ///
     /// # Errors
     /// Where one refuses, or none answers.
-    pub async fn ask<T, Answer>(&self, call: impl Fn(Client) -> Answer) -> Result<Answers<T>, Failure>
+    pub async fn ask<T, Answer>(&self, call: impl Fn(Client) -> Answer) -> Result<Answers<T>, ControlError>
     where
         Answer: Future<Output = Result<tonic::Response<T>, Status>>,
     {
@@ -109,8 +149,7 @@ impl Fleet {
             }
         }
         if answers.replies.is_empty() {
-            let addresses: Vec<&str> = answers.silent.iter().map(String::as_str).collect();
-            return Err(nobody_answers(&addresses));
+            return Err(ControlError::Silent(answers.silent));
         }
         Ok(answers)
     }
@@ -119,17 +158,17 @@ impl Fleet {
     ///
     /// # Errors
     /// Where none does, naming the regions that there are.
-    pub fn hosting(&self, region: &str) -> Result<Client, Failure> {
+    pub fn hosting(&self, region: &str) -> Result<Client, ControlError> {
         self.members
             .iter()
             .find(|member| member.hosted().any(|name| name == region))
             .map(|member| member.client.clone())
             .ok_or_else(|| {
                 let known: Vec<&str> = self.members.iter().flat_map(Member::hosted).collect();
-                Failure::wrong(format!(
-                    "no region `{region}` at the control address: there are {}",
-                    known.join(", ")
-                ))
+                ControlError::UnknownRegion {
+                    region: region.to_owned(),
+                    known: known.join(", "),
+                }
             })
     }
 
@@ -137,17 +176,12 @@ impl Fleet {
     ///
     /// # Errors
     /// Where none does.
-    pub fn modelling_links(&self) -> Result<Client, Failure> {
+    pub fn modelling_links(&self) -> Result<Client, ControlError> {
         self.members
             .iter()
             .find(|member| member.has_network())
             .map(|member| member.client.clone())
-            .ok_or_else(|| {
-                Failure::wrong(
-                    "no network model here: these regions are processes of their own (`beringia region`), and the network \
-                     between them is the real one; `beringia up` has a model whose links can be changed",
-                )
-            })
+            .ok_or(ControlError::NoNetwork)
     }
 
     /// Whether one of the processes models the links between its regions.
@@ -217,7 +251,7 @@ impl Member {
 }
 
 /// A client of the control service at an address, which is not yet connected.
-fn client(address: &str) -> Result<(String, Client), Failure> {
+fn client(address: &str) -> Result<(String, Client), ControlError> {
     let address = if address.contains("://") {
         address.to_owned()
     } else {
@@ -226,11 +260,7 @@ fn client(address: &str) -> Result<(String, Client), Failure> {
     let endpoint = Endpoint::from_shared(address.clone())
         .ok()
         .filter(|endpoint| endpoint.uri().authority().is_some() && endpoint.uri().scheme_str() == Some("http"))
-        .ok_or_else(|| {
-            Failure::wrong(format!(
-                "`{address}` is no control address: expected one such as http://127.0.0.1:9090"
-            ))
-        })?;
+        .ok_or_else(|| ControlError::Address(address.clone()))?;
     let channel = endpoint
         .tcp_nodelay(true)
         .connect_timeout(PATIENCE)
@@ -251,20 +281,4 @@ fn is_silence(status: &Status) -> bool {
             status.code(),
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
         )
-}
-
-/// Something else than a control service answered.
-fn no_control_service(address: &str, status: &Status) -> Failure {
-    Failure::wrong(format!(
-        "what listens at {address} is no beringia control service ({})",
-        status.message()
-    ))
-}
-
-/// Nothing listens.
-fn nobody_answers(addresses: &[&str]) -> Failure {
-    Failure::wrong(format!(
-        "no control service answers at {}: is `beringia up` running? If it uses another address, give it with --control",
-        addresses.join(", ")
-    ))
 }

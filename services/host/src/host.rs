@@ -9,7 +9,7 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::{net::TcpListener, sync::Mutex};
 use tonic::Status;
 
-use crate::{endpoint::Endpoint, failure::Failure, region::Hosted, tap::Tap};
+use crate::{endpoint::Endpoint, error::StartError, region::Hosted, tap::Tap};
 
 /// The regions that this process runs.
 pub struct Host {
@@ -82,7 +82,7 @@ impl Host {
     }
 
     /// Starts every region, and the endpoint for all of them where there is a listener for it.
-    pub(crate) async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), Failure> {
+    pub(crate) async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), StartError> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
         if let Some(listener) = endpoint {
             *self.endpoint.lock().await = Some(Endpoint::start(listener, self.gateways.clone()));

@@ -4,45 +4,48 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpListener;
 
-use crate::failure::Failure;
+use crate::error::StartError;
 
 /// Listens, with a clear error that says what for and which flag chooses another port.
-pub(crate) async fn listen(address: IpAddr, port: u16, purpose: &str, flag: &str) -> Result<TcpListener, Failure> {
+pub(crate) async fn listen(
+    address: IpAddr,
+    port: u16,
+    purpose: &str,
+    flag: &'static str,
+) -> Result<TcpListener, StartError> {
     let address = SocketAddr::new(address, port);
-    TcpListener::bind(address).await.map_err(|error| {
-        Failure::wrong(format!(
-            "cannot listen on {address} for {purpose}: {error}; choose another port with {flag}"
-        ))
+    TcpListener::bind(address).await.map_err(|source| StartError::Port {
+        address,
+        purpose: purpose.to_owned(),
+        flag,
+        source,
     })
 }
 
 /// The `place`-th port (from 0) of a kind whose first one is `first`; 0 stays 0, any free port.
-pub(crate) fn nth(first: u16, place: usize, flag: &str) -> Result<u16, Failure> {
+pub(crate) fn nth(first: u16, place: usize, flag: &'static str) -> Result<u16, StartError> {
     if first == 0 {
         return Ok(0);
     }
     u16::try_from(place)
         .ok()
         .and_then(|place| first.checked_add(place))
-        .ok_or_else(|| {
-            Failure::wrong(format!(
-                "{flag} {first} leaves no port for region {}: ports end at 65535",
-                place + 1
-            ))
+        .ok_or(StartError::NoPort {
+            flag,
+            first,
+            number: place + 1,
         })
 }
 
 /// The address as others on this machine reach it: where it listens everywhere, that is the loopback address.
-pub(crate) fn url(listener: &TcpListener) -> Result<String, Failure> {
+pub(crate) fn url(listener: &TcpListener) -> Result<String, StartError> {
     let address = local(listener)?;
     Ok(format!("http://{}", reachable(address)))
 }
 
 /// The address that a listener has.
-pub(crate) fn local(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    listener
-        .local_addr()
-        .map_err(|error| Failure::wrong(format!("cannot tell a listener's address: {error}")))
+pub(crate) fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(StartError::Listener)
 }
 
 /// Where to dial what listens at `address`.

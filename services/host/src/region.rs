@@ -7,12 +7,17 @@ use beringia_gateway::Regions;
 use beringia_item::{Region, Version};
 use beringia_network::Network;
 use beringia_node::{
-    ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeStatus, Peer, Tuning,
+    ApiError, Authentication, Behaviour, Drain, Flow, LostWrite, Node, NodeConfig, NodeError, NodeStatus, Peer, Tuning,
 };
 use beringia_store::{Database, DiskFaults, Execution, Options, SqliteStore, Store};
 use tokio::{net::TcpListener, sync::RwLock};
 
-use crate::{accept, failure::Failure, ports, tap::Tap};
+use crate::{
+    accept,
+    error::{BootError, NotUp, StartError},
+    ports,
+    tap::Tap,
+};
 
 /// Everything that a region is started with, and started with again after a failure.
 pub(crate) struct Blueprint {
@@ -67,6 +72,16 @@ enum State {
     Down,
 }
 
+/// What a region does with writes.
+pub(crate) enum DrainState {
+    /// It does not run.
+    Down,
+    /// It takes them.
+    TakesWrites,
+    /// It is closed for them; how far its last ones are.
+    Drains(Drain),
+}
+
 /// Why a region cannot be failed or recovered.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
@@ -85,18 +100,18 @@ pub enum RecoveryError {
         source: io::Error,
     },
     /// It cannot be started again.
-    #[error("{region} cannot be started again: {reason}")]
+    #[error("{region} cannot be started again: {source}")]
     Unrecoverable {
         /// The region.
         region: Region,
         /// Why not.
-        reason: String,
+        source: BootError,
     },
 }
 
 impl Blueprint {
     /// Opens the region's store; SQLite blocks, so this runs aside.
-    pub(crate) async fn open(&self) -> Result<Arc<SqliteStore>, String> {
+    pub(crate) async fn open(&self) -> Result<Arc<SqliteStore>, BootError> {
         let mut options = Options::new(
             self.region.clone(),
             self.database.clone(),
@@ -108,11 +123,8 @@ impl Blueprint {
         options.look_back = self.behaviour.stale_reads;
         options.topology = Some(self.identity.clone());
         options.disk_faults = self.disk_faults.clone();
-        match tokio::task::spawn_blocking(move || SqliteStore::open(options)).await {
-            Ok(Ok(store)) => Ok(Arc::new(store)),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
+        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await?;
+        Ok(Arc::new(opened?))
     }
 
     /// Removes everything that the region wrote down, after its store was abandoned.
@@ -143,7 +155,7 @@ impl Blueprint {
         tuning
     }
 
-    async fn start(&self, store: &Arc<SqliteStore>, listeners: Listeners) -> Result<Node, String> {
+    async fn start(&self, store: &Arc<SqliteStore>, listeners: Listeners) -> Result<Node, NodeError> {
         let config = NodeConfig {
             region: self.region.clone(),
             peers: self.peers.clone(),
@@ -159,9 +171,7 @@ impl Blueprint {
             Some(network) => accept::shaped(listeners.replication, network.clone(), self.region.to_string()),
             None => accept::plain(listeners.replication),
         };
-        let node = Node::start(config, store.clone(), dynamodb, replication)
-            .await
-            .map_err(|error| error.to_string())?;
+        let node = Node::start(config, store.clone(), dynamodb, replication).await?;
         node.gateway().tell(self.tap.of(&self.region));
         self.gateways.up(node.gateway());
         Ok(node)
@@ -174,7 +184,7 @@ impl Hosted {
         blueprint: Blueprint,
         store: Arc<SqliteStore>,
         listeners: Listeners,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, StartError> {
         Ok(Self {
             dynamodb: ports::local(&listeners.dynamodb)?,
             replication: ports::local(&listeners.replication)?,
@@ -263,24 +273,26 @@ impl Hosted {
         }
     }
 
-    /// How far its drain is, `None` inside where it takes writes; None while it does not run.
-    pub(crate) async fn drain_state(&self) -> Option<Option<Drain>> {
+    /// Whether it takes writes, and how far its drain is where it does not.
+    pub(crate) async fn drain_state(&self) -> DrainState {
         match &*self.state.read().await {
-            State::Running(_, node) => Some(node.drain_state().await),
-            State::Prepared(..) | State::Down => None,
+            State::Running(_, node) => node
+                .drain_state()
+                .await
+                .map_or(DrainState::TakesWrites, DrainState::Drains),
+            State::Prepared(..) | State::Down => DrainState::Down,
         }
     }
 
     /// Starts a prepared region.
-    pub(crate) async fn start(&self) -> Result<(), Failure> {
+    pub(crate) async fn start(&self) -> Result<(), NotUp> {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Prepared(store, listeners) => {
-                let node = self
-                    .blueprint
-                    .start(&store, listeners)
-                    .await
-                    .map_err(|reason| Failure::wrong(format!("cannot start {}: {reason}", self.name())))?;
+                let node = self.blueprint.start(&store, listeners).await.map_err(|error| NotUp {
+                    region: self.name().clone(),
+                    source: error.into(),
+                })?;
                 *state = State::Running(store, node);
             }
             other => *state = other,
@@ -328,21 +340,22 @@ impl Hosted {
         if !matches!(*state, State::Down) {
             return Err(RecoveryError::Running(self.name().clone()));
         }
-        let unrecoverable = |reason: String| RecoveryError::Unrecoverable {
+        let unrecoverable = |source| RecoveryError::Unrecoverable {
             region: self.name().clone(),
-            reason,
+            source,
         };
         let bind = async |address| {
             rebind(address)
                 .await
-                .map_err(|error| unrecoverable(format!("cannot listen on {address}: {error}")))
+                .map_err(|source| unrecoverable(BootError::Port { address, source }))
         };
         let listeners = Listeners {
             dynamodb: bind(self.dynamodb).await?,
             replication: bind(self.replication).await?,
         };
         let store = self.blueprint.open().await.map_err(unrecoverable)?;
-        let node = self.blueprint.start(&store, listeners).await.map_err(unrecoverable)?;
+        let started = self.blueprint.start(&store, listeners).await;
+        let node = started.map_err(|error| unrecoverable(error.into()))?;
         *state = State::Running(store, node);
         tracing::info!(region = %self.name(), "recovered");
         Ok(())

@@ -15,7 +15,8 @@ use tokio::sync::{
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Streaming;
 
-use beringia_host::{Failure, arrivals::told, fleet::Client};
+use crate::error::DrillError;
+use beringia_host::{arrivals::told, fleet::Client};
 
 /// What arrivals are measured by.
 #[derive(Debug, Default)]
@@ -144,7 +145,7 @@ struct Line {
 
 impl Ear {
     /// Has a control service tell of arrivals. When this is done, all that happen are told.
-    pub(super) async fn hear(&self, client: &mut Client) -> Result<Streaming<ControlArrivals>, Failure> {
+    pub(super) async fn hear(&self, client: &mut Client) -> Result<Streaming<ControlArrivals>, DrillError> {
         let (requests, asked) = unbounded_channel();
         let asked = UnboundedReceiverStream::new(asked);
         let mut messages = client.arrivals(asked).await?.into_inner();

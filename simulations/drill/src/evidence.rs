@@ -9,9 +9,9 @@ use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
 };
 use beringia_workload::Table;
-use tonic::Status;
 
-use beringia_host::{Failure, fleet::Fleet};
+use crate::error::DrillError;
+use beringia_host::fleet::Fleet;
 
 /// What happened to the replicas in a drill, which decides what logs and journals can show.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Past {
 }
 
 /// Reads all that the regions hold of a table.
-pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<Evidence, Failure> {
+pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<Evidence, DrillError> {
     let mut evidence = Evidence::default();
     // What a region that was empty at some time has of its own log, others have more of.
     let every_origin = past.lost_disk || past.may_be_dropped || past.always_held.len() < fleet.topology().len();
@@ -36,7 +36,10 @@ pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<
         };
         let mut stream = client.evidence(request).await?.into_inner();
         while let Some(message) = stream.message().await? {
-            take(&mut evidence, message, table).map_err(|what| foreign(&table.name, what))?;
+            take(&mut evidence, message, table).map_err(|what| DrillError::Evidence {
+                table: table.name.clone(),
+                what,
+            })?;
         }
     }
     for writes in evidence.logs.values_mut().flat_map(BTreeMap::values_mut) {
@@ -49,12 +52,6 @@ pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<
         evidence.journals.entry(region).or_default().is_complete = is_complete;
     }
     Ok(evidence)
-}
-
-fn foreign(table: &str, what: &str) -> Failure {
-    Failure::from(Status::internal(format!(
-        "what a region says that it holds of {table} is not understood: {what}"
-    )))
 }
 
 /// Puts one thing that a region holds where it belongs.

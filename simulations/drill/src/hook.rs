@@ -9,7 +9,16 @@ use std::{
 use beringia_regions::Topology;
 use beringia_scenario::{Action, Ends};
 
-use beringia_host::Failure;
+use crate::error::HookError;
+
+/// What it says to what it is called with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Its exit code is 0.
+    Yes,
+    /// It is not; what it said on standard error.
+    No(String),
+}
 
 /// That program.
 #[derive(Debug, Clone)]
@@ -32,15 +41,15 @@ impl Hook {
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub async fn check(&self) -> Result<(), Failure> {
+    pub async fn check(&self) -> Result<(), HookError> {
         self.can("undo").await.map(drop)
     }
 
-    /// Whether it can do what a word stands for; else what it says about that.
+    /// Whether it can do what a word stands for.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub(crate) async fn can(&self, word: &str) -> Result<Result<(), String>, Failure> {
+    pub(crate) async fn can(&self, word: &str) -> Result<Answer, HookError> {
         self.call(&["can".to_owned(), word.to_owned()]).await
     }
 
@@ -48,7 +57,7 @@ impl Hook {
     ///
     /// # Errors
     /// Where it cannot be started, or says by its exit code that it failed.
-    pub(crate) async fn act(&self, action: &Action) -> Result<(), Failure> {
+    pub(crate) async fn act(&self, action: &Action) -> Result<(), HookError> {
         match words(action, &self.topology) {
             Some(words) => self.call_successfully(&words).await,
             None => Ok(()),
@@ -59,18 +68,22 @@ impl Hook {
     ///
     /// # Errors
     /// As of [`Hook::act`].
-    pub(crate) async fn undo(&self) -> Result<(), Failure> {
+    pub(crate) async fn undo(&self) -> Result<(), HookError> {
         self.call_successfully(&["undo".to_owned()]).await
     }
 
-    async fn call_successfully(&self, words: &[String]) -> Result<(), Failure> {
-        let program = self.program.display();
-        let failed = |said: String| Failure::wrong(format!("`{program} {}` failed: {said}", words.join(" ")));
-        self.call(words).await?.map_err(failed)
+    async fn call_successfully(&self, words: &[String]) -> Result<(), HookError> {
+        match self.call(words).await? {
+            Answer::Yes => Ok(()),
+            Answer::No(said) => Err(HookError::Failed {
+                program: self.program.clone(),
+                words: words.join(" "),
+                said,
+            }),
+        }
     }
 
-    /// What it said on standard error, where its exit code is not 0.
-    async fn call(&self, words: &[String]) -> Result<Result<(), String>, Failure> {
+    async fn call(&self, words: &[String]) -> Result<Answer, HookError> {
         let mut command = Command::new(&self.program);
         command
             .args(words)
@@ -79,13 +92,15 @@ impl Hook {
             .stderr(Stdio::piped());
         let output = tokio::task::spawn_blocking(move || command.output()).await;
         let output = output.map_err(std::io::Error::from).flatten();
-        let program = self.program.display();
-        let output = output.map_err(|error| Failure::wrong(format!("cannot start the hook {program}: {error}")))?;
+        let output = output.map_err(|source| HookError::Start {
+            program: self.program.clone(),
+            source,
+        })?;
         if output.status.success() {
-            return Ok(Ok(()));
+            return Ok(Answer::Yes);
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Ok(Err(if said.is_empty() {
+        Ok(Answer::No(if said.is_empty() {
             output.status.to_string()
         } else {
             said

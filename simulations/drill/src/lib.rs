@@ -1,6 +1,7 @@
 //! Drills: plans played in real time, against regions that run or are started for them.
 
 mod arrivals;
+mod error;
 mod evidence;
 mod hook;
 mod measure;
@@ -11,9 +12,10 @@ mod session;
 mod stage;
 mod tables;
 
-pub use beringia_host::Failure;
+pub use error::{DrillError, HookError, NoMeans};
 pub use hook::Hook;
 pub use plan::{check, hurry, with_probes};
 pub use progress::Progress;
 pub use session::Session;
 pub use stage::Stage;
+pub use tables::TableError;

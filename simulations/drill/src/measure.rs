@@ -22,8 +22,8 @@ use tokio::{
 use tonic::Streaming;
 
 use super::arrivals::{Arrivals, Ear};
+use crate::error::DrillError;
 use beringia_host::{
-    Failure,
     convergence::{self, Comparison},
     fleet::{Client, Fleet},
 };
@@ -92,7 +92,7 @@ struct Heal {
 
 impl Measure {
     /// Begins: time is counted from now.
-    pub(crate) async fn begin(scope: Scope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, Failure> {
+    pub(crate) async fn begin(scope: Scope, recorder: Recorder, links: &[LinkReport]) -> Result<Self, DrillError> {
         // Bytes from before the load do not count.
         let before = scope.fleet.ask(flows).await?;
         let mut listening = Vec::new();
@@ -200,7 +200,7 @@ impl Measure {
     }
 
     /// Something was put right: what was written until now has to come everywhere.
-    pub(crate) async fn healed(&self, by: &Action) -> Result<(), Failure> {
+    pub(crate) async fn healed(&self, by: &Action) -> Result<(), DrillError> {
         let at = self.now();
         let digests = self.shared.scope.digests().await?;
         let last = last_writes(&digests);
@@ -228,19 +228,19 @@ impl Measure {
     }
 
     /// The load is over: waits until all regions hold the same of the drill's tables and what was written to others until now, at most so
-    /// long. Says what is missing where they do not.
-    pub(crate) async fn converge(&self, patience: Duration) -> Result<Result<(), String>, Failure> {
+    /// long. Gives what is missing where they do not, a line each.
+    pub(crate) async fn converge(&self, patience: Duration) -> Result<Vec<String>, DrillError> {
         let at = self.now();
         let awaited = self.shared.must_converge("the end of the load", at).await?;
         let scope = &self.shared.scope;
         let last = last_writes(&scope.digests().await?);
         let apart = locked(&self.shared.apart).clone();
         let missing = async || Ok(scope.missing(&self.shared.look().await?, &last, &apart));
-        let result = until_nothing(patience, missing).await?;
-        if result.is_ok() {
+        let missing = until_nothing(patience, missing).await?;
+        if missing.is_empty() {
             locked(&self.shared.recorder).converged(awaited, self.now());
         }
-        Ok(result)
+        Ok(missing)
     }
 
     /// Ends measuring, when all that arrived until now is measured. Gives the recorder, and how many commits' arrivals went by unmeasured.
@@ -349,7 +349,7 @@ impl Shared {
     }
 
     /// Compares all regions now, and notes what it sees.
-    async fn look(&self) -> Result<Vec<RegionDigests>, Failure> {
+    async fn look(&self) -> Result<Vec<RegionDigests>, DrillError> {
         let digests = self.scope.digests().await?;
         let at = self.began.elapsed();
         let comparison = self.scope.compare(&digests);
@@ -367,7 +367,7 @@ impl Shared {
         Ok(digests)
     }
 
-    async fn must_converge(&self, after: &str, at: Duration) -> Result<Awaited, Failure> {
+    async fn must_converge(&self, after: &str, at: Duration) -> Result<Awaited, DrillError> {
         let answers = self.scope.fleet.ask(flows).await?;
         let flows = answers.replies.into_iter().flat_map(|reply| reply.flows);
         let shipments: Vec<Shipment> = {
@@ -390,8 +390,8 @@ impl Shared {
 }
 
 impl Scope {
-    /// Waits until all regions hold the same of the drill's tables, at most so long. Says what differs where they do not.
-    pub(crate) async fn converge(&self, patience: Duration) -> Result<Result<(), String>, Failure> {
+    /// Waits until all regions hold the same of the drill's tables, at most so long. Gives what differs where they do not, a line each.
+    pub(crate) async fn converge(&self, patience: Duration) -> Result<Vec<String>, DrillError> {
         let (before, apart) = (LastWrites::new(), Apart::new());
         let missing = async || Ok(self.missing(&self.digests().await?, &before, &apart));
         until_nothing(patience, missing).await
@@ -426,7 +426,7 @@ impl Scope {
         missing
     }
 
-    async fn digests(&self) -> Result<Vec<RegionDigests>, Failure> {
+    async fn digests(&self) -> Result<Vec<RegionDigests>, DrillError> {
         let request = ControlDigestsRequest {
             verify: false,
             ranges: true,
@@ -449,16 +449,15 @@ impl Scope {
     }
 }
 
-/// Looks until nothing is missing.
+/// Looks until nothing is missing, at most so long; gives what still is.
 async fn until_nothing(
     patience: Duration,
-    missing: impl AsyncFn() -> Result<Vec<String>, Failure>,
-) -> Result<Result<(), String>, Failure> {
+    missing: impl AsyncFn() -> Result<Vec<String>, DrillError>,
+) -> Result<Vec<String>, DrillError> {
     let deadline = Instant::now() + patience;
     loop {
         match missing().await {
-            Ok(missing) if missing.is_empty() => return Ok(Ok(())),
-            Ok(missing) if Instant::now() >= deadline => return Ok(Err(missing.join("\n"))),
+            Ok(missing) if missing.is_empty() || Instant::now() >= deadline => return Ok(missing),
             Err(failure) if Instant::now() >= deadline => return Err(failure),
             _ => sleep(POLL).await,
         }

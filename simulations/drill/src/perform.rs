@@ -23,7 +23,7 @@ use super::{
     stage::{Means, Stage},
     tables,
 };
-use beringia_host::Failure;
+use crate::error::DrillError;
 
 /// How long writes that had begun may take to end, where a region was closed for them.
 const UNDER_WAY: Duration = Duration::from_millis(50);
@@ -74,7 +74,7 @@ pub(crate) struct Done {
 }
 
 impl Performer {
-    pub(crate) async fn new(stage: &Stage) -> Result<Self, Failure> {
+    pub(crate) async fn new(stage: &Stage) -> Result<Self, DrillError> {
         let before = if stage.fleet.has_network() {
             change(stage, Change::Show(NetworkShow {})).await?
         } else {
@@ -96,7 +96,7 @@ impl Performer {
         &mut self,
         stage: &Stage,
         clocks: &BTreeMap<String, ClockError>,
-    ) -> Result<Vec<(String, i64)>, Failure> {
+    ) -> Result<Vec<(String, i64)>, DrillError> {
         let mut ahead = Vec::new();
         for (region, error) in clocks {
             self.skewed.insert(region.clone());
@@ -113,11 +113,11 @@ impl Performer {
         action: &Action,
         tables: &Reach<'_>,
         load: Option<&Load>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Done, DrillError> {
         // Noted first: if this is interrupted, it counts as done.
         let was_cut = self.cut.clone();
         self.note(stage, action);
-        match stage.means(action).map_err(Failure::wrong)? {
+        match stage.means(action)? {
             Means::Load => {
                 if let Some(load) = load {
                     load.steer(action);
@@ -179,7 +179,7 @@ impl Performer {
         action: &Action,
         replicated: &[String],
         was_cut: &BTreeMap<Way, bool>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Done, DrillError> {
         let mut done = Done::default();
         match action {
             Action::Crash { region, lose_disk } => {
@@ -225,7 +225,7 @@ impl Performer {
     }
 
     /// The tables whose replication somebody else than the drill has paused in some region.
-    pub(crate) async fn paused_by_others(&self, stage: &Stage) -> Result<Vec<PausedTable>, Failure> {
+    pub(crate) async fn paused_by_others(&self, stage: &Stage) -> Result<Vec<PausedTable>, DrillError> {
         let show = ControlReplicationRequest {
             action: Some(Replication::Show(ReplicationShow {})),
         };
@@ -245,7 +245,7 @@ impl Performer {
     }
 
     /// Pauses tables in a region, except those that somebody else has paused there: that is not the drill's to end.
-    async fn pause(&mut self, stage: &Stage, region: &str, tables: &[String]) -> Result<(), Failure> {
+    async fn pause(&mut self, stage: &Stage, region: &str, tables: &[String]) -> Result<(), DrillError> {
         let paused = replication(stage, region, Replication::Show(ReplicationShow {})).await?;
         let is_going_on = |table: &&String| !paused.iter().any(|one| one.region == region && one.table == **table);
         for table in tables.iter().filter(is_going_on) {
@@ -261,7 +261,7 @@ impl Performer {
     }
 
     /// Ends the drill's own pauses in a region, or that of one table.
-    async fn resume(&mut self, stage: &Stage, region: &str, table: Option<&str>) -> Result<(), Failure> {
+    async fn resume(&mut self, stage: &Stage, region: &str, table: Option<&str>) -> Result<(), DrillError> {
         let mut ended = self.paused.get(region).cloned().unwrap_or_default();
         ended.retain(|paused| table.is_none_or(|table| table == paused));
         for table in ended {
@@ -276,7 +276,7 @@ impl Performer {
     }
 
     /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on, and says how far that is.
-    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<Streaming<ControlDrainReport>, Failure> {
+    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<Streaming<ControlDrainReport>, DrillError> {
         let mut client = stage.fleet.hosting(region)?;
         let status = client.status(ControlStatusRequest {}).await?.into_inner();
         if !status.regions.iter().any(|one| one.name == region && one.draining) {
@@ -290,7 +290,7 @@ impl Performer {
     }
 
     /// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
-    async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, Failure> {
+    async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, DrillError> {
         drop(self.drain(stage, region).await?);
         sleep(UNDER_WAY).await;
         let flows = stage
@@ -304,7 +304,7 @@ impl Performer {
     }
 
     /// Opens a region that the drill has closed.
-    async fn undrain(&mut self, stage: &Stage, region: &str) -> Result<(), Failure> {
+    async fn undrain(&mut self, stage: &Stage, region: &str) -> Result<(), DrillError> {
         if self.drained.contains(region) {
             let request = ControlUndrainRequest {
                 region: region.to_owned(),
@@ -321,7 +321,7 @@ impl Performer {
         stage: &Stage,
         ends: Option<&Ends>,
         was_cut: &BTreeMap<Way, bool>,
-    ) -> Result<Vec<LinkReport>, Failure> {
+    ) -> Result<Vec<LinkReport>, DrillError> {
         let opened: Vec<Way> = match ends {
             Some(ends) => ways(ends).collect(),
             None => was_cut.keys().cloned().collect(),
@@ -337,11 +337,12 @@ impl Performer {
     /// undone is said on standard error.
     pub(crate) async fn undo(&mut self, stage: &Stage) {
         let mut problems = Vec::new();
-        let mut note = |result: Result<(), Failure>| problems.extend(result.err().map(|failure| failure.to_string()));
+        let mut note =
+            |result: Result<(), DrillError>| problems.extend(result.err().map(|failure| failure.to_string()));
         if self.hooked
             && let Some(hook) = &stage.hook
         {
-            note(hook.undo().await);
+            note(hook.undo().await.map_err(DrillError::from));
         }
         if stage.fleet.has_network() && (self.shaped || !self.cut.is_empty()) {
             note(self.restore_links(stage).await);
@@ -374,7 +375,7 @@ impl Performer {
     }
 
     /// Gives every link back what it had before.
-    async fn restore_links(&self, stage: &Stage) -> Result<(), Failure> {
+    async fn restore_links(&self, stage: &Stage) -> Result<(), DrillError> {
         let now = change(stage, Change::Show(NetworkShow {})).await?;
         let differ = |link: &&LinkReport| !now.contains(link);
         for link in self.before.iter().filter(differ) {
@@ -488,14 +489,14 @@ fn as_change(action: &Action) -> Option<Change> {
 }
 
 /// Has the network changed; gives the links after it.
-async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, Failure> {
+async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, DrillError> {
     let request = ControlNetworkRequest { action: Some(action) };
     let reply = stage.fleet.modelling_links()?.network(request).await?;
     Ok(reply.into_inner().links)
 }
 
 /// Changes a region's clock; gives how far it is ahead then, milliseconds.
-async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String, i64), Failure> {
+async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String, i64), DrillError> {
     let request = ControlClockRequest {
         region: region.to_owned(),
         action: Some(action),
@@ -505,7 +506,7 @@ async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String
 }
 
 /// Makes a region's disk slow or full, or well again.
-async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), Failure> {
+async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), DrillError> {
     let request = ControlDiskRequest {
         region: region.to_owned(),
         action: Some(action),
@@ -514,7 +515,7 @@ async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), Failu
     Ok(())
 }
 
-async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {
+async fn recover(stage: &Stage, region: &str) -> Result<(), DrillError> {
     let request = ControlRecoverRegionRequest {
         region: region.to_owned(),
     };
@@ -523,7 +524,7 @@ async fn recover(stage: &Stage, region: &str) -> Result<(), Failure> {
 }
 
 /// Has the replication of tables in a region changed; gives what is paused after it.
-async fn replication(stage: &Stage, region: &str, action: Replication) -> Result<Vec<PausedTable>, Failure> {
+async fn replication(stage: &Stage, region: &str, action: Replication) -> Result<Vec<PausedTable>, DrillError> {
     let request = ControlReplicationRequest { action: Some(action) };
     let reply = stage.fleet.hosting(region)?.replication(request).await?;
     Ok(reply.into_inner().paused)

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use beringia_scenario::{Action, Behaviour, Kind, Plan, Workload};
 
+use crate::error::DrillError;
 use crate::{
-    hook,
+    hook::{self, Answer},
     stage::{Means, Stage},
 };
-use beringia_host::Failure;
 
 /// The table of the probes.
 pub(crate) const PROBES: &str = "beringia-drill-probes";
@@ -81,7 +81,7 @@ fn unlike(wanted: &Behaviour, here: &Behaviour) -> Vec<String> {
 ///
 /// # Errors
 /// Names everything that cannot; `scenario` is what the user calls it. Disks are lost only where they may be: that deletes databases.
-pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: bool) -> Result<(), Failure> {
+pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: bool) -> Result<(), DrillError> {
     let here = stage.fleet.topology();
     let unknown: Vec<&str> = plan
         .scenario
@@ -90,11 +90,10 @@ pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: b
         .filter(|name| !here.iter().any(|region| region == name))
         .collect();
     if !unknown.is_empty() {
-        return Err(Failure::wrong(format!(
-            "the scenario has the regions {}, but here are {}: start `beringia up` with the scenario's topology, or give the scenario this one",
-            plan.scenario.topology.names().collect::<Vec<_>>().join(", "),
-            here.join(", ")
-        )));
+        return Err(DrillError::OtherRegions {
+            wanted: plan.scenario.topology.names().collect::<Vec<_>>().join(", "),
+            here: here.join(", "),
+        });
     }
     let mut problems = Vec::new();
     let mut words = BTreeSet::new();
@@ -115,7 +114,7 @@ pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: b
     problems.extend(unlike(&plan.scenario.behaviour, &stage.fleet.behaviour()));
     if let Some(hook) = &stage.hook {
         for word in words {
-            if let Err(why) = hook.can(&word).await? {
+            if let Answer::No(why) = hook.can(&word).await? {
                 problems.push(format!("{word}: the hook says that it cannot ({why})"));
             }
         }
@@ -124,9 +123,8 @@ pub async fn check(plan: &Plan, stage: &Stage, scenario: &str, may_lose_disks: b
         return Ok(());
     }
     problems.dedup();
-    Err(Failure::wrong(format!(
-        "this scenario cannot be played here; `beringia sim run {}` can\n  {}",
-        scenario,
-        problems.join("\n  ")
-    )))
+    Err(DrillError::Unplayable {
+        scenario: scenario.to_owned(),
+        problems,
+    })
 }

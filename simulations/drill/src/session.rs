@@ -25,7 +25,7 @@ use super::{
     stage::Stage,
     tables,
 };
-use beringia_host::Failure;
+use crate::error::DrillError;
 
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(250);
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Where the links cannot be looked at.
-    pub async fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> Result<Self, Failure> {
+    pub async fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> Result<Self, DrillError> {
         Ok(Self {
             plan,
             stage,
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Where an action fails, or the regions cannot be asked what came of it.
-    pub async fn play(&mut self, replay: &str) -> Result<Run, Failure> {
+    pub async fn play(&mut self, replay: &str) -> Result<Run, DrillError> {
         self.prepare().await?;
         self.follow_the_timeline().await?;
         let history = match self.load.take() {
@@ -115,13 +115,12 @@ impl<'a> Session<'a> {
     }
 
     /// Creates and fills the tables, and puts clients to work.
-    async fn prepare(&mut self) -> Result<(), Failure> {
+    async fn prepare(&mut self) -> Result<(), DrillError> {
         self.stage.progress.show("creating tables", None);
         let scenario = &self.plan.scenario;
         let setting = Setting::of(self.plan, Arc::new(self.stage.targets()), Arc::new(SystemClock));
-        let wrong = |error: beringia_workload::WorkloadError| Failure::wrong(error.to_string());
         let others = self.global_tables().await?;
-        for table in setting.tables().map_err(wrong)? {
+        for table in setting.tables()? {
             self.tables.push(table.clone());
             tables::create(&self.stage.targets(), &table.create, &scenario.replicas).await?;
             if let (Some(first), Some(time_to_live)) = (scenario.replicas.first(), &table.time_to_live) {
@@ -130,7 +129,7 @@ impl<'a> Session<'a> {
         }
         self.stage.progress.show("filling tables", None);
         let loaded = match scenario.replicas.first() {
-            Some(first) => setting.load(first).await.map_err(wrong)?,
+            Some(first) => setting.load(first).await?,
             None => Loaded::default(),
         };
         // Filled tables begin with all that they may take at once.
@@ -153,11 +152,10 @@ impl<'a> Session<'a> {
             others: if probed { others } else { BTreeSet::new() },
         };
         if !probed {
-            scope.converge(self.patience).await?.map_err(|what| {
-                Failure::wrong(format!(
-                    "the tables are not the same everywhere before the load begins\n{what}"
-                ))
-            })?;
+            let missing = scope.converge(self.patience).await?;
+            if !missing.is_empty() {
+                return Err(DrillError::NotEqual(missing));
+            }
         }
         let engine = if fleet.has_network() {
             EngineKind::Drill
@@ -173,12 +171,12 @@ impl<'a> Session<'a> {
             measure.clock_changed(region, ahead_ms);
         }
         self.measure = Some(measure);
-        self.load = Some(Load::start(&setting, loaded).map_err(wrong)?);
+        self.load = Some(Load::start(&setting, loaded)?);
         Ok(())
     }
 
     /// Global tables that are there before the drill.
-    async fn global_tables(&self) -> Result<BTreeSet<String>, Failure> {
+    async fn global_tables(&self) -> Result<BTreeSet<String>, DrillError> {
         let request = ControlDigestsRequest {
             verify: false,
             ranges: false,
@@ -197,7 +195,7 @@ impl<'a> Session<'a> {
         Ok(global.map(|table| table.table).collect())
     }
 
-    async fn follow_the_timeline(&mut self) -> Result<(), Failure> {
+    async fn follow_the_timeline(&mut self) -> Result<(), DrillError> {
         let Some(began) = self.measure.as_ref().map(Measure::began) else {
             return Ok(());
         };
@@ -260,7 +258,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn act(&mut self, action: &Action) -> Result<(), Failure> {
+    async fn act(&mut self, action: &Action) -> Result<(), DrillError> {
         if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
             self.came_or_went.push(region.clone());
         }
@@ -276,7 +274,10 @@ impl<'a> Session<'a> {
             .performer
             .perform(self.stage, action, &tables, self.load.as_ref())
             .await;
-        let done = performed.map_err(|failure| Failure::wrong(format!("{action}: {failure}")))?;
+        let done = performed.map_err(|source| DrillError::Action {
+            action: action.to_string(),
+            source: Box::new(source),
+        })?;
         if let (
             Action::Crash {
                 region,
@@ -305,7 +306,7 @@ impl<'a> Session<'a> {
     }
 
     /// Puts right what the timeline left wrong, and waits until the regions are equal.
-    async fn end_of_load(&mut self) -> Result<(), Failure> {
+    async fn end_of_load(&mut self) -> Result<(), DrillError> {
         self.stage
             .progress
             .show("waiting until all regions hold the same", None);
@@ -313,26 +314,27 @@ impl<'a> Session<'a> {
         if let Some(measure) = &self.measure {
             measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
         }
-        if let Some(measure) = &self.measure
-            && let Err(what) = measure.converge(self.patience).await?
-        {
-            self.stage
-                .progress
-                .note(&format!("not converged after {} s\n{what}", self.patience.as_secs()));
+        if let Some(measure) = &self.measure {
+            let missing = measure.converge(self.patience).await?;
+            if !missing.is_empty() {
+                let (seconds, missing) = (self.patience.as_secs(), missing.join("\n"));
+                let note = format!("not converged after {seconds} s\n{missing}");
+                self.stage.progress.note(&note);
+            }
         }
         Ok(())
     }
 
-    async fn conclude(&mut self, history: &History, replay: &str) -> Result<Run, Failure> {
+    async fn conclude(&mut self, history: &History, replay: &str) -> Result<Run, DrillError> {
         self.stage.progress.show("judging", None);
         let Some(measure) = self.measure.take() else {
-            return Err(Failure::wrong("the drill did not begin"));
+            return Err(DrillError::NotBegun);
         };
         let (total, began_ms) = (measure.now(), measure.began_ms());
         // A moment for what is on its way from the control services.
         sleep(TICK).await;
         let Some((mut recorder, missed)) = measure.end().await else {
-            return Err(Failure::wrong("the drill's measurements did not end"));
+            return Err(DrillError::Measuring);
         };
         if missed > 0 {
             self.stage.progress.note(&format!(
@@ -351,7 +353,7 @@ impl<'a> Session<'a> {
         Ok(run)
     }
 
-    async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, Failure> {
+    async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {
         let mut past = Past {
             lost_disk: !self.disks.is_empty(),
             always_held: self.plan.scenario.replicas.clone(),
@@ -372,7 +374,7 @@ impl<'a> Session<'a> {
     }
 
     /// Conflicts of the applications' tables since the drill began, from the journals.
-    async fn journalled_conflicts(&self, recorder: &mut Recorder, began_ms: u64) -> Result<(), Failure> {
+    async fn journalled_conflicts(&self, recorder: &mut Recorder, began_ms: u64) -> Result<(), DrillError> {
         let mut seen = BTreeSet::new();
         for mut client in self.stage.fleet.clients() {
             let mut journal = client.conflicts(ControlConflictsRequest::default()).await?.into_inner();

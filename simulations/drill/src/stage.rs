@@ -1,13 +1,21 @@
 //! Where a drill takes place: the control services of the regions, the ways to their clients' endpoints, and who does what to them.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+};
+
+use beringia_node::Authentication;
 
 use beringia_scenario::{Action, Scenario};
 use beringia_workload::{HttpTargets, TcpDial};
 
 use super::hook::Hook;
+use crate::error::{DrillError, NoMeans};
 use crate::progress::Progress;
-use beringia_host::{self as host, Failure, Running, fleet::Fleet};
+use beringia_host::{Deployment, Limits, Ports, Running, all, fleet::Fleet};
 
 /// The regions of a drill.
 pub struct Stage {
@@ -44,22 +52,21 @@ impl Stage {
         elsewhere: &[String],
         hook: Option<Hook>,
         progress: Arc<dyn Progress>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, DrillError> {
         let unwatched = fleet.not_hosted();
         if !unwatched.is_empty() {
-            return Err(Failure::wrong(format!(
-                "nothing given with --control hosts {}: a drill needs all regions",
-                unwatched.join(", ")
-            )));
+            return Err(DrillError::NotHosted(unwatched.join(", ")));
         }
         let mut addresses = fleet.dynamodb();
         for flag in elsewhere {
             let (name, address) = flag
                 .split_once('=')
-                .ok_or_else(|| Failure::wrong(format!("--dynamodb {flag}: expected NAME=HOST:PORT")))?;
+                .ok_or_else(|| DrillError::EndpointForm(flag.clone()))?;
             let known = addresses.get_mut(name);
-            let known =
-                known.ok_or_else(|| Failure::wrong(format!("--dynamodb {flag}: no region is called {name}")))?;
+            let known = known.ok_or_else(|| DrillError::UnknownEndpoint {
+                flag: flag.clone(),
+                name: name.to_owned(),
+            })?;
             address.clone_into(known);
         }
         Ok(Self {
@@ -80,10 +87,17 @@ impl Stage {
         data: Option<&Path>,
         hook: Option<Hook>,
         progress: Arc<dyn Progress>,
-    ) -> Result<Self, Failure> {
-        let own = host::up_aside(scenario.topology.clone(), data, &scenario.behaviour).await?;
+    ) -> Result<Self, DrillError> {
+        let deployment = Deployment {
+            topology: scenario.topology.clone(),
+            data: data.map(Path::to_path_buf),
+            authentication: Authentication::default(),
+            limits: Limits::from(&scenario.behaviour),
+        };
+        let own = all(deployment, IpAddr::V4(Ipv4Addr::LOCALHOST), &Ports::FREE).await?;
         let fleet = Fleet::connect(std::slice::from_ref(&own.addresses().control)).await;
-        let mut stage = match fleet.and_then(|fleet| Self::attach(fleet, &[], hook, progress)) {
+        let stage = fleet.map_err(DrillError::from);
+        let mut stage = match stage.and_then(|fleet| Self::attach(fleet, &[], hook, progress)) {
             Ok(stage) => stage,
             Err(failure) => {
                 own.shutdown().await;
@@ -107,7 +121,7 @@ impl Stage {
     }
 
     /// Who can carry out an action here; an error says why nobody can.
-    pub(crate) fn means(&self, action: &Action) -> Result<Means, String> {
+    pub(crate) fn means(&self, action: &Action) -> Result<Means, NoMeans> {
         let modelled = self.fleet.has_network();
         match action {
             Action::Shift { .. } | Action::Rate { .. } => Ok(Means::Load),
@@ -133,9 +147,7 @@ impl Stage {
                 Ok(Means::Control)
             }
             _ if self.hook.is_some() => Ok(Means::Hook),
-            _ => Err(
-                "the regions are processes of their own on a real network; --hook names a program that can".to_owned(),
-            ),
+            _ => Err(NoMeans),
         }
     }
 

@@ -6,7 +6,30 @@ use beringia_workload::{CallError, Table, Targets};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use beringia_host::Failure;
+/// Why a table of a drill is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A region refuses, or does not answer.
+    #[error("{operation} in {region} failed: {source}{hint}")]
+    Call {
+        /// What it was asked.
+        operation: String,
+        /// Which region.
+        region: String,
+        /// What it said.
+        source: CallError,
+        /// What may be done about it.
+        hint: &'static str,
+    },
+    /// It takes too long.
+    #[error("{what} in {region} after {} s", PATIENCE.as_secs())]
+    Late {
+        /// What is not so.
+        what: String,
+        /// Where.
+        region: String,
+    },
+}
 
 /// How often replicas are asked whether they are active.
 const POLL: Duration = Duration::from_millis(50);
@@ -14,7 +37,7 @@ const POLL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Creates a table in the first of the regions and replicates it to the others, until all take writes.
-pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: &[String]) -> Result<(), Failure> {
+pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: &[String]) -> Result<(), TableError> {
     let Some((first, others)) = regions.split_first() else {
         return Ok(());
     };
@@ -33,7 +56,7 @@ pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: 
 }
 
 /// Holds a table to its throughput, and waits until all regions do.
-pub(crate) async fn hold(targets: &impl Targets, table: &Table, regions: &[String]) -> Result<(), Failure> {
+pub(crate) async fn hold(targets: &impl Targets, table: &Table, regions: &[String]) -> Result<(), TableError> {
     let (Some(first), Some(limits)) = (regions.first(), &table.limits) else {
         return Ok(());
     };
@@ -46,7 +69,7 @@ pub(crate) async fn hold(targets: &impl Targets, table: &Table, regions: &[Strin
 }
 
 /// Removes a table from all regions; what stands in the way is said on standard error by the caller.
-pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[String]) -> Result<(), Failure> {
+pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[String]) -> Result<(), TableError> {
     // Replicas may have come and gone since it was created: one of those that are left says which there are.
     let mut found = Ok(None);
     for region in regions {
@@ -86,12 +109,12 @@ pub(crate) fn removing(table: &str, region: &str) -> Value {
 }
 
 /// Has a region change a table, again while the table is still changing.
-pub(crate) async fn insist(targets: &impl Targets, region: &str, update: &Value) -> Result<(), Failure> {
+pub(crate) async fn insist(targets: &impl Targets, region: &str, update: &Value) -> Result<(), TableError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match targets.target(region).call("UpdateTable", update.clone()).await {
             Ok(_) => return Ok(()),
-            Err(error) if Instant::now() >= deadline => return Err(failed(region, "UpdateTable", &error)),
+            Err(error) if Instant::now() >= deadline => return Err(failed(region, "UpdateTable", error)),
             Err(_) => sleep(POLL).await,
         }
     }
@@ -102,13 +125,13 @@ pub(crate) async fn call(
     region: &str,
     operation: &str,
     parameters: &Value,
-) -> Result<Value, Failure> {
+) -> Result<Value, TableError> {
     let called = targets.target(region).call(operation, parameters.clone()).await;
-    called.map_err(|error| failed(region, operation, &error))
+    called.map_err(|error| failed(region, operation, error))
 }
 
-fn failed(region: &str, operation: &str, error: &CallError) -> Failure {
-    let hint = match error {
+fn failed(region: &str, operation: &str, source: CallError) -> TableError {
+    let hint = match &source {
         CallError::Refused { kind, .. } if kind == "ResourceInUseException" => {
             "; it may be left over from another drill: delete it first"
         }
@@ -117,11 +140,16 @@ fn failed(region: &str, operation: &str, error: &CallError) -> Failure {
         }
         _ => "",
     };
-    Failure::wrong(format!("{operation} in {region} failed: {error}{hint}"))
+    TableError::Call {
+        operation: operation.to_owned(),
+        region: region.to_owned(),
+        source,
+        hint,
+    }
 }
 
 /// Waits until the table is active in a region, and that region knows of these active replicas.
-async fn active(targets: &impl Targets, table: &str, region: &str, replicas: &[String]) -> Result<(), Failure> {
+async fn active(targets: &impl Targets, table: &str, region: &str, replicas: &[String]) -> Result<(), TableError> {
     let what = format!("the table {table} is not active");
     shown(targets, table, region, &what, |answer| is_active(answer, replicas)).await
 }
@@ -133,7 +161,7 @@ async fn shown(
     region: &str,
     what: &str,
     is_so: impl Fn(&Value) -> bool,
-) -> Result<(), Failure> {
+) -> Result<(), TableError> {
     let mut client = targets.target(region);
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -142,10 +170,10 @@ async fn shown(
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(Failure::wrong(format!(
-                "{what} in {region} after {} s",
-                PATIENCE.as_secs()
-            )));
+            return Err(TableError::Late {
+                what: what.to_owned(),
+                region: region.to_owned(),
+            });
         }
         sleep(POLL).await;
     }

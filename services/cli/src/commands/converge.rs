@@ -7,15 +7,37 @@ use beringia_host::{
     fleet::Fleet,
 };
 use beringia_proto::v1::{ControlDigestsRequest, RegionDigests};
+use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::{control::ControlArguments, quantity::parse_seconds};
+
 use crate::{
-    arguments::ConvergeArguments,
     failure::Failure,
     output::{self, Format},
 };
+
+/// Wait until all regions hold the same.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Wait until all regions hold the same: until, for every table and for the catalog of tables, all replicas have applied the same \
+        writes and their digests over (key, version) of all items are equal. Prints {\"converged\":true,\"elapsed_ms\":…,\"digest\":\"…\"}. \
+        When time runs out the exit code is 1 and the tables and ranges that differ are named.",
+    after_help = "Examples:\n  beringia converge\n  beringia converge --timeout 30 && echo safe to fail over\n  \
+        beringia converge --verify --timeout 60      recompute the digests from the rows first"
+)]
+pub(crate) struct ConvergeArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    /// Give up after so many seconds; without it, never. Fractions are allowed; 0 looks once.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// First recompute every digest from the rows, so that damage behind the server's back is seen too.
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
 
 /// The pause between two looks. A look costs each region a read of its stored digests.
 const PAUSE: Duration = Duration::from_millis(25);

@@ -2,22 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use beringia_host::{
-    convergence::{self, Comparison, TableComparison},
-    fleet::Fleet,
-};
+use beringia_host::convergence::{self, Comparison, TableComparison};
 use beringia_proto::v1::{
     ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, JoinReport, LinkReport, PausedTable, PeerReport,
     RegionReport,
 };
+use clap::Args;
 use serde::Serialize;
 
-use super::replication;
+use super::{control::ControlArguments, replication};
 use crate::{
-    arguments::StatusArguments,
     failure::Failure,
     output::{self, Format},
 };
+
+/// Show how far each region is behind each other, and which tables differ.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Show, for each pair of regions, how far one is behind the other: the age of its oldest write that the other has not \
+        confirmed (lag), how many such writes and bytes there are (backlog), what those took to arrive that came in the last five \
+        minutes (p50, p99), and the state of link and connection. For each table: in how many of its 256 ranges its replicas differ.",
+    after_help = "Examples:\n  beringia status\n  beringia status --format json | jq .pairs"
+)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+}
 
 /// Everything that `status` says.
 #[derive(Debug, Serialize)]

@@ -8,7 +8,10 @@ use beringia_store::Catalog;
 use futures_util::{Stream, stream};
 use tonic::Status;
 
-use crate::{host::Host, region::Hosted};
+use crate::{
+    host::Host,
+    region::{DrainState, Hosted},
+};
 
 /// How often a drain is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -73,10 +76,14 @@ impl Watch {
 
     async fn look(&self) -> Result<ControlDrainReport, Status> {
         let region = self.host.hosted(&self.region)?;
-        let state = region.drain_state().await.ok_or_else(|| down(&self.region))?;
-        let drain =
-            state.ok_or_else(|| Status::failed_precondition(format!("{} was opened for writes again", self.region)))?;
-        Ok(report(region, &drain).await)
+        match region.drain_state().await {
+            DrainState::Drains(drain) => Ok(report(region, &drain).await),
+            DrainState::TakesWrites => {
+                let message = format!("{} was opened for writes again", self.region);
+                Err(Status::failed_precondition(message))
+            }
+            DrainState::Down => Err(down(&self.region)),
+        }
     }
 }
 

@@ -1,17 +1,53 @@
 //! From arguments to runs: which seeds, on how many threads, with which command to do each again; and the progress of all.
 
-use std::{io::IsTerminal as _, num::NonZero, ops::RangeInclusive, process::exit, thread, time::Duration};
+use std::{
+    io::IsTerminal as _,
+    num::NonZero,
+    ops::{Range, RangeInclusive},
+    process::exit,
+    thread,
+    time::Duration,
+};
 
 use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     SEED,
-    arguments::{JobArguments, ScenarioArguments, SeedArguments},
     runner::{self, Ending, Job},
+    scenario::ScenarioArguments,
 };
-use crate::{failure::Failure, signals::Signals};
+use crate::{commands::quantity::Expected, failure::Failure, signals::Signals};
+
+/// Which seeds.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SeedArguments {
+    /// The seed from which everything random is drawn. [default: the scenario's own, else 1]
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub(crate) seed: Option<u64>,
+    /// Several seeds: from A up to, and without, B.
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
+    pub(crate) seeds: Option<Range<u64>>,
+}
+
+/// How runs are done.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct JobArguments {
+    /// How many runs at once, each on a thread of its own. [default: one per processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZero<usize>>,
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, Expected> {
+    let parts = text.split_once("..");
+    let range = parts.and_then(|(from, to)| Some(from.trim().parse().ok()?..to.trim().parse().ok()?));
+    match range {
+        Some(range) if !range.is_empty() => Ok(range),
+        _ => Err(Expected("two numbers, the lesser first, such as 0..100")),
+    }
+}
 
 /// The seeds that are meant, at least one.
 pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> RangeInclusive<u64> {
@@ -164,5 +200,13 @@ mod tests {
         assert_eq!(of(None, Some(3..5)), 3..=4);
         assert_eq!(count(&of(None, Some(0..u64::MAX))), u64::MAX);
         assert_eq!(count(&of(Some(u64::MAX), None)), 1);
+    }
+
+    #[test]
+    fn seeds_are_a_range_that_is_not_empty() {
+        assert_eq!(parse_seeds("3..5"), Ok(3..5));
+        for wrong in ["5", "5..5", "6..5", "a..b", "1..=2", ".."] {
+            assert!(parse_seeds(wrong).is_err(), "{wrong}");
+        }
     }
 }

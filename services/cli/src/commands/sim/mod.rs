@@ -1,25 +1,55 @@
 //! `sim`: scenarios in virtual time.
 
-pub(crate) mod arguments;
-pub(crate) mod jobs;
-pub(crate) mod run;
+pub(super) mod jobs;
+pub(super) mod run;
 mod runner;
+pub(super) mod scenario;
+mod show;
 mod shrink;
 mod sweep;
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-};
+use std::path::Path;
 
-use beringia_scenario::{Plan, Scenario};
+use beringia_scenario::Scenario;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use self::arguments::{ScenarioArguments, ShowArguments, SimAction, SimArguments};
 use crate::{
     failure::Failure,
     output::{self, Format},
 };
+
+/// Play scenarios in virtual time: whole groups of regions, clients and faults as functions of a seed.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Play scenarios in virtual time: whole groups of regions, their clients and what goes wrong, in this process, everything \
+        drawn from a seed. An hour of traffic takes seconds to minutes, and the same seed gives the same run, byte for byte.\n\n\
+        A scenario is a TOML file, or one of those that are built in; simulations/scenarios/README.md explains the form.",
+    after_help = "Examples:\n  \
+        beringia sim list                                       the scenarios that are built in\n  \
+        beringia sim run partition --report out                 one run, with a page of charts\n  \
+        beringia sim run swarm --seeds 0..200                   two hundred different days\n  \
+        beringia sim sweep partition --vary link.delay_ms=5,80,320 --vary policy=item,merge\n  \
+        beringia sim shrink swarm --seed 17 --out small.toml    the smallest that still fails\n\n\
+        Exit codes: 0 all that was expected holds; 1 it does not; 2 a wrong file, or cannot start; 130 interrupted: what had ended by then is \
+        printed and written."
+)]
+pub(crate) struct SimArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) action: SimAction,
+}
+
+/// What can be done with scenarios; what each is for stands at its arguments, where clap takes it from.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum SimAction {
+    /// List the scenarios that are built in.
+    List,
+    Show(show::ShowArguments),
+    Run(run::RunArguments),
+    Sweep(sweep::SweepArguments),
+    Shrink(shrink::ShrinkArguments),
+}
 
 /// The seed of a run for which neither the command line nor the scenario names one.
 pub(crate) const SEED: u64 = 1;
@@ -28,7 +58,7 @@ pub(crate) const SEED: u64 = 1;
 pub(crate) fn run(arguments: &SimArguments, format: Format) -> Result<(), Failure> {
     match &arguments.action {
         SimAction::List => list(format),
-        SimAction::Show(show) => self::show(show, format),
+        SimAction::Show(show) => show::run(show, format),
         SimAction::Run(run) => run::run(run, format),
         SimAction::Sweep(sweep) => sweep::run(sweep, format),
         SimAction::Shrink(shrink) => shrink::run(shrink, format),
@@ -44,7 +74,7 @@ struct ListedJson<'a> {
 fn list(format: Format) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for name in Scenario::shipped_names() {
-        let scenario = Scenario::shipped(name).map_err(|error| Failure::wrong(error.to_string()))?;
+        let scenario = Scenario::shipped(name)?;
         match format {
             Format::Json => output::json(&ListedJson {
                 name,
@@ -59,69 +89,8 @@ fn list(format: Format) -> Result<(), Failure> {
     }
 }
 
-#[derive(Serialize)]
-struct ShownJson<'a> {
-    name: &'a str,
-    seed: Option<u64>,
-    toml: &'a str,
-}
-
-fn show(arguments: &ShowArguments, format: Format) -> Result<(), Failure> {
-    let scenario = load(&arguments.scenario)?;
-    let text = match arguments.seed {
-        Some(seed) => Plan::draw(&scenario, seed).to_toml(),
-        // As it was written, with its comments, where it is what was written.
-        None if arguments.scenario.settings.is_empty() => source(&arguments.scenario.scenario)?,
-        None => scenario.to_toml(),
-    };
-    match format {
-        Format::Text => {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes())?;
-            Ok(out.flush()?)
-        }
-        Format::Json => output::json(&ShownJson {
-            name: &scenario.name,
-            seed: arguments.seed,
-            toml: &text,
-        }),
-    }
-}
-
-/// The scenario that is meant, with its settings changed.
-pub(crate) fn load(arguments: &ScenarioArguments) -> Result<Scenario, Failure> {
-    let name = &arguments.scenario;
-    let scenario = if is_file(name) {
-        Scenario::load(Path::new(name))
-    } else {
-        Scenario::shipped(name)
-    };
-    let scenario = scenario.map_err(|error| Failure::wrong(error.to_string()))?;
-    with(&scenario, &arguments.settings)
-}
-
 /// Makes the directory of a report, where one is wanted: better to know before than after the work that it cannot be written.
 pub(crate) fn prepared(report: Option<&Path>) -> Result<(), Failure> {
     let made = report.map_or(Ok(()), beringia_report::make);
-    made.map_err(|error| Failure::wrong(error.to_string()))
-}
-
-fn with(scenario: &Scenario, settings: &[(String, String)]) -> Result<Scenario, Failure> {
-    let settings = settings.iter().map(|(path, value)| (path.as_str(), value.as_str()));
-    scenario
-        .with(settings)
-        .map_err(|error| Failure::wrong(error.to_string()))
-}
-
-fn source(name: &str) -> Result<String, Failure> {
-    if is_file(name) {
-        return std::fs::read_to_string(name).map_err(|error| Failure::wrong(format!("cannot read {name}: {error}")));
-    }
-    let text = Scenario::shipped_text(name).map_err(|error| Failure::wrong(error.to_string()))?;
-    Ok(text.to_owned())
-}
-
-/// Whether a path is meant, and not the name of a scenario that is built in.
-fn is_file(name: &str) -> bool {
-    name.contains(['/', '\\', '.']) || Path::new(name).exists() && Scenario::shipped_text(name).is_err()
+    Ok(made?)
 }

@@ -3,22 +3,50 @@
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use beringia_report::{Comparison, Run, summary, write};
+use clap::Args;
 use serde::Serialize;
 
 use super::{
-    arguments::RunArguments,
-    jobs::{count, failures, job, play_all, seeds},
-    load, prepared,
+    jobs::{JobArguments, SeedArguments, count, failures, job, play_all, seeds},
+    prepared,
     runner::{Ending, Job, Played},
+    scenario::{ScenarioArguments, load},
 };
 use crate::{
     failure::Failure,
     output::{self, Format},
 };
+
+/// Play a scenario, with one seed or many.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Play a scenario, with one seed or many, and say whether all that it expects holds. What fails is named with its value, and with \
+        the command that runs it again.",
+    after_help = "Examples:\n  \
+        beringia sim run partition\n  \
+        beringia sim run my.toml --seed 42 --report out --trace trace.txt\n  \
+        beringia sim run swarm --seeds 0..2000 --jobs 2\n  \
+        beringia sim run split-brain --set policy=merge --format json | jq .anomalies"
+)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
+    #[command(flatten)]
+    pub(crate) seeds: SeedArguments,
+    #[command(flatten)]
+    pub(crate) jobs: JobArguments,
+    /// Write reports into this directory: a page of charts, its numbers as JSON, the series as CSV. With --seeds: these of each seed in a
+    /// directory of its own, and a comparison of all.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the full trace, every event with its virtual time; of one seed only.
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    pub(crate) trace: Option<PathBuf>,
+}
 
 pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
@@ -120,7 +148,7 @@ impl<'a> All<'a> {
     fn only(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
         let run = match played {
             Ok(outcome) => outcome.run,
-            Err(error) => return self.broken(job, &error),
+            Err(error) => return self.broken(job, &error.to_string()),
         };
         tell(&run, self.report, self.format)?;
         self.failed.extend(failures(&run));
@@ -138,7 +166,7 @@ impl<'a> All<'a> {
         self.played += 1;
         let run = match played {
             Ok(outcome) => outcome.run,
-            Err(error) => return self.broken(job, &error),
+            Err(error) => return self.broken(job, &error.to_string()),
         };
         if let Some(directory) = self.report {
             report(&directory.join(format!("seed-{}", run.seed)), &run)?;
@@ -165,11 +193,7 @@ impl<'a> All<'a> {
     /// What came of so many runs, or, where they were stopped, of those that had ended.
     fn end_of_many(self, wanted: u64) -> Result<(), Failure> {
         let page = match self.report {
-            Some(directory) if !self.compared.runs.is_empty() => Some(
-                self.compared
-                    .write(directory)
-                    .map_err(|error| Failure::wrong(error.to_string()))?,
-            ),
+            Some(directory) if !self.compared.runs.is_empty() => Some(self.compared.write(directory)?),
             _ => None,
         };
         let runs = self.played;
@@ -222,6 +246,6 @@ impl<'a> All<'a> {
 }
 
 fn report(directory: &Path, run: &Run) -> Result<String, Failure> {
-    let page = write(directory, run).map_err(|error| Failure::wrong(error.to_string()))?;
+    let page = write(directory, run)?;
     Ok(page.display().to_string())
 }

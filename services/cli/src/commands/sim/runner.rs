@@ -10,7 +10,7 @@ use std::{
 };
 
 use beringia_scenario::Plan;
-use beringia_simulator::{Conditions, Outcome, Stuck, in_virtual_time, run_under};
+use beringia_simulator::{Conditions, Outcome, SimulationError, Stuck, in_virtual_time, run_under};
 
 use crate::output;
 
@@ -34,8 +34,19 @@ pub(crate) struct Job {
     pub(crate) is_traced: bool,
 }
 
-/// What came of a run: its outcome, or in words why it has none.
-pub(crate) type Played = Result<Outcome, String>;
+/// Why a run has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoOutcome {
+    /// It could not go on.
+    #[error(transparent)]
+    Stopped(#[from] SimulationError),
+    /// The panic itself was printed where it happened.
+    #[error("the run panicked")]
+    Panicked,
+}
+
+/// What came of a run: its outcome, or why it has none.
+pub(crate) type Played = Result<Outcome, NoOutcome>;
 
 /// Plays a plan on this thread.
 pub(crate) fn play(job: &Job) -> Played {
@@ -65,9 +76,8 @@ pub(crate) fn play(job: &Job) -> Played {
             outcome.run.replay.clone_from(&job.replay);
             Ok(outcome)
         }
-        Ok(Err(error)) => Err(error.to_string()),
-        // The panic itself was printed where it happened.
-        Err(_) => Err("the run panicked".to_owned()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(NoOutcome::Panicked),
     }
 }
 

@@ -3,23 +3,47 @@
 use std::{
     collections::BTreeSet,
     mem::{Discriminant, discriminant},
+    path::PathBuf,
 };
 
 use beringia_history::Violation;
 use beringia_report::{Run, judge};
 use beringia_scenario::{Expectations, Kind, Plan, Recording, Scenario, Shrunk, shrink};
+use clap::Args;
 use serde::Serialize;
 
 use super::{
-    arguments::ShrinkArguments,
     jobs::{job, on_signal, progress, quoted, seed},
-    load,
     runner::{Job, OneByOne, Played},
+    scenario::{ScenarioArguments, load},
 };
 use crate::{
     failure::Failure,
     output::{self, Format},
 };
+
+/// Reduce a failing seed to the smallest plan that still fails.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Reduce a failing seed to the smallest plan that still fails in the same way: fewer faults, workloads, seconds, operations \
+        (recorded ones too), clients and keys. Prints the plan as a scenario file, which `sim run` \
+        plays again. It may fail fewer expectations: one is enough, or, where promises are broken, these. JSON has `failed`, what did not hold \
+        before, and `fails`, what does not hold in the plan.",
+    after_help = "Example:\n  beringia sim shrink swarm --seed 17 --out small.toml && beringia sim run small.toml"
+)]
+pub(crate) struct ShrinkArguments {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
+    /// The seed that fails. [default: the scenario's own, else 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Write the plan into this file, rather than to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Try at most so many plans.
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub(crate) runs: u32,
+}
 
 #[derive(Serialize)]
 struct ShrunkJson<'a> {

@@ -1,18 +1,66 @@
 //! `sim sweep`: plays a scenario for every combination of some settings, and compares.
 
+use std::path::PathBuf;
+
 use beringia_report::Comparison;
+use clap::Args;
 
 use super::{
-    arguments::{SweepArguments, Variation},
-    jobs::{count, failures, job, play_all, seeds},
-    load, prepared,
+    jobs::{JobArguments, SeedArguments, count, failures, job, play_all, seeds},
+    prepared,
     runner::Ending,
-    with,
+    scenario::{ScenarioArguments, load, parse_assignment, with},
 };
 use crate::{
+    commands::quantity::Expected,
     failure::Failure,
     output::{self, Format},
 };
+
+/// Play a scenario for every combination of some settings, and compare.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Play a scenario for every combination of the values of some settings, and compare conflicts, lost updates, convergence, lag and \
+        bytes. `beringia sim sweep FILE --vary nothing=1` names the settings that the scenario has.",
+    after_help = "Examples:\n  \
+        beringia sim sweep partition --vary link.delay_ms=5,20,80,320\n  \
+        beringia sim sweep split-brain --vary policy=item,attribute,merge --seeds 0..5\n  \
+        beringia sim sweep partition --vary event.1.lasts=5s,10s,20s --vary workload.rate=10,40 --report out"
+)]
+pub(crate) struct SweepArguments {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
+    /// A setting, and its values. Given several times: every combination.
+    #[arg(long, value_name = "PATH=VALUE,…", required = true, value_parser = parse_variation)]
+    pub(crate) vary: Vec<Variation>,
+    #[command(flatten)]
+    pub(crate) seeds: SeedArguments,
+    #[command(flatten)]
+    pub(crate) jobs: JobArguments,
+    /// Write the comparison into this directory: a page of charts, and its numbers, a line for each run, as JSON and CSV. Of a single run
+    /// `sim run --set PATH=VALUE --report DIR` writes a page.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// A setting that varies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variation {
+    /// Its path.
+    pub(crate) path: String,
+    /// Its values, at least one.
+    pub(crate) values: Vec<String>,
+}
+
+fn parse_variation(text: &str) -> Result<Variation, Expected> {
+    let expected = || Expected("a setting and its values, such as link.delay_ms=5,20,80");
+    let (path, values) = parse_assignment(text).map_err(|_| expected())?;
+    let values: Vec<String> = values.split(',').map(|value| value.trim().to_owned()).collect();
+    if values.iter().any(String::is_empty) {
+        return Err(expected());
+    }
+    Ok(Variation { path, values })
+}
 
 pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
@@ -50,11 +98,7 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
         Ok(())
     })?;
     let page = match &arguments.report {
-        Some(directory) if !compared.runs.is_empty() => Some(
-            compared
-                .write(directory)
-                .map_err(|error| Failure::wrong(error.to_string()))?,
-        ),
+        Some(directory) if !compared.runs.is_empty() => Some(compared.write(directory)?),
         _ => None,
     };
     match format {
@@ -109,5 +153,17 @@ mod tests {
             .map(|point| point.iter().map(|(path, value)| format!("{path}{value}")).collect())
             .collect();
         assert_eq!(shown, ["a1bx", "a1by", "a1bz", "a2bx", "a2by", "a2bz"]);
+    }
+
+    #[test]
+    fn a_variation_has_a_path_and_values() {
+        let variation = Variation {
+            path: "link.delay_ms".to_owned(),
+            values: vec!["5".to_owned(), "20".to_owned()],
+        };
+        assert_eq!(parse_variation("link.delay_ms=5, 20"), Ok(variation));
+        for wrong in ["link.delay_ms", "=5", "a=", "a=1,,2"] {
+            assert!(parse_variation(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -1,17 +1,38 @@
 //! `explain`: an item in every region, and why it is what it is.
 
-use beringia_host::fleet::Fleet;
+mod explanation;
+
 use beringia_proto::v1::{ControlExplainRequest, ControlStatusRequest, RegionExplanation};
+use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use self::explanation::{Evidence, Verdict};
+use super::control::ControlArguments;
+
 use crate::{
-    arguments::ExplainArguments,
-    explanation::{self, Evidence, Verdict},
     failure::Failure,
     output::{self, Format},
     presentation::{VersionJson, raw, shortened, version_text},
 };
+
+/// Show an item in every region, and why it is what it is.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Show an item in every region, with its version (hybrid time, region, sequence), and say why that version won, or where regions \
+        differ, what the newer write is still waiting for.",
+    after_help = "Examples:\n  beringia explain --table Carts --key '{\"pk\":{\"S\":\"customer#7\"},\"sk\":{\"S\":\"cart\"}}'"
+)]
+pub(crate) struct ExplainArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    /// The table's name.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: String,
+    /// The item's key in DynamoDB's JSON.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) key: String,
+}
 
 #[derive(Serialize)]
 struct ExplainJson<'a> {

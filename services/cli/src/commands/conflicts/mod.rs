@@ -1,22 +1,69 @@
 //! `conflicts`: the journals of all regions as one.
 
+mod journal;
+
 use std::time::Duration;
 
 use beringia_host::fleet::Fleet;
 use beringia_proto::v1::{ControlConflict, ControlConflictsRequest, ControlRestoreRequest};
+use clap::{Args, Subcommand};
 use futures_util::{StreamExt as _, future::join_all, stream::select_all};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Code, Streaming};
 
+use self::journal::{Follower, Journal, Merged};
+use super::control::ControlArguments;
+
 use crate::{
-    arguments::{ConflictsAction, ConflictsArguments},
     failure::Failure,
-    journal::{self, Follower, Journal, Merged},
     output::{self, Format},
     presentation::{SideJson, VersionJson, incomplete, iso, raw, side_text, version_text},
 };
+
+/// List the conflicts: concurrent writes to one item, and which won.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "List the conflicts: two writes to one item neither of which knew of the other. For each, both writes with their version \
+        (hybrid time, region, sequence) and image, which attributes were lost where it was not the whole item, the rule that decided, and which regions saw it when. A conflict that several \
+        regions saw is listed once.",
+    after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow\n  beringia conflicts restore 1f0c9a3be27d",
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct ConflictsArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    /// Only conflicts in this table.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Go on, and show conflicts as they happen.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// What to do instead of listing them.
+    #[command(subcommand)]
+    pub(crate) action: Option<ConflictsAction>,
+}
+
+/// What can be done about a conflict.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConflictsAction {
+    /// Write what lost back, as a new write.
+    #[command(
+        long_about = "Write what lost a conflict back as a new write of a region, whatever stands now: the whole item, or, where single attributes \
+            were lost, those; where the loser was a delete, the item is deleted. Prints the version of the new write, which replicates like \
+            any other.",
+        after_help = "Examples:\n  beringia conflicts restore 1f0c9a3be27d\n  beringia conflicts restore 1f0c9a3be27d --region eu-west-1"
+    )]
+    Restore {
+        /// The conflict, as `beringia conflicts` names it.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Where to write; without it, in the region that saw the conflict first.
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+    },
+}
 
 /// How long a conflict waits for the reports of other regions before it is shown; longer than it takes to reach any of them.
 const GATHERING: Duration = Duration::from_secs(1);

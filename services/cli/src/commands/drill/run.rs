@@ -1,46 +1,32 @@
-//! The command line of `drill`.
+//! `drill run`: plays a scenario in real time.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use clap::{Args, Subcommand};
+use beringia_drill::{Hook, Progress, Session, Stage, check, hurry, with_probes};
+use beringia_report::Run;
+use beringia_scenario::Plan;
+use clap::Args;
 
+use super::bar::Bar;
 use crate::{
-    arguments::{ControlArguments, parse_seconds},
-    commands::sim::{
-        arguments::ScenarioArguments,
-        jobs::{self, quoted},
+    commands::{
+        control::ControlArguments,
+        quantity::{Expected, parse_seconds},
+        sim::{
+            self,
+            jobs::{self, failures, quoted},
+            prepared,
+            run::tell,
+            scenario::{ScenarioArguments, load},
+        },
     },
+    failure::Failure,
+    output::Format,
+    signals::Signals,
 };
 
 /// How long regions may take to become equal, in seconds.
 const PATIENCE_S: &str = "120";
-
-/// Play scenarios in real time, against regions that run.
-#[derive(Debug, Clone, Args)]
-#[command(
-    long_about = "Play scenarios in real time: the same files as `beringia sim`, against the regions of a running `up`, against regions that are \
-        processes or containers of their own, or against regions that are started for it.\n\n\
-        A drill measures RPO, RTO, time to convergence, lag, availability and conflicts, and says whether all that the scenario \
-        expects holds. Ctrl-C undoes everything that it did.",
-    after_help = "Examples:\n  \
-        beringia drill list\n  \
-        beringia drill run partition --report out              regions of its own, in memory\n  \
-        beringia drill run region-loss --attach                the regions of the `up` that runs, and your application as the load\n\n\
-        Exit codes: 0 all that was expected holds; 1 it does not, or the drill was interrupted; 2 wrong input, or cannot start."
-)]
-pub(crate) struct DrillArguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) action: DrillAction,
-}
-
-/// What can be done with drills.
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum DrillAction {
-    /// List the scenarios that are built in.
-    List,
-    Run(Box<DrillRunArguments>),
-}
 
 /// Play a scenario in real time.
 #[derive(Debug, Clone, Args)]
@@ -139,13 +125,77 @@ impl DrillRunArguments {
     }
 }
 
-fn parse_pace(text: &str) -> Result<f64, String> {
-    let pace: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+fn parse_pace(text: &str) -> Result<f64, Expected> {
+    let pace: f64 = text.parse().map_err(|_| Expected("a number"))?;
     if (0.1..=100.0).contains(&pace) {
         Ok(pace)
     } else {
-        Err("expected 0.1 to 100".to_owned())
+        Err(Expected("0.1 to 100"))
     }
+}
+
+/// Reads the scenario and draws its plan.
+fn plan(arguments: &DrillRunArguments) -> Result<Plan, Failure> {
+    let scenario = load(&arguments.scenario)?;
+    let seed = arguments.seed.or(scenario.seed).unwrap_or(sim::SEED);
+    let mut plan = Plan::draw(&scenario, seed);
+    if arguments.attach && !arguments.with_load {
+        with_probes(&mut plan);
+    }
+    if (arguments.pace - 1.0).abs() > f64::EPSILON {
+        hurry(&mut plan, arguments.pace);
+    }
+    Ok(plan)
+}
+
+pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let plan = plan(arguments)?;
+    let hook = arguments.hook.as_deref();
+    let hook = hook.map(|program| Hook::new(program, &plan.scenario.topology));
+    if let Some(hook) = &hook {
+        hook.check().await?;
+    }
+    prepared(arguments.report.as_deref())?;
+    let progress: Arc<dyn Progress> = Arc::new(Bar::new());
+    let stage = if arguments.attach {
+        let fleet = arguments.control.connect().await?;
+        Stage::attach(fleet, &arguments.dynamodb, hook, progress)?
+    } else {
+        Stage::start(&plan.scenario, arguments.data.as_deref(), hook, progress).await?
+    };
+    let outcome = on_stage(arguments, &plan, &stage, &mut signals).await;
+    stage.close().await;
+    let run = outcome?;
+    tell(&run, arguments.report.as_deref(), format)?;
+    match failures(&run) {
+        failed if failed.is_empty() => Ok(()),
+        failed => Err(Failure::NotSo(failed.join("; "))),
+    }
+}
+
+/// Plays the plan and undoes it, whatever happens.
+async fn on_stage(
+    arguments: &DrillRunArguments,
+    plan: &Plan,
+    stage: &Stage,
+    signals: &mut Signals,
+) -> Result<Run, Failure> {
+    let may_lose_disks = !arguments.attach || arguments.allow_data_loss;
+    check(plan, stage, &arguments.scenario.scenario, may_lose_disks).await?;
+    let mut session = Session::new(plan, stage, arguments.patience).await?;
+    let replay = arguments.replay(plan.seed);
+    let played = tokio::select! {
+        biased;
+        () = signals.next() => Err(Failure::NotSo("interrupted; what the drill had done was undone".to_owned())),
+        played = session.play(&replay) => played.map_err(Failure::from),
+    };
+    tokio::select! {
+        biased;
+        () = signals.next() => return Err(Failure::Interrupted),
+        () = session.undo(arguments.keep_tables) => {}
+    }
+    played
 }
 
 #[cfg(test)]
