@@ -71,12 +71,15 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// Databases cannot be opened.
+    /// Regions do not come up.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Databases(Vec<NotUp>),
-    /// A region does not serve.
-    #[error(transparent)]
-    NotUp(#[from] NotUp),
+    NotUp(Vec<NotUp>),
+}
+
+impl From<NotUp> for StartError {
+    fn from(region: NotUp) -> Self {
+        Self::NotUp(vec![region])
+    }
 }
 
 /// A region that does not come up.

@@ -16,6 +16,7 @@ mod launch;
 mod ports;
 mod region;
 mod tap;
+pub mod units;
 
 pub use credentials::{BadLine, CredentialsError, authentication};
 pub use error::{BootError, DirectoryError, NotUp, StartError};

@@ -1,13 +1,10 @@
 //! What a drill hears of writes that arrive in other regions, and makes of it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use beringia_proto::v1::{ArrivalGroup, ControlArrivals, ControlArrivalsRequest, LinkReport};
 use beringia_report::{ArrivalSample, Recorder};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{
     mpsc::{UnboundedSender, unbounded_channel},
     oneshot,
@@ -16,7 +13,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Streaming;
 
 use crate::error::DrillError;
-use beringia_host::{arrivals::told, fleet::Client};
+use beringia_host::{arrivals::told, fleet::Client, units::mbit};
 
 /// What arrivals are measured by.
 #[derive(Debug, Default)]
@@ -72,7 +69,7 @@ impl Arrivals {
         for link in links {
             let state = Link {
                 one_way: Duration::from_micros(link.delay_us),
-                bandwidth_mbit: (link.bandwidth_bits > 0).then(|| link.bandwidth_bits as f64 / 1e6),
+                bandwidth_mbit: mbit(link.bandwidth_bits),
             };
             self.links.insert((link.from.clone(), link.to.clone()), state);
         }
@@ -194,7 +191,7 @@ impl Ear {
     }
 
     fn line(&self) -> MutexGuard<'_, Option<Line>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock()
     }
 }
 
@@ -263,7 +260,7 @@ mod tests {
         let listening = tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
                 {
-                    let (arrivals, recorder) = &mut *measures.lock().unwrap();
+                    let (arrivals, recorder) = &mut *measures.lock();
                     arrivals.heard(&message, recorder);
                 }
                 ears.heard(&message);
@@ -277,7 +274,7 @@ mod tests {
         assert!(listening.await.is_err());
         ear.lost();
         ear.has_heard_all().await;
-        let (_, recorder) = Arc::into_inner(measured).unwrap().into_inner().unwrap();
+        let (_, recorder) = Arc::into_inner(measured).unwrap().into_inner();
         let run = recorder.finish(Duration::from_secs(1), "");
         let pair = run
             .pairs

@@ -8,9 +8,11 @@ mod measure;
 mod perform;
 mod plan;
 mod progress;
+mod scope;
 mod session;
 mod stage;
 mod tables;
+mod watch;
 
 pub use error::{DrillError, HookError, NoMeans};
 pub use hook::Hook;

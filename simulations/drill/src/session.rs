@@ -19,11 +19,13 @@ use tokio::{
 
 use super::{
     evidence::{Past, gather},
-    measure::{Measure, Proofs, Scope},
+    measure::Measure,
     perform::{Performer, Reach},
     plan::{PROBES, is_probed},
+    scope::Scope,
     stage::Stage,
     tables,
+    watch::Proofs,
 };
 use crate::error::DrillError;
 

@@ -17,7 +17,7 @@ pub enum TableError {
         /// Which region.
         region: String,
         /// What it said.
-        source: CallError,
+        source: Box<CallError>,
         /// What may be done about it.
         hint: &'static str,
     },
@@ -143,7 +143,7 @@ fn failed(region: &str, operation: &str, source: CallError) -> TableError {
     TableError::Call {
         operation: operation.to_owned(),
         region: region.to_owned(),
-        source,
+        source: Box::new(source),
         hint,
     }
 }

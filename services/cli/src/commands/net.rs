@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beringia_host::units::{bits_per_second, mbit, microseconds, millionths, percent};
 use beringia_proto::v1::{
     ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
     NetworkIsolate, NetworkLoss, NetworkShow, control_network_request::Action,
@@ -158,26 +159,16 @@ fn parse_milliseconds(text: &str) -> Result<Duration, Expected> {
 }
 
 /// A percentage, as millionths.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the range is checked first"
-)]
 fn parse_percent(text: &str) -> Result<u32, Expected> {
     let value: f64 = text.parse().map_err(|_| Expected("a percentage"))?;
     if (0.0..=99.0).contains(&value) {
-        Ok((value * 10_000.0).round() as u32)
+        Ok(millionths(value))
     } else {
         Err(Expected("0 to 99 percent; to lose everything, cut the link"))
     }
 }
 
 /// A bandwidth in Mbit/s, as bits per second; 0 stands for no limit.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the range is checked first"
-)]
 fn parse_bandwidth(text: &str) -> Result<u64, Expected> {
     if text == "unlimited" {
         return Ok(0);
@@ -186,7 +177,7 @@ fn parse_bandwidth(text: &str) -> Result<u64, Expected> {
         .parse()
         .map_err(|_| Expected("megabits per second, or `unlimited`"))?;
     if (0.001..=1_000_000.0).contains(&value) {
-        Ok((value * 1_000_000.0).round() as u64)
+        Ok(bits_per_second(Some(value)))
     } else {
         Err(Expected("0.001 to 1000000 megabits per second, or `unlimited`"))
     }
@@ -258,10 +249,6 @@ fn link_pair(pair: PairArguments) -> LinkPair {
     }
 }
 
-fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 fn show(links: &[LinkReport], format: Format) -> Result<(), Failure> {
     let links = links.iter().map(LinkJson::from);
     match format {
@@ -285,10 +272,7 @@ fn show(links: &[LinkReport], format: Format) -> Result<(), Failure> {
 }
 
 impl<'a> From<&'a LinkReport> for LinkJson<'a> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "microseconds of minutes and bits per second of links are far below 2^52"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of minutes are far below 2^52")]
     fn from(link: &'a LinkReport) -> Self {
         Self {
             from: &link.from,
@@ -296,8 +280,8 @@ impl<'a> From<&'a LinkReport> for LinkJson<'a> {
             state: &link.state,
             delay_ms: link.delay_us as f64 / 1e3,
             jitter_ms: link.jitter_us as f64 / 1e3,
-            loss_percent: f64::from(link.loss_millionths) / 1e4,
-            bandwidth_mbit: (link.bandwidth_bits > 0).then_some(link.bandwidth_bits as f64 / 1e6),
+            loss_percent: percent(link.loss_millionths),
+            bandwidth_mbit: mbit(link.bandwidth_bits),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! What regions hold of a table, in the words of the control protocol: logs, rows and journals, for whoever judges what became of writes.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use beringia_history::{Held, MARK};
-use beringia_item::{Cause, KeyBytes, Mutation, RANGES, VersionVector, encode_item};
+use beringia_item::{Cause, KeyBytes, Mutation, encode_item};
+use beringia_node::Holdings;
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
 };
-use beringia_store::{LogFilter, LogPosition, Store, StoreError, Table};
+use beringia_store::{Store, StoreError, Table};
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -20,10 +21,6 @@ use tonic::Status;
 use super::{digests, journal::version};
 use crate::host::Host;
 
-/// Bytes of images in one read of the log.
-const LOG_BYTES: usize = 1 << 20;
-/// Rows, or entries of a journal, in one read.
-const ROWS: usize = 256;
 /// How long a region may take to put the rows of dropped replicas aside, and between two looks at that.
 const ASIDE_WITHIN: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -46,6 +43,7 @@ pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl S
             let reader = Reader {
                 region: region.name().to_string(),
                 store: &*store,
+                holdings: Holdings::new(&*store, table.id),
                 table,
                 sender: sender.clone(),
             };
@@ -71,6 +69,7 @@ enum Stop {
 struct Reader<'a> {
     region: String,
     store: &'a dyn Store,
+    holdings: Holdings<'a>,
     table: Arc<Table>,
     sender: mpsc::Sender<Sent>,
 }
@@ -78,9 +77,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn read(&self, every_origin: bool) -> Result<(), Stop> {
         self.log(every_origin).await?;
-        for range in 0..RANGES {
-            self.rows(range).await?;
-        }
+        self.rows().await?;
         self.journal().await?;
         self.kept_aside().await
     }
@@ -95,69 +92,38 @@ impl Reader<'_> {
         } else {
             vec![self.store.region().clone()]
         };
-        let filter = LogFilter {
-            origins,
-            tables: [(self.table.id, VersionVector::default())].into(),
-        };
-        let mut position = LogPosition::default();
-        loop {
-            let page = self
-                .store
-                .read_log(position, &filter, LOG_BYTES)
-                .await
-                .map_err(|error| self.failed(error))?;
-            for record in &page.records {
-                self.send(What::Logged(self.write(&record.mutation)?)).await?;
-            }
-            position = page.next;
-            if page.at_end {
-                return Ok(());
-            }
+        let mut logged = pin!(self.holdings.logged(origins));
+        while let Some(mutation) = logged.next().await {
+            let mutation = mutation.map_err(|error| self.failed(error))?;
+            self.send(What::Logged(self.write(&mutation)?)).await?;
         }
+        Ok(())
     }
 
-    async fn rows(&self, range: u16) -> Result<(), Stop> {
-        let mut after = None;
-        loop {
-            let rows = self.store.raw_rows(self.table.id, range, after, ROWS).await;
-            let rows = rows.map_err(|error| self.failed(error))?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            after = Some(last.key.clone());
-            let is_last = rows.len() < ROWS;
-            let keys = rows.into_iter().map(|row| row.key).collect();
-            let held = self.store.mutations_of(self.table.id, keys).await;
-            for mutation in held.map_err(|error| self.failed(error))? {
-                self.send(What::Held(self.write(&mutation)?)).await?;
-            }
-            if is_last {
-                return Ok(());
-            }
+    async fn rows(&self) -> Result<(), Stop> {
+        let mut rows = pin!(self.holdings.rows());
+        while let Some(mutation) = rows.next().await {
+            let mutation = mutation.map_err(|error| self.failed(error))?;
+            self.send(What::Held(self.write(&mutation)?)).await?;
         }
+        Ok(())
     }
 
     async fn journal(&self) -> Result<(), Stop> {
-        let mut after = 0;
-        loop {
-            let page = self.store.conflicts(Some(self.table.id), after, ROWS).await;
-            let page = page.map_err(|error| self.failed(error))?;
-            let Some(last) = page.last() else {
-                return Ok(());
+        let mut conflicts = pin!(self.holdings.conflicts());
+        while let Some(conflict) = conflicts.next().await {
+            let conflict = conflict.map_err(|error| self.failed(error))?;
+            let loser = Held::new(conflict.loser.version.clone(), conflict.loser.image.as_ref(), None);
+            let entry = EvidenceConflict {
+                key: self.key(&conflict.key)?,
+                winner: Some(version(&conflict.winner.version)),
+                loser: Some(version(&conflict.loser.version)),
+                loser_mark: loser.mark().map(str::to_owned),
+                lost_mark_only: conflict.attributes == [MARK],
             };
-            after = last.id;
-            for conflict in &page {
-                let loser = Held::new(conflict.loser.version.clone(), conflict.loser.image.as_ref(), None);
-                let entry = EvidenceConflict {
-                    key: self.key(&conflict.key)?,
-                    winner: Some(version(&conflict.winner.version)),
-                    loser: Some(version(&conflict.loser.version)),
-                    loser_mark: loser.mark().map(str::to_owned),
-                    lost_mark_only: conflict.attributes == [MARK],
-                };
-                self.send(What::Conflict(entry)).await?;
-            }
+            self.send(What::Conflict(entry)).await?;
         }
+        Ok(())
     }
 
     async fn kept_aside(&self) -> Result<(), Stop> {
@@ -169,24 +135,18 @@ impl Reader<'_> {
             }
             sleep(PAUSE).await;
         }
-        let mut after = 0;
-        loop {
-            let page = self.store.unshipped(after, ROWS).await;
-            let page = page.map_err(|error| self.failed(error))?;
-            let Some(last) = page.last() else {
-                return Ok(());
+        let mut unshipped = pin!(self.holdings.unshipped());
+        while let Some(kept) = unshipped.next().await {
+            let kept = kept.map_err(|error| self.failed(error))?;
+            let write = EvidenceWrite {
+                key: encode_item(&kept.key),
+                version: Some(version(&kept.write.version)),
+                image: kept.write.image.as_ref().map(encode_item),
+                ..EvidenceWrite::default()
             };
-            after = last.id;
-            for kept in page.iter().filter(|kept| kept.table == self.table.id) {
-                let write = EvidenceWrite {
-                    key: encode_item(&kept.key),
-                    version: Some(version(&kept.write.version)),
-                    image: kept.write.image.as_ref().map(encode_item),
-                    ..EvidenceWrite::default()
-                };
-                self.send(What::KeptAside(write)).await?;
-            }
+            self.send(What::KeptAside(write)).await?;
         }
+        Ok(())
     }
 
     fn write(&self, mutation: &Mutation) -> Result<EvidenceWrite, Stop> {

@@ -6,18 +6,14 @@ use beringia_network::{Direction, LinkMode, LinkSnapshot, Network, NetworkError}
 use beringia_proto::v1::{LinkPair, LinkReport, control_network_request::Action};
 use tonic::Status;
 
+use crate::units::{bits_per_second, mbit, microseconds, millionths, percent};
+
 /// Every directed link as it is now.
 pub(crate) fn show(network: &Network) -> Vec<LinkReport> {
     network.show().iter().map(report).collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the network keeps bandwidth within 10^12 bit/s and loss within 99 %, neither negative"
-)]
 fn report(link: &LinkSnapshot) -> LinkReport {
-    let microseconds = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     LinkReport {
         from: link.from.clone(),
         to: link.to.clone(),
@@ -29,11 +25,8 @@ fn report(link: &LinkSnapshot) -> LinkReport {
         .to_owned(),
         delay_us: microseconds(link.settings.delay),
         jitter_us: microseconds(link.settings.jitter),
-        bandwidth_bits: link
-            .settings
-            .bandwidth_mbit
-            .map_or(0, |mbit| (mbit * 1e6).round() as u64),
-        loss_millionths: (link.settings.loss_percent * 1e4).round() as u32,
+        bandwidth_bits: bits_per_second(link.settings.bandwidth_mbit),
+        loss_millionths: millionths(link.settings.loss_percent),
     }
 }
 
@@ -70,16 +63,11 @@ pub(crate) fn apply(network: &Network, action: Action) -> Result<(), Status> {
         }
         Action::Loss(loss) => {
             let (from, to, direction) = pair(loss.pair)?;
-            network.loss(&from, &to, direction, f64::from(loss.loss_millionths) / 1e4)
+            network.loss(&from, &to, direction, percent(loss.loss_millionths))
         }
         Action::Bandwidth(bandwidth) => {
             let (from, to, direction) = pair(bandwidth.pair)?;
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a bandwidth is checked to be at most 10^12, far below 2^52"
-            )]
-            let mbit = (bandwidth.bandwidth_bits > 0).then_some(bandwidth.bandwidth_bits as f64 / 1e6);
-            network.bandwidth(&from, &to, direction, mbit)
+            network.bandwidth(&from, &to, direction, mbit(bandwidth.bandwidth_bits))
         }
         Action::Isolate(isolate) => isolate_region(network, &isolate.region, isolate.reset),
     };

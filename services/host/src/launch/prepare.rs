@@ -189,5 +189,5 @@ async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec
     for store in stores.values() {
         store.close().await;
     }
-    Err(StartError::Databases(problems))
+    Err(StartError::NotUp(problems))
 }

@@ -4,13 +4,14 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     process::exit,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
 use beringia_scenario::Plan;
 use beringia_simulator::{Conditions, Outcome, SimulationError, Stuck, in_virtual_time, run_under};
+use parking_lot::Mutex;
 
 use crate::output;
 
@@ -187,7 +188,7 @@ fn on_threads<J: Send + 'static, P: Send + 'static>(
         thread::spawn(move || {
             let (given, play) = &*shared;
             loop {
-                let next = given.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let next = given.lock().recv();
                 let Ok((number, job)) = next else { return };
                 let played = play(&job);
                 if told.send(Told::Played(number, job, played)).is_err() {
@@ -222,7 +223,7 @@ mod tests {
         let first = Mutex::new(first);
         let play = move |job: &u64| {
             match job {
-                0 => first.lock().unwrap().recv().unwrap(),
+                0 => first.lock().recv().unwrap(),
                 1 => second.send(()).unwrap(),
                 _ => {}
             }
@@ -250,7 +251,7 @@ mod tests {
         let second = Mutex::new(second);
         let play = move |job: &u64| {
             if *job == 1 {
-                let _ = second.lock().unwrap().recv();
+                let _ = second.lock().recv();
             }
             job * 10
         };

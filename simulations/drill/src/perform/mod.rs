@@ -1,16 +1,17 @@
-//! Carries out the actions of a timeline, and undoes what is still done at the end.
+//! Carries out the actions of a timeline, and keeps account of what has to be undone.
+
+mod calls;
+mod undo;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
+use beringia_host::units::microseconds;
 use beringia_proto::v1::{
-    ControlClockRequest, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest,
-    ControlFlowsRequest, ControlNetworkRequest, ControlRecoverRegionRequest, ControlReplicationRequest,
-    ControlStatusRequest, ControlUndrainRequest, FlowReport, LinkPair, LinkReport, NetworkBandwidth, NetworkCut,
-    NetworkDelay, NetworkHeal, NetworkIsolate, NetworkLoss, NetworkShow, PausedTable, ReplicationPause,
+    ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlReplicationRequest,
+    ControlStatusRequest, ControlUndrainRequest, FlowReport, LinkReport, NetworkShow, PausedTable, ReplicationPause,
     ReplicationResume, ReplicationShow, control_clock_request::Action as Clock, control_disk_request::Action as Disk,
     control_network_request::Action as Change, control_replication_request::Action as Replication,
 };
@@ -19,17 +20,16 @@ use beringia_workload::{Load, Table};
 use tokio::time::sleep;
 use tonic::Streaming;
 
-use super::{
-    stage::{Means, Stage},
-    tables,
+use self::calls::{
+    Way, as_change, change, change_replicas, heal_one_way, recover, replication, set_clock, set_disk, ways,
 };
-use crate::error::DrillError;
+use crate::{
+    error::DrillError,
+    stage::{Means, Stage},
+};
 
 /// How long writes that had begun may take to end, where a region was closed for them.
 const UNDER_WAY: Duration = Duration::from_millis(50);
-
-/// A directed link.
-type Way = (String, String);
 
 /// What was done and not undone yet.
 #[derive(Debug, Default)]
@@ -210,8 +210,7 @@ impl Performer {
                 done.ahead = Some(set_clock(stage, region, Clock::DriftPpm(*ppm)).await?);
             }
             Action::SlowDisk { region, by } => {
-                let us = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
-                set_disk(stage, region, Disk::SlowerUs(us)).await?;
+                set_disk(stage, region, Disk::SlowerUs(microseconds(*by))).await?;
             }
             Action::DiskFull { region, full } => set_disk(stage, region, Disk::Full(*full)).await?,
             Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
@@ -331,222 +330,5 @@ impl Performer {
             links = change(stage, heal_one_way(way)).await?;
         }
         Ok(links)
-    }
-
-    /// Undoes everything that is still done: opens links, gives them their settings back, starts regions, resumes and undrains. What cannot be
-    /// undone is said on standard error.
-    pub(crate) async fn undo(&mut self, stage: &Stage) {
-        let mut problems = Vec::new();
-        let mut note =
-            |result: Result<(), DrillError>| problems.extend(result.err().map(|failure| failure.to_string()));
-        if self.hooked
-            && let Some(hook) = &stage.hook
-        {
-            note(hook.undo().await.map_err(DrillError::from));
-        }
-        if stage.fleet.has_network() && (self.shaped || !self.cut.is_empty()) {
-            note(self.restore_links(stage).await);
-        }
-        for region in &self.bad_disks {
-            note(set_disk(stage, region, Disk::SlowerUs(0)).await);
-            note(set_disk(stage, region, Disk::Full(false)).await);
-        }
-        if stage.fleet.has_network() {
-            for region in &self.down {
-                note(recover(stage, region).await);
-            }
-        }
-        for region in self.paused.keys().cloned().collect::<Vec<_>>() {
-            note(self.resume(stage, &region, None).await);
-        }
-        for region in self.drained.clone() {
-            note(self.undrain(stage, &region).await);
-        }
-        for region in &self.skewed {
-            note(set_clock(stage, region, Clock::Correct(true)).await.map(drop));
-        }
-        for problem in problems {
-            stage.progress.note(&format!("could not undo: {problem}"));
-        }
-        *self = Self {
-            before: std::mem::take(&mut self.before),
-            ..Self::default()
-        };
-    }
-
-    /// Gives every link back what it had before.
-    async fn restore_links(&self, stage: &Stage) -> Result<(), DrillError> {
-        let now = change(stage, Change::Show(NetworkShow {})).await?;
-        let differ = |link: &&LinkReport| !now.contains(link);
-        for link in self.before.iter().filter(differ) {
-            change(stage, heal_one_way(&(link.from.clone(), link.to.clone()))).await?;
-        }
-        for link in &self.before {
-            let pair = || {
-                Some(LinkPair {
-                    from: link.from.clone(),
-                    to: link.to.clone(),
-                    one_way: true,
-                })
-            };
-            let delay = NetworkDelay {
-                pair: pair(),
-                delay_us: link.delay_us,
-                jitter_us: Some(link.jitter_us),
-            };
-            change(stage, Change::Delay(delay)).await?;
-            let loss_millionths = link.loss_millionths;
-            change(
-                stage,
-                Change::Loss(NetworkLoss {
-                    pair: pair(),
-                    loss_millionths,
-                }),
-            )
-            .await?;
-            let bandwidth_bits = link.bandwidth_bits;
-            change(
-                stage,
-                Change::Bandwidth(NetworkBandwidth {
-                    pair: pair(),
-                    bandwidth_bits,
-                }),
-            )
-            .await?;
-            if link.state != "open" {
-                change(
-                    stage,
-                    cut_one_way(&(link.from.clone(), link.to.clone()), link.state == "reset"),
-                )
-                .await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn ways(ends: &Ends) -> impl Iterator<Item = Way> {
-    ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
-}
-
-fn one_way((from, to): &Way) -> LinkPair {
-    LinkPair {
-        from: from.clone(),
-        to: to.clone(),
-        one_way: true,
-    }
-}
-
-fn cut_one_way(way: &Way, reset: bool) -> Change {
-    let pair = Some(one_way(way));
-    Change::Cut(NetworkCut { pair, reset })
-}
-
-fn heal_one_way(way: &Way) -> Change {
-    let pair = Some(one_way(way));
-    Change::Heal(NetworkHeal { pair })
-}
-
-/// An action on links in the words of the control protocol.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "scenarios have percentages up to 99 and bandwidths up to 10^6 Mbit/s, neither negative"
-)]
-fn as_change(action: &Action) -> Option<Change> {
-    let pair = |ends: &Ends| {
-        Some(LinkPair {
-            from: ends.from.clone(),
-            to: ends.to.clone(),
-            one_way: ends.one_way,
-        })
-    };
-    let micros = |length: &Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-    Some(match action {
-        Action::Delay { ends, delay, jitter } => Change::Delay(NetworkDelay {
-            pair: pair(ends),
-            delay_us: micros(delay),
-            jitter_us: Some(micros(jitter)),
-        }),
-        Action::Loss { ends, percent } => Change::Loss(NetworkLoss {
-            pair: pair(ends),
-            loss_millionths: (percent * 1e4).round() as u32,
-        }),
-        Action::Bandwidth { ends, mbit } => Change::Bandwidth(NetworkBandwidth {
-            pair: pair(ends),
-            bandwidth_bits: mbit.map_or(0, |mbit| (mbit * 1e6).round() as u64),
-        }),
-        Action::Cut { ends, reset } => Change::Cut(NetworkCut {
-            pair: pair(ends),
-            reset: *reset,
-        }),
-        Action::Isolate { region, reset } => Change::Isolate(NetworkIsolate {
-            region: region.clone(),
-            reset: *reset,
-        }),
-        _ => return None,
-    })
-}
-
-/// Has the network changed; gives the links after it.
-async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, DrillError> {
-    let request = ControlNetworkRequest { action: Some(action) };
-    let reply = stage.fleet.modelling_links()?.network(request).await?;
-    Ok(reply.into_inner().links)
-}
-
-/// Changes a region's clock; gives how far it is ahead then, milliseconds.
-async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String, i64), DrillError> {
-    let request = ControlClockRequest {
-        region: region.to_owned(),
-        action: Some(action),
-    };
-    let reply = stage.fleet.hosting(region)?.clock(request).await?.into_inner();
-    Ok((region.to_owned(), reply.ahead_ms))
-}
-
-/// Makes a region's disk slow or full, or well again.
-async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), DrillError> {
-    let request = ControlDiskRequest {
-        region: region.to_owned(),
-        action: Some(action),
-    };
-    stage.fleet.hosting(region)?.disk(request).await?;
-    Ok(())
-}
-
-async fn recover(stage: &Stage, region: &str) -> Result<(), DrillError> {
-    let request = ControlRecoverRegionRequest {
-        region: region.to_owned(),
-    };
-    stage.fleet.hosting(region)?.recover_region(request).await?;
-    Ok(())
-}
-
-/// Has the replication of tables in a region changed; gives what is paused after it.
-async fn replication(stage: &Stage, region: &str, action: Replication) -> Result<Vec<PausedTable>, DrillError> {
-    let request = ControlReplicationRequest { action: Some(action) };
-    let reply = stage.fleet.hosting(region)?.replication(request).await?;
-    Ok(reply.into_inner().paused)
-}
-
-/// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.
-fn change_replicas(stage: &Stage, action: &Action, own: &[Table]) {
-    let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
-        Action::AddReplica { region } => (region, tables::adding),
-        Action::RemoveReplica { region } => (region, tables::removing),
-        _ => return,
-    };
-    let Some(through) = stage.fleet.topology().into_iter().find(|other| other != region) else {
-        return;
-    };
-    for table in own {
-        let (targets, through, update) = (stage.targets(), through.clone(), update(&table.name, region));
-        let progress = Arc::clone(&stage.progress);
-        tokio::spawn(async move {
-            if let Err(failure) = tables::insist(&targets, &through, &update).await {
-                progress.note(&failure.to_string());
-            }
-        });
     }
 }
