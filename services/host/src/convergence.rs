@@ -205,28 +205,6 @@ fn shown_name(table: &TableDigestReport) -> String {
     }
 }
 
-/// Numbers as people write ranges: `0-2, 7, 9-10`.
-pub fn spans(numbers: &[usize]) -> String {
-    let mut spans: Vec<(usize, usize)> = Vec::new();
-    for number in numbers {
-        match spans.last_mut() {
-            Some((_, last)) if *last + 1 == *number => *last = *number,
-            _ => spans.push((*number, *number)),
-        }
-    }
-    spans
-        .iter()
-        .map(|(first, last)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use beringia_proto::v1::OriginSequence;
@@ -352,11 +330,5 @@ mod tests {
             })
             .collect();
         assert!(compare(&topology(), &regions).converged());
-    }
-
-    #[test]
-    fn numbers_in_a_row_are_written_as_spans() {
-        assert_eq!(spans(&[0, 1, 2, 7, 9, 10]), "0-2, 7, 9-10");
-        assert_eq!(spans(&[]), "");
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, error::Error as _, time::Duration};
 
-use beringia_proto::v1::{ControlDescribeReply, ControlDescribeRequest, HostedRegion, control_client::ControlClient};
+use beringia_proto::v1::{
+    ControlDescribeReply, ControlDescribeRequest, ControlDigestsRequest, HostedRegion, RegionDigests,
+    control_client::ControlClient,
+};
 use beringia_scenario::Behaviour;
 use futures_util::future::join_all;
 use tonic::{
@@ -152,6 +155,18 @@ impl Fleet {
             return Err(ControlError::Silent(answers.silent));
         }
         Ok(answers)
+    }
+
+    /// What all regions report of their tables.
+    ///
+    /// # Errors
+    /// As of [`Fleet::ask`].
+    pub async fn digests(&self, request: ControlDigestsRequest) -> Result<Answers<RegionDigests>, ControlError> {
+        let Answers { replies, silent } = self
+            .ask(|mut client| async move { client.digests(request).await })
+            .await?;
+        let replies = replies.into_iter().flat_map(|reply| reply.regions).collect();
+        Ok(Answers { replies, silent })
     }
 
     /// The control service of the process that hosts this region.

@@ -12,7 +12,7 @@ use tonic::Status;
 use crate::{endpoint::Endpoint, error::StartError, region::Hosted, tap::Tap};
 
 /// The regions that this process runs.
-pub struct Host {
+pub(crate) struct Host {
     /// Every region of the topology, in its order.
     topology: Vec<Region>,
     /// Those of this process, in the same order.

@@ -20,6 +20,4 @@ pub mod units;
 
 pub use credentials::{BadLine, CredentialsError, authentication};
 pub use error::{BootError, DirectoryError, NotUp, StartError};
-pub use host::Host;
 pub use launch::{Addresses, Deployment, Limits, OneRegion, Ports, RegionAddresses, Running, all, one};
-pub use region::{Hosted, RecoveryError};

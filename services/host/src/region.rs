@@ -52,7 +52,7 @@ pub(crate) struct Blueprint {
 }
 
 /// One region of this process.
-pub struct Hosted {
+pub(crate) struct Hosted {
     blueprint: Blueprint,
     dynamodb: SocketAddr,
     replication: SocketAddr,
@@ -84,7 +84,7 @@ pub(crate) enum DrainState {
 
 /// Why a region cannot be failed or recovered.
 #[derive(Debug, thiserror::Error)]
-pub enum RecoveryError {
+pub(crate) enum RecoveryError {
     /// It is down already.
     #[error("{0} is down already")]
     Down(Region),

@@ -76,11 +76,7 @@ impl Scope {
             verify: false,
             ranges: true,
         };
-        let answers = self
-            .fleet
-            .ask(|mut client| async move { client.digests(request).await })
-            .await?;
-        let mut digests: Vec<RegionDigests> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
+        let mut digests = self.fleet.digests(request).await?.replies;
         for region in &mut digests {
             region
                 .tables

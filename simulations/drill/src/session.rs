@@ -183,16 +183,8 @@ impl<'a> Session<'a> {
             verify: false,
             ranges: false,
         };
-        let answers = self
-            .stage
-            .fleet
-            .ask(|mut client| async move { client.digests(request).await })
-            .await?;
-        let tables = answers
-            .replies
-            .into_iter()
-            .flat_map(|reply| reply.regions)
-            .flat_map(|region| region.tables);
+        let digests = self.stage.fleet.digests(request).await?.replies;
+        let tables = digests.into_iter().flat_map(|region| region.tables);
         let global = tables.filter(|table| !table.table.is_empty() && table.replicas.len() > 1);
         Ok(global.map(|table| table.table).collect())
     }

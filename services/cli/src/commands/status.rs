@@ -14,6 +14,7 @@ use super::{control::ControlArguments, replication};
 use crate::{
     failure::Failure,
     output::{self, Format},
+    presentation::spans,
 };
 
 /// Show how far each region is behind each other, and which tables differ.
@@ -121,11 +122,7 @@ pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(
         verify: false,
         ranges: true,
     };
-    let digests = fleet
-        .ask(|mut client| async move { client.digests(request).await })
-        .await?
-        .replies;
-    let digests: Vec<_> = digests.into_iter().flat_map(|reply| reply.regions).collect();
+    let digests = fleet.digests(request).await?.replies;
     let comparison = convergence::compare(&topology, &digests);
     let status = StatusJson::of(&topology, &replies, comparison);
     match format {
@@ -382,11 +379,7 @@ fn table_row(table: &TableComparison) -> [String; 5] {
     let ranges = if table.divergent_ranges.is_empty() {
         "0".to_owned()
     } else {
-        format!(
-            "{} ({})",
-            table.divergent_ranges.len(),
-            convergence::spans(&table.divergent_ranges)
-        )
+        format!("{} ({})", table.divergent_ranges.len(), spans(&table.divergent_ranges))
     };
     [
         table.table.clone(),

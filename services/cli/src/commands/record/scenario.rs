@@ -97,11 +97,9 @@ async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, Failure> {
         verify: false,
         ranges: false,
     };
-    let answers = fleet
-        .ask(|mut client| async move { client.digests(request).await })
-        .await?;
-    let reports = answers.replies.into_iter().flat_map(|reply| reply.regions);
+    let reports = fleet.digests(request).await?.replies;
     let recorded = reports
+        .into_iter()
         .flat_map(|region| region.tables)
         .filter(|report| writing.tables().any(|name| name == report.table));
     let named: BTreeSet<String> = recorded.map(|report| report.conflict_policy).collect();

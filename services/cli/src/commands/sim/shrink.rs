@@ -115,9 +115,7 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     } else {
         format!("\nin it fails:\n{}", lines(&fails))
     };
-    let again = arguments.out.as_ref().map_or_else(String::new, |file| {
-        format!("\nagain: beringia sim run {}", quoted(&file.display().to_string()))
-    });
+    let again = again(arguments);
     if is_stopped {
         return Err(Failure::Unfinished(format!("{told}{left}{again}")));
     }
@@ -128,6 +126,13 @@ pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Fai
     };
     output::note(&format!("  {told}{limit}{left}{again}"));
     Ok(())
+}
+
+/// How what was written is played again; nothing where it is in no file.
+fn again(arguments: &ShrinkArguments) -> String {
+    arguments.out.as_ref().map_or_else(String::new, |file| {
+        format!("\nagain: beringia sim run {}", quoted(&file.display().to_string()))
+    })
 }
 
 /// Writes what a plan was shrunk to where it is wanted: what failed in the plan, and what fails in this.
