@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use beringia_host::{arrivals::told, fleet::Client, units::mbit};
 use beringia_proto::v1::{ArrivalGroup, ControlArrivals, ControlArrivalsRequest, LinkReport};
 use beringia_report::{ArrivalSample, Recorder};
 use parking_lot::{Mutex, MutexGuard};
@@ -13,7 +14,6 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Streaming;
 
 use crate::error::DrillError;
-use beringia_host::{arrivals::told, fleet::Client, units::mbit};
 
 /// What arrivals are measured by.
 #[derive(Debug, Default)]
@@ -199,6 +199,10 @@ impl Ear {
 mod tests {
     use std::sync::Arc;
 
+    use beringia_host::{
+        arrivals::{Commit, Gathered, Run, Write},
+        control::arrivals::stream,
+    };
     use beringia_item::{Region, TableId};
     use beringia_report::EngineKind;
     use beringia_scenario::{Plan, Scenario};
@@ -206,10 +210,6 @@ mod tests {
     use tokio::sync::broadcast;
 
     use super::*;
-    use beringia_host::{
-        arrivals::{Commit, Gathered, Run, Write},
-        control::arrivals::stream,
-    };
 
     const BEGAN_MS: u64 = 1_000_000;
 

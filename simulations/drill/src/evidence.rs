@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
 use beringia_history::{Conflict, Evidence, Held, KeptAside, Logged, key_text};
+use beringia_host::fleet::Fleet;
 use beringia_item::{Item, Region, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
@@ -11,7 +12,6 @@ use beringia_proto::v1::{
 use beringia_workload::Table;
 
 use crate::error::DrillError;
-use beringia_host::fleet::Fleet;
 
 /// What happened to the replicas in a drill, which decides what logs and journals can show.
 #[derive(Debug, Default)]

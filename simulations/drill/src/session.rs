@@ -17,7 +17,8 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
-use super::{
+use crate::{
+    error::DrillError,
     evidence::{Past, gather},
     measure::Measure,
     perform::{Performer, Reach},
@@ -27,7 +28,6 @@ use super::{
     tables,
     watch::Proofs,
 };
-use crate::error::DrillError;
 
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(250);

@@ -7,15 +7,16 @@ use std::{
     sync::Arc,
 };
 
+use beringia_host::{Deployment, Limits, Ports, Running, all, fleet::Fleet};
 use beringia_node::Authentication;
-
 use beringia_scenario::{Action, Scenario};
 use beringia_workload::{HttpTargets, TcpDial};
 
-use super::hook::Hook;
-use crate::error::{DrillError, NoMeans};
-use crate::progress::Progress;
-use beringia_host::{Deployment, Limits, Ports, Running, all, fleet::Fleet};
+use crate::{
+    error::{DrillError, NoMeans},
+    hook::Hook,
+    progress::Progress,
+};
 
 /// The regions of a drill.
 pub struct Stage {

@@ -34,7 +34,7 @@ pub struct OneRegion {
 /// Starts one region of a topology.
 ///
 /// # Errors
-/// As of [`all`], and where the topology has no such region or peers.
+/// As of [`all`](super::all), and where the topology has no such region or peers.
 pub async fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Result<Running, StartError> {
     let preparation = Preparation::new(deployment)?;
     let named = preparation

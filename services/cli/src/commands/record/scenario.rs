@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use beringia_host::fleet::Fleet;
 use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
 use beringia_proto::v1::{ControlDigestsRequest, LinkReport};
 use beringia_regions::Topology;
@@ -15,7 +16,6 @@ use beringia_scenario::{Behaviour, Event, Expectations, Kind, Policy, Scenario, 
 
 use super::{Beginning, Happened, writing::Writing};
 use crate::{failure::Failure, output};
-use beringia_host::fleet::Fleet;
 
 /// The shortest scenario.
 const DURATION_MIN: Duration = Duration::from_secs(1);
