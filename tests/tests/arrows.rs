@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-regions", &[]),
     ("beringia-item", &["clock"]),
     ("beringia-expression", &["item"]),
-    ("beringia-network", &["clock"]),
+    ("beringia-network", &["regions", "clock"]),
     ("beringia-storage-types", &["item", "clock"]),
     ("beringia-replication", &["storage-types", "item", "clock"]),
     (
@@ -78,26 +78,33 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "beringia-host",
+        &[
+            "clock", "fis", "gateway", "history", "item", "network", "node", "proto", "regions", "scenario", "store",
+        ],
+    ),
+    (
+        "beringia-drill",
+        &[
+            "clock", "history", "host", "item", "node", "proto", "regions", "report", "scenario", "workload",
+        ],
+    ),
+    (
         "beringia",
         &[
             "clock",
-            "engine",
-            "fis",
-            "gateway",
+            "drill",
             "history",
-            "item",
-            "network",
+            "host",
             "node",
             "oracle",
             "proto",
             "regions",
-            "replication",
             "report",
             "scenario",
             "simulator",
             "storage",
             "storage-sqlite",
-            "workload",
         ],
     ),
     (

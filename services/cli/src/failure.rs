@@ -53,6 +53,28 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Errors that are told in their own words: wrong input, or what cannot start.
+macro_rules! told {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::Wrong(error.to_string())
+            }
+        })+
+    };
+}
+told!(
+    beringia_drill::DrillError,
+    beringia_drill::HookError,
+    beringia_host::CredentialsError,
+    beringia_host::StartError,
+    beringia_host::fleet::ControlError,
+    beringia_regions::TopologyError,
+    beringia_report::WriteError,
+    beringia_scenario::ScenarioError,
+    beringia_scenario::SettingError
+);
+
 impl From<tonic::Status> for Failure {
     /// For refusals of the control service; that it does not answer at all is said by `Fleet`.
     fn from(status: tonic::Status) -> Self {

@@ -1,42 +1,61 @@
 //! The `beringia` command: starts regions, and watches and steers them while they run.
 
-mod arguments;
-mod arrivals;
 mod commands;
-mod control;
-mod convergence;
-mod drill;
-mod explanation;
 mod failure;
-mod host;
-mod journal;
 mod logging;
 mod output;
 mod presentation;
-mod sim;
+mod runtime;
+mod signals;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::Parser;
 
-use crate::{
-    arguments::{Arguments, Command},
-    failure::Failure,
-};
+use crate::{commands::Command, failure::Failure, output::Format};
 
 /// Takes a sixth of the time of the C library's, which shows in simulations and while regions catch up (`.cargo/config.toml` says how it is built).
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// More workers than this only spread the memory: each region commits on one thread of its own.
-const WORKERS_MAX: usize = 8;
-/// Long reads of all regions at once; further ones wait.
-const BLOCKING_THREADS_MAX: usize = 32;
+/// DynamoDB Global Tables that anyone can run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "beringia",
+    version,
+    about = "DynamoDB Global Tables that anyone can run: regions that all accept writes, replicate and converge",
+    long_about = "DynamoDB Global Tables that anyone can run.\n\n\
+        `beringia up` starts the regions of a topology in one process. Every region speaks the DynamoDB API and accepts writes; \
+        each ships its writes to the others, and conflicts are decided by last-writer-wins on hybrid logical clocks. Between the \
+        regions stands a network model: every directed link can be delayed, throttled, made lossy or cut while it runs, by the \
+        `net` commands from another terminal.",
+    after_help = "A first tour, in two terminals:\n  \
+        beringia up                                start three regions\n  \
+        beringia net isolate eu-west-1             cut one off from the others\n  \
+        beringia status                            see the backlog grow while applications write on both sides\n  \
+        beringia net heal                          join them again\n  \
+        beringia converge --timeout 30             wait until all regions hold the same\n  \
+        beringia conflicts                         see which writes met, and which won\n\n\
+        Without anything running:\n  \
+        beringia sim run partition                 the same in virtual time, judged and measured\n\n\
+        Exit codes: 0 done; 1 what was asked about is not so (not converged in time); 2 wrong input, or cannot start."
+)]
+struct Arguments {
+    /// The form of the output: for people, or one JSON object per line for programs.
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    format: Format,
+    /// What to log to standard error: a level, or a filter such as `warn,beringia_node=debug`. [default: warn; for sim: off]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", global = true)]
+    log: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments) {
+    match arguments.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed) {
@@ -47,55 +66,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Result<(), Failure> {
-    // Simulated regions are meant to get into trouble, and at no time that a log record could say.
-    let usual = if matches!(arguments.command, Command::Sim(_)) {
-        "off"
-    } else {
-        "warn"
-    };
-    logging::start(arguments.log.as_deref().unwrap_or(usual))?;
-    let format = arguments.format;
-    match arguments.command {
-        Command::Up(up) => serve(host::up(&up, format)),
-        Command::Region(region) => serve(host::region(&region, format)),
-        Command::Status(status) => ask(commands::status::run(&status, format)),
-        Command::Net(net) => ask(commands::net::run(net, format)),
-        Command::Drain(drain) => ask(commands::drain::run(&drain, format)),
-        Command::Undrain(undrain) => ask(commands::drain::undo(&undrain, format)),
-        Command::RegionFail(fail) => ask(commands::recovery::fail(&fail, format)),
-        Command::RegionRecover(recover) => ask(commands::recovery::recover(&recover, format)),
-        Command::Converge(converge) => ask(commands::converge::run(&converge, format)),
-        Command::Conflicts(conflicts) => ask(commands::conflicts::run(&conflicts, format)),
-        Command::Explain(explain) => ask(commands::explain::run(&explain, format)),
-        Command::Record(record) => ask(commands::record::run(&record, format)),
-        Command::Sim(sim) => sim::run(&sim, format),
-        Command::Drill(drill) => serve(drill::run(&drill, format)),
+impl Arguments {
+    fn run(self) -> Result<(), Failure> {
+        let log = self.log.as_deref();
+        logging::start(log.unwrap_or(self.command.usual_log()))?;
+        self.command.run(self.format)
     }
 }
 
-/// Runs a command that only talks to control services.
-fn ask(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
-    runtime.block_on(command)
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
 
-/// Runs regions until a signal ends them.
-fn serve(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let workers = std::thread::available_parallelism()
-        .map_or(2, std::num::NonZero::get)
-        .clamp(2, WORKERS_MAX);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
-    let result = runtime.block_on(command);
-    // Whatever is still under way was given its time by the shutdown, or is not to be waited for.
-    runtime.shutdown_background();
-    result
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself_with_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(command.get_long_about().is_some(), "{name} has no long help");
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains(&format!("beringia {name}")), "{name} has no example");
+        }
+    }
 }

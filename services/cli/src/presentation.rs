@@ -121,6 +121,28 @@ pub(crate) fn incomplete(what: &str) -> Failure {
     ))
 }
 
+/// Numbers as people write ranges: `0-2, 7, 9-10`.
+pub(crate) fn spans(numbers: &[usize]) -> String {
+    let mut spans: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match spans.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => spans.push((*number, *number)),
+        }
+    }
+    spans
+        .iter()
+        .map(|(first, last)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +177,11 @@ mod tests {
     #[test]
     fn keys_compare_equal_whatever_their_writing() {
         assert_eq!(canonical("{\"b\":1, \"a\":2}"), canonical("{\"a\":2,\"b\":1}"));
+    }
+
+    #[test]
+    fn numbers_in_a_row_are_written_as_spans() {
+        assert_eq!(spans(&[0, 1, 2, 7, 9, 10]), "0-2, 7, 9-10");
+        assert_eq!(spans(&[]), "");
     }
 }

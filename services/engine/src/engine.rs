@@ -150,9 +150,7 @@ impl Engine {
 
     /// A new table's identity: a random UUID.
     pub(crate) fn new_table_id(&self) -> TableId {
-        let random = (u128::from(self.randomness.next_u64()) << 64) | u128::from(self.randomness.next_u64());
-        // Version 4, variant 1 (RFC 9562, section 5.4).
-        TableId(random & !(0xF << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62))
+        TableId(self.randomness.uuid_v4_like())
     }
 
     /// The table whose items a request reads or writes.

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -13,10 +13,11 @@ use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_replication::{
     AcceptId, Command, DialId, Event, LinkEvent, Now, Replicator, StoreCall, TableView, Ticket,
-    message::{Answer, ToReceiver, ToSource, weight},
+    message::{Answer, Goodbye, ToReceiver, ToSource, weight},
 };
 use beringia_storage::{Catalog, Replica, ReplicaStatus, Store};
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,14 @@ fn link<M>(max_bytes: usize) -> (Link<M>, Wire<M>) {
         hung_up: hung_up.clone(),
     };
     (Link { outbox, hung_up }, wire)
+}
+
+/// What a peer is told that sends what cannot be understood. It may try again.
+fn goodbye(reason: &str) -> Goodbye {
+    Goodbye {
+        reason: reason.to_owned(),
+        permanent: false,
+    }
 }
 
 /// What a driver is made of.
@@ -140,12 +149,12 @@ impl Driver {
 
     /// Looks at the state machine.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Replicator) -> T) -> T {
-        look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner).replicator)
+        look(&self.machine.lock().replicator)
     }
 
     /// Hands an event in and carries out what follows.
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
-        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut machine = self.machine.lock();
         let machine = &mut *machine;
         let now = now(self.started, &*self.clock);
         // What cannot be sent closes its stream, which is an event too.
@@ -225,47 +234,23 @@ impl Driver {
     pub(crate) fn accept(self: &Arc<Self>) -> (AcceptId, Wire<ToReceiver>) {
         let accept = AcceptId(self.next_accept.fetch_add(1, Ordering::Relaxed));
         let (link, wire) = link(self.tuning.outbox_bytes_max);
-        self.machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .accepted
-            .insert(accept, link);
+        self.machine.lock().accepted.insert(accept, link);
         self.dispatch(Event::Accepted(accept, LinkEvent::Opened));
         (accept, wire)
     }
 
     /// Says goodbye on a stream whose peer sends what cannot be understood, and ends it.
     pub(crate) fn refuse_source(self: &Arc<Self>, dial: DialId, reason: String) {
-        let goodbye = beringia_replication::message::Goodbye {
-            reason: reason.clone(),
-            permanent: false,
-        };
-        if let Some(link) = self
-            .machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .dialled
-            .get(&dial)
-        {
-            let _ = link.outbox.push(ToSource::Goodbye(goodbye), MESSAGE_BYTES);
+        if let Some(link) = self.machine.lock().dialled.get(&dial) {
+            let _ = link.outbox.push(ToSource::Goodbye(goodbye(&reason)), MESSAGE_BYTES);
         }
         self.dispatch(Event::Dialled(dial, LinkEvent::Closed(reason)));
     }
 
     /// The same towards a receiver.
     pub(crate) fn refuse_receiver(self: &Arc<Self>, accept: AcceptId, reason: String) {
-        let goodbye = beringia_replication::message::Goodbye {
-            reason: reason.clone(),
-            permanent: false,
-        };
-        if let Some(link) = self
-            .machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .accepted
-            .get(&accept)
-        {
-            let _ = link.outbox.push(ToReceiver::Goodbye(goodbye), MESSAGE_BYTES);
+        if let Some(link) = self.machine.lock().accepted.get(&accept) {
+            let _ = link.outbox.push(ToReceiver::Goodbye(goodbye(&reason)), MESSAGE_BYTES);
         }
         self.dispatch(Event::Accepted(accept, LinkEvent::Closed(reason)));
     }

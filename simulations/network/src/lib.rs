@@ -29,12 +29,13 @@ mod stream;
 mod wire;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     task::Waker,
     time::Duration,
 };
 
 use beringia_clock::SeededRandomness;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 pub use live::Accepted;
@@ -198,7 +199,7 @@ impl Network {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No operation leaves the state half changed: a panic elsewhere must not take the network down.
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock()
     }
 }
 

@@ -3,11 +3,12 @@
 use std::{
     future::poll_fn,
     io,
-    sync::{Arc, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
 use bytes::BytesMut;
+use parking_lot::MutexGuard;
 use tokio::{io::ReadBuf, time::Instant};
 
 use crate::{

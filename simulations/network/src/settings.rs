@@ -2,6 +2,7 @@
 
 use std::{io, ops::RangeInclusive, time::Duration};
 
+use beringia_regions::Link;
 use thiserror::Error;
 
 /// The longest delay or jitter.
@@ -22,6 +23,17 @@ pub struct LinkSettings {
     pub bandwidth_mbit: Option<f64>,
     /// Share of packets that must be sent again, 0 to 99.
     pub loss_percent: f64,
+}
+
+impl From<&Link> for LinkSettings {
+    fn from(link: &Link) -> Self {
+        Self {
+            delay: Duration::from_secs_f64(link.delay_ms / 1e3),
+            jitter: Duration::from_secs_f64(link.jitter_ms / 1e3),
+            bandwidth_mbit: link.bandwidth_mbit,
+            loss_percent: link.loss_percent,
+        }
+    }
 }
 
 impl LinkSettings {

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use beringia_gateway::{Answer, Gateway};
 use beringia_network::Tap as _;
 use beringia_workload::{CallError, PATIENCE, Target, Targets, understand};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value};
 use tokio::time::{error::Elapsed, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -82,7 +83,7 @@ impl Clients {
     }
 
     fn doors(&self) -> MutexGuard<'_, BTreeMap<String, Door>> {
-        self.0.doors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.doors.lock()
     }
 }
 

@@ -1,12 +1,10 @@
 //! Looks at the drains of regions until each is proven.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use beringia_node::DrainWatch;
 use beringia_report::DrainSample;
+use parking_lot::Mutex;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinSet,
@@ -57,7 +55,7 @@ impl Drains {
                         is_proven,
                         peers,
                     };
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+                    seen.lock().push(sample);
                 }
                 if is_proven {
                     // It fails where the run is over.
@@ -81,6 +79,6 @@ impl Drains {
     /// Ends the looking, and gives what was seen.
     pub(crate) async fn end(&mut self) -> Vec<DrainSample> {
         self.tasks.shutdown().await;
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.seen.lock())
     }
 }

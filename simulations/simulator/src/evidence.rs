@@ -1,17 +1,17 @@
 //! What regions hold and have committed, read from their stores in the oracle's terms.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+};
 
 use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, key_text};
-use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, RANGES, Region, TableId, VersionVector, decode_item};
-use beringia_storage::{LogFilter, LogPosition, Store, StoreError};
+use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Region, TableId, decode_item};
+use beringia_node::Holdings;
+use beringia_storage::{Store, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{SimulationError, World};
-
-/// Bytes of images in one read of the log.
-const PAGE_BYTES: usize = 1 << 20;
-/// Rows or journal entries in one read.
-const PAGE_ROWS: usize = 1_000;
 
 /// What happened to the replicas of a table in a run, which decides what their logs and journals can show.
 #[derive(Debug, Default)]
@@ -132,84 +132,58 @@ impl<'a> Reader<'a> {
 
     /// The same as mutations, in the order of the log.
     pub(crate) async fn mutations(&self, origins: Vec<Region>) -> Result<Vec<Mutation>, SimulationError> {
-        let mut mutations = Vec::new();
         if origins.is_empty() {
-            return Ok(mutations);
+            return Ok(Vec::new());
         }
-        let filter = LogFilter {
-            origins,
-            tables: BTreeMap::from([(self.table, VersionVector::default())]),
-        };
-        let mut position = LogPosition::default();
-        loop {
-            let page = self.store.read_log(position, &filter, PAGE_BYTES).await;
-            let page = page.map_err(|error| self.failed(error))?;
-            mutations.extend(page.records.into_iter().map(|record| record.mutation));
-            position = page.next;
-            if page.at_end {
-                return Ok(mutations);
-            }
-        }
+        let mutations = self.holdings().logged(origins).try_collect().await;
+        mutations.map_err(|error| self.failed(error))
+    }
+
+    fn holdings(&self) -> Holdings<'a> {
+        Holdings::new(self.store, self.table)
     }
 
     async fn held(&self) -> Result<BTreeMap<String, Held>, SimulationError> {
         let mut held = BTreeMap::new();
-        for range in 0..RANGES {
-            let mut after = None;
-            loop {
-                let rows = self.store.raw_rows(self.table, range, after, PAGE_ROWS).await;
-                let rows = rows.map_err(|error| self.failed(error))?;
-                let Some(last) = rows.last() else { break };
-                after = Some(last.key.clone());
-                let keys = rows.into_iter().map(|row| row.key).collect();
-                let rows = self.store.mutations_of(self.table, keys).await;
-                for row in rows.map_err(|error| self.failed(error))? {
-                    held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
-                }
-            }
+        let mut rows = pin!(self.holdings().rows());
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(|error| self.failed(error))?;
+            held.insert(self.key_text(&row.key)?, self.held_by(&row)?);
         }
         Ok(held)
     }
 
     async fn journal(&self) -> Result<Vec<Conflict>, SimulationError> {
         let mut journal = Vec::new();
-        let mut after = 0;
-        loop {
-            let page = self.store.conflicts(Some(self.table), after, PAGE_ROWS).await;
-            let page = page.map_err(|error| self.failed(error))?;
-            let Some(last) = page.last() else { return Ok(journal) };
-            after = last.id;
-            for conflict in page {
-                let loser = Held::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
-                journal.push(Conflict {
-                    key: self.key_text(&conflict.key)?,
-                    winner: conflict.winner.version,
-                    loser_mark: loser.mark().map(str::to_owned),
-                    lost_mark_only: conflict.attributes == [MARK],
-                    loser: loser.version,
-                });
-            }
+        let mut conflicts = pin!(self.holdings().conflicts());
+        while let Some(conflict) = conflicts.next().await {
+            let conflict = conflict.map_err(|error| self.failed(error))?;
+            let loser = Held::new(conflict.loser.version, conflict.loser.image.as_ref(), None);
+            journal.push(Conflict {
+                key: self.key_text(&conflict.key)?,
+                winner: conflict.winner.version,
+                loser_mark: loser.mark().map(str::to_owned),
+                lost_mark_only: conflict.attributes == [MARK],
+                loser: loser.version,
+            });
         }
+        Ok(journal)
     }
 
     async fn kept_aside(&self) -> Result<Vec<KeptAside>, SimulationError> {
         let mut kept = Vec::new();
-        let mut after = 0;
-        loop {
-            let page = self.store.unshipped(after, PAGE_ROWS).await;
-            let page = page.map_err(|error| self.failed(error))?;
-            let Some(last) = page.last() else { return Ok(kept) };
-            after = last.id;
-            for write in page.into_iter().filter(|write| write.table == self.table) {
-                let image = write.write.image.as_ref();
-                kept.push(KeptAside {
-                    key: self
-                        .text_of(&write.key)
-                        .ok_or_else(|| self.foreign(format!("the key {:?}", write.key)))?,
-                    held: Held::new(write.write.version, image, self.expires.as_deref()),
-                });
-            }
+        let mut unshipped = pin!(self.holdings().unshipped());
+        while let Some(write) = unshipped.next().await {
+            let write = write.map_err(|error| self.failed(error))?;
+            let image = write.write.image.as_ref();
+            kept.push(KeptAside {
+                key: self
+                    .text_of(&write.key)
+                    .ok_or_else(|| self.foreign(format!("the key {:?}", write.key)))?,
+                held: Held::new(write.write.version, image, self.expires.as_deref()),
+            });
         }
+        Ok(kept)
     }
 
     fn held_by(&self, mutation: &Mutation) -> Result<Held, SimulationError> {

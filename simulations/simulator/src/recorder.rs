@@ -3,14 +3,11 @@
 //! A region's vector of a table says up to which sequence it has applied each origin's writes; its own entry says what it has
 //! committed itself. The recorder looks after every commit, in virtual time, so no clock of a region matters.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_item::{Region, TableId};
 use beringia_storage::Store;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::JoinHandle, time::Instant};
 
 /// The steps of the vectors of all regions. Clones are the same recorder.
@@ -116,6 +113,6 @@ impl Recorder {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -1,13 +1,10 @@
 //! What happened in a run: events with their virtual time, where wanted every delivery too, and a hash of every byte that left a link.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use beringia_history::{History, Operation};
 use beringia_network::Tap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -90,7 +87,7 @@ impl Trace {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -10,7 +10,7 @@ use beringia_clock::{SeededRandomness, TokioClock, WallClock};
 use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
-use beringia_regions::{Link, Topology};
+use beringia_regions::Topology;
 use beringia_scenario::ClockError;
 use beringia_storage::{PlantedBug, ReplicaStatus, Store, StoreOptions, Table, TableDigest};
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, RegionStore};
@@ -131,7 +131,7 @@ impl World {
         let trace = Arc::new(Trace::new(is_traced));
         network.set_tap(trace.clone());
         for link in topology.links() {
-            let settings = settings(link);
+            let settings = LinkSettings::from(link);
             network.change(&link.from, &link.to, Direction::OneWay, |current| *current = settings)?;
         }
         let began = Instant::now();
@@ -509,13 +509,4 @@ fn healthy() -> DiskFaults {
     let disk = DiskFaults::default();
     disk.set_commit_delay(COMMIT_DELAY);
     disk
-}
-
-fn settings(link: &Link) -> LinkSettings {
-    LinkSettings {
-        delay: Duration::from_secs_f64(link.delay_ms / 1e3),
-        jitter: Duration::from_secs_f64(link.jitter_ms / 1e3),
-        bandwidth_mbit: link.bandwidth_mbit,
-        loss_percent: link.loss_percent,
-    }
 }

@@ -2,18 +2,43 @@
 
 use std::time::Duration;
 
-use beringia_proto::v1::{ControlDigestsRequest, RegionDigests};
+use beringia_host::{
+    convergence::{self, CATALOG_NAME, Comparison, TableComparison},
+    fleet::Fleet,
+};
+use beringia_proto::v1::ControlDigestsRequest;
+use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::{control::ControlArguments, quantity::parse_seconds};
+
 use crate::{
-    arguments::ConvergeArguments,
-    control::fleet::Fleet,
-    convergence::{self, CATALOG_NAME, Comparison, TableComparison},
     failure::Failure,
     output::{self, Format},
+    presentation::spans,
 };
+
+/// Wait until all regions hold the same.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Wait until all regions hold the same: until, for every table and for the catalog of tables, all replicas have applied the same \
+        writes and their digests over (key, version) of all items are equal. Prints {\"converged\":true,\"elapsed_ms\":…,\"digest\":\"…\"}. \
+        When time runs out the exit code is 1 and the tables and ranges that differ are named.",
+    after_help = "Examples:\n  beringia converge\n  beringia converge --timeout 30 && echo safe to fail over\n  \
+        beringia converge --verify --timeout 60      recompute the digests from the rows first"
+)]
+pub(crate) struct ConvergeArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    /// Give up after so many seconds; without it, never. Fractions are allowed; 0 looks once.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// First recompute every digest from the rows, so that damage behind the server's back is seen too.
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
 
 /// The pause between two looks. A look costs each region a read of its stored digests.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -50,7 +75,7 @@ struct MendedJson {
 /// Prints one JSON object in either format, since a drill reads it; with `--format text` standard error names what differs.
 pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result<(), Failure> {
     let begun = Instant::now();
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let unwatched = fleet.not_hosted();
     if !unwatched.is_empty() {
         return Err(Failure::wrong(format!(
@@ -60,16 +85,7 @@ pub(crate) async fn run(arguments: &ConvergeArguments, format: Format) -> Result
     }
     let progress = output::progress_bar();
     let mended = if arguments.verify {
-        let verification = verify(&fleet, &progress);
-        Some(match arguments.timeout.filter(|timeout| !timeout.is_zero()) {
-            None => verification.await?,
-            Some(timeout) => tokio::time::timeout(timeout, verification).await.map_err(|_| {
-                Failure::NotSo(format!(
-                    "the digests were not recomputed within {:.1} s",
-                    timeout.as_secs_f64()
-                ))
-            })??,
-        })
+        Some(verify_within(&fleet, arguments.timeout, &progress).await?)
     } else {
         None
     };
@@ -117,11 +133,29 @@ async fn look(fleet: &Fleet) -> Result<(Comparison, Vec<String>), Failure> {
         verify: false,
         ranges: true,
     };
-    let answers = fleet
-        .ask(|mut client| async move { client.digests(request).await })
-        .await?;
-    let regions: Vec<RegionDigests> = answers.replies.into_iter().flat_map(|reply| reply.regions).collect();
-    Ok((convergence::compare(&fleet.topology(), &regions), answers.silent))
+    let answers = fleet.digests(request).await?;
+    Ok((
+        convergence::compare(&fleet.topology(), &answers.replies),
+        answers.silent,
+    ))
+}
+
+/// As [`verify`], for so long at most; 0 is no limit.
+async fn verify_within(
+    fleet: &Fleet,
+    timeout: Option<Duration>,
+    progress: &ProgressBar,
+) -> Result<Vec<MendedJson>, Failure> {
+    let verification = verify(fleet, progress);
+    match timeout.filter(|timeout| !timeout.is_zero()) {
+        None => verification.await,
+        Some(timeout) => tokio::time::timeout(timeout, verification).await.map_err(|_| {
+            Failure::NotSo(format!(
+                "the digests were not recomputed within {:.1} s",
+                timeout.as_secs_f64()
+            ))
+        })?,
+    }
 }
 
 /// Has every region recompute its digests.
@@ -132,11 +166,8 @@ async fn verify(fleet: &Fleet, progress: &ProgressBar) -> Result<Vec<MendedJson>
         verify: true,
         ranges: false,
     };
-    let answers = fleet
-        .ask(|mut client| async move { client.digests(request).await })
-        .await?;
     let mut mended = Vec::new();
-    for region in answers.replies.into_iter().flat_map(|reply| reply.regions) {
+    for region in fleet.digests(request).await?.replies {
         for table in region.tables.into_iter().filter(|table| !table.mended.is_empty()) {
             let name = if table.table.is_empty() {
                 CATALOG_NAME.to_owned()
@@ -176,10 +207,7 @@ fn explanation(comparison: &Comparison, silent: &[String], elapsed: Duration, fo
     for table in comparison.divergent() {
         text.push_str(&format!("\n  {}: {}", table.table, table.reasons.join("; ")));
         if !table.divergent_ranges.is_empty() {
-            text.push_str(&format!(
-                "\n    divergent ranges: {}",
-                convergence::spans(&table.divergent_ranges)
-            ));
+            text.push_str(&format!("\n    divergent ranges: {}", spans(&table.divergent_ranges)));
         }
     }
     for address in silent {

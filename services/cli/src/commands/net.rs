@@ -2,19 +2,186 @@
 
 use std::time::Duration;
 
+use beringia_host::units::{bits_per_second, mbit, microseconds, millionths, percent};
 use beringia_proto::v1::{
     ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
     NetworkIsolate, NetworkLoss, NetworkShow, control_network_request::Action,
 };
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::replication;
+use super::{control::ControlArguments, quantity::Expected, replication};
 use crate::{
-    arguments::{LinkChange, NetAction, NetArguments, PairArguments},
-    control::fleet::Fleet,
     failure::Failure,
     output::{self, Format},
 };
+
+/// Show or change the network between the regions of a running `up`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Show or change the network between the regions of a running `up`. Every pair of regions has two directed links; a \
+        change applies to both unless --one-way is given. Changes last until the process ends.\n\n\
+        `net pause` leaves the links alone and stops the replication of one table in one region, as AWS Fault Injection Service does: the \
+        region's clients go on reading and writing the table, the other regions go on among themselves, and nothing of the table goes in \
+        or out. After `net resume` everything catches up. A restart of the region ends its pauses.",
+    after_help = "Examples:\n  \
+        beringia net show\n  \
+        beringia net cut us-east-1 eu-west-1                 both ways, silently: bytes vanish, as when a cable breaks\n  \
+        beringia net cut us-east-1 eu-west-1 --one-way       only from us-east-1 to eu-west-1\n  \
+        beringia net cut us-east-1 eu-west-1 --reset         connections are reset at once, as by a firewall\n  \
+        beringia net heal us-east-1 eu-west-1\n  \
+        beringia net heal                                    all links\n  \
+        beringia net delay us-east-1 eu-west-1 120 --jitter 15\n  \
+        beringia net loss us-east-1 eu-west-1 0.5\n  \
+        beringia net bandwidth us-east-1 eu-west-1 10\n  \
+        beringia net isolate ap-northeast-1\n  \
+        beringia net pause --table Carts --region eu-west-1\n  \
+        beringia net resume --table Carts --region eu-west-1\n  \
+        beringia net resume                                  all tables in all regions"
+)]
+pub(crate) struct NetArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    #[command(subcommand)]
+    pub(crate) action: NetAction,
+}
+
+/// What `net` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum NetAction {
+    /// Show every directed link, and which replication is paused.
+    Show,
+    #[command(flatten)]
+    Change(LinkChange),
+    /// Pause the replication of a global table in a region: nothing of it goes out or comes in.
+    Pause {
+        /// The table's name.
+        #[arg(long, value_name = "TABLE")]
+        table: String,
+        /// The region.
+        #[arg(long, value_name = "REGION")]
+        region: String,
+    },
+    /// Resume the replication of a table in a region; both sides catch up.
+    Resume {
+        /// The table's name; without it, all that are paused.
+        #[arg(long, value_name = "TABLE")]
+        table: Option<String>,
+        /// The region; without it, all.
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+    },
+}
+
+/// What can be changed about links.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum LinkChange {
+    /// Cut the links between two regions.
+    Cut {
+        #[command(flatten)]
+        pair: PairArguments,
+        /// Reset the connections, and every later attempt, at once; without it the links fall silent.
+        #[arg(long)]
+        reset: bool,
+    },
+    /// Open the links between two regions, or all links, again; delay, loss and bandwidth stay as they are.
+    Heal {
+        /// One region; with none, all links are opened.
+        #[arg(value_name = "A", requires = "to")]
+        from: Option<String>,
+        /// The other region.
+        #[arg(value_name = "B")]
+        to: Option<String>,
+        /// Only the link from A to B, not its opposite.
+        #[arg(long, requires = "to")]
+        one_way: bool,
+    },
+    /// Set the delay of the links between two regions.
+    Delay {
+        #[command(flatten)]
+        pair: PairArguments,
+        /// Delay of one way, in milliseconds; fractions are allowed.
+        #[arg(value_name = "MS", value_parser = parse_milliseconds)]
+        delay: Duration,
+        /// Up to so many milliseconds more, at random. Without it the jitter stays as it is.
+        #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
+        jitter: Option<Duration>,
+    },
+    /// Set how many packets the links between two regions lose.
+    Loss {
+        #[command(flatten)]
+        pair: PairArguments,
+        /// Lost packets in percent, 0 to 99; they are sent again, as TCP does, so loss shows as delay.
+        #[arg(value_name = "PERCENT", value_parser = parse_percent)]
+        loss_millionths: u32,
+    },
+    /// Set the bandwidth of the links between two regions.
+    Bandwidth {
+        #[command(flatten)]
+        pair: PairArguments,
+        /// Megabits per second of one way, or `unlimited`.
+        #[arg(value_name = "MBIT", value_parser = parse_bandwidth)]
+        bits_per_second: u64,
+    },
+    /// Cut all links of a region, to it and from it.
+    Isolate {
+        /// The region.
+        #[arg(value_name = "A")]
+        region: String,
+        /// Reset the connections at once; without it the links fall silent.
+        #[arg(long)]
+        reset: bool,
+    },
+}
+
+/// Two regions, and whether both directions are meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PairArguments {
+    /// One region.
+    #[arg(value_name = "A")]
+    pub(crate) from: String,
+    /// The other region.
+    #[arg(value_name = "B")]
+    pub(crate) to: String,
+    /// Only the link from A to B.
+    #[arg(long)]
+    pub(crate) one_way: bool,
+}
+
+/// A duration in milliseconds, fractions allowed, up to an hour.
+fn parse_milliseconds(text: &str) -> Result<Duration, Expected> {
+    let value: f64 = text.parse().map_err(|_| Expected("a number of milliseconds"))?;
+    if (0.0..=3_600_000.0).contains(&value) {
+        Ok(Duration::from_secs_f64(value / 1000.0))
+    } else {
+        Err(Expected("0 to 3600000 milliseconds"))
+    }
+}
+
+/// A percentage, as millionths.
+fn parse_percent(text: &str) -> Result<u32, Expected> {
+    let value: f64 = text.parse().map_err(|_| Expected("a percentage"))?;
+    if (0.0..=99.0).contains(&value) {
+        Ok(millionths(value))
+    } else {
+        Err(Expected("0 to 99 percent; to lose everything, cut the link"))
+    }
+}
+
+/// A bandwidth in Mbit/s, as bits per second; 0 stands for no limit.
+fn parse_bandwidth(text: &str) -> Result<u64, Expected> {
+    if text == "unlimited" {
+        return Ok(0);
+    }
+    let value: f64 = text
+        .parse()
+        .map_err(|_| Expected("megabits per second, or `unlimited`"))?;
+    if (0.001..=1_000_000.0).contains(&value) {
+        Ok(bits_per_second(Some(value)))
+    } else {
+        Err(Expected("0.001 to 1000000 megabits per second, or `unlimited`"))
+    }
+}
 
 /// A directed link as programs read it.
 #[derive(Debug, Serialize)]
@@ -32,7 +199,7 @@ struct LinkJson<'a> {
 
 /// Does what `net` was asked, then shows all links as they are now: one JSON object per link. Of pauses it shows the pauses.
 pub(crate) async fn run(arguments: NetArguments, format: Format) -> Result<(), Failure> {
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let (action, pauses_too) = match arguments.action {
         NetAction::Pause { table, region } => return replication::pause(&fleet, table, region, format).await,
         NetAction::Resume { table, region } => return replication::resume(&fleet, table, region, format).await,
@@ -82,10 +249,6 @@ fn link_pair(pair: PairArguments) -> LinkPair {
     }
 }
 
-fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 fn show(links: &[LinkReport], format: Format) -> Result<(), Failure> {
     let links = links.iter().map(LinkJson::from);
     match format {
@@ -109,10 +272,7 @@ fn show(links: &[LinkReport], format: Format) -> Result<(), Failure> {
 }
 
 impl<'a> From<&'a LinkReport> for LinkJson<'a> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "microseconds of minutes and bits per second of links are far below 2^52"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of minutes are far below 2^52")]
     fn from(link: &'a LinkReport) -> Self {
         Self {
             from: &link.from,
@@ -120,8 +280,25 @@ impl<'a> From<&'a LinkReport> for LinkJson<'a> {
             state: &link.state,
             delay_ms: link.delay_us as f64 / 1e3,
             jitter_ms: link.jitter_us as f64 / 1e3,
-            loss_percent: f64::from(link.loss_millionths) / 1e4,
-            bandwidth_mbit: (link.bandwidth_bits > 0).then_some(link.bandwidth_bits as f64 / 1e6),
+            loss_percent: percent(link.loss_millionths),
+            bandwidth_mbit: mbit(link.bandwidth_bits),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_read_with_their_units_and_bounds() {
+        assert_eq!(parse_milliseconds("1.5"), Ok(Duration::from_micros(1500)));
+        assert!(parse_milliseconds("-1").is_err());
+        assert!(parse_milliseconds("NaN").is_err());
+        assert_eq!(parse_percent("0.5"), Ok(5000));
+        assert!(parse_percent("99.5").is_err());
+        assert_eq!(parse_bandwidth("10"), Ok(10_000_000));
+        assert_eq!(parse_bandwidth("unlimited"), Ok(0));
+        assert!(parse_bandwidth("0").is_err());
     }
 }

@@ -1,14 +1,49 @@
 //! `region-fail` and `region-recover`: crash a region of a running `up`, and bring it back.
 
 use beringia_proto::v1::{ControlFailRegionRequest, ControlRecoverRegionRequest};
+use clap::Args;
 use serde::Serialize;
 
+use super::control::ControlArguments;
+
 use crate::{
-    arguments::{RegionFailArguments, RegionRecoverArguments},
-    control::fleet::Fleet,
     failure::Failure,
     output::{self, Format},
 };
+
+/// Kill a region of a running `up` as a crash would.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Kill a region of a running `up` as a crash would: its listeners, connections and tasks vanish at once, no answer under \
+        way is completed, and its database is left as it is. The other regions and the process go on.\n\nWith --lose-disk its database \
+        is gone too: it comes back empty, and the others fill it with what had reached them.",
+    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-fail us-east-1 --lose-disk\n  beringia region-recover us-east-1"
+)]
+pub(crate) struct RegionFailArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    /// The region to kill.
+    #[arg(value_name = "NAME")]
+    pub(crate) region: String,
+    /// Delete its database too.
+    #[arg(long)]
+    pub(crate) lose_disk: bool,
+}
+
+/// Start a failed region again, on what its disk holds.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Start a failed region again, on the database that it left and on the same ports. With `up --ephemeral` \
+        what it had committed is still in memory.",
+    after_help = "Examples:\n  beringia region-fail us-east-1\n  beringia region-recover us-east-1"
+)]
+pub(crate) struct RegionRecoverArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    /// The region to start again.
+    #[arg(value_name = "NAME")]
+    pub(crate) region: String,
+}
 
 #[derive(Serialize)]
 struct Done<'a> {
@@ -19,7 +54,7 @@ struct Done<'a> {
 /// Kills a region.
 pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
-    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    let mut client = arguments.control.connect().await?.hosting(region)?;
     client
         .fail_region(ControlFailRegionRequest {
             region: region.clone(),
@@ -32,7 +67,7 @@ pub(crate) async fn fail(arguments: &RegionFailArguments, format: Format) -> Res
 /// Starts a failed region again.
 pub(crate) async fn recover(arguments: &RegionRecoverArguments, format: Format) -> Result<(), Failure> {
     let region = &arguments.region;
-    let mut client = Fleet::connect(&arguments.control).await?.hosting(region)?;
+    let mut client = arguments.control.connect().await?.hosting(region)?;
     client
         .recover_region(ControlRecoverRegionRequest { region: region.clone() })
         .await?;

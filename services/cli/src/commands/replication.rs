@@ -1,5 +1,6 @@
 //! `net pause` and `net resume`: pauses the replication of a table in a region, and ends pauses.
 
+use beringia_host::fleet::{Client, Fleet};
 use beringia_proto::v1::{
     ControlReplicationRequest, PausedTable, ReplicationPause, ReplicationResume, ReplicationShow,
     control_replication_request::Action,
@@ -7,7 +8,6 @@ use beringia_proto::v1::{
 use serde::Serialize;
 
 use crate::{
-    control::fleet::{Client, Fleet},
     failure::Failure,
     output::{self, Format},
 };

@@ -2,20 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use beringia_host::convergence::{self, Comparison, TableComparison};
 use beringia_proto::v1::{
     ControlDigestsRequest, ControlStatusReply, ControlStatusRequest, JoinReport, LinkReport, PausedTable, PeerReport,
     RegionReport,
 };
+use clap::Args;
 use serde::Serialize;
 
-use super::replication;
+use super::{control::ControlArguments, replication};
 use crate::{
-    arguments::StatusArguments,
-    control::fleet::Fleet,
-    convergence::{self, Comparison, TableComparison},
     failure::Failure,
     output::{self, Format},
+    presentation::spans,
 };
+
+/// Show how far each region is behind each other, and which tables differ.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Show, for each pair of regions, how far one is behind the other: the age of its oldest write that the other has not \
+        confirmed (lag), how many such writes and bytes there are (backlog), what those took to arrive that came in the last five \
+        minutes (p50, p99), and the state of link and connection. For each table: in how many of its 256 ranges its replicas differ.",
+    after_help = "Examples:\n  beringia status\n  beringia status --format json | jq .pairs"
+)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+}
 
 /// Everything that `status` says.
 #[derive(Debug, Serialize)]
@@ -99,7 +112,7 @@ struct JoinJson {
 
 /// Prints one JSON object, or three tables.
 pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(), Failure> {
-    let fleet = Fleet::connect(&arguments.control).await?;
+    let fleet = arguments.control.connect().await?;
     let topology = fleet.topology();
     let replies = fleet
         .ask(|mut client| async move { client.status(ControlStatusRequest {}).await })
@@ -109,11 +122,7 @@ pub(crate) async fn run(arguments: &StatusArguments, format: Format) -> Result<(
         verify: false,
         ranges: true,
     };
-    let digests = fleet
-        .ask(|mut client| async move { client.digests(request).await })
-        .await?
-        .replies;
-    let digests: Vec<_> = digests.into_iter().flat_map(|reply| reply.regions).collect();
+    let digests = fleet.digests(request).await?.replies;
     let comparison = convergence::compare(&topology, &digests);
     let status = StatusJson::of(&topology, &replies, comparison);
     match format {
@@ -370,11 +379,7 @@ fn table_row(table: &TableComparison) -> [String; 5] {
     let ranges = if table.divergent_ranges.is_empty() {
         "0".to_owned()
     } else {
-        format!(
-            "{} ({})",
-            table.divergent_ranges.len(),
-            convergence::spans(&table.divergent_ranges)
-        )
+        format!("{} ({})", table.divergent_ranges.len(), spans(&table.divergent_ranges))
     };
     [
         table.table.clone(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beringia_host::units::{mbit, percent};
 use beringia_proto::v1::{
     LinkPair, LinkReport, NetworkDelay, RegionReport, control_network_request::Action as Change, control_recorded::What,
 };
@@ -86,7 +87,7 @@ impl Links {
             Change::Delay(delay) => return self.delay(delay),
             Change::Loss(loss) => Action::Loss {
                 ends: ends(loss.pair?),
-                percent: f64::from(loss.loss_millionths) / 1e4,
+                percent: percent(loss.loss_millionths),
             },
             Change::Bandwidth(bandwidth) => Action::Bandwidth {
                 ends: ends(bandwidth.pair?),
@@ -128,10 +129,4 @@ fn ends(pair: LinkPair) -> Ends {
         to: pair.to,
         one_way: pair.one_way,
     }
-}
-
-/// None for no limit.
-#[expect(clippy::cast_precision_loss, reason = "bits per second of links are far below 2^52")]
-fn mbit(bits: u64) -> Option<f64> {
-    (bits > 0).then_some(bits as f64 / 1e6)
 }

@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
+use beringia_host::fleet::Fleet;
 use beringia_node::DEFAULT_UNREACHABLE_MS_MAX;
 use beringia_proto::v1::{ControlDigestsRequest, LinkReport};
 use beringia_regions::Topology;
 use beringia_scenario::{Behaviour, Event, Expectations, Kind, Policy, Scenario, Span, What, When, Workload};
 
 use super::{Beginning, Happened, writing::Writing};
-use crate::{control::fleet::Fleet, failure::Failure, output};
+use crate::{failure::Failure, output};
 
 /// The shortest scenario.
 const DURATION_MIN: Duration = Duration::from_secs(1);
@@ -96,11 +97,9 @@ async fn policy(fleet: &Fleet, writing: &Writing) -> Result<Policy, Failure> {
         verify: false,
         ranges: false,
     };
-    let answers = fleet
-        .ask(|mut client| async move { client.digests(request).await })
-        .await?;
-    let reports = answers.replies.into_iter().flat_map(|reply| reply.regions);
+    let reports = fleet.digests(request).await?.replies;
     let recorded = reports
+        .into_iter()
         .flat_map(|region| region.tables)
         .filter(|report| writing.tables().any(|name| name == report.table));
     let named: BTreeSet<String> = recorded.map(|report| report.conflict_policy).collect();

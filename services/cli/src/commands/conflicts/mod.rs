@@ -1,0 +1,275 @@
+//! `conflicts`: the journals of all regions as one.
+
+mod journal;
+
+use std::time::Duration;
+
+use beringia_host::fleet::Fleet;
+use beringia_proto::v1::{ControlConflict, ControlConflictsRequest, ControlRestoreRequest};
+use clap::{Args, Subcommand};
+use futures_util::{StreamExt as _, future::join_all, stream::select_all};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep_until};
+use tonic::{Code, Streaming};
+
+use self::journal::{Follower, Journal, Merged};
+use super::control::ControlArguments;
+
+use crate::{
+    failure::Failure,
+    output::{self, Format},
+    presentation::{SideJson, VersionJson, incomplete, iso, raw, side_text, version_text},
+};
+
+/// List the conflicts: concurrent writes to one item, and which won.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "List the conflicts: two writes to one item neither of which knew of the other. For each, both writes with their version \
+        (hybrid time, region, sequence) and image, which attributes were lost where it was not the whole item, the rule that decided, and which regions saw it when. A conflict that several \
+        regions saw is listed once.",
+    after_help = "Examples:\n  beringia conflicts\n  beringia conflicts --table Carts --format json | jq .loser.image\n  beringia conflicts --follow\n  beringia conflicts restore 1f0c9a3be27d",
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct ConflictsArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    /// Only conflicts in this table.
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Go on, and show conflicts as they happen.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// What to do instead of listing them.
+    #[command(subcommand)]
+    pub(crate) action: Option<ConflictsAction>,
+}
+
+/// What can be done about a conflict.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConflictsAction {
+    /// Write what lost back, as a new write.
+    #[command(
+        long_about = "Write what lost a conflict back as a new write of a region, whatever stands now: the whole item, or, where single attributes \
+            were lost, those; where the loser was a delete, the item is deleted. Prints the version of the new write, which replicates like \
+            any other.",
+        after_help = "Examples:\n  beringia conflicts restore 1f0c9a3be27d\n  beringia conflicts restore 1f0c9a3be27d --region eu-west-1"
+    )]
+    Restore {
+        /// The conflict, as `beringia conflicts` names it.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Where to write; without it, in the region that saw the conflict first.
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+    },
+}
+
+/// How long a conflict waits for the reports of other regions before it is shown; longer than it takes to reach any of them.
+const GATHERING: Duration = Duration::from_secs(1);
+/// How many conflicts are remembered as shown.
+const SHOWN_MAX: usize = 100_000;
+
+#[derive(Serialize)]
+struct ConflictJson<'a> {
+    /// Names it for `conflicts restore`.
+    id: String,
+    table: &'a str,
+    table_id: &'a str,
+    /// Null where the table is gone.
+    key: Option<Box<RawValue>>,
+    /// Null where the write lost to nobody: it was not shipped before its region's replica was dropped.
+    winner: Option<SideJson>,
+    loser: SideJson,
+    /// What the loser lost; empty for the whole item.
+    attributes: &'a [String],
+    /// What decided.
+    rule: &'a str,
+    seen: Vec<SeenJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct SeenJson<'a> {
+    region: &'a str,
+    /// ISO 8601, by the clock of that region.
+    at: String,
+    at_ms: u64,
+}
+
+/// A conflict whose loser was written back.
+#[derive(Serialize)]
+struct RestoredJson<'a> {
+    id: &'a str,
+    /// Where.
+    region: &'a str,
+    table: &'a str,
+    /// Of the new write; null where an item was to be deleted and there is none.
+    version: Option<VersionJson>,
+}
+
+/// Prints one conflict per line (JSON) or paragraph (text), by when it was first seen.
+pub(crate) async fn run(arguments: &ConflictsArguments, format: Format) -> Result<(), Failure> {
+    let fleet = arguments.control.connect().await?;
+    if let Some(ConflictsAction::Restore { id, region }) = &arguments.action {
+        return restore(&fleet, id, region.as_deref(), format).await;
+    }
+    let streams = journals(&fleet, arguments.table.clone().unwrap_or_default(), arguments.follow).await?;
+    if arguments.follow {
+        follow(streams, format).await
+    } else {
+        list(streams, format).await
+    }
+}
+
+/// What the regions journalled.
+async fn journals(fleet: &Fleet, table: String, follow: bool) -> Result<Vec<Streaming<ControlConflict>>, Failure> {
+    let request = ControlConflictsRequest { table, follow };
+    let answers = join_all(fleet.clients().map(|mut client| {
+        let request = request.clone();
+        async move { client.conflicts(request).await }
+    }))
+    .await;
+    let mut streams = Vec::new();
+    let mut refusal = None;
+    for answer in answers {
+        match answer {
+            Ok(stream) => streams.push(stream.into_inner()),
+            // Another process may have the table.
+            Err(status) if status.code() == Code::NotFound => refusal = Some(status),
+            Err(status) => return Err(status.into()),
+        }
+    }
+    if let Some(refusal) = refusal.filter(|_| streams.is_empty()) {
+        return Err(refusal.into());
+    }
+    Ok(streams)
+}
+
+async fn read(streams: Vec<Streaming<ControlConflict>>) -> Result<Vec<Merged>, Failure> {
+    let mut journal = Journal::default();
+    let mut reports = select_all(streams);
+    while let Some(report) = reports.next().await {
+        journal.add(report?);
+    }
+    Ok(journal.into_sorted())
+}
+
+/// Writes back what the loser of a conflict lost.
+async fn restore(fleet: &Fleet, id: &str, region: Option<&str>, format: Format) -> Result<(), Failure> {
+    let conflicts = read(journals(fleet, String::new(), false).await?).await?;
+    let found = conflicts.into_iter().find(|merged| journal::id(&merged.conflict) == id);
+    let Merged { conflict, seen } = found.ok_or_else(|| {
+        Failure::wrong(format!(
+            "no region here journalled a conflict {id}: see `beringia conflicts`"
+        ))
+    })?;
+    let region = region.or_else(|| seen.first().map(|sighting| sighting.region.as_str()));
+    let region = region
+        .ok_or_else(|| incomplete("a conflict that nobody saw"))?
+        .to_owned();
+    let gone = || Failure::wrong(format!("the table of the conflict {id} is gone"));
+    let loser = conflict.loser.ok_or_else(|| incomplete("a conflict without a loser"))?;
+    let request = ControlRestoreRequest {
+        region: region.clone(),
+        table: conflict.table.clone(),
+        key_json: conflict.key_json.ok_or_else(gone)?,
+        image_json: loser.image_json,
+        attributes: conflict.attributes,
+    };
+    let reply = fleet.hosting(&region)?.restore(request).await?.into_inner();
+    match format {
+        Format::Json => output::json(&RestoredJson {
+            id,
+            region: &region,
+            table: &conflict.table,
+            version: reply.version.as_ref().map(VersionJson::from),
+        }),
+        Format::Text => output::line(&match &reply.version {
+            Some(version) => format!("restored in {region} as {}", version_text(version)),
+            None => format!("nothing to do: the loser was a delete, and {region} holds no such item"),
+        }),
+    }
+}
+
+async fn list(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), Failure> {
+    let conflicts = read(streams).await?;
+    if conflicts.is_empty() && format == Format::Text {
+        return output::line("no conflicts");
+    }
+    conflicts.iter().try_for_each(|conflict| show(conflict, format))
+}
+
+async fn follow(streams: Vec<Streaming<ControlConflict>>, format: Format) -> Result<(), Failure> {
+    let mut follower = Follower::new(SHOWN_MAX);
+    let mut reports = select_all(streams);
+    let mut ended = false;
+    while !ended || follower.next_deadline().is_some() {
+        let next = follower.next_deadline();
+        tokio::select! {
+            biased;
+            () = async { sleep_until(next.unwrap_or_else(Instant::now)).await }, if next.is_some() => {}
+            report = reports.next(), if !ended => match report {
+                Some(report) => follower.add(report?, Instant::now() + GATHERING),
+                None => ended = true,
+            },
+        }
+        for conflict in follower.due(Instant::now()) {
+            show(&conflict, format)?;
+        }
+    }
+    Ok(())
+}
+
+fn show(merged: &Merged, format: Format) -> Result<(), Failure> {
+    let conflict = &merged.conflict;
+    let winner = conflict.winner.as_ref();
+    let loser = conflict
+        .loser
+        .as_ref()
+        .ok_or_else(|| incomplete("a conflict without a loser"))?;
+    if format == Format::Json {
+        return output::json(&ConflictJson {
+            id: journal::id(conflict),
+            table: &conflict.table,
+            table_id: &conflict.table_id,
+            key: conflict.key_json.as_deref().map(raw).transpose()?,
+            winner: winner.map(TryInto::try_into).transpose()?,
+            loser: loser.try_into()?,
+            attributes: &conflict.attributes,
+            rule: &conflict.rule,
+            seen: merged
+                .seen
+                .iter()
+                .map(|seen| SeenJson {
+                    region: &seen.region,
+                    at: iso(seen.seen_ms),
+                    at_ms: seen.seen_ms,
+                })
+                .collect(),
+        });
+    }
+    let table = if conflict.table.is_empty() {
+        &conflict.table_id
+    } else {
+        &conflict.table
+    };
+    let seen: Vec<String> = merged
+        .seen
+        .iter()
+        .map(|seen| format!("{} at {}", seen.region, iso(seen.seen_ms)))
+        .collect();
+    let lost = if conflict.attributes.is_empty() {
+        "the whole item".to_owned()
+    } else {
+        conflict.attributes.join(", ")
+    };
+    output::line(&format!(
+        "{table} {}\n  winner  {}\n  loser   {}\n  lost    {lost}\n  rule    {}\n  seen    {}\n  id      {}",
+        conflict.key_json.as_deref().unwrap_or("(the table is gone)"),
+        winner.map_or_else(|| "nobody".to_owned(), side_text),
+        side_text(loser),
+        conflict.rule,
+        seen.join(", "),
+        journal::id(conflict),
+    ))
+}

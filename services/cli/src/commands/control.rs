@@ -1,0 +1,35 @@
+//! The arguments of commands that talk to control services, and the way to those.
+
+use beringia_host::fleet::Fleet;
+use clap::Args;
+
+use crate::{failure::Failure, output};
+
+/// Where the control services are.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ControlArguments {
+    /// Address of a control service. Give one per process where the regions run as processes of their own: several times, or
+    /// separated by commas.
+    #[arg(
+        long = "control",
+        value_name = "URL",
+        env = "BERINGIA_CONTROL",
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:9090",
+        global = true
+    )]
+    pub(crate) addresses: Vec<String>,
+}
+
+impl ControlArguments {
+    /// Asks every control service what it hosts. Those that do not answer are noted on standard error.
+    pub(crate) async fn connect(&self) -> Result<Fleet, Failure> {
+        let fleet = Fleet::connect(&self.addresses).await?;
+        for address in fleet.silent() {
+            output::note(&format!(
+                "no control service answers at {address}: its regions are left out"
+            ));
+        }
+        Ok(fleet)
+    }
+}

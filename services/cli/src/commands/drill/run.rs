@@ -1,0 +1,251 @@
+//! `drill run`: plays a scenario in real time.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use beringia_drill::{Hook, Progress, Session, Stage, check, hurry, with_probes};
+use beringia_report::Run;
+use beringia_scenario::Plan;
+use clap::Args;
+
+use super::bar::Bar;
+use crate::{
+    commands::{
+        control::ControlArguments,
+        quantity::{Expected, parse_seconds},
+        sim::{
+            self,
+            jobs::{self, failures, quoted},
+            prepared,
+            run::tell,
+            scenario::{ScenarioArguments, load},
+        },
+    },
+    failure::Failure,
+    output::Format,
+    signals::Signals,
+};
+
+/// How long regions may take to become equal, in seconds.
+const PATIENCE_S: &str = "120";
+
+/// Play a scenario in real time.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Play a scenario in real time.\n\n\
+        Without --attach, regions are started for it, on free ports, and end with it. With --attach it goes to regions that run: the load is \
+        then what your applications do, and probes (a small table that is written and read in every region) measure availability; \
+        --with-load adds the scenario's own load. Pauses go for all global tables that are there, replicas come and go only of the drill's own.\n\n\
+        What the control services cannot do (cut the links between containers, kill a process) a program of yours can: --hook names it. It is called \
+        with words such as `isolate eu-west-1 silent`, `heal`, `crash us-east-1 keep-disk`, `restart us-east-1`, `delay us-east-1 eu-west-1 both \
+        300 0` (milliseconds that are added to what the network takes, and jitter), first with `can` before the word (exit code 0: it can), and \
+        at the end with `undo`.",
+    after_help = "Examples:\n  \
+        beringia drill run partition\n  \
+        beringia drill run failover-and-failback --report out --pace 2\n  \
+        beringia drill run my.toml --attach --with-load --control http://127.0.0.1:9090\n  \
+        beringia drill run region-loss --attach --control http://h1:9090,http://h2:9090 --hook ./in-docker.sh"
+)]
+pub(crate) struct DrillRunArguments {
+    #[command(flatten)]
+    pub(crate) control: ControlArguments,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
+    /// The seed from which everything random is drawn. [default: the scenario's own, else 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Against the regions that run already.
+    #[arg(long)]
+    pub(crate) attach: bool,
+    /// With --attach: also with the scenario's own load, in tables of its own.
+    #[arg(long, requires = "attach")]
+    pub(crate) with_load: bool,
+    /// With --attach: where a region's DynamoDB endpoint is, where it is not where the region thinks it is (containers).
+    #[arg(long, value_name = "NAME=HOST:PORT", requires = "attach")]
+    pub(crate) dynamodb: Vec<String>,
+    /// With --attach: let a scenario that loses disks delete databases.
+    #[arg(long, requires = "attach")]
+    pub(crate) allow_data_loss: bool,
+    /// With --attach: leave the drill's tables where they are.
+    #[arg(long, requires = "attach")]
+    pub(crate) keep_tables: bool,
+    /// A program that does what the control services cannot.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) hook: Option<PathBuf>,
+    /// Without --attach: keep the regions' databases in this directory, rather than in memory.
+    #[arg(long, value_name = "DIR", conflicts_with = "attach")]
+    pub(crate) data: Option<PathBuf>,
+    /// Play the timeline so many times as fast. What is expected stays as it is.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_pace)]
+    pub(crate) pace: f64,
+    /// How long regions may take to become equal after the load, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = PATIENCE_S, value_parser = parse_seconds)]
+    pub(crate) patience: Duration,
+    /// Write a report into this directory: a page of charts, its numbers as JSON, the series as CSV.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+impl DrillRunArguments {
+    /// The command that runs it again, wherever it was run.
+    pub(crate) fn replay(&self, seed: u64) -> String {
+        let mut words = vec![jobs::replay("drill", &self.scenario, &[], seed)];
+        let mut flag = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        if self.attach {
+            flag("--attach --control", &self.control.addresses.join(","));
+        }
+        for address in &self.dynamodb {
+            flag("--dynamodb", address);
+        }
+        if let Some(hook) = &self.hook {
+            flag("--hook", &path(hook));
+        }
+        if let Some(data) = &self.data {
+            flag("--data", &path(data));
+        }
+        if (self.pace - 1.0).abs() > f64::EPSILON {
+            flag("--pace", &self.pace.to_string());
+        }
+        let patience = self.patience.as_secs_f64().to_string();
+        if patience != PATIENCE_S {
+            flag("--patience", &patience);
+        }
+        let switches = [
+            (self.with_load, "--with-load"),
+            (self.allow_data_loss, "--allow-data-loss"),
+            (self.keep_tables, "--keep-tables"),
+        ];
+        words.extend(
+            switches
+                .into_iter()
+                .filter(|(on, _)| *on)
+                .map(|(_, name)| name.to_owned()),
+        );
+        words.join(" ")
+    }
+}
+
+fn parse_pace(text: &str) -> Result<f64, Expected> {
+    let pace: f64 = text.parse().map_err(|_| Expected("a number"))?;
+    if (0.1..=100.0).contains(&pace) {
+        Ok(pace)
+    } else {
+        Err(Expected("0.1 to 100"))
+    }
+}
+
+/// Reads the scenario and draws its plan.
+fn plan(arguments: &DrillRunArguments) -> Result<Plan, Failure> {
+    let scenario = load(&arguments.scenario)?;
+    let seed = arguments.seed.or(scenario.seed).unwrap_or(sim::SEED);
+    let mut plan = Plan::draw(&scenario, seed);
+    if arguments.attach && !arguments.with_load {
+        with_probes(&mut plan);
+    }
+    if (arguments.pace - 1.0).abs() > f64::EPSILON {
+        hurry(&mut plan, arguments.pace);
+    }
+    Ok(plan)
+}
+
+pub(super) async fn run(arguments: &DrillRunArguments, format: Format) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let plan = plan(arguments)?;
+    let hook = arguments.hook.as_deref();
+    let hook = hook.map(|program| Hook::new(program, &plan.scenario.topology));
+    if let Some(hook) = &hook {
+        hook.check().await?;
+    }
+    prepared(arguments.report.as_deref())?;
+    let progress: Arc<dyn Progress> = Arc::new(Bar::new());
+    let stage = if arguments.attach {
+        let fleet = arguments.control.connect().await?;
+        Stage::attach(fleet, &arguments.dynamodb, hook, progress)?
+    } else {
+        Stage::start(&plan.scenario, arguments.data.as_deref(), hook, progress).await?
+    };
+    let outcome = on_stage(arguments, &plan, &stage, &mut signals).await;
+    stage.close().await;
+    let run = outcome?;
+    tell(&run, arguments.report.as_deref(), format)?;
+    match failures(&run) {
+        failed if failed.is_empty() => Ok(()),
+        failed => Err(Failure::NotSo(failed.join("; "))),
+    }
+}
+
+/// Plays the plan and undoes it, whatever happens.
+async fn on_stage(
+    arguments: &DrillRunArguments,
+    plan: &Plan,
+    stage: &Stage,
+    signals: &mut Signals,
+) -> Result<Run, Failure> {
+    let may_lose_disks = !arguments.attach || arguments.allow_data_loss;
+    check(plan, stage, &arguments.scenario.scenario, may_lose_disks).await?;
+    let mut session = Session::new(plan, stage, arguments.patience).await?;
+    let replay = arguments.replay(plan.seed);
+    let played = tokio::select! {
+        biased;
+        () = signals.next() => Err(Failure::NotSo("interrupted; what the drill had done was undone".to_owned())),
+        played = session.play(&replay) => played.map_err(Failure::from),
+    };
+    tokio::select! {
+        biased;
+        () = signals.next() => return Err(Failure::Interrupted),
+        () = session.undo(arguments.keep_tables) => {}
+    }
+    played
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        run: DrillRunArguments,
+    }
+
+    /// What is said of how to run this again.
+    fn replay(words: &[&str]) -> String {
+        let words = std::iter::once(&"run").chain(words);
+        Command::try_parse_from(words).unwrap().run.replay(7)
+    }
+
+    #[test]
+    fn a_drill_is_run_again_as_it_was_run() {
+        assert_eq!(replay(&["partition"]), "beringia drill run partition --seed 7");
+        assert_eq!(
+            replay(&["partition", "--data", "my data", "--pace", "2.5", "--report", "out"]),
+            "beringia drill run partition --seed 7 --data 'my data' --pace 2.5"
+        );
+        let attached = [
+            "my.toml",
+            "--set",
+            "duration=5s",
+            "--seed",
+            "7",
+            "--attach",
+            "--control",
+            "http://h1:9090,http://h2:9090",
+            "--dynamodb",
+            "a=h1:8000",
+            "--hook",
+            "./in docker.sh",
+            "--patience",
+            "30",
+            "--with-load",
+            "--allow-data-loss",
+            "--keep-tables",
+        ];
+        assert_eq!(
+            replay(&attached),
+            "beringia drill run my.toml --set duration=5s --seed 7 --attach --control http://h1:9090,http://h2:9090 \
+             --dynamodb a=h1:8000 --hook './in docker.sh' --patience 30 --with-load --allow-data-loss --keep-tables"
+        );
+    }
+}

@@ -1,0 +1,251 @@
+//! `sim run`: plays a scenario, with one seed or many.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::{Path, PathBuf},
+};
+
+use beringia_report::{Comparison, Run, summary, write};
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    jobs::{JobArguments, SeedArguments, count, failures, job, play_all, seeds},
+    prepared,
+    runner::{Ending, Job, Played},
+    scenario::{ScenarioArguments, load},
+};
+use crate::{
+    failure::Failure,
+    output::{self, Format},
+};
+
+/// Play a scenario, with one seed or many.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Play a scenario, with one seed or many, and say whether all that it expects holds. What fails is named with its value, and with \
+        the command that runs it again.",
+    after_help = "Examples:\n  \
+        beringia sim run partition\n  \
+        beringia sim run my.toml --seed 42 --report out --trace trace.txt\n  \
+        beringia sim run swarm --seeds 0..2000 --jobs 2\n  \
+        beringia sim run split-brain --set policy=merge --format json | jq .anomalies"
+)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArguments,
+    #[command(flatten)]
+    pub(crate) seeds: SeedArguments,
+    #[command(flatten)]
+    pub(crate) jobs: JobArguments,
+    /// Write reports into this directory: a page of charts, its numbers as JSON, the series as CSV. With --seeds: these of each seed in a
+    /// directory of its own, and a comparison of all.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the full trace, every event with its virtual time; of one seed only.
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    pub(crate) trace: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failure> {
+    let scenario = load(&arguments.scenario)?;
+    let seeds = seeds(&arguments.seeds, &scenario);
+    let is_one = arguments.seeds.seeds.is_none();
+    let count = count(&seeds);
+    let jobs = seeds.map(|seed| Job {
+        is_traced: arguments.trace.is_some(),
+        ..job(&arguments.scenario, &[], &scenario, seed)
+    });
+    // Better to know before than after the work that it cannot be written.
+    let trace = arguments.trace.as_deref().map(create).transpose()?;
+    prepared(arguments.report.as_deref())?;
+    let mut all = All::new(&scenario.name, arguments.report.as_deref(), format);
+    let mut trace = trace;
+    let ending = play_all(jobs, count, &arguments.jobs, &scenario.name, |job, played| {
+        if let (Some((file, out)), Ok(outcome)) = (&mut trace, &played) {
+            write_trace(out, &outcome.trace)
+                .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;
+        }
+        if is_one {
+            all.only(job, played)
+        } else {
+            all.one_of_many(job, played)
+        }
+    })?;
+    if let (Some((file, _)), Format::Text, Ending::Done) = (&trace, format, ending) {
+        output::line(&format!("\ntrace: {}", file.display()))?;
+    }
+    match ending {
+        Ending::Done if is_one => all.end_of_one(),
+        Ending::Stopped if is_one => Err(Failure::Unfinished("the run had not ended".to_owned())),
+        Ending::Done | Ending::Stopped => all.end_of_many(count),
+    }
+}
+
+type TraceFile<'a> = (&'a Path, BufWriter<File>);
+
+fn create(path: &Path) -> Result<TraceFile<'_>, Failure> {
+    let file =
+        File::create(path).map_err(|error| Failure::wrong(format!("cannot write {}: {error}", path.display())))?;
+    Ok((path, BufWriter::new(file)))
+}
+
+fn write_trace(out: &mut BufWriter<File>, lines: &[String]) -> std::io::Result<()> {
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
+}
+
+/// A run that came to no end.
+#[derive(Serialize)]
+struct BrokenJson<'a> {
+    scenario: &'a str,
+    seed: u64,
+    error: &'a str,
+    replay: &'a str,
+}
+
+/// Writes the report of a run where there is a directory for it, and says what came of it.
+pub(crate) fn tell(run: &Run, directory: Option<&Path>, format: Format) -> Result<(), Failure> {
+    let page = directory.map(|directory| report(directory, run)).transpose()?;
+    match format {
+        Format::Json => output::json(run)?,
+        Format::Text => {
+            output::line(summary(run).trim_end())?;
+            if let Some(page) = page {
+                output::line(&format!("\nreport: {page}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is said about runs as they come.
+struct All<'a> {
+    scenario: &'a str,
+    report: Option<&'a Path>,
+    format: Format,
+    compared: Comparison,
+    /// How many came, those that came to no end included.
+    played: u64,
+    failed: Vec<String>,
+}
+
+impl<'a> All<'a> {
+    fn new(scenario: &'a str, report: Option<&'a Path>, format: Format) -> Self {
+        Self {
+            scenario,
+            report,
+            format,
+            compared: Comparison::new(scenario, Vec::new()),
+            played: 0,
+            failed: Vec::new(),
+        }
+    }
+
+    fn only(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
+        let run = match played {
+            Ok(outcome) => outcome.run,
+            Err(error) => return self.broken(job, &error.to_string()),
+        };
+        tell(&run, self.report, self.format)?;
+        self.failed.extend(failures(&run));
+        Ok(())
+    }
+
+    fn end_of_one(self) -> Result<(), Failure> {
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::NotSo(self.failed.join("; ")))
+    }
+
+    fn one_of_many(&mut self, job: &Job, played: Played) -> Result<(), Failure> {
+        self.played += 1;
+        let run = match played {
+            Ok(outcome) => outcome.run,
+            Err(error) => return self.broken(job, &error.to_string()),
+        };
+        if let Some(directory) = self.report {
+            report(&directory.join(format!("seed-{}", run.seed)), &run)?;
+        }
+        self.compared.add(Vec::new(), &run);
+        let failures = failures(&run);
+        match self.format {
+            Format::Json => output::json(&run)?,
+            Format::Text if failures.is_empty() => {}
+            Format::Text => {
+                output::line(&format!("seed {} FAILED", run.seed))?;
+                for failure in &failures {
+                    output::line(&format!("  ✗ {failure}"))?;
+                }
+                output::line(&format!("  again: {}\n", job.replay))?;
+            }
+        }
+        if !failures.is_empty() {
+            self.failed.push(format!("seed {}", run.seed));
+        }
+        Ok(())
+    }
+
+    /// What came of so many runs, or, where they were stopped, of those that had ended.
+    fn end_of_many(self, wanted: u64) -> Result<(), Failure> {
+        let page = match self.report {
+            Some(directory) if !self.compared.runs.is_empty() => Some(self.compared.write(directory)?),
+            _ => None,
+        };
+        let runs = self.played;
+        let passed = runs - self.failed.len() as u64;
+        if self.format == Format::Text {
+            output::line(&format!("{}: {passed} of {runs} seeds passed", self.scenario))?;
+            if !self.compared.runs.is_empty() {
+                output::line(&format!("\n{}", self.compared.table()))?;
+            }
+            if let Some(page) = page {
+                output::line(&format!("\nreport: {}", page.display()))?;
+            }
+        }
+        if runs < wanted {
+            return Err(Failure::Unfinished(format!("{runs} of {wanted} seeds were played")));
+        }
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        /// More names than this help nobody.
+        const NAMED_MAX: usize = 10;
+        let named = self
+            .failed
+            .iter()
+            .take(NAMED_MAX)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = if self.failed.len() > NAMED_MAX { ", …" } else { "" };
+        Err(Failure::NotSo(format!(
+            "{} of {runs} seeds failed: {named}{more}",
+            self.failed.len()
+        )))
+    }
+
+    fn broken(&mut self, job: &Job, error: &str) -> Result<(), Failure> {
+        let seed = job.plan.seed;
+        match self.format {
+            Format::Json => output::json(&BrokenJson {
+                scenario: self.scenario,
+                seed,
+                error,
+                replay: &job.replay,
+            })?,
+            Format::Text => output::line(&format!("seed {seed} FAILED\n  ✗ {error}\n  again: {}\n", job.replay))?,
+        }
+        self.failed.push(format!("seed {seed}"));
+        Ok(())
+    }
+}
+
+fn report(directory: &Path, run: &Run) -> Result<String, Failure> {
+    let page = write(directory, run)?;
+    Ok(page.display().to_string())
+}

@@ -1,0 +1,59 @@
+//! `up`: runs all regions of a topology.
+
+use beringia_host::Ports;
+use clap::Args;
+
+use super::serve::{ServeArguments, deployment, serve};
+use crate::{failure::Failure, output::Format, signals::Signals};
+
+/// Start all regions of a topology in this process.
+#[derive(Debug, Clone, Args)]
+#[command(
+    long_about = "Start all regions of a topology in this process.\n\n\
+        Each region has its own database file, DynamoDB port and replication port. Besides there is one endpoint for all, where the \
+        region in the request's credentials chooses: an application sets one endpoint and keeps its region names. The regions \
+        reach each other over real TCP connections that are delayed as the topology says.\n\n\
+        Ctrl-C or SIGTERM ends it cleanly; a second one at once.",
+    after_help = "Examples:\n  \
+        beringia up\n  \
+        beringia up --ephemeral --format json\n  \
+        beringia up --topology regions/two.toml --data /var/lib/beringia\n  \
+        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0 --fis-port 0    any free ports\n\n\
+        Then:\n  \
+        aws dynamodb list-tables --endpoint-url http://127.0.0.1:8000 --region eu-west-1"
+)]
+pub(crate) struct UpArguments {
+    #[command(flatten)]
+    pub(crate) serve: ServeArguments,
+    /// The first region's DynamoDB port; the others follow. 0: any free ones.
+    #[arg(long, value_name = "PORT", default_value_t = 8001)]
+    pub(crate) dynamodb_port: u16,
+    /// The first region's replication port; the others follow. 0: any free ones.
+    #[arg(long, value_name = "PORT", default_value_t = 9001)]
+    pub(crate) replication_port: u16,
+    /// The port of the control service, to which the other commands talk. 0: any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    pub(crate) control_port: u16,
+    /// The port of the DynamoDB endpoint that serves all regions. 0: any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    pub(crate) endpoint_port: u16,
+    /// The port for experiments of AWS Fault Injection Service that pause the replication of tables. Like the control service it takes
+    /// requests from whoever reaches it, whatever their signature. 0: any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9091)]
+    pub(crate) fis_port: u16,
+}
+
+/// Runs all regions of a topology until a signal ends it.
+pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), Failure> {
+    let signals = Signals::new()?;
+    let listen = arguments.serve.listen;
+    let ports = Ports {
+        dynamodb: arguments.dynamodb_port,
+        replication: arguments.replication_port,
+        control: arguments.control_port,
+        endpoint: arguments.endpoint_port,
+        fis: Some(arguments.fis_port),
+    };
+    let running = beringia_host::all(deployment(arguments.serve)?, listen, &ports).await?;
+    serve(running, signals, format).await
+}

@@ -1,0 +1,34 @@
+//! The runtimes that commands run on.
+
+use crate::failure::Failure;
+
+/// More workers than this only spread the memory: each region commits on one thread of its own.
+const WORKERS_MAX: usize = 8;
+/// Long reads of all regions at once; further ones wait.
+const BLOCKING_THREADS_MAX: usize = 32;
+
+/// Runs a command that only talks to control services.
+pub(crate) fn ask(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+    runtime.block_on(command)
+}
+
+/// Runs regions until a signal ends them.
+pub(crate) fn serve(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let workers = std::thread::available_parallelism()
+        .map_or(2, std::num::NonZero::get)
+        .clamp(2, WORKERS_MAX);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::wrong(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(command);
+    // Whatever is still under way was given its time by the shutdown, or is not to be waited for.
+    runtime.shutdown_background();
+    result
+}

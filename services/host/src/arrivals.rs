@@ -1,0 +1,253 @@
+//! Writes that became visible in another region, as the control protocol tells of them: many at once, and what they share said once.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, TableId};
+use beringia_proto::v1::ArrivalGroup;
+
+/// Writes of other regions that became visible in one with one commit, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Where.
+    pub region: Region,
+    /// By the wall clock there, milliseconds since the Unix epoch.
+    pub visible_ms: u64,
+    /// The writes, in order.
+    pub runs: Vec<Run>,
+}
+
+/// Writes of a commit that follow each other and have this in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The table.
+    pub table: TableId,
+    /// The region that took the writes.
+    pub origin: Region,
+    /// They came by a log, in the order of their sequences.
+    pub by_log: bool,
+    /// In order.
+    pub writes: Vec<Write>,
+}
+
+/// One write, as its origin knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Write {
+    /// The origin's number for it.
+    pub sequence: u64,
+    /// By the origin's hybrid clock, milliseconds since the Unix epoch.
+    pub committed_ms: u64,
+}
+
+/// One write, as a group tells of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The origin's number for it.
+    pub sequence: u64,
+    /// By the origin's hybrid clock, milliseconds since the Unix epoch.
+    pub committed_ms: u64,
+    /// By the wall clock where it became visible, likewise.
+    pub visible_ms: u64,
+}
+
+/// Where, which table and whose writes.
+type Kind = (Region, TableId, Region);
+
+/// Commits, put together for one message.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    groups: Vec<Group>,
+    /// The last group of each kind.
+    last: BTreeMap<Kind, usize>,
+    arrivals: usize,
+}
+
+#[derive(Debug)]
+struct Group {
+    told: ArrivalGroup,
+    last: Told,
+}
+
+impl Gathered {
+    /// One more.
+    pub fn add(&mut self, commit: &Commit) {
+        for run in &commit.runs {
+            self.arrivals += run.writes.len();
+            let group = self.group_of(&commit.region, run);
+            for write in &run.writes {
+                group.add(Told {
+                    sequence: write.sequence,
+                    committed_ms: write.committed_ms,
+                    visible_ms: commit.visible_ms,
+                });
+            }
+        }
+    }
+
+    /// How many writes were gathered.
+    pub fn arrivals(&self) -> usize {
+        self.arrivals
+    }
+
+    /// All of them, in as few groups as keep the order of each kind.
+    pub fn into_groups(self) -> Vec<ArrivalGroup> {
+        self.groups.into_iter().map(|group| group.told).collect()
+    }
+
+    fn group_of(&mut self, region: &Region, run: &Run) -> &mut Group {
+        let next = self.groups.len();
+        let kind = (region.clone(), run.table, run.origin.clone());
+        let last = self.last.entry(kind).or_insert(next);
+        // What came by a log and what did not are told apart, and stay in order.
+        if self
+            .groups
+            .get(*last)
+            .is_none_or(|group| group.told.by_log != run.by_log)
+        {
+            *last = next;
+            self.groups.push(Group {
+                told: ArrivalGroup {
+                    region: region.to_string(),
+                    table_id: run.table.to_string(),
+                    origin: run.origin.to_string(),
+                    by_log: run.by_log,
+                    ..ArrivalGroup::default()
+                },
+                last: Told::default(),
+            });
+        }
+        &mut self.groups[*last]
+    }
+}
+
+impl Group {
+    fn add(&mut self, write: Told) {
+        let more = |now: u64, before: u64| now.wrapping_sub(before).cast_signed();
+        let (told, last) = (&mut self.told, self.last);
+        told.sequences.push(more(write.sequence, last.sequence));
+        told.committed_ms.push(more(write.committed_ms, last.committed_ms));
+        told.visible_ms.push(more(write.visible_ms, last.visible_ms));
+        self.last = write;
+    }
+}
+
+/// The writes of a group, in order; of one that is cut short those that are whole.
+pub fn told(group: &ArrivalGroup) -> impl Iterator<Item = Told> {
+    let numbers = group.sequences.iter().zip(&group.committed_ms).zip(&group.visible_ms);
+    numbers.scan(Told::default(), |last, ((sequence, committed_ms), visible_ms)| {
+        *last = Told {
+            sequence: last.sequence.wrapping_add_signed(*sequence),
+            committed_ms: last.committed_ms.wrapping_add_signed(*committed_ms),
+            visible_ms: last.visible_ms.wrapping_add_signed(*visible_ms),
+        };
+        Some(*last)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const REGIONS: [&str; 3] = ["ap", "eu", "us"];
+
+    fn region(number: usize) -> Region {
+        Region::new(REGIONS[number]).unwrap()
+    }
+
+    fn runs() -> impl Strategy<Value = Run> {
+        let write = |(sequence, committed_ms)| Write { sequence, committed_ms };
+        let number = || prop_oneof![0..4_u64, any::<u64>()];
+        let writes = vec((number(), number()).prop_map(write), 0..5);
+        (0..2_u128, 0..3_usize, any::<bool>(), writes).prop_map(|(table, origin, by_log, writes)| Run {
+            table: TableId(table + 7),
+            origin: region(origin),
+            by_log,
+            writes,
+        })
+    }
+
+    fn commits() -> impl Strategy<Value = Vec<Commit>> {
+        let commit = (0..3_usize, any::<u64>(), vec(runs(), 0..4)).prop_map(|(number, visible_ms, runs)| Commit {
+            region: region(number),
+            visible_ms,
+            runs,
+        });
+        vec(commit, 0..20)
+    }
+
+    /// In the order of each kind: how it came, and the write.
+    type InOrder = BTreeMap<(String, String, String), Vec<(bool, Told)>>;
+
+    fn happened(commits: &[Commit]) -> InOrder {
+        let mut all = InOrder::new();
+        for commit in commits {
+            for run in &commit.runs {
+                let kind = (commit.region.to_string(), run.table.to_string(), run.origin.to_string());
+                let writes = run.writes.iter().map(|write| Told {
+                    sequence: write.sequence,
+                    committed_ms: write.committed_ms,
+                    visible_ms: commit.visible_ms,
+                });
+                all.entry(kind)
+                    .or_default()
+                    .extend(writes.map(|told| (run.by_log, told)));
+            }
+        }
+        all
+    }
+
+    fn heard(groups: &[ArrivalGroup]) -> InOrder {
+        let mut all = InOrder::new();
+        for group in groups {
+            let kind = (group.region.clone(), group.table_id.clone(), group.origin.clone());
+            let of_kind = all.entry(kind).or_default();
+            of_kind.extend(told(group).map(|told| (group.by_log, told)));
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_gathered_in_any_messages_is_told_whole_and_in_the_order_of_each_kind(
+            commits in commits(),
+            a_message in 1..7_usize,
+        ) {
+            let mut groups = Vec::new();
+            for message in commits.chunks(a_message) {
+                let mut gathered = Gathered::default();
+                message.iter().for_each(|commit| gathered.add(commit));
+                let expected: usize = happened(message).values().map(Vec::len).sum();
+                prop_assert_eq!(gathered.arrivals(), expected);
+                groups.extend(gathered.into_groups());
+            }
+            prop_assert_eq!(heard(&groups), happened(&commits));
+        }
+    }
+
+    #[test]
+    fn many_commits_of_one_kind_are_one_group_of_small_numbers() {
+        let mut gathered = Gathered::default();
+        for number in 0..3 {
+            gathered.add(&Commit {
+                region: region(0),
+                visible_ms: 2_000_040 + number,
+                runs: vec![Run {
+                    table: TableId(7),
+                    origin: region(1),
+                    by_log: true,
+                    writes: vec![Write {
+                        sequence: 500 + number,
+                        committed_ms: 2_000_000,
+                    }],
+                }],
+            });
+        }
+        let [group] = &gathered.into_groups()[..] else {
+            panic!("one group")
+        };
+        assert_eq!(group.sequences, [500, 1, 1]);
+        assert_eq!(group.committed_ms, [2_000_000, 0, 0]);
+        assert_eq!(group.visible_ms, [2_000_040, 1, 1]);
+    }
+}

@@ -1,0 +1,237 @@
+//! Arrivals as they are told to clients that measure: gathered for a moment, since there can be tens of thousands in a second.
+
+use std::{future::pending, sync::Arc, time::Duration};
+
+use beringia_proto::v1::{ControlArrivals, ControlArrivalsRequest};
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::{
+    sync::broadcast::{Receiver, error::TryRecvError},
+    time::{Interval, MissedTickBehavior, interval},
+};
+use tonic::Status;
+
+use crate::arrivals::{Commit, Gathered};
+
+/// How long arrivals are gathered; when they happened was noted as they did.
+const GATHERED_FOR: Duration = Duration::from_millis(50);
+/// A message ends with the commit that has the arrival of this number, which is some ten kilobytes.
+const ARRIVALS_MAX: usize = 4096;
+
+/// Every arrival from now on. Begins with an empty message, so that the client knows from when on it hears of all. Each request has what there
+/// is told at once.
+pub fn stream<R>(
+    heard: Receiver<Arc<Commit>>,
+    requests: R,
+) -> impl Stream<Item = Result<ControlArrivals, Status>> + Send + use<R>
+where
+    R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Send + Unpin,
+{
+    let mut ticks = interval(GATHERED_FOR);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let telling = Telling {
+        heard,
+        requests: Some(requests),
+        ticks,
+        is_behind: false,
+    };
+    let began = stream::iter([Ok(ControlArrivals::default())]);
+    began.chain(stream::unfold(telling, |mut telling| async move {
+        let message = telling.next().await?;
+        Some((Ok(message), telling))
+    }))
+}
+
+struct Telling<R> {
+    heard: Receiver<Arc<Commit>>,
+    /// Until the client makes no more.
+    requests: Option<R>,
+    ticks: Interval,
+    /// There was more than one message could have.
+    is_behind: bool,
+}
+
+impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R> {
+    /// The next message that says anything; `None` where nothing will arrive any more.
+    async fn next(&mut self) -> Option<ControlArrivals> {
+        loop {
+            let mark = self.wait().await;
+            let mut message = self.gather(if mark.is_some() { usize::MAX } else { ARRIVALS_MAX })?;
+            message.mark = mark.unwrap_or(0);
+            if message != ControlArrivals::default() {
+                return Some(message);
+            }
+        }
+    }
+
+    /// Until it is time for the next message; with the mark of the request that wants it.
+    async fn wait(&mut self) -> Option<u64> {
+        if std::mem::take(&mut self.is_behind) {
+            return None;
+        }
+        let requests = &mut self.requests;
+        let request = async {
+            loop {
+                match requests {
+                    None => pending().await,
+                    Some(open) => match open.next().await {
+                        Some(Ok(request)) => return request.mark,
+                        Some(Err(_)) | None => *requests = None,
+                    },
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            mark = request => {
+                self.ticks.reset();
+                Some(mark)
+            }
+            _ = self.ticks.tick() => None,
+        }
+    }
+
+    /// What there is at this moment, as far as it fits; `None` where nothing is left and nothing will come.
+    fn gather(&mut self, arrivals_max: usize) -> Option<ControlArrivals> {
+        let mut gathered = Gathered::default();
+        let mut missed_commits = 0;
+        let mut is_over = false;
+        while gathered.arrivals() < arrivals_max {
+            match self.heard.try_recv() {
+                Ok(commit) => gathered.add(&commit),
+                Err(TryRecvError::Lagged(missed)) => missed_commits += missed,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Closed) => {
+                    is_over = gathered.arrivals() == 0 && missed_commits == 0;
+                    break;
+                }
+            }
+        }
+        self.is_behind = gathered.arrivals() >= arrivals_max;
+        (!is_over).then(|| ControlArrivals {
+            groups: gathered.into_groups(),
+            missed_commits,
+            mark: 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_item::{Region, TableId};
+    use tokio::{
+        sync::{
+            broadcast,
+            mpsc::{self, UnboundedSender},
+        },
+        time::Instant,
+    };
+    use tokio_stream::wrappers::UnboundedReceiverStream;
+
+    use super::*;
+    use crate::arrivals::{Run, Write, told};
+
+    type Requests = UnboundedSender<Result<ControlArrivalsRequest, Status>>;
+    type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
+
+    /// A commit of so many writes from this sequence on.
+    fn commit(first: u64, writes: u64) -> Arc<Commit> {
+        let write = |sequence| Write {
+            sequence,
+            committed_ms: 1000,
+        };
+        Arc::new(Commit {
+            region: Region::new("us").unwrap(),
+            visible_ms: 1040,
+            runs: vec![Run {
+                table: TableId(7),
+                origin: Region::new("eu").unwrap(),
+                by_log: true,
+                writes: (first..first + writes).map(write).collect(),
+            }],
+        })
+    }
+
+    /// What is told of commits, of which a client may be so many behind; it has heard that it began.
+    async fn listening(behind_max: usize) -> (broadcast::Sender<Arc<Commit>>, Requests, Messages) {
+        let (commits, heard) = broadcast::channel(behind_max);
+        let (requests, asked) = mpsc::unbounded_channel();
+        let mut messages: Messages = Box::pin(stream(heard, UnboundedReceiverStream::new(asked)));
+        let began = Instant::now();
+        assert_eq!(next(&mut messages).await, ControlArrivals::default());
+        assert_eq!(began.elapsed(), Duration::ZERO, "at once");
+        (commits, requests, messages)
+    }
+
+    async fn next(messages: &mut Messages) -> ControlArrivals {
+        messages.next().await.unwrap().unwrap()
+    }
+
+    fn sequences(message: &ControlArrivals) -> Vec<u64> {
+        message.groups.iter().flat_map(told).map(|told| told.sequence).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_within_a_moment_is_told_with_one_message() {
+        let (commits, requests, mut messages) = listening(8).await;
+        for first in [1, 2, 3] {
+            commits.send(commit(first, 1)).unwrap();
+        }
+        assert_eq!(sequences(&next(&mut messages).await), [1, 2, 3]);
+        commits.send(commit(4, 2)).unwrap();
+        let began = Instant::now();
+        let message = next(&mut messages).await;
+        assert_eq!((sequences(&message), message.mark), (vec![4, 5], 0));
+        assert!(began.elapsed() <= GATHERED_FOR, "{:?}", began.elapsed());
+        drop((commits, requests));
+        assert!(messages.next().await.is_none(), "nothing will arrive");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_is_told_all_there_is_at_once() {
+        let (commits, requests, mut messages) = listening(4096).await;
+        requests.send(Ok(ControlArrivalsRequest { mark: 6 })).unwrap();
+        let nothing = ControlArrivals {
+            mark: 6,
+            ..ControlArrivals::default()
+        };
+        assert_eq!(next(&mut messages).await, nothing);
+        let writes = ARRIVALS_MAX as u64;
+        for number in 0..3 {
+            commits.send(commit(1 + number * writes, writes)).unwrap();
+        }
+        requests.send(Ok(ControlArrivalsRequest { mark: 7 })).unwrap();
+        drop(requests);
+        let began = Instant::now();
+        let message = next(&mut messages).await;
+        assert_eq!((sequences(&message).len(), message.mark), (3 * ARRIVALS_MAX, 7));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        commits.send(commit(1, 1)).unwrap();
+        assert_eq!(sequences(&next(&mut messages).await), [1], "it goes on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn much_is_told_in_several_messages_that_do_not_wait() {
+        let (commits, _requests, mut messages) = listening(8).await;
+        let writes = ARRIVALS_MAX as u64;
+        for number in 0..3 {
+            commits.send(commit(1 + number * writes, writes)).unwrap();
+        }
+        let began = Instant::now();
+        for number in 0..3 {
+            assert_eq!(sequences(&next(&mut messages).await)[0], 1 + number * writes);
+        }
+        assert!(began.elapsed() <= GATHERED_FOR, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_was_too_slow_for_is_counted() {
+        let (commits, _requests, mut messages) = listening(4).await;
+        for first in 1..=10 {
+            commits.send(commit(first, 1)).unwrap();
+        }
+        let message = next(&mut messages).await;
+        assert_eq!((sequences(&message), message.missed_commits), (vec![7, 8, 9, 10], 6));
+        commits.send(commit(11, 1)).unwrap();
+        assert_eq!(next(&mut messages).await.missed_commits, 0);
+    }
+}

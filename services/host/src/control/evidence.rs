@@ -1,0 +1,184 @@
+//! What regions hold of a table, in the words of the control protocol: logs, rows and journals, for whoever judges what became of writes.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use beringia_history::{Held, MARK};
+use beringia_item::{Cause, KeyBytes, Mutation, encode_item};
+use beringia_node::Holdings;
+use beringia_proto::v1::{
+    ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, control_evidence::What,
+};
+use beringia_storage::{Store, StoreError, Table};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::{digests, journal::version};
+use crate::host::Host;
+
+/// How long a region may take to put the rows of dropped replicas aside, and between two looks at that.
+const ASIDE_WITHIN: Duration = Duration::from_mins(10);
+const PAUSE: Duration = Duration::from_millis(50);
+/// Messages that wait for the client.
+const WAITING_MAX: usize = 1024;
+
+type Sent = Result<ControlEvidence, Status>;
+
+/// Reads one region after the other, while the client takes what was read.
+pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl Stream<Item = Sent> + Send + use<> {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    tokio::spawn(async move {
+        for region in host.regions() {
+            let Some(store) = region.store().await else {
+                continue;
+            };
+            let Some(table) = store.catalog().by_name.get(&request.table).cloned() else {
+                continue;
+            };
+            let reader = Reader {
+                region: region.name().to_string(),
+                store: &*store,
+                holdings: Holdings::new(&*store, table.id),
+                table,
+                sender: sender.clone(),
+            };
+            match reader.read(request.every_origin).await {
+                Ok(()) => {}
+                Err(Stop::ClientGone) => return,
+                Err(Stop::Failed(status)) => {
+                    sender.send(Err(status)).await.ok();
+                    return;
+                }
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+/// Why reading ends early.
+enum Stop {
+    ClientGone,
+    Failed(Status),
+}
+
+struct Reader<'a> {
+    region: String,
+    store: &'a dyn Store,
+    holdings: Holdings<'a>,
+    table: Arc<Table>,
+    sender: mpsc::Sender<Sent>,
+}
+
+impl Reader<'_> {
+    async fn read(&self, every_origin: bool) -> Result<(), Stop> {
+        self.log(every_origin).await?;
+        self.rows().await?;
+        self.journal().await?;
+        self.kept_aside().await
+    }
+
+    async fn log(&self, every_origin: bool) -> Result<(), Stop> {
+        let origins = if every_origin {
+            let vectors = self.store.vectors();
+            let vector = vectors.get(&self.table.id);
+            vector
+                .map(|vector| vector.iter().map(|(origin, _)| origin.clone()).collect())
+                .unwrap_or_default()
+        } else {
+            vec![self.store.region().clone()]
+        };
+        let mut logged = pin!(self.holdings.logged(origins));
+        while let Some(mutation) = logged.next().await {
+            let mutation = mutation.map_err(|error| self.failed(error))?;
+            self.send(What::Logged(self.write(&mutation)?)).await?;
+        }
+        Ok(())
+    }
+
+    async fn rows(&self) -> Result<(), Stop> {
+        let mut rows = pin!(self.holdings.rows());
+        while let Some(mutation) = rows.next().await {
+            let mutation = mutation.map_err(|error| self.failed(error))?;
+            self.send(What::Held(self.write(&mutation)?)).await?;
+        }
+        Ok(())
+    }
+
+    async fn journal(&self) -> Result<(), Stop> {
+        let mut conflicts = pin!(self.holdings.conflicts());
+        while let Some(conflict) = conflicts.next().await {
+            let conflict = conflict.map_err(|error| self.failed(error))?;
+            let loser = Held::new(conflict.loser.version.clone(), conflict.loser.image.as_ref(), None);
+            let entry = EvidenceConflict {
+                key: self.key(&conflict.key)?,
+                winner: Some(version(&conflict.winner.version)),
+                loser: Some(version(&conflict.loser.version)),
+                loser_mark: loser.mark().map(str::to_owned),
+                lost_mark_only: conflict.attributes == [MARK],
+            };
+            self.send(What::Conflict(entry)).await?;
+        }
+        Ok(())
+    }
+
+    async fn kept_aside(&self) -> Result<(), Stop> {
+        let began = Instant::now();
+        while self.store.puts_aside() {
+            if began.elapsed() > ASIDE_WITHIN {
+                let message = format!("{}: rows are still being put aside after {ASIDE_WITHIN:?}", self.region);
+                return Err(Stop::Failed(Status::unavailable(message)));
+            }
+            sleep(PAUSE).await;
+        }
+        let mut unshipped = pin!(self.holdings.unshipped());
+        while let Some(kept) = unshipped.next().await {
+            let kept = kept.map_err(|error| self.failed(error))?;
+            let write = EvidenceWrite {
+                key: encode_item(&kept.key),
+                version: Some(version(&kept.write.version)),
+                image: kept.write.image.as_ref().map(encode_item),
+                ..EvidenceWrite::default()
+            };
+            self.send(What::KeptAside(write)).await?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, mutation: &Mutation) -> Result<EvidenceWrite, Stop> {
+        Ok(EvidenceWrite {
+            key: self.key(&mutation.key)?,
+            version: Some(version(&mutation.version)),
+            vector: digests::vector(&mutation.vector),
+            image: mutation.image.clone(),
+            is_expiry: mutation.cause == Cause::TimeToLive,
+        })
+    }
+
+    fn key(&self, key: &KeyBytes) -> Result<Bytes, Stop> {
+        let attributes = self.table.core.keys.attributes_of(key);
+        let attributes = attributes.ok_or_else(|| {
+            let message = format!("{}: {key:?} is no key of {}", self.region, self.table.core.name);
+            Stop::Failed(Status::data_loss(message))
+        })?;
+        Ok(encode_item(&attributes))
+    }
+
+    async fn send(&self, what: What) -> Result<(), Stop> {
+        let region = self.region.clone();
+        let sent = self.sender.send(Ok(ControlEvidence {
+            region,
+            what: Some(what),
+        }));
+        sent.await.map_err(|_| Stop::ClientGone)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+    fn failed(&self, error: StoreError) -> Stop {
+        Stop::Failed(Status::internal(format!("{}: {error}", self.region)))
+    }
+}

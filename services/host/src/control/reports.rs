@@ -1,0 +1,112 @@
+//! What a region says of itself, in the words of the control protocol.
+
+use beringia_item::Region;
+use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus, Refused};
+use beringia_proto::v1::{Arrivals, JoinReport, PeerReport, RefusedReport, RegionReport};
+use beringia_storage::Catalog;
+
+use super::pauses;
+use crate::region::Hosted;
+
+/// The report of one region.
+pub(crate) async fn of(region: &Hosted) -> RegionReport {
+    let name = region.name().to_string();
+    let (Some(status), Some(store)) = (region.status().await, region.store().await) else {
+        return RegionReport {
+            name,
+            running: false,
+            ..RegionReport::default()
+        };
+    };
+    let catalog = store.catalog();
+    RegionReport {
+        name,
+        running: true,
+        peers: status
+            .peers
+            .iter()
+            .map(|(peer, of_peer)| peer_report(peer, of_peer, &status))
+            .collect(),
+        joins: joins(&status, &catalog),
+        paused: pauses::of(region).await,
+        draining: region.drains().await,
+        refused: region.with_node(|node| refused_report(node.refused())).await,
+    }
+}
+
+const fn refused_report(refused: Refused) -> RefusedReport {
+    RefusedReport {
+        throttled_reads: refused.throttled_reads,
+        throttled_writes: refused.throttled_writes,
+        transaction_conflicts: refused.transaction_conflicts,
+    }
+}
+
+fn peer_report(peer: &Region, of_peer: &PeerStatus, status: &NodeStatus) -> PeerReport {
+    let lag = status.lag.get(peer).filter(|lag| lag.count > 0);
+    let refusal = [&of_peer.receiving, &of_peer.sending]
+        .into_iter()
+        .find_map(|state| match state {
+            LinkState::Refused(reason) => Some(reason.clone()),
+            _ => None,
+        });
+    PeerReport {
+        peer: peer.to_string(),
+        sending: state(&of_peer.sending).to_owned(),
+        receiving: state(&of_peer.receiving).to_owned(),
+        error: refusal.or_else(|| of_peer.last_error.clone()).unwrap_or_default(),
+        backlog_mutations: of_peer.backlog.map(|backlog| backlog.mutations),
+        backlog_bytes: of_peer.backlog.map(|backlog| backlog.bytes),
+        lag_ms: of_peer.lag_ms,
+        arrivals: lag.map(|lag| Arrivals {
+            count: lag.count,
+            p50_ms: lag.p50,
+            p99_ms: lag.p99,
+            p999_ms: lag.p999,
+            max_ms: lag.max,
+        }),
+        quarantine_ahead_ms: of_peer.quarantined.map(|quarantine| quarantine.ahead_ms),
+        quarantine_limit_ms: of_peer.quarantined.map(|quarantine| quarantine.limit_ms),
+        relayed_through: of_peer
+            .relayed_through
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    }
+}
+
+fn state(state: &LinkState) -> &'static str {
+    match state {
+        LinkState::Down => "down",
+        LinkState::Connecting => "connecting",
+        LinkState::Connected => "connected",
+        LinkState::Refused(_) => "refused",
+    }
+}
+
+fn joins(status: &NodeStatus, catalog: &Catalog) -> Vec<JoinReport> {
+    status
+        .tables
+        .iter()
+        .filter_map(|(id, table)| {
+            let join = table.join.as_ref()?;
+            Some(JoinReport {
+                table_id: id.to_string(),
+                table: catalog
+                    .by_id
+                    .get(id)
+                    .map(|table| table.core.name.clone())
+                    .unwrap_or_default(),
+                source: join.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+                stage: match join.stage {
+                    JoinStage::Waiting => "waiting",
+                    JoinStage::Copying => "copying",
+                    JoinStage::CatchingUp => "catching up",
+                }
+                .to_owned(),
+                ranges_done: u32::from(join.ranges_done),
+                rows: join.rows,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,256 @@
+//! Serves the control protocol for the regions of this process.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use beringia_proto::v1::{
+    ControlArrivals, ControlArrivalsRequest, ControlClockReply, ControlClockRequest, ControlConflict,
+    ControlConflictsRequest, ControlDescribeReply, ControlDescribeRequest, ControlDigestsReply, ControlDigestsRequest,
+    ControlDiskReply, ControlDiskRequest, ControlDrainReport, ControlDrainRequest, ControlEvidence,
+    ControlEvidenceRequest, ControlExplainReply, ControlExplainRequest, ControlFailRegionReply,
+    ControlFailRegionRequest, ControlFlowsReply, ControlFlowsRequest, ControlNetworkReply, ControlNetworkRequest,
+    ControlRecordRequest, ControlRecorded, ControlRecoverRegionReply, ControlRecoverRegionRequest,
+    ControlReplicationReply, ControlReplicationRequest, ControlRestoreReply, ControlRestoreRequest, ControlStatusReply,
+    ControlStatusRequest, ControlTable, ControlTablesRequest, ControlUndrainReply, ControlUndrainRequest, HostedRegion,
+    control_clock_request::Action as ClockAction,
+    control_disk_request::Action as DiskAction,
+    control_recorded::What,
+    control_replication_request::Action as ReplicationAction,
+    control_server::{Control, ControlServer},
+};
+use futures_util::Stream;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tonic::{Request, Response, Status, Streaming, transport::Server, transport::server::TcpIncoming};
+
+use super::{arrivals, digests, drain, evidence, explain, journal, links, measure, pauses, record, reports, restore};
+use crate::{
+    host::Host,
+    region::{Hosted, RecoveryError},
+};
+
+/// The slowest disk.
+const COMMIT_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// The control service of a host.
+struct Service {
+    host: Arc<Host>,
+}
+
+/// Serves until the task is aborted.
+pub(crate) fn start(listener: TcpListener, host: Arc<Host>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let server = Server::builder().add_service(ControlServer::new(Service { host }));
+        if let Err(error) = server.serve_with_incoming(incoming).await {
+            tracing::error!(%error, "the control service ended");
+        }
+    })
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Control for Service {
+    async fn describe(&self, _request: Request<ControlDescribeRequest>) -> Answer<ControlDescribeReply> {
+        let mut hosted = Vec::new();
+        for region in self.host.regions() {
+            hosted.push(HostedRegion {
+                name: region.name().to_string(),
+                running: region.store().await.is_some(),
+                dynamodb: region.dynamodb_url(),
+                replication: region.replication_url(),
+                throttling: region.behaviour().throttling,
+                stale_reads_ms: u64::try_from(region.behaviour().stale_reads.as_millis()).unwrap_or(u64::MAX),
+                slow_changes_ms: u64::try_from(region.behaviour().slow_changes.as_millis()).unwrap_or(u64::MAX),
+                max_unreachable_ms: region.max_unreachable_ms(),
+            });
+        }
+        Ok(Response::new(ControlDescribeReply {
+            topology: self.host.topology().iter().map(ToString::to_string).collect(),
+            hosted,
+            has_network: self.host.network().is_some(),
+        }))
+    }
+
+    async fn status(&self, _request: Request<ControlStatusRequest>) -> Answer<ControlStatusReply> {
+        let mut regions = Vec::new();
+        for region in self.host.regions() {
+            regions.push(reports::of(region).await);
+        }
+        Ok(Response::new(ControlStatusReply {
+            regions,
+            links: self.host.network().map(links::show).unwrap_or_default(),
+        }))
+    }
+
+    async fn digests(&self, request: Request<ControlDigestsRequest>) -> Answer<ControlDigestsReply> {
+        let request = request.into_inner();
+        // Side by side, so that the moments of the regions are close to each other.
+        let regions = self.host.regions().iter().map(|region| digests::of(region, request));
+        let regions = futures_util::future::try_join_all(regions).await?;
+        Ok(Response::new(ControlDigestsReply { regions }))
+    }
+
+    type ConflictsStream = Pin<Box<dyn Stream<Item = Result<ControlConflict, Status>> + Send>>;
+
+    async fn conflicts(&self, request: Request<ControlConflictsRequest>) -> Answer<Self::ConflictsStream> {
+        let request = request.into_inner();
+        Ok(Response::new(Box::pin(
+            journal::stream(self.host.clone(), request.table, request.follow).await?,
+        )))
+    }
+
+    async fn restore(&self, request: Request<ControlRestoreRequest>) -> Answer<ControlRestoreReply> {
+        Ok(Response::new(restore::apply(&self.host, request.into_inner()).await?))
+    }
+
+    async fn explain(&self, request: Request<ControlExplainRequest>) -> Answer<ControlExplainReply> {
+        let ControlExplainRequest { table, key_json } = request.into_inner();
+        let mut regions = Vec::new();
+        for region in self.host.regions() {
+            regions.push(explain::of(region, &table, &key_json).await?);
+        }
+        Ok(Response::new(ControlExplainReply { regions }))
+    }
+
+    async fn network(&self, request: Request<ControlNetworkRequest>) -> Answer<ControlNetworkReply> {
+        let network = self.host.network().ok_or_else(|| {
+            Status::failed_precondition(
+                "no network model here: this region is a process of its own and the network is the real one",
+            )
+        })?;
+        let action = request
+            .into_inner()
+            .action
+            .ok_or_else(|| Status::invalid_argument("no action"))?;
+        links::apply(network, action.clone())?;
+        self.host
+            .tap()
+            .note(What::Network(ControlNetworkRequest { action: Some(action) }));
+        Ok(Response::new(ControlNetworkReply {
+            links: links::show(network),
+        }))
+    }
+
+    async fn replication(&self, request: Request<ControlReplicationRequest>) -> Answer<ControlReplicationReply> {
+        let action = request
+            .into_inner()
+            .action
+            .ok_or_else(|| Status::invalid_argument("no action"))?;
+        pauses::apply(&self.host, action.clone()).await?;
+        match action {
+            ReplicationAction::Pause(pause) => self.host.tap().note(What::Pause(pause)),
+            ReplicationAction::Resume(resume) => self.host.tap().note(What::Resume(resume)),
+            ReplicationAction::Show(_) => {}
+        }
+        Ok(Response::new(ControlReplicationReply {
+            paused: pauses::show(&self.host).await,
+        }))
+    }
+
+    type DrainStream = Pin<Box<dyn Stream<Item = Result<ControlDrainReport, Status>> + Send>>;
+
+    async fn drain(&self, request: Request<ControlDrainRequest>) -> Answer<Self::DrainStream> {
+        let request = request.into_inner();
+        let reports = drain::stream(self.host.clone(), request.region.clone()).await?;
+        self.host.tap().note(What::Drain(request));
+        Ok(Response::new(Box::pin(reports)))
+    }
+
+    async fn undrain(&self, request: Request<ControlUndrainRequest>) -> Answer<ControlUndrainReply> {
+        let request = request.into_inner();
+        drain::end(&self.host, &request.region).await?;
+        self.host.tap().note(What::Undrain(request));
+        Ok(Response::new(ControlUndrainReply {}))
+    }
+
+    async fn fail_region(&self, request: Request<ControlFailRegionRequest>) -> Answer<ControlFailRegionReply> {
+        let request = request.into_inner();
+        let region = self.recoverable(&request.region)?;
+        let flows = region.fail(request.lose_disk).await.map_err(refused)?;
+        self.host.tap().note(What::Fail(request));
+        let flows = measure::of_region(region.name(), flows).collect();
+        Ok(Response::new(ControlFailRegionReply { flows }))
+    }
+
+    async fn recover_region(&self, request: Request<ControlRecoverRegionRequest>) -> Answer<ControlRecoverRegionReply> {
+        let request = request.into_inner();
+        self.recoverable(&request.region)?.recover().await.map_err(refused)?;
+        self.host.tap().note(What::Recover(request));
+        Ok(Response::new(ControlRecoverRegionReply {}))
+    }
+
+    async fn flows(&self, _request: Request<ControlFlowsRequest>) -> Answer<ControlFlowsReply> {
+        let flows = measure::flows(&self.host).await;
+        Ok(Response::new(ControlFlowsReply { flows }))
+    }
+
+    type ArrivalsStream = Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
+
+    async fn arrivals(&self, requests: Request<Streaming<ControlArrivalsRequest>>) -> Answer<Self::ArrivalsStream> {
+        let told = arrivals::stream(self.host.tap().listen(), requests.into_inner());
+        Ok(Response::new(Box::pin(told)))
+    }
+
+    async fn clock(&self, request: Request<ControlClockRequest>) -> Answer<ControlClockReply> {
+        let ControlClockRequest { region, action } = request.into_inner();
+        let clock = self.host.hosted(&region)?.clock();
+        match action.ok_or_else(|| Status::invalid_argument("no action"))? {
+            ClockAction::StepMs(by_ms) => clock.step(by_ms),
+            ClockAction::DriftPpm(ppm) => clock.set_drift(ppm),
+            ClockAction::Correct(_) => clock.correct(),
+        }
+        let ahead_ms = clock.ahead_ms();
+        Ok(Response::new(ControlClockReply { ahead_ms }))
+    }
+
+    async fn disk(&self, request: Request<ControlDiskRequest>) -> Answer<ControlDiskReply> {
+        let ControlDiskRequest { region, action } = request.into_inner();
+        let disk = self.host.hosted(&region)?.disk_faults();
+        match action.ok_or_else(|| Status::invalid_argument("no action"))? {
+            DiskAction::SlowerUs(us) => disk.set_commit_delay(Duration::from_micros(us).min(COMMIT_DELAY_MAX)),
+            DiskAction::Full(full) => disk.set_full(full),
+        }
+        Ok(Response::new(ControlDiskReply {}))
+    }
+
+    type EvidenceStream = Pin<Box<dyn Stream<Item = Result<ControlEvidence, Status>> + Send>>;
+
+    async fn evidence(&self, request: Request<ControlEvidenceRequest>) -> Answer<Self::EvidenceStream> {
+        let evidence = evidence::stream(self.host.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(evidence)))
+    }
+
+    type RecordStream = Pin<Box<dyn Stream<Item = Result<ControlRecorded, Status>> + Send>>;
+
+    async fn record(&self, _request: Request<ControlRecordRequest>) -> Answer<Self::RecordStream> {
+        Ok(Response::new(Box::pin(record::events(&self.host))))
+    }
+
+    type TablesStream = Pin<Box<dyn Stream<Item = Result<ControlTable, Status>> + Send>>;
+
+    async fn tables(&self, request: Request<ControlTablesRequest>) -> Answer<Self::TablesStream> {
+        let tables = record::tables(self.host.clone(), request.into_inner().items_max);
+        Ok(Response::new(Box::pin(tables.await)))
+    }
+}
+
+impl Service {
+    /// The region, where it can be failed and recovered from here.
+    fn recoverable(&self, name: &str) -> Result<&Hosted, Status> {
+        let region = self.host.hosted(name)?;
+        if self.host.network().is_none() {
+            return Err(Status::failed_precondition(format!(
+                "{name} is a process of its own: end that process (kill -9) and start it again"
+            )));
+        }
+        Ok(region)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn refused(error: RecoveryError) -> Status {
+    match error {
+        RecoveryError::Down(_) | RecoveryError::Running(_) => Status::failed_precondition(error.to_string()),
+        RecoveryError::Unrecoverable { .. } | RecoveryError::DiskKept { .. } => Status::internal(error.to_string()),
+    }
+}

@@ -1,0 +1,100 @@
+//! Pausing the replication of tables, by name: for the control service and for fault injection experiments.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use beringia_fis::{Fault, Faults, TableReplica};
+use beringia_item::{Region, TableId};
+use beringia_node::Node;
+use beringia_proto::v1::{ReplicationPause, ReplicationResume, control_recorded::What};
+
+use crate::{host::Host, region::Hosted};
+
+/// Why the replication of a table cannot be paused in a region.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PauseError {
+    /// The region does not run.
+    #[error("{0} is down")]
+    Down(Region),
+    /// There is nothing to pause.
+    #[error("{region} has no replica of a global table `{table}`")]
+    NoReplica { region: Region, table: String },
+}
+
+/// The table of that name, where it is global.
+fn global_table(node: &Node, name: &str) -> Option<TableId> {
+    let catalog = node.store().catalog();
+    let table = catalog
+        .by_name
+        .get(name)
+        .filter(|table| table.held && table.is_global());
+    table.map(|table| table.id)
+}
+
+impl Hosted {
+    /// Pauses a table's replication in this region.
+    pub(crate) async fn pause_replication(&self, table: &str) -> Result<(), PauseError> {
+        let pause = |node: &Node| global_table(node, table).is_some_and(|id| node.pause_replication(id).is_ok());
+        self.expect(self.with_node(pause).await, table)
+    }
+
+    /// Resumes a table's replication in this region, where it is paused.
+    pub(crate) async fn resume_replication(&self, table: &str) {
+        let resume = |node: &Node| {
+            let Some(id) = global_table(node, table) else { return };
+            node.resume_replication(id);
+        };
+        // In a region that is down nothing is paused.
+        let _ = self.with_node(resume).await;
+    }
+
+    fn expect(&self, done: Option<bool>, table: &str) -> Result<(), PauseError> {
+        let region = self.name().clone();
+        match done {
+            Some(true) => Ok(()),
+            Some(false) => Err(PauseError::NoReplica {
+                region,
+                table: table.to_owned(),
+            }),
+            None => Err(PauseError::Down(region)),
+        }
+    }
+}
+
+/// The regions of this process as experiments see them.
+pub(crate) struct HostFaults(pub(crate) Arc<Host>);
+
+impl HostFaults {
+    fn region(&self, name: &str) -> Result<&Hosted, Fault> {
+        self.0.hosted(name).map_err(|status| Fault(status.message().to_owned()))
+    }
+}
+
+#[async_trait]
+impl Faults for HostFaults {
+    async fn find(&self, replica: &TableReplica) -> Result<(), Fault> {
+        let region = self.region(&replica.region)?;
+        let found = region
+            .with_node(|node| global_table(node, &replica.table).is_some())
+            .await;
+        region
+            .expect(found, &replica.table)
+            .map_err(|error| Fault(error.to_string()))
+    }
+
+    async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
+        let paused = self.region(&replica.region)?.pause_replication(&replica.table).await;
+        paused.map_err(|error| Fault(error.to_string()))?;
+        let TableReplica { region, table } = replica.clone();
+        self.0.tap().note(What::Pause(ReplicationPause { region, table }));
+        Ok(())
+    }
+
+    async fn resume(&self, replica: &TableReplica) {
+        if let Ok(region) = self.region(&replica.region) {
+            region.resume_replication(&replica.table).await;
+            let TableReplica { region, table } = replica.clone();
+            self.0.tap().note(What::Resume(ReplicationResume { region, table }));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! One region of a topology in this process, the others elsewhere on a real network.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use beringia_node::{Connector, Peer};
+use beringia_regions::Topology;
+
+use super::{
+    CONTROL_PORT, DYNAMODB_PORT, Deployment, REPLICATION_PORT, Running,
+    prepare::{Doors, Preparation},
+};
+use crate::{accept, error::StartError, ports, region::Listeners};
+
+/// The first ports of a topology whose regions are processes of their own.
+const FIRST_DYNAMODB_PORT: u16 = 8001;
+const FIRST_REPLICATION_PORT: u16 = 9001;
+const FIRST_CONTROL_PORT: u16 = 9090;
+
+/// One region of a topology, as a process of its own.
+#[derive(Debug)]
+pub struct OneRegion {
+    /// Its name.
+    pub name: String,
+    /// Where other regions' replication endpoints are, as `NAME=HOST:PORT`.
+    pub peers: Vec<String>,
+    /// The DynamoDB port; 0: any free one. Without one: as the topology says, else 8001 for the first region and so on.
+    pub dynamodb_port: Option<u16>,
+    /// The replication port; likewise from 9001 on.
+    pub replication_port: Option<u16>,
+    /// The port of the control service; likewise from 9090 on.
+    pub control_port: Option<u16>,
+}
+
+/// Starts one region of a topology.
+///
+/// # Errors
+/// As of [`all`](super::all), and where the topology has no such region or peers.
+pub async fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Result<Running, StartError> {
+    let preparation = Preparation::new(deployment)?;
+    let named = preparation
+        .regions
+        .iter()
+        .enumerate()
+        .find(|(_, region)| region.as_str() == arguments.name);
+    let Some((place, region)) = named.map(|(place, region)| (place, region.clone())) else {
+        let known: Vec<&str> = preparation.topology.names().collect();
+        return Err(StartError::UnknownRegion {
+            name: arguments.name.clone(),
+            known: known.join(", "),
+        });
+    };
+    let connectors = peer_connectors(&preparation.topology, &arguments.peers, &arguments.name)?;
+    let site = preparation.topology.region(&arguments.name);
+    let choose = |flag: Option<u16>, of_file: Option<u16>, first, name| match flag.or(of_file) {
+        Some(port) => Ok(port),
+        None => ports::nth(first, place, name),
+    };
+    let port = choose(arguments.control_port, None, FIRST_CONTROL_PORT, CONTROL_PORT)?;
+    let control = ports::listen(ip, port, "the control service", CONTROL_PORT).await?;
+    let port = choose(
+        arguments.dynamodb_port,
+        site.and_then(|s| s.dynamodb_port),
+        FIRST_DYNAMODB_PORT,
+        DYNAMODB_PORT,
+    )?;
+    let dynamodb = ports::listen(ip, port, "the DynamoDB endpoint", DYNAMODB_PORT).await?;
+    let port = choose(
+        arguments.replication_port,
+        site.and_then(|s| s.replication_port),
+        FIRST_REPLICATION_PORT,
+        REPLICATION_PORT,
+    )?;
+    let replication = ports::listen(ip, port, "replication", REPLICATION_PORT).await?;
+    let peers = preparation
+        .regions
+        .iter()
+        .filter_map(|peer| {
+            Some(Peer {
+                region: peer.clone(),
+                connector: connectors.get(peer.as_str())?.clone(),
+            })
+        })
+        .collect();
+    let blueprints = vec![preparation.blueprint(&region, peers, None)];
+    let doors = Doors {
+        regions: vec![Listeners { dynamodb, replication }],
+        control,
+        endpoint: None,
+        fis: None,
+    };
+    preparation.open(blueprints, doors, None).await
+}
+
+/// How to reach every other region: as `--peer` says, else as the topology says, else on this machine at its usual port.
+fn peer_connectors(
+    topology: &Topology,
+    flags: &[String],
+    own: &str,
+) -> Result<BTreeMap<String, Connector>, StartError> {
+    peer_addresses(topology, flags, own).map(|addresses| {
+        addresses
+            .into_iter()
+            .map(|(name, address)| (name, accept::direct(address)))
+            .collect()
+    })
+}
+
+/// The `host:port` of every other region.
+fn peer_addresses(topology: &Topology, flags: &[String], own: &str) -> Result<BTreeMap<String, String>, StartError> {
+    let mut addresses = BTreeMap::new();
+    for (place, site) in topology
+        .regions()
+        .iter()
+        .enumerate()
+        .filter(|(_, site)| site.name != own)
+    {
+        let port = match site.replication_port {
+            Some(port) => port,
+            None => ports::nth(FIRST_REPLICATION_PORT, place, REPLICATION_PORT)?,
+        };
+        let host = site.host.as_deref().unwrap_or("127.0.0.1");
+        addresses.insert(site.name.clone(), format!("{host}:{port}"));
+    }
+    for flag in flags {
+        let (name, address) = flag
+            .split_once('=')
+            .filter(|(_, address)| {
+                address
+                    .rsplit_once(':')
+                    .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            })
+            .ok_or_else(|| StartError::PeerForm(flag.clone()))?;
+        let Some(known) = addresses.get_mut(name) else {
+            let known: Vec<&str> = addresses.keys().map(String::as_str).collect();
+            return Err(StartError::UnknownPeer {
+                flag: flag.clone(),
+                known: known.join(", "),
+            });
+        };
+        address.clone_into(known);
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn peers_are_where_the_flag_says_else_the_file_else_on_this_machine() {
+        let text = "[defaults]\ndelay_ms = 1\n[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\nhost = \"b.example\"\n\
+                    replication_port = 7\n[[region]]\nname = \"c\"\n[[region]]\nname = \"d\"\n";
+        let topology = Topology::parse(text, Path::new("t.toml")).unwrap();
+        let addresses = peer_addresses(&topology, &["d=10.0.0.1:99".to_owned()], "a").unwrap();
+        let pairs: Vec<_> = addresses
+            .iter()
+            .map(|(name, address)| (name.as_str(), address.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [("b", "b.example:7"), ("c", "127.0.0.1:9003"), ("d", "10.0.0.1:99")]
+        );
+    }
+
+    #[test]
+    fn a_peer_that_is_none_is_refused() {
+        let topology = Topology::two();
+        for flag in [
+            "eu-west-1",
+            "eu-west-1=host",
+            "eu-west-1=:1",
+            "mars-1=host:1",
+            "us-east-1=host:1",
+        ] {
+            assert!(
+                peer_addresses(&topology, &[flag.to_owned()], "us-east-1").is_err(),
+                "{flag}"
+            );
+        }
+    }
+}

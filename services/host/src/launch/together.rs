@@ -1,0 +1,146 @@
+//! All regions of a topology in this process, with a model of the links between them.
+
+use std::net::IpAddr;
+
+use beringia_clock::{Randomness as _, SeededRandomness, SystemRandomness};
+use beringia_item::Region;
+use beringia_network::{Direction, LinkSettings, Network};
+use beringia_node::Peer;
+use beringia_regions::Topology;
+
+use super::{
+    CONTROL_PORT, DYNAMODB_PORT, Deployment, REPLICATION_PORT, Running,
+    prepare::{Doors, Preparation},
+};
+use crate::{
+    accept,
+    error::StartError,
+    ports,
+    region::{Blueprint, Listeners},
+};
+
+const ENDPOINT_PORT: &str = "--endpoint-port";
+const FIS_PORT: &str = "--fis-port";
+
+/// The ports of a process with all regions: the first of the regions', and the others. 0: any free ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    /// Of the first region's DynamoDB endpoint.
+    pub dynamodb: u16,
+    /// Of the first region's replication endpoint.
+    pub replication: u16,
+    /// Of the control service.
+    pub control: u16,
+    /// Of the DynamoDB endpoint for all regions.
+    pub endpoint: u16,
+    /// For fault injection experiments, where they are wanted.
+    pub fis: Option<u16>,
+}
+
+impl Ports {
+    /// Any free ones, and none for experiments.
+    pub const FREE: Self = Self {
+        dynamodb: 0,
+        replication: 0,
+        control: 0,
+        endpoint: 0,
+        fis: None,
+    };
+}
+
+/// Starts all regions of a topology.
+///
+/// # Errors
+/// Where a port or a database cannot be had.
+pub async fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Running, StartError> {
+    let preparation = Preparation::new(deployment)?;
+    let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
+    let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
+    let fis = match ports.fis {
+        Some(port) => Some(ports::listen(ip, port, "fault injection experiments", FIS_PORT).await?),
+        None => None,
+    };
+    let listeners = listen_to_all(&preparation.regions, ip, ports).await?;
+    let network = network(&preparation.topology)?;
+    let blueprints = blueprints(&preparation, &listeners, &network)?;
+    let doors = Doors {
+        regions: listeners,
+        control,
+        endpoint: Some(endpoint),
+        fis,
+    };
+    preparation.open(blueprints, doors, Some(network)).await
+}
+
+/// Takes the ports of every region, in their order.
+async fn listen_to_all(regions: &[Region], ip: IpAddr, ports: &Ports) -> Result<Vec<Listeners>, StartError> {
+    let mut listeners = Vec::new();
+    for (place, region) in regions.iter().enumerate() {
+        let port = ports::nth(ports.dynamodb, place, DYNAMODB_PORT)?;
+        let dynamodb = ports::listen(ip, port, &format!("the DynamoDB endpoint of {region}"), DYNAMODB_PORT).await?;
+        let port = ports::nth(ports.replication, place, REPLICATION_PORT)?;
+        let replication = ports::listen(ip, port, &format!("the replication of {region}"), REPLICATION_PORT).await?;
+        listeners.push(Listeners { dynamodb, replication });
+    }
+    Ok(listeners)
+}
+
+/// What every region is started with, in their order.
+fn blueprints(
+    preparation: &Preparation,
+    listeners: &[Listeners],
+    network: &Network,
+) -> Result<Vec<Blueprint>, StartError> {
+    let mut blueprints = Vec::new();
+    for region in &preparation.regions {
+        let mut peers = Vec::new();
+        for (peer, listeners) in preparation
+            .regions
+            .iter()
+            .zip(listeners)
+            .filter(|(peer, _)| *peer != region)
+        {
+            let address = ports::reachable(ports::local(&listeners.replication)?);
+            let connector = accept::through(network.clone(), region.to_string(), peer.to_string(), address);
+            peers.push(Peer {
+                region: peer.clone(),
+                connector,
+            });
+        }
+        blueprints.push(preparation.blueprint(region, peers, Some(network.clone())));
+    }
+    Ok(blueprints)
+}
+
+/// The model of the links, as the topology describes them.
+fn network(topology: &Topology) -> Result<Network, StartError> {
+    let network = Network::new(topology.names(), &SeededRandomness::new(SystemRandomness.next_u64()));
+    for link in topology.links() {
+        let wanted = LinkSettings::from(link);
+        network
+            .change(&link.from, &link.to, Direction::OneWay, |settings| *settings = wanted)
+            .map_err(|source| StartError::Link {
+                from: link.from.clone(),
+                to: link.to.clone(),
+                source,
+            })?;
+    }
+    Ok(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_do_what_the_topology_says() {
+        let topology = Topology::three();
+        let shown = network(&topology).unwrap().show();
+        assert_eq!(shown.len(), 6);
+        for link in shown {
+            let said = topology.link(&link.from, &link.to).unwrap();
+            assert!((link.settings.delay.as_secs_f64() * 1000.0 - said.delay_ms).abs() < 1e-6);
+            assert!(said.delay_ms > 0.0);
+        }
+    }
+}

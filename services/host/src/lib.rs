@@ -1,0 +1,23 @@
+//! Regions in one process: how they are prepared, started, failed, recovered and shut down; and the control service over which
+//! they are watched and steered, its server and its client.
+
+mod accept;
+pub mod arrivals;
+pub mod control;
+pub mod convergence;
+mod credentials;
+mod directory;
+mod endpoint;
+mod error;
+mod faults;
+pub mod fleet;
+mod host;
+mod launch;
+mod ports;
+mod region;
+mod tap;
+pub mod units;
+
+pub use credentials::{BadLine, CredentialsError, authentication};
+pub use error::{BootError, DirectoryError, NotUp, StartError};
+pub use launch::{Addresses, Deployment, Limits, OneRegion, Ports, RegionAddresses, Running, all, one};

@@ -1,0 +1,44 @@
+//! The units that the control protocol counts links in, from and to those that people use.
+
+use std::time::Duration;
+
+/// A duration in microseconds; what is longer than their numbers reach is the longest.
+#[must_use]
+pub fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Megabits per second, in bits per second; 0 stands for no limit.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "casts of floating point numbers stop at the bounds"
+)]
+#[must_use]
+pub fn bits_per_second(mbit: Option<f64>) -> u64 {
+    mbit.map_or(0, |mbit| (mbit * 1e6).round() as u64)
+}
+
+/// The reverse of [`bits_per_second`].
+#[expect(clippy::cast_precision_loss, reason = "bits per second of links are far below 2^52")]
+#[must_use]
+pub fn mbit(bits_per_second: u64) -> Option<f64> {
+    (bits_per_second > 0).then_some(bits_per_second as f64 / 1e6)
+}
+
+/// Percent, in millionths.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "casts of floating point numbers stop at the bounds"
+)]
+#[must_use]
+pub fn millionths(percent: f64) -> u32 {
+    (percent * 1e4).round() as u32
+}
+
+/// The reverse of [`millionths`].
+#[must_use]
+pub fn percent(millionths: u32) -> f64 {
+    f64::from(millionths) / 1e4
+}

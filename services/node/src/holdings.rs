@@ -1,0 +1,91 @@
+//! All that a region holds of a table and remembers of its writes, read from the store page by page.
+
+use beringia_item::{KeyBytes, Mutation, RANGES, Region, TableId, VersionVector};
+use beringia_storage::{Conflict, LogFilter, LogPosition, Store, StoreError, Unshipped};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+
+/// Bytes of images in one page of the log.
+const LOG_BYTES: usize = 1 << 20;
+/// Rows, or entries of a journal, in one page.
+const ROWS: usize = 256;
+
+/// What one region holds of one table. Every stream reads the next page when the one before is taken, so that no more than a page is
+/// in memory; it ends with the first error.
+#[derive(Clone, Copy)]
+pub struct Holdings<'a> {
+    store: &'a dyn Store,
+    table: TableId,
+}
+
+impl<'a> Holdings<'a> {
+    /// Of this table in this store.
+    #[must_use]
+    pub const fn new(store: &'a dyn Store, table: TableId) -> Self {
+        Self { store, table }
+    }
+
+    /// The writes of these origins that are in the region's log, in its order.
+    pub fn logged(self, origins: Vec<Region>) -> impl Stream<Item = Result<Mutation, StoreError>> + Send + 'a {
+        let filter = LogFilter {
+            origins,
+            tables: [(self.table, VersionVector::default())].into(),
+        };
+        pages(LogPosition::default(), move |position| {
+            let filter = filter.clone();
+            async move {
+                let page = self.store.read_log(position, &filter, LOG_BYTES).await?;
+                let mutations = page.records.into_iter().map(|record| record.mutation).collect();
+                Ok((mutations, (!page.at_end).then_some(page.next)))
+            }
+        })
+    }
+
+    /// Every row, tombstones too, by range and key.
+    pub fn rows(self) -> impl Stream<Item = Result<Mutation, StoreError>> + Send + 'a {
+        stream::iter(0..RANGES).flat_map(move |range| {
+            pages(None, move |after: Option<KeyBytes>| async move {
+                let rows = self.store.raw_rows(self.table, range, after, ROWS).await?;
+                let last = rows.last().filter(|_| rows.len() == ROWS).map(|row| row.key.clone());
+                let keys = rows.into_iter().map(|row| row.key).collect();
+                Ok((self.store.mutations_of(self.table, keys).await?, last.map(Some)))
+            })
+        })
+    }
+
+    /// The conflicts that the region journalled, oldest first.
+    pub fn conflicts(self) -> impl Stream<Item = Result<Conflict, StoreError>> + Send + 'a {
+        pages(0, move |after| async move {
+            let page = self.store.conflicts(Some(self.table), after, ROWS).await?;
+            let last = page.last().map(|conflict| conflict.id);
+            Ok((page, last))
+        })
+    }
+
+    /// Its own writes that others never got, oldest first.
+    pub fn unshipped(self) -> impl Stream<Item = Result<Unshipped, StoreError>> + Send + 'a {
+        pages(0, move |after| async move {
+            let mut page = self.store.unshipped(after, ROWS).await?;
+            let last = page.last().map(|write| write.id);
+            page.retain(|write| write.table == self.table);
+            Ok((page, last))
+        })
+    }
+}
+
+/// What all pages have, from this place on. `read` gives a page, and the place of the next where there may be one.
+fn pages<P: Send, T: Send, Page>(
+    first: P,
+    read: impl Fn(P) -> Page + Send,
+) -> impl Stream<Item = Result<T, StoreError>> + Send
+where
+    Page: Future<Output = Result<(Vec<T>, Option<P>), StoreError>> + Send,
+{
+    let unfolded = stream::try_unfold((Some(first), read), |(place, read)| async move {
+        let Some(place) = place else {
+            return Ok::<_, StoreError>(None);
+        };
+        let (page, next) = read(place).await?;
+        Ok(Some((stream::iter(page.into_iter().map(Ok)), (next, read))))
+    });
+    unfolded.try_flatten()
+}

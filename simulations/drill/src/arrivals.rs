@@ -1,0 +1,340 @@
+//! What a drill hears of writes that arrive in other regions, and makes of it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use beringia_host::{arrivals::told, fleet::Client, units::mbit};
+use beringia_proto::v1::{ArrivalGroup, ControlArrivals, ControlArrivalsRequest, LinkReport};
+use beringia_report::{ArrivalSample, Recorder};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{
+    mpsc::{UnboundedSender, unbounded_channel},
+    oneshot,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::Streaming;
+
+use crate::error::DrillError;
+
+/// What arrivals are measured by.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    /// When the drill began, by the wall clock, milliseconds since the Unix epoch.
+    began_ms: u64,
+    /// By origin and receiver.
+    links: BTreeMap<(String, String), Link>,
+    /// By region, how far its clock is ahead, milliseconds.
+    ahead_ms: BTreeMap<String, i64>,
+    seen: Seen,
+    missed_commits: u64,
+}
+
+/// A link at this moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Link {
+    pub(super) one_way: Duration,
+    pub(super) bandwidth_mbit: Option<f64>,
+}
+
+/// By receiver, table id and origin: up to which sequence writes have come by a log, which has them in order. What comes a second time, to
+/// a region that lost its disk, had its lag before.
+#[derive(Debug, Default)]
+struct Seen(BTreeMap<(String, String, String), u64>);
+
+impl Seen {
+    /// Tells for each write of a group, in order, whether it comes for the first time.
+    fn is_first(&mut self, group: &ArrivalGroup) -> impl FnMut(u64) -> bool {
+        let kind = (group.region.clone(), group.table_id.clone(), group.origin.clone());
+        let (until, by_log) = (self.0.entry(kind).or_default(), group.by_log);
+        move |sequence| {
+            let is_first = sequence > *until;
+            if is_first && by_log {
+                *until = sequence;
+            }
+            is_first
+        }
+    }
+}
+
+impl Arrivals {
+    /// Of a drill that began at this time, milliseconds since the Unix epoch.
+    pub(super) fn since(began_ms: u64) -> Self {
+        Self {
+            began_ms,
+            ..Self::default()
+        }
+    }
+
+    /// What links do from now on.
+    pub(super) fn links_changed(&mut self, links: &[LinkReport]) {
+        for link in links {
+            let state = Link {
+                one_way: Duration::from_micros(link.delay_us),
+                bandwidth_mbit: mbit(link.bandwidth_bits),
+            };
+            self.links.insert((link.from.clone(), link.to.clone()), state);
+        }
+    }
+
+    /// How far a region's clock is ahead from now on, milliseconds.
+    pub(super) fn clock_changed(&mut self, region: String, ahead_ms: i64) {
+        self.ahead_ms.insert(region, ahead_ms);
+    }
+
+    pub(super) fn link(&self, from: &str, to: &str) -> Link {
+        let pair = (from.to_owned(), to.to_owned());
+        self.links.get(&pair).copied().unwrap_or_default()
+    }
+
+    /// What a region's clock shows, by one that is right.
+    pub(super) fn right_ms(&self, region: &str, shown_ms: u64) -> u64 {
+        shown_ms.saturating_add_signed(-self.ahead_ms(region))
+    }
+
+    /// Commits whose arrivals were not told.
+    pub(super) fn missed_commits(&self) -> u64 {
+        self.missed_commits
+    }
+
+    /// Measures what a control service tells.
+    pub(super) fn heard(&mut self, message: &ControlArrivals, recorder: &mut Recorder) {
+        self.missed_commits += message.missed_commits;
+        for group in &message.groups {
+            self.measure(group, recorder);
+        }
+    }
+
+    fn measure(&mut self, group: &ArrivalGroup, recorder: &mut Recorder) {
+        let began_ms = self.began_ms;
+        let [origin_ahead, region_ahead] = [&group.origin, &group.region].map(|region| self.ahead_ms(region));
+        let one_way = self.link(&group.origin, &group.region).one_way;
+        let mut is_first = self.seen.is_first(group);
+        let samples = told(group).filter(|told| is_first(told.sequence)).filter_map(|told| {
+            let committed_ms = told.committed_ms.saturating_add_signed(-origin_ahead);
+            let visible_ms = told.visible_ms.saturating_add_signed(-region_ahead);
+            Some(ArrivalSample {
+                committed: Duration::from_millis(committed_ms.checked_sub(began_ms)?),
+                lag: Duration::from_millis(visible_ms.saturating_sub(committed_ms)),
+                one_way,
+            })
+        });
+        recorder.arrivals(&group.origin, &group.region, samples);
+    }
+
+    fn ahead_ms(&self, region: &str) -> i64 {
+        self.ahead_ms.get(region).copied().unwrap_or(0)
+    }
+}
+
+/// What listens to one control service.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// While it hears.
+    line: Mutex<Option<Line>>,
+}
+
+#[derive(Debug)]
+struct Line {
+    requests: UnboundedSender<ControlArrivalsRequest>,
+    last_mark: u64,
+    /// By mark, who waits until it is heard.
+    waiting: BTreeMap<u64, oneshot::Sender<()>>,
+}
+
+impl Ear {
+    /// Has a control service tell of arrivals. When this is done, all that happen are told.
+    pub(super) async fn hear(&self, client: &mut Client) -> Result<Streaming<ControlArrivals>, DrillError> {
+        let (requests, asked) = unbounded_channel();
+        let asked = UnboundedReceiverStream::new(asked);
+        let mut messages = client.arrivals(asked).await?.into_inner();
+        messages.message().await?;
+        self.connected(requests);
+        Ok(messages)
+    }
+
+    fn connected(&self, requests: UnboundedSender<ControlArrivalsRequest>) {
+        *self.line() = Some(Line {
+            requests,
+            last_mark: 0,
+            waiting: BTreeMap::new(),
+        });
+    }
+
+    /// A message was measured.
+    pub(super) fn heard(&self, message: &ControlArrivals) {
+        if let Some(waits) = self.line().as_mut().and_then(|line| line.waiting.remove(&message.mark)) {
+            // It fails where nobody waits any more.
+            let _ = waits.send(());
+        }
+    }
+
+    /// The control service went away. Whoever waits for it does not any more.
+    pub(super) fn lost(&self) {
+        *self.line() = None;
+    }
+
+    /// Until all that is visible by now was measured, or the control service is away.
+    pub(super) async fn has_heard_all(&self) {
+        let heard = {
+            let mut line = self.line();
+            let Some(line) = line.as_mut() else { return };
+            line.last_mark += 1;
+            let (waits, heard) = oneshot::channel();
+            line.waiting.insert(line.last_mark, waits);
+            let request = ControlArrivalsRequest { mark: line.last_mark };
+            if line.requests.send(request).is_err() {
+                return;
+            }
+            heard
+        };
+        // It fails where the control service went away.
+        heard.await.ok();
+    }
+
+    fn line(&self) -> MutexGuard<'_, Option<Line>> {
+        self.line.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use beringia_host::{
+        arrivals::{Commit, Gathered, Run, Write},
+        control::arrivals::stream,
+    };
+    use beringia_item::{Region, TableId};
+    use beringia_report::EngineKind;
+    use beringia_scenario::{Plan, Scenario};
+    use futures_util::StreamExt as _;
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    const BEGAN_MS: u64 = 1_000_000;
+
+    /// The recorder of a scenario that is built in, and the names of two of its regions.
+    fn recorder() -> (Recorder, Region, Region) {
+        let plan = Plan::draw(&Scenario::shipped("partition").unwrap(), 1);
+        let names: Vec<Region> = plan
+            .scenario
+            .topology
+            .names()
+            .map(|name| Region::new(name).unwrap())
+            .collect();
+        (
+            Recorder::new(&plan, EngineKind::Drill),
+            names[0].clone(),
+            names[1].clone(),
+        )
+    }
+
+    /// A write that was committed so long after the beginning and visible 40 ms later, by the two wall clocks.
+    fn commit(from: &Region, to: &Region, sequence: u64, after_ms: u64) -> Commit {
+        Commit {
+            region: to.clone(),
+            visible_ms: BEGAN_MS + after_ms + 40,
+            runs: vec![Run {
+                table: TableId(7),
+                origin: from.clone(),
+                by_log: true,
+                writes: vec![Write {
+                    sequence,
+                    committed_ms: BEGAN_MS + after_ms,
+                }],
+            }],
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_the_end_all_that_arrived_is_measured() {
+        let (recorder, from, to) = recorder();
+        let (commits, heard) = broadcast::channel(64);
+        let (requests, asked) = unbounded_channel();
+        let mut messages = Box::pin(stream(heard, UnboundedReceiverStream::new(asked).map(Ok)));
+        let ear = Arc::new(Ear::default());
+        ear.has_heard_all().await;
+        ear.connected(requests);
+        let measured = Arc::new(Mutex::new((Arrivals::since(BEGAN_MS), recorder)));
+        let (ears, measures) = (Arc::clone(&ear), Arc::clone(&measured));
+        let listening = tokio::spawn(async move {
+            while let Some(Ok(message)) = messages.next().await {
+                {
+                    let (arrivals, recorder) = &mut *measures.lock();
+                    arrivals.heard(&message, recorder);
+                }
+                ears.heard(&message);
+            }
+        });
+        for sequence in 1..=9 {
+            commits.send(Arc::new(commit(&from, &to, sequence, 5))).unwrap();
+        }
+        ear.has_heard_all().await;
+        listening.abort();
+        assert!(listening.await.is_err());
+        ear.lost();
+        ear.has_heard_all().await;
+        let (_, recorder) = Arc::into_inner(measured).unwrap().into_inner();
+        let run = recorder.finish(Duration::from_secs(1), "");
+        let pair = run
+            .pairs
+            .iter()
+            .find(|pair| pair.from == from.as_str() && pair.to == to.as_str());
+        assert_eq!(pair.map(|pair| pair.mutations), Some(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_control_service_that_goes_away() {
+        let ear = Ear::default();
+        let (requests, _asked) = unbounded_channel();
+        ear.connected(requests);
+        tokio::join!(ear.has_heard_all(), async { ear.lost() });
+    }
+
+    #[test]
+    fn lag_is_by_clocks_as_they_were_and_what_was_written_before_the_drill_has_none() {
+        let (mut recorder, from, to) = recorder();
+        let mut arrivals = Arrivals::since(BEGAN_MS);
+        let mut hear = |arrivals: &mut Arrivals, sequence, after_ms| {
+            let mut gathered = Gathered::default();
+            gathered.add(&commit(&from, &to, sequence, after_ms));
+            let message = ControlArrivals {
+                groups: gathered.into_groups(),
+                missed_commits: 1,
+                mark: 0,
+            };
+            arrivals.heard(&message, &mut recorder);
+        };
+        hear(&mut arrivals, 1, 500);
+        // Its clock shows ten seconds more than it is.
+        arrivals.clock_changed(from.to_string(), 10_000);
+        hear(&mut arrivals, 2, 9_000);
+        hear(&mut arrivals, 3, 10_600);
+        assert_eq!(arrivals.missed_commits(), 3);
+        let run = recorder.finish(Duration::from_secs(20), "");
+        let pair = run.pairs.iter().find(|pair| pair.mutations > 0).unwrap();
+        assert_eq!((pair.mutations, pair.lag_ms.min, pair.lag_ms.max), (2, 40.0, 10_040.0));
+        assert!(pair.lag.iter().all(|point| point.second == 0), "{:?}", pair.lag);
+    }
+
+    #[test]
+    fn what_comes_again_to_a_region_that_lost_its_disk_had_its_lag_before() {
+        let mut seen = Seen::default();
+        let mut first = |region: &str, by_log, sequences: &[u64]| -> Vec<bool> {
+            let group = ArrivalGroup {
+                region: region.to_owned(),
+                origin: "a".to_owned(),
+                table_id: "t".to_owned(),
+                by_log,
+                ..ArrivalGroup::default()
+            };
+            let is_first = seen.is_first(&group);
+            sequences.iter().copied().map(is_first).collect()
+        };
+        assert_eq!(first("b", true, &[1, 3]), [true, true]);
+        assert_eq!(first("c", true, &[2]), [true]);
+        // Rows are not in order: the newest may come before others that were never here.
+        assert_eq!(first("b", false, &[3, 9]), [false, true], "rows of a copy");
+        assert_eq!(first("b", true, &[2, 5, 5]), [false, true, false], "the log after it");
+    }
+}

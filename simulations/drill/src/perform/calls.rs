@@ -1,0 +1,143 @@
+//! What a drill asks of control services, and of regions as a client.
+
+use std::sync::Arc;
+
+use beringia_host::units::{bits_per_second, microseconds, millionths};
+use beringia_proto::v1::{
+    ControlClockRequest, ControlDiskRequest, ControlNetworkRequest, ControlRecoverRegionRequest,
+    ControlReplicationRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
+    NetworkIsolate, NetworkLoss, PausedTable, control_clock_request::Action as Clock,
+    control_disk_request::Action as Disk, control_network_request::Action as Change,
+    control_replication_request::Action as Replication,
+};
+use beringia_scenario::{Action, Ends};
+use beringia_workload::Table;
+
+use crate::{error::DrillError, stage::Stage, tables};
+
+/// A directed link.
+pub(super) type Way = (String, String);
+
+pub(super) fn ways(ends: &Ends) -> impl Iterator<Item = Way> {
+    ends.ways().map(|(from, to)| (from.to_owned(), to.to_owned()))
+}
+
+pub(super) fn one_way((from, to): &Way) -> LinkPair {
+    LinkPair {
+        from: from.clone(),
+        to: to.clone(),
+        one_way: true,
+    }
+}
+
+pub(super) fn cut_one_way(way: &Way, reset: bool) -> Change {
+    let pair = Some(one_way(way));
+    Change::Cut(NetworkCut { pair, reset })
+}
+
+pub(super) fn heal_one_way(way: &Way) -> Change {
+    let pair = Some(one_way(way));
+    Change::Heal(NetworkHeal { pair })
+}
+
+/// An action on links in the words of the control protocol.
+pub(super) fn as_change(action: &Action) -> Option<Change> {
+    let pair = |ends: &Ends| {
+        Some(LinkPair {
+            from: ends.from.clone(),
+            to: ends.to.clone(),
+            one_way: ends.one_way,
+        })
+    };
+    Some(match action {
+        Action::Delay { ends, delay, jitter } => Change::Delay(NetworkDelay {
+            pair: pair(ends),
+            delay_us: microseconds(*delay),
+            jitter_us: Some(microseconds(*jitter)),
+        }),
+        Action::Loss { ends, percent } => Change::Loss(NetworkLoss {
+            pair: pair(ends),
+            loss_millionths: millionths(*percent),
+        }),
+        Action::Bandwidth { ends, mbit } => Change::Bandwidth(NetworkBandwidth {
+            pair: pair(ends),
+            bandwidth_bits: bits_per_second(*mbit),
+        }),
+        Action::Cut { ends, reset } => Change::Cut(NetworkCut {
+            pair: pair(ends),
+            reset: *reset,
+        }),
+        Action::Isolate { region, reset } => Change::Isolate(NetworkIsolate {
+            region: region.clone(),
+            reset: *reset,
+        }),
+        _ => return None,
+    })
+}
+
+/// Has the network changed; gives the links after it.
+pub(super) async fn change(stage: &Stage, action: Change) -> Result<Vec<LinkReport>, DrillError> {
+    let request = ControlNetworkRequest { action: Some(action) };
+    let reply = stage.fleet.modelling_links()?.network(request).await?;
+    Ok(reply.into_inner().links)
+}
+
+/// Changes a region's clock; gives how far it is ahead then, milliseconds.
+pub(super) async fn set_clock(stage: &Stage, region: &str, action: Clock) -> Result<(String, i64), DrillError> {
+    let request = ControlClockRequest {
+        region: region.to_owned(),
+        action: Some(action),
+    };
+    let reply = stage.fleet.hosting(region)?.clock(request).await?.into_inner();
+    Ok((region.to_owned(), reply.ahead_ms))
+}
+
+/// Makes a region's disk slow or full, or well again.
+pub(super) async fn set_disk(stage: &Stage, region: &str, action: Disk) -> Result<(), DrillError> {
+    let request = ControlDiskRequest {
+        region: region.to_owned(),
+        action: Some(action),
+    };
+    stage.fleet.hosting(region)?.disk(request).await?;
+    Ok(())
+}
+
+pub(super) async fn recover(stage: &Stage, region: &str) -> Result<(), DrillError> {
+    let request = ControlRecoverRegionRequest {
+        region: region.to_owned(),
+    };
+    stage.fleet.hosting(region)?.recover_region(request).await?;
+    Ok(())
+}
+
+/// Has the replication of tables in a region changed; gives what is paused after it.
+pub(super) async fn replication(
+    stage: &Stage,
+    region: &str,
+    action: Replication,
+) -> Result<Vec<PausedTable>, DrillError> {
+    let request = ControlReplicationRequest { action: Some(action) };
+    let reply = stage.fleet.hosting(region)?.replication(request).await?;
+    Ok(reply.into_inner().paused)
+}
+
+/// Has another region add or remove the replicas of a region. It takes its time; the timeline goes on.
+pub(super) fn change_replicas(stage: &Stage, action: &Action, own: &[Table]) {
+    let (region, update): (_, fn(&str, &str) -> serde_json::Value) = match action {
+        Action::AddReplica { region } => (region, tables::adding),
+        Action::RemoveReplica { region } => (region, tables::removing),
+        _ => return,
+    };
+    let Some(through) = stage.fleet.topology().into_iter().find(|other| other != region) else {
+        return;
+    };
+    for table in own {
+        let (targets, through, update) = (stage.targets(), through.clone(), update(&table.name, region));
+        let progress = Arc::clone(&stage.progress);
+        tokio::spawn(async move {
+            if let Err(failure) = tables::insist(&targets, &through, &update).await {
+                progress.note(&failure.to_string());
+            }
+        });
+    }
+}

@@ -1,0 +1,334 @@
+//! Carries out the actions of a timeline, and keeps account of what has to be undone.
+
+mod calls;
+mod undo;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use beringia_host::units::microseconds;
+use beringia_proto::v1::{
+    ControlDrainReport, ControlDrainRequest, ControlFailRegionRequest, ControlFlowsRequest, ControlReplicationRequest,
+    ControlStatusRequest, ControlUndrainRequest, FlowReport, LinkReport, NetworkShow, PausedTable, ReplicationPause,
+    ReplicationResume, ReplicationShow, control_clock_request::Action as Clock, control_disk_request::Action as Disk,
+    control_network_request::Action as Change, control_replication_request::Action as Replication,
+};
+use beringia_scenario::{Action, ClockError, Ends};
+use beringia_workload::{Load, Table};
+use tokio::time::sleep;
+use tonic::Streaming;
+
+use self::calls::{
+    Way, as_change, change, change_replicas, heal_one_way, recover, replication, set_clock, set_disk, ways,
+};
+use crate::{
+    error::DrillError,
+    stage::{Means, Stage},
+};
+
+/// How long writes that had begun may take to end, where a region was closed for them.
+const UNDER_WAY: Duration = Duration::from_millis(50);
+
+/// What was done and not undone yet.
+#[derive(Debug, Default)]
+pub(crate) struct Performer {
+    /// The links before the drill, where they are modelled.
+    before: Vec<LinkReport>,
+    /// Links that are cut, and whether with resets.
+    cut: BTreeMap<Way, bool>,
+    shaped: bool,
+    down: BTreeSet<String>,
+    /// By region, the tables whose replication was going on before it was paused.
+    paused: BTreeMap<String, BTreeSet<String>>,
+    /// Regions that took writes before they were drained.
+    drained: BTreeSet<String>,
+    /// Regions whose clocks are wrong.
+    skewed: BTreeSet<String>,
+    /// Regions whose disks were changed.
+    bad_disks: BTreeSet<String>,
+    hooked: bool,
+}
+
+/// The tables that actions are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach<'a> {
+    /// The drill's own, whose replicas may come and go: an application's would be gone, or there, for good.
+    pub(crate) own: &'a [Table],
+    /// Those that pauses are about.
+    pub(crate) replicated: &'a [String],
+}
+
+/// What came of an action that others have to know of.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// The links after it, where it changed them.
+    pub(crate) links: Option<Vec<LinkReport>>,
+    /// What others had not acknowledged of a region that was killed; empty where it did not say.
+    pub(crate) unshipped: Vec<FlowReport>,
+    /// How far a region's clock is ahead now, milliseconds, where it was changed.
+    pub(crate) ahead: Option<(String, i64)>,
+    /// What a region that was closed for writes says of how far its last ones are.
+    pub(crate) drain: Option<Streaming<ControlDrainReport>>,
+}
+
+impl Performer {
+    pub(crate) async fn new(stage: &Stage) -> Result<Self, DrillError> {
+        let before = if stage.fleet.has_network() {
+            change(stage, Change::Show(NetworkShow {})).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            before,
+            ..Self::default()
+        })
+    }
+
+    /// The links before the drill.
+    pub(crate) fn links_before(&self) -> &[LinkReport] {
+        &self.before
+    }
+
+    /// Makes clocks as wrong as the scenario has them from the beginning; gives how far each is ahead then, milliseconds.
+    pub(crate) async fn skew(
+        &mut self,
+        stage: &Stage,
+        clocks: &BTreeMap<String, ClockError>,
+    ) -> Result<Vec<(String, i64)>, DrillError> {
+        let mut ahead = Vec::new();
+        for (region, error) in clocks {
+            self.skewed.insert(region.clone());
+            set_clock(stage, region, Clock::StepMs(error.offset_ms)).await?;
+            ahead.push(set_clock(stage, region, Clock::DriftPpm(error.drift_ppm)).await?);
+        }
+        Ok(ahead)
+    }
+
+    /// Carries out an action.
+    pub(crate) async fn perform(
+        &mut self,
+        stage: &Stage,
+        action: &Action,
+        tables: &Reach<'_>,
+        load: Option<&Load>,
+    ) -> Result<Done, DrillError> {
+        // Noted first: if this is interrupted, it counts as done.
+        let was_cut = self.cut.clone();
+        self.note(stage, action);
+        match stage.means(action)? {
+            Means::Load => {
+                if let Some(load) = load {
+                    load.steer(action);
+                }
+                Ok(Done::default())
+            }
+            Means::Api => {
+                change_replicas(stage, action, tables.own);
+                Ok(Done::default())
+            }
+            Means::Hook => {
+                self.hooked = true;
+                let mut done = Done::default();
+                if let Action::Crash {
+                    region,
+                    lose_disk: true,
+                } = action
+                {
+                    // A region that does not answer may be what the drill is about.
+                    done.unshipped = self.close(stage, region).await.unwrap_or_default();
+                }
+                if let Some(hook) = &stage.hook {
+                    hook.act(action).await?;
+                }
+                Ok(done)
+            }
+            Means::Control => self.control(stage, action, tables.replicated, &was_cut).await,
+        }
+    }
+
+    /// Keeps account of what has to be undone.
+    fn note(&mut self, stage: &Stage, action: &Action) {
+        match action {
+            Action::Cut { ends, reset } => self.cut.extend(ways(ends).map(|way| (way, *reset))),
+            Action::Isolate { region, reset } => {
+                for other in stage.fleet.topology().into_iter().filter(|other| other != region) {
+                    self.cut.insert((region.clone(), other.clone()), *reset);
+                    self.cut.insert((other, region.clone()), *reset);
+                }
+            }
+            Action::Heal(None) => self.cut.clear(),
+            Action::Heal(Some(ends)) => self.cut.retain(|way, _| !ways(ends).any(|healed| healed == *way)),
+            Action::Delay { .. } | Action::Loss { .. } | Action::Bandwidth { .. } => self.shaped = true,
+            Action::Crash { region, .. } => drop(self.down.insert(region.clone())),
+            Action::Restart { region } => drop(self.down.remove(region)),
+            Action::ClockStep { region, .. } | Action::ClockDrift { region, .. } => {
+                self.skewed.insert(region.clone());
+            }
+            Action::SlowDisk { region, .. } | Action::DiskFull { region, .. } => {
+                self.bad_disks.insert(region.clone());
+            }
+            _ => {}
+        }
+    }
+
+    async fn control(
+        &mut self,
+        stage: &Stage,
+        action: &Action,
+        replicated: &[String],
+        was_cut: &BTreeMap<Way, bool>,
+    ) -> Result<Done, DrillError> {
+        let mut done = Done::default();
+        match action {
+            Action::Crash { region, lose_disk } => {
+                let request = ControlFailRegionRequest {
+                    region: region.clone(),
+                    lose_disk: *lose_disk,
+                };
+                done.unshipped = stage
+                    .fleet
+                    .hosting(region)?
+                    .fail_region(request)
+                    .await?
+                    .into_inner()
+                    .flows;
+            }
+            Action::Restart { region } => recover(stage, region).await?,
+            Action::PauseReplication { region, table } => {
+                let tables = table.as_ref().map_or(replicated, std::slice::from_ref);
+                self.pause(stage, region, tables).await?;
+            }
+            Action::ResumeReplication { region, table } => self.resume(stage, region, table.as_deref()).await?,
+            Action::Drain { region } => done.drain = Some(self.drain(stage, region).await?),
+            Action::Undrain { region } => self.undrain(stage, region).await?,
+            Action::ClockStep { region, by_ms } => {
+                done.ahead = Some(set_clock(stage, region, Clock::StepMs(*by_ms)).await?);
+            }
+            Action::ClockDrift { region, ppm } => {
+                done.ahead = Some(set_clock(stage, region, Clock::DriftPpm(*ppm)).await?);
+            }
+            Action::SlowDisk { region, by } => {
+                set_disk(stage, region, Disk::SlowerUs(microseconds(*by))).await?;
+            }
+            Action::DiskFull { region, full } => set_disk(stage, region, Disk::Full(*full)).await?,
+            Action::Heal(ends) => done.links = Some(self.heal(stage, ends.as_ref(), was_cut).await?),
+            other => {
+                if let Some(wanted) = as_change(other) {
+                    done.links = Some(change(stage, wanted).await?);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// The tables whose replication somebody else than the drill has paused in some region.
+    pub(crate) async fn paused_by_others(&self, stage: &Stage) -> Result<Vec<PausedTable>, DrillError> {
+        let show = ControlReplicationRequest {
+            action: Some(Replication::Show(ReplicationShow {})),
+        };
+        let answers = stage
+            .fleet
+            .ask(|mut client| {
+                let show = show.clone();
+                async move { client.replication(show).await }
+            })
+            .await?;
+        let mut paused: Vec<PausedTable> = answers.replies.into_iter().flat_map(|reply| reply.paused).collect();
+        paused.retain(|one| {
+            let own = self.paused.get(&one.region);
+            !own.is_some_and(|tables| tables.contains(&one.table))
+        });
+        Ok(paused)
+    }
+
+    /// Pauses tables in a region, except those that somebody else has paused there: that is not the drill's to end.
+    async fn pause(&mut self, stage: &Stage, region: &str, tables: &[String]) -> Result<(), DrillError> {
+        let paused = replication(stage, region, Replication::Show(ReplicationShow {})).await?;
+        let is_going_on = |table: &&String| !paused.iter().any(|one| one.region == region && one.table == **table);
+        for table in tables.iter().filter(is_going_on) {
+            let of_region = self.paused.entry(region.to_owned()).or_default();
+            of_region.insert(table.clone());
+            let action = Replication::Pause(ReplicationPause {
+                region: region.to_owned(),
+                table: table.clone(),
+            });
+            replication(stage, region, action).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the drill's own pauses in a region, or that of one table.
+    async fn resume(&mut self, stage: &Stage, region: &str, table: Option<&str>) -> Result<(), DrillError> {
+        let mut ended = self.paused.get(region).cloned().unwrap_or_default();
+        ended.retain(|paused| table.is_none_or(|table| table == paused));
+        for table in ended {
+            let action = Replication::Resume(ReplicationResume {
+                region: region.to_owned(),
+                table: table.clone(),
+            });
+            replication(stage, region, action).await?;
+            self.paused.entry(region.to_owned()).or_default().remove(&table);
+        }
+        Ok(())
+    }
+
+    /// Closes a region for writes, unless it is already. It ships what it has while the timeline goes on, and says how far that is.
+    async fn drain(&mut self, stage: &Stage, region: &str) -> Result<Streaming<ControlDrainReport>, DrillError> {
+        let mut client = stage.fleet.hosting(region)?;
+        let status = client.status(ControlStatusRequest {}).await?.into_inner();
+        if !status.regions.iter().any(|one| one.name == region && one.draining) {
+            self.drained.insert(region.to_owned());
+        }
+        let request = ControlDrainRequest {
+            region: region.to_owned(),
+        };
+        // With the answer the region is closed; it stays closed when nobody listens any more.
+        Ok(client.drain(request).await?.into_inner())
+    }
+
+    /// Closes a region for writes that is about to lose its disk, and asks it what the others lack then: so that this is what will be lost.
+    async fn close(&mut self, stage: &Stage, region: &str) -> Result<Vec<FlowReport>, DrillError> {
+        drop(self.drain(stage, region).await?);
+        sleep(UNDER_WAY).await;
+        let flows = stage
+            .fleet
+            .hosting(region)?
+            .flows(ControlFlowsRequest {})
+            .await?
+            .into_inner()
+            .flows;
+        Ok(flows.into_iter().filter(|flow| flow.from == region).collect())
+    }
+
+    /// Opens a region that the drill has closed.
+    async fn undrain(&mut self, stage: &Stage, region: &str) -> Result<(), DrillError> {
+        if self.drained.contains(region) {
+            let request = ControlUndrainRequest {
+                region: region.to_owned(),
+            };
+            stage.fleet.hosting(region)?.undrain(request).await?;
+            self.drained.remove(region);
+        }
+        Ok(())
+    }
+
+    /// Opens links that this drill has cut, and no others.
+    async fn heal(
+        &self,
+        stage: &Stage,
+        ends: Option<&Ends>,
+        was_cut: &BTreeMap<Way, bool>,
+    ) -> Result<Vec<LinkReport>, DrillError> {
+        let opened: Vec<Way> = match ends {
+            Some(ends) => ways(ends).collect(),
+            None => was_cut.keys().cloned().collect(),
+        };
+        let mut links = change(stage, Change::Show(NetworkShow {})).await?;
+        for way in &opened {
+            links = change(stage, heal_one_way(way)).await?;
+        }
+        Ok(links)
+    }
+}

@@ -1,0 +1,416 @@
+//! A drill from its first table to its report.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use beringia_clock::SystemClock;
+use beringia_history::{Conflict, Evidence, History, LostDisk};
+use beringia_oracle::judge as judge_history;
+use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
+use beringia_report::{Clients, EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
+use beringia_scenario::{Action, Course, Plan};
+use beringia_workload::{Load, Loaded, Setting, Table};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::{sleep, sleep_until},
+};
+
+use crate::{
+    error::DrillError,
+    evidence::{Past, gather},
+    measure::Measure,
+    perform::{Performer, Reach},
+    plan::{PROBES, is_probed},
+    scope::Scope,
+    stage::Stage,
+    tables,
+    watch::Proofs,
+};
+
+/// How often the progress is shown.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A drill on its way.
+pub struct Session<'a> {
+    plan: &'a Plan,
+    stage: &'a Stage,
+    patience: Duration,
+    performer: Performer,
+    /// The drill's own tables that are there.
+    tables: Vec<Table>,
+    /// The tables that pauses are about: where applications are the load, also theirs.
+    replicated: Vec<String>,
+    measure: Option<Measure>,
+    load: Option<Load>,
+    disks: Vec<Disk>,
+    /// Regions that did not hold replicas all the time.
+    came_or_went: Vec<String>,
+    /// Where drains that are proven are told, and heard of.
+    proofs: (Proofs, UnboundedReceiver<(String, Duration)>),
+    /// For each action of the plan whether it puts something right.
+    heals: Vec<bool>,
+}
+
+/// A disk that was taken away.
+struct Disk {
+    region: String,
+    at: Duration,
+    /// What the region said that it had alone.
+    backlog: Option<ReportedBacklog>,
+}
+
+impl<'a> Session<'a> {
+    /// Of a plan that was checked; once the drill's load is over, regions have so long to become equal.
+    ///
+    /// # Errors
+    /// Where the links cannot be looked at.
+    pub async fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> Result<Self, DrillError> {
+        Ok(Self {
+            plan,
+            stage,
+            patience,
+            performer: Performer::new(stage).await?,
+            tables: Vec::new(),
+            replicated: Vec::new(),
+            measure: None,
+            load: None,
+            disks: Vec::new(),
+            came_or_went: Vec::new(),
+            proofs: unbounded_channel(),
+            heals: heals(plan),
+        })
+    }
+
+    /// Plays everything and gives what came of it, judged.
+    ///
+    /// # Errors
+    /// Where an action fails, or the regions cannot be asked what came of it.
+    pub async fn play(&mut self, replay: &str) -> Result<Run, DrillError> {
+        self.prepare().await?;
+        self.follow_the_timeline().await?;
+        let history = match self.load.take() {
+            Some(load) => load.stop().await,
+            None => History::default(),
+        };
+        self.end_of_load().await?;
+        self.conclude(&history, replay).await
+    }
+
+    /// Undoes what is still done, and removes the drill's tables from regions that go on.
+    pub async fn undo(&mut self, keep_tables: bool) {
+        self.stage.progress.end();
+        self.load = None;
+        self.performer.undo(self.stage).await;
+        if self.stage.is_own() || keep_tables {
+            return;
+        }
+        for table in std::mem::take(&mut self.tables) {
+            let removed = tables::delete(&self.stage.targets(), &table.name, &self.plan.scenario.replicas).await;
+            if let Err(failure) = removed {
+                self.stage
+                    .progress
+                    .note(&format!("the table {} is left over: {failure}", table.name));
+            }
+        }
+    }
+
+    /// Creates and fills the tables, and puts clients to work.
+    async fn prepare(&mut self) -> Result<(), DrillError> {
+        self.stage.progress.show("creating tables", None);
+        let scenario = &self.plan.scenario;
+        let setting = Setting::of(self.plan, Arc::new(self.stage.targets()), Arc::new(SystemClock));
+        let others = self.global_tables().await?;
+        for table in setting.tables()? {
+            self.tables.push(table.clone());
+            tables::create(&self.stage.targets(), &table.create, &scenario.replicas).await?;
+            if let (Some(first), Some(time_to_live)) = (scenario.replicas.first(), &table.time_to_live) {
+                tables::call(&self.stage.targets(), first, "UpdateTimeToLive", time_to_live).await?;
+            }
+        }
+        self.stage.progress.show("filling tables", None);
+        let loaded = match scenario.replicas.first() {
+            Some(first) => setting.load(first).await?,
+            None => Loaded::default(),
+        };
+        // Filled tables begin with all that they may take at once.
+        for table in &self.tables {
+            tables::hold(&self.stage.targets(), table, &scenario.replicas).await?;
+        }
+        let own: BTreeSet<String> = self.tables.iter().map(|table| table.name.clone()).collect();
+        let probed = is_probed(self.plan);
+        self.replicated = own.iter().chain(others.iter().filter(|_| probed)).cloned().collect();
+        let fleet = &self.stage.fleet;
+        let clients = match (probed, others.is_empty()) {
+            (true, _) => Clients::ApplicationsAndProbes,
+            (false, false) => Clients::ScenarioAndApplications,
+            (false, true) => Clients::Scenario,
+        };
+        let scope = Scope {
+            fleet: Arc::clone(fleet),
+            own,
+            // Where applications are the load, what they write must come everywhere, not only the probes.
+            others: if probed { others } else { BTreeSet::new() },
+        };
+        if !probed {
+            let missing = scope.converge(self.patience).await?;
+            if !missing.is_empty() {
+                return Err(DrillError::NotEqual(missing));
+            }
+        }
+        let engine = if fleet.has_network() {
+            EngineKind::Drill
+        } else {
+            EngineKind::Containers
+        };
+        let mut recorder = Recorder::new(self.plan, engine);
+        recorder.used_by(clients);
+        let links = self.performer.links_before();
+        let measure = Measure::begin(scope, recorder, links).await?;
+        measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
+        for (region, ahead_ms) in self.performer.skew(self.stage, &scenario.clocks).await? {
+            measure.clock_changed(region, ahead_ms);
+        }
+        self.measure = Some(measure);
+        self.load = Some(Load::start(&setting, loaded)?);
+        Ok(())
+    }
+
+    /// Global tables that are there before the drill.
+    async fn global_tables(&self) -> Result<BTreeSet<String>, DrillError> {
+        let request = ControlDigestsRequest {
+            verify: false,
+            ranges: false,
+        };
+        let digests = self.stage.fleet.digests(request).await?.replies;
+        let tables = digests.into_iter().flat_map(|region| region.tables);
+        let global = tables.filter(|table| !table.table.is_empty() && table.replicas.len() > 1);
+        Ok(global.map(|table| table.table).collect())
+    }
+
+    async fn follow_the_timeline(&mut self) -> Result<(), DrillError> {
+        let Some(began) = self.measure.as_ref().map(Measure::began) else {
+            return Ok(());
+        };
+        let duration = self.plan.scenario.duration;
+        self.stage.progress.begin(duration);
+        let plan = self.plan;
+        let mut course = Course::new(plan);
+        loop {
+            let next = course.next().filter(|(_, at)| *at <= duration);
+            let (until, what) = next.map_or_else(
+                || (duration, "the end of the load".to_owned()),
+                |(index, at)| (at, plan.timeline[index].action.to_string()),
+            );
+            if let Some((region, at)) = self.wait_until(began + until, &what).await {
+                course.proven(&region, at);
+                self.measure.iter().for_each(|measure| measure.rescheduled(&course));
+                continue;
+            }
+            // Where something did not happen, what is to put things right in the end may make no sense; it is undone all the same.
+            let is_over = until >= duration && !course.overdue(duration).is_empty();
+            let Some((index, at)) = next.filter(|_| !is_over) else {
+                self.measure
+                    .iter()
+                    .for_each(|measure| measure.played(&course, duration));
+                return Ok(());
+            };
+            let action = &plan.timeline[index].action;
+            self.act(action).await?;
+            course.done(index, at);
+            if let Some(measure) = &self.measure
+                && self.heals.get(index).copied().unwrap_or(false)
+            {
+                measure.healed(action).await?;
+            }
+        }
+    }
+
+    /// Waits, and shows what goes on. Ends early with a drain that was proven, and when.
+    async fn wait_until(&mut self, until: tokio::time::Instant, next: &str) -> Option<(String, Duration)> {
+        loop {
+            let now = tokio::time::Instant::now();
+            if now >= until {
+                return None;
+            }
+            if let (Some(load), Some(measure)) = (&self.load, &self.measure) {
+                let progress = load.progress();
+                let answered: u64 = progress.values().map(|region| region.answered).sum();
+                let failed: u64 = progress.values().map(|region| region.failed).sum();
+                let doing = format!(
+                    "{answered} answered, {failed} failed; in {:.0} s: {next}",
+                    (until - now).as_secs_f64()
+                );
+                self.stage.progress.show(&doing, Some(measure.now()));
+            }
+            tokio::select! {
+                biased;
+                Some(proven) = self.proofs.1.recv() => return Some(proven),
+                () = sleep_until(until.min(now + TICK)) => {}
+            }
+        }
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), DrillError> {
+        if let Action::AddReplica { region } | Action::RemoveReplica { region } = action {
+            self.came_or_went.push(region.clone());
+        }
+        // What has arrived is measured by what links and clocks were until now.
+        if let Some(measure) = &self.measure {
+            measure.has_heard_all().await;
+        }
+        let tables = Reach {
+            own: &self.tables,
+            replicated: &self.replicated,
+        };
+        let performed = self
+            .performer
+            .perform(self.stage, action, &tables, self.load.as_ref())
+            .await;
+        let done = performed.map_err(|source| DrillError::Action {
+            action: action.to_string(),
+            source: Box::new(source),
+        })?;
+        if let (
+            Action::Crash {
+                region,
+                lose_disk: true,
+            },
+            Some(measure),
+        ) = (action, &self.measure)
+        {
+            self.disks.push(Disk {
+                region: region.clone(),
+                // Only now is the region known to be dead: until this moment it may have acknowledged writes that are gone.
+                at: measure.now(),
+                backlog: measure.reported(&done.unshipped),
+            });
+        }
+        if let Some(measure) = &mut self.measure {
+            if let Some((region, ahead_ms)) = done.ahead {
+                measure.clock_changed(region, ahead_ms);
+            }
+            measure.links_changed(&done.links.unwrap_or_default());
+            if let (Some(reports), Action::Drain { region }) = (done.drain, action) {
+                measure.drained(region.clone(), reports, self.proofs.0.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts right what the timeline left wrong, and waits until the regions are equal.
+    async fn end_of_load(&mut self) -> Result<(), DrillError> {
+        self.stage
+            .progress
+            .show("waiting until all regions hold the same", None);
+        self.performer.undo(self.stage).await;
+        if let Some(measure) = &self.measure {
+            measure.kept_apart(self.performer.paused_by_others(self.stage).await?);
+        }
+        if let Some(measure) = &self.measure {
+            let missing = measure.converge(self.patience).await?;
+            if !missing.is_empty() {
+                let (seconds, missing) = (self.patience.as_secs(), missing.join("\n"));
+                let note = format!("not converged after {seconds} s\n{missing}");
+                self.stage.progress.note(&note);
+            }
+        }
+        Ok(())
+    }
+
+    async fn conclude(&mut self, history: &History, replay: &str) -> Result<Run, DrillError> {
+        self.stage.progress.show("judging", None);
+        let Some(measure) = self.measure.take() else {
+            return Err(DrillError::NotBegun);
+        };
+        let (total, began_ms) = (measure.now(), measure.began_ms());
+        // A moment for what is on its way from the control services.
+        sleep(TICK).await;
+        let Some((mut recorder, missed)) = measure.end().await else {
+            return Err(DrillError::Measuring);
+        };
+        if missed > 0 {
+            self.stage.progress.note(&format!(
+                "the arrivals of {missed} commits were not measured: this machine was too slow"
+            ));
+        }
+        recorder.history(history);
+        let evidence = self.evidence().await?;
+        if is_probed(self.plan) {
+            self.journalled_conflicts(&mut recorder, began_ms).await?;
+        } else {
+            conflicts(&mut recorder, &evidence, began_ms);
+        }
+        let mut run = recorder.finish(total, replay);
+        self.judge(&mut run, history, &evidence);
+        Ok(run)
+    }
+
+    async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {
+        let mut past = Past {
+            lost_disk: !self.disks.is_empty(),
+            always_held: self.plan.scenario.replicas.clone(),
+            may_be_dropped: self
+                .stage
+                .fleet
+                .behaviour()
+                .max_unreachable
+                .is_some_and(|most| most < self.plan.scenario.duration + self.patience),
+        };
+        past.always_held.retain(|region| !self.came_or_went.contains(region));
+        let mut evidence = BTreeMap::new();
+        for table in &self.tables {
+            let of_table = gather(&self.stage.fleet, table, &past).await?;
+            evidence.insert(table.name.clone(), of_table);
+        }
+        Ok(evidence)
+    }
+
+    /// Conflicts of the applications' tables since the drill began, from the journals.
+    async fn journalled_conflicts(&self, recorder: &mut Recorder, began_ms: u64) -> Result<(), DrillError> {
+        let mut seen = BTreeSet::new();
+        for mut client in self.stage.fleet.clients() {
+            let mut journal = client.conflicts(ControlConflictsRequest::default()).await?.into_inner();
+            while let Some(conflict) = journal.message().await? {
+                let sides = conflict
+                    .winner
+                    .and_then(|side| side.version)
+                    .zip(conflict.loser.and_then(|side| side.version));
+                let Some((winner, loser)) = sides.filter(|_| conflict.table != PROBES && conflict.seen_ms >= began_ms)
+                else {
+                    continue;
+                };
+                if seen.insert((conflict.table_id, loser.origin.clone(), loser.sequence)) {
+                    let at = Duration::from_millis((loser.hybrid_time >> 16).saturating_sub(began_ms));
+                    recorder.conflict(&winner.origin, &loser.origin, at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the oracle judge the history, and the run against what was expected.
+    fn judge(&self, run: &mut Run, history: &History, evidence: &BTreeMap<String, Evidence>) {
+        let lost: Vec<LostDisk> = self
+            .disks
+            .iter()
+            .map(|disk| LostDisk {
+                region: disk.region.clone(),
+                at_us: u64::try_from(disk.at.as_micros()).unwrap_or(u64::MAX),
+            })
+            .collect();
+        let judgement = judge_history(history, evidence, &lost);
+        run.judged(&judgement, self.disks.iter().map(|disk| disk.backlog));
+        judge(&self.plan.scenario.expect, run);
+    }
+}
+
+/// Each conflict once, however many regions journalled it.
+fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
+    for Conflict { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
+        let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
+        recorder.conflict(winner.origin.as_str(), loser.origin.as_str(), at);
+    }
+}

@@ -1,0 +1,191 @@
+//! The tables of a drill: created in one region, replicated to the others, and removed again.
+
+use std::time::Duration;
+
+use beringia_workload::{CallError, Table, Targets};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+/// Why a table of a drill is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A region refuses, or does not answer.
+    #[error("{operation} in {region} failed: {source}{hint}")]
+    Call {
+        /// What it was asked.
+        operation: String,
+        /// Which region.
+        region: String,
+        /// What it said.
+        source: Box<CallError>,
+        /// What may be done about it.
+        hint: &'static str,
+    },
+    /// It takes too long.
+    #[error("{what} in {region} after {} s", PATIENCE.as_secs())]
+    Late {
+        /// What is not so.
+        what: String,
+        /// Where.
+        region: String,
+    },
+}
+
+/// How often replicas are asked whether they are active.
+const POLL: Duration = Duration::from_millis(50);
+/// How long they are waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Creates a table in the first of the regions and replicates it to the others, until all take writes.
+pub(crate) async fn create(targets: &impl Targets, definition: &Value, regions: &[String]) -> Result<(), TableError> {
+    let Some((first, others)) = regions.split_first() else {
+        return Ok(());
+    };
+    let table = definition["TableName"].as_str().unwrap_or_default();
+    call(targets, first, "CreateTable", definition).await?;
+    active(targets, table, first, &[]).await?;
+    for other in others {
+        call(targets, first, "UpdateTable", &adding(table, other)).await?;
+        active(targets, table, first, std::slice::from_ref(other)).await?;
+    }
+    for region in regions {
+        let others: Vec<String> = regions.iter().filter(|other| *other != region).cloned().collect();
+        active(targets, table, region, &others).await?;
+    }
+    Ok(())
+}
+
+/// Holds a table to its throughput, and waits until all regions do.
+pub(crate) async fn hold(targets: &impl Targets, table: &Table, regions: &[String]) -> Result<(), TableError> {
+    let (Some(first), Some(limits)) = (regions.first(), &table.limits) else {
+        return Ok(());
+    };
+    call(targets, first, "UpdateTable", limits).await?;
+    let what = format!("the table {} is not held to its throughput", table.name);
+    for region in regions {
+        shown(targets, &table.name, region, &what, |answer| table.is_held(answer)).await?;
+    }
+    Ok(())
+}
+
+/// Removes a table from all regions; what stands in the way is said on standard error by the caller.
+pub(crate) async fn delete(targets: &impl Targets, table: &str, regions: &[String]) -> Result<(), TableError> {
+    // Replicas may have come and gone since it was created: one of those that are left says which there are.
+    let mut found = Ok(None);
+    for region in regions {
+        found = call(targets, region, "DescribeTable", &json!({ "TableName": table }))
+            .await
+            .map(|described| Some((region, described)));
+        if found.is_ok() {
+            break;
+        }
+    }
+    let Some((first, described)) = found? else {
+        return Ok(());
+    };
+    for replica in described["Table"]["Replicas"].as_array().into_iter().flatten() {
+        if let Some(other) = replica["RegionName"].as_str().filter(|other| other != first) {
+            insist(targets, first, &removing(table, other)).await?;
+        }
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match call(targets, first, "DeleteTable", &json!({ "TableName": table })).await {
+            Ok(_) => return Ok(()),
+            Err(failure) if Instant::now() >= deadline => return Err(failure),
+            Err(_) => sleep(POLL).await,
+        }
+    }
+}
+
+/// The request that adds a replica.
+pub(crate) fn adding(table: &str, region: &str) -> Value {
+    json!({ "TableName": table, "ReplicaUpdates": [{ "Create": { "RegionName": region } }] })
+}
+
+/// The request that removes one.
+pub(crate) fn removing(table: &str, region: &str) -> Value {
+    json!({ "TableName": table, "ReplicaUpdates": [{ "Delete": { "RegionName": region } }] })
+}
+
+/// Has a region change a table, again while the table is still changing.
+pub(crate) async fn insist(targets: &impl Targets, region: &str, update: &Value) -> Result<(), TableError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match targets.target(region).call("UpdateTable", update.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() >= deadline => return Err(failed(region, "UpdateTable", error)),
+            Err(_) => sleep(POLL).await,
+        }
+    }
+}
+
+pub(crate) async fn call(
+    targets: &impl Targets,
+    region: &str,
+    operation: &str,
+    parameters: &Value,
+) -> Result<Value, TableError> {
+    let called = targets.target(region).call(operation, parameters.clone()).await;
+    called.map_err(|error| failed(region, operation, error))
+}
+
+fn failed(region: &str, operation: &str, source: CallError) -> TableError {
+    let hint = match &source {
+        CallError::Refused { kind, .. } if kind == "ResourceInUseException" => {
+            "; it may be left over from another drill: delete it first"
+        }
+        CallError::Refused { kind, .. } if kind == "UnrecognizedClientException" => {
+            "; a drill has no access keys: it needs regions that accept any"
+        }
+        _ => "",
+    };
+    TableError::Call {
+        operation: operation.to_owned(),
+        region: region.to_owned(),
+        source: Box::new(source),
+        hint,
+    }
+}
+
+/// Waits until the table is active in a region, and that region knows of these active replicas.
+async fn active(targets: &impl Targets, table: &str, region: &str, replicas: &[String]) -> Result<(), TableError> {
+    let what = format!("the table {table} is not active");
+    shown(targets, table, region, &what, |answer| is_active(answer, replicas)).await
+}
+
+/// Waits until a region describes a table as it should; `what` says that it does not.
+async fn shown(
+    targets: &impl Targets,
+    table: &str,
+    region: &str,
+    what: &str,
+    is_so: impl Fn(&Value) -> bool,
+) -> Result<(), TableError> {
+    let mut client = targets.target(region);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let described = client.call("DescribeTable", json!({ "TableName": table })).await;
+        if described.as_ref().is_ok_and(&is_so) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(TableError::Late {
+                what: what.to_owned(),
+                region: region.to_owned(),
+            });
+        }
+        sleep(POLL).await;
+    }
+}
+
+fn is_active(answer: &Value, replicas: &[String]) -> bool {
+    let table = &answer["Table"];
+    let is_active = |name: &String| {
+        let listed = table["Replicas"].as_array().into_iter().flatten();
+        listed
+            .filter(|replica| replica["RegionName"] == name.as_str())
+            .any(|replica| replica["ReplicaStatus"] == "ACTIVE")
+    };
+    table["TableStatus"] == "ACTIVE" && replicas.iter().all(is_active)
+}

@@ -1,0 +1,234 @@
+//! What goes on beside a drill: arrivals as they come, backlogs ten times a second, digests five times a second.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use beringia_host::fleet::Client;
+use beringia_proto::v1::{
+    ControlArrivals, ControlDrainReport, ControlFlowsReply, ControlFlowsRequest, FlowReport, RegionDigests,
+};
+use beringia_report::{Awaited, Backlog, DrainSample, Recorder, Shipment};
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::{
+    sync::mpsc::UnboundedSender,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+use tonic::{Response, Status, Streaming};
+
+use crate::{
+    arrivals::{Arrivals, Ear},
+    error::DrillError,
+    scope::{Apart, LastWrites, Scope, behind},
+};
+
+/// Where a drain that is proven is told, with its region and its time.
+pub(crate) type Proofs = UnboundedSender<(String, Duration)>;
+
+/// How often backlogs are looked at.
+const FLOWS_EVERY: Duration = Duration::from_millis(100);
+/// How often digests are compared while the load goes on.
+const DIGESTS_EVERY: Duration = Duration::from_millis(200);
+/// The pause before a control service that went away is asked again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// What all that watch share.
+pub(super) struct Shared {
+    pub(super) scope: Scope,
+    pub(super) recorder: Mutex<Recorder>,
+    pub(super) began: Instant,
+    /// The same by the wall clock, milliseconds since the Unix epoch.
+    pub(super) began_ms: u64,
+    pub(super) arrivals: Mutex<Arrivals>,
+    /// For each control service.
+    pub(super) ears: Vec<Ear>,
+    /// From and to: bytes, at the last look.
+    pub(super) bytes_sent: Mutex<BTreeMap<(String, String), u64>>,
+    pub(super) heals: Mutex<Vec<Heal>>,
+    /// By table id and region: replicas that somebody else keeps from the others.
+    pub(super) apart: Mutex<Apart>,
+}
+
+/// A moment after which everything that was written until then has to come everywhere.
+pub(super) struct Heal {
+    pub(super) awaited: Awaited,
+    pub(super) last: LastWrites,
+}
+
+impl Shared {
+    /// Takes a control service's arrivals, also after it was away.
+    pub(super) async fn listen(self: Arc<Self>, index: usize, mut client: Client, first: Streaming<ControlArrivals>) {
+        let ear = &self.ears[index];
+        let mut messages = Ok(first);
+        loop {
+            if let Ok(mut messages) = messages {
+                while let Ok(Some(message)) = messages.message().await {
+                    self.arrivals.lock().heard(&message, &mut self.recorder.lock());
+                    ear.heard(&message);
+                }
+            }
+            ear.lost();
+            sleep(RETRY).await;
+            messages = ear.hear(&mut client).await;
+        }
+    }
+
+    /// Until all that is visible by now was measured, at most so long; whether it was.
+    pub(super) async fn has_heard_all(&self, patience: Duration) -> bool {
+        let ears = self.ears.iter().map(Ear::has_heard_all);
+        timeout(patience, join_all(ears)).await.is_ok()
+    }
+
+    /// Notes which others have all of a region that is drained, until the region is opened or gone, or all have.
+    pub(super) async fn watch_drain(
+        self: Arc<Self>,
+        region: String,
+        mut reports: Streaming<ControlDrainReport>,
+        told: Proofs,
+    ) {
+        let mut known = Vec::new();
+        while let Ok(Some(report)) = reports.message().await {
+            let (at, is_proven, peers) = (self.began.elapsed(), report.drained, complete_peers(&report));
+            if is_proven || peers != known {
+                known.clone_from(&peers);
+                let region = region.clone();
+                self.recorder.lock().drain(DrainSample {
+                    region,
+                    at,
+                    is_proven,
+                    peers,
+                });
+            }
+            if is_proven {
+                // It fails where the drill is over.
+                told.send((region.clone(), at)).ok();
+            }
+        }
+    }
+
+    pub(super) async fn watch_flows(self: Arc<Self>) {
+        let mut ticks = interval(FLOWS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let Ok(answers) = self.scope.fleet.ask(flows).await else {
+                continue;
+            };
+            let at_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            for flow in answers.replies.into_iter().flat_map(|reply| reply.flows) {
+                self.flowed(&flow, at_ms);
+            }
+        }
+    }
+
+    pub(super) fn flowed(&self, flow: &FlowReport, at_ms: u64) {
+        let mut recorder = self.recorder.lock();
+        if let (Some(mutations), Some(bytes)) = (flow.backlog_mutations, flow.backlog_bytes) {
+            let sample = Backlog {
+                at_ms,
+                mutations,
+                bytes,
+            };
+            recorder.backlog(&flow.from, &flow.to, sample);
+        }
+        let mut bytes_sent = self.bytes_sent.lock();
+        let before = bytes_sent
+            .insert((flow.from.clone(), flow.to.clone()), flow.bytes_sent)
+            .unwrap_or(0);
+        // A region that started again counts from zero.
+        let more = flow.bytes_sent.checked_sub(before).unwrap_or(flow.bytes_sent);
+        recorder.wire_bytes(&flow.from, &flow.to, more);
+    }
+
+    pub(super) async fn watch_digests(self: Arc<Self>) {
+        let mut ticks = interval(DIGESTS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            // A look that fails is one sample less.
+            self.look().await.ok();
+        }
+    }
+
+    /// Compares all regions now, and notes what it sees.
+    pub(super) async fn look(&self) -> Result<Vec<RegionDigests>, DrillError> {
+        let digests = self.scope.digests().await?;
+        let at = self.began.elapsed();
+        let comparison = self.scope.compare(&digests);
+        let ranges: usize = comparison.tables.iter().map(|table| table.divergent_ranges.len()).sum();
+        let apart = self.apart.lock().clone();
+        let mut recorder = self.recorder.lock();
+        recorder.divergence(at, ranges as u64);
+        self.heals.lock().retain(|heal| {
+            let everywhere = behind(&heal.last, &digests, &apart).is_empty();
+            if everywhere {
+                recorder.converged(heal.awaited, at);
+            }
+            !everywhere
+        });
+        Ok(digests)
+    }
+
+    pub(super) async fn must_converge(&self, after: &str, at: Duration) -> Result<Awaited, DrillError> {
+        let answers = self.scope.fleet.ask(flows).await?;
+        let flows = answers.replies.into_iter().flat_map(|reply| reply.flows);
+        let shipments: Vec<Shipment> = {
+            let arrivals = self.arrivals.lock();
+            let shipment = |flow: FlowReport| {
+                let link = arrivals.link(&flow.from, &flow.to);
+                Shipment {
+                    mutations: flow.backlog_mutations.unwrap_or(0),
+                    bytes: flow.backlog_bytes.unwrap_or(0),
+                    one_way: link.one_way,
+                    bandwidth_mbit: link.bandwidth_mbit,
+                    from: flow.from,
+                    to: flow.to,
+                }
+            };
+            flows.map(shipment).collect()
+        };
+        Ok(self.recorder.lock().must_converge(after, at, shipments))
+    }
+}
+
+/// The regions that have all of one that is drained.
+fn complete_peers(report: &ControlDrainReport) -> Vec<String> {
+    let mut peers: BTreeMap<&str, bool> = BTreeMap::new();
+    for watermark in &report.watermarks {
+        *peers.entry(&watermark.peer).or_insert(report.writes_under_way == 0) &= watermark.obstacle.is_empty();
+    }
+    let complete = peers.into_iter().filter(|(_, has_all)| *has_all);
+    complete.map(|(peer, _)| peer.to_owned()).collect()
+}
+
+/// What flows between regions.
+pub(super) async fn flows(mut client: Client) -> Result<Response<ControlFlowsReply>, Status> {
+    client.flows(ControlFlowsRequest {}).await
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_proto::v1::WatermarkReport;
+
+    use super::*;
+
+    #[test]
+    fn a_region_has_all_of_another_when_it_has_all_tables_and_no_write_is_under_way() {
+        let watermark = |peer: &str, obstacle: &str| WatermarkReport {
+            peer: peer.to_owned(),
+            obstacle: obstacle.to_owned(),
+            ..WatermarkReport::default()
+        };
+        let mut report = ControlDrainReport {
+            watermarks: vec![
+                watermark("a", ""),
+                watermark("b", ""),
+                watermark("b", "behind"),
+                watermark("a", ""),
+            ],
+            ..ControlDrainReport::default()
+        };
+        assert_eq!(complete_peers(&report), ["a"]);
+        report.writes_under_way = 1;
+        assert_eq!(complete_peers(&report), Vec::<String>::new());
+    }
+}
