@@ -16,11 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("beringia-store", &["item", "clock"]),
     ("beringia-wire", &["replication", "proto", "item", "clock"]),
     ("beringia-engine", &["expression", "store", "item", "clock"]),
-    ("beringia-gateway", &["engine", "item", "clock"]),
+    ("beringia-endpoint", &["clock"]),
+    ("beringia-gateway", &["endpoint", "engine", "item"]),
     (
         "beringia-node",
         &[
             "clock",
+            "endpoint",
             "engine",
             "expression",
             "gateway",
@@ -31,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("beringia-fis", &["clock"]),
+    ("beringia-fis", &["endpoint", "clock"]),
     ("beringia-scenario", &["regions", "clock"]),
     ("beringia-history", &["item", "clock"]),
     (
@@ -61,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "beringia",
         &[
             "clock",
+            "endpoint",
             "engine",
             "fis",
             "gateway",

@@ -11,8 +11,8 @@ use std::{
 use beringia_clock::{
     DEFAULT_MAX_OFFSET_MS, Randomness as _, SeededRandomness, SkewedClock, SystemClock, SystemRandomness,
 };
-use beringia_fis::Service;
-use beringia_gateway::Regions;
+use beringia_endpoint::{Regions, SharedService};
+use beringia_fis::{FaultInjection, Fis};
 use beringia_item::Region;
 use beringia_network::{Direction, Network};
 use beringia_node::{Authentication, Behaviour, Connector, DEFAULT_UNREACHABLE_MS_MAX, Peer};
@@ -42,7 +42,6 @@ const DYNAMODB_PORT: &str = "--dynamodb-port";
 const REPLICATION_PORT: &str = "--replication-port";
 const CONTROL_PORT: &str = "--control-port";
 const ENDPOINT_PORT: &str = "--endpoint-port";
-const FIS_PORT: &str = "--fis-port";
 /// The first ports of a topology whose regions are processes of their own.
 const FIRST_DYNAMODB_PORT: u16 = 8001;
 const FIRST_REPLICATION_PORT: u16 = 9001;
@@ -55,8 +54,6 @@ struct Doors {
     control: TcpListener,
     /// For all regions; None where there is but one.
     endpoint: Option<TcpListener>,
-    /// For fault injection experiments; None where there is but one region.
-    fis: Option<TcpListener>,
 }
 
 /// What `up` and `region` prepare alike.
@@ -69,7 +66,11 @@ struct Preparation {
     stream_shard_age_ms: u64,
     max_unreachable_ms: u64,
     behaviour: Behaviour,
-    gateways: Arc<Regions>,
+    serving: Arc<Regions>,
+    /// What every region serves besides DynamoDB.
+    services: Vec<SharedService>,
+    /// How these reach the regions.
+    faults: Arc<HostFaults>,
     tap: Tap,
 }
 
@@ -88,8 +89,6 @@ struct Ports {
     replication: u16,
     control: u16,
     endpoint: u16,
-    /// For fault injection experiments, where they are wanted.
-    fis: Option<u16>,
 }
 
 /// Runs all regions of a topology until a signal ends it.
@@ -101,7 +100,6 @@ pub(crate) async fn up(arguments: &UpArguments, format: Format) -> Result<(), Fa
         replication: arguments.replication_port,
         control: arguments.control_port,
         endpoint: arguments.endpoint_port,
-        fis: Some(arguments.fis_port),
     };
     let running = all(preparation, arguments.serve.listen, &ports).await?;
     running.serve(signals, format).await
@@ -134,7 +132,6 @@ pub(crate) async fn up_aside(
         replication: 0,
         control: 0,
         endpoint: 0,
-        fis: None,
     };
     all(preparation, IpAddr::V4(Ipv4Addr::LOCALHOST), &ports).await
 }
@@ -143,10 +140,6 @@ pub(crate) async fn up_aside(
 async fn all(preparation: Preparation, ip: IpAddr, ports: &Ports) -> Result<Running, Failure> {
     let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
     let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
-    let fis = match ports.fis {
-        Some(port) => Some(ports::listen(ip, port, "fault injection experiments", FIS_PORT).await?),
-        None => None,
-    };
     let mut listeners = Vec::new();
     for (place, region) in preparation.regions.iter().enumerate() {
         let port = ports::nth(ports.dynamodb, place, DYNAMODB_PORT)?;
@@ -178,7 +171,6 @@ async fn all(preparation: Preparation, ip: IpAddr, ports: &Ports) -> Result<Runn
         regions: listeners,
         control,
         endpoint: Some(endpoint),
-        fis,
     };
     preparation.open(blueprints, doors, Some(network)).await
 }
@@ -238,7 +230,6 @@ pub(crate) async fn region(arguments: &RegionArguments, format: Format) -> Resul
         regions: vec![Listeners { dynamodb, replication }],
         control,
         endpoint: None,
-        fis: None,
     };
     let running = preparation.open(blueprints, doors, None).await?;
     running.serve(signals, format).await
@@ -278,6 +269,8 @@ impl Preparation {
     ) -> Result<Self, Failure> {
         let regions = topology.names().map(Region::new).collect::<Result<Vec<_>, _>>();
         let regions = regions.map_err(|error| Failure::wrong(format!("the topology: {error}")))?;
+        let faults = Arc::new(HostFaults::default());
+        let injection = FaultInjection::new(faults.clone(), Arc::new(SystemClock), Arc::new(SystemRandomness));
         Ok(Self {
             topology,
             regions,
@@ -287,7 +280,9 @@ impl Preparation {
             stream_shard_age_ms: limits.stream_shard_age_ms,
             max_unreachable_ms: limits.max_unreachable_ms,
             behaviour: limits.behaviour,
-            gateways: Arc::new(Regions::new()),
+            serving: Arc::new(Regions::new()),
+            services: vec![SharedService::new(Arc::new(Fis::new(Arc::new(injection))))],
+            faults,
             tap: Tap::new(),
         })
     }
@@ -302,12 +297,13 @@ impl Preparation {
             identity: self.topology.identity(),
             peers,
             authentication: self.authentication.clone(),
+            services: self.services.clone(),
             max_clock_offset_ms: self.max_clock_offset_ms,
             stream_shard_age_ms: self.stream_shard_age_ms,
             max_unreachable_ms: self.max_unreachable_ms,
             behaviour: self.behaviour,
             network,
-            gateways: self.gateways.clone(),
+            serving: self.serving.clone(),
             clock: Arc::new(SkewedClock::new(SystemClock)),
             disk_faults: DiskFaults::default(),
             tap: self.tap.clone(),
@@ -334,28 +330,16 @@ impl Preparation {
             regions.push(Hosted::prepared(blueprint, store, listeners)?);
         }
         let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
-        let fis = doors.fis.as_ref().map(ports::url).transpose()?;
-        let ready = Ready::new(
-            &regions,
-            ports::url(&doors.control)?,
-            endpoint,
-            fis,
-            &self.authentication,
-        );
-        let host = Arc::new(Host::new(self.regions, regions, network, self.gateways, self.tap));
+        let ready = Ready::new(&regions, ports::url(&doors.control)?, endpoint, &self.authentication);
+        let host = Arc::new(Host::new(self.regions, regions, network, self.serving, self.tap));
+        self.faults.attach(&host);
         if let Err(failure) = host.start(doors.endpoint).await {
             host.shutdown().await;
             return Err(failure);
         }
         created.keep();
         let control = control::server::start(doors.control, host.clone());
-        let fis = doors.fis.map(|listener| experiments(listener, &host));
-        Ok(Running {
-            host,
-            control,
-            fis,
-            ready,
-        })
+        Ok(Running { host, control, ready })
     }
 }
 
@@ -363,7 +347,6 @@ impl Preparation {
 pub(crate) struct Running {
     host: Arc<Host>,
     control: JoinHandle<()>,
-    fis: Option<JoinHandle<()>>,
     ready: Ready,
 }
 
@@ -376,9 +359,6 @@ impl Running {
     /// Ends them cleanly.
     pub(crate) async fn shutdown(self) {
         self.control.abort();
-        if let Some(fis) = self.fis {
-            fis.abort();
-        }
         self.host.shutdown().await;
     }
 
@@ -393,17 +373,6 @@ impl Running {
             () = self.shutdown() => Ok(()),
         }
     }
-}
-
-/// Serves fault injection experiments until the task is aborted, which ends them too.
-fn experiments(listener: TcpListener, host: &Arc<Host>) -> JoinHandle<()> {
-    let faults = Arc::new(HostFaults(Arc::clone(host)));
-    let service = Service::new(faults, Arc::new(SystemClock), Arc::new(SystemRandomness));
-    tokio::spawn(async move {
-        if let Err(error) = beringia_fis::serve(Arc::new(service), listener).await {
-            tracing::error!(%error, "fault injection experiments ended");
-        }
-    })
 }
 
 /// Opens the databases that are there before making those that are not, so that one that is not ours is found first.

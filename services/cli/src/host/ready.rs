@@ -16,9 +16,6 @@ pub(crate) struct Ready {
     control: String,
     /// The endpoint for all regions; that of the region where there is but one.
     endpoint: String,
-    /// Where experiments of the Fault Injection Service are started; none where there is but one region.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fis: Option<String>,
     regions: Vec<ReadyRegion>,
     #[serde(skip)]
     verifies: bool,
@@ -36,7 +33,6 @@ impl Ready {
         regions: &[Hosted],
         control: String,
         endpoint: Option<String>,
-        fis: Option<String>,
         authentication: &Authentication,
     ) -> Self {
         let regions: Vec<ReadyRegion> = regions
@@ -54,7 +50,6 @@ impl Ready {
             event: "ready",
             control,
             endpoint,
-            fis,
             regions,
             verifies: matches!(authentication, Authentication::Verify(_)),
         }
@@ -75,11 +70,7 @@ impl Ready {
             .iter()
             .map(|region| [region.name.clone(), region.dynamodb.clone(), region.replication.clone()]);
         let all = (self.regions.len() > 1).then(|| ["all of them".to_owned(), self.endpoint.clone(), String::new()]);
-        let fis = self
-            .fis
-            .as_ref()
-            .map(|fis| ["experiments (FIS)".to_owned(), fis.clone(), String::new()]);
-        output::table(["REGION", "DYNAMODB", "REPLICATION"], rows.chain(all).chain(fis))?;
+        output::table(["REGION", "DYNAMODB", "REPLICATION"], rows.chain(all))?;
         output::line(&self.hints())
     }
 
