@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use beringia_engine::Engine;
 use beringia_item::{Region, TableId, VersionVector};
 use beringia_replication::{ReplicaState, Standing};
 use beringia_store::Backlog;
+use parking_lot::Mutex;
 
 use crate::driver::Driver;
 
@@ -109,19 +110,19 @@ pub(crate) struct DrainRequest(Mutex<Option<u64>>);
 
 impl DrainRequest {
     pub(crate) fn begin(&self, engine: &Engine, now_ms: u64) {
-        let mut since_ms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since_ms = self.0.lock();
         since_ms.get_or_insert(now_ms);
         engine.stop_writes();
     }
 
     pub(crate) fn end(&self, engine: &Engine) {
-        let mut since_ms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since_ms = self.0.lock();
         *since_ms = None;
         engine.allow_writes();
     }
 
     pub(crate) async fn state(&self, engine: &Engine, driver: &Driver) -> Option<Drain> {
-        let since_ms = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since_ms = (*self.0.lock())?;
         let under_way = engine.writes_under_way();
         // A request whose client went away has ended, but its write may still wait for the committer. A change of nothing waits behind it.
         let settled = driver.store().change_schema(Box::new(|_| Ok(Vec::new()))).await;

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -17,6 +17,7 @@ use beringia_replication::{
 };
 use beringia_store::{Catalog, Replica, ReplicaStatus, Store};
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -140,12 +141,12 @@ impl Driver {
 
     /// Looks at the state machine.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Replicator) -> T) -> T {
-        look(&self.machine.lock().unwrap_or_else(PoisonError::into_inner).replicator)
+        look(&self.machine.lock().replicator)
     }
 
     /// Hands an event in and carries out what follows.
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
-        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut machine = self.machine.lock();
         let machine = &mut *machine;
         let now = now(self.started, &*self.clock);
         // What cannot be sent closes its stream, which is an event too.
@@ -225,11 +226,7 @@ impl Driver {
     pub(crate) fn accept(self: &Arc<Self>) -> (AcceptId, Wire<ToReceiver>) {
         let accept = AcceptId(self.next_accept.fetch_add(1, Ordering::Relaxed));
         let (link, wire) = link(self.tuning.outbox_bytes_max);
-        self.machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .accepted
-            .insert(accept, link);
+        self.machine.lock().accepted.insert(accept, link);
         self.dispatch(Event::Accepted(accept, LinkEvent::Opened));
         (accept, wire)
     }
@@ -240,13 +237,7 @@ impl Driver {
             reason: reason.clone(),
             permanent: false,
         };
-        if let Some(link) = self
-            .machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .dialled
-            .get(&dial)
-        {
+        if let Some(link) = self.machine.lock().dialled.get(&dial) {
             let _ = link.outbox.push(ToSource::Goodbye(goodbye), MESSAGE_BYTES);
         }
         self.dispatch(Event::Dialled(dial, LinkEvent::Closed(reason)));
@@ -258,13 +249,7 @@ impl Driver {
             reason: reason.clone(),
             permanent: false,
         };
-        if let Some(link) = self
-            .machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .accepted
-            .get(&accept)
-        {
+        if let Some(link) = self.machine.lock().accepted.get(&accept) {
             let _ = link.outbox.push(ToReceiver::Goodbye(goodbye), MESSAGE_BYTES);
         }
         self.dispatch(Event::Accepted(accept, LinkEvent::Closed(reason)));

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use beringia_item::Region;
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{Arrival, LagQuantiles};
@@ -49,7 +49,7 @@ impl Lag {
 
     /// Writes that became durable here.
     pub(crate) fn record(&self, arrivals: &[Arrival]) {
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = self.steps.lock();
         let number = self.forget(&mut steps);
         if steps.back().is_none_or(|last| last.number < number) {
             let by_origin = ByOrigin::new();
@@ -65,7 +65,7 @@ impl Lag {
 
     /// Of each origin of which something arrived in the window.
     pub(crate) fn quantiles(&self) -> BTreeMap<Region, LagQuantiles> {
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = self.steps.lock();
         self.forget(&mut steps);
         let mut all = ByOrigin::new();
         for (origin, histogram) in steps.iter().flat_map(|step| &step.by_origin) {
@@ -164,7 +164,7 @@ mod tests {
             lag.record(&[arrival(&us, 20)]);
             advance(Duration::from_secs(7)).await;
         }
-        let kept = lag.steps.lock().unwrap().len();
+        let kept = lag.steps.lock().len();
         assert_eq!(u64::try_from(kept).unwrap(), STEPS);
     }
 }

@@ -1,9 +1,10 @@
 //! The tasks of one region, which end together.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use hyper::rt::Executor;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
 /// Where a region's tasks are spawned. Clones are the same scope.
@@ -18,7 +19,7 @@ struct Tasks {
 
 impl Scope {
     fn lock(&self) -> MutexGuard<'_, Tasks> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Runs the task until it is done or the scope ends, whichever is first. After the end it is dropped.
