@@ -105,23 +105,21 @@ impl RegionServices {
     pub(crate) fn find(&self, scope: Option<&str>, request: &Parts) -> Result<&Entry, Refusal> {
         let target = request.headers.get("x-amz-target").map(HeaderValue::to_str);
         let target = target.and_then(Result::ok);
-        let fits = |entry: &&Entry| {
-            let is_target = target.is_some_and(|target| entry.route.has_target(target));
-            is_target || entry.route.has_path(request.uri.path())
-        };
-        if let Some(scope) = scope {
-            let mut of_scope = self.table.iter().filter(|entry| entry.route.scope == scope);
-            let first = of_scope.clone().next().ok_or_else(|| self.unknown(scope))?;
-            return Ok(of_scope.find(fits).unwrap_or(first));
-        }
+        let has_target = |entry: &&Entry| target.is_some_and(|target| entry.route.has_target(target));
+        let has_path = |entry: &&Entry| entry.route.has_path(request.uri.path());
+        let of_scope = |entry: &&Entry| scope.is_none_or(|scope| entry.route.scope == scope);
+        let candidates = || self.table.iter().filter(of_scope);
+        let found = candidates().find(has_target).or_else(|| candidates().find(has_path));
         let prefix = target
             .and_then(|target| target.split_once('.'))
             .map(|(prefix, _)| prefix);
-        match (self.table.iter().find(fits), prefix) {
-            (Some(entry), _) => Ok(entry),
-            (None, Some(prefix)) => Err(self.unknown(prefix)),
-            // A table is not empty.
-            (None, None) => self.table.first().ok_or(Refusal::UnknownOperation(None)),
+        match (found, scope, prefix) {
+            (Some(entry), ..) => Ok(entry),
+            (None, None, Some(prefix)) => Err(self.unknown(prefix)),
+            (None, scope, _) => {
+                let first = candidates().next();
+                first.ok_or_else(|| self.unknown(scope.unwrap_or_default()))
+            }
         }
     }
 

@@ -107,6 +107,7 @@ fn without_a_scope_target_or_path_choose() {
         (Some(""), "/", "tables"),
         (Some("Streams_1.Get"), "/", "streams"),
         (Some("Streams_1"), "/", "streams"),
+        (Some("Streams_1.Get"), "/experiments", "streams"),
         (None, "/experiments", "fis"),
         (None, "/experiments/EXP1", "fis"),
         (None, "/actions?maxResults=1", "fis"),
