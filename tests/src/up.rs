@@ -29,7 +29,7 @@ impl Up {
     pub fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(beringia())
             .args(["up", "--format", "json"])
-            .args(["dynamodb", "replication", "control", "endpoint", "fis"].map(|kind| format!("--{kind}-port=0")))
+            .args(["dynamodb", "replication", "control", "endpoint"].map(|kind| format!("--{kind}-port=0")))
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
@@ -51,17 +51,6 @@ impl Up {
             ready,
             control,
         }
-    }
-
-    /// The endpoint for fault injection experiments.
-    ///
-    /// # Panics
-    /// Where the ready line does not name it.
-    #[must_use]
-    pub fn fis(&self) -> &str {
-        self.ready["fis"]
-            .as_str()
-            .expect("the ready line names the FIS endpoint")
     }
 
     /// The endpoint that serves all regions.

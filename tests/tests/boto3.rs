@@ -62,9 +62,15 @@ fn an_experiment_of_the_fault_injection_service_pauses_replication_and_the_regio
     let up = Up::start(&["--ephemeral"]);
     python::succeeds(
         python::python()
-            .args(["-m", "sdk.experiment", up.endpoint(), up.fis(), &up.control.0])
+            .args(["-m", "sdk.experiment", up.endpoint(), &up.control.0])
             .arg(beringia_tests::command::beringia()),
     );
+}
+
+#[test]
+fn every_service_of_an_endpoint_checks_signatures_alike() {
+    let up = Up::start(&["--ephemeral", "--access-key", "AKIA=secret"]);
+    python::succeeds(python::python().args(["-m", "sdk.services", up.endpoint(), up.region("eu-west-1")]));
 }
 
 #[test]

@@ -1,12 +1,9 @@
 //! One experiment as it runs: what begins when, what ends when, and what is told of it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +63,7 @@ impl Run {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Experiment) -> T) -> T {
-        change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.shown.lock())
     }
 
     /// Sets the state unless somebody wants it to stop.

@@ -1,12 +1,9 @@
 //! What experiments can do to regions: the seam to whoever runs them.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 /// A replica of a global table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +67,7 @@ impl Shared {
     /// Counts whoever asks as a holder where it succeeds.
     pub(crate) async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
         self.faults.pause(replica).await?;
-        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holders = self.holders.lock();
         *holders.entry(replica.clone()).or_default() += 1;
         Ok(())
     }
@@ -83,7 +80,7 @@ impl Shared {
 
     /// Whether that was the last holder.
     fn let_go(&self, replica: &TableReplica) -> bool {
-        let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holders = self.holders.lock();
         match holders.get_mut(replica) {
             Some(count) if *count > 1 => {
                 *count -= 1;

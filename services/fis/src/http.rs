@@ -1,82 +1,123 @@
 //! The HTTP side: paths, query parameters and JSON (`restJson1`).
 
-use std::sync::Arc;
+use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
+    body::Body,
     extract::{Path, Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
     routing::get,
 };
+use beringia_endpoint::{ERROR_TYPE, Early, Protocol, Received, Refusal, Route, Service};
 use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use crate::{
     action::ActionDescription,
     error::FisError,
+    injection::FaultInjection,
     model::{Experiment, Template},
-    service::Service,
 };
 
-/// Says which exception an error is.
-const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-/// The region of requests that are not signed.
-const NO_REGION: &str = "us-east-1";
+const ROUTES: [Route; 1] = [Route {
+    name: "fis",
+    scope: "fis",
+    target_prefixes: &[],
+    path_prefixes: &[
+        "/experimentTemplates",
+        "/experiments",
+        "/actions",
+        "/targetResourceTypes",
+        "/safetyLevers",
+    ],
+    protocol: Protocol::RestJson1,
+}];
 
-/// Serves until the future is dropped.
-///
-/// # Errors
-/// Where the listener fails.
-pub async fn serve(service: Arc<Service>, listener: TcpListener) -> std::io::Result<()> {
-    axum::serve(listener, router(service)).await
+/// The service, for the endpoints of any number of regions.
+pub struct Fis(Router);
+
+impl fmt::Debug for Fis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fis").finish_non_exhaustive()
+    }
 }
 
-fn router(service: Arc<Service>) -> Router {
-    Router::new()
-        .route("/experimentTemplates", get(list_templates).post(create_template))
-        .route("/experimentTemplates/{id}", get(get_template).delete(delete_template))
-        .route("/experiments", get(list_experiments).post(start_experiment))
-        .route("/experiments/{id}", get(get_experiment).delete(stop_experiment))
-        .route("/actions", get(list_actions))
-        .route("/actions/{id}", get(get_action))
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
-        .with_state(service)
+impl Fis {
+    /// Serves these templates and experiments.
+    #[must_use]
+    pub fn new(injection: Arc<FaultInjection>) -> Self {
+        let router = Router::new()
+            .route("/experimentTemplates", get(list_templates).post(create_template))
+            .route("/experimentTemplates/{id}", get(get_template).delete(delete_template))
+            .route("/experiments", get(list_experiments).post(start_experiment))
+            .route("/experiments/{id}", get(get_experiment).delete(stop_experiment))
+            .route("/actions", get(list_actions))
+            .route("/actions/{id}", get(get_action))
+            .fallback(unknown)
+            .method_not_allowed_fallback(unknown)
+            .with_state(injection);
+        Self(router)
+    }
 }
+
+impl Service for Fis {
+    type Prepared = Bytes;
+
+    fn routes(&self) -> &'static [Route] {
+        &ROUTES
+    }
+
+    fn prepare(&self, request: &Received<'_>) -> Result<Bytes, Early> {
+        Ok(match request.decoded_body()? {
+            Cow::Borrowed(_) => request.body.clone(),
+            Cow::Owned(decoded) => decoded.into(),
+        })
+    }
+
+    async fn answer(&self, request: Received<'_>, body: Bytes) -> Response<Bytes> {
+        let Received { region, parts, .. } = request;
+        let mut request = Request::from_parts(parts, Body::from(body));
+        request.extensions_mut().insert(Region(region.to_owned()));
+        let routed: Result<_, Infallible> = self.0.clone().oneshot(request).await;
+        let Ok(response) = routed;
+        let (parts, body) = response.into_parts();
+        match body.collect().await {
+            Ok(body) => Response::from_parts(parts, body.to_bytes()),
+            Err(error) => {
+                tracing::error!(%error, "an answer broke off");
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        }
+    }
+}
+
+/// The region that answers.
+#[derive(Debug, Clone)]
+struct Region(String);
 
 type Answer = Result<Json<Value>, FisError>;
 
 impl IntoResponse for FisError {
-    fn into_response(self) -> Response {
+    fn into_response(self) -> axum::response::Response {
         let body = Json(json!({"message": self.to_string()}));
         let kind = [(ERROR_TYPE, HeaderValue::from_static(self.name()))];
         (self.status(), kind, body).into_response()
     }
 }
 
-async fn unknown() -> Response {
+async fn unknown(request: Request<Body>) -> Response<Body> {
     let message = "this endpoint has CreateExperimentTemplate, GetExperimentTemplate, ListExperimentTemplates, \
                    DeleteExperimentTemplate, StartExperiment, GetExperiment, ListExperiments, StopExperiment, GetAction and ListActions";
-    let kind = [(ERROR_TYPE, HeaderValue::from_static("UnknownOperationException"))];
-    (StatusCode::NOT_FOUND, kind, Json(json!({"message": message}))).into_response()
-}
-
-/// The region that the request's credential is scoped to.
-fn region(headers: &HeaderMap) -> String {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let credential = authorization
-        .and_then(|text| text.split_once("Credential="))
-        .map(|(_, rest)| rest);
-    let scope = credential.and_then(|credential| credential.split([',', ' ']).next());
-    // KEY/DATE/REGION/fis/aws4_request; a key may have slashes.
-    let region = scope.and_then(|scope| scope.rsplit('/').nth(2));
-    region
-        .filter(|region| !region.is_empty())
-        .unwrap_or(NO_REGION)
-        .to_owned()
+    let refusal = Refusal::UnknownOperation(Some(message.to_owned()));
+    let answer = refusal.answer(Protocol::RestJson1, &request.into_parts().0);
+    answer.map(Body::from)
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, FisError> {
@@ -122,24 +163,36 @@ impl Paging {
     }
 }
 
-async fn create_template(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let template = service.create_template(&region(&headers), parse(&body)?)?;
+async fn create_template(
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
+    body: Bytes,
+) -> Answer {
+    let template = injection.create_template(&region.0, parse(&body)?)?;
     Ok(Json(json!({"experimentTemplate": template})))
 }
 
-async fn get_template(State(service): State<Arc<Service>>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
-    let template = service.template(&region(&headers), &id)?;
+async fn get_template(
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
+    Path(id): Path<String>,
+) -> Answer {
+    let template = injection.template(&region.0, &id)?;
     Ok(Json(json!({"experimentTemplate": template})))
 }
 
-async fn delete_template(State(service): State<Arc<Service>>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
-    let template = service.delete_template(&region(&headers), &id)?;
+async fn delete_template(
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
+    Path(id): Path<String>,
+) -> Answer {
+    let template = injection.delete_template(&region.0, &id)?;
     Ok(Json(json!({"experimentTemplate": template})))
 }
 
 async fn list_templates(
-    State(service): State<Arc<Service>>,
-    headers: HeaderMap,
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
     query: Result<Query<Paging>, QueryRejection>,
 ) -> Answer {
     let summary = |template: Template| {
@@ -152,28 +205,40 @@ async fn list_templates(
             "tags": template.tags,
         })
     };
-    let all = service.templates(&region(&headers)).into_iter().map(summary).collect();
+    let all = injection.templates(&region.0).into_iter().map(summary).collect();
     paging(query)?.page("experimentTemplates", all)
 }
 
-async fn start_experiment(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Answer {
-    let experiment = service.start(&region(&headers), parse(&body)?)?;
+async fn start_experiment(
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
+    body: Bytes,
+) -> Answer {
+    let experiment = injection.start(&region.0, parse(&body)?)?;
     Ok(Json(json!({"experiment": experiment})))
 }
 
-async fn get_experiment(State(service): State<Arc<Service>>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
-    let experiment = service.experiment(&region(&headers), &id)?;
+async fn get_experiment(
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
+    Path(id): Path<String>,
+) -> Answer {
+    let experiment = injection.experiment(&region.0, &id)?;
     Ok(Json(json!({"experiment": experiment})))
 }
 
-async fn stop_experiment(State(service): State<Arc<Service>>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
-    let experiment = service.stop(&region(&headers), &id)?;
+async fn stop_experiment(
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
+    Path(id): Path<String>,
+) -> Answer {
+    let experiment = injection.stop(&region.0, &id)?;
     Ok(Json(json!({"experiment": experiment})))
 }
 
 async fn list_experiments(
-    State(service): State<Arc<Service>>,
-    headers: HeaderMap,
+    State(injection): State<Arc<FaultInjection>>,
+    Extension(region): Extension<Region>,
     query: Result<Query<Paging>, QueryRejection>,
 ) -> Answer {
     let summary = |experiment: Experiment| {
@@ -194,16 +259,16 @@ async fn list_experiments(
             .as_ref()
             .is_none_or(|id| experiment.experiment_template_id == *id)
     };
-    let all = service.experiments(&region(&headers)).into_iter();
+    let all = injection.experiments(&region.0).into_iter();
     paging.page("experiments", all.filter(is_asked_for).map(summary).collect())
 }
 
-async fn list_actions(headers: HeaderMap, query: Result<Query<Paging>, QueryRejection>) -> Answer {
-    let summaries = Service::actions(&region(&headers)).map(ActionDescription::summary);
+async fn list_actions(Extension(region): Extension<Region>, query: Result<Query<Paging>, QueryRejection>) -> Answer {
+    let summaries = FaultInjection::actions(&region.0).map(ActionDescription::summary);
     paging(query)?.page("actions", summaries.into())
 }
 
-async fn get_action(headers: HeaderMap, Path(id): Path<String>) -> Answer {
-    let action = Service::action(&region(&headers), &id)?;
+async fn get_action(Extension(region): Extension<Region>, Path(id): Path<String>) -> Answer {
+    let action = FaultInjection::action(&region.0, &id)?;
     Ok(Json(json!({"action": action})))
 }

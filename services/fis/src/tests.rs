@@ -10,11 +10,14 @@ use std::{
 
 use async_trait::async_trait;
 use beringia_clock::{SeededRandomness, TokioClock};
+use beringia_endpoint::{Received, Service};
+use bytes::Bytes;
+use http::{Method, Request};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    Fault, Faults, Service, TableReplica,
+    Fault, FaultInjection, Faults, Fis, TableReplica,
     error::FisError,
     model::{Experiment, Status},
 };
@@ -61,14 +64,14 @@ impl Faults for Noted {
 
 struct Bench {
     faults: Arc<Noted>,
-    service: Service,
+    service: FaultInjection,
 }
 
 impl Bench {
     fn new() -> Self {
         let faults = Arc::new(Noted::default());
         let clock = Arc::new(TokioClock::new(1_700_000_000_000));
-        let service = Service::new(Arc::clone(&faults) as _, clock, Arc::new(SeededRandomness::new(1)));
+        let service = FaultInjection::new(Arc::clone(&faults) as _, clock, Arc::new(SeededRandomness::new(1)));
         Self { faults, service }
     }
 
@@ -457,4 +460,51 @@ async fn an_experiment_may_leave_out_its_actions() {
         bench.start_with(skipping("some")),
         Err(FisError::Validation(_))
     ));
+}
+
+/// What the service answers at a region: the status, the exception, and the body.
+async fn ask(fis: &Fis, region: &str, method: Method, uri: &str, body: &Value) -> (u16, Option<String>, Value) {
+    let request = Request::builder().method(method).uri(uri).body(()).unwrap();
+    let request = Received {
+        region,
+        parts: request.into_parts().0,
+        body: Bytes::from(body.to_string()),
+    };
+    let prepared = fis.prepare(&request).unwrap();
+    let response = fis.answer(request, prepared).await;
+    let exception = response.headers().get("x-amzn-errortype");
+    let exception = exception.map(|name| name.to_str().unwrap().to_owned());
+    let body = serde_json::from_slice(response.body()).unwrap();
+    (response.status().as_u16(), exception, body)
+}
+
+#[tokio::test]
+async fn each_region_has_its_own_templates() {
+    let fis = Fis::new(Arc::new(Bench::new().service));
+    let of_wait = template(&json!({"wait": wait("PT1M", &[])}));
+    let (status, _, made) = ask(&fis, "eu-west-1", Method::POST, "/experimentTemplates", &of_wait).await;
+    assert_eq!(status, 200, "{made}");
+    let id = made["experimentTemplate"]["id"].as_str().unwrap();
+    let one = format!("/experimentTemplates/{id}");
+    let (status, _, shown) = ask(&fis, "eu-west-1", Method::GET, &one, &Value::Null).await;
+    assert_eq!((status, shown), (200, made.clone()));
+    let (status, exception, _) = ask(&fis, US, Method::GET, &one, &Value::Null).await;
+    assert_eq!((status, exception.as_deref()), (404, Some("ResourceNotFoundException")));
+    let list = "/experimentTemplates?maxResults=1";
+    let (_, _, listed) = ask(&fis, US, Method::GET, list, &Value::Null).await;
+    assert_eq!(listed, json!({"experimentTemplates": []}));
+}
+
+#[tokio::test]
+async fn an_operation_that_is_not_here_is_unknown() {
+    let fis = Fis::new(Arc::new(Bench::new().service));
+    for (method, uri) in [(Method::GET, "/targetResourceTypes"), (Method::PATCH, "/experiments")] {
+        let (status, exception, body) = ask(&fis, US, method, uri, &Value::Null).await;
+        assert_eq!(
+            (status, exception.as_deref()),
+            (404, Some("UnknownOperationException")),
+            "{uri}"
+        );
+        assert!(body["message"].as_str().unwrap().contains("StartExperiment"), "{body}");
+    }
 }

@@ -1,7 +1,8 @@
 //! Everything that a request can fail with, and the body that says so as DynamoDB does.
 
+use beringia_endpoint::{Protocol, Refusal};
 use beringia_engine::{ApiError, CancellationReason, ThrottlingReason};
-use beringia_item::JsonError;
+use beringia_item::{JsonError, JsonErrorKind};
 use http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -13,94 +14,15 @@ pub(crate) enum Failure {
     /// The operation's own.
     Api(ApiError),
     /// Found before any operation began.
-    Protocol(Protocol),
-}
-
-/// A failure of the protocol: of the service framework, not of DynamoDB proper.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Protocol {
-    status: StatusCode,
-    /// `__type`, whole.
-    kind: &'static str,
-    /// Some of these errors come without a message.
-    message: Option<String>,
+    Refusal(Refusal),
 }
 
 impl Failure {
-    fn protocol(kind: &'static str, message: Option<String>) -> Self {
-        Self::Protocol(Protocol {
-            status: StatusCode::BAD_REQUEST,
-            kind,
-            message,
-        })
-    }
-
-    /// A failure of the service framework, without a word.
-    pub(crate) const fn service(status: StatusCode, kind: &'static str) -> Self {
-        Self::Protocol(Protocol {
-            status,
-            kind,
-            message: None,
-        })
-    }
-
-    /// The request, as it is when it is decoded, is larger than any may be.
-    pub(crate) const fn too_large() -> Self {
-        Self::service(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "com.amazon.coral.service#RequestEntityTooLargeException",
-        )
-    }
-
-    /// The request has no signature at all.
-    pub(crate) fn missing_token() -> Self {
-        Self::protocol(
-            "com.amazon.coral.service#MissingAuthenticationTokenException",
-            Some("Request is missing Authentication Token".to_owned()),
-        )
-    }
-
-    /// Parts of the signature are not there.
-    pub(crate) fn incomplete_signature(message: String) -> Self {
-        Self::protocol("com.amazon.coral.service#IncompleteSignatureException", Some(message))
-    }
-
-    /// The signature is not right.
-    pub(crate) fn invalid_signature(message: impl Into<String>) -> Self {
-        Self::protocol(
-            "com.amazon.coral.service#InvalidSignatureException",
-            Some(message.into()),
-        )
-    }
-
-    /// Nobody here has that key.
-    pub(crate) fn unrecognized_client(message: &str) -> Self {
-        Self::protocol(
-            "com.amazon.coral.service#UnrecognizedClientException",
-            Some(message.to_owned()),
-        )
-    }
-
-    /// There is no such operation. DynamoDB says no more; `message` is for operations that it has and this server has not.
-    pub(crate) fn unknown_operation(message: Option<String>) -> Self {
-        Self::protocol("com.amazon.coral.service#UnknownOperationException", message)
-    }
-
-    /// The body is no JSON. DynamoDB says no more.
-    pub(crate) fn malformed_json() -> Self {
-        Self::protocol("com.amazon.coral.service#SerializationException", None)
-    }
-
-    /// The region that was asked for is not running.
-    pub(crate) fn unavailable(message: String) -> Self {
-        Self::Api(ApiError::ServiceUnavailable(message))
-    }
-
     /// The HTTP status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Api(error) => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            Self::Protocol(protocol) => protocol.status,
+            Self::Refusal(refusal) => refusal.status(Protocol::AwsJson10),
         }
     }
 }
@@ -111,12 +33,19 @@ impl From<ApiError> for Failure {
     }
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
 /// An attribute value that cannot be read is the request's fault: of its form, or of its content.
 pub(crate) fn unreadable(error: JsonError) -> ApiError {
-    if error.serialization {
-        ApiError::Serialization(error.message)
-    } else {
-        ApiError::Validation(error.message)
+    match error.kind {
+        JsonErrorKind::Serialization => ApiError::Serialization(error.message),
+        JsonErrorKind::Number | JsonErrorKind::Duplicates | JsonErrorKind::Invalid => {
+            ApiError::Validation(error.message)
+        }
     }
 }
 
@@ -133,38 +62,32 @@ const fn message_key(error: &ApiError) -> &'static str {
 
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let error = match self {
+            Self::Refusal(refusal) => return refusal.serialize(serializer),
+            Self::Api(error) => error,
+        };
         let mut body = serializer.serialize_map(None)?;
-        match self {
-            Self::Protocol(protocol) => {
-                body.serialize_entry("__type", protocol.kind)?;
-                if let Some(message) = &protocol.message {
-                    body.serialize_entry("message", message)?;
-                }
+        body.serialize_entry("__type", error.wire_type())?;
+        match error {
+            ApiError::TransactionCanceled { reasons } => {
+                let reasons: Vec<_> = reasons.iter().map(Wire).collect();
+                body.serialize_entry("CancellationReasons", &reasons)?;
             }
-            Self::Api(error) => {
-                body.serialize_entry("__type", error.wire_type())?;
-                match error {
-                    ApiError::TransactionCanceled { reasons } => {
-                        let reasons: Vec<_> = reasons.iter().map(Wire).collect();
-                        body.serialize_entry("CancellationReasons", &reasons)?;
-                    }
-                    // So they are spelled.
-                    ApiError::ProvisionedThroughputExceeded { reasons, .. } => {
-                        let reasons: Vec<_> = reasons.iter().map(Wire).collect();
-                        body.serialize_entry("ThrottlingReasons", &reasons)?;
-                    }
-                    ApiError::Throttling { reasons, .. } => {
-                        let reasons: Vec<_> = reasons.iter().map(Wire).collect();
-                        body.serialize_entry("throttlingReasons", &reasons)?;
-                    }
-                    ApiError::ConditionalCheckFailed { item: Some(item) } => {
-                        body.serialize_entry("Item", &Wire(item))?;
-                    }
-                    _ => {}
-                }
-                body.serialize_entry(message_key(error), &error.to_string())?;
+            // So they are spelled.
+            ApiError::ProvisionedThroughputExceeded { reasons, .. } => {
+                let reasons: Vec<_> = reasons.iter().map(Wire).collect();
+                body.serialize_entry("ThrottlingReasons", &reasons)?;
             }
+            ApiError::Throttling { reasons, .. } => {
+                let reasons: Vec<_> = reasons.iter().map(Wire).collect();
+                body.serialize_entry("throttlingReasons", &reasons)?;
+            }
+            ApiError::ConditionalCheckFailed { item: Some(item) } => {
+                body.serialize_entry("Item", &Wire(item))?;
+            }
+            _ => {}
         }
+        body.serialize_entry(message_key(error), &error.to_string())?;
         body.end()
     }
 }
@@ -312,18 +235,7 @@ mod tests {
     #[test]
     fn failures_of_the_server_are_no_client_errors() {
         assert_eq!(Failure::from(ApiError::InternalServer("disk".to_owned())).status(), 500);
-        assert_eq!(Failure::unavailable("down".to_owned()).status(), 503);
-    }
-
-    #[test]
-    fn an_unknown_operation_and_malformed_json_come_without_a_message() {
-        assert_eq!(
-            body(&Failure::unknown_operation(None)),
-            json!({"__type": "com.amazon.coral.service#UnknownOperationException"})
-        );
-        assert_eq!(
-            body(&Failure::malformed_json()),
-            json!({"__type": "com.amazon.coral.service#SerializationException"})
-        );
+        let down = ApiError::ServiceUnavailable("down".to_owned());
+        assert_eq!(Failure::from(down).status(), 503);
     }
 }

@@ -1,13 +1,12 @@
 //! The operations: which there are, and how each is carried from JSON through the engine to JSON.
+//! One table has them all.
 
-mod streams;
+use std::future::Future;
 
-use std::{fmt, future::Future};
-
+use beringia_endpoint::Refusal;
 use beringia_engine::{ApiError, Engine};
 use serde_json::{Map, Value};
 
-pub(crate) use self::streams::StreamsOperation;
 use crate::{
     decode::{Decode, EndpointsRequest, decode},
     encode::{Deleted, Described, Encode, Endpoint, to_body},
@@ -18,216 +17,130 @@ use crate::{
     },
 };
 
-/// The version of the API that this is; the other one is of 2011.
-const TARGET: &str = "DynamoDB_20120810";
+/// The target prefix of DynamoDB in the version of the API that this is; the other one is of 2011.
+pub(crate) const DYNAMODB: &str = "DynamoDB_20120810";
+/// The target prefix of DynamoDB Streams.
+pub(crate) const STREAMS: &str = "DynamoDBStreams_20120810";
 
-/// An operation that this server has.
+/// What an operation does to items, definitions and tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    BatchExecuteStatement,
-    BatchGetItem,
-    BatchWriteItem,
-    CreateTable,
-    DeleteItem,
-    DeleteTable,
-    DescribeContinuousBackups,
-    DescribeEndpoints,
-    DescribeLimits,
-    DescribeTable,
-    DescribeTimeToLive,
-    ExecuteStatement,
-    ExecuteTransaction,
-    GetItem,
-    ListTables,
-    ListTagsOfResource,
-    PutItem,
-    Query,
-    Scan,
-    /// One of the streams service.
-    Streams(StreamsOperation),
-    TagResource,
-    TransactGetItems,
-    TransactWriteItems,
-    UntagResource,
-    UpdateItem,
-    UpdateTable,
-    UpdateTimeToLive,
+enum Access {
+    /// Nothing, or only where the engine says so, which then asks for itself: as with statements.
+    Reads,
+    /// It writes, so that a region that is being drained does not take it.
+    Writes,
 }
 
-impl Operation {
-    #[cfg(test)]
-    pub(crate) const ALL: [Self; 26] = [
-        Self::BatchExecuteStatement,
-        Self::BatchGetItem,
-        Self::BatchWriteItem,
-        Self::CreateTable,
-        Self::DeleteItem,
-        Self::DeleteTable,
-        Self::DescribeContinuousBackups,
-        Self::DescribeEndpoints,
-        Self::DescribeLimits,
-        Self::DescribeTable,
-        Self::DescribeTimeToLive,
-        Self::ExecuteStatement,
-        Self::ExecuteTransaction,
-        Self::GetItem,
-        Self::ListTables,
-        Self::ListTagsOfResource,
-        Self::PutItem,
-        Self::Query,
-        Self::Scan,
-        Self::TagResource,
-        Self::TransactGetItems,
-        Self::TransactWriteItems,
-        Self::UntagResource,
-        Self::UpdateItem,
-        Self::UpdateTable,
-        Self::UpdateTimeToLive,
-    ];
-
-    /// The operation that an `X-Amz-Target` header names.
-    ///
-    /// # Errors
-    /// UnknownOperationException.
-    pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Failure> {
-        let name = match target.and_then(|target| target.split_once('.')) {
-            Some((TARGET, name)) => name,
-            Some((streams::TARGET, name)) => {
-                let operation = StreamsOperation::of_name(name).map(Self::Streams);
-                return operation.ok_or_else(|| unknown(name, STREAMS_OPERATIONS));
-            }
-            _ => return Err(Failure::unknown_operation(None)),
-        };
-        Ok(match name {
-            "BatchExecuteStatement" => Self::BatchExecuteStatement,
-            "BatchGetItem" => Self::BatchGetItem,
-            "BatchWriteItem" => Self::BatchWriteItem,
-            "CreateTable" => Self::CreateTable,
-            "DeleteItem" => Self::DeleteItem,
-            "DeleteTable" => Self::DeleteTable,
-            "DescribeContinuousBackups" => Self::DescribeContinuousBackups,
-            "DescribeEndpoints" => Self::DescribeEndpoints,
-            "DescribeLimits" => Self::DescribeLimits,
-            "DescribeTable" => Self::DescribeTable,
-            "DescribeTimeToLive" => Self::DescribeTimeToLive,
-            "ExecuteStatement" => Self::ExecuteStatement,
-            "ExecuteTransaction" => Self::ExecuteTransaction,
-            "GetItem" => Self::GetItem,
-            "ListTables" => Self::ListTables,
-            "ListTagsOfResource" => Self::ListTagsOfResource,
-            "PutItem" => Self::PutItem,
-            "Query" => Self::Query,
-            "Scan" => Self::Scan,
-            "TagResource" => Self::TagResource,
-            "TransactGetItems" => Self::TransactGetItems,
-            "TransactWriteItems" => Self::TransactWriteItems,
-            "UntagResource" => Self::UntagResource,
-            "UpdateItem" => Self::UpdateItem,
-            "UpdateTable" => Self::UpdateTable,
-            "UpdateTimeToLive" => Self::UpdateTimeToLive,
-            other => return Err(unknown(other, DYNAMODB_OPERATIONS)),
-        })
-    }
-
-    /// Whether it writes items, definitions or tags, so that a region that is being drained does not take it. Whether a statement
-    /// writes is for the engine to say, which then asks for itself.
-    pub(crate) const fn writes(self) -> bool {
-        match self {
-            Self::BatchWriteItem
-            | Self::CreateTable
-            | Self::DeleteItem
-            | Self::DeleteTable
-            | Self::PutItem
-            | Self::TagResource
-            | Self::TransactWriteItems
-            | Self::UntagResource
-            | Self::UpdateItem
-            | Self::UpdateTable
-            | Self::UpdateTimeToLive => true,
-            Self::BatchExecuteStatement
-            | Self::BatchGetItem
-            | Self::DescribeContinuousBackups
-            | Self::DescribeEndpoints
-            | Self::DescribeLimits
-            | Self::DescribeTable
-            | Self::DescribeTimeToLive
-            | Self::ExecuteStatement
-            | Self::ExecuteTransaction
-            | Self::GetItem
-            | Self::ListTables
-            | Self::ListTagsOfResource
-            | Self::Query
-            | Self::Scan
-            | Self::Streams(_)
-            | Self::TransactGetItems => false,
+/// Makes the enumeration of operations and all that follows from it. A section has the operations
+/// of a target prefix, with the model's list of those that there are in AWS; a line has an
+/// operation's name, what it does, and how it is carried out, with the names of the first line.
+macro_rules! operations {
+    (
+        run($engine:ident, $host:ident, $request:ident):
+        $($target:ident of $model:ident {
+            $($name:ident $access:ident => $run:expr;)*
+        })*
+    ) => {
+        /// An operation that this server has.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Operation {
+            $($($name,)*)*
         }
-    }
 
-    /// Carries the operation out and gives the body of its answer. `host` is what the client calls the endpoint.
-    pub(crate) async fn run(
-        self,
-        engine: &Engine,
-        host: &str,
-        request: Map<String, Value>,
-    ) -> Result<Vec<u8>, Failure> {
-        let _under_way = if self.writes() {
-            Some(engine.begin_write()?)
-        } else {
-            None
-        };
-        match self {
-            Self::BatchExecuteStatement => carry(request, |input| engine.batch_execute_statement(input)).await,
-            Self::ExecuteStatement => carry(request, |input| engine.execute_statement(input)).await,
-            Self::ExecuteTransaction => carry(request, |input| engine.execute_transaction(input)).await,
-            Self::BatchGetItem => carry(request, |input| engine.batch_get_item(input)).await,
-            Self::BatchWriteItem => carry(request, |input| engine.batch_write_item(input)).await,
-            Self::DeleteItem => carry(request, |input| engine.delete_item(input)).await,
-            Self::GetItem => carry(request, |input| engine.get_item(input)).await,
-            Self::ListTables => carry(request, |input| engine.list_tables(input)).await,
-            Self::ListTagsOfResource => carry(request, |input| engine.list_tags_of_resource(input)).await,
-            Self::PutItem => carry(request, |input| engine.put_item(input)).await,
-            Self::Query => carry(request, |input| engine.query(input)).await,
-            Self::Scan => carry(request, |input| engine.scan(input)).await,
-            Self::Streams(operation) => operation.run(engine, request).await,
-            Self::TagResource => carry_quietly(request, |input| engine.tag_resource(input)).await,
-            Self::UntagResource => carry_quietly(request, |input| engine.untag_resource(input)).await,
-            Self::DescribeContinuousBackups => carry(request, |input| engine.describe_continuous_backups(input)).await,
-            Self::DescribeEndpoints => carry(request, async |_: EndpointsRequest| Ok(Endpoint(host))).await,
-            Self::DescribeLimits => carry(request, |input| engine.describe_limits(input)).await,
-            Self::DescribeTimeToLive => carry(request, |input| engine.describe_time_to_live(input)).await,
-            Self::UpdateTimeToLive => carry(request, |input| engine.update_time_to_live(input)).await,
-            Self::TransactGetItems => carry(request, |input| engine.transact_get_items(input)).await,
-            Self::TransactWriteItems => carry(request, |input| engine.transact_write_items(input)).await,
-            Self::UpdateItem => carry(request, |input| engine.update_item(input)).await,
-            Self::DescribeTable => {
-                let describe = async |input| {
-                    Ok(Described {
-                        member: "Table",
-                        table: engine.describe_table(input).await?,
-                    })
+        impl Operation {
+            /// Every operation with its target prefix.
+            #[cfg(test)]
+            const ALL: &[(&str, Self)] = &[$($(($target, Self::$name),)*)*];
+
+            /// The operation that an `X-Amz-Target` header names.
+            ///
+            /// # Errors
+            /// UnknownOperationException.
+            pub(crate) fn of_target(target: Option<&str>) -> Result<Self, Refusal> {
+                match target.and_then(|target| target.split_once('.')) {
+                    $(Some(($target, name)) => match name {
+                        $(stringify!($name) => Ok(Self::$name),)*
+                        other => Err(unknown(other, $model)),
+                    },)*
+                    _ => Err(Refusal::UnknownOperation(None)),
+                }
+            }
+
+            /// Its name in the API.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $($(Self::$name => stringify!($name),)*)*
+                }
+            }
+
+            const fn access(self) -> Access {
+                match self {
+                    $($(Self::$name => Access::$access,)*)*
+                }
+            }
+
+            /// Carries the operation out and gives the body of its answer. `host` is what the
+            /// client calls the endpoint.
+            pub(crate) async fn run(
+                self,
+                $engine: &Engine,
+                $host: &str,
+                $request: Map<String, Value>,
+            ) -> Result<Vec<u8>, Failure> {
+                let _under_way = match self.access() {
+                    Access::Reads => None,
+                    Access::Writes => Some($engine.begin_write()?),
                 };
-                carry(request, describe).await
+                match self {
+                    $($(Self::$name => $run.await,)*)*
+                }
             }
-            Self::CreateTable => carry(request, async |input| changed(engine.create_table(input).await)).await,
-            Self::DeleteTable => carry(request, async |input| Ok(Deleted(engine.delete_table(input).await?))).await,
-            Self::UpdateTable => carry(request, async |input| changed(engine.update_table(input).await)).await,
         }
+    };
+}
+
+operations! {
+    run(engine, host, request):
+    DYNAMODB of DYNAMODB_OPERATIONS {
+        BatchExecuteStatement Reads => carry(request, |input| engine.batch_execute_statement(input));
+        BatchGetItem Reads => carry(request, |input| engine.batch_get_item(input));
+        BatchWriteItem Writes => carry(request, |input| engine.batch_write_item(input));
+        CreateTable Writes => carry(request, async |input| changed(engine.create_table(input).await));
+        DeleteItem Writes => carry(request, |input| engine.delete_item(input));
+        DeleteTable Writes => carry(request, async |input| Ok(Deleted(engine.delete_table(input).await?)));
+        DescribeContinuousBackups Reads => carry(request, |input| engine.describe_continuous_backups(input));
+        DescribeEndpoints Reads => carry(request, async |_: EndpointsRequest| Ok(Endpoint(host)));
+        DescribeLimits Reads => carry(request, |input| engine.describe_limits(input));
+        DescribeTable Reads => carry(request, async |input| described(engine.describe_table(input).await));
+        DescribeTimeToLive Reads => carry(request, |input| engine.describe_time_to_live(input));
+        ExecuteStatement Reads => carry(request, |input| engine.execute_statement(input));
+        ExecuteTransaction Reads => carry(request, |input| engine.execute_transaction(input));
+        GetItem Reads => carry(request, |input| engine.get_item(input));
+        ListTables Reads => carry(request, |input| engine.list_tables(input));
+        ListTagsOfResource Reads => carry(request, |input| engine.list_tags_of_resource(input));
+        PutItem Writes => carry(request, |input| engine.put_item(input));
+        Query Reads => carry(request, |input| engine.query(input));
+        Scan Reads => carry(request, |input| engine.scan(input));
+        TagResource Writes => carry_quietly(request, |input| engine.tag_resource(input));
+        TransactGetItems Reads => carry(request, |input| engine.transact_get_items(input));
+        TransactWriteItems Writes => carry(request, |input| engine.transact_write_items(input));
+        UntagResource Writes => carry_quietly(request, |input| engine.untag_resource(input));
+        UpdateItem Writes => carry(request, |input| engine.update_item(input));
+        UpdateTable Writes => carry(request, async |input| changed(engine.update_table(input).await));
+        UpdateTimeToLive Writes => carry(request, |input| engine.update_time_to_live(input));
+    }
+    STREAMS of STREAMS_OPERATIONS {
+        DescribeStream Reads => carry(request, |input| engine.describe_stream(input));
+        GetRecords Reads => carry(request, |input| engine.get_records(input));
+        GetShardIterator Reads => carry(request, |input| engine.get_shard_iterator(input));
+        ListStreams Reads => carry(request, |input| engine.list_streams(input));
     }
 }
 
 /// Operations of DynamoDB that this server does not have are unknown here, but the answer says more than that.
-fn unknown(name: &str, operations: &[(&str, &Structure)]) -> Failure {
+fn unknown(name: &str, operations: &[(&str, &Structure)]) -> Refusal {
     let known = operations.iter().any(|(operation, _)| *operation == name);
-    Failure::unknown_operation(known.then(|| format!("The operation {name} is not supported yet.")))
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Streams(operation) => fmt::Debug::fmt(operation, f),
-            own => fmt::Debug::fmt(own, f),
-        }
-    }
+    Refusal::UnknownOperation(known.then(|| format!("The operation {name} is not supported yet.")))
 }
 
 fn changed(table: Result<beringia_engine::api::TableDescription, ApiError>) -> Result<Described, ApiError> {
@@ -235,6 +148,10 @@ fn changed(table: Result<beringia_engine::api::TableDescription, ApiError>) -> R
         member: "TableDescription",
         table,
     })
+}
+
+fn described(table: Result<beringia_engine::api::TableDescription, ApiError>) -> Result<Described, ApiError> {
+    table.map(|table| Described { member: "Table", table })
 }
 
 async fn carry<I, O, F>(request: Map<String, Value>, operation: impl FnOnce(I) -> F) -> Result<Vec<u8>, Failure>
@@ -269,11 +186,16 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_name() {
-        for operation in Operation::ALL {
-            assert_eq!(
-                Operation::of_target(Some(&format!("{TARGET}.{operation}"))),
-                Ok(operation)
-            );
+        for (target, operation) in Operation::ALL {
+            let named = format!("{target}.{}", operation.name());
+            assert_eq!(Operation::of_target(Some(&named)), Ok(*operation));
+        }
+    }
+
+    #[test]
+    fn neither_service_has_the_others_operations() {
+        for target in ["DynamoDB_20120810.ListStreams", "DynamoDBStreams_20120810.ListTables"] {
+            assert!(Operation::of_target(Some(target)).is_err(), "{target}");
         }
     }
 
@@ -295,15 +217,18 @@ mod tests {
 
     #[test]
     fn operations_to_come_are_unknown_too_but_named() {
-        let ours = Operation::ALL.map(|operation| operation.to_string());
+        let is_ours = |name: &str| {
+            let mut ours = Operation::ALL.iter().filter(|(target, _)| *target == DYNAMODB);
+            ours.any(|(_, operation)| operation.name() == name)
+        };
         let missing: Vec<_> = DYNAMODB_OPERATIONS
             .iter()
             .map(|(name, _)| *name)
-            .filter(|name| !ours.iter().any(|own| own == name))
+            .filter(|name| !is_ours(name))
             .collect();
-        assert_eq!(missing.len(), DYNAMODB_OPERATIONS.len() - ours.len());
+        assert_eq!(missing.len(), DYNAMODB_OPERATIONS.len() - 26);
         for name in missing {
-            let told = message(Some(&format!("{TARGET}.{name}")));
+            let told = message(Some(&format!("{DYNAMODB}.{name}")));
             assert_eq!(told, Some(format!("The operation {name} is not supported yet.")));
         }
     }

@@ -1,9 +1,10 @@
-//! The DynamoDB endpoint for all regions of this process: the region in a request's credentials chooses which one answers.
+//! The endpoint for all regions of this process: the region in a request's credentials chooses
+//! which one answers.
 
 use std::sync::Arc;
 
 use beringia_clock::{SystemClock, SystemRandomness};
-use beringia_gateway::{Limits, Regions, Server, serve};
+use beringia_endpoint::{Limits, Regions, Server, serve};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::accept;

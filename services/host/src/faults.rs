@@ -1,6 +1,6 @@
 //! Pausing the replication of tables, by name: for the control service and for fault injection experiments.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
 use beringia_fis::{Fault, Faults, TableReplica};
@@ -61,19 +61,32 @@ impl Hosted {
     }
 }
 
-/// The regions of this process as experiments see them.
-pub(crate) struct HostFaults(pub(crate) Arc<Host>);
+/// The regions of this process as experiments see them. Each region serves experiments, so these
+/// are there before the regions are.
+#[derive(Default)]
+pub(crate) struct HostFaults(OnceLock<Weak<Host>>);
 
 impl HostFaults {
-    fn region(&self, name: &str) -> Result<&Hosted, Fault> {
-        self.0.hosted(name).map_err(|status| Fault(status.message().to_owned()))
+    /// From now on experiments reach these regions.
+    pub(crate) fn attach(&self, host: &Arc<Host>) {
+        self.0.get_or_init(|| Arc::downgrade(host));
     }
+
+    fn host(&self) -> Result<Arc<Host>, Fault> {
+        let host = self.0.get().and_then(Weak::upgrade);
+        host.ok_or_else(|| Fault("the regions are starting or have ended".to_owned()))
+    }
+}
+
+fn hosted<'h>(host: &'h Host, name: &str) -> Result<&'h Hosted, Fault> {
+    host.hosted(name).map_err(|status| Fault(status.message().to_owned()))
 }
 
 #[async_trait]
 impl Faults for HostFaults {
     async fn find(&self, replica: &TableReplica) -> Result<(), Fault> {
-        let region = self.region(&replica.region)?;
+        let host = self.host()?;
+        let region = hosted(&host, &replica.region)?;
         let found = region
             .with_node(|node| global_table(node, &replica.table).is_some())
             .await;
@@ -83,18 +96,20 @@ impl Faults for HostFaults {
     }
 
     async fn pause(&self, replica: &TableReplica) -> Result<(), Fault> {
-        let paused = self.region(&replica.region)?.pause_replication(&replica.table).await;
+        let host = self.host()?;
+        let paused = hosted(&host, &replica.region)?.pause_replication(&replica.table).await;
         paused.map_err(|error| Fault(error.to_string()))?;
         let TableReplica { region, table } = replica.clone();
-        self.0.tap().note(What::Pause(ReplicationPause { region, table }));
+        host.tap().note(What::Pause(ReplicationPause { region, table }));
         Ok(())
     }
 
     async fn resume(&self, replica: &TableReplica) {
-        if let Ok(region) = self.region(&replica.region) {
+        let Ok(host) = self.host() else { return };
+        if let Ok(region) = hosted(&host, &replica.region) {
             region.resume_replication(&replica.table).await;
             let TableReplica { region, table } = replica.clone();
-            self.0.tap().note(What::Resume(ReplicationResume { region, table }));
+            host.tap().note(What::Resume(ReplicationResume { region, table }));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beringia_gateway::Regions;
+use beringia_endpoint::Regions;
 use beringia_item::Region;
 use beringia_network::Network;
 use futures_util::future::{join_all, try_join_all};
@@ -20,7 +20,7 @@ pub(crate) struct Host {
     /// The model of the links between them, where all regions of the topology are here.
     network: Option<Network>,
     /// Which regions answer on the endpoint for all of them; each region keeps its own entry.
-    gateways: Arc<Regions>,
+    serving: Arc<Regions>,
     /// What all regions apply of each other's writes.
     tap: Tap,
     /// The endpoint for all regions, while it serves.
@@ -32,7 +32,7 @@ impl Host {
         topology: Vec<Region>,
         regions: Vec<Hosted>,
         network: Option<Network>,
-        gateways: Arc<Regions>,
+        serving: Arc<Regions>,
         tap: Tap,
     ) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Host {
             topology,
             regions,
             network,
-            gateways,
+            serving,
             endpoint: Mutex::new(None),
         }
     }
@@ -85,7 +85,7 @@ impl Host {
     pub(crate) async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), StartError> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
         if let Some(listener) = endpoint {
-            *self.endpoint.lock().await = Some(Endpoint::start(listener, self.gateways.clone()));
+            *self.endpoint.lock().await = Some(Endpoint::start(listener, self.serving.clone()));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
-use beringia_gateway::Regions;
+use beringia_endpoint::{Regions, SharedService};
 use beringia_item::{Region, Version};
 use beringia_network::Network;
 use beringia_node::{
@@ -32,6 +32,8 @@ pub(crate) struct Blueprint {
     pub(crate) peers: Vec<Peer>,
     /// Whose requests it takes.
     pub(crate) authentication: Authentication,
+    /// What it serves besides DynamoDB.
+    pub(crate) services: Vec<SharedService>,
     /// How far ahead another region's clock may be.
     pub(crate) max_clock_offset_ms: u64,
     /// How old a shard of a stream gets.
@@ -43,7 +45,7 @@ pub(crate) struct Blueprint {
     /// The modelled links; None where the network is the real one.
     pub(crate) network: Option<Network>,
     /// Where the endpoint for all regions finds this one while it runs.
-    pub(crate) gateways: Arc<Regions>,
+    pub(crate) serving: Arc<Regions>,
     /// Its wall clock, which drills make wrong; it stays so over a crash.
     pub(crate) clock: Arc<SkewedClock<SystemClock>>,
     /// What drills make wrong with its disk; it stays so over a crash.
@@ -161,6 +163,7 @@ impl Blueprint {
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             authentication: self.authentication.clone(),
+            services: self.services.clone(),
             tuning: self.tuning(),
             behaviour: self.behaviour,
             observer: Some(self.tap.of(&self.region)),
@@ -172,7 +175,7 @@ impl Blueprint {
         };
         let node = Node::start(config, store.clone(), dynamodb, replication).await?;
         node.gateway().tell(self.tap.of(&self.region));
-        self.gateways.up(node.gateway());
+        self.serving.up(node.services());
         Ok(node)
     }
 }
@@ -314,7 +317,7 @@ impl Hosted {
                 if let Err(error) = abandoned {
                     tracing::error!(%error, region = %self.name(), "its store was not taken away");
                 }
-                self.blueprint.gateways.down(self.name().as_str());
+                self.blueprint.serving.down(self.name().as_str());
                 if let Some(network) = &self.blueprint.network {
                     // It fails for unknown regions only, and this one is of the topology that the network was made of.
                     let _ = network.kill_region(self.name().as_str());
@@ -365,7 +368,7 @@ impl Hosted {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
             State::Running(_, node) => {
-                self.blueprint.gateways.down(self.name().as_str());
+                self.blueprint.serving.down(self.name().as_str());
                 node.shutdown().await;
             }
             State::Prepared(store, _) => store.close().await,

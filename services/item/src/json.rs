@@ -11,13 +11,26 @@ use crate::{AttributeValue, Item, MAX_DEPTH};
 /// Greatest depth of a value that is in no item. JSON that is nested as deep as it may be holds no deeper one.
 const OPERAND_DEPTH_MAX: usize = 64;
 
-/// JSON that is no attribute value. The message is the one that DynamoDB gives; `serialization` where DynamoDB answers
-/// `SerializationException` instead of `ValidationException` (wrong JSON type at a place).
+/// What is wrong with JSON that is no attribute value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonErrorKind {
+    /// It is of another JSON type than belongs there. DynamoDB answers `SerializationException`,
+    /// for all others `ValidationException`.
+    Serialization,
+    /// A number is none or out of bounds, or a set of numbers is empty.
+    Number,
+    /// A set contains a member twice.
+    Duplicates,
+    /// It is no value for another reason.
+    Invalid,
+}
+
+/// JSON that is no attribute value. The message is the one that DynamoDB gives.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct JsonError {
-    /// Whether the answer is a `SerializationException`.
-    pub serialization: bool,
+    /// What is wrong.
+    pub kind: JsonErrorKind,
     /// What DynamoDB says.
     pub message: String,
 }

@@ -22,7 +22,9 @@ mod value;
 mod version;
 
 pub use codec::{CodecError, decode_item, encode_item, encoded_item_size};
-pub use json::{JsonError, item_from_json, item_to_json, operand_from_json, value_from_json, value_to_json};
+pub use json::{
+    JsonError, JsonErrorKind, item_from_json, item_to_json, operand_from_json, value_from_json, value_to_json,
+};
 pub use key::{
     KeyBytes, KeyError, KeyPart, KeySchema, KeyType, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, RANGES, range_of,
 };

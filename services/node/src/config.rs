@@ -3,8 +3,8 @@
 use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
+use beringia_endpoint::{Authentication, SharedService};
 use beringia_engine::Behaviour;
-use beringia_gateway::Authentication;
 use beringia_item::Region;
 use futures_util::{Stream, future::BoxFuture};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -44,8 +44,10 @@ pub struct NodeConfig {
     pub clock: Arc<dyn WallClock>,
     /// Randomness, for the jitter of retries.
     pub randomness: Arc<dyn Randomness>,
-    /// Whose requests the DynamoDB endpoint takes.
+    /// Whose requests the region's services take.
     pub authentication: Authentication,
+    /// What the region serves besides DynamoDB.
+    pub services: Vec<SharedService>,
     /// Bounds and intervals.
     pub tuning: Tuning,
     /// What of DynamoDB's behaviour clients see.

@@ -15,8 +15,8 @@ mod status;
 mod traffic;
 mod transport;
 
+pub use beringia_endpoint::Authentication;
 pub use beringia_engine::{ApiError, Behaviour, LostWrite, Refused};
-pub use beringia_gateway::Authentication;
 pub use beringia_replication::{DEFAULT_UNREACHABLE_MS_MAX, JoinStage, JoinStatus, LinkState, Quarantine};
 pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
 pub use drain::{Drain, DrainWatch, Obstacle, Watermark};

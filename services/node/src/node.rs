@@ -6,8 +6,9 @@ use std::{
     sync::Arc,
 };
 
+use beringia_endpoint::{Limits, OneRegion, RegionServices, Server, SharedService, serve};
 use beringia_engine::{ApiError, Engine, LostWrite, Refused};
-use beringia_gateway::{Gateway, Limits, OneRegion, Server, serve};
+use beringia_gateway::Gateway;
 use beringia_item::{Region, TableId, Version};
 use beringia_replication::Event;
 use beringia_storage::{Store, StoreError};
@@ -55,6 +56,7 @@ pub struct Node {
     driver: Arc<Driver>,
     engine: Arc<Engine>,
     gateway: Arc<Gateway>,
+    services: Arc<RegionServices>,
     scope: Scope,
     drain: Arc<DrainRequest>,
     stopping: CancellationToken,
@@ -77,7 +79,7 @@ impl Node {
     pub async fn start(
         config: NodeConfig,
         store: Arc<dyn Store>,
-        dynamodb: Incoming,
+        clients: Incoming,
         replication: Incoming,
     ) -> Result<Self, NodeError> {
         let NodeConfig {
@@ -86,6 +88,7 @@ impl Node {
             clock,
             randomness,
             authentication,
+            services,
             tuning,
             behaviour,
             observer,
@@ -99,16 +102,19 @@ impl Node {
         let away_ms = store.away().await?;
         let scope = Scope::default();
         let connectors: BTreeMap<_, _> = peers.into_iter().map(|peer| (peer.region, peer.connector)).collect();
-        let regions: Vec<_> = connectors.keys().cloned().chain([region]).collect();
+        let regions: Vec<_> = connectors.keys().cloned().chain([region.clone()]).collect();
         let engine = Engine::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&randomness), regions);
         let engine = Arc::new(engine.behaving(behaviour));
-        let gateway = Arc::new(Gateway::new(
-            Arc::clone(&engine),
+        let gateway = Arc::new(Gateway::new(Arc::clone(&engine)));
+        let table = RegionServices::new(
+            region.as_str(),
             authentication,
             Arc::clone(&clock),
             Arc::clone(&randomness),
-        ));
-        let resolver = Arc::new(OneRegion(Arc::clone(&gateway)));
+            SharedService::new(Arc::clone(&gateway)),
+        );
+        let services = Arc::new(services.iter().fold(table, RegionServices::with));
+        let resolver = Arc::new(OneRegion(Arc::clone(&services)));
         let server = Server::new(resolver, Arc::clone(&clock), Arc::clone(&randomness), Limits::default());
 
         let calls = Calls {
@@ -131,7 +137,7 @@ impl Node {
         scope.spawn({
             let (stopping, stopped) = (stopping.clone(), stopped.clone());
             async move {
-                serve(Arc::new(server), dynamodb, stopping.cancelled()).await;
+                serve(Arc::new(server), clients, stopping.cancelled()).await;
                 stopped.cancel();
             }
         });
@@ -140,6 +146,7 @@ impl Node {
             driver,
             engine,
             gateway,
+            services,
             scope,
             drain: Arc::default(),
             stopping,
@@ -147,10 +154,16 @@ impl Node {
         })
     }
 
-    /// The region's API, for an endpoint that serves several regions.
+    /// The region's DynamoDB API.
     #[must_use]
     pub fn gateway(&self) -> Arc<Gateway> {
         Arc::clone(&self.gateway)
+    }
+
+    /// Everything that the region serves, for an endpoint that serves several regions.
+    #[must_use]
+    pub fn services(&self) -> Arc<RegionServices> {
+        Arc::clone(&self.services)
     }
 
     /// The region's state.

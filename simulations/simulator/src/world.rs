@@ -376,6 +376,7 @@ impl World {
             clock,
             randomness: Arc::new(seed.derive(&format!("node {name}, start {}", site.starts))),
             authentication: Authentication::AcceptAny,
+            services: Vec::new(),
             tuning,
             behaviour: self.behaviour,
             observer: None,

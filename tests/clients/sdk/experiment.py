@@ -1,5 +1,6 @@
-"""A fault injection experiment as written for AWS: replication pauses, regions differ, and agree again. Usage: python -m sdk.experiment
-ENDPOINT FIS CONTROL BERINGIA"""
+"""A fault injection experiment as written for AWS: replication pauses, regions differ, and agree again. DynamoDB and FIS answer on the
+same endpoint, and the region in the credential scope chooses the region of both. Usage: python -m sdk.experiment ENDPOINT CONTROL
+BERINGIA"""
 
 import pathlib
 import signal
@@ -9,10 +10,10 @@ import tempfile
 
 from .support import CONFIG, command, refused, session, until
 
-ENDPOINT, FIS, CONTROL, BERINGIA = sys.argv[1:5]
+ENDPOINT, CONTROL, BERINGIA = sys.argv[1:4]
 US, EU = ["us-east-1", "eu-west-1"]
 TABLES = {region: session(region).resource("dynamodb", endpoint_url=ENDPOINT, config=CONFIG).Table("orders") for region in (US, EU)}
-CLIENT = session(EU).client("fis", endpoint_url=FIS, config=CONFIG)
+CLIENT = session(EU).client("fis", endpoint_url=ENDPOINT, config=CONFIG)
 beringia = command(BERINGIA, CONTROL)
 
 
@@ -146,7 +147,7 @@ def main():
     assert sum(len(page["experiments"]) for page in pages) == 4
     CLIENT.delete_experiment_template(id=made[0]["id"])
     refused("ResourceNotFoundException", CLIENT.get_experiment_template, id=made[0]["id"])
-    assert session(US).client("fis", endpoint_url=FIS).list_experiments()["experiments"] == [], "each region has its own"
+    assert session(US).client("fis", endpoint_url=ENDPOINT).list_experiments()["experiments"] == [], "each region has its own"
     print("all well")
 
 

@@ -15,9 +15,6 @@ pub(crate) struct Ready {
     control: String,
     /// The endpoint for all regions; that of the region where there is but one.
     endpoint: String,
-    /// Where experiments of the Fault Injection Service are started; none where there is but one region.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fis: Option<String>,
     regions: Vec<ReadyRegion>,
     #[serde(skip)]
     verifies: bool,
@@ -50,7 +47,6 @@ impl Ready {
             event: "ready",
             control: addresses.control.clone(),
             endpoint,
-            fis: addresses.fis.clone(),
             regions,
             verifies: addresses.verifies,
         }
@@ -66,11 +62,7 @@ impl Ready {
             .iter()
             .map(|region| [region.name.clone(), region.dynamodb.clone(), region.replication.clone()]);
         let all = (self.regions.len() > 1).then(|| ["all of them".to_owned(), self.endpoint.clone(), String::new()]);
-        let fis = self
-            .fis
-            .as_ref()
-            .map(|fis| ["experiments (FIS)".to_owned(), fis.clone(), String::new()]);
-        output::table(["REGION", "DYNAMODB", "REPLICATION"], rows.chain(all).chain(fis))?;
+        output::table(["REGION", "DYNAMODB", "REPLICATION"], rows.chain(all))?;
         output::line(&self.hints())
     }
 

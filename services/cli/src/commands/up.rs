@@ -11,14 +11,15 @@ use crate::{failure::Failure, output::Format, signals::Signals};
 #[command(
     long_about = "Start all regions of a topology in this process.\n\n\
         Each region has its own database file, DynamoDB port and replication port. Besides there is one endpoint for all, where the \
-        region in the request's credentials chooses: an application sets one endpoint and keeps its region names. The regions \
+        region in the request's credentials chooses: an application sets one endpoint and keeps its region names. Each of these endpoints \
+        answers DynamoDB, DynamoDB Streams and AWS Fault Injection Service (experiments that pause the replication of tables). The regions \
         reach each other over real TCP connections that are delayed as the topology says.\n\n\
         Ctrl-C or SIGTERM ends it cleanly; a second one at once.",
     after_help = "Examples:\n  \
         beringia up\n  \
         beringia up --ephemeral --format json\n  \
         beringia up --topology regions/two.toml --data /var/lib/beringia\n  \
-        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0 --fis-port 0    any free ports\n\n\
+        beringia up --dynamodb-port 0 --replication-port 0 --control-port 0 --endpoint-port 0    any free ports\n\n\
         Then:\n  \
         aws dynamodb list-tables --endpoint-url http://127.0.0.1:8000 --region eu-west-1"
 )]
@@ -34,13 +35,9 @@ pub(crate) struct UpArguments {
     /// The port of the control service, to which the other commands talk. 0: any free one.
     #[arg(long, value_name = "PORT", default_value_t = 9090)]
     pub(crate) control_port: u16,
-    /// The port of the DynamoDB endpoint that serves all regions. 0: any free one.
+    /// The port of the endpoint that serves all regions. 0: any free one.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub(crate) endpoint_port: u16,
-    /// The port for experiments of AWS Fault Injection Service that pause the replication of tables. Like the control service it takes
-    /// requests from whoever reaches it, whatever their signature. 0: any free one.
-    #[arg(long, value_name = "PORT", default_value_t = 9091)]
-    pub(crate) fis_port: u16,
 }
 
 /// Runs all regions of a topology until a signal ends it.
@@ -52,7 +49,6 @@ pub(crate) async fn run(arguments: UpArguments, format: Format) -> Result<(), Fa
         replication: arguments.replication_port,
         control: arguments.control_port,
         endpoint: arguments.endpoint_port,
-        fis: Some(arguments.fis_port),
     };
     let running = beringia_host::all(deployment(arguments.serve)?, listen, &ports).await?;
     serve(running, signals, format).await

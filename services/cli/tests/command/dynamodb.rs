@@ -11,15 +11,27 @@ use crate::process::{PATIENCE, Server};
 
 /// The status and the body of an answer.
 pub(crate) fn call(endpoint: &str, region: &str, operation: &str, body: &Value) -> (u16, Value) {
+    let headers =
+        format!("content-type: application/x-amz-json-1.0\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n");
+    exchange(
+        endpoint,
+        region,
+        "dynamodb",
+        &format!("POST / HTTP/1.1\r\n{headers}"),
+        body,
+    )
+}
+
+/// The status and the body of what a service answers to a request that begins with `head`.
+pub(crate) fn exchange(endpoint: &str, region: &str, service: &str, head: &str, body: &Value) -> (u16, Value) {
     let host = endpoint.strip_prefix("http://").unwrap();
     let body = body.to_string();
     let mut stream = TcpStream::connect(host).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         stream,
-        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/x-amz-json-1.0\r\n\
-         x-amz-target: DynamoDB_20120810.{operation}\r\nx-amz-date: 20260101T000000Z\r\n\
-         authorization: AWS4-HMAC-SHA256 Credential=any/20260101/{region}/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, \
+        "{head}host: {host}\r\nconnection: close\r\nx-amz-date: 20260101T000000Z\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=any/20260101/{region}/{service}/aws4_request, SignedHeaders=host;x-amz-date, \
          Signature=0000000000000000000000000000000000000000000000000000000000000000\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )

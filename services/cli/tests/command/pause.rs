@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    dynamodb::{converge, get, put, up_with_table},
-    process::{Server, assert_refused, stdout},
+    dynamodb::{converge, exchange, get, put, up_with_table},
+    process::{Server, assert_refused, on_free_ports, stdout},
 };
 
 const US: &str = "us-east-1";
@@ -80,4 +80,48 @@ fn what_is_not_replicated_cannot_be_paused() {
     assert_refused(&refused, &["no region `mars-1`", US]);
     let refused = up.command(&["net", "resume", "--region", "mars-1"]);
     assert_refused(&refused, &["no region `mars-1`", US]);
+}
+
+/// A request to the Fault Injection Service, which must succeed.
+fn experiments(endpoint: &str, request: &str, body: &Value) -> Value {
+    let (status, answer) = exchange(endpoint, EU, "fis", &format!("{request} HTTP/1.1\r\n"), body);
+    assert_eq!(status, 200, "{request}: {answer}");
+    answer
+}
+
+#[test]
+fn an_experiment_in_a_region_alone_targets_its_own_replicas() {
+    let server = Server::start(&on_free_ports(
+        "region",
+        &["--format", "json", "--ephemeral", "--name", EU],
+    ));
+    for (region, reason) in [
+        (US, "no region `us-east-1` here: there are eu-west-1"),
+        (EU, "eu-west-1 has no replica of a global table `Things`"),
+    ] {
+        let template = json!({
+            "clientToken": region, "description": "a pause", "roleArn": "arn:aws:iam::000000000000:role/fis",
+            "stopConditions": [{"source": "none"}],
+            "targets": {"tables": {
+                "resourceType": "aws:dynamodb:global-table", "selectionMode": "ALL",
+                "resourceArns": [format!("arn:aws:dynamodb:{region}:000000000000:table/Things")],
+            }},
+            "actions": {"pause": {
+                "actionId": "aws:dynamodb:global-table-pause-replication", "targets": {"Tables": "tables"},
+                "parameters": {"duration": "PT1S"},
+            }},
+        });
+        let made = experiments(server.endpoint(), "POST /experimentTemplates", &template);
+        let start = json!({"clientToken": region, "experimentTemplateId": made["experimentTemplate"]["id"]});
+        let started = experiments(server.endpoint(), "POST /experiments", &start);
+        let shown = format!("GET /experiments/{}", started["experiment"]["id"].as_str().unwrap());
+        let state = loop {
+            let state = experiments(server.endpoint(), &shown, &Value::Null)["experiment"]["state"].clone();
+            if state["status"] != "initiating" {
+                break state;
+            }
+        };
+        assert_eq!(state["status"], "failed");
+        assert!(state["reason"].as_str().unwrap().contains(reason), "{state}");
+    }
 }

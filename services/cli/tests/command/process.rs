@@ -106,12 +106,11 @@ pub(crate) struct Server {
 }
 
 /// The kinds of ports that `up` opens.
-pub(crate) const PORTS: [&str; 5] = [
+pub(crate) const PORTS: [&str; 4] = [
     "--dynamodb-port",
     "--replication-port",
     "--control-port",
     "--endpoint-port",
-    "--fis-port",
 ];
 
 /// The words of `up` or `region` on any free ports, with more arguments.

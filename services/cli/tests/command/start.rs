@@ -31,7 +31,7 @@ fn the_ready_line_names_the_endpoints_of_every_region() {
     let ready = server.ready.as_object().unwrap();
     assert_eq!(
         ready.keys().map(String::as_str).collect::<Vec<_>>(),
-        ["control", "endpoint", "event", "fis", "regions"]
+        ["control", "endpoint", "event", "regions"]
     );
     assert!(
         server
@@ -43,9 +43,7 @@ fn the_ready_line_names_the_endpoints_of_every_region() {
     let regions = ready["regions"].as_array().unwrap();
     let names: Vec<&str> = regions.iter().map(|region| region["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["us-east-1", "eu-west-1", "ap-northeast-1"]);
-    let mut urls: Vec<&str> = ["control", "endpoint", "fis"]
-        .map(|kind| ready[kind].as_str().unwrap())
-        .into();
+    let mut urls: Vec<&str> = ["control", "endpoint"].map(|kind| ready[kind].as_str().unwrap()).into();
     for region in regions {
         assert_eq!(region.as_object().unwrap().len(), 3);
         urls.extend([
@@ -58,7 +56,7 @@ fn the_ready_line_names_the_endpoints_of_every_region() {
     }
     urls.sort_unstable();
     urls.dedup();
-    assert_eq!(urls.len(), 9, "every listener has a port of its own");
+    assert_eq!(urls.len(), 8, "every listener has a port of its own");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use beringia_engine::{
     ApiError,
     api::{ExpressionNames, ExpressionValues},
 };
-use beringia_item::{AttributeValue, Item, item_from_json, operand_from_json, value_from_json};
+use beringia_item::{AttributeValue, Item, JsonError, item_from_json, operand_from_json, value_from_json};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -149,14 +149,14 @@ impl Fields {
         elements.into_iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
-    pub(super) fn item(&mut self, name: &str) -> Result<Option<Item>, ApiError> {
-        self.take(name)
-            .map(|value| item_from_json(value).map_err(unreadable))
-            .transpose()
+    pub(super) fn item(&mut self, name: &str) -> Result<Option<Item>, JsonError> {
+        self.take(name).map(item_from_json).transpose()
     }
 
     pub(super) fn required_item(&mut self, name: &str) -> Result<Item, ApiError> {
-        self.item(name)?.ok_or_else(|| ApiError::missing(name))
+        self.item(name)
+            .map_err(unreadable)?
+            .ok_or_else(|| ApiError::missing(name))
     }
 
     /// The elements of a list of items.

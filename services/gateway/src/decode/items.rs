@@ -8,13 +8,16 @@ use beringia_engine::{
     },
 };
 
-use beringia_item::Item;
+use beringia_item::{Item, JsonErrorKind};
 
 use super::{
     Decode, Fields,
     attributes::{attribute_condition, attribute_update, expected},
 };
-use crate::shape::{Structure, requests};
+use crate::{
+    error::unreadable,
+    shape::{Structure, requests},
+};
 
 impl Fields {
     pub(super) fn table_name(&mut self) -> Result<String, ApiError> {
@@ -42,18 +45,11 @@ impl Fields {
 
     /// `ExclusiveStartKey`, whose errors say so, but for those about numbers and duplicates.
     fn start_key(&mut self) -> Result<Option<Item>, ApiError> {
-        const BARE: [&str; 5] = [
-            "contains duplicates",
-            "number set",
-            "numeric value",
-            "significant digits",
-            "number with magnitude",
-        ];
-        self.item("ExclusiveStartKey").map_err(|error| match error {
-            ApiError::Validation(message) if !BARE.iter().any(|words| message.contains(words)) => {
-                ApiError::Validation(format!("The provided starting key is invalid: {message}"))
+        self.item("ExclusiveStartKey").map_err(|error| match error.kind {
+            JsonErrorKind::Invalid => {
+                ApiError::Validation(format!("The provided starting key is invalid: {}", error.message))
             }
-            other => other,
+            JsonErrorKind::Serialization | JsonErrorKind::Number | JsonErrorKind::Duplicates => unreadable(error),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Walks a request along its shape.
 
 use beringia_engine::ApiError;
-use beringia_item::{item_from_json, value_from_json};
+use beringia_item::{JsonErrorKind, item_from_json, value_from_json};
 use serde_json::{Map, Value};
 
 use super::{
@@ -261,7 +261,7 @@ impl<'r> Walk<'r> {
                 value_from_json(value).map(|_| ())
             };
             match read {
-                Err(error) if error.serialization => return Err(unreadable(error)),
+                Err(error) if error.kind == JsonErrorKind::Serialization => return Err(unreadable(error)),
                 _ => {}
             }
         }

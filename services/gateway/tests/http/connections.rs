@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beringia_gateway::Limits;
+use beringia_endpoint::Limits;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 

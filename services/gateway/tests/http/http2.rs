@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use beringia_gateway::Limits;
+use beringia_endpoint::Limits;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response, Version};

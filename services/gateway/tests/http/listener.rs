@@ -5,10 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use beringia_gateway::{Authentication, Call, Limits, Listener, OneRegion};
+use beringia_endpoint::{Authentication, Limits, OneRegion};
+use beringia_gateway::{Call, Listener};
 use serde_json::{Map, Value, json};
 
-use crate::support::{AUTHORIZATION, EmptyStore, Running, gateway, signed};
+use crate::support::{AUTHORIZATION, EmptyStore, Running, gateway, services, signed};
 
 #[derive(Default)]
 struct Heard {
@@ -28,10 +29,11 @@ impl Listener for Heard {
 
 #[tokio::test]
 async fn a_listener_hears_what_was_asked_with_what_came_of_it_while_it_listens() {
-    let gateway = gateway(EmptyStore::new("eu-west-1"), Authentication::AcceptAny);
+    let gateway = gateway(EmptyStore::new("eu-west-1"));
     let heard = Arc::new(Heard::default());
     gateway.tell(heard.clone());
-    let server = Running::with(Arc::new(OneRegion(gateway)), Limits::default());
+    let services = services(gateway, Authentication::AcceptAny);
+    let server = Running::with(Arc::new(OneRegion(services)), Limits::default());
     let mut client = server.connect();
     let get = json!({"TableName": "nothing", "Key": {"id": {"S": "1"}}});
     for listens in [false, true, false] {
@@ -46,7 +48,7 @@ async fn a_listener_hears_what_was_asked_with_what_came_of_it_while_it_listens()
 
 #[tokio::test]
 async fn the_process_itself_needs_no_signature_and_is_not_heard() {
-    let gateway = gateway(EmptyStore::new("eu-west-1"), Authentication::Verify([].into()));
+    let gateway = gateway(EmptyStore::new("eu-west-1"));
     let heard = Arc::new(Heard::default());
     heard.listens.store(true, Ordering::Relaxed);
     gateway.tell(heard.clone());

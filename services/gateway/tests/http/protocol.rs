@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use beringia_gateway::{Authentication, Limits, OneRegion};
+use beringia_endpoint::{Authentication, Limits, OneRegion};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, EmptyStore, Running, gateway, request, signed};
+use crate::support::{Answer, EmptyStore, Running, gateway, request, services, signed};
 
 /// A request with these header lines and this body, and nothing else.
 fn bare(method: &str, headers: &str, body: &str) -> String {
@@ -311,7 +311,10 @@ async fn every_operation_reads_its_request() {
 async fn verified_requests_need_the_right_secret() {
     let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned();
     let authentication = Authentication::Verify([("AKIDEXAMPLE".to_owned(), secret)].into());
-    let resolver = Arc::new(OneRegion(gateway(EmptyStore::new("eu-west-1"), authentication)));
+    let resolver = Arc::new(OneRegion(services(
+        gateway(EmptyStore::new("eu-west-1")),
+        authentication,
+    )));
     let server = Running::with(resolver, Limits::default());
     let mut client = server.connect();
     // As botocore signs DescribeTable for localhost:8001 at this moment.

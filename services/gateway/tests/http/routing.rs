@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use beringia_gateway::{Authentication, Limits, Regions};
+use beringia_endpoint::{Authentication, Limits, RegionServices, Regions};
 use serde_json::json;
 
-use crate::support::{AUTHORIZATION, Answer, Client, EmptyStore, Running, gateway, signed};
+use crate::support::{AUTHORIZATION, Answer, Client, EmptyStore, Running, gateway, services, signed};
+
+fn of(region: &str, authentication: Authentication) -> Arc<RegionServices> {
+    services(gateway(EmptyStore::new(region)), authentication)
+}
 
 fn regions(names: &[&str]) -> Arc<Regions> {
     let regions = Regions::new();
     for name in names {
-        regions.up(gateway(EmptyStore::new(name), Authentication::AcceptAny));
+        regions.up(of(name, Authentication::AcceptAny));
     }
     Arc::new(regions)
 }
@@ -30,7 +34,7 @@ const HEALTH_CHECK: &str = "GET / HTTP/1.1\r\n\r\n";
 async fn each_request_goes_to_its_own_region() {
     let all = regions(&["eu-west-1"]);
     // Only this region verifies, so it shows who answered.
-    all.up(gateway(EmptyStore::new("us-east-1"), Authentication::Verify([].into())));
+    all.up(of("us-east-1", Authentication::Verify([].into())));
     let server = Running::with(all, Limits::default());
     let mut client = server.connect();
     assert_eq!(ask(&mut client, "eu-west-1").await.status, 200);
@@ -66,7 +70,7 @@ async fn a_region_that_is_down_says_so_until_it_is_up_again() {
     );
     assert_eq!(answer.json()["message"], "The region eu-west-1 is not running.");
     assert_eq!(ask(&mut client, "us-east-1").await.status, 200);
-    all.up(gateway(EmptyStore::new("eu-west-1"), Authentication::AcceptAny));
+    all.up(of("eu-west-1", Authentication::AcceptAny));
     assert_eq!(ask(&mut client, "eu-west-1").await.status, 200);
 }
 

@@ -86,7 +86,6 @@ pub async fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> R
         regions: vec![Listeners { dynamodb, replication }],
         control,
         endpoint: None,
-        fis: None,
     };
     preparation.open(blueprints, doors, None).await
 }

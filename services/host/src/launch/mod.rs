@@ -74,8 +74,6 @@ pub struct Addresses {
     pub control: String,
     /// The endpoint for all regions; none where there is but one.
     pub endpoint: Option<String>,
-    /// Where experiments of the Fault Injection Service are started; none where there is but one region.
-    pub fis: Option<String>,
     /// In the order of the topology.
     pub regions: Vec<RegionAddresses>,
     /// Whether requests must be signed with an access key that is known.
@@ -107,7 +105,6 @@ impl RegionAddresses {
 pub struct Running {
     host: Arc<Host>,
     control: JoinHandle<()>,
-    fis: Option<JoinHandle<()>>,
     addresses: Addresses,
 }
 
@@ -120,9 +117,6 @@ impl Running {
     /// Ends them cleanly.
     pub async fn shutdown(self) {
         self.control.abort();
-        if let Some(fis) = self.fis {
-            fis.abort();
-        }
         self.host.shutdown().await;
     }
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::{SkewedClock, SystemClock, SystemRandomness};
-use beringia_fis::Service;
-use beringia_gateway::Regions;
+use beringia_endpoint::{Regions, SharedService};
+use beringia_fis::{FaultInjection, Fis};
 use beringia_item::Region;
 use beringia_network::Network;
 use beringia_node::{Authentication, Peer};
@@ -12,7 +12,7 @@ use beringia_regions::Topology;
 use beringia_storage::Store as _;
 use beringia_storage_sqlite::{Database, DiskFaults, MemoryDisk, RegionStore};
 use futures_util::future::join_all;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 
 use super::{Addresses, Deployment, Limits, RegionAddresses, Running};
 use crate::{
@@ -33,8 +33,6 @@ pub(super) struct Doors {
     pub(super) control: TcpListener,
     /// For all regions; None where there is but one.
     pub(super) endpoint: Option<TcpListener>,
-    /// For fault injection experiments; None where there is but one region.
-    pub(super) fis: Option<TcpListener>,
 }
 
 /// What was checked before anything is changed.
@@ -44,7 +42,11 @@ pub(super) struct Preparation {
     authentication: Authentication,
     directory: Option<DataDirectory>,
     limits: Limits,
-    gateways: Arc<Regions>,
+    serving: Arc<Regions>,
+    /// What every region serves besides DynamoDB.
+    services: Vec<SharedService>,
+    /// How these reach the regions.
+    faults: Arc<HostFaults>,
     tap: Tap,
 }
 
@@ -62,13 +64,17 @@ impl Preparation {
             .transpose()?;
         let regions = topology.names().map(Region::new).collect::<Result<Vec<_>, _>>();
         let regions = regions.map_err(StartError::RegionName)?;
+        let faults = Arc::new(HostFaults::default());
+        let injection = FaultInjection::new(faults.clone(), Arc::new(SystemClock), Arc::new(SystemRandomness));
         Ok(Self {
             topology,
             regions,
             authentication,
             directory,
             limits,
-            gateways: Arc::new(Regions::new()),
+            serving: Arc::new(Regions::new()),
+            services: vec![SharedService::new(Arc::new(Fis::new(Arc::new(injection))))],
+            faults,
             tap: Tap::new(),
         })
     }
@@ -83,12 +89,13 @@ impl Preparation {
             identity: self.topology.identity(),
             peers,
             authentication: self.authentication.clone(),
+            services: self.services.clone(),
             max_clock_offset_ms: self.limits.max_clock_offset_ms,
             stream_shard_age_ms: self.limits.stream_shard_age_ms,
             max_unreachable_ms: self.limits.max_unreachable_ms,
             behaviour: self.limits.behaviour,
             network,
-            gateways: self.gateways.clone(),
+            serving: self.serving.clone(),
             clock: Arc::new(SkewedClock::new(SystemClock)),
             disk_faults: DiskFaults::default(),
             tap: self.tap.clone(),
@@ -115,40 +122,26 @@ impl Preparation {
             regions.push(Hosted::prepared(blueprint, store, listeners)?);
         }
         let endpoint = doors.endpoint.as_ref().map(ports::url).transpose()?;
-        let fis = doors.fis.as_ref().map(ports::url).transpose()?;
         let addresses = Addresses {
             control: ports::url(&doors.control)?,
             endpoint,
-            fis,
             regions: regions.iter().map(RegionAddresses::of).collect(),
             verifies: matches!(self.authentication, Authentication::Verify(_)),
         };
-        let host = Arc::new(Host::new(self.regions, regions, network, self.gateways, self.tap));
+        let host = Arc::new(Host::new(self.regions, regions, network, self.serving, self.tap));
+        self.faults.attach(&host);
         if let Err(failure) = host.start(doors.endpoint).await {
             host.shutdown().await;
             return Err(failure);
         }
         created.keep();
         let control = control::server::start(doors.control, host.clone());
-        let fis = doors.fis.map(|listener| experiments(listener, &host));
         Ok(Running {
             host,
             control,
-            fis,
             addresses,
         })
     }
-}
-
-/// Serves fault injection experiments until the task is aborted, which ends them too.
-fn experiments(listener: TcpListener, host: &Arc<Host>) -> JoinHandle<()> {
-    let faults = Arc::new(HostFaults(Arc::clone(host)));
-    let service = Service::new(faults, Arc::new(SystemClock), Arc::new(SystemRandomness));
-    tokio::spawn(async move {
-        if let Err(error) = beringia_fis::serve(Arc::new(service), listener).await {
-            tracing::error!(%error, "fault injection experiments ended");
-        }
-    })
 }
 
 /// Opens the databases that are there before making those that are not, so that one that is not ours is found first.

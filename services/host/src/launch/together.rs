@@ -20,7 +20,6 @@ use crate::{
 };
 
 const ENDPOINT_PORT: &str = "--endpoint-port";
-const FIS_PORT: &str = "--fis-port";
 
 /// The ports of a process with all regions: the first of the regions', and the others. 0: any free ones.
 #[derive(Debug, Clone, Copy)]
@@ -31,20 +30,17 @@ pub struct Ports {
     pub replication: u16,
     /// Of the control service.
     pub control: u16,
-    /// Of the DynamoDB endpoint for all regions.
+    /// Of the endpoint for all regions.
     pub endpoint: u16,
-    /// For fault injection experiments, where they are wanted.
-    pub fis: Option<u16>,
 }
 
 impl Ports {
-    /// Any free ones, and none for experiments.
+    /// Any free ones.
     pub const FREE: Self = Self {
         dynamodb: 0,
         replication: 0,
         control: 0,
         endpoint: 0,
-        fis: None,
     };
 }
 
@@ -56,10 +52,6 @@ pub async fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Ru
     let preparation = Preparation::new(deployment)?;
     let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
     let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;
-    let fis = match ports.fis {
-        Some(port) => Some(ports::listen(ip, port, "fault injection experiments", FIS_PORT).await?),
-        None => None,
-    };
     let listeners = listen_to_all(&preparation.regions, ip, ports).await?;
     let network = network(&preparation.topology)?;
     let blueprints = blueprints(&preparation, &listeners, &network)?;
@@ -67,7 +59,6 @@ pub async fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Ru
         regions: listeners,
         control,
         endpoint: Some(endpoint),
-        fis,
     };
     preparation.open(blueprints, doors, Some(network)).await
 }

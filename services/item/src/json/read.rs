@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::JsonError;
+use super::{JsonError, JsonErrorKind};
 use crate::{AttributeValue, Item, Number};
 
 /// The name of a value's type in DynamoDB's own messages.
@@ -101,20 +101,20 @@ fn string_set(json: Value) -> Result<BTreeSet<String>, JsonError> {
         return Err(invalid_parameter("An string set  may not be empty"));
     }
     distinct(members).map_err(|members| {
-        invalid_parameter(&format!(
-            "Input collection [{}] contains duplicates.",
-            members.join(", ")
-        ))
+        let shown = members.join(", ");
+        duplicates(invalid_parameter(&format!(
+            "Input collection [{shown}] contains duplicates."
+        )))
     })
 }
 
 fn number_set(json: Value) -> Result<BTreeSet<Number>, JsonError> {
     let members = list(json)?.into_iter().map(string).collect::<Result<Vec<_>, _>>()?;
     if members.is_empty() {
-        return Err(invalid_parameter("An number set  may not be empty"));
+        return Err(about_numbers(invalid_parameter("An number set  may not be empty")));
     }
     let members = members.iter().map(|text| number(text)).collect::<Result<Vec<_>, _>>()?;
-    distinct(members).map_err(|_| invalid("Input collection contains duplicates"))
+    distinct(members).map_err(|_| duplicates(invalid("Input collection contains duplicates")))
 }
 
 fn bytes_set(json: Value) -> Result<BTreeSet<Bytes>, JsonError> {
@@ -126,7 +126,9 @@ fn bytes_set(json: Value) -> Result<BTreeSet<Bytes>, JsonError> {
         let texts: Vec<String> = members.iter().map(|member| STANDARD.encode(member)).collect();
         let shown = texts.join(", ");
         // The missing space is DynamoDB's.
-        invalid_parameter(&format!("Input collection [{shown}]of type BS contains duplicates."))
+        duplicates(invalid_parameter(&format!(
+            "Input collection [{shown}]of type BS contains duplicates."
+        )))
     })
 }
 
@@ -140,7 +142,7 @@ fn distinct<T: Ord>(members: Vec<T>) -> Result<BTreeSet<T>, Vec<T>> {
 
 fn number(text: &str) -> Result<Number, JsonError> {
     text.parse()
-        .map_err(|error: crate::NumberError| invalid(error.to_string()))
+        .map_err(|error: crate::NumberError| about_numbers(invalid(error.to_string())))
 }
 
 fn string(json: Value) -> Result<String, JsonError> {
@@ -207,15 +209,29 @@ fn no_conversion(json: &Value, class: &str) -> JsonError {
 
 fn serialization(message: impl Into<String>) -> JsonError {
     JsonError {
-        serialization: true,
+        kind: JsonErrorKind::Serialization,
         message: message.into(),
     }
 }
 
 fn invalid(message: impl Into<String>) -> JsonError {
     JsonError {
-        serialization: false,
+        kind: JsonErrorKind::Invalid,
         message: message.into(),
+    }
+}
+
+fn about_numbers(error: JsonError) -> JsonError {
+    JsonError {
+        kind: JsonErrorKind::Number,
+        ..error
+    }
+}
+
+fn duplicates(error: JsonError) -> JsonError {
+    JsonError {
+        kind: JsonErrorKind::Duplicates,
+        ..error
     }
 }
 

@@ -304,6 +304,7 @@ impl World {
             clock,
             randomness: Arc::new(SeededRandomness::new(site.runs).derive(region.as_str())),
             authentication: Authentication::AcceptAny,
+            services: Vec::new(),
             tuning: self.tuning.clone(),
             behaviour: Behaviour::default(),
             observer: Some(Arc::clone(&site.arrivals) as _),
@@ -397,7 +398,7 @@ impl World {
             .header("authorization", authorization)
             .body(Bytes::from(body.to_string()))
             .unwrap();
-        let response = self.node(site).gateway().handle(request).await;
+        let response = self.node(site).services().handle(request).await;
         let status = response.status().as_u16();
         let bytes = http_body_util::BodyExt::collect(response.into_body())
             .await

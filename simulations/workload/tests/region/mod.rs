@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, io, sync::Arc};
 
 use async_trait::async_trait;
 use beringia_clock::{ManualClock, SeededRandomness, WallClock};
+use beringia_endpoint::{Authentication, Limits, OneRegion, RegionServices, Server, SharedService, serve};
 use beringia_engine::Engine;
-use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Server, serve};
+use beringia_gateway::Gateway;
 use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
 use beringia_storage::{LogFilter, LogPosition, Store, StoreOptions};
@@ -55,13 +56,14 @@ impl RegionServer {
         let store: Arc<dyn Store> = Arc::new(beringia_storage_sqlite::open(&options).expect("a store"));
         let randomness = Arc::new(SeededRandomness::new(7));
         let engine = Engine::new(Arc::clone(&store), clock.clone(), randomness.clone(), [region]);
-        let gateway = Gateway::new(
-            Arc::new(engine),
+        let services = RegionServices::new(
+            REGION,
             Authentication::AcceptAny,
             clock.clone(),
             randomness.clone(),
+            SharedService::new(Arc::new(Gateway::new(Arc::new(engine)))),
         );
-        let resolver = Arc::new(OneRegion(Arc::new(gateway)));
+        let resolver = Arc::new(OneRegion(Arc::new(services)));
         let server = Server::new(resolver, clock.clone(), randomness, Limits::default());
         let (door, incoming) = mpsc::unbounded_channel();
         let incoming = UnboundedReceiverStream::new(incoming);

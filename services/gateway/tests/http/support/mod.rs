@@ -6,8 +6,9 @@ mod empty;
 use std::{io, sync::Arc};
 
 use beringia_clock::{ManualClock, SeededRandomness};
+use beringia_endpoint::{Authentication, Limits, OneRegion, RegionServices, Resolver, Server, SharedService, serve};
 use beringia_engine::Engine;
-use beringia_gateway::{Authentication, Gateway, Limits, OneRegion, Resolver, Server, serve};
+use beringia_gateway::Gateway;
 use beringia_item::Region;
 use beringia_storage::{Store, StoreOptions};
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
@@ -30,12 +31,20 @@ pub(crate) const AUTHORIZATION: &str =
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// A gateway in front of a store.
-pub(crate) fn gateway(store: Arc<dyn Store>, authentication: Authentication) -> Arc<Gateway> {
+pub(crate) fn gateway(store: Arc<dyn Store>) -> Arc<Gateway> {
     let clock = Arc::new(ManualClock::new(NOW_MS));
     let randomness = Arc::new(SeededRandomness::new(7));
     let region = store.region().clone();
-    let engine = Engine::new(store, clock.clone(), randomness.clone(), [region]);
-    Arc::new(Gateway::new(Arc::new(engine), authentication, clock, randomness))
+    Arc::new(Gateway::new(Arc::new(Engine::new(store, clock, randomness, [region]))))
+}
+
+/// What a region serves that has nothing but a gateway.
+pub(crate) fn services(gateway: Arc<Gateway>, authentication: Authentication) -> Arc<RegionServices> {
+    let clock = Arc::new(ManualClock::new(NOW_MS));
+    let region = gateway.region().to_owned();
+    let randomness = Arc::new(SeededRandomness::new(7));
+    let first = SharedService::new(gateway);
+    Arc::new(RegionServices::new(region, authentication, clock, randomness, first))
 }
 
 /// A server that runs until it is stopped, dropped, or out of connections.
@@ -62,7 +71,8 @@ impl Running {
 
     /// In front of one region, in development mode.
     pub(crate) fn of(store: Arc<dyn Store>, limits: Limits) -> Self {
-        Self::with(Arc::new(OneRegion(gateway(store, Authentication::AcceptAny))), limits)
+        let services = services(gateway(store), Authentication::AcceptAny);
+        Self::with(Arc::new(OneRegion(services)), limits)
     }
 
     /// In front of whatever the resolver finds.

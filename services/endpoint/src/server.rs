@@ -17,15 +17,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::scoped_region,
+    auth::{Scope, credential},
     coding::is_coded,
     connection::{Bounds, report, serve_connection},
     cors::FromScript,
-    gateway::BODY_BYTES_MAX,
+    refusal::Refusal,
     regions::Resolver,
-    stamp::{Body, ContentType, Stamp},
+    service::Protocol,
+    stamp::{Body, Stamp},
 };
 
+/// The largest body of a request, bytes (DynamoDB developer guide, "Service, account, and table
+/// quotas").
+pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The largest head of a request, and of its first line, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// A head above this size is not even read, bytes. HTTP/2 counts 32 bytes per header on top of its text.
@@ -118,7 +122,7 @@ impl Server {
         let mut response = if head_bytes(&parts) > HEAD_BYTES_MAX {
             self.refuse(StatusCode::BAD_REQUEST)
         } else if script.as_ref().is_some_and(FromScript::is_preflight) {
-            self.stamp.plain(StatusCode::OK, String::new())
+            self.empty(StatusCode::OK)
         } else {
             self.respond(parts, body).await
         };
@@ -153,19 +157,34 @@ impl Server {
             Ok(Err(_)) => return self.refuse(StatusCode::BAD_REQUEST),
             Err(_) => return self.refuse(StatusCode::REQUEST_TIMEOUT),
         };
-        match self.resolver.resolve(scoped_region(&parts).as_deref()) {
-            Ok(gateway) => gateway.handle(Request::from_parts(parts, body)).await,
-            Err(reason) => self.stamp.failure(ContentType::AmzJson, &reason.into()),
+        let credential = credential(&parts);
+        let scope = credential.as_deref().and_then(Scope::of);
+        match self.resolver.resolve(scope.map(|scope| scope.region)) {
+            Ok(services) => {
+                let found = services.find(scope.map(|scope| scope.service), &parts);
+                drop(credential);
+                services.answer(found, parts, body).await
+            }
+            Err(reason) => {
+                let answer = Refusal::from(reason).answer(Protocol::apparent(&parts), &parts);
+                self.stamp.finish(answer, None)
+            }
         }
     }
 
     /// Answers a request that was not read to its end, and gives up its connection.
     fn refuse(&self, status: StatusCode) -> Response<Body> {
-        let mut response = self.stamp.plain(status, String::new());
+        let mut response = self.empty(status);
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
+    }
+
+    fn empty(&self, status: StatusCode) -> Response<Body> {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = status;
+        self.stamp.finish(response, None)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     io,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,6 +20,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -97,7 +98,7 @@ pub(crate) async fn serve_connection<C, F>(
     if let Err(error) = served {
         tracing::debug!(%error, "a connection broke");
     }
-    reap(&mut tasks.lock().unwrap_or_else(PoisonError::into_inner));
+    reap(&mut tasks.lock());
 }
 
 fn builder(bounds: &Bounds, streams: Streams) -> auto::Builder<Streams> {
@@ -139,7 +140,7 @@ struct Streams(Weak<Mutex<JoinSet<()>>>);
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         if let Some(tasks) = self.0.upgrade() {
-            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tasks = tasks.lock();
             reap(&mut tasks);
             tasks.spawn(stream);
         }
@@ -166,7 +167,7 @@ impl Activity {
 async fn idled(activity: &Mutex<Activity>, after: Duration) {
     loop {
         let idle_since = {
-            let activity = activity.lock().unwrap_or_else(PoisonError::into_inner);
+            let activity = activity.lock();
             (activity.under_way == 0).then_some(activity.since)
         };
         let now = Instant::now();
@@ -183,14 +184,14 @@ struct UnderWay(Arc<Mutex<Activity>>);
 
 impl UnderWay {
     fn begin(activity: &Arc<Mutex<Activity>>) -> Self {
-        activity.lock().unwrap_or_else(PoisonError::into_inner).under_way += 1;
+        activity.lock().under_way += 1;
         Self(Arc::clone(activity))
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut activity = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut activity = self.0.lock();
         activity.under_way -= 1;
         activity.since = Instant::now();
     }

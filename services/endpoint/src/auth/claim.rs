@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri, header, request::Parts};
 use percent_encoding::percent_decode_str;
 
 use super::timestamp::parse_basic;
-use crate::error::Failure;
+use crate::refusal::Refusal;
 
 /// A request's claim to come from somebody, not yet verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +37,28 @@ pub(crate) struct Credential {
     pub(crate) terminator: String,
 }
 
-/// The region that a request's credential is scoped to; `None` where the request has no well-formed credential.
-pub(crate) fn scoped_region(parts: &Parts) -> Option<String> {
-    let region = |credential: &str| pieces(credential).map(|[_, _, region, _, _]| region.to_owned());
+/// The credential that a request names, well-formed or not.
+pub(crate) fn credential(parts: &Parts) -> Option<Cow<'_, str>> {
     match authorization(&parts.headers) {
-        Some(text) => region(authorization_parameter(&text, "Credential")?),
-        None => region(&query_parameter(&parts.uri, "X-Amz-Credential")?),
+        Some(Cow::Borrowed(text)) => authorization_parameter(text, "Credential").map(Cow::Borrowed),
+        Some(Cow::Owned(text)) => {
+            authorization_parameter(&text, "Credential").map(|found| Cow::Owned(found.to_owned()))
+        }
+        None => query_parameter(&parts.uri, "X-Amz-Credential").map(Cow::Owned),
+    }
+}
+
+/// Where a credential is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scope<'c> {
+    pub(crate) region: &'c str,
+    pub(crate) service: &'c str,
+}
+
+impl<'c> Scope<'c> {
+    /// The scope of a credential; `None` where it is not well-formed.
+    pub(crate) fn of(credential: &'c str) -> Option<Self> {
+        pieces(credential).map(|[_, _, region, service, _]| Self { region, service })
     }
 }
 
@@ -51,19 +67,19 @@ impl Claim {
     ///
     /// # Errors
     /// DynamoDB's for a request that claims nothing, twice, or incompletely.
-    pub(crate) fn read(parts: &Parts) -> Result<Self, Failure> {
+    pub(crate) fn read(parts: &Parts) -> Result<Self, Refusal> {
         let presigned = query_parameter(&parts.uri, "X-Amz-Algorithm");
         match (authorization(&parts.headers), presigned) {
-            (Some(_), Some(_)) => Err(Failure::invalid_signature(
-                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
+            (Some(_), Some(_)) => Err(Refusal::InvalidSignature(
+                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.".to_owned(),
             )),
             (Some(text), None) if text.starts_with("AWS4-") => Self::from_header(&text, &parts.headers),
             (None, Some(algorithm)) => Self::from_query(algorithm, &parts.uri),
-            _ => Err(Failure::missing_token()),
+            _ => Err(Refusal::MissingToken),
         }
     }
 
-    fn from_header(text: &str, headers: &HeaderMap) -> Result<Self, Failure> {
+    fn from_header(text: &str, headers: &HeaderMap) -> Result<Self, Refusal> {
         let [credential, signature, signed_headers] =
             ["Credential", "Signature", "SignedHeaders"].map(|name| authorization_parameter(text, name));
         let date = header_text(headers, "x-amz-date").or_else(|| http_date(headers).map(Cow::Owned));
@@ -90,11 +106,11 @@ impl Claim {
                 token: header_text(headers, "x-amz-security-token").map(Cow::into_owned),
                 expires_seconds: None,
             }),
-            _ => Err(Failure::incomplete_signature(format!("{wrong}Authorization={text}"))),
+            _ => Err(Refusal::IncompleteSignature(format!("{wrong}Authorization={text}"))),
         }
     }
 
-    fn from_query(algorithm: String, uri: &Uri) -> Result<Self, Failure> {
+    fn from_query(algorithm: String, uri: &Uri) -> Result<Self, Refusal> {
         const REQUIRED: [&str; 4] = [
             "X-Amz-Credential",
             "X-Amz-Signature",
@@ -118,7 +134,7 @@ impl Claim {
         match values {
             [Some(credential), Some(signature), Some(signed_headers), Some(date)] if wrong.is_empty() => {
                 if expires.is_some() && expires_seconds.is_none() {
-                    return Err(Failure::incomplete_signature(
+                    return Err(Refusal::IncompleteSignature(
                         "X-Amz-Expires must be a number of seconds.".to_owned(),
                     ));
                 }
@@ -132,7 +148,7 @@ impl Claim {
                     expires_seconds,
                 })
             }
-            _ => Err(Failure::incomplete_signature(format!(
+            _ => Err(Refusal::IncompleteSignature(format!(
                 "{wrong}Re-examine the query-string parameters."
             ))),
         }
@@ -142,9 +158,9 @@ impl Claim {
     ///
     /// # Errors
     /// DynamoDB's for a date of another form.
-    pub(crate) fn signed_at(&self) -> Result<u64, Failure> {
+    pub(crate) fn signed_at(&self) -> Result<u64, Refusal> {
         parse_basic(&self.date).ok_or_else(|| {
-            Failure::incomplete_signature(format!(
+            Refusal::IncompleteSignature(format!(
                 "Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601",
                 self.date
             ))
@@ -153,10 +169,10 @@ impl Claim {
 }
 
 impl Credential {
-    fn parse(text: &str) -> Result<Self, Failure> {
+    fn parse(text: &str) -> Result<Self, Refusal> {
         let [key_id, date, region, service, terminator] = pieces(text)
             .ok_or_else(|| {
-                Failure::incomplete_signature(format!(
+                Refusal::IncompleteSignature(format!(
                     "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
                 ))
             })?

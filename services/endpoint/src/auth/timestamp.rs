@@ -1,6 +1,11 @@
 //! The instants that signatures carry: `20150830T123600Z`, ISO 8601's basic format in UTC.
 
-use time::{Date, Month, OffsetDateTime, Time};
+use jiff::{
+    SignedDuration,
+    civil::{DateTime, datetime},
+};
+
+const EPOCH: DateTime = datetime(1970, 1, 1, 0, 0, 0, 0);
 
 /// Seconds since the Unix epoch of an instant in basic format; `None` where the text is none, or before 1970.
 pub(crate) fn parse_basic(text: &str) -> Option<u64> {
@@ -8,34 +13,35 @@ pub(crate) fn parse_basic(text: &str) -> Option<u64> {
     if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
         return None;
     }
-    let digits = |from: usize, to: usize| -> Option<u32> {
+    let digits = |from: usize, to: usize| -> Option<i16> {
         let part = text.get(from..to)?;
         part.bytes()
             .all(|b| b.is_ascii_digit())
             .then(|| part.parse().ok())
             .flatten()
     };
-    let small = |from: usize| digits(from, from + 2).and_then(|n| u8::try_from(n).ok());
-    let month = Month::try_from(small(4)?).ok()?;
-    let date = Date::from_calendar_date(i32::try_from(digits(0, 4)?).ok()?, month, small(6)?).ok()?;
-    let time = Time::from_hms(small(9)?, small(11)?, small(13)?).ok()?;
-    u64::try_from(date.with_time(time).assume_utc().unix_timestamp()).ok()
+    let small = |from: usize| digits(from, from + 2).and_then(|n| i8::try_from(n).ok());
+    let at = DateTime::new(
+        digits(0, 4)?,
+        small(4)?,
+        small(6)?,
+        small(9)?,
+        small(11)?,
+        small(13)?,
+        0,
+    )
+    .ok()?;
+    u64::try_from(at.duration_since(EPOCH).as_secs()).ok()
 }
 
 /// The instant in basic format. Seconds beyond the year 9999 show as that year's end.
 pub(crate) fn format_basic(epoch_seconds: u64) -> String {
     const END_OF_9999: i64 = 253_402_300_799;
     let seconds = i64::try_from(epoch_seconds).unwrap_or(END_OF_9999).min(END_OF_9999);
-    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
+    EPOCH
+        .saturating_add(SignedDuration::from_secs(seconds))
+        .strftime("%Y%m%dT%H%M%SZ")
+        .to_string()
 }
 
 #[cfg(test)]

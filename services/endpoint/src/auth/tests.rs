@@ -10,6 +10,7 @@ pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 /// 2024-02-29T23:59:58Z, when the requests below were signed.
 const SIGNED: u64 = 1_709_251_198;
 const REGION: &str = "eu-west-1";
+const SERVICE: &str = "dynamodb";
 const BODY: &[u8] = b"{\"TableName\": \"Music\"}";
 /// As botocore signs it.
 const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240229/eu-west-1/dynamodb/aws4_request, \
@@ -44,12 +45,19 @@ fn known_keys() -> Authentication {
     Authentication::Verify(BTreeMap::from([(KEY.to_owned(), SECRET.to_owned())]))
 }
 
-fn check(parts: &Parts, now: u64) -> Result<(), Failure> {
-    known_keys().check(parts, BODY, REGION, now * 1000)
+fn check(parts: &Parts, now: u64) -> Result<(), Refusal> {
+    known_keys().check(parts, BODY, REGION, SERVICE, now * 1000)
+}
+
+/// Region and service of the request's credential.
+fn scope(request: &Parts) -> Option<(String, String)> {
+    let credential = credential(request)?;
+    let scope = Scope::of(&credential)?;
+    Some((scope.region.to_owned(), scope.service.to_owned()))
 }
 
 /// The exception's name without namespace, and the message.
-fn told(result: Result<(), Failure>) -> (String, String) {
+fn told(result: Result<(), Refusal>) -> (String, String) {
     let body = serde_json::to_value(result.unwrap_err()).unwrap();
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     (
@@ -100,7 +108,7 @@ fn anything_that_was_signed_and_then_changed_is_refused() {
         );
     };
     let good = signed_as(AUTHORIZATION);
-    refused(known_keys().check(&good, b"{\"TableName\": \"Magic\"}", REGION, SIGNED * 1000));
+    refused(known_keys().check(&good, b"{\"TableName\": \"Magic\"}", REGION, SERVICE, SIGNED * 1000));
     let mut retargeted = signed_as(AUTHORIZATION);
     retargeted
         .headers
@@ -116,7 +124,7 @@ fn anything_that_was_signed_and_then_changed_is_refused() {
         SIGNED,
     ));
     let wrong_secret = Authentication::Verify(BTreeMap::from([(KEY.to_owned(), "secret".to_owned())]));
-    refused(wrong_secret.check(&good, BODY, REGION, SIGNED * 1000));
+    refused(wrong_secret.check(&good, BODY, REGION, SERVICE, SIGNED * 1000));
 }
 
 #[test]
@@ -180,10 +188,10 @@ fn a_presigned_url_passes_until_it_expires() {
         ],
     );
     // Botocore moves what the body says into the URL, and signs an empty body.
-    let check = |now: u64| known_keys().check(&request, b"", REGION, now * 1000);
+    let check = |now: u64| known_keys().check(&request, b"", REGION, SERVICE, now * 1000);
     assert_eq!(check(SIGNED + 600), Ok(()));
     assert!(told(check(SIGNED + 601)).1.starts_with("Signature expired"));
-    assert_eq!(scoped_region(&request).as_deref(), Some(REGION));
+    assert_eq!(scope(&request), Some((REGION.to_owned(), SERVICE.to_owned())));
 }
 
 #[test]
@@ -239,7 +247,7 @@ fn what_a_request_must_bring_is_named() {
     for (uri, headers, name, message) in cases {
         let request = parts(uri, &headers);
         for authentication in [known_keys(), Authentication::AcceptAny] {
-            let told = told(authentication.check(&request, b"", REGION, SIGNED * 1000));
+            let told = told(authentication.check(&request, b"", REGION, SERVICE, SIGNED * 1000));
             assert_eq!(told, (format!("{name}Exception"), message.clone()), "{uri} {headers:?}");
         }
     }
@@ -266,11 +274,11 @@ fn development_mode_takes_any_credentials_and_still_reads_the_region() {
         "AWS4-HMAC-SHA256 Credential=me/19700101/mars-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
     let request = signed_as(authorization);
     assert_eq!(
-        Authentication::AcceptAny.check(&request, BODY, REGION, SIGNED * 1000),
+        Authentication::AcceptAny.check(&request, BODY, REGION, SERVICE, SIGNED * 1000),
         Ok(())
     );
-    assert_eq!(scoped_region(&request).as_deref(), Some("mars-1"));
-    assert_eq!(scoped_region(&parts("/", &[])), None);
+    assert_eq!(scope(&request), Some(("mars-1".to_owned(), SERVICE.to_owned())));
+    assert_eq!(scope(&parts("/", &[])), None);
 }
 
 #[test]

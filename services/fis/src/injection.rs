@@ -1,12 +1,9 @@
 //! The operations: templates and experiments, in memory.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use beringia_clock::{Randomness, WallClock};
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -27,8 +24,8 @@ const EXPERIMENTS_MAX: usize = 1000;
 /// The account of all resources, as in the ARNs of tables.
 const ACCOUNT: &str = "000000000000";
 
-/// The service. Dropped, its experiments end where they are.
-pub struct Service {
+/// Templates and experiments of all regions. Dropped, its experiments end where they are.
+pub struct FaultInjection {
     faults: Arc<Shared>,
     clock: Arc<dyn WallClock>,
     randomness: Arc<dyn Randomness>,
@@ -36,9 +33,9 @@ pub struct Service {
     running: Mutex<JoinSet<()>>,
 }
 
-impl fmt::Debug for Service {
+impl fmt::Debug for FaultInjection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service")
+        f.debug_struct("FaultInjection")
             .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
@@ -51,8 +48,8 @@ struct Region {
     experiments: Vec<(StartExperiment, Arc<Run>)>,
 }
 
-impl Service {
-    /// A service without templates.
+impl FaultInjection {
+    /// Without templates.
     #[must_use]
     pub fn new(faults: Arc<dyn Faults>, clock: Arc<dyn WallClock>, randomness: Arc<dyn Randomness>) -> Self {
         Self {
@@ -65,7 +62,7 @@ impl Service {
     }
 
     fn within<T>(&self, region: &str, act: impl FnOnce(&mut Region) -> T) -> T {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut regions = self.regions.lock();
         act(regions.entry(region.to_owned()).or_default())
     }
 
@@ -164,7 +161,7 @@ impl Service {
                 clock: Arc::clone(&self.clock),
                 randomness: Arc::clone(&self.randomness),
             };
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut running = self.running.lock();
             while running.try_join_next().is_some() {}
             running.spawn(experiment::run(run, steps, means));
         }

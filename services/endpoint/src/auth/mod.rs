@@ -15,18 +15,17 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 
-pub(crate) use claim::scoped_region;
 use claim::{Claim, Credential};
+pub(crate) use claim::{Scope, credential};
 use timestamp::format_basic;
 
-use crate::error::Failure;
+use crate::refusal::Refusal;
 
 /// How far the time of a signature may be from this region's wall clock, seconds.
 const SKEW_SECONDS: u64 = 15 * 60;
 /// The longest validity of a pre-signed URL, seconds (a week).
 const EXPIRES_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const SERVICE: &str = "dynamodb";
 const TERMINATOR: &str = "aws4_request";
 
 /// Whose requests are taken.
@@ -36,8 +35,8 @@ pub enum Authentication {
     /// right is not looked at.
     #[default]
     AcceptAny,
-    /// Only requests that are rightly signed with one of these secrets, by access key id, for this region, within fifteen
-    /// minutes of the region's wall clock.
+    /// Only requests that are rightly signed with one of these secrets, by access key id, for this
+    /// region and the service, within fifteen minutes of the region's wall clock.
     Verify(BTreeMap<String, String>),
 }
 
@@ -55,15 +54,23 @@ impl fmt::Debug for Authentication {
 }
 
 impl Authentication {
-    /// Lets a request pass or not.
+    /// Lets a request to a region's service pass or not. `service` is what credentials are scoped
+    /// to.
     ///
     /// # Errors
     /// What DynamoDB answers, in the order in which it checks.
-    pub(crate) fn check(&self, parts: &Parts, body: &[u8], region: &str, now_ms: u64) -> Result<(), Failure> {
+    pub(crate) fn check(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        region: &str,
+        service: &str,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         let claim = Claim::read(parts)?;
         match self {
             Self::AcceptAny => Ok(()),
-            Self::Verify(secrets) => verify(&claim, parts, body, secrets, region, now_ms / 1000),
+            Self::Verify(secrets) => verify(&claim, parts, body, secrets, Scope { region, service }, now_ms / 1000),
         }
     }
 }
@@ -73,25 +80,27 @@ fn verify(
     parts: &Parts,
     body: &[u8],
     secrets: &BTreeMap<String, String>,
-    region: &str,
+    expected: Scope<'_>,
     now: u64,
-) -> Result<(), Failure> {
+) -> Result<(), Refusal> {
     check_date(claim, now)?;
     if !claim.signed_headers.iter().any(|name| name == "host") {
-        return Err(Failure::invalid_signature(
-            "'Host' must be a 'SignedHeader' in the AWS Authorization.",
+        return Err(Refusal::InvalidSignature(
+            "'Host' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
         ));
     }
     if claim.algorithm != ALGORITHM {
-        return Err(Failure::incomplete_signature(format!(
+        return Err(Refusal::IncompleteSignature(format!(
             "Unsupported AWS 'algorithm': '{}' (only {ALGORITHM} for now). ",
             claim.algorithm
         )));
     }
-    check_scope(&claim.credential, &claim.date, region)?;
+    check_scope(&claim.credential, &claim.date, expected)?;
     let secret = secrets
         .get(&claim.credential.key_id)
-        .ok_or_else(|| Failure::unrecognized_client("The security token included in the request is invalid."))?;
+        .ok_or(Refusal::UnrecognizedClient(
+            "The security token included in the request is invalid.",
+        ))?;
     let body_hash = hex::encode(Sha256::digest(body));
     let canonical = canonical::canonical_request(
         &parts.method,
@@ -101,26 +110,27 @@ fn verify(
         &body_hash,
     );
     if !signature_fits(claim, &canonical, secret) {
-        return Err(Failure::invalid_signature(
+        return Err(Refusal::InvalidSignature(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key \
-             and signing method. Consult the service documentation for details.",
+             and signing method. Consult the service documentation for details."
+                .to_owned(),
         ));
     }
     if claim.token.is_some() {
-        return Err(Failure::unrecognized_client(
+        return Err(Refusal::UnrecognizedClient(
             "The security token included in the request is invalid",
         ));
     }
     Ok(())
 }
 
-fn check_date(claim: &Claim, now: u64) -> Result<(), Failure> {
+fn check_date(claim: &Claim, now: u64) -> Result<(), Refusal> {
     let signed = claim.signed_at()?;
     let (valid, named) = match claim.expires_seconds {
         None => (SKEW_SECONDS, "15 min.".to_owned()),
         Some(seconds) if seconds <= EXPIRES_SECONDS_MAX => (seconds, format!("{seconds} s")),
         Some(seconds) => {
-            return Err(Failure::incomplete_signature(format!(
+            return Err(Refusal::IncompleteSignature(format!(
                 "X-Amz-Expires must be less than a week (in seconds); {seconds} is more than {EXPIRES_SECONDS_MAX}."
             )));
         }
@@ -128,7 +138,7 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Failure> {
     let oldest = now.saturating_sub(valid);
     let newest = now.saturating_add(SKEW_SECONDS);
     if signed < oldest {
-        return Err(Failure::invalid_signature(format!(
+        return Err(Refusal::InvalidSignature(format!(
             "Signature expired: {} is now earlier than {} ({} - {named})",
             claim.date,
             format_basic(oldest),
@@ -136,7 +146,7 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Failure> {
         )));
     }
     if signed > newest {
-        return Err(Failure::invalid_signature(format!(
+        return Err(Refusal::InvalidSignature(format!(
             "Signature not yet current: {} is still later than {} ({} + 15 min.)",
             claim.date,
             format_basic(newest),
@@ -147,17 +157,18 @@ fn check_date(claim: &Claim, now: u64) -> Result<(), Failure> {
 }
 
 /// Every wrong piece of the scope is named in one message.
-fn check_scope(credential: &Credential, date: &str, region: &str) -> Result<(), Failure> {
+fn check_scope(credential: &Credential, date: &str, expected: Scope<'_>) -> Result<(), Refusal> {
     let mut wrong = String::new();
-    if credential.region != region {
+    if credential.region != expected.region {
         wrong.push_str(&format!(
             "Credential should be scoped to a valid region, not '{}'. ",
             credential.region
         ));
     }
-    if credential.service != SERVICE {
+    if credential.service != expected.service {
         wrong.push_str(&format!(
-            "Credential should be scoped to correct service: '{SERVICE}'. "
+            "Credential should be scoped to correct service: '{}'. ",
+            expected.service
         ));
     }
     if credential.terminator != TERMINATOR {
@@ -177,7 +188,7 @@ fn check_scope(credential: &Credential, date: &str, region: &str) -> Result<(), 
     if wrong.is_empty() {
         Ok(())
     } else {
-        Err(Failure::invalid_signature(wrong))
+        Err(Refusal::InvalidSignature(wrong))
     }
 }
 

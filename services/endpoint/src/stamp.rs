@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::{coding::Coding, error::Failure};
+use crate::coding::Coding;
 
 /// The body of an answer, whole.
 pub type Body = Full<Bytes>;
@@ -25,16 +25,7 @@ const REQUEST_ID_LENGTH: usize = 52;
 /// What they are drawn from: five bits each.
 const REQUEST_ID_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
-/// Of which type a JSON answer says it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ContentType {
-    /// `application/json`, for requests that say so, or say nothing.
-    Json,
-    /// `application/x-amz-json-1.0`.
-    AmzJson,
-}
-
-/// Makes answers.
+/// Marks answers.
 pub(crate) struct Stamp {
     clock: Arc<dyn WallClock>,
     ids: Ids,
@@ -48,61 +39,26 @@ impl Stamp {
         }
     }
 
-    /// An answer of JSON, in a coding where it is worth while. Its checksum is that of the bytes sent.
-    pub(crate) fn coded(
-        &self,
-        status: StatusCode,
-        content_type: ContentType,
-        coding: Option<Coding>,
-        body: Vec<u8>,
-    ) -> Response<Body> {
-        let coded = coding.and_then(|coding| Some((coding, coding.applied(&body)?)));
-        let Some((coding, body)) = coded else {
-            return self.json(status, content_type, body);
-        };
-        let mut response = self.json(status, content_type, body);
-        response.headers_mut().insert(header::CONTENT_ENCODING, coding.header());
-        response
-    }
-
-    /// An answer of JSON.
-    pub(crate) fn json(&self, status: StatusCode, content_type: ContentType, body: Vec<u8>) -> Response<Body> {
-        let content_type = match content_type {
-            ContentType::Json => "application/json",
-            ContentType::AmzJson => "application/x-amz-json-1.0",
-        };
-        let mut response = self.stamped(status, Bytes::from(body));
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        response
-    }
-
-    /// The answer to a request that failed.
-    pub(crate) fn failure(&self, content_type: ContentType, failure: &Failure) -> Response<Body> {
-        let body = serde_json::to_vec(failure).unwrap_or_default();
-        self.json(failure.status(), content_type, body)
-    }
-
-    /// An answer of text, without a content type, as DynamoDB gives where no operation is concerned.
-    pub(crate) fn plain(&self, status: StatusCode, body: String) -> Response<Body> {
-        self.stamped(status, Bytes::from(body))
-    }
-
-    fn stamped(&self, status: StatusCode, body: Bytes) -> Response<Body> {
-        let checksum = HeaderValue::from(crc32fast::hash(&body));
-        let mut response = Response::new(Full::new(body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
+    /// The answer as it is sent: a success in a coding where that is worth while, and marked. Its
+    /// checksum is that of the bytes sent.
+    pub(crate) fn finish(&self, answer: Response<Bytes>, coding: Option<Coding>) -> Response<Body> {
+        let (mut head, mut body) = answer.into_parts();
+        let headers = &mut head.headers;
+        if head.status == StatusCode::OK
+            && let Some((coding, coded)) = coding.and_then(|coding| Some((coding, coding.applied(&body)?)))
+        {
+            body = Bytes::from(coded);
+            headers.insert(header::CONTENT_ENCODING, coding.header());
+        }
         headers.insert(header::SERVER, HeaderValue::from_static("Server"));
         if let Ok(id) = HeaderValue::from_bytes(&self.ids.next()) {
             headers.insert(REQUEST_ID, id);
         }
-        headers.insert(CHECKSUM, checksum);
+        headers.insert(CHECKSUM, HeaderValue::from(crc32fast::hash(&body)));
         if let Ok(date) = HeaderValue::from_str(&self.date()) {
             headers.insert(header::DATE, date);
         }
-        response
+        Response::from_parts(head, Full::new(body))
     }
 
     fn date(&self) -> String {
@@ -172,7 +128,8 @@ mod tests {
 
     #[test]
     fn an_answer_carries_id_date_and_checksum() {
-        let answer = stamp(1).plain(StatusCode::NOT_FOUND, "<UnknownOperationException/>\n".to_owned());
+        let body = Bytes::from_static(b"<UnknownOperationException/>\n");
+        let answer = stamp(1).finish(Response::new(body), None);
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(header("date"), "Sun, 06 Nov 1994 08:49:37 GMT");
         // DynamoDB's own checksum of this body.

@@ -3,9 +3,9 @@
 use std::{borrow::Cow, io::Read};
 
 use flate2::{Compression, read};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 
-use crate::error::Failure;
+use crate::refusal::Refusal;
 
 /// Answers below this size are not compressed, bytes.
 const COMPRESSED_FROM_BYTES: usize = 4096;
@@ -107,8 +107,9 @@ pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
 /// The body of a request as it was before it was coded, of `bytes_max` bytes at most.
 ///
 /// # Errors
-/// 500 for an unknown coding and for a body that is not in its coding, as DynamoDB has it; 413 for a body that is too large.
-pub(crate) fn decoded<'b>(headers: &HeaderMap, body: &'b [u8], bytes_max: usize) -> Result<Cow<'b, [u8]>, Failure> {
+/// [`Refusal::Undecodable`] for an unknown coding and for a body that is not in its coding, as
+/// DynamoDB has it; [`Refusal::TooLarge`] for a body that is too large.
+pub(crate) fn decoded<'b>(headers: &HeaderMap, body: &'b [u8], bytes_max: usize) -> Result<Cow<'b, [u8]>, Refusal> {
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Cow::Borrowed(body));
     };
@@ -122,21 +123,14 @@ pub(crate) fn decoded<'b>(headers: &HeaderMap, body: &'b [u8], bytes_max: usize)
         // Several streams behind each other are one body (RFC 1952, section 2.2).
         Some(Coding::Gzip) => read::MultiGzDecoder::new(body).take(limit).read_to_end(&mut plain),
         Some(Coding::Deflate) => read::ZlibDecoder::new(body).take(limit).read_to_end(&mut plain),
-        None => return Err(undecodable()),
+        None => return Err(Refusal::Undecodable),
     };
     match read {
-        Ok(count) if count > bytes_max => Err(Failure::too_large()),
+        Ok(count) if count > bytes_max => Err(Refusal::TooLarge),
         // Nothing at all is in no coding.
         Ok(_) if !body.is_empty() => Ok(Cow::Owned(plain)),
-        _ => Err(undecodable()),
+        _ => Err(Refusal::Undecodable),
     }
-}
-
-fn undecodable() -> Failure {
-    Failure::service(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "com.amazon.coral.service#InternalFailure",
-    )
 }
 
 #[cfg(test)]
@@ -196,7 +190,7 @@ mod tests {
             let headers = [(header::CONTENT_ENCODING, coding.header())].into_iter().collect();
             assert_eq!(decoded(&headers, &coded, text.len()).unwrap(), text.as_bytes());
             let too_large = decoded(&headers, &coded, text.len() - 1).unwrap_err();
-            assert_eq!(too_large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+            assert_eq!(too_large, Refusal::TooLarge);
         }
     }
 
@@ -218,7 +212,7 @@ mod tests {
                 .into_iter()
                 .collect();
             let refused = decoded(&headers, body, 1 << 20).unwrap_err();
-            assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR, "{coding} {body:?}");
+            assert_eq!(refused, Refusal::Undecodable, "{coding} {body:?}");
         }
     }
 

@@ -1,0 +1,30 @@
+//! One HTTP endpoint for the services of one or all regions: connections, signatures, and the table
+//! by which a request finds its service.
+//!
+//! A service is a type that implements [`Service`]. The services of a region stand in one table
+//! ([`RegionServices`]); [`serve`] answers over given connections with one such table, on a
+//! region's own port ([`OneRegion`]), or with those of all regions of a process, where the region
+//! in the credential scope chooses ([`Regions`]).
+//!
+//! A request goes through `head and body within bounds → region → service → what the service finds
+//! wrong before the signature → signature → the service's answer`. Every answer gets an id, a date
+//! and a checksum, and is compressed where the client wants it.
+
+mod auth;
+mod coding;
+mod connection;
+mod cors;
+mod refusal;
+mod regions;
+mod server;
+mod service;
+mod stamp;
+mod table;
+
+pub use auth::Authentication;
+pub use refusal::{ERROR_TYPE, Refusal};
+pub use regions::{OneRegion, Regions, Resolver, Unroutable};
+pub use server::{Limits, Server, serve};
+pub use service::{ContentType, Early, Protocol, Received, Route, Service, SharedService, json, media_type};
+pub use stamp::Body;
+pub use table::RegionServices;

@@ -1,0 +1,180 @@
+//! The services of a region: one table, by which each request finds its service.
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc};
+
+use beringia_clock::{Randomness, WallClock};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, request::Parts};
+
+use crate::{
+    auth::{Authentication, Scope, credential},
+    coding::Coding,
+    refusal::Refusal,
+    service::{Protocol, Received, Route, SharedService},
+    stamp::{Body, Stamp},
+};
+
+/// The services of one region, and whose requests they take.
+pub struct RegionServices {
+    region: String,
+    authentication: Authentication,
+    clock: Arc<dyn WallClock>,
+    stamp: Stamp,
+    /// Not empty. The first one gets what no other is recognised by.
+    table: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    route: &'static Route,
+    service: SharedService,
+}
+
+impl fmt::Debug for RegionServices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegionServices")
+            .field("region", &self.region)
+            .field("authentication", &self.authentication)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RegionServices {
+    /// The table of a region. The `first` service also answers what is neither signed nor
+    /// recognised by target or path, such as health checks. `clock` judges the age of signatures
+    /// and dates the answers; `randomness` makes their ids.
+    #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what a region shares is handed over alike everywhere"
+    )]
+    pub fn new(
+        region: impl Into<String>,
+        authentication: Authentication,
+        clock: Arc<dyn WallClock>,
+        randomness: Arc<dyn Randomness>,
+        first: SharedService,
+    ) -> Self {
+        let stamp = Stamp::new(Arc::clone(&clock), randomness.as_ref());
+        let services = Self {
+            region: region.into(),
+            authentication,
+            clock,
+            stamp,
+            table: Vec::new(),
+        };
+        services.with(&first)
+    }
+
+    /// The same with one more service. Where a request fits several, an earlier one gets it.
+    #[must_use]
+    pub fn with(mut self, service: &SharedService) -> Self {
+        let entries = service.routes().iter().map(|route| Entry {
+            route,
+            service: service.clone(),
+        });
+        self.table.extend(entries);
+        self
+    }
+
+    /// The region that they answer for.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Answers a request that came by no connection of a [`crate::Server`].
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let credential = credential(&parts);
+        let scope = credential.as_deref().and_then(Scope::of);
+        let found = self.find(scope.map(|scope| scope.service), &parts);
+        drop(credential);
+        self.answer(found, parts, body).await
+    }
+
+    /// The service that a request is for: by the service in its credential `scope`, else by target,
+    /// else by path, else the first.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownOperation`] that lists the services, for a scope or a target of none of them.
+    pub(crate) fn find(&self, scope: Option<&str>, request: &Parts) -> Result<&Entry, Refusal> {
+        let target = request.headers.get("x-amz-target").map(HeaderValue::to_str);
+        let target = target.and_then(Result::ok);
+        let has_target = |entry: &&Entry| target.is_some_and(|target| entry.route.has_target(target));
+        let has_path = |entry: &&Entry| entry.route.has_path(request.uri.path());
+        let of_scope = |entry: &&Entry| scope.is_none_or(|scope| entry.route.scope == scope);
+        let candidates = || self.table.iter().filter(of_scope);
+        let found = candidates().find(has_target).or_else(|| candidates().find(has_path));
+        let prefix = target
+            .and_then(|target| target.split_once('.'))
+            .map(|(prefix, _)| prefix);
+        match (found, scope, prefix) {
+            (Some(entry), ..) => Ok(entry),
+            (None, None, Some(prefix)) => Err(self.unknown(prefix)),
+            (None, scope, _) => {
+                let first = candidates().next();
+                first.ok_or_else(|| self.unknown(scope.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The refusal of a request for a service that is not in the table.
+    fn unknown(&self, service: &str) -> Refusal {
+        let known: Vec<&str> = self.table.iter().map(|entry| entry.route.name).collect();
+        Refusal::UnknownOperation(Some(format!(
+            "service '{service}' is not served here; this endpoint serves {}",
+            known.join(", ")
+        )))
+    }
+
+    /// Answers a request for the service that was found for it.
+    pub(crate) async fn answer(&self, found: Result<&Entry, Refusal>, parts: Parts, body: Bytes) -> Response<Body> {
+        let coding = Coding::wanted(&parts.headers);
+        let response = match found {
+            Ok(Entry { route, service }) => {
+                let check = Check { services: self, route };
+                let request = Received {
+                    region: &self.region,
+                    parts,
+                    body,
+                };
+                service.handle(request, check).await
+            }
+            Err(refusal) => refusal.answer(Protocol::apparent(&parts), &parts),
+        };
+        self.stamp.finish(response, coding)
+    }
+}
+
+/// The check of a request's signature, for the service that it was routed to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Check<'r> {
+    services: &'r RegionServices,
+    route: &'static Route,
+}
+
+impl Check<'_> {
+    /// Whether the region takes the request.
+    ///
+    /// # Errors
+    /// What AWS answers, in the order in which it checks.
+    pub(crate) fn signature(&self, request: &Received<'_>) -> Result<(), Refusal> {
+        let RegionServices {
+            region,
+            authentication,
+            clock,
+            ..
+        } = self.services;
+        authentication.check(&request.parts, &request.body, region, self.route.scope, clock.now_ms())
+    }
+
+    /// How refusals look.
+    pub(crate) const fn protocol(&self) -> Protocol {
+        self.route.protocol
+    }
+}
