@@ -84,8 +84,14 @@ fn a_time_too_far_ahead_is_refused_and_moves_nothing() {
 #[test]
 fn the_limit_is_counted_from_wall_time_not_from_what_was_observed_before() {
     let (wall, mut clock) = clock_at(BASE_MS);
-    clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS, 0), wall.now_ms()).unwrap();
-    assert!(clock.observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS + 1, 0), wall.now_ms()).is_err());
+    clock
+        .observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS, 0), wall.now_ms())
+        .unwrap();
+    assert!(
+        clock
+            .observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS + 1, 0), wall.now_ms())
+            .is_err()
+    );
 }
 
 #[test]

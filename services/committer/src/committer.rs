@@ -33,7 +33,10 @@ pub(crate) enum Request {
     /// A client's unit of writes.
     Unit(Vec<ItemWrite>, oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
     /// A change of definitions.
-    Schema(Box<dyn SchemaChange>, oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
+    Schema(
+        Box<dyn SchemaChange>,
+        oneshot::Sender<Result<Arc<Catalog>, SchemaError>>,
+    ),
     /// Other regions' mutations.
     Apply(RemoteBatch, oneshot::Sender<Result<Applied, StoreError>>),
     /// One step of trimming the log; answers whether another would find something.
@@ -252,7 +255,7 @@ impl Committer {
             }
             match decide(&self.state, commands, rows, environment) {
                 Ok(decision) => return Ok(decision),
-                Err(Undecided::Needs(more)) => wanted = more,
+                Err(Undecided::Needs(more)) => wanted = *more,
                 Err(Undecided::Failed(error)) => return Err(error),
             }
         }

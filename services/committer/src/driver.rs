@@ -147,7 +147,9 @@ impl Queue {
         }
         // A change of definitions is the last of its group: what is decided on the new ones comes after it.
         let until_end = waiting.clients.iter().position(Request::ends_group);
-        let clients = until_end.map_or(waiting.clients.len(), |last| last + 1).min(GROUP_CLIENTS_MAX);
+        let clients = until_end
+            .map_or(waiting.clients.len(), |last| last + 1)
+            .min(GROUP_CLIENTS_MAX);
         let remotes = waiting
             .remotes
             .len()
@@ -260,12 +262,7 @@ enum Background {
 }
 
 /// Drives the committer on the current thread until it is stopped. `rest` is called when nothing has happened for a while.
-pub(crate) fn run(
-    queue: Arc<Queue>,
-    slot: &CommitterSlot,
-    disk_faults: &DiskFaults,
-    rest: &dyn Fn(),
-) {
+pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFaults, rest: &dyn Fn()) {
     let finish = Finish(queue);
     let queue = &finish.0;
     let mut background = turn(slot, None);
@@ -353,10 +350,10 @@ pub(crate) async fn run_inline(queue: Arc<Queue>, slot: CommitterSlot, disk_faul
 
 #[cfg(test)]
 mod tests {
+    use beringia_storage::{CommitError, RemoteBatch};
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::RemoteBatch;
 
     fn unit() -> Request {
         Request::Unit(Vec::new(), oneshot::channel().0)
@@ -427,9 +424,6 @@ mod tests {
             .unwrap();
         queue.stop(false);
         assert!(matches!(queue.next(&mut queue.lock()), Next::Stop));
-        assert!(matches!(
-            answer.await,
-            Ok(Err(crate::CommitError::Store(StoreError::Closed)))
-        ));
+        assert!(matches!(answer.await, Ok(Err(CommitError::Store(StoreError::Closed)))));
     }
 }

@@ -18,8 +18,4 @@ mod shared;
 mod store;
 mod view;
 
-pub use self::{
-    disk_faults::DiskFaults,
-    execution::Execution,
-    store::RegionStore,
-};
+pub use self::{disk_faults::DiskFaults, execution::Execution, store::RegionStore};

@@ -235,11 +235,13 @@ impl Store for RegionStore {
         if keys.len() <= SHORT_READ_KEYS {
             return self.read(Scope::Snapshot, |reading| read::get_many(reading, &keys));
         }
-        self.read_long(Scope::Snapshot, move |reading| read::get_many(reading, &keys)).await
+        self.read_long(Scope::Snapshot, move |reading| read::get_many(reading, &keys))
+            .await
     }
 
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::range(reading, &read, None)).await
+        self.read_long(Scope::Snapshot, move |reading| read::range(reading, &read, None))
+            .await
     }
 
     fn moment(&self, ago: Duration) -> Option<LogPosition> {
@@ -282,8 +284,10 @@ impl Store for RegionStore {
             return Ok(page);
         }
         let filter = filter.clone();
-        self.read_long(Scope::Snapshot, move |reading| read::read_log(reading, from, &filter, max_bytes))
-            .await
+        self.read_long(Scope::Snapshot, move |reading| {
+            read::read_log(reading, from, &filter, max_bytes)
+        })
+        .await
     }
 
     async fn streams(&self) -> Result<Streams, StoreError> {
@@ -293,8 +297,10 @@ impl Store for RegionStore {
 
     async fn read_stream(&self, read: StreamRead) -> Result<StreamPage, StoreError> {
         let retention = self.shared.retention();
-        self.read_long(Scope::Snapshot, move |reading| read::read_stream(reading, &read, retention))
-            .await
+        self.read_long(Scope::Snapshot, move |reading| {
+            read::read_stream(reading, &read, retention)
+        })
+        .await
     }
 
     async fn backlog(&self, peer: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError> {
@@ -313,7 +319,8 @@ impl Store for RegionStore {
     }
 
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::digest(reading, table)).await
+        self.read_long(Scope::Snapshot, move |reading| read::digest(reading, table))
+            .await
     }
 
     async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError> {
@@ -334,23 +341,30 @@ impl Store for RegionStore {
         after: Option<KeyBytes>,
         max_rows: usize,
     ) -> Result<Vec<RawRow>, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::raw_rows(reading, table, range, after.as_ref(), max_rows))
-            .await
+        self.read_long(Scope::Snapshot, move |reading| {
+            read::raw_rows(reading, table, range, after.as_ref(), max_rows)
+        })
+        .await
     }
 
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::mutations_of(reading, table, &keys))
-            .await
+        self.read_long(Scope::Snapshot, move |reading| {
+            read::mutations_of(reading, table, &keys)
+        })
+        .await
     }
 
     async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError> {
-        self.read_long(Scope::Snapshot, move |reading| read::conflicts(reading, table, after, max))
-            .await
+        self.read_long(Scope::Snapshot, move |reading| {
+            read::conflicts(reading, table, after, max)
+        })
+        .await
     }
 
     async fn explain(&self, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError> {
         let key = key.clone();
-        self.read_long(Scope::Snapshot, move |reading| read::explain(reading, table, &key)).await
+        self.read_long(Scope::Snapshot, move |reading| read::explain(reading, table, &key))
+            .await
     }
 
     async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
@@ -363,7 +377,8 @@ impl Store for RegionStore {
     }
 
     async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError> {
-        self.ask(Priority::Upkeep, |to| Request::NoteUnreachable(away_ms, to)).await
+        self.ask(Priority::Upkeep, |to| Request::NoteUnreachable(away_ms, to))
+            .await
     }
 
     async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError> {

@@ -136,12 +136,7 @@ impl CurrentRecord {
     ///
     /// # Errors
     /// [`StoreError::Database`] where it is damaged.
-    pub fn into_mutation(
-        self,
-        table: TableId,
-        key: KeyBytes,
-        names: &RegionNames,
-    ) -> Result<Mutation, StoreError> {
+    pub fn into_mutation(self, table: TableId, key: KeyBytes, names: &RegionNames) -> Result<Mutation, StoreError> {
         Ok(Mutation {
             table,
             key,

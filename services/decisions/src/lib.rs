@@ -27,9 +27,9 @@ pub use self::{
     group::{Answer, Command, Decision, Environment, OwnRecord, Undecided, decide, needs},
     rows::{ReadSet, Rows},
     state::{
-        Digests, Holding, Index, IndexDefinition, KeptStream, KeptStreams, Log, LogCheckpoint, LogTimes, OriginProgress,
-        Progress, RegionRow, Regions, Retention, State, StreamStates, TableRow, TableState, Tip, first_rows,
-        projected_size,
+        Digests, Holding, Index, IndexDefinition, KeptStream, KeptStreams, Log, LogCheckpoint, LogTimes,
+        OriginProgress, Progress, RegionRow, Regions, Retention, State, StreamStates, TableRow, TableState, Tip,
+        first_rows, projected_size,
     },
     verify::{Checked, Damage, check_range, stored_digests},
 };

@@ -91,6 +91,9 @@ impl CurrentRow {
     }
 }
 
+/// A row as a scan found it: its key, and the rest.
+pub(crate) type ScannedRow = (Vec<u8>, Vec<u8>);
+
 /// An item as a scan found it: its row key, and the rest.
 pub(crate) type ScannedItem = (Vec<u8>, CurrentRow);
 
@@ -135,7 +138,7 @@ pub(crate) enum Lookup<T> {
 pub struct Rows {
     items: BTreeMap<Vec<u8>, (Detail, Option<CurrentRow>)>,
     rows: BTreeMap<(Keyspace, Vec<u8>), Option<Vec<u8>>>,
-    scans: BTreeMap<Scan, Vec<(Vec<u8>, Vec<u8>)>>,
+    scans: BTreeMap<Scan, Vec<ScannedRow>>,
     item_scans: BTreeMap<ItemScan, Vec<ScannedItem>>,
     logs: BTreeMap<LogScan, Vec<(RecordHead, KeyBytes)>>,
     checks: BTreeMap<(TableId, u16), Damage>,
@@ -148,7 +151,7 @@ impl Rows {
     /// # Errors
     /// Where the backend fails, or a row is damaged.
     pub fn fetch(&mut self, snapshot: &dyn Snapshot, state: &State, wanted: ReadSet) -> Result<(), StoreError> {
-        self.fetch_items(snapshot, wanted.items)?;
+        self.fetch_items(snapshot, &wanted.items)?;
         for (keyspace, key) in wanted.rows {
             let row = snapshot.get(keyspace, &key)?;
             self.rows.insert((keyspace, key), row);
@@ -190,11 +193,7 @@ impl Rows {
         Ok(())
     }
 
-    fn fetch_items(
-        &mut self,
-        snapshot: &dyn Snapshot,
-        wanted: BTreeMap<Vec<u8>, Detail>,
-    ) -> Result<(), StoreError> {
+    fn fetch_items(&mut self, snapshot: &dyn Snapshot, wanted: &BTreeMap<Vec<u8>, Detail>) -> Result<(), StoreError> {
         for detail in Detail::ALL {
             let keys: Vec<&[u8]> = wanted
                 .iter()
@@ -233,7 +232,7 @@ impl Rows {
         }
     }
 
-    pub(crate) fn scan(&self, scan: &Scan) -> Option<&[(Vec<u8>, Vec<u8>)]> {
+    pub(crate) fn scan(&self, scan: &Scan) -> Option<&[ScannedRow]> {
         self.scans.get(scan).map(Vec::as_slice)
     }
 

@@ -86,4 +86,3 @@ pub fn read(key: &[u8], row: &[u8], names: &RegionNames) -> Result<Unshipped, St
         seen_ms,
     })
 }
-

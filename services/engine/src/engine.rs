@@ -1,11 +1,6 @@
 //! The engine: a handle on the store with what the operations share.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
 use beringia_item::{Item, KeyBytes, Region, TableId, Version};

@@ -125,7 +125,10 @@ impl DrainRequest {
         let since_ms = (*self.0.lock())?;
         let under_way = engine.writes_under_way();
         // A request whose client went away has ended, but its write may still wait for the committer. A change of nothing waits behind it.
-        let settled = driver.store().change_schema(Box::new(|_: &Catalog| Ok(Vec::new()))).await;
+        let settled = driver
+            .store()
+            .change_schema(Box::new(|_: &Catalog| Ok(Vec::new())))
+            .await;
         Some(Drain {
             since_ms,
             writes_under_way: under_way.max(usize::from(settled.is_err())),

@@ -8,7 +8,8 @@ use std::{
 use beringia_storage::{
     StoreError,
     backend::{
-        Detail, ItemChange, ItemRow, KeyRange, Keyspace, Record, RecordHead, Snapshot, StoredRecord, Visit, WriteSet,
+        Detail, ItemChange, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, Record, RecordHead, Snapshot,
+        StoredRecord, Visit, WriteSet,
     },
 };
 
@@ -75,7 +76,10 @@ fn range<'m, V>(map: &'m Map<V>, range: &KeyRange) -> Option<btree_map::Range<'m
     let to = range.to.as_ref();
     // The maps refuse a range that ends before it begins.
     let is_sound = to.is_none_or(|to| range.from <= *to);
-    let bounds = (Bound::Included(&range.from), to.map_or(Bound::Unbounded, Bound::Excluded));
+    let bounds = (
+        Bound::Included(&range.from),
+        to.map_or(Bound::Unbounded, Bound::Excluded),
+    );
     is_sound.then(|| map.range::<Vec<u8>, _>(bounds))
 }
 
@@ -99,12 +103,7 @@ fn visit_all<T>(
 }
 
 impl Snapshot for Data {
-    fn items(
-        &self,
-        keys: &[&[u8]],
-        detail: Detail,
-        visit: &mut dyn FnMut(usize, &ItemRow, Option<&dyn StoredRecord>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn items(&self, keys: &[&[u8]], detail: Detail, visit: &mut ItemVisitor<'_>) -> Result<(), StoreError> {
         for (place, key) in keys.iter().enumerate() {
             if let Some(row) = self.items.get(*key) {
                 visit(place, row, self.record_of(row, detail))?;
@@ -113,12 +112,7 @@ impl Snapshot for Data {
         Ok(())
     }
 
-    fn scan_items(
-        &self,
-        keys: &KeyRange,
-        detail: Detail,
-        visit: &mut dyn FnMut(&[u8], &ItemRow, Option<&dyn StoredRecord>) -> Visit,
-    ) -> Result<(), StoreError> {
+    fn scan_items(&self, keys: &KeyRange, detail: Detail, visit: &mut ItemScanner<'_>) -> Result<(), StoreError> {
         let rows = range(&self.items, keys).into_iter().flatten();
         visit_all(rows, keys.reverse, |(key, row)| {
             visit(key, row, self.record_of(row, detail))

@@ -71,7 +71,10 @@ impl MemoryState {
         match &mut held.identity {
             None => held.identity = Some((options.region.clone(), options.topology.clone())),
             Some((region, _)) if *region != options.region => {
-                return Err(unusable(format!("belongs to region {region}, not to {}", options.region)));
+                return Err(unusable(format!(
+                    "belongs to region {region}, not to {}",
+                    options.region
+                )));
             }
             Some((_, topology)) => match (&topology, &options.topology) {
                 (Some(found), Some(wanted)) if found != wanted => {

@@ -20,7 +20,8 @@ use beringia_item::{
     VersionVector, encode_item,
 };
 use beringia_storage::{
-    Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store, StoreOptions,
+    Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store,
+    StoreOptions,
 };
 use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
 use tokio::time::Instant;
@@ -90,7 +91,10 @@ async fn open(region: &str, database: Database, execution: Execution) -> RegionS
         table: TABLE,
         aspect: Aspect::Core(core),
     }];
-    store.change_schema(Box::new(move |_: &Catalog| Ok(create.clone()))).await.unwrap();
+    store
+        .change_schema(Box::new(move |_: &Catalog| Ok(create.clone())))
+        .await
+        .unwrap();
     store
 }
 

@@ -5,7 +5,10 @@ use std::{ops::ControlFlow, sync::LazyLock};
 use beringia_item::Unit;
 use beringia_storage::{
     StoreError,
-    backend::{Detail, ItemRow, KeyRange, Keyspace, RecordFlags, RecordHead, Snapshot, StoredRecord, Visit},
+    backend::{
+        Detail, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, RecordFlags, RecordHead, Snapshot, StoredRecord,
+        Visit,
+    },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
 
@@ -94,9 +97,8 @@ impl Scans {
     }
 }
 
-static SCAN_ITEMS: LazyLock<[Scans; 4]> = LazyLock::new(|| {
-    Detail::ALL.map(|detail| Scans::new(&format!("SELECT i.k, {}", item_source(detail)), "i.k"))
-});
+static SCAN_ITEMS: LazyLock<[Scans; 4]> =
+    LazyLock::new(|| Detail::ALL.map(|detail| Scans::new(&format!("SELECT i.k, {}", item_source(detail)), "i.k")));
 
 static SCAN: LazyLock<[Scans; Keyspace::ALL.len()]> =
     LazyLock::new(|| Keyspace::ALL.map(|keyspace| Scans::new(&format!("SELECT k, v FROM {}", keyspace.name()), "k")));
@@ -118,12 +120,7 @@ static SCAN_LOG: LazyLock<[String; 2]> = LazyLock::new(|| {
 pub(crate) struct SqlSnapshot<'c>(pub(crate) &'c Connection);
 
 impl Snapshot for SqlSnapshot<'_> {
-    fn items(
-        &self,
-        keys: &[&[u8]],
-        detail: Detail,
-        visit: &mut dyn FnMut(usize, &ItemRow, Option<&dyn StoredRecord>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn items(&self, keys: &[&[u8]], detail: Detail, visit: &mut ItemVisitor<'_>) -> Result<(), StoreError> {
         let mut statement = self.0.prepare_cached(&FIND_ITEM[place(detail)]).or_store_error()?;
         for (place, key) in keys.iter().enumerate() {
             let mut rows = statement.query([key]).or_store_error()?;
@@ -134,12 +131,7 @@ impl Snapshot for SqlSnapshot<'_> {
         Ok(())
     }
 
-    fn scan_items(
-        &self,
-        range: &KeyRange,
-        detail: Detail,
-        visit: &mut dyn FnMut(&[u8], &ItemRow, Option<&dyn StoredRecord>) -> Visit,
-    ) -> Result<(), StoreError> {
+    fn scan_items(&self, range: &KeyRange, detail: Detail, visit: &mut ItemScanner<'_>) -> Result<(), StoreError> {
         let statement = SCAN_ITEMS[place(detail)].of(range);
         self.scan_rows(statement, range.from.as_slice(), range.to.as_deref(), &mut |row| {
             let key = blob(row, 0)?;
@@ -199,7 +191,10 @@ impl Snapshot for SqlSnapshot<'_> {
         reverse: bool,
         visit: &mut dyn FnMut(&dyn StoredRecord) -> Visit,
     ) -> Result<(), StoreError> {
-        let mut statement = self.0.prepare_cached(&SCAN_LOG[usize::from(reverse)]).or_store_error()?;
+        let mut statement = self
+            .0
+            .prepare_cached(&SCAN_LOG[usize::from(reverse)])
+            .or_store_error()?;
         let mut rows = statement.query([sql(first), sql(last)]).or_store_error()?;
         while let Some(row) = rows.next().or_store_error()? {
             if visit(&RecordColumns { row, first: 0 })?.is_break() {

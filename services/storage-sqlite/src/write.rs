@@ -8,11 +8,7 @@ use beringia_storage::{
 };
 use rusqlite::{Connection, ToSql};
 
-use crate::{
-    error::OrStoreError,
-    schema::sql,
-    snapshot::number,
-};
+use crate::{error::OrStoreError, schema::sql, snapshot::number};
 
 static PUT: LazyLock<[String; Keyspace::ALL.len()]> = LazyLock::new(|| {
     Keyspace::ALL.map(|keyspace| format!("INSERT OR REPLACE INTO {} (k, v) VALUES (?1, ?2)", keyspace.name()))
@@ -42,7 +38,9 @@ pub(crate) fn write(connection: &Connection, writes: &WriteSet) -> Result<(), St
 
 fn write_row(connection: &Connection, keyspace: Keyspace, key: &dyn ToSql, row: Option<&[u8]>) -> rusqlite::Result<()> {
     match row {
-        Some(row) => connection.prepare_cached(&PUT[keyspace as usize])?.execute((key, row))?,
+        Some(row) => connection
+            .prepare_cached(&PUT[keyspace as usize])?
+            .execute((key, row))?,
         None => connection.prepare_cached(&DELETE[keyspace as usize])?.execute([key])?,
     };
     Ok(())

@@ -152,11 +152,7 @@ impl Page {
 }
 
 /// A page of live rows: of now, or as they were at an earlier position of the log.
-pub(crate) fn range(
-    reading: &Reading<'_>,
-    read: &RangeRead,
-    at: Option<LogPosition>,
-) -> Result<RangePage, StoreError> {
+pub(crate) fn range(reading: &Reading<'_>, read: &RangeRead, at: Option<LogPosition>) -> Result<RangePage, StoreError> {
     let table = reading.view.tables.table(read.table)?;
     let index = match &read.index {
         None => None,
@@ -206,19 +202,17 @@ fn index_range(
 ) -> Result<(), StoreError> {
     let range = key_range(index.number, read);
     let shown = |item: &Item| projected_size(item, index.projected.as_deref());
-    reading
-        .snapshot
-        .scan(Keyspace::Entries, &range, &mut |entry, _| {
-            let key = stored_key(entry);
-            let Some((_, base)) = index.definition.keys.split_index_key(&key) else {
-                return Err(StoreError::damaged("an index entry has no key of its index"));
-            };
-            // An entry without its item is damage, which verification removes.
-            if let Some((version, item)) = find(reading, &row_key(number, &base.0))? {
-                page.take(reading, &base, Row { key, version, item }, shown)?;
-            }
-            Ok(page.more())
-        })?;
+    reading.snapshot.scan(Keyspace::Entries, &range, &mut |entry, _| {
+        let key = stored_key(entry);
+        let Some((_, base)) = index.definition.keys.split_index_key(&key) else {
+            return Err(StoreError::damaged("an index entry has no key of its index"));
+        };
+        // An entry without its item is damage, which verification removes.
+        if let Some((version, item)) = find(reading, &row_key(number, &base.0))? {
+            page.take(reading, &base, Row { key, version, item }, shown)?;
+        }
+        Ok(page.more())
+    })?;
     page.take_past(reading, None, shown)
 }
 

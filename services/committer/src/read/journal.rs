@@ -28,7 +28,9 @@ pub(crate) fn conflicts(
     max: usize,
 ) -> Result<Vec<Conflict>, StoreError> {
     let tables = &reading.view.tables;
-    let wanted = table.map(|id| tables.table(id).map(|table| table.journal)).transpose()?;
+    let wanted = table
+        .map(|id| tables.table(id).map(|table| table.journal))
+        .transpose()?;
     let mut found = Vec::new();
     if max == 0 {
         return Ok(found);
@@ -73,11 +75,7 @@ pub(crate) fn unshipped(reading: &Reading<'_>, after_id: u64, max: usize) -> Res
 }
 
 /// The current row under a key, and why it is that.
-pub(crate) fn explain(
-    reading: &Reading<'_>,
-    table: TableId,
-    key: &KeyBytes,
-) -> Result<Option<Explained>, StoreError> {
+pub(crate) fn explain(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError> {
     let held = reading.view.tables.table(table)?;
     let Some(record) = current(reading, &row_key(held.number, &key.0))? else {
         return Ok(None);

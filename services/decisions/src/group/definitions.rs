@@ -7,8 +7,7 @@ use std::{
 
 use beringia_item::{Cause, TableId};
 use beringia_storage::{
-    Aspect, AspectName, Catalog, Edit, Replica, ReplicaStatus, SchemaChange, SchemaError, StoreError,
-    backend::Detail,
+    Aspect, AspectName, Catalog, Edit, Replica, ReplicaStatus, SchemaChange, SchemaError, StoreError, backend::Detail,
 };
 
 use super::{Fail, Group, Result, interpret::By, unit::LocalWrite};
@@ -48,7 +47,9 @@ impl Group<'_> {
     /// What is known of a table; nothing for an unknown one.
     pub(super) fn definition(&self, id: TableId) -> Definition {
         let definition = self.state.definitions().get(&id);
-        definition.map(|definition| Definition::clone(definition)).unwrap_or_default()
+        definition
+            .map(|definition| Definition::clone(definition))
+            .unwrap_or_default()
     }
 
     fn plan(&self, edits: Vec<Edit>) -> Result<Plan> {

@@ -118,12 +118,7 @@ impl Group<'_> {
 
     /// Where others removed a replica that this region had not handed over: what they have for certain, which
     /// is of its own writes what its log has trimmed.
-    pub(super) fn shipped_before_removal(
-        &self,
-        id: TableId,
-        definition: &Definition,
-        by: By,
-    ) -> Option<VersionVector> {
+    pub(super) fn shipped_before_removal(&self, id: TableId, definition: &Definition, by: By) -> Option<VersionVector> {
         let table = self.state.tables().get(&id).filter(|table| table.bootstrapped)?;
         let is_removed = by == By::Others && definition.replica(&self.environment.region).is_none();
         let own = &self.environment.region;
@@ -145,7 +140,9 @@ impl Group<'_> {
         let record = record.as_ref();
         let mut is_unshipped = !filter.has.covers(&row.version(names)?);
         if !is_unshipped && row.state != 0 {
-            let covered = record.filter(|record| record.is_of(row)).map(|record| record.covered(names));
+            let covered = record
+                .filter(|record| record.is_of(row))
+                .map(|record| record.covered(names));
             is_unshipped = covered
                 .transpose()?
                 .is_some_and(|covered| !filter.has.dominates(&covered));
@@ -154,7 +151,9 @@ impl Group<'_> {
             return Ok(());
         }
         let attributes = filter.keys.attributes_of(&stored_key(row_key)).unwrap_or_default();
-        let image = record.filter(|_| row.is_live()).and_then(|record| record.image.as_deref());
+        let image = record
+            .filter(|_| row.is_live())
+            .and_then(|record| record.image.as_deref());
         let side = Side {
             time: row.time,
             origin: row.origin,

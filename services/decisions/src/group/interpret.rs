@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use beringia_item::{KeyBytes, TableId, VersionVector, decode_item};
-use beringia_storage::{
-    Aspect, EXPIRY_INDEX, GlobalIndex, IndexState,
-    backend::Detail,
-    expiry_keys,
-};
+use beringia_storage::{Aspect, EXPIRY_INDEX, GlobalIndex, IndexState, backend::Detail, expiry_keys};
 
 use super::{Group, Result};
 use crate::{
@@ -86,7 +82,12 @@ impl Group<'_> {
         }
         self.reconcile_indexes(id)?;
         self.reconcile_stream(id)?;
-        if self.state.definitions().get(&id).is_some_and(|definition| definition.is_empty()) {
+        if self
+            .state
+            .definitions()
+            .get(&id)
+            .is_some_and(|definition| definition.is_empty())
+        {
             self.state.set_definition(id, Definition::default());
         }
         self.state.refresh_catalog(id);
@@ -116,8 +117,8 @@ impl Group<'_> {
         };
         // The definition may be gone; the catalog is refreshed after this.
         let name = self.state.catalog.by_id.get(&id).map(|shown| shown.core.name.clone());
-        let unshipped = shipped
-            .map(|has| UnshippedFilter::of(id, definition, &table.keys, name.unwrap_or_default(), has));
+        let unshipped =
+            shipped.map(|has| UnshippedFilter::of(id, definition, &table.keys, name.unwrap_or_default(), has));
         let mut row = table.row(Tip::default());
         row.holding = Holding::Removed {
             unshipped: unshipped.as_deref().cloned(),
@@ -160,7 +161,9 @@ impl Group<'_> {
             })
         };
         let is_same = table.indexes.len() == wanted.len()
-            && wanted.iter().all(|wanted| table.indexes.iter().any(|made| *made.definition == *wanted));
+            && wanted
+                .iter()
+                .all(|wanted| table.indexes.iter().any(|made| *made.definition == *wanted));
         if is_same {
             return Ok(());
         }

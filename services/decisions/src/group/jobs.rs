@@ -242,8 +242,8 @@ impl Group<'_> {
             }
             let Some(count) = self.rows.count(id, index.number) else {
                 return Err(self.need(|missing| {
-                missing.counts.insert((id, index.number));
-            }));
+                    missing.counts.insert((id, index.number));
+                }));
             };
             let size = &mut self.table_mut(id)?.indexes[place].size;
             size.set(count.entries, count.bytes);

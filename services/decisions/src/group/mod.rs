@@ -32,7 +32,7 @@ use beringia_storage::{
 pub use self::reads::needs;
 use crate::{
     current::CurrentRecord,
-    rows::{CurrentRow, ItemScan, LogScan, Lookup, ReadSet, Rows, Scan, ScannedItem},
+    rows::{CurrentRow, ItemScan, LogScan, Lookup, ReadSet, Rows, Scan, ScannedItem, ScannedRow},
     state::{Retention, State, TableState},
 };
 
@@ -122,7 +122,7 @@ pub struct Decision {
 #[derive(Debug)]
 pub enum Undecided {
     /// It needs these rows, too.
-    Needs(ReadSet),
+    Needs(Box<ReadSet>),
     /// What was read cannot be right; no command of the group can be carried out.
     Failed(StoreError),
 }
@@ -148,7 +148,7 @@ pub fn decide(
     let decided = group.carry_out_all(commands, state);
     let missing = group.missing.into_inner();
     if !missing.is_empty() {
-        return Err(Undecided::Needs(missing));
+        return Err(Undecided::Needs(Box::new(missing)));
     }
     match decided {
         Ok(answers) => Ok(Decision {
@@ -159,7 +159,9 @@ pub fn decide(
         }),
         Err(Fail::Group(error) | Fail::Command(error)) => Err(Undecided::Failed(error)),
         // Whatever is missing was noted.
-        Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged("a row that is needed was not named"))),
+        Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged(
+            "a row that is needed was not named",
+        ))),
     }
 }
 
@@ -216,7 +218,9 @@ impl Group<'_> {
     fn carry_out(&mut self, command: &mut Command) -> Result<Answer> {
         Ok(match command {
             Command::Unit(writes) => Answer::Unit(answer(self.commit_unit(writes))?.and_then(|done| done)),
-            Command::Schema(change) => Answer::Schema(answer(self.change_schema(change.as_mut()))?.and_then(|done| done)),
+            Command::Schema(change) => {
+                Answer::Schema(answer(self.change_schema(change.as_mut()))?.and_then(|done| done))
+            }
             Command::Apply(batch) => Answer::Apply(answer(self.apply(batch))?),
             Command::Trim(acknowledged) => Answer::More(answer(self.trim(acknowledged))?),
             Command::NoteUnreachable(unreachable_ms) => {
@@ -242,11 +246,15 @@ impl Group<'_> {
 
     pub(crate) fn table(&self, id: TableId) -> Result<&TableState> {
         let table = self.state.tables().get(&id);
-        table.map(|table| &**table).ok_or(Fail::Command(StoreError::UnknownTable(id)))
+        table
+            .map(|table| &**table)
+            .ok_or(Fail::Command(StoreError::UnknownTable(id)))
     }
 
     pub(crate) fn table_mut(&mut self, id: TableId) -> Result<&mut TableState> {
-        self.state.table_mut(id).ok_or(Fail::Command(StoreError::UnknownTable(id)))
+        self.state
+            .table_mut(id)
+            .ok_or(Fail::Command(StoreError::UnknownTable(id)))
     }
 
     fn need(&self, note: impl FnOnce(&mut ReadSet)) -> Fail {
@@ -311,7 +319,7 @@ impl Group<'_> {
     }
 
     /// Rows as they were before the group.
-    pub(crate) fn scan(&self, scan: Scan) -> Result<&[(Vec<u8>, Vec<u8>)]> {
+    pub(crate) fn scan(&self, scan: Scan) -> Result<&[ScannedRow]> {
         match self.rows.scan(&scan) {
             Some(rows) => Ok(rows),
             None => Err(self.need(|missing| {
@@ -365,7 +373,6 @@ impl Group<'_> {
         }
     }
 }
-
 
 /// Tells a command's own failure, which is its answer, from those of the group.
 fn answer<T, E: From<StoreError>>(result: Result<T>) -> Result<std::result::Result<T, E>> {

@@ -83,7 +83,11 @@ impl Group<'_> {
     }
 
     fn definition_name(&self, id: TableId) -> Option<&str> {
-        let core = self.state.definitions().get(&id).and_then(|definition| definition.core());
+        let core = self
+            .state
+            .definitions()
+            .get(&id)
+            .and_then(|definition| definition.core());
         core.map(|core| core.name.as_str())
     }
 

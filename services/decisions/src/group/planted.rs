@@ -28,7 +28,11 @@ impl Group<'_> {
 
     /// Collects all tombstones of items.
     pub(super) fn collect_tombstones_at_once(&mut self) -> Result<()> {
-        if !self.environment.planted_bug.is_some_and(PlantedBug::collects_tombstones) {
+        if !self
+            .environment
+            .planted_bug
+            .is_some_and(PlantedBug::collects_tombstones)
+        {
             return Ok(());
         }
         let scan = ItemScan {
@@ -41,7 +45,10 @@ impl Group<'_> {
             live_only: false,
             rows_max: usize::MAX,
         };
-        let dead = self.scan_items(scan)?.iter().filter(|(_, current)| !current.row.is_live());
+        let dead = self
+            .scan_items(scan)?
+            .iter()
+            .filter(|(_, current)| !current.row.is_live());
         let dead: Vec<Vec<u8>> = dead.map(|(row_key, _)| row_key.clone()).collect();
         dead.into_iter().for_each(|row_key| self.delete_item(row_key));
         Ok(())

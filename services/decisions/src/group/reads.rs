@@ -1,10 +1,7 @@
 //! Which rows a group needs, as far as that can be said before it is decided: those that nearly every group
 //! needs. What else it needs it says itself.
 
-use beringia_storage::{
-    ItemWrite, RemoteBatch, RemoteKind,
-    backend::Detail,
-};
+use beringia_storage::{ItemWrite, RemoteBatch, RemoteKind, backend::Detail};
 
 use super::{Command, remote::wants, unit::detail_of};
 use crate::{
@@ -18,7 +15,9 @@ pub fn needs(state: &State, commands: &[Command]) -> ReadSet {
     let mut needed = ReadSet::default();
     for command in commands {
         match command {
-            Command::Unit(writes) => writes.iter().for_each(|write| needs_of_write(state, write, &mut needed)),
+            Command::Unit(writes) => writes
+                .iter()
+                .for_each(|write| needs_of_write(state, write, &mut needed)),
             Command::Apply(batch) => needs_of_batch(state, batch, &mut needed),
             Command::Repair(table, range) => drop(needed.checks.insert((*table, *range))),
             Command::Schema(_) | Command::Trim(_) | Command::NoteUnreachable(_) | Command::Work => {}
@@ -36,7 +35,11 @@ fn needs_of_write(state: &State, write: &ItemWrite, needed: &mut ReadSet) {
 }
 
 fn needs_of_batch(state: &State, batch: &RemoteBatch, needed: &mut ReadSet) {
-    for mutation in batch.mutations.iter().filter(|mutation| wants(state, mutation, batch.kind)) {
+    for mutation in batch
+        .mutations
+        .iter()
+        .filter(|mutation| wants(state, mutation, batch.kind))
+    {
         let Some(table) = state.tables().get(&mutation.table) else {
             continue;
         };

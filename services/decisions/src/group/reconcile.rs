@@ -117,11 +117,7 @@ impl Group<'_> {
     }
 
     /// Where one of both is more than a write of the whole item.
-    fn reconcile_parts(
-        &mut self,
-        incoming: &Incoming<'_>,
-        record: &CurrentRecord,
-    ) -> Result<(Reconciled, usize)> {
+    fn reconcile_parts(&mut self, incoming: &Incoming<'_>, record: &CurrentRecord) -> Result<(Reconciled, usize)> {
         let mutation = incoming.mutation;
         let keys = &self.table(mutation.table)?.keys;
         let ours = record.state(keys, &mutation.key, self.state.regions.names())?;

@@ -323,7 +323,7 @@ impl Group<'_> {
             row_key,
             record,
             &mutation.vector,
-            NewRow {
+            &NewRow {
                 size,
                 state,
                 after,

@@ -49,7 +49,11 @@ impl Group<'_> {
             open.is_some_and(|shard| now_ms.saturating_sub(shard.opened_ms) >= age_ms)
         };
         let kept = self.state.streams.kept();
-        let due: Vec<_> = kept.iter().filter(|(_, kept)| old(&kept.shown)).map(|(key, _)| *key).collect();
+        let due: Vec<_> = kept
+            .iter()
+            .filter(|(_, kept)| old(&kept.shown))
+            .map(|(key, _)| *key)
+            .collect();
         let last = self.state.log.last;
         let Self { state, writes, .. } = self;
         for key in due {

@@ -110,8 +110,7 @@ impl Group<'_> {
 
     /// Whether the table is gone, and what is unshipped of its rows is not kept yet.
     fn keeps_rows_of(&self, number: TableNumber) -> bool {
-        let keeps =
-            |job: &Job| matches!(job, Job::PurgeTable { table, unshipped: Some(_), .. } if *table == number);
+        let keeps = |job: &Job| matches!(job, Job::PurgeTable { table, unshipped: Some(_), .. } if *table == number);
         self.state.jobs.iter().any(keeps)
     }
 
@@ -181,13 +180,7 @@ impl Group<'_> {
         Ok(acknowledged && arrived && !peers.creating)
     }
 
-    fn pass(
-        &mut self,
-        head: &RecordHead,
-        row_key: Vec<u8>,
-        current: Option<&ItemRow>,
-        peers: Option<&Peers<'_>>,
-    ) {
+    fn pass(&mut self, head: &RecordHead, row_key: Vec<u8>, current: Option<&ItemRow>, peers: Option<&Peers<'_>>) {
         self.writes.trimmed.extend(head.previous);
         let keeps_tombstones = peers.is_some_and(|peers| peers.keeps_tombstones);
         let tombstone = current.is_some_and(|row| !row.is_live()) && !keeps_tombstones;
@@ -197,7 +190,10 @@ impl Group<'_> {
         if tombstone || head.flags.has(RecordFlags::STALE.with(RecordFlags::REMOVAL)) {
             self.writes.trimmed.insert(head.position);
         }
-        debug_assert!(self.state.log.trimmed < head.position, "the log is walked in one direction");
+        debug_assert!(
+            self.state.log.trimmed < head.position,
+            "the log is walked in one direction"
+        );
         self.state.log.trimmed = head.position;
     }
 

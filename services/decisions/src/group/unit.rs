@@ -218,7 +218,7 @@ impl Group<'_> {
                 &write.row_key,
                 record,
                 &stamped.context.1,
-                NewRow {
+                &NewRow {
                     size: row_size(write.after.as_deref()),
                     state: stamped.state,
                     after: write.after.as_deref(),
@@ -253,7 +253,9 @@ impl Group<'_> {
         let (metadata, state) = if overwrites {
             (None, 0)
         } else {
-            let before = record.map(|record| record.state(&table.keys, &write.key, names)).transpose()?;
+            let before = record
+                .map(|record| record.state(&table.keys, &write.key, names))
+                .transpose()?;
             let state = ItemState::written(
                 policy,
                 before.as_ref(),

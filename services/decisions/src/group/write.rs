@@ -38,7 +38,7 @@ impl Group<'_> {
         row_key: &[u8],
         record: Record,
         context: &VersionVector,
-        new: NewRow<'_>,
+        new: &NewRow<'_>,
     ) -> Result<()> {
         let key = record.key.clone();
         let (time, origin, sequence) = record.current();

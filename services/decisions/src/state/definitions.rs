@@ -183,7 +183,9 @@ impl State {
                 table.policy = definition.conflict_policy().unwrap_or_default();
             }
         }
-        let shared = definitions.into_iter().map(|(id, definition)| (id, Arc::new(definition)));
+        let shared = definitions
+            .into_iter()
+            .map(|(id, definition)| (id, Arc::new(definition)));
         self.definitions = Arc::new(shared.collect());
         Ok(())
     }
@@ -263,7 +265,10 @@ impl State {
 
 /// How much each index of a table shows, but for the store's own.
 fn index_sizes(table: &TableState) -> BTreeMap<String, Arc<TableSize>> {
-    let clients = table.indexes.iter().filter(|index| index.definition.name != EXPIRY_INDEX);
+    let clients = table
+        .indexes
+        .iter()
+        .filter(|index| index.definition.name != EXPIRY_INDEX);
     clients
         .map(|index| (index.definition.name.clone(), index.shown.clone()))
         .collect()

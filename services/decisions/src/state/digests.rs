@@ -11,9 +11,7 @@ use beringia_storage::{
     backend::{Keyspace, Snapshot, TableNumber, WriteSet},
 };
 
-use crate::layout::{
-    Fields, PARTS, PENDING_RANGES_MAX, RANGES_PER_PART, RangeSum, digest_key, digest_keys, number_of,
-};
+use crate::layout::{Fields, PARTS, PENDING_RANGES_MAX, RANGES_PER_PART, RangeSum, digest_key, digest_keys, number_of};
 
 /// Where the table's row has no range. There are fewer ranges than this.
 const NO_RANGE: u16 = u16::MAX;
@@ -153,7 +151,10 @@ impl Digests {
                     .insert((Keyspace::Digests, digest_key(table, part)), Some(row));
             }
         }
-        debug_assert!(self.pending.ranges.len() <= PENDING_RANGES_MAX, "all pending digests are in the table's row");
+        debug_assert!(
+            self.pending.ranges.len() <= PENDING_RANGES_MAX,
+            "all pending digests are in the table's row"
+        );
         std::mem::take(&mut self.changed)
     }
 

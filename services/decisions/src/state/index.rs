@@ -99,7 +99,10 @@ impl Index {
         row.push(encode_state(self.state));
         put_optional(&mut row, self.cursor.as_deref());
         let definition = serde_json::to_vec(&*self.definition);
-        put_bytes(&mut row, &definition.map_err(|error| StoreError::damaged(&error.to_string()))?);
+        put_bytes(
+            &mut row,
+            &definition.map_err(|error| StoreError::damaged(&error.to_string()))?,
+        );
         writes
             .rows
             .insert((Keyspace::Indexes, number_key(self.number.into())), Some(row));

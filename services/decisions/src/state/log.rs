@@ -104,7 +104,10 @@ impl Retention {
         }
         let until = self.now_ms.saturating_sub(self.retention_ms);
         let newest_first = times.iter().rev();
-        newest_first.filter(|(_, ms)| *ms <= until).map(|(position, _)| *position).next()
+        newest_first
+            .filter(|(_, ms)| *ms <= until)
+            .map(|(position, _)| *position)
+            .next()
     }
 
     /// Whether all records of a shard are older than the retention.

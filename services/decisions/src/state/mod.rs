@@ -16,8 +16,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 use beringia_clock::{HybridClock, HybridTime};
 use beringia_item::{Region, TableId};
 use beringia_storage::{
-    Catalog, IndexState, Stream,
-    StoreError,
+    Catalog, IndexState, StoreError, Stream,
     backend::{IndexNumber, KeyRange, Keyspace, Snapshot, TableNumber, WriteSet},
 };
 
@@ -149,7 +148,9 @@ impl RegionRow {
         row.extend_from_slice(&self.next_index.to_be_bytes());
         row.extend_from_slice(&self.next_conflict.to_be_bytes());
         row.extend_from_slice(&self.next_unshipped.to_be_bytes());
-        writes.rows.insert((Keyspace::Region, number_key(REGION_ROW)), Some(row));
+        writes
+            .rows
+            .insert((Keyspace::Region, number_key(REGION_ROW)), Some(row));
     }
 }
 

@@ -102,12 +102,7 @@ impl Progress {
     }
 
     /// Everything up to `sequence` has been applied.
-    pub(crate) fn advance(
-        &mut self,
-        regions: &Regions,
-        origin: RegionNumber,
-        sequence: u64,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn advance(&mut self, regions: &Regions, origin: RegionNumber, sequence: u64) -> Result<(), StoreError> {
         let name = regions.name(origin)?;
         let entry = self.origin_mut(origin);
         if sequence > entry.applied {
@@ -143,7 +138,9 @@ impl Progress {
             others.filter(|(number, applied)| *number != own && *applied > 0)
         };
         let by_name = |entries: &BTreeMap<RegionNumber, u64>| -> Result<VersionVector, StoreError> {
-            let named = entries.iter().map(|(number, sequence)| Ok((regions.name(*number)?.clone(), *sequence)));
+            let named = entries
+                .iter()
+                .map(|(number, sequence)| Ok((regions.name(*number)?.clone(), *sequence)));
             named.collect()
         };
         let mut ahead = replaced.iter().filter(ahead).peekable();

@@ -174,7 +174,11 @@ impl StreamStates {
         };
         Arc::make_mut(&mut kept.shown).shards.push(shard);
         kept.tables.push(table);
-        debug_assert_eq!(kept.tables.len(), kept.shown.shards.len(), "every shard has its table's number");
+        debug_assert_eq!(
+            kept.tables.len(),
+            kept.shown.shards.len(),
+            "every shard has its table's number"
+        );
         write_shard(kept.number, table, &shard, writes)
     }
 

@@ -58,7 +58,7 @@ impl Engine {
             let edits = aspects.map(|aspect| Edit::Set { table, aspect }).collect();
             Ok((edits, Some(Beginning::Changed(table, Change::creation()))))
         };
-        let change = Transition::new(&self.lifecycle, create);
+        let change = Transition::boxed(&self.lifecycle, create);
         let catalog = self.store.change_schema(change).await?;
         // By its id, since it may have been deleted and another one created since.
         let created = catalog.by_id.get(&table).ok_or_else(|| not_found(&name))?;

@@ -49,7 +49,7 @@ impl Engine {
             Ok((vec![edit], removal))
         };
         self.store
-            .change_schema(Transition::new(&self.lifecycle, delete))
+            .change_schema(Transition::boxed(&self.lifecycle, delete))
             .await?;
         let deleted = deleted.lock().take().ok_or_else(|| not_found(&input.table_name))?;
         Ok(TableDescription {

@@ -6,11 +6,7 @@
 //! and hinders what it hinders in DynamoDB, for so long, though it was carried out at once. Only the region that was asked for it, and
 //! only until it is started anew, knows of that.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use beringia_clock::WallClock;
 use beringia_item::{Region, TableId};

@@ -32,7 +32,7 @@ pub(crate) struct Transition<D> {
 
 impl<D: FnMut(&Catalog) -> Result<Decided, SchemaRefusal> + Send + 'static> Transition<D> {
     /// The change that `decide` decides. It must not do anything but decide.
-    pub(crate) fn new(lifecycle: &Arc<Lifecycle>, decide: D) -> Box<dyn SchemaChange> {
+    pub(crate) fn boxed(lifecycle: &Arc<Lifecycle>, decide: D) -> Box<dyn SchemaChange> {
         Box::new(Self {
             decide,
             lifecycle: Arc::clone(lifecycle),

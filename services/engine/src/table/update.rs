@@ -58,7 +58,7 @@ impl Engine {
             noted.lock().clone_from(&change);
             Ok((edits, change.map(|change| Beginning::Changed(table.id, change))))
         };
-        let transition = Transition::new(&self.lifecycle, update);
+        let transition = Transition::boxed(&self.lifecycle, update);
         let catalog = self.store.change_schema(transition).await?;
         let table = catalog.by_name.get(&name).ok_or_else(|| not_found(&name))?;
         let change = change.lock().take();

@@ -48,7 +48,7 @@ impl Engine {
             Ok((vec![edit], Some(beginning)))
         };
         self.store
-            .change_schema(Transition::new(&self.lifecycle, change))
+            .change_schema(Transition::boxed(&self.lifecycle, change))
             .await?;
         Ok(UpdateTimeToLiveOutput {
             time_to_live_specification: specification,

@@ -216,9 +216,13 @@ impl Store for FakeStore {
                 origin: self.region.clone(),
                 sequence: state.sequence,
             };
+            let effect = match effect {
+                Effect::Update { item, .. } => Effect::Put(Arc::new(item)),
+                effect => effect,
+            };
             outcomes.push(match effect {
-                Effect::Put(item) | Effect::Update { item, .. } => {
-                    state.items.insert(place, (version.clone(), item.clone()));
+                Effect::Put(item) => {
+                    state.items.insert(place, (version.clone(), Item::clone(&item)));
                     Outcome {
                         before,
                         after: Some(item),
@@ -233,7 +237,7 @@ impl Store for FakeStore {
                         version: gone.map(|_| version),
                     }
                 }
-                Effect::Keep => Outcome {
+                Effect::Keep | Effect::Update { .. } => Outcome {
                     before,
                     after: None,
                     version: None,
@@ -253,12 +257,13 @@ impl Store for FakeStore {
         Ok(outcomes)
     }
 
-    async fn change_schema(&self, change: SchemaChange) -> Result<Arc<Catalog>, SchemaError> {
+    async fn change_schema(&self, mut change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError> {
         let mut state = self.state.lock().unwrap();
         state.check()?;
-        for edit in change(&state.catalog()).map_err(SchemaError::Refused)? {
+        for edit in change.decide(&state.catalog()).map_err(SchemaError::Refused)? {
             state.edit(edit, &self.region);
         }
+        change.committed();
         Ok(Arc::new(state.catalog()))
     }
 

@@ -80,6 +80,7 @@ async fn replica(harness: &Harness, name: &str, status: ReplicaStatus) {
     let replica = Replica { status, since_ms: 0 };
     let region = region(name);
     let set = move |catalog: &Catalog| {
+        let (region, replica) = (region.clone(), replica.clone());
         let aspect = Aspect::Replica { region, replica };
         Ok(vec![Edit::Set {
             table: catalog.by_name["simple"].id,

@@ -8,7 +8,7 @@ use beringia_node::{
     Authentication, Behaviour, BoxedIo, Connector, Incoming, LinkState, Node, NodeConfig, NodeError, Peer, Tuning,
 };
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
+use beringia_storage_sqlite::{Database, Execution, Options};
 use futures_util::{FutureExt, stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -18,7 +18,7 @@ use beringia_node::{
     Tuning,
 };
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options};
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 use http::Request;

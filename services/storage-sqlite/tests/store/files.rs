@@ -13,8 +13,8 @@ fn options(name: &str, path: &Path) -> Options {
 }
 
 /// What opening is refused with.
-fn refusal(options: Options) -> String {
-    match beringia_storage_sqlite::open(&options) {
+fn refusal(options: &Options) -> String {
+    match beringia_storage_sqlite::open(options) {
         Err(StoreError::Unusable { what, .. }) => what,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was opened"),
@@ -78,7 +78,7 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
     for (bytes, expected) in cases {
         fs::write(&path, &bytes).unwrap();
         let before = contents(directory.path());
-        assert_eq!(refusal(options("us-east-1", &path)), expected);
+        assert_eq!(refusal(&options("us-east-1", &path)), expected);
         assert_eq!(contents(directory.path()), before, "{expected}");
     }
 }
@@ -99,10 +99,10 @@ async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
     beringia_storage_sqlite::open(&topology("three")).unwrap().close().await;
     let before = contents(directory.path());
     assert_eq!(
-        refusal(options("eu-west-1", &path)),
+        refusal(&options("eu-west-1", &path)),
         "belongs to region us-east-1, not to eu-west-1"
     );
-    assert_eq!(refusal(topology("two")), "belongs to another topology: three, not two");
+    assert_eq!(refusal(&topology("two")), "belongs to another topology: three, not two");
     let database = |files: Vec<(std::ffi::OsString, Vec<u8>)>| files.into_iter().find(|(name, _)| name == "region.db");
     assert_eq!(database(contents(directory.path())), database(before));
     let store = beringia_storage_sqlite::open(&topology("three")).unwrap();
@@ -114,15 +114,18 @@ async fn a_database_that_is_in_use_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
-    assert_eq!(refusal(options("us-east-1", &path)), "is in use by another process");
+    assert_eq!(refusal(&options("us-east-1", &path)), "is in use by another process");
     create_table(&store, false).await;
     put(&store, item("a", 1, &[])).await;
     drop(store);
     assert_eq!(
-        scan(&beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap(), None)
-            .await
-            .rows
-            .len(),
+        scan(
+            &beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap(),
+            None
+        )
+        .await
+        .rows
+        .len(),
         1
     );
 }
@@ -138,7 +141,7 @@ async fn a_file_that_was_cut_off_is_refused_and_left_alone() {
     for len in [whole.len() - 1, whole.len() / 2, 4096, 1000, 99] {
         fs::write(&path, &whole[..len]).unwrap();
         let before = contents(directory.path());
-        let what = refusal(options("us-east-1", &path));
+        let what = refusal(&options("us-east-1", &path));
         assert!(what.contains("cut off") || what.contains("only 99 bytes"), "{what}");
         assert_eq!(contents(directory.path()), before);
     }
@@ -156,14 +159,14 @@ async fn a_damaged_file_is_refused_or_its_damage_reported_but_never_taken_for_da
         *byte = 0xA5;
     }
     fs::write(&path, &bytes).unwrap();
-    let what = refusal(options("us-east-1", &path));
+    let what = refusal(&options("us-east-1", &path));
     assert!(what.starts_with("cannot be"), "{what}");
 }
 
 #[test]
 fn a_directory_that_is_not_there_is_a_clear_error() {
     let directory = tempfile::tempdir().unwrap();
-    let what = refusal(options("us-east-1", &directory.path().join("no/region.db")));
+    let what = refusal(&options("us-east-1", &directory.path().join("no/region.db")));
     assert!(what.starts_with("cannot be locked: "), "{what}");
     assert_eq!(contents(directory.path()), vec![]);
 }

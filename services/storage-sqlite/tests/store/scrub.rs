@@ -29,7 +29,10 @@ impl Pair {
             database,
             Execution::Threads,
         );
-        let (store, peer) = (beringia_storage_sqlite::open(&options).unwrap(), Site::new(&Memory, "eu-west-1"));
+        let (store, peer) = (
+            beringia_storage_sqlite::open(&options).unwrap(),
+            Site::new(&Memory, "eu-west-1"),
+        );
         create_table(&store, true).await;
         edit(
             &store,

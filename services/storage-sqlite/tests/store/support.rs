@@ -39,7 +39,11 @@ struct FileDisk {
 impl Disk for FileDisk {
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
         let database = Database::File(self.path.clone());
-        let store = Arc::new(beringia_storage_sqlite::open(&Options::new(options, database, Execution::Threads))?);
+        let store = Arc::new(beringia_storage_sqlite::open(&Options::new(
+            options,
+            database,
+            Execution::Threads,
+        ))?);
         *self.store.lock().unwrap() = Arc::downgrade(&store);
         Ok(store)
     }

@@ -40,6 +40,12 @@ use crate::StoreError;
 /// What a visitor answers to each row: whether it wants the next one.
 pub type Visit = Result<ControlFlow<()>, StoreError>;
 
+/// Is shown the items that were asked for: the place of the key, the row, and its record.
+pub type ItemVisitor<'v> = dyn FnMut(usize, &ItemRow, Option<&dyn StoredRecord>) -> Result<(), StoreError> + 'v;
+
+/// Is shown the items of a range: the row key, the row, and its record.
+pub type ItemScanner<'v> = dyn FnMut(&[u8], &ItemRow, Option<&dyn StoredRecord>) -> Visit + 'v;
+
 /// What keeps a region's state. See the [contract](self).
 pub trait StorageBackend: Send + Sync + 'static {
     /// Runs `work` on a view of what was committed.
@@ -47,8 +53,11 @@ pub trait StorageBackend: Send + Sync + 'static {
     /// # Errors
     /// Those of `work`, [`StoreError::Closed`] after [`StorageBackend::close`] or where the state was
     /// taken away, and [`StoreError::Database`] where the backend fails.
-    fn read(&self, scope: Scope, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>)
-    -> Result<(), StoreError>;
+    fn read(
+        &self,
+        scope: Scope,
+        work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
 
     /// Makes the caller the one that may commit.
     ///
@@ -88,23 +97,13 @@ pub trait Snapshot {
     ///
     /// # Errors
     /// Those of `visit`, and the backend's.
-    fn items(
-        &self,
-        keys: &[&[u8]],
-        detail: Detail,
-        visit: &mut dyn FnMut(usize, &ItemRow, Option<&dyn StoredRecord>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    fn items(&self, keys: &[&[u8]], detail: Detail, visit: &mut ItemVisitor<'_>) -> Result<(), StoreError>;
 
     /// The rows of items in a range of keys, in order, until `visit` breaks.
     ///
     /// # Errors
     /// Those of `visit`, and the backend's.
-    fn scan_items(
-        &self,
-        range: &KeyRange,
-        detail: Detail,
-        visit: &mut dyn FnMut(&[u8], &ItemRow, Option<&dyn StoredRecord>) -> Visit,
-    ) -> Result<(), StoreError>;
+    fn scan_items(&self, range: &KeyRange, detail: Detail, visit: &mut ItemScanner<'_>) -> Result<(), StoreError>;
 
     /// The row under a key of a keyspace.
     ///

@@ -192,9 +192,7 @@ impl MergedRow {
         let origin = u16::from_be_bytes(*take(&mut rest)?);
         let sequence = u64::from_be_bytes(*take(&mut rest)?);
         let context = u64::from_be_bytes(*take(&mut rest)?);
-        let split = usize::try_from(context)
-            .ok()
-            .and_then(|len| rest.split_at_checked(len));
+        let split = usize::try_from(context).ok().and_then(|len| rest.split_at_checked(len));
         let (context, metadata) = split.ok_or(MergedRowError)?;
         Ok(Self {
             time,

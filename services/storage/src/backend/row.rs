@@ -227,12 +227,7 @@ impl ItemRow {
 ///
 /// # Errors
 /// [`StoreError::Database`] where `names` has no such origin.
-pub fn version(
-    names: &[Region],
-    time: u64,
-    origin: RegionNumber,
-    sequence: u64,
-) -> Result<Version, StoreError> {
+pub fn version(names: &[Region], time: u64, origin: RegionNumber, sequence: u64) -> Result<Version, StoreError> {
     let origin = names
         .get(usize::from(origin))
         .ok_or_else(|| StoreError::damaged("a row names an unknown region"))?;

@@ -6,9 +6,8 @@ use beringia_item::{Region, TableId};
 
 use super::{Backend, fixture::*};
 use crate::{
-    Catalog,
-    Aspect, AspectName, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus, SchemaError,
-    StoreError, Throughput,
+    Aspect, AspectName, Catalog, Core, Edit, IndexState, LocalSettings, RemoteBatch, RemoteKind, ReplicaStatus,
+    SchemaError, StoreError, Throughput,
 };
 
 /// Waits until the global index is in that state, or gone.
@@ -79,7 +78,10 @@ pub(super) async fn disorder_is_refused(backend: &dyn Backend) {
     ];
     for edits in bad {
         let shown = format!("{edits:?}");
-        let refused = site.store.change_schema(Box::new(move |_: &Catalog| Ok(edits.clone()))).await;
+        let refused = site
+            .store
+            .change_schema(Box::new(move |_: &Catalog| Ok(edits.clone())))
+            .await;
         assert!(
             matches!(refused, Err(SchemaError::Store(StoreError::Definition(_)))),
             "{shown}: {refused:?}"

@@ -10,10 +10,9 @@ use beringia_item::{
 
 use super::{Backend, Disk};
 use crate::{
-    Catalog,
-    Applied, Aspect, Change, CommitError, Core, EXPIRY_INDEX, Edit, Effect, GlobalIndex, ItemWrite, LocalIndex,
-    LogFilter, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica, ReplicaStatus,
-    Store, StoreOptions, Throughput, expiry_keys,
+    Applied, Aspect, Catalog, Change, CommitError, Core, EXPIRY_INDEX, Edit, Effect, GlobalIndex, ItemWrite,
+    LocalIndex, LogFilter, Outcome, Projection, RangePage, RangeRead, Refusal, RemoteBatch, RemoteKind, Replica,
+    ReplicaStatus, Store, StoreOptions, Throughput, expiry_keys,
 };
 
 /// The wall clock's reading at the start of a test, ms.
@@ -172,7 +171,10 @@ pub fn set_replica(table: TableId, name: &str, status: ReplicaStatus) -> Edit {
 
 /// Changes definitions.
 pub async fn edit(store: &dyn Store, edits: Vec<Edit>) {
-    store.change_schema(Box::new(move |_: &Catalog| Ok(edits.clone()))).await.unwrap();
+    store
+        .change_schema(Box::new(move |_: &Catalog| Ok(edits.clone())))
+        .await
+        .unwrap();
 }
 
 /// Makes the table, with both indexes or with none.

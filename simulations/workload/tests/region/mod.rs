@@ -10,7 +10,7 @@ use beringia_gateway::Gateway;
 use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
 use beringia_storage::{LogFilter, LogPosition, Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options};
 use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
 use tokio::{
     io::{DuplexStream, duplex},

@@ -82,7 +82,7 @@ impl Store for EmptyStore {
         Arc::default()
     }
 
-    async fn change_schema(&self, _change: SchemaChange) -> Result<Arc<Catalog>, SchemaError> {
+    async fn change_schema(&self, _change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError> {
         self.waiting.notify_one();
         let _gone = Tell(&self.gone);
         let _permit = self.gate.acquire().await.unwrap();

@@ -11,7 +11,7 @@ use beringia_engine::Engine;
 use beringia_gateway::Gateway;
 use beringia_item::Region;
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
+use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options};
 use tokio::{
     io::DuplexStream,
     sync::{mpsc, oneshot},
@@ -66,7 +66,10 @@ impl Running {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let database = Database::Memory(MemoryDisk::new());
         let options = Options::new(StoreOptions::new(region, clock), database, Execution::Inline);
-        Self::of(Arc::new(beringia_storage_sqlite::open(&options).unwrap()), Limits::default())
+        Self::of(
+            Arc::new(beringia_storage_sqlite::open(&options).unwrap()),
+            Limits::default(),
+        )
     }
 
     /// In front of one region, in development mode.
