@@ -10,6 +10,8 @@ mod fault;
 mod options;
 mod state;
 
+pub use beringia_committer::{DiskFaults, Execution, RegionStore};
+
 pub use self::{
     backend::MemoryBackend,
     fault::{Fault, Faults},

@@ -180,3 +180,131 @@ impl Digests {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use beringia_clock::ManualClock;
+    use beringia_item::{RANGES, Region};
+    use beringia_storage::{
+        StoreOptions,
+        backend::{KeyRange, Scope, StorageBackend, Writer},
+    };
+    use beringia_storage_memory::{Execution, MemoryBackend, MemoryState, Options};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const TABLE: TableNumber = 16;
+
+    /// A backend, and the pending digests of the table's row, which it does not keep here.
+    struct Table {
+        backend: MemoryBackend,
+        writer: Box<dyn Writer>,
+        pending: Vec<u8>,
+    }
+
+    impl Table {
+        fn new() -> Self {
+            let region = Region::new("us-east-1").unwrap();
+            let options = StoreOptions::new(region, Arc::new(ManualClock::new(0)));
+            let options = Options::new(options, MemoryState::new(), Execution::Inline);
+            let backend = MemoryBackend::open(&options).unwrap();
+            let writer = backend.lease().unwrap();
+            Self {
+                backend,
+                writer,
+                pending: Vec::new(),
+            }
+        }
+
+        /// The end of a group, as the table has it.
+        fn flush(&mut self, digests: &mut Digests) -> bool {
+            let mut writes = WriteSet {
+                based_on: self.writer.committed().unwrap(),
+                ..WriteSet::default()
+            };
+            let written = digests.settle(TABLE, &mut writes);
+            self.writer.commit(&writes).unwrap();
+            if written {
+                self.pending = digests.pending().to_vec();
+            }
+            written
+        }
+
+        fn load(&self) -> Result<Digests, StoreError> {
+            let mut loaded = None;
+            self.backend.read(Scope::Snapshot, &mut |snapshot| {
+                loaded = Some(Digests::load(snapshot, TABLE, &self.pending)?);
+                Ok(())
+            })?;
+            Ok(loaded.unwrap())
+        }
+
+        fn rows(&self) -> usize {
+            let mut rows = 0;
+            let count = |_: &[u8], _: &[u8]| {
+                rows += 1;
+                Ok(std::ops::ControlFlow::Continue(()))
+            };
+            let mut count = count;
+            let read = self.backend.read(Scope::Snapshot, &mut |snapshot| {
+                snapshot.scan(Keyspace::Digests, &KeyRange::all(), &mut count)
+            });
+            read.unwrap();
+            rows
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_pending_the_rows_say_what_memory_says(
+            groups in vec(vec((0..RANGES, any::<u128>(), 0..9_u64), 0..60), 1..30)
+        ) {
+            let mut table = Table::new();
+            let mut digests = Digests::default();
+            let mut lengths = BTreeSet::new();
+            for group in groups {
+                for (range, hash, size) in &group {
+                    digests.change(*range, |sum| sum.add(*hash, *size));
+                }
+                prop_assert_eq!(table.flush(&mut digests), !group.is_empty());
+                prop_assert!(digests.pending.ranges.len() <= PENDING_RANGES_MAX);
+                if !group.is_empty() {
+                    lengths.insert(digests.pending().len());
+                }
+                prop_assert_eq!(&table.load().unwrap(), &digests);
+            }
+            prop_assert!(lengths.len() <= 1, "the row keeps its length");
+        }
+    }
+
+    #[test]
+    fn a_few_changes_write_no_row_of_digests() {
+        let mut table = Table::new();
+        let mut digests = Digests::default();
+        for place in 0..32 {
+            digests.change(place * 8, |sum| sum.add(1, 1));
+            table.flush(&mut digests);
+        }
+        assert_eq!(table.rows(), 0);
+        digests.change(1, |sum| sum.add(1, 1));
+        table.flush(&mut digests);
+        assert_eq!(table.rows(), PARTS, "one more than the table's row holds");
+        assert_eq!(digests.pending, Pending::default());
+    }
+
+    #[test]
+    fn damage_to_the_tables_row_is_found() {
+        let mut pending = 256_u16.to_be_bytes().to_vec();
+        pending.extend([0; RangeSum::BYTES]);
+        for pending in [pending, vec![0; 7]] {
+            let table = Table {
+                pending,
+                ..Table::new()
+            };
+            assert!(table.load().is_err());
+        }
+    }
+}

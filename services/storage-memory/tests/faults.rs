@@ -1,0 +1,177 @@
+//! Commits that go wrong as a database server's do: nothing that was acknowledged is lost, nothing is done
+//! twice, and no number is used again.
+
+use std::sync::Arc;
+
+use beringia_clock::ManualClock;
+use beringia_item::{AttributeValue, Item, Version};
+use beringia_storage::{
+    CommitError, Store as _, StoreError, StoreOptions,
+    conformance::fixture::{
+        Do, START_MS, TABLE, all_of, assert_agrees, commit, create_table, item, key, number, put, read_all, region,
+        scan, text, write,
+    },
+};
+use beringia_storage_memory::{Execution, Fault, MemoryState, Options, RegionStore};
+
+/// A store on that memory.
+fn open(state: &MemoryState) -> RegionStore {
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let options = StoreOptions::new(region("us-east-1"), clock);
+    beringia_storage_memory::open(&Options::new(options, state.clone(), Execution::Inline)).unwrap()
+}
+
+/// A store on new memory, with an indexed table.
+async fn with_table() -> (MemoryState, RegionStore) {
+    let state = MemoryState::new();
+    let store = open(&state);
+    create_table(&store, true).await;
+    (state, store)
+}
+
+/// Adds a mark to the end of an item's text.
+async fn extend(store: &RegionStore) -> Version {
+    let add = |current: Option<&Item>| {
+        let before = current.and_then(|item| match &item["marks"] {
+            AttributeValue::S(text) => Some(text.clone()),
+            _ => None,
+        });
+        item("a", 1, &[("marks", text(&(before.unwrap_or_default() + "x")))])
+    };
+    let outcomes = commit(store, vec![write(key("a", 1), Do::Update(add))]).await.unwrap();
+    outcomes[0].version.clone().unwrap()
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_to_serialize_is_decided_again() {
+    let (state, store) = with_table().await;
+    let before = put(&store, item("a", 1, &[])).await;
+    for _ in 0..3 {
+        state.faults().plan(Fault::SerializationFailure);
+    }
+    let after = put(&store, item("a", 1, &[("color", number(7))])).await;
+    assert_eq!(
+        after.sequence,
+        before.sequence + 1,
+        "a decision that did not count used no number"
+    );
+    let records = read_all(&store, &all_of(store.region())).await;
+    assert_eq!(records.len(), 2);
+    assert_agrees(&store, TABLE).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_never_serializes_is_answered_with_an_error() {
+    let (state, store) = with_table().await;
+    for _ in 0..8 {
+        state.faults().plan(Fault::SerializationFailure);
+    }
+    let refused = commit(&store, vec![write(key("a", 1), Do::Put(item("a", 1, &[])))]).await;
+    assert!(
+        matches!(refused, Err(CommitError::Store(StoreError::Database(_)))),
+        "{refused:?}"
+    );
+    assert!(scan(&store, None).await.rows.is_empty());
+    put(&store, item("a", 1, &[])).await;
+}
+
+#[tokio::test]
+async fn after_a_commit_of_unknown_outcome_the_store_says_what_is_there() {
+    for durable in [false, true] {
+        let (state, store) = with_table().await;
+        let first = put(&store, item("a", 1, &[])).await;
+        state.faults().plan(Fault::UnknownOutcome { durable });
+        let failed = commit(&store, vec![write(key("a", 2), Do::Put(item("a", 2, &[])))]).await;
+        assert!(
+            matches!(failed, Err(CommitError::Store(StoreError::Database(_)))),
+            "{failed:?}"
+        );
+        let second = put(&store, item("a", 3, &[])).await;
+        assert!(
+            second.sequence > first.sequence + 1,
+            "the number in doubt is not used again"
+        );
+        assert!(second > first);
+        let rows = scan(&store, None).await.rows;
+        assert_eq!(rows.len(), if durable { 3 } else { 2 }, "durable: {durable}");
+        assert_agrees(&store, TABLE).await;
+        let sequences: Vec<u64> = read_all(&store, &all_of(store.region()))
+            .await
+            .iter()
+            .map(|record| record.version.sequence)
+            .collect();
+        assert_eq!(sequences.len(), rows.len());
+        assert!(sequences.is_sorted());
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_lease_writes_no_more_and_another_goes_on() {
+    let (state, store) = with_table().await;
+    put(&store, item("a", 1, &[])).await;
+    state.faults().plan(Fault::LostLease);
+    let refused = commit(&store, vec![write(key("a", 2), Do::Put(item("a", 2, &[])))]).await;
+    assert!(
+        matches!(refused, Err(CommitError::Store(StoreError::Closed))),
+        "{refused:?}"
+    );
+    let again = commit(&store, vec![write(key("a", 2), Do::Put(item("a", 2, &[])))]).await;
+    assert!(
+        matches!(again, Err(CommitError::Store(StoreError::Closed))),
+        "{again:?}"
+    );
+    let next = open(&state);
+    assert_eq!(scan(&next, None).await.rows.len(), 1);
+    put(&next, item("a", 3, &[])).await;
+    assert_agrees(&next, TABLE).await;
+}
+
+#[tokio::test]
+async fn a_slow_holder_commits_nothing_once_another_has_the_lease() {
+    let (state, slow) = with_table().await;
+    put(&slow, item("a", 1, &[])).await;
+    let quick = open(&state);
+    put(&quick, item("a", 1, &[("color", number(2))])).await;
+    let late = commit(&slow, vec![write(key("a", 1), Do::Put(item("a", 1, &[])))]).await;
+    assert!(matches!(late, Err(CommitError::Store(StoreError::Closed))), "{late:?}");
+    let rows = scan(&quick, None).await.rows;
+    assert_eq!(rows[0].item["color"], number(2));
+}
+
+/// Both believe that they hold the lease. The condition of commits alone makes them take turns.
+#[tokio::test]
+async fn two_holders_at_once_lose_no_write_of_each_other() {
+    let (state, one) = with_table().await;
+    let two = open(&state);
+    state.faults().tolerate_former_holders(true);
+    let mut versions = Vec::new();
+    for round in 0..20 {
+        for store in [&one, &two] {
+            versions.push(
+                put(
+                    store,
+                    item("mine", versions.len() as u64, &[("color", number(round % 3))]),
+                )
+                .await,
+            );
+            versions.push(extend(store).await);
+        }
+    }
+    assert!(versions.is_sorted(), "each write is later than all before it");
+    let rows = scan(&two, None).await.rows;
+    assert_eq!(rows.len(), 41);
+    // Whoever looks has read the other's commits by then.
+    for store in [&one, &two] {
+        extend(store).await;
+    }
+    let last = open(&state);
+    assert_agrees(&last, TABLE).await;
+    let records = read_all(&last, &all_of(last.region())).await;
+    assert_eq!(records.len(), 82);
+    let extended = last.get(TABLE, &key("a", 1)).await.unwrap().unwrap();
+    assert_eq!(
+        extended.1["marks"],
+        text(&"x".repeat(42)),
+        "each saw what all before it had written"
+    );
+}
