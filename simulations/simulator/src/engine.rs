@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     SimulationError, World, WorldConfig,
+    disk::StoreKind,
     drains::Drains,
     evidence::{Past, gather},
     losses::{self, Loss},
@@ -36,6 +37,8 @@ pub struct Conditions {
     pub patience: Duration,
     /// A bug that every region is to have, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
+    /// In which storage backend regions keep their state.
+    pub store: StoreKind,
     /// Whether somebody wants the trace.
     pub is_traced: bool,
 }
@@ -45,6 +48,7 @@ impl Default for Conditions {
         Self {
             patience: Duration::from_secs(600),
             planted_bug: None,
+            store: StoreKind::default(),
             is_traced: false,
         }
     }
@@ -110,6 +114,7 @@ impl<'a> Session<'a> {
             starts_ms: scenario.starts_ms,
             clocks: scenario.clocks.clone(),
             planted_bug: conditions.planted_bug,
+            store: conditions.store,
             is_traced: conditions.is_traced,
             ..WorldConfig::new(scenario.topology.clone(), plan.seed)
         })

@@ -10,6 +10,7 @@
 mod act;
 mod clients;
 mod clock;
+mod disk;
 mod drains;
 mod engine;
 mod error;
@@ -25,6 +26,7 @@ mod world;
 
 pub use clients::Clients;
 pub use clock::SimulatedClock;
+pub use disk::StoreKind;
 pub use engine::{Conditions, Outcome, run, run_under};
 pub use error::SimulationError;
 pub use runtime::{Stuck, in_virtual_time};

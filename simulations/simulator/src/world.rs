@@ -13,7 +13,7 @@ use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Nod
 use beringia_regions::Topology;
 use beringia_scenario::ClockError;
 use beringia_storage::{PlantedBug, ReplicaStatus, Store, StoreOptions, Table, TableDigest};
-use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, RegionStore};
+use beringia_storage_sqlite::{DiskFaults, RegionStore};
 use futures_util::{StreamExt, stream};
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -21,6 +21,7 @@ use crate::{
     SimulatedClock, SimulationError, Trace,
     clients::Clients,
     clock::{STARTS_MS, skewed},
+    disk::{RegionDisk, StoreKind},
     recorder::Recorder,
 };
 
@@ -44,6 +45,8 @@ pub struct WorldConfig {
     pub clocks: BTreeMap<String, ClockError>,
     /// A bug that every region is to have, to see whether it is found.
     pub planted_bug: Option<PlantedBug>,
+    /// In which storage backend they keep their state.
+    pub store: StoreKind,
     /// Whether its trace has every delivery.
     pub is_traced: bool,
 }
@@ -60,6 +63,7 @@ impl WorldConfig {
             starts_ms: None,
             clocks: BTreeMap::new(),
             planted_bug: None,
+            store: StoreKind::default(),
             is_traced: false,
         }
     }
@@ -82,6 +86,7 @@ pub struct World {
     tuning: Tuning,
     behaviour: Behaviour,
     planted_bug: Option<PlantedBug>,
+    store: StoreKind,
     /// In the order of the topology.
     sites: Vec<Site>,
 }
@@ -89,7 +94,7 @@ pub struct World {
 /// A region's place: what outlives its process.
 struct Site {
     region: Region,
-    disk: MemoryDisk,
+    disk: RegionDisk,
     disk_faults: DiskFaults,
     disk_full: bool,
     /// The disk was lost, and no process has begun on the new one yet.
@@ -121,6 +126,7 @@ impl World {
             starts_ms,
             clocks,
             planted_bug,
+            store,
             is_traced,
         } = config;
         if let Some(most) = behaviour.max_unreachable {
@@ -139,7 +145,7 @@ impl World {
         let site = |name| -> Result<Site, SimulationError> {
             Ok(Site {
                 region: Region::new(name)?,
-                disk: MemoryDisk::new(),
+                disk: RegionDisk::new(store),
                 disk_faults: healthy(),
                 disk_full: false,
                 disk_new: false,
@@ -166,6 +172,7 @@ impl World {
                 slow_changes: behaviour.slow_changes,
             },
             planted_bug,
+            store,
             sites,
         };
         for name in world.names() {
@@ -282,14 +289,6 @@ impl World {
         self.site(name).is_ok_and(|site| site.disk_new)
     }
 
-    /// A region's disk.
-    ///
-    /// # Errors
-    /// [`SimulationError::UnknownRegion`].
-    pub fn disk(&self, name: &str) -> Result<&MemoryDisk, SimulationError> {
-        Ok(&self.site(name)?.disk)
-    }
-
     /// A region's disk takes nothing more, or does again.
     ///
     /// # Errors
@@ -355,17 +354,12 @@ impl World {
         site.starts += 1;
         site.disk_new = false;
         let clock: Arc<dyn WallClock> = site.clock.clone();
-        let database = Database::Memory(site.disk.clone());
-        let store = StoreOptions {
+        let options = StoreOptions {
             planted_bug: self.planted_bug,
             look_back: self.behaviour.stale_reads,
             ..StoreOptions::new(site.region.clone(), Arc::clone(&clock))
         };
-        let options = Options {
-            disk_faults: site.disk_faults.clone(),
-            ..Options::new(store, database, Execution::Inline)
-        };
-        let opened = beringia_storage_sqlite::open(&options);
+        let opened = site.disk.open(options, site.disk_faults.clone());
         let store = Arc::new(opened.map_err(|source| SimulationError::Store {
             region: name.to_owned(),
             source,
@@ -413,7 +407,7 @@ impl World {
         running.recording.abort();
         site.paused.clear();
         if lose_disk {
-            site.disk = MemoryDisk::new();
+            site.disk = RegionDisk::new(self.store);
             site.disk_faults = healthy();
             site.disk_full = false;
             site.disk_new = true;

@@ -11,7 +11,8 @@ use std::{
 
 use beringia_report::Run;
 use beringia_scenario::{Plan, Scenario};
-use clap::Args;
+use beringia_simulator::StoreKind;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
@@ -30,6 +31,40 @@ pub(crate) struct SeedArguments {
     /// Several seeds: from A up to, and without, B.
     #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
     pub(crate) seeds: Option<Range<u64>>,
+}
+
+/// Where simulated regions keep their state.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct StoreArguments {
+    /// The storage backend of every region. What regions decide is the same; memory is faster.
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t = Backend::Sqlite)]
+    pub(crate) store: Backend,
+}
+
+/// A storage backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// SQLite, as `up` and `region` use it, but in memory.
+    Sqlite,
+    /// Ordered maps in memory.
+    Memory,
+}
+
+impl StoreArguments {
+    fn kind(self) -> StoreKind {
+        match self.store {
+            Backend::Sqlite => StoreKind::Sqlite,
+            Backend::Memory => StoreKind::Memory,
+        }
+    }
+
+    /// What a command that runs it again says of it.
+    const fn words(self) -> &'static str {
+        match self.store {
+            Backend::Sqlite => "",
+            Backend::Memory => " --store memory",
+        }
+    }
 }
 
 /// How runs are done.
@@ -71,10 +106,17 @@ pub(super) fn seed(named: Option<u64>, scenario: &Scenario) -> u64 {
 }
 
 /// A run of the scenario with these further settings.
-pub(super) fn job(arguments: &ScenarioArguments, more: &[(String, String)], scenario: &Scenario, seed: u64) -> Job {
+pub(super) fn job(
+    arguments: &ScenarioArguments,
+    store: &StoreArguments,
+    more: &[(String, String)],
+    scenario: &Scenario,
+    seed: u64,
+) -> Job {
     Job {
         plan: Plan::draw(scenario, seed),
-        replay: replay("sim", arguments, more, seed),
+        replay: replay("sim", arguments, more, seed) + store.words(),
+        store: store.kind(),
         values: more.iter().map(|(_, value)| value.clone()).collect(),
         is_traced: false,
     }
@@ -185,7 +227,8 @@ mod tests {
         };
         let scenario = Scenario::shipped("partition").unwrap();
         let more = [("policy".to_owned(), "merge".to_owned())];
-        let job = job(&arguments, &more, &scenario, 7);
+        let store = StoreArguments { store: Backend::Sqlite };
+        let job = job(&arguments, &store, &more, &scenario, 7);
         assert_eq!(
             job.replay,
             "beringia sim run partition --set 'duration=50 s' --set policy=merge --seed 7"

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    jobs::{JobArguments, SeedArguments, count, failures, job, play_all, seeds},
+    jobs::{JobArguments, SeedArguments, StoreArguments, count, failures, job, play_all, seeds},
     prepared,
     runner::{Ending, Job, Played},
     scenario::{ScenarioArguments, load},
@@ -38,6 +38,8 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) seeds: SeedArguments,
     #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    #[command(flatten)]
     pub(crate) jobs: JobArguments,
     /// Write reports into this directory: a page of charts, its numbers as JSON, the series as CSV. With --seeds: these of each seed in a
     /// directory of its own, and a comparison of all.
@@ -55,7 +57,7 @@ pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failur
     let count = count(&seeds);
     let jobs = seeds.map(|seed| Job {
         is_traced: arguments.trace.is_some(),
-        ..job(&arguments.scenario, &[], &scenario, seed)
+        ..job(&arguments.scenario, &arguments.store, &[], &scenario, seed)
     });
     // Better to know before than after the work that it cannot be written.
     let trace = arguments.trace.as_deref().map(create).transpose()?;

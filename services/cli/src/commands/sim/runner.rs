@@ -10,7 +10,7 @@ use std::{
 };
 
 use beringia_scenario::Plan;
-use beringia_simulator::{Conditions, Outcome, SimulationError, Stuck, in_virtual_time, run_under};
+use beringia_simulator::{Conditions, Outcome, SimulationError, StoreKind, Stuck, in_virtual_time, run_under};
 use parking_lot::Mutex;
 
 use crate::output;
@@ -31,6 +31,8 @@ pub(crate) struct Job {
     pub(crate) replay: String,
     /// The values of the settings that vary, where runs are compared by them.
     pub(crate) values: Vec<String>,
+    /// In which storage backend regions keep their state.
+    pub(crate) store: StoreKind,
     /// Whether somebody wants the trace, which is long.
     pub(crate) is_traced: bool,
 }
@@ -68,6 +70,7 @@ pub(crate) fn play(job: &Job) -> Played {
     };
     let name = format!("{}, seed {}", job.plan.scenario.name, job.plan.seed);
     let conditions = Conditions {
+        store: job.store,
         is_traced: job.is_traced,
         ..Conditions::default()
     };

@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    jobs::{job, on_signal, progress, quoted, seed},
+    jobs::{StoreArguments, job, on_signal, progress, quoted, seed},
     runner::{Job, OneByOne, Played},
     scenario::{ScenarioArguments, load},
 };
@@ -37,6 +37,8 @@ pub(crate) struct ShrinkArguments {
     /// The seed that fails. [default: the scenario's own, else 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
     /// Write the plan into this file, rather than to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -65,7 +67,13 @@ struct ShrunkJson<'a> {
 
 pub(super) fn run(arguments: &ShrinkArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
-    let first = job(&arguments.scenario, &[], &scenario, seed(arguments.seed, &scenario));
+    let first = job(
+        &arguments.scenario,
+        &arguments.store,
+        &[],
+        &scenario,
+        seed(arguments.seed, &scenario),
+    );
     let runs = OneByOne::new(on_signal)?;
     let progress = progress(&format!("{}: does it fail?", scenario.name), 1);
     let played = runs.play(first.clone());

@@ -6,7 +6,7 @@ use beringia_report::Comparison;
 use clap::Args;
 
 use super::{
-    jobs::{JobArguments, SeedArguments, count, failures, job, play_all, seeds},
+    jobs::{JobArguments, SeedArguments, StoreArguments, count, failures, job, play_all, seeds},
     prepared,
     runner::Ending,
     scenario::{ScenarioArguments, load, parse_assignment, with},
@@ -35,6 +35,8 @@ pub(crate) struct SweepArguments {
     pub(crate) vary: Vec<Variation>,
     #[command(flatten)]
     pub(crate) seeds: SeedArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
     #[command(flatten)]
     pub(crate) jobs: JobArguments,
     /// Write the comparison into this directory: a page of charts, and its numbers, a line for each run, as JSON and CSV. Of a single run
@@ -74,7 +76,7 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
     let runs = count(&seeds).saturating_mul(points.len() as u64);
     let jobs = points.iter().flat_map(|(varied, point)| {
         let seeds = seeds.clone();
-        seeds.map(move |seed| job(&arguments.scenario, point, varied, seed))
+        seeds.map(move |seed| job(&arguments.scenario, &arguments.store, point, varied, seed))
     });
     let paths = arguments.vary.iter().map(|variation| variation.path.clone()).collect();
     let mut compared = Comparison::new(&scenario.name, paths);

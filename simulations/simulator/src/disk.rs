@@ -1,0 +1,53 @@
+//! The disk of a simulated region: memory that outlives its process, in the form of either storage backend.
+
+use beringia_storage::{StoreError, StoreOptions};
+use beringia_storage_memory::MemoryState;
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, RegionStore};
+
+/// In which storage backend simulated regions keep their state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// SQLite, in memory: what ships is what is simulated.
+    #[default]
+    Sqlite,
+    /// Ordered maps.
+    Memory,
+}
+
+/// A region's disk.
+#[derive(Debug)]
+pub(crate) enum RegionDisk {
+    Sqlite(MemoryDisk),
+    Memory(MemoryState),
+}
+
+impl RegionDisk {
+    /// An empty disk.
+    pub(crate) fn new(kind: StoreKind) -> Self {
+        match kind {
+            StoreKind::Sqlite => Self::Sqlite(MemoryDisk::new()),
+            StoreKind::Memory => Self::Memory(MemoryState::new()),
+        }
+    }
+
+    /// Opens the store on it.
+    pub(crate) fn open(&self, store: StoreOptions, disk_faults: DiskFaults) -> Result<RegionStore, StoreError> {
+        match self {
+            Self::Sqlite(disk) => {
+                let database = Database::Memory(disk.clone());
+                let options = beringia_storage_sqlite::Options {
+                    disk_faults,
+                    ..beringia_storage_sqlite::Options::new(store, database, Execution::Inline)
+                };
+                beringia_storage_sqlite::open(&options)
+            }
+            Self::Memory(state) => {
+                let options = beringia_storage_memory::Options {
+                    disk_faults,
+                    ..beringia_storage_memory::Options::new(store, state.clone(), Execution::Inline)
+                };
+                beringia_storage_memory::open(&options)
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Regions decide the same whichever storage backend keeps their state: the same seeds on both have the same
+//! trace, line by line: every event, delivery, commit and operation of a client.
+#![expect(clippy::print_stderr, reason = "a thread that is stuck can only be reported")]
+
+use std::{process::abort, time::Duration};
+
+use beringia_scenario::{Action, Plan, Scenario};
+use beringia_simulator::{Conditions, Outcome, StoreKind, in_virtual_time, run_under};
+
+/// How many seeds are played.
+const SEEDS: u64 = 50;
+
+fn played(plan: &Plan, store: StoreKind) -> Outcome {
+    let on_stuck = |stuck| {
+        eprintln!("{stuck:?}");
+        abort();
+    };
+    let conditions = Conditions {
+        store,
+        is_traced: true,
+        ..Conditions::default()
+    };
+    let name = format!("seed {}, {store:?}", plan.seed);
+    let played = in_virtual_time(&name, Duration::from_secs(120), on_stuck, run_under(plan, conditions));
+    played.unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A short run of `swarm`: faults of all kinds, but full disks, of which each backend has its own.
+fn plan(scenario: &Scenario, seed: u64) -> Plan {
+    let mut plan = Plan::draw(scenario, seed);
+    plan.timeline
+        .retain(|planned| !matches!(planned.action, Action::DiskFull { .. }));
+    plan
+}
+
+#[test]
+fn the_same_seeds_on_both_backends_have_the_same_traces() {
+    let mut scenario = Scenario::shipped("swarm").expect("it is built in");
+    scenario.duration = Duration::from_secs(3);
+    let mut lines = 0;
+    for seed in 0..SEEDS {
+        let plan = plan(&scenario, seed);
+        let [sqlite, memory] = [StoreKind::Sqlite, StoreKind::Memory].map(|store| played(&plan, store));
+        let differs = sqlite.trace.iter().zip(&memory.trace).find(|(one, other)| one != other);
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(sqlite.trace.len(), memory.trace.len(), "seed {seed}");
+        assert_eq!(sqlite.violations, memory.violations, "seed {seed}");
+        lines += sqlite.trace.len();
+    }
+    assert!(lines > 10_000, "the runs did something: {lines} lines");
+}
