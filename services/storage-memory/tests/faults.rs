@@ -1,5 +1,6 @@
 //! Commits that go wrong as a database server's do: nothing that was acknowledged is lost, nothing is done
 //! twice, and no number is used again.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 

@@ -39,7 +39,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Reads what [`Progress::encode`] wrote.
+    /// Reads the field of a table's row.
     ///
     /// # Errors
     /// [`StoreError::Database`] where it is damaged.

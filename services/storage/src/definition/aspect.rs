@@ -200,7 +200,7 @@ pub enum Aspect {
     Dropped {
         /// Where it is.
         region: Region,
-        /// With the status [`ReplicaStatus::Dropped`].
+        /// With the status [`ReplicaStatus::Dropped`](crate::ReplicaStatus::Dropped).
         replica: Replica,
     },
     /// Settings that stay in the region even of a global table.
