@@ -46,6 +46,8 @@ mod inline {
     beringia_storage::conformance_in_virtual_time!(crate::INLINE);
 }
 
+/// What a thread could make different.
 mod threads {
-    beringia_storage::conformance!(crate::THREADS);
+    beringia_storage::conformance!(crate::THREADS, concurrency);
+    beringia_storage::conformance!(crate::THREADS, writes);
 }

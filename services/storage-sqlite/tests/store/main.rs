@@ -1,4 +1,5 @@
-//! What the SQLite store promises as every store does, and what it does besides: files, damage, crashes, slow and full disks.
+//! What the SQLite store promises as every store does, and what it does besides: files, damage,
+//! crashes, slow and full disks.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

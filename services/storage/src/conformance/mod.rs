@@ -1,13 +1,16 @@
 //! What every store promises, as tests that any implementation of [`Store`] runs.
 //!
-//! An implementation says how its stores are made ([`Backend`]) and names that at the root of its tests:
+//! An implementation says how its stores are made ([`Backend`]) and names that at the root of its
+//! tests:
 //!
 //! ```ignore
 //! beringia_storage::conformance!(crate::File);
 //! ```
 //!
-//! This makes one `#[test]` of each test of the suite. A store that runs on the caller's tokio runtime, and so keeps its virtual
-//! time, names itself to [`conformance_in_virtual_time!`](crate::conformance_in_virtual_time) too.
+//! This makes one `#[test]` of each test of the suite, in modules of its names. A store that
+//! differs from another that runs them all may choose some: `conformance!(crate::OnThreads,
+//! writes)`. A store that runs on the caller's tokio runtime, and so keeps its virtual time, names
+//! itself to [`conformance_in_virtual_time!`](crate::conformance_in_virtual_time) too.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod concurrency;
@@ -39,14 +42,15 @@ pub trait Backend: Sync {
 
 /// What keeps a region's state when its store is gone.
 pub trait Disk: Send + Sync {
-    /// Opens a store on what is there. Called on a tokio runtime, once the store before was closed or has crashed.
+    /// Opens a store on what is there. Called on a tokio runtime, once the store before was closed
+    /// or has crashed.
     ///
     /// # Errors
     /// Where the store refuses.
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError>;
 
-    /// Takes the disk away from its store, as a crash does: the store writes no more and answers [`StoreError::Closed`], whoever
-    /// still has it.
+    /// Takes the disk away from its store, as a crash does: the store writes no more and answers
+    /// [`StoreError::Closed`], whoever still has it.
     fn crash(&self);
 }
 
@@ -93,7 +97,10 @@ macro_rules! suite {
         #[macro_export]
         macro_rules! $suite {
             ($d backend:path) => {
-                $(
+                $( $crate::$suite!($d backend, $module); )+
+            };
+            $(
+                ($d backend:path, $module) => {
                     mod $module {
                         $(
                             #[test]
@@ -102,16 +109,16 @@ macro_rules! suite {
                             }
                         )+
                     }
-                )+
-            };
+                };
+            )+
         }
     };
 }
 
 suite! {
     $,
-    /// Makes a test of each test of the suite for the [`Backend`](crate::conformance::Backend) at that path, which is a constant or
-    /// a unit struct.
+    /// Makes a test of each test of the suite, or of one of its modules, for the
+    /// [`Backend`](crate::conformance::Backend) at that path, which is a constant or a unit struct.
     conformance as tests:
     concurrency {
         threads a_reader_sees_whole_units_only;
@@ -255,7 +262,8 @@ suite! {
 
 suite! {
     $,
-    /// Makes a test of each test of the suite that needs virtual time, for the [`Backend`](crate::conformance::Backend) at that path.
+    /// Makes a test of each test of the suite that needs virtual time, for the
+    /// [`Backend`](crate::conformance::Backend) at that path.
     conformance_in_virtual_time as tests_in_virtual_time:
     past {
         paused a_read_from_a_moment_sees_what_every_read_of_then_saw;
