@@ -47,8 +47,8 @@ pub(crate) struct View {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) streams: Arc<KeptStreams>,
     pub(crate) log_times: Arc<LogTimes>,
-    /// The tables as the committer has them, to see which of them changed.
-    held: Arc<BTreeMap<TableId, Arc<TableState>>>,
+    /// The tables as the committer has them.
+    pub(crate) held: Arc<BTreeMap<TableId, Arc<TableState>>>,
     /// Of all tables but the local one.
     pub(crate) vectors: Arc<BTreeMap<TableId, VersionVector>>,
     /// The log's last position.

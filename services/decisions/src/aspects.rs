@@ -11,7 +11,7 @@ const ASPECT: &str = "a";
 const VALUE: &str = "v";
 
 /// The key of both definition tables: the table's id, then the aspect's name.
-pub static KEYS: LazyLock<KeySchema> = LazyLock::new(|| KeySchema {
+pub(crate) static KEYS: LazyLock<KeySchema> = LazyLock::new(|| KeySchema {
     partition: vec![KeyPart {
         name: TABLE.to_owned(),
         kind: KeyType::B,

@@ -22,7 +22,6 @@ pub mod unshipped;
 mod verify;
 
 pub use self::{
-    aspects::KEYS as DEFINITION_KEYS,
     current::CurrentRecord,
     group::{Answer, Command, Decision, Environment, OwnRecord, Undecided, decide, needs},
     rows::{ReadSet, Rows},
@@ -31,5 +30,5 @@ pub use self::{
         OriginProgress, Progress, RegionRow, Regions, Retention, State, StreamStates, TableRow, TableState, Tip,
         first_rows, projected_size,
     },
-    verify::{Checked, Damage, check_range, stored_digests},
+    verify::{Damage, check_table, stored_digests},
 };

@@ -183,7 +183,9 @@ impl Rows {
             self.logs.insert(scan, found);
         }
         for (table, range) in wanted.checks {
-            let damage = verify::check_held(snapshot, state, table, range)?;
+            let held = state.tables().get(&table);
+            let damage = held.map(|held| verify::check_table(snapshot, held, state.regions.names(), range));
+            let damage = damage.transpose()?.unwrap_or_default();
             self.checks.insert((table, range), damage);
         }
         for (table, index) in wanted.counts {

@@ -16,16 +16,14 @@ use bytes::Bytes;
 use crate::{
     current::CurrentRecord,
     layout::{RangeSum, RegionNames, all_keys, item_hash, range_keys, row_key, stored_key},
-    state::{Digests, State},
+    state::{Digests, State, TableState},
 };
 
 /// A table or an index, as far as verification needs it.
 #[derive(Debug, Clone, Copy)]
-pub struct Checked<'a> {
-    /// Its number.
-    pub number: u32,
-    /// Its key.
-    pub keys: &'a KeySchema,
+struct Checked<'a> {
+    number: u32,
+    keys: &'a KeySchema,
 }
 
 /// What is wrong with a range.
@@ -64,17 +62,16 @@ pub(crate) struct EntryCount {
     pub(crate) bytes: u64,
 }
 
-/// [`check_range`] of a table that the region holds, with its complete indexes; of one that it does not
-/// hold, no damage.
-pub(crate) fn check_held(
+/// Compares a range of a table, and of its complete indexes, with what its rows and their records say.
+///
+/// # Errors
+/// Where the backend fails, or a row of digests is damaged.
+pub fn check_table(
     snapshot: &dyn Snapshot,
-    state: &State,
-    id: TableId,
+    table: &TableState,
+    names: &RegionNames,
     range: u16,
 ) -> Result<Damage, StoreError> {
-    let Some(table) = state.tables().get(&id) else {
-        return Ok(Damage::default());
-    };
     // The entries of an index that is being filled are not complete yet, and that is no damage.
     let complete = table.indexes.iter().filter(|index| index.state == IndexState::Active);
     let indexes: Vec<_> = complete
@@ -87,8 +84,8 @@ pub(crate) fn check_held(
         number: table.number,
         keys: &table.keys,
     };
-    let pending = stored_digests(snapshot, table.number)?;
-    check_range(snapshot, &checked, &indexes, range, state.regions.names(), &pending)
+    let digests = stored_digests(snapshot, table.number)?;
+    check_range(snapshot, &checked, &indexes, range, names, &digests)
 }
 
 /// The digests of a table as its rows have them.
@@ -101,12 +98,8 @@ pub fn stored_digests(snapshot: &dyn Snapshot, table: u32) -> Result<Digests, St
     Digests::load(snapshot, table, &row.map(|row| row.pending).unwrap_or_default())
 }
 
-/// Compares a range of a table, and of its indexes, with what its rows and their records say. `digests`
-/// are those in rows.
-///
-/// # Errors
-/// Where the backend fails.
-pub fn check_range(
+/// The same, with the digests that are in rows.
+fn check_range(
     snapshot: &dyn Snapshot,
     table: &Checked<'_>,
     indexes: &[Checked<'_>],

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 
 use beringia_decisions::{
-    Checked, CurrentRecord, DEFINITION_KEYS, Progress, TableRow, check_range,
+    CurrentRecord, Progress, TableRow, check_table,
     layout::{above, number_key, range_keys, row_key, stored_key},
     stored_digests,
 };
 use beringia_item::{KeyBytes, Mutation, TableId};
 use beringia_storage::{
-    IndexState, RangeDigest, RawRow, StoreError, TableDigest,
+    RangeDigest, RawRow, StoreError, TableDigest,
     backend::{Detail, Keyspace},
 };
 
@@ -35,25 +35,8 @@ pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDiges
 
 /// Whether there is something to repair in a range.
 pub(crate) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u16) -> Result<bool, StoreError> {
-    let table = reading.view.tables.table(id)?;
-    let described = reading.view.catalog.by_id.get(&id);
-    let is_filling = |name: &str| {
-        let index = described.and_then(|table| table.global_indexes.get(name));
-        index.is_some_and(|(_, state)| *state != IndexState::Active)
-    };
-    let complete = table.indexes.iter().filter(|index| !is_filling(&index.definition.name));
-    let indexes: Vec<_> = complete
-        .map(|index| Checked {
-            number: index.number,
-            keys: &index.definition.keys,
-        })
-        .collect();
-    let checked = Checked {
-        number: table.number,
-        keys: described.map_or(&*DEFINITION_KEYS, |table| &table.core.keys),
-    };
-    let digests = stored_digests(reading.snapshot, table.number)?;
-    let damage = check_range(reading.snapshot, &checked, &indexes, range, &reading.names(), &digests)?;
+    let table = reading.view.held.get(&id).ok_or(StoreError::UnknownTable(id))?;
+    let damage = check_table(reading.snapshot, table, &reading.names(), range)?;
     Ok(!damage.is_none_stored())
 }
 

@@ -13,7 +13,7 @@ use beringia_storage::{
 use super::{Group, Result, dropped::detail_of_removed};
 use crate::{
     journal,
-    layout::{above, all_keys, digest_keys, number_key, row_key, stored_key},
+    layout::{above, all_keys, digest_keys, number_key, stored_key},
     rows::{ItemScan, Scan},
     state::{Job, LogCheckpoint},
     unshipped::UnshippedFilter,
@@ -212,7 +212,7 @@ impl Group<'_> {
     /// trimmed. True where none were left.
     fn purge_items(&mut self, number: TableNumber, unshipped: Option<&UnshippedFilter>) -> Result<bool> {
         let scan = ItemScan {
-            range: KeyRange::new(row_key(number, &[]), row_key(number + 1, &[])),
+            range: all_keys(number),
             detail: detail_of_removed(unshipped),
             live_only: false,
             rows_max: STEP_ROWS,
