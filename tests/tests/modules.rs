@@ -18,7 +18,13 @@ use syn::{
 };
 
 /// The crates whose modules are held to it.
-const CRATES: &[&str] = &["services/replication"];
+const CRATES: &[&str] = &[
+    "services/committer",
+    "services/decisions",
+    "services/replication",
+    "services/storage-memory",
+    "services/storage-sqlite",
+];
 
 /// A module as its path from the crate's root, which is empty.
 type Module = Vec<String>;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use beringia_decisions::{Answer, Command, Environment, Rows, State, Undecided, decide, needs};
-use beringia_item::{Region, TableId};
+use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
     Acknowledged, Applied, Catalog, CommitError, ItemWrite, Outcome, RemoteBatch, SchemaChange, SchemaError,
     StoreError,
@@ -164,7 +164,7 @@ impl Committer {
     pub(crate) fn work(&mut self) -> bool {
         let worked = self.carry_out(&mut [Command::Work]);
         if let Err(error) = &worked {
-            tracing::warn!(region = %self.shared.region, %error, "background work has to wait");
+            tracing::warn!(origin = %self.shared.origin, %error, "background work has to wait");
         }
         worked.is_ok()
     }
@@ -212,11 +212,11 @@ impl Committer {
                     return Ok(decision.answers);
                 }
                 Err(CommitFailure::Stale) => {
-                    tracing::debug!(region = %self.shared.region, "a group is decided again on newer rows");
+                    tracing::debug!(origin = %self.shared.origin, "a group is decided again on newer rows");
                     self.is_stale = true;
                 }
                 Err(CommitFailure::LeaseLost) => {
-                    tracing::warn!(region = %self.shared.region, "another committer took the lease of this region");
+                    tracing::warn!(origin = %self.shared.origin, "another committer took the lease of this region");
                     self.is_stale = true;
                     return Err(StoreError::Closed);
                 }
@@ -263,7 +263,7 @@ impl Committer {
 
     fn environment(&self) -> Environment {
         Environment {
-            region: self.shared.region.clone(),
+            region: self.shared.origin.region().clone(),
             now_ms: self.shared.clock.now_ms(),
             log_retention_ms: self.shared.log_retention_ms,
             shard_age_ms: self.shared.shard_age_ms,
@@ -279,7 +279,7 @@ impl Committer {
             return Ok(());
         }
         self.based_on = self.writer.committed()?;
-        let fresh = load(&mut *self.writer, &self.shared.region, self.shared.max_offset_ms)?;
+        let fresh = load(&mut *self.writer, &self.shared.origin, self.shared.max_offset_ms)?;
         self.state = fresh.beyond(&self.state);
         self.known = seen;
         self.is_stale = false;
@@ -315,10 +315,10 @@ fn announce(commands: &mut [Command], answers: &[Answer]) {
 }
 
 /// Reads a region's state.
-pub(crate) fn load(writer: &mut dyn Writer, region: &Region, max_offset_ms: u64) -> Result<State, StoreError> {
+pub(crate) fn load(writer: &mut dyn Writer, origin: &Origin, max_offset_ms: u64) -> Result<State, StoreError> {
     let mut state = None;
     writer.read(&mut |snapshot| {
-        state = Some(State::load(snapshot, region, max_offset_ms)?);
+        state = Some(State::load(snapshot, origin, max_offset_ms)?);
         Ok(())
     })?;
     state.ok_or_else(|| StoreError::Database("the state was not read".to_owned()))

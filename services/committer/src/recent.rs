@@ -127,7 +127,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use beringia_clock::HybridTime;
-    use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version, VersionVector};
+    use beringia_item::{Cause, KeyBytes, Mutation, TableId, Unit, Version, VersionVector};
     use beringia_storage::backend::{RecordFlags, RecordHead};
     use bytes::Bytes;
 
@@ -154,7 +154,7 @@ mod tests {
                 key: KeyBytes(Bytes::from_static(b"key")),
                 version: Version {
                     time: HybridTime::from_u64(position),
-                    origin: Region::new("us-east-1").unwrap(),
+                    origin: "us-east-1".parse().unwrap(),
                     sequence: position,
                 },
                 vector: VersionVector::default(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use beringia_clock::WallClock;
-use beringia_decisions::{OwnRecord, Retention, State, layout::RegionNames};
-use beringia_item::Region;
+use beringia_decisions::{OwnRecord, Retention, State, layout::OriginNames};
+use beringia_item::Origin;
 use beringia_storage::{PlantedBug, StoreOptions};
 use tokio::sync::Notify;
 
@@ -13,15 +13,16 @@ use crate::{moments::Moments, recent::Recent, view::View};
 
 /// The meeting place of committer and readers.
 pub(crate) struct Shared {
-    pub(crate) region: Region,
+    /// Of what is committed here.
+    pub(crate) origin: Origin,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) max_offset_ms: u64,
     pub(crate) log_retention_ms: u64,
     /// How old a stream's open shard gets, ms.
     pub(crate) shard_age_ms: u64,
     pub(crate) planted_bug: Option<PlantedBug>,
-    /// Regions by number. Ahead of `view`, never behind the rows.
-    pub(crate) names: ArcSwap<RegionNames>,
+    /// Origins by number. Ahead of `view`, never behind the rows.
+    pub(crate) names: ArcSwap<OriginNames>,
     pub(crate) view: ArcSwap<View>,
     pub(crate) moments: Moments,
     pub(crate) recent: Recent,
@@ -32,13 +33,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: &StoreOptions, state: &State) -> Self {
         Self {
-            region: options.region.clone(),
+            origin: Origin::from(&options.region),
             clock: options.clock.clone(),
             max_offset_ms: options.max_offset_ms,
             log_retention_ms: options.log_retention_ms,
             shard_age_ms: options.shard_age_ms.max(1),
             planted_bug: options.planted_bug,
-            names: ArcSwap::new(state.regions.names().clone()),
+            names: ArcSwap::new(state.origins.names().clone()),
             view: ArcSwap::from_pointee(View::of(state, None)),
             moments: Moments::new(options.look_back, state.log.last),
             recent: Recent::default(),
@@ -55,10 +56,10 @@ impl Shared {
         }
     }
 
-    /// Shows the names of all regions that rows of that state may have. To be told before they are committed.
+    /// Shows all origins that rows of that state may have. To be told before they are committed.
     pub(crate) fn publish_names(&self, state: &State) {
-        if !Arc::ptr_eq(&self.names.load(), state.regions.names()) {
-            self.names.store(state.regions.names().clone());
+        if !Arc::ptr_eq(&self.names.load(), state.origins.names()) {
+            self.names.store(state.origins.names().clone());
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use beringia_decisions::{RegionRow, first_rows};
-use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Acknowledged, Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage,
     LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError,
@@ -68,7 +68,7 @@ impl RegionStore {
         }));
         initialize(&mut *writer, options)?;
         let based_on = writer.committed()?;
-        let state = load(&mut *writer, &options.region, options.max_offset_ms)?;
+        let state = load(&mut *writer, &Origin::from(&options.region), options.max_offset_ms)?;
         let shared = Arc::new(Shared::new(options, &state));
         let committer = Committer::new(writer, shared.clone(), (state, based_on), seen);
         let store = Self {
@@ -80,7 +80,7 @@ impl RegionStore {
             long_reads: Semaphore::new(LONG_READS_MAX),
         };
         store.start_driver(disk_faults)?;
-        tracing::info!(region = %store.shared.region, "the store is open");
+        tracing::info!(origin = %store.shared.origin, "the store is open");
         Ok(store)
     }
 
@@ -162,7 +162,7 @@ fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<(), Sto
     if !is_new {
         return Ok(());
     }
-    let mut writes = first_rows(&options.region, options.clock.now_ms())?;
+    let mut writes = first_rows(&Origin::from(&options.region), options.clock.now_ms())?;
     writes.based_on = writer.committed()?;
     writer
         .commit(&writes)
@@ -202,8 +202,8 @@ impl Drop for RegionStore {
 
 #[async_trait]
 impl Store for RegionStore {
-    fn region(&self) -> &Region {
-        &self.shared.region
+    fn origin(&self) -> &Origin {
+        &self.shared.origin
     }
 
     fn catalog(&self) -> Arc<Catalog> {
@@ -272,7 +272,7 @@ impl Store for RegionStore {
     async fn log_position(
         &self,
         filter: &LogFilter,
-    ) -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError> {
+    ) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
         let filter = filter.clone();
         self.read_long(Scope::Snapshot, move |reading| read::log_position(reading, &filter))
             .await
@@ -307,7 +307,7 @@ impl Store for RegionStore {
         self.backend.check()?;
         let (mut backlog, unknown) = read::recent_backlog(&self.shared, peer);
         if !unknown.is_empty() {
-            let own = self.shared.region.clone();
+            let own = self.shared.origin.clone();
             let read = self.read_long(Scope::Snapshot, move |reading| read::backlog(reading, &own, &unknown));
             backlog.add(&read.await?);
         }
@@ -408,6 +408,6 @@ impl Store for RegionStore {
             }
         }
         self.backend.close();
-        tracing::info!(region = %self.shared.region, "the store is closed");
+        tracing::info!(origin = %self.shared.origin, "the store is closed");
     }
 }

@@ -5,17 +5,17 @@ use beringia_item::{
 };
 use beringia_storage::{
     StoreError,
-    backend::{Detail, ItemRow, MergedRow, Record, RegionNumber, StoredRecord, version},
+    backend::{Detail, ItemRow, MergedRow, OriginNumber, Record, StoredRecord, version},
 };
 use bytes::Bytes;
 
-use crate::layout::{RegionNames, decode_context, named, named_context};
+use crate::layout::{OriginNames, decode_context, named, named_context};
 
 /// What a record says of the item that was current after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentRecord {
     pub(crate) time: u64,
-    pub(crate) origin: RegionNumber,
+    pub(crate) origin: OriginNumber,
     pub(crate) sequence: u64,
     /// The causal context of all writes in it, themselves excluded.
     pub(crate) context: Bytes,
@@ -105,24 +105,24 @@ impl CurrentRecord {
     ///
     /// # Errors
     /// [`StoreError::Database`] where `names` has no such origin.
-    pub fn version(&self, names: &RegionNames) -> Result<Version, StoreError> {
+    pub fn version(&self, names: &OriginNames) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
 
     /// The causal context of its writes, themselves included.
-    pub(crate) fn covered(&self, names: &RegionNames) -> Result<VersionVector, StoreError> {
+    pub(crate) fn covered(&self, names: &OriginNames) -> Result<VersionVector, StoreError> {
         named(self.covered_numbers()?, names)
     }
 
     /// The same by the numbers of regions, of which one may occur twice.
-    pub(crate) fn covered_numbers(&self) -> Result<Vec<(RegionNumber, u64)>, StoreError> {
+    pub(crate) fn covered_numbers(&self) -> Result<Vec<(OriginNumber, u64)>, StoreError> {
         let mut covered = decode_context(&self.context)?;
         covered.push((self.origin, self.sequence));
         Ok(covered)
     }
 
     /// The state of the item with that key.
-    pub(crate) fn state(&self, keys: &KeySchema, key: &KeyBytes, names: &RegionNames) -> Result<ItemState, StoreError> {
+    pub(crate) fn state(&self, keys: &KeySchema, key: &KeyBytes, names: &OriginNames) -> Result<ItemState, StoreError> {
         let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());
         let image = self.image.as_deref().map(decode_item).transpose();
         let image = image.map_err(|error| damaged(&error))?;
@@ -136,7 +136,7 @@ impl CurrentRecord {
     ///
     /// # Errors
     /// [`StoreError::Database`] where it is damaged.
-    pub fn into_mutation(self, table: TableId, key: KeyBytes, names: &RegionNames) -> Result<Mutation, StoreError> {
+    pub fn into_mutation(self, table: TableId, key: KeyBytes, names: &OriginNames) -> Result<Mutation, StoreError> {
         Ok(Mutation {
             table,
             key,

@@ -4,17 +4,17 @@
 use beringia_item::{KeyBytes, TableId, decode_item};
 use beringia_storage::{
     Conflict, ConflictRule, ConflictSide, StoreError,
-    backend::{KeyRange, Keyspace, RegionNumber, TableNumber, WriteSet},
+    backend::{KeyRange, Keyspace, OriginNumber, TableNumber, WriteSet},
 };
 use bytes::Bytes;
 
-use crate::layout::{Fields, RegionNames, number_key, number_of, put_bytes, put_optional};
+use crate::layout::{Fields, OriginNames, number_key, number_of, put_bytes, put_optional};
 
 /// One of two concurrent writes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Side<'a> {
     pub(crate) time: u64,
-    pub(crate) origin: RegionNumber,
+    pub(crate) origin: OriginNumber,
     pub(crate) sequence: u64,
     /// `None` for a delete.
     pub(crate) image: Option<&'a [u8]>,
@@ -101,7 +101,7 @@ pub fn journal_of(row: &[u8]) -> Result<TableNumber, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Database`] where it is damaged.
-pub fn read(number: u64, row: &[u8], table: TableId, names: &RegionNames) -> Result<Conflict, StoreError> {
+pub fn read(number: u64, row: &[u8], table: TableId, names: &OriginNames) -> Result<Conflict, StoreError> {
     let mut fields = Fields(row);
     let _journal = fields.u32()?;
     let seen_ms = fields.u64()?;
@@ -132,7 +132,7 @@ pub(crate) fn encode_side(row: &mut Vec<u8>, side: &Side<'_>) {
     put_optional(row, side.image);
 }
 
-pub(crate) fn decode_side(fields: &mut Fields<'_>, names: &RegionNames) -> Result<ConflictSide, StoreError> {
+pub(crate) fn decode_side(fields: &mut Fields<'_>, names: &OriginNames) -> Result<ConflictSide, StoreError> {
     let (time, origin, sequence) = (fields.u64()?, fields.u16()?, fields.u64()?);
     let image = fields.optional()?.map(decode_item).transpose();
     let image = image.map_err(|error| StoreError::damaged(&error.to_string()))?;

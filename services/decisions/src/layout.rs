@@ -4,16 +4,16 @@
 //! the log its record is; an index entry is only a key. Regions, tables and indexes are small numbers
 //! in all rows.
 
-use beringia_item::{KeyBytes, RANGES, Region, Stamp, VersionVector};
+use beringia_item::{KeyBytes, Origin, RANGES, Stamp, VersionVector};
 use beringia_storage::{
     StoreError,
-    backend::{KeyRange, RegionNumber, TableNumber},
+    backend::{KeyRange, OriginNumber, TableNumber},
 };
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Names of regions by their numbers, which are their places.
-pub type RegionNames = Vec<Region>;
+pub type OriginNames = Vec<Origin>;
 
 /// Bytes of a table's or index's number before a stored key.
 const NUMBER_BYTES: usize = 4;
@@ -78,7 +78,7 @@ pub fn number_of(key: &[u8]) -> Result<u64, StoreError> {
 
 /// Sequences by region number, ten bytes each.
 #[must_use]
-pub fn encode_context(entries: impl Iterator<Item = (RegionNumber, u64)>) -> Bytes {
+pub fn encode_context(entries: impl Iterator<Item = (OriginNumber, u64)>) -> Bytes {
     let mut out = Vec::with_capacity(entries.size_hint().0 * 10);
     for (region, sequence) in entries {
         out.extend_from_slice(&region.to_be_bytes());
@@ -91,7 +91,7 @@ pub fn encode_context(entries: impl Iterator<Item = (RegionNumber, u64)>) -> Byt
 ///
 /// # Errors
 /// [`StoreError::Database`] where the bytes are too few.
-pub fn decode_context(bytes: &[u8]) -> Result<Vec<(RegionNumber, u64)>, StoreError> {
+pub fn decode_context(bytes: &[u8]) -> Result<Vec<(OriginNumber, u64)>, StoreError> {
     let mut fields = Fields(bytes);
     let mut entries = Vec::with_capacity(bytes.len() / 10);
     while !fields.is_empty() {
@@ -104,12 +104,12 @@ pub fn decode_context(bytes: &[u8]) -> Result<Vec<(RegionNumber, u64)>, StoreErr
 ///
 /// # Errors
 /// [`StoreError::Database`] where it is damaged, or names a region that is not among `names`.
-pub fn named_context(context: &[u8], names: &RegionNames) -> Result<VersionVector, StoreError> {
+pub fn named_context(context: &[u8], names: &OriginNames) -> Result<VersionVector, StoreError> {
     named(decode_context(context)?, names)
 }
 
 /// The same of entries, of which one region may have several.
-pub(crate) fn named(entries: Vec<(RegionNumber, u64)>, names: &RegionNames) -> Result<VersionVector, StoreError> {
+pub(crate) fn named(entries: Vec<(OriginNumber, u64)>, names: &OriginNames) -> Result<VersionVector, StoreError> {
     entries
         .into_iter()
         .map(|(region, sequence)| {
@@ -197,7 +197,12 @@ pub fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
     hasher.update(key);
     hasher.update(&version.time.as_u64().to_be_bytes());
     hasher.update(&version.sequence.to_be_bytes());
-    hasher.update(version.origin.as_str().as_bytes());
+    hasher.update(version.origin.region().as_str().as_bytes());
+    if version.origin.shard() != 0 {
+        // No name has it, so that name and shard cannot be taken for another name.
+        hasher.update(b"/");
+        hasher.update(&version.origin.shard().to_be_bytes());
+    }
     if *state != 0 {
         hasher.update(&state.to_be_bytes());
     }

@@ -27,7 +27,7 @@ pub use self::{
     rows::{ReadSet, Rows},
     state::{
         Digests, Holding, Index, IndexDefinition, KeptStream, KeptStreams, Log, LogCheckpoint, LogTimes,
-        OriginProgress, Progress, RegionRow, Regions, Retention, State, StreamStates, TableRow, TableState, Tip,
+        OriginProgress, Origins, Progress, RegionRow, Retention, State, StreamStates, TableRow, TableState, Tip,
         first_rows, projected_size,
     },
     verify::{Damage, check_table, stored_digests},

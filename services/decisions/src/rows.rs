@@ -184,7 +184,7 @@ impl Rows {
         }
         for (table, range) in wanted.checks {
             let held = state.tables().get(&table);
-            let damage = held.map(|held| verify::check_table(snapshot, held, state.regions.names(), range));
+            let damage = held.map(|held| verify::check_table(snapshot, held, state.origins.names(), range));
             let damage = damage.transpose()?.unwrap_or_default();
             self.checks.insert((table, range), damage);
         }

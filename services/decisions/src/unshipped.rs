@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     journal::{Side, decode_side, encode_side},
-    layout::{Fields, RegionNames, number_key, number_of, put_bytes},
-    state::Definition,
+    layout::{Fields, OriginNames, number_key, number_of, put_bytes},
 };
 
 /// Which of a table's rows are unshipped: those that `has` does not cover.
@@ -30,14 +29,7 @@ pub struct UnshippedFilter {
 
 impl UnshippedFilter {
     /// Of a table's rows.
-    pub(crate) fn of(
-        table: TableId,
-        definition: &Definition,
-        keys: &KeySchema,
-        name: String,
-        has: VersionVector,
-    ) -> Arc<Self> {
-        let keys = definition.core().map_or(keys, |core| &core.keys).clone();
+    pub(crate) fn of(table: TableId, keys: KeySchema, name: String, has: VersionVector) -> Arc<Self> {
         Arc::new(Self {
             table: table.0.to_be_bytes(),
             name,
@@ -69,7 +61,7 @@ pub(crate) fn write(
 ///
 /// # Errors
 /// [`StoreError::Database`] where it is damaged.
-pub fn read(key: &[u8], row: &[u8], names: &RegionNames) -> Result<Unshipped, StoreError> {
+pub fn read(key: &[u8], row: &[u8], names: &OriginNames) -> Result<Unshipped, StoreError> {
     let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());
     let mut fields = Fields(row);
     let table = TableId(fields.u128()?);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::{
     current::CurrentRecord,
-    layout::{RangeSum, RegionNames, all_keys, item_hash, range_keys, row_key, stored_key},
+    layout::{OriginNames, RangeSum, all_keys, item_hash, range_keys, row_key, stored_key},
     state::{Digests, State, TableState},
 };
 
@@ -69,7 +69,7 @@ pub(crate) struct EntryCount {
 pub fn check_table(
     snapshot: &dyn Snapshot,
     table: &TableState,
-    names: &RegionNames,
+    names: &OriginNames,
     range: u16,
 ) -> Result<Damage, StoreError> {
     // The entries of an index that is being filled are not complete yet, and that is no damage.
@@ -104,7 +104,7 @@ fn check_range(
     table: &Checked<'_>,
     indexes: &[Checked<'_>],
     range: u16,
-    names: &RegionNames,
+    names: &OriginNames,
     digests: &Digests,
 ) -> Result<Damage, StoreError> {
     let mut damage = Damage {
@@ -130,7 +130,7 @@ fn check_item(
     table: &Checked<'_>,
     (row_key, row, record): (&[u8], &ItemRow, Option<&dyn StoredRecord>),
     indexes: &[Checked<'_>],
-    names: &RegionNames,
+    names: &OriginNames,
     damage: &mut Damage,
 ) -> Result<(), StoreError> {
     let key = stored_key(row_key);
@@ -170,7 +170,7 @@ fn recorded(
     row: &ItemRow,
     record: Option<&dyn StoredRecord>,
     key: &KeyBytes,
-    names: &RegionNames,
+    names: &OriginNames,
 ) -> Result<Recorded, StoreError> {
     let Some(record) = record else {
         return Ok(Recorded::Another);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Region, TableId};
+use beringia_item::{Origin, Region, TableId};
 use beringia_proto::v1::ArrivalGroup;
 
 /// Writes of other regions that became visible in one with one commit, in order.
@@ -21,8 +21,8 @@ pub struct Commit {
 pub struct Run {
     /// The table.
     pub table: TableId,
-    /// The region that took the writes.
-    pub origin: Region,
+    /// Who committed the writes for a client.
+    pub origin: Origin,
     /// They came by a log, in the order of their sequences.
     pub by_log: bool,
     /// In order.
@@ -50,7 +50,7 @@ pub struct Told {
 }
 
 /// Where, which table and whose writes.
-type Kind = (Region, TableId, Region);
+type Kind = (Region, TableId, Origin);
 
 /// Commits, put together for one message.
 #[derive(Debug, Default)]
@@ -161,7 +161,7 @@ mod tests {
         let writes = vec((number(), number()).prop_map(write), 0..5);
         (0..2_u128, 0..3_usize, any::<bool>(), writes).prop_map(|(table, origin, by_log, writes)| Run {
             table: TableId(table + 7),
-            origin: region(origin),
+            origin: region(origin).into(),
             by_log,
             writes,
         })
@@ -234,7 +234,7 @@ mod tests {
                 visible_ms: 2_000_040 + number,
                 runs: vec![Run {
                     table: TableId(7),
-                    origin: region(1),
+                    origin: region(1).into(),
                     by_log: true,
                     writes: vec![Write {
                         sequence: 500 + number,

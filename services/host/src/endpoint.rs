@@ -25,10 +25,11 @@ impl Endpoint {
             Arc::new(SystemRandomness),
             Limits::default(),
         );
-        let task = tokio::spawn(serve(Arc::new(server), accept::plain(listener), async move {
+        let shutdown = Box::pin(async move {
             // A sender that was dropped means the same.
             let _ = stopped.await;
-        }));
+        });
+        let task = tokio::spawn(serve(Arc::new(server), accept::plain(listener), shutdown));
         Self { stop, task }
     }
 

@@ -7,7 +7,7 @@ use beringia_proto::v1::{
     control_client::ControlClient,
 };
 use beringia_scenario::Behaviour;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tonic::{
     Code, Status,
     transport::{Channel, Endpoint},
@@ -87,7 +87,11 @@ impl Fleet {
     ///
     /// # Errors
     /// Where an address is none, speaks something else, or none answers.
-    pub async fn connect(addresses: &[String]) -> Result<Self, ControlError> {
+    pub fn connect(addresses: &[String]) -> BoxFuture<'_, Result<Self, ControlError>> {
+        Box::pin(Self::describe_all(addresses))
+    }
+
+    async fn describe_all(addresses: &[String]) -> Result<Self, ControlError> {
         let clients = addresses
             .iter()
             .map(|address| client(address))
@@ -161,12 +165,17 @@ impl Fleet {
     ///
     /// # Errors
     /// As of [`Fleet::ask`].
-    pub async fn digests(&self, request: ControlDigestsRequest) -> Result<Answers<RegionDigests>, ControlError> {
-        let Answers { replies, silent } = self
-            .ask(|mut client| async move { client.digests(request).await })
-            .await?;
-        let replies = replies.into_iter().flat_map(|reply| reply.regions).collect();
-        Ok(Answers { replies, silent })
+    pub fn digests(
+        &self,
+        request: ControlDigestsRequest,
+    ) -> BoxFuture<'_, Result<Answers<RegionDigests>, ControlError>> {
+        Box::pin(async move {
+            let Answers { replies, silent } = self
+                .ask(|mut client| async move { client.digests(request).await })
+                .await?;
+            let replies = replies.into_iter().flat_map(|reply| reply.regions).collect();
+            Ok(Answers { replies, silent })
+        })
     }
 
     /// The control service of the process that hosts this region.

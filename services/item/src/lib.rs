@@ -5,7 +5,7 @@
 //!   and between regions ([`encode_item`], [`decode_item`]), and for keys, bytes in the order of the values
 //!   ([`KeySchema`], [`KeyBytes`]).
 //! - [`item_size`] and [`item_depth`]: what DynamoDB's limits are counted in.
-//! - [`Version`], [`VersionVector`], [`Mutation`]: which write, what its origin knew, and what it did.
+//! - [`Origin`], [`Version`], [`VersionVector`], [`Mutation`]: which write, what its origin knew, and what it did.
 //! - [`ItemState`]: which write made which part of an item, and how concurrent writes become one item under each
 //!   [`ConflictPolicy`].
 //!
@@ -16,9 +16,12 @@ mod json;
 mod key;
 mod mutation;
 mod number;
+mod origin;
+mod region;
 mod size;
 mod state;
 mod value;
+mod vector;
 mod version;
 
 pub use codec::{CodecError, decode_item, encode_item, encoded_item_size};
@@ -30,7 +33,10 @@ pub use key::{
 };
 pub use mutation::{Cause, Mutation, TableId, Unit};
 pub use number::{Number, NumberError};
+pub use origin::{Origin, OriginError};
+pub use region::{Region, RegionError};
 pub use size::{MAX_DEPTH, MAX_ITEM_BYTES, item_depth, item_size, value_depth, value_size};
 pub use state::{ConflictPolicy, ConflictPolicyError, ItemState, Loss, MAX_STATE_BYTES, StateError, Touch, Touched};
 pub use value::{AttributeValue, Item};
-pub use version::{Region, RegionError, Stamp, Version, VersionVector};
+pub use vector::VersionVector;
+pub use version::{Stamp, Version};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{KeyBytes, Region, Version, VersionVector};
+use crate::{KeyBytes, Origin, Version, VersionVector};
 
 /// Identifies a table for ever: a table that is deleted and created again under its name has another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,9 +92,9 @@ impl Mutation {
         self.key.0.len() + len(&self.image) + len(&self.metadata)
     }
 
-    /// The origin's name.
+    /// Who numbered the write.
     #[must_use]
-    pub const fn origin(&self) -> &Region {
+    pub const fn origin(&self) -> &Origin {
         &self.version.origin
     }
 }

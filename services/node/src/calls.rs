@@ -211,7 +211,10 @@ impl Calls {
             let region = store.region();
             let replica = catalog.by_id.get(&table).and_then(|table| table.replicas.get(region));
             let is_leaving = replica.is_some_and(|replica| replica.status == ReplicaStatus::Deleting);
-            let written = store.vectors().get(&table).map_or(0, |vector| vector.get(region));
+            let written = store
+                .vectors()
+                .get(&table)
+                .map_or(0, |vector| vector.get(store.origin()));
             Ok(if is_leaving && written <= sequence {
                 vec![Edit::Drop { table }]
             } else {

@@ -1,25 +1,14 @@
 //! What a region is started with.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
-use beringia_endpoint::{Authentication, SharedService};
+use beringia_endpoint::{Authentication, BoxedIo, SharedService};
 use beringia_engine::Behaviour;
 use beringia_item::Region;
-use futures_util::{Stream, future::BoxFuture};
-use tokio::io::{AsyncRead, AsyncWrite};
+use futures_util::future::BoxFuture;
 
 use crate::Observer;
-
-/// A byte stream in both directions: a TCP connection, a duplex pipe, or either behind a link model.
-pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
-
-/// Any byte stream.
-pub type BoxedIo = Box<dyn Io>;
-
-/// Accepted connections. A node takes them and never knows what is behind them; when the stream ends, no more are served.
-pub type Incoming = Pin<Box<dyn Stream<Item = io::Result<BoxedIo>> + Send>>;
 
 /// Opens a connection to a peer's replication endpoint.
 pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, io::Result<BoxedIo>> + Send + Sync>;

@@ -10,6 +10,7 @@ use beringia_engine::Engine;
 use beringia_item::{Region, TableId, VersionVector};
 use beringia_replication::Standing;
 use beringia_storage::{Backlog, Catalog, ReplicaStatus};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use crate::driver::Driver;
@@ -99,8 +100,8 @@ impl fmt::Debug for DrainWatch {
 
 impl DrainWatch {
     /// How far the drain is; `None` where the region takes writes.
-    pub async fn state(&self) -> Option<Drain> {
-        self.request.state(&self.engine, &self.driver).await
+    pub fn state(&self) -> BoxFuture<'_, Option<Drain>> {
+        Box::pin(self.request.state(&self.engine, &self.driver))
     }
 }
 
@@ -144,11 +145,11 @@ async fn watermarks(driver: &Driver) -> Vec<Watermark> {
     let vectors = store.vectors();
     let mut watermarks = Vec::new();
     for (table, replicas) in standings {
-        let last = vectors.get(&table).map_or(0, |vector| vector.get(store.region()));
+        let last = vectors.get(&table).map_or(0, |vector| vector.get(store.origin()));
         for (peer, standing) in replicas {
             let mut watermark = watermark(table, peer, last, &standing, paused.contains(&table));
             if watermark.obstacle.is_some() {
-                let has: VersionVector = [(store.region().clone(), watermark.acknowledged)].into_iter().collect();
+                let has: VersionVector = [(store.origin().clone(), watermark.acknowledged)].into_iter().collect();
                 let missing = store.backlog(&BTreeMap::from([(table, has)])).await;
                 watermark.missing = missing.unwrap_or_default();
             }

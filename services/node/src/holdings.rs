@@ -1,6 +1,6 @@
 //! All that a region holds of a table and remembers of its writes, read from the store page by page.
 
-use beringia_item::{KeyBytes, Mutation, RANGES, Region, TableId, VersionVector};
+use beringia_item::{KeyBytes, Mutation, Origin, RANGES, TableId, VersionVector};
 use beringia_storage::{Conflict, LogFilter, LogPosition, Store, StoreError, Unshipped};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
@@ -25,7 +25,7 @@ impl<'a> Holdings<'a> {
     }
 
     /// The writes of these origins that are in the region's log, in its order.
-    pub fn logged(self, origins: Vec<Region>) -> impl Stream<Item = Result<Mutation, StoreError>> + Send + 'a {
+    pub fn logged(self, origins: Vec<Origin>) -> impl Stream<Item = Result<Mutation, StoreError>> + Send + 'a {
         let filter = LogFilter {
             origins,
             tables: [(self.table, VersionVector::default())].into(),

@@ -57,7 +57,7 @@ impl Lag {
         }
         let Some(step) = steps.back_mut() else { return };
         for arrival in arrivals {
-            if let Some(histogram) = of(&mut step.by_origin, arrival.origin()) {
+            if let Some(histogram) = of(&mut step.by_origin, arrival.origin().region()) {
                 histogram.saturating_record(arrival.lag_ms());
             }
         }
@@ -122,7 +122,7 @@ mod tests {
     fn arrival(origin: &Region, lag_ms: u64) -> Arrival {
         let version = Version {
             time: HybridTime::from_parts(1000, 0),
-            origin: origin.clone(),
+            origin: origin.into(),
             sequence: 1,
         };
         Arrival {

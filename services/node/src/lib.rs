@@ -15,10 +15,10 @@ mod status;
 mod traffic;
 mod transport;
 
-pub use beringia_endpoint::Authentication;
+pub use beringia_endpoint::{Authentication, BoxedIo, Incoming, Io};
 pub use beringia_engine::{ApiError, Behaviour, LostWrite, Refused};
 pub use beringia_replication::{DEFAULT_UNREACHABLE_MS_MAX, JoinStage, JoinStatus, LinkState, Quarantine};
-pub use config::{BoxedIo, Connector, Incoming, Io, NodeConfig, Peer, Tuning};
+pub use config::{Connector, NodeConfig, Peer, Tuning};
 pub use drain::{Drain, DrainWatch, Obstacle, Watermark};
 pub use holdings::Holdings;
 pub use node::{Node, NodeError, NotReplicated};

@@ -12,6 +12,7 @@ use beringia_gateway::Gateway;
 use beringia_item::{Region, TableId, Version};
 use beringia_replication::Event;
 use beringia_storage::{Store, StoreError};
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -72,11 +73,21 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// Starts every task of the region on the current runtime.
+    /// Starts every task of the region on the current runtime. The futures of a node are boxed, so that
+    /// what stands behind them is compiled here, and not again in each crate that awaits them.
     ///
     /// # Errors
     /// [`NodeError`] where the parts do not belong together.
-    pub async fn start(
+    pub fn start(
+        config: NodeConfig,
+        store: Arc<dyn Store>,
+        clients: Incoming,
+        replication: Incoming,
+    ) -> BoxFuture<'static, Result<Self, NodeError>> {
+        Box::pin(Self::start_tasks(config, store, clients, replication))
+    }
+
+    async fn start_tasks(
         config: NodeConfig,
         store: Arc<dyn Store>,
         clients: Incoming,
@@ -137,7 +148,7 @@ impl Node {
         scope.spawn({
             let (stopping, stopped) = (stopping.clone(), stopped.clone());
             async move {
-                serve(Arc::new(server), clients, stopping.cancelled()).await;
+                serve(Arc::new(server), clients, Box::pin(stopping.cancelled_owned())).await;
                 stopped.cancel();
             }
         });
@@ -176,13 +187,17 @@ impl Node {
     ///
     /// # Errors
     /// As a client would get them.
-    pub async fn restore(&self, table_name: &str, lost: LostWrite) -> Result<Option<Version>, ApiError> {
-        self.engine.restore(table_name, lost).await
+    pub fn restore<'n>(
+        &'n self,
+        table_name: &'n str,
+        lost: LostWrite,
+    ) -> BoxFuture<'n, Result<Option<Version>, ApiError>> {
+        Box::pin(self.engine.restore(table_name, lost))
     }
 
     /// How the region and its peers stand now.
-    pub async fn status(&self) -> NodeStatus {
-        status::of(&self.driver).await
+    pub fn status(&self) -> BoxFuture<'_, NodeStatus> {
+        Box::pin(status::of(&self.driver))
     }
 
     /// What clients were refused since the start.
@@ -192,8 +207,8 @@ impl Node {
     }
 
     /// What flows to each peer, without the rest of the status: cheap enough to be sampled ten times a second.
-    pub async fn flows(&self) -> BTreeMap<Region, Flow> {
-        status::flows(&self.driver).await
+    pub fn flows(&self) -> BoxFuture<'_, BTreeMap<Region, Flow>> {
+        Box::pin(status::flows(&self.driver))
     }
 
     /// Pauses the replication of a global table in this region: it neither takes the table's writes from any peer nor sends any, while
@@ -244,8 +259,9 @@ impl Node {
     }
 
     /// How far the drain is; `None` where the region takes writes.
-    pub async fn drain_state(&self) -> Option<Drain> {
-        self.drain_watch().state().await
+    pub fn drain_state(&self) -> BoxFuture<'static, Option<Drain>> {
+        let watch = self.drain_watch();
+        Box::pin(async move { watch.state().await })
     }
 
     /// For whoever looks at the drain again and again, beside the node.
@@ -259,12 +275,14 @@ impl Node {
     }
 
     /// Stops taking requests, finishes those under way, closes the store.
-    pub async fn shutdown(self) {
-        self.stopping.cancel();
-        self.stopped.cancelled().await;
-        self.scope.end();
-        self.scope.gone().await;
-        self.driver.store().close().await;
+    pub fn shutdown(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.stopping.cancel();
+            self.stopped.cancelled().await;
+            self.scope.end();
+            self.scope.gone().await;
+            self.driver.store().close().await;
+        })
     }
 
     /// Stops at once, as a crash would: no answer is completed, nothing is flushed. A store that shall lose what is under way must be

@@ -1,7 +1,7 @@
 //! What a measuring observer is told of a region while it runs: every write of another region, as it becomes visible here.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Mutation, Region, TableId, Version};
+use beringia_item::{Mutation, Origin, TableId, Version};
 use beringia_storage::RemoteKind;
 
 /// Is told what a region applies of others' writes. Given in [`crate::NodeConfig`]; a region without one pays nothing for it.
@@ -58,7 +58,7 @@ impl Arrival {
 
     /// Whose write it is.
     #[must_use]
-    pub fn origin(&self) -> &Region {
+    pub fn origin(&self) -> &Origin {
         &self.version.origin
     }
 

@@ -162,7 +162,7 @@ pub(crate) async fn flows(driver: &Driver) -> BTreeMap<Region, Flow> {
 
 /// What a peer that acknowledged that lacks of this region's writes. The store is asked only for the tables where it lacks something.
 async fn backlog(store: &dyn Store, acknowledged: Option<&TableVectors>) -> Option<Backlog> {
-    let own = store.region();
+    let own = store.origin();
     let here = store.vectors();
     let lacks =
         |table: &TableId, vector: &VersionVector| here.get(table).is_some_and(|local| local.get(own) > vector.get(own));

@@ -9,7 +9,7 @@ use crate::{
     event::{DialId, StoreCall},
     message::Question,
     out::{Out, Purpose},
-    receiver::{Asked, Session},
+    session::{Asked, Session},
     sync::{Goal, Orphans, Walks},
     world::World,
 };

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector};
+use beringia_item::{KeyBytes, Mutation, Origin, Region, TableId, VersionVector};
 use beringia_storage_types::{LogFilter, LogPosition, RemoteBatch, ReplicaStatus, StoreError, TableDigest};
 
 use crate::message::{KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
@@ -192,7 +192,7 @@ pub enum StoreAnswer {
         newer: usize,
     },
     /// To [`StoreCall::Position`]: where to begin, or what the log no longer holds.
-    Position(Result<LogPosition, Vec<(TableId, Region)>>),
+    Position(Result<LogPosition, Vec<(TableId, Origin)>>),
     /// To [`StoreCall::Read`].
     Log {
         /// In log order, units whole.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{RANGES, Region, TableId, VersionVector};
+use beringia_item::{Origin, RANGES, Region, TableId, VersionVector};
 use beringia_storage_types::{RemoteBatch, RemoteKind, ReplicaStatus};
 
 use crate::{
     event::{StoreCall, TableView},
     message::Question,
     out::{Out, Purpose},
-    receiver::{Asked, Receiver, Session},
+    receiver::Receiver,
+    session::{Asked, Session},
     status::{JoinStage, JoinStatus},
     sync::{Goal, Walks},
     world::World,
@@ -228,8 +229,8 @@ impl Join {
         }
         // The entry of this region is there even where it says nothing, so that the store sees that the copy ended even if
         // nobody ever wrote to the table.
-        let mut progress = vec![(self.table, world.region.clone(), before.get(&world.region))];
-        let others = before.iter().filter(|(origin, _)| **origin != world.region);
+        let mut progress = vec![(self.table, world.origin.clone(), before.get(&world.origin))];
+        let others = before.iter().filter(|(origin, _)| **origin != world.origin);
         progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));
         let apply = RemoteBatch {
             kind: RemoteKind::Copy,
@@ -284,15 +285,15 @@ impl Join {
             _ => self.idle = Some((now_ms, here.clone())),
         }
         let is_patient = |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + world.tuning.join_patience_ms;
-        let sent_by = |session: &Session, origin: &Region| {
+        let sent_by = |session: &Session, origin: &Origin| {
             session
                 .theirs
                 .get(&self.table)
                 .is_some_and(|theirs| theirs.get(origin) > here.get(origin))
         };
-        let is_lost = |origin: &Region| {
+        let is_lost = |origin: &Origin| {
             let out_of_reach = receivers
-                .get(origin)
+                .get(origin.region())
                 .is_some_and(|receiver| receiver.session().is_none());
             !out_of_reach
                 && !receivers

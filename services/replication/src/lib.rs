@@ -19,6 +19,7 @@ mod quarantine;
 mod receiver;
 mod relay;
 mod replicator;
+mod session;
 mod source;
 mod status;
 mod sync;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector, range_of};
+use beringia_item::{KeyBytes, Mutation, Origin, Region, Stamp, TableId, VersionVector, range_of};
 use beringia_storage_types::TableDigest;
 
 /// The version of the protocol that this code speaks. Peers with different versions refuse each other.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// Vectors by table.
 pub type TableVectors = BTreeMap<TableId, VersionVector>;
@@ -70,7 +70,7 @@ pub struct Subscription {
     /// The tables, and what of them is here.
     pub tables: TableVectors,
     /// Whose writes.
-    pub origins: Vec<Region>,
+    pub origins: Vec<Origin>,
 }
 
 /// What has become durable at the receiver.
@@ -92,7 +92,7 @@ pub struct Batch {
     /// The mutations.
     pub mutations: Vec<Mutation>,
     /// After them: nothing of this origin up to this sequence of this table is missing any more.
-    pub progress: Vec<(TableId, Region, u64)>,
+    pub progress: Vec<(TableId, Origin, u64)>,
 }
 
 /// For which tables and origins the source's log does not reach down to the receiver's vectors.
@@ -101,7 +101,7 @@ pub struct BelowFloor {
     /// Of the subscription that it answers.
     pub generation: u64,
     /// The tables and origins.
-    pub parts: Vec<(TableId, Region)>,
+    pub parts: Vec<(TableId, Origin)>,
 }
 
 /// A question about a table's state.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Mutation, Region};
+use beringia_item::{Mutation, Origin};
 use beringia_storage_types::RemoteBatch;
 
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
 const RETRY_MS_MIN: u64 = 1000;
 
 /// Origins with writes that have to wait, each with how far ahead the first of these is.
-pub(crate) type TooFarAhead = BTreeMap<Region, Quarantine>;
+pub(crate) type TooFarAhead = BTreeMap<Origin, Quarantine>;
 
 impl World {
     /// Puts the origin in quarantine, or keeps it there; `seen` is of the first of its writes that have to wait.
-    pub(crate) fn hold(&mut self, origin: Region, seen: Quarantine) {
+    pub(crate) fn hold(&mut self, origin: Origin, seen: Quarantine) {
         self.limit_ms = Some(seen.limit_ms);
         let missing_ms = seen.ahead_ms.saturating_sub(seen.limit_ms);
         let pause_ms = missing_ms.clamp(RETRY_MS_MIN, self.tuning.quarantine_retry_ms_max.max(RETRY_MS_MIN));
@@ -37,7 +37,7 @@ impl World {
             return TooFarAhead::new();
         };
         // By origin, where the first unit that has to wait begins. A relay may send an origin's writes to two tables out of their order.
-        let mut firsts: BTreeMap<Region, (u64, Quarantine)> = BTreeMap::new();
+        let mut firsts: BTreeMap<Origin, (u64, Quarantine)> = BTreeMap::new();
         for mutation in &apply.mutations {
             let ahead_ms = mutation.version.time.millis().saturating_sub(self.now.wall_ms);
             if ahead_ms <= limit_ms || self.is_here(mutation) {
@@ -67,7 +67,7 @@ impl World {
     }
 
     /// Whether the origin's writes are not to be asked for now.
-    pub(crate) fn is_held(&self, origin: &Region) -> bool {
+    pub(crate) fn is_held(&self, origin: &Origin) -> bool {
         self.quarantine
             .get(origin)
             .is_some_and(|held| held.retry_at_ms > self.now.elapsed_ms)

@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::Region;
+use beringia_item::{Origin, Region};
 
-use crate::{
-    receiver::{Receiver, Session},
-    world::World,
-};
+use crate::{receiver::Receiver, session::Session, world::World};
 
 /// For each origin that needs it, the peer that is to relay its writes: the origin is out of reach, refuses because of its floor, or
 /// lost them (`forgetful`). A peer that relays already stays, unless it has nothing
@@ -15,26 +12,28 @@ use crate::{
 pub(crate) fn assign(
     world: &World,
     receivers: &BTreeMap<Region, Receiver>,
-    forgetful: &BTreeSet<Region>,
-    previous: &BTreeMap<Region, Region>,
-) -> BTreeMap<Region, Region> {
+    forgetful: &BTreeSet<Origin>,
+    previous: &BTreeMap<Origin, Region>,
+) -> BTreeMap<Origin, Region> {
     let sessions: BTreeMap<&Region, &Session> = receivers
         .iter()
         .filter_map(|(region, receiver)| Some((region, receiver.session()?)))
         .collect();
     let announced = sessions.values().flat_map(|session| session.theirs.values());
-    let mut origins: BTreeSet<&Region> = announced
-        .flat_map(|vector| vector.iter().map(|(origin, _)| origin))
+    let mut origins: BTreeSet<Origin> = announced
+        .flat_map(|vector| vector.iter().map(|(origin, _)| origin.clone()))
         .collect();
-    origins.extend(receivers.keys());
+    origins.extend(receivers.keys().map(Origin::from));
 
     let mut relays = BTreeMap::new();
-    for origin in origins {
-        let is_direct = |receiver: &Receiver| is_direct(world, receiver) && !forgetful.contains(origin);
-        if receivers.get(origin).is_some_and(is_direct) {
+    for origin in &origins {
+        let is_direct = |receiver: &Receiver| is_direct(world, origin, receiver) && !forgetful.contains(origin);
+        if receivers.get(origin.region()).is_some_and(is_direct) {
             continue;
         }
-        let can = |via: &&Region| *via != origin && sessions.get(*via).is_some_and(|session| !session.refuses(origin));
+        let can = |via: &&Region| {
+            *via != origin.region() && sessions.get(*via).is_some_and(|session| !session.refuses(origin))
+        };
         let has_more = |via: &&Region| {
             sessions
                 .get(*via)
@@ -44,7 +43,7 @@ pub(crate) fn assign(
         let present = previous
             .get(origin)
             .filter(can)
-            .filter(|via| *origin != world.region || has_more(via));
+            .filter(|via| *origin != world.origin || has_more(via));
         let better = || sessions.keys().copied().find(|via| can(via) && has_more(via));
         let via = match present {
             Some(present) if has_more(&present) => Some(present),
@@ -58,10 +57,10 @@ pub(crate) fn assign(
     relays
 }
 
-/// Whether the origin itself sends its writes, or has only just stopped to.
-fn is_direct(world: &World, origin: &Receiver) -> bool {
-    match origin.session() {
-        Some(session) => !session.refuses(&origin.region),
-        None => world.now.elapsed_ms < origin.down_since_ms + world.tuning.relay_after_ms,
+/// Whether the origin's region sends its writes itself, or has only just stopped to.
+fn is_direct(world: &World, origin: &Origin, receiver: &Receiver) -> bool {
+    match receiver.session() {
+        Some(session) => !session.refuses(origin),
+        None => world.now.elapsed_ms < receiver.down_since_ms + world.tuning.relay_after_ms,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use beringia_item::{Mutation, Region, TableId, VersionVector};
+use beringia_item::{Mutation, Origin, Region, TableId, VersionVector};
 use beringia_storage_types::{LogFilter, LogPosition, StoreError};
 
 use crate::{
@@ -186,7 +186,7 @@ impl Source {
         &mut self,
         world: &World,
         out: &mut Out,
-        answer: Result<LogPosition, Vec<(TableId, Region)>>,
+        answer: Result<LogPosition, Vec<(TableId, Origin)>>,
     ) {
         if let Cursor::Opening { again: true } = self.cursor {
             self.cursor = Cursor::Idle;
@@ -202,7 +202,7 @@ impl Source {
     }
 
     /// Goes on without what the log does not hold: nothing is above that vector.
-    fn refuse(&mut self, out: &mut Out, missing: Vec<(TableId, Region)>) {
+    fn refuse(&mut self, out: &mut Out, missing: Vec<(TableId, Origin)>) {
         for (table, origin) in &missing {
             match self.filter.tables.get_mut(table) {
                 Some(vector) if vector.get(origin) < BEYOND => vector.advance(origin, BEYOND),
@@ -297,7 +297,7 @@ impl Source {
     }
 
     /// What the receiver can take as complete although no mutation says so.
-    fn progress(&mut self, vectors: &TableVectors) -> Vec<(TableId, Region, u64)> {
+    fn progress(&mut self, vectors: &TableVectors) -> Vec<(TableId, Origin, u64)> {
         let mut progress = Vec::new();
         for (table, sent) in &mut self.sent {
             let Some(vector) = vectors.get(table) else { continue };
@@ -312,7 +312,7 @@ impl Source {
         progress
     }
 
-    fn send_batch(&mut self, out: &mut Out, mutations: Vec<Mutation>, progress: Vec<(TableId, Region, u64)>) {
+    fn send_batch(&mut self, out: &mut Out, mutations: Vec<Mutation>, progress: Vec<(TableId, Origin, u64)>) {
         if mutations.is_empty() && progress.is_empty() {
             return;
         }

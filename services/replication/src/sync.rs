@@ -12,7 +12,7 @@ use crate::{
     event::StoreCall,
     message::{KeyPage, Question, RowPage, Span},
     out::{Out, Purpose, WalkId},
-    receiver::{Asked, Session},
+    session::{Asked, Session},
     world::World,
 };
 
@@ -387,7 +387,7 @@ fn may_add_to(here: &Stamp, there: &Stamp) -> bool {
 #[cfg(test)]
 mod tests {
     use beringia_clock::HybridTime;
-    use beringia_item::Region;
+    use beringia_item::{Origin, Region};
     use bytes::Bytes;
 
     use super::*;
@@ -396,7 +396,7 @@ mod tests {
         let time = HybridTime::from_u64(sequence);
         Version {
             time,
-            origin: Region::new("eu").unwrap(),
+            origin: Region::new("eu").unwrap().into(),
             sequence,
         }
     }
@@ -415,7 +415,9 @@ mod tests {
     }
 
     fn covering(sequence: u64) -> VersionVector {
-        [(Region::new("eu").unwrap(), sequence)].into_iter().collect()
+        [(Origin::from(Region::new("eu").unwrap()), sequence)]
+            .into_iter()
+            .collect()
     }
 
     /// A copy into a table that others write to, from a source that knew of everything up to that.

@@ -36,7 +36,7 @@ impl Said {
     /// Its vectors as it says them now.
     pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
         for (table, vector) in vectors {
-            let sequence = vector.get(&world.region);
+            let sequence = vector.get(&world.origin);
             if self.0.get(table).is_none_or(|known| known.sequence < sequence) {
                 let said_ms = world.now.wall_ms;
                 self.0.insert(*table, Watermark { sequence, said_ms });

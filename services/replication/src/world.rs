@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{Region, TableId, VersionVector};
+use beringia_item::{Origin, Region, TableId, VersionVector};
 use beringia_storage_types::ReplicaStatus;
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) region: Region,
+    /// Of this region's own writes.
+    pub(crate) origin: Origin,
     pub(crate) incarnation: u128,
     pub(crate) tuning: Tuning,
     pub(crate) peers: BTreeSet<Region>,
@@ -25,7 +27,7 @@ pub(crate) struct World {
     /// our own calls; this region's own entry may lag until the next tick.
     pub(crate) local: TableVectors,
     /// Origins whose writes are not asked for, until when, because their clock is too far ahead.
-    pub(crate) quarantine: BTreeMap<Region, Held>,
+    pub(crate) quarantine: BTreeMap<Origin, Held>,
     /// How far ahead of the wall clock the store lets writes be, milliseconds, as it said when it refused some.
     pub(crate) limit_ms: Option<u64>,
     /// Tables that were copied and wait only for the streams: they are subscribed to but not served.
@@ -121,7 +123,7 @@ impl World {
             if is_complete {
                 local.merge(vector);
             } else {
-                local.advance(&self.region, vector.get(&self.region));
+                local.advance(&self.origin, vector.get(&self.origin));
             }
         }
     }

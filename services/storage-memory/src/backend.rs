@@ -11,7 +11,7 @@ use beringia_storage::{
     backend::{CommitFailure, CommitNumber, Scope, Snapshot, StorageBackend, WriteSet, Writer},
 };
 
-use crate::{Options, fault::Fault, state::MemoryState};
+use crate::{fault::Fault, options::Options, state::MemoryState};
 
 /// A region's state in memory, as one store has it.
 pub struct MemoryBackend {

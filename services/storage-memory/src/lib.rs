@@ -9,12 +9,14 @@ mod data;
 mod fault;
 mod options;
 mod state;
+mod store;
 
 pub use beringia_committer::{DiskFaults, Execution, RegionStore};
 
 pub use self::{
     backend::MemoryBackend,
     fault::{Fault, Faults},
-    options::{Options, open},
+    options::Options,
     state::MemoryState,
+    store::open,
 };

@@ -1,11 +1,9 @@
 //! How a region's store in memory is opened.
 
-use std::sync::Arc;
+use beringia_committer::{DiskFaults, Execution};
+use beringia_storage::StoreOptions;
 
-use beringia_committer::{DiskFaults, Execution, RegionStore};
-use beringia_storage::{StoreError, StoreOptions};
-
-use crate::{MemoryBackend, MemoryState};
+use crate::state::MemoryState;
 
 /// What a store in memory is opened with.
 #[derive(Clone)]
@@ -31,14 +29,4 @@ impl Options {
             disk_faults: DiskFaults::default(),
         }
     }
-}
-
-/// Opens the state, or makes it where the memory is empty.
-///
-/// # Errors
-/// [`StoreError::Unusable`] where the memory belongs to another region or topology.
-pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
-    let backend = MemoryBackend::open(options)?;
-    let faults = options.disk_faults.clone();
-    RegionStore::open(Arc::new(backend), &options.store, options.execution, faults)
 }

@@ -56,7 +56,7 @@ async fn a_commit_that_fails_to_serialize_is_decided_again() {
         before.sequence + 1,
         "a decision that did not count used no number"
     );
-    let records = read_all(&store, &all_of(store.region())).await;
+    let records = read_all(&store, &all_of(store.origin())).await;
     assert_eq!(records.len(), 2);
     assert_agrees(&store, TABLE).await;
 }
@@ -96,7 +96,7 @@ async fn after_a_commit_of_unknown_outcome_the_store_says_what_is_there() {
         let rows = scan(&store, None).await.rows;
         assert_eq!(rows.len(), if durable { 3 } else { 2 }, "durable: {durable}");
         assert_agrees(&store, TABLE).await;
-        let sequences: Vec<u64> = read_all(&store, &all_of(store.region()))
+        let sequences: Vec<u64> = read_all(&store, &all_of(store.origin()))
             .await
             .iter()
             .map(|record| record.version.sequence)
@@ -167,7 +167,7 @@ async fn two_holders_at_once_lose_no_write_of_each_other() {
     }
     let last = open(&state);
     assert_agrees(&last, TABLE).await;
-    let records = read_all(&last, &all_of(last.region())).await;
+    let records = read_all(&last, &all_of(last.origin())).await;
     assert_eq!(records.len(), 82);
     let extended = last.get(TABLE, &key("a", 1)).await.unwrap().unwrap();
     assert_eq!(

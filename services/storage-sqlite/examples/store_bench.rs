@@ -16,8 +16,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use beringia_clock::{HybridTime, Randomness, SeededRandomness, SystemClock, WallClock};
 use beringia_item::{
-    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Region, TableId, Unit, Version,
-    VersionVector, encode_item,
+    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Origin, Region, TableId, Unit,
+    Version, VersionVector, encode_item,
 };
 use beringia_storage::{
     Aspect, Catalog, Change, Core, Edit, Effect, ItemWrite, LogFilter, LogPosition, Refusal, RemoteBatch, Store,
@@ -125,7 +125,7 @@ where
     );
 }
 
-fn mutation(origin: &Region, sequence: u64, n: u64, now_ms: u64) -> Mutation {
+fn mutation(origin: &Origin, sequence: u64, n: u64, now_ms: u64) -> Mutation {
     let item = item(n, VALUE_BYTES);
     Mutation {
         table: TABLE,
@@ -201,7 +201,7 @@ impl Bench {
 
     /// A batch of another region's mutations, the `call`th.
     async fn apply(self, call: u64) {
-        let origin = Region::new("eu-west-1").unwrap();
+        let origin = "eu-west-1".parse().unwrap();
         let now_ms = SystemClock.now_ms();
         let sequences = call * BATCH + 1..=(call + 1) * BATCH;
         let mutations = sequences
@@ -264,7 +264,7 @@ async fn in_memory(writes: u64) {
         sites[writer].store.commit(vec![write]).await.unwrap();
         for receiver in (0..3).filter(|receiver| *receiver != writer) {
             let filter = LogFilter {
-                origins: vec![sites[writer].store.region().clone()],
+                origins: vec![sites[writer].store.origin().clone()],
                 tables: [(TABLE, sites[receiver].store.vectors()[&TABLE].clone())].into(),
             };
             let from = sites[receiver].from[writer];

@@ -10,6 +10,7 @@ mod options;
 mod room;
 mod schema;
 mod snapshot;
+mod store;
 mod write;
 
 pub use beringia_committer::{DiskFaults, Execution, RegionStore};
@@ -17,5 +18,6 @@ pub use beringia_committer::{DiskFaults, Execution, RegionStore};
 pub use self::{
     backend::SqliteBackend,
     memory::MemoryDisk,
-    options::{Database, Options, open},
+    options::{Database, Options},
+    store::open,
 };

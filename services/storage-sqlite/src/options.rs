@@ -1,11 +1,11 @@
 //! How a region's store on SQLite is opened.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
-use beringia_committer::{DiskFaults, Execution, RegionStore};
-use beringia_storage::{StoreError, StoreOptions};
+use beringia_committer::{DiskFaults, Execution};
+use beringia_storage::StoreOptions;
 
-use crate::{MemoryDisk, SqliteBackend};
+use crate::memory::MemoryDisk;
 
 /// Where the database is.
 #[derive(Debug, Clone)]
@@ -44,22 +44,4 @@ impl Options {
             disk_faults: DiskFaults::default(),
         }
     }
-}
-
-/// Opens the database, or makes it where there is none.
-///
-/// # Errors
-/// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed then.
-pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
-    let backend = SqliteBackend::open(options)?;
-    let path = backend.path();
-    let faults = options.disk_faults.clone();
-    let opened = RegionStore::open(Arc::new(backend), &options.store, options.execution, faults);
-    opened.map_err(|error| match error {
-        StoreError::Database(what) => StoreError::Unusable {
-            path,
-            what: format!("cannot be read: the database failed: {what}"),
-        },
-        error => error,
-    })
 }

@@ -1,6 +1,6 @@
 //! Why the store could not do what it was asked.
 
-use beringia_item::{Region, TableId};
+use beringia_item::{Origin, TableId};
 
 use crate::{LogPosition, ShardKey};
 
@@ -48,7 +48,7 @@ pub enum StoreError {
     #[error("a write of {origin} cannot be read: {what}")]
     Malformed {
         /// Whose write it is.
-        origin: Region,
+        origin: Origin,
         /// What is wrong with it.
         what: String,
     },
@@ -58,7 +58,7 @@ pub enum StoreError {
     )]
     Quarantined {
         /// Whose clock it is.
-        origin: Region,
+        origin: Origin,
         /// How far ahead, ms.
         ahead_ms: u64,
         /// How far is allowed, ms.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_clock::HybridTime;
-use beringia_item::{Mutation, Region, TableId, VersionVector};
+use beringia_item::{Mutation, Origin, TableId, VersionVector};
 
 /// A place in a region's log. Grows by commit order; the first record is at 1.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub struct LogRecord {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFilter {
     /// Whose writes.
-    pub origins: Vec<Region>,
+    pub origins: Vec<Origin>,
     /// To which tables, above what.
     pub tables: BTreeMap<TableId, VersionVector>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{KeyBytes, Mutation, Region, Stamp, TableId, VersionVector};
+use beringia_item::{KeyBytes, Mutation, Origin, Region, Stamp, TableId, VersionVector};
 
 /// Mutations of other regions, to be applied in one commit, units whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct RemoteBatch {
     /// In the order of each origin's sequence. Those of tables that this region does not hold are skipped.
     pub mutations: Vec<Mutation>,
     /// After the mutations: everything up to this sequence of this origin in this table has been applied.
-    pub progress: Vec<(TableId, Region, u64)>,
+    pub progress: Vec<(TableId, Origin, u64)>,
     /// Only with [`RemoteKind::Copy`]: rows (tombstones too) that go without a trace in log or tombstones, each only if it still
     /// has this stamp. They are left over from an earlier, unfinished copy or from before a long absence; the source knew of
     /// their writes and holds nothing under their keys, so they were deleted there and the tombstones forgotten since.

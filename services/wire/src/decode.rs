@@ -2,7 +2,7 @@
 
 use beringia_clock::HybridTime;
 use beringia_item::{
-    Cause, KeyBytes, Mutation, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector, range_of,
+    Cause, KeyBytes, Mutation, Origin, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector, range_of,
 };
 use beringia_proto::v1;
 use beringia_replication::message::{
@@ -99,11 +99,7 @@ fn decode_subscription(subscribe: v1::Subscribe) -> Result<Subscription> {
     Ok(Subscription {
         generation: subscribe.generation,
         tables: decode_tables(subscribe.tables)?,
-        origins: subscribe
-            .origins
-            .iter()
-            .map(|origin| decode_region(origin))
-            .collect::<Result<_>>()?,
+        origins: subscribe.origins.iter().map(decode_origin).collect::<Result<_>>()?,
     })
 }
 
@@ -115,7 +111,7 @@ fn decode_acknowledgement(acknowledge: v1::Acknowledge) -> Result<Acknowledgemen
 }
 
 fn decode_refusal(refusal: v1::Refusal) -> Result<BelowFloor> {
-    let part = |part: v1::TableOrigin| Ok((decode_table(&part.table)?, decode_region(&part.origin)?));
+    let part = |part: v1::TableOrigin| Ok((decode_table(&part.table)?, decode_some_origin(part.origin.as_ref())?));
     Ok(BelowFloor {
         generation: refusal.generation,
         parts: refusal.below_floor.into_iter().map(part).collect::<Result<_>>()?,
@@ -124,6 +120,16 @@ fn decode_refusal(refusal: v1::Refusal) -> Result<BelowFloor> {
 
 fn decode_region(name: &str) -> Result<Region> {
     Region::new(name).map_err(|error| Unreadable(error.to_string()))
+}
+
+fn decode_origin(origin: &v1::Origin) -> Result<Origin> {
+    let shard = u16::try_from(origin.shard);
+    let shard = shard.map_err(|_| Unreadable(format!("shard {} of {}", origin.shard, origin.region)))?;
+    Ok(Origin::new(decode_region(&origin.region)?, shard))
+}
+
+fn decode_some_origin(origin: Option<&v1::Origin>) -> Result<Origin> {
+    origin.map_or_else(|| unreadable("an origin is missing"), decode_origin)
 }
 
 fn decode_table(bytes: &Bytes) -> Result<TableId> {
@@ -170,7 +176,12 @@ fn decode_tables(tables: Vec<v1::TableVector>) -> Result<TableVectors> {
 }
 
 fn decode_vector(vector: v1::Vector) -> Result<VersionVector> {
-    let entry = |entry: v1::VectorEntry| Ok((decode_region(&entry.region)?, decode_sequence(entry.sequence)?));
+    let entry = |entry: v1::VectorEntry| {
+        Ok((
+            decode_some_origin(entry.origin.as_ref())?,
+            decode_sequence(entry.sequence)?,
+        ))
+    };
     vector.entries.into_iter().map(entry).collect()
 }
 
@@ -233,11 +244,11 @@ fn decode_digest(digest: v1::Digest) -> Result<TableDigest> {
 }
 
 fn decode_keys(keys: v1::Keys) -> Result<KeyPage> {
-    let regions = decode_regions(&keys.regions)?;
+    let origins = decode_origins(&keys.origins)?;
     let row = |row: v1::KeyVersion| {
         let version = Version {
             time: HybridTime::from_u64(row.time),
-            origin: pick(&regions, row.origin, "region")?.clone(),
+            origin: pick(&origins, row.origin, "origin")?.clone(),
             sequence: decode_sequence(row.sequence)?,
         };
         let state = row.state;
@@ -249,8 +260,8 @@ fn decode_keys(keys: v1::Keys) -> Result<KeyPage> {
     })
 }
 
-fn decode_regions(names: &[String]) -> Result<Vec<Region>> {
-    names.iter().map(|name| decode_region(name)).collect()
+fn decode_origins(origins: &[v1::Origin]) -> Result<Vec<Origin>> {
+    origins.iter().map(decode_origin).collect()
 }
 
 fn decode_batch(batch: v1::Batch) -> Result<Batch> {
@@ -258,7 +269,7 @@ fn decode_batch(batch: v1::Batch) -> Result<Batch> {
     let progress = |progress: v1::Progress| {
         Ok((
             *pick(&decoder.tables, progress.table, "table")?,
-            pick(&decoder.regions, progress.origin, "region")?.clone(),
+            pick(&decoder.origins, progress.origin, "origin")?.clone(),
             decode_sequence(progress.sequence)?,
         ))
     };
@@ -277,7 +288,7 @@ fn pick<'a, T>(from: &'a [T], index: u32, what: &str) -> Result<&'a T> {
 
 /// What mutations refer to, decoded.
 struct Decoder {
-    regions: Vec<Region>,
+    origins: Vec<Origin>,
     tables: Vec<TableId>,
     vectors: Vec<VersionVector>,
     mutations: Vec<v1::Mutation>,
@@ -285,15 +296,15 @@ struct Decoder {
 
 impl Decoder {
     fn new(message: v1::Mutations) -> Result<Self> {
-        let regions = decode_regions(&message.regions)?;
+        let origins = decode_origins(&message.origins)?;
         let tables = message.tables.iter().map(decode_table).collect::<Result<_>>()?;
         let vector = |vector: &v1::IndexedVector| {
-            if vector.regions.len() != vector.sequences.len() {
-                return unreadable("a vector with regions and sequences that do not match");
+            if vector.origins.len() != vector.sequences.len() {
+                return unreadable("a vector with origins and sequences that do not match");
             }
-            let entries = vector.regions.iter().zip(&vector.sequences);
+            let entries = vector.origins.iter().zip(&vector.sequences);
             entries
-                .map(|(region, sequence)| Ok((pick(&regions, *region, "region")?.clone(), decode_sequence(*sequence)?)))
+                .map(|(origin, sequence)| Ok((pick(&origins, *origin, "origin")?.clone(), decode_sequence(*sequence)?)))
                 .collect()
         };
         let vectors = message.vectors.iter().map(vector).collect::<Result<_>>()?;
@@ -301,13 +312,13 @@ impl Decoder {
             tables,
             vectors,
             mutations: message.mutations,
-            regions,
+            origins,
         })
     }
 
     fn mutations(self) -> Result<Vec<Mutation>> {
         let Self {
-            regions,
+            origins,
             tables,
             vectors,
             mutations,
@@ -340,7 +351,7 @@ impl Decoder {
                 key,
                 version: Version {
                     time: HybridTime::from_u64(mutation.time),
-                    origin: pick(&regions, mutation.origin, "region")?.clone(),
+                    origin: pick(&origins, mutation.origin, "origin")?.clone(),
                     sequence,
                 },
                 vector: pick(&vectors, mutation.vector, "vector")?.clone(),

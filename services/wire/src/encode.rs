@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Cause, Mutation, Region, Stamp, TableId, Version, VersionVector};
+use beringia_item::{Cause, Mutation, Origin, Region, Stamp, TableId, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage,
@@ -69,7 +69,7 @@ fn encode_subscription(subscription: &Subscription) -> v1::Subscribe {
     v1::Subscribe {
         generation: subscription.generation,
         tables: encode_tables(&subscription.tables),
-        origins: subscription.origins.iter().map(Region::to_string).collect(),
+        origins: subscription.origins.iter().map(encode_origin).collect(),
     }
 }
 
@@ -81,13 +81,20 @@ fn encode_acknowledgement(acknowledgement: &Acknowledgement) -> v1::Acknowledge 
 }
 
 fn encode_refusal(refusal: &BelowFloor) -> v1::Refusal {
-    let part = |(table, origin): &(TableId, Region)| v1::TableOrigin {
+    let part = |(table, origin): &(TableId, Origin)| v1::TableOrigin {
         table: encode_table(*table),
-        origin: origin.to_string(),
+        origin: Some(encode_origin(origin)),
     };
     v1::Refusal {
         generation: refusal.generation,
         below_floor: refusal.parts.iter().map(part).collect(),
+    }
+}
+
+fn encode_origin(origin: &Origin) -> v1::Origin {
+    v1::Origin {
+        region: origin.region().to_string(),
+        shard: origin.shard().into(),
     }
 }
 
@@ -104,8 +111,8 @@ fn encode_tables(vectors: &TableVectors) -> Vec<v1::TableVector> {
 }
 
 fn encode_vector(vector: &VersionVector) -> v1::Vector {
-    let entry = |(region, sequence): (&Region, u64)| v1::VectorEntry {
-        region: region.to_string(),
+    let entry = |(origin, sequence): (&Origin, u64)| v1::VectorEntry {
+        origin: Some(encode_origin(origin)),
         sequence,
     };
     v1::Vector {
@@ -159,20 +166,20 @@ fn encode_digest(digest: &TableDigest) -> v1::Digest {
 }
 
 fn encode_keys(page: KeyPage) -> v1::Keys {
-    let mut names = Names::default();
+    let mut origins = Origins::default();
     let rows = page.rows.into_iter().map(|(key, Stamp { version, state })| {
         let Version { time, origin, sequence } = version;
         v1::KeyVersion {
             key: key.0,
             time: time.as_u64(),
-            origin: names.of(&origin),
+            origin: origins.of(&origin),
             sequence,
             state,
         }
     });
     v1::Keys {
         rows: rows.collect(),
-        regions: names.in_order(),
+        origins: origins.in_order(),
         last: page.last,
     }
 }
@@ -203,7 +210,7 @@ fn encode_batch(batch: Batch) -> v1::Batch {
         .into_iter()
         .map(|(table, origin, sequence)| v1::Progress {
             table: encoder.table(table),
-            origin: encoder.regions.of(&origin),
+            origin: encoder.origins.of(&origin),
             sequence,
         });
     let progress = progress.collect();
@@ -215,26 +222,26 @@ fn encode_batch(batch: Batch) -> v1::Batch {
     }
 }
 
-/// Names by the order of their first use.
+/// Origins by the order of their first use.
 #[derive(Debug, Default)]
-struct Names {
-    indexes: BTreeMap<Region, u32>,
-    names: Vec<String>,
+struct Origins {
+    indexes: BTreeMap<Origin, u32>,
+    encoded: Vec<v1::Origin>,
 }
 
-impl Names {
-    fn of(&mut self, region: &Region) -> u32 {
-        if let Some(index) = self.indexes.get(region) {
+impl Origins {
+    fn of(&mut self, origin: &Origin) -> u32 {
+        if let Some(index) = self.indexes.get(origin) {
             return *index;
         }
-        let index = index_of(self.names.len());
-        self.indexes.insert(region.clone(), index);
-        self.names.push(region.to_string());
+        let index = index_of(self.encoded.len());
+        self.indexes.insert(origin.clone(), index);
+        self.encoded.push(encode_origin(origin));
         index
     }
 
-    fn in_order(self) -> Vec<String> {
-        self.names
+    fn in_order(self) -> Vec<v1::Origin> {
+        self.encoded
     }
 }
 
@@ -246,7 +253,7 @@ fn index_of(length: usize) -> u32 {
 /// Refers to what repeats by index.
 #[derive(Debug, Default)]
 struct MutationEncoder {
-    regions: Names,
+    origins: Origins,
     tables: Vec<TableId>,
     vectors: Vec<v1::IndexedVector>,
     last_vector: Option<VersionVector>,
@@ -259,7 +266,7 @@ impl MutationEncoder {
             table: self.table(mutation.table),
             key: mutation.key.0,
             time: version.time.as_u64(),
-            origin: self.regions.of(&version.origin),
+            origin: self.origins.of(&version.origin),
             sequence: version.sequence,
             vector: self.vector(mutation.vector),
             image: mutation.image,
@@ -289,11 +296,11 @@ impl MutationEncoder {
     /// Neighbours in a log have mostly the same vector, so only the last one is looked at.
     fn vector(&mut self, vector: VersionVector) -> u32 {
         if self.last_vector.as_ref() != Some(&vector) {
-            let (regions, sequences) = vector
+            let (origins, sequences) = vector
                 .iter()
-                .map(|(region, sequence)| (self.regions.of(region), sequence))
+                .map(|(origin, sequence)| (self.origins.of(origin), sequence))
                 .unzip();
-            self.vectors.push(v1::IndexedVector { regions, sequences });
+            self.vectors.push(v1::IndexedVector { origins, sequences });
             self.last_vector = Some(vector);
         }
         index_of(self.vectors.len().saturating_sub(1))
@@ -301,7 +308,7 @@ impl MutationEncoder {
 
     fn finish(self, mutations: Vec<v1::Mutation>) -> v1::Mutations {
         v1::Mutations {
-            regions: self.regions.in_order(),
+            origins: self.origins.in_order(),
             tables: self.tables.into_iter().map(encode_table).collect(),
             vectors: self.vectors,
             mutations,

@@ -1,7 +1,7 @@
 //! Messages survive the way, and garbage does not.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector};
+use beringia_item::{Cause, KeyBytes, Mutation, Origin, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector};
 use beringia_proto::v1;
 use beringia_replication::message::{
     Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, KeyPage, Question, Reply, Request, RowPage, Span,
@@ -12,10 +12,16 @@ use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 use prost::Message;
 
-use super::{MESSAGE_BYTES_MAX, Packer, SEQUENCE_MAX, Unpacker, from_receiver, from_source, to_receiver, to_source};
+use super::{
+    MESSAGE_BYTES_MAX, Packer, SEQUENCE_MAX, Unpacker, Unreadable, from_receiver, from_source, to_receiver, to_source,
+};
 
 fn region() -> impl Strategy<Value = Region> {
     prop_oneof!["[a-c]", "[a-z][a-z0-9-]{0,31}"].prop_map(|name| Region::new(&name).unwrap())
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    (region(), prop_oneof![Just(0), any::<u16>()]).prop_map(|(region, shard)| Origin::new(region, shard))
 }
 
 fn table() -> impl Strategy<Value = TableId> {
@@ -32,7 +38,7 @@ fn sequence() -> impl Strategy<Value = u64> {
 
 fn vector() -> impl Strategy<Value = VersionVector> {
     // Entries of 0 are no entries.
-    vec((region(), 1..=SEQUENCE_MAX), 0..4).prop_map(VersionVector::from_iter)
+    vec((origin(), 1..=SEQUENCE_MAX), 0..4).prop_map(VersionVector::from_iter)
 }
 
 fn vectors() -> impl Strategy<Value = TableVectors> {
@@ -40,7 +46,7 @@ fn vectors() -> impl Strategy<Value = TableVectors> {
 }
 
 fn version() -> impl Strategy<Value = Version> {
-    (any::<u64>(), region(), sequence()).prop_map(|(time, origin, sequence)| Version {
+    (any::<u64>(), origin(), sequence()).prop_map(|(time, origin, sequence)| Version {
         time: HybridTime::from_u64(time),
         origin,
         sequence,
@@ -106,7 +112,7 @@ fn from_a_receiver() -> impl Strategy<Value = ToSource> {
     ];
     prop_oneof![
         hello().prop_map(ToSource::Hello),
-        (any::<u64>(), vectors(), vec(region(), 0..4)).prop_map(|(generation, tables, origins)| {
+        (any::<u64>(), vectors(), vec(origin(), 0..4)).prop_map(|(generation, tables, origins)| {
             ToSource::Subscribe(Subscription {
                 generation,
                 tables,
@@ -139,7 +145,7 @@ fn from_a_source() -> impl Strategy<Value = ToReceiver> {
             any::<u64>(),
             any::<u64>(),
             vec(mutation(), 0..8),
-            vec((table(), region(), sequence()), 0..4)
+            vec((table(), origin(), sequence()), 0..4)
         )
             .prop_map(|(number, generation, mutations, progress)| {
                 ToReceiver::Batch(Batch {
@@ -149,7 +155,7 @@ fn from_a_source() -> impl Strategy<Value = ToReceiver> {
                     progress,
                 })
             }),
-        (any::<u64>(), vec((table(), region()), 0..4))
+        (any::<u64>(), vec((table(), origin()), 0..4))
             .prop_map(|(generation, parts)| ToReceiver::Refusal(BelowFloor { generation, parts })),
         vectors().prop_map(ToReceiver::Vectors),
         vec(region(), 0..4).prop_map(|regions| ToReceiver::Lost(regions.into_iter().collect())),
@@ -216,13 +222,20 @@ proptest! {
     }
 }
 
+fn encoded(region: &str, shard: u32) -> v1::Origin {
+    v1::Origin {
+        region: region.to_owned(),
+        shard,
+    }
+}
+
 /// A batch of one mutation that is right, to be put out of order.
 fn batch(change: impl FnOnce(&mut v1::Mutations)) -> Result<ToReceiver, String> {
     let mut mutations = v1::Mutations {
-        regions: vec!["eu".to_owned()],
+        origins: vec![encoded("eu", 0)],
         tables: vec![Bytes::from_static(&[1; 16])],
         vectors: vec![v1::IndexedVector {
-            regions: vec![0],
+            origins: vec![0],
             sequences: vec![7],
         }],
         mutations: vec![v1::Mutation {
@@ -248,13 +261,13 @@ fn batch(change: impl FnOnce(&mut v1::Mutations)) -> Result<ToReceiver, String> 
 fn what_refers_to_nothing_is_refused_with_what_it_is() {
     assert!(batch(|_| {}).is_ok());
     let refused = |change: fn(&mut v1::Mutations)| batch(change).unwrap_err();
-    assert_eq!(refused(|batch| batch.mutations[0].origin = 1), "region 1 of 1");
+    assert_eq!(refused(|batch| batch.mutations[0].origin = 1), "origin 1 of 1");
     assert_eq!(refused(|batch| batch.mutations[0].table = 9), "table 9 of 1");
     assert_eq!(refused(|batch| batch.mutations[0].vector = 1), "vector 1 of 1");
-    assert_eq!(refused(|batch| batch.vectors[0].regions = vec![4]), "region 4 of 1");
+    assert_eq!(refused(|batch| batch.vectors[0].origins = vec![4]), "origin 4 of 1");
     assert_eq!(
         refused(|batch| batch.vectors[0].sequences = vec![]),
-        "a vector with regions and sequences that do not match"
+        "a vector with origins and sequences that do not match"
     );
     assert_eq!(refused(|batch| batch.mutations[0].cause = 77), "the cause 77");
     assert_eq!(
@@ -289,7 +302,97 @@ fn what_refers_to_nothing_is_refused_with_what_it_is() {
         refused(|batch| batch.tables[0] = Bytes::new()),
         "a table id has 16 bytes"
     );
-    assert!(refused(|batch| batch.regions[0] = "EU".to_owned()).contains("is no region name"));
+    assert!(refused(|batch| batch.origins[0] = encoded("EU", 0)).contains("is no region name"));
+}
+
+#[test]
+fn origins_arrive_with_their_shards() {
+    let origin = |text: &str| text.parse::<Origin>().unwrap();
+    let vector: VersionVector = [("eu", 1), ("eu/3", 2), ("us/65535", 3)]
+        .into_iter()
+        .map(|(text, sequence)| (origin(text), sequence))
+        .collect();
+    let subscription = ToSource::Subscribe(Subscription {
+        generation: 1,
+        tables: TableVectors::from([(TableId(9), vector.clone())]),
+        origins: vec![origin("us"), origin("us/65535"), origin("us/1")],
+    });
+    let bytes = to_source(subscription.clone()).encode_to_vec();
+    let arrived = v1::FromReceiver::decode(bytes.as_slice()).unwrap();
+    assert_eq!(from_receiver(arrived), Ok(subscription));
+    let mutation = |text: &str| Mutation {
+        table: TableId(9),
+        key: KeyBytes(Bytes::from_static(&[0, 0, 1])),
+        version: Version {
+            time: HybridTime::default(),
+            origin: origin(text),
+            sequence: 5,
+        },
+        vector: vector.clone(),
+        image: None,
+        metadata: None,
+        cause: Cause::Client,
+        unit: Unit { first: 5, last: 5 },
+    };
+    let batch = ToReceiver::Batch(Batch {
+        number: 1,
+        generation: 1,
+        mutations: ["us", "us/1", "eu/3", "us/1"].map(mutation).into(),
+        progress: vec![(TableId(9), origin("us/2"), 6)],
+    });
+    let bytes = to_receiver(batch.clone()).encode_to_vec();
+    let arrived = v1::FromSource::decode(bytes.as_slice()).unwrap();
+    assert_eq!(from_source(arrived), Ok(batch));
+}
+
+#[test]
+fn an_origin_that_is_missing_or_has_too_great_a_shard_is_refused() {
+    let subscribe = |origins, entry| {
+        let entries = vec![v1::VectorEntry {
+            origin: entry,
+            sequence: 7,
+        }];
+        let table = v1::TableVector {
+            table: Bytes::from_static(&[1; 16]),
+            vector: Some(v1::Vector { entries }),
+        };
+        let subscribe = v1::Subscribe {
+            generation: 1,
+            tables: vec![table],
+            origins,
+        };
+        let kind = Some(v1::from_receiver::Kind::Subscribe(subscribe));
+        from_receiver(v1::FromReceiver { kind })
+    };
+    let refuse = |origin| {
+        let below_floor = vec![v1::TableOrigin {
+            table: Bytes::from_static(&[1; 16]),
+            origin,
+        }];
+        let refusal = v1::Refusal {
+            generation: 1,
+            below_floor,
+        };
+        let kind = Some(v1::from_source::Kind::Refusal(refusal));
+        from_source(v1::FromSource { kind })
+    };
+    let (greatest, too_great) = (encoded("eu", 65_535), encoded("eu", 65_536));
+    assert!(subscribe(vec![greatest.clone()], Some(greatest.clone())).is_ok());
+    assert!(refuse(Some(greatest.clone())).is_ok());
+    let shard = Unreadable("shard 65536 of eu".to_owned());
+    assert_eq!(
+        subscribe(vec![too_great.clone()], Some(greatest.clone())),
+        Err(shard.clone())
+    );
+    assert_eq!(subscribe(vec![greatest], Some(too_great.clone())), Err(shard.clone()));
+    assert_eq!(refuse(Some(too_great.clone())), Err(shard.clone()));
+    assert_eq!(batch(|batch| batch.origins[0] = too_great), Err(shard.0));
+    let missing = Unreadable("an origin is missing".to_owned());
+    assert_eq!(subscribe(vec![], None), Err(missing.clone()));
+    assert_eq!(refuse(None), Err(missing));
+    assert_eq!(batch(|batch| batch.origins.clear()), Err("origin 0 of 0".to_owned()));
+    let nameless = subscribe(vec![v1::Origin::default()], Some(encoded("eu", 0)));
+    assert!(nameless.unwrap_err().0.contains("is no region name"));
 }
 
 #[test]
@@ -321,10 +424,10 @@ fn what_repeats_travels_once() {
         key: KeyBytes(Bytes::from(vec![0, 0, number])),
         version: Version {
             time: HybridTime::default(),
-            origin: Region::new("eu-west-1").unwrap(),
+            origin: "eu-west-1".parse().unwrap(),
             sequence: 5,
         },
-        vector: [(Region::new("us-east-1").unwrap(), 3)].into_iter().collect(),
+        vector: [("us-east-1".parse().unwrap(), 3)].into_iter().collect(),
         image: None,
         metadata: None,
         cause: Cause::Client,

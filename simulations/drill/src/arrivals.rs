@@ -236,7 +236,7 @@ mod tests {
             visible_ms: BEGAN_MS + after_ms + 40,
             runs: vec![Run {
                 table: TableId(7),
-                origin: from.clone(),
+                origin: from.into(),
                 by_log: true,
                 writes: vec![Write {
                     sequence,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use beringia_clock::HybridTime;
 use beringia_history::{Conflict, Evidence, Held, KeptAside, Logged, key_text};
 use beringia_host::fleet::Fleet;
-use beringia_item::{Item, Region, Version, VersionVector, decode_item};
+use beringia_item::{Item, Origin, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
 };
@@ -64,13 +64,13 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
             let vector = write
                 .vector
                 .iter()
-                .map(|known| Ok((named(&known.origin)?, known.sequence)));
+                .map(|known| Ok((origin(&known.origin)?, known.sequence)));
             let logged = Logged {
                 vector: vector.collect::<Result<VersionVector, &str>>()?,
                 is_expiry: write.is_expiry,
                 held: held(&write, expires)?,
             };
-            let origin = logged.held.version.origin.to_string();
+            let origin = logged.held.version.origin.region().to_string();
             evidence
                 .logs
                 .entry(origin)
@@ -132,11 +132,11 @@ fn version(said: Option<ItemVersion>) -> Result<Version, &'static str> {
     let said = said.ok_or("no version")?;
     Ok(Version {
         time: HybridTime::from_u64(said.hybrid_time),
-        origin: named(&said.origin)?,
+        origin: origin(&said.origin)?,
         sequence: said.sequence,
     })
 }
 
-fn named(region: &str) -> Result<Region, &'static str> {
-    Region::new(region).map_err(|_| "a region's name")
+fn origin(text: &str) -> Result<Origin, &'static str> {
+    text.parse().map_err(|_| "an origin")
 }

@@ -99,7 +99,7 @@ fn relics<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<
                 .get(entry.key.as_str())
                 .and_then(|key| key.rank_of(&entry.loser))
         };
-        if entry.loser.origin.as_str() == region && is_logged().is_none() {
+        if entry.loser.origin.region().as_str() == region && is_logged().is_none() {
             relics.entry(&entry.key).or_default().push(Relic {
                 version: &entry.loser,
                 mark: entry.loser_mark.as_deref(),
@@ -130,7 +130,7 @@ impl<'a> Times<'a> {
             known.extend(committed.filter_map(|commit| Some((commit.version(), &writes.asked[commit.asked?]))));
             for relic in relics.get(key).into_iter().flatten() {
                 let asked = relic.mark.and_then(|mark| writes.of_mark(mark));
-                let own = asked.filter(|_| relic.version.origin.as_str() == region);
+                let own = asked.filter(|_| relic.version.origin.region().as_str() == region);
                 known.extend(own.map(|asked| (relic.version, asked)));
             }
         }
@@ -212,7 +212,7 @@ fn judge<'a>(
     let is_missing =
         |asked: &&Asked<'a>| asked.is_acknowledged() && asked.rank.is_none() && asked.operation.region == region;
     let missing: Vec<&Asked<'a>> = writes.asked.iter().filter(is_missing).collect();
-    let is_own = |relic: &Relic<'_>| relic.version.origin.as_str() == region;
+    let is_own = |relic: &Relic<'_>| relic.version.origin.region().as_str() == region;
     for relic in relics {
         let found = match relic.mark {
             Some(mark) => missing.iter().find(|asked| asked.write.mark == mark),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
-use beringia_item::{Region, Version};
+use beringia_item::{Origin, Version};
 
 use crate::{
     aside::{self, Aside},
@@ -198,7 +198,7 @@ pub(crate) struct Among<'a> {
 
 /// The sequences of an origin's commits, ascending, and their places.
 struct OfOrigin {
-    origin: Region,
+    origin: Origin,
     places: Vec<(u64, usize)>,
 }
 
@@ -249,8 +249,8 @@ pub(crate) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) ->
         // Its own earlier ones.
         raise(commit.origin, commit.version().sequence.saturating_sub(1));
         for (origin, sequence) in commit.logged.vector.iter() {
-            if origin.as_str() != commit.origin {
-                raise(origin.as_str(), sequence);
+            if origin.region().as_str() != commit.origin {
+                raise(origin.region().as_str(), sequence);
             }
         }
     }

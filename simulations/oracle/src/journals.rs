@@ -58,7 +58,7 @@ fn is_conflict(table: &Table<'_>, region: &str, entry: &Conflict) -> bool {
         (Some(winner), Some(loser)) => winner.is_concurrent_with(loser) && entry.loser < entry.winner,
         // One of them may have gone with a disk, or be a write of this region's that the others never had.
         (winner, loser) => {
-            let may_be_left = |version: &Version| version.origin.as_str() == region;
+            let may_be_left = |version: &Version| version.origin.region().as_str() == region;
             let is_left = table.evidence.kept_aside.contains_key(region)
                 && (winner.is_some() || may_be_left(&entry.winner))
                 && (loser.is_some() || may_be_left(&entry.loser));

@@ -54,7 +54,7 @@ fn find_invented(place: &Place<'_>, key: &Key<'_>, commit: &Commit<'_>, violatio
                 version,
             });
         }
-    } else if commit.asked.is_none() || version.origin.as_str() != commit.origin {
+    } else if commit.asked.is_none() || version.origin.region().as_str() != commit.origin {
         violations.push(Violation::Invented {
             table,
             region,

@@ -12,6 +12,7 @@ use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};
 use beringia_storage::PlantedBug;
 use beringia_workload::{Load, Loaded, Setting};
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -71,19 +72,21 @@ pub struct Outcome {
 /// # Errors
 /// [`SimulationError`] if the regions do not get ready, or an action makes no sense when it is due. What regions promised and did not
 /// keep, and what was expected and did not come, is in the outcome.
-pub async fn run(plan: &Plan) -> Result<Outcome, SimulationError> {
-    run_under(plan, Conditions::default()).await
+pub fn run(plan: &Plan) -> BoxFuture<'_, Result<Outcome, SimulationError>> {
+    run_under(plan, Conditions::default())
 }
 
 /// The same under other conditions.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_under(plan: &Plan, conditions: Conditions) -> Result<Outcome, SimulationError> {
-    let mut session = Session::prepare(plan, conditions).await?;
-    session.play().await?;
-    let history = session.settle().await?;
-    session.conclude(&history).await
+pub fn run_under(plan: &Plan, conditions: Conditions) -> BoxFuture<'_, Result<Outcome, SimulationError>> {
+    Box::pin(async move {
+        let mut session = Session::prepare(plan, conditions).await?;
+        session.play().await?;
+        let history = session.settle().await?;
+        session.conclude(&history).await
+    })
 }
 
 /// A run on its way.

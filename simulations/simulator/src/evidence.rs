@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, key_text};
-use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Region, TableId, decode_item};
+use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
 use beringia_node::Holdings;
 use beringia_storage::{Store, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -55,7 +55,7 @@ pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Ev
         };
         // What a region that was empty at some time has of its own log, others have more of.
         let origins = if past.is_whole(&region, table) {
-            vec![store.region().clone()]
+            vec![store.origin().clone()]
         } else {
             Vec::new()
         };
@@ -78,7 +78,7 @@ pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Ev
         for region in &holders {
             let store = world.store(region)?;
             if let Some(reader) = Reader::new(region, &*store, table) {
-                let origin = Region::new(&origin)?;
+                let origin = Region::new(&origin)?.into();
                 merge(&mut evidence.logs, reader.log(vec![origin]).await?);
             }
         }
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The writes of these origins that are in the region's log, by origin and key.
-    pub(crate) async fn log(&self, origins: Vec<Region>) -> Result<Logs, SimulationError> {
+    pub(crate) async fn log(&self, origins: Vec<Origin>) -> Result<Logs, SimulationError> {
         let mut log = Logs::new();
         for mutation in self.mutations(origins).await? {
             let key = self.key_text(&mutation.key)?;
@@ -124,14 +124,14 @@ impl<'a> Reader<'a> {
                 vector: mutation.vector.clone(),
                 is_expiry: mutation.cause == Cause::TimeToLive,
             };
-            let origin = log.entry(mutation.origin().to_string()).or_default();
+            let origin = log.entry(mutation.origin().region().to_string()).or_default();
             origin.entry(key).or_default().push(logged);
         }
         Ok(log)
     }
 
     /// The same as mutations, in the order of the log.
-    pub(crate) async fn mutations(&self, origins: Vec<Region>) -> Result<Vec<Mutation>, SimulationError> {
+    pub(crate) async fn mutations(&self, origins: Vec<Origin>) -> Result<Vec<Mutation>, SimulationError> {
         if origins.is_empty() {
             return Ok(Vec::new());
         }

@@ -44,12 +44,14 @@ pub(crate) async fn look(
             continue;
         };
         let others: Vec<Region> = world.regions().filter(|other| **other != own).cloned().collect();
-        for mutation in reader.mutations(vec![own.clone()]).await? {
+        for mutation in reader.mutations(vec![store.origin().clone()]).await? {
             if others.iter().any(|other| has(world, other, &mutation)) {
                 continue;
             }
             let sequence = mutation.version.sequence;
-            let committed_us = world.recorder.applied_us(mutation.table, &own, sequence, &own);
+            let committed_us = world
+                .recorder
+                .applied_us(mutation.table, store.origin(), sequence, &own);
             let age = committed_us.map_or(Duration::ZERO, |us| now.saturating_sub(Duration::from_micros(us)));
             writes.push(Unshipped {
                 table: table.clone(),

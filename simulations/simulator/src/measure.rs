@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_history::{Conflict, Evidence, History, LostDisk};
-use beringia_item::{Region, TableId, Version};
+use beringia_item::{Origin, Region, TableId, Version};
 use beringia_oracle::Violation;
 use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, EngineKind, Recorder, Run, Shipment};
 use beringia_scenario::{Action, Course, Plan};
@@ -197,8 +197,9 @@ impl Measure {
     /// When each mutation of a table came to each region that holds it in the end.
     fn arrivals(&mut self, world: &World, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
         for (from, keys) in &evidence.logs {
-            let origin = Region::new(from)?;
-            let steps = world.recorder.steps(table, &origin, &origin);
+            let region = Region::new(from)?;
+            let origin = Origin::from(&region);
+            let steps = world.recorder.steps(table, &origin, &region);
             let since_load = |steps: &[Step], sequence| self.since_load(first_from(steps, sequence)?);
             let of_load = keys.values().flatten().filter_map(|logged| {
                 let sequence = logged.held.version.sequence;
@@ -242,7 +243,7 @@ impl Measure {
         &self,
         world: &World,
         table: TableId,
-        origin: &Region,
+        origin: &Origin,
         sequence: u64,
         region: &Region,
     ) -> Option<Duration> {
@@ -262,9 +263,11 @@ impl Measure {
     fn conflicts(&mut self, world: &World, table: TableId, evidence: &Evidence) {
         for Conflict { winner, loser, .. } in evidence.conflicts() {
             // Where the loser's own region does not know any more, the winner's does: neither knew of the other, so they were close.
-            let of = |version: &Version| self.applied(world, table, &version.origin, version.sequence, &version.origin);
+            let of = |version: &Version| {
+                self.applied(world, table, &version.origin, version.sequence, version.origin.region())
+            };
             let at = of(loser).or_else(|| of(winner));
-            let (winner, loser) = (winner.origin.as_str(), loser.origin.as_str());
+            let (winner, loser) = (winner.origin.region().as_str(), loser.origin.region().as_str());
             self.recorder.conflict(winner, loser, at.unwrap_or_default());
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use beringia_item::{Region, TableId};
+use beringia_item::{Origin, Region, TableId};
 use beringia_storage::Store;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::JoinHandle, time::Instant};
@@ -16,7 +16,7 @@ pub(crate) struct Recorder(Arc<Mutex<Inner>>);
 
 struct Inner {
     began: Instant,
-    steps: BTreeMap<(TableId, Region), BTreeMap<Region, Vec<Step>>>,
+    steps: BTreeMap<(TableId, Origin), BTreeMap<Region, Vec<Step>>>,
 }
 
 /// A vector's entry reached a sequence.
@@ -82,13 +82,13 @@ impl Recorder {
     }
 
     /// When `region` had applied the write of `origin` to `table` with that sequence, microseconds since the recorder began.
-    pub(crate) fn applied_us(&self, table: TableId, origin: &Region, sequence: u64, region: &Region) -> Option<u64> {
+    pub(crate) fn applied_us(&self, table: TableId, origin: &Origin, sequence: u64, region: &Region) -> Option<u64> {
         let inner = self.inner();
         first_from(inner.steps.get(&(table, origin.clone()))?.get(region)?, sequence)
     }
 
     /// The steps of what `region` had applied of `origin`'s writes to `table`; [`first_from`] looks into them.
-    pub(crate) fn steps(&self, table: TableId, origin: &Region, region: &Region) -> Vec<Step> {
+    pub(crate) fn steps(&self, table: TableId, origin: &Origin, region: &Region) -> Vec<Step> {
         let inner = self.inner();
         let steps = inner.steps.get(&(table, origin.clone()));
         steps.and_then(|steps| steps.get(region)).cloned().unwrap_or_default()

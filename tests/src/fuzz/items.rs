@@ -104,7 +104,7 @@ pub(super) fn state(input: &[u8]) {
     let Ok(image) = decode_item(image) else { return };
     let version = Version {
         time: HybridTime::from_u64(1 << 60),
-        origin: Region::new("b").expect("b is a region's name"),
+        origin: Region::new("b").expect("b is a region's name").into(),
         sequence: 1 << 40,
     };
     let keys: Item = image

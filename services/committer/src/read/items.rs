@@ -1,19 +1,13 @@
-//! Live items: by key, several at once, and in key order.
+//! Live items: by key, and several at once.
 
-use std::ops::{Bound, ControlFlow};
-
-use beringia_decisions::{
-    layout::{above, row_key, stored_key},
-    projected_size,
-};
-use beringia_item::{Item, KeyBytes, TableId, Version, decode_item, item_size};
+use beringia_decisions::layout::row_key;
+use beringia_item::{Item, KeyBytes, TableId, Version, decode_item};
 use beringia_storage::{
-    LogPosition, RangePage, RangeRead, Row, StoreError,
-    backend::{Detail, ItemRow, KeyRange, Keyspace, StoredRecord},
+    StoreError,
+    backend::{Detail, ItemRow, StoredRecord},
 };
 
-use super::{Reading, past::Past};
-use crate::view::IndexView;
+use super::reading::Reading;
 
 /// One live item.
 pub(crate) fn get(
@@ -38,7 +32,7 @@ pub(super) fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Vers
 }
 
 /// The item of a row; `None` for a tombstone, and where its record is missing, which verification repairs.
-fn version_and_item(
+pub(super) fn version_and_item(
     reading: &Reading<'_>,
     row: &ItemRow,
     record: Option<&dyn StoredRecord>,
@@ -71,162 +65,4 @@ pub(crate) fn get_many(
             Ok(())
         })?;
     Ok(found)
-}
-
-/// Collects rows until a limit is reached: those of now, and where they were different at the position that is
-/// asked for, those of then.
-struct Page {
-    page: RangePage,
-    past: Past,
-    reverse: bool,
-    max_rows: usize,
-    max_bytes: usize,
-    bytes: usize,
-}
-
-impl Page {
-    fn new(read: &RangeRead, past: Past) -> Self {
-        let page = RangePage {
-            rows: Vec::new(),
-            limited: read.max_rows == 0 || read.max_bytes == 0,
-        };
-        Self {
-            page,
-            past,
-            reverse: read.reverse,
-            max_rows: read.max_rows,
-            max_bytes: read.max_bytes,
-            bytes: 0,
-        }
-    }
-
-    /// Takes a row of now whose item has the key `base` in the table, and before it the rows of then that come
-    /// before it. `size` tells how much of an item counts.
-    fn take(
-        &mut self,
-        reading: &Reading<'_>,
-        base: &KeyBytes,
-        row: Row,
-        size: impl Fn(&Item) -> usize,
-    ) -> Result<(), StoreError> {
-        self.take_past(reading, Some(&row.key), &size)?;
-        if !self.page.limited && !self.past.has_changed(base) {
-            let size = size(&row.item);
-            self.push(row, size);
-        }
-        Ok(())
-    }
-
-    /// Takes the rows of then that come before `key`, or all that are left.
-    fn take_past(
-        &mut self,
-        reading: &Reading<'_>,
-        key: Option<&KeyBytes>,
-        size: impl Fn(&Item) -> usize,
-    ) -> Result<(), StoreError> {
-        while !self.page.limited {
-            let Some((key, version, item)) = self.past.next_before(reading, key, self.reverse)? else {
-                break;
-            };
-            let size = size(&item);
-            self.push(Row { key, version, item }, size);
-        }
-        Ok(())
-    }
-
-    /// Takes a row of that size.
-    fn push(&mut self, row: Row, size: usize) {
-        self.page.rows.push(row);
-        self.bytes += size;
-        self.page.limited = self.page.rows.len() >= self.max_rows || self.bytes >= self.max_bytes;
-    }
-
-    /// Whether the next row is wanted.
-    const fn more(&self) -> ControlFlow<()> {
-        if self.page.limited {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-}
-
-/// A page of live rows: of now, or as they were at an earlier position of the log.
-pub(crate) fn range(reading: &Reading<'_>, read: &RangeRead, at: Option<LogPosition>) -> Result<RangePage, StoreError> {
-    let table = reading.view.tables.table(read.table)?;
-    let index = match &read.index {
-        None => None,
-        Some(name) => match table.indexes.iter().find(|index| index.definition.name == *name) {
-            Some(index) => Some(index),
-            None => {
-                return Err(StoreError::UnknownIndex {
-                    table: read.table,
-                    index: name.clone(),
-                });
-            }
-        },
-    };
-    let past = match at {
-        None => Past::none(),
-        Some(at) => Past::of(reading, table.number, index, read, at)?,
-    };
-    let mut page = Page::new(read, past);
-    match index {
-        _ if page.page.limited => {}
-        None => table_range(reading, table.number, read, &mut page)?,
-        Some(index) => index_range(reading, table.number, index, read, &mut page)?,
-    }
-    Ok(page.page)
-}
-
-fn table_range(reading: &Reading<'_>, number: u32, read: &RangeRead, page: &mut Page) -> Result<(), StoreError> {
-    let range = key_range(number, read);
-    reading
-        .snapshot
-        .scan_items(&range, Detail::Item, &mut |row_key, row, record| {
-            if let Some((version, item)) = version_and_item(reading, row, record)? {
-                let key = stored_key(row_key);
-                page.take(reading, &key.clone(), Row { key, version, item }, item_size)?;
-            }
-            Ok(page.more())
-        })?;
-    page.take_past(reading, None, item_size)
-}
-
-fn index_range(
-    reading: &Reading<'_>,
-    number: u32,
-    index: &IndexView,
-    read: &RangeRead,
-    page: &mut Page,
-) -> Result<(), StoreError> {
-    let range = key_range(index.number, read);
-    let shown = |item: &Item| projected_size(item, index.projected.as_deref());
-    reading.snapshot.scan(Keyspace::Entries, &range, &mut |entry, _| {
-        let key = stored_key(entry);
-        let Some((_, base)) = index.definition.keys.split_index_key(&key) else {
-            return Err(StoreError::damaged("an index entry has no key of its index"));
-        };
-        // An entry without its item is damage, which verification removes.
-        if let Some((version, item)) = find(reading, &row_key(number, &base.0))? {
-            page.take(reading, &base, Row { key, version, item }, shown)?;
-        }
-        Ok(page.more())
-    })?;
-    page.take_past(reading, None, shown)
-}
-
-/// The row keys that `read` asks for, among those of `number`.
-fn key_range(number: u32, read: &RangeRead) -> KeyRange {
-    let from = match &read.from {
-        Bound::Unbounded => row_key(number, &[]),
-        Bound::Included(key) => row_key(number, key),
-        Bound::Excluded(key) => above(row_key(number, key)),
-    };
-    let to = match &read.to {
-        Bound::Unbounded => row_key(number + 1, &[]),
-        Bound::Included(key) => above(row_key(number, key)),
-        Bound::Excluded(key) => row_key(number, key),
-    };
-    KeyRange::new(from, to).reversed(read.reverse)
 }

@@ -9,7 +9,7 @@ use beringia_storage::{
     backend::{KeyRange, Keyspace},
 };
 
-use super::{Reading, rows::current};
+use super::{reading::Reading, rows::current};
 
 /// From a number on.
 fn after(number: u64) -> KeyRange {

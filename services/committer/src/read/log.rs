@@ -4,16 +4,16 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use beringia_decisions::{
     LogCheckpoint, Progress, TableRow,
-    layout::{RegionNames, named_context, number_key},
+    layout::{OriginNames, named_context, number_key},
 };
-use beringia_item::{KeyBytes, Mutation, Region, TableId, VersionVector};
+use beringia_item::{KeyBytes, Mutation, Origin, TableId, VersionVector};
 use beringia_storage::{
     Backlog, LogFilter, LogPage, LogPosition, LogRecord, StoreError,
-    backend::{Keyspace, RecordFlags, RecordHead, RegionNumber, StoredRecord, TableNumber},
+    backend::{Keyspace, OriginNumber, RecordFlags, RecordHead, StoredRecord, TableNumber},
 };
 use bytes::Bytes;
 
-use super::Reading;
+use super::reading::Reading;
 use crate::{shared::Shared, view::View};
 
 /// Records that one page looks at, wanted or not.
@@ -33,37 +33,37 @@ fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber
         .transpose()
 }
 
-fn number_of(names: &RegionNames, region: &Region) -> Option<RegionNumber> {
-    let place = names.iter().position(|name| name == region)?;
-    RegionNumber::try_from(place).ok()
+fn number_of(names: &OriginNames, origin: &Origin) -> Option<OriginNumber> {
+    let place = names.iter().position(|name| name == origin)?;
+    OriginNumber::try_from(place).ok()
 }
 
 /// The position from which on a filter's records are, or what the log cannot serve of it.
 pub(crate) fn log_position(
     reading: &Reading<'_>,
     filter: &LogFilter,
-) -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError> {
+) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
     let mut start = reading.view.end + 1;
     let mut missing = Vec::new();
     for (id, wanted) in &filter.tables {
         let held = progress(reading, *id)?.filter(|_| *id != TableId::LOCAL);
-        for region in &filter.origins {
-            let Some((number, progress)) = &held else {
-                missing.push((*id, region.clone()));
+        for origin in &filter.origins {
+            let Some((table, progress)) = &held else {
+                missing.push((*id, origin.clone()));
                 continue;
             };
-            let Some(origin) = number_of(&reading.names(), region) else {
+            let Some(number) = number_of(&reading.names(), origin) else {
                 continue;
             };
-            let (applied, above) = (progress.origin(origin), wanted.get(region));
+            let (applied, above) = (progress.origin(number), wanted.get(origin));
             if above >= applied.applied {
                 continue;
             }
             if above < applied.low_watermark {
-                missing.push((*id, region.clone()));
+                missing.push((*id, origin.clone()));
                 continue;
             }
-            start = start.min(start_above(reading, *number, origin, above)?);
+            start = start.min(start_above(reading, *table, number, above)?);
         }
     }
     Ok(if missing.is_empty() {
@@ -77,7 +77,7 @@ pub(crate) fn log_position(
 fn start_above(
     reading: &Reading<'_>,
     table: TableNumber,
-    origin: RegionNumber,
+    origin: OriginNumber,
     sequence: u64,
 ) -> Result<u64, StoreError> {
     let next = LogCheckpoint::after(reading.snapshot, table, origin, sequence)?;
@@ -98,15 +98,15 @@ struct WantedTable {
     number: TableNumber,
     id: TableId,
     /// What of which origin.
-    above: Vec<(RegionNumber, u64)>,
+    above: Vec<(OriginNumber, u64)>,
 }
 
 impl Wanted {
-    fn new(view: &View, names: &RegionNames, filter: &LogFilter) -> Self {
-        let origins: Vec<(RegionNumber, &Region)> = filter
+    fn new(view: &View, names: &OriginNames, filter: &LogFilter) -> Self {
+        let origins: Vec<(OriginNumber, &Origin)> = filter
             .origins
             .iter()
-            .filter_map(|region| Some((number_of(names, region)?, region)))
+            .filter_map(|origin| Some((number_of(names, origin)?, origin)))
             .collect();
         let mut tables = Vec::with_capacity(filter.tables.len());
         for (id, above) in &filter.tables {
@@ -116,7 +116,7 @@ impl Wanted {
             if *id != TableId::LOCAL {
                 let above = origins
                     .iter()
-                    .map(|(number, region)| (*number, above.get(region)))
+                    .map(|(number, origin)| (*number, above.get(origin)))
                     .collect();
                 tables.push(WantedTable {
                     number: table.number,
@@ -148,7 +148,7 @@ struct Filling<'f> {
     page: LogPage,
     scanned: usize,
     bytes: usize,
-    last_unit: Option<(RegionNumber, u64)>,
+    last_unit: Option<(OriginNumber, u64)>,
 }
 
 impl Filling<'_> {
@@ -204,7 +204,7 @@ fn mutation(
     record: &dyn StoredRecord,
     head: &RecordHead,
     table: TableId,
-    names: &RegionNames,
+    names: &OriginNames,
 ) -> Result<Mutation, StoreError> {
     let copy = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
     Ok(Mutation {
@@ -226,7 +226,7 @@ pub(crate) fn read_recent(
     filter: &LogFilter,
     max_bytes: usize,
 ) -> Result<Option<LogPage>, StoreError> {
-    if filter.origins != [shared.region.clone()] {
+    if filter.origins != [shared.origin.clone()] {
         return Ok(None);
     }
     let view = shared.view.load();
@@ -247,7 +247,7 @@ pub(crate) fn read_recent(
 /// A page of what `records` offers, which says whether it came to the end of the view.
 fn fill(
     view: &View,
-    names: &RegionNames,
+    names: &OriginNames,
     from: LogPosition,
     filter: &LogFilter,
     max_bytes: usize,
@@ -286,7 +286,7 @@ pub(crate) fn recent_backlog(
         let Ok(table) = view.tables.table(*id) else {
             continue;
         };
-        match shared.recent.above(table.number, vector.get(&shared.region)) {
+        match shared.recent.above(table.number, vector.get(&shared.origin)) {
             Some(lacks) => backlog.add(&lacks),
             None => {
                 unknown.insert(*id, vector.clone());
@@ -299,11 +299,11 @@ pub(crate) fn recent_backlog(
 /// The same as the rows say.
 pub(crate) fn backlog(
     reading: &Reading<'_>,
-    own: &Region,
+    own: &Origin,
     peer: &BTreeMap<TableId, VersionVector>,
 ) -> Result<Backlog, StoreError> {
     let Some(origin) = number_of(&reading.names(), own) else {
-        return Err(StoreError::damaged("it does not name its own region"));
+        return Err(StoreError::damaged("it does not name its own origin"));
     };
     let mut backlog = Backlog::default();
     for (id, vector) in peer {
@@ -324,7 +324,7 @@ pub(crate) fn backlog(
 /// known from the sums in the checkpoints. `totals` are the records and bytes up to now.
 fn missing_above(
     reading: &Reading<'_>,
-    (table, origin): (TableNumber, RegionNumber),
+    (table, origin): (TableNumber, OriginNumber),
     sequence: u64,
     totals: (u64, u64),
 ) -> Result<Backlog, StoreError> {

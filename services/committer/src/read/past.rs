@@ -13,7 +13,7 @@ use beringia_storage::{
 };
 use bytes::Bytes;
 
-use super::{Reading, items};
+use super::{items, reading::Reading};
 use crate::view::IndexView;
 
 /// Several items as they were at that position; newer where the log has been trimmed since.

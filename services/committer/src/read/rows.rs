@@ -13,7 +13,7 @@ use beringia_storage::{
     backend::{Detail, Keyspace},
 };
 
-use super::Reading;
+use super::reading::Reading;
 
 /// The digests of a table and its vector, of one moment.
 pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDigest, StoreError> {

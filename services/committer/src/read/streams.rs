@@ -9,7 +9,7 @@ use beringia_storage::{
     backend::{RecordFlags, StoredRecord, TableNumber},
 };
 
-use super::Reading;
+use super::reading::Reading;
 
 /// Positions of the log that one page looks at, of this table or another.
 const SCAN_MAX: u64 = 16_384;

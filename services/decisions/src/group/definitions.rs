@@ -10,7 +10,11 @@ use beringia_storage::{
     Aspect, AspectName, Catalog, Edit, Replica, ReplicaStatus, SchemaChange, SchemaError, StoreError, backend::Detail,
 };
 
-use super::{Fail, Group, Result, interpret::By, unit::LocalWrite};
+use super::{
+    interpret::By,
+    unit::LocalWrite,
+    workspace::{Fail, Group, Result},
+};
 use crate::{
     aspects,
     state::{Definition, Home},

@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
-use beringia_item::{Region, TableId, VersionVector};
+use beringia_item::{Origin, Region, TableId, VersionVector};
 use beringia_storage::{
     Aspect, AspectName, Replica, ReplicaStatus,
     backend::{Detail, Keyspace, TableNumber},
 };
 
-use super::{Group, Result, interpret::By};
+use super::{
+    interpret::By,
+    workspace::{Group, Result},
+};
 use crate::{
     journal::Side,
     layout::{number_key, stored_key},
@@ -109,7 +112,7 @@ impl Group<'_> {
             .replicas()
             .filter(|(other, replica)| **other != self.environment.region && replica.status == ReplicaStatus::Active)
         {
-            has.advance(other, u64::MAX);
+            has.advance(&other.into(), u64::MAX);
         }
         self.let_go(id, &shared_only, Some(has))?;
         self.reconcile_stream(id)?;
@@ -121,8 +124,8 @@ impl Group<'_> {
     pub(super) fn shipped_before_removal(&self, id: TableId, definition: &Definition, by: By) -> Option<VersionVector> {
         let table = self.state.tables().get(&id).filter(|table| table.bootstrapped)?;
         let is_removed = by == By::Others && definition.replica(&self.environment.region).is_none();
-        let own = &self.environment.region;
-        let low_watermark = table.progress.origin(self.state.regions.own()).low_watermark;
+        let own = &Origin::from(&self.environment.region);
+        let low_watermark = table.progress.origin(self.state.origins.own()).low_watermark;
         let others = table.progress.vector().iter().filter(|(origin, _)| *origin != own);
         let has = others.chain([(own, low_watermark)]);
         is_removed.then(|| has.map(|(origin, sequence)| (origin.clone(), sequence)).collect())
@@ -136,7 +139,7 @@ impl Group<'_> {
         current: &CurrentRow,
     ) -> Result<()> {
         let CurrentRow { row, record, .. } = current;
-        let names = self.state.regions.names();
+        let names = self.state.origins.names();
         let record = record.as_ref();
         let mut is_unshipped = !filter.has.covers(&row.version(names)?);
         if !is_unshipped && row.state != 0 {

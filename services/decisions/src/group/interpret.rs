@@ -5,7 +5,7 @@ use std::sync::Arc;
 use beringia_item::{KeyBytes, TableId, VersionVector, decode_item};
 use beringia_storage::{Aspect, EXPIRY_INDEX, GlobalIndex, IndexState, backend::Detail, expiry_keys};
 
-use super::{Group, Result};
+use super::workspace::{Group, Result};
 use crate::{
     aspects,
     state::{Definition, Holding, Home, Index, IndexDefinition, IndexSize, Job, TableState, Tip},
@@ -117,8 +117,10 @@ impl Group<'_> {
         };
         // The definition may be gone; the catalog is refreshed after this.
         let name = self.state.catalog.by_id.get(&id).map(|shown| shown.core.name.clone());
-        let unshipped =
-            shipped.map(|has| UnshippedFilter::of(id, definition, &table.keys, name.unwrap_or_default(), has));
+        let unshipped = shipped.map(|has| {
+            let keys = definition.core().map_or(&*table.keys, |core| &core.keys).clone();
+            UnshippedFilter::of(id, keys, name.unwrap_or_default(), has)
+        });
         let mut row = table.row(Tip::default());
         row.holding = Holding::Removed {
             unshipped: unshipped.as_deref().cloned(),

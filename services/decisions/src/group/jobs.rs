@@ -10,7 +10,10 @@ use beringia_storage::{
     backend::{IndexNumber, KeyRange, Keyspace, TableNumber},
 };
 
-use super::{Group, Result, dropped::detail_of_removed};
+use super::{
+    dropped::detail_of_removed,
+    workspace::{Fail, Group, Result},
+};
 use crate::{
     journal,
     layout::{above, all_keys, digest_keys, number_key, stored_key},
@@ -88,12 +91,12 @@ impl Group<'_> {
             match self.insert_entry(entry) {
                 Ok(true) => index.size.add(bytes),
                 Ok(false) => {}
-                Err(super::Fail::Missing) => is_missing = true,
+                Err(Fail::Missing) => is_missing = true,
                 Err(fail) => return Err(fail),
             }
         }
         if is_missing {
-            return Err(super::Fail::Missing);
+            return Err(Fail::Missing);
         }
         if finished {
             index.state = IndexState::Active;

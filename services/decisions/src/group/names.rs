@@ -11,7 +11,10 @@ use std::sync::Arc;
 use beringia_item::TableId;
 use beringia_storage::{Aspect, AspectName, Replica, ReplicaStatus};
 
-use super::{Group, Result, interpret::By};
+use super::{
+    interpret::By,
+    workspace::{Group, Result},
+};
 use crate::state::Definition;
 
 /// What decides between two tables of one name of which neither is complete here, the least first: a regional table or an active

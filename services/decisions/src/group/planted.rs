@@ -6,7 +6,7 @@ use beringia_storage::{
     backend::{Detail, ItemRow, KeyRange},
 };
 
-use super::{Group, Result};
+use super::workspace::{Group, Result};
 use crate::{
     layout::{FIRST_TABLE, row_key},
     rows::ItemScan,

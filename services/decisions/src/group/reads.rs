@@ -3,7 +3,7 @@
 
 use beringia_storage::{ItemWrite, RemoteBatch, RemoteKind, backend::Detail};
 
-use super::{Command, remote::wants, unit::detail_of};
+use super::{command::Command, remote::wants, unit::detail_of};
 use crate::{
     rows::ReadSet,
     state::{Home, State},
@@ -28,7 +28,7 @@ pub fn needs(state: &State, commands: &[Command]) -> ReadSet {
 
 fn needs_of_write(state: &State, write: &ItemWrite, needed: &mut ReadSet) {
     if let Some(table) = state.tables().get(&write.table) {
-        let knows_others = state.regions.names().len() > 1;
+        let knows_others = state.origins.names().len() > 1;
         let detail = detail_of(table, write.change.needs_current(), knows_others);
         needed.item(table.row_key(&write.key), detail);
     }

@@ -7,7 +7,10 @@ use beringia_item::{Cause, Item, ItemState, Loss, Version, VersionVector, encode
 use beringia_storage::backend::{Detail, ItemRow, Keyspace, MergedRow};
 use bytes::Bytes;
 
-use super::{Group, Result, remote::Incoming};
+use super::{
+    incoming::Incoming,
+    workspace::{Group, Result},
+};
 use crate::{
     current::CurrentRecord,
     journal::{self, Side},
@@ -54,7 +57,7 @@ impl Group<'_> {
             return Ok((Reconciled::Newer, 0));
         };
         let mutation = incoming.mutation;
-        let version = row.version(self.state.regions.names())?;
+        let version = row.version(self.state.origins.names())?;
         let order = mutation.version.cmp(&version);
         let whole = mutation.metadata.is_none() && row.state == 0;
         let outcome = match order {
@@ -93,7 +96,7 @@ impl Group<'_> {
         outcome: Reconciled,
     ) -> Result<(Reconciled, usize)> {
         let mutation = incoming.mutation;
-        if record.covered(self.state.regions.names())?.covers(&mutation.version) {
+        if record.covered(self.state.origins.names())?.covers(&mutation.version) {
             return Ok((outcome, 0));
         }
         // Several regions may find an item expired before they hear of each other: they did the same, and
@@ -120,10 +123,10 @@ impl Group<'_> {
     fn reconcile_parts(&mut self, incoming: &Incoming<'_>, record: &CurrentRecord) -> Result<(Reconciled, usize)> {
         let mutation = incoming.mutation;
         let keys = &self.table(mutation.table)?.keys;
-        let ours = record.state(keys, &mutation.key, self.state.regions.names())?;
+        let ours = record.state(keys, &mutation.key, self.state.origins.names())?;
         let theirs = incoming.known_state(keys)?;
         let joined = ours.join(&theirs);
-        let covered = record.covered(self.state.regions.names())?;
+        let covered = record.covered(self.state.origins.names())?;
         let mut conflicts = 0;
         let lost = theirs.losses(&ours, &joined);
         for loss in lost.iter().filter(|loss| !covered.covers(&loss.loser)) {
@@ -163,7 +166,7 @@ impl Group<'_> {
         Ok(Merged {
             row: MergedRow {
                 time: version.time.as_u64(),
-                origin: self.region_number(&version.origin)?,
+                origin: self.origin_number(&version.origin)?,
                 sequence: version.sequence,
                 context,
                 image,
@@ -210,7 +213,7 @@ impl Group<'_> {
     fn side<'i>(&mut self, version: &Version, image: Option<&'i [u8]>) -> Result<Side<'i>> {
         Ok(Side {
             time: version.time.as_u64(),
-            origin: self.region_number(&version.origin)?,
+            origin: self.origin_number(&version.origin)?,
             sequence: version.sequence,
             image,
         })

@@ -4,104 +4,23 @@
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
 
 use beringia_clock::ClockError;
-use beringia_item::{
-    CodecError, Item, ItemState, KeyBytes, KeySchema, Mutation, Stamp, StateError, TableId, Unit, VersionVector,
-    decode_item, encoded_item_size,
-};
+use beringia_item::{KeyBytes, Mutation, Origin, Stamp, TableId, Unit, VersionVector, encoded_item_size};
 use beringia_storage::{
     Applied, RemoteBatch, RemoteKind, StoreError,
-    backend::{ItemRow, Record, RecordFlags, RecordHead, RegionNumber},
+    backend::{ItemRow, OriginNumber, Record, RecordFlags, RecordHead},
 };
 use bytes::Bytes;
 
 use super::{
-    Fail, Group, Result,
+    incoming::{Incoming, malformed},
     reconcile::{Merged, Reconciled},
+    workspace::{Fail, Group, Result},
     write::{NewRow, live_size, row_size},
 };
 use crate::{
     layout::encode_context,
     state::{Home, State, TableState},
 };
-
-/// A mutation that was read, before it is applied.
-pub(super) struct Incoming<'a> {
-    pub(super) mutation: &'a Mutation,
-    pub(super) origin: RegionNumber,
-    /// Of the item that its image holds, as rows keep it; 0 for a delete.
-    size: u64,
-    /// The decoded image, once it was wanted.
-    item: OnceCell<Item>,
-    /// Its causal context as records hold it.
-    context: Bytes,
-}
-
-impl Incoming<'_> {
-    /// The decoded image; `None` for a delete.
-    fn item(&self) -> Result<Option<&Item>, CodecError> {
-        let Some(image) = self.mutation.image.as_deref() else {
-            return Ok(None);
-        };
-        if self.item.get().is_none() {
-            let item = decode_item(image)?;
-            self.item.get_or_init(|| item);
-        }
-        Ok(self.item.get())
-    }
-
-    /// The state that the mutation left in its region, by the key schema of its table.
-    fn state(&self, keys: &KeySchema) -> Result<ItemState, StateError> {
-        let mutation = self.mutation;
-        let attributes = keys.attributes_of(&mutation.key).unwrap_or_default();
-        ItemState::read(
-            &mutation.version,
-            self.item()?,
-            mutation.metadata.as_deref(),
-            &attributes,
-        )
-    }
-
-    /// The same once the batch is being written. That it cannot be read now means that the batch itself
-    /// defined the table; then all of the group is undone.
-    pub(super) fn known_state(&self, keys: &KeySchema) -> Result<ItemState> {
-        self.state(keys)
-            .map_err(|error| Fail::Group(malformed(self.mutation, &error)))
-    }
-
-    /// The decoded image once the batch is being written, as [`Incoming::known_state`] has the state.
-    fn known_item(&self) -> Result<Option<&Item>> {
-        self.item()
-            .map_err(|error| Fail::Group(malformed(self.mutation, &error)))
-    }
-
-    fn record(&self, flags: RecordFlags, previous: Option<u64>, merged: Option<&Merged>) -> Record {
-        let mutation = self.mutation;
-        Record {
-            head: RecordHead {
-                position: 0,
-                table: 0,
-                origin: self.origin,
-                sequence: mutation.version.sequence,
-                time: mutation.version.time.as_u64(),
-                flags,
-                unit: mutation.unit,
-                previous,
-            },
-            key: mutation.key.clone(),
-            context: self.context.clone(),
-            image: mutation.image.clone(),
-            metadata: mutation.metadata.clone(),
-            merged: merged.map(|merged| merged.row.clone()),
-        }
-    }
-}
-
-fn malformed(mutation: &Mutation, what: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Malformed {
-        origin: mutation.origin().clone(),
-        what: what.to_string(),
-    }
-}
 
 /// Whether a region in that state still wants a mutation, as far as that can be said without its item.
 pub(super) fn wants(state: &State, mutation: &Mutation, kind: RemoteKind) -> bool {
@@ -248,9 +167,9 @@ impl Group<'_> {
             }
             incoming.push(read);
         }
-        // Regions get their numbers only now that nothing can be refused any more.
+        // Origins get their numbers only now that nothing can be refused any more.
         for incoming in &mut incoming {
-            incoming.origin = self.region_number(incoming.mutation.origin())?;
+            incoming.origin = self.origin_number(incoming.mutation.origin())?;
             incoming.context = self.encode_vector(&incoming.mutation.vector)?;
         }
         Ok(incoming)
@@ -317,7 +236,7 @@ impl Group<'_> {
             None if mutation.metadata.is_none() => 0,
             None => incoming.known_state(&self.table(mutation.table)?.keys)?.hash(),
         };
-        let record = incoming.record(flags, current.map(|row| row.position), merged);
+        let record = incoming.record(flags, current.map(|row| row.position), merged.map(|merged| &merged.row));
         self.put_version(
             mutation.table,
             row_key,
@@ -337,12 +256,12 @@ impl Group<'_> {
     /// here, whose numbers it must not use again.
     fn count(&mut self, incoming: &Incoming<'_>, kind: RemoteKind) -> Result<()> {
         let sequence = incoming.mutation.version.sequence;
-        if incoming.origin == self.state.regions.own() {
+        if incoming.origin == self.state.origins.own() {
             self.state.sequence = self.state.sequence.max(sequence);
         }
-        let regions = self.state.regions.clone();
+        let origins = self.state.origins.clone();
         if let (RemoteKind::Stream, Some(table)) = (kind, self.state.table_mut(incoming.mutation.table)) {
-            table.progress.advance(&regions, incoming.origin, sequence)?;
+            table.progress.advance(&origins, incoming.origin, sequence)?;
         }
         Ok(())
     }
@@ -358,7 +277,7 @@ impl Group<'_> {
         let Some(row) = self.item_row(&row_key)? else {
             return Ok(());
         };
-        if row.stamp(self.state.regions.names())? == *stamp {
+        if row.stamp(self.state.origins.names())? == *stamp {
             self.remove_row(id, key, &row_key, &row)?;
             if row.is_live() && self.state.streams.open(id).is_some() {
                 self.append_removal(id, key, &row)?;
@@ -397,7 +316,7 @@ impl Group<'_> {
 
     /// Takes in what the batch says beyond its rows.
     fn advance(&mut self, batch: &RemoteBatch) -> Result<()> {
-        for (id, region, sequence) in &batch.progress {
+        for (id, origin, sequence) in &batch.progress {
             let held = self.state.tables().get(id).filter(|_| *id != TableId::LOCAL);
             if held.is_none_or(|table| !table.bootstrapped && batch.kind != RemoteKind::Copy) {
                 continue;
@@ -410,17 +329,17 @@ impl Group<'_> {
                 );
                 continue;
             }
-            let origin = self.region_number(region)?;
-            if origin == self.state.regions.own() {
+            let number = self.origin_number(origin)?;
+            if number == self.state.origins.own() {
                 self.state.sequence = self.state.sequence.max(*sequence);
             }
-            let regions = self.state.regions.clone();
+            let origins = self.state.origins.clone();
             let table = self.table_mut(*id)?;
-            table.progress.advance(&regions, origin, *sequence)?;
+            table.progress.advance(&origins, number, *sequence)?;
             if batch.kind != RemoteKind::Copy {
                 continue;
             }
-            table.progress.raise_low_watermark(origin, *sequence);
+            table.progress.raise_low_watermark(number, *sequence);
             if !table.bootstrapped {
                 table.bootstrapped = true;
                 table.changed = true;
@@ -435,14 +354,14 @@ impl Group<'_> {
     /// A vector as records hold it.
     pub(super) fn encode_vector(&mut self, vector: &VersionVector) -> Result<Bytes> {
         let mut entries = Vec::new();
-        for (region, sequence) in vector.iter() {
-            entries.push((self.region_number(region)?, sequence));
+        for (origin, sequence) in vector.iter() {
+            entries.push((self.origin_number(origin)?, sequence));
         }
         Ok(encode_context(entries.into_iter()))
     }
 
-    /// A region's number, given now where it has none.
-    pub(super) fn region_number(&mut self, region: &beringia_item::Region) -> Result<RegionNumber> {
-        Ok(self.state.regions.number(region, &mut self.writes)?)
+    /// An origin's number, given now where it has none.
+    pub(super) fn origin_number(&mut self, origin: &Origin) -> Result<OriginNumber> {
+        Ok(self.state.origins.number(origin, &mut self.writes)?)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beringia_item::TableId;
 
-use super::{Group, Result};
+use super::workspace::{Group, Result};
 use crate::state::Job;
 
 impl Group<'_> {

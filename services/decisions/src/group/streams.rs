@@ -4,7 +4,7 @@
 use beringia_item::TableId;
 use beringia_storage::TableStream;
 
-use super::{Group, Result};
+use super::workspace::{Group, Result};
 
 impl Group<'_> {
     /// Makes the stream of a table that is open the one that the definition wants, from the log's present end

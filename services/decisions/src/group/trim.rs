@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use beringia_item::{Region, TableId, VersionVector};
 use beringia_storage::{
     Acknowledged, ReplicaStatus,
-    backend::{ItemRow, Keyspace, RecordFlags, RecordHead, RegionNumber, TableNumber},
+    backend::{ItemRow, Keyspace, OriginNumber, RecordFlags, RecordHead, TableNumber},
 };
 
-use super::{Fail, Group, Result};
+use super::workspace::{Fail, Group, Result};
 use crate::{
     layout::row_key,
     rows::{LogScan, Scan},
@@ -160,7 +160,7 @@ impl Group<'_> {
     }
 
     fn may_pass(&self, head: &RecordHead, current: Option<&ItemRow>, peers: &Peers<'_>) -> Result<bool> {
-        let origin = self.state.regions.name(head.origin)?;
+        let origin = self.state.origins.name(head.origin)?;
         let acknowledged = peers
             .acknowledged
             .iter()
@@ -176,7 +176,8 @@ impl Group<'_> {
         let arrived = peers
             .acknowledged
             .iter()
-            .all(|(peer, vector)| table.progress.vector().get(peer) >= vector.get(peer));
+            .flat_map(|(peer, vector)| vector.of_region(peer))
+            .all(|(origin, sequence)| table.progress.vector().get(origin) >= sequence);
         Ok(acknowledged && arrived && !peers.creating)
     }
 
@@ -199,7 +200,7 @@ impl Group<'_> {
 
     /// The log serves this origin's writes only above `sequence` from now on; checkpoints below are of no use
     /// but the last.
-    fn raise_low_watermark(&mut self, id: TableId, origin: RegionNumber, sequence: u64) -> Result<()> {
+    fn raise_low_watermark(&mut self, id: TableId, origin: OriginNumber, sequence: u64) -> Result<()> {
         let number = self.table(id)?.number;
         let below = Scan {
             keyspace: Keyspace::LogCheckpoints,

@@ -8,12 +8,12 @@ use beringia_item::{
 };
 use beringia_storage::{
     CommitError, Effect, ItemWrite, Outcome, Refusal, StoreError,
-    backend::{Detail, Record, RecordHead, RegionNumber},
+    backend::{Detail, OriginNumber, Record, RecordHead},
 };
 use bytes::Bytes;
 
 use super::{
-    Fail, Group, Result,
+    workspace::{Fail, Group, Result},
     write::{NewRow, row_size},
 };
 use crate::{rows::CurrentRow, state::TableState};
@@ -112,7 +112,7 @@ impl Group<'_> {
         let table = self.table(id)?;
         let row_key = table.row_key(&write.key);
         let needs_current = write.change.needs_current();
-        let knows_others = self.state.regions.names().len() > 1;
+        let knows_others = self.state.origins.names().len() > 1;
         let current = self.current(&row_key, detail_of(table, needs_current, knows_others))?;
         let live = current.as_ref().filter(|current| current.row.is_live());
         let before = match live {
@@ -181,7 +181,8 @@ impl Group<'_> {
         }
         let ticked = self.state.clock.tick(self.environment.now_ms);
         let time = ticked.map_err(|error| Fail::Command(StoreError::Database(error.to_string())))?;
-        let own = self.state.regions.own();
+        let own = self.state.origins.own();
+        let origin = self.state.origins.name(own)?.clone();
         let unit = Unit {
             first: self.state.sequence + 1,
             last: self.state.sequence + count,
@@ -192,7 +193,7 @@ impl Group<'_> {
         for (sequence, write) in (unit.first..).zip(writes) {
             let version = Version {
                 time,
-                origin: self.environment.region.clone(),
+                origin: origin.clone(),
                 sequence,
             };
             let stamped = self.stamp(write, &version)?;
@@ -231,9 +232,9 @@ impl Group<'_> {
                 Err(Fail::Missing) => is_missing = true,
                 put => put?,
             }
-            let regions = self.state.regions.clone();
+            let origins = self.state.origins.clone();
             let table = self.table_mut(write.table)?;
-            table.progress.advance(&regions, own, sequence)?;
+            table.progress.advance(&origins, own, sequence)?;
             versions.push(version);
         }
         if is_missing {
@@ -247,7 +248,7 @@ impl Group<'_> {
         let table = self.table(write.table)?;
         let policy = table.policy;
         let overwrites = policy == ConflictPolicy::Item || write.touched.is_none();
-        let names = self.state.regions.names();
+        let names = self.state.origins.names();
         let current = write.current.as_ref();
         let record = current.and_then(|current| current.record.as_ref().filter(|record| record.is_of(&current.row)));
         let (metadata, state) = if overwrites {
@@ -268,8 +269,8 @@ impl Group<'_> {
         // The current row may be made of writes, or have replaced some, that this region does not have from
         // their origins yet. The new one depends on them all the same.
         let replaced = current.map(covered).transpose()?.unwrap_or_default();
-        let regions = self.state.regions.clone();
-        let context = self.table_mut(write.table)?.progress.context(&regions, &replaced)?;
+        let origins = self.state.origins.clone();
+        let context = self.table_mut(write.table)?.progress.context(&origins, &replaced)?;
         Ok(Stamped {
             metadata,
             state,
@@ -280,7 +281,7 @@ impl Group<'_> {
 
 /// The causal context of the writes that a row is made of, themselves included. Where the record is missing
 /// or another's, only its version is known.
-fn covered(current: &CurrentRow) -> Result<Vec<(RegionNumber, u64)>> {
+fn covered(current: &CurrentRow) -> Result<Vec<(OriginNumber, u64)>> {
     let CurrentRow { row, record, .. } = current;
     match record.as_ref().filter(|record| record.is_of(row)) {
         Some(record) => Ok(record.covered_numbers()?),

@@ -9,7 +9,7 @@ use beringia_storage::{
     backend::{Detail, ItemRow, Keyspace, Record, RecordFlags},
 };
 
-use super::{Fail, Group, OwnRecord, Result};
+use super::workspace::{Fail, Group, OwnRecord, Result};
 use crate::{
     layout::item_hash,
     state::{Index, Job, LogCheckpoint},
@@ -56,7 +56,7 @@ impl Group<'_> {
             self.count_out(table, &key, current)?;
         }
         if row.is_live() {
-            let hash = item_hash(&key.0, &row.stamp(self.state.regions.names())?);
+            let hash = item_hash(&key.0, &row.stamp(self.state.origins.names())?);
             let table = self.table_mut(table)?;
             table.digests.change(range_of(&key), |sum| sum.add(hash, row.size));
         }
@@ -71,11 +71,11 @@ impl Group<'_> {
         record.head.table = number;
         let (head, bytes) = (record.head, record.bytes());
         if !head.flags.has(RecordFlags::UNORDERED) {
-            if let Some(own) = self.own.as_mut().filter(|_| head.origin == self.state.regions.own()) {
+            if let Some(own) = self.own.as_mut().filter(|_| head.origin == self.state.origins.own()) {
                 let mutation = Mutation {
                     table: id,
                     key: record.key.clone(),
-                    version: head.version(self.state.regions.names())?,
+                    version: head.version(self.state.origins.names())?,
                     vector: context.clone(),
                     image: record.image.clone(),
                     metadata: record.metadata.clone(),
@@ -116,7 +116,7 @@ impl Group<'_> {
     /// Takes the current row out of its range's digest, where it is live.
     fn count_out(&mut self, table: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
         if row.is_live() {
-            let hash = item_hash(&key.0, &row.stamp(self.state.regions.names())?);
+            let hash = item_hash(&key.0, &row.stamp(self.state.origins.names())?);
             let table = self.table_mut(table)?;
             table.digests.change(range_of(key), |sum| sum.remove(hash, row.size));
         }

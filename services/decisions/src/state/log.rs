@@ -4,7 +4,7 @@ use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
 use beringia_storage::{
     StoreError,
-    backend::{KeyRange, Keyspace, RegionNumber, Snapshot, TableNumber, WriteSet},
+    backend::{KeyRange, Keyspace, OriginNumber, Snapshot, TableNumber, WriteSet},
 };
 
 use crate::layout::{Fields, number_key, number_of};
@@ -142,7 +142,7 @@ impl LogCheckpoint {
         last == 0 || position - last >= CHECKPOINT_EVERY
     }
 
-    fn key(table: TableNumber, origin: RegionNumber, sequence: u64) -> Vec<u8> {
+    fn key(table: TableNumber, origin: OriginNumber, sequence: u64) -> Vec<u8> {
         let mut key = Vec::with_capacity(14);
         key.extend_from_slice(&table.to_be_bytes());
         key.extend_from_slice(&origin.to_be_bytes());
@@ -151,7 +151,7 @@ impl LogCheckpoint {
     }
 
     /// The keys of those of an origin and table from one sequence on, to another one inclusive.
-    pub(crate) fn keys(table: TableNumber, origin: RegionNumber, from: u64, to: u64) -> KeyRange {
+    pub(crate) fn keys(table: TableNumber, origin: OriginNumber, from: u64, to: u64) -> KeyRange {
         KeyRange::new(
             Self::key(table, origin, from),
             crate::layout::above(Self::key(table, origin, to)),
@@ -163,7 +163,7 @@ impl LogCheckpoint {
         KeyRange::new(table.to_be_bytes().to_vec(), (table + 1).to_be_bytes().to_vec())
     }
 
-    pub(crate) fn write(&self, table: TableNumber, origin: RegionNumber, writes: &mut WriteSet) {
+    pub(crate) fn write(&self, table: TableNumber, origin: OriginNumber, writes: &mut WriteSet) {
         let fields = [self.position, self.previous, self.records, self.bytes];
         let row = fields.iter().flat_map(|field| field.to_be_bytes()).collect();
         let key = Self::key(table, origin, self.sequence);
@@ -198,7 +198,7 @@ impl LogCheckpoint {
     pub fn after(
         snapshot: &dyn Snapshot,
         table: TableNumber,
-        origin: RegionNumber,
+        origin: OriginNumber,
         sequence: u64,
     ) -> Result<Option<Self>, StoreError> {
         match sequence.checked_add(1) {
@@ -214,7 +214,7 @@ impl LogCheckpoint {
     pub fn until(
         snapshot: &dyn Snapshot,
         table: TableNumber,
-        origin: RegionNumber,
+        origin: OriginNumber,
         sequence: u64,
     ) -> Result<Option<Self>, StoreError> {
         Self::first(snapshot, &Self::keys(table, origin, 0, sequence).reversed(true))

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Region, VersionVector};
-use beringia_storage::{StoreError, backend::RegionNumber};
+use beringia_item::{Origin, VersionVector};
+use beringia_storage::{StoreError, backend::OriginNumber};
 use bytes::Bytes;
 
-use super::Regions;
+use super::origins::Origins;
 use crate::layout::{Fields, encode_context};
 
 /// What was applied of one origin's writes to a table.
@@ -29,10 +29,10 @@ pub struct OriginProgress {
 /// What was applied of a table, by origin.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    origins: BTreeMap<RegionNumber, OriginProgress>,
+    origins: BTreeMap<OriginNumber, OriginProgress>,
     /// `applied` of all origins, as others see it.
     vector: VersionVector,
-    /// The causal context of a local write that replaces nothing: the vector without the own region, as
+    /// The causal context of a local write that replaces nothing: the vector without the own origin, as
     /// records hold it and by names; kept until it changes.
     context: Option<(Bytes, VersionVector)>,
     pub(super) changed: bool,
@@ -43,7 +43,7 @@ impl Progress {
     ///
     /// # Errors
     /// [`StoreError::Database`] where it is damaged.
-    pub fn decode(row: &[u8], names: &[Region]) -> Result<Self, StoreError> {
+    pub fn decode(row: &[u8], names: &[Origin]) -> Result<Self, StoreError> {
         let mut progress = Self::default();
         let mut fields = Fields(row);
         while !fields.is_empty() {
@@ -58,7 +58,7 @@ impl Progress {
             };
             let name = names
                 .get(usize::from(number))
-                .ok_or_else(|| StoreError::damaged("a vector names an unknown region"))?;
+                .ok_or_else(|| StoreError::damaged("a vector names an unknown origin"))?;
             progress.vector.advance(name, origin.applied);
             progress.origins.insert(number, origin);
         }
@@ -85,12 +85,12 @@ impl Progress {
 
     /// The progress of one origin.
     #[must_use]
-    pub fn origin(&self, number: RegionNumber) -> OriginProgress {
+    pub fn origin(&self, number: OriginNumber) -> OriginProgress {
         self.origins.get(&number).copied().unwrap_or_default()
     }
 
     /// For a change; the progress is written with the group.
-    pub(crate) fn origin_mut(&mut self, number: RegionNumber) -> &mut OriginProgress {
+    pub(crate) fn origin_mut(&mut self, number: OriginNumber) -> &mut OriginProgress {
         self.changed = true;
         self.origins.entry(number).or_default()
     }
@@ -102,13 +102,13 @@ impl Progress {
     }
 
     /// Everything up to `sequence` has been applied.
-    pub(crate) fn advance(&mut self, regions: &Regions, origin: RegionNumber, sequence: u64) -> Result<(), StoreError> {
-        let name = regions.name(origin)?;
+    pub(crate) fn advance(&mut self, origins: &Origins, origin: OriginNumber, sequence: u64) -> Result<(), StoreError> {
+        let name = origins.name(origin)?;
         let entry = self.origin_mut(origin);
         if sequence > entry.applied {
             entry.applied = sequence;
             self.vector.advance(name, sequence);
-            if origin != regions.own() {
+            if origin != origins.own() {
                 self.context = None;
             }
         }
@@ -117,7 +117,7 @@ impl Progress {
     }
 
     /// The log does not hold everything up to `sequence`.
-    pub(crate) fn raise_low_watermark(&mut self, origin: RegionNumber, sequence: u64) {
+    pub(crate) fn raise_low_watermark(&mut self, origin: OriginNumber, sequence: u64) {
         let entry = self.origin_mut(origin);
         entry.low_watermark = entry.low_watermark.max(sequence);
     }
@@ -126,21 +126,21 @@ impl Progress {
     /// its record holds it, and by names.
     pub(crate) fn context(
         &mut self,
-        regions: &Regions,
-        replaced: &[(RegionNumber, u64)],
+        origins: &Origins,
+        replaced: &[(OriginNumber, u64)],
     ) -> Result<(Bytes, VersionVector), StoreError> {
-        let own = regions.own();
-        let origins = &self.origins;
-        let applied = |number: &RegionNumber| origins.get(number).map_or(0, |origin| origin.applied);
-        let ahead = |(number, sequence): &&(RegionNumber, u64)| *number != own && *sequence > applied(number);
+        let own = origins.own();
+        let held = &self.origins;
+        let applied = |number: &OriginNumber| held.get(number).map_or(0, |origin| origin.applied);
+        let ahead = |(number, sequence): &&(OriginNumber, u64)| *number != own && *sequence > applied(number);
         let others = || {
-            let others = origins.iter().map(|(number, origin)| (*number, origin.applied));
+            let others = held.iter().map(|(number, origin)| (*number, origin.applied));
             others.filter(|(number, applied)| *number != own && *applied > 0)
         };
-        let by_name = |entries: &BTreeMap<RegionNumber, u64>| -> Result<VersionVector, StoreError> {
+        let by_name = |entries: &BTreeMap<OriginNumber, u64>| -> Result<VersionVector, StoreError> {
             let named = entries
                 .iter()
-                .map(|(number, sequence)| Ok((regions.name(*number)?.clone(), *sequence)));
+                .map(|(number, sequence)| Ok((origins.name(*number)?.clone(), *sequence)));
             named.collect()
         };
         let mut ahead = replaced.iter().filter(ahead).peekable();
@@ -151,7 +151,7 @@ impl Progress {
             }
             return Ok(self.context.clone().unwrap_or_default());
         }
-        let mut entries: BTreeMap<RegionNumber, u64> = others().collect();
+        let mut entries: BTreeMap<OriginNumber, u64> = others().collect();
         for (number, sequence) in ahead {
             let entry = entries.entry(*number).or_default();
             *entry = (*entry).max(*sequence);

@@ -8,9 +8,9 @@ use beringia_storage::{
     backend::{Keyspace, TableNumber, WriteSet},
 };
 
-use super::{Digests, Index, Progress, Tip};
+use super::{digests::Digests, index::Index, progress::Progress, tip::Tip};
 use crate::{
-    layout::{Fields, number_key, put_bytes, row_key},
+    layout::{Fields, number_key, number_of, put_bytes, row_key},
     unshipped::UnshippedFilter,
 };
 
@@ -199,4 +199,8 @@ impl TableRow {
             .insert((Keyspace::Tables, number_key(number.into())), Some(row));
         Ok(())
     }
+}
+
+pub(crate) fn table_number(key: &[u8]) -> Result<TableNumber, StoreError> {
+    TableNumber::try_from(number_of(key)?).map_err(|_| StoreError::damaged("a table's number is too great"))
 }

@@ -66,7 +66,7 @@ impl Engine {
     fn describe_record(&self, iterator: &Iterator, stream: &TableStream, record: StreamRecord) -> Record {
         let sequence_number = sequence_number(iterator.opened_ms, record.position);
         // Only the region that found the item expired knows of no client that deleted it; the others have it by replication.
-        let expired_here = record.cause == Cause::TimeToLive && record.origin == *self.region();
+        let expired_here = record.cause == Cause::TimeToLive && record.origin.region() == self.region();
         Record {
             event_id: format!(
                 "{:032x}",

@@ -68,7 +68,7 @@ impl Engine {
                 })
                 .await?;
             let next = page.rows.last().filter(|_| page.limited).map(|row| row.key.0.to_vec());
-            let ours = |row: &&Row| row.version.origin == *self.region() || overdue.covers(&row.item);
+            let ours = |row: &&Row| row.version.origin.region() == self.region() || overdue.covers(&row.item);
             let writes = page.rows.iter().filter(ours).filter_map(|row| {
                 Some(ItemWrite {
                     table: table.id,

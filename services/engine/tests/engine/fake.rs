@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use beringia_clock::HybridTime;
-use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector, item_size};
+use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector, item_size};
 use beringia_storage::{
     Applied, Aspect, AspectName, Backlog, Catalog, CommitError, Conflict, EXPIRY_INDEX, Edit, Effect, Explained,
     IndexState, ItemWrite, LogFilter, LogPage, LogPosition, Outcome, RangePage, RangeRead, RawRow, RemoteBatch,
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 /// The store. Only what the engine calls works.
 pub(crate) struct FakeStore {
-    region: Region,
+    origin: Origin,
     state: Mutex<State>,
     notify: Notify,
 }
@@ -37,7 +37,7 @@ struct State {
 impl FakeStore {
     pub(crate) fn new(region: Region) -> Self {
         Self {
-            region,
+            origin: region.into(),
             state: Mutex::default(),
             notify: Notify::new(),
         }
@@ -166,8 +166,8 @@ impl State {
 
 #[async_trait]
 impl Store for FakeStore {
-    fn region(&self) -> &Region {
-        &self.region
+    fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     fn catalog(&self) -> Arc<Catalog> {
@@ -213,7 +213,7 @@ impl Store for FakeStore {
             state.sequence += 1;
             let version = Version {
                 time: HybridTime::default(),
-                origin: self.region.clone(),
+                origin: self.origin.clone(),
                 sequence: state.sequence,
             };
             let effect = match effect {
@@ -261,7 +261,7 @@ impl Store for FakeStore {
         let mut state = self.state.lock().unwrap();
         state.check()?;
         for edit in change.decide(&state.catalog()).map_err(SchemaError::Refused)? {
-            state.edit(edit, &self.region);
+            state.edit(edit, self.region());
         }
         change.committed();
         Ok(Arc::new(state.catalog()))
@@ -328,7 +328,7 @@ impl Store for FakeStore {
     fn log_appended(&self) -> &Notify {
         &self.notify
     }
-    async fn log_position(&self, _: &LogFilter) -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError> {
+    async fn log_position(&self, _: &LogFilter) -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError> {
         Err(StoreError::Closed)
     }
     async fn read_log(&self, _: LogPosition, _: &LogFilter, _: usize) -> Result<LogPage, StoreError> {

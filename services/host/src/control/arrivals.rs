@@ -144,7 +144,7 @@ mod tests {
             visible_ms: 1040,
             runs: vec![Run {
                 table: TableId(7),
-                origin: Region::new("eu").unwrap(),
+                origin: "eu".parse().unwrap(),
                 by_log: true,
                 writes: (first..first + writes).map(write).collect(),
             }],

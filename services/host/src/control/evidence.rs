@@ -90,7 +90,7 @@ impl Reader<'_> {
                 .map(|vector| vector.iter().map(|(origin, _)| origin.clone()).collect())
                 .unwrap_or_default()
         } else {
-            vec![self.store.region().clone()]
+            vec![self.store.origin().clone()]
         };
         let mut logged = pin!(self.holdings.logged(origins));
         while let Some(mutation) = logged.next().await {

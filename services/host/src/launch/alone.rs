@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use beringia_node::{Connector, Peer};
 use beringia_regions::Topology;
+use futures_util::future::BoxFuture;
 
 use super::{
     CONTROL_PORT, DYNAMODB_PORT, Deployment, REPLICATION_PORT, Running,
@@ -35,7 +36,11 @@ pub struct OneRegion {
 ///
 /// # Errors
 /// As of [`all`](super::all), and where the topology has no such region or peers.
-pub async fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Result<Running, StartError> {
+pub fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> BoxFuture<'_, Result<Running, StartError>> {
+    Box::pin(start(deployment, ip, arguments))
+}
+
+async fn start(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Result<Running, StartError> {
     let preparation = Preparation::new(deployment)?;
     let named = preparation
         .regions

@@ -10,6 +10,7 @@ use beringia_clock::DEFAULT_MAX_OFFSET_MS;
 use beringia_node::{Authentication, Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
 use beringia_regions::Topology;
 use beringia_storage::DEFAULT_SHARD_AGE_MS;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 pub use self::{
@@ -115,8 +116,8 @@ impl Running {
     }
 
     /// Ends them cleanly.
-    pub async fn shutdown(self) {
+    pub fn shutdown(self) -> BoxFuture<'static, ()> {
         self.control.abort();
-        self.host.shutdown().await;
+        Box::pin(async move { self.host.shutdown().await })
     }
 }

@@ -7,6 +7,7 @@ use beringia_item::Region;
 use beringia_network::{Direction, LinkSettings, Network};
 use beringia_node::Peer;
 use beringia_regions::Topology;
+use futures_util::future::BoxFuture;
 
 use super::{
     CONTROL_PORT, DYNAMODB_PORT, Deployment, REPLICATION_PORT, Running,
@@ -48,7 +49,11 @@ impl Ports {
 ///
 /// # Errors
 /// Where a port or a database cannot be had.
-pub async fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Running, StartError> {
+pub fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> BoxFuture<'_, Result<Running, StartError>> {
+    Box::pin(start(deployment, ip, ports))
+}
+
+async fn start(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Running, StartError> {
     let preparation = Preparation::new(deployment)?;
     let control = ports::listen(ip, ports.control, "the control service", CONTROL_PORT).await?;
     let endpoint = ports::listen(ip, ports.endpoint, "the endpoint for all regions", ENDPOINT_PORT).await?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::{AttributeValue, Number, Region, Version};
+use crate::{AttributeValue, Number, Origin, Version};
 
 /// A member of a set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ fn kind_of(value: &AttributeValue) -> Option<Kind> {
     }
 }
 
-/// What one region added to a number since the base that it knew.
+/// What one origin added to a number since the base that it knew.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Delta {
     /// Of its last addition.
@@ -81,8 +81,8 @@ pub(super) struct Attribute {
     pub(super) base: Option<Version>,
     /// The value that the base gave it; `None` where it has none.
     pub(super) assigned: Option<AttributeValue>,
-    /// Later than the base, by region.
-    pub(super) deltas: BTreeMap<Region, Delta>,
+    /// Later than the base, by origin.
+    pub(super) deltas: BTreeMap<Origin, Delta>,
     /// Later than the base.
     pub(super) elements: BTreeMap<Element, Membership>,
 }
@@ -139,10 +139,10 @@ impl Attribute {
             // Both say what the floor gave it.
             debug_assert_eq!(self.assigned, low.assigned, "one floor gives an attribute one value");
         }
-        for (region, delta) in &low.deltas {
-            let known = self.deltas.get(region);
+        for (origin, delta) in &low.deltas {
+            let known = self.deltas.get(origin);
             if known.is_none_or(|known| known < delta) {
-                self.deltas.insert(region.clone(), delta.clone());
+                self.deltas.insert(origin.clone(), delta.clone());
             }
         }
         for (element, membership) in &low.elements {
@@ -159,7 +159,7 @@ impl Attribute {
     }
 
     /// The additions that count: where the base has a number, those to that number; where it has no value, all; otherwise none.
-    pub(super) fn counting<'a>(&'a self, floor: Option<&'a Version>) -> impl Iterator<Item = (&'a Region, &'a Delta)> {
+    pub(super) fn counting<'a>(&'a self, floor: Option<&'a Version>) -> impl Iterator<Item = (&'a Origin, &'a Delta)> {
         let base = self.base_over(floor);
         let counts = move |delta: &Delta| match &self.assigned {
             None => true,
@@ -192,7 +192,7 @@ impl Attribute {
         }
     }
 
-    /// The base's number and all that counts, in the order of the regions. An addition that gives no number (more than 38 digits)
+    /// The base's number and all that counts, in the order of the origins. An addition that gives no number (more than 38 digits)
     /// is left out.
     fn total(&self, floor: Option<&Version>) -> Number {
         let base = match &self.assigned {
@@ -257,7 +257,7 @@ impl Attribute {
 
     /// Adds to its number, as that version.
     pub(super) fn add(&mut self, version: &Version, number: Number, floor: Option<&Version>) {
-        let counted = self.counting(floor).find(|(region, _)| **region == version.origin);
+        let counted = self.counting(floor).find(|(origin, _)| **origin == version.origin);
         let before = counted.map_or(Number::ZERO, |(_, delta)| delta.sum);
         let over = match &self.assigned {
             Some(_) => self.base_over(floor).cloned(),

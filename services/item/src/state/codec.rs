@@ -1,6 +1,6 @@
 //! The bytes of a state that is not plain: what the item's image does not say.
 //!
-//! The first byte is the version of the form. Then come the names of the regions and the versions that occur, each once and in
+//! The first byte is the version of the form. Then come the texts of the origins and the versions that occur, each once and in
 //! order; the floor; and the attributes, which name versions by their places. Each state has exactly one form, and nothing else is
 //! accepted, so equal states may be compared as bytes.
 
@@ -15,7 +15,7 @@ use super::{
     attribute::{Delta, Element, Membership},
 };
 use crate::{
-    AttributeValue, Item, Region, Version,
+    AttributeValue, Item, Origin, Version,
     codec::{CodecError, Reader, write_bytes, write_value, write_varint},
 };
 
@@ -85,7 +85,7 @@ impl ItemState {
                 let later = |version: &Version| base.is_none_or(|base| version > base);
                 (attribute.base.is_some() || attribute.has_additions())
                     && attribute.base.as_ref().is_none_or(|base| Some(base) > state.floor.as_ref())
-                    && attribute.deltas.iter().all(|(region, delta)| *region == delta.version.origin && later(&delta.version))
+                    && attribute.deltas.iter().all(|(origin, delta)| *origin == delta.version.origin && later(&delta.version))
                     && attribute.elements.values().all(|membership| later(&membership.version))
                     // Without a put below, only an assignment gives a base a value.
                     && (attribute.base.is_some() || state.whole.is_some() || attribute.assigned.is_none())
@@ -101,17 +101,17 @@ impl ItemState {
         let overs = overs.filter_map(|delta| delta.over.as_ref());
         let written = self.attributes.values().flat_map(Attribute::versions);
         let versions: BTreeSet<&Version> = written.chain(overs).chain(floor).collect();
-        let regions: BTreeSet<&Region> = versions.iter().map(|version| &version.origin).collect();
+        let origins: BTreeSet<&Origin> = versions.iter().map(|version| &version.origin).collect();
         let mut out = vec![FORM];
-        write_len(regions.len(), &mut out);
-        for region in &regions {
-            write_bytes(region.as_str().as_bytes(), &mut out);
+        write_len(origins.len(), &mut out);
+        for origin in &origins {
+            write_bytes(origin.to_string().as_bytes(), &mut out);
         }
-        let regions: BTreeMap<&Region, usize> = regions.into_iter().zip(0..).collect();
+        let origins: BTreeMap<&Origin, usize> = origins.into_iter().zip(0..).collect();
         write_len(versions.len(), &mut out);
         for version in &versions {
             out.extend_from_slice(&version.time.as_u64().to_be_bytes());
-            write_len(regions[&version.origin], &mut out);
+            write_len(origins[&version.origin], &mut out);
             write_varint(version.sequence.into(), &mut out);
         }
         let places: BTreeMap<&Version, usize> = versions.into_iter().zip(0..).collect();
@@ -137,16 +137,16 @@ impl ItemState {
             return Err(reader.damaged("the version of its form is unknown").into());
         }
         let count = reader.count()?;
-        let regions = (0..count).map(|_| {
-            let name = reader.text()?;
-            Region::new(name).map_err(|_| reader.damaged("a name is no region's"))
+        let origins = (0..count).map(|_| {
+            let text = reader.text()?;
+            text.parse().map_err(|_| reader.damaged("a text is no origin's"))
         });
-        let regions: Vec<Region> = regions.collect::<Result<_, _>>()?;
+        let origins: Vec<Origin> = origins.collect::<Result<_, _>>()?;
         let count = reader.count()?;
         let mut versions = Vec::new();
         for _ in 0..count {
             let time = HybridTime::from_u64(reader.u64()?);
-            let origin = pick(&regions, &mut reader)?;
+            let origin = pick(&origins, &mut reader)?;
             let sequence = reader.varint(u64::BITS)?;
             let sequence = u64::try_from(sequence).map_err(|_| reader.damaged("a sequence is too great"))?;
             versions.push(Version { time, origin, sequence });

@@ -100,10 +100,10 @@ impl ItemState {
                 lose(base, None);
             }
         }
-        for (region, delta) in own.counting(floor) {
+        for (origin, delta) in own.counting(floor) {
             let goes_on = counting
                 .iter()
-                .any(|version| version.origin == *region && **version >= delta.version);
+                .any(|version| version.origin == *origin && **version >= delta.version);
             if !goes_on {
                 lose(&delta.version, None);
             }

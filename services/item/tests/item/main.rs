@@ -6,6 +6,7 @@ mod codec;
 mod json;
 mod keys;
 mod number;
+mod origins;
 mod size;
 mod state;
 mod strategies;

@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use beringia_clock::HybridTime;
-use beringia_item::{AttributeValue, ConflictPolicy, Item, ItemState, Number, Region, Touch, Touched, Version};
+use beringia_item::{AttributeValue, ConflictPolicy, Item, ItemState, Number, Origin, Touch, Touched, Version};
 use proptest::{collection, prelude::*, sample::Index};
 
 const REGIONS: [&str; 3] = ["ap-south-1", "eu-west-1", "us-east-1"];
+
+fn origin(place: usize) -> Origin {
+    REGIONS[place].parse().unwrap()
+}
 
 fn keys() -> Item {
     Item::from([("pk".to_owned(), AttributeValue::S("k".to_owned()))])
@@ -157,7 +161,7 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
                 site.sequence += 1;
                 let version = Version {
                     time: HybridTime::from_u64(site.time),
-                    origin: Region::new(REGIONS[*region]).unwrap(),
+                    origin: origin(*region),
                     sequence: site.sequence,
                 };
                 let state = stamp(site.state.as_ref(), &version, *policy, write);
@@ -394,8 +398,7 @@ proptest! {
     ) {
         // All have heard of a delete; some forget it before they write on, and then all hear of everything.
         let time = 1_000;
-        let region = |place: usize| Region::new(REGIONS[place]).unwrap();
-        let deleted = Version { time: HybridTime::from_u64(time), origin: region(0), sequence: 1_000 };
+        let deleted = Version { time: HybridTime::from_u64(time), origin: origin(0), sequence: 1_000 };
         let tombstone = joined(&play(&before)).map_or_else(
             || ItemState::plain(deleted.clone(), None),
             |state| state.join(&ItemState::plain(deleted.clone(), None)),
@@ -407,7 +410,7 @@ proptest! {
             if forget && sites[place].as_ref().is_some_and(|state| state.image(&keys()).is_none()) {
                 sites[place] = None;
             }
-            let version = Version { time: HybridTime::from_u64(sequence), origin: region(place), sequence };
+            let version = Version { time: HybridTime::from_u64(sequence), origin: origin(place), sequence };
             let state = stamp(sites[place].as_ref(), &version, policy, &Write::Update(changes));
             written.push(state.clone());
             sites[place] = Some(state);
@@ -423,10 +426,38 @@ proptest! {
 }
 
 #[test]
+fn a_state_whose_versions_come_from_two_shards_of_one_region_comes_back_from_its_image_and_metadata() {
+    let write = |origin: &str, sequence, change: Change| {
+        let version = Version {
+            time: HybridTime::from_u64(1),
+            origin: origin.parse().unwrap(),
+            sequence,
+        };
+        stamp(None, &version, ConflictPolicy::Merge, &Write::Update(vec![change]))
+    };
+    let unite = |members: [u8; 2]| Change::Unite(members.into());
+    let written = [
+        write("us-east-1", 7, Change::Add(1)),
+        write("us-east-1/3", 7, Change::Add(10)),
+        write("eu-west-1/3", 7, Change::Add(100)),
+        write("us-east-1", 8, unite([1, 2])),
+        write("us-east-1/3", 8, unite([2, 3])),
+    ];
+    let all = joined(&written).unwrap();
+    assert_eq!(joined(written.iter().rev()).as_ref(), Some(&all));
+    assert_eq!(all.version().origin, "us-east-1/3".parse().unwrap());
+    let image = all.image(&keys()).unwrap();
+    assert_eq!((&image["n"], &image["s"]), (&number(111), &set(&[1, 2, 3].into())));
+    let back = read_back(&all);
+    assert_eq!(back.metadata(), all.metadata());
+    assert_eq!(back, all);
+}
+
+#[test]
 fn metadata_stay_bounded_however_many_members_come_and_go() {
     let version = |sequence: u64| Version {
         time: HybridTime::from_u64(sequence),
-        origin: Region::new("eu-west-1").unwrap(),
+        origin: origin(1),
         sequence,
     };
     let mut state: Option<ItemState> = None;
@@ -464,7 +495,7 @@ fn a_sum_that_is_no_number_leaves_out_what_does_not_fit_in_every_region_alike() 
     let adds = |place: usize, n: Number| {
         let version = Version {
             time: HybridTime::from_u64(1),
-            origin: Region::new(REGIONS[place]).unwrap(),
+            origin: origin(place),
             sequence: 1,
         };
         let item = Item::from([

@@ -1,19 +1,29 @@
 //! Versions are totally ordered, and vectors form a lattice.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version, VersionVector};
+use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Unit, Version, VersionVector};
 use proptest::{collection, prelude::*};
 
 fn region(name: &str) -> Region {
     Region::new(name).expect("a region's name")
 }
 
-fn any_region() -> impl Strategy<Value = Region> {
-    prop_oneof![Just("ap-northeast-1"), Just("eu-west-1"), Just("us-east-1")].prop_map(region)
+fn origin(text: &str) -> Origin {
+    text.parse().expect("an origin")
+}
+
+fn any_origin() -> impl Strategy<Value = Origin> {
+    prop_oneof![
+        Just("ap-northeast-1"),
+        Just("eu-west-1"),
+        Just("eu-west-1/3"),
+        Just("us-east-1")
+    ]
+    .prop_map(origin)
 }
 
 fn any_version() -> impl Strategy<Value = Version> {
-    (0..4_u64, 0..3_u16, any_region(), 1..5_u64).prop_map(|(millis, counter, origin, sequence)| Version {
+    (0..4_u64, 0..3_u16, any_origin(), 1..5_u64).prop_map(|(millis, counter, origin, sequence)| Version {
         time: HybridTime::from_parts(millis, counter),
         origin,
         sequence,
@@ -21,7 +31,7 @@ fn any_version() -> impl Strategy<Value = Version> {
 }
 
 fn any_vector() -> impl Strategy<Value = VersionVector> {
-    collection::vec((any_region(), 0..6_u64), 0..4).prop_map(VersionVector::from_iter)
+    collection::vec((any_origin(), 0..6_u64), 0..4).prop_map(VersionVector::from_iter)
 }
 
 fn merged(one: &VersionVector, other: &VersionVector) -> VersionVector {
@@ -86,9 +96,9 @@ proptest! {
 
 #[test]
 fn time_decides_before_the_region_and_the_region_before_the_sequence() {
-    let version = |millis, origin, sequence| Version {
+    let version = |millis, of, sequence| Version {
         time: HybridTime::from_parts(millis, 0),
-        origin: region(origin),
+        origin: origin(of),
         sequence,
     };
     assert!(version(2, "a", 1) > version(1, "z", 9));
@@ -120,7 +130,7 @@ proptest! {
 
     #[test]
     fn a_vector_keeps_the_greatest_of_each_origin_and_what_it_is_merged_into_does_not_change_it(
-        one in collection::vec((any_region(), 0..6_u64), 0..6), other in any_vector(),
+        one in collection::vec((any_origin(), 0..6_u64), 0..6), other in any_vector(),
     ) {
         let mut greatest = std::collections::BTreeMap::new();
         for (origin, sequence) in one.iter().filter(|(_, sequence)| *sequence > 0) {
@@ -130,7 +140,7 @@ proptest! {
         let vector: VersionVector = one.into_iter().collect();
         let shared = vector.clone();
         let mut changed = merged(&vector, &other);
-        changed.advance(&region("eu-west-1"), 9);
+        changed.advance(&origin("eu-west-1"), 9);
         for held in [&vector, &shared] {
             let entries = held.iter().map(|(origin, sequence)| (origin.clone(), sequence));
             prop_assert_eq!(entries.collect::<std::collections::BTreeMap<_, _>>(), greatest.clone());

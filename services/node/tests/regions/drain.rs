@@ -134,7 +134,7 @@ async fn the_drain_is_complete_when_every_region_has_said_that_it_has_the_last_w
     let done = drain(&world, 0).await;
     assert_eq!(done.since_ms, begun.since_ms);
     assert_eq!(done.watermarks.len(), 4, "two peers, the table and the catalog");
-    let own = world.store(0).vectors()[&table].get(&world.region(0));
+    let own = world.store(0).vectors()[&table].get(&world.origin(0));
     for watermark in done.watermarks.iter().filter(|watermark| watermark.table == table) {
         assert_eq!((watermark.last, watermark.acknowledged), (own, own));
         let way_ms = watermark.acknowledged_ms.unwrap() - done.since_ms;

@@ -33,7 +33,7 @@ async fn replica(world: &World, site: usize, of: usize) -> serde_json::Value {
 async fn kept(world: &World, site: usize) -> (bool, usize) {
     let (store, table) = (world.store(site), world.table_id(site, "Carts"));
     let filter = beringia_storage::LogFilter {
-        origins: vec![world.region(site)],
+        origins: vec![world.origin(site)],
         tables: [(table, beringia_item::VersionVector::default())].into(),
     };
     let is_whole = store.log_position(&filter).await.unwrap().is_ok();

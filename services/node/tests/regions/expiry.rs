@@ -57,7 +57,7 @@ async fn gone_after(world: &World, site: usize, key: &str) -> u64 {
 async fn deletes(world: &World, site: usize) -> (usize, usize) {
     let (store, table): (_, TableId) = (world.store(site), world.table_id(site, "Sessions"));
     let filter = LogFilter {
-        origins: vec![world.region(site)],
+        origins: vec![world.origin(site)],
         tables: [(table, Default::default())].into(),
     };
     let from = store.log_position(&filter).await.unwrap().unwrap();

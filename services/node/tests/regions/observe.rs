@@ -36,7 +36,7 @@ async fn every_write_of_another_region_is_told_once_with_its_version_and_its_way
     let sequences: Vec<u64> = streamed.iter().map(|arrival| arrival.version.sequence).collect();
     assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
     for arrival in &streamed {
-        assert_eq!((arrival.origin(), arrival.way), (&world.region(0), Way::Stream));
+        assert_eq!((arrival.origin(), arrival.way), (&world.origin(0), Way::Stream));
         // Both clocks show the same virtual time, and bytes take 40 ms.
         assert!((40..200).contains(&arrival.lag_ms()), "{arrival:?}");
     }

@@ -132,8 +132,8 @@ async fn concurrent_writes_converge_to_the_greater_version_and_are_journalled_on
         assert_eq!(world.get(site, "Carts", "k").await.as_deref(), Some("second"));
         let conflicts = world.store(site).conflicts(None, 0, 10).await.unwrap();
         assert_eq!(conflicts.len(), 1);
-        assert_eq!(conflicts[0].winner.version.origin, world.region(1));
-        assert_eq!(conflicts[0].loser.version.origin, world.region(0));
+        assert_eq!(conflicts[0].winner.version.origin, world.origin(1));
+        assert_eq!(conflicts[0].loser.version.origin, world.origin(0));
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use beringia_clock::{SeededRandomness, SkewedClock, TokioClock, WallClock};
-use beringia_item::{KeyBytes, Region, TableId};
+use beringia_item::{KeyBytes, Origin, Region, TableId};
 use beringia_node::{
     Arrival, Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, NodeStatus, Observer, Peer,
     Tuning,
@@ -361,6 +361,10 @@ impl World {
 
     pub fn region(&self, site: usize) -> Region {
         self.sites[site].region.clone()
+    }
+
+    pub fn origin(&self, site: usize) -> Origin {
+        self.region(site).into()
     }
 
     pub fn store(&self, site: usize) -> Arc<dyn Store> {

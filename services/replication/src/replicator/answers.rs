@@ -1,6 +1,6 @@
 //! Answers of the store, each brought back to what asked.
 
-use beringia_item::{Region, TableId};
+use beringia_item::{Origin, TableId};
 use beringia_storage_types::StoreError;
 
 use super::{Replicator, links::walks_of};
@@ -43,7 +43,7 @@ impl Replicator {
     /// Takes in our vectors, and lets those out of quarantine whose writes the store took, but where later ones have to wait.
     fn learn(&mut self, vectors: &TableVectors) {
         let local = &self.world.local;
-        let advanced = |origin: &Region| {
+        let advanced = |origin: &Origin| {
             vectors
                 .iter()
                 .any(|(table, vector)| vector.get(origin) > local.get(table).map_or(0, |before| before.get(origin)))

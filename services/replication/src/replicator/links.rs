@@ -11,7 +11,8 @@ use crate::{
     join::Join,
     message::{Answer, Goodbye, Reply, ToReceiver, ToSource},
     out::WalkId,
-    receiver::{Asked, Receiver},
+    receiver::Receiver,
+    session::Asked,
     source::Source,
     sync::Walks,
 };

@@ -10,7 +10,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{Region, TableId};
+use beringia_item::{Origin, Region, TableId};
 use beringia_storage_types::ReplicaStatus;
 
 use crate::{
@@ -51,7 +51,7 @@ pub struct Replicator {
     sources: BTreeMap<AcceptId, Source>,
     /// The accepted stream of each peer, and how the last one went.
     sending: BTreeMap<Region, Sending>,
-    relays: BTreeMap<Region, Region>,
+    relays: BTreeMap<Origin, Region>,
     joins: BTreeMap<TableId, Join>,
     comparisons: Comparisons,
     next_attempt: u64,
@@ -59,7 +59,7 @@ pub struct Replicator {
     /// Since when no log in reach holds what is missing of a table here.
     stuck: BTreeMap<TableId, Stuck>,
     /// Origins that seem to lack writes of their own.
-    forgetful: BTreeMap<Region, Forgetful>,
+    forgetful: BTreeMap<Origin, Forgetful>,
     watch_at_ms: u64,
     /// Replicas whose state is being set, and when it may be tried again.
     setting: BTreeMap<TableId, u64>,
@@ -80,7 +80,7 @@ struct Sending {
 #[derive(Debug)]
 struct Stuck {
     since_ms: u64,
-    origin: Region,
+    origin: Origin,
     /// What of the origin was here at that time.
     here: u64,
 }
@@ -114,6 +114,7 @@ impl Replicator {
             .map(away)
             .collect();
         let world = World {
+            origin: Origin::from(&region),
             region,
             incarnation,
             tuning,

@@ -106,6 +106,6 @@ impl Replicator {
         };
         let here = self.world.vector(table);
         let mut origins = here.iter().chain(theirs.iter()).map(|(origin, _)| origin);
-        origins.all(|origin| voters.contains(&origin) || here.get(origin) == theirs.get(origin))
+        origins.all(|origin| voters.contains(&origin.region()) || here.get(origin) == theirs.get(origin))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{Region, TableId};
+use beringia_item::{Origin, Region, TableId};
 use beringia_storage_types::ReplicaStatus;
 
 use super::{Forgetful, Replicator, Stuck};
@@ -58,10 +58,9 @@ impl Replicator {
                 .iter()
                 .filter(|(_, via)| *via == region)
                 .map(|(origin, _)| origin);
-            let origins: BTreeSet<Region> = std::iter::once(region)
-                .chain(relayed)
+            let origins: BTreeSet<Origin> = std::iter::once(Origin::from(region))
+                .chain(relayed.cloned())
                 .filter(|origin| !world.is_held(origin))
-                .cloned()
                 .collect();
             session.subscribe(world, &mut self.out, &tables, &origins);
         }
@@ -150,9 +149,9 @@ impl Replicator {
 
     /// Tables with writes of an origin that are missing here and that all who have them refuse to send, because their logs begin
     /// above them; with one of those. An origin that is out of reach may still have them in its log.
-    fn out_of_logs(&self) -> BTreeMap<TableId, (Region, Region)> {
+    fn out_of_logs(&self) -> BTreeMap<TableId, (Origin, Region)> {
         let sessions = self.receivers.values().filter_map(Receiver::session);
-        let refused: BTreeSet<&(TableId, Region)> = sessions.flat_map(|session| &session.refused).collect();
+        let refused: BTreeSet<&(TableId, Origin)> = sessions.flat_map(|session| &session.refused).collect();
         let mut found = BTreeMap::new();
         for part in refused {
             let (table, origin) = part;
@@ -165,7 +164,7 @@ impl Replicator {
                 |receiver: &&Receiver| receiver.session().is_some_and(|session| session.refused.contains(part));
             let out_of_reach = self
                 .receivers
-                .get(origin)
+                .get(origin.region())
                 .is_some_and(|receiver| receiver.session().is_none());
             let holders: Vec<&Receiver> = self.receivers.values().filter(|receiver| has_more(receiver)).collect();
             if let Some(holder) = holders.first()
@@ -198,9 +197,10 @@ impl Replicator {
         }
         self.watch_at_ms = now_ms + self.world.tuning.announce_ms;
         let mut suspects = BTreeMap::new();
-        for (origin, receiver) in &self.receivers {
+        for (region, receiver) in &self.receivers {
             let Some(session) = receiver.session() else { continue };
-            let others = self.receivers.values().filter(|other| other.region != *origin);
+            let origin = &Origin::from(region);
+            let others = self.receivers.values().filter(|other| other.region != *region);
             for other in others.filter_map(Receiver::session) {
                 if let Some(table) = session.lacks(&self.world, origin, other) {
                     let here = self.world.vector(table).get(origin);
@@ -217,13 +217,13 @@ impl Replicator {
     }
 
     /// Origins that have been lacking writes of their own for so long that it is not the announcements' delay.
-    pub(super) fn forgetful(&self) -> BTreeSet<Region> {
+    pub(super) fn forgetful(&self) -> BTreeSet<Origin> {
         let since_ms = self
             .world
             .now
             .elapsed_ms
             .saturating_sub(4 * self.world.tuning.announce_ms);
-        let is_sure = |(_, forgetful): &(&Region, &Forgetful)| forgetful.since_ms <= since_ms;
+        let is_sure = |(_, forgetful): &(&Origin, &Forgetful)| forgetful.since_ms <= since_ms;
         self.forgetful
             .iter()
             .filter(is_sure)
@@ -277,7 +277,7 @@ impl Replicator {
             .catalog
             .iter()
             .filter(|(_, view)| leaving(view))
-            .map(|(table, view)| (*table, view, self.world.vector(*table).get(&self.world.region)))
+            .map(|(table, view)| (*table, view, self.world.vector(*table).get(&self.world.origin)))
             .filter(|(table, view, sequence)| self.all_others_have(*table, view, *sequence))
             .map(|(table, _, sequence)| (table, sequence))
             .collect();
@@ -296,7 +296,7 @@ impl Replicator {
                 let acknowledged = self
                     .source_of(region)
                     .and_then(|source| source.acknowledged.get(&table));
-                sequence == 0 || acknowledged.is_some_and(|vector| vector.get(&self.world.region) >= sequence)
+                sequence == 0 || acknowledged.is_some_and(|vector| vector.get(&self.world.origin) >= sequence)
             })
     }
 

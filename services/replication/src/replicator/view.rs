@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{Region, TableId, VersionVector};
+use beringia_item::{Origin, Region, TableId, VersionVector};
 use beringia_storage_types::{Acknowledged, ReplicaStatus};
 
 use super::{Replicator, Sending};
@@ -61,6 +61,7 @@ impl Replicator {
             (None, Some(reason)) => LinkState::Refused(reason),
             (None, None) => LinkState::Down,
         };
+        let origin = &Origin::from(region);
         PeerStatus {
             receiving,
             sending: sending_state,
@@ -69,8 +70,8 @@ impl Replicator {
                 .clone()
                 .or(sending.and_then(|sending| sending.last_error.clone())),
             acknowledged: acknowledged(sending, source),
-            quarantined: self.world.quarantine.get(region).map(|held| held.seen),
-            relayed_through: self.relays.get(region).cloned(),
+            quarantined: self.world.quarantine.get(origin).map(|held| held.seen),
+            relayed_through: self.relays.get(origin).cloned(),
             clock_ahead_ms: receiver
                 .clock_ahead_ms
                 .or(sending.and_then(|sending| sending.clock_ahead_ms)),
@@ -142,7 +143,10 @@ impl Replicator {
             let acknowledged = source.acknowledged.get(&table)?;
             // Who knows that a replica was dropped takes no more of its writes.
             let here = self.world.vector(table);
-            let has_more = |origin: &Region| acknowledged.get(origin) > here.get(origin);
+            let has_more = |region: &Region| {
+                let mut acknowledged = acknowledged.of_region(region);
+                acknowledged.any(|(origin, sequence)| sequence > here.get(origin))
+            };
             if !dropped.is_empty()
                 && (!source.acknowledged.get(&TableId::CATALOG)?.dominates(&catalog) || dropped.iter().any(has_more))
             {

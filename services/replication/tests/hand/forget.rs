@@ -7,7 +7,7 @@ use beringia_replication::{
 };
 use beringia_storage_types::ReplicaStatus;
 
-use crate::support::{CARTS, Hand, region, vectors};
+use crate::support::{CARTS, Hand, origin, region, vectors};
 
 /// The peer subscribes and says what it has.
 fn subscribed(hand: &mut Hand, number: u64, peer: &str, has: u64, catalog: u64) -> AcceptId {
@@ -15,7 +15,7 @@ fn subscribed(hand: &mut Hand, number: u64, peer: &str, has: u64, catalog: u64) 
     let subscription = Subscription {
         generation: 1,
         tables: vectors(&[(CARTS, "eu", has), (TableId::CATALOG, "eu", catalog)]),
-        origins: vec![region("eu")],
+        origins: vec![origin("eu")],
     };
     hand.receiver_says(link, ToSource::Subscribe(subscription));
     link
@@ -36,7 +36,7 @@ fn said(hand: &Hand, table: TableId) -> Option<Vec<(String, u64)>> {
     Some(
         of_table
             .iter()
-            .map(|(peer, vector)| (peer.to_string(), vector.get(&region("eu"))))
+            .map(|(peer, vector)| (peer.to_string(), vector.get(&origin("eu"))))
             .collect(),
     )
 }

@@ -6,7 +6,7 @@ use beringia_replication::{
 };
 use beringia_storage_types::{LogPosition, ReplicaStatus};
 
-use crate::support::{CARTS, Hand, call_in, region, vectors};
+use crate::support::{CARTS, Hand, call_in, origin, vectors};
 
 /// `eu` wrote up to 9 and is on its way out; `us` and `ap` stay, and subscribe with what they have.
 fn leaving(us: u64, ap: u64) -> Hand {
@@ -22,7 +22,7 @@ fn leaving(us: u64, ap: u64) -> Hand {
         let subscription = Subscription {
             generation: 1,
             tables: vectors(&[(CARTS, "eu", has)]),
-            origins: vec![region("eu")],
+            origins: vec![origin("eu")],
         };
         hand.receiver_says(link, ToSource::Subscribe(subscription));
     }
@@ -67,7 +67,7 @@ fn its_log_is_read_for_those_who_lack_something() {
     let subscription = Subscription {
         generation: 1,
         tables: vectors(&[(CARTS, "eu", 3)]),
-        origins: vec![region("eu")],
+        origins: vec![origin("eu")],
     };
     let commands = hand.receiver_says(link, ToSource::Subscribe(subscription));
     let Some((ticket, StoreCall::Position(filter))) = call_in(&commands) else {

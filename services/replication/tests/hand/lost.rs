@@ -13,7 +13,7 @@ use beringia_replication::{
 use beringia_storage_types::{RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, TableDigest};
 use bytes::Bytes;
 
-use crate::support::{CARTS, Hand, call_in, mutation, questions_in, region, subscription_in, vectors};
+use crate::support::{CARTS, Hand, call_in, mutation, origin, questions_in, region, subscription_in, vectors};
 
 fn on_carts(entries: &[(&str, u64)]) -> TableVectors {
     let entries: Vec<_> = entries
@@ -28,7 +28,7 @@ fn announces(hand: &mut Hand, link: DialId, entries: &[(&str, u64)]) {
 }
 
 fn refuses(hand: &mut Hand, link: DialId, generation: u64, origin: &str) {
-    let parts = vec![(CARTS, region(origin))];
+    let parts = vec![(CARTS, origin.parse().unwrap())];
     hand.source_says(link, ToReceiver::Refusal(BelowFloor { generation, parts }));
 }
 
@@ -155,15 +155,15 @@ fn writes_that_their_origin_lost_are_taken_from_a_peer_that_has_them() {
     assert_eq!(subscription_in(&early), None, "an announcement may be on its way");
     let late = hand.pass(600);
     let relayed = subscription_on(&late, ap).expect("the origin does not have them itself");
-    assert_eq!(relayed.origins, [region("ap"), region("us")]);
-    assert_eq!(relayed.tables[&CARTS].get(&region("us")), 2, "from what is here");
+    assert_eq!(relayed.origins, [origin("ap"), origin("us")]);
+    assert_eq!(relayed.tables[&CARTS].get(&origin("us")), 2, "from what is here");
     let through = |hand: &Hand| hand.replicator.status().peers[&region("us")].relayed_through.clone();
     assert_eq!(through(&hand), Some(region("ap")));
 
     let brought = hand.tick_with(100, vectors(&[(CARTS, "us", 9)]));
     assert_eq!(subscription_in(&brought), None);
     let direct = subscription_on(&hand.pass(600), ap).expect("nothing is missing any more");
-    assert_eq!(direct.origins, [region("ap")]);
+    assert_eq!(direct.origins, [origin("ap")]);
     assert_eq!(through(&hand), None);
 }
 
@@ -186,7 +186,7 @@ fn out_of_logs() -> (Hand, DialId, DialId) {
     }
     refuses(&mut hand, us, 1, "us");
     let relayed = subscription_on(&hand.tick(100), ap).unwrap();
-    assert_eq!(relayed.origins, [region("ap"), region("us")]);
+    assert_eq!(relayed.origins, [origin("ap"), origin("us")]);
     refuses(&mut hand, ap, relayed.generation, "us");
     (hand, us, ap)
 }
@@ -226,7 +226,7 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
         ..RemoteBatch::default()
     };
     assert_eq!(applied, [expected], "what others write here meanwhile stays");
-    let progress = vec![(CARTS, region("eu"), 4), (CARTS, region("us"), 9)];
+    let progress = vec![(CARTS, origin("eu"), 4), (CARTS, origin("us"), 9)];
     let expected = RemoteBatch {
         kind: RemoteKind::Copy,
         from: Some(region("ap")),
@@ -241,7 +241,7 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
     let after = finished(&mut hand, ticket, &[("us", 9), ("eu", 4)]);
     for link in [us, ap] {
         let anew = subscription_on(&after, link).expect("what was refused before says nothing any more");
-        assert_eq!(anew.tables[&CARTS].get(&region("us")), 9);
+        assert_eq!(anew.tables[&CARTS].get(&origin("us")), 9);
     }
     assert_eq!(hand.replicator.status().joins.len(), 0);
     all.extend([late, after, hand.pass(20_000)].concat());

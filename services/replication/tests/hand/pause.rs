@@ -7,7 +7,9 @@ use beringia_replication::{
 };
 use beringia_storage_types::{LogPosition, RangeDigest, ReplicaStatus, TableDigest};
 
-use crate::support::{CARTS, Hand, acknowledged_in, apply_in, call_in, mutation, region, subscription_in, vectors};
+use crate::support::{
+    CARTS, Hand, acknowledged_in, apply_in, call_in, mutation, origin, region, subscription_in, vectors,
+};
 
 /// `eu` has 9 of its own writes and 5 of `us`, dials `us`, and serves it from 4 on; the cursor is at the log's end.
 fn running() -> (Hand, DialId, AcceptId) {
@@ -18,7 +20,7 @@ fn running() -> (Hand, DialId, AcceptId) {
     let subscription = Subscription {
         generation: 1,
         tables: vectors(&[(CARTS, "eu", 9), (TableId::CATALOG, "eu", 0)]),
-        origins: vec![region("eu")],
+        origins: vec![origin("eu")],
     };
     let commands = hand.receiver_says(accepted, ToSource::Subscribe(subscription));
     let (ticket, _) = call_in(&commands).unwrap();
@@ -38,7 +40,7 @@ fn from_us(number: u64, generation: u64, sequence: u64) -> ToReceiver {
         number,
         generation,
         mutations: vec![mutation(CARTS, "us", sequence)],
-        progress: vec![(CARTS, region("us"), sequence)],
+        progress: vec![(CARTS, origin("us"), sequence)],
     })
 }
 
@@ -68,7 +70,7 @@ fn its_writes_are_not_asked_for_and_those_on_their_way_are_dropped() {
     let subscription = subscription_in(&hand.feed(Event::Resume(CARTS))).unwrap();
     assert_eq!(subscription.generation, 3);
     assert_eq!(
-        subscription.tables[&CARTS].get(&region("us")),
+        subscription.tables[&CARTS].get(&origin("us")),
         5,
         "from where it stood: 6 is asked for again"
     );
@@ -172,7 +174,7 @@ fn nothing_of_it_is_forgotten() {
     let subscription = Subscription {
         generation: 1,
         tables: vectors(&[(TableId::CATALOG, "eu", 0)]),
-        origins: vec![region("eu")],
+        origins: vec![origin("eu")],
     };
     hand.receiver_says(link, ToSource::Subscribe(subscription));
     assert!(hand.replicator.acknowledged().vectors.contains_key(&CARTS));

@@ -9,7 +9,8 @@ use beringia_replication::{
 use beringia_storage_types::{RemoteBatch, RemoteKind, StoreError};
 
 use crate::support::{
-    CARTS, Hand, WALL_MS, acknowledged_in, apply_in, goodbye_in, hello_of, mutation, region, subscription_in, vectors,
+    CARTS, Hand, WALL_MS, acknowledged_in, apply_in, goodbye_in, hello_of, mutation, origin, region, subscription_in,
+    vectors,
 };
 
 fn batch(number: u64, generation: u64, sequences: &[u64]) -> ToReceiver {
@@ -105,7 +106,7 @@ fn a_subscription_names_the_tables_that_both_hold_with_what_is_here() {
     hand.tick_with(0, vectors(&[(CARTS, "us", 5), (CARTS, "eu", 3)]));
     let (_, subscription) = hand.connected("us");
     assert_eq!(subscription.generation, 1);
-    assert_eq!(subscription.origins, [region("us")]);
+    assert_eq!(subscription.origins, [origin("us")]);
     assert_eq!(
         subscription.tables[&CARTS],
         vectors(&[(CARTS, "us", 5), (CARTS, "eu", 3)])[&CARTS]
@@ -124,7 +125,7 @@ fn what_changes_before_the_source_said_hello_is_subscribed_to_anew() {
     assert_eq!((without.generation, without.tables.contains_key(&CARTS)), (2, false));
     hand.tick_with(0, vectors(&[(CARTS, "eu", 4)]));
     let with = subscription_in(&hand.feed(Event::Resume(CARTS))).unwrap();
-    assert_eq!((with.generation, with.tables[&CARTS].get(&region("eu"))), (3, 4));
+    assert_eq!((with.generation, with.tables[&CARTS].get(&origin("eu"))), (3, 4));
     let greeted = hand.source_says(link, ToReceiver::Hello(hello_of("us")));
     assert_eq!(subscription_in(&greeted), None);
     // What was on its way before may have a gap before it.
@@ -188,7 +189,7 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
     let commands = hand.fail(
         ticket,
         StoreError::Quarantined {
-            origin: region("us"),
+            origin: origin("us"),
             ahead_ms: 2500,
             limit_ms: 500,
         },
@@ -209,8 +210,8 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
     assert_eq!((apply_in(&commands), acknowledged_in(&commands)), (None, Some(3)));
 
     let with = subscription_in(&hand.tick(2000)).expect("the time has come");
-    assert_eq!((with.generation, with.origins), (3, vec![region("us")]));
-    assert_eq!(with.tables[&CARTS].get(&region("us")), 0, "from what is durable here");
+    assert_eq!((with.generation, with.origins), (3, vec![origin("us")]));
+    assert_eq!(with.tables[&CARTS].get(&origin("us")), 0, "from what is durable here");
     for (number, generation) in [(4, 1), (5, 2)] {
         assert_eq!(apply_in(&hand.source_says(link, batch(number, generation, &[4]))), None);
     }
@@ -228,7 +229,7 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
     hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
     let both = subscription_in(&hand.tick(1100)).unwrap();
-    assert_eq!(both.origins, [region("ap"), region("us")]);
+    assert_eq!(both.origins, [origin("ap"), origin("us")]);
     let relaying = |number, generation| {
         ToReceiver::Batch(Batch {
             number,
@@ -239,24 +240,20 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
     };
     let (ticket, _) = apply_in(&hand.source_says(ap, relaying(1, 2))).unwrap();
     let held = StoreError::Quarantined {
-        origin: region("us"),
+        origin: origin("us"),
         ahead_ms: 900,
         limit_ms: 500,
     };
     let again = subscription_in(&hand.fail(ticket, held)).unwrap();
-    assert_eq!((again.generation, again.origins), (3, vec![region("ap")]));
+    assert_eq!((again.generation, again.origins), (3, vec![origin("ap")]));
     assert_eq!(
         apply_in(&hand.source_says(ap, relaying(2, 2))),
         None,
         "it would leave a gap before it"
     );
     let (_, apply) = apply_in(&hand.source_says(ap, relaying(3, 3))).unwrap();
-    let origins: Vec<&str> = apply
-        .mutations
-        .iter()
-        .map(|mutation| mutation.origin().as_str())
-        .collect();
-    assert_eq!(origins, ["ap"]);
+    let origins: Vec<_> = apply.mutations.iter().map(Mutation::origin).collect();
+    assert_eq!(origins, [&origin("ap")]);
 }
 
 /// A write of `us`, so many milliseconds ahead of this region's clock.
@@ -272,14 +269,14 @@ fn refused_once(hand: &mut Hand) -> DialId {
     let (link, _) = hand.connected("us");
     let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
     let refusal = StoreError::Quarantined {
-        origin: region("us"),
+        origin: origin("us"),
         ahead_ms: 30_000,
         limit_ms: 500,
     };
     assert_eq!(subscription_in(&hand.fail(ticket, refusal)).unwrap().origins, []);
     assert_eq!(subscription_in(&hand.tick(4999)), None);
     let again = subscription_in(&hand.tick(1)).unwrap();
-    assert_eq!((again.generation, again.origins), (3, vec![region("us")]));
+    assert_eq!((again.generation, again.origins), (3, vec![origin("us")]));
     link
 }
 
@@ -301,7 +298,7 @@ fn what_comes_before_a_write_too_far_ahead_is_applied_and_the_rest_asked_for_whe
             number: 2,
             generation: 3,
             mutations,
-            progress: vec![(CARTS, region("us"), 5)],
+            progress: vec![(CARTS, origin("us"), 5)],
         }),
     );
     let (ticket, apply) = apply_in(&commands).unwrap();
@@ -330,8 +327,8 @@ fn what_comes_before_a_write_too_far_ahead_is_applied_and_the_rest_asked_for_whe
 
     assert_eq!(subscription_in(&hand.tick(2999)), None);
     let with = subscription_in(&hand.tick(1)).expect("the time of the first that waits has come");
-    assert_eq!((with.generation, with.origins), (5, vec![region("us")]));
-    assert_eq!(with.tables[&CARTS].get(&region("us")), 2, "what came before is here");
+    assert_eq!((with.generation, with.origins), (5, vec![origin("us")]));
+    assert_eq!(with.tables[&CARTS].get(&origin("us")), 2, "what came before is here");
     let (ticket, apply) = apply_in(&hand.source_says(link, batch(4, 5, &[3, 4, 5, 6]))).unwrap();
     assert_eq!(sequences(&apply), [3, 4, 5, 6]);
     hand.answer(ticket, applied(6));
@@ -347,13 +344,13 @@ fn of_the_first_batch_that_is_refused_only_what_is_too_far_ahead_waits() {
         number: 1,
         generation: 1,
         mutations,
-        progress: vec![(CARTS, region("us"), 3)],
+        progress: vec![(CARTS, origin("us"), 3)],
     };
     let (ticket, apply) = apply_in(&hand.source_says(link, ToReceiver::Batch(first))).unwrap();
     assert_eq!(sequences(&apply), [1, 2, 3], "nobody has said yet what is too far");
     assert_eq!(hand.source_says(link, batch(2, 1, &[4])), []);
     let refusal = StoreError::Quarantined {
-        origin: region("us"),
+        origin: origin("us"),
         ahead_ms: 4000,
         limit_ms: 500,
     };
@@ -371,7 +368,7 @@ fn of_the_first_batch_that_is_refused_only_what_is_too_far_ahead_waits() {
     let seen = hand.replicator.status().peers[&region("us")].quarantined.unwrap();
     assert_eq!((seen.ahead_ms, seen.limit_ms), (4000, 500));
     let with = subscription_in(&hand.tick(3500)).expect("its time has come");
-    assert_eq!(with.tables[&CARTS].get(&region("us")), 1);
+    assert_eq!(with.tables[&CARTS].get(&origin("us")), 1);
 }
 
 #[test]
@@ -395,7 +392,7 @@ fn writes_whose_times_come_one_after_another_are_not_asked_for_more_than_once_a_
     );
     assert_eq!(subscription_in(&commands).unwrap().origins, []);
     assert_eq!(subscription_in(&hand.tick(999)), None);
-    assert_eq!(subscription_in(&hand.tick(1)).unwrap().origins, [region("us")]);
+    assert_eq!(subscription_in(&hand.tick(1)).unwrap().origins, [origin("us")]);
 }
 
 #[test]
@@ -416,7 +413,7 @@ fn what_is_said_to_be_complete_behind_a_write_too_far_ahead_is_not_believed() {
     let (due, waiting) = (ahead(&hand, 1, 0), ahead(&hand, 2, 30_000));
     let (ticket, _) = apply_in(&hand.source_says(link, of(2, vec![due], Vec::new()))).unwrap();
     hand.source_says(link, of(3, vec![waiting], Vec::new()));
-    hand.source_says(link, of(4, Vec::new(), vec![(CARTS, region("us"), 9)]));
+    hand.source_says(link, of(4, Vec::new(), vec![(CARTS, origin("us"), 9)]));
     let commands = hand.answer(ticket, applied(1));
     assert_eq!((apply_in(&commands), acknowledged_in(&commands)), (None, Some(4)));
 }
@@ -475,7 +472,7 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
     hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
     let both = subscription_in(&hand.tick(1100)).unwrap();
-    assert_eq!((both.generation, both.origins), (2, vec![region("ap"), region("us")]));
+    assert_eq!((both.generation, both.origins), (2, vec![origin("ap"), origin("us")]));
     let mutations = vec![
         ahead(&hand, 1, 500),
         ahead(&hand, 2, 501),
@@ -487,7 +484,7 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
             number,
             generation: 2,
             mutations,
-            progress: vec![(CARTS, region("ap"), 9), (CARTS, region("us"), 9)],
+            progress: vec![(CARTS, origin("ap"), 9), (CARTS, origin("us"), 9)],
         })
     };
     let written = |apply: &RemoteBatch| -> Vec<(String, u64)> {
@@ -497,8 +494,8 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
     let commands = hand.source_says(ap, relaying(1, mutations));
     let (ticket, apply) = apply_in(&commands).unwrap();
     assert_eq!(written(&apply), [("us".to_owned(), 1), ("ap".to_owned(), 1)]);
-    assert_eq!(apply.progress, [(CARTS, region("ap"), 9)]);
-    assert_eq!(subscription_in(&commands).unwrap().origins, [region("ap")]);
+    assert_eq!(apply.progress, [(CARTS, origin("ap"), 9)]);
+    assert_eq!(subscription_in(&commands).unwrap().origins, [origin("ap")]);
 
     // Sent before the relay knew: of `ap` nothing is missing before it.
     hand.source_says(
@@ -507,7 +504,7 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
     );
     let (_, apply) = apply_in(&hand.answer(ticket, applied(1))).unwrap();
     assert_eq!(written(&apply), [("ap".to_owned(), 10)]);
-    assert_eq!(apply.progress, [(CARTS, region("ap"), 9)]);
+    assert_eq!(apply.progress, [(CARTS, origin("ap"), 9)]);
 }
 
 #[test]
@@ -541,7 +538,7 @@ fn a_store_that_fails_ends_the_stream_and_nothing_is_acknowledged() {
         Some("eu cannot apply what came: no space is left for the database: no page is free")
     );
     let (_, again) = hand.connected("us");
-    assert_eq!(again.tables[&CARTS].get(&region("us")), 0);
+    assert_eq!(again.tables[&CARTS].get(&origin("us")), 0);
 }
 
 #[test]
@@ -579,12 +576,12 @@ fn an_origin_out_of_reach_is_relayed_by_a_peer_that_has_more_of_it_and_only_unti
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
     assert_eq!(subscription_in(&hand.tick(500)), None, "it may be back in a moment");
     let relayed = subscription_in(&hand.tick(600)).unwrap();
-    assert_eq!(relayed.origins, [region("ap"), region("us")]);
+    assert_eq!(relayed.origins, [origin("ap"), origin("us")]);
     let through = |hand: &Hand| hand.replicator.status().peers[&region("us")].relayed_through.clone();
     assert_eq!(through(&hand), Some(region("ap")));
     hand.connected("us");
     let direct = subscription_in(&hand.tick(10)).unwrap();
-    assert_eq!(direct.origins, [region("ap")]);
+    assert_eq!(direct.origins, [origin("ap")]);
     assert_eq!(through(&hand), None);
 }
 
@@ -599,7 +596,7 @@ fn an_origin_whose_log_was_forgotten_is_relayed_by_who_still_has_it() {
         us,
         ToReceiver::Refusal(BelowFloor {
             generation: 1,
-            parts: vec![(CARTS, region("us"))],
+            parts: vec![(CARTS, origin("us"))],
         }),
     );
     let commands = hand.tick(100);
@@ -607,5 +604,5 @@ fn an_origin_whose_log_was_forgotten_is_relayed_by_who_still_has_it() {
         Command::SendToSource(link, ToSource::Subscribe(subscription)) if *link == ap => Some(subscription.clone()),
         _ => None,
     });
-    assert_eq!(relayed.unwrap().origins, [region("ap"), region("us")]);
+    assert_eq!(relayed.unwrap().origins, [origin("ap"), origin("us")]);
 }

@@ -9,13 +9,13 @@ use beringia_replication::{
 };
 use beringia_storage_types::{LogFilter, LogPosition, RangeDigest, ReplicaStatus, StoreError, TableDigest};
 
-use crate::support::{CARTS, Hand, call_in, goodbye_in, hello_of, mutation, region, vectors};
+use crate::support::{CARTS, Hand, call_in, goodbye_in, hello_of, mutation, origin, region, vectors};
 
 fn subscribe(generation: u64, us_has: u64) -> ToSource {
     ToSource::Subscribe(Subscription {
         generation,
         tables: vectors(&[(CARTS, "eu", us_has)]),
-        origins: vec![region("eu")],
+        origins: vec![origin("eu")],
     })
 }
 
@@ -71,7 +71,7 @@ fn log(sequences: &[u64], next: u64, end: Option<u64>) -> StoreAnswer {
 fn the_log_is_read_from_where_the_receiver_is_and_again_when_it_grows() {
     let mut hand = Hand::new(Tuning::default());
     let (_, ticket, filter) = reading(&mut hand, 3);
-    assert_eq!(filter.origins, [region("eu")]);
+    assert_eq!(filter.origins, [origin("eu")]);
     assert_eq!(filter.tables, vectors(&[(CARTS, "eu", 3)]));
     let commands = hand.answer(ticket, log(&[4, 5], 42, Some(5)));
     let sent = batches(&commands);
@@ -158,7 +158,7 @@ fn progress_tells_what_no_record_tells() {
     let mut hand = Hand::new(Tuning::default());
     let (_, ticket, _) = reading(&mut hand, 3);
     let commands = hand.answer(ticket, log(&[4], 41, Some(9)));
-    assert_eq!(batches(&commands)[0].progress, [(CARTS, region("eu"), 9)]);
+    assert_eq!(batches(&commands)[0].progress, [(CARTS, origin("eu"), 9)]);
     assert_eq!(hand.grown(&[(CARTS, "eu", 9)]), [], "and only once");
     let commands = hand.grown(&[(CARTS, "eu", 10)]);
     let (ticket, _) = call_in(&commands).unwrap();
@@ -201,10 +201,10 @@ fn what_the_log_does_not_hold_is_refused_and_the_rest_is_sent() {
     let catalog_too = Subscription {
         generation: 1,
         tables: vectors(&[(CARTS, "eu", 3), (TableId::CATALOG, "eu", 1)]),
-        origins: vec![region("eu")],
+        origins: vec![origin("eu")],
     };
     let (ticket, _) = call_in(&hand.receiver_says(link, ToSource::Subscribe(catalog_too))).unwrap();
-    let missing = vec![(CARTS, region("eu"))];
+    let missing = vec![(CARTS, origin("eu"))];
     let commands = hand.answer(ticket, StoreAnswer::Position(Err(missing.clone())));
     let refusal = ToReceiver::Refusal(BelowFloor {
         generation: 1,
@@ -215,10 +215,10 @@ fn what_the_log_does_not_hold_is_refused_and_the_rest_is_sent() {
         panic!("{commands:?}")
     };
     assert!(
-        filter.tables[&CARTS].get(&region("eu")) > u64::MAX / 4,
+        filter.tables[&CARTS].get(&origin("eu")) > u64::MAX / 4,
         "nothing is above that"
     );
-    assert_eq!(filter.tables[&TableId::CATALOG].get(&region("eu")), 1);
+    assert_eq!(filter.tables[&TableId::CATALOG].get(&origin("eu")), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Mutation, Region, TableId, Unit, Version};
+use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Unit, Version};
 use beringia_replication::{
     AcceptId, Command, Config, DialId, Event, LinkEvent, Now, Replicator, StoreAnswer, StoreCall, TableView, Ticket,
     Tuning,
@@ -22,6 +22,10 @@ pub fn region(name: &str) -> Region {
     Region::new(name).unwrap()
 }
 
+pub fn origin(name: &str) -> Origin {
+    name.parse().unwrap()
+}
+
 /// A put of `us` as its write of that number.
 pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
     Mutation {
@@ -29,7 +33,7 @@ pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
         key: KeyBytes(Bytes::from(sequence.to_be_bytes().to_vec())),
         version: Version {
             time: HybridTime::from_parts(WALL_MS, 0),
-            origin: region(origin),
+            origin: origin.parse().unwrap(),
             sequence,
         },
         vector: [].into_iter().collect(),
@@ -46,7 +50,8 @@ pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
 pub fn vectors(entries: &[(TableId, &str, u64)]) -> TableVectors {
     let mut vectors = TableVectors::new();
     for (table, origin, sequence) in entries {
-        vectors.entry(*table).or_default().advance(&region(origin), *sequence);
+        let origin = origin.parse().unwrap();
+        vectors.entry(*table).or_default().advance(&origin, *sequence);
     }
     vectors
 }

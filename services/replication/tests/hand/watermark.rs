@@ -6,7 +6,7 @@ use beringia_replication::{
 };
 use beringia_storage_types::ReplicaStatus;
 
-use crate::support::{CARTS, Hand, WALL_MS, region, vectors};
+use crate::support::{CARTS, Hand, WALL_MS, origin, region, vectors};
 
 fn standing(hand: &Hand, peer: &str) -> Standing {
     hand.replicator.standings()[&CARTS][&region(peer)].clone()
@@ -26,7 +26,7 @@ fn subscribed(hand: &mut Hand, number: u64) {
     let subscription = Subscription {
         generation: 1,
         tables: vectors(&[(CARTS, "eu", 3)]),
-        origins: vec![region("eu")],
+        origins: vec![origin("eu")],
     };
     hand.receiver_says(link, ToSource::Subscribe(subscription));
 }

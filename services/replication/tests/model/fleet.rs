@@ -243,7 +243,7 @@ impl Fleet {
                 .all(|vector| vector.covers(version));
             // Whoever wrote it may have lost it before.
             write.may_be_lost |= !elsewhere;
-            write.orphaned |= version.origin == region && !everywhere;
+            write.orphaned |= *version.origin.region() == region && !everywhere;
         }
         self.newcomers.insert(region.clone());
         self.lost_disk = true;
@@ -347,7 +347,7 @@ impl Fleet {
             let region = self.sites[site].region.clone();
             let is_unshipped = |write: &&mut Write| {
                 let mutation = &write.mutation;
-                mutation.table == table && *mutation.origin() == region && !has.covers(&mutation.version)
+                mutation.table == table && *mutation.origin().region() == region && !has.covers(&mutation.version)
             };
             for write in self.writes.iter_mut().filter(is_unshipped) {
                 write.may_be_lost = true;

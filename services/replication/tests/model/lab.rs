@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use beringia_item::{AttributeValue, ConflictPolicy, Item, KeyBytes, Number, Region, TableId, Version};
+use beringia_item::{AttributeValue, ConflictPolicy, Item, KeyBytes, Number, Origin, TableId, Version};
 
 use super::{
     fleet::{Fleet, Write},
@@ -57,9 +57,9 @@ struct Sum<'w> {
     sum: u64,
 }
 
-/// What each region added, as it went on with its own sum or had to begin anew.
-fn sums<'w>(writes: &[&'w Write]) -> BTreeMap<&'w Region, Sum<'w>> {
-    let mut sums: BTreeMap<&Region, Sum<'w>> = BTreeMap::new();
+/// What each origin added, as it went on with its own sum or had to begin anew.
+fn sums<'w>(writes: &[&'w Write]) -> BTreeMap<&'w Origin, Sum<'w>> {
+    let mut sums: BTreeMap<&Origin, Sum<'w>> = BTreeMap::new();
     for write in writes {
         let Some(Part::Addition(Change::Add(more))) = part(write, "n") else {
             continue;

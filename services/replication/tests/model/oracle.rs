@@ -247,7 +247,7 @@ pub fn journals_hold_the_conflicts_and_no_others(fleet: &Fleet, table: TableId) 
 
 fn lost_writes_are_journalled(fleet: &Fleet, table: TableId, region: &Region, state: &super::store::Table) {
     let of_table = || fleet.writes.iter().filter(|write| write.mutation.table == table);
-    for write in of_table().filter(|write| write.mutation.origin() == region) {
+    for write in of_table().filter(|write| write.mutation.origin().region() == region) {
         let mutation = &write.mutation;
         let same_key = || {
             of_table()

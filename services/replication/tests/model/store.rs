@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
 use beringia_item::{
-    Cause, ConflictPolicy, KeyBytes, Mutation, RANGES, Region, TableId, Unit, Version, VersionVector, range_of,
+    Cause, ConflictPolicy, KeyBytes, Mutation, Origin, RANGES, Region, TableId, Unit, Version, VersionVector, range_of,
 };
 use beringia_replication::{
     StoreAnswer, StoreCall, TableView,
@@ -70,6 +70,10 @@ impl Store {
             began_anew: Vec::new(),
             unshipped: Vec::new(),
         }
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::from(&self.region)
     }
 
     /// What the catalog says of all replicas: their state, and which were dropped.
@@ -143,7 +147,7 @@ impl Store {
 
     /// A client's unit: the same to each of some keys of one table.
     pub fn write(&mut self, table: TableId, keys: &[KeyBytes], work: &Work, wall_ms: u64) -> Vec<Mutation> {
-        let policy = self.policy(table);
+        let (own, policy) = (self.origin(), self.policy(table));
         let first = self.next_sequence;
         let last = first + keys.len() as u64 - 1;
         let mut unit = Vec::new();
@@ -151,7 +155,7 @@ impl Store {
             self.last_time = (wall_ms << 16).max(self.last_time + 1);
             let version = Version {
                 time: HybridTime::from_u64(self.last_time),
-                origin: self.region.clone(),
+                origin: own.clone(),
                 sequence: self.next_sequence,
             };
             self.next_sequence += 1;
@@ -161,7 +165,7 @@ impl Store {
                 known.merge(&row.vector);
                 known.advance(&row.version.origin, row.version.sequence);
             }
-            let vector = known.iter().filter(|(origin, _)| **origin != self.region);
+            let vector = known.iter().filter(|(origin, _)| **origin != own);
             let vector = vector.map(|(origin, sequence)| (origin.clone(), sequence)).collect();
             let (image, metadata) = written(policy, stood, &version, work);
             unit.push(Mutation {
@@ -178,7 +182,7 @@ impl Store {
         for mutation in &unit {
             let table = self.tables.get_mut(&table).unwrap();
             table.rows.insert(mutation.key.clone(), mutation.clone());
-            table.vector.advance(&self.region, mutation.version.sequence);
+            table.vector.advance(&own, mutation.version.sequence);
             self.log.push(Some(mutation.clone()));
         }
         self.log_grew = true;
@@ -417,7 +421,7 @@ impl Store {
                 // Those who are active have their own writes.
                 let mut has = has.clone();
                 for (other, _) in replicas.iter().filter(|(_, state)| **state == ReplicaStatus::Active) {
-                    has.advance(other, u64::MAX);
+                    has.advance(&other.into(), u64::MAX);
                 }
                 let rows = former.rows.into_values();
                 self.unshipped.extend(rows.filter(|row| !has.covers(&row.version)));
@@ -438,7 +442,7 @@ impl Store {
         }
     }
 
-    fn position(&self, filter: &LogFilter) -> Result<LogPosition, Vec<(TableId, Region)>> {
+    fn position(&self, filter: &LogFilter) -> Result<LogPosition, Vec<(TableId, Origin)>> {
         let mut missing = Vec::new();
         for (id, vector) in &filter.tables {
             for origin in &filter.origins {
@@ -502,7 +506,7 @@ impl Store {
         let mut cut: BTreeMap<TableId, VersionVector> = BTreeMap::new();
         for (id, peers) in &acknowledged.vectors {
             let Some(table) = self.tables.get_mut(id) else { continue };
-            let lowest = |origin: &Region| {
+            let lowest = |origin: &Origin| {
                 peers
                     .values()
                     .map(|vector| vector.get(origin))
@@ -511,7 +515,8 @@ impl Store {
             };
             let knows = peers
                 .iter()
-                .all(|(peer, vector)| table.vector.get(peer) >= vector.get(peer));
+                .flat_map(|(peer, vector)| vector.of_region(peer))
+                .all(|(origin, sequence)| table.vector.get(origin) >= sequence);
             if knows && !acknowledged.keeps_tombstones.contains(id) {
                 table.rows.retain(|_, row| {
                     row.image.is_some()
@@ -586,7 +591,7 @@ fn parse_vector(image: &Bytes) -> VersionVector {
     let parts = std::str::from_utf8(image).unwrap().split_terminator(',');
     let entry = |part: &str| {
         let (origin, sequence) = part.split_once(' ').unwrap();
-        (Region::new(origin).unwrap(), sequence.parse().unwrap())
+        (origin.parse().unwrap(), sequence.parse().unwrap())
     };
     parts.map(entry).collect()
 }

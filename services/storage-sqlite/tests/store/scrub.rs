@@ -52,7 +52,7 @@ impl Pair {
             .collect();
         commit(&store, unit).await.unwrap();
         for table in [beringia_item::TableId::CATALOG, TABLE] {
-            let mut filter = all_of(store.region());
+            let mut filter = all_of(store.origin());
             filter.tables = [(table, Default::default())].into();
             let mutations = read_all(&store, &filter).await;
             let batch = RemoteBatch {
@@ -62,7 +62,7 @@ impl Pair {
             peer.store.apply(batch).await.unwrap();
             // A copy that found nothing.
             let joined = RemoteBatch {
-                progress: vec![(TABLE, store.region().clone(), 0)],
+                progress: vec![(TABLE, store.origin().clone(), 0)],
                 kind: RemoteKind::Copy,
                 ..RemoteBatch::default()
             };

@@ -32,7 +32,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 pub use self::{
     record::{MergedRow, MergedRowError, Record, RecordFlags, RecordHead, StoredRecord},
-    row::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, RegionNumber, TableNumber, version},
+    row::{Detail, IndexNumber, ItemRow, KeyRange, Keyspace, OriginNumber, TableNumber, version},
     write_set::{CommitNumber, ItemChange, WriteSet},
 };
 use crate::StoreError;

@@ -1,10 +1,10 @@
 //! Records of the log: one per write, as it is appended and as it is read.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, KeyBytes, Region, Unit, Version};
+use beringia_item::{Cause, KeyBytes, Origin, Unit, Version};
 use bytes::Bytes;
 
-use super::{RegionNumber, TableNumber, row::version};
+use super::{OriginNumber, TableNumber, row::version};
 use crate::StoreError;
 
 /// What else is known of a record: a set of bits.
@@ -72,8 +72,8 @@ pub struct RecordHead {
     pub position: u64,
     /// The table.
     pub table: TableNumber,
-    /// Which region took the write from a client.
-    pub origin: RegionNumber,
+    /// Who committed the write of a client.
+    pub origin: OriginNumber,
     /// The origin's number of the write.
     pub sequence: u64,
     /// Hybrid time at the origin.
@@ -91,7 +91,7 @@ impl RecordHead {
     ///
     /// # Errors
     /// [`StoreError::Database`] where `names` has no such origin.
-    pub fn version(&self, names: &[Region]) -> Result<Version, StoreError> {
+    pub fn version(&self, names: &[Origin]) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
 }
@@ -103,7 +103,7 @@ pub struct Record {
     pub head: RecordHead,
     /// The item's stored key.
     pub key: KeyBytes,
-    /// The causal context: sequences by region number, ten bytes each.
+    /// The causal context: sequences by origin number, ten bytes each.
     pub context: Bytes,
     /// The item that the origin made of the write, encoded; `None` for a delete.
     pub image: Option<Bytes>,
@@ -123,7 +123,7 @@ impl Record {
 
     /// The version of the row after the write.
     #[must_use]
-    pub const fn current(&self) -> (u64, RegionNumber, u64) {
+    pub const fn current(&self) -> (u64, OriginNumber, u64) {
         match &self.merged {
             Some(merged) => (merged.time, merged.origin, merged.sequence),
             None => (self.head.time, self.head.origin, self.head.sequence),
@@ -137,7 +137,7 @@ pub struct MergedRow {
     /// The greatest version in it: hybrid time, origin, sequence.
     pub time: u64,
     /// Its origin.
-    pub origin: RegionNumber,
+    pub origin: OriginNumber,
     /// Its sequence.
     pub sequence: u64,
     /// The causal contexts of all its writes, as in [`Record::context`].

@@ -1,7 +1,7 @@
 //! Rows and the keys under which they are kept.
 
 use beringia_clock::HybridTime;
-use beringia_item::{Region, Stamp, Version};
+use beringia_item::{Origin, Stamp, Version};
 
 use crate::StoreError;
 
@@ -9,15 +9,15 @@ use crate::StoreError;
 pub type TableNumber = u32;
 /// An index's small number.
 pub type IndexNumber = u32;
-/// A region's small number: its place in the list of all regions that rows name.
-pub type RegionNumber = u16;
+/// An origin's small number: its place in the list of all origins that rows name.
+pub type OriginNumber = u16;
 
 /// An ordered map from keys to small rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Keyspace {
     /// One row: what belongs to the region as a whole.
     Region,
-    /// The names of regions, by number.
+    /// The origins that rows name, by number.
     Origins,
     /// The tables that this region holds, and those whose rows are being removed, by number.
     Tables,
@@ -187,7 +187,7 @@ pub struct ItemRow {
     /// Hybrid time of the current version.
     pub time: u64,
     /// Its origin.
-    pub origin: RegionNumber,
+    pub origin: OriginNumber,
     /// Its sequence.
     pub sequence: u64,
     /// Bytes of the item as DynamoDB counts them; 0 for a tombstone.
@@ -207,7 +207,7 @@ impl ItemRow {
     ///
     /// # Errors
     /// [`StoreError::Database`] where `names` has no such origin.
-    pub fn version(&self, names: &[Region]) -> Result<Version, StoreError> {
+    pub fn version(&self, names: &[Origin]) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
 
@@ -215,7 +215,7 @@ impl ItemRow {
     ///
     /// # Errors
     /// [`StoreError::Database`] where `names` has no such origin.
-    pub fn stamp(&self, names: &[Region]) -> Result<Stamp, StoreError> {
+    pub fn stamp(&self, names: &[Origin]) -> Result<Stamp, StoreError> {
         Ok(Stamp {
             version: self.version(names)?,
             state: self.state,
@@ -227,10 +227,10 @@ impl ItemRow {
 ///
 /// # Errors
 /// [`StoreError::Database`] where `names` has no such origin.
-pub fn version(names: &[Region], time: u64, origin: RegionNumber, sequence: u64) -> Result<Version, StoreError> {
+pub fn version(names: &[Origin], time: u64, origin: OriginNumber, sequence: u64) -> Result<Version, StoreError> {
     let origin = names
         .get(usize::from(origin))
-        .ok_or_else(|| StoreError::damaged("a row names an unknown region"))?;
+        .ok_or_else(|| StoreError::damaged("a row names an unknown origin"))?;
     Ok(Version {
         time: HybridTime::from_u64(time),
         origin: origin.clone(),

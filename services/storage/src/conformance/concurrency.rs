@@ -77,7 +77,7 @@ pub(super) async fn a_reader_sees_whole_units_only(backend: &dyn Backend) {
 
 /// Follows the log from its beginning until it has seen so many records.
 async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
-    let filter = all_of(store.region());
+    let filter = all_of(store.origin());
     let (mut from, mut seen) = (LogPosition(1), Vec::new());
     while seen.len() < records {
         let mut appended = std::pin::pin!(store.log_appended().notified());
@@ -86,7 +86,7 @@ async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
         seen.extend(page.records.iter().map(|record| record.mutation.version.sequence));
         if let Some(vector) = page.vectors.get(&TABLE) {
             assert_eq!(
-                vector.get(store.region()),
+                vector.get(store.origin()),
                 seen.last().copied().unwrap_or(0),
                 "the vector is that of the end"
             );

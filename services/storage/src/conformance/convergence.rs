@@ -142,9 +142,9 @@ impl World {
         let site = self.site(place);
         let unit = unit.into_iter().map(|(n, what)| write(key("k", n), what)).collect();
         let outcomes = commit(&*site.store, unit).await.unwrap();
-        let before = self.models[place].applied.get(site.store.region());
-        let mut filter = all_of(site.store.region());
-        filter.tables = BTreeMap::from([(TABLE, [(site.store.region().clone(), before)].into_iter().collect())]);
+        let before = self.models[place].applied.get(site.store.origin());
+        let mut filter = all_of(site.store.origin());
+        filter.tables = BTreeMap::from([(TABLE, [(site.store.origin().clone(), before)].into_iter().collect())]);
         let logged = read_all(&*site.store, &filter).await;
         let versions: Vec<_> = outcomes.into_iter().filter_map(|outcome| outcome.version).collect();
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{Region, TableId};
+use beringia_item::TableId;
 
 use super::{Backend, fixture::*};
 use crate::{
@@ -157,7 +157,7 @@ pub(super) async fn a_region_without_a_replica_keeps_only_the_definition(backend
     assert!(catalog.by_name.is_empty() && !catalog.by_id[&TABLE].held);
     assert_eq!(far.store.vectors().keys().collect::<Vec<_>>(), vec![&TableId::CATALOG]);
     put(&*east.store, item("a", 1, &[])).await;
-    let mutations = read_all(&*east.store, &all_of(east.store.region())).await;
+    let mutations = read_all(&*east.store, &all_of(east.store.origin())).await;
     assert_eq!(
         far.store
             .apply(RemoteBatch {
@@ -255,7 +255,7 @@ pub(super) async fn a_table_that_was_made_again_is_held_in_whatever_order_the_en
         let aspect = AspectName::Replica(west.store.region().clone());
         edit(&*east.store, vec![Edit::Remove { table: TABLE, aspect }]).await;
         edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
-        let ended = east.store.vectors()[&TableId::CATALOG].get(east.store.region());
+        let ended = east.store.vectors()[&TableId::CATALOG].get(east.store.origin());
         create_with_replicas(&east, NAMESAKE, START_MS + 1, &[&west]).await;
         let news = read_all(&*east.store, &wants(&east, &west, TableId::CATALOG)).await;
         let (end, new): (Vec<_>, Vec<_>) = news.into_iter().partition(|write| write.version.sequence <= ended);
@@ -303,7 +303,7 @@ pub(super) async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hear
         "it has not failed"
     );
     let mut own = wants(&east, &west, TableId::CATALOG);
-    own.origins = vec![west.store.region().clone()];
+    own.origins = vec![west.store.origin().clone()];
     let mutations = read_all(&*east.store, &own).await;
     let batch = RemoteBatch {
         mutations,
@@ -492,7 +492,7 @@ pub(super) async fn a_removed_index_is_seen_leaving_and_can_come_back(backend: &
 pub(super) async fn catalog_aspects_that_this_version_does_not_know_are_kept_and_passed_on(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
-    let mut filter = all_of(east.store.region());
+    let mut filter = all_of(east.store.origin());
     filter.tables = BTreeMap::from([(TableId::CATALOG, Default::default())]);
     let known = read_all(&*east.store, &filter).await;
     let mut strange = known[0].clone();
@@ -511,7 +511,7 @@ pub(super) async fn catalog_aspects_that_this_version_does_not_know_are_kept_and
     }
     .key_of(&thing)
     .unwrap();
-    strange.version.origin = Region::new("mars").unwrap();
+    strange.version.origin = origin("mars");
     let batch = RemoteBatch {
         mutations: vec![strange.clone()],
         kind: RemoteKind::Stream,

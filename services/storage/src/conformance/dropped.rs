@@ -86,7 +86,7 @@ pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_
     assert_eq!(mutations.len(), 3);
     let sent = |kind| RemoteBatch {
         mutations: mutations.clone(),
-        progress: vec![(TABLE, far.store.region().clone(), u64::MAX >> 1)],
+        progress: vec![(TABLE, far.store.origin().clone(), u64::MAX >> 1)],
         kind,
         from: Some(far.store.region().clone()),
         ..RemoteBatch::default()
@@ -110,14 +110,14 @@ pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_
     assert_ne!(table.holding, former);
     // A copy that had begun before ends now, and says nothing about the rows that are to come.
     let end_of_copy = RemoteBatch {
-        progress: vec![(TABLE, west.store.region().clone(), 1)],
+        progress: vec![(TABLE, west.store.origin().clone(), 1)],
         kind: RemoteKind::Copy,
         holding: Some(former),
         ..RemoteBatch::default()
     };
     far.store.apply(end_of_copy).await.unwrap();
     assert!(!far.store.catalog().by_id[&TABLE].joined);
-    assert_eq!(far.store.vectors()[&TABLE].get(west.store.region()), 0);
+    assert_eq!(far.store.vectors()[&TABLE].get(west.store.origin()), 0);
     let unshipped = [
         (1, Some("unshipped".to_owned())),
         (2, None),
@@ -303,7 +303,7 @@ pub(super) async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_o
     ship(&east, &west, TableId::CATALOG).await;
     east.store.forget(&said()).await.unwrap();
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
-    let all = all_of(east.store.region());
+    let all = all_of(east.store.origin());
     assert!(east.store.log_position(&all).await.unwrap().is_err(), "the log is cut");
     assert_eq!(
         catalog_rows().await,

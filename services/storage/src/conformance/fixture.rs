@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use beringia_clock::{ManualClock, WallClock};
 use beringia_item::{
-    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Number, Region, TableId, Version,
-    VersionVector,
+    AttributeValue, Cause, Item, KeyBytes, KeyPart, KeySchema, KeyType, Mutation, Number, Origin, Region, TableId,
+    Version, VersionVector,
 };
 
 use super::{Backend, Disk};
@@ -23,6 +23,11 @@ pub const TABLE: TableId = TableId(0x1234_5678);
 /// The region of that name.
 pub fn region(name: &str) -> Region {
     Region::new(name).unwrap()
+}
+
+/// The origin of that text.
+pub fn origin(text: &str) -> Origin {
+    text.parse().unwrap()
 }
 
 /// A region's store, its disk and its clock.
@@ -207,7 +212,7 @@ pub async fn add_replica(from: &Site, to: &Site) {
     )
     .await;
     ship(from, to, TableId::CATALOG).await;
-    let progress = vec![(TABLE, from.store.region().clone(), 0)];
+    let progress = vec![(TABLE, from.store.origin().clone(), 0)];
     to.store
         .apply(RemoteBatch {
             progress,
@@ -266,7 +271,7 @@ pub fn wants(from: &Site, to: &Site, table: TableId) -> LogFilter {
     let origins = has
         .iter()
         .map(|(origin, _)| origin.clone())
-        .filter(|origin| origin != to.store.region());
+        .filter(|origin| origin != to.store.origin());
     LogFilter {
         origins: origins.collect(),
         tables: BTreeMap::from([(table, vector)]),
@@ -470,8 +475,8 @@ const fn core_keys() -> [&'static str; 2] {
     ["pk", "sk"]
 }
 
-/// A filter for all that a region wrote to the test's table.
-pub fn all_of(origin: &Region) -> LogFilter {
+/// A filter for all that an origin wrote to the test's table.
+pub fn all_of(origin: &Origin) -> LogFilter {
     LogFilter {
         origins: vec![origin.clone()],
         tables: BTreeMap::from([(TABLE, VersionVector::default())]),

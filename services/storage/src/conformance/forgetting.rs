@@ -33,7 +33,7 @@ async fn pair(backend: &dyn Backend) -> (Site, Site) {
 /// Whether `site` can still serve everything that it wrote.
 async fn serves_all(site: &Site) -> bool {
     site.store
-        .log_position(&all_of(site.store.region()))
+        .log_position(&all_of(site.store.origin()))
         .await
         .unwrap()
         .is_ok()
@@ -77,7 +77,7 @@ pub(super) async fn forgetting_changes_no_item_and_the_floor_tells_what_is_gone(
     for east in [&east] {
         assert_eq!(assert_agrees(&*east.store, TABLE).await, before);
     }
-    let origins = vec![east.store.region().clone()];
+    let origins = vec![east.store.origin().clone()];
     let from_there = LogFilter {
         origins: origins.clone(),
         tables: BTreeMap::from([(TABLE, known.clone())]),

@@ -36,13 +36,13 @@ async fn filled(site: Site) -> (Site, Vec<u64>) {
 }
 
 fn above(site: &Site, table: TableId, sequence: u64) -> BTreeMap<TableId, VersionVector> {
-    BTreeMap::from([(table, [(site.store.region().clone(), sequence)].into_iter().collect())])
+    BTreeMap::from([(table, [(site.store.origin().clone(), sequence)].into_iter().collect())])
 }
 
 pub(super) async fn reading_begins_close_to_the_first_record_that_is_wanted(backend: &dyn Backend) {
     let (site, quiet) = busy_and_quiet(backend).await;
-    let origins = vec![site.store.region().clone()];
-    let all = read_all(&*site.store, &all_of(site.store.region())).await;
+    let origins = vec![site.store.origin().clone()];
+    let all = read_all(&*site.store, &all_of(site.store.origin())).await;
     assert_eq!(all.len(), 5200);
     assert!(
         all.windows(2).all(|pair| pair[0].version < pair[1].version),
@@ -77,7 +77,7 @@ pub(super) async fn reading_begins_close_to_the_first_record_that_is_wanted(back
 
 pub(super) async fn the_backlog_is_exact(backend: &dyn Backend) {
     let (site, quiet) = busy_and_quiet(backend).await;
-    let all = read_all(&*site.store, &all_of(site.store.region())).await;
+    let all = read_all(&*site.store, &all_of(site.store.origin())).await;
     let bytes = |mutation: &beringia_item::Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
     for place in [0, 1, 700, 1023, 1024, 1025, 3000, 5100, 5199] {
         let lacks = &all[place + 1..];
@@ -108,11 +108,11 @@ pub(super) async fn a_backlog_that_is_counted_in_memory_is_the_same(backend: &dy
     let (read, quiet) = busy_and_quiet(backend).await;
     let site = Site::new(backend, "us-east-1");
     // From now on somebody reads the log, so that its end is kept.
-    let wanted = all_of(site.store.region());
+    let wanted = all_of(site.store.origin());
     site.store.read_log(LogPosition(1), &wanted, 1).await.unwrap();
     let (kept, same) = filled(site).await;
     assert_eq!(quiet, same, "alike to the sequence");
-    let all = read_all(&*read.store, &all_of(read.store.region())).await;
+    let all = read_all(&*read.store, &all_of(read.store.origin())).await;
     for place in [0, 1, 700, 3000, 4900, 5100, 5198, 5199] {
         let mut peer = above(&read, TABLE, all[place].version.sequence);
         peer.extend(above(&read, OTHER, quiet[place % 4]));
@@ -155,7 +155,7 @@ pub(super) async fn a_page_never_ends_within_a_unit(backend: &dyn Backend) {
         let unit = (first..first + 10).map(|n| write(key("a", n), Do::Put(item("a", n, &[]))));
         commit(&*site.store, unit.collect()).await.unwrap();
     }
-    let filter = all_of(site.store.region());
+    let filter = all_of(site.store.origin());
     let mut from = site.store.log_position(&filter).await.unwrap().unwrap();
     let mut sizes = Vec::new();
     loop {
@@ -176,7 +176,7 @@ pub(super) async fn a_page_never_ends_within_a_unit(backend: &dyn Backend) {
 pub(super) async fn the_local_table_and_unknown_tables_are_never_served(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
-    let origin = site.store.region().clone();
+    let origin = site.store.origin().clone();
     for table in [TableId::LOCAL, TableId(5)] {
         let tables = BTreeMap::from([(table, VersionVector::default())]);
         let filter = LogFilter {
@@ -240,10 +240,10 @@ pub(super) async fn memory_answers_from_every_position_what_the_database_answers
             (TABLE, VersionVector::default()),
             (TableId::CATALOG, VersionVector::default()),
         ]),
-        ..all_of(east.store.region())
+        ..all_of(east.store.origin())
     };
     let mut with_unknown = own.clone();
-    with_unknown.origins.push(region("nowhere-1"));
+    with_unknown.origins.push(origin("nowhere-1"));
     let mut end = LogPosition(1);
     let mut compared = 0;
     for n in 0..1200_u64 {
@@ -292,7 +292,7 @@ pub(super) async fn memory_answers_from_every_position_what_the_database_answers
 pub(super) async fn a_store_that_lost_its_disk_answers_nothing_from_memory(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
-    let filter = all_of(site.store.region());
+    let filter = all_of(site.store.origin());
     let page = site.store.read_log(LogPosition(1), &filter, 1000).await.unwrap();
     put(&*site.store, item("a", 1, &[])).await;
     let page = site.store.read_log(page.next, &filter, 1000).await.unwrap();

@@ -258,9 +258,9 @@ pub(super) async fn what_is_relayed_is_what_its_origin_wrote_though_another_item
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;
-    let written = read_all(&*east.store, &all_of(east.store.region())).await;
+    let written = read_all(&*east.store, &all_of(east.store.origin())).await;
     meet(&east, &west).await;
-    let relayed = read_all(&*west.store, &all_of(east.store.region())).await;
+    let relayed = read_all(&*west.store, &all_of(east.store.origin())).await;
     assert_eq!(relayed, written);
 }
 

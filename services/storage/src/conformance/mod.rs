@@ -222,6 +222,7 @@ suite! {
         plain a_write_to_a_table_that_is_not_held_is_skipped;
         plain what_cannot_be_read_is_refused_with_its_whole_batch;
         plain a_region_relays_even_what_lost_there;
+        plain what_another_shard_of_a_region_wrote_is_applied_relayed_and_kept_as_that_shards;
         plain a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it;
         plain a_copy_removes_rows_that_its_source_forgot_where_nobody_wrote_them_since;
         plain what_came_by_copy_and_then_by_stream_can_be_relayed;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, Item, KeyBytes, Mutation, Region, Unit, Version, VersionVector, decode_item, encode_item};
+use beringia_item::{Cause, Item, KeyBytes, Mutation, Origin, Unit, Version, VersionVector, decode_item, encode_item};
 use proptest::prelude::*;
 
 use super::{Backend, fixture::*, run::plain};
@@ -118,15 +118,15 @@ impl Model {
         decode_item(self.current.get(key)?.image.as_ref()?).ok()
     }
 
-    /// What a local write over that knows of other regions.
-    fn knew(&self, standing: Option<&Mutation>, own: &Region) -> VersionVector {
+    /// What a local write over that knows of other origins.
+    fn knew(&self, standing: Option<&Mutation>, own: &Origin) -> VersionVector {
         let mut knew = self.vector.clone();
         if let Some(standing) = standing {
             knew.merge(&standing.vector);
             knew.advance(standing.origin(), standing.version.sequence);
         }
-        let others = knew.iter().filter(|(region, _)| *region != own);
-        others.map(|(region, sequence)| (region.clone(), sequence)).collect()
+        let others = knew.iter().filter(|(origin, _)| *origin != own);
+        others.map(|(origin, sequence)| (origin.clone(), sequence)).collect()
     }
 
     /// Makes the mutation that a remote region sends now.
@@ -141,7 +141,7 @@ impl Model {
             key: key("k", remote.key),
             version: Version {
                 time: HybridTime::from_parts(START_MS + remote.ms, u16::try_from(sequence).unwrap()),
-                origin: region(OTHERS[remote.origin]),
+                origin: origin(OTHERS[remote.origin]),
                 sequence,
             },
             vector: if remote.knew {
@@ -361,7 +361,7 @@ impl World {
                 standing.map(|standing| standing.version.clone())
             );
         }
-        let origins = OTHERS.iter().chain(&["us-east-1"]).map(|name| region(name)).collect();
+        let origins = OTHERS.iter().chain(&["us-east-1"]).map(|name| origin(name)).collect();
         let filter = LogFilter {
             origins,
             tables: BTreeMap::from([(TABLE, model.forgotten.clone())]),

@@ -14,7 +14,7 @@ async fn pair(backend: &dyn Backend) -> (Site, Site) {
 }
 
 async fn mutations(from: &Site) -> Vec<Mutation> {
-    read_all(&*from.store, &all_of(from.store.region())).await
+    read_all(&*from.store, &all_of(from.store.origin())).await
 }
 
 fn stream(mutations: Vec<Mutation>) -> RemoteBatch {
@@ -71,7 +71,7 @@ pub(super) async fn what_arrives_twice_is_applied_once(backend: &dyn Backend) {
             ..Applied::default()
         }
     );
-    assert_eq!(read_all(&*west.store, &all_of(east.store.region())).await.len(), 1);
+    assert_eq!(read_all(&*west.store, &all_of(east.store.origin())).await.len(), 1);
 }
 
 pub(super) async fn a_local_write_after_an_applied_one_is_newer_even_where_this_clock_is_behind(backend: &dyn Backend) {
@@ -303,7 +303,7 @@ pub(super) async fn a_write_from_too_far_in_the_future_is_held_back_and_does_not
     put(&*east.store, item("a", 2, &[])).await;
     let batch = stream(mutations(&east).await);
     let held = west.store.apply(batch.clone()).await.unwrap_err();
-    let origin = east.store.region().clone();
+    let origin = east.store.origin().clone();
     assert_eq!(
         held,
         StoreError::Quarantined {
@@ -328,7 +328,7 @@ pub(super) async fn a_write_to_a_table_that_is_not_held_is_skipped(backend: &dyn
     put(&*east.store, item("a", 1, &[])).await;
     let mut batch = stream(mutations(&east).await);
     batch.mutations[0].table = TableId(77);
-    batch.progress.push((TableId(77), east.store.region().clone(), 7));
+    batch.progress.push((TableId(77), east.store.origin().clone(), 7));
     assert_eq!(
         west.store.apply(batch.clone()).await.unwrap(),
         Applied {
@@ -379,6 +379,60 @@ pub(super) async fn a_region_relays_even_what_lost_there(backend: &dyn Backend) 
     assert_eq!((applied.newer + applied.stale, applied.conflicts), (2, 1));
     assert_eq!(far.store.vectors()[&TABLE], west.store.vectors()[&TABLE]);
     assert_eq!(far.store.conflicts(None, 0, 9).await.unwrap().len(), 1);
+}
+
+pub(super) async fn what_another_shard_of_a_region_wrote_is_applied_relayed_and_kept_as_that_shards(
+    backend: &dyn Backend,
+) {
+    let (east, west) = pair(backend).await;
+    let far = Site::new(backend, "ap-south-1");
+    add_replica(&east, &far).await;
+    for n in 1..5 {
+        put(&*east.store, item("a", n, &[("color", text("red"))])).await;
+    }
+    // The second half as if it came of another shard, which gave it the numbers of the first.
+    let shard = origin("us-east-1/3");
+    let mut written = mutations(&east).await;
+    for place in [2, 3] {
+        written[place].version.origin = shard.clone();
+        written[place].version.sequence = written[place - 2].version.sequence;
+        written[place].unit = written[place - 2].unit;
+    }
+    let (first, second) = (&written[..2], &written[2..]);
+    let complete = second[1].version.sequence + 7;
+    let batch = RemoteBatch {
+        progress: vec![(TABLE, shard.clone(), complete)],
+        ..stream(written.clone())
+    };
+    assert_eq!(west.store.apply(batch.clone()).await.unwrap().newer, 4);
+    let check = async |site: &Site| {
+        let vector = &site.store.vectors()[&TABLE];
+        assert_eq!(vector.get(&shard), complete);
+        assert_eq!(vector.get(east.store.origin()), first[1].version.sequence);
+        assert_eq!(read_all(&*site.store, &all_of(&shard)).await, second);
+        assert_eq!(read_all(&*site.store, &all_of(east.store.origin())).await, first);
+        let held = assert_agrees(&*site.store, TABLE).await;
+        let versions: Vec<_> = held.values().map(|(version, _)| version).collect();
+        assert_eq!(
+            versions,
+            written.iter().map(|mutation| &mutation.version).collect::<Vec<_>>()
+        );
+    };
+    check(&west).await;
+    let west = west.restarted();
+    check(&west).await;
+    let again = west.store.apply(batch).await.unwrap();
+    assert_eq!((again.newer, again.skipped), (0, 4));
+    put(&*west.store, item("a", 3, &[("color", text("blue"))])).await;
+    let local = mutations(&west).await.remove(0);
+    assert!(local.knew_of(&second[1].version) && local.knew_of(&first[1].version));
+    let relayed = ship(&west, &far, TABLE).await;
+    assert_eq!((relayed.newer, relayed.conflicts), (5, 0));
+    assert_eq!(read_all(&*far.store, &all_of(&shard)).await, second);
+    assert_eq!(
+        far.store.digest(TABLE).await.unwrap().ranges,
+        west.store.digest(TABLE).await.unwrap().ranges
+    );
 }
 
 pub(super) async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it(backend: &dyn Backend) {
@@ -475,7 +529,7 @@ pub(super) async fn what_came_by_copy_and_then_by_stream_can_be_relayed(backend:
         })
         .await
         .unwrap();
-    assert_eq!(read_all(&*west.store, &all_of(east.store.region())).await, vec![]);
+    assert_eq!(read_all(&*west.store, &all_of(east.store.origin())).await, vec![]);
     assert_eq!(
         west.store.apply(batch.clone()).await.unwrap(),
         Applied {
@@ -484,7 +538,7 @@ pub(super) async fn what_came_by_copy_and_then_by_stream_can_be_relayed(backend:
         }
     );
     assert_eq!(
-        read_all(&*west.store, &all_of(east.store.region())).await,
+        read_all(&*west.store, &all_of(east.store.origin())).await,
         batch.mutations
     );
 }
@@ -538,7 +592,7 @@ pub(super) async fn equal_times_are_decided_by_region_and_alike_everywhere(backe
     let (east, west) = pair(backend).await;
     let version = |origin: &Site, sequence| Version {
         time: HybridTime::from_parts(START_MS, 7),
-        origin: origin.store.region().clone(),
+        origin: origin.store.origin().clone(),
         sequence,
     };
     let mutation = |version: Version, color| Mutation {

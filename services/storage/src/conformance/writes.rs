@@ -16,7 +16,7 @@ pub(super) async fn an_item_is_read_as_it_was_put(backend: &dyn Backend) {
         site.store.get(TABLE, &key("a", 1)).await.unwrap(),
         Some((version.clone(), thing))
     );
-    assert_eq!(version.origin, region("us-east-1"));
+    assert_eq!(version.origin, origin("us-east-1"));
     assert_eq!(site.store.get(TABLE, &key("a", 2)).await.unwrap(), None);
     assert_agrees(&*site.store, TABLE).await;
 }
@@ -87,7 +87,7 @@ pub(super) async fn a_unit_is_written_whole_or_not_at_all(backend: &dyn Backend)
         .collect();
     assert_eq!(versions[0].time, versions[1].time, "a unit has one time");
     assert_eq!(versions[0].sequence + 1, versions[1].sequence);
-    let log = read_all(&*site.store, &all_of(site.store.region())).await;
+    let log = read_all(&*site.store, &all_of(site.store.origin())).await;
     assert_eq!(
         (log[1].unit.first, log[1].unit.last),
         (versions[0].sequence, versions[1].sequence)
@@ -116,7 +116,7 @@ pub(super) async fn deleting_what_is_not_there_writes_nothing(backend: &dyn Back
     put(&*site.store, item("a", 1, &[])).await;
     assert!(delete(&*site.store, key("a", 1)).await.is_some());
     assert_eq!(delete(&*site.store, key("a", 1)).await, None);
-    assert_eq!(read_all(&*site.store, &all_of(site.store.region())).await.len(), 2);
+    assert_eq!(read_all(&*site.store, &all_of(site.store.origin())).await.len(), 2);
 }
 
 pub(super) async fn a_table_that_is_not_held_is_unknown(backend: &dyn Backend) {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use tokio::sync::Notify;
 
 use super::{
@@ -22,7 +22,12 @@ use crate::{
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// This region's name.
-    fn region(&self) -> &Region;
+    fn region(&self) -> &Region {
+        self.origin().region()
+    }
+
+    /// The origin of what it commits.
+    fn origin(&self) -> &Origin;
 
     /// The definitions now.
     fn catalog(&self) -> Arc<Catalog>;
@@ -77,7 +82,7 @@ pub trait Store: Send + Sync + 'static {
     /// The position to start reading from so that nothing above these vectors is missed; the inner `Err` names what the log does
     /// not hold (any more, or at all where the table is not of this region).
     async fn log_position(&self, filter: &LogFilter)
-    -> Result<Result<LogPosition, Vec<(TableId, Region)>>, StoreError>;
+    -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError>;
 
     /// Records from `from` on that pass the filter, until so many bytes of images or a few thousand records scanned; never
     /// splits a unit, so it may exceed `max_bytes` by one unit.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use beringia_clock::HybridTime;
-use beringia_item::{Cause, Item, KeySchema, Region, TableId, item_size};
+use beringia_item::{Cause, Item, KeySchema, Origin, TableId, item_size};
 
 use crate::{LogPosition, ShardKey, Stream, StreamView};
 
@@ -103,8 +103,8 @@ pub struct StreamRecord {
     pub after: Option<Item>,
     /// When its origin wrote it.
     pub time: HybridTime,
-    /// Which region took the write.
-    pub origin: Region,
+    /// Whose write it is.
+    pub origin: Origin,
     /// Why it was written.
     pub cause: Cause,
 }

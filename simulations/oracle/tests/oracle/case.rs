@@ -7,7 +7,7 @@ use beringia_history::{
     Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, KeptAside, Logged, LostDisk, Merging,
     Operation, Outcome, Rules, Seen, Write,
 };
-use beringia_item::{Region, Version, VersionVector};
+use beringia_item::{Version, VersionVector};
 use beringia_oracle::{Judgement, Violation, judge};
 
 pub(crate) const TABLE: &str = "load";
@@ -15,7 +15,7 @@ pub(crate) const TABLE: &str = "load";
 pub(crate) fn version(time: u64, origin: &str) -> Version {
     Version {
         time: HybridTime::from_parts(time, 0),
-        origin: Region::new(origin).expect("a name"),
+        origin: origin.parse().expect("a name"),
         sequence: time,
     }
 }
@@ -172,7 +172,7 @@ impl Case {
     pub(crate) fn logged_under(&mut self, key: &str, held: &Held, knew: &[(&str, u64)]) -> &mut Self {
         let knew = knew
             .iter()
-            .map(|(origin, sequence)| (Region::new(origin).expect("a name"), *sequence));
+            .map(|(origin, sequence)| (origin.parse().expect("a name"), *sequence));
         let logged = Logged {
             held: held.clone(),
             vector: knew.collect::<VersionVector>(),
@@ -181,7 +181,7 @@ impl Case {
         let log = self
             .evidence
             .logs
-            .get_mut(held.version.origin.as_str())
+            .get_mut(held.version.origin.region().as_str())
             .expect("a or b");
         log.entry(key.to_owned()).or_default().push(logged);
         self

@@ -7,7 +7,7 @@ use beringia_history::{
     Basis, Conflict, Content, Effect, Evidence, Held, History, Journal, Logged, Merging, Operation, Outcome, Rules,
     Seen, Write,
 };
-use beringia_item::{Region, Version, VersionVector};
+use beringia_item::{Origin, Version, VersionVector};
 use beringia_oracle::judge;
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ struct Row {
     number: Option<(Version, Option<i64>)>,
     set: Option<(Version, Vec<String>)>,
     /// Under `merge`, what was added since the floor: by origin its last sequence and sum, and by element who touched it last.
-    sums: BTreeMap<Region, (u64, i64)>,
+    sums: BTreeMap<Origin, (u64, i64)>,
     elements: BTreeMap<String, (Version, bool)>,
 }
 
@@ -380,7 +380,7 @@ impl Model {
     fn commit(&mut self, region: usize, writes: &[Write]) {
         let (merging, now) = (self.merging, self.now_ms + self.offsets[region]);
         let site = &mut self.sites[region];
-        let origin = Region::new(REGIONS[region]).expect("a name");
+        let origin: Origin = REGIONS[region].parse().expect("a name");
         let applied = site.vector.clone();
         let mut unit = Unit { writes: Vec::new() };
         for write in writes {

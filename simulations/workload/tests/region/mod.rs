@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, sync::Arc};
 
 use async_trait::async_trait;
 use beringia_clock::{ManualClock, SeededRandomness, WallClock};
-use beringia_endpoint::{Authentication, Limits, OneRegion, RegionServices, Server, SharedService, serve};
+use beringia_endpoint::{Authentication, BoxedIo, Limits, OneRegion, RegionServices, Server, SharedService, serve};
 use beringia_engine::Engine;
 use beringia_gateway::Gateway;
 use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
@@ -16,7 +16,7 @@ use tokio::{
     io::{DuplexStream, duplex},
     sync::mpsc,
 };
-use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
 
 pub(crate) const REGION: &str = "eu-west-1";
 
@@ -66,8 +66,9 @@ impl RegionServer {
         let resolver = Arc::new(OneRegion(Arc::new(services)));
         let server = Server::new(resolver, clock.clone(), randomness, Limits::default());
         let (door, incoming) = mpsc::unbounded_channel();
-        let incoming = UnboundedReceiverStream::new(incoming);
-        tokio::spawn(serve(Arc::new(server), incoming, std::future::pending()));
+        let incoming = UnboundedReceiverStream::new(incoming).map(|accepted| Ok(Box::new(accepted?) as BoxedIo));
+        let forever = Box::pin(std::future::pending());
+        tokio::spawn(serve(Arc::new(server), Box::pin(incoming), forever));
         Self {
             store,
             clock,
@@ -99,7 +100,7 @@ impl RegionServer {
     async fn of_table(&self, table: &Table) -> Evidence {
         let id = self.store.catalog().by_name.get(&table.name).expect("the table").id;
         let filter = LogFilter {
-            origins: vec![self.store.region().clone()],
+            origins: vec![self.store.origin().clone()],
             tables: BTreeMap::from([(id, VersionVector::default())]),
         };
         let mut log: BTreeMap<String, Vec<Logged>> = BTreeMap::new();

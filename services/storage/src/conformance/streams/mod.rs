@@ -5,7 +5,7 @@ mod consumer;
 use std::{collections::BTreeMap, sync::Arc};
 
 use beringia_clock::WallClock;
-use beringia_item::{Cause, Item, KeyBytes, Region, TableId};
+use beringia_item::{Cause, Item, KeyBytes, TableId};
 
 pub(super) use self::consumer::a_consumer_that_walks_the_shards_sees_every_applied_change_once_and_in_order;
 use super::{Backend, fixture::*};
@@ -311,7 +311,7 @@ pub(super) async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tell
     );
     assert_eq!(
         (&record.origin, record.cause),
-        (&Region::new("us-east-1").unwrap(), Cause::TimeToLive)
+        (&origin("us-east-1"), Cause::TimeToLive)
     );
 }
 
@@ -336,7 +336,7 @@ pub(super) async fn an_item_that_a_copy_removes_without_a_delete_is_told_of(back
     ];
     assert_eq!(changes(page(&west, read(&stream, 0, None)).await), gone);
     assert_eq!(
-        read_all(&*west.store, &all_of(east.store.region())).await.len(),
+        read_all(&*west.store, &all_of(east.store.origin())).await.len(),
         1,
         "replication is told of the write only"
     );

@@ -1,0 +1,137 @@
+//! Decides a group of commands, one after the other.
+
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+
+use beringia_item::Region;
+use beringia_storage::{
+    StoreError,
+    backend::{Keyspace, WriteSet},
+};
+
+use super::{
+    command::{Answer, Command, Environment},
+    workspace::{Fail, Group, OwnRecord, Result},
+};
+use crate::{
+    rows::{ReadSet, Rows},
+    state::State,
+};
+
+/// What a group comes to.
+#[derive(Debug)]
+pub struct Decision {
+    /// The state once the write set is committed.
+    pub state: State,
+    /// What is to be committed.
+    pub writes: WriteSet,
+    /// To each command, once that is committed.
+    pub answers: Vec<Answer>,
+    /// This region's records among those that are appended, where they are wanted.
+    pub own: Option<Vec<OwnRecord>>,
+}
+
+/// Why a group was not decided.
+#[derive(Debug)]
+pub enum Undecided {
+    /// It needs these rows, too.
+    Needs(Box<ReadSet>),
+    /// What was read cannot be right; no command of the group can be carried out.
+    Failed(StoreError),
+}
+
+/// Decides a group of commands.
+///
+/// # Errors
+/// [`Undecided`]; nothing was decided then, and the group may be decided again.
+pub fn decide(
+    state: &State,
+    commands: &mut [Command],
+    rows: &Rows,
+    environment: &Environment,
+) -> Result<Decision, Undecided> {
+    let mut group = Group {
+        state: state.clone(),
+        writes: WriteSet::default(),
+        rows,
+        missing: RefCell::default(),
+        environment,
+        own: environment.wants_own.then(Vec::new),
+    };
+    let decided = group.carry_out_all(commands, state);
+    let missing = group.missing.into_inner();
+    if !missing.is_empty() {
+        return Err(Undecided::Needs(Box::new(missing)));
+    }
+    match decided {
+        Ok(answers) => Ok(Decision {
+            state: group.state,
+            writes: group.writes,
+            answers,
+            own: group.own,
+        }),
+        Err(Fail::Group(error) | Fail::Command(error)) => Err(Undecided::Failed(error)),
+        // Whatever is missing was noted.
+        Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged(
+            "a row that is needed was not named",
+        ))),
+    }
+}
+
+impl Group<'_> {
+    fn carry_out_all(&mut self, commands: &mut [Command], before: &State) -> Result<Vec<Answer>> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            match self.carry_out(command) {
+                // The next may need something, too.
+                Err(Fail::Missing) => {}
+                answer => answers.push(answer?),
+            }
+        }
+        if !self.missing.borrow().is_empty() {
+            return Err(Fail::Missing);
+        }
+        let now_ms = self.environment.now_ms;
+        self.roll_shards(now_ms)?;
+        self.state.flush(before, now_ms, &mut self.writes)?;
+        Ok(answers)
+    }
+
+    /// Carries out one command. An `Err` ends the group; the command's own failures are its answer.
+    fn carry_out(&mut self, command: &mut Command) -> Result<Answer> {
+        Ok(match command {
+            Command::Unit(writes) => Answer::Unit(answer(self.commit_unit(writes))?.and_then(|done| done)),
+            Command::Schema(change) => {
+                Answer::Schema(answer(self.change_schema(change.as_mut()))?.and_then(|done| done))
+            }
+            Command::Apply(batch) => Answer::Apply(answer(self.apply(batch))?),
+            Command::Trim(acknowledged) => Answer::More(answer(self.trim(acknowledged))?),
+            Command::NoteUnreachable(unreachable_ms) => {
+                self.note_unreachable(unreachable_ms);
+                Answer::Done(Ok(()))
+            }
+            Command::Repair(table, range) => Answer::More(answer(self.repair(*table, *range))?),
+            Command::Work => Answer::Done(answer(self.work())?),
+        })
+    }
+
+    /// Takes the place of what was noted before.
+    fn note_unreachable(&mut self, unreachable_ms: &BTreeMap<Region, u64>) {
+        let row = |region: &Region| (Keyspace::Unreachable, region.as_str().as_bytes().to_vec());
+        for region in self.state.unreachable.keys() {
+            self.writes.rows.insert(row(region), None);
+        }
+        for (region, ms) in unreachable_ms {
+            self.writes.rows.insert(row(region), Some(ms.to_be_bytes().to_vec()));
+        }
+        self.state.unreachable = Arc::new(unreachable_ms.clone());
+    }
+}
+
+/// Tells a command's own failure, which is its answer, from those of the group.
+fn answer<T, E: From<StoreError>>(result: Result<T>) -> Result<std::result::Result<T, E>> {
+    match result {
+        Ok(done) => Ok(Ok(done)),
+        Err(Fail::Command(error)) => Ok(Err(error.into())),
+        Err(fail) => Err(fail),
+    }
+}

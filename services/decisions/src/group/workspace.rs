@@ -1,0 +1,186 @@
+//! The group under way: what it reads, and what it has written so far.
+
+use std::cell::RefCell;
+
+use beringia_item::{KeyBytes, Mutation, TableId};
+use beringia_storage::{
+    StoreError,
+    backend::{Detail, ItemChange, ItemRow, Keyspace, Record, RecordHead, WriteSet},
+};
+
+use super::command::Environment;
+use crate::{
+    current::CurrentRecord,
+    rows::{CurrentRow, ItemScan, LogScan, Lookup, ReadSet, Rows, Scan, ScannedItem, ScannedRow},
+    state::{State, TableState},
+};
+
+/// A record of this region's own, as replication reads it.
+#[derive(Debug, Clone)]
+pub struct OwnRecord {
+    /// What says whether a reader wants it.
+    pub head: RecordHead,
+    /// The whole record.
+    pub mutation: Mutation,
+}
+
+/// A failure, and how far it reaches.
+#[derive(Debug)]
+pub(crate) enum Fail {
+    /// Only the command at hand fails. Nothing was written for it yet.
+    Command(StoreError),
+    /// No command of the group can be carried out.
+    Group(StoreError),
+    /// A row has to be read first; which one was noted.
+    Missing,
+}
+
+pub(crate) type Result<T, E = Fail> = std::result::Result<T, E>;
+
+impl From<StoreError> for Fail {
+    /// What rows say is wrong, or cannot be encoded.
+    fn from(error: StoreError) -> Self {
+        Self::Group(error)
+    }
+}
+
+/// The group under way.
+pub(crate) struct Group<'a> {
+    pub(crate) state: State,
+    pub(crate) writes: WriteSet,
+    pub(super) rows: &'a Rows,
+    pub(super) missing: RefCell<ReadSet>,
+    pub(crate) environment: &'a Environment,
+    pub(super) own: Option<Vec<OwnRecord>>,
+}
+
+impl Group<'_> {
+    pub(crate) fn table(&self, id: TableId) -> Result<&TableState> {
+        let table = self.state.tables().get(&id);
+        table
+            .map(|table| &**table)
+            .ok_or(Fail::Command(StoreError::UnknownTable(id)))
+    }
+
+    pub(crate) fn table_mut(&mut self, id: TableId) -> Result<&mut TableState> {
+        self.state
+            .table_mut(id)
+            .ok_or(Fail::Command(StoreError::UnknownTable(id)))
+    }
+
+    pub(super) fn need(&self, note: impl FnOnce(&mut ReadSet)) -> Fail {
+        note(&mut self.missing.borrow_mut());
+        Fail::Missing
+    }
+
+    /// The row of an item as the group left it.
+    pub(crate) fn item_row(&self, row_key: &[u8]) -> Result<Option<ItemRow>> {
+        match self.writes.items.get(row_key) {
+            Some(ItemChange::Insert(row) | ItemChange::Update(row)) => return Ok(Some(*row)),
+            Some(ItemChange::Delete) => return Ok(None),
+            None => {}
+        }
+        match self.rows.item(row_key, Detail::Row) {
+            Lookup::Found(current) => Ok(Some(current.row)),
+            Lookup::Absent => Ok(None),
+            Lookup::NotRead => Err(self.need(|missing| missing.item(row_key.to_vec(), Detail::Row))),
+        }
+    }
+
+    /// The row of an item as the group left it, with its record or image.
+    pub(crate) fn current(&self, row_key: &[u8], detail: Detail) -> Result<Option<CurrentRow>> {
+        match self.item_row(row_key)? {
+            Some(row) => self.with_record(row_key, row, detail).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// `row`, the row of that item, with what is where it points to.
+    pub(crate) fn with_record(&self, row_key: &[u8], row: ItemRow, detail: Detail) -> Result<CurrentRow> {
+        if let Some(record) = self.appended(row.position) {
+            return Ok(CurrentRow::new(row, Some(CurrentRecord::of(record))));
+        }
+        match self.rows.item(row_key, detail) {
+            Lookup::Found(current) if current.row.position == row.position => Ok(current.clone()),
+            Lookup::Found(_) | Lookup::Absent => Ok(CurrentRow::new(row, None)),
+            Lookup::NotRead => Err(self.need(|missing| missing.item(row_key.to_vec(), detail))),
+        }
+    }
+
+    /// The record that this group appended at that position.
+    fn appended(&self, position: u64) -> Option<&Record> {
+        let first = self.writes.records.first()?.head.position;
+        let place = usize::try_from(position.checked_sub(first)?).ok()?;
+        self.writes.records.get(place)
+    }
+
+    /// Whether a row is there, as the group left it.
+    pub(crate) fn has_row(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool> {
+        let row = (keyspace, key.to_vec());
+        if let Some(written) = self.writes.rows.get(&row) {
+            return Ok(written.is_some());
+        }
+        match self.rows.row(keyspace, key) {
+            Lookup::Found(_) => Ok(true),
+            Lookup::Absent => Ok(false),
+            Lookup::NotRead => Err(self.need(|missing| {
+                missing.rows.insert(row);
+            })),
+        }
+    }
+
+    /// Rows as they were before the group.
+    pub(crate) fn scan(&self, scan: Scan) -> Result<&[ScannedRow]> {
+        match self.rows.scan(&scan) {
+            Some(rows) => Ok(rows),
+            None => Err(self.need(|missing| {
+                missing.scans.insert(scan);
+            })),
+        }
+    }
+
+    /// Items as they were before the group.
+    pub(crate) fn scan_items(&self, scan: ItemScan) -> Result<&[ScannedItem]> {
+        match self.rows.item_scan(&scan) {
+            Some(items) => Ok(items),
+            None => Err(self.need(|missing| {
+                missing.item_scans.insert(scan);
+            })),
+        }
+    }
+
+    /// Records as they were before the group.
+    pub(crate) fn scan_log(&self, scan: LogScan) -> Result<&[(RecordHead, KeyBytes)]> {
+        match self.rows.log(scan) {
+            Some(records) => Ok(records),
+            None => Err(self.need(|missing| {
+                missing.logs.insert(scan);
+            })),
+        }
+    }
+
+    /// Writes the row of an item.
+    pub(crate) fn put_item(&mut self, row_key: Vec<u8>, row: ItemRow, replaces: bool) {
+        // What was there before the group decides, not what the group made of it.
+        let was_there = match self.writes.items.get(&row_key) {
+            Some(ItemChange::Insert(_)) => false,
+            Some(ItemChange::Update(_) | ItemChange::Delete) => true,
+            None => replaces,
+        };
+        let change = if was_there {
+            ItemChange::Update(row)
+        } else {
+            ItemChange::Insert(row)
+        };
+        self.writes.items.insert(row_key, change);
+    }
+
+    /// Removes the row of an item, which is there.
+    pub(crate) fn delete_item(&mut self, row_key: Vec<u8>) {
+        if let Some(ItemChange::Insert(_)) = self.writes.items.get(&row_key) {
+            self.writes.items.remove(&row_key);
+        } else {
+            self.writes.items.insert(row_key, ItemChange::Delete);
+        }
+    }
+}

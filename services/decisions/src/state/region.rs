@@ -1,0 +1,312 @@
+//! All of a region's state: how it is read, and how a group's changes of it are written.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use beringia_clock::{HybridClock, HybridTime};
+use beringia_item::{Origin, Region, TableId};
+use beringia_storage::{
+    Catalog, IndexState, StoreError, Stream,
+    backend::{IndexNumber, KeyRange, Keyspace, Snapshot, TableNumber, WriteSet},
+};
+
+use super::{
+    definitions::Definition,
+    digests::Digests,
+    index::{Index, IndexDefinition, projected},
+    job::Job,
+    log::Log,
+    origins::{self, Origins},
+    progress::Progress,
+    streams::StreamStates,
+    table::{Holding, TableRow, TableState, table_number},
+    tip::{RegionRow, Tip},
+};
+use crate::{
+    aspects,
+    layout::{FIRST_TABLE, Fields},
+};
+
+/// A new sequence starts at the wall clock's milliseconds times two to this.
+const SEQUENCE_SHIFT: u32 = 20;
+
+/// The first rows of a new database that `own` writes, made at `now_ms`.
+///
+/// # Errors
+/// None that can be met; those of encoding a row.
+pub fn first_rows(own: &Origin, now_ms: u64) -> Result<WriteSet, StoreError> {
+    let mut writes = WriteSet::default();
+    let tip = Tip {
+        sequence: now_ms << SEQUENCE_SHIFT,
+        ..Tip::default()
+    };
+    let row = RegionRow {
+        tip,
+        trimmed: 0,
+        next_table: FIRST_TABLE,
+        next_index: 1,
+        next_conflict: 1,
+        next_unshipped: 1,
+    };
+    row.write(&mut writes);
+    origins::write(0, own, &mut writes);
+    let keys = Arc::new(aspects::KEYS.clone());
+    for (number, id) in [(1, TableId::CATALOG), (2, TableId::LOCAL)] {
+        let table = TableState::new(id, number, keys.clone());
+        table.row(Tip::default()).write(number, &mut writes)?;
+    }
+    Ok(writes)
+}
+
+/// A region's state in memory.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The origins that rows name.
+    pub origins: Origins,
+    pub(crate) clock: HybridClock,
+    /// The log's ends.
+    pub log: Log,
+    pub(super) tables: Arc<BTreeMap<TableId, Arc<TableState>>>,
+    pub(super) definitions: Arc<BTreeMap<TableId, Arc<Definition>>>,
+    /// Indexes whose definition is gone and whose entries are being removed, with their tables.
+    pub(crate) leaving: Arc<Vec<(TableId, Index)>>,
+    pub(crate) jobs: Arc<Vec<Job>>,
+    /// All streams that can be read.
+    pub streams: StreamStates,
+    /// The tables as callers see them.
+    pub catalog: Arc<Catalog>,
+    pub(crate) unreachable: Arc<BTreeMap<Region, u64>>,
+    pub(crate) next_table: TableNumber,
+    pub(crate) next_index: IndexNumber,
+    pub(crate) next_conflict: u64,
+    pub(crate) next_unshipped: u64,
+    /// The own sequence's last number.
+    pub(crate) sequence: u64,
+    /// What the rows say.
+    stored: RegionRow,
+}
+
+impl State {
+    /// Reads the state. `max_offset_ms` is how far ahead of the wall clock another region's time may be.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] where the backend fails, or what it has is damaged.
+    pub fn load(snapshot: &dyn Snapshot, own: &Origin, max_offset_ms: u64) -> Result<Self, StoreError> {
+        let stored = RegionRow::read(snapshot)?.ok_or_else(|| StoreError::damaged("it has no state"))?;
+        let mut rows = Vec::new();
+        snapshot.scan(Keyspace::Tables, &KeyRange::all(), &mut |key, row| {
+            rows.push((table_number(key)?, TableRow::decode(row)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let tip = rows.iter().fold(stored.tip, |tip, (_, row)| tip.max(row.tip));
+        let stored = RegionRow { tip, ..stored };
+        let mut unreachable = BTreeMap::new();
+        snapshot.scan(Keyspace::Unreachable, &KeyRange::all(), &mut |key, row| {
+            let name = std::str::from_utf8(key).map_err(|error| StoreError::damaged(&error.to_string()))?;
+            let region = Region::new(name).map_err(|error| StoreError::damaged(&error.to_string()))?;
+            unreachable.insert(region, Fields(row).u64()?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let mut state = Self {
+            origins: Origins::load(snapshot, own)?,
+            clock: HybridClock::restore(HybridTime::from_u64(tip.clock), max_offset_ms),
+            log: Log::load(snapshot, tip.position, stored.trimmed)?,
+            tables: Arc::default(),
+            definitions: Arc::default(),
+            leaving: Arc::default(),
+            jobs: Arc::default(),
+            streams: StreamStates::load(snapshot)?,
+            catalog: Arc::default(),
+            unreachable: Arc::new(unreachable),
+            next_table: stored.next_table,
+            next_index: stored.next_index,
+            next_conflict: stored.next_conflict,
+            next_unshipped: stored.next_unshipped,
+            sequence: tip.sequence,
+            stored,
+        };
+        state.load_tables(snapshot, rows)?;
+        state.load_definitions(snapshot)?;
+        state.load_indexes(snapshot)?;
+        state.rebuild_catalog();
+        Ok(state)
+    }
+
+    /// Sees to it that no number or time is used again that `former` may have used.
+    #[must_use]
+    pub fn beyond(mut self, former: &Self) -> Self {
+        self.sequence = self.sequence.max(former.sequence);
+        self.clock.take_in(former.clock.upper_bound());
+        self
+    }
+
+    /// The tables that are held, and the jobs of those that are going. Their keys come with the
+    /// definitions.
+    fn load_tables(&mut self, snapshot: &dyn Snapshot, rows: Vec<(TableNumber, TableRow)>) -> Result<(), StoreError> {
+        let keys = Arc::new(aspects::KEYS.clone());
+        for (number, row) in rows {
+            if let Holding::Removed { unshipped } = row.holding {
+                Arc::make_mut(&mut self.jobs).push(Job::PurgeTable {
+                    table: number,
+                    unshipped: unshipped.map(Arc::new),
+                    journal: row.journal,
+                });
+                continue;
+            }
+            let mut table = TableState::new(row.id, number, keys.clone());
+            table.changed = false;
+            table.journal = row.journal;
+            table.bootstrapped = row.bootstrapped;
+            table.progress = Progress::decode(&row.progress, self.origins.names())?;
+            table.digests = Digests::load(snapshot, number, &row.pending)?;
+            table.show_sizes();
+            Arc::make_mut(&mut self.tables).insert(row.id, Arc::new(table));
+        }
+        Ok(())
+    }
+
+    /// The indexes of the tables, and the jobs of those that are being filled or removed.
+    fn load_indexes(&mut self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
+        let by_number: BTreeMap<TableNumber, TableId> =
+            self.tables.values().map(|table| (table.number, table.id)).collect();
+        let mut indexes = Vec::new();
+        snapshot.scan(Keyspace::Indexes, &KeyRange::all(), &mut |key, row| {
+            indexes.push(Index::read(table_number(key)?, row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for mut index in indexes {
+            // The indexes of a table that is going go with it.
+            let Some(table) = by_number.get(&index.table).copied() else {
+                continue;
+            };
+            index.projected = self.projected_by(table, &index.definition);
+            match index.state {
+                IndexState::Deleting => {
+                    Arc::make_mut(&mut self.jobs).push(Job::PurgeIndex { index: index.number });
+                    Arc::make_mut(&mut self.leaving).push((table, index));
+                    continue;
+                }
+                IndexState::Backfilling => Arc::make_mut(&mut self.jobs).push(Job::Backfill {
+                    table,
+                    index: index.number,
+                }),
+                IndexState::Active => {}
+            }
+            if let Some(table) = self.table_mut(table) {
+                table.indexes.push(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// The attributes that an index projects; `None` for all.
+    pub(crate) fn projected_by(&self, table: TableId, index: &IndexDefinition) -> Option<Arc<[String]>> {
+        let core = self.definitions.get(&table)?.core()?;
+        let local = core.local_indexes.get(&index.name).map(|index| &index.projection);
+        let projection = index.global.as_ref().map(|index| &index.projection).or(local)?;
+        projected(projection, &core.keys, &index.keys)
+    }
+
+    /// The tables that this region holds, the two tables of definitions among them.
+    #[must_use]
+    pub const fn tables(&self) -> &Arc<BTreeMap<TableId, Arc<TableState>>> {
+        &self.tables
+    }
+
+    pub(crate) fn table_mut(&mut self, id: TableId) -> Option<&mut TableState> {
+        if !self.tables.contains_key(&id) {
+            return None;
+        }
+        Arc::make_mut(&mut self.tables).get_mut(&id).map(Arc::make_mut)
+    }
+
+    pub(crate) fn insert_table(&mut self, table: TableState) {
+        Arc::make_mut(&mut self.tables).insert(table.id, Arc::new(table));
+    }
+
+    pub(crate) fn remove_table(&mut self, id: TableId) -> Option<Arc<TableState>> {
+        if !self.tables.contains_key(&id) {
+            return None;
+        }
+        Arc::make_mut(&mut self.tables).remove(&id)
+    }
+
+    pub(crate) fn definitions(&self) -> &BTreeMap<TableId, Arc<Definition>> {
+        &self.definitions
+    }
+
+    pub(crate) fn definition_mut(&mut self, id: TableId) -> &mut Definition {
+        let definition = Arc::make_mut(&mut self.definitions).entry(id).or_default();
+        Arc::make_mut(definition)
+    }
+
+    pub(crate) fn set_definition(&mut self, id: TableId, definition: Definition) {
+        let definitions = Arc::make_mut(&mut self.definitions);
+        if definition.is_empty() {
+            definitions.remove(&id);
+        } else {
+            definitions.insert(id, Arc::new(definition));
+        }
+    }
+
+    /// Whether there is background work.
+    #[must_use]
+    pub fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Whether unshipped writes of removed rows are still being kept.
+    #[must_use]
+    pub fn keeps_unshipped(&self) -> bool {
+        self.jobs.iter().any(Job::keeps_unshipped)
+    }
+
+    /// The stream of a table that is on, or else the last one that was and can still be read.
+    pub(super) fn latest_stream(&self, table: TableId) -> Option<Stream> {
+        self.streams.of(table).next_back().map(|shown| shown.stream)
+    }
+
+    fn tip(&self) -> Tip {
+        Tip {
+            sequence: self.sequence,
+            clock: self.clock.upper_bound().as_u64(),
+            position: self.log.last,
+        }
+    }
+
+    /// Writes what the group changed. The tip goes into the rows that are written anyway; so a group that
+    /// only writes items changes no other row, and one that changed nothing writes nothing.
+    pub(crate) fn flush(&mut self, before: &Self, now_ms: u64, writes: &mut WriteSet) -> Result<(), StoreError> {
+        self.log.note_time(now_ms, writes);
+        let tip = self.tip();
+        debug_assert!(tip.max(before.tip()) == tip, "sequence, clock and log only grow");
+        let is_changed = |(id, table): (&TableId, &Arc<TableState>)| {
+            let before = before.tables.get(id);
+            (!before.is_some_and(|before| Arc::ptr_eq(before, table))).then_some(*id)
+        };
+        let changed: Vec<TableId> = if Arc::ptr_eq(&self.tables, &before.tables) {
+            Vec::new()
+        } else {
+            self.tables.iter().filter_map(is_changed).collect()
+        };
+        for id in changed {
+            if let Some(table) = self.table_mut(id)
+                && table.flush(tip, writes)?
+            {
+                self.stored.tip = tip;
+            }
+        }
+        let row = RegionRow {
+            tip,
+            trimmed: self.log.trimmed,
+            next_table: self.next_table,
+            next_index: self.next_index,
+            next_conflict: self.next_conflict,
+            next_unshipped: self.next_unshipped,
+        };
+        if self.stored != row {
+            row.write(writes);
+            self.stored = row;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Origins of writes: who numbers them.
+
+use std::{fmt, str::FromStr};
+
+use crate::{Region, RegionError};
+
+/// A sequence of writes, and so who commits them: one shard of a region. Version vectors have an
+/// entry for each. Every region has one shard today, number 0.
+///
+/// As text it is the region's name, and for another shard than 0 a slash and the number:
+/// `us-east-1`, `us-east-1/3`. Each origin has exactly one text. Origins are ordered by the region's
+/// name, then by the shard's number.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    region: Region,
+    shard: u16,
+}
+
+/// A text that is no origin's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// What precedes the slash is no region.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// What follows it is no shard.
+    #[error("`{0}` is no origin: after '/' comes the number of a shard, 1 to 65535")]
+    Shard(String),
+}
+
+impl Origin {
+    /// The origin of what that shard of the region commits.
+    #[must_use]
+    pub const fn new(region: Region, shard: u16) -> Self {
+        Self { region, shard }
+    }
+
+    /// The region.
+    #[must_use]
+    pub const fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// The number of the shard.
+    #[must_use]
+    pub const fn shard(&self) -> u16 {
+        self.shard
+    }
+}
+
+impl From<Region> for Origin {
+    /// The region's only shard.
+    fn from(region: Region) -> Self {
+        Self::new(region, 0)
+    }
+}
+
+impl From<&Region> for Origin {
+    /// The region's only shard.
+    fn from(region: &Region) -> Self {
+        region.clone().into()
+    }
+}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let Some((region, shard)) = text.split_once('/') else {
+            return Ok(Region::new(text)?.into());
+        };
+        let region = Region::new(region)?;
+        let is_plain = shard.bytes().all(|b| b.is_ascii_digit()) && !shard.starts_with('0');
+        match shard.parse() {
+            Ok(shard) if is_plain => Ok(Self { region, shard }),
+            _ => Err(OriginError::Shard(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shard {
+            0 => f.write_str(self.region.as_str()),
+            shard => write!(f, "{}/{shard}", self.region),
+        }
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for Origin {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Origin {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,101 @@
+//! Version vectors: what a region has applied of each origin.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use crate::{Origin, Region, Version};
+
+/// For each origin, the greatest sequence that was applied. Cheap to clone: what is equal is shared until one of the two changes.
+#[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "BTreeMap<Origin, u64>", into = "BTreeMap<Origin, u64>")]
+pub struct VersionVector(
+    /// Ordered by origin.
+    Arc<[(Origin, u64)]>,
+);
+
+impl VersionVector {
+    fn place(&self, origin: &Origin) -> Result<usize, usize> {
+        // Most often it is there, among few.
+        let same = self.0.iter().position(|(other, _)| other == origin);
+        same.map_or_else(|| self.0.binary_search_by(|(other, _)| other.cmp(origin)), Ok)
+    }
+
+    /// The greatest sequence of `origin` that was applied; 0 where none was.
+    #[must_use]
+    pub fn get(&self, origin: &Origin) -> u64 {
+        self.place(origin).map_or(0, |place| self.0[place].1)
+    }
+
+    /// Raises the entry of `origin` to `sequence`; an entry never goes down.
+    pub fn advance(&mut self, origin: &Origin, sequence: u64) {
+        match self.place(origin) {
+            Ok(place) if self.0[place].1 < sequence => Arc::make_mut(&mut self.0)[place].1 = sequence,
+            Err(place) if sequence > 0 => {
+                let (before, after) = self.0.split_at(place);
+                let entry = [(origin.clone(), sequence)];
+                self.0 = [before, &entry, after].concat().into();
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// Takes the greater of both for every origin.
+    pub fn merge(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.clone_from(other);
+        } else if !Arc::ptr_eq(&self.0, &other.0) {
+            for (origin, sequence) in other.iter() {
+                self.advance(origin, sequence);
+            }
+        }
+    }
+
+    /// Whether a region with this vector had applied the write of that version.
+    #[must_use]
+    pub fn covers(&self, version: &Version) -> bool {
+        self.get(&version.origin) >= version.sequence
+    }
+
+    /// Whether every entry is at least the other's.
+    #[must_use]
+    pub fn dominates(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || other.iter().all(|(origin, sequence)| self.get(origin) >= sequence)
+    }
+
+    /// The entries of a region's origins.
+    pub fn of_region(&self, region: &Region) -> impl Iterator<Item = (&Origin, u64)> {
+        self.iter().filter(move |(origin, _)| origin.region() == region)
+    }
+
+    /// The entries, ordered by origin.
+    pub fn iter(&self) -> impl Iterator<Item = (&Origin, u64)> {
+        self.0.iter().map(|(origin, sequence)| (origin, *sequence))
+    }
+}
+
+impl fmt::Debug for VersionVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl From<BTreeMap<Origin, u64>> for VersionVector {
+    fn from(entries: BTreeMap<Origin, u64>) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl From<VersionVector> for BTreeMap<Origin, u64> {
+    fn from(vector: VersionVector) -> Self {
+        vector.0.iter().cloned().collect()
+    }
+}
+
+impl FromIterator<(Origin, u64)> for VersionVector {
+    fn from_iter<I: IntoIterator<Item = (Origin, u64)>>(entries: I) -> Self {
+        let mut entries: Vec<_> = entries.into_iter().filter(|(_, sequence)| *sequence > 0).collect();
+        // Of several for one origin the greatest comes first, and stays.
+        entries.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
+        entries.dedup_by(|later, first| later.0 == first.0);
+        Self(entries.into())
+    }
+}

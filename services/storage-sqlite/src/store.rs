@@ -1,0 +1,26 @@
+//! A region's store on this backend.
+
+use std::sync::Arc;
+
+use beringia_committer::RegionStore;
+use beringia_storage::StoreError;
+
+use crate::{backend::SqliteBackend, options::Options};
+
+/// Opens the database, or makes it where there is none.
+///
+/// # Errors
+/// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed then.
+pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
+    let backend = SqliteBackend::open(options)?;
+    let path = backend.path();
+    let faults = options.disk_faults.clone();
+    let opened = RegionStore::open(Arc::new(backend), &options.store, options.execution, faults);
+    opened.map_err(|error| match error {
+        StoreError::Database(what) => StoreError::Unusable {
+            path,
+            what: format!("cannot be read: the database failed: {what}"),
+        },
+        error => error,
+    })
+}
