@@ -17,7 +17,7 @@ use crate::{commands::Command, failure::Failure, output::Format};
 /// Takes a sixth of the time of the C library's, which shows in simulations and while regions catch up (`.cargo/config.toml` says how it is built).
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// DynamoDB Global Tables that anyone can run.
 #[derive(Debug, Parser)]

@@ -14,6 +14,7 @@ mod auth;
 mod coding;
 mod connection;
 mod cors;
+mod io;
 mod refusal;
 mod regions;
 mod server;
@@ -22,6 +23,7 @@ mod stamp;
 mod table;
 
 pub use auth::Authentication;
+pub use io::{BoxedIo, Incoming, Io};
 pub use refusal::{ERROR_TYPE, Refusal};
 pub use regions::{OneRegion, Regions, Resolver, Unroutable};
 pub use server::{Limits, Server, serve};

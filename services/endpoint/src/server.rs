@@ -1,15 +1,13 @@
 //! HTTP over given connections: takes whole requests off them, bounded in every direction, and has them answered.
 
-use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, WallClock};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{StreamExt, future::BoxFuture};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
@@ -21,6 +19,7 @@ use crate::{
     coding::is_coded,
     connection::{Bounds, report, serve_connection},
     cors::FromScript,
+    io::Incoming,
     refusal::Refusal,
     regions::Resolver,
     service::Protocol,
@@ -114,7 +113,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         name_host(&mut parts);
         let version = parts.version;
@@ -136,7 +135,7 @@ impl Server {
         response
     }
 
-    async fn respond(&self, parts: Parts, body: Incoming) -> Response<Body> {
+    async fn respond(&self, parts: Parts, body: hyper::body::Incoming) -> Response<Body> {
         let length = content_length(&parts);
         if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
             return self.refuse(StatusCode::PAYLOAD_TOO_LARGE);
@@ -215,14 +214,13 @@ fn content_length(parts: &Parts) -> Option<u64> {
 /// Serves connections until `shutdown` is ready; then takes no new ones, finishes the requests under way (for no longer than
 /// [`Limits::drain_timeout`]) and returns. Where `incoming` ends first, returns when the last connection is closed.
 ///
-/// Dropped, it cuts every connection at once, as a crash would. `TCP_NODELAY` is for whoever accepts.
-pub async fn serve<S, C>(server: Arc<Server>, incoming: S, shutdown: impl Future<Output = ()>)
-where
-    S: Stream<Item = io::Result<C>>,
-    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut incoming = Box::pin(incoming);
-    let mut shutdown = pin!(shutdown);
+/// Dropped, it cuts every connection at once, as a crash would. `TCP_NODELAY` is for whoever accepts. Boxed, so that it is compiled
+/// once, here.
+pub fn serve(server: Arc<Server>, incoming: Incoming, shutdown: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+    Box::pin(serve_until(server, incoming, shutdown))
+}
+
+async fn serve_until(server: Arc<Server>, mut incoming: Incoming, mut shutdown: BoxFuture<'static, ()>) {
     let mut connections = JoinSet::new();
     let bounds = server.bounds();
     let closing = CancellationToken::new();

@@ -102,8 +102,9 @@ pub trait Service: Send + Sync + 'static {
     fn prepare(&self, request: &Received<'_>) -> Result<Self::Prepared, Early>;
 
     /// Answers a request whose signature was accepted. Dropped before it is done, its effects may
-    /// or may not have happened.
-    fn answer(&self, request: Received<'_>, prepared: Self::Prepared) -> impl Future<Output = Response<Bytes>> + Send;
+    /// or may not have happened. Boxed, so that it is compiled with the service and not with each
+    /// crate that serves it.
+    fn answer<'r>(&'r self, request: Received<'r>, prepared: Self::Prepared) -> BoxFuture<'r, Response<Bytes>>;
 }
 
 /// What a request gets before its signature is looked at.

@@ -11,6 +11,7 @@ use axum::{
 };
 use beringia_endpoint::{ERROR_TYPE, Early, Protocol, Received, Refusal, Route, Service};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -79,22 +80,24 @@ impl Service for Fis {
         })
     }
 
-    async fn answer(&self, request: Received<'_>, body: Bytes) -> Response<Bytes> {
+    fn answer<'r>(&'r self, request: Received<'r>, body: Bytes) -> BoxFuture<'r, Response<Bytes>> {
         let Received { region, parts, .. } = request;
         let mut request = Request::from_parts(parts, Body::from(body));
         request.extensions_mut().insert(Region(region.to_owned()));
-        let routed: Result<_, Infallible> = self.0.clone().oneshot(request).await;
-        let Ok(response) = routed;
-        let (parts, body) = response.into_parts();
-        match body.collect().await {
-            Ok(body) => Response::from_parts(parts, body.to_bytes()),
-            Err(error) => {
-                tracing::error!(%error, "an answer broke off");
-                let mut response = Response::new(Bytes::new());
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                response
+        Box::pin(async move {
+            let routed: Result<_, Infallible> = self.0.clone().oneshot(request).await;
+            let Ok(response) = routed;
+            let (parts, body) = response.into_parts();
+            match body.collect().await {
+                Ok(body) => Response::from_parts(parts, body.to_bytes()),
+                Err(error) => {
+                    tracing::error!(%error, "an answer broke off");
+                    let mut response = Response::new(Bytes::new());
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                    response
+                }
             }
-        }
+        })
     }
 }
 

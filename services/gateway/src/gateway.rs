@@ -8,6 +8,7 @@ use std::{
 use beringia_endpoint::{ContentType, Early, Protocol, Received, Refusal, Route, Service, json, media_type};
 use beringia_engine::Engine;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Method, Response, StatusCode, header, request::Parts};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -78,22 +79,24 @@ impl Gateway {
     }
 
     /// Carries out an operation for this process itself, which needs neither HTTP nor a signature and is told to no listener.
-    pub async fn ask(&self, operation: &str, parameters: Map<String, Value>) -> Answer {
-        let target = format!("{DYNAMODB}.{operation}");
-        let answer = match Operation::of_target(Some(&target)) {
-            Ok(operation) => operation.run(&self.engine, self.region(), parameters).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        answer.map_or_else(
-            |failure| Answer {
-                status: failure.status(),
-                body: serde_json::to_vec(&failure).unwrap_or_default(),
-            },
-            |body| Answer {
-                status: StatusCode::OK,
-                body,
-            },
-        )
+    pub fn ask(&self, operation: &str, parameters: Map<String, Value>) -> BoxFuture<'_, Answer> {
+        let operation = Operation::of_target(Some(&format!("{DYNAMODB}.{operation}")));
+        Box::pin(async move {
+            let answer = match operation {
+                Ok(operation) => operation.run(&self.engine, self.region(), parameters).await,
+                Err(refusal) => Err(refusal.into()),
+            };
+            answer.map_or_else(
+                |failure| Answer {
+                    status: failure.status(),
+                    body: serde_json::to_vec(&failure).unwrap_or_default(),
+                },
+                |body| Answer {
+                    status: StatusCode::OK,
+                    body,
+                },
+            )
+        })
     }
 
     /// The region that it answers for.
@@ -183,16 +186,18 @@ impl Service for Gateway {
         })
     }
 
-    async fn answer(&self, request: Received<'_>, asked: Asked) -> Response<Bytes> {
-        let answers_in = ContentType::of(&request.parts.headers);
-        let host = self.host(&request.parts);
-        match self.perform(asked.operation, &host, asked.request).await {
-            Ok(answer) => json(StatusCode::OK, answers_in, answer),
-            Err(failure) => {
-                let body = serde_json::to_vec(&failure).unwrap_or_default();
-                json(failure.status(), answers_in, body)
+    fn answer<'r>(&'r self, request: Received<'r>, asked: Asked) -> BoxFuture<'r, Response<Bytes>> {
+        Box::pin(async move {
+            let answers_in = ContentType::of(&request.parts.headers);
+            let host = self.host(&request.parts);
+            match self.perform(asked.operation, &host, asked.request).await {
+                Ok(answer) => json(StatusCode::OK, answers_in, answer),
+                Err(failure) => {
+                    let body = serde_json::to_vec(&failure).unwrap_or_default();
+                    json(failure.status(), answers_in, body)
+                }
             }
-        }
+        })
     }
 }
 

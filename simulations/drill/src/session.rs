@@ -13,6 +13,7 @@ use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
 use beringia_report::{Clients, EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
+use futures_util::future::LocalBoxFuture;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{sleep, sleep_until},
@@ -67,20 +68,22 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Where the links cannot be looked at.
-    pub async fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> Result<Self, DrillError> {
-        Ok(Self {
-            plan,
-            stage,
-            patience,
-            performer: Performer::new(stage).await?,
-            tables: Vec::new(),
-            replicated: Vec::new(),
-            measure: None,
-            load: None,
-            disks: Vec::new(),
-            came_or_went: Vec::new(),
-            proofs: unbounded_channel(),
-            heals: heals(plan),
+    pub fn new(plan: &'a Plan, stage: &'a Stage, patience: Duration) -> LocalBoxFuture<'a, Result<Self, DrillError>> {
+        Box::pin(async move {
+            Ok(Self {
+                plan,
+                stage,
+                patience,
+                performer: Performer::new(stage).await?,
+                tables: Vec::new(),
+                replicated: Vec::new(),
+                measure: None,
+                load: None,
+                disks: Vec::new(),
+                came_or_went: Vec::new(),
+                proofs: unbounded_channel(),
+                heals: heals(plan),
+            })
         })
     }
 
@@ -88,33 +91,37 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Where an action fails, or the regions cannot be asked what came of it.
-    pub async fn play(&mut self, replay: &str) -> Result<Run, DrillError> {
-        self.prepare().await?;
-        self.follow_the_timeline().await?;
-        let history = match self.load.take() {
-            Some(load) => load.stop().await,
-            None => History::default(),
-        };
-        self.end_of_load().await?;
-        self.conclude(&history, replay).await
+    pub fn play<'s>(&'s mut self, replay: &'s str) -> LocalBoxFuture<'s, Result<Run, DrillError>> {
+        Box::pin(async move {
+            self.prepare().await?;
+            self.follow_the_timeline().await?;
+            let history = match self.load.take() {
+                Some(load) => load.stop().await,
+                None => History::default(),
+            };
+            self.end_of_load().await?;
+            self.conclude(&history, replay).await
+        })
     }
 
     /// Undoes what is still done, and removes the drill's tables from regions that go on.
-    pub async fn undo(&mut self, keep_tables: bool) {
-        self.stage.progress.end();
-        self.load = None;
-        self.performer.undo(self.stage).await;
-        if self.stage.is_own() || keep_tables {
-            return;
-        }
-        for table in std::mem::take(&mut self.tables) {
-            let removed = tables::delete(&self.stage.targets(), &table.name, &self.plan.scenario.replicas).await;
-            if let Err(failure) = removed {
-                self.stage
-                    .progress
-                    .note(&format!("the table {} is left over: {failure}", table.name));
+    pub fn undo(&mut self, keep_tables: bool) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.stage.progress.end();
+            self.load = None;
+            self.performer.undo(self.stage).await;
+            if self.stage.is_own() || keep_tables {
+                return;
             }
-        }
+            for table in std::mem::take(&mut self.tables) {
+                let removed = tables::delete(&self.stage.targets(), &table.name, &self.plan.scenario.replicas).await;
+                if let Err(failure) = removed {
+                    self.stage
+                        .progress
+                        .note(&format!("the table {} is left over: {failure}", table.name));
+                }
+            }
+        })
     }
 
     /// Creates and fills the tables, and puts clients to work.
@@ -411,6 +418,6 @@ impl<'a> Session<'a> {
 fn conflicts(recorder: &mut Recorder, evidence: &BTreeMap<String, Evidence>, began_ms: u64) {
     for Conflict { winner, loser, .. } in evidence.values().flat_map(Evidence::conflicts) {
         let at = Duration::from_millis(loser.time.millis().saturating_sub(began_ms));
-        recorder.conflict(winner.origin.as_str(), loser.origin.as_str(), at);
+        recorder.conflict(winner.origin.region().as_str(), loser.origin.region().as_str(), at);
     }
 }

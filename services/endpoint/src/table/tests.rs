@@ -2,6 +2,7 @@
 //! taken.
 
 use beringia_clock::{ManualClock, SeededRandomness};
+use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -25,8 +26,8 @@ impl Service for Named {
         Ok(())
     }
 
-    async fn answer(&self, request: Received<'_>, (): ()) -> Response<Bytes> {
-        Response::new(format!("{} in {}", self.0[0].name, request.region).into())
+    fn answer<'r>(&'r self, request: Received<'r>, (): ()) -> BoxFuture<'r, Response<Bytes>> {
+        Box::pin(async move { Response::new(format!("{} in {}", self.0[0].name, request.region).into()) })
     }
 }
 

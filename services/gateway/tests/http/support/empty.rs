@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use beringia_item::{Item, KeyBytes, Mutation, Region, TableId, Version, VersionVector};
+use beringia_item::{Item, KeyBytes, Mutation, Origin, Region, TableId, Version, VersionVector};
 use beringia_storage::{
     Applied, Backlog, Catalog, CommitError, Conflict, Explained, ItemWrite, LogFilter, LogPage, LogPosition, Outcome,
     RangePage, RangeRead, RawRow, RemoteBatch, SchemaChange, SchemaError, Store, StoreError, StreamPage, StreamRead,
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 
 /// Holds nothing. Making a table takes until it is let through, and then fails.
 pub(crate) struct EmptyStore {
-    region: Region,
+    origin: Origin,
     changed: Notify,
     gate: Semaphore,
     /// Signalled when a table is about to be made.
@@ -34,7 +34,7 @@ impl Drop for Tell<'_> {
 impl EmptyStore {
     pub(crate) fn new(region: &str) -> Arc<Self> {
         Arc::new(Self {
-            region: Region::new(region).unwrap(),
+            origin: region.parse().unwrap(),
             changed: Notify::new(),
             gate: Semaphore::new(0),
             waiting: Notify::new(),
@@ -62,8 +62,8 @@ type Answered<T> = Result<T, StoreError>;
 
 #[async_trait]
 impl Store for EmptyStore {
-    fn region(&self) -> &Region {
-        &self.region
+    fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     fn catalog(&self) -> Arc<Catalog> {
@@ -109,7 +109,7 @@ impl Store for EmptyStore {
         Err(StoreError::Closed)
     }
 
-    async fn log_position(&self, _filter: &LogFilter) -> Answered<Result<LogPosition, Vec<(TableId, Region)>>> {
+    async fn log_position(&self, _filter: &LogFilter) -> Answered<Result<LogPosition, Vec<(TableId, Origin)>>> {
         Err(StoreError::Closed)
     }
 

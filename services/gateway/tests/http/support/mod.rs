@@ -6,7 +6,9 @@ mod empty;
 use std::{io, sync::Arc};
 
 use beringia_clock::{ManualClock, SeededRandomness};
-use beringia_endpoint::{Authentication, Limits, OneRegion, RegionServices, Resolver, Server, SharedService, serve};
+use beringia_endpoint::{
+    Authentication, BoxedIo, Limits, OneRegion, RegionServices, Resolver, Server, SharedService, serve,
+};
 use beringia_engine::Engine;
 use beringia_gateway::Gateway;
 use beringia_item::Region;
@@ -17,7 +19,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
-use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
 
 pub(crate) use client::{Answer, Client, request, signed};
 pub(crate) use empty::EmptyStore;
@@ -85,13 +87,14 @@ impl Running {
         let (connections, incoming) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let incoming = UnboundedReceiverStream::new(incoming);
+        let incoming = incoming.map(|accepted: io::Result<DuplexStream>| Ok(Box::new(accepted?) as BoxedIo));
         let shutdown = async move {
             if stopped.await.is_err() {
                 // Nobody can stop it any more; it ends with its connections.
                 std::future::pending::<()>().await;
             }
         };
-        let task = tokio::spawn(async move { serve(Arc::new(server), incoming, shutdown).await });
+        let task = tokio::spawn(async move { serve(Arc::new(server), Box::pin(incoming), Box::pin(shutdown)).await });
         Self {
             connections,
             stop: Some(stop),
