@@ -88,7 +88,7 @@ impl Control {
     }
 }
 
-/// The same binary, linked statically, so that it runs in a container that holds nothing else.
+/// The program as users build it, linked statically, so that it runs in a container that holds nothing else.
 ///
 /// # Panics
 /// Where it does not build.
@@ -100,6 +100,7 @@ pub fn static_beringia() -> PathBuf {
         .args([
             "build",
             "--quiet",
+            "--release",
             "--package",
             "beringia",
             "--target",
@@ -112,5 +113,5 @@ pub fn static_beringia() -> PathBuf {
         .status()
         .expect("cargo starts");
     assert!(status.success(), "the static beringia binary does not build");
-    directory.join(target).join("debug/beringia")
+    directory.join(target).join("release/beringia")
 }

@@ -1,7 +1,6 @@
 //! Randomness: from the system in production, from a seed in simulation.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, TryRng, rngs::SysRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -94,7 +93,7 @@ impl SeededRandomness {
 
 impl Randomness for SeededRandomness {
     fn next_u64(&self) -> u64 {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
+        self.stream.lock().next_u64()
     }
 }
 

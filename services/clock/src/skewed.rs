@@ -1,6 +1,6 @@
 //! A clock that is made wrong on purpose, as a drill does.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::WallClock;
 
@@ -65,7 +65,7 @@ impl<C: WallClock> SkewedClock<C> {
     }
 
     fn skew(&self) -> MutexGuard<'_, Skew> {
-        self.skew.lock().unwrap_or_else(PoisonError::into_inner)
+        self.skew.lock()
     }
 }
 

@@ -9,6 +9,8 @@ use beringia_simulator::{Conditions, Outcome, StoreKind, in_virtual_time, run_un
 
 /// How many seeds are played.
 const SEEDS: u64 = 50;
+/// With `BERINGIA_LONG` in the environment.
+const LONG_SEEDS: u64 = 200;
 
 fn played(plan: &Plan, store: StoreKind) -> Outcome {
     let on_stuck = |stuck| {
@@ -38,7 +40,8 @@ fn the_same_seeds_on_both_backends_have_the_same_traces() {
     let mut scenario = Scenario::shipped("swarm").expect("it is built in");
     scenario.duration = Duration::from_secs(3);
     let mut lines = 0;
-    for seed in 0..SEEDS {
+    let seeds = std::env::var_os("BERINGIA_LONG").map_or(SEEDS, |_| LONG_SEEDS);
+    for seed in 0..seeds {
         let plan = plan(&scenario, seed);
         let [sqlite, memory] = [StoreKind::Sqlite, StoreKind::Memory].map(|store| played(&plan, store));
         let differs = sqlite.trace.iter().zip(&memory.trace).find(|(one, other)| one != other);

@@ -25,10 +25,9 @@ const STEPS: u32 = 80;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How many seeds are played.
-fn seeds() -> u64 {
-    let asked = std::env::var("BERINGIA_TABLES_SEEDS").ok();
-    asked.and_then(|seeds| seeds.parse().ok()).unwrap_or(25)
-}
+const SEEDS: u64 = 25;
+/// With `BERINGIA_LONG` in the environment.
+const LONG_SEEDS: u64 = 400;
 
 /// A group of regions, and what its clients were told.
 struct Play {
@@ -221,7 +220,7 @@ impl Play {
 #[test]
 fn what_was_written_stays_while_tables_and_replicas_come_and_go() {
     let mut met = Met::default();
-    let seeds = seeds();
+    let seeds = std::env::var_os("BERINGIA_LONG").map_or(SEEDS, |_| LONG_SEEDS);
     for seed in 0..seeds {
         // The stuck thread can neither be interrupted nor fail its test.
         met = in_virtual_time("tables", Duration::from_secs(120), |_| abort(), async {

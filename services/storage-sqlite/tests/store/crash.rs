@@ -1,4 +1,4 @@
-//! A real process, killed under load, twenty times over: nothing that was acknowledged is lost, and everything agrees.
+//! A real process, killed under load, twenty times over (with `BERINGIA_LONG` two hundred times): nothing that was acknowledged is lost, and everything agrees.
 //!
 //! The child is this test binary itself, told by an environment variable what to do. It acknowledges each write on its standard
 //! output once the store has answered.
@@ -19,6 +19,8 @@ use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 const FILE: &str = "BERINGIA_CRASH_TEST_FILE";
 const ROUND: &str = "BERINGIA_CRASH_TEST_ROUND";
 const ROUNDS: u64 = 20;
+/// With `BERINGIA_LONG` in the environment.
+const LONG_ROUNDS: u64 = 200;
 /// Items that each writer of the child writes over and over.
 const KEYS: u64 = 20;
 const WRITERS: u64 = 16;
@@ -144,8 +146,9 @@ fn shown(
 async fn no_acknowledged_write_is_lost_by_a_kill_and_item_index_digest_and_log_agree() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
-    for round in 0..ROUNDS {
-        let last = acknowledged(start(&path, round), 40 + round * 37);
+    let rounds = std::env::var_os("BERINGIA_LONG").map_or(ROUNDS, |_| LONG_ROUNDS);
+    for round in 0..rounds {
+        let last = acknowledged(start(&path, round), 40 + round % ROUNDS * 37);
         let store = open(&path);
         let items = assert_agrees(&store, TABLE).await;
         for (writer, count) in last {
