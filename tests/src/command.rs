@@ -21,12 +21,14 @@ pub fn beringia() -> PathBuf {
         .get_or_init(|| {
             let directory = profile_directory();
             let mut build = Command::new(env!("CARGO"));
-            if directory.ends_with("release") {
-                build.args(["build", "--quiet", "--package", "beringia", "--release"]);
-            } else {
+            if directory.ends_with("debug") {
                 // The binary as the command line's own tests use it, with the features that `cargo test --workspace` gives to all
                 // dependencies: so it is there already, and nothing is built twice.
                 build.args(["test", "--quiet", "--workspace", "--no-run", "--test", "command"]);
+            } else {
+                let profile = directory.file_name().expect("a profile has a directory of its name");
+                build.args(["build", "--quiet", "--package", "beringia", "--profile"]);
+                build.arg(profile);
             }
             build.current_dir(repository()).arg("--target-dir");
             build.arg(directory.parent().expect("the profile lies in the target directory"));

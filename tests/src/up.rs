@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -27,7 +28,16 @@ impl Up {
     /// Where it does not start.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(beringia())
+        Self::start_program(&beringia(), arguments)
+    }
+
+    /// The same by another build of the program.
+    ///
+    /// # Panics
+    /// As [`Up::start`].
+    #[must_use]
+    pub fn start_program(program: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program)
             .args(["up", "--format", "json"])
             .args(["dynamodb", "replication", "control", "endpoint"].map(|kind| format!("--{kind}-port=0")))
             .args(arguments)

@@ -3,8 +3,8 @@
 //! Needs a Docker engine; where there is none the test says so and is skipped, unless `BERINGIA_REQUIRE_DOCKER` is set. The image is built
 //! `FROM scratch` out of a static binary, so nothing is pulled.
 
+mod docker;
 mod drills;
-mod engine;
 
 use std::time::Duration;
 
@@ -24,24 +24,24 @@ const IMAGE: &str = "beringia-tests";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn containers_converge_after_a_region_was_disconnected_and_survive_a_full_disk() {
-    let Some(docker) = engine::connect().await else { return };
-    engine::build_image(&docker, IMAGE, &static_beringia()).await;
+    let Some(docker) = docker::connect().await else { return };
+    docker::build_image(&docker, IMAGE, &static_beringia()).await;
     // testcontainers speaks its own version of the API and takes the engine's address from the environment alone.
-    let bridge = engine::Bridge::open(&docker).await;
-    engine::run_ignored_test("disconnected_region", &bridge.address()).await;
-    engine::run_ignored_test("region_on_a_full_disk", &bridge.address()).await;
+    let bridge = docker::Bridge::open(&docker).await;
+    docker::run_ignored_test("disconnected_region", &bridge.address()).await;
+    docker::run_ignored_test("region_on_a_full_disk", &bridge.address()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drills_over_containers_lose_nothing_that_they_should_not() {
-    let Some(docker) = engine::connect().await else { return };
-    if !engine::has_command_line() {
+    let Some(docker) = docker::connect().await else { return };
+    if !docker::has_command_line() {
         return;
     }
-    engine::build_image(&docker, IMAGE, &static_beringia()).await;
-    let bridge = engine::Bridge::open(&docker).await;
-    engine::run_ignored_test("drills::shipped_scenarios", &bridge.address()).await;
-    engine::run_ignored_test("drills::links_with_conditions", &bridge.address()).await;
+    docker::build_image(&docker, IMAGE, &static_beringia()).await;
+    let bridge = docker::Bridge::open(&docker).await;
+    docker::run_ignored_test("drills::shipped_scenarios", &bridge.address()).await;
+    docker::run_ignored_test("drills::links_with_conditions", &bridge.address()).await;
 }
 
 /// One region in its container.
@@ -54,13 +54,13 @@ struct Member {
 
 impl Member {
     /// A region that nobody restarts, with a disk of that size.
-    async fn start(region: &'static str, wan: &engine::Network, disk_bytes: i64) -> Self {
+    async fn start(region: &'static str, wan: &docker::Network, disk_bytes: i64) -> Self {
         let disk = Mount::tmpfs_mount("/data").with_size_bytes(disk_bytes);
         Self::run(region, wan, image(disk)).await
     }
 
     /// A region in a container that is prepared but for its command and its networks.
-    async fn run(region: &'static str, wan: &engine::Network, prepared: ContainerRequest<GenericImage>) -> Self {
+    async fn run(region: &'static str, wan: &docker::Network, prepared: ContainerRequest<GenericImage>) -> Self {
         let address = |name: &str| wan.address(REGIONS.iter().position(|region| *region == name).expect("one of ours"));
         let peers = REGIONS
             .iter()
@@ -170,8 +170,8 @@ async fn eventually<F: AsyncFn() -> bool>(what: &str, condition: F) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by the test above, which tells testcontainers where the engine is"]
 async fn disconnected_region() {
-    let docker = engine::connect().await.expect("the caller has found the engine");
-    let wan = engine::Network::create(docker, "beringia-wan").await;
+    let docker = docker::connect().await.expect("the caller has found Docker");
+    let wan = docker::Network::create(docker, "beringia-wan").await;
     let mut members = Vec::new();
     for region in REGIONS {
         members.push(Member::start(region, &wan, 256 << 20).await);
@@ -255,8 +255,8 @@ async fn disconnected_region() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by the test above, which tells testcontainers where the engine is"]
 async fn region_on_a_full_disk() {
-    let docker = engine::connect().await.expect("the caller has found the engine");
-    let wan = engine::Network::create(docker, "beringia-full").await;
+    let docker = docker::connect().await.expect("the caller has found Docker");
+    let wan = docker::Network::create(docker, "beringia-full").await;
     let member = Member::start(REGIONS[0], &wan, 4 << 20).await;
     member.create_table().await;
 

@@ -14,7 +14,7 @@ use beringia_tests::{
 /// How often each kept input is changed at random.
 const ROUNDS: u64 = 50;
 /// With `BERINGIA_LONG` in the environment.
-const LONG_ROUNDS: u64 = 20_000;
+const LONG_ROUNDS: u64 = 10_000;
 
 /// The kept inputs of a target, by name.
 fn corpus(target: &str) -> BTreeMap<String, Vec<u8>> {

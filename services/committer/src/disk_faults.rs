@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 #[derive(Debug, Clone, Default)]
 pub struct DiskFaults(Arc<Mutex<Faults>>);
 
+/// What is wrong with the disk now.
 #[derive(Debug, Clone, Copy, Default)]
 struct Faults {
     commit_delay: Duration,

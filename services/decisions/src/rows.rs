@@ -133,7 +133,8 @@ pub(crate) enum Lookup<T> {
     Found(T),
 }
 
-/// Rows that were read, all of one moment.
+/// Rows that were read. Several reads may have brought them: what is decided on them counts only where
+/// its commit finds that nothing was committed since the first.
 #[derive(Debug, Default)]
 pub struct Rows {
     items: BTreeMap<Vec<u8>, (Detail, Option<CurrentRow>)>,
@@ -151,11 +152,15 @@ impl Rows {
     /// # Errors
     /// Where the backend fails, or a row is damaged.
     pub fn fetch(&mut self, snapshot: &dyn Snapshot, state: &State, wanted: ReadSet) -> Result<(), StoreError> {
-        self.fetch_items(snapshot, &wanted.items)?;
-        for (keyspace, key) in wanted.rows {
-            let row = snapshot.get(keyspace, &key)?;
-            self.rows.insert((keyspace, key), row);
-        }
+        self.fetch_items(snapshot, wanted.items)?;
+        let wanted_rows: Vec<(Keyspace, &[u8])> =
+            wanted.rows.iter().map(|(keyspace, key)| (*keyspace, &**key)).collect();
+        let mut found = vec![None; wanted_rows.len()];
+        snapshot.rows(&wanted_rows, &mut |place, row| {
+            found[place] = Some(row.to_vec());
+            Ok(())
+        })?;
+        self.rows.extend(wanted.rows.into_iter().zip(found));
         for scan in wanted.scans {
             let mut found = Vec::new();
             snapshot.scan(scan.keyspace, &scan.range, &mut |key, row| {
@@ -195,25 +200,22 @@ impl Rows {
         Ok(())
     }
 
-    fn fetch_items(&mut self, snapshot: &dyn Snapshot, wanted: &BTreeMap<Vec<u8>, Detail>) -> Result<(), StoreError> {
+    fn fetch_items(&mut self, snapshot: &dyn Snapshot, wanted: BTreeMap<Vec<u8>, Detail>) -> Result<(), StoreError> {
+        let mut found: Vec<Option<CurrentRow>> = vec![None; wanted.len()];
         for detail in Detail::ALL {
-            let keys: Vec<&[u8]> = wanted
-                .iter()
-                .filter(|(_, wanted)| **wanted == detail)
-                .map(|(key, _)| key.as_slice())
-                .collect();
+            let of_detail = wanted.iter().enumerate().filter(|(_, (_, wanted))| **wanted == detail);
+            let (places, keys): (Vec<usize>, Vec<&[u8]>) = of_detail.map(|(place, (key, _))| (place, &**key)).unzip();
             if keys.is_empty() {
                 continue;
             }
-            let mut found: Vec<Option<CurrentRow>> = vec![None; keys.len()];
             snapshot.items(&keys, detail, &mut |place, row, record| {
-                found[place] = Some(CurrentRow::read(row, record, detail)?);
+                found[places[place]] = Some(CurrentRow::read(row, record, detail)?);
                 Ok(())
             })?;
-            for (key, current) in keys.into_iter().zip(found) {
-                self.items.insert(key.to_vec(), (detail, current));
-            }
         }
+        let found = wanted.into_iter().zip(found);
+        self.items
+            .extend(found.map(|((key, detail), current)| (key, (detail, current))));
         Ok(())
     }
 

@@ -107,6 +107,10 @@ impl RegionServices {
         let target = target.and_then(Result::ok);
         let has_target = |entry: &&Entry| target.is_some_and(|target| entry.route.has_target(target));
         let has_path = |entry: &&Entry| entry.route.has_path(request.uri.path());
+        // A target that names a service says more than a scope that names none: the check of the
+        // signature finds such a scope wrong, as DynamoDB does.
+        let is_known = |scope: &str| self.table.iter().any(|entry| entry.route.scope == scope);
+        let scope = scope.filter(|scope| is_known(scope) || !self.table.iter().any(|entry| has_target(&entry)));
         let of_scope = |entry: &&Entry| scope.is_none_or(|scope| entry.route.scope == scope);
         let candidates = || self.table.iter().filter(of_scope);
         let found = candidates().find(has_target).or_else(|| candidates().find(has_path));

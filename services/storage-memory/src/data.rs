@@ -8,8 +8,8 @@ use std::{
 use beringia_storage::{
     StoreError,
     backend::{
-        Detail, ItemChange, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, Record, RecordHead, Snapshot,
-        StoredRecord, Visit, WriteSet,
+        Detail, ItemChange, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, Record, RecordHead, RowVisitor,
+        Snapshot, StoredRecord, Visit, WriteSet,
     },
 };
 
@@ -119,8 +119,13 @@ impl Snapshot for Data {
         })
     }
 
-    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.rows[keyspace as usize].get(key).cloned())
+    fn rows(&self, keys: &[(Keyspace, &[u8])], visit: &mut RowVisitor<'_>) -> Result<(), StoreError> {
+        for (place, (keyspace, key)) in keys.iter().enumerate() {
+            if let Some(row) = self.rows[*keyspace as usize].get(*key) {
+                visit(place, row)?;
+            }
+        }
+        Ok(())
     }
 
     fn scan(

@@ -18,6 +18,7 @@ pub enum Fault {
     SerializationFailure,
 }
 
+/// What commits are to come across.
 #[derive(Debug, Default)]
 struct Planned {
     next: VecDeque<Fault>,

@@ -17,6 +17,7 @@ pub struct MemoryState {
     faults: Faults,
 }
 
+/// The state, and who may commit to it.
 #[derive(Default)]
 pub(crate) struct Held {
     pub(crate) data: Data,

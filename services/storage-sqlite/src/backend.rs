@@ -21,6 +21,7 @@ use crate::{
     write::write,
 };
 
+/// What hears of commits.
 type Listeners = Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>;
 
 /// A region's state in an SQLite database.

@@ -6,11 +6,11 @@ use beringia_item::Unit;
 use beringia_storage::{
     StoreError,
     backend::{
-        Detail, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, RecordFlags, RecordHead, Snapshot, StoredRecord,
-        Visit,
+        Detail, ItemRow, ItemScanner, ItemVisitor, KeyRange, Keyspace, RecordFlags, RecordHead, RowVisitor, Snapshot,
+        StoredRecord, Visit,
     },
 };
-use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
+use rusqlite::{Connection, Row, params, types::ValueRef};
 
 use crate::{
     error::OrStoreError,
@@ -139,15 +139,20 @@ impl Snapshot for SqlSnapshot<'_> {
         })
     }
 
-    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut statement = self.0.prepare_cached(&GET[keyspace as usize]).or_store_error()?;
-        let read = |row: &Row<'_>| row.get(0);
-        let row = if keyspace.is_numbered() {
-            statement.query_row([number(key)?], read)
-        } else {
-            statement.query_row([key], read)
-        };
-        row.optional().or_store_error()
+    fn rows(&self, keys: &[(Keyspace, &[u8])], visit: &mut RowVisitor<'_>) -> Result<(), StoreError> {
+        for (place, (keyspace, key)) in keys.iter().enumerate() {
+            let mut statement = self.0.prepare_cached(&GET[*keyspace as usize]).or_store_error()?;
+            let mut rows = if keyspace.is_numbered() {
+                statement.query([number(key)?])
+            } else {
+                statement.query([key])
+            }
+            .or_store_error()?;
+            if let Some(row) = rows.next().or_store_error()? {
+                visit(place, blob(row, 0)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn scan(

@@ -4,7 +4,8 @@ use beringia_item::{Origin, TableId};
 
 use crate::{LogPosition, ShardKey};
 
-/// Why the store could not do what it was asked. Nothing of the request was written.
+/// Why the store could not do what it was asked. Nothing of the request was written, but after
+/// [`StoreError::Database`] it may have been: the storage backend may have failed before it could tell.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened: it is not ours, damaged, of another region, topology or format, or in use. It was not changed.
@@ -18,7 +19,7 @@ pub enum StoreError {
     /// No space is left, or the database reached its bound. Reads go on; writes work again when there is room.
     #[error("no space is left for the database: {0}")]
     DiskFull(String),
-    /// SQLite or the disk below it failed.
+    /// The storage backend failed, or what it holds is damaged.
     #[error("the database failed: {0}")]
     Database(String),
     /// This region holds no table of that id.

@@ -204,7 +204,7 @@ mod tests {
         control::arrivals::stream,
     };
     use beringia_item::{Region, TableId};
-    use beringia_report::EngineKind;
+    use beringia_report::Player;
     use beringia_scenario::{Plan, Scenario};
     use futures_util::StreamExt as _;
     use tokio::sync::broadcast;
@@ -222,11 +222,7 @@ mod tests {
             .names()
             .map(|name| Region::new(name).unwrap())
             .collect();
-        (
-            Recorder::new(&plan, EngineKind::Drill),
-            names[0].clone(),
-            names[1].clone(),
-        )
+        (Recorder::new(&plan, Player::Drill), names[0].clone(), names[1].clone())
     }
 
     /// A write that was committed so long after the beginning and visible 40 ms later, by the two wall clocks.

@@ -10,7 +10,7 @@ use beringia_clock::SystemClock;
 use beringia_history::{Conflict, Evidence, History, LostDisk};
 use beringia_oracle::judge as judge_history;
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
-use beringia_report::{Clients, EngineKind, Recorder, ReportedBacklog, Run, heals, judge};
+use beringia_report::{Clients, Player, Recorder, ReportedBacklog, Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};
 use beringia_workload::{Load, Loaded, Setting, Table};
 use futures_util::future::LocalBoxFuture;
@@ -167,12 +167,12 @@ impl<'a> Session<'a> {
                 return Err(DrillError::NotEqual(missing));
             }
         }
-        let engine = if fleet.has_network() {
-            EngineKind::Drill
+        let player = if fleet.has_network() {
+            Player::Drill
         } else {
-            EngineKind::Containers
+            Player::Containers
         };
-        let mut recorder = Recorder::new(self.plan, engine);
+        let mut recorder = Recorder::new(self.plan, player);
         recorder.used_by(clients);
         let links = self.performer.links_before();
         let measure = Measure::begin(scope, recorder, links).await?;

@@ -39,15 +39,15 @@ pub(crate) fn figures(run: &Run) -> Vec<Figure> {
     figures
 }
 
-/// One line of facts: engine, seed, policy, regions, duration.
+/// One line of facts: player, seed, policy, regions, duration.
 pub(crate) fn headline(run: &Run) -> String {
-    let engine = match run.engine {
-        crate::EngineKind::Sim => "simulated",
-        crate::EngineKind::Drill => "drill",
-        crate::EngineKind::Containers => "drill in containers",
+    let player = match run.player {
+        crate::Player::Sim => "simulated",
+        crate::Player::Drill => "drill",
+        crate::Player::Containers => "drill in containers",
     };
     format!(
-        "{engine} · seed {} · policy {} · {} of {} in {} regions: {}",
+        "{player} · seed {} · policy {} · {} of {} in {} regions: {}",
         run.seed,
         run.policy,
         duration_ms(run.load_ms as f64),

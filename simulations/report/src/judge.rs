@@ -5,7 +5,7 @@ use std::time::Duration;
 use beringia_scenario::{Count, Expectations};
 
 use crate::{
-    Clients, EngineKind, FaultKind, FaultSpan, RegionSecond, ReportedBacklog, Run, Verdict,
+    Clients, FaultKind, FaultSpan, Player, RegionSecond, ReportedBacklog, Run, Verdict,
     words::{and_kept_aside, and_with_disk, bytes, count, duration, duration_ms, percent},
 };
 
@@ -120,7 +120,7 @@ fn always(run: &Run) -> Vec<Verdict> {
         });
     }
     // A backlog that was read from outside is a moment older than the loss; what arrived in between makes it an upper bound.
-    let exact = run.engine == EngineKind::Sim;
+    let exact = run.player == Player::Sim;
     // Where a region did not say what it had, there is nothing to compare with.
     let reports = run
         .disk_losses

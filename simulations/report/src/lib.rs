@@ -1,6 +1,6 @@
 //! What came of a run: the measurements, the verdicts on what was expected, and how people and programs read them.
 //!
-//! An engine feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what the oracle found ([`Run::judged`]),
+//! A player feeds a [`Recorder`] while it plays a plan, takes the [`Run`] from it, adds what the oracle found ([`Run::judged`]),
 //! and has it judged with [`judge`]. [`summary`] is for the terminal, [`write()`] makes the files.
 //! A [`Comparison`] puts several runs side by side.
 
@@ -30,6 +30,6 @@ pub use quantiles::Samples;
 pub use recorder::{ArrivalSample, Awaited, DrainSample, OperationSample, Recorder};
 pub use run::{
     AnomalyCount, Backlog, ClientLatency, Clients, ConflictCell, Convergence, DiskLoss, Divergence, Drain, DrainedPeer,
-    EngineKind, Failover, FaultKind, FaultSpan, LagPoint, Pair, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict,
+    Failover, FaultKind, FaultSpan, LagPoint, Pair, Player, Quantiles, RegionSecond, ReportedBacklog, Run, Verdict,
 };
 pub use summary::summary;

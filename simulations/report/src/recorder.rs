@@ -1,4 +1,4 @@
-//! Turns what an engine sees, one thing at a time, into the series of a run.
+//! Turns what a player sees, one thing at a time, into the series of a run.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use beringia_oracle::Accounting;
 use beringia_scenario::{Action, Plan};
 
 use crate::{
-    Backlog, ClientLatency, Clients, ConflictCell, Convergence, Divergence, EngineKind, Failover, LagPoint, Pair,
+    Backlog, ClientLatency, Clients, ConflictCell, Convergence, Divergence, Failover, LagPoint, Pair, Player,
     RegionSecond, Run, Samples, Shipment, drains, fault_spans,
     faults::disturbances,
     lacking::Lacking,
@@ -64,7 +64,7 @@ pub struct DrainSample {
     pub peers: Vec<String>,
 }
 
-/// Records a run while it goes on. What nobody feeds (writes, disk losses, anomalies, violations) the engine sets in the [`Run`].
+/// Records a run while it goes on. What nobody feeds (writes, disk losses, anomalies, violations) the player sets in the [`Run`].
 #[derive(Debug)]
 pub struct Recorder {
     run: Run,
@@ -107,13 +107,13 @@ struct PairSamples {
 impl Recorder {
     /// A recorder for one run of a plan.
     #[must_use]
-    pub fn new(plan: &Plan, engine: EngineKind) -> Self {
+    pub fn new(plan: &Plan, player: Player) -> Self {
         let scenario = &plan.scenario;
         let (drains, drained_until_ms) = drains::planned(plan).into_iter().unzip();
         let run = Run {
             scenario: scenario.name.clone(),
             about: scenario.about.clone(),
-            engine,
+            player,
             seed: plan.seed,
             replay: String::new(),
             policy: scenario.policy.name().to_owned(),

@@ -1,4 +1,4 @@
-//! The measurements of one run, whichever engine made it. Times are since the load began.
+//! The measurements of one run, whoever played it. Times are since the load began.
 
 use beringia_oracle::Accounting;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub struct Run {
     /// What the scenario teaches.
     pub about: String,
     /// What ran it.
-    pub engine: EngineKind,
+    pub player: Player,
     /// From what everything random was drawn.
     pub seed: u64,
     /// The command that runs it again.
@@ -77,7 +77,7 @@ pub enum Clients {
 /// What ran a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum EngineKind {
+pub enum Player {
     /// Virtual time, one process.
     Sim,
     /// Real time, regions of an `up`.

@@ -1,7 +1,7 @@
 //! Scenarios: the file that says which regions, which load, what goes wrong when, and what is expected of it.
 //!
 //! A [`Scenario`] is what a file says. A [`Plan`] is what one run of it does: every random time and every fault drawn from the seed,
-//! in the order in which they happen. All engines (simulation, drill, containers) play plans.
+//! in the order in which they happen. All players (simulation, drill, containers) play plans.
 
 mod action;
 mod behaviour;

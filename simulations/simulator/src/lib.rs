@@ -1,6 +1,6 @@
 //! Whole groups of regions in virtual time, as functions of a plan and its seed.
 //!
-//! A [`World`] is the real code of all regions (nodes, gRPC, SQLite) in one thread: connections are in memory and pass through
+//! A [`World`] is the real code of all regions (nodes, gRPC, either storage backend) in one thread: connections are in memory and pass through
 //! the link model, disks are in memory, and time is tokio's paused clock, which jumps to the next timer whenever every task
 //! waits. [`run`] plays a scenario's plan in it: clients work, the timeline happens, regions converge; then the oracle
 //! judges what clients saw and regions hold, and the measurements are put together.
@@ -12,7 +12,6 @@ mod clients;
 mod clock;
 mod disk;
 mod drains;
-mod engine;
 mod error;
 mod evidence;
 mod losses;
@@ -20,6 +19,7 @@ mod measure;
 mod recorder;
 mod runtime;
 mod sampler;
+mod session;
 mod tables;
 mod trace;
 mod world;
@@ -27,8 +27,8 @@ mod world;
 pub use clients::Clients;
 pub use clock::SimulatedClock;
 pub use disk::StoreKind;
-pub use engine::{Conditions, Outcome, run, run_under};
 pub use error::SimulationError;
 pub use runtime::{Stuck, in_virtual_time};
+pub use session::{Conditions, Outcome, run, run_under};
 pub use trace::Trace;
 pub use world::{World, WorldConfig};

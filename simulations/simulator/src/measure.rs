@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use beringia_history::{Conflict, Evidence, History, LostDisk};
 use beringia_item::{Origin, Region, TableId, Version};
 use beringia_oracle::Violation;
-use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, EngineKind, Recorder, Run, Shipment};
+use beringia_report::{ArrivalSample, Awaited, Backlog, DrainSample, Player, Recorder, Run, Shipment};
 use beringia_scenario::{Action, Course, Plan};
 
 use crate::{
@@ -47,7 +47,7 @@ struct Link {
 impl Measure {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            recorder: Recorder::new(plan, EngineKind::Sim),
+            recorder: Recorder::new(plan, Player::Sim),
             load_began: Duration::ZERO,
             wire_before: BTreeMap::new(),
             links: Vec::new(),

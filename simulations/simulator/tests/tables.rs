@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How many seeds are played.
 const SEEDS: u64 = 25;
 /// With `BERINGIA_LONG` in the environment.
-const LONG_SEEDS: u64 = 400;
+const LONG_SEEDS: u64 = 200;
 
 /// A group of regions, and what its clients were told.
 struct Play {

@@ -14,12 +14,12 @@ use testcontainers::{
     core::{IntoContainerPort, Mount},
 };
 
-use crate::{Member, REGIONS, engine, image};
+use crate::{Member, REGIONS, docker, image};
 
 /// Three regions that can be killed and disconnected, and come back at the same addresses.
 struct Fleet {
     members: Vec<Member>,
-    wan: engine::Network,
+    wan: docker::Network,
     /// The disks, one directory for each region.
     data: TempDir,
     prefix: String,
@@ -28,8 +28,8 @@ struct Fleet {
 impl Fleet {
     /// Regions that hold nothing yet.
     async fn start() -> Self {
-        let docker = engine::connect().await.expect("the caller has found the engine");
-        let wan = engine::Network::create(docker, "beringia-drill").await;
+        let docker = docker::connect().await.expect("the caller has found Docker");
+        let wan = docker::Network::create(docker, "beringia-drill").await;
         let data = tempfile::tempdir().expect("a temporary directory");
         let prefix = wan.name().to_owned();
         let mut members = Vec::new();
@@ -60,7 +60,7 @@ impl Fleet {
         let said = String::from_utf8_lossy(&output.stderr);
         let run: Value =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{scenario}: {error}: {text}{said}"));
-        assert_eq!(run["engine"], "containers");
+        assert_eq!(run["player"], "containers");
         assert_eq!((&run["violations"], &run["writes"]["lost"]), (&json!([]), &json!(0)));
         let list = |name: &str| {
             run[name]

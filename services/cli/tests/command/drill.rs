@@ -91,7 +91,7 @@ fn a_partition_of_two_regions_loses_nothing_makes_conflicts_and_leaves_a_report(
     let acknowledged = run["writes"]["acknowledged"].as_u64().unwrap();
     assert!(acknowledged > 50, "{acknowledged} of about 240 writes");
     assert_eq!((&run["writes"]["lost"], &run["violations"]), (&json!(0), &json!([])));
-    assert_eq!(run["engine"], "drill");
+    assert_eq!(run["player"], "drill");
     assert!(
         run["verdicts"]
             .as_array()

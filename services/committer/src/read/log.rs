@@ -94,6 +94,7 @@ struct Wanted {
     tables: Vec<WantedTable>,
 }
 
+/// What of a table a reader wants.
 struct WantedTable {
     number: TableNumber,
     id: TableId,

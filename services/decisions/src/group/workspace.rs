@@ -89,9 +89,16 @@ impl Group<'_> {
 
     /// The row of an item as the group left it, with its record or image.
     pub(crate) fn current(&self, row_key: &[u8], detail: Detail) -> Result<Option<CurrentRow>> {
-        match self.item_row(row_key)? {
-            Some(row) => self.with_record(row_key, row, detail).map(Some),
-            None => Ok(None),
+        if self.writes.items.contains_key(row_key) {
+            return match self.item_row(row_key)? {
+                Some(row) => self.with_record(row_key, row, detail).map(Some),
+                None => Ok(None),
+            };
+        }
+        match self.rows.item(row_key, detail) {
+            Lookup::Found(current) => Ok(Some(current.clone())),
+            Lookup::Absent => Ok(None),
+            Lookup::NotRead => Err(self.need(|missing| missing.item(row_key.to_vec(), detail))),
         }
     }
 

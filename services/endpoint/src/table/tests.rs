@@ -121,10 +121,13 @@ fn without_a_scope_target_or_path_choose() {
 fn an_unknown_service_is_told_which_there_are() {
     let message = |name| format!("service '{name}' is not served here; this endpoint serves tables, streams, fis");
     assert_eq!(found(Some("kms"), None, "/"), Err(message("kms")));
+    assert_eq!(found(Some("kms"), None, "/experiments"), Err(message("kms")));
     assert_eq!(
-        found(Some("kms"), Some("Tables_1.Get"), "/experiments"),
+        found(Some("kms"), Some("TrentService.Encrypt"), "/experiments"),
         Err(message("kms"))
     );
+    // Its signature is refused then, for the scope.
+    assert_eq!(found(Some("kms"), Some("Tables_1.Get"), "/experiments"), Ok("tables"));
     assert_eq!(
         found(None, Some("TrentService.Encrypt"), "/"),
         Err(message("TrentService"))

@@ -8,21 +8,29 @@
 //! # The contract
 //!
 //! - **Snapshots.** Everything that one [`StorageBackend::read`] with [`Scope::Snapshot`] sees is the
-//!   state after one commit: all of that commit and of those before it, nothing of later ones. A read
-//!   never waits for a commit, nor a commit for a read.
+//!   state after one commit: all of that commit and of those before it, nothing of later ones. With
+//!   [`Scope::Call`] that holds for each call of [`Snapshot`] by itself. A backend should let reads and
+//!   commits go on beside each other; one that keeps its state in memory may make them wait.
 //! - **Lease.** [`StorageBackend::lease`] makes its caller the only one that may commit. The
-//!   [`Writer`] that it returns reads the newest state. A writer that lost its lease commits nothing
-//!   more.
+//!   [`Writer`] that it returns reads the newest state, each [`Writer::read`] as one snapshot. A writer
+//!   that lost its lease commits nothing more.
 //! - **Commits.** [`Writer::commit`] is atomic and durable: rows, appended records and trimmed records
-//!   together, or nothing. Its condition is that nothing was committed since the log's end and the
-//!   sequence of commits that the caller based its decision on ([`WriteSet::based_on`]); so whatever
-//!   rows the decision rests on, those it found absent included, are still as they were.
-//! - **Failures** say what is known: [`CommitFailure::Stale`] and [`CommitFailure::LeaseLost`] mean
-//!   that nothing was written, [`CommitFailure::Unknown`] means that it may have been. After each of
-//!   them the caller reads its state again before it decides anew.
+//!   together, or nothing. Its condition is one number, [`WriteSet::based_on`]: how many commits there
+//!   were when the rows were read that the decision rests on. Where there are more by now, nothing is
+//!   written. So all of these rows, those that were found absent included, are still as they were, also
+//!   where several reads brought them.
+//! - **What writes nothing** is not committed, so no condition covers it: a writer that lost its lease
+//!   without hearing of it may refuse a command by what it read.
+//! - **Trimming.** A record in [`WriteSet::trimmed`] is gone with the commit. Positions that are
+//!   trimmed stay empty; a position that is not there is skipped and no error.
+//! - **Failures** say what is known: after [`CommitFailure::Stale`], [`CommitFailure::LeaseLost`] and
+//!   [`CommitFailure::Failed`] nothing was written, after [`CommitFailure::Unknown`] it may have been.
+//!   After each but `Failed` the caller reads its state again before it decides anew.
+//! - **Watch.** A listener hears of every commit after it is visible, whoever made it.
 //! - **Order.** Positions of the log are given by the caller, without gaps, in commit order.
-//! - **Blocking.** All calls may block the thread that makes them. Callers call them where that does
-//!   no harm: the committer from its own thread, long reads from a pool of threads.
+//! - **Blocking.** All calls may block the thread that makes them. The committer has a thread of its
+//!   own, long reads have a pool of threads. Short reads run on the thread of the task that asks, so a
+//!   backend for which a read is a round trip must be given a pool for them, too.
 
 mod record;
 mod row;
@@ -42,6 +50,9 @@ pub type Visit = Result<ControlFlow<()>, StoreError>;
 
 /// Is shown the items that were asked for: the place of the key, the row, and its record.
 pub type ItemVisitor<'v> = dyn FnMut(usize, &ItemRow, Option<&dyn StoredRecord>) -> Result<(), StoreError> + 'v;
+
+/// Is shown the rows that were asked for: the place of the key, and the row.
+pub type RowVisitor<'v> = dyn FnMut(usize, &[u8]) -> Result<(), StoreError> + 'v;
 
 /// Is shown the items of a range: the row key, the row, and its record.
 pub type ItemScanner<'v> = dyn FnMut(&[u8], &ItemRow, Option<&dyn StoredRecord>) -> Visit + 'v;
@@ -105,11 +116,24 @@ pub trait Snapshot {
     /// Those of `visit`, and the backend's.
     fn scan_items(&self, range: &KeyRange, detail: Detail, visit: &mut ItemScanner<'_>) -> Result<(), StoreError>;
 
-    /// The row under a key of a keyspace.
+    /// The rows under these keys that exist: `visit` gets the place of the key in `keys`, and the row.
+    ///
+    /// # Errors
+    /// Those of `visit`, and the backend's.
+    fn rows(&self, keys: &[(Keyspace, &[u8])], visit: &mut RowVisitor<'_>) -> Result<(), StoreError>;
+
+    /// The row under one key of a keyspace.
     ///
     /// # Errors
     /// The backend's.
-    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut found = None;
+        self.rows(&[(keyspace, key)], &mut |_, row| {
+            found = Some(row.to_vec());
+            Ok(())
+        })?;
+        Ok(found)
+    }
 
     /// The rows of a keyspace in a range of keys, in order, until `visit` breaks.
     ///

@@ -56,9 +56,9 @@ pub struct Unshipped {
 pub enum ConflictRule {
     /// The winner's hybrid time is later.
     LaterTime,
-    /// The times are equal; the winner's region is greater by name.
+    /// The times are equal; the winner's origin is greater: its region by name, then its shard.
     GreaterRegion,
-    /// Times and regions are equal. (Only a region that lost its disk can be in conflict with itself.)
+    /// Times and origins are equal. (Only a region that lost its disk can be in conflict with itself.)
     GreaterSequence,
     /// The winner gave the attribute a value, and the loser, though later, was added to the number before without knowing of it.
     NewValue,

@@ -41,7 +41,8 @@ pub trait Store: Send + Sync + 'static {
     /// Changes definitions; durable when this returns. The catalog is the one right after the change.
     async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError>;
 
-    /// Applies other regions' mutations; durable when this returns. Nothing is applied where it fails.
+    /// Applies other regions' mutations; durable when this returns. Where it fails nothing is applied, as far
+    /// as [`StoreError`] says.
     async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError>;
 
     /// One live item.

@@ -13,7 +13,7 @@ mod timeline;
 pub(crate) use comparison::comparison_page;
 use markup::Text;
 
-use crate::{EngineKind, Run, figures::headline};
+use crate::{Player, Run, figures::headline};
 
 const STYLE: &str = include_str!("../../assets/report.css");
 const SCRIPT: &str = include_str!("../../assets/report.js");
@@ -60,7 +60,7 @@ pub(crate) fn page(run: &Run) -> String {
         ));
     }
     body.push_str(&footer(run));
-    document(&format!("{}: Beringia {}", run.scenario, engine(run)), &body)
+    document(&format!("{}: Beringia {}", run.scenario, player(run)), &body)
 }
 
 /// A whole document around the body.
@@ -111,11 +111,11 @@ fn footer(run: &Run) -> String {
     )
 }
 
-fn engine(run: &Run) -> &'static str {
-    match run.engine {
-        EngineKind::Sim => "simulation",
-        EngineKind::Drill => "drill",
-        EngineKind::Containers => "drill in containers",
+fn player(run: &Run) -> &'static str {
+    match run.player {
+        Player::Sim => "simulation",
+        Player::Drill => "drill",
+        Player::Containers => "drill in containers",
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     grid::{Fold, Grid, Values, greatest},
     markup::{Px, heading, label, line, region_class},
 };
-use crate::{EngineKind, Run, words::duration_ms};
+use crate::{Player, Run, words::duration_ms};
 
 /// How a panel's values are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,16 +122,16 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
 
 /// What is counted where regions differ: live regions are compared by the digests of ranges.
 pub(crate) fn divergent_things(run: &Run) -> &'static str {
-    match run.engine {
-        EngineKind::Sim => "keys",
-        EngineKind::Drill | EngineKind::Containers => "ranges",
+    match run.player {
+        Player::Sim => "keys",
+        Player::Drill | Player::Containers => "ranges",
     }
 }
 
 fn divergence_title(run: &Run) -> &'static str {
-    match run.engine {
-        EngineKind::Sim => "Divergence: keys that are not the same everywhere",
-        EngineKind::Drill | EngineKind::Containers => {
+    match run.player {
+        Player::Sim => "Divergence: keys that are not the same everywhere",
+        Player::Drill | Player::Containers => {
             "Divergence: ranges, of 256 in each table, that are not the same everywhere"
         }
     }

@@ -1,7 +1,7 @@
 //! What is expected of a run, and whether it holds.
 
 use beringia_report::{
-    AnomalyCount, Clients, ConflictCell, Convergence, DiskLoss, Drain, EngineKind, Failover, FaultKind, FaultSpan,
+    AnomalyCount, Clients, ConflictCell, Convergence, DiskLoss, Drain, Failover, FaultKind, FaultSpan, Player,
     RegionSecond, ReportedBacklog, Run, judge,
 };
 use beringia_scenario::{Availability, Count, Expectations};
@@ -66,12 +66,12 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
         (8, 800, 1.4, (false, false)),
     ] {
         run.disk_losses[0].reported_backlog = Some(ReportedBacklog { writes, bytes, seconds });
-        let mut under = |engine| {
-            run.engine = engine;
+        let mut under = |player| {
+            run.player = player;
             verdict(&Expectations::default(), &mut run, "backlog").1
         };
         assert_eq!(
-            (under(EngineKind::Sim), under(EngineKind::Drill)),
+            (under(Player::Sim), under(Player::Drill)),
             holds,
             "{writes} writes, {bytes} B, {seconds} s"
         );
@@ -94,7 +94,7 @@ fn the_rpo_must_be_what_the_region_reported_exactly_in_simulation_and_at_most_in
 #[test]
 fn where_applications_write_too_the_rpo_is_what_the_region_reported_and_not_what_the_probes_lost() {
     let mut run = empty_run();
-    run.engine = EngineKind::Drill;
+    run.player = Player::Drill;
     run.clients = Clients::ApplicationsAndProbes;
     run.disk_losses.push(DiskLoss {
         region: REGIONS[0].to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beringia_report::{
-    ArrivalSample, Backlog, Drain, DrainSample, EngineKind, OperationSample, Recorder, Run, Samples, Shipment,
+    ArrivalSample, Backlog, Drain, DrainSample, OperationSample, Player, Recorder, Run, Samples, Shipment,
 };
 use beringia_scenario::{Action, Ends};
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn operation(
 }
 
 fn recorded(timeline: Vec<(u64, Action)>, feed: impl FnOnce(&mut Recorder)) -> Run {
-    let mut recorder = Recorder::new(&plan(timeline), EngineKind::Sim);
+    let mut recorder = Recorder::new(&plan(timeline), Player::Sim);
     feed(&mut recorder);
     recorder.finish(seconds(61), "again")
 }
@@ -325,7 +325,7 @@ fn a_convergence_is_disturbed_by_what_kept_regions_apart_until_later_and_by_what
         (20, cut(other)),
         (30, heal(other)),
     ]);
-    let mut recorder = Recorder::new(&plan, EngineKind::Sim);
+    let mut recorder = Recorder::new(&plan, Player::Sim);
     for (from, until) in [(4, 5), (10, 11), (19, 21), (30, 40)] {
         let awaited = recorder.must_converge("test", seconds(from), Vec::new());
         recorder.converged(awaited, seconds(until));
@@ -352,7 +352,7 @@ fn a_drain_is_proven_by_the_first_time_that_all_have_all_and_left_when_clients_g
             },
         ),
     ]);
-    let mut recorder = Recorder::new(&plan, EngineKind::Sim);
+    let mut recorder = Recorder::new(&plan, Player::Sim);
     let mut seen = |at_ms, is_proven, peers: &[&str]| {
         recorder.drain(DrainSample {
             region: region(),
@@ -408,7 +408,7 @@ fn a_proof_counts_however_late_it_is_where_what_ends_the_drain_waits_for_it() {
     };
     // It ends five seconds after its proof, for which the plan takes no time at first.
     let as_known = |ended| plan(vec![(5, action(false)), (ended, action(true))]);
-    let mut recorder = Recorder::new(&as_known(10), EngineKind::Drill);
+    let mut recorder = Recorder::new(&as_known(10), Player::Drill);
     let mut seen = |at_ms, is_proven, peers: &[&str]| {
         recorder.drain(DrainSample {
             region: region.to_owned(),

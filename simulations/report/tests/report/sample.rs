@@ -1,12 +1,12 @@
-//! A run such as an engine would record it: two minutes, a partition, a crash with traffic moved, and conflicts.
+//! A run such as a player would record it: two minutes, a partition, a crash with traffic moved, and conflicts.
 
 use std::time::Duration;
 
 use beringia_oracle::Accounting;
 use beringia_regions::Topology;
 use beringia_report::{
-    AnomalyCount, ArrivalSample, Backlog, DiskLoss, EngineKind, OperationSample, Recorder, ReportedBacklog, Run,
-    Shipment, judge,
+    AnomalyCount, ArrivalSample, Backlog, DiskLoss, OperationSample, Player, Recorder, ReportedBacklog, Run, Shipment,
+    judge,
 };
 use beringia_scenario::{Action, Availability, Expectations, Plan, Planned};
 
@@ -78,10 +78,10 @@ pub(crate) fn sample_plan(topology: Topology) -> Plan {
     plan
 }
 
-/// What an engine would have recorded of it.
+/// What a player would have recorded of it.
 pub(crate) fn sample(topology: Topology) -> Run {
     let plan = sample_plan(topology);
-    let mut recorder = Recorder::new(&plan, EngineKind::Sim);
+    let mut recorder = Recorder::new(&plan, Player::Sim);
     let names: Vec<&str> = plan.scenario.topology.names().collect();
     // What is lacking shows in what arrives after this.
     awaited(&mut recorder, &names);

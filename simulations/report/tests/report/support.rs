@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use beringia_regions::Topology;
-use beringia_report::{EngineKind, Recorder, Run};
+use beringia_report::{Player, Recorder, Run};
 use beringia_scenario::{Action, Behaviour, Ends, Expectations, Plan, Planned, Policy, Scenario};
 
 /// The three regions of every plan here.
@@ -57,5 +57,5 @@ pub(crate) fn plan(timeline: Vec<(u64, Action)>) -> Plan {
 
 /// A run in which nothing happened.
 pub(crate) fn empty_run() -> Run {
-    Recorder::new(&plan(Vec::new()), EngineKind::Sim).finish(seconds(60), "beringia sim run test --seed 7")
+    Recorder::new(&plan(Vec::new()), Player::Sim).finish(seconds(60), "beringia sim run test --seed 7")
 }

@@ -1,13 +1,17 @@
-//! Prints the project's figures: `cargo run --release -p beringia-tests --bin figures -- [SECTION …] [--seconds N] [--keys N] [--seeds N]`, all sections or
-//! these: `startup`, `throughput`, `lag`, `partition`, `simulation`, `swarm`, `convergence`, `overhead`.
+//! Prints the project's figures: `cargo run --profile dist -p beringia-tests --bin figures -- [SECTION …]
+//! [--seconds N] [--keys N] [--seeds N]`, all sections or these: `startup`, `throughput`, `lag`, `partition`,
+//! `simulation`, `swarm`, `convergence`, `overhead`. Where two builds of the program are given, by
+//! `--before PATH --after PATH`, it compares these instead ([`pairs`]).
 //!
 //! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
 //! ratios within one run rather than numbers between machines.
 
 mod overhead;
+mod pairs;
 mod simulation;
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -29,6 +33,8 @@ struct Options {
     seconds: u64,
     keys: u64,
     seeds: u64,
+    before: Option<PathBuf>,
+    after: Option<PathBuf>,
 }
 
 fn options() -> Options {
@@ -37,19 +43,22 @@ fn options() -> Options {
         seconds: 10,
         keys: 1_000_000,
         seeds: 100,
+        before: None,
+        after: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
         let mut number = || {
-            arguments
-                .next()
-                .and_then(|value| value.parse().ok())
-                .unwrap_or_else(|| panic!("{argument} wants a number"))
+            let value = value();
+            value.parse().unwrap_or_else(|_| panic!("{argument} wants a number"))
         };
         match argument.as_str() {
             "--seconds" => options.seconds = number(),
             "--keys" => options.keys = number(),
             "--seeds" => options.seeds = number(),
+            "--before" => options.before = Some(value().into()),
+            "--after" => options.after = Some(value().into()),
             "--bench" => {}
             section => options.sections.push(section.to_owned()),
         }
@@ -59,13 +68,17 @@ fn options() -> Options {
 
 fn main() {
     let options = options();
-    // Built before anything is timed.
-    let _ = beringia_tests::command::beringia();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let wants = |section: &str| options.sections.is_empty() || options.sections.iter().any(|wanted| wanted == section);
+    if let (Some(before), Some(after)) = (&options.before, &options.after) {
+        let programs = [before.clone(), after.clone()];
+        return runtime.block_on(pairs::pairs(&programs, options.keys, options.seconds));
+    }
+    // Built before anything is timed.
+    let _ = beringia_tests::command::beringia();
     runtime.block_on(async {
         if wants("startup") {
             startup().await;
@@ -157,10 +170,14 @@ struct Load {
 }
 
 impl Load {
+    fn per_second(&self) -> f64 {
+        self.requests as f64 / self.seconds
+    }
+
     fn report(&self, what: &str, goal: &str) {
         println!(
             "{what:<44} {:>9.0} /s   p50 {:>6.2} ms  p99 {:>6.2} ms   goal {goal}",
-            self.requests as f64 / self.seconds,
+            self.per_second(),
             self.latency_us.value_at_quantile(0.5) as f64 / 1000.0,
             self.latency_us.value_at_quantile(0.99) as f64 / 1000.0,
         );
@@ -242,6 +259,25 @@ fn put(number: u64, value: &str) -> String {
     )
 }
 
+fn get(number: u64) -> String {
+    format!(r#"{{"TableName":"bench","Key":{{"id":{{"S":"{}"}}}}}}"#, key(number))
+}
+
+/// Puts so many items of 1 KiB.
+async fn fill(endpoint: &str, keys: u64) -> Load {
+    let value = "v".repeat(1000);
+    let batch = move |number: u64| {
+        let put = |offset| {
+            let key = key((number * 25 + offset) % keys);
+            format!(r#"{{"PutRequest":{{"Item":{{"id":{{"S":"{key}"}},"value":{{"S":"{value}"}}}}}}}}"#)
+        };
+        let puts: Vec<_> = (0..25).map(put).collect();
+        format!(r#"{{"RequestItems":{{"bench":[{}]}}}}"#, puts.join(","))
+    };
+    let requests = Limit::Requests(keys.div_ceil(25));
+    load(endpoint, REGIONS[0], CONNECTIONS, requests, "BatchWriteItem", batch).await
+}
+
 /// One region, durable: 64 connections, items of 1 KiB, random keys.
 async fn throughput(options: &Options) {
     let directory = data();
@@ -256,32 +292,9 @@ async fn throughput(options: &Options) {
     let endpoint = up.region(REGIONS[0]);
     let value = "v".repeat(1000);
     let keys = options.keys;
-
-    let batch = {
-        let value = value.clone();
-        move |number: u64| {
-            let puts: Vec<_> = (0..25)
-                .map(|offset| {
-                    let item = format!(
-                        r#"{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}"#,
-                        key((number * 25 + offset) % keys)
-                    );
-                    format!(r#"{{"PutRequest":{{"Item":{item}}}}}"#)
-                })
-                .collect();
-            format!(r#"{{"RequestItems":{{"bench":[{}]}}}}"#, puts.join(","))
-        }
-    };
-    let filled = load(
-        endpoint,
-        REGIONS[0],
-        CONNECTIONS,
-        Limit::Requests(keys.div_ceil(25)),
-        "BatchWriteItem",
-        batch,
-    )
-    .await;
-    filled.report("fill by BatchWriteItem of 25, requests", "-");
+    fill(endpoint, keys)
+        .await
+        .report("fill by BatchWriteItem of 25, requests", "-");
 
     let time = Limit::Time(Duration::from_secs(options.seconds));
     let chance = Arc::new(SeededRandomness::new(1));
@@ -292,12 +305,7 @@ async fn throughput(options: &Options) {
     load(endpoint, REGIONS[0], CONNECTIONS, time, "PutItem", random_put)
         .await
         .report("PutItem, durable, 1 KiB, random keys", "8000 /s");
-    let random_get = move |_| {
-        format!(
-            r#"{{"TableName":"bench","Key":{{"id":{{"S":"{}"}}}}}}"#,
-            key(chance.below(keys))
-        )
-    };
+    let random_get = move |_| get(chance.below(keys));
     load(endpoint, REGIONS[0], CONNECTIONS, time, "GetItem", random_get)
         .await
         .report("GetItem, 1 KiB, random keys", "25000 /s");
