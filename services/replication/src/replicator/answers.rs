@@ -111,9 +111,7 @@ impl Replicator {
             Ok(StoreAnswer::Position(position)) => {
                 return source.on_position(&self.world, &mut self.out, position);
             }
-            Ok(StoreAnswer::Log { mutations, next, end }) => {
-                return source.on_log(&self.world, &mut self.out, mutations, next, end.as_ref());
-            }
+            Ok(StoreAnswer::Log(page)) => return source.on_log(&self.world, &mut self.out, page),
             Ok(other) => source.on_failure(&unexpected(&other)),
             Err(failure) => source.on_failure(&failure),
         };
