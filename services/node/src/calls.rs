@@ -9,8 +9,7 @@ use beringia_replication::{
     message::{KeyPage, RowPage, Span, TableVectors, weight},
 };
 use beringia_storage::{
-    Aspect, Edit, LogFilter, LogPosition, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaChange, SchemaError,
-    Store, StoreError,
+    Aspect, Edit, RemoteBatch, RemoteKind, Replica, ReplicaStatus, SchemaChange, SchemaError, Store, StoreError,
 };
 
 use crate::{Arrival, Observer, Way, lag::Lag};
@@ -36,7 +35,7 @@ impl Calls {
                 from,
                 filter,
                 max_bytes,
-            } => self.read(from, filter, max_bytes).await,
+            } => store.read_log(from, &filter, max_bytes).await.map(StoreAnswer::Log),
             StoreCall::Digest(table) => store.digest(table).await.map(StoreAnswer::Digest),
             StoreCall::Keys {
                 table,
@@ -106,15 +105,6 @@ impl Calls {
         if let Some(observer) = &self.observer {
             observer.arrived(&arrivals);
         }
-    }
-
-    async fn read(&self, from: LogPosition, filter: LogFilter, max_bytes: usize) -> Result<StoreAnswer, StoreError> {
-        let page = self.store.read_log(from, &filter, max_bytes).await?;
-        Ok(StoreAnswer::Log {
-            mutations: page.records.into_iter().map(|record| record.mutation).collect(),
-            next: page.next,
-            end: page.at_end.then_some(page.vectors),
-        })
     }
 
     async fn keys(

@@ -34,8 +34,7 @@ impl<'a> Holdings<'a> {
             let filter = filter.clone();
             async move {
                 let page = self.store.read_log(position, &filter, LOG_BYTES).await?;
-                let mutations = page.records.into_iter().map(|record| record.mutation).collect();
-                Ok((mutations, (!page.at_end).then_some(page.next)))
+                Ok((page.mutations, page.end.is_none().then_some(page.next)))
             }
         })
     }

@@ -8,7 +8,7 @@ use beringia_storage_types::TableDigest;
 use crate::{
     event::{DialId, StoreCall},
     message::Question,
-    out::{Out, Purpose},
+    out::{Out, Purpose, WalkId},
     session::{Asked, Session},
     sync::{Goal, Orphans, Walks},
     world::World,
@@ -174,6 +174,18 @@ impl Comparisons {
             peer: peer.clone(),
             walks,
         });
+    }
+
+    /// The walks of the repair, where this is its attempt, and whom they read from.
+    pub(crate) fn walks_of(&mut self, id: WalkId) -> Option<(&mut Walks, Region)> {
+        let repair = self.repair.as_mut();
+        let repair = repair.filter(|repair| repair.walks.attempt == id.attempt)?;
+        Some((&mut repair.walks, repair.peer.clone()))
+    }
+
+    /// Ends the repair, where this is its attempt.
+    pub(crate) fn end_repair(&mut self, attempt: u64) {
+        self.repair.take_if(|repair| repair.walks.attempt == attempt);
     }
 
     /// Ends the repair when its walks are done; what it brought is compared again at once.

@@ -5,8 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use beringia_item::{KeyBytes, Mutation, Origin, Region, TableId, VersionVector};
-use beringia_storage_types::{LogFilter, LogPosition, RemoteBatch, ReplicaStatus, StoreError, TableDigest};
+use beringia_item::{KeyBytes, Origin, Region, TableId, VersionVector};
+use beringia_storage_types::{LogFilter, LogPage, LogPosition, RemoteBatch, ReplicaStatus, StoreError, TableDigest};
 
 use crate::message::{KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
 
@@ -194,14 +194,7 @@ pub enum StoreAnswer {
     /// To [`StoreCall::Position`]: where to begin, or what the log no longer holds.
     Position(Result<LogPosition, Vec<(TableId, Origin)>>),
     /// To [`StoreCall::Read`].
-    Log {
-        /// In log order, units whole.
-        mutations: Vec<Mutation>,
-        /// Where to read on.
-        next: LogPosition,
-        /// At the log's end: the vectors of the filter's tables at that point.
-        end: Option<TableVectors>,
-    },
+    Log(LogPage),
     /// To [`StoreCall::Digest`].
     Digest(TableDigest),
     /// To [`StoreCall::Keys`].

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beringia_item::{Mutation, Origin, Region, TableId, VersionVector};
-use beringia_storage_types::{LogFilter, LogPosition, StoreError};
+use beringia_storage_types::{LogFilter, LogPage, LogPosition, StoreError};
 
 use crate::{
     event::{AcceptId, Command, StoreAnswer, StoreCall},
@@ -252,14 +252,7 @@ impl Source {
         }
     }
 
-    pub(crate) fn on_log(
-        &mut self,
-        world: &World,
-        out: &mut Out,
-        mutations: Vec<Mutation>,
-        next: LogPosition,
-        end: Option<&TableVectors>,
-    ) {
+    pub(crate) fn on_log(&mut self, world: &World, out: &mut Out, page: LogPage) {
         let Cursor::Reading { again, grew } = self.cursor else {
             return;
         };
@@ -267,6 +260,7 @@ impl Source {
             self.cursor = Cursor::Idle;
             return self.reopen(world, out);
         }
+        let LogPage { mutations, next, end } = page;
         self.position = next;
         for mutation in &mutations {
             let version = &mutation.version;
@@ -275,7 +269,7 @@ impl Source {
                 .or_default()
                 .advance(&version.origin, version.sequence);
         }
-        let progress = end.map_or_else(Vec::new, |vectors| self.progress(vectors));
+        let progress = end.as_ref().map_or_else(Vec::new, |vectors| self.progress(vectors));
         self.send_batch(out, mutations, progress);
         if end.is_some() && !grew {
             self.cursor = Cursor::AtEnd { unread: 0 };

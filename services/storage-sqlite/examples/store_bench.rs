@@ -269,10 +269,9 @@ async fn in_memory(writes: u64) {
             };
             let from = sites[receiver].from[writer];
             let page = sites[writer].store.read_log(from, &filter, 1 << 20).await.unwrap();
-            let mutations = page.records.into_iter().map(|record| record.mutation).collect();
             sites[receiver].from[writer] = page.next;
             let batch = RemoteBatch {
-                mutations,
+                mutations: page.mutations,
                 ..RemoteBatch::default()
             };
             assert_eq!(sites[receiver].store.apply(batch).await.unwrap().newer, 1);

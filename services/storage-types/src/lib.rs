@@ -13,7 +13,7 @@ mod shard;
 
 pub use digest::{RangeDigest, TableDigest};
 pub use error::StoreError;
-pub use log::{Backlog, LogFilter, LogPage, LogPosition, LogRecord};
+pub use log::{Backlog, LogFilter, LogPage, LogPosition};
 pub use remote::{Acknowledged, Applied, RemoteBatch, RemoteKind};
 pub use replica::{Replica, ReplicaStatus};
 pub use row::RawRow;

@@ -9,15 +9,6 @@ use beringia_item::{Mutation, Origin, TableId, VersionVector};
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogPosition(pub u64);
 
-/// A log record as replication reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogRecord {
-    /// Where it stands.
-    pub position: LogPosition,
-    /// What it says.
-    pub mutation: Mutation,
-}
-
 /// Which records a reader wants: of these origins and tables, above these vectors, never those that came by copy or repair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFilter {
@@ -27,17 +18,15 @@ pub struct LogFilter {
     pub tables: BTreeMap<TableId, VersionVector>,
 }
 
-/// Some records, and where to read on.
+/// What some records say, and where to read on.
 #[derive(Debug, Clone, Default)]
 pub struct LogPage {
     /// In log order; units whole.
-    pub records: Vec<LogRecord>,
+    pub mutations: Vec<Mutation>,
     /// Where to read on.
     pub next: LogPosition,
-    /// Whether the log's end was reached; then `vectors` are the vectors of the filter's tables at that point.
-    pub at_end: bool,
-    /// Empty before the end.
-    pub vectors: BTreeMap<TableId, VersionVector>,
+    /// At the log's end: the vectors of the filter's tables at that point.
+    pub end: Option<BTreeMap<TableId, VersionVector>>,
 }
 
 /// What still has to go to a peer.

@@ -8,7 +8,7 @@ use beringia_decisions::{
 };
 use beringia_item::{KeyBytes, Mutation, Origin, TableId, VersionVector};
 use beringia_storage::{
-    Backlog, LogFilter, LogPage, LogPosition, LogRecord, StoreError,
+    Backlog, LogFilter, LogPage, LogPosition, StoreError,
     backend::{Keyspace, OriginNumber, RecordFlags, RecordHead, StoredRecord, TableNumber},
 };
 use bytes::Bytes;
@@ -169,10 +169,7 @@ impl Filling<'_> {
         if let Some(table) = self.wanted.table_of(head) {
             let mutation = mutation(table)?;
             self.bytes += mutation.bytes();
-            self.page.records.push(LogRecord {
-                position: LogPosition(head.position),
-                mutation,
-            });
+            self.page.mutations.push(mutation);
         }
         Ok(true)
     }
@@ -265,12 +262,11 @@ fn fill(
     };
     let at_end = records(&mut filling)?;
     let mut page = filling.page;
-    page.at_end = at_end;
     if at_end {
         page.next = LogPosition(from.0.max(view.end + 1));
         let tables = filter.tables.keys().filter(|id| **id != TableId::LOCAL);
         let vectors = tables.filter_map(|id| Some((*id, view.vectors.get(id)?.clone())));
-        page.vectors = vectors.collect();
+        page.end = Some(vectors.collect());
     }
     Ok(page)
 }

@@ -133,6 +133,17 @@ impl<K: Ord, V: Clone> Until<K, V> {
     }
 }
 
+/// What a table's time to live was before a change that shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TimeToLiveBefore {
+    /// No change of it shows.
+    Unchanged,
+    /// Items did not expire.
+    Off,
+    /// Items expired by this attribute.
+    By(String),
+}
+
 /// The changes that show.
 #[derive(Debug, Default)]
 struct Showing {
@@ -140,8 +151,7 @@ struct Showing {
     changes: Until<TableId, Change>,
     /// Tables that are gone, by name.
     removals: Until<String, Arc<Table>>,
-    /// What the attribute with the time of expiry was.
-    times_to_live: Until<TableId, Option<String>>,
+    times_to_live: Until<TableId, TimeToLiveBefore>,
 }
 
 /// Knows the statuses of tables in this region.
@@ -178,6 +188,7 @@ impl Lifecycle {
 
     /// Notes a change of a table's time to live, which was that attribute's.
     pub(crate) fn begin_time_to_live(&self, table: TableId, before: Option<String>) {
+        let before = before.map_or(TimeToLiveBefore::Off, TimeToLiveBefore::By);
         self.note(|showing, now_ms, lasting_ms| showing.times_to_live.remember(table, before, now_ms, lasting_ms));
     }
 
@@ -186,9 +197,10 @@ impl Lifecycle {
         self.look(|showing, now_ms| showing.changes.get(&table, now_ms))
     }
 
-    /// What a table's attribute with the time of expiry was before a change that shows.
-    pub(crate) fn time_to_live_before(&self, table: TableId) -> Option<Option<String>> {
-        self.look(|showing, now_ms| showing.times_to_live.get(&table, now_ms))
+    /// What a table's time to live was before a change that shows.
+    pub(crate) fn time_to_live_before(&self, table: TableId) -> TimeToLiveBefore {
+        let before = self.look(|showing, now_ms| showing.times_to_live.get(&table, now_ms));
+        before.unwrap_or(TimeToLiveBefore::Unchanged)
     }
 
     /// The table of that name that was removed, while that shows.

@@ -14,7 +14,7 @@ mod transition;
 mod update;
 
 pub(crate) use describe::key_schema;
-pub(crate) use lifecycle::{Lifecycle, not_found};
+pub(crate) use lifecycle::{Lifecycle, TimeToLiveBefore, not_found};
 pub(crate) use settings::wire_view;
 pub(crate) use transition::{Beginning, Decided, Transition};
 

@@ -146,8 +146,8 @@ pub(super) fn capacity(
             throughput,
             is_new,
         )?;
-        after.on_demand_max.read = read.unwrap_or(after.on_demand_max.read);
-        after.on_demand_max.write = write.unwrap_or(after.on_demand_max.write);
+        after.on_demand_max.read = read.over(after.on_demand_max.read);
+        after.on_demand_max.write = write.over(after.on_demand_max.write);
     }
     if throughput != Throughput::OnDemand {
         after.on_demand_max = Units::default();
@@ -240,15 +240,39 @@ pub(super) fn decreases_today(changes: ThroughputChanges, now_ms: u64) -> u64 {
     if today { changes.decreases_of_day } else { 0 }
 }
 
-/// A maximum that a request names; -1 takes away what there was. `None` where it names none.
+/// What a request makes of a maximum.
+#[derive(Debug, Clone, Copy)]
+enum Maximum {
+    /// It says nothing of it.
+    Unchanged,
+    /// There is none from now on.
+    Removed,
+    /// It is this one from now on.
+    Set(u64),
+}
+
+impl Maximum {
+    /// The maximum after the request, where it was `before`.
+    const fn over(self, before: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Unchanged => before,
+            Self::Removed => None,
+            Self::Set(maximum) => Some(maximum),
+        }
+    }
+}
+
+/// What a request that names this maximum makes of it; -1 takes away what there was.
 fn maximum(
     name: &str,
     wanted: Option<i64>,
     of: Subject<'_>,
     throughput: Throughput,
     is_new: bool,
-) -> Result<Option<Option<u64>>, ApiError> {
-    let Some(wanted) = wanted else { return Ok(None) };
+) -> Result<Maximum, ApiError> {
+    let Some(wanted) = wanted else {
+        return Ok(Maximum::Unchanged);
+    };
     if throughput != Throughput::OnDemand {
         let of = match of {
             Subject::Table => String::new(),
@@ -259,8 +283,8 @@ fn maximum(
         )));
     }
     match wanted {
-        -1 if !is_new => Ok(Some(None)),
-        1.. => Ok(Some(Some(wanted.unsigned_abs()))),
+        -1 if !is_new => Ok(Maximum::Removed),
+        1.. => Ok(Maximum::Set(wanted.unsigned_abs())),
         _ => {
             let of = match of {
                 Subject::Table => "table".to_owned(),

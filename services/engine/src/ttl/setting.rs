@@ -11,7 +11,7 @@ use crate::{
         UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
     },
     constraint::Constraints,
-    table::{Beginning, Decided, Transition, not_found},
+    table::{Beginning, Decided, TimeToLiveBefore, Transition, not_found},
 };
 
 /// Bounds of the attribute's name, characters.
@@ -34,7 +34,7 @@ impl Engine {
         let change = move |catalog: &Catalog| -> Result<Decided, SchemaRefusal> {
             let table = lifecycle.find(catalog, &name)?;
             lifecycle.check_at_rest(table)?;
-            if lifecycle.time_to_live_before(table.id).is_some() {
+            if lifecycle.time_to_live_before(table.id) != TimeToLiveBefore::Unchanged {
                 return Err(Box::new(ApiError::validation(
                     "Time to live has been modified multiple times within a fixed interval",
                 )));
@@ -73,17 +73,19 @@ impl Engine {
         if self.lifecycle.is_creation(table.id) {
             return Err(in_state("CREATING"));
         }
-        let now = &table.time_to_live;
-        let before = self.lifecycle.time_to_live_before(table.id);
-        let changing = before.filter(|before| before != now);
+        let (time_to_live_status, attribute_name) =
+            match (&table.time_to_live, self.lifecycle.time_to_live_before(table.id)) {
+                (Some(now), TimeToLiveBefore::Off) => (TimeToLiveStatus::Enabling, Some(now.clone())),
+                (Some(now), TimeToLiveBefore::By(before)) if before != *now => {
+                    (TimeToLiveStatus::Enabling, Some(now.clone()))
+                }
+                (Some(now), _) => (TimeToLiveStatus::Enabled, Some(now.clone())),
+                (None, TimeToLiveBefore::By(before)) => (TimeToLiveStatus::Disabling, Some(before)),
+                (None, _) => (TimeToLiveStatus::Disabled, None),
+            };
         Ok(DescribeTimeToLiveOutput {
-            time_to_live_status: match (now, &changing) {
-                (Some(_), None) => TimeToLiveStatus::Enabled,
-                (Some(_), Some(_)) => TimeToLiveStatus::Enabling,
-                (None, None) => TimeToLiveStatus::Disabled,
-                (None, Some(_)) => TimeToLiveStatus::Disabling,
-            },
-            attribute_name: now.clone().or(changing.flatten()),
+            time_to_live_status,
+            attribute_name,
         })
     }
 }

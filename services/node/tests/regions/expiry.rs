@@ -63,8 +63,8 @@ async fn deletes(world: &World, site: usize) -> (usize, usize) {
     let from = store.log_position(&filter).await.unwrap().unwrap();
     let page = store.read_log(from, &filter, usize::MAX >> 1).await.unwrap();
     let of = |cause| {
-        let records = page.records.iter().map(|record| &record.mutation);
-        records
+        page.mutations
+            .iter()
             .filter(|mutation| mutation.image.is_none() && mutation.cause == cause)
             .count()
     };

@@ -29,18 +29,19 @@ impl Replicator {
             Purpose::Stream(link) => self.on_stream_applied(link, ticket, result),
             Purpose::Position(link) | Purpose::Read(link) => self.on_cursor(link, result),
             Purpose::Serve(link, id) => {
-                if let Some(source) = self.sources.get_mut(&link) {
+                if let Some(source) = self.accepted.source_mut(link) {
                     source.on_served(&self.world, &mut self.out, id, result);
                 }
             }
             Purpose::Walk(id) => self.on_walk(id, result),
             Purpose::Finish(table, attempt) => self.on_finished(table, attempt, result),
             Purpose::Compare(link, table) => self.on_our_digest(link, table, result),
-            Purpose::SetReplica(table) => self.on_replica_set(table, &result),
+            Purpose::SetReplica(table) => self.bootstraps.on_replica_set(&self.world, table, result.is_ok()),
         }
     }
 
-    /// Takes in our vectors, and lets those out of quarantine whose writes the store took, but where later ones have to wait.
+    /// Takes in our vectors, and lets those out of quarantine whose writes the store took, but
+    /// where later ones have to wait.
     fn learn(&mut self, vectors: &TableVectors) {
         let local = &self.world.local;
         let advanced = |origin: &Origin| {
@@ -59,11 +60,7 @@ impl Replicator {
         let failure = match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
                 self.learn(&vectors);
-                let session = self.links.get(&link).and_then(|region| self.receivers.get_mut(region));
-                if let Some(session) = session
-                    .and_then(Receiver::session_mut)
-                    .filter(|session| session.link == link)
-                {
+                if let Some(session) = self.dialled.session_on(link) {
                     let waiting = session.on_applied(&self.world, &mut self.out, ticket);
                     self.hold(waiting);
                 }
@@ -72,15 +69,9 @@ impl Replicator {
             Ok(other) => unexpected(&other),
             Err(failure) => failure,
         };
-        let Some(region) = self.links.get(&link).cloned() else {
+        let Some(session) = self.dialled.session_on(link) else {
             return;
         };
-        let Some(session) = self.receivers.get_mut(&region).and_then(Receiver::session_mut) else {
-            return;
-        };
-        if session.link != link {
-            return;
-        }
         self.dirty = true;
         match failure {
             StoreError::Quarantined {
@@ -97,6 +88,7 @@ impl Replicator {
                 self.hold(waiting.unwrap_or_else(|| [(origin, seen)].into()));
             }
             failure => {
+                let region = session.region().clone();
                 let reason = format!("{} cannot apply what came: {failure}", self.world.region);
                 self.hang_up(&region, Goodbye::for_now(reason));
             }
@@ -112,27 +104,25 @@ impl Replicator {
     }
 
     fn on_cursor(&mut self, link: AcceptId, result: Answered) {
-        let Some(source) = self.sources.get_mut(&link) else {
+        let Some(source) = self.accepted.source_mut(link) else {
             return;
         };
         let goodbye = match result {
             Ok(StoreAnswer::Position(position)) => {
                 return source.on_position(&self.world, &mut self.out, position);
             }
-            Ok(StoreAnswer::Log { mutations, next, end }) => {
-                return source.on_log(&self.world, &mut self.out, mutations, next, end.as_ref());
-            }
+            Ok(StoreAnswer::Log(page)) => return source.on_log(&self.world, &mut self.out, page),
             Ok(other) => source.on_failure(&unexpected(&other)),
             Err(failure) => source.on_failure(&failure),
         };
-        self.turn_away(link, goodbye);
+        self.accepted.turn_away(&mut self.out, link, goodbye);
     }
 
     fn on_walk(&mut self, id: WalkId, result: Answered) {
-        let Some((walks, source)) = walks_of(&mut self.joins, &mut self.comparisons, id) else {
+        let Some((walks, source)) = walks_of(&mut self.bootstraps, &mut self.comparisons, id) else {
             return;
         };
-        let Some(session) = self.receivers.get_mut(&source).and_then(Receiver::session_mut) else {
+        let Some(session) = self.dialled.session_mut(&source) else {
             return;
         };
         match result {
@@ -151,10 +141,15 @@ impl Replicator {
         match result {
             Ok(StoreAnswer::Applied { vectors, .. }) => {
                 self.world.learn_copied(&vectors);
-                if let Some(join) = self.joins.get_mut(&table).filter(|join| join.attempt() == attempt) {
+                if let Some(join) = self.bootstraps.join_mut(table, attempt) {
                     join.on_finished();
                 }
-                for session in self.receivers.values_mut().filter_map(Receiver::subscribing_mut) {
+                for session in self
+                    .dialled
+                    .receivers
+                    .values_mut()
+                    .filter_map(Receiver::subscribing_mut)
+                {
                     session.retry(table);
                 }
                 self.dirty = true;
@@ -165,7 +160,7 @@ impl Replicator {
     }
 
     fn on_our_digest(&mut self, link: DialId, table: TableId, result: Answered) {
-        let Some(peer) = self.links.get(&link).cloned() else {
+        let Some(peer) = self.dialled.peer_of(link).cloned() else {
             return;
         };
         let Ok(StoreAnswer::Digest(ours)) = result else {
@@ -175,20 +170,10 @@ impl Replicator {
             return;
         };
         debug_assert_eq!(differing.0, table, "one comparison at a time per peer");
-        let attempt = self.next_attempt();
-        if let Some(session) = self.receivers.get_mut(&peer).and_then(Receiver::session_mut) {
+        let attempt = self.bootstraps.next_attempt();
+        if let Some(session) = self.dialled.session_mut(&peer) {
             self.comparisons
                 .repair(&self.world, &mut self.out, (&peer, session), differing, attempt);
-        }
-    }
-
-    fn on_replica_set(&mut self, table: TableId, result: &Answered) {
-        if result.is_err() {
-            let retry_at_ms = self.world.now.elapsed_ms + self.world.tuning.retry_ms_max;
-            self.setting.insert(table, retry_at_ms);
-        } else {
-            // A catalog event says what came of it.
-            self.setting.remove(&table);
         }
     }
 }

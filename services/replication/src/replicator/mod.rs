@@ -1,9 +1,13 @@
 //! The state machine of one region: takes events, keeps the parts in step, returns commands.
 
+mod accepted;
 mod answers;
+mod bootstraps;
+mod dialled;
 mod links;
 mod pause;
 mod reach;
+mod relays;
 mod settle;
 mod standings;
 mod view;
@@ -11,16 +15,13 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{Origin, Region, TableId};
-use beringia_storage_types::ReplicaStatus;
 
+use self::{accepted::Accepted, bootstraps::Bootstraps, dialled::Dialled, relays::Relays};
 use crate::{
     compare::Comparisons,
-    event::{AcceptId, Command, DialId, Event, Now, StoreCall, TableView},
-    join::Join,
-    message::{Goodbye, TableVectors},
-    out::{Out, Purpose},
-    receiver::Receiver,
-    source::Source,
+    event::{Command, Event, Now, TableView},
+    message::TableVectors,
+    out::Out,
     tuning::Tuning,
     world::{Away, World},
 };
@@ -36,7 +37,8 @@ pub struct Config {
     pub incarnation: u128,
     /// Bounds and intervals.
     pub tuning: Tuning,
-    /// For how long peers had been out of reach when the process before this one last noted it, milliseconds.
+    /// For how long peers had been out of reach when the process before this one last noted it,
+    /// milliseconds.
     pub away_ms: BTreeMap<Region, u64>,
 }
 
@@ -45,53 +47,15 @@ pub struct Config {
 pub struct Replicator {
     world: World,
     out: Out,
-    receivers: BTreeMap<Region, Receiver>,
-    links: BTreeMap<DialId, Region>,
-    next_link: u64,
-    sources: BTreeMap<AcceptId, Source>,
-    /// The accepted stream of each peer, and how the last one went.
-    sending: BTreeMap<Region, Sending>,
-    relays: BTreeMap<Origin, Region>,
-    joins: BTreeMap<TableId, Join>,
+    dialled: Dialled,
+    accepted: Accepted,
+    relays: Relays,
+    bootstraps: Bootstraps,
     comparisons: Comparisons,
-    next_attempt: u64,
+    /// The tables that others may read here.
     served: BTreeSet<TableId>,
-    /// Since when no log in reach holds what is missing of a table here.
-    stuck: BTreeMap<TableId, Stuck>,
-    /// Origins that seem to lack writes of their own.
-    forgetful: BTreeMap<Origin, Forgetful>,
-    watch_at_ms: u64,
-    /// Replicas whose state is being set, and when it may be tried again.
-    setting: BTreeMap<TableId, u64>,
     /// What is subscribed to or served may have changed.
     dirty: bool,
-}
-
-/// The accepted side of a peer.
-#[derive(Debug, Default)]
-struct Sending {
-    link: Option<AcceptId>,
-    refused: Option<String>,
-    last_error: Option<String>,
-    acknowledged: Option<TableVectors>,
-    clock_ahead_ms: Option<i64>,
-}
-
-#[derive(Debug)]
-struct Stuck {
-    since_ms: u64,
-    origin: Origin,
-    /// What of the origin was here at that time.
-    here: u64,
-}
-
-/// An origin that has fewer of its own writes to a table than another region.
-#[derive(Debug)]
-struct Forgetful {
-    since_ms: u64,
-    table: TableId,
-    /// What of the origin was here at that time.
-    here: u64,
 }
 
 impl Replicator {
@@ -129,27 +93,15 @@ impl Replicator {
             away,
             paused: BTreeSet::new(),
         };
-        let receivers = peers
-            .iter()
-            .map(|peer| (peer.clone(), Receiver::new(peer.clone(), &world)))
-            .collect();
         Self {
+            dialled: Dialled::new(&peers, &world),
+            accepted: Accepted::new(peers),
             served: world.served(),
             world,
             out: Out::default(),
-            receivers,
-            links: BTreeMap::new(),
-            next_link: 0,
-            sources: BTreeMap::new(),
-            sending: peers.into_iter().map(|peer| (peer, Sending::default())).collect(),
-            relays: BTreeMap::new(),
-            joins: BTreeMap::new(),
+            relays: Relays::default(),
+            bootstraps: Bootstraps::default(),
             comparisons: Comparisons::default(),
-            next_attempt: 0,
-            stuck: BTreeMap::new(),
-            forgetful: BTreeMap::new(),
-            watch_at_ms: 0,
-            setting: BTreeMap::new(),
             dirty: true,
         }
     }
@@ -161,14 +113,12 @@ impl Replicator {
             Event::Tick { vectors } => self.on_tick(&vectors),
             Event::Catalog(catalog) => self.on_catalog(catalog),
             Event::LogAppended { vectors } => {
-                for source in self.sources.values_mut() {
-                    source.on_log_appended(&self.world, &mut self.out, &vectors);
-                }
+                self.accepted.on_log_appended(&self.world, &mut self.out, &vectors);
             }
             Event::Pause(table) => self.pause(table),
             Event::Resume(table) => self.resume(table),
             Event::Dialled(link, event) => self.on_dialled(link, event),
-            Event::Accepted(link, event) => self.on_accepted(link, event),
+            Event::Accepted(link, event) => self.accepted.handle(&self.world, &mut self.out, link, event),
             Event::Answered(ticket, result) => self.on_answered(ticket, result),
         }
         if self.dirty {
@@ -181,40 +131,17 @@ impl Replicator {
     fn on_tick(&mut self, vectors: &TableVectors) {
         self.world.learn(vectors);
         self.dirty = true;
-        for (region, receiver) in &mut self.receivers {
-            receiver.tick(&self.world, &mut self.out, &mut self.next_link);
-            if let Some(link) = receiver.link() {
-                self.links.entry(link).or_insert_with(|| region.clone());
-            }
-        }
-        let silent: Vec<AcceptId> = self
-            .sources
-            .iter()
-            .filter(|(_, source)| source.hello_overdue(&self.world))
-            .map(|(link, _)| *link)
-            .collect();
-        for link in silent {
-            self.turn_away(
-                link,
-                Goodbye {
-                    reason: "no hello came".to_owned(),
-                    permanent: false,
-                },
-            );
-        }
-        for source in self.sources.values_mut() {
-            source.tick(&self.world, &mut self.out);
-        }
-        self.watch_origins();
-        self.relays = crate::relay::assign(&self.world, &self.receivers, &self.forgetful(), &self.relays);
-        for (region, receiver) in &mut self.receivers {
+        self.dialled.tick(&self.world, &mut self.out);
+        self.accepted.tick(&self.world, &mut self.out);
+        self.relays.tick(&self.world, &self.dialled.receivers);
+        for (region, receiver) in &mut self.dialled.receivers {
             if let Some(session) = receiver.session_mut() {
                 session.tell_changes(&self.world, &mut self.out);
                 self.comparisons.tick(&self.world, &mut self.out, region, session);
             }
         }
-        self.watch_floors();
-        self.tick_joins();
+        self.bootstraps.watch_floors(&self.world, &self.dialled);
+        self.bootstraps.tick(&self.world, &mut self.out, &mut self.dialled);
         self.tick_leaves();
         self.watch_reach();
     }
@@ -231,30 +158,6 @@ impl Replicator {
         });
         self.world.paused.retain(|table| self.world.catalog.contains_key(table));
         self.dirty = true;
-        self.want_joins();
-    }
-
-    fn next_attempt(&mut self) -> u64 {
-        self.next_attempt += 1;
-        self.next_attempt
-    }
-
-    /// Asks the store to set the status of this region's replica, unless that is under way.
-    fn set_replica(&mut self, table: TableId, status: ReplicaStatus) {
-        self.settle_replica(table, StoreCall::SetReplica { table, status });
-    }
-
-    /// Asks the store for something about this region's replica of a table, unless something is under way.
-    fn settle_replica(&mut self, table: TableId, call: StoreCall) {
-        let now_ms = self.world.now.elapsed_ms;
-        if self
-            .setting
-            .get(&table)
-            .is_some_and(|retry_at_ms| now_ms < *retry_at_ms)
-        {
-            return;
-        }
-        self.setting.insert(table, now_ms + self.world.tuning.refused_retry_ms);
-        self.out.call(Purpose::SetReplica(table), call);
+        self.bootstraps.want_joins(&self.world, &mut self.out);
     }
 }

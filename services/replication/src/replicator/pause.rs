@@ -15,10 +15,7 @@ impl Replicator {
         if !self.world.catalog.contains_key(&table) || !self.world.paused.insert(table) {
             return;
         }
-        if let Some(join) = self.joins.get_mut(&table) {
-            join.interrupt(&self.world);
-        }
-        self.stuck.remove(&table);
+        self.bootstraps.pause(&self.world, table);
         self.dirty = true;
     }
 

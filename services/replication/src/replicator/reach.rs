@@ -16,11 +16,8 @@ impl Replicator {
     /// Notes who is in reach, in both directions, and drops the replicas of those who have not been for too long.
     pub(super) fn watch_reach(&mut self) {
         for peer in &self.world.peers {
-            let receives = self
-                .receivers
-                .get(peer)
-                .is_some_and(|receiver| receiver.session().is_some());
-            if receives && self.source_of(peer).is_some() {
+            let receives = self.dialled.session(peer).is_some();
+            if receives && self.accepted.source_of(peer).is_some() {
                 self.world.away.remove(peer);
             } else {
                 let away = Away {
@@ -49,7 +46,7 @@ impl Replicator {
                 has,
                 away_ms,
             };
-            self.settle_replica(table, call);
+            self.bootstraps.settle_replica(&self.world, &mut self.out, table, call);
         }
     }
 
@@ -61,7 +58,12 @@ impl Replicator {
             !lost.contains(&receiver.region) && view.is_some_and(|view| view.replicas.contains_key(&receiver.region))
         };
         let mut has = self.world.vector(table);
-        let sessions = self.receivers.values().filter(is_left).filter_map(Receiver::session);
+        let sessions = self
+            .dialled
+            .receivers
+            .values()
+            .filter(is_left)
+            .filter_map(Receiver::session);
         for theirs in sessions.filter_map(|session| session.theirs.get(&table)) {
             has.merge(theirs);
         }
@@ -78,7 +80,7 @@ impl Replicator {
         }
         let voters: Vec<&Region> = view.replicas.keys().filter(|member| !lost.contains(*member)).collect();
         let agrees = |voter: &Region| {
-            let session = self.receivers.get(voter).and_then(Receiver::session);
+            let session = self.dialled.session(voter);
             let has_lost = session.is_some_and(|session| session.lost.contains(region));
             voter == own || (has_lost && self.knows_the_same(voter) && self.has_the_same(table, voter, &voters))
         };
@@ -100,7 +102,7 @@ impl Replicator {
     /// Whether the peer has applied of the table exactly what this region has, as far as it was written by others than these voters.
     /// What only one of them has would be taken for safe, and would be with nobody if that one is dropped later.
     fn has_the_same(&self, table: TableId, peer: &Region, voters: &[&Region]) -> bool {
-        let session = self.receivers.get(peer).and_then(Receiver::session);
+        let session = self.dialled.session(peer);
         let Some(theirs) = session.and_then(|session| session.theirs.get(&table)) else {
             return false;
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_item::{Origin, Region, TableId, VersionVector};
 use beringia_storage_types::{Acknowledged, ReplicaStatus};
 
-use super::{Replicator, Sending};
+use super::Replicator;
 use crate::{
     message::TableVectors,
     receiver::Receiver,
@@ -19,13 +19,14 @@ impl Replicator {
     #[must_use]
     pub fn status(&self) -> Status {
         let peers = self
+            .dialled
             .receivers
             .iter()
             .map(|(region, receiver)| (region.clone(), self.peer_status(receiver)))
             .collect();
         Status {
             peers,
-            joins: self.joins.iter().map(|(table, join)| (*table, join.status())).collect(),
+            joins: self.bootstraps.status(),
             divergent: self.comparisons.divergent.clone(),
             repaired_rows: self.comparisons.repaired_rows.clone(),
             paused: self.world.paused.clone(),
@@ -35,46 +36,29 @@ impl Replicator {
     /// What each peer has acknowledged on its present or last stream; `None` before its first.
     #[must_use]
     pub fn acknowledged_by_peer(&self) -> BTreeMap<Region, Option<TableVectors>> {
-        self.sending
-            .iter()
-            .map(|(region, sending)| (region.clone(), acknowledged(Some(sending), self.source(sending))))
+        let peers = self.world.peers.iter();
+        peers
+            .map(|peer| (peer.clone(), self.accepted.acknowledged(peer)))
             .collect()
-    }
-
-    fn source(&self, sending: &Sending) -> Option<&Source> {
-        self.sources.get(&sending.link?)
     }
 
     fn peer_status(&self, receiver: &Receiver) -> PeerStatus {
         let region = &receiver.region;
-        let sending = self.sending.get(region);
-        let source = sending.and_then(|sending| self.source(sending));
         let receiving = match (receiver.session(), &receiver.refused) {
             (Some(_), _) => LinkState::Connected,
             (None, Some(reason)) => LinkState::Refused(reason.clone()),
             (None, None) if receiver.is_connecting() => LinkState::Connecting,
             (None, None) => LinkState::Down,
         };
-        let refused = sending.and_then(|sending| sending.refused.clone());
-        let sending_state = match (source, refused) {
-            (Some(_), _) => LinkState::Connected,
-            (None, Some(reason)) => LinkState::Refused(reason),
-            (None, None) => LinkState::Down,
-        };
         let origin = &Origin::from(region);
         PeerStatus {
             receiving,
-            sending: sending_state,
-            last_error: receiver
-                .last_error
-                .clone()
-                .or(sending.and_then(|sending| sending.last_error.clone())),
-            acknowledged: acknowledged(sending, source),
+            sending: self.accepted.state(region),
+            last_error: receiver.last_error.clone().or_else(|| self.accepted.last_error(region)),
+            acknowledged: self.accepted.acknowledged(region),
             quarantined: self.world.quarantine.get(origin).map(|held| held.seen),
-            relayed_through: self.relays.get(origin).cloned(),
-            clock_ahead_ms: receiver
-                .clock_ahead_ms
-                .or(sending.and_then(|sending| sending.clock_ahead_ms)),
+            relayed_through: self.relays.relay_of(origin).cloned(),
+            clock_ahead_ms: receiver.clock_ahead_ms.or_else(|| self.accepted.clock_ahead_ms(region)),
         }
     }
 
@@ -112,7 +96,7 @@ impl Replicator {
             .repair
             .as_ref()
             .is_some_and(|repair| repair.walks.table == table);
-        if self.joins.contains_key(&table) || is_repairing {
+        if self.bootstraps.contains(table) || is_repairing {
             return None;
         }
         let mut dropped = &BTreeSet::new();
@@ -136,7 +120,7 @@ impl Replicator {
         let catalog = self.world.vector(TableId::CATALOG);
         let mut vectors = BTreeMap::new();
         for replica in replicas {
-            let source = self.source_of(replica)?;
+            let source = self.accepted.source_of(replica)?;
             if !catalog.dominates(source.acknowledged.get(&TableId::CATALOG)?) {
                 return None;
             }
@@ -155,7 +139,7 @@ impl Replicator {
             vectors.insert(replica.clone(), acknowledged.clone());
         }
         // Who reads the log without being a replica here (yet) must not find that it was cut off.
-        for source in self.sources.values() {
+        for source in self.accepted.sources() {
             if let (Some(peer), Some(vector)) = (&source.peer, source.acknowledged.get(&table)) {
                 vectors.entry(peer.clone()).or_insert_with(|| vector.clone());
             }
@@ -168,19 +152,11 @@ impl Replicator {
     }
 
     pub(crate) fn receiver(&self, peer: &Region) -> Option<&Receiver> {
-        self.receivers.get(peer)
+        self.dialled.receivers.get(peer)
     }
 
     /// The open stream on which a peer takes what is here.
     pub(crate) fn source_of(&self, peer: &Region) -> Option<&Source> {
-        let link = self.sending.get(peer)?.link?;
-        self.sources.get(&link).filter(|source| source.is_subscribed())
+        self.accepted.source_of(peer)
     }
-}
-
-fn acknowledged(sending: Option<&Sending>, source: Option<&Source>) -> Option<TableVectors> {
-    source
-        .filter(|source| source.is_subscribed())
-        .map(|source| source.acknowledged.clone())
-        .or_else(|| sending.and_then(|sending| sending.acknowledged.clone()))
 }

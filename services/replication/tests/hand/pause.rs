@@ -5,7 +5,7 @@ use beringia_replication::{
     AcceptId, Command, DialId, Event, StoreAnswer, StoreCall, Tuning,
     message::{Acknowledgement, Answer, Batch, Question, Reply, Request, Subscription, ToReceiver, ToSource},
 };
-use beringia_storage_types::{LogPosition, RangeDigest, ReplicaStatus, TableDigest};
+use beringia_storage_types::{LogPage, LogPosition, RangeDigest, ReplicaStatus, TableDigest};
 
 use crate::support::{
     CARTS, Hand, acknowledged_in, apply_in, call_in, mutation, origin, region, subscription_in, vectors,
@@ -26,11 +26,11 @@ fn running() -> (Hand, DialId, AcceptId) {
     let (ticket, _) = call_in(&commands).unwrap();
     let commands = hand.answer(ticket, StoreAnswer::Position(Ok(LogPosition(40))));
     let (ticket, _) = call_in(&commands).unwrap();
-    let end = StoreAnswer::Log {
+    let end = StoreAnswer::Log(LogPage {
         mutations: Vec::new(),
         next: LogPosition(40),
         end: Some(vectors(&[(CARTS, "eu", 9)])),
-    };
+    });
     assert_eq!(hand.answer(ticket, end), []);
     (hand, dialled, accepted)
 }
@@ -109,11 +109,11 @@ fn a_log_read_that_ends_after_the_pause_began_is_done_again_without_the_table() 
     let commands = hand.grown(&[(CARTS, "eu", 10)]);
     let (ticket, _) = call_in(&commands).unwrap();
     hand.feed(Event::Pause(CARTS));
-    let log = StoreAnswer::Log {
+    let log = StoreAnswer::Log(LogPage {
         mutations: vec![mutation(CARTS, "eu", 10)],
         next: LogPosition(41),
         end: Some(vectors(&[(CARTS, "eu", 10)])),
-    };
+    });
     let commands = hand.answer(ticket, log);
     let batch = |command: &Command| matches!(command, Command::SendToReceiver(_, ToReceiver::Batch(_)));
     assert!(!commands.iter().any(batch), "{commands:?}");

@@ -7,7 +7,7 @@ use beringia_replication::{
         Acknowledgement, Answer, Batch, BelowFloor, Question, Reply, Request, Span, Subscription, ToReceiver, ToSource,
     },
 };
-use beringia_storage_types::{LogFilter, LogPosition, RangeDigest, ReplicaStatus, StoreError, TableDigest};
+use beringia_storage_types::{LogFilter, LogPage, LogPosition, RangeDigest, ReplicaStatus, StoreError, TableDigest};
 
 use crate::support::{CARTS, Hand, call_in, goodbye_in, hello_of, mutation, origin, region, vectors};
 
@@ -57,14 +57,14 @@ fn reading(hand: &mut Hand, us_has: u64) -> (AcceptId, Ticket, LogFilter) {
 }
 
 fn log(sequences: &[u64], next: u64, end: Option<u64>) -> StoreAnswer {
-    StoreAnswer::Log {
+    StoreAnswer::Log(LogPage {
         mutations: sequences
             .iter()
             .map(|sequence| mutation(CARTS, "eu", *sequence))
             .collect(),
         next: LogPosition(next),
         end: end.map(|end| vectors(&[(CARTS, "eu", end)])),
-    }
+    })
 }
 
 #[test]

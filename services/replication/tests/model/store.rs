@@ -11,7 +11,8 @@ use beringia_replication::{
     message::{KeyPage, RowPage, TableVectors},
 };
 use beringia_storage_types::{
-    Acknowledged, LogFilter, LogPosition, RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, StoreError, TableDigest,
+    Acknowledged, LogFilter, LogPage, LogPosition, RangeDigest, RemoteBatch, RemoteKind, ReplicaStatus, StoreError,
+    TableDigest,
 };
 use bytes::Bytes;
 
@@ -494,11 +495,11 @@ impl Store {
                 .filter(|(table, _)| filter.tables.contains_key(table))
                 .collect()
         };
-        StoreAnswer::Log {
+        StoreAnswer::Log(LogPage {
             mutations,
             next: LogPosition(next),
             end: at_end.then(vectors),
-        }
+        })
     }
 
     /// As the contract says: below what all listed peers acknowledged.

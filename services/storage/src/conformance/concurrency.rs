@@ -83,8 +83,8 @@ async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
         let mut appended = std::pin::pin!(store.log_appended().notified());
         appended.as_mut().enable();
         let page = store.read_log(from, &filter, 2_000).await.unwrap();
-        seen.extend(page.records.iter().map(|record| record.mutation.version.sequence));
-        if let Some(vector) = page.vectors.get(&TABLE) {
+        seen.extend(page.mutations.iter().map(|mutation| mutation.version.sequence));
+        if let Some(vector) = page.end.as_ref().and_then(|vectors| vectors.get(&TABLE)) {
             assert_eq!(
                 vector.get(store.origin()),
                 seen.last().copied().unwrap_or(0),
@@ -92,7 +92,7 @@ async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
             );
         }
         from = page.next;
-        if page.at_end && seen.len() < records {
+        if page.end.is_some() && seen.len() < records {
             appended.await;
         }
     }

@@ -288,8 +288,8 @@ pub async fn read_all(store: &dyn Store, filter: &LogFilter) -> Vec<Mutation> {
     let mut mutations = Vec::new();
     loop {
         let page = store.read_log(from, filter, 100).await.unwrap();
-        mutations.extend(page.records.into_iter().map(|record| record.mutation));
-        if page.at_end {
+        mutations.extend(page.mutations);
+        if page.end.is_some() {
             return mutations;
         }
         assert!(page.next > from, "a page that is not the last moves on");

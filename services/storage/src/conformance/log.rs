@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use beringia_item::{TableId, VersionVector};
+use beringia_item::{Mutation, TableId, VersionVector};
 
 use super::{Backend, fixture::*};
-use crate::{Aspect, Backlog, LogFilter, LogPosition, LogRecord, RemoteBatch, RemoteKind, StoreError};
+use crate::{Aspect, Backlog, LogFilter, LogPosition, RemoteBatch, RemoteKind, StoreError};
 
 const OTHER: TableId = TableId(0x9999);
 
@@ -78,7 +78,7 @@ pub(super) async fn reading_begins_close_to_the_first_record_that_is_wanted(back
 pub(super) async fn the_backlog_is_exact(backend: &dyn Backend) {
     let (site, quiet) = busy_and_quiet(backend).await;
     let all = read_all(&*site.store, &all_of(site.store.origin())).await;
-    let bytes = |mutation: &beringia_item::Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
+    let bytes = |mutation: &Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
     for place in [0, 1, 700, 1023, 1024, 1025, 3000, 5100, 5199] {
         let lacks = &all[place + 1..];
         let expected = Backlog {
@@ -160,17 +160,16 @@ pub(super) async fn a_page_never_ends_within_a_unit(backend: &dyn Backend) {
     let mut sizes = Vec::new();
     loop {
         let page = site.store.read_log(from, &filter, 1).await.unwrap();
-        sizes.push(page.records.len());
+        sizes.push(page.mutations.len());
         from = page.next;
-        if page.at_end {
-            assert_eq!(page.vectors.get(&TABLE), site.store.vectors().get(&TABLE));
+        if let Some(vectors) = page.end {
+            assert_eq!(vectors.get(&TABLE), site.store.vectors().get(&TABLE));
             break;
         }
-        assert!(page.vectors.is_empty());
     }
     assert_eq!(sizes, vec![10, 10, 10]);
     let nothing = site.store.read_log(from, &filter, 1).await.unwrap();
-    assert!(nothing.at_end && nothing.records.is_empty() && nothing.next == from);
+    assert!(nothing.end.is_some() && nothing.mutations.is_empty() && nothing.next == from);
 }
 
 pub(super) async fn the_local_table_and_unknown_tables_are_never_served(backend: &dyn Backend) {
@@ -188,7 +187,7 @@ pub(super) async fn the_local_table_and_unknown_tables_are_never_served(backend:
             Err(vec![(table, origin.clone())])
         );
         let page = site.store.read_log(LogPosition(1), &filter, usize::MAX).await.unwrap();
-        assert!(page.records.is_empty() && page.vectors.is_empty());
+        assert!(page.mutations.is_empty() && page.end.unwrap_or_default().is_empty());
     }
     assert!(!site.store.vectors().contains_key(&TableId::LOCAL));
 }
@@ -212,19 +211,20 @@ pub(super) async fn a_waiter_is_woken_by_the_commit_that_appends(backend: &dyn B
     assert!(waited.is_pending(), "nothing was appended");
 }
 
-/// Everything from a position on, in pages, and the vectors at the end.
+/// Everything from a position on, in pages, the vectors at the end, and where each page ended.
 async fn follow(
     site: &Site,
     mut from: LogPosition,
     filter: &LogFilter,
     max_bytes: usize,
-) -> (Vec<LogRecord>, BTreeMap<TableId, VersionVector>, LogPosition) {
-    let mut records = Vec::new();
+) -> (Vec<Mutation>, BTreeMap<TableId, VersionVector>, Vec<LogPosition>) {
+    let (mut mutations, mut ends) = (Vec::new(), Vec::new());
     loop {
         let page = site.store.read_log(from, filter, max_bytes).await.unwrap();
-        records.extend(page.records);
-        if page.at_end {
-            return (records, page.vectors, page.next);
+        mutations.extend(page.mutations);
+        ends.push(page.next);
+        if let Some(vectors) = page.end {
+            return (mutations, vectors, ends);
         }
         assert!(page.next > from, "a page that is not the last moves on");
         from = page.next;
@@ -282,7 +282,7 @@ pub(super) async fn memory_answers_from_every_position_what_the_database_answers
             );
             compared += read.0.len();
             if back == 0 {
-                end = read.2;
+                end = read.2[read.2.len() - 1];
             }
         }
     }
@@ -296,7 +296,7 @@ pub(super) async fn a_store_that_lost_its_disk_answers_nothing_from_memory(backe
     let page = site.store.read_log(LogPosition(1), &filter, 1000).await.unwrap();
     put(&*site.store, item("a", 1, &[])).await;
     let page = site.store.read_log(page.next, &filter, 1000).await.unwrap();
-    assert_eq!(page.records.len(), 1);
+    assert_eq!(page.mutations.len(), 1);
     site.disk.crash();
     let read = site.store.read_log(page.next, &filter, 1000).await;
     assert!(matches!(read, Err(StoreError::Closed)), "{read:?}");

@@ -107,7 +107,7 @@ impl RegionServer {
         let mut position = LogPosition::default();
         loop {
             let page = self.store.read_log(position, &filter, 1 << 20).await.expect("the log");
-            for mutation in page.records.iter().map(|record| &record.mutation) {
+            for mutation in &page.mutations {
                 let logged = Logged {
                     held: held(mutation),
                     vector: mutation.vector.clone(),
@@ -116,7 +116,7 @@ impl RegionServer {
                 log.entry(self.key(table, mutation)).or_default().push(logged);
             }
             position = page.next;
-            if page.at_end {
+            if page.end.is_some() {
                 break;
             }
         }

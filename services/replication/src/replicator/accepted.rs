@@ -1,0 +1,225 @@
+//! The accepted side: streams that say hello, take what is here, and end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Region, TableId};
+
+use crate::{
+    event::{AcceptId, Command, LinkEvent},
+    message::{Goodbye, TableVectors, ToReceiver, ToSource},
+    out::Out,
+    source::Source,
+    status::LinkState,
+    world::World,
+};
+
+/// The streams that this region accepted: it is the source there.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    sources: BTreeMap<AcceptId, Source>,
+    /// The accepted stream of each peer, and how the last one went.
+    sending: BTreeMap<Region, Sending>,
+}
+
+/// The accepted side of a peer.
+#[derive(Debug, Default)]
+struct Sending {
+    link: Option<AcceptId>,
+    refused: Option<String>,
+    last_error: Option<String>,
+    acknowledged: Option<TableVectors>,
+    clock_ahead_ms: Option<i64>,
+}
+
+impl Accepted {
+    pub(super) fn new(peers: BTreeSet<Region>) -> Self {
+        Self {
+            sources: BTreeMap::new(),
+            sending: peers.into_iter().map(|peer| (peer, Sending::default())).collect(),
+        }
+    }
+
+    /// Takes in what happened to a stream.
+    pub(super) fn handle(&mut self, world: &World, out: &mut Out, link: AcceptId, event: LinkEvent<ToSource>) {
+        match event {
+            LinkEvent::Opened => {
+                if self.sources.len() >= world.tuning.accepted_max {
+                    let goodbye = Goodbye::for_now("too many streams are open".to_owned());
+                    out.push(Command::SendToReceiver(link, ToReceiver::Goodbye(goodbye)));
+                    out.push(Command::TurnAway(link));
+                } else {
+                    self.sources.insert(link, Source::new(link, world));
+                }
+            }
+            LinkEvent::Message(message) => {
+                if let Err(goodbye) = self.on_message(world, out, link, message) {
+                    self.turn_away(out, link, goodbye);
+                }
+            }
+            LinkEvent::Closed(reason) => self.on_gone(link, Goodbye::for_now(reason)),
+        }
+    }
+
+    fn on_message(&mut self, world: &World, out: &mut Out, link: AcceptId, message: ToSource) -> Result<(), Goodbye> {
+        let Some(source) = self.sources.get_mut(&link) else {
+            return Ok(());
+        };
+        match message {
+            ToSource::Hello(hello) => {
+                let said = source.hello(world, out, &hello);
+                let clock_ahead_ms = source.clock_ahead_ms;
+                match said {
+                    Ok(peer) => self.greeted(out, link, &peer, clock_ahead_ms),
+                    Err(goodbye) => {
+                        // The other side is a known region only where the hello says so; its status
+                        // shows the refusal.
+                        if let Some(sending) = self
+                            .sending
+                            .get_mut(&hello.region)
+                            .filter(|sending| sending.link.is_none())
+                        {
+                            sending.refused = Some(goodbye.reason.clone());
+                        }
+                        return Err(goodbye);
+                    }
+                }
+                Ok(())
+            }
+            ToSource::Goodbye(goodbye) => {
+                out.push(Command::TurnAway(link));
+                self.on_gone(link, goodbye);
+                Ok(())
+            }
+            _ if source.peer.is_none() => Err(Goodbye::for_now("something else came before the hello".to_owned())),
+            ToSource::Subscribe(subscription) => source.subscribe(world, out, subscription),
+            ToSource::Acknowledge(acknowledgement) => source.acknowledge(world, out, &acknowledgement),
+            ToSource::Request(request) => source.request(world, out, request),
+        }
+    }
+
+    /// A receiver said who it is; a stream that it had before is over, whatever the network says.
+    fn greeted(&mut self, out: &mut Out, link: AcceptId, peer: &Region, clock_ahead_ms: i64) {
+        let Some(sending) = self.sending.get_mut(peer) else {
+            return;
+        };
+        let former = sending.link.replace(link);
+        sending.refused = None;
+        sending.last_error = None;
+        sending.clock_ahead_ms = Some(clock_ahead_ms);
+        if let Some(former) = former.filter(|former| *former != link) {
+            self.turn_away(
+                out,
+                former,
+                Goodbye::for_now("a newer stream took its place".to_owned()),
+            );
+        }
+    }
+
+    /// Ends a stream and says why to the other side.
+    pub(super) fn turn_away(&mut self, out: &mut Out, link: AcceptId, goodbye: Goodbye) {
+        out.push(Command::SendToReceiver(link, ToReceiver::Goodbye(goodbye.clone())));
+        out.push(Command::TurnAway(link));
+        self.on_gone(link, goodbye);
+    }
+
+    /// A stream is over.
+    fn on_gone(&mut self, link: AcceptId, goodbye: Goodbye) {
+        let Some(source) = self.sources.remove(&link) else {
+            return;
+        };
+        let Some(peer) = source.peer.clone() else { return };
+        let Some(sending) = self.sending.get_mut(&peer).filter(|sending| sending.link == Some(link)) else {
+            return;
+        };
+        sending.note_end(source, goodbye);
+    }
+
+    /// Ends streams on which no hello came, and announces on the others what changed.
+    pub(super) fn tick(&mut self, world: &World, out: &mut Out) {
+        let silent: Vec<AcceptId> = self
+            .sources
+            .iter()
+            .filter(|(_, source)| source.hello_overdue(world))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in silent {
+            self.turn_away(out, link, Goodbye::for_now("no hello came"));
+        }
+        for source in self.sources.values_mut() {
+            source.tick(world, out);
+        }
+    }
+
+    /// The log grew; `vectors` are this region's since.
+    pub(super) fn on_log_appended(&mut self, world: &World, out: &mut Out, vectors: &TableVectors) {
+        for source in self.sources.values_mut() {
+            source.on_log_appended(world, out, vectors);
+        }
+    }
+
+    /// Whether these tables are served changed.
+    pub(super) fn on_served_changed(&mut self, world: &World, out: &mut Out, changed: &BTreeSet<TableId>) {
+        for source in self.sources.values_mut() {
+            source.withdraw(world, out);
+            if source.concerns(changed) {
+                source.reopen(world, out);
+            }
+        }
+    }
+
+    /// The open streams, those too that have not said hello.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.values()
+    }
+
+    pub(super) fn source_mut(&mut self, link: AcceptId) -> Option<&mut Source> {
+        self.sources.get_mut(&link)
+    }
+
+    /// The open stream on which a peer takes what is here.
+    pub(super) fn source_of(&self, peer: &Region) -> Option<&Source> {
+        self.open(peer).filter(|source| source.is_subscribed())
+    }
+
+    /// The stream of a peer that said hello.
+    fn open(&self, peer: &Region) -> Option<&Source> {
+        self.sources.get(&self.sending.get(peer)?.link?)
+    }
+
+    pub(super) fn state(&self, peer: &Region) -> LinkState {
+        let refused = self.sending.get(peer).and_then(|sending| sending.refused.clone());
+        match (self.open(peer), refused) {
+            (Some(_), _) => LinkState::Connected,
+            (None, Some(reason)) => LinkState::Refused(reason),
+            (None, None) => LinkState::Down,
+        }
+    }
+
+    pub(super) fn last_error(&self, peer: &Region) -> Option<String> {
+        self.sending.get(peer)?.last_error.clone()
+    }
+
+    pub(super) fn clock_ahead_ms(&self, peer: &Region) -> Option<i64> {
+        self.sending.get(peer)?.clock_ahead_ms
+    }
+
+    /// What the peer has acknowledged on its present or last stream; `None` before its first.
+    pub(super) fn acknowledged(&self, peer: &Region) -> Option<TableVectors> {
+        let present = self.source_of(peer).map(|source| source.acknowledged.clone());
+        present.or_else(|| self.sending.get(peer)?.acknowledged.clone())
+    }
+}
+
+impl Sending {
+    fn note_end(&mut self, source: Source, goodbye: Goodbye) {
+        self.link = None;
+        self.acknowledged = source
+            .is_subscribed()
+            .then_some(source.acknowledged)
+            .or(self.acknowledged.take());
+        if goodbye.permanent {
+            self.refused = Some(goodbye.reason.clone());
+        }
+        self.last_error = Some(goodbye.reason);
+    }
+}

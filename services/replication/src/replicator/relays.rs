@@ -1,0 +1,85 @@
+//! Which origins' writes come by other regions, and which origins lost writes of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Origin, Region, TableId};
+
+use crate::{receiver::Receiver, relay::assign, world::World};
+
+/// What is relayed to this region, and by whom.
+#[derive(Debug, Default)]
+pub(super) struct Relays {
+    by_origin: BTreeMap<Origin, Region>,
+    /// Origins that seem to lack writes of their own.
+    forgetful: BTreeMap<Origin, Forgetful>,
+    /// When they are looked for again.
+    watch_at_ms: u64,
+}
+
+/// An origin that has fewer of its own writes to a table than another region.
+#[derive(Debug)]
+struct Forgetful {
+    since_ms: u64,
+    table: TableId,
+    /// What of the origin was here at that time.
+    here: u64,
+}
+
+impl Relays {
+    /// Chooses who relays what from now on.
+    pub(super) fn tick(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
+        self.watch_origins(world, receivers);
+        self.by_origin = assign(world, receivers, &self.forgetful(world), &self.by_origin);
+    }
+
+    /// Who relays the origin's writes.
+    pub(super) fn relay_of(&self, origin: &Origin) -> Option<&Region> {
+        self.by_origin.get(origin)
+    }
+
+    /// The origins whose writes that region relays.
+    pub(super) fn relayed_by(&self, region: &Region) -> impl Iterator<Item = &Origin> {
+        let relays = self.by_origin.iter().filter(move |(_, via)| *via == region);
+        relays.map(|(origin, _)| origin)
+    }
+
+    /// Notices origins in reach that lost writes of theirs which others have: those are to relay
+    /// them.
+    fn watch_origins(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
+        let now_ms = world.now.elapsed_ms;
+        if now_ms < self.watch_at_ms {
+            return;
+        }
+        self.watch_at_ms = now_ms + world.tuning.announce_ms;
+        let mut suspects = BTreeMap::new();
+        for (region, receiver) in receivers {
+            let Some(session) = receiver.session() else { continue };
+            let origin = &Origin::from(region);
+            let others = receivers.values().filter(|other| other.region != *region);
+            for other in others.filter_map(Receiver::session) {
+                if let Some(table) = session.lacks(world, origin, other) {
+                    let here = world.vector(table).get(origin);
+                    let since_ms = match self.forgetful.get(origin) {
+                        Some(known) if (known.table, known.here) == (table, here) => known.since_ms,
+                        _ => now_ms,
+                    };
+                    let forgetful = Forgetful { since_ms, table, here };
+                    suspects.entry(origin.clone()).or_insert(forgetful);
+                }
+            }
+        }
+        self.forgetful = suspects;
+    }
+
+    /// Origins that have been lacking writes of their own for so long that it is not the
+    /// announcements' delay.
+    fn forgetful(&self, world: &World) -> BTreeSet<Origin> {
+        let since_ms = world.now.elapsed_ms.saturating_sub(4 * world.tuning.announce_ms);
+        let is_sure = |(_, forgetful): &(&Origin, &Forgetful)| forgetful.since_ms <= since_ms;
+        self.forgetful
+            .iter()
+            .filter(is_sure)
+            .map(|(origin, _)| origin.clone())
+            .collect()
+    }
+}
