@@ -15,6 +15,26 @@ pub struct Behaviour {
     pub max_unreachable: Option<Duration>,
 }
 
+impl Behaviour {
+    /// How long a region may be unreachable, milliseconds.
+    #[must_use]
+    pub fn max_unreachable_ms(&self) -> Option<u64> {
+        let milliseconds = |most: Duration| u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        self.max_unreachable.map(milliseconds)
+    }
+}
+
+impl From<&Behaviour> for beringia_engine::Behaviour {
+    /// What of it clients see.
+    fn from(behaviour: &Behaviour) -> Self {
+        Self {
+            throttling: behaviour.throttling,
+            stale_reads: behaviour.stale_reads,
+            slow_changes: behaviour.slow_changes,
+        }
+    }
+}
+
 /// What a table is held to, where regions throttle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billing {

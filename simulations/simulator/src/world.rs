@@ -129,8 +129,8 @@ impl World {
             store,
             is_traced,
         } = config;
-        if let Some(most) = behaviour.max_unreachable {
-            tuning.replication.unreachable_ms_max = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        if let Some(most) = behaviour.max_unreachable_ms() {
+            tuning.replication.unreachable_ms_max = most;
         }
         let randomness = SeededRandomness::new(seed);
         let network = Network::new(topology.names(), &randomness.derive("network"));
@@ -166,11 +166,7 @@ impl World {
             recorder: Recorder::new(began),
             clock: Arc::new(right),
             tuning,
-            behaviour: Behaviour {
-                throttling: behaviour.throttling,
-                stale_reads: behaviour.stale_reads,
-                slow_changes: behaviour.slow_changes,
-            },
+            behaviour: Behaviour::from(&behaviour),
             planted_bug,
             store,
             sites,

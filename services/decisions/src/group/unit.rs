@@ -80,8 +80,7 @@ impl Group<'_> {
                 Decided::Nothing { .. } => false,
             });
             if repeated {
-                let message = "Transaction request cannot include multiple operations on one item";
-                refusals.push(Some((Refusal::Invalid(message.to_owned()), None)));
+                refusals.push(Some((Refusal::Repeated, None)));
                 continue;
             }
             match self.decide(write) {

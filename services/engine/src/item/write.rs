@@ -209,7 +209,10 @@ pub(super) fn refusal(error: CommitError, item_on_failure: ReturnValuesOnConditi
             item: item.filter(|_| item_on_failure == ReturnValuesOnConditionCheckFailure::AllOld),
         },
         Some((Refusal::Invalid(message), _)) => ApiError::Validation(message),
-        None => ApiError::InternalServer("Internal server error: a write was refused without a reason".to_owned()),
+        // One write repeats no other.
+        Some((Refusal::Repeated, _)) | None => {
+            ApiError::InternalServer("Internal server error: a write was refused without a reason".to_owned())
+        }
     }
 }
 

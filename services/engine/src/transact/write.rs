@@ -454,6 +454,11 @@ fn canceled(targets: &[Target], refusals: Vec<Option<(Refusal, Option<Item>)>>) 
             message: Some("The conditional request failed".to_owned()),
             item: item.filter(|_| target.with_item),
         },
+        Some((Refusal::Repeated, _)) => CancellationReason {
+            code: "ValidationError",
+            message: Some(repeated_item().to_string()),
+            item: None,
+        },
         Some((Refusal::Invalid(message), _)) => CancellationReason {
             code: "ValidationError",
             message: Some(message),

@@ -4,7 +4,7 @@ mod alone;
 mod prepare;
 mod together;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use beringia_clock::DEFAULT_MAX_OFFSET_MS;
 use beringia_node::{Authentication, Behaviour, DEFAULT_UNREACHABLE_MS_MAX};
@@ -52,18 +52,11 @@ pub struct Limits {
 impl From<&beringia_scenario::Behaviour> for Limits {
     /// As a scenario has them; what it does not say is as by default.
     fn from(behaviour: &beringia_scenario::Behaviour) -> Self {
-        let milliseconds = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         Self {
             max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
             stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
-            max_unreachable_ms: behaviour
-                .max_unreachable
-                .map_or(DEFAULT_UNREACHABLE_MS_MAX, milliseconds),
-            behaviour: Behaviour {
-                throttling: behaviour.throttling,
-                stale_reads: behaviour.stale_reads,
-                slow_changes: behaviour.slow_changes,
-            },
+            max_unreachable_ms: behaviour.max_unreachable_ms().unwrap_or(DEFAULT_UNREACHABLE_MS_MAX),
+            behaviour: behaviour.into(),
         }
     }
 }

@@ -10,9 +10,12 @@ use crate::{Catalog, Edit, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The condition is false.
-    #[error("The conditional request failed")]
+    #[error("the condition is false")]
     ConditionFailed,
-    /// The change cannot be applied to the current item; DynamoDB's message.
+    /// An earlier write of the unit is to the same item.
+    #[error("the unit writes the item more than once")]
+    Repeated,
+    /// The change cannot be applied to the current item; the change's own reason.
     #[error("{0}")]
     Invalid(String),
 }
