@@ -90,6 +90,14 @@ impl Gathered {
 
     /// All of them, in as few groups as keep the order of each kind.
     pub fn into_groups(self) -> Vec<ArrivalGroup> {
+        debug_assert_eq!(
+            self.groups
+                .iter()
+                .map(|group| group.told.sequences.len())
+                .sum::<usize>(),
+            self.arrivals,
+            "every write is told once"
+        );
         self.groups.into_iter().map(|group| group.told).collect()
     }
 
@@ -126,6 +134,10 @@ impl Group {
         told.sequences.push(more(write.sequence, last.sequence));
         told.committed_ms.push(more(write.committed_ms, last.committed_ms));
         told.visible_ms.push(more(write.visible_ms, last.visible_ms));
+        debug_assert!(
+            told.sequences.len() == told.committed_ms.len() && told.sequences.len() == told.visible_ms.len(),
+            "a write is told as three numbers"
+        );
         self.last = write;
     }
 }

@@ -13,6 +13,12 @@ pub struct VersionVector(
 );
 
 impl VersionVector {
+    /// Whether the origins ascend and every sequence counts for something.
+    fn is_in_order(&self) -> bool {
+        self.0.is_sorted_by(|(before, _), (after, _)| before < after)
+            && self.0.iter().all(|(_, sequence)| *sequence > 0)
+    }
+
     fn place(&self, origin: &Origin) -> Result<usize, usize> {
         // Most often it is there, among few.
         let same = self.0.iter().position(|(other, _)| other == origin);
@@ -33,6 +39,7 @@ impl VersionVector {
                 let (before, after) = self.0.split_at(place);
                 let entry = [(origin.clone(), sequence)];
                 self.0 = [before, &entry, after].concat().into();
+                debug_assert!(self.is_in_order(), "an entry is put in its place: {self:?}");
             }
             Ok(_) | Err(_) => {}
         }
@@ -46,6 +53,10 @@ impl VersionVector {
             for (origin, sequence) in other.iter() {
                 self.advance(origin, sequence);
             }
+            debug_assert!(
+                self.dominates(other),
+                "nothing is lost in a merge: {self:?} of {other:?}"
+            );
         }
     }
 
@@ -96,6 +107,8 @@ impl FromIterator<(Origin, u64)> for VersionVector {
         // Of several for one origin the greatest comes first, and stays.
         entries.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
         entries.dedup_by(|later, first| later.0 == first.0);
-        Self(entries.into())
+        let vector = Self(entries.into());
+        debug_assert!(vector.is_in_order(), "one entry stays of each origin: {vector:?}");
+        vector
     }
 }

@@ -206,7 +206,8 @@ impl Driver {
             return Some(Event::Dialled(dial, LinkEvent::Closed(reason)));
         };
         let (link, wire) = link(self.tuning.outbox_bytes_max);
-        machine.dialled.insert(dial, link);
+        let before = machine.dialled.insert(dial, link);
+        debug_assert!(before.is_none(), "dialled streams are numbered once");
         let connector = Arc::clone(connector);
         self.scope
             .spawn(transport::dial(Arc::clone(self), dial, region, connector, wire));
@@ -234,7 +235,8 @@ impl Driver {
     pub(crate) fn accept(self: &Arc<Self>) -> (AcceptId, Wire<ToReceiver>) {
         let accept = AcceptId(self.next_accept.fetch_add(1, Ordering::Relaxed));
         let (link, wire) = link(self.tuning.outbox_bytes_max);
-        self.machine.lock().accepted.insert(accept, link);
+        let before = self.machine.lock().accepted.insert(accept, link);
+        debug_assert!(before.is_none(), "accepted streams are numbered once");
         self.dispatch(Event::Accepted(accept, LinkEvent::Opened));
         (accept, wire)
     }

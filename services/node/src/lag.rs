@@ -55,6 +55,7 @@ impl Lag {
             let by_origin = ByOrigin::new();
             steps.push_back(Step { number, by_origin });
         }
+        debug_assert!(steps.len() as u64 <= STEPS, "no more is kept than one window");
         let Some(step) = steps.back_mut() else { return };
         for arrival in arrivals {
             if let Some(histogram) = of(&mut step.by_origin, arrival.origin().region()) {
@@ -82,6 +83,10 @@ impl Lag {
     /// Lets go of what left the window; which step is under way.
     fn forget(&self, steps: &mut VecDeque<Step>) -> u64 {
         let number = self.since.elapsed().as_secs() / STEP.as_secs();
+        debug_assert!(
+            steps.back().is_none_or(|last| last.number <= number),
+            "nothing arrived later than now"
+        );
         while steps.front().is_some_and(|first| first.number + STEPS <= number) {
             steps.pop_front();
         }

@@ -69,7 +69,8 @@ impl<M> Stream for Waiting<M> {
         let Some((message, bytes)) = ready!(self.messages.poll_recv(context)) else {
             return Poll::Ready(None);
         };
-        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        let before = self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        debug_assert!(before >= bytes, "what comes out was put in");
         Poll::Ready(Some(message))
     }
 }

@@ -151,6 +151,7 @@ impl Comparisons {
         (table, ranges): (TableId, Vec<u16>),
         attempt: u64,
     ) {
+        debug_assert!(self.repair.is_none(), "one repair at a time");
         // The peer had them when the last repair saw them, and its vector, which is equal to ours now, still does not cover them: it
         // holds them without vouching for what came before them. Perhaps no stream will bring them; if one does, it does no harm.
         let mut orphans = self.uncovered.remove(&(table, peer.clone())).unwrap_or_default();

@@ -189,6 +189,8 @@ impl Join {
 
     /// Begins at a source, or goes on where it broke off if that is the same run of the same source.
     pub(crate) fn begin(&mut self, world: &World, out: &mut Out, session: &mut Session, region: &Region, attempt: u64) {
+        debug_assert!(self.is_waiting(), "one attempt at a time");
+        debug_assert!(self.attempt < attempt, "attempts are numbered upwards");
         self.attempt = attempt;
         let source = (region.clone(), session.incarnation);
         let same = self.source.as_ref() == Some(&source);
@@ -207,6 +209,7 @@ impl Join {
     /// The source's vector before the copy.
     pub(crate) fn on_start(&mut self, world: &World, out: &mut Out, session: &mut Session, vector: VersionVector) {
         if matches!(self.stage, Stage::Starting) {
+            debug_assert!(self.walks.is_none(), "what is copied anew begins with nothing");
             let goal = Goal::Join {
                 before: vector,
                 alone: !self.in_place,
@@ -227,6 +230,7 @@ impl Join {
         if !matches!(self.stage, Stage::Copying) {
             return false;
         }
+        debug_assert!(self.source.is_some(), "what is copied comes from somewhere");
         // The entry of this region is there even where it says nothing, so that the store sees that the copy ended even if
         // nobody ever wrote to the table.
         let mut progress = vec![(self.table, world.origin.clone(), before.get(&world.origin))];

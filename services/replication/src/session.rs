@@ -256,6 +256,11 @@ impl Session {
 
     /// Hands it to the store, where there is anything in it.
     fn hand_over(&mut self, world: &World, out: &mut Out, apply: RemoteBatch, last: u64) {
+        debug_assert!(self.applying.is_none(), "one commit at a time");
+        debug_assert!(
+            self.told_batch < last && last <= self.received,
+            "batches are applied in their order, and once"
+        );
         if apply.mutations.is_empty() && apply.progress.is_empty() {
             self.told_batch = last;
             self.acknowledge(out, TableVectors::new());
@@ -313,6 +318,7 @@ impl Session {
     }
 
     fn acknowledge(&mut self, out: &mut Out, tables: TableVectors) {
+        debug_assert!(self.told_batch <= self.received, "only what came is acknowledged");
         let acknowledgement = Acknowledgement {
             batch: self.told_batch,
             tables,

@@ -261,6 +261,7 @@ impl Source {
             return self.reopen(world, out);
         }
         let LogPage { mutations, next, end } = page;
+        debug_assert!(next >= self.position, "the log is read forwards");
         self.position = next;
         for mutation in &mutations {
             let version = &mutation.version;
@@ -320,6 +321,12 @@ impl Source {
             mutations,
             progress,
         };
+        debug_assert!(
+            self.unacknowledged
+                .back()
+                .is_none_or(|(last, _)| last + 1 == batch.number),
+            "batches are numbered without a gap"
+        );
         self.next_batch += 1;
         let weight = batch.weight();
         self.unacknowledged.push_back((batch.number, weight));

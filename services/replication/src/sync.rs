@@ -155,7 +155,8 @@ impl Walks {
                     span,
                 },
             );
-            self.active.insert(span, walk);
+            let before = self.active.insert(span, walk);
+            debug_assert!(before.is_none(), "one walk over a span at a time");
         }
     }
 
@@ -209,6 +210,10 @@ impl Walks {
             .into_iter()
             .map(|(key, stamp)| (self.table, key, stamp))
             .collect();
+        debug_assert!(
+            difference.until.is_none() || difference.until > walk.after,
+            "a walk moves on with every page"
+        );
         walk.until = difference.until;
         self.rows += difference.examined;
         self.proceed(world, out, session, id, Vec::new());

@@ -79,6 +79,14 @@ impl World {
         table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 
+    /// Whether what is known of tables and peers is only of those that there are.
+    pub(crate) fn is_consistent(&self) -> bool {
+        !self.peers.contains(&self.region)
+            && self.away.keys().all(|peer| self.peers.contains(peer))
+            && self.paused.iter().all(|table| self.catalog.contains_key(table))
+            && self.catching_up.is_disjoint(&self.finishing)
+    }
+
     /// The tables that others may read here.
     pub(crate) fn served(&self) -> BTreeSet<TableId> {
         let tables = self.catalog.keys().copied();

@@ -117,7 +117,8 @@ impl State {
         entry.wires_ever += 1;
         let number = entry.wires_ever;
         let randomness = entry.randomness.derive(&format!("wire {number}"));
-        entry.wires.insert(number, Wire::new(role, randomness));
+        let before = entry.wires.insert(number, Wire::new(role, randomness));
+        debug_assert!(before.is_none(), "wires are numbered once");
         Ok(WireId { link, number })
     }
 

@@ -176,6 +176,7 @@ impl Wire {
         if self.severed.is_none() && !self.is_ending() {
             self.unsent_bytes += cargo.len();
             self.unsent.push_back(cargo);
+            debug_assert!(self.unsent_bytes <= UNSENT_BYTES_MAX, "a sender waits for room");
         }
     }
 
@@ -277,6 +278,24 @@ impl Wire {
             due,
             arrived: false,
         });
+        self.assert_counted();
+    }
+
+    /// What is on the way is counted: nothing costs nothing, and bytes cost at least what they are.
+    fn assert_counted(&self) {
+        debug_assert_eq!(
+            self.flights.is_empty(),
+            self.in_flight_cost_bytes == 0,
+            "what is on the way costs something"
+        );
+        debug_assert!(
+            self.in_flight_bytes <= self.in_flight_cost_bytes,
+            "bytes are counted as cost"
+        );
+        debug_assert!(
+            !self.unsent.is_empty() || self.unsent_bytes == 0,
+            "nothing unsent has no bytes"
+        );
     }
 
     /// Gives the reader what has arrived.
@@ -342,7 +361,9 @@ impl Wire {
 
     fn drop_front(&mut self) -> Option<Cargo> {
         self.in_flight_cost_bytes -= FLIGHT_COST_BYTES;
-        self.flights.pop_front().map(|flight| flight.cargo)
+        let cargo = self.flights.pop_front().map(|flight| flight.cargo);
+        self.assert_counted();
+        cargo
     }
 
     /// What is to happen to a write of the region that reads this wire.

@@ -70,6 +70,10 @@ impl Recorder {
                 };
                 // A region that lost its disk begins again below; what it had had is not counted twice.
                 if steps.last().is_none_or(|last| last.sequence < sequence) {
+                    debug_assert!(
+                        steps.last().is_none_or(|last| last.at_us <= at_us),
+                        "steps are noted in the order of time"
+                    );
                     steps.push(Step { at_us, sequence });
                 }
             }

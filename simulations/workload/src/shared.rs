@@ -74,6 +74,10 @@ impl Shared {
             if operation.outcome == Outcome::Ok {
                 progress.writes += operation.writes.len() as u64;
             }
+            debug_assert!(
+                progress.answered + progress.failed <= progress.due,
+                "only what was due is done: {progress:?}"
+            );
         });
     }
 

@@ -75,6 +75,10 @@ impl State {
             }
             catalog.by_id.insert(id, table);
         }
+        debug_assert!(
+            catalog.by_name.len() <= catalog.by_id.len(),
+            "a table that a name leads to has an id"
+        );
     }
 
     /// One table as the catalog shows it; `None` where its core is not known.

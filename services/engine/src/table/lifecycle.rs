@@ -175,6 +175,10 @@ impl Lifecycle {
 
     /// Notes a change. Called before it is seen, so that it is never seen done first.
     pub(super) fn begin(&self, table: TableId, change: Change) {
+        debug_assert!(
+            change.before.as_ref().is_none_or(|before| before.id == table),
+            "the change is of this table"
+        );
         self.note(|showing, now_ms, lasting_ms| showing.changes.remember(table, change, now_ms, lasting_ms));
     }
 

@@ -33,6 +33,7 @@ impl Bucket {
         self.rate = units(rate);
         self.units = self.units.min(self.most());
         self.at_ms = now_ms;
+        self.assert_bounded();
     }
 
     /// Whether so many units can be taken. What is more than it can ever hold is let through when it is full.
@@ -43,6 +44,17 @@ impl Bucket {
     /// Takes units, or gives them back where negative.
     pub(super) fn charge(&mut self, units: f64) {
         self.units = (self.units - units).min(self.most());
+        self.assert_bounded();
+    }
+
+    /// No more is there than the bucket holds, and what is owed is a number.
+    fn assert_bounded(&self) {
+        debug_assert!(
+            self.units.is_finite() && self.units <= self.most(),
+            "{} units of {}",
+            self.units,
+            self.most()
+        );
     }
 
     fn most(&self) -> f64 {

@@ -109,12 +109,22 @@ impl ItemState {
                 whole.insert(name.clone(), value);
             }
         }
-        Self {
+        let joined = Self {
             version: self.version.clone().max(other.version.clone()),
             floor: high.floor.clone(),
             whole,
             attributes,
-        }
+        };
+        debug_assert!(joined.is_consistent(), "joined states make a state: {joined:?}");
+        joined
+    }
+
+    /// Whether nothing is later than the version as far as the floor says, and no attribute stands twice.
+    fn is_consistent(&self) -> bool {
+        let is_whole = |name: &String| self.whole.as_ref().is_some_and(|whole| whole.contains_key(name));
+        self.floor.as_ref() <= Some(&self.version)
+            && (self.whole.is_none() || self.floor.is_some())
+            && !self.attributes.keys().any(is_whole)
     }
 
     /// Every version that the state names, some of them repeatedly.

@@ -108,6 +108,10 @@ impl Replicator {
 
     /// Takes an event in and says what is to be done, in order.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Command> {
+        debug_assert!(
+            self.world.now.elapsed_ms <= now.elapsed_ms,
+            "the clock of events never goes back"
+        );
         self.world.now = now;
         match event {
             Event::Tick { vectors } => self.on_tick(&vectors),

@@ -14,6 +14,7 @@ impl Replicator {
     pub(super) fn settle(&mut self) {
         self.world.catching_up = self.bootstraps.catching_up();
         self.world.finishing = self.bootstraps.finishing();
+        debug_assert!(self.world.is_consistent(), "{:?}", self.world);
         self.bootstraps.drop_over(&self.world);
         let served = self.world.served();
         if served != self.served {

@@ -141,6 +141,16 @@ pub struct Catalog {
     pub by_id: BTreeMap<TableId, Arc<Table>>,
 }
 
+impl Catalog {
+    /// Whether what a name leads to is held, has that name, and is the same by its id.
+    fn is_consistent(&self) -> bool {
+        self.by_name.iter().all(|(name, table)| {
+            let by_id = self.by_id.get(&table.id);
+            table.held && table.core.name == *name && by_id.is_some_and(|same| Arc::ptr_eq(same, table))
+        })
+    }
+}
+
 impl FromIterator<Table> for Catalog {
     fn from_iter<I: IntoIterator<Item = Table>>(tables: I) -> Self {
         let mut catalog = Self::default();
@@ -151,6 +161,7 @@ impl FromIterator<Table> for Catalog {
             }
             catalog.by_id.insert(table.id, table);
         }
+        debug_assert!(catalog.is_consistent(), "{catalog:?}");
         catalog
     }
 }
