@@ -24,6 +24,7 @@ const CRATES: &[&str] = &[
     "services/replication",
     "services/storage-memory",
     "services/storage-sqlite",
+    "simulations/oracle",
 ];
 
 /// A module as its path from the crate's root, which is empty.

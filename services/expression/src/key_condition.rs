@@ -63,7 +63,7 @@ impl KeyCondition {
 
     pub(crate) fn of(predicate: Predicate) -> Result<Self, ExpressionError> {
         let mut tests = BTreeMap::new();
-        collect(predicate, &mut tests).map_err(|message| Kind::KeyCondition.refuse(message))?;
+        collect(predicate, &mut tests).map_err(|error| Kind::KeyCondition.refuse(error))?;
         Ok(Self(tests))
     }
 
@@ -222,17 +222,38 @@ fn check_not_empty(part: &KeyPart, value: &AttributeValue) -> Result<(), Express
     )))
 }
 
+/// Why no index can answer a condition: DynamoDB's messages.
+#[derive(Debug, thiserror::Error)]
+enum Unanswerable {
+    #[error("Invalid operator used in KeyConditionExpression: {0}")]
+    Operator(&'static str),
+    #[error(
+        "Invalid condition in KeyConditionExpression: {0} operator must have the key attribute as its first operand"
+    )]
+    FirstOperand(&'static str),
+    #[error("KeyConditionExpressions must only contain one condition per key")]
+    SecondCondition,
+    #[error("KeyConditionExpressions cannot contain nested operations")]
+    NestedOperation,
+    #[error("Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition")]
+    SecondAttribute,
+    #[error("KeyConditionExpressions cannot have conditions on nested attributes")]
+    NestedAttribute,
+    #[error("Invalid condition in KeyConditionExpression: No key attribute specified")]
+    NoAttribute,
+}
+
 /// Takes apart what is joined by AND; every part must be one that an index can answer.
-fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(), String> {
+fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(), Unanswerable> {
     let (attribute, test) = match predicate {
         Predicate::And(all) => return all.into_iter().try_for_each(|inner| collect(inner, tests)),
-        Predicate::Or(_) => return Err(unusable("OR")),
-        Predicate::Not(_) => return Err(unusable("NOT")),
-        Predicate::In { .. } => return Err(unusable("IN")),
-        Predicate::Exists(_) => return Err(unusable("attribute_exists")),
-        Predicate::NotExists(_) => return Err(unusable("attribute_not_exists")),
-        Predicate::HasType(..) => return Err(unusable("attribute_type")),
-        Predicate::Contains(..) => return Err(unusable("contains")),
+        Predicate::Or(_) => return Err(Unanswerable::Operator("OR")),
+        Predicate::Not(_) => return Err(Unanswerable::Operator("NOT")),
+        Predicate::In { .. } => return Err(Unanswerable::Operator("IN")),
+        Predicate::Exists(_) => return Err(Unanswerable::Operator("attribute_exists")),
+        Predicate::NotExists(_) => return Err(Unanswerable::Operator("attribute_not_exists")),
+        Predicate::HasType(..) => return Err(Unanswerable::Operator("attribute_type")),
+        Predicate::Contains(..) => return Err(Unanswerable::Operator("contains")),
         Predicate::Compare {
             comparator,
             left,
@@ -245,7 +266,7 @@ fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(
                 comparator.exchanged()
             } {
                 Comparator::Equal => Test::Equal,
-                Comparator::NotEqual => return Err(unusable("<>")),
+                Comparator::NotEqual => return Err(Unanswerable::Operator("<>")),
                 Comparator::Less => |value| Test::Sort(SortCondition::Less(value)),
                 Comparator::LessOrEqual => |value| Test::Sort(SortCondition::LessOrEqual(value)),
                 Comparator::Greater => |value| Test::Sort(SortCondition::Greater(value)),
@@ -267,20 +288,13 @@ fn collect(predicate: Predicate, tests: &mut BTreeMap<String, Test>) -> Result<(
     };
     match tests.insert(attribute, test) {
         None => Ok(()),
-        Some(_) => Err("KeyConditionExpressions must only contain one condition per key".to_owned()),
+        Some(_) => Err(Unanswerable::SecondCondition),
     }
 }
 
-fn unusable(operator: &str) -> String {
-    format!("Invalid operator used in KeyConditionExpression: {operator}")
-}
-
-fn check_first_operand(operator: &str, operand: &Operand) -> Result<(), String> {
+fn check_first_operand(operator: &'static str, operand: &Operand) -> Result<(), Unanswerable> {
     match operand {
-        Operand::Value(_) => Err(format!(
-            "Invalid condition in KeyConditionExpression: {operator} operator must have the key attribute as its first \
-             operand"
-        )),
+        Operand::Value(_) => Err(Unanswerable::FirstOperand(operator)),
         _ => Ok(()),
     }
 }
@@ -288,27 +302,20 @@ fn check_first_operand(operator: &str, operand: &Operand) -> Result<(), String> 
 /// The one attribute among the operands of a condition, and the values.
 fn sides<const OPERANDS: usize, const VALUES: usize>(
     operands: [Operand; OPERANDS],
-) -> Result<(Path, [AttributeValue; VALUES]), String> {
+) -> Result<(Path, [AttributeValue; VALUES]), Unanswerable> {
     let mut attribute = None;
     let mut values = Vec::new();
     for operand in operands {
         match operand {
             Operand::Value(value) => values.push(Arc::unwrap_or_clone(value)),
-            Operand::Size(_) => return Err("KeyConditionExpressions cannot contain nested operations".to_owned()),
-            Operand::Path(_) if attribute.is_some() => {
-                return Err(
-                    "Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition"
-                        .to_owned(),
-                );
-            }
-            Operand::Path(path) if path.parts() > 1 => {
-                return Err("KeyConditionExpressions cannot have conditions on nested attributes".to_owned());
-            }
+            Operand::Size(_) => return Err(Unanswerable::NestedOperation),
+            Operand::Path(_) if attribute.is_some() => return Err(Unanswerable::SecondAttribute),
+            Operand::Path(path) if path.parts() > 1 => return Err(Unanswerable::NestedAttribute),
             Operand::Path(path) => attribute = Some(path),
         }
     }
     match (attribute, values.try_into()) {
         (Some(path), Ok(values)) => Ok((path, values)),
-        _ => Err("Invalid condition in KeyConditionExpression: No key attribute specified".to_owned()),
+        _ => Err(Unanswerable::NoAttribute),
     }
 }

@@ -93,29 +93,38 @@ pub(crate) fn scan<'t>(
 
 /// The token that `rest` begins with, and its length in bytes.
 fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
-    let run = |from: usize, belongs: fn(u8) -> bool| {
-        from + rest.as_bytes()[from..]
-            .iter()
-            .take_while(|byte| belongs(**byte))
-            .count()
-    };
     let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let two = |second: u8| rest.as_bytes().get(1) == Some(&second);
-    let one = |kind| (kind, 1);
     match first {
         'a'..='z' | 'A'..='Z' => {
-            let length = run(1, is_name_byte);
+            let length = run(rest, 1, is_name_byte);
             (TokenKind::Word(&rest[..length]), length)
         }
         '0'..='9' => {
-            let length = run(1, |byte| byte.is_ascii_digit());
+            let length = run(rest, 1, |byte| byte.is_ascii_digit());
             (TokenKind::Digits(&rest[..length]), length)
         }
-        '#' | ':' => match run(1, is_name_byte) {
-            1 => one(TokenKind::Unknown),
+        '#' | ':' => match run(rest, 1, is_name_byte) {
+            1 => (TokenKind::Unknown, 1),
             length if first == '#' => (TokenKind::Name(&rest[..length]), length),
             length => (TokenKind::Value(&rest[..length]), length),
         },
+        _ => sign(rest, first),
+    }
+}
+
+/// Where the bytes from `from` on end that belong together.
+pub(crate) fn run(rest: &str, from: usize, belongs: fn(u8) -> bool) -> usize {
+    from + rest.as_bytes()[from..]
+        .iter()
+        .take_while(|byte| belongs(**byte))
+        .count()
+}
+
+/// The sign that `rest` begins with, of those that expressions and PartiQL share, and its length in bytes.
+pub(crate) fn sign(rest: &str, first: char) -> (TokenKind<'_>, usize) {
+    let two = |second: u8| rest.as_bytes().get(1) == Some(&second);
+    let one = |kind| (kind, 1);
+    match first {
         '<' if two(b'>') => (TokenKind::NotEqual, 2),
         '<' if two(b'=') => (TokenKind::LessOrEqual, 2),
         '>' if two(b'=') => (TokenKind::GreaterOrEqual, 2),

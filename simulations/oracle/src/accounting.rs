@@ -6,9 +6,9 @@ use beringia_history::{LostDisk, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Violation,
     fates::Fate,
     index::{Asked, Missing, Table},
+    violation::Violation,
 };
 
 /// What became of the writes of the load: acknowledged = standing + superseded + lost to conflicts + lost with disks + kept

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use beringia_history::{Basis, Effect, Operation, Outcome, Seen};
 
 use crate::{
-    Violation,
     fates::Fate,
     index::{Asked, Key, Table},
+    violation::Violation,
 };
 
 /// A kind of anomaly that clients could see, and how often they did.

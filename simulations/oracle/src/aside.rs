@@ -41,10 +41,7 @@ use std::collections::BTreeMap;
 use beringia_history::{Effect, KeptAside, Merging, Operation};
 use beringia_item::Version;
 
-use crate::index::{Asked, Key, Missing, Table};
-
-/// By key and mark: what became of writes that were left behind.
-pub(crate) type Aside<'a> = BTreeMap<(&'a str, &'a str), Missing>;
+use crate::index::{Asked, Key, Missing, Table, Unshipped};
 
 /// A write of which the region's record tells, and no log.
 struct Relic<'a> {
@@ -58,18 +55,18 @@ struct Relic<'a> {
 type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
 
 /// Finds out what became of them, for all regions that began replicas anew.
-pub(crate) fn of<'a>(table: &Table<'a>) -> Aside<'a> {
-    let mut aside = Aside::new();
+pub(crate) fn of<'a>(table: &Table<'a>) -> Unshipped<'a> {
+    let mut unshipped = Unshipped::new();
     for (region, kept) in &table.evidence.kept_aside {
         let relics = relics(table, region, kept);
         let times = Times::of(table, region, &relics);
         for (key, relics) in &relics {
             if let Some(writes) = table.keys.get(key) {
-                judge(region, table.rules.merging, writes, relics, &times, &mut aside);
+                judge(region, table.rules.merging, writes, relics, &times, &mut unshipped);
             }
         }
     }
-    aside
+    unshipped
 }
 
 /// For each region: when its writes can have been made.
@@ -206,7 +203,7 @@ fn judge<'a>(
     writes: &Key<'a>,
     relics: &[Relic<'a>],
     times: &Times<'_>,
-    aside: &mut Aside<'a>,
+    unshipped: &mut Unshipped<'a>,
 ) {
     let name = |asked: &Asked<'a>| (asked.write.key.as_str(), asked.write.mark.as_str());
     let is_missing =
@@ -219,17 +216,17 @@ fn judge<'a>(
             // A tombstone has no mark: it is a delete of which a client was told when it can have been made.
             None if is_own(relic) => missing
                 .iter()
-                .filter(|asked| asked.write.effect == Effect::Delete && !aside.contains_key(&name(asked)))
+                .filter(|asked| asked.write.effect == Effect::Delete && !unshipped.contains_key(&name(asked)))
                 .filter(|asked| times.allow(relic.version, asked.operation))
                 .max_by_key(|asked| asked.operation.sent_us),
             None => None,
         };
         if let Some(asked) = found {
-            aside.entry(name(asked)).or_insert(relic.fate);
+            unshipped.entry(name(asked)).or_insert(relic.fate);
         }
     }
     for asked in missing {
-        if aside.contains_key(&name(asked)) {
+        if unshipped.contains_key(&name(asked)) {
             continue;
         }
         // What was sent after another write was done comes after it, and was not replaced by it.
@@ -238,9 +235,9 @@ fn judge<'a>(
             .filter(|relic| asked.operation.sent_us <= times.latest_us(relic.version));
         let is_in = |relic: &Relic<'_>| merging != Merging::Item && contains_earlier(writes, relic);
         if later.clone().any(is_in) {
-            aside.insert(name(asked), Missing::KeptAside);
+            unshipped.insert(name(asked), Missing::KeptAside);
         } else if later.any(is_own) {
-            aside.insert(name(asked), Missing::Replaced);
+            unshipped.insert(name(asked), Missing::Replaced);
         }
     }
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use beringia_history::{Content, Effect, Held, Merging};
 
 use crate::{
-    Violation,
     index::{Key, Table},
     merge::{MergeResult, merged},
+    violation::Violation,
 };
 
 /// How many lesser writes are tried to explain a result that the vector does not explain.

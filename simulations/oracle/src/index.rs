@@ -5,11 +5,6 @@ use std::collections::BTreeMap;
 use beringia_history::{Effect, Evidence, History, Logged, LostDisk, Operation, Outcome, Rules, Write};
 use beringia_item::{Origin, Version};
 
-use crate::{
-    aside::{self, Aside},
-    deletes,
-};
-
 /// A table in one run.
 pub(crate) struct Table<'a> {
     pub(crate) name: &'a str,
@@ -21,9 +16,12 @@ pub(crate) struct Table<'a> {
     pub(crate) operations: Vec<&'a Operation>,
     /// What was written before the load.
     pub(crate) loaded: Vec<&'a Operation>,
-    /// What became of writes that were left behind where a replica was dropped.
-    aside: Aside<'a>,
+    /// What became of unshipped writes.
+    pub(crate) unshipped: Unshipped<'a>,
 }
+
+/// By key and mark: what became of writes that were left behind where a replica was dropped.
+pub(crate) type Unshipped<'a> = BTreeMap<(&'a str, &'a str), Missing>;
 
 /// What clients asked for under a key, and what regions committed.
 #[derive(Default)]
@@ -258,6 +256,7 @@ pub(crate) fn known_to_any<'a>(commits: impl Iterator<Item = &'a Commit<'a>>) ->
 }
 
 impl<'a> Table<'a> {
+    /// A table where the commits with marks are found.
     pub(crate) fn new(name: &'a str, history: &'a History, evidence: &'a Evidence, lost_disks: &'a [LostDisk]) -> Self {
         let of_table =
             |operations: &'a [Operation]| operations.iter().filter(move |operation| operation.workload == name);
@@ -269,7 +268,7 @@ impl<'a> Table<'a> {
             keys: BTreeMap::new(),
             operations: of_table(&history.operations).collect(),
             loaded: of_table(&history.loaded).collect(),
-            aside: Aside::new(),
+            unshipped: Unshipped::new(),
         };
         for (operations, is_load) in [(&table.loaded, true), (&table.operations, false)] {
             for operation in operations {
@@ -295,10 +294,12 @@ impl<'a> Table<'a> {
             key.commits.sort_by_key(Commit::version);
             key.match_marks();
         }
-        deletes::find(&mut table);
-        table.keys.values_mut().for_each(Key::link);
-        table.aside = aside::of(&table);
         table
+    }
+
+    /// Notes what each commit replaced, and which are known, when all commits are found that can be.
+    pub(crate) fn link(&mut self) {
+        self.keys.values_mut().for_each(Key::link);
     }
 
     /// The first disk that was lost after a write was sent to its region: what may have taken it along.
@@ -310,7 +311,7 @@ impl<'a> Table<'a> {
     /// What became of an acknowledged write that is in no log.
     pub(crate) fn missing(&self, key: &Key<'_>, asked: &Asked<'_>) -> Missing {
         let name = (asked.write.key.as_str(), asked.write.mark.as_str());
-        if let Some(missing) = self.aside.get(&name) {
+        if let Some(missing) = self.unshipped.get(&name) {
             return *missing;
         }
         let Some(disk) = self.lost_after(asked) else {

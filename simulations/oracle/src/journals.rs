@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use beringia_history::{Conflict, Merging};
 use beringia_item::Version;
 
-use crate::{Violation, index::Table};
+use crate::{index::Table, violation::Violation};
 
 /// Every entry must be of two writes neither of which knew of the other. And where whole items win or lose, a write that no other
 /// knew of and that is not the greatest was displaced by one that did not know of it: every region that applied both must say so.

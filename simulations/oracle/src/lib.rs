@@ -50,7 +50,10 @@ pub fn judge(history: &History, evidence: &BTreeMap<String, Evidence>, lost_disk
     let mut tally = accounting::Tally::new(lost_disks);
     let mut sightings = anomalies::Sightings::default();
     for (name, evidence) in evidence {
-        let table = index::Table::new(name, history, evidence, lost_disks);
+        let mut table = index::Table::new(name, history, evidence, lost_disks);
+        deletes::find(&mut table);
+        table.link();
+        table.unshipped = aside::of(&table);
         logs::compare(&table, &mut violations);
         content::compare(&table, &mut violations);
         journals::compare(&table, &mut violations);

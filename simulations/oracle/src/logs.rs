@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use beringia_history::{Basis, Effect, Operation};
 
 use crate::{
-    Violation,
     index::{Asked, Commit, Key, Missing, Table},
+    violation::Violation,
 };
 
 /// Finds what is missing, invented, out of order, torn, or done against its condition.

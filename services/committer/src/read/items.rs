@@ -15,7 +15,7 @@ pub(crate) fn get(
     table: TableId,
     key: &KeyBytes,
 ) -> Result<Option<(Version, Item)>, StoreError> {
-    let number = reading.view.tables.table(table)?.number;
+    let number = reading.view.table(table)?.number;
     find(reading, &row_key(number, &key.0))
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn get_many(
     keys: &[(TableId, KeyBytes)],
 ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
     let row_keys = keys.iter().map(|(table, key)| {
-        let number = reading.view.tables.table(*table)?.number;
+        let number = reading.view.table(*table)?.number;
         Ok(row_key(number, &key.0))
     });
     let row_keys: Vec<Vec<u8>> = row_keys.collect::<Result<_, StoreError>>()?;

@@ -6,18 +6,36 @@ use beringia_decisions::{journal, layout::number_key, layout::number_of, layout:
 use beringia_item::{KeyBytes, Region, TableId, decode_item};
 use beringia_storage::{
     Conflict, Explained, StoreError, Unshipped,
-    backend::{KeyRange, Keyspace},
+    backend::{KeyRange, Keyspace, TableNumber},
 };
 
-use super::{reading::Reading, rows::current};
+use super::{
+    reading::{Reading, while_wanted},
+    rows::current,
+};
 
-/// From a number on.
-fn after(number: u64) -> KeyRange {
-    KeyRange {
-        from: number_key(number.saturating_add(1)),
+/// The first rows with a greater number that `read` makes something of.
+fn first<T>(
+    reading: &Reading<'_>,
+    keyspace: Keyspace,
+    after: u64,
+    max: usize,
+    read: impl Fn(&[u8], &[u8]) -> Result<Option<T>, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    if max == 0 {
+        return Ok(found);
+    }
+    let range = KeyRange {
+        from: number_key(after.saturating_add(1)),
         to: None,
         reverse: false,
-    }
+    };
+    reading.snapshot.scan(keyspace, &range, &mut |key, row| {
+        found.extend(read(key, row)?);
+        Ok(while_wanted(found.len() < max))
+    })?;
+    Ok(found)
 }
 
 /// Conflicts with a greater id, oldest first.
@@ -27,56 +45,36 @@ pub(crate) fn conflicts(
     after_id: u64,
     max: usize,
 ) -> Result<Vec<Conflict>, StoreError> {
-    let tables = &reading.view.tables;
-    let wanted = table
-        .map(|id| tables.table(id).map(|table| table.journal))
-        .transpose()?;
-    let mut found = Vec::new();
-    if max == 0 {
-        return Ok(found);
-    }
+    let wanted: BTreeMap<TableNumber, TableId> = match table {
+        None => reading
+            .view
+            .held
+            .values()
+            .map(|table| (table.journal, table.id))
+            .collect(),
+        Some(id) => BTreeMap::from([(reading.view.table(id)?.journal, id)]),
+    };
     // Along the ids, also where only one table is wanted: by the keys of its journal, every page would sort all
     // of its conflicts.
-    reading
-        .snapshot
-        .scan(Keyspace::Conflicts, &after(after_id), &mut |key, row| {
-            let journal = journal::journal_of(row)?;
-            // The conflicts of a table that is being dropped go with it.
-            let held = tables.by_journal.get(&journal);
-            if let Some(table) = held.filter(|_| wanted.is_none_or(|wanted| wanted == journal)) {
-                found.push(journal::read(number_of(key)?, row, *table, &reading.names())?);
-            }
-            Ok(if found.len() >= max {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
-        })?;
-    Ok(found)
+    first(reading, Keyspace::Conflicts, after_id, max, |key, row| {
+        // The conflicts of a table that is being dropped go with it.
+        let table = wanted.get(&journal::journal_of(row)?);
+        table
+            .map(|table| journal::read(number_of(key)?, row, *table, &reading.names()))
+            .transpose()
+    })
 }
 
 /// Own writes that no other region has, with a greater id, oldest first.
 pub(crate) fn unshipped(reading: &Reading<'_>, after_id: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
-    let mut found = Vec::new();
-    if max == 0 {
-        return Ok(found);
-    }
-    reading
-        .snapshot
-        .scan(Keyspace::Unshipped, &after(after_id), &mut |key, row| {
-            found.push(unshipped_row::read(key, row, &reading.names())?);
-            Ok(if found.len() >= max {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
-        })?;
-    Ok(found)
+    first(reading, Keyspace::Unshipped, after_id, max, |key, row| {
+        unshipped_row::read(key, row, &reading.names()).map(Some)
+    })
 }
 
 /// The current row under a key, and why it is that.
 pub(crate) fn explain(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError> {
-    let held = reading.view.tables.table(table)?;
+    let held = reading.view.table(table)?;
     let Some(record) = current(reading, &row_key(held.number, &key.0))? else {
         return Ok(None);
     };

@@ -13,7 +13,7 @@ use beringia_storage::{
 };
 use bytes::Bytes;
 
-use super::reading::Reading;
+use super::reading::{Reading, while_wanted};
 use crate::{shared::Shared, view::View};
 
 /// Records that one page looks at, wanted or not.
@@ -21,7 +21,7 @@ const SCAN_MAX: usize = 4_096;
 
 /// What was applied of a table, as the rows say; `None` where the table is not held.
 fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber, Progress)>, StoreError> {
-    let Ok(table) = reading.view.tables.table(table) else {
+    let Ok(table) = reading.view.table(table) else {
         return Ok(None);
     };
     let row = reading
@@ -111,7 +111,7 @@ impl Wanted {
             .collect();
         let mut tables = Vec::with_capacity(filter.tables.len());
         for (id, above) in &filter.tables {
-            let Ok(table) = view.tables.table(*id) else {
+            let Ok(table) = view.table(*id) else {
                 continue;
             };
             if *id != TableId::LOCAL {
@@ -187,11 +187,7 @@ pub(crate) fn read_log(
         reading.snapshot.log(from.0, reading.view.end, false, &mut |record| {
             let head = record.head()?;
             at_end = filling.offer(&head, |table| mutation(record, &head, table, &reading.names()))?;
-            Ok(if at_end {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            })
+            Ok(while_wanted(at_end))
         })?;
         Ok(at_end)
     })
@@ -280,7 +276,7 @@ pub(crate) fn recent_backlog(
     let mut backlog = Backlog::default();
     let mut unknown = BTreeMap::new();
     for (id, vector) in peer {
-        let Ok(table) = view.tables.table(*id) else {
+        let Ok(table) = view.table(*id) else {
             continue;
         };
         match shared.recent.above(table.number, vector.get(&shared.origin)) {

@@ -5,7 +5,7 @@ use std::{
     ops::{Bound, ControlFlow, RangeBounds},
 };
 
-use beringia_decisions::{CurrentRecord, layout::row_key};
+use beringia_decisions::{CurrentRecord, Index, layout::row_key};
 use beringia_item::{Item, KeyBytes, TableId, Version, decode_item};
 use beringia_storage::{
     LogPosition, RangeRead, StoreError,
@@ -14,7 +14,6 @@ use beringia_storage::{
 use bytes::Bytes;
 
 use super::{items, reading::Reading};
-use crate::view::IndexView;
 
 /// Several items as they were at that position; newer where the log has been trimmed since.
 pub(crate) fn get_many_at(
@@ -23,7 +22,7 @@ pub(crate) fn get_many_at(
     at: LogPosition,
 ) -> Result<Vec<Option<(Version, Item)>>, StoreError> {
     let get = |(table, key): &(TableId, KeyBytes)| {
-        let number = reading.view.tables.table(*table)?.number;
+        let number = reading.view.table(*table)?.number;
         let row_key = row_key(number, &key.0);
         match version_at(reading, &row_key, at)? {
             Then::AsNow => items::find(reading, &row_key),
@@ -142,7 +141,7 @@ impl Past {
     pub(super) fn of(
         reading: &Reading<'_>,
         number: TableNumber,
-        index: Option<&IndexView>,
+        index: Option<&Index>,
         read: &RangeRead,
         at: LogPosition,
     ) -> Result<Self, StoreError> {

@@ -3,6 +3,7 @@
 use std::ops::{Bound, ControlFlow};
 
 use beringia_decisions::{
+    Index,
     layout::{above, row_key, stored_key},
     projected_size,
 };
@@ -15,9 +16,8 @@ use beringia_storage::{
 use super::{
     items::{find, version_and_item},
     past::Past,
-    reading::Reading,
+    reading::{Reading, while_wanted},
 };
-use crate::view::IndexView;
 
 /// Collects rows until a limit is reached: those of now, and where they were different at the position that is
 /// asked for, those of then.
@@ -89,17 +89,13 @@ impl Page {
 
     /// Whether the next row is wanted.
     const fn more(&self) -> ControlFlow<()> {
-        if self.page.limited {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        while_wanted(!self.page.limited)
     }
 }
 
 /// A page of live rows: of now, or as they were at an earlier position of the log.
 pub(crate) fn range(reading: &Reading<'_>, read: &RangeRead, at: Option<LogPosition>) -> Result<RangePage, StoreError> {
-    let table = reading.view.tables.table(read.table)?;
+    let table = reading.view.table(read.table)?;
     let index = match &read.index {
         None => None,
         Some(name) => match table.indexes.iter().find(|index| index.definition.name == *name) {
@@ -142,7 +138,7 @@ fn table_range(reading: &Reading<'_>, number: u32, read: &RangeRead, page: &mut 
 fn index_range(
     reading: &Reading<'_>,
     number: u32,
-    index: &IndexView,
+    index: &Index,
     read: &RangeRead,
     page: &mut Page,
 ) -> Result<(), StoreError> {

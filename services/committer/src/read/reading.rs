@@ -1,12 +1,21 @@
 //! What a read works with.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use beringia_decisions::layout::OriginNames;
 use beringia_storage::backend::Snapshot;
 
 use crate::view::View;
+
+/// Ends a scan where nothing more is wanted.
+pub(super) const fn while_wanted(more: bool) -> ControlFlow<()> {
+    if more {
+        ControlFlow::Continue(())
+    } else {
+        ControlFlow::Break(())
+    }
+}
 
 /// A snapshot, and what is known of it without looking into it.
 pub(crate) struct Reading<'a> {

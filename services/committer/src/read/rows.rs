@@ -1,7 +1,5 @@
 //! Rows as copy, repair and scrub see them.
 
-use std::ops::ControlFlow;
-
 use beringia_decisions::{
     CurrentRecord, Progress, TableRow, check_table,
     layout::{above, number_key, range_keys, row_key, stored_key},
@@ -13,11 +11,11 @@ use beringia_storage::{
     backend::{Detail, Keyspace},
 };
 
-use super::reading::Reading;
+use super::reading::{Reading, while_wanted};
 
 /// The digests of a table and its vector, of one moment.
 pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDigest, StoreError> {
-    let number = reading.view.tables.table(table)?.number;
+    let number = reading.view.table(table)?.number;
     let row = reading.snapshot.get(Keyspace::Tables, &number_key(number.into()))?;
     let row = row.map(|row| TableRow::decode(&row)).transpose()?;
     let progress = row.map(|row| row.progress).unwrap_or_default();
@@ -35,7 +33,7 @@ pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDiges
 
 /// Whether there is something to repair in a range.
 pub(crate) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u16) -> Result<bool, StoreError> {
-    let table = reading.view.held.get(&id).ok_or(StoreError::UnknownTable(id))?;
+    let table = reading.view.table(id)?;
     let damage = check_table(reading.snapshot, table, &reading.names(), range)?;
     Ok(!damage.is_none_stored())
 }
@@ -48,7 +46,7 @@ pub(crate) fn raw_rows(
     after: Option<&KeyBytes>,
     max_rows: usize,
 ) -> Result<Vec<RawRow>, StoreError> {
-    let number = reading.view.tables.table(table)?.number;
+    let number = reading.view.table(table)?.number;
     let mut keys = range_keys(number, range);
     if let Some(after) = after {
         keys.from = keys.from.max(above(row_key(number, &after.0)));
@@ -63,11 +61,7 @@ pub(crate) fn raw_rows(
             stamp: row.stamp(&reading.names())?,
             live: row.is_live(),
         });
-        Ok(if found.len() >= max_rows {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        })
+        Ok(while_wanted(found.len() < max_rows))
     })?;
     Ok(found)
 }
@@ -78,7 +72,7 @@ pub(crate) fn mutations_of(
     table: TableId,
     keys: &[KeyBytes],
 ) -> Result<Vec<Mutation>, StoreError> {
-    let number = reading.view.tables.table(table)?.number;
+    let number = reading.view.table(table)?.number;
     let row_keys: Vec<Vec<u8>> = keys.iter().map(|key| row_key(number, &key.0)).collect();
     let row_keys: Vec<&[u8]> = row_keys.iter().map(Vec::as_slice).collect();
     let mut found: Vec<Option<CurrentRecord>> = vec![None; keys.len()];

@@ -13,7 +13,7 @@ use beringia_engine::{
 };
 use beringia_item::{AttributeValue, Item, Region};
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
+use beringia_storage_memory::{Execution, MemoryState, Options, RegionStore};
 
 use crate::fake::FakeStore;
 
@@ -32,26 +32,26 @@ pub(crate) fn region(name: &str) -> Region {
 }
 
 impl Harness {
-    /// On SQLite in memory.
+    /// On memory of its own.
     pub(crate) fn new() -> Self {
-        Self::on_disk(MemoryDisk::new())
+        Self::on_state(MemoryState::new())
     }
 
     /// On what a store left there.
-    pub(crate) fn on_disk(disk: MemoryDisk) -> Self {
-        Self::with(disk, |_| {})
+    pub(crate) fn on_state(state: MemoryState) -> Self {
+        Self::with(state, |_| {})
     }
 
     /// On a disk where every commit takes so long.
     pub(crate) fn slow(commit: Duration) -> Self {
-        Self::with(MemoryDisk::new(), |options| {
+        Self::with(MemoryState::new(), |options| {
             options.disk_faults.set_commit_delay(commit);
         })
     }
 
     /// With reads that are as old as that.
     pub(crate) fn stale(by: Duration) -> Self {
-        let mut harness = Self::with(MemoryDisk::new(), |options| options.store.look_back = by);
+        let mut harness = Self::with(MemoryState::new(), |options| options.store.look_back = by);
         harness.engine = harness.engine.behaving(Behaviour {
             stale_reads: by,
             ..Behaviour::default()
@@ -69,16 +69,15 @@ impl Harness {
         harness
     }
 
-    fn with(disk: MemoryDisk, set: impl FnOnce(&mut Options)) -> Self {
+    fn with(state: MemoryState, set: impl FnOnce(&mut Options)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
-        let database = Database::Memory(disk);
         let mut options = Options::new(
             StoreOptions::new(region("us-east-1"), clock.clone()),
-            database,
+            state,
             Execution::Inline,
         );
         set(&mut options);
-        Self::on(Arc::new(beringia_storage_sqlite::open(&options).unwrap()), clock)
+        Self::on(Arc::new(beringia_storage_memory::open(&options).unwrap()), clock)
     }
 }
 

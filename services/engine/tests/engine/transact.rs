@@ -9,7 +9,7 @@ use beringia_engine::{
     },
 };
 use beringia_item::Item;
-use beringia_storage_sqlite::MemoryDisk;
+use beringia_storage_memory::MemoryState;
 
 use crate::support::{Harness, item, n, refused, s, text, values};
 
@@ -307,8 +307,8 @@ async fn a_token_of_a_cancelled_transaction_can_be_used_again() {
 
 #[tokio::test]
 async fn a_token_survives_a_crash_with_its_transaction() {
-    let disk = MemoryDisk::new();
-    let harness = Harness::on_disk(disk.clone()).with_simple().await;
+    let state = MemoryState::new();
+    let harness = Harness::on_state(state.clone()).with_simple().await;
     let request = || with_token("token", vec![increment("a")]);
     harness.engine.transact_write_items(request()).await.unwrap();
     harness.store.abandon();
@@ -322,7 +322,7 @@ async fn a_token_survives_a_crash_with_its_transaction() {
         503
     );
 
-    let restarted = Harness::on_disk(disk);
+    let restarted = Harness::on_state(state);
     restarted.engine.transact_write_items(request()).await.unwrap();
     assert_eq!(counter(&restarted, "a").await, Some(item([("p", s("a")), ("x", n(1))])));
 }

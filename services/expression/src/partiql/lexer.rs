@@ -1,6 +1,6 @@
 //! PartiQL's text to tokens.
 
-use crate::lexer::{BLANKS, Token, TokenKind, scan};
+use crate::lexer::{BLANKS, Token, TokenKind, run, scan, sign};
 
 /// All tokens of `text`, the last one an `End`. Blanks and comments are between tokens.
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
@@ -45,37 +45,15 @@ fn token_at(rest: &str, first: char) -> (TokenKind<'_>, usize) {
         }),
         '<' if two(b'<') => (TokenKind::OpenSet, 2),
         '>' if two(b'>') => (TokenKind::CloseSet, 2),
-        '<' if two(b'>') => (TokenKind::NotEqual, 2),
         '!' if two(b'=') => (TokenKind::NotEqual, 2),
-        '<' if two(b'=') => (TokenKind::LessOrEqual, 2),
-        '>' if two(b'=') => (TokenKind::GreaterOrEqual, 2),
-        '<' => one(TokenKind::Less),
-        '>' => one(TokenKind::Greater),
-        '=' => one(TokenKind::Equal),
-        '+' => one(TokenKind::Plus),
-        '-' => one(TokenKind::Minus),
         '*' => one(TokenKind::Star),
         '?' => one(TokenKind::Question),
         ':' => one(TokenKind::Colon),
         ';' => one(TokenKind::Semicolon),
-        ',' => one(TokenKind::Comma),
-        '.' => one(TokenKind::Dot),
-        '(' => one(TokenKind::OpenParenthesis),
-        ')' => one(TokenKind::CloseParenthesis),
-        '[' => one(TokenKind::OpenBracket),
-        ']' => one(TokenKind::CloseBracket),
         '{' => one(TokenKind::OpenBrace),
         '}' => one(TokenKind::CloseBrace),
-        other => (TokenKind::Unknown, other.len_utf8()),
+        _ => sign(rest, first),
     }
-}
-
-/// Where the bytes from `from` on end that belong together.
-fn run(rest: &str, from: usize, belongs: fn(u8) -> bool) -> usize {
-    from + rest.as_bytes()[from..]
-        .iter()
-        .take_while(|byte| belongs(**byte))
-        .count()
 }
 
 /// `12`, `1.5`, `1e-3`: digits, and perhaps a fraction and an exponent.

@@ -86,17 +86,13 @@ pub(crate) fn panels(run: &Run, grid: &Grid) -> Vec<Panel> {
             "Operations answered",
             "per second",
             false,
-            per_region(run, grid, Fold::Sum, |second| {
-                second.answered as f64 / grid.seconds_per_step()
-            }),
+            per_second(run, grid, |second| second.answered),
         ),
         lines(
             "Operations failed or without an answer",
             "per second",
             false,
-            per_region(run, grid, Fold::Sum, |second| {
-                second.failed as f64 / grid.seconds_per_step()
-            }),
+            per_second(run, grid, |second| second.failed),
         ),
         lines(
             "Client latency p99, from when the operation was due",
@@ -156,13 +152,15 @@ fn per_origin(run: &Run, values: impl Fn(&crate::Pair) -> Values) -> Vec<Series>
     series.collect()
 }
 
-fn per_region(run: &Run, grid: &Grid, fold: Fold, value: impl Fn(&crate::RegionSecond) -> f64) -> Vec<Series> {
+/// How many of something a region had per second.
+fn per_second(run: &Run, grid: &Grid, count: fn(&crate::RegionSecond) -> u64) -> Vec<Series> {
+    let value = |second| count(second) as f64 / grid.seconds_per_step();
     let series = run.regions.iter().enumerate().map(|(index, region)| {
         let seconds = run.seconds.iter().filter(|second| second.region == *region);
         Series {
             name: region.clone(),
             class: region_class(index),
-            values: grid.fold(seconds.map(|second| (second.second * 1000, value(second))), fold),
+            values: grid.fold(seconds.map(|second| (second.second * 1000, value(second))), Fold::Sum),
         }
     });
     series.collect()

@@ -10,7 +10,7 @@ use beringia_gateway::Gateway;
 use beringia_history::{EXPIRES, Evidence, Held, Journal, Logged, key_text};
 use beringia_item::{Cause, Mutation, RANGES, Region, VersionVector, decode_item};
 use beringia_storage::{LogFilter, LogPosition, Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options};
+use beringia_storage_memory::{Execution, MemoryState, Options};
 use beringia_workload::{Dial, HttpTarget, HttpTargets, Table, Targets};
 use tokio::{
     io::{DuplexStream, duplex},
@@ -47,13 +47,12 @@ impl RegionServer {
     pub(crate) fn start() -> Self {
         let region = Region::new(REGION).expect("a name");
         let clock = Arc::new(ManualClock::new(1_735_689_600_000));
-        let database = Database::Memory(MemoryDisk::new());
         let options = Options::new(
             StoreOptions::new(region.clone(), clock.clone()),
-            database,
+            MemoryState::new(),
             Execution::Inline,
         );
-        let store: Arc<dyn Store> = Arc::new(beringia_storage_sqlite::open(&options).expect("a store"));
+        let store: Arc<dyn Store> = Arc::new(beringia_storage_memory::open(&options).expect("a store"));
         let randomness = Arc::new(SeededRandomness::new(7));
         let engine = Engine::new(Arc::clone(&store), clock.clone(), randomness.clone(), [region]);
         let services = RegionServices::new(

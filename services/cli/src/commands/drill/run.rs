@@ -13,8 +13,7 @@ use crate::{
         control::ControlArguments,
         quantity::{Expected, parse_seconds},
         sim::{
-            self,
-            jobs::{self, failures, quoted},
+            jobs::{self, SeedArgument, failures, quoted, seed},
             prepared,
             run::tell,
             scenario::{ScenarioArguments, load},
@@ -50,9 +49,8 @@ pub(crate) struct DrillRunArguments {
     pub(crate) control: ControlArguments,
     #[command(flatten)]
     pub(crate) scenario: ScenarioArguments,
-    /// The seed from which everything random is drawn. [default: the scenario's own, else 1]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) seed: SeedArgument,
     /// Against the regions that run already.
     #[arg(long)]
     pub(crate) attach: bool,
@@ -137,7 +135,7 @@ fn parse_pace(text: &str) -> Result<f64, Expected> {
 /// Reads the scenario and draws its plan.
 fn plan(arguments: &DrillRunArguments) -> Result<Plan, Failure> {
     let scenario = load(&arguments.scenario)?;
-    let seed = arguments.seed.or(scenario.seed).unwrap_or(sim::SEED);
+    let seed = seed(arguments.seed.seed, &scenario);
     let mut plan = Plan::draw(&scenario, seed);
     if arguments.attach && !arguments.with_load {
         with_probes(&mut plan);

@@ -22,14 +22,21 @@ use super::{
 };
 use crate::{commands::quantity::Expected, failure::Failure, signals::Signals};
 
+/// Which seed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SeedArgument {
+    /// The seed from which everything random is drawn. [default: the scenario's own, else 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
 /// Which seeds.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SeedArguments {
-    /// The seed from which everything random is drawn. [default: the scenario's own, else 1]
-    #[arg(long, value_name = "N", conflicts_with = "seeds")]
-    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) one: SeedArgument,
     /// Several seeds: from A up to, and without, B.
-    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds, conflicts_with = "seed")]
     pub(crate) seeds: Option<Range<u64>>,
 }
 
@@ -75,6 +82,17 @@ pub(crate) struct JobArguments {
     pub(crate) jobs: Option<NonZero<usize>>,
 }
 
+/// What `sim run` and `sim sweep` have in common beside the scenario: which runs, and how they are done.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlayArguments {
+    #[command(flatten)]
+    pub(crate) seeds: SeedArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    #[command(flatten)]
+    pub(crate) jobs: JobArguments,
+}
+
 fn parse_seeds(text: &str) -> Result<Range<u64>, Expected> {
     let parts = text.split_once("..");
     let range = parts.and_then(|(from, to)| Some(from.trim().parse().ok()?..to.trim().parse().ok()?));
@@ -89,7 +107,7 @@ pub(super) fn seeds(arguments: &SeedArguments, scenario: &Scenario) -> RangeIncl
     match &arguments.seeds {
         Some(seeds) => seeds.start..=seeds.end.saturating_sub(1),
         None => {
-            let seed = seed(arguments.seed, scenario);
+            let seed = seed(arguments.one.seed, scenario);
             seed..=seed
         }
     }
@@ -101,7 +119,7 @@ pub(super) fn count(seeds: &RangeInclusive<u64>) -> u64 {
 }
 
 /// The seed that is meant where there is one.
-pub(super) fn seed(named: Option<u64>, scenario: &Scenario) -> u64 {
+pub(crate) fn seed(named: Option<u64>, scenario: &Scenario) -> u64 {
     named.or(scenario.seed).unwrap_or(SEED)
 }
 
@@ -239,7 +257,10 @@ mod tests {
     #[test]
     fn seeds_reach_to_the_last_that_there_is() {
         let scenario = Scenario::shipped("partition").unwrap();
-        let of = |seed, seeds| super::seeds(&SeedArguments { seed, seeds }, &scenario);
+        let of = |seed, seeds| {
+            let one = SeedArgument { seed };
+            super::seeds(&SeedArguments { one, seeds }, &scenario)
+        };
         assert_eq!(of(None, Some(3..5)), 3..=4);
         assert_eq!(count(&of(None, Some(0..u64::MAX))), u64::MAX);
         assert_eq!(count(&of(Some(u64::MAX), None)), 1);

@@ -52,7 +52,7 @@ pub(crate) enum SimAction {
 }
 
 /// The seed of a run for which neither the command line nor the scenario names one.
-pub(crate) const SEED: u64 = 1;
+const SEED: u64 = 1;
 
 /// Does what was asked.
 pub(crate) fn run(arguments: &SimArguments, format: Format) -> Result<(), Failure> {

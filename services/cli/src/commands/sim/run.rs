@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    jobs::{JobArguments, SeedArguments, StoreArguments, count, failures, job, play_all, seeds},
+    jobs::{PlayArguments, count, failures, job, play_all, seeds},
     prepared,
     runner::{Ending, Job, Played},
     scenario::{ScenarioArguments, load},
@@ -36,11 +36,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) scenario: ScenarioArguments,
     #[command(flatten)]
-    pub(crate) seeds: SeedArguments,
-    #[command(flatten)]
-    pub(crate) store: StoreArguments,
-    #[command(flatten)]
-    pub(crate) jobs: JobArguments,
+    pub(crate) play: PlayArguments,
     /// Write reports into this directory: a page of charts, its numbers as JSON, the series as CSV. With --seeds: these of each seed in a
     /// directory of its own, and a comparison of all.
     #[arg(long, value_name = "DIR")]
@@ -52,19 +48,19 @@ pub(crate) struct RunArguments {
 
 pub(super) fn run(arguments: &RunArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
-    let seeds = seeds(&arguments.seeds, &scenario);
-    let is_one = arguments.seeds.seeds.is_none();
+    let seeds = seeds(&arguments.play.seeds, &scenario);
+    let is_one = arguments.play.seeds.seeds.is_none();
     let count = count(&seeds);
     let jobs = seeds.map(|seed| Job {
         is_traced: arguments.trace.is_some(),
-        ..job(&arguments.scenario, &arguments.store, &[], &scenario, seed)
+        ..job(&arguments.scenario, &arguments.play.store, &[], &scenario, seed)
     });
     // Better to know before than after the work that it cannot be written.
     let trace = arguments.trace.as_deref().map(create).transpose()?;
     prepared(arguments.report.as_deref())?;
     let mut all = All::new(&scenario.name, arguments.report.as_deref(), format);
     let mut trace = trace;
-    let ending = play_all(jobs, count, &arguments.jobs, &scenario.name, |job, played| {
+    let ending = play_all(jobs, count, &arguments.play.jobs, &scenario.name, |job, played| {
         if let (Some((file, out)), Ok(outcome)) = (&mut trace, &played) {
             write_trace(out, &outcome.trace)
                 .map_err(|error| Failure::wrong(format!("cannot write {}: {error}", file.display())))?;

@@ -6,7 +6,7 @@ use beringia_report::Comparison;
 use clap::Args;
 
 use super::{
-    jobs::{JobArguments, SeedArguments, StoreArguments, count, failures, job, play_all, seeds},
+    jobs::{PlayArguments, count, failures, job, play_all, seeds},
     prepared,
     runner::Ending,
     scenario::{ScenarioArguments, load, parse_assignment, with},
@@ -34,11 +34,7 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "PATH=VALUE,…", required = true, value_parser = parse_variation)]
     pub(crate) vary: Vec<Variation>,
     #[command(flatten)]
-    pub(crate) seeds: SeedArguments,
-    #[command(flatten)]
-    pub(crate) store: StoreArguments,
-    #[command(flatten)]
-    pub(crate) jobs: JobArguments,
+    pub(crate) play: PlayArguments,
     /// Write the comparison into this directory: a page of charts, and its numbers, a line for each run, as JSON and CSV. Of a single run
     /// `sim run --set PATH=VALUE --report DIR` writes a page.
     #[arg(long, value_name = "DIR")]
@@ -66,7 +62,7 @@ fn parse_variation(text: &str) -> Result<Variation, Expected> {
 
 pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Failure> {
     let scenario = load(&arguments.scenario)?;
-    let seeds = seeds(&arguments.seeds, &scenario);
+    let seeds = seeds(&arguments.play.seeds, &scenario);
     // Every combination is tried before the first run: a wrong value should not show after hours.
     let points = grid(&arguments.vary)
         .into_iter()
@@ -76,13 +72,13 @@ pub(super) fn run(arguments: &SweepArguments, format: Format) -> Result<(), Fail
     let runs = count(&seeds).saturating_mul(points.len() as u64);
     let jobs = points.iter().flat_map(|(varied, point)| {
         let seeds = seeds.clone();
-        seeds.map(move |seed| job(&arguments.scenario, &arguments.store, point, varied, seed))
+        seeds.map(move |seed| job(&arguments.scenario, &arguments.play.store, point, varied, seed))
     });
     let paths = arguments.vary.iter().map(|variation| variation.path.clone()).collect();
     let mut compared = Comparison::new(&scenario.name, paths);
     let mut broken = Vec::new();
     let mut ended = 0_u64;
-    let ending = play_all(jobs, runs, &arguments.jobs, &scenario.name, |job, played| {
+    let ending = play_all(jobs, runs, &arguments.play.jobs, &scenario.name, |job, played| {
         ended += 1;
         match played {
             Ok(outcome) => {

@@ -13,7 +13,7 @@ use beringia_engine::Engine;
 use beringia_gateway::Gateway;
 use beringia_item::Region;
 use beringia_storage::{Store, StoreOptions};
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options};
+use beringia_storage_memory::{Execution, MemoryState, Options};
 use tokio::{
     io::DuplexStream,
     sync::{mpsc, oneshot},
@@ -66,10 +66,9 @@ impl Running {
     pub(crate) fn in_memory() -> Self {
         let region = Region::new("eu-west-1").unwrap();
         let clock = Arc::new(ManualClock::new(NOW_MS));
-        let database = Database::Memory(MemoryDisk::new());
-        let options = Options::new(StoreOptions::new(region, clock), database, Execution::Inline);
+        let options = Options::new(StoreOptions::new(region, clock), MemoryState::new(), Execution::Inline);
         Self::of(
-            Arc::new(beringia_storage_sqlite::open(&options).unwrap()),
+            Arc::new(beringia_storage_memory::open(&options).unwrap()),
             Limits::default(),
         )
     }
