@@ -211,20 +211,19 @@ pub(super) async fn a_waiter_is_woken_by_the_commit_that_appends(backend: &dyn B
     assert!(waited.is_pending(), "nothing was appended");
 }
 
-/// Everything from a position on, in pages, the vectors at the end, and where each page ended.
+/// Everything from a position on, in pages, and the vectors at the end.
 async fn follow(
     site: &Site,
     mut from: LogPosition,
     filter: &LogFilter,
     max_bytes: usize,
-) -> (Vec<Mutation>, BTreeMap<TableId, VersionVector>, Vec<LogPosition>) {
-    let (mut mutations, mut ends) = (Vec::new(), Vec::new());
+) -> (Vec<Mutation>, BTreeMap<TableId, VersionVector>, LogPosition) {
+    let mut mutations = Vec::new();
     loop {
         let page = site.store.read_log(from, filter, max_bytes).await.unwrap();
         mutations.extend(page.mutations);
-        ends.push(page.next);
         if let Some(vectors) = page.end {
-            return (mutations, vectors, ends);
+            return (mutations, vectors, page.next);
         }
         assert!(page.next > from, "a page that is not the last moves on");
         from = page.next;
@@ -282,7 +281,7 @@ pub(super) async fn memory_answers_from_every_position_what_the_database_answers
             );
             compared += read.0.len();
             if back == 0 {
-                end = read.2[read.2.len() - 1];
+                end = read.2;
             }
         }
     }
