@@ -55,7 +55,7 @@ pub struct Environment {
     pub log_retention_ms: u64,
     /// How old a stream's open shard gets, ms.
     pub shard_age_ms: u64,
-    /// Whether the region's own records are to be handed over ([`Decision::own`]).
+    /// Whether the region's own records are to be handed over ([`Decision::own`](crate::Decision::own)).
     pub wants_own: bool,
     /// A bug to have.
     pub planted_bug: Option<PlantedBug>,

@@ -50,7 +50,7 @@ const REGION_ROW: u64 = 1;
 pub struct RegionRow {
     /// At least one row of tables may be ahead of it.
     pub(super) tip: Tip,
-    /// [`Log::trimmed`].
+    /// [`Log::trimmed`](crate::Log::trimmed).
     pub trimmed: u64,
     pub(super) next_table: TableNumber,
     pub(super) next_index: IndexNumber,

@@ -1,7 +1,8 @@
 //! Prints the project's figures: `cargo run --profile dist -p beringia-tests --bin figures -- [SECTION …]
 //! [--seconds N] [--keys N] [--seeds N]`, all sections or these: `startup`, `throughput`, `lag`, `partition`,
 //! `simulation`, `swarm`, `convergence`, `overhead`. Where two builds of the program are given, by
-//! `--before PATH --after PATH`, it compares these instead ([`pairs`]).
+//! `--before PATH --after PATH`, it compares these instead ([`pairs`]), in all operations or those that are
+//! named.
 //!
 //! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
 //! ratios within one run rather than numbers between machines.
@@ -75,7 +76,7 @@ fn main() {
     let wants = |section: &str| options.sections.is_empty() || options.sections.iter().any(|wanted| wanted == section);
     if let (Some(before), Some(after)) = (&options.before, &options.after) {
         let programs = [before.clone(), after.clone()];
-        return runtime.block_on(pairs::pairs(&programs, options.keys, options.seconds));
+        return runtime.block_on(pairs::pairs(&programs, wants, options.keys, options.seconds));
     }
     // Built before anything is timed.
     let _ = beringia_tests::command::beringia();

@@ -37,9 +37,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Runs both programs, each with one durable region of so many items, and prints for each operation the medians
-/// of both and of the ratios of the pairs.
-pub(crate) async fn pairs(programs: &[PathBuf; 2], keys: u64, seconds: u64) {
+/// Runs both programs, each with one durable region of so many items, and prints for each operation that is wanted
+/// the medians of both and of the ratios of the pairs.
+pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool, keys: u64, seconds: u64) {
     let directory = data();
     let topology = without_delay(&directory, &REGIONS[..1]);
     let mut running = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) async fn pairs(programs: &[PathBuf; 2], keys: u64, seconds: u64) {
         running.push(up);
     }
     let time = Limit::Time(Duration::from_secs(seconds));
-    for (operation, requests) in operations(keys) {
+    for (operation, requests) in operations(keys).into_iter().filter(|(operation, _)| wants(operation)) {
         let mut rates = [Vec::new(), Vec::new()];
         for pair in 0..PAIRS {
             // Each goes first as often as the other.
