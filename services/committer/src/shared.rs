@@ -33,7 +33,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: &StoreOptions, state: &State) -> Self {
         Self {
-            origin: Origin::from(&options.region),
+            origin: options.origin(),
             clock: options.clock.clone(),
             max_offset_ms: options.max_offset_ms,
             log_retention_ms: options.log_retention_ms,

@@ -68,7 +68,7 @@ impl RegionStore {
         }));
         initialize(&mut *writer, options)?;
         let based_on = writer.committed()?;
-        let state = load(&mut *writer, &Origin::from(&options.region), options.max_offset_ms)?;
+        let state = load(&mut *writer, &options.origin(), options.max_offset_ms)?;
         let shared = Arc::new(Shared::new(options, &state));
         let committer = Committer::new(writer, shared.clone(), (state, based_on), seen);
         let store = Self {
@@ -162,7 +162,7 @@ fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<(), Sto
     if !is_new {
         return Ok(());
     }
-    let mut writes = first_rows(&Origin::from(&options.region), options.clock.now_ms())?;
+    let mut writes = first_rows(&options.origin(), options.clock.now_ms())?;
     writes.based_on = writer.committed()?;
     writer
         .commit(&writes)

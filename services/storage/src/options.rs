@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use beringia_clock::{DEFAULT_MAX_OFFSET_MS, WallClock};
-use beringia_item::Region;
+use beringia_item::{Origin, Region};
 
 use crate::PlantedBug;
 
@@ -36,6 +36,12 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
+    /// The origin of what the store commits: the region's only shard.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin::from(&self.region)
+    }
+
     /// The usual offset and retention, no topology, no looking back.
     #[must_use]
     pub fn new(region: Region, clock: Arc<dyn WallClock>) -> Self {

@@ -7,7 +7,7 @@ use beringia_storage_types::ReplicaStatus;
 
 use super::dialled::Dialled;
 use crate::{
-    event::StoreCall,
+    event::{StoreCall, TableView},
     join::Join,
     out::{Out, Purpose, WalkId},
     status::JoinStatus,
@@ -145,7 +145,6 @@ impl Bootstraps {
         self.stuck
             .retain(|table, _| *table == TableId::CATALOG || world.catalog.contains_key(table));
         self.setting.retain(|table, _| world.catalog.contains_key(table));
-        let mut lost = Vec::new();
         for (table, view) in &world.catalog {
             match view.replicas.get(&world.region) {
                 Some(ReplicaStatus::Creating { from }) => {
@@ -155,14 +154,12 @@ impl Bootstraps {
                         self.joins.insert(*table, new());
                     }
                 }
-                Some(ReplicaStatus::Active) if !view.joined => lost.push(*table),
-                Some(ReplicaStatus::Active) if self.joins.get(table).is_some_and(Join::is_in_place) => {}
+                Some(ReplicaStatus::Active) if !view.joined || self.joins.get(table).is_some_and(Join::is_in_place) => {
+                }
                 _ => drop(self.joins.remove(table)),
             }
         }
-        for table in lost {
-            self.rejoin(world, out, table);
-        }
+        self.rejoin_lost(world, out);
         for (table, join) in &mut self.joins {
             let dropped = world.catalog.get(table).map(|view| &view.dropped);
             // The store refused what else came from there.
@@ -175,12 +172,17 @@ impl Bootstraps {
         }
     }
 
-    /// The catalog says that this region's replica is complete, and it is not (its disk was lost):
-    /// says so to all, then fills it.
-    fn rejoin(&mut self, world: &World, out: &mut Out, table: TableId) {
-        let Some(view) = world.catalog.get(&table) else {
-            return;
-        };
+    /// Where the catalog says that this region's replica is complete, and it is not (its disk was
+    /// lost): says so to all, so that it is filled.
+    fn rejoin_lost(&mut self, world: &World, out: &mut Out) {
+        for (table, view) in &world.catalog {
+            if !view.joined && view.replicas.get(&world.region) == Some(&ReplicaStatus::Active) {
+                self.rejoin(world, out, *table, view);
+            }
+        }
+    }
+
+    fn rejoin(&mut self, world: &World, out: &mut Out, table: TableId, view: &TableView) {
         let others = || view.replicas.iter().filter(|(region, _)| **region != world.region);
         let active = others()
             .find(|(_, status)| **status == ReplicaStatus::Active)
@@ -232,15 +234,7 @@ impl Bootstraps {
 
     /// Begins joins, as many as may run at once, and goes on with the others.
     pub(super) fn tick(&mut self, world: &World, out: &mut Out, dialled: &mut Dialled) {
-        let lost: Vec<TableId> = world
-            .catalog
-            .iter()
-            .filter(|(_, view)| !view.joined && view.replicas.get(&world.region) == Some(&ReplicaStatus::Active))
-            .map(|(table, _)| *table)
-            .collect();
-        for table in lost {
-            self.rejoin(world, out, table);
-        }
+        self.rejoin_lost(world, out);
         let mut copying = self.joins.values().filter(|join| join.is_copying()).count();
         for (table, join) in &mut self.joins {
             if world.paused.contains(table) {
