@@ -126,6 +126,7 @@ impl Gateway {
             let status = answer.as_ref().err().map_or(StatusCode::OK, Failure::status).as_u16();
             listener.answered(Call {
                 operation: operation.name().to_owned(),
+                plane: operation.plane(),
                 parameters,
                 began,
                 status,

@@ -17,4 +17,4 @@ mod operation;
 mod shape;
 
 pub use gateway::{Answer, Gateway};
-pub use listener::{Call, Listener};
+pub use listener::{Call, Listener, Plane};

@@ -13,11 +13,25 @@ pub trait Listener: Send + Sync + 'static {
     fn answered(&self, call: Call);
 }
 
+/// The groups of operations, as the developer guide has them ("How DynamoDB works", "DynamoDB API");
+/// transactions and PartiQL are of the data plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plane {
+    /// Operations on items.
+    Data,
+    /// Operations on tables and their settings.
+    Control,
+    /// Operations on streams.
+    Streams,
+}
+
 /// An operation, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// What was called, such as `PutItem`.
     pub operation: String,
+    /// To which group of operations that belongs.
+    pub plane: Plane,
     /// With which parameters.
     pub parameters: Map<String, Value>,
     /// When it began.

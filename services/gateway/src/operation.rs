@@ -11,6 +11,7 @@ use crate::{
     decode::{Decode, EndpointsRequest, decode},
     encode::{Deleted, Described, Encode, Endpoint, to_body},
     error::Failure,
+    listener::Plane,
     shape::{
         Structure,
         requests::{DYNAMODB_OPERATIONS, STREAMS_OPERATIONS},
@@ -33,12 +34,13 @@ enum Access {
 
 /// Makes the enumeration of operations and all that follows from it. A section has the operations
 /// of a target prefix, with the model's list of those that there are in AWS; a line has an
-/// operation's name, what it does, and how it is carried out, with the names of the first line.
+/// operation's name, its plane, what it does, and how it is carried out, with the names of the
+/// first line.
 macro_rules! operations {
     (
         run($engine:ident, $host:ident, $request:ident):
         $($target:ident of $model:ident {
-            $($name:ident $access:ident => $run:expr;)*
+            $($name:ident $plane:ident $access:ident => $run:expr;)*
         })*
     ) => {
         /// An operation that this server has.
@@ -73,6 +75,13 @@ macro_rules! operations {
                 }
             }
 
+            /// Its group in the API.
+            pub(crate) const fn plane(self) -> Plane {
+                match self {
+                    $($(Self::$name => Plane::$plane,)*)*
+                }
+            }
+
             const fn access(self) -> Access {
                 match self {
                     $($(Self::$name => Access::$access,)*)*
@@ -102,38 +111,38 @@ macro_rules! operations {
 operations! {
     run(engine, host, request):
     DYNAMODB of DYNAMODB_OPERATIONS {
-        BatchExecuteStatement Reads => carry(request, |input| engine.batch_execute_statement(input));
-        BatchGetItem Reads => carry(request, |input| engine.batch_get_item(input));
-        BatchWriteItem Writes => carry(request, |input| engine.batch_write_item(input));
-        CreateTable Writes => carry(request, async |input| changed(engine.create_table(input).await));
-        DeleteItem Writes => carry(request, |input| engine.delete_item(input));
-        DeleteTable Writes => carry(request, async |input| Ok(Deleted(engine.delete_table(input).await?)));
-        DescribeContinuousBackups Reads => carry(request, |input| engine.describe_continuous_backups(input));
-        DescribeEndpoints Reads => carry(request, async |_: EndpointsRequest| Ok(Endpoint(host)));
-        DescribeLimits Reads => carry(request, |input| engine.describe_limits(input));
-        DescribeTable Reads => carry(request, async |input| described(engine.describe_table(input).await));
-        DescribeTimeToLive Reads => carry(request, |input| engine.describe_time_to_live(input));
-        ExecuteStatement Reads => carry(request, |input| engine.execute_statement(input));
-        ExecuteTransaction Reads => carry(request, |input| engine.execute_transaction(input));
-        GetItem Reads => carry(request, |input| engine.get_item(input));
-        ListTables Reads => carry(request, |input| engine.list_tables(input));
-        ListTagsOfResource Reads => carry(request, |input| engine.list_tags_of_resource(input));
-        PutItem Writes => carry(request, |input| engine.put_item(input));
-        Query Reads => carry(request, |input| engine.query(input));
-        Scan Reads => carry(request, |input| engine.scan(input));
-        TagResource Writes => carry_quietly(request, |input| engine.tag_resource(input));
-        TransactGetItems Reads => carry(request, |input| engine.transact_get_items(input));
-        TransactWriteItems Writes => carry(request, |input| engine.transact_write_items(input));
-        UntagResource Writes => carry_quietly(request, |input| engine.untag_resource(input));
-        UpdateItem Writes => carry(request, |input| engine.update_item(input));
-        UpdateTable Writes => carry(request, async |input| changed(engine.update_table(input).await));
-        UpdateTimeToLive Writes => carry(request, |input| engine.update_time_to_live(input));
+        BatchExecuteStatement Data Reads => carry(request, |input| engine.batch_execute_statement(input));
+        BatchGetItem Data Reads => carry(request, |input| engine.batch_get_item(input));
+        BatchWriteItem Data Writes => carry(request, |input| engine.batch_write_item(input));
+        CreateTable Control Writes => carry(request, async |input| changed(engine.create_table(input).await));
+        DeleteItem Data Writes => carry(request, |input| engine.delete_item(input));
+        DeleteTable Control Writes => carry(request, async |input| Ok(Deleted(engine.delete_table(input).await?)));
+        DescribeContinuousBackups Control Reads => carry(request, |input| engine.describe_continuous_backups(input));
+        DescribeEndpoints Control Reads => carry(request, async |_: EndpointsRequest| Ok(Endpoint(host)));
+        DescribeLimits Control Reads => carry(request, |input| engine.describe_limits(input));
+        DescribeTable Control Reads => carry(request, async |input| described(engine.describe_table(input).await));
+        DescribeTimeToLive Control Reads => carry(request, |input| engine.describe_time_to_live(input));
+        ExecuteStatement Data Reads => carry(request, |input| engine.execute_statement(input));
+        ExecuteTransaction Data Reads => carry(request, |input| engine.execute_transaction(input));
+        GetItem Data Reads => carry(request, |input| engine.get_item(input));
+        ListTables Control Reads => carry(request, |input| engine.list_tables(input));
+        ListTagsOfResource Control Reads => carry(request, |input| engine.list_tags_of_resource(input));
+        PutItem Data Writes => carry(request, |input| engine.put_item(input));
+        Query Data Reads => carry(request, |input| engine.query(input));
+        Scan Data Reads => carry(request, |input| engine.scan(input));
+        TagResource Control Writes => carry_quietly(request, |input| engine.tag_resource(input));
+        TransactGetItems Data Reads => carry(request, |input| engine.transact_get_items(input));
+        TransactWriteItems Data Writes => carry(request, |input| engine.transact_write_items(input));
+        UntagResource Control Writes => carry_quietly(request, |input| engine.untag_resource(input));
+        UpdateItem Data Writes => carry(request, |input| engine.update_item(input));
+        UpdateTable Control Writes => carry(request, async |input| changed(engine.update_table(input).await));
+        UpdateTimeToLive Control Writes => carry(request, |input| engine.update_time_to_live(input));
     }
     STREAMS of STREAMS_OPERATIONS {
-        DescribeStream Reads => carry(request, |input| engine.describe_stream(input));
-        GetRecords Reads => carry(request, |input| engine.get_records(input));
-        GetShardIterator Reads => carry(request, |input| engine.get_shard_iterator(input));
-        ListStreams Reads => carry(request, |input| engine.list_streams(input));
+        DescribeStream Streams Reads => carry(request, |input| engine.describe_stream(input));
+        GetRecords Streams Reads => carry(request, |input| engine.get_records(input));
+        GetShardIterator Streams Reads => carry(request, |input| engine.get_shard_iterator(input));
+        ListStreams Streams Reads => carry(request, |input| engine.list_streams(input));
     }
 }
 
@@ -190,6 +199,23 @@ mod tests {
             let named = format!("{target}.{}", operation.name());
             assert_eq!(Operation::of_target(Some(&named)), Ok(*operation));
         }
+    }
+
+    #[test]
+    fn what_touches_items_alone_is_of_the_data_plane() {
+        let of_plane = |plane| {
+            let operations = Operation::ALL.iter().map(|(_, operation)| *operation);
+            let named = operations.filter(move |operation| operation.plane() == plane);
+            named.map(Operation::name).collect::<Vec<_>>()
+        };
+        let is_of_items = |name: &&str| {
+            ["Item", "Statement", "Transaction", "Query", "Scan"]
+                .iter()
+                .any(|word| name.contains(word))
+        };
+        assert!(of_plane(Plane::Data).iter().all(is_of_items));
+        assert!(!of_plane(Plane::Control).iter().any(is_of_items));
+        assert_eq!(of_plane(Plane::Streams).len(), 4);
     }
 
     #[test]

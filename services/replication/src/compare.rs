@@ -6,11 +6,12 @@ use beringia_item::{Region, TableId, VersionVector};
 use beringia_storage_types::TableDigest;
 
 use crate::{
+    difference::{Goal, Orphans},
     event::{DialId, StoreCall},
     message::Question,
     out::{Out, Purpose, WalkId},
     session::{Asked, Session},
-    sync::{Goal, Orphans, Walks},
+    sync::Walks,
     world::World,
 };
 

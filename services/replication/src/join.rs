@@ -6,13 +6,14 @@ use beringia_item::{Origin, RANGES, Region, TableId, VersionVector};
 use beringia_storage_types::{RemoteBatch, RemoteKind, ReplicaStatus};
 
 use crate::{
+    difference::Goal,
     event::{StoreCall, TableView},
     message::Question,
     out::{Out, Purpose},
     receiver::Receiver,
     session::{Asked, Session},
     status::{JoinStage, JoinStatus},
-    sync::{Goal, Walks},
+    sync::Walks,
     world::World,
 };
 

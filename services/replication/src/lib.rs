@@ -10,6 +10,7 @@
 //!   sent before: `generation` in [`message::Subscription`] and [`message::Batch`].
 
 mod compare;
+mod difference;
 mod event;
 mod hello;
 mod join;

@@ -1,13 +1,14 @@
 //! What every store promises, of ordered maps in memory.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use beringia_committer::Execution;
+use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::{
     Store, StoreError, StoreOptions,
+    backend::StorageBackend,
     conformance::{Backend, Disk},
 };
-use beringia_storage_memory::{MemoryState, Options};
+use beringia_storage_memory::{MemoryBackend, MemoryState, Options};
 
 struct Memory(Execution);
 
@@ -20,6 +21,7 @@ impl Backend for Memory {
     fn disk(&self) -> Box<dyn Disk> {
         Box::new(DiskInMemory {
             state: MemoryState::new(),
+            disk_faults: DiskFaults::default(),
             execution: self.0,
         })
     }
@@ -27,17 +29,38 @@ impl Backend for Memory {
 
 struct DiskInMemory {
     state: MemoryState,
+    disk_faults: DiskFaults,
     execution: Execution,
+}
+
+impl DiskInMemory {
+    fn options(&self, options: StoreOptions) -> Options {
+        Options {
+            disk_faults: self.disk_faults.clone(),
+            ..Options::new(options, self.state.clone(), self.execution)
+        }
+    }
 }
 
 impl Disk for DiskInMemory {
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
-        let options = Options::new(options, self.state.clone(), self.execution);
-        Ok(Arc::new(beringia_storage_memory::open(&options)?))
+        Ok(Arc::new(beringia_storage_memory::open(&self.options(options))?))
+    }
+
+    fn backend(&self, options: StoreOptions) -> Result<Arc<dyn StorageBackend>, StoreError> {
+        Ok(Arc::new(MemoryBackend::open(&self.options(options))?))
     }
 
     fn crash(&self) {
         self.state.detach();
+    }
+
+    fn slow(&self, commit_delay: Duration) {
+        self.disk_faults.set_commit_delay(commit_delay);
+    }
+
+    fn fill(&self, full: bool) {
+        self.disk_faults.set_full(full);
     }
 }
 
@@ -49,5 +72,6 @@ mod inline {
 /// What a thread could make different.
 mod threads {
     beringia_storage::conformance!(crate::THREADS, concurrency);
+    beringia_storage::conformance!(crate::THREADS, disks);
     beringia_storage::conformance!(crate::THREADS, writes);
 }

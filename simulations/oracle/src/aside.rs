@@ -22,43 +22,20 @@
 //!   replaced w6: it is [`Missing::Lost`], unless a lost disk excuses it.
 //! - A tombstone kept aside has no mark. If d7 can have made it, by its time: d7 is
 //!   [`Missing::KeptAside`].
-//!
-//! Sequences of a region grow, so they say when a version can have been committed. One between the
-//! versions of w1 and w5 was committed after w1 was sent, and before w5 was acknowledged:
-//!
-//! ```text
-//!      w1 sent      w1 done                   w5 sent      w5 done
-//! ────────┼────────────┼─────────────────────────┼────────────┼───▶ time
-//!         ├────── when what is between can have happened ─────┤
-//!     earliest                                             latest
-//! ```
-//!
-//! An operation can have made that version unless it was answered before `earliest`, or sent after
-//! `latest`.
 
-use std::collections::BTreeMap;
+use beringia_history::{Effect, Merging};
 
-use beringia_history::{Effect, KeptAside, Merging, Operation};
-use beringia_item::Version;
-
-use crate::index::{Asked, Key, Missing, Table, Unshipped};
-
-/// A write of which the region's record tells, and no log.
-struct Relic<'a> {
-    version: &'a Version,
-    /// `None` for a delete.
-    mark: Option<&'a str>,
-    fate: Missing,
-}
-
-/// By key; those that are kept aside first.
-type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
+use crate::{
+    index::{Asked, Key, Missing, Table, Unshipped},
+    relics::{self, Relic},
+    times::Times,
+};
 
 /// Finds out what became of them, for all regions that began replicas anew.
 pub(crate) fn of<'a>(table: &Table<'a>) -> Unshipped<'a> {
     let mut unshipped = Unshipped::new();
     for (region, kept) in &table.evidence.kept_aside {
-        let relics = relics(table, region, kept);
+        let relics = relics::of(table, region, kept);
         let times = Times::of(table, region, &relics);
         for (key, relics) in &relics {
             if let Some(writes) = table.keys.get(key) {
@@ -67,133 +44,6 @@ pub(crate) fn of<'a>(table: &Table<'a>) -> Unshipped<'a> {
         }
     }
     unshipped
-}
-
-/// For each region: when its writes can have been made.
-pub(crate) fn times<'a>(table: &Table<'a>) -> BTreeMap<&'a str, Times<'a>> {
-    let of_region = |region: &'a String| {
-        let kept = table.evidence.kept_aside.get(region);
-        let relics = kept.map_or_else(Relics::new, |kept| relics(table, region, kept));
-        (region.as_str(), Times::of(table, region, &relics))
-    };
-    table.evidence.logs.keys().map(of_region).collect()
-}
-
-fn relics<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<'a> {
-    let mut relics = Relics::new();
-    for KeptAside { key, held } in kept {
-        relics.entry(key).or_default().push(Relic {
-            version: &held.version,
-            mark: held.mark(),
-            fate: Missing::KeptAside,
-        });
-    }
-    let journal = table.evidence.journals.get(region);
-    for entry in journal.into_iter().flat_map(|journal| &journal.entries) {
-        let is_logged = || {
-            table
-                .keys
-                .get(entry.key.as_str())
-                .and_then(|key| key.rank_of(&entry.loser))
-        };
-        if entry.loser.origin.region().as_str() == region && is_logged().is_none() {
-            relics.entry(&entry.key).or_default().push(Relic {
-                version: &entry.loser,
-                mark: entry.loser_mark.as_deref(),
-                fate: Missing::LostToConflict,
-            });
-        }
-    }
-    relics
-}
-
-/// A region's writes to a table whose versions are known, in the order of their sequences, with when clients sent them and were told of
-/// them. A region's sequences grow, also over the loss of a disk and whatever its clock shows, so these say when a version of it can have
-/// been committed.
-#[derive(Default)]
-pub(crate) struct Times<'a> {
-    versions: Vec<&'a Version>,
-    /// Of each and those before it, when the last was sent.
-    sent_us: Vec<u64>,
-    /// Of each and those after it, when the first was acknowledged.
-    done_us: Vec<u64>,
-}
-
-impl<'a> Times<'a> {
-    fn of(table: &Table<'a>, region: &str, relics: &Relics<'a>) -> Self {
-        let mut known: Vec<(&Version, &Asked<'_>)> = Vec::new();
-        for (key, writes) in &table.keys {
-            let committed = writes.commits.iter().filter(|commit| commit.origin == region);
-            known.extend(committed.filter_map(|commit| Some((commit.version(), &writes.asked[commit.asked?]))));
-            for relic in relics.get(key).into_iter().flatten() {
-                let asked = relic.mark.and_then(|mark| writes.of_mark(mark));
-                let own = asked.filter(|_| relic.version.origin.region().as_str() == region);
-                known.extend(own.map(|asked| (relic.version, asked)));
-            }
-        }
-        known.sort_by_key(|(version, _)| version.sequence);
-        let mut times = Self::default();
-        let mut last_us = 0;
-        for (version, asked) in &known {
-            last_us = asked.operation.sent_us.max(last_us);
-            times.versions.push(version);
-            times.sent_us.push(last_us);
-        }
-        let mut first_us = u64::MAX;
-        times.done_us = known
-            .iter()
-            .rev()
-            .map(|(_, asked)| {
-                if asked.operation.is_told() {
-                    first_us = asked.operation.done_us.min(first_us);
-                }
-                first_us
-            })
-            .collect();
-        times.done_us.reverse();
-        debug_assert!(
-            times.sent_us.is_sorted() && times.done_us.is_sorted(),
-            "later versions cannot have been committed earlier"
-        );
-        times
-    }
-
-    /// Whether an operation can have made the version.
-    pub(crate) fn allow(&self, version: &Version, operation: &Operation) -> bool {
-        !self.is_before(version, operation) && !self.is_after(version, operation)
-    }
-
-    /// Whether the version had been committed when the operation was sent.
-    pub(crate) fn is_before(&self, version: &Version, operation: &Operation) -> bool {
-        self.latest_us(version) < operation.sent_us
-    }
-
-    /// Whether the version had not yet been committed when the operation was answered. One without an answer can have been done at any
-    /// time after it was sent.
-    pub(crate) fn is_after(&self, version: &Version, operation: &Operation) -> bool {
-        operation.is_told() && operation.done_us < self.earliest_us(version)
-    }
-
-    /// Not before then was the version committed.
-    fn earliest_us(&self, version: &Version) -> u64 {
-        let count = self.versions.partition_point(|known| !is_earlier(version, known));
-        count.checked_sub(1).map_or(0, |last| self.sent_us[last])
-    }
-
-    /// Not after then.
-    fn latest_us(&self, version: &Version) -> u64 {
-        let first = self.versions.partition_point(|known| is_earlier(known, version));
-        self.done_us.get(first).copied().unwrap_or(u64::MAX)
-    }
-}
-
-/// Whether one comes before another: sequences say so of one region's, versions of several regions'.
-fn is_earlier(one: &Version, other: &Version) -> bool {
-    if one.origin == other.origin {
-        one.sequence < other.sequence
-    } else {
-        one < other
-    }
 }
 
 /// What the record says of the writes of one region to one key.
@@ -209,7 +59,7 @@ fn judge<'a>(
     let is_missing =
         |asked: &&Asked<'a>| asked.is_acknowledged() && asked.rank.is_none() && asked.operation.region == region;
     let missing: Vec<&Asked<'a>> = writes.asked.iter().filter(is_missing).collect();
-    let is_own = |relic: &Relic<'_>| relic.version.origin.region().as_str() == region;
+    let is_own = |relic: &Relic<'_>| relic.is_of(region);
     for relic in relics {
         let found = match relic.mark {
             Some(mark) => missing.iter().find(|asked| asked.write.mark == mark),

@@ -14,8 +14,8 @@ use std::{
 use beringia_history::{Effect, LostDisk, Operation};
 
 use crate::{
-    aside::{Times, times},
     index::{Asked, Key, Table},
+    times::{self, Times},
 };
 
 /// Finds them in a table where the commits with marks are found.
@@ -23,14 +23,14 @@ pub(crate) fn find(table: &mut Table<'_>) {
     let reborn = reborn(table);
     let bounds = Bounds {
         reborn: &reborn,
-        times: times(table),
+        times: times::by_region(table),
     };
     for key in table.keys.values_mut() {
         match_told(key, &bounds);
     }
     let bounds = Bounds {
         reborn: &reborn,
-        times: times(table),
+        times: times::by_region(table),
     };
     for key in table.keys.values_mut() {
         match_by_time(key, &bounds);

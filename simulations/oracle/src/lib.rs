@@ -19,6 +19,8 @@ mod index;
 mod journals;
 mod logs;
 mod merge;
+mod relics;
+mod times;
 mod violation;
 
 use std::collections::BTreeMap;

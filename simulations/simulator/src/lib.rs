@@ -20,6 +20,7 @@ mod recorder;
 mod runtime;
 mod sampler;
 mod session;
+mod site;
 mod tables;
 mod trace;
 mod world;

@@ -1,32 +1,25 @@
 //! A group of regions in one thread: networks, clocks, disks, nodes, and what can be done to them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use beringia_clock::{SeededRandomness, TokioClock, WallClock};
+use beringia_clock::{SeededRandomness, TokioClock};
 use beringia_item::{Region, TableId};
 use beringia_network::{Direction, LinkSettings, MemoryTransport, Network};
 use beringia_node::{Authentication, Behaviour, BoxedIo, Connector, Incoming, Node, NodeConfig, Peer, Tuning};
 use beringia_regions::Topology;
 use beringia_scenario::ClockError;
-use beringia_storage::{PlantedBug, ReplicaStatus, Store, StoreOptions, Table, TableDigest};
-use beringia_storage_sqlite::{DiskFaults, RegionStore};
+use beringia_storage::{PlantedBug, ReplicaStatus, Store, Table, TableDigest};
 use futures_util::{StreamExt, stream};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     SimulatedClock, SimulationError, Trace,
     clients::Clients,
     clock::{STARTS_MS, skewed},
-    disk::{RegionDisk, StoreKind},
+    disk::StoreKind,
     recorder::Recorder,
+    site::{Running, Site},
 };
-
-/// How long a commit takes on a healthy disk, as the flush of a good one does.
-const COMMIT_DELAY: Duration = Duration::from_millis(1);
 
 /// What a world is made of.
 #[derive(Debug, Clone)]
@@ -91,27 +84,6 @@ pub struct World {
     sites: Vec<Site>,
 }
 
-/// A region's place: what outlives its process.
-struct Site {
-    region: Region,
-    disk: RegionDisk,
-    disk_faults: DiskFaults,
-    disk_full: bool,
-    /// The disk was lost, and no process has begun on the new one yet.
-    disk_new: bool,
-    /// Tables that are not replicated for now. A restart ends that.
-    paused: BTreeSet<String>,
-    clock: Arc<SimulatedClock>,
-    starts: u32,
-    running: Option<Running>,
-}
-
-struct Running {
-    node: Node,
-    store: Arc<RegionStore>,
-    recording: JoinHandle<()>,
-}
-
 impl World {
     /// A world whose regions are all started.
     ///
@@ -143,17 +115,8 @@ impl World {
         let began = Instant::now();
         let right = TokioClock::new(starts_ms.unwrap_or(STARTS_MS));
         let site = |name| -> Result<Site, SimulationError> {
-            Ok(Site {
-                region: Region::new(name)?,
-                disk: RegionDisk::new(store),
-                disk_faults: healthy(),
-                disk_full: false,
-                disk_new: false,
-                paused: BTreeSet::new(),
-                clock: Arc::new(skewed(right, clocks.get(name).copied().unwrap_or_default())),
-                starts: 0,
-                running: None,
-            })
+            let clock = skewed(right, clocks.get(name).copied().unwrap_or_default());
+            Ok(Site::new(Region::new(name)?, store, clock))
         };
         let sites = topology.names().map(site).collect::<Result<Vec<_>, _>>()?;
         let transport = MemoryTransport::new(network);
@@ -200,8 +163,7 @@ impl World {
                 });
             }
         }
-        let index = self.site_index(name)?;
-        let of_site = &mut self.sites[index].paused;
+        let of_site = &mut self.site_mut(name)?.paused;
         of_site.retain(|table| !tables.contains(table));
         of_site.extend(tables.iter().filter(|_| paused).cloned());
         Ok(())
@@ -224,8 +186,7 @@ impl World {
     /// Whether a region runs, its disk has room, and nothing keeps it from the others but links.
     #[must_use]
     pub fn is_well(&self, name: &str) -> bool {
-        let well = |site: &Site| site.running.is_some() && !site.disk_full && site.paused.is_empty();
-        self.site(name).is_ok_and(well)
+        self.site(name).is_ok_and(Site::is_well)
     }
 
     /// Opens all links, gives disks room, and has every region run and replicate.
@@ -290,10 +251,7 @@ impl World {
     /// # Errors
     /// [`SimulationError::UnknownRegion`].
     pub fn fill_disk(&mut self, name: &str, full: bool) -> Result<(), SimulationError> {
-        let index = self.site_index(name)?;
-        let site = &mut self.sites[index];
-        site.disk_full = full;
-        site.disk_faults.set_full(full);
+        self.site_mut(name)?.fill_disk(full);
         Ok(())
     }
 
@@ -302,7 +260,7 @@ impl World {
     /// # Errors
     /// [`SimulationError::UnknownRegion`].
     pub fn slow_disk(&self, name: &str, by: Duration) -> Result<(), SimulationError> {
-        self.site(name)?.disk_faults.set_commit_delay(COMMIT_DELAY + by);
+        self.site(name)?.slow_disk(by);
         Ok(())
     }
 
@@ -311,9 +269,7 @@ impl World {
     /// # Errors
     /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
     pub fn store(&self, name: &str) -> Result<Arc<dyn Store>, SimulationError> {
-        let running = self.site(name)?.running.as_ref();
-        let running = running.ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?;
-        Ok(running.store.clone())
+        Ok(self.site(name)?.running()?.store.clone())
     }
 
     /// A running region's node.
@@ -321,10 +277,7 @@ impl World {
     /// # Errors
     /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
     pub fn node(&self, name: &str) -> Result<&Node, SimulationError> {
-        let running = self.site(name)?.running.as_ref();
-        Ok(&running
-            .ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?
-            .node)
+        Ok(&self.site(name)?.running()?.node)
     }
 
     /// Starts a region that is down, with the disk that it had.
@@ -347,23 +300,11 @@ impl World {
         let seed = &self.randomness;
         let index = self.site_index(name)?;
         let site = &mut self.sites[index];
-        site.starts += 1;
-        site.disk_new = false;
-        let clock: Arc<dyn WallClock> = site.clock.clone();
-        let options = StoreOptions {
-            planted_bug: self.planted_bug,
-            look_back: self.behaviour.stale_reads,
-            ..StoreOptions::new(site.region.clone(), Arc::clone(&clock))
-        };
-        let opened = site.disk.open(options, site.disk_faults.clone());
-        let store = Arc::new(opened.map_err(|source| SimulationError::Store {
-            region: name.to_owned(),
-            source,
-        })?);
+        let store = site.open(self.planted_bug, self.behaviour.stale_reads)?;
         let config = NodeConfig {
             region: site.region.clone(),
             peers,
-            clock,
+            clock: site.clock.clone(),
             randomness: Arc::new(seed.derive(&format!("node {name}, start {}", site.starts))),
             authentication: Authentication::AcceptAny,
             services: Vec::new(),
@@ -389,25 +330,22 @@ impl World {
     /// # Errors
     /// [`SimulationError::UnknownRegion`], [`SimulationError::NotRunning`].
     pub fn crash_region(&mut self, name: &str, lose_disk: bool) -> Result<(), SimulationError> {
-        let index = self.site_index(name)?;
-        let site = &mut self.sites[index];
+        let store = self.store;
+        let site = self.site_mut(name)?;
         let running = site
             .running
             .take()
             .ok_or_else(|| SimulationError::NotRunning(name.to_owned()))?;
+        site.paused.clear();
         // The disk goes first: a task that still runs must not write what no process would have written.
         running.store.abandon();
+        if lose_disk {
+            site.lose_disk(store);
+        }
         self.transport.network().kill_region(name)?;
         self.clients.shut(name);
         running.node.kill();
         running.recording.abort();
-        site.paused.clear();
-        if lose_disk {
-            site.disk = RegionDisk::new(self.store);
-            site.disk_faults = healthy();
-            site.disk_full = false;
-            site.disk_new = true;
-        }
         Ok(())
     }
 
@@ -482,6 +420,11 @@ impl World {
         Ok(&self.sites[self.site_index(name)?])
     }
 
+    fn site_mut(&mut self, name: &str) -> Result<&mut Site, SimulationError> {
+        let index = self.site_index(name)?;
+        Ok(&mut self.sites[index])
+    }
+
     fn site_index(&self, name: &str) -> Result<usize, SimulationError> {
         let index = self.sites.iter().position(|site| site.region.as_str() == name);
         index.ok_or_else(|| SimulationError::UnknownRegion(name.to_owned()))
@@ -494,10 +437,4 @@ where
     C: beringia_node::Io,
 {
     Box::pin(connections.map(|connection| connection.map(|connection| Box::new(connection) as BoxedIo)))
-}
-
-fn healthy() -> DiskFaults {
-    let disk = DiskFaults::default();
-    disk.set_commit_delay(COMMIT_DELAY);
-    disk
 }

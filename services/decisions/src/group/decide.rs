@@ -10,7 +10,7 @@ use beringia_storage::{
 
 use super::{
     command::{Answer, Command, Environment},
-    workspace::{Fail, Group, OwnRecord, Result},
+    workspace::{Fail, Group, Misses, OwnRecord, Result},
 };
 use crate::{
     rows::{ReadSet, Rows},
@@ -80,16 +80,11 @@ pub fn decide(
 impl Group<'_> {
     fn carry_out_all(&mut self, commands: &mut [Command], before: &State) -> Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(commands.len());
+        let mut misses = Misses::default();
         for command in commands {
-            match self.carry_out(command) {
-                // The next may need something, too.
-                Err(Fail::Missing) => {}
-                answer => answers.push(answer?),
-            }
+            answers.extend(misses.note(self.carry_out(command))?);
         }
-        if !self.missing.borrow().is_empty() {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         let now_ms = self.environment.now_ms;
         self.roll_shards(now_ms)?;
         self.state.flush(before, now_ms, &mut self.writes)?;

@@ -13,7 +13,7 @@ use beringia_storage::{
 use super::{
     interpret::By,
     unit::LocalWrite,
-    workspace::{Fail, Group, Result},
+    workspace::{Fail, Group, Misses, Result},
 };
 use crate::{
     aspects,
@@ -154,7 +154,7 @@ impl Group<'_> {
     /// Writes the difference between the definitions as they are and as planned, as one unit.
     pub(super) fn write_definitions(&mut self, plan: &Plan) -> Result<()> {
         let mut writes = Vec::new();
-        let mut is_missing = false;
+        let mut misses = Misses::default();
         for (id, after) in plan {
             let before = self.definition(*id);
             for (home, before, after) in [
@@ -165,17 +165,12 @@ impl Group<'_> {
                 let set = set.map(|(name, aspect)| (name, Some(aspect)));
                 let removed = before.keys().filter(|name| !after.contains_key(name));
                 for (name, aspect) in set.chain(removed.map(|name| (name, None))) {
-                    match self.definition_write(home, *id, name, aspect) {
-                        // The next may need something, too.
-                        Err(Fail::Missing) => is_missing = true,
-                        write => writes.extend(write?),
-                    }
+                    let write = misses.note(self.definition_write(home, *id, name, aspect))?;
+                    writes.extend(write.flatten());
                 }
             }
         }
-        if is_missing {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         self.write_unit(writes.iter())?;
         for (id, after) in plan {
             self.state.set_definition(*id, after.clone());

@@ -12,7 +12,7 @@ use beringia_storage::{
 
 use super::{
     dropped::detail_of_removed,
-    workspace::{Fail, Group, Result},
+    workspace::{Group, Misses, Result},
 };
 use crate::{
     journal,
@@ -86,18 +86,13 @@ impl Group<'_> {
         if let Some((row_key, _)) = found.last() {
             index.cursor = Some(row_key.clone());
         }
-        let mut is_missing = false;
+        let mut misses = Misses::default();
         for (entry, bytes) in entries {
-            match self.insert_entry(entry) {
-                Ok(true) => index.size.add(bytes),
-                Ok(false) => {}
-                Err(Fail::Missing) => is_missing = true,
-                Err(fail) => return Err(fail),
+            if misses.note(self.insert_entry(entry))? == Some(true) {
+                index.size.add(bytes);
             }
         }
-        if is_missing {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         if finished {
             index.state = IndexState::Active;
             index.cursor = None;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::{
     incoming::{Incoming, malformed},
     reconcile::{Merged, Reconciled},
-    workspace::{Fail, Group, Result},
+    workspace::{Fail, Group, Misses, Result},
     write::{NewRow, live_size, row_size},
 };
 use crate::{
@@ -48,14 +48,10 @@ impl Group<'_> {
             ..Applied::default()
         };
         let mut redefined = Vec::new();
-        let mut is_missing = false;
+        let mut misses = Misses::default();
         for incoming in &incoming {
-            match self.apply_one(incoming, batch.kind, &mut applied) {
-                // The next may need something, too.
-                Err(Fail::Missing) => is_missing = true,
-                done => done?,
-            }
-            if is_missing {
+            misses.note(self.apply_one(incoming, batch.kind, &mut applied))?;
+            if misses.any() {
                 continue;
             }
             if Home::of(incoming.mutation.table).is_some() {
@@ -67,16 +63,11 @@ impl Group<'_> {
         }
         if batch.kind == RemoteKind::Copy {
             for (table, key, stamp) in &batch.obsolete {
-                match self.remove_obsolete(*table, key, stamp) {
-                    Err(Fail::Missing) => is_missing = true,
-                    done => done?,
-                }
+                misses.note(self.remove_obsolete(*table, key, stamp))?;
                 redefined.push((*table, key));
             }
         }
-        if is_missing {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         self.reinterpret(redefined.drain(..))?;
         let redefines = |mutation: &Mutation| mutation.table == TableId::CATALOG;
         if batch.mutations.iter().any(redefines) || !batch.obsolete.is_empty() {

@@ -14,7 +14,7 @@ use beringia_storage::{
     backend::{ItemRow, Keyspace, OriginNumber, RecordFlags, RecordHead, TableNumber},
 };
 
-use super::workspace::{Fail, Group, Result};
+use super::workspace::{Group, Misses, Result};
 use crate::{
     layout::row_key,
     rows::{LogScan, Scan},
@@ -42,6 +42,15 @@ enum Known<'a> {
     All(Peers<'a>),
 }
 
+impl<'a> Known<'a> {
+    const fn all(&self) -> Option<&Peers<'a>> {
+        match self {
+            Self::All(peers) => Some(peers),
+            Self::NotAll => None,
+        }
+    }
+}
+
 impl Group<'_> {
     /// Passes some records; true where there may be more to pass.
     pub(super) fn trim(&mut self, acknowledged: &Acknowledged) -> Result<bool> {
@@ -58,14 +67,11 @@ impl Group<'_> {
             records_max: STEP_RECORDS,
         };
         let records = self.scan_log(scan)?.to_vec();
-        let mut is_missing = false;
+        let mut misses = Misses::default();
         for (head, key) in &records {
-            // All of them are read together.
-            is_missing |= matches!(self.item_row(&row_key(head.table, &key.0)), Err(Fail::Missing));
+            misses.note(self.item_row(&row_key(head.table, &key.0)))?;
         }
-        if is_missing {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         let mut low_watermarks = BTreeMap::new();
         let mut passed = 0;
         for (head, key) in &records {
@@ -84,10 +90,7 @@ impl Group<'_> {
                 // Its row was removed behind the store's back; no successor would ever remove the record.
                 self.writes.trimmed.insert(head.position);
             }
-            let peers = match known {
-                Some(Known::All(peers)) => Some(peers),
-                _ => None,
-            };
+            let peers = known.and_then(Known::all);
             self.pass(head, row_key, current.as_ref(), peers);
             if let Some(peers) = peers.filter(|_| !head.flags.has(RecordFlags::UNORDERED)) {
                 let watermark = low_watermarks.entry((peers.id, head.origin)).or_default();

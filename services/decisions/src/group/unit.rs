@@ -13,7 +13,7 @@ use beringia_storage::{
 use bytes::Bytes;
 
 use super::{
-    workspace::{Fail, Group, Result},
+    workspace::{Fail, Group, Misses, Result},
     write::{NewRow, row_size},
 };
 use crate::{rows::CurrentRow, state::TableState};
@@ -73,7 +73,7 @@ impl Group<'_> {
     ) -> Result<std::result::Result<Vec<Outcome>, CommitError>> {
         let mut decisions = Vec::with_capacity(writes.len());
         let mut refusals: Vec<Option<Refused>> = Vec::with_capacity(writes.len());
-        let mut is_missing = false;
+        let mut misses = Misses::default();
         for write in writes {
             let repeated = decisions.iter().any(|decision| match decision {
                 Decided::Write(earlier) => earlier.table == write.table && earlier.key == write.key,
@@ -83,19 +83,16 @@ impl Group<'_> {
                 refusals.push(Some((Refusal::Repeated, None)));
                 continue;
             }
-            match self.decide(write) {
-                Err(Fail::Missing) => is_missing = true,
-                Err(fail) => return Err(fail),
-                Ok(Ok(decision)) => {
+            match misses.note(self.decide(write))? {
+                None => {}
+                Some(Ok(decision)) => {
                     decisions.push(decision);
                     refusals.push(None);
                 }
-                Ok(Err(refused)) => refusals.push(Some(refused)),
+                Some(Err(refused)) => refusals.push(Some(refused)),
             }
         }
-        if is_missing {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         if refusals.iter().any(Option::is_some) {
             return Ok(Err(CommitError::Refused(refusals)));
         }
@@ -188,7 +185,7 @@ impl Group<'_> {
         };
         self.state.sequence = unit.last;
         let mut versions = Vec::with_capacity(writes.len());
-        let mut is_missing = false;
+        let mut misses = Misses::default();
         for (sequence, write) in (unit.first..).zip(writes) {
             let version = Version {
                 time,
@@ -226,19 +223,13 @@ impl Group<'_> {
                     before: write.before.as_ref(),
                 },
             );
-            match put {
-                // The next may need something, too.
-                Err(Fail::Missing) => is_missing = true,
-                put => put?,
-            }
+            misses.note(put)?;
             let origins = self.state.origins.clone();
             let table = self.table_mut(write.table)?;
             table.progress.advance(&origins, own, sequence)?;
             versions.push(version);
         }
-        if is_missing {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         Ok(versions)
     }
 

@@ -37,6 +37,40 @@ pub(crate) enum Fail {
 
 pub(crate) type Result<T, E = Fail> = std::result::Result<T, E>;
 
+/// Whether rows were missing at several steps of a command. The steps go on, so that all of the rows
+/// are noted and read together.
+#[derive(Debug, Default)]
+pub(super) struct Misses(bool);
+
+impl Misses {
+    /// Notes that a step lacked a row, and then gives `None`.
+    ///
+    /// # Errors
+    /// All other failures.
+    pub(super) fn note<T>(&mut self, step: Result<T>) -> Result<Option<T>> {
+        match step {
+            Err(Fail::Missing) => {
+                self.0 = true;
+                Ok(None)
+            }
+            step => step.map(Some),
+        }
+    }
+
+    /// Whether there were any.
+    pub(super) const fn any(&self) -> bool {
+        self.0
+    }
+
+    /// Ends the steps.
+    ///
+    /// # Errors
+    /// [`Fail::Missing`] where one of them lacked a row.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.0 { Err(Fail::Missing) } else { Ok(()) }
+    }
+}
+
 impl From<StoreError> for Fail {
     /// What rows say is wrong, or cannot be encoded.
     fn from(error: StoreError) -> Self {

@@ -9,7 +9,7 @@ use beringia_storage::{
     backend::{Detail, ItemRow, Keyspace, Record, RecordFlags},
 };
 
-use super::workspace::{Fail, Group, OwnRecord, Result};
+use super::workspace::{Fail, Group, Misses, OwnRecord, Result};
 use crate::{
     layout::item_hash,
     state::{Index, Job, LogCheckpoint},
@@ -149,18 +149,13 @@ impl Group<'_> {
             _ => None,
         };
         let mut found_stray = false;
-        let mut is_missing = false;
+        let mut misses = Misses::default();
         for place in 0..count {
             let index = self.table(id)?.indexes[place].clone();
-            match self.move_entry(id, place, &index, key, (before, after)) {
-                // The next may need something, too.
-                Err(Fail::Missing) => is_missing = true,
-                moved => found_stray |= moved?,
-            }
+            let moved = misses.note(self.move_entry(id, place, &index, key, (before, after)))?;
+            found_stray |= moved == Some(true);
         }
-        if is_missing {
-            return Err(Fail::Missing);
-        }
+        misses.check()?;
         let job = Job::CountEntries { table: id };
         if found_stray && !self.state.jobs.contains(&job) {
             Arc::make_mut(&mut self.state.jobs).push(job);

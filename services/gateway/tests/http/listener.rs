@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use beringia_endpoint::{Authentication, Limits, OneRegion};
-use beringia_gateway::{Call, Listener};
+use beringia_gateway::{Call, Listener, Plane};
 use serde_json::{Map, Value, json};
 
 use crate::support::{AUTHORIZATION, EmptyStore, Running, gateway, services, signed};
@@ -42,7 +42,13 @@ async fn a_listener_hears_what_was_asked_with_what_came_of_it_while_it_listens()
     }
     let calls = heard.calls.lock().unwrap();
     assert_eq!(calls.len(), 1, "{calls:?}");
-    assert_eq!((calls[0].operation.as_str(), calls[0].status), ("GetItem", 400));
+    let Call {
+        operation,
+        plane,
+        status,
+        ..
+    } = &calls[0];
+    assert_eq!((operation.as_str(), *plane, *status), ("GetItem", Plane::Data, 400));
     assert_eq!(Value::Object(calls[0].parameters.clone()), get);
 }
 

@@ -277,19 +277,3 @@ async fn one_command_that_does_not_fit_fails_its_group_and_the_state_stays_that_
     let version = put(&store, item("a", 2, &[])).await;
     assert!(version > before.0[&key("a", 1)].0);
 }
-
-#[tokio::test]
-async fn for_how_long_peers_were_out_of_reach_is_kept_over_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("region.db");
-    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
-    assert_eq!(store.away().await.unwrap(), [].into());
-    store
-        .note_away([(region("eu-west-1"), 7), (region("ap-south-1"), 8)].into())
-        .await
-        .unwrap();
-    store.note_away([(region("eu-west-1"), 9)].into()).await.unwrap();
-    store.abandon();
-    let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
-    assert_eq!(store.away().await.unwrap(), [(region("eu-west-1"), 9)].into());
-}

@@ -1,5 +1,5 @@
 //! What the SQLite store promises as every store does, and what it does besides: files, damage,
-//! crashes, slow and full disks.
+//! crashes, full disks.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,5 +10,4 @@ mod forgetting;
 mod memory;
 mod memory_of_thread;
 mod scrub;
-mod simulated_disk;
 mod support;

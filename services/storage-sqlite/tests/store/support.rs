@@ -3,17 +3,19 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
 use beringia_clock::ManualClock;
 use beringia_storage::{
     Store, StoreError, StoreOptions,
+    backend::StorageBackend,
     conformance::{
         Backend, Disk,
         fixture::{START_MS, region},
     },
 };
-use beringia_storage_sqlite::{Database, Execution, MemoryDisk, Options, RegionStore};
+use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, RegionStore, SqliteBackend};
 
 /// A file that a thread writes.
 pub(crate) struct File;
@@ -25,6 +27,7 @@ impl Backend for File {
             path: directory.path().join("region.db"),
             _directory: directory,
             store: Mutex::default(),
+            disk_faults: DiskFaults::default(),
         })
     }
 }
@@ -34,24 +37,41 @@ struct FileDisk {
     _directory: tempfile::TempDir,
     /// The last one that was opened.
     store: Mutex<Weak<RegionStore>>,
+    disk_faults: DiskFaults,
+}
+
+impl FileDisk {
+    fn options(&self, options: StoreOptions) -> Options {
+        Options {
+            disk_faults: self.disk_faults.clone(),
+            ..Options::new(options, Database::File(self.path.clone()), Execution::Threads)
+        }
+    }
 }
 
 impl Disk for FileDisk {
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
-        let database = Database::File(self.path.clone());
-        let store = Arc::new(beringia_storage_sqlite::open(&Options::new(
-            options,
-            database,
-            Execution::Threads,
-        ))?);
+        let store = Arc::new(beringia_storage_sqlite::open(&self.options(options))?);
         *self.store.lock().unwrap() = Arc::downgrade(&store);
         Ok(store)
+    }
+
+    fn backend(&self, options: StoreOptions) -> Result<Arc<dyn StorageBackend>, StoreError> {
+        Ok(Arc::new(SqliteBackend::open(&self.options(options))?))
     }
 
     fn crash(&self) {
         if let Some(store) = self.store.lock().unwrap().upgrade() {
             store.abandon();
         }
+    }
+
+    fn slow(&self, commit_delay: Duration) {
+        self.disk_faults.set_commit_delay(commit_delay);
+    }
+
+    fn fill(&self, full: bool) {
+        self.disk_faults.set_full(full);
     }
 }
 
@@ -63,6 +83,7 @@ pub(crate) struct MemoryOfThread;
 
 struct DiskInMemory {
     disk: MemoryDisk,
+    disk_faults: DiskFaults,
     execution: Execution,
 }
 
@@ -70,6 +91,7 @@ impl Backend for Memory {
     fn disk(&self) -> Box<dyn Disk> {
         Box::new(DiskInMemory {
             disk: MemoryDisk::new(),
+            disk_faults: DiskFaults::default(),
             execution: Execution::Inline,
         })
     }
@@ -79,20 +101,40 @@ impl Backend for MemoryOfThread {
     fn disk(&self) -> Box<dyn Disk> {
         Box::new(DiskInMemory {
             disk: MemoryDisk::new(),
+            disk_faults: DiskFaults::default(),
             execution: Execution::Threads,
         })
     }
 }
 
+impl DiskInMemory {
+    fn options(&self, options: StoreOptions) -> Options {
+        Options {
+            disk_faults: self.disk_faults.clone(),
+            ..Options::new(options, Database::Memory(self.disk.clone()), self.execution)
+        }
+    }
+}
+
 impl Disk for DiskInMemory {
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
-        let database = Database::Memory(self.disk.clone());
-        let store = beringia_storage_sqlite::open(&Options::new(options, database, self.execution))?;
-        Ok(Arc::new(store))
+        Ok(Arc::new(beringia_storage_sqlite::open(&self.options(options))?))
+    }
+
+    fn backend(&self, options: StoreOptions) -> Result<Arc<dyn StorageBackend>, StoreError> {
+        Ok(Arc::new(SqliteBackend::open(&self.options(options))?))
     }
 
     fn crash(&self) {
         self.disk.detach();
+    }
+
+    fn slow(&self, commit_delay: Duration) {
+        self.disk_faults.set_commit_delay(commit_delay);
+    }
+
+    fn fill(&self, full: bool) {
+        self.disk_faults.set_full(full);
     }
 }
 

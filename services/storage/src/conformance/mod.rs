@@ -13,9 +13,11 @@
 //! itself to [`conformance_in_virtual_time!`](crate::conformance_in_virtual_time) too.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod backends;
 mod concurrency;
 mod convergence;
 mod definitions;
+mod disks;
 mod dropped;
 mod expiry;
 pub mod fixture;
@@ -27,12 +29,13 @@ mod past;
 mod policies;
 mod replication;
 mod run;
+mod slow_disks;
 mod streams;
 mod writes;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use crate::{Store, StoreError, StoreOptions};
+use crate::{Store, StoreError, StoreOptions, backend::StorageBackend};
 
 /// Makes the stores that the suite tests.
 pub trait Backend: Sync {
@@ -49,9 +52,21 @@ pub trait Disk: Send + Sync {
     /// Where the store refuses.
     fn open(&self, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError>;
 
+    /// Opens the storage backend on what is there, without a store. Called like [`Disk::open`].
+    ///
+    /// # Errors
+    /// Where the backend refuses.
+    fn backend(&self, options: StoreOptions) -> Result<Arc<dyn StorageBackend>, StoreError>;
+
     /// Takes the disk away from its store, as a crash does: the store writes no more and answers
     /// [`StoreError::Closed`], whoever still has it.
     fn crash(&self);
+
+    /// Lets every commit take so much longer from now on, also after the store is opened again.
+    fn slow(&self, commit_delay: Duration);
+
+    /// Whether the disk is full from now on, also after the store is opened again.
+    fn fill(&self, full: bool);
 }
 
 /// Runs a test as its kind says.
@@ -120,6 +135,13 @@ suite! {
     /// Makes a test of each test of the suite, or of one of its modules, for the
     /// [`Backend`](crate::conformance::Backend) at that path, which is a constant or a unit struct.
     conformance as tests:
+    backends {
+        property what_was_committed_is_read_in_every_way_and_nothing_else;
+        plain a_snapshot_is_of_one_moment_whatever_is_committed_meanwhile;
+        plain a_listener_hears_of_every_commit_once_it_can_be_read;
+        plain a_scan_ends_where_its_visitor_wants_no_more_or_fails;
+        plain a_backend_that_was_closed_is_read_no_more;
+    }
     concurrency {
         threads a_reader_sees_whole_units_only;
         threads whoever_follows_the_log_sees_every_record_once_and_in_order;
@@ -147,6 +169,12 @@ suite! {
         plain a_removed_index_is_seen_leaving_and_can_come_back;
         plain catalog_aspects_that_this_version_does_not_know_are_kept_and_passed_on;
         plain whoever_changes_definitions_gets_the_catalog_as_the_change_left_it;
+    }
+    disks {
+        plain the_state_of_another_region_or_topology_is_refused_and_left_alone;
+        plain for_how_long_peers_were_unreachable_is_kept_over_a_restart;
+        plain a_full_disk_refuses_writes_over_a_restart_until_it_has_room_again;
+        plain a_commit_takes_as_long_as_the_disk_does;
     }
     dropped {
         plain a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_shipped;
@@ -271,5 +299,9 @@ suite! {
         paused a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold;
         paused what_the_log_has_forgotten_is_seen_as_it_is_now;
         paused a_store_that_does_not_look_back_knows_no_moments;
+    }
+    slow_disks {
+        paused what_comes_while_the_disk_works_is_committed_together;
+        paused a_crash_while_the_disk_works_loses_what_was_not_acknowledged;
     }
 }

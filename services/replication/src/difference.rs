@@ -1,0 +1,270 @@
+//! Compares a page of a peer's keys with a page of ours: what to fetch, and what to drop.
+//!
+//! A join takes everything that is newer there, and drops what the source had seen and no longer has. A repair takes only
+//! what our vector covers, and reports what it does not cover; the next attempt takes that, if no stream has brought it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{KeyBytes, Stamp, Version, VersionVector};
+
+use crate::message::KeyPage;
+
+/// Rows by key and version.
+pub(crate) type Orphans = BTreeSet<(KeyBytes, Version)>;
+
+/// What the walks are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The source's rows become ours.
+    Join {
+        /// The vector that the source had before the first page.
+        before: VersionVector,
+        /// Nothing else writes to the table here meanwhile: a row of an earlier attempt that nobody vouches for goes too.
+        alone: bool,
+    },
+    /// What was lost here comes back.
+    Repair,
+    /// Rows that neither vector covers come here too: no stream may bring them, if their origin lost them before others had them.
+    Adopt(Orphans),
+}
+
+/// What two pages of keys that begin after the same key say.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) fetch: Vec<KeyBytes>,
+    pub(crate) obsolete: Vec<(KeyBytes, Stamp)>,
+    /// With news there, and not covered by our vector.
+    pub(crate) uncovered: Vec<(KeyBytes, Version)>,
+    /// Up to where both pages speak; `None`: the span's end.
+    pub(crate) until: Option<KeyBytes>,
+    /// How many of their rows that concerns.
+    pub(crate) examined: u64,
+}
+
+/// Rows of one page, as far as the other page reaches too.
+type Rows<'a> = BTreeMap<&'a KeyBytes, &'a Stamp>;
+
+impl Difference {
+    /// Compares a page of the source's keys with a page of ours; `vector` is ours.
+    pub(crate) fn between(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyPage) -> Self {
+        let until = end_of_both(theirs, ours);
+        let (theirs, ours) = (rows_until(theirs, until.as_ref()), rows_until(ours, until.as_ref()));
+        let obsolete = obsolete(goal, vector, &theirs, &ours);
+        let mut fetch = Vec::new();
+        let mut uncovered = Vec::new();
+        for (&key, there) in &theirs {
+            let version = &there.version;
+            let has_news = obsolete.contains_key(key) || ours.get(key).is_none_or(|here| may_add_to(here, there));
+            let allowed = match goal {
+                Goal::Join { .. } => true,
+                Goal::Repair => vector.covers(version),
+                Goal::Adopt(orphans) => orphans.contains(&(key.clone(), version.clone())),
+            };
+            if has_news && allowed {
+                fetch.push(key.clone());
+            }
+            if has_news && !vector.covers(version) {
+                uncovered.push((key.clone(), version.clone()));
+            }
+        }
+        Self {
+            fetch,
+            obsolete: owned(obsolete),
+            uncovered,
+            examined: theirs.len() as u64,
+            until,
+        }
+    }
+}
+
+/// The last key that both pages reach; `None` where both reach the end of the span.
+fn end_of_both(theirs: &KeyPage, ours: &KeyPage) -> Option<KeyBytes> {
+    let end = |page: &KeyPage| match page.rows.last() {
+        Some((key, _)) if !page.last => Some(key.clone()),
+        _ => None,
+    };
+    match (end(theirs), end(ours)) {
+        (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
+        (theirs, ours) => theirs.or(ours),
+    }
+}
+
+fn rows_until<'a>(page: &'a KeyPage, until: Option<&KeyBytes>) -> Rows<'a> {
+    page.rows
+        .iter()
+        .filter(|(key, _)| until.is_none_or(|until| key <= until))
+        .map(|(key, stamp)| (key, stamp))
+        .collect()
+}
+
+/// Of a join: rows of ours to drop.
+fn obsolete<'a>(goal: &Goal, vector: &VersionVector, theirs: &Rows<'a>, ours: &Rows<'a>) -> Rows<'a> {
+    let Goal::Join { before, alone } = goal else {
+        return Rows::new();
+    };
+    let is_obsolete = |key: &KeyBytes, version: &Version| {
+        let there = theirs.get(key);
+        let known = before.covers(version);
+        // It came in an attempt that ended, from a source that may have lost it since. If it is still anywhere, it comes by stream.
+        let unvouched = *alone && !known && !vector.covers(version);
+        (known && there.is_none()) || (unvouched && there.is_none_or(|there| there.version < *version))
+    };
+    ours.iter()
+        .filter(|(key, here)| is_obsolete(key, &here.version))
+        .map(|(key, here)| (*key, *here))
+        .collect()
+}
+
+fn owned(rows: Rows<'_>) -> Vec<(KeyBytes, Stamp)> {
+    rows.into_iter()
+        .map(|(key, stamp)| (key.clone(), stamp.clone()))
+        .collect()
+}
+
+/// Whether a row there can hold something that the row here does not: a newer write, or, where the row here was not written as a whole
+/// last, an older one that was not joined to it.
+fn may_add_to(here: &Stamp, there: &Stamp) -> bool {
+    there.version > here.version || (here.state != 0 && here != there)
+}
+
+#[cfg(test)]
+mod tests {
+    use beringia_clock::HybridTime;
+    use beringia_item::{Origin, Region};
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn version(sequence: u64) -> Version {
+        let time = HybridTime::from_u64(sequence);
+        Version {
+            time,
+            origin: Region::new("eu").unwrap().into(),
+            sequence,
+        }
+    }
+
+    fn key(number: u8) -> KeyBytes {
+        KeyBytes(Bytes::from(vec![0, 0, number]))
+    }
+
+    /// A page of rows: key and sequence of its version.
+    fn page(rows: &[(u8, u64)], last: bool) -> KeyPage {
+        let rows = rows
+            .iter()
+            .map(|(number, sequence)| (key(*number), version(*sequence).into()))
+            .collect();
+        KeyPage { rows, last }
+    }
+
+    fn covering(sequence: u64) -> VersionVector {
+        [(Origin::from(Region::new("eu").unwrap()), sequence)]
+            .into_iter()
+            .collect()
+    }
+
+    /// A copy into a table that others write to, from a source that knew of everything up to that.
+    fn join(sequence: u64) -> Goal {
+        Goal::Join {
+            before: covering(sequence),
+            alone: false,
+        }
+    }
+
+    fn keys(numbers: &[u8]) -> Vec<KeyBytes> {
+        numbers.iter().map(|number| key(*number)).collect()
+    }
+
+    #[test]
+    fn a_join_takes_what_is_missing_or_older_here_whatever_the_vector_says() {
+        let theirs = page(&[(1, 5), (2, 6), (3, 7), (4, 99)], true);
+        let ours = page(&[(1, 5), (2, 4), (3, 8)], true);
+        let found = Difference::between(&join(10), &covering(0), &theirs, &ours);
+        assert_eq!(found.fetch, keys(&[2, 4]));
+        assert_eq!((found.obsolete, found.until, found.examined), (vec![], None, 4));
+    }
+
+    #[test]
+    fn a_join_drops_what_the_source_knew_of_and_no_longer_holds() {
+        let theirs = page(&[(1, 5)], true);
+        let ours = page(&[(1, 5), (2, 6), (3, 11)], true);
+        let found = Difference::between(&join(10), &covering(99), &theirs, &ours);
+        assert_eq!(
+            found.obsolete,
+            [(key(2), version(6).into())],
+            "the write of 3 is newer than what the source knew"
+        );
+        assert_eq!(found.fetch, keys(&[]));
+    }
+
+    #[test]
+    fn a_row_of_an_earlier_attempt_that_nobody_vouches_for_gives_way_to_the_sources() {
+        let theirs = page(&[(1, 5), (2, 30), (4, 40)], true);
+        let ours = page(&[(1, 20), (2, 21), (3, 22), (4, 40), (5, 13)], true);
+        let alone = Goal::Join {
+            before: covering(10),
+            alone: true,
+        };
+        let found = Difference::between(&alone, &covering(15), &theirs, &ours);
+        assert_eq!(
+            found.obsolete,
+            [(key(1), version(20).into()), (key(3), version(22).into())]
+        );
+        assert_eq!(found.fetch, keys(&[1, 2]), "the newer one would win by itself");
+        let found = Difference::between(&join(10), &covering(15), &theirs, &ours);
+        assert_eq!(found.obsolete, [], "where others write, it may have come just now");
+    }
+
+    #[test]
+    fn orphans_are_taken_whatever_the_vector_says_and_nothing_else() {
+        let theirs = page(&[(1, 20), (2, 21), (3, 5)], true);
+        let ours = page(&[(2, 22)], true);
+        let orphans = [(key(1), version(20)), (key(2), version(21)), (key(3), version(4))].into();
+        let found = Difference::between(&Goal::Adopt(orphans), &covering(10), &theirs, &ours);
+        assert_eq!((found.fetch, found.obsolete), (keys(&[1]), vec![]));
+    }
+
+    #[test]
+    fn a_repair_takes_only_what_the_own_vector_covers_and_drops_nothing() {
+        let theirs = page(&[(1, 5), (2, 11)], true);
+        let ours = page(&[(3, 6)], true);
+        let found = Difference::between(&Goal::Repair, &covering(10), &theirs, &ours);
+        assert_eq!((found.fetch, found.obsolete), (keys(&[1]), vec![]));
+    }
+
+    #[test]
+    fn a_row_to_which_other_writes_were_joined_is_fetched_though_no_version_is_newer() {
+        let stamped = |rows: &[(u8, u64, u64)]| KeyPage {
+            rows: rows
+                .iter()
+                .map(|(number, sequence, state)| {
+                    let version = version(*sequence);
+                    (key(*number), Stamp { version, state: *state })
+                })
+                .collect(),
+            last: true,
+        };
+        let theirs = stamped(&[(1, 5, 7), (2, 5, 7), (3, 4, 7), (4, 4, 0), (5, 4, 7)]);
+        let ours = stamped(&[(1, 5, 7), (2, 5, 8), (3, 5, 8), (4, 5, 8), (5, 5, 0)]);
+        for goal in [join(10), Goal::Repair] {
+            let found = Difference::between(&goal, &covering(10), &theirs, &ours);
+            assert_eq!(found.fetch, keys(&[2, 3, 4]), "5 was written as a whole later");
+        }
+    }
+
+    #[test]
+    fn pages_are_compared_only_up_to_where_both_speak() {
+        let theirs = page(&[(1, 5), (4, 5), (6, 5)], false);
+        let ours = page(&[(2, 5), (5, 5)], false);
+        let found = Difference::between(&join(10), &covering(0), &theirs, &ours);
+        assert_eq!(found.until, Some(key(5)));
+        assert_eq!(found.fetch, keys(&[1, 4]), "6 comes with the next page");
+        assert_eq!(
+            found.obsolete,
+            [(key(2), version(5).into()), (key(5), version(5).into())]
+        );
+        let ours_ends = page(&[(2, 5)], true);
+        let found = Difference::between(&join(10), &covering(0), &theirs, &ours_ends);
+        assert_eq!((found.until, found.fetch), (Some(key(6)), keys(&[1, 4, 6])));
+    }
+}

@@ -1,0 +1,81 @@
+//! Whose a disk is, what it keeps besides tables, and what happens while it is full.
+
+use std::{sync::Arc, time::Duration};
+
+use beringia_clock::ManualClock;
+use tokio::time::Instant;
+
+use super::{Backend, fixture::*};
+use crate::{CommitError, StoreError, StoreOptions};
+
+/// How long a commit takes on a disk that is made slow.
+const SLOW: Duration = Duration::from_millis(40);
+
+pub(super) async fn the_state_of_another_region_or_topology_is_refused_and_left_alone(backend: &dyn Backend) {
+    let disk = backend.disk();
+    let options = |name: &str, topology: Option<&str>| {
+        let clock = Arc::new(ManualClock::new(START_MS));
+        StoreOptions {
+            topology: topology.map(str::to_owned),
+            ..StoreOptions::new(region(name), clock)
+        }
+    };
+    let refusal = |options| match disk.open(options) {
+        Err(StoreError::Unusable { what, .. }) => what,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was opened"),
+    };
+    let store = disk.open(options("us-east-1", None)).unwrap();
+    create_table(&*store, false).await;
+    store.close().await;
+    // State without a topology takes the first one that it is opened with.
+    disk.open(options("us-east-1", Some("three"))).unwrap().close().await;
+    assert_eq!(
+        refusal(options("eu-west-1", None)),
+        "belongs to region us-east-1, not to eu-west-1"
+    );
+    assert_eq!(
+        refusal(options("us-east-1", Some("two"))),
+        "belongs to another topology: three, not two"
+    );
+    let store = disk.open(options("us-east-1", Some("three"))).unwrap();
+    assert!(store.catalog().by_name.contains_key("things"));
+}
+
+pub(super) async fn for_how_long_peers_were_unreachable_is_kept_over_a_restart(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    assert_eq!(site.store.away().await.unwrap(), [].into());
+    let both = [(region("eu-west-1"), 7), (region("ap-south-1"), 8)];
+    site.store.note_away(both.into()).await.unwrap();
+    site.store.note_away([(region("eu-west-1"), 9)].into()).await.unwrap();
+    let site = site.restarted();
+    assert_eq!(site.store.away().await.unwrap(), [(region("eu-west-1"), 9)].into());
+}
+
+pub(super) async fn a_full_disk_refuses_writes_over_a_restart_until_it_has_room_again(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    put(&*site.store, item("a", 0, &[])).await;
+    site.disk.fill(true);
+    let large = async |site: &Site| {
+        let blob = item("a", 1, &[("blob", text(&"x".repeat(300_000)))]);
+        site.store.commit(vec![write(key("a", 1), Do::Put(blob))]).await
+    };
+    let is_refused = |answer| matches!(answer, Err(CommitError::Store(StoreError::DiskFull(_))));
+    assert!(is_refused(large(&site).await));
+    let site = site.restarted();
+    assert!(is_refused(large(&site).await));
+    assert_eq!(scan(&*site.store, None).await.rows.len(), 1, "reads go on");
+    site.disk.fill(false);
+    large(&site).await.unwrap();
+    assert_eq!(scan(&*site.store, None).await.rows.len(), 2);
+}
+
+pub(super) async fn a_commit_takes_as_long_as_the_disk_does(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, false).await;
+    site.disk.slow(SLOW);
+    let before = Instant::now();
+    put(&*site.store, item("a", 1, &[])).await;
+    assert!(before.elapsed() >= SLOW, "{:?}", before.elapsed());
+}

@@ -1,0 +1,55 @@
+//! Versions that a region's own record tells of, and no log: rows that it kept aside, and losers in its journal.
+
+use std::collections::BTreeMap;
+
+use beringia_history::KeptAside;
+use beringia_item::Version;
+
+use crate::index::{Missing, Table};
+
+/// A write of which the region's record tells, and no log.
+pub(crate) struct Relic<'a> {
+    pub(crate) version: &'a Version,
+    /// `None` for a delete.
+    pub(crate) mark: Option<&'a str>,
+    pub(crate) fate: Missing,
+}
+
+/// By key; those that are kept aside first.
+pub(crate) type Relics<'a> = BTreeMap<&'a str, Vec<Relic<'a>>>;
+
+impl Relic<'_> {
+    /// Whether the region that has the record made the version.
+    pub(crate) fn is_of(&self, region: &str) -> bool {
+        self.version.origin.region().as_str() == region
+    }
+}
+
+/// Reads what a region kept aside, and its journal.
+pub(crate) fn of<'a>(table: &Table<'a>, region: &str, kept: &'a [KeptAside]) -> Relics<'a> {
+    let mut relics = Relics::new();
+    for KeptAside { key, held } in kept {
+        relics.entry(key).or_default().push(Relic {
+            version: &held.version,
+            mark: held.mark(),
+            fate: Missing::KeptAside,
+        });
+    }
+    let journal = table.evidence.journals.get(region);
+    for entry in journal.into_iter().flat_map(|journal| &journal.entries) {
+        let is_logged = || {
+            table
+                .keys
+                .get(entry.key.as_str())
+                .and_then(|key| key.rank_of(&entry.loser))
+        };
+        if entry.loser.origin.region().as_str() == region && is_logged().is_none() {
+            relics.entry(&entry.key).or_default().push(Relic {
+                version: &entry.loser,
+                mark: entry.loser_mark.as_deref(),
+                fate: Missing::LostToConflict,
+            });
+        }
+    }
+    relics
+}

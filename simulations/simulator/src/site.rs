@@ -1,0 +1,118 @@
+//! One region of a world: its disk, its clock, and its process while that runs.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use beringia_item::Region;
+use beringia_node::Node;
+use beringia_storage::{PlantedBug, StoreOptions};
+use beringia_storage_sqlite::{DiskFaults, RegionStore};
+use tokio::task::JoinHandle;
+
+use crate::{
+    SimulatedClock, SimulationError,
+    disk::{RegionDisk, StoreKind},
+};
+
+/// How long a commit takes on a healthy disk, as the flush of a good one does.
+const COMMIT_DELAY: Duration = Duration::from_millis(1);
+
+/// A region's place: what outlives its process.
+pub(crate) struct Site {
+    pub(crate) region: Region,
+    disk: RegionDisk,
+    disk_faults: DiskFaults,
+    disk_full: bool,
+    /// The disk was lost, and no process has begun on the new one yet.
+    pub(crate) disk_new: bool,
+    /// Tables that are not replicated for now. A restart ends that.
+    pub(crate) paused: BTreeSet<String>,
+    pub(crate) clock: Arc<SimulatedClock>,
+    /// How often its process was started.
+    pub(crate) starts: u32,
+    pub(crate) running: Option<Running>,
+}
+
+/// A region's process.
+pub(crate) struct Running {
+    pub(crate) node: Node,
+    pub(crate) store: Arc<RegionStore>,
+    pub(crate) recording: JoinHandle<()>,
+}
+
+impl Site {
+    /// A region that was never started, with an empty disk.
+    pub(crate) fn new(region: Region, store: StoreKind, clock: SimulatedClock) -> Self {
+        Self {
+            region,
+            disk: RegionDisk::new(store),
+            disk_faults: healthy(),
+            disk_full: false,
+            disk_new: false,
+            paused: BTreeSet::new(),
+            clock: Arc::new(clock),
+            starts: 0,
+            running: None,
+        }
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// [`SimulationError::NotRunning`].
+    pub(crate) fn running(&self) -> Result<&Running, SimulationError> {
+        let running = self.running.as_ref();
+        running.ok_or_else(|| SimulationError::NotRunning(self.region.to_string()))
+    }
+
+    /// Whether it runs, its disk has room, and nothing keeps it from the others but links.
+    pub(crate) fn is_well(&self) -> bool {
+        self.running.is_some() && !self.disk_full && self.paused.is_empty()
+    }
+
+    /// Opens the store for another start.
+    ///
+    /// # Errors
+    /// [`SimulationError::Store`].
+    pub(crate) fn open(
+        &mut self,
+        planted_bug: Option<PlantedBug>,
+        look_back: Duration,
+    ) -> Result<Arc<RegionStore>, SimulationError> {
+        self.starts += 1;
+        self.disk_new = false;
+        let options = StoreOptions {
+            planted_bug,
+            look_back,
+            ..StoreOptions::new(self.region.clone(), self.clock.clone())
+        };
+        let opened = self.disk.open(options, self.disk_faults.clone());
+        opened.map(Arc::new).map_err(|source| SimulationError::Store {
+            region: self.region.to_string(),
+            source,
+        })
+    }
+
+    pub(crate) fn fill_disk(&mut self, full: bool) {
+        self.disk_full = full;
+        self.disk_faults.set_full(full);
+    }
+
+    /// Every commit takes so much longer than on a healthy disk.
+    pub(crate) fn slow_disk(&self, by: Duration) {
+        self.disk_faults.set_commit_delay(COMMIT_DELAY + by);
+    }
+
+    /// Replaces the disk by an empty one.
+    pub(crate) fn lose_disk(&mut self, store: StoreKind) {
+        self.disk = RegionDisk::new(store);
+        self.disk_faults = healthy();
+        self.disk_full = false;
+        self.disk_new = true;
+    }
+}
+
+fn healthy() -> DiskFaults {
+    let disk = DiskFaults::default();
+    disk.set_commit_delay(COMMIT_DELAY);
+    disk
+}
