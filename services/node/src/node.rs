@@ -145,13 +145,7 @@ impl Node {
         let driver = Arc::new(Driver::new(parts));
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         scope.spawn(transport::serve(Arc::clone(&driver), replication));
-        scope.spawn({
-            let (stopping, stopped) = (stopping.clone(), stopped.clone());
-            async move {
-                serve(Arc::new(server), clients, Box::pin(stopping.cancelled_owned())).await;
-                stopped.cancel();
-            }
-        });
+        scope.spawn(serve_clients(server, clients, stopping.clone(), stopped.clone()));
         chores::start(&driver, &engine);
         Ok(Self {
             driver,
@@ -296,4 +290,10 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.scope.end();
     }
+}
+
+/// Answers clients until the node stops, then says that nobody is answered any more.
+async fn serve_clients(server: Server, clients: Incoming, stopping: CancellationToken, stopped: CancellationToken) {
+    serve(Arc::new(server), clients, Box::pin(stopping.cancelled_owned())).await;
+    stopped.cancel();
 }

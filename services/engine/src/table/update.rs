@@ -307,19 +307,22 @@ fn index_aspects(
         )));
     }
     for name in remaining {
-        let before = existing(table, name, "update")?;
-        let was = Some((before.throughput, before.capacity));
-        let index = GlobalIndex {
-            throughput: Throughput::OnDemand,
-            capacity: capacity(was, Throughput::OnDemand, None, None, Subject::Index(name))?,
-            ..before.clone()
-        };
         aspects.push(Aspect::GlobalIndex {
             name: name.to_owned(),
-            index,
+            index: index_on_demand(existing(table, name, "update")?, name)?,
         });
     }
     Ok(aspects)
+}
+
+/// An index that goes on demand with its table.
+fn index_on_demand(before: &GlobalIndex, name: &str) -> Result<GlobalIndex, ApiError> {
+    let was = Some((before.throughput, before.capacity));
+    Ok(GlobalIndex {
+        throughput: Throughput::OnDemand,
+        capacity: capacity(was, Throughput::OnDemand, None, None, Subject::Index(name))?,
+        ..before.clone()
+    })
 }
 
 /// An index with other throughput; `on_demand` is whether its table is on demand from now on.

@@ -1,4 +1,5 @@
-//! What every store promises, as tests that any implementation of [`Store`] runs.
+//! What every store promises, as tests that any implementation of [`Store`] runs; and what its
+//! storage backend promises, by itself.
 //!
 //! An implementation says how its stores are made ([`Backend`]) and names that at the root of its
 //! tests:

@@ -7,7 +7,7 @@ use std::{
 
 use beringia_tests::{command::beringia, up::Up};
 
-use crate::Load;
+use crate::{load::Load, spread::Spread};
 
 /// Times that both are measured, one right after the other.
 const ROUNDS: usize = 11;
@@ -44,14 +44,13 @@ pub(crate) async fn overhead(up: &Up, load: impl AsyncFn() -> Load) {
     print("the drill itself, of one processor", busy, "");
 }
 
-fn print(what: &str, mut percents: Vec<f64>, goal: &str) {
-    percents.sort_by(f64::total_cmp);
-    let quartile = |number: usize| percents[(percents.len() - 1) * number / 4];
+fn print(what: &str, percents: Vec<f64>, goal: &str) {
+    let percents = Spread::of(percents);
     println!(
         "{what:<44} {:>9.1} %   (median of {ROUNDS} rounds; half of them {:.1} to {:.1}){goal}",
-        quartile(2),
-        quartile(1),
-        quartile(3),
+        percents.median(),
+        percents.quartile(1),
+        percents.quartile(3),
     );
 }
 

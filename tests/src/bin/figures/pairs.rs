@@ -6,7 +6,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_tests::up::Up;
 
-use super::{CONNECTIONS, Limit, REGIONS, create_table, data, fill, get, key, load, put, without_delay};
+use super::{
+    CONNECTIONS, REGIONS, data,
+    load::{INDEXED, Limit, create_indexed_table, create_table, fill, get, key, load, put},
+    spread::Spread,
+    without_delay,
+};
 
 /// Pairs of runs; odd, so that there is a median.
 const PAIRS: usize = 11;
@@ -14,11 +19,20 @@ const PAIRS: usize = 11;
 /// Requests by their number, of one operation.
 type Requests = Arc<dyn Fn(u64) -> String>;
 
-/// The operations, and what is asked of each: random keys of so many, items of 1 KiB.
-fn operations(keys: u64) -> [(&'static str, Requests); 3] {
+/// The loads: the name of each, its operation, and what is asked of it: random keys of so many, items of 1 KiB.
+fn loads(keys: u64) -> [(&'static str, &'static str, Requests); 4] {
     let value = "v".repeat(1000);
     let chance = Arc::new(SeededRandomness::new(1));
-    let [of_put, of_update, of_get] = [(); 3].map(|()| Arc::clone(&chance));
+    let [of_put, of_update, of_get, of_indexed] = [(); 4].map(|()| Arc::clone(&chance));
+    let indexed_value = value.clone();
+    // A put gives an item another place in the index.
+    let indexed = move |_| {
+        format!(
+            r#"{{"TableName":"{INDEXED}","Item":{{"id":{{"S":"{}"}},"group":{{"S":"{}"}},"value":{{"S":"{indexed_value}"}}}}}}"#,
+            key(of_indexed.below(keys)),
+            of_indexed.below(1000),
+        )
+    };
     let update = move |number: u64| {
         format!(
             r#"{{"TableName":"bench","Key":{{"id":{{"S":"{}"}}}},"UpdateExpression":"SET c = :c","ExpressionAttributeValues":{{":c":{{"N":"{number}"}}}}}}"#,
@@ -26,19 +40,46 @@ fn operations(keys: u64) -> [(&'static str, Requests); 3] {
         )
     };
     [
-        ("PutItem", Arc::new(move |_| put(of_put.below(keys), &value))),
-        ("UpdateItem", Arc::new(update)),
-        ("GetItem", Arc::new(move |_| get(of_get.below(keys)))),
+        ("PutItem", "PutItem", Arc::new(move |_| put(of_put.below(keys), &value))),
+        ("UpdateItem", "UpdateItem", Arc::new(update)),
+        ("GetItem", "GetItem", Arc::new(move |_| get(of_get.below(keys)))),
+        ("PutIndexed", "PutItem", Arc::new(indexed)),
     ]
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// What a build did before and after, run by run.
+#[derive(Default)]
+pub(crate) struct Compared([Vec<f64>; 2]);
+
+impl Compared {
+    /// Runs both in interleaved pairs. Each goes first as often as the other.
+    pub(crate) async fn run(mut measure: impl AsyncFnMut(usize) -> f64) -> Self {
+        let mut rates = Self::default();
+        for pair in 0..PAIRS {
+            for place in [pair % 2, 1 - pair % 2] {
+                rates.0[place].push(measure(place).await);
+            }
+        }
+        rates
+    }
+
+    /// Prints the medians of both and of the ratios of the pairs.
+    pub(crate) fn print(self, what: &str, unit: &str) {
+        let [before, after] = self.0;
+        let ratios = Spread::of(before.iter().zip(&after).map(|(before, after)| after / before));
+        println!(
+            "{what:<44} before {:>8.1} {unit}   after {:>8.1} {unit}   ratio {:.3} (medians of {PAIRS} pairs; half of \
+             the ratios {:.3} to {:.3})",
+            Spread::of(before).median(),
+            Spread::of(after).median(),
+            ratios.median(),
+            ratios.quartile(1),
+            ratios.quartile(3),
+        );
+    }
 }
 
-/// Runs both programs, each with one durable region of so many items, and prints for each operation that is wanted
-/// the medians of both and of the ratios of the pairs.
+/// Runs both programs, each with one durable region of so many items, and compares the loads that are wanted.
 pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool, keys: u64, seconds: u64) {
     let directory = data();
     let topology = without_delay(&directory, &REGIONS[..1]);
@@ -52,24 +93,19 @@ pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool,
         running.push(up);
     }
     let time = Limit::Time(Duration::from_secs(seconds));
-    for (operation, requests) in operations(keys).into_iter().filter(|(operation, _)| wants(operation)) {
-        let mut rates = [Vec::new(), Vec::new()];
-        for pair in 0..PAIRS {
-            // Each goes first as often as the other.
-            for place in [pair % 2, 1 - pair % 2] {
-                let requests = Arc::clone(&requests);
-                let request = move |number| requests(number);
-                let endpoint = running[place].region(REGIONS[0]);
-                let done = load(endpoint, REGIONS[0], CONNECTIONS, time, operation, request).await;
-                rates[place].push(done.per_second());
+    for (name, operation, requests) in loads(keys).into_iter().filter(|(name, ..)| wants(name)) {
+        if name == "PutIndexed" {
+            for up in &running {
+                create_indexed_table(up).await;
             }
         }
-        let ratios = rates[0].iter().zip(&rates[1]).map(|(before, after)| after / before);
-        println!(
-            "{operation:<12} before {:>8.0} /s   after {:>8.0} /s   ratio {:.3} (medians of {PAIRS} pairs of {seconds} s)",
-            median(rates[0].clone()),
-            median(rates[1].clone()),
-            median(ratios.collect()),
-        );
+        let compared = Compared::run(async |place: usize| {
+            let requests = Arc::clone(&requests);
+            let request = move |number| requests(number);
+            let endpoint = running[place].region(REGIONS[0]);
+            let done = load(endpoint, REGIONS[0], CONNECTIONS, time, operation, request).await;
+            done.per_second()
+        });
+        compared.await.print(&format!("{name}, runs of {seconds} s"), "/s");
     }
 }

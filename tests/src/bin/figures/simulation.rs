@@ -2,7 +2,7 @@
 //! to what links and disks allow.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
@@ -10,6 +10,8 @@ use std::{
 use beringia_tests::command::beringia;
 use serde_json::Value;
 use tokio::time::Instant;
+
+use crate::{pairs::Compared, spread::Spread};
 
 /// A minute of a partition at 1,000 writes a second in each region.
 const PARTITION: &str = r#"
@@ -53,28 +55,59 @@ choice = "{choice}"
     )
 }
 
-/// Simulated seconds per second: three regions, 100 writes a second each, one core. Of whole items; and with updates of keys some of which are
+/// What is simulated to see how fast that goes, on one core: whole items; and with updates of keys some of which are
 /// written much more often than others, so that a quarter of the writes meet in conflicts.
+fn scenarios(directory: &Path) -> [(&'static str, String); 2] {
+    [
+        (
+            "three regions, 100 puts/s each, one core",
+            "puts",
+            writes(100, "uniform"),
+        ),
+        (
+            "the same, puts and updates, zipfian keys",
+            "updates",
+            writes(60, "zipfian"),
+        ),
+    ]
+    .map(|(what, name, text)| (what, written(directory, &format!("{name}.toml"), &text)))
+}
+
+/// Simulated seconds per second.
+fn speed_of(program: &Path, scenario: &str, more: &[&str]) -> f64 {
+    let arguments = [&["sim", "run", scenario, "--jobs", "1"], more].concat();
+    let (took, run) = timed(program, &arguments);
+    number(&run, "total_ms") / 1000.0 / took.as_secs_f64()
+}
+
+/// Simulated seconds per second on each storage backend.
 pub(crate) fn speed(directory: &Path) {
-    let scenarios = [
-        ("three regions, 100 puts/s each, one core", writes(100, "uniform")),
-        ("the same, puts and updates, zipfian keys", writes(60, "zipfian")),
-    ];
-    for (what, scenario) in scenarios {
-        let scenario = written(directory, "writes.toml", &scenario);
-        let speed = |_| {
-            let (took, run) = timed(&["sim", "run", &scenario, "--jobs", "1"]);
-            number(&run, "total_ms") / 1000.0 / took.as_secs_f64()
-        };
-        // The first is slower: the program has to come into memory.
-        let mut speeds: Vec<f64> = (0..=SPEED_RUNS).map(speed).skip(1).collect();
-        speeds.sort_by(f64::total_cmp);
-        println!(
-            "{what:<44} {:>9.1} simulated s per s   (median of {SPEED_RUNS} runs, {:.1} to {:.1})   goal 50",
-            speeds[SPEED_RUNS / 2],
-            speeds[0],
-            speeds[SPEED_RUNS - 1]
-        );
+    for (what, scenario) in scenarios(directory) {
+        for store in ["sqlite", "memory"] {
+            let speed = |_| speed_of(&beringia(), &scenario, &["--store", store]);
+            // The first is slower: the program has to come into memory.
+            let speeds = Spread::of((0..=SPEED_RUNS).map(speed).skip(1));
+            println!(
+                "{what:<44} {:>9.1} simulated s per s   ({store}; median of {SPEED_RUNS} runs, {:.1} to {:.1})   goal 50",
+                speeds.median(),
+                speeds.least(),
+                speeds.greatest(),
+            );
+        }
+    }
+}
+
+/// The same of two builds, on the default backend; and of the second one, how much faster it is on the other.
+pub(crate) async fn pairs(directory: &Path, programs: &[PathBuf; 2]) {
+    for (what, scenario) in scenarios(directory) {
+        let compared = Compared::run(async |place: usize| speed_of(&programs[place], &scenario, &[]));
+        compared.await.print(what, "s/s");
+        let stores = ["sqlite", "memory"];
+        let compared =
+            Compared::run(async |place: usize| speed_of(&programs[1], &scenario, &["--store", stores[place]]));
+        compared
+            .await
+            .print("  the second build, in SQLite and in memory", "s/s");
     }
 }
 
@@ -82,7 +115,7 @@ pub(crate) fn speed(directory: &Path) {
 pub(crate) fn swarm(count: u64) {
     let seeds = format!("0..{count}");
     let began = Instant::now();
-    let output = command(&["sim", "run", "swarm", "--seeds", &seeds, "--jobs", "2"]);
+    let output = command(&beringia(), &["sim", "run", "swarm", "--seeds", &seeds, "--jobs", "2"]);
     let in_ten_minutes = count as f64 * 600.0 / began.elapsed().as_secs_f64();
     println!(
         "{:<44} {in_ten_minutes:>9.0} seeds in 10 min  goal 200  ({count} played, {})",
@@ -98,7 +131,7 @@ pub(crate) fn swarm(count: u64) {
 /// In real time: a minute without one region at 1,000 writes a second in each, then how long until all are equal.
 pub(crate) fn convergence(directory: &Path) {
     let scenario = written(directory, "minute.toml", PARTITION);
-    let (_, run) = timed(&["drill", "run", &scenario]);
+    let (_, run) = timed(&beringia(), &["drill", "run", &scenario]);
     let convergences = run["convergences"].as_array().into_iter().flatten();
     // At the end of the load nothing is left to do: there is nothing to compare.
     let is_of_heal = |convergence: &&Value| {
@@ -122,16 +155,16 @@ fn written(directory: &Path, name: &str, text: &str) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
-fn command(arguments: &[&str]) -> Output {
-    let mut command = Command::new(beringia());
+fn command(program: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
     command.args(arguments).args(["--format", "json"]);
     command.output().expect("beringia starts")
 }
 
 /// A run of one seed, how long it took, and its JSON report. Expectations that do not hold are the reader's to see.
-fn timed(arguments: &[&str]) -> (Duration, Value) {
+fn timed(program: &Path, arguments: &[&str]) -> (Duration, Value) {
     let began = Instant::now();
-    let output = command(arguments);
+    let output = command(program, arguments);
     let took = began.elapsed();
     let text = String::from_utf8_lossy(&output.stdout);
     let run = text.lines().find_map(|line| serde_json::from_str(line).ok());

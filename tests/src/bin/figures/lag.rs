@@ -1,0 +1,121 @@
+//! How long writes take to the other regions, at a steady rate.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use beringia_tests::{http::Connection, up::Up};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{REGIONS, data, load::create_table, without_delay};
+
+/// 1,000 writes a second in each of three regions: without delay, then with the delays of `regions/three.toml`.
+pub(crate) async fn lag(seconds: u64) {
+    let seconds = seconds.max(30);
+    for delays in [false, true] {
+        let directory = data();
+        let db = directory.path().join("db");
+        let mut arguments = vec!["--data", db.to_str().expect("UTF-8")];
+        let topology = without_delay(&directory, &REGIONS);
+        if !delays {
+            arguments.extend(["--topology", &topology]);
+        }
+        let up = Up::start(&arguments);
+        create_table(&up, &REGIONS[1..]).await;
+        let _ = up.control.converge();
+        let writers = REGIONS.map(|region| at_rate(up.region(region).to_owned(), region, 1000, seconds));
+        let [first, second, third] = writers;
+        let (a, b, c) = tokio::join!(first, second, third);
+        let converged = up.control.converge();
+        println!(
+            "three regions {}: {} writes in {seconds} s, converged {} ms after the last, slowest answer {:.1} ms",
+            if delays {
+                "with the delays of three.toml"
+            } else {
+                "without delay"
+            },
+            a.0 + b.0 + c.0,
+            converged["elapsed_ms"],
+            a.1.max(b.1).max(c.1),
+        );
+        let links = if delays {
+            up.control.run(&["net", "show"])
+        } else {
+            Vec::new()
+        };
+        report_lag(&up.control.run(&["status"])[0], delays.then_some(&links));
+    }
+}
+
+/// For each pair of regions, how long writes took from their version's time to their commit in the other region.
+fn report_lag(status: &Value, links: Option<&Vec<Value>>) {
+    for pair in status["pairs"].as_array().expect("status names the pairs") {
+        let (from, to) = (
+            pair["from"].as_str().unwrap_or_default(),
+            pair["to"].as_str().unwrap_or_default(),
+        );
+        let delay = links.map(|links| delay_ms(links, from, to));
+        let goal = delay.map_or("p50 10 ms, p99 50 ms".to_owned(), |delay| {
+            format!("p50 within 10 ms of {delay} ms")
+        });
+        let what = format!("  lag {from} -> {to}");
+        println!(
+            "{what:<44} p50 {:>6} ms  p99 {:>6} ms   goal {goal}",
+            pair["arrival_p50_ms"], pair["arrival_p99_ms"]
+        );
+    }
+}
+
+fn delay_ms(links: &[Value], from: &str, to: &str) -> f64 {
+    links
+        .iter()
+        .flat_map(|line| line["links"].as_array().cloned().unwrap_or_else(|| vec![line.clone()]))
+        .find(|link| link["from"] == from && link["to"] == to)
+        .and_then(|link| link["delay_ms"].as_f64())
+        .unwrap_or_else(|| panic!("`net show` names the link from {from} to {to}: {links:?}"))
+}
+
+/// Writes at a steady rate, whatever the answers take (open loop); the number of writes and the slowest answer in ms.
+async fn at_rate(endpoint: String, region: &'static str, per_second: u64, seconds: u64) -> (u64, f64) {
+    let began = Instant::now();
+    let total = per_second * seconds;
+    let next = Arc::new(AtomicU64::new(0));
+    let local = tokio::task::LocalSet::new();
+    let mut workers = Vec::new();
+    for _ in 0..32 {
+        let mut connection = Connection::open(&endpoint, region).await.expect("the region is there");
+        let next = next.clone();
+        workers.push(local.spawn_local(async move {
+            let mut slowest_ms = 0.0_f64;
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= total {
+                    return slowest_ms;
+                }
+                let due = began + Duration::from_micros(number * 1_000_000 / per_second);
+                tokio::time::sleep_until(due).await;
+                let item = format!(
+                    r#"{{"TableName":"bench","Item":{{"id":{{"S":"{region}-{number}"}},"value":{{"S":"{}"}}}}}}"#,
+                    "v".repeat(1000)
+                );
+                let answer = connection.call("PutItem", &item).await.expect("an answer");
+                assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+                slowest_ms = slowest_ms.max(due.elapsed().as_secs_f64() * 1000.0);
+            }
+        }));
+    }
+    let mut slowest_ms = 0.0_f64;
+    local
+        .run_until(async {
+            for worker in workers {
+                slowest_ms = slowest_ms.max(worker.await.expect("the worker ends"));
+            }
+        })
+        .await;
+    (total, slowest_ms)
+}

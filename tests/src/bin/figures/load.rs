@@ -1,0 +1,201 @@
+//! A table, and a crowd of connections that write and read it as fast as it goes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use beringia_tests::{http::Connection, up::Up};
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{CONNECTIONS, REGIONS};
+
+/// The name of a table with a global index.
+pub(crate) const INDEXED: &str = "indexed";
+
+/// Makes a table with an index over `group` in the first region.
+pub(crate) async fn create_indexed_table(up: &Up) {
+    let mut connection = Connection::open(up.region(REGIONS[0]), REGIONS[0])
+        .await
+        .expect("the region is there");
+    let definition = json!({
+        "TableName": INDEXED, "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": "id", "AttributeType": "S"}, {"AttributeName": "group", "AttributeType": "S"},
+        ],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "by-group", "KeySchema": [{"AttributeName": "group", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }],
+    });
+    let answer = connection
+        .call("CreateTable", &definition.to_string())
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.json());
+}
+
+/// Makes the table `bench` in the first region, with replicas in these.
+pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
+    let mut connection = Connection::open(up.region(REGIONS[0]), REGIONS[0])
+        .await
+        .expect("the region is there");
+    let definition = json!({
+        "TableName": "bench", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    });
+    let answer = connection
+        .call("CreateTable", &definition.to_string())
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    for region in replicas {
+        let update = json!({"TableName": "bench", "ReplicaUpdates": [{"Create": {"RegionName": region}}]}).to_string();
+        loop {
+            let answer = connection.call("UpdateTable", &update).await.expect("an answer");
+            if answer.status == 200 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        loop {
+            let table = connection
+                .call("DescribeTable", r#"{"TableName": "bench"}"#)
+                .await
+                .expect("an answer")
+                .json();
+            let active = |replica: &Value| replica["RegionName"] == *region && replica["ReplicaStatus"] == "ACTIVE";
+            if table["Table"]["Replicas"]
+                .as_array()
+                .is_some_and(|replicas| replicas.iter().any(active))
+            {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// What a crowd of connections did.
+pub(crate) struct Load {
+    pub(crate) requests: u64,
+    pub(crate) seconds: f64,
+    latency_us: Histogram<u64>,
+}
+
+impl Load {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.requests as f64 / self.seconds
+    }
+
+    pub(crate) fn report(&self, what: &str, goal: &str) {
+        println!(
+            "{what:<44} {:>9.0} /s   p50 {:>6.2} ms  p99 {:>6.2} ms   goal {goal}",
+            self.per_second(),
+            self.latency_us.value_at_quantile(0.5) as f64 / 1000.0,
+            self.latency_us.value_at_quantile(0.99) as f64 / 1000.0,
+        );
+    }
+}
+
+/// Runs `request(n)` for ever new n over so many connections until the time or the number of requests is used up.
+pub(crate) async fn load<R>(
+    endpoint: &str,
+    region: &str,
+    connections: usize,
+    limit: Limit,
+    operation: &'static str,
+    request: R,
+) -> Load
+where
+    R: Fn(u64) -> String + Clone + 'static,
+{
+    let taken = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let local = tokio::task::LocalSet::new();
+    let mut workers = Vec::new();
+    for _ in 0..connections {
+        let mut connection = Connection::open(endpoint, region).await.expect("the region is there");
+        let (taken, request) = (taken.clone(), request.clone());
+        workers.push(local.spawn_local(async move {
+            let mut latency_us = Histogram::<u64>::new(3).expect("three digits");
+            loop {
+                let number = taken.fetch_add(1, Ordering::Relaxed);
+                if limit.reached(number, began.elapsed()) {
+                    return latency_us;
+                }
+                let sent = Instant::now();
+                let answer = connection.call(operation, &request(number)).await.expect("an answer");
+                assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+                let _ = latency_us.record(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX));
+            }
+        }));
+    }
+    let mut latency_us = Histogram::<u64>::new(3).expect("three digits");
+    local
+        .run_until(async {
+            for worker in workers {
+                latency_us.add(worker.await.expect("the worker ends")).expect("alike");
+            }
+        })
+        .await;
+    Load {
+        requests: latency_us.len(),
+        seconds: began.elapsed().as_secs_f64(),
+        latency_us,
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    Time(Duration),
+    Requests(u64),
+}
+
+impl Limit {
+    fn reached(self, requests: u64, elapsed: Duration) -> bool {
+        match self {
+            Self::Time(limit) => elapsed >= limit,
+            Self::Requests(limit) => requests >= limit,
+        }
+    }
+}
+
+/// The name of the n-th key.
+pub(crate) fn key(number: u64) -> String {
+    format!("key-{number:08}")
+}
+
+pub(crate) fn put(number: u64, value: &str) -> String {
+    format!(
+        r#"{{"TableName":"bench","Item":{{"id":{{"S":"{}"}},"value":{{"S":"{value}"}}}}}}"#,
+        key(number)
+    )
+}
+
+pub(crate) fn get(number: u64) -> String {
+    format!(r#"{{"TableName":"bench","Key":{{"id":{{"S":"{}"}}}}}}"#, key(number))
+}
+
+/// Puts so many items of 1 KiB.
+pub(crate) async fn fill(endpoint: &str, keys: u64) -> Load {
+    let value = "v".repeat(1000);
+    let batch = move |number: u64| {
+        let put = |offset| {
+            let key = key((number * 25 + offset) % keys);
+            format!(r#"{{"PutRequest":{{"Item":{{"id":{{"S":"{key}"}},"value":{{"S":"{value}"}}}}}}}}"#)
+        };
+        let puts: Vec<_> = (0..25).map(put).collect();
+        format!(r#"{{"RequestItems":{{"bench":[{}]}}}}"#, puts.join(","))
+    };
+    let requests = Limit::Requests(keys.div_ceil(25));
+    load(endpoint, REGIONS[0], CONNECTIONS, requests, "BatchWriteItem", batch).await
+}
