@@ -1,9 +1,13 @@
 //! Runs that chance found and that failed before the rule that each names, made as short as they go. A run's order of messages hangs on
 //! its seed, so that a change of the protocol may make it an ordinary run; `hand` asks for the rules step by step.
 
+use beringia_item::ConflictPolicy;
+
 use crate::{
-    Action::{self, AddReplica, Crash, Cut, Forget, Heal, Reset, Run, Skew, Transact, Wipe, Write},
-    copies, drops, play, quarrel,
+    Action::{self, AddReplica, Crash, Cut, Forget, Heal, Reset, Run, Skew, Transact, Update, Wipe, Write},
+    copies, drops,
+    model::policy::Change,
+    play, play_under, quarrel,
 };
 
 const fn put(site: usize, key: u8) -> Action {
@@ -180,4 +184,20 @@ fn what_only_one_of_those_who_drop_a_region_has_of_it_is_not_taken_for_safe() {
         run(2 + 19),
     ];
     play(drops(8_175_970_312_848_585_039), &actions);
+}
+
+#[test]
+fn an_addition_that_did_not_know_of_a_value_is_journalled_also_below_an_addition_to_that_value() {
+    let update = |site, change| Update {
+        site,
+        keys: vec![1],
+        changes: vec![change],
+    };
+    let actions = [
+        run(100),
+        update(0, Change::Assign("n", 0)),
+        update(1, Change::Add(1)),
+        update(0, Change::Add(1)),
+    ];
+    play_under(ConflictPolicy::Merge, 0, &actions);
 }

@@ -11,6 +11,9 @@ use super::{
     policy::{Change, Work, item_of, member, members, number},
 };
 
+/// The attributes that writes change.
+const ATTRIBUTES: [&str; 4] = ["t", "u", "n", "s"];
+
 /// What one write is to one attribute.
 enum Part {
     /// The attribute is as the write's image has it, whatever was before.
@@ -173,15 +176,8 @@ pub fn journals_tell_what_was_overruled(fleet: &Fleet, table: TableId) {
                 !winner.mutation.knew_of(&loser.mutation.version),
                 "under {key:?} a conflict that is none: {winner:?} over {loser:?}"
             );
-            let only_adds = |write: &Write| {
-                let names = ["t", "u", "n", "s"].map(|name| part(write, name));
-                names
-                    .iter()
-                    .flatten()
-                    .all(|part| matches!(part, Part::Addition(Change::Add(_) | Change::Unite(_))))
-            };
             assert!(
-                !only_adds(winner) || !only_adds(loser),
+                !only_adds(winner) || !only_adds(loser) || is_without_base(loser, &writes),
                 "under {key:?} additions overrule each other: {winner:?} over {loser:?}"
             );
         }
@@ -194,6 +190,27 @@ pub fn journals_tell_what_was_overruled(fleet: &Fleet, table: TableId) {
             );
         }
     }
+}
+
+/// Whether all that the write does is to add.
+fn only_adds(write: &Write) -> bool {
+    let parts = ATTRIBUTES.map(|name| part(write, name));
+    let adds = |part: &Part| matches!(part, Part::Addition(Change::Add(_) | Change::Unite(_)));
+    parts.iter().flatten().all(adds)
+}
+
+/// Whether the write added to an attribute to which another gave a value that it did not know of. That overrules it,
+/// though the winner in the journal may be an addition on top of that value.
+fn is_without_base(write: &Write, writes: &[&Write]) -> bool {
+    let unknown = |name: &str| {
+        let mut bases = writes
+            .iter()
+            .filter(|other| matches!(part(other, name), Some(Part::Base)));
+        bases.any(|base| !write.mutation.knew_of(&base.mutation.version))
+    };
+    ATTRIBUTES
+        .iter()
+        .any(|name| part(write, name).is_some() && unknown(name))
 }
 
 /// Whether the write gave `t` its value, and something replaced that, and nothing that did knew of it.
