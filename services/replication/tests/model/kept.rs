@@ -4,7 +4,7 @@
 use beringia_item::ConflictPolicy;
 
 use crate::{
-    Action::{self, AddReplica, Crash, Cut, Forget, Heal, Reset, Run, Skew, Transact, Update, Wipe, Write},
+    Action::{self, AddReplica, Crash, Cut, Forget, Heal, Reset, Run, SetPolicy, Skew, Transact, Update, Wipe, Write},
     copies, drops,
     model::policy::Change,
     play, play_under, quarrel,
@@ -200,4 +200,33 @@ fn an_addition_that_did_not_know_of_a_value_is_journalled_also_below_an_addition
         update(0, Change::Add(1)),
     ];
     play_under(ConflictPolicy::Merge, 0, &actions);
+}
+
+#[test]
+fn what_a_copy_in_place_brings_may_be_ahead_of_the_vector_until_the_copy_is_complete() {
+    let nothing = || Update {
+        site: 0,
+        keys: vec![0],
+        changes: vec![],
+    };
+    let policy = ConflictPolicy::Item;
+    let actions = [
+        run(50),
+        Crash { site: 0 },
+        Cut { a: 2, b: 0 },
+        run(19 + 37),
+        Heal { a: 0, b: 2 },
+        nothing(),
+        run(38 + 26),
+        SetPolicy { site: 0, policy },
+        Crash { site: 2 },
+        Cut { a: 0, b: 2 },
+        put(0, 0),
+        run(1 + 8 + 19),
+        Reset { a: 1, b: 0 },
+        nothing(),
+        run(32),
+        Forget { site: 0 },
+    ];
+    play_under(policy, 51_566_485_287_733_057, &actions);
 }

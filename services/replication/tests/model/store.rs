@@ -28,6 +28,8 @@ pub struct Table {
     pub vector: VersionVector,
     floor: VersionVector,
     pub joined: bool,
+    /// What came to an active replica by a copy in place, before the vector took it in.
+    pub copied_in_place: BTreeSet<Version>,
     /// Which of this region's holdings of the table this is.
     holding: u32,
     /// Winner and loser of every conflict seen.
@@ -317,6 +319,14 @@ impl Store {
         let mut touched: BTreeSet<TableId> = apply.mutations.iter().map(|mutation| mutation.table).collect();
         touched.extend(apply.progress.iter().map(|(table, _, _)| *table));
         touched.insert(TableId::CATALOG);
+        if apply.kind == RemoteKind::Copy {
+            for mutation in &apply.mutations {
+                let is_active = self.is_active(mutation.table);
+                if let Some(table) = self.tables.get_mut(&mutation.table).filter(|_| is_active) {
+                    table.copied_in_place.insert(mutation.version.clone());
+                }
+            }
+        }
         let newer = apply
             .mutations
             .iter()
