@@ -1,6 +1,6 @@
 //! `SqliteBackend`: one connection that writes, a few that read, and what keeps others away from the file.
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::{
@@ -14,6 +14,7 @@ use crate::{
     checkpoint::Checkpoints,
     connection::{Readers, WriteConnection},
     error::{OrStoreError, store_error},
+    lock::LockFile,
     open,
     options::Options,
     room::Room,
@@ -32,7 +33,7 @@ pub struct SqliteBackend {
     checkpoints: Checkpoints,
     listeners: Listeners,
     /// Keeps other processes away from the file while it is open; none for memory.
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<LockFile>>,
     /// The file; none for memory.
     path: Option<PathBuf>,
 }

@@ -4,6 +4,7 @@ mod backend;
 mod checkpoint;
 mod connection;
 mod error;
+mod lock;
 mod memory;
 mod open;
 mod options;

@@ -1,7 +1,7 @@
 //! Making and opening a database: what is there is looked at before anything is written, and left alone where it is not ours.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::{
     connection::{self, Readers, Source, WriteConnection},
+    lock::LockFile,
     options::{Database, Options},
     schema::{APPLICATION_ID, FORMAT, SCHEMA, sql},
 };
@@ -26,7 +27,7 @@ pub(crate) struct Opened {
     pub(crate) writer: WriteConnection,
     pub(crate) readers: Readers,
     /// Held as long as the database is open; none for memory.
-    pub(crate) lock: Option<File>,
+    pub(crate) lock: Option<LockFile>,
     /// The file; none for memory.
     pub(crate) path: Option<PathBuf>,
 }
@@ -66,7 +67,9 @@ fn unusable(path: &Path, what: impl Into<String>) -> StoreError {
 fn open_file(path: &Path, options: &Options) -> Result<Opened, StoreError> {
     let lock_path = beside(path, "-lock");
     let lock_was_there = lock_path.exists();
-    let lock = lock(path, &lock_path)?;
+    let lock = LockFile::acquire(&lock_path)
+        .map_err(|error| unusable(path, format!("cannot be locked: {error}")))?
+        .ok_or_else(|| unusable(path, "is in use by another process"))?;
     let opened = open_locked(path, options);
     if opened.is_err() && !lock_was_there {
         // It was made here; nobody else can want it. Where it stays all the same, it does no harm.
@@ -85,21 +88,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Keeps other processes, and other stores of this one, away from the database.
-fn lock(path: &Path, lock_path: &Path) -> Result<File, StoreError> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(lock_path);
-    let file = file.map_err(|error| unusable(path, format!("cannot be locked: {error}")))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(unusable(path, "is in use by another process")),
-        Err(TryLockError::Error(error)) => Err(unusable(path, format!("cannot be locked: {error}"))),
-    }
 }
 
 fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError> {
