@@ -18,11 +18,21 @@ use super::{CONNECTIONS, REGIONS};
 /// The name of a table with a global index.
 pub(crate) const INDEXED: &str = "indexed";
 
-/// Makes a table with an index over `group` in the first region.
-pub(crate) async fn create_indexed_table(up: &Up) {
+/// Makes a table in the first region, and gives the connection.
+async fn create(up: &Up, definition: &Value) -> Connection {
     let mut connection = Connection::open(up.region(REGIONS[0]), REGIONS[0])
         .await
         .expect("the region is there");
+    let answer = connection
+        .call("CreateTable", &definition.to_string())
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    connection
+}
+
+/// Makes a table with an index over `group` in the first region.
+pub(crate) async fn create_indexed_table(up: &Up) {
     let definition = json!({
         "TableName": INDEXED, "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [
@@ -34,29 +44,18 @@ pub(crate) async fn create_indexed_table(up: &Up) {
             "Projection": {"ProjectionType": "ALL"},
         }],
     });
-    let answer = connection
-        .call("CreateTable", &definition.to_string())
-        .await
-        .expect("an answer");
-    assert_eq!(answer.status, 200, "{}", answer.json());
+    create(up, &definition).await;
 }
 
 /// Makes the table `bench` in the first region, with replicas in these.
 pub(crate) async fn create_table(up: &Up, replicas: &[&str]) {
-    let mut connection = Connection::open(up.region(REGIONS[0]), REGIONS[0])
-        .await
-        .expect("the region is there");
     let definition = json!({
         "TableName": "bench", "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     });
-    let answer = connection
-        .call("CreateTable", &definition.to_string())
-        .await
-        .expect("an answer");
-    assert_eq!(answer.status, 200, "{}", answer.json());
+    let mut connection = create(up, &definition).await;
     for region in replicas {
         let update = json!({"TableName": "bench", "ReplicaUpdates": [{"Create": {"RegionName": region}}]}).to_string();
         loop {

@@ -81,6 +81,10 @@ impl Compared {
 
 /// Runs both programs, each with one durable region of so many items, and compares the loads that are wanted.
 pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool, keys: u64, seconds: u64) {
+    let wanted: Vec<_> = loads(keys).into_iter().filter(|(name, ..)| wants(name)).collect();
+    if wanted.is_empty() {
+        return;
+    }
     let directory = data();
     let topology = without_delay(&directory, &REGIONS[..1]);
     let mut running = Vec::new();
@@ -93,7 +97,7 @@ pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool,
         running.push(up);
     }
     let time = Limit::Time(Duration::from_secs(seconds));
-    for (name, operation, requests) in loads(keys).into_iter().filter(|(name, ..)| wants(name)) {
+    for (name, operation, requests) in wanted {
         if name == "PutIndexed" {
             for up in &running {
                 create_indexed_table(up).await;
