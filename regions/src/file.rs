@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::{
-    BANDWIDTH_MBIT_MAX, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link, REGION_NAME_BYTES_MAX, REGIONS_MAX, RegionSite, Topology,
+    BANDWIDTH_MBIT_MAX, BANDWIDTH_MBIT_MIN, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link, REGION_NAME_BYTES_MAX, REGIONS_MAX,
+    RegionSite, Topology,
     error::{Misplaced, Problem, TopologyError},
     form::{self, At, known_name, nowhere},
     latency::Latencies,
@@ -277,11 +278,10 @@ impl Settings {
         if let Some(jitter_ms) = within("jitter_ms", self.jitter_ms.as_ref(), 0.0..=DELAY_MS_MAX)? {
             link.jitter_ms = jitter_ms;
         }
-        let slowest = 1e-3;
         if let Some(mbit) = within(
             "bandwidth_mbit",
             self.bandwidth_mbit.as_ref(),
-            slowest..=BANDWIDTH_MBIT_MAX,
+            BANDWIDTH_MBIT_MIN..=BANDWIDTH_MBIT_MAX,
         )? {
             link.bandwidth_mbit = Some(mbit);
         }

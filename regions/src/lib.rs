@@ -7,7 +7,7 @@ mod latency;
 mod shipped;
 mod words;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 pub use error::{Misplaced, Problem, TopologyError};
 pub use file::{LinkForm, TopologyForm};
@@ -18,8 +18,12 @@ pub const SHIPPED: [&str; 3] = ["two", "three", "ten"];
 pub const REGIONS_MAX: usize = 32;
 /// The longest name of a region, in bytes.
 pub const REGION_NAME_BYTES_MAX: usize = 32;
-/// The longest one-way delay or jitter, in milliseconds: ten minutes.
-pub const DELAY_MS_MAX: f64 = 600_000.0;
+/// The longest one-way delay or jitter.
+pub const DELAY_MAX: Duration = Duration::from_mins(10);
+/// The same in milliseconds.
+pub const DELAY_MS_MAX: f64 = DELAY_MAX.as_secs_f64() * 1e3;
+/// The least bandwidth, in megabits per second.
+pub const BANDWIDTH_MBIT_MIN: f64 = 1e-3;
 /// The greatest bandwidth, in megabits per second.
 pub const BANDWIDTH_MBIT_MAX: f64 = 1_000_000.0;
 /// The greatest loss, in percent. Beyond it a link is as good as cut, which is its own setting.
@@ -49,7 +53,7 @@ pub struct Link {
     pub delay_ms: f64,
     /// A packet's delay is increased by up to so many milliseconds, 0 to [`DELAY_MS_MAX`].
     pub jitter_ms: f64,
-    /// Megabits (10^6 bits) per second, up to [`BANDWIDTH_MBIT_MAX`]; `None`: unlimited.
+    /// Megabits (10^6 bits) per second, [`BANDWIDTH_MBIT_MIN`] to [`BANDWIDTH_MBIT_MAX`]; `None`: unlimited.
     pub bandwidth_mbit: Option<f64>,
     /// Share of packets that must be sent again, 0 to [`LOSS_PERCENT_MAX`].
     pub loss_percent: f64,

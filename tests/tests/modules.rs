@@ -4,7 +4,8 @@
 //! The files are parsed with `syn`, the parser that Rust's derive macros use: imports nest, stand in
 //! functions, and are spelled as paths within expressions, which lines that begin with `use` do not
 //! show. What stands within calls of macros is not seen. An import of something that `lib.rs`
-//! exports again counts as one of `lib.rs`, which imports every module.
+//! exports again counts as one of `lib.rs`, which imports every module. Methods that several files
+//! give one type call each other without an import: such calls are not seen either.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

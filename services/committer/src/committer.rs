@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use beringia_decisions::{Answer, Command, Environment, Rows, State, Undecided, decide, needs};
+use beringia_decisions::{Answer, Command, Decision, Environment, ReadSet, Rows, State, Undecided, decide, needs};
 use beringia_item::{Origin, Region, TableId};
 use beringia_storage::{
     Acknowledged, Applied, Catalog, CommitError, ItemWrite, Outcome, RemoteBatch, SchemaChange, SchemaError,
@@ -198,8 +198,7 @@ impl Committer {
             }
             let mut decision = self.decide(commands, &mut rows, &environment)?;
             if decision.writes.is_empty() {
-                self.adopt(decision.state, decision.own);
-                return Ok(decision.answers);
+                return Ok(self.adopt(decision));
             }
             decision.writes.based_on = self.based_on;
             self.shared.publish_names(&decision.state);
@@ -208,8 +207,7 @@ impl Committer {
                     self.based_on.0 += 1;
                     self.known += 1;
                     announce(commands, &decision.answers);
-                    self.adopt(decision.state, decision.own);
-                    return Ok(decision.answers);
+                    return Ok(self.adopt(decision));
                 }
                 Err(CommitFailure::Stale) => {
                     tracing::debug!(origin = %self.shared.origin, "a group is decided again on newer rows");
@@ -242,23 +240,35 @@ impl Committer {
         commands: &mut [Command],
         rows: &mut Rows,
         environment: &Environment,
-    ) -> Result<beringia_decisions::Decision, StoreError> {
+    ) -> Result<Decision, StoreError> {
         let mut wanted = needs(&self.state, commands);
         loop {
-            if !wanted.is_empty() {
-                let state = &self.state;
-                let mut wanted = Some(wanted);
-                self.writer.read(&mut |snapshot| match wanted.take() {
-                    Some(wanted) => rows.fetch(snapshot, state, wanted),
-                    None => Ok(()),
-                })?;
-            }
-            match decide(&self.state, commands, rows, environment) {
-                Ok(decision) => return Ok(decision),
-                Err(Undecided::Needs(more)) => wanted = *more,
+            self.fetch(rows, wanted)?;
+            wanted = match decide(&self.state, commands, rows, environment) {
+                Ok(decision) => {
+                    self.fetch(rows, decision.assumptions.reads())?;
+                    if decision.assumptions.hold(rows) {
+                        return Ok(decision);
+                    }
+                    ReadSet::default()
+                }
+                Err(Undecided::Needs(more)) => *more,
                 Err(Undecided::Failed(error)) => return Err(error),
-            }
+            };
         }
+    }
+
+    /// Reads more rows.
+    fn fetch(&mut self, rows: &mut Rows, wanted: ReadSet) -> Result<(), StoreError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let state = &self.state;
+        let mut wanted = Some(wanted);
+        self.writer.read(&mut |snapshot| match wanted.take() {
+            Some(wanted) => rows.fetch(snapshot, state, wanted),
+            None => Ok(()),
+        })
     }
 
     fn environment(&self) -> Environment {
@@ -287,14 +297,17 @@ impl Committer {
         Ok(())
     }
 
-    /// Takes a decided state for the present one, and shows it.
-    fn adopt(&mut self, state: State, own: Option<Vec<beringia_decisions::OwnRecord>>) {
-        let appended = state.log.last > self.state.log.last;
-        self.state = state;
-        self.shared.publish(&self.state, own);
+    /// Takes a decided state for the present one, shows it, reports what was done, and returns the answers.
+    fn adopt(&mut self, decision: Decision) -> Vec<Answer> {
+        let appended = decision.state.log.last > self.state.log.last;
+        self.state = decision.state;
+        self.shared.publish(&self.state, decision.own);
         if appended {
             self.shared.log_appended.notify_waiters();
         }
+        let region = self.shared.origin.region();
+        decision.events.iter().for_each(|event| event.log(region));
+        decision.answers
     }
 }
 

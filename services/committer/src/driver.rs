@@ -165,6 +165,12 @@ impl Queue {
         self.clients.add_permits(clients);
         self.remotes.add_permits(remotes);
         self.upkeep.add_permits(upkeep);
+        debug_assert!(
+            self.clients.available_permits() <= CLIENTS_WAITING_MAX
+                && self.remotes.available_permits() <= REMOTES_WAITING_MAX
+                && self.upkeep.available_permits() <= UPKEEP_WAITING_MAX,
+            "as many slots come back as were taken"
+        );
         Next::Commit(group)
     }
 
@@ -261,8 +267,8 @@ enum Background {
     Failed,
 }
 
-/// Drives the committer on the current thread until it is stopped. `rest` is called when nothing has happened for a while.
-pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFaults, rest: &dyn Fn()) {
+/// Drives the committer on the current thread until it is stopped.
+pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFaults) {
     let finish = Finish(queue);
     let queue = &finish.0;
     let mut background = turn(slot, None);
@@ -295,7 +301,6 @@ pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFau
                     if let Some(committer) = slot.lock().as_mut() {
                         committer.rest();
                     }
-                    rest();
                     rested = true;
                 }
             }

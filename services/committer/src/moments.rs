@@ -39,6 +39,7 @@ impl Moments {
         if ends.back().is_some_and(|(_, last)| *last == end) {
             return;
         }
+        debug_assert!(ends.back().is_none_or(|(_, last)| *last < end), "a log only grows");
         ends.push_back((now, end));
         let over = |(at, _): &(Instant, u64)| now.duration_since(*at) >= self.keep;
         // The last of those that are over says where the log was when the stretch began.

@@ -62,6 +62,7 @@ impl Recent {
                 ..Kept::default()
             };
         }
+        debug_assert!(before <= end && kept.first <= before + 1, "a log only grows");
         kept.end = end;
         for record in records {
             let bytes = record.mutation.bytes();

@@ -88,8 +88,7 @@ impl RegionStore {
         let (queue, slot) = (self.queue.clone(), self.slot.clone());
         match self.execution {
             Execution::Threads => {
-                let backend = self.backend.clone();
-                let body = move || driver::run(queue, &slot, &disk_faults, &|| backend.rest());
+                let body = move || driver::run(queue, &slot, &disk_faults);
                 let started = std::thread::Builder::new().name("committer".to_owned()).spawn(body);
                 started
                     .map(drop)

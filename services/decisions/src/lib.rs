@@ -5,7 +5,9 @@
 //! region's [`State`], a group of [`Command`]s and the [`Rows`] that were read for them in bulk, and
 //! returns the state after them, one [`WriteSet`](beringia_storage::backend::WriteSet) and the answers.
 //! [`needs`] names the rows that a group needs at least; where it turns out to need others,
-//! [`Undecided::Needs`] names these, and it is decided again. It may always be decided again, on newer rows
+//! [`Undecided::Needs`] names these, and it is decided again. Of some rows it only matters whether they are
+//! there, and that is nearly always as expected: a decision says what it assumed
+//! ([`Decision::assumptions`]), which is checked before it is committed. It may always be decided again, on newer rows
 //! too: so does a store whose commit found that its rows had changed.
 //!
 //! What the rows look like ([`layout`], [`journal`], [`unshipped`]) is decided here too, and readers use the
@@ -23,8 +25,8 @@ mod verify;
 
 pub use self::{
     current::CurrentRecord,
-    group::{Answer, Command, Decision, Environment, OwnRecord, Undecided, decide, needs},
-    rows::{ReadSet, Rows},
+    group::{Answer, Command, Decision, Environment, Event, OwnRecord, Undecided, decide, needs},
+    rows::{Assumptions, ReadSet, Rows},
     state::{
         Digests, Holding, Index, IndexDefinition, KeptStream, KeptStreams, Log, LogCheckpoint, LogTimes,
         OriginProgress, Origins, Progress, RegionRow, Retention, State, StreamStates, TableRow, TableState, Tip,

@@ -122,6 +122,42 @@ impl ReadSet {
     }
 }
 
+/// Rows that a decision takes to be there, or not to be there, and has not read: those that are nearly
+/// always as expected, so that it is not worth deciding twice for them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Assumptions(BTreeMap<(Keyspace, Vec<u8>), bool>);
+
+impl Assumptions {
+    /// Takes a row to be there as `expected`, or as it was first taken; returns which.
+    pub(crate) fn assume(&mut self, row: (Keyspace, Vec<u8>), expected: bool) -> bool {
+        *self.0.entry(row).or_insert(expected)
+    }
+
+    /// Which rows they are of.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Keyspace, Vec<u8>)> {
+        self.0.keys().cloned()
+    }
+
+    /// The rows that show whether they hold.
+    #[must_use]
+    pub fn reads(&self) -> ReadSet {
+        ReadSet {
+            rows: self.rows().collect(),
+            ..ReadSet::default()
+        }
+    }
+
+    /// Whether all of them hold, by rows that were read.
+    #[must_use]
+    pub fn hold(&self, rows: &Rows) -> bool {
+        self.0.iter().all(|(row, expected)| match rows.row(row) {
+            Lookup::Found(_) => *expected,
+            Lookup::Absent => !expected,
+            Lookup::NotRead => false,
+        })
+    }
+}
+
 /// What is known of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup<T> {
@@ -228,8 +264,8 @@ impl Rows {
         }
     }
 
-    pub(crate) fn row(&self, keyspace: Keyspace, key: &[u8]) -> Lookup<&[u8]> {
-        match self.rows.get(&(keyspace, key.to_vec())) {
+    pub(crate) fn row(&self, row: &(Keyspace, Vec<u8>)) -> Lookup<&[u8]> {
+        match self.rows.get(row) {
             None => Lookup::NotRead,
             Some(None) => Lookup::Absent,
             Some(Some(row)) => Lookup::Found(row),

@@ -20,7 +20,8 @@ pub struct WritePass(Arc<Gate>);
 
 impl Drop for WritePass {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        let before = self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        debug_assert!(before > 0, "what ends has begun");
     }
 }
 

@@ -173,7 +173,7 @@ mod tests {
         let writes = vec((number(), number()).prop_map(write), 0..5);
         (0..2_u128, 0..3_usize, any::<bool>(), writes).prop_map(|(table, origin, by_log, writes)| Run {
             table: TableId(table + 7),
-            origin: region(origin).into(),
+            origin: Origin::of_only_shard(&region(origin)),
             by_log,
             writes,
         })
@@ -246,7 +246,7 @@ mod tests {
                 visible_ms: 2_000_040 + number,
                 runs: vec![Run {
                     table: TableId(7),
-                    origin: region(1).into(),
+                    origin: Origin::of_only_shard(&region(1)),
                     by_log: true,
                     writes: vec![Write {
                         sequence: 500 + number,

@@ -34,6 +34,12 @@ impl Origin {
         Self { region, shard }
     }
 
+    /// The origin of a region that has one shard, as all have today. Callers rely on that.
+    #[must_use]
+    pub fn of_only_shard(region: &Region) -> Self {
+        Self::new(region.clone(), 0)
+    }
+
     /// The region.
     #[must_use]
     pub const fn region(&self) -> &Region {
@@ -47,26 +53,12 @@ impl Origin {
     }
 }
 
-impl From<Region> for Origin {
-    /// The region's only shard.
-    fn from(region: Region) -> Self {
-        Self::new(region, 0)
-    }
-}
-
-impl From<&Region> for Origin {
-    /// The region's only shard.
-    fn from(region: &Region) -> Self {
-        region.clone().into()
-    }
-}
-
 impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let Some((region, shard)) = text.split_once('/') else {
-            return Ok(Region::new(text)?.into());
+            return Ok(Self::new(Region::new(text)?, 0));
         };
         let region = Region::new(region)?;
         let is_plain = shard.bytes().all(|b| b.is_ascii_digit()) && !shard.starts_with('0');

@@ -118,7 +118,7 @@ fn quantiles(histogram: &Histogram<u32>) -> LagQuantiles {
 #[cfg(test)]
 mod tests {
     use beringia_clock::HybridTime;
-    use beringia_item::{TableId, Version};
+    use beringia_item::{Origin, TableId, Version};
     use tokio::time::advance;
 
     use super::*;
@@ -127,7 +127,7 @@ mod tests {
     fn arrival(origin: &Region, lag_ms: u64) -> Arrival {
         let version = Version {
             time: HybridTime::from_parts(1000, 0),
-            origin: origin.into(),
+            origin: Origin::of_only_shard(origin),
             sequence: 1,
         };
         Arrival {

@@ -61,7 +61,7 @@ impl Comparisons {
         if is_paused || self.underway.contains_key(peer) {
             return;
         }
-        let candidates = session.theirs.iter().filter(|(table, theirs)| {
+        let candidates = session.announced.vectors.iter().filter(|(table, theirs)| {
             world.serves(**table)
                 && world.local.get(table) == Some(theirs)
                 && self.is_due(world, &(**table, peer.clone()), theirs)

@@ -139,7 +139,7 @@ mod tests {
         let time = HybridTime::from_u64(sequence);
         Version {
             time,
-            origin: Region::new("eu").unwrap().into(),
+            origin: Origin::of_only_shard(&Region::new("eu").unwrap()),
             sequence,
         }
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn covering(sequence: u64) -> VersionVector {
-        [(Origin::from(Region::new("eu").unwrap()), sequence)]
+        [(Origin::of_only_shard(&Region::new("eu").unwrap()), sequence)]
             .into_iter()
             .collect()
     }

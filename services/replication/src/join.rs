@@ -169,7 +169,7 @@ impl Join {
                     .catalog
                     .get(&self.table)
                     .is_some_and(|view| view.replicas.get(*region) == Some(&ReplicaStatus::Active));
-            is_active && session.is_some_and(|session| session.theirs.contains_key(&self.table))
+            is_active && session.is_some_and(|session| session.announced.vectors.contains_key(&self.table))
         };
         let failed = self.failed.as_ref().map(|(region, _)| region);
         let preferred = self
@@ -292,7 +292,8 @@ impl Join {
         let is_patient = |(since_ms, _): &(u64, VersionVector)| now_ms < since_ms + world.tuning.join_patience_ms;
         let sent_by = |session: &Session, origin: &Origin| {
             session
-                .theirs
+                .announced
+                .vectors
                 .get(&self.table)
                 .is_some_and(|theirs| theirs.get(origin) > here.get(origin))
         };

@@ -2,7 +2,7 @@
 //!
 //! One [`Replicator`] per region. Its driver tells it what happens ([`Event`]) and does what it says ([`Command`]): it opens and
 //! ends streams, carries messages, calls the store, and ticks. The protocol, and why it is as it is, is described in
-//! `docs/architecture.md`, "Replication". Two rules carry most of it:
+//! `docs/replication.md`. Two rules carry most of it:
 //!
 //! - What a stream brings is applied in the order of the source's log, from the receiver's own vectors on. So the vector never has
 //!   a hole, a stream may break anywhere, and what comes twice is skipped.

@@ -55,7 +55,8 @@ impl Out {
     pub(crate) fn call(&mut self, purpose: Purpose, call: StoreCall) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        self.purposes.insert(ticket, purpose);
+        let before = self.purposes.insert(ticket, purpose);
+        debug_assert!(before.is_none(), "calls are numbered once");
         self.commands.push(Command::Call(ticket, call));
         ticket
     }

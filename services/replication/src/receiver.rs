@@ -94,6 +94,7 @@ impl Receiver {
 
     /// Dials when the pause is over; hangs up on a peer that says no hello.
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out, next_link: &mut u64) {
+        debug_assert!(self.is_consistent(), "{self:?}");
         match &self.state {
             State::Waiting { until_ms } if world.now.elapsed_ms >= *until_ms => {
                 *next_link += 1;
@@ -134,6 +135,16 @@ impl Receiver {
             self.state = State::Open(session);
         }
         Ok(())
+    }
+
+    /// Whether what went wrong is of after the last hello, so that nothing did while the stream is
+    /// open.
+    fn is_consistent(&self) -> bool {
+        let has_failed = self.failures > 0;
+        let is_refused = self.refused.is_some();
+        has_failed == self.last_error.is_some()
+            && (has_failed || !is_refused)
+            && !(has_failed && matches!(self.state, State::Open(_)))
     }
 
     /// Ends the stream and tells the other side why.

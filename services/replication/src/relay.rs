@@ -19,11 +19,11 @@ pub(crate) fn assign(
         .iter()
         .filter_map(|(region, receiver)| Some((region, receiver.session()?)))
         .collect();
-    let announced = sessions.values().flat_map(|session| session.theirs.values());
+    let announced = sessions.values().flat_map(|session| session.announced.vectors.values());
     let mut origins: BTreeSet<Origin> = announced
         .flat_map(|vector| vector.iter().map(|(origin, _)| origin.clone()))
         .collect();
-    origins.extend(receivers.keys().map(Origin::from));
+    origins.extend(receivers.keys().map(Origin::of_only_shard));
 
     let mut relays = BTreeMap::new();
     for origin in &origins {
@@ -32,12 +32,15 @@ pub(crate) fn assign(
             continue;
         }
         let can = |via: &&Region| {
-            *via != origin.region() && sessions.get(*via).is_some_and(|session| !session.refuses(origin))
+            *via != origin.region()
+                && sessions
+                    .get(*via)
+                    .is_some_and(|session| !session.refusals.concern(origin))
         };
         let has_more = |via: &&Region| {
             sessions
                 .get(*via)
-                .is_some_and(|session| session.has_more(world, origin))
+                .is_some_and(|session| session.announced.has_more(world, origin))
         };
         // Our own writes come back only where this region lost them: there is nothing to wait for.
         let present = previous
@@ -60,7 +63,7 @@ pub(crate) fn assign(
 /// Whether the origin's region sends its writes itself, or has only just stopped to.
 fn is_direct(world: &World, origin: &Origin, receiver: &Receiver) -> bool {
     match receiver.session() {
-        Some(session) => !session.refuses(origin),
+        Some(session) => !session.refusals.concern(origin),
         None => world.now.elapsed_ms < receiver.down_since_ms + world.tuning.relay_after_ms,
     }
 }

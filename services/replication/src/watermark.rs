@@ -39,7 +39,11 @@ impl Said {
             let sequence = vector.get(&world.origin);
             if self.0.get(table).is_none_or(|known| known.sequence < sequence) {
                 let said_ms = world.now.wall_ms;
-                self.0.insert(*table, Watermark { sequence, said_ms });
+                let before = self.0.insert(*table, Watermark { sequence, said_ms });
+                debug_assert!(
+                    before.is_none_or(|before| before.sequence < sequence),
+                    "a watermark only rises"
+                );
             }
         }
     }

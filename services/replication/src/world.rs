@@ -79,10 +79,13 @@ impl World {
         table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 
-    /// Whether what is known of tables and peers is only of those that there are.
+    /// Whether what is known of tables and peers is only of those that there are, of the past, and
+    /// of a limit that the store named.
     pub(crate) fn is_consistent(&self) -> bool {
         !self.peers.contains(&self.region)
             && self.away.keys().all(|peer| self.peers.contains(peer))
+            && self.away.values().all(|away| away.since_ms <= self.now.elapsed_ms)
+            && (self.quarantine.is_empty() || self.limit_ms.is_some())
             && self.paused.iter().all(|table| self.catalog.contains_key(table))
             && self.catching_up.is_disjoint(&self.finishing)
     }

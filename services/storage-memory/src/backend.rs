@@ -11,7 +11,13 @@ use beringia_storage::{
     backend::{CommitFailure, CommitNumber, Scope, Snapshot, StorageBackend, WriteSet, Writer},
 };
 
-use crate::{fault::Fault, options::Options, state::MemoryState};
+use parking_lot::RwLockReadGuard;
+
+use crate::{
+    fault::Fault,
+    options::Options,
+    state::{Held, MemoryState},
+};
 
 /// A region's state in memory, as one store has it.
 pub struct MemoryBackend {
@@ -35,6 +41,13 @@ impl MemoryBackend {
             disk_faults: options.disk_faults.clone(),
         })
     }
+
+    /// The state, as long as this store has it.
+    fn held(&self) -> Result<RwLockReadGuard<'_, Held>, StoreError> {
+        let held = self.state.read();
+        let is_alive = !self.closed.load(Ordering::Acquire) && held.life == self.life;
+        is_alive.then_some(held).ok_or(StoreError::Closed)
+    }
 }
 
 impl StorageBackend for MemoryBackend {
@@ -43,8 +56,7 @@ impl StorageBackend for MemoryBackend {
         _scope: Scope,
         work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.check()?;
-        work(&self.state.read().data)
+        work(&self.held()?.data)
     }
 
     fn lease(&self) -> Result<Box<dyn Writer>, StoreError> {
@@ -64,8 +76,7 @@ impl StorageBackend for MemoryBackend {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        let is_alive = !self.closed.load(Ordering::Acquire) && self.state.read().life == self.life;
-        is_alive.then_some(()).ok_or(StoreError::Closed)
+        self.held().map(drop)
     }
 
     fn close(&self) {
@@ -97,32 +108,27 @@ impl Writer for MemoryWriter {
 
     fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure> {
         let faults = self.state.faults();
+        faults.stop_if_held();
         let mut held = self.state.write();
         let is_holder = held.holder == self.holder || faults.tolerates_former_holders();
         if held.life != self.life || !is_holder {
             return Err(CommitFailure::LeaseLost);
         }
-        let fault = faults.next();
-        let mut failure = None;
-        match fault {
+        if held.commits != writes.based_on {
+            return Err(CommitFailure::Stale);
+        }
+        let unknown =
+            || CommitFailure::Unknown(StoreError::Database("the connection broke during a commit".to_owned()));
+        let outcome = match faults.next() {
             Some(Fault::LostLease) => {
                 held.holder += 1;
                 return Err(CommitFailure::LeaseLost);
             }
             Some(Fault::SerializationFailure) => return Err(CommitFailure::Stale),
-            Some(Fault::UnknownOutcome { durable }) => {
-                failure = Some(CommitFailure::Unknown(StoreError::Database(
-                    "the connection broke during a commit".to_owned(),
-                )));
-                if !durable {
-                    return failure.map_or(Ok(()), Err);
-                }
-            }
-            None => {}
-        }
-        if held.commits != writes.based_on {
-            return Err(CommitFailure::Stale);
-        }
+            Some(Fault::UnknownOutcome { durable: false }) => return Err(unknown()),
+            Some(Fault::UnknownOutcome { durable: true }) => Err(unknown()),
+            None => Ok(()),
+        };
         let grows = !writes.records.is_empty() || writes.rows.values().any(Option::is_some);
         if grows && self.disk_faults.is_full() {
             let what = "the memory is full".to_owned();
@@ -133,7 +139,7 @@ impl Writer for MemoryWriter {
         let listeners = held.listeners.clone();
         drop(held);
         listeners.iter().for_each(|listener| listener());
-        failure.map_or(Ok(()), Err)
+        outcome
     }
 
     fn release(self: Box<Self>) {

@@ -58,8 +58,12 @@ impl Data {
                 record: record.clone(),
                 merged: record.merged.as_ref().map(beringia_storage::backend::MergedRow::encode),
             };
-            let replaced = self.log.insert(record.head.position, kept);
-            debug_assert!(replaced.is_none(), "a position is given once");
+            let position = record.head.position;
+            debug_assert!(
+                self.log.last_key_value().is_none_or(|(last, _)| *last < position),
+                "positions grow"
+            );
+            self.log.insert(position, kept);
         }
         for position in &writes.trimmed {
             self.log.remove(position);
@@ -136,18 +140,6 @@ impl Snapshot for Data {
     ) -> Result<(), StoreError> {
         let rows = range(&self.rows[keyspace as usize], keys).into_iter().flatten();
         visit_all(rows, keys.reverse, |(key, row)| visit(key, row))
-    }
-
-    fn record(
-        &self,
-        position: u64,
-        visit: &mut dyn FnMut(&dyn StoredRecord) -> Result<(), StoreError>,
-    ) -> Result<bool, StoreError> {
-        let Some(kept) = self.log.get(&position) else {
-            return Ok(false);
-        };
-        visit(kept)?;
-        Ok(true)
     }
 
     fn log(

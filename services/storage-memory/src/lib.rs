@@ -2,7 +2,7 @@
 //!
 //! It shows that the interface for storage backends is not SQLite in disguise, and it can fail in the ways in
 //! which a database server does and a file does not: a lease that is lost, a commit with unknown outcome, a
-//! serialization failure ([`Fault`]), a lease holder that is slow ([`DiskFaults`]), and two at once
+//! serialization failure ([`Fault`]), a lease holder that is slow ([`Faults::hold`]), and two at once
 //! ([`Faults::tolerate_former_holders`]).
 
 mod backend;
@@ -16,7 +16,7 @@ pub use beringia_committer::{DiskFaults, Execution, RegionStore};
 
 pub use self::{
     backend::MemoryBackend,
-    fault::{Fault, Faults},
+    fault::{Fault, Faults, HeldCommit},
     options::Options,
     state::MemoryState,
     store::open,

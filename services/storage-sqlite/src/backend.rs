@@ -27,7 +27,7 @@ type Listeners = Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>;
 
 /// A region's state in an SQLite database.
 pub struct SqliteBackend {
-    readers: Readers,
+    readers: Arc<Readers>,
     /// Until it is leased.
     writer: Mutex<Option<SqliteWriter>>,
     checkpoints: Checkpoints,
@@ -52,9 +52,10 @@ impl SqliteBackend {
             _ => Ok(Checkpoints::none()),
         };
         let checkpoints = checkpoints.map_err(|error| StoreError::Database(error.to_string()))?;
-        let listeners = Listeners::default();
+        let (readers, listeners) = (Arc::new(opened.readers), Listeners::default());
         let writer = SqliteWriter {
             connection: opened.writer,
+            readers: readers.clone(),
             committed: CommitNumber::default(),
             checkpoints: checkpoints.clone(),
             disk_faults: options.disk_faults.clone(),
@@ -62,7 +63,7 @@ impl SqliteBackend {
             listeners: listeners.clone(),
         };
         Ok(Self {
-            readers: opened.readers,
+            readers,
             writer: Mutex::new(Some(writer)),
             checkpoints,
             listeners,
@@ -108,10 +109,6 @@ impl StorageBackend for SqliteBackend {
         self.readers.check()
     }
 
-    fn rest(&self) {
-        self.readers.rest();
-    }
-
     fn close(&self) {
         self.checkpoints.end();
         self.readers.close();
@@ -139,6 +136,7 @@ fn execute(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
 /// backend gives it away once. So its condition is that of its own commits.
 struct SqliteWriter {
     connection: WriteConnection,
+    readers: Arc<Readers>,
     committed: CommitNumber,
     checkpoints: Checkpoints,
     disk_faults: DiskFaults,
@@ -174,9 +172,8 @@ impl Writer for SqliteWriter {
             error => CommitFailure::Failed(error),
         })??;
         self.committed.0 += 1;
-        for listener in self.listeners.lock().iter() {
-            listener();
-        }
+        let listeners = self.listeners.lock().clone();
+        listeners.iter().for_each(|listener| listener());
         Ok(())
     }
 
@@ -186,12 +183,11 @@ impl Writer for SqliteWriter {
         };
         if idle {
             self.checkpoints.idle(connection);
-        } else {
-            self.checkpoints.after_commit(connection);
-        }
-        if idle {
             // A failure only means that the memory stays.
             let _ = connection.execute_batch("PRAGMA shrink_memory");
+            self.readers.rest();
+        } else {
+            self.checkpoints.after_commit(connection);
         }
     }
 

@@ -17,10 +17,20 @@ use crate::{
     schema::{sql, unsigned},
 };
 
-/// The columns of an item's row.
+/// The columns of an item's row, in the order of [`item_column`].
 const ITEM_COLUMNS: &str = "i.pos, i.time, i.o, i.seq, i.size, i.state";
-/// How many these are.
-const ITEM_WIDTH: usize = 6;
+
+/// The places of an item's columns.
+mod item_column {
+    pub(super) const POSITION: usize = 0;
+    pub(super) const TIME: usize = 1;
+    pub(super) const ORIGIN: usize = 2;
+    pub(super) const SEQUENCE: usize = 3;
+    pub(super) const SIZE: usize = 4;
+    pub(super) const STATE: usize = 5;
+    /// How many there are.
+    pub(super) const COUNT: usize = 6;
+}
 
 /// The columns of a record, in the order of [`column`]; without images where these are not wanted.
 fn record_columns(with_images: bool) -> String {
@@ -106,9 +116,6 @@ static SCAN: LazyLock<[Scans; Keyspace::ALL.len()]> =
 static GET: LazyLock<[String; Keyspace::ALL.len()]> =
     LazyLock::new(|| Keyspace::ALL.map(|keyspace| format!("SELECT v FROM {} WHERE k = ?1", keyspace.name())));
 
-static FIND_RECORD: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {} FROM log l WHERE l.pos = ?1", record_columns(true)));
-
 static SCAN_LOG: LazyLock<[String; 2]> = LazyLock::new(|| {
     ["", " DESC"].map(|order| {
         let columns = record_columns(true);
@@ -175,20 +182,6 @@ impl Snapshot for SqlSnapshot<'_> {
         })
     }
 
-    fn record(
-        &self,
-        position: u64,
-        visit: &mut dyn FnMut(&dyn StoredRecord) -> Result<(), StoreError>,
-    ) -> Result<bool, StoreError> {
-        let mut statement = self.0.prepare_cached(&FIND_RECORD).or_store_error()?;
-        let mut rows = statement.query([sql(position)]).or_store_error()?;
-        let Some(row) = rows.next().or_store_error()? else {
-            return Ok(false);
-        };
-        visit(&RecordColumns { row, first: 0 })?;
-        Ok(true)
-    }
-
     fn log(
         &self,
         first: u64,
@@ -241,7 +234,7 @@ fn visit_item<T>(
     visit: impl FnOnce(&ItemRow, Option<&dyn StoredRecord>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let item = read_item(row, first).or_store_error()?;
-    let first = first + ITEM_WIDTH;
+    let first = first + item_column::COUNT;
     let is_there = || Ok::<_, StoreError>(row.get_ref(first).or_store_error()? != ValueRef::Null);
     match detail {
         Detail::Row => visit(&item, None),
@@ -253,12 +246,12 @@ fn visit_item<T>(
 
 fn read_item(row: &Row<'_>, first: usize) -> rusqlite::Result<ItemRow> {
     Ok(ItemRow {
-        position: unsigned(row, first)?,
-        time: unsigned(row, first + 1)?,
-        origin: row.get(first + 2)?,
-        sequence: unsigned(row, first + 3)?,
-        size: unsigned(row, first + 4)?,
-        state: unsigned(row, first + 5)?,
+        position: unsigned(row, first + item_column::POSITION)?,
+        time: unsigned(row, first + item_column::TIME)?,
+        origin: row.get(first + item_column::ORIGIN)?,
+        sequence: unsigned(row, first + item_column::SEQUENCE)?,
+        size: unsigned(row, first + item_column::SIZE)?,
+        state: unsigned(row, first + item_column::STATE)?,
     })
 }
 

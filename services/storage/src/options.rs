@@ -39,7 +39,7 @@ impl StoreOptions {
     /// The origin of what the store commits: the region's only shard.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        Origin::from(&self.region)
+        Origin::of_only_shard(&self.region)
     }
 
     /// The usual offset and retention, no topology, no looking back.

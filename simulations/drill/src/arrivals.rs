@@ -203,7 +203,7 @@ mod tests {
         arrivals::{Commit, Gathered, Run, Write},
         control::arrivals::stream,
     };
-    use beringia_item::{Region, TableId};
+    use beringia_item::{Origin, Region, TableId};
     use beringia_report::Player;
     use beringia_scenario::{Plan, Scenario};
     use futures_util::StreamExt as _;
@@ -232,7 +232,7 @@ mod tests {
             visible_ms: BEGAN_MS + after_ms + 40,
             runs: vec![Run {
                 table: TableId(7),
-                origin: from.into(),
+                origin: Origin::of_only_shard(from),
                 by_log: true,
                 writes: vec![Write {
                     sequence,

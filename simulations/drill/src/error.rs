@@ -6,7 +6,7 @@ use beringia_host::{StartError, fleet::ControlError};
 use beringia_workload::WorkloadError;
 use tonic::Status;
 
-use crate::tables::TableError;
+use crate::{evidence::EvidenceError, tables::TableError};
 
 /// Why a drill cannot be played, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -76,13 +76,15 @@ pub enum DrillError {
     /// Regions differ before the load.
     #[error("the tables are not the same everywhere before the load begins\n{}", .0.join("\n"))]
     NotEqual(Vec<String>),
-    /// A region answers in other words than the oracle's.
-    #[error("what a region says that it holds of {table} is not understood: {what}")]
+    /// A region's evidence cannot be read.
+    #[error("what {region} says that it holds of {table} is not understood: {source}")]
     Evidence {
+        /// The region.
+        region: String,
         /// The table.
         table: String,
-        /// What it is.
-        what: &'static str,
+        /// What is wrong with it.
+        source: EvidenceError,
     },
     /// There is nothing to judge.
     #[error("the drill did not begin")]

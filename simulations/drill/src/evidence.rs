@@ -1,11 +1,9 @@
 //! What the regions of a drill hold and have committed, in the terms of the oracle.
 
-use std::collections::BTreeMap;
-
 use beringia_clock::HybridTime;
-use beringia_history::{Conflict, Evidence, Held, KeptAside, Logged, key_text};
+use beringia_history::{Conflict, Evidence, Held, KeptAside, Logged, ReplicaHistory, key_text};
 use beringia_host::fleet::Fleet;
-use beringia_item::{Item, Origin, Version, VersionVector, decode_item};
+use beringia_item::{CodecError, Item, OriginError, Version, VersionVector, decode_item};
 use beringia_proto::v1::{
     ControlEvidence, ControlEvidenceRequest, EvidenceConflict, EvidenceWrite, ItemVersion, control_evidence::What,
 };
@@ -13,22 +11,48 @@ use beringia_workload::Table;
 
 use crate::error::DrillError;
 
-/// What happened to the replicas in a drill, which decides what logs and journals can show.
-#[derive(Debug, Default)]
-pub(crate) struct Past {
-    /// Whether a disk was lost.
-    pub(crate) lost_disk: bool,
-    /// Regions that held the tables from the beginning to the end.
-    pub(crate) always_held: Vec<String>,
-    /// Whether a region can have been out of reach for so long that the others dropped its replicas.
-    pub(crate) may_be_dropped: bool,
+/// Why a message about what a region holds is not understood.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// It says nothing.
+    #[error("a message has no content")]
+    Empty,
+    /// A key's bytes are not those of attributes.
+    #[error("a key cannot be decoded: {0}")]
+    KeyBytes(#[source] CodecError),
+    /// Attributes lack a part of the table's key, or have a value there that no key has.
+    #[error("{attributes:?} is no key of {}", parts.join(", "))]
+    Key {
+        /// The attributes.
+        attributes: Item,
+        /// The names of the key's parts.
+        parts: Vec<String>,
+    },
+    /// An image's bytes are not those of an item.
+    #[error("the item {key} cannot be decoded: {source}")]
+    ImageBytes {
+        /// The item's key.
+        key: String,
+        /// What is wrong with the bytes.
+        source: CodecError,
+    },
+    /// A write has no version.
+    #[error("a write to {0} has no version")]
+    NoVersion(String),
+    /// A version or a vector names no origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
 }
 
 /// Reads all that the regions hold of a table.
-pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<Evidence, DrillError> {
+pub(crate) async fn gather(fleet: &Fleet, table: &Table, replicas: &ReplicaHistory) -> Result<Evidence, DrillError> {
     let mut evidence = Evidence::default();
-    // What a region that was empty at some time has of its own log, others have more of.
-    let every_origin = past.lost_disk || past.may_be_dropped || past.always_held.len() < fleet.topology().len();
+    // What a region that was empty at some time has of its own log, others have more of. Unlike a
+    // store, the control service is not asked for single origins: all regions send all or their own.
+    let every_origin = !fleet
+        .topology()
+        .iter()
+        .all(|region| replicas.has_whole_log(region, &table.name));
     for mut client in fleet.clients() {
         let request = ControlEvidenceRequest {
             table: table.name.clone(),
@@ -36,56 +60,45 @@ pub(crate) async fn gather(fleet: &Fleet, table: &Table, past: &Past) -> Result<
         };
         let mut stream = client.evidence(request).await?.into_inner();
         while let Some(message) = stream.message().await? {
-            take(&mut evidence, message, table).map_err(|what| DrillError::Evidence {
+            let region = message.region.clone();
+            take(&mut evidence, message, table).map_err(|source| DrillError::Evidence {
+                region,
                 table: table.name.clone(),
-                what,
+                source,
             })?;
         }
     }
-    for writes in evidence.logs.values_mut().flat_map(BTreeMap::values_mut) {
-        writes.sort_by_key(|write| write.held.version.sequence);
-        writes.dedup_by_key(|write| write.held.version.sequence);
-    }
+    evidence.sort_logs();
     let regions: Vec<String> = evidence.held.keys().cloned().collect();
     for region in regions {
-        let is_complete = !past.lost_disk && !past.may_be_dropped && past.always_held.contains(&region);
+        let is_complete = replicas.has_complete_journal(&region, &table.name);
         evidence.journals.entry(region).or_default().is_complete = is_complete;
     }
     Ok(evidence)
 }
 
 /// Puts one thing that a region holds where it belongs.
-fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Result<(), &'static str> {
+fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Result<(), EvidenceError> {
     let region = message.region;
     let (parts, expires) = (&table.key, table.expires());
-    match message.what.ok_or("nothing in it")? {
+    match message.what.ok_or(EvidenceError::Empty)? {
         What::Logged(write) => {
             let key = text(&write.key, parts)?;
             let vector = write
                 .vector
                 .iter()
-                .map(|known| Ok((origin(&known.origin)?, known.sequence)));
+                .map(|known| Ok((known.origin.parse()?, known.sequence)));
             let logged = Logged {
-                vector: vector.collect::<Result<VersionVector, &str>>()?,
+                vector: vector.collect::<Result<VersionVector, OriginError>>()?,
                 is_expiry: write.is_expiry,
-                held: held(&write, expires)?,
+                held: held(&write, &key, expires)?,
             };
-            let origin = logged.held.version.origin.region().to_string();
-            evidence
-                .logs
-                .entry(origin)
-                .or_default()
-                .entry(key)
-                .or_default()
-                .push(logged);
+            evidence.log(key, logged);
         }
         What::Held(write) => {
             let key = text(&write.key, parts)?;
-            evidence
-                .held
-                .entry(region)
-                .or_default()
-                .insert(key, held(&write, expires)?);
+            let held = held(&write, &key, expires)?;
+            evidence.held.entry(region).or_default().insert(key, held);
         }
         What::Conflict(conflict) => {
             let EvidenceConflict {
@@ -95,48 +108,48 @@ fn take(evidence: &mut Evidence, message: ControlEvidence, table: &Table) -> Res
                 loser_mark,
                 lost_mark_only,
             } = conflict;
+            let key = text(&key, parts)?;
             let entry = Conflict {
-                key: text(&key, parts)?,
-                winner: version(winner)?,
-                loser: version(loser)?,
+                winner: version(winner, &key)?,
+                loser: version(loser, &key)?,
+                key,
                 loser_mark,
                 lost_mark_only,
             };
             evidence.journals.entry(region).or_default().entries.push(entry);
         }
         What::KeptAside(write) => {
-            let kept = KeptAside {
-                key: text(&write.key, parts)?,
-                held: held(&write, expires)?,
-            };
+            let key = text(&write.key, parts)?;
+            let held = held(&write, &key, expires)?;
+            let kept = KeptAside { key, held };
             evidence.kept_aside.entry(region).or_default().push(kept);
         }
     }
     Ok(())
 }
 
-fn held(write: &EvidenceWrite, expires: Option<&str>) -> Result<Held, &'static str> {
-    let image = write.image.as_ref().map(|image| item(image)).transpose()?;
-    Ok(Held::new(version(write.version.clone())?, image.as_ref(), expires))
+fn held(write: &EvidenceWrite, key: &str, expires: Option<&str>) -> Result<Held, EvidenceError> {
+    let image = write.image.as_ref().map(|image| decode_item(image)).transpose();
+    let image = image.map_err(|source| EvidenceError::ImageBytes {
+        key: key.to_owned(),
+        source,
+    })?;
+    Ok(Held::new(version(write.version.clone(), key)?, image.as_ref(), expires))
 }
 
-fn item(bytes: &[u8]) -> Result<Item, &'static str> {
-    decode_item(bytes).map_err(|_| "an item")
-}
-
-fn text(key: &[u8], parts: &[String]) -> Result<String, &'static str> {
-    key_text(parts.iter().map(String::as_str), &item(key)?).ok_or("a key")
-}
-
-fn version(said: Option<ItemVersion>) -> Result<Version, &'static str> {
-    let said = said.ok_or("no version")?;
-    Ok(Version {
-        time: HybridTime::from_u64(said.hybrid_time),
-        origin: origin(&said.origin)?,
-        sequence: said.sequence,
+fn text(key: &[u8], parts: &[String]) -> Result<String, EvidenceError> {
+    let attributes = decode_item(key).map_err(EvidenceError::KeyBytes)?;
+    key_text(parts.iter().map(String::as_str), &attributes).ok_or_else(|| EvidenceError::Key {
+        attributes,
+        parts: parts.to_vec(),
     })
 }
 
-fn origin(text: &str) -> Result<Origin, &'static str> {
-    text.parse().map_err(|_| "an origin")
+fn version(said: Option<ItemVersion>, key: &str) -> Result<Version, EvidenceError> {
+    let said = said.ok_or_else(|| EvidenceError::NoVersion(key.to_owned()))?;
+    Ok(Version {
+        time: HybridTime::from_u64(said.hybrid_time),
+        origin: said.origin.parse()?,
+        sequence: said.sequence,
+    })
 }

@@ -15,6 +15,7 @@ mod tables;
 mod watch;
 
 pub use error::{DrillError, HookError, NoMeans};
+pub use evidence::EvidenceError;
 pub use hook::Hook;
 pub use plan::{check, hurry, with_probes};
 pub use progress::Progress;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use beringia_clock::SystemClock;
-use beringia_history::{Conflict, Evidence, History, LostDisk};
+use beringia_history::{Conflict, Evidence, History, LostDisk, ReplicaHistory};
 use beringia_oracle::judge as judge_history;
 use beringia_proto::v1::{ControlConflictsRequest, ControlDigestsRequest};
 use beringia_report::{Clients, Player, Recorder, ReportedBacklog, Run, heals, judge};
@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     error::DrillError,
-    evidence::{Past, gather},
+    evidence::gather,
     measure::Measure,
     perform::{Performer, Reach},
     plan::{PROBES, is_probed},
@@ -356,20 +356,25 @@ impl<'a> Session<'a> {
     }
 
     async fn evidence(&self) -> Result<BTreeMap<String, Evidence>, DrillError> {
-        let mut past = Past {
-            lost_disk: !self.disks.is_empty(),
+        // A region that was unreachable for so long may have been dropped by the others. The control
+        // service does not say so; no replica then counts as held all the time.
+        let may_be_dropped = self
+            .stage
+            .fleet
+            .behaviour()
+            .max_unreachable
+            .is_some_and(|most| most < self.plan.scenario.duration + self.patience);
+        let mut replicas = ReplicaHistory {
+            lost_disk: self.disks.iter().map(|disk| disk.region.clone()).collect(),
             always_held: self.plan.scenario.replicas.clone(),
-            may_be_dropped: self
-                .stage
-                .fleet
-                .behaviour()
-                .max_unreachable
-                .is_some_and(|most| most < self.plan.scenario.duration + self.patience),
+            ..ReplicaHistory::default()
         };
-        past.always_held.retain(|region| !self.came_or_went.contains(region));
+        replicas
+            .always_held
+            .retain(|region| !may_be_dropped && !self.came_or_went.contains(region));
         let mut evidence = BTreeMap::new();
         for table in &self.tables {
-            let of_table = gather(&self.stage.fleet, table, &past).await?;
+            let of_table = gather(&self.stage.fleet, table, &replicas).await?;
             evidence.insert(table.name.clone(), of_table);
         }
         Ok(evidence)

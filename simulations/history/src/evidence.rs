@@ -71,6 +71,21 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Adds a write to the log of its origin.
+    pub fn log(&mut self, key: String, write: Logged) {
+        let origin = write.held.version.origin.region().to_string();
+        self.logs.entry(origin).or_default().entry(key).or_default().push(write);
+    }
+
+    /// Puts each key's writes in the order of their sequences, each once: those of an origin can come
+    /// from the logs of several regions.
+    pub fn sort_logs(&mut self) {
+        for writes in self.logs.values_mut().flat_map(BTreeMap::values_mut) {
+            writes.sort_by_key(|write| write.held.version.sequence);
+            writes.dedup_by_key(|write| write.held.version.sequence);
+        }
+    }
+
     /// The conflicts in the journals, in the order of keys and losers: each once, however many regions saw it, and one write lose to
     /// however many others. Where nothing but marks met there would be no conflict without them.
     pub fn conflicts(&self) -> impl Iterator<Item = &Conflict> {

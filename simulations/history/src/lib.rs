@@ -7,6 +7,7 @@
 
 mod evidence;
 mod operation;
+mod replicas;
 
 pub use evidence::{
     Conflict, Content, EXPIRES, Evidence, Held, Journal, KEY, KeptAside, LIST, Logged, LostDisk, MARK, NUMBER, SET,
@@ -15,3 +16,4 @@ pub use evidence::{
 pub use operation::{
     Basis, Effect, History, Merging, NOT_SENT, Operation, Outcome, READ_MODIFY_WRITE, Rules, Seen, Touch, Write,
 };
+pub use replicas::ReplicaHistory;

@@ -1,27 +1,20 @@
 //! What can be set on a link, what can be seen of it, and what is refused.
 
-use std::{io, ops::RangeInclusive, time::Duration};
+use std::{io, time::Duration};
 
-use beringia_regions::Link;
+use beringia_regions::{BANDWIDTH_MBIT_MAX, BANDWIDTH_MBIT_MIN, DELAY_MAX, DELAY_MS_MAX, LOSS_PERCENT_MAX, Link};
 use thiserror::Error;
-
-/// The longest delay or jitter.
-const DELAY_MAX: Duration = Duration::from_secs(600);
-/// Megabits per second.
-const BANDWIDTH_MBIT: RangeInclusive<f64> = 1e-3..=1e6;
-/// Beyond it a link is as good as cut, which is its own setting.
-const LOSS_PERCENT: RangeInclusive<f64> = 0.0..=99.0;
 
 /// What a link does to bytes while it is open.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct LinkSettings {
-    /// One way; at most ten minutes. tokio's timers, and so arrivals, tick in milliseconds.
+    /// One way; at most [`DELAY_MAX`]. tokio's timers, and so arrivals, tick in milliseconds.
     pub delay: Duration,
-    /// Up to so much is added to a packet's delay, uniformly; at most ten minutes.
+    /// Up to so much is added to a packet's delay, uniformly; at most [`DELAY_MAX`].
     pub jitter: Duration,
-    /// Megabits (10^6 bits) per second, 0.001 to 1,000,000; `None`: unlimited.
+    /// Megabits (10^6 bits) per second, [`BANDWIDTH_MBIT_MIN`] to [`BANDWIDTH_MBIT_MAX`]; `None`: unlimited.
     pub bandwidth_mbit: Option<f64>,
-    /// Share of packets that must be sent again, 0 to 99.
+    /// Share of packets that must be sent again, 0 to [`LOSS_PERCENT_MAX`].
     pub loss_percent: f64,
 }
 
@@ -38,7 +31,7 @@ impl From<&Link> for LinkSettings {
 
 impl LinkSettings {
     pub(crate) fn check(&self) -> Result<(), NetworkError> {
-        let invalid = |setting, value: String, expected| {
+        let invalid = |setting, value: String, expected: String| {
             Err(NetworkError::OutOfBounds {
                 setting,
                 value,
@@ -47,17 +40,20 @@ impl LinkSettings {
         };
         for (setting, value) in [("delay", self.delay), ("jitter", self.jitter)] {
             if value > DELAY_MAX {
-                return invalid(setting, format!("{} ms", value.as_millis()), "at most 600000 ms");
+                let expected = format!("at most {DELAY_MS_MAX} ms");
+                return invalid(setting, format!("{} ms", value.as_millis()), expected);
             }
         }
         match self.bandwidth_mbit {
-            Some(mbit) if !BANDWIDTH_MBIT.contains(&mbit) => {
-                invalid("bandwidth", format!("{mbit} Mbit/s"), "0.001 to 1000000 Mbit/s")
-            }
-            _ if !LOSS_PERCENT.contains(&self.loss_percent) => invalid(
+            Some(mbit) if !(BANDWIDTH_MBIT_MIN..=BANDWIDTH_MBIT_MAX).contains(&mbit) => invalid(
+                "bandwidth",
+                format!("{mbit} Mbit/s"),
+                format!("{BANDWIDTH_MBIT_MIN} to {BANDWIDTH_MBIT_MAX} Mbit/s"),
+            ),
+            _ if !(0.0..=LOSS_PERCENT_MAX).contains(&self.loss_percent) => invalid(
                 "loss",
                 format!("{} %", self.loss_percent),
-                "0 to 99 %; to lose everything, cut the link",
+                format!("0 to {LOSS_PERCENT_MAX} %; to lose everything, cut the link"),
             ),
             _ => Ok(()),
         }
@@ -125,7 +121,7 @@ pub enum NetworkError {
         /// The value that was given, with its unit.
         value: String,
         /// The bounds.
-        expected: &'static str,
+        expected: String,
     },
 }
 

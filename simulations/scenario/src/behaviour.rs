@@ -24,17 +24,6 @@ impl Behaviour {
     }
 }
 
-impl From<&Behaviour> for beringia_engine::Behaviour {
-    /// What of it clients see.
-    fn from(behaviour: &Behaviour) -> Self {
-        Self {
-            throttling: behaviour.throttling,
-            stale_reads: behaviour.stale_reads,
-            slow_changes: behaviour.slow_changes,
-        }
-    }
-}
-
 /// What a table is held to, where regions throttle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billing {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{Action, Plan, Planned};
 
-/// Where the playing of a plan has come to. Engines ask it what is next, and tell it of drains that are proven.
+/// Where the playing of a plan has come to. Players ask it what is next, and tell it of drains that are proven.
 #[derive(Debug, Clone)]
 pub struct Course {
     plan: Plan,

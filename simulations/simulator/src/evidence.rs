@@ -1,38 +1,14 @@
 //! What regions hold and have committed, read from their stores in the oracle's terms.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    pin::pin,
-};
+use std::{collections::BTreeMap, pin::pin};
 
-use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, key_text};
+use beringia_history::{Conflict, Evidence, Held, Journal, KeptAside, Logged, MARK, ReplicaHistory, key_text};
 use beringia_item::{Cause, Item, KeyBytes, KeySchema, Mutation, Origin, Region, TableId, decode_item};
 use beringia_node::Holdings;
 use beringia_storage::{Store, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::{SimulationError, World};
-
-/// What happened to the replicas of a table in a run, which decides what their logs and journals can show.
-#[derive(Debug, Default)]
-pub(crate) struct Past {
-    /// Regions whose disk was lost at some time.
-    pub(crate) lost_disk: Vec<String>,
-    /// Regions that held the table from the beginning and to the end.
-    pub(crate) always_held: Vec<String>,
-    /// Regions whose replica was dropped meanwhile, so that they began it anew, by table.
-    pub(crate) began_anew: BTreeSet<(String, String)>,
-}
-
-impl Past {
-    /// Whether a region's own log of a table has all that it wrote there.
-    fn is_whole(&self, region: &str, table: &str) -> bool {
-        let began_anew = (region.to_owned(), table.to_owned());
-        !self.lost_disk.iter().any(|lost| lost == region)
-            && self.always_held.iter().any(|held| held == region)
-            && !self.began_anew.contains(&began_anew)
-    }
-}
 
 /// Reads the state of one region.
 pub(crate) struct Reader<'a> {
@@ -45,7 +21,7 @@ pub(crate) struct Reader<'a> {
 }
 
 /// Reads it from all regions that hold the table, which must be running.
-pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Evidence, SimulationError> {
+pub(crate) async fn gather(world: &World, table: &str, replicas: &ReplicaHistory) -> Result<Evidence, SimulationError> {
     let mut evidence = Evidence::default();
     let holders: Vec<String> = world.digests(table).await?.into_keys().collect();
     for region in world.names() {
@@ -54,51 +30,37 @@ pub(crate) async fn gather(world: &World, table: &str, past: &Past) -> Result<Ev
             continue;
         };
         // What a region that was empty at some time has of its own log, others have more of.
-        let origins = if past.is_whole(&region, table) {
-            vec![store.origin().clone()]
-        } else {
-            Vec::new()
-        };
-        merge(&mut evidence.logs, reader.log(origins).await?);
+        if replicas.has_whole_log(&region, table) {
+            reader.log(store.origin().clone(), &mut evidence).await?;
+        }
         if holders.contains(&region) {
             evidence.held.insert(region.clone(), reader.held().await?);
             let journal = Journal {
                 entries: reader.journal().await?,
-                is_complete: past.lost_disk.is_empty() && past.is_whole(&region, table),
+                is_complete: replicas.has_complete_journal(&region, table),
             };
             evidence.journals.insert(region.clone(), journal);
         }
         let kept_aside = reader.kept_aside().await?;
-        if !kept_aside.is_empty() || past.began_anew.contains(&(region.clone(), table.to_owned())) {
+        if !kept_aside.is_empty() || replicas.rebootstrapped.contains(&(region.clone(), table.to_owned())) {
             evidence.kept_aside.insert(region.clone(), kept_aside);
         }
     }
-    let broken = world.names().into_iter().filter(|name| !past.is_whole(name, table));
-    for origin in broken {
+    let partial = world
+        .names()
+        .into_iter()
+        .filter(|name| !replicas.has_whole_log(name, table));
+    for origin in partial {
         for region in &holders {
             let store = world.store(region)?;
             if let Some(reader) = Reader::new(region, &*store, table) {
-                let origin = Region::new(&origin)?.into();
-                merge(&mut evidence.logs, reader.log(vec![origin]).await?);
+                let origin = Origin::of_only_shard(&Region::new(&origin)?);
+                reader.log(origin, &mut evidence).await?;
             }
         }
     }
+    evidence.sort_logs();
     Ok(evidence)
-}
-
-type Logs = BTreeMap<String, BTreeMap<String, Vec<Logged>>>;
-
-/// Puts logs together: what is in both once, each key's writes in the order of their sequences.
-fn merge(into: &mut Logs, from: Logs) {
-    for (origin, keys) in from {
-        let known = into.entry(origin).or_default();
-        for (key, writes) in keys {
-            let writes_known = known.entry(key).or_default();
-            writes_known.extend(writes);
-            writes_known.sort_by_key(|write| write.held.version.sequence);
-            writes_known.dedup_by_key(|write| write.held.version.sequence);
-        }
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -114,28 +76,23 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The writes of these origins that are in the region's log, by origin and key.
-    pub(crate) async fn log(&self, origins: Vec<Origin>) -> Result<Logs, SimulationError> {
-        let mut log = Logs::new();
-        for mutation in self.mutations(origins).await? {
+    /// Adds the writes of this origin that are in the region's log.
+    async fn log(&self, origin: Origin, evidence: &mut Evidence) -> Result<(), SimulationError> {
+        for mutation in self.mutations(origin).await? {
             let key = self.key_text(&mutation.key)?;
             let logged = Logged {
                 held: self.held_by(&mutation)?,
                 vector: mutation.vector.clone(),
                 is_expiry: mutation.cause == Cause::TimeToLive,
             };
-            let origin = log.entry(mutation.origin().region().to_string()).or_default();
-            origin.entry(key).or_default().push(logged);
+            evidence.log(key, logged);
         }
-        Ok(log)
+        Ok(())
     }
 
     /// The same as mutations, in the order of the log.
-    pub(crate) async fn mutations(&self, origins: Vec<Origin>) -> Result<Vec<Mutation>, SimulationError> {
-        if origins.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mutations = self.holdings().logged(origins).try_collect().await;
+    pub(crate) async fn mutations(&self, origin: Origin) -> Result<Vec<Mutation>, SimulationError> {
+        let mutations = self.holdings().logged(vec![origin]).try_collect().await;
         mutations.map_err(|error| self.failed(error))
     }
 

@@ -44,7 +44,7 @@ pub(crate) async fn look(
             continue;
         };
         let others: Vec<Region> = world.regions().filter(|other| **other != own).cloned().collect();
-        for mutation in reader.mutations(vec![store.origin().clone()]).await? {
+        for mutation in reader.mutations(store.origin().clone()).await? {
             if others.iter().any(|other| has(world, other, &mutation)) {
                 continue;
             }

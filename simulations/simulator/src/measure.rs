@@ -198,7 +198,7 @@ impl Measure {
     fn arrivals(&mut self, world: &World, table: TableId, evidence: &Evidence) -> Result<(), SimulationError> {
         for (from, keys) in &evidence.logs {
             let region = Region::new(from)?;
-            let origin = Origin::from(&region);
+            let origin = Origin::of_only_shard(&region);
             let steps = world.recorder.steps(table, &origin, &region);
             let since_load = |steps: &[Step], sequence| self.since_load(first_from(steps, sequence)?);
             let of_load = keys.values().flatten().filter_map(|logged| {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use beringia_history::History;
+use beringia_history::{History, ReplicaHistory};
 use beringia_oracle::Violation;
 use beringia_report::{Run, heals, judge};
 use beringia_scenario::{Action, Course, Plan};
@@ -20,7 +20,7 @@ use crate::{
     SimulationError, World, WorldConfig,
     disk::StoreKind,
     drains::Drains,
-    evidence::{Past, gather},
+    evidence::gather,
     losses::{self, Loss},
     measure::Measure,
     tables,
@@ -311,13 +311,16 @@ impl<'a> Session<'a> {
         for sample in self.drains.end().await {
             self.measure.drained(sample);
         }
-        let mut past = Past::default();
-        past.lost_disk
-            .extend(self.losses.iter().map(|loss| loss.region.clone()));
-        past.always_held = self.plan.scenario.replicas.clone();
-        past.always_held.retain(|region| !self.came_or_went.contains(region));
-        past.began_anew = self.began_anew(&past);
-        for (region, _) in &past.began_anew {
+        let mut replicas = ReplicaHistory {
+            lost_disk: self.losses.iter().map(|loss| loss.region.clone()).collect(),
+            always_held: self.plan.scenario.replicas.clone(),
+            ..ReplicaHistory::default()
+        };
+        replicas
+            .always_held
+            .retain(|region| !self.came_or_went.contains(region));
+        replicas.rebootstrapped = self.rebootstrapped(&replicas);
+        for (region, _) in &replicas.rebootstrapped {
             let store = self.world.store(region)?;
             while store.puts_aside() {
                 sleep(POLL).await;
@@ -326,7 +329,7 @@ impl<'a> Session<'a> {
         let total = self.began.elapsed();
         let mut evidence = BTreeMap::new();
         for table in &self.tables {
-            evidence.insert(table.clone(), gather(&self.world, table, &past).await?);
+            evidence.insert(table.clone(), gather(&self.world, table, &replicas).await?);
         }
         let trace = self.trace(history);
         let (mut run, violations) = self
@@ -339,10 +342,12 @@ impl<'a> Session<'a> {
 
 impl Session<'_> {
     /// The replicas that were held all the time, but not the same rows: the others dropped them.
-    fn began_anew(&self, past: &Past) -> BTreeSet<(String, String)> {
+    fn rebootstrapped(&self, replicas: &ReplicaHistory) -> BTreeSet<(String, String)> {
         let now = self.world.holdings(&self.tables);
         let is_other = |(place, holding): &(&(String, String), &u32)| {
-            past.always_held.contains(&place.0) && !past.lost_disk.contains(&place.0) && now.get(place) != Some(holding)
+            replicas.always_held.contains(&place.0)
+                && !replicas.lost_disk.contains(&place.0)
+                && now.get(place) != Some(holding)
         };
         self.holdings
             .iter()

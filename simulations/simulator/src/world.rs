@@ -129,7 +129,11 @@ impl World {
             recorder: Recorder::new(began),
             clock: Arc::new(right),
             tuning,
-            behaviour: Behaviour::from(&behaviour),
+            behaviour: Behaviour {
+                throttling: behaviour.throttling,
+                stale_reads: behaviour.stale_reads,
+                slow_changes: behaviour.slow_changes,
+            },
             planted_bug,
             store,
             sites,

@@ -2,7 +2,7 @@
 
 use beringia_clock::HybridTime;
 use beringia_item::{
-    Item, ItemState, KeyBytes, KeyPart, KeySchema, KeyType, MAX_DEPTH, Number, Region, Version, decode_item,
+    Item, ItemState, KeyBytes, KeyPart, KeySchema, KeyType, MAX_DEPTH, Number, Origin, Region, Version, decode_item,
     encode_item, encoded_item_size, item_depth, item_from_json, item_size, item_to_json,
 };
 
@@ -104,7 +104,7 @@ pub(super) fn state(input: &[u8]) {
     let Ok(image) = decode_item(image) else { return };
     let version = Version {
         time: HybridTime::from_u64(1 << 60),
-        origin: Region::new("b").expect("b is a region's name").into(),
+        origin: Origin::of_only_shard(&Region::new("b").expect("b is a region's name")),
         sequence: 1 << 40,
     };
     let keys: Item = image

@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use beringia_tests::{command::beringia, repository};
@@ -146,10 +147,17 @@ fn greatest_lag(run: &Value, from: &str, to: &str) -> f64 {
     pair.expect("every pair")["lag_ms"]["max"].as_f64().expect("a number")
 }
 
-/// A port that was free a moment ago.
+/// A port that no earlier call returned, on which nothing listens. It is below 32768, where Linux and
+/// Docker choose ports by themselves, so neither takes it before the container starts.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
-    listener.local_addr().expect("it listens").port()
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 500) as u16 * 20;
+    loop {
+        let port = first + CALLS.fetch_add(1, Ordering::Relaxed) % 10_000;
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

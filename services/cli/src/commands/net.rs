@@ -7,6 +7,7 @@ use beringia_proto::v1::{
     ControlNetworkRequest, LinkPair, LinkReport, NetworkBandwidth, NetworkCut, NetworkDelay, NetworkHeal,
     NetworkIsolate, NetworkLoss, NetworkShow, control_network_request::Action,
 };
+use beringia_regions::{BANDWIDTH_MBIT_MAX, BANDWIDTH_MBIT_MIN, DELAY_MS_MAX, LOSS_PERCENT_MAX};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -148,20 +149,20 @@ pub(crate) struct PairArguments {
     pub(crate) one_way: bool,
 }
 
-/// A duration in milliseconds, fractions allowed, up to an hour.
+/// A duration in milliseconds, fractions allowed, within the bounds of links.
 fn parse_milliseconds(text: &str) -> Result<Duration, Expected> {
     let value: f64 = text.parse().map_err(|_| Expected("a number of milliseconds"))?;
-    if (0.0..=3_600_000.0).contains(&value) {
+    if (0.0..=DELAY_MS_MAX).contains(&value) {
         Ok(Duration::from_secs_f64(value / 1000.0))
     } else {
-        Err(Expected("0 to 3600000 milliseconds"))
+        Err(Expected("0 to 600000 milliseconds"))
     }
 }
 
 /// A percentage, as millionths.
 fn parse_percent(text: &str) -> Result<u32, Expected> {
     let value: f64 = text.parse().map_err(|_| Expected("a percentage"))?;
-    if (0.0..=99.0).contains(&value) {
+    if (0.0..=LOSS_PERCENT_MAX).contains(&value) {
         Ok(millionths(value))
     } else {
         Err(Expected("0 to 99 percent; to lose everything, cut the link"))
@@ -176,7 +177,7 @@ fn parse_bandwidth(text: &str) -> Result<u64, Expected> {
     let value: f64 = text
         .parse()
         .map_err(|_| Expected("megabits per second, or `unlimited`"))?;
-    if (0.001..=1_000_000.0).contains(&value) {
+    if (BANDWIDTH_MBIT_MIN..=BANDWIDTH_MBIT_MAX).contains(&value) {
         Ok(bits_per_second(Some(value)))
     } else {
         Err(Expected("0.001 to 1000000 megabits per second, or `unlimited`"))

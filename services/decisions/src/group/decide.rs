@@ -10,10 +10,11 @@ use beringia_storage::{
 
 use super::{
     command::{Answer, Command, Environment},
+    event::Event,
     workspace::{Fail, Group, Misses, OwnRecord, Result},
 };
 use crate::{
-    rows::{ReadSet, Rows},
+    rows::{Assumptions, ReadSet, Rows},
     state::State,
 };
 
@@ -28,6 +29,11 @@ pub struct Decision {
     pub answers: Vec<Answer>,
     /// This region's records among those that are appended, where they are wanted.
     pub own: Option<Vec<OwnRecord>>,
+    /// What is to be reported once that is committed.
+    pub events: Vec<Event>,
+    /// What it rests on besides the rows that were read. Where these do not hold, the group is to be decided
+    /// again on the rows that show it.
+    pub assumptions: Assumptions,
 }
 
 /// Why a group was not decided.
@@ -54,12 +60,16 @@ pub fn decide(
         writes: WriteSet::default(),
         rows,
         missing: RefCell::default(),
+        assumptions: RefCell::default(),
         environment,
         own: environment.wants_own.then(Vec::new),
+        events: Vec::new(),
     };
     let decided = group.carry_out_all(commands, state);
-    let missing = group.missing.into_inner();
+    let mut missing = group.missing.into_inner();
+    let assumptions = group.assumptions.into_inner();
     if !missing.is_empty() {
+        missing.rows.extend(assumptions.rows());
         return Err(Undecided::Needs(Box::new(missing)));
     }
     match decided {
@@ -68,6 +78,8 @@ pub fn decide(
             writes: group.writes,
             answers,
             own: group.own,
+            events: group.events,
+            assumptions,
         }),
         Err(Fail::Group(error) | Fail::Command(error)) => Err(Undecided::Failed(error)),
         // Whatever is missing was noted.

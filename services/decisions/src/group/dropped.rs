@@ -10,6 +10,7 @@ use beringia_storage::{
 };
 
 use super::{
+    event::Event,
     interpret::By,
     workspace::{Group, Result},
 };
@@ -83,10 +84,7 @@ impl Group<'_> {
                 return Ok(None);
             };
             keeps_rows = status == ReplicaStatus::Active;
-            tracing::warn!(
-                %region, table = %id, keeps_rows,
-                "the others dropped this replica: it is re-bootstrapped"
-            );
+            self.events.push(Event::Rebootstrapped { table: id, keeps_rows });
             let since_ms = self.environment.now_ms;
             let replica = Replica { status, since_ms };
             let name = AspectName::Replica(region.clone());
@@ -112,7 +110,7 @@ impl Group<'_> {
             .replicas()
             .filter(|(other, replica)| **other != self.environment.region && replica.status == ReplicaStatus::Active)
         {
-            has.advance(&other.into(), u64::MAX);
+            has.advance(&Origin::of_only_shard(other), u64::MAX);
         }
         self.let_go(id, &shared_only, Some(has))?;
         self.reconcile_stream(id)?;
@@ -121,14 +119,23 @@ impl Group<'_> {
 
     /// Where others removed a replica that this region had not handed over: what they have for certain, which
     /// is of its own writes what its log has trimmed.
-    pub(super) fn shipped_before_removal(&self, id: TableId, definition: &Definition, by: By) -> Option<VersionVector> {
-        let table = self.state.tables().get(&id).filter(|table| table.bootstrapped)?;
+    pub(super) fn shipped_before_removal(
+        &self,
+        id: TableId,
+        definition: &Definition,
+        by: By,
+    ) -> Result<Option<VersionVector>> {
+        let table = self.state.tables().get(&id).filter(|table| table.bootstrapped);
         let is_removed = by == By::Others && definition.replica(&self.environment.region).is_none();
-        let own = &Origin::from(&self.environment.region);
-        let low_watermark = table.progress.origin(self.state.origins.own()).low_watermark;
+        let Some(table) = table.filter(|_| is_removed) else {
+            return Ok(None);
+        };
+        let number = self.state.origins.own();
+        let own = self.state.origins.name(number)?;
+        let low_watermark = table.progress.origin(number).low_watermark;
         let others = table.progress.vector().iter().filter(|(origin, _)| *origin != own);
         let has = others.chain([(own, low_watermark)]);
-        is_removed.then(|| has.map(|(origin, sequence)| (origin.clone(), sequence)).collect())
+        Ok(Some(has.map(|(origin, sequence)| (origin.clone(), sequence)).collect()))
     }
 
     /// Keeps a row that is about to go, where it holds a write that was not shipped.

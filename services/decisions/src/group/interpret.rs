@@ -5,7 +5,10 @@ use std::sync::Arc;
 use beringia_item::{KeyBytes, TableId, VersionVector, decode_item};
 use beringia_storage::{Aspect, EXPIRY_INDEX, GlobalIndex, IndexState, backend::Detail, expiry_keys};
 
-use super::workspace::{Group, Result};
+use super::{
+    event::Event,
+    workspace::{Group, Result},
+};
 use crate::{
     aspects,
     state::{Definition, Holding, Home, Index, IndexDefinition, IndexSize, Job, TableState, Tip},
@@ -67,7 +70,7 @@ impl Group<'_> {
         if definition.is_dropped(&self.environment.region) {
             // It stays as it is until everything that came with this is known.
         } else if is_held && !wanted {
-            let shipped = self.shipped_before_removal(id, &definition, by);
+            let shipped = self.shipped_before_removal(id, &definition, by)?;
             self.let_go(id, &definition, shipped)?;
             self.hand_on_name(id)?;
         } else if let Some(core) = definition.core().filter(|_| wanted && !is_held)
@@ -101,7 +104,11 @@ impl Group<'_> {
         let mut table = TableState::new(id, number, Arc::new(core.keys.clone()));
         table.bootstrapped = bootstrapped;
         self.state.insert_table(table);
-        tracing::info!(region = %self.environment.region, table = %id, name = core.name, bootstrapped, "holds a table");
+        self.events.push(Event::ReplicaAdded {
+            table: id,
+            name: core.name.clone(),
+            bootstrapped,
+        });
     }
 
     /// Stops holding a table. Its rows go in the background, its local settings now. What `shipped` does not
@@ -138,7 +145,7 @@ impl Group<'_> {
             unshipped,
             journal: table.journal,
         });
-        tracing::info!(region = %self.environment.region, table = %id, "no longer holds a table");
+        self.events.push(Event::ReplicaRemoved(id));
         if definition.is_global() && !definition.local.is_empty() {
             let shared_only = Definition {
                 shared: definition.shared.clone(),
@@ -200,7 +207,11 @@ impl Group<'_> {
         } else {
             IndexState::Backfilling
         };
-        tracing::info!(table = %id, index = definition.name, ?state, "makes an index");
+        let added = Event::IndexAdded {
+            table: id,
+            index: definition.name.clone(),
+            state,
+        };
         let index = Index {
             number,
             table: table.number,
@@ -212,6 +223,7 @@ impl Group<'_> {
             shown: Arc::default(),
         };
         table.indexes.push(index.clone());
+        self.events.push(added);
         index.write(&mut self.writes)?;
         if !empty {
             Arc::make_mut(&mut self.state.jobs).push(Job::Backfill {
@@ -223,7 +235,10 @@ impl Group<'_> {
     }
 
     fn remove_index(&mut self, id: TableId, mut index: Index) -> Result<()> {
-        tracing::info!(table = %id, index = index.definition.name, "removes an index");
+        self.events.push(Event::IndexLeaves {
+            table: id,
+            index: index.definition.name.clone(),
+        });
         index.state = IndexState::Deleting;
         index.write(&mut self.writes)?;
         let number = index.number;

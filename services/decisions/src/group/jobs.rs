@@ -12,7 +12,8 @@ use beringia_storage::{
 
 use super::{
     dropped::detail_of_removed,
-    workspace::{Group, Misses, Result},
+    event::Event,
+    workspace::{Group, Result},
 };
 use crate::{
     journal,
@@ -86,20 +87,18 @@ impl Group<'_> {
         if let Some((row_key, _)) = found.last() {
             index.cursor = Some(row_key.clone());
         }
-        let mut misses = Misses::default();
         for (entry, bytes) in entries {
-            if misses.note(self.insert_entry(entry))? == Some(true) {
+            if self.insert_entry(entry) {
                 index.size.add(bytes);
             }
         }
-        misses.check()?;
         if finished {
             index.state = IndexState::Active;
             index.cursor = None;
-            tracing::info!(
-                region = %self.environment.region, table = %id, index = index.definition.name,
-                "an index is complete"
-            );
+            self.events.push(Event::IndexComplete {
+                table: id,
+                index: index.definition.name.clone(),
+            });
         }
         index.write(&mut self.writes)?;
         self.table_mut(id)?.indexes[place] = index;
@@ -139,10 +138,10 @@ impl Group<'_> {
         let place = self.state.leaving.iter().position(|(_, index)| index.number == number);
         if let (true, Some(place)) = (finished, place) {
             let (table, index) = Arc::make_mut(&mut self.state.leaving).remove(place);
-            tracing::info!(
-                region = %self.environment.region, %table, index = index.definition.name,
-                "an index is removed"
-            );
+            self.events.push(Event::IndexRemoved {
+                table,
+                index: index.definition.name.clone(),
+            });
             self.state.refresh_catalog(table);
         }
         Ok(finished)
@@ -183,7 +182,7 @@ impl Group<'_> {
         }
         let row = (Keyspace::Tables, number_key(number.into()));
         self.writes.rows.insert(row, None);
-        tracing::info!(region = %self.environment.region, "the rows of a table are removed");
+        self.events.push(Event::RowsPurged);
         Ok(true)
     }
 

@@ -12,6 +12,7 @@ use beringia_item::TableId;
 use beringia_storage::{Aspect, AspectName, Replica, ReplicaStatus};
 
 use super::{
+    event::Event,
     interpret::By,
     workspace::{Group, Result},
 };
@@ -105,7 +106,10 @@ impl Group<'_> {
     fn fail_replica(&mut self, id: TableId, definition: Definition, name: &str) -> Result<()> {
         let region = &self.environment.region;
         let reason = format!("Region {region} has another table named {name}");
-        tracing::warn!(%region, table = %id, name, "a replica cannot be created: there is another table of that name");
+        self.events.push(Event::NameTaken {
+            table: id,
+            name: name.to_owned(),
+        });
         self.write_own_replica(id, definition, ReplicaStatus::CreationFailed { reason })
     }
 
@@ -122,7 +126,7 @@ impl Group<'_> {
             .or_else(|| others().next())
             .map_or(region, |(from, _)| from)
             .clone();
-        tracing::info!(%region, table = %id, "the name of a replica is free: it is created");
+        self.events.push(Event::NameFreed(id));
         self.write_own_replica(id, definition, ReplicaStatus::Creating { from })
     }
 

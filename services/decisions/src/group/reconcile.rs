@@ -44,9 +44,9 @@ enum Party {
 }
 
 impl Group<'_> {
-    /// Compares a mutation with the current row by their causal contexts (docs/architecture.md, "Versions
-    /// and vectors"), and journals what was lost where the two are concurrent. The second value is how many
-    /// entries the journal has more.
+    /// Compares a mutation with the current row by their causal contexts (docs/replication.md,
+    /// "Reconciliation"), and journals what was lost where the two are concurrent. The second value is
+    /// how many entries the journal has more.
     pub(super) fn reconcile_with(
         &mut self,
         incoming: &Incoming<'_>,
@@ -194,7 +194,7 @@ impl Group<'_> {
         let loser = self.side(&loss.loser, lost)?;
         let journal = self.table(mutation.table)?.journal;
         let key = journal::conflict_key(journal, &mutation.key, &winner, &loser);
-        if self.has_row(Keyspace::ConflictKeys, &key)? {
+        if self.has_row(Keyspace::ConflictKeys, &key, false) {
             return Ok(false);
         }
         let number = self.state.next_conflict;

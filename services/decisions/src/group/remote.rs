@@ -12,6 +12,7 @@ use beringia_storage::{
 use bytes::Bytes;
 
 use super::{
+    event::Event,
     incoming::{Incoming, malformed},
     reconcile::{Merged, Reconciled},
     workspace::{Fail, Group, Misses, Result},
@@ -314,10 +315,7 @@ impl Group<'_> {
             }
             let is_former = |table: &TableState| batch.holding.is_some_and(|holding| holding != table.number);
             if held.is_some_and(|table| is_former(table)) {
-                tracing::info!(
-                    region = %self.environment.region, table = %id,
-                    "the end of a copy is not taken: the replica was re-bootstrapped since it began"
-                );
+                self.events.push(Event::FormerCopyIgnored(*id));
                 continue;
             }
             let number = self.origin_number(origin)?;
@@ -334,7 +332,7 @@ impl Group<'_> {
             if !table.bootstrapped {
                 table.bootstrapped = true;
                 table.changed = true;
-                tracing::info!(region = %self.environment.region, table = %id, "the copy of a table is complete");
+                self.events.push(Event::Bootstrapped(*id));
                 self.reconcile_stream(*id)?;
                 self.state.refresh_catalog(*id);
             }

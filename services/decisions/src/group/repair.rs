@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use beringia_item::TableId;
 
-use super::workspace::{Group, Result};
+use super::{
+    event::Event,
+    workspace::{Group, Result},
+};
 use crate::state::Job;
 
 impl Group<'_> {
@@ -20,13 +23,13 @@ impl Group<'_> {
         if damage.is_none(&digest) && damage.is_none_stored() {
             return Ok(false);
         }
-        tracing::warn!(
-            region = %self.environment.region, table = %id, range,
-            rows = damage.rows.len(),
-            missing_entries = damage.missing_entries.len(),
-            stray_entries = damage.stray_entries.len(),
-            "repairs a range that was changed behind the store's back"
-        );
+        self.events.push(Event::RangeRepaired {
+            table: id,
+            range,
+            rows: damage.rows.len(),
+            missing_entries: damage.missing_entries.len(),
+            stray_entries: damage.stray_entries.len(),
+        });
         self.table_mut(id)?.digests.change(range, |sum| *sum = damage.sum);
         let recount = !damage.rows.is_empty() || !damage.missing_entries.is_empty() || !damage.stray_entries.is_empty();
         let job = Job::CountEntries { table: id };

@@ -4,7 +4,7 @@
 //! record removes the one that it replaced; itself it stays while its item's row points to it, and goes when
 //! its successor is passed. So the image of every live item and the old image of every record that is not
 //! passed are always there. A tombstone is passed, and collected with its row, when no write can arrive that is
-//! concurrent with it (docs/architecture.md, "Replication").
+//! concurrent with it (docs/replication.md, "Tombstones").
 
 use std::collections::BTreeMap;
 

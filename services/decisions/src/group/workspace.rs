@@ -8,10 +8,10 @@ use beringia_storage::{
     backend::{Detail, ItemChange, ItemRow, Keyspace, Record, RecordHead, WriteSet},
 };
 
-use super::command::Environment;
+use super::{command::Environment, event::Event};
 use crate::{
     current::CurrentRecord,
-    rows::{CurrentRow, ItemScan, LogScan, Lookup, ReadSet, Rows, Scan, ScannedItem, ScannedRow},
+    rows::{Assumptions, CurrentRow, ItemScan, LogScan, Lookup, ReadSet, Rows, Scan, ScannedItem, ScannedRow},
     state::{State, TableState},
 };
 
@@ -84,8 +84,10 @@ pub(crate) struct Group<'a> {
     pub(crate) writes: WriteSet,
     pub(super) rows: &'a Rows,
     pub(super) missing: RefCell<ReadSet>,
+    pub(super) assumptions: RefCell<Assumptions>,
     pub(crate) environment: &'a Environment,
     pub(super) own: Option<Vec<OwnRecord>>,
+    pub(super) events: Vec<Event>,
 }
 
 impl Group<'_> {
@@ -155,18 +157,17 @@ impl Group<'_> {
         self.writes.records.get(place)
     }
 
-    /// Whether a row is there, as the group left it.
-    pub(crate) fn has_row(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool> {
+    /// Whether a row is there, as the group left it. One that was not read is taken to be there as
+    /// `expected`, which [`Decision::assumptions`](super::Decision) says.
+    pub(super) fn has_row(&self, keyspace: Keyspace, key: &[u8], expected: bool) -> bool {
         let row = (keyspace, key.to_vec());
         if let Some(written) = self.writes.rows.get(&row) {
-            return Ok(written.is_some());
+            return written.is_some();
         }
-        match self.rows.row(keyspace, key) {
-            Lookup::Found(_) => Ok(true),
-            Lookup::Absent => Ok(false),
-            Lookup::NotRead => Err(self.need(|missing| {
-                missing.rows.insert(row);
-            })),
+        match self.rows.row(&row) {
+            Lookup::Found(_) => true,
+            Lookup::Absent => false,
+            Lookup::NotRead => self.assumptions.borrow_mut().assume(row, expected),
         }
     }
 

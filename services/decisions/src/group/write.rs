@@ -9,7 +9,7 @@ use beringia_storage::{
     backend::{Detail, ItemRow, Keyspace, Record, RecordFlags},
 };
 
-use super::workspace::{Fail, Group, Misses, OwnRecord, Result};
+use super::workspace::{Group, OwnRecord, Result};
 use crate::{
     layout::item_hash,
     state::{Index, Job, LogCheckpoint},
@@ -149,13 +149,10 @@ impl Group<'_> {
             _ => None,
         };
         let mut found_stray = false;
-        let mut misses = Misses::default();
         for place in 0..count {
             let index = self.table(id)?.indexes[place].clone();
-            let moved = misses.note(self.move_entry(id, place, &index, key, (before, after)))?;
-            found_stray |= moved == Some(true);
+            found_stray |= self.move_entry(id, place, &index, key, (before, after))?;
         }
-        misses.check()?;
         let job = Job::CountEntries { table: id };
         if found_stray && !self.state.jobs.contains(&job) {
             Arc::make_mut(&mut self.state.jobs).push(job);
@@ -180,22 +177,23 @@ impl Group<'_> {
         match (old, now) {
             // The entry stays. One that the backfill has not made yet is counted when it is made.
             (Some((old, was)), Some((now, is))) if old == now => {
-                if was != is && (index.state == IndexState::Active || self.has_row(Keyspace::Entries, &old)?) {
+                if was != is && (index.state == IndexState::Active || self.has_row(Keyspace::Entries, &old, true)) {
                     size.remove(was);
                     size.add(is);
                 }
             }
             (old, now) => {
-                // Both are looked for before either fails for not being read.
-                let deleted = old.map(|(entry, bytes)| Ok::<_, Fail>((self.delete_entry(entry)?, bytes)));
-                let inserted = now.map(|(entry, bytes)| Ok::<_, Fail>((self.insert_entry(entry)?, bytes)));
-                if let Some((true, bytes)) = deleted.transpose()? {
+                if let Some((entry, bytes)) = old
+                    && self.delete_entry(entry)
+                {
                     size.remove(bytes);
                 }
-                match inserted.transpose()? {
-                    Some((true, bytes)) => size.add(bytes),
-                    Some((false, _)) => found_stray = true,
-                    None => {}
+                if let Some((entry, bytes)) = now {
+                    if self.insert_entry(entry) {
+                        size.add(bytes);
+                    } else {
+                        found_stray = true;
+                    }
                 }
             }
         }
@@ -206,21 +204,21 @@ impl Group<'_> {
     }
 
     /// Writes an entry of an index; false where it was there.
-    pub(super) fn insert_entry(&mut self, entry: Vec<u8>) -> Result<bool> {
-        let is_new = !self.has_row(Keyspace::Entries, &entry)?;
+    pub(super) fn insert_entry(&mut self, entry: Vec<u8>) -> bool {
+        let is_new = !self.has_row(Keyspace::Entries, &entry, false);
         if is_new {
             self.writes.rows.insert((Keyspace::Entries, entry), Some(Vec::new()));
         }
-        Ok(is_new)
+        is_new
     }
 
     /// Removes an entry of an index; false where there was none.
-    pub(super) fn delete_entry(&mut self, entry: Vec<u8>) -> Result<bool> {
-        let is_there = self.has_row(Keyspace::Entries, &entry)?;
+    fn delete_entry(&mut self, entry: Vec<u8>) -> bool {
+        let is_there = self.has_row(Keyspace::Entries, &entry, true);
         if is_there {
             self.writes.rows.insert((Keyspace::Entries, entry), None);
         }
-        Ok(is_there)
+        is_there
     }
 }
 

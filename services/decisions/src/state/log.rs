@@ -76,6 +76,7 @@ impl Log {
 
     /// Drops what was noted of positions that are trimmed.
     pub(crate) fn drop_times(&mut self, writes: &mut WriteSet) {
+        debug_assert!(self.trimmed <= self.last, "only positions that were given are trimmed");
         while let Some((position, _)) = self.times.front().copied()
             && position < self.trimmed
         {

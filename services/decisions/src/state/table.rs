@@ -87,6 +87,10 @@ impl TableState {
         if written {
             self.row(tip).write(self.number, writes)?;
         }
+        debug_assert!(
+            self.indexes.iter().all(|index| index.table == self.number),
+            "a table has its own indexes"
+        );
         for index in self.indexes.iter_mut().filter(|index| index.size.changed) {
             index.size.changed = false;
             index.write(writes)?;

@@ -35,9 +35,9 @@ struct State {
 }
 
 impl FakeStore {
-    pub(crate) fn new(region: Region) -> Self {
+    pub(crate) fn new(region: &Region) -> Self {
         Self {
-            origin: region.into(),
+            origin: Origin::of_only_shard(region),
             state: Mutex::default(),
             notify: Notify::new(),
         }

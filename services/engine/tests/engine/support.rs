@@ -85,7 +85,7 @@ impl Harness<FakeStore> {
     /// On a store that can be brought into any state and made to fail.
     pub(crate) fn faked() -> Self {
         Self::on(
-            Arc::new(FakeStore::new(region("us-east-1"))),
+            Arc::new(FakeStore::new(&region("us-east-1"))),
             Arc::new(ManualClock::new(NOW_MS)),
         )
     }

@@ -56,7 +56,11 @@ impl From<&beringia_scenario::Behaviour> for Limits {
             max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
             stream_shard_age_ms: DEFAULT_SHARD_AGE_MS,
             max_unreachable_ms: behaviour.max_unreachable_ms().unwrap_or(DEFAULT_UNREACHABLE_MS_MAX),
-            behaviour: behaviour.into(),
+            behaviour: Behaviour {
+                throttling: behaviour.throttling,
+                stale_reads: behaviour.stale_reads,
+                slow_changes: behaviour.slow_changes,
+            },
         }
     }
 }

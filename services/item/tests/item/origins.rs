@@ -28,13 +28,13 @@ proptest! {
 
     #[test]
     fn the_only_shard_of_a_region_is_told_by_the_regions_name_alone(region in any_region(), other in 1..=u16::MAX) {
-        let only = Origin::from(&region);
+        let only = Origin::of_only_shard(&region);
         prop_assert_eq!(only.to_string(), region.as_str());
         prop_assert_eq!((only.region(), only.shard()), (&region, 0));
         prop_assert_eq!(&only, &Origin::new(region.clone(), 0));
         let other = Origin::new(region.clone(), other);
         prop_assert_eq!(other.to_string(), format!("{region}/{}", other.shard()));
-        prop_assert_ne!(other, Origin::from(region));
+        prop_assert_ne!(other, Origin::of_only_shard(&region));
     }
 
     #[test]

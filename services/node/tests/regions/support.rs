@@ -364,7 +364,7 @@ impl World {
     }
 
     pub fn origin(&self, site: usize) -> Origin {
-        self.region(site).into()
+        Origin::of_only_shard(&self.region(site))
     }
 
     pub fn store(&self, site: usize) -> Arc<dyn Store> {

@@ -58,6 +58,23 @@ impl Accepted {
             }
             LinkEvent::Closed(reason) => self.on_gone(link, Goodbye::for_now(reason)),
         }
+        debug_assert!(self.is_consistent(), "{self:?}");
+        debug_assert!(
+            self.sources.len() <= world.tuning.accepted_max,
+            "streams beyond the limit are turned away"
+        );
+    }
+
+    /// Whether the stream of each peer is open and its own, and nothing went wrong with it yet.
+    fn is_consistent(&self) -> bool {
+        self.sending.iter().all(|(peer, sending)| {
+            sending.link.is_none_or(|link| {
+                let source = self.sources.get(&link);
+                source.is_some_and(|source| source.peer.as_ref() == Some(peer))
+                    && sending.refused.is_none()
+                    && sending.last_error.is_none()
+            })
+        })
     }
 
     fn on_message(&mut self, world: &World, out: &mut Out, link: AcceptId, message: ToSource) -> Result<(), Goodbye> {

@@ -255,6 +255,13 @@ impl Bootstraps {
             join.begin(world, out, session, &region, self.attempt);
             copying += 1;
         }
+        debug_assert!(self.is_consistent(world), "{self:?}");
+    }
+
+    /// Whether no more joins copy at once than may, and all their attempts were numbered here.
+    fn is_consistent(&self, world: &World) -> bool {
+        let copying = self.joins.values().filter(|join| join.is_copying());
+        copying.count() <= world.tuning.joins_max && self.joins.values().all(|join| join.attempt() <= self.attempt)
     }
 
     /// The copy is void and begins again. Whether it does.

@@ -1,4 +1,4 @@
-//! The dialled side: the way to each peer, and whose streams are whose.
+//! The dialled side: the way to each peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,6 @@ use crate::{event::DialId, out::Out, receiver::Receiver, session::Session, world
 pub(super) struct Dialled {
     /// The way to each peer.
     pub(super) receivers: BTreeMap<Region, Receiver>,
-    /// To whom each stream was dialled, until it is over.
-    links: BTreeMap<DialId, Region>,
     next_link: u64,
 }
 
@@ -21,34 +19,29 @@ impl Dialled {
         let receiver = |peer: &Region| (peer.clone(), Receiver::new(peer.clone(), world));
         Self {
             receivers: peers.iter().map(receiver).collect(),
-            links: BTreeMap::new(),
             next_link: 0,
         }
     }
 
     pub(super) fn tick(&mut self, world: &World, out: &mut Out) {
-        for (region, receiver) in &mut self.receivers {
+        for receiver in self.receivers.values_mut() {
             receiver.tick(world, out, &mut self.next_link);
-            if let Some(link) = receiver.link() {
-                self.links.entry(link).or_insert_with(|| region.clone());
-            }
         }
+        debug_assert!(self.is_consistent(), "{self:?}");
     }
 
-    /// To whom the stream was dialled, until it is over.
+    /// Whether every stream was numbered here, and no two have the same number.
+    fn is_consistent(&self) -> bool {
+        let links: Vec<DialId> = self.receivers.values().filter_map(Receiver::link).collect();
+        let distinct: BTreeSet<DialId> = links.iter().copied().collect();
+        distinct.len() == links.len() && links.iter().all(|link| link.0 <= self.next_link)
+    }
+
+    /// To whom the stream was dialled; `None` where it is over, or another one took its place.
     pub(super) fn peer_of(&self, link: DialId) -> Option<&Region> {
-        self.links.get(&link)
-    }
-
-    /// Whom an event of the stream concerns; `None` where another stream took its place. Nothing
-    /// more comes of a stream that was closed.
-    pub(super) fn concerned(&mut self, link: DialId, is_closed: bool) -> Option<Region> {
-        let region = self.links.get(&link)?.clone();
-        let is_current = self.receivers.get(&region).and_then(Receiver::link) == Some(link);
-        if is_closed || !is_current {
-            self.links.remove(&link);
-        }
-        is_current.then_some(region)
+        let mut receivers = self.receivers.values();
+        let receiver = receivers.find(|receiver| receiver.link() == Some(link));
+        receiver.map(|receiver| &receiver.region)
     }
 
     /// The open stream to the peer.
@@ -63,9 +56,8 @@ impl Dialled {
 
     /// The open stream with this number.
     pub(super) fn session_on(&mut self, link: DialId) -> Option<&mut Session> {
-        let peer = self.links.get(&link)?;
-        let session = self.receivers.get_mut(peer).and_then(Receiver::session_mut)?;
-        (session.link == link).then_some(session)
+        let mut sessions = self.receivers.values_mut().filter_map(Receiver::session_mut);
+        sessions.find(|session| session.link == link)
     }
 
     /// Tables with writes of an origin that are missing here and that all who have them refuse to
@@ -73,17 +65,22 @@ impl Dialled {
     /// may still have them in its log.
     pub(super) fn out_of_logs(&self, world: &World) -> BTreeMap<TableId, (Origin, Region)> {
         let sessions = self.receivers.values().filter_map(Receiver::session);
-        let refused: BTreeSet<&(TableId, Origin)> = sessions.flat_map(|session| &session.refused).collect();
+        let refused: BTreeSet<&(TableId, Origin)> = sessions.flat_map(|session| session.refusals.iter()).collect();
         let mut found = BTreeMap::new();
         for part in refused {
             let (table, origin) = part;
             let here = world.vector(*table).get(origin);
             let has_more = |receiver: &Receiver| {
-                let theirs = receiver.session().and_then(|session| session.theirs.get(table));
+                let theirs = receiver
+                    .session()
+                    .and_then(|session| session.announced.vectors.get(table));
                 theirs.is_some_and(|vector| vector.get(origin) > here)
             };
-            let is_refused =
-                |receiver: &&Receiver| receiver.session().is_some_and(|session| session.refused.contains(part));
+            let is_refused = |receiver: &&Receiver| {
+                receiver
+                    .session()
+                    .is_some_and(|session| session.refusals.contains(part))
+            };
             let out_of_reach = self
                 .receivers
                 .get(origin.region())

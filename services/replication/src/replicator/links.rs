@@ -14,8 +14,7 @@ use crate::{
 
 impl Replicator {
     pub(super) fn on_dialled(&mut self, link: DialId, event: LinkEvent<ToReceiver>) {
-        let is_closed = matches!(event, LinkEvent::Closed(_));
-        let Some(region) = self.dialled.concerned(link, is_closed) else {
+        let Some(region) = self.dialled.peer_of(link).cloned() else {
             return;
         };
         let result = match event {
@@ -67,15 +66,15 @@ impl Replicator {
                 Ok(())
             }
             ToReceiver::Vectors(vectors) => {
-                session.learn(&self.world, &vectors);
+                session.announced.learn(&self.world, &vectors);
                 Ok(())
             }
             ToReceiver::Lost(regions) => {
-                session.lost = regions;
+                session.announced.lost = regions;
                 Ok(())
             }
             ToReceiver::Withdraw(tables) => {
-                session.forget(&tables);
+                session.announced.withdraw(&tables);
                 Ok(())
             }
             ToReceiver::Reply(reply) => self.on_reply(region, reply),

@@ -78,7 +78,7 @@ impl Replicator {
             .map(away)
             .collect();
         let world = World {
-            origin: Origin::from(&region),
+            origin: Origin::of_only_shard(&region),
             region,
             incarnation,
             tuning,

@@ -64,7 +64,7 @@ impl Replicator {
             .values()
             .filter(is_left)
             .filter_map(Receiver::session);
-        for theirs in sessions.filter_map(|session| session.theirs.get(&table)) {
+        for theirs in sessions.filter_map(|session| session.announced.vectors.get(&table)) {
             has.merge(theirs);
         }
         has
@@ -81,7 +81,7 @@ impl Replicator {
         let voters: Vec<&Region> = view.replicas.keys().filter(|member| !lost.contains(*member)).collect();
         let agrees = |voter: &Region| {
             let session = self.dialled.session(voter);
-            let has_lost = session.is_some_and(|session| session.lost.contains(region));
+            let has_lost = session.is_some_and(|session| session.announced.lost.contains(region));
             voter == own || (has_lost && self.knows_the_same(voter) && self.has_the_same(table, voter, &voters))
         };
         let is_active = |voter: &&&Region| view.replicas.get(**voter) == Some(&ReplicaStatus::Active);
@@ -103,7 +103,7 @@ impl Replicator {
     /// What only one of them has would be taken for safe, and would be with nobody if that one is dropped later.
     fn has_the_same(&self, table: TableId, peer: &Region, voters: &[&Region]) -> bool {
         let session = self.dialled.session(peer);
-        let Some(theirs) = session.and_then(|session| session.theirs.get(&table)) else {
+        let Some(theirs) = session.and_then(|session| session.announced.vectors.get(&table)) else {
             return false;
         };
         let here = self.world.vector(table);

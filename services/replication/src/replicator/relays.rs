@@ -30,6 +30,13 @@ impl Relays {
     pub(super) fn tick(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
         self.watch_origins(world, receivers);
         self.by_origin = assign(world, receivers, &self.forgetful(world), &self.by_origin);
+        debug_assert!(
+            self.by_origin
+                .iter()
+                .all(|(origin, via)| via != origin.region() && receivers.contains_key(via)),
+            "writes are relayed by another peer than their origin: {:?}",
+            self.by_origin
+        );
     }
 
     /// Who relays the origin's writes.
@@ -54,10 +61,10 @@ impl Relays {
         let mut suspects = BTreeMap::new();
         for (region, receiver) in receivers {
             let Some(session) = receiver.session() else { continue };
-            let origin = &Origin::from(region);
+            let origin = &Origin::of_only_shard(region);
             let others = receivers.values().filter(|other| other.region != *region);
             for other in others.filter_map(Receiver::session) {
-                if let Some(table) = session.lacks(world, origin, other) {
+                if let Some(table) = session.announced.missing_own(world, origin, &other.announced) {
                     let here = world.vector(table).get(origin);
                     let since_ms = match self.forgetful.get(origin) {
                         Some(known) if (known.table, known.here) == (table, here) => known.since_ms,
@@ -68,6 +75,10 @@ impl Relays {
                 }
             }
         }
+        debug_assert!(
+            suspects.values().all(|suspect| suspect.since_ms <= now_ms),
+            "what is missing was noticed before now: {suspects:?}"
+        );
         self.forgetful = suspects;
     }
 

@@ -36,7 +36,7 @@ impl Replicator {
                 .chain(world.catalog.keys().copied())
                 .filter(|table| world.streams(*table) && world.has_replica(region, *table))
                 .collect();
-            let origins: BTreeSet<Origin> = std::iter::once(Origin::from(region))
+            let origins: BTreeSet<Origin> = std::iter::once(Origin::of_only_shard(region))
                 .chain(self.relays.relayed_by(region).cloned())
                 .filter(|origin| !world.is_held(origin))
                 .collect();

@@ -36,7 +36,7 @@ impl Replicator {
         let source = self.source_of(region);
         let session = self.receiver(region).and_then(Receiver::session);
         let acknowledged = source.and_then(|source| source.said.of(table));
-        let announced = session.and_then(|session| session.said.of(table));
+        let announced = session.and_then(|session| session.announced.said.of(table));
         Standing {
             status: status.clone(),
             in_reach: source.is_some() || session.is_some(),

@@ -50,7 +50,7 @@ impl Replicator {
             (None, None) if receiver.is_connecting() => LinkState::Connecting,
             (None, None) => LinkState::Down,
         };
-        let origin = &Origin::from(region);
+        let origin = &Origin::of_only_shard(region);
         PeerStatus {
             receiving,
             sending: self.accepted.state(region),

@@ -76,7 +76,7 @@ impl Store {
     }
 
     fn origin(&self) -> Origin {
-        Origin::from(&self.region)
+        Origin::of_only_shard(&self.region)
     }
 
     /// What the catalog says of all replicas: their state, and which were dropped.
@@ -432,7 +432,7 @@ impl Store {
                 // Those who are active have their own writes.
                 let mut has = has.clone();
                 for (other, _) in replicas.iter().filter(|(_, state)| **state == ReplicaStatus::Active) {
-                    has.advance(&other.into(), u64::MAX);
+                    has.advance(&Origin::of_only_shard(other), u64::MAX);
                 }
                 let rows = former.rows.into_values();
                 self.unshipped.extend(rows.filter(|row| !has.covers(&row.version)));

@@ -166,6 +166,30 @@ async fn index_entries_are_mended_on_the_spot() {
 }
 
 #[tokio::test]
+async fn a_put_that_finds_its_index_entry_left_behind_is_decided_again_and_the_entry_counted_once() {
+    let pair = Pair::new().await;
+    let colored = |color| item("p1", 1, &[("color", text(color)), ("weight", number(1))]);
+    assert_eq!(put_counted(&pair.store, colored("left")).await, 1);
+    let database = Connection::open(&pair.path).unwrap();
+    let mut entries = database.prepare("SELECT k FROM entries").unwrap();
+    let left: Vec<Vec<u8>> = entries
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(put_counted(&pair.store, colored("right")).await, 1);
+    let mut changed = 0;
+    for entry in left {
+        let insert = "INSERT OR IGNORE INTO entries (k, v) VALUES (?1, x'')";
+        changed += database.execute(insert, [entry]).unwrap();
+    }
+    assert_eq!(changed, 1);
+    assert_eq!(put_counted(&pair.store, colored("left")).await, 2);
+    assert_eq!(pair.scrub().await, 0);
+    assert_agrees(&pair.store, TABLE).await;
+}
+
+#[tokio::test]
 async fn a_row_that_was_changed_is_put_right() {
     let pair = Pair::new().await;
     pair.vandalize("UPDATE item SET seq = seq + 1 WHERE k = (SELECT max(k) FROM item)");

@@ -5,6 +5,10 @@
 //! decides nothing: conditions, versions, conflicts, digests and indexes are decided above it
 //! (`beringia-decisions`) from rows that were read in bulk, and come back as one [`WriteSet`].
 //!
+//! It has three groups of methods. [`StorageBackend`]: read, lease, watch, check, close. [`Snapshot`]:
+//! multi-get and ordered scan, of items and of small rows, and the log. [`Writer`]: read, committed,
+//! commit (with the log's appends and trims), maintain, release.
+//!
 //! # The contract
 //!
 //! - **Snapshots.** Everything that one [`StorageBackend::read`] with [`Scope::Snapshot`] sees is the
@@ -16,9 +20,10 @@
 //!   that lost its lease commits nothing more.
 //! - **Commits.** [`Writer::commit`] is atomic and durable: rows, appended records and trimmed records
 //!   together, or nothing. Its condition is one number, [`WriteSet::based_on`]: how many commits there
-//!   were when the rows were read that the decision rests on. Where there are more by now, nothing is
-//!   written. So all of these rows, those that were found absent included, are still as they were, also
-//!   where several reads brought them.
+//!   were ([`Writer::committed`]) when the rows were read that the decision rests on. Where there are
+//!   more by now, nothing is written. The number is compared within one lease only; a backend that can
+//!   have no other writer may count from its own start. So all of these rows, those that were found
+//!   absent included, are still as they were, also where several reads brought them.
 //! - **What writes nothing** is not committed, so no condition covers it: a writer that lost its lease
 //!   without hearing of it may refuse a command by what it read.
 //! - **Trimming.** A record in [`WriteSet::trimmed`] is gone with the commit. Positions that are
@@ -79,14 +84,12 @@ pub trait StorageBackend: Send + Sync + 'static {
     /// Calls `listener` after every commit, whoever made it. A listener must not block.
     fn watch(&self, listener: Arc<dyn Fn() + Send + Sync>);
 
-    /// Whether reads are possible.
+    /// Whether reads are possible. It is asked before each read that is served from memory, so it must
+    /// cost less than a read.
     ///
     /// # Errors
     /// [`StoreError::Closed`] where they are not.
     fn check(&self) -> Result<(), StoreError>;
-
-    /// Releases memory that an idle backend does not need.
-    fn rest(&self) {}
 
     /// Ends reading and gives up what keeps others away from the state. Reads under way finish.
     fn close(&self);
@@ -122,19 +125,6 @@ pub trait Snapshot {
     /// Those of `visit`, and the backend's.
     fn rows(&self, keys: &[(Keyspace, &[u8])], visit: &mut RowVisitor<'_>) -> Result<(), StoreError>;
 
-    /// The row under one key of a keyspace.
-    ///
-    /// # Errors
-    /// The backend's.
-    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut found = None;
-        self.rows(&[(keyspace, key)], &mut |_, row| {
-            found = Some(row.to_vec());
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
     /// The rows of a keyspace in a range of keys, in order, until `visit` breaks.
     ///
     /// # Errors
@@ -145,16 +135,6 @@ pub trait Snapshot {
         range: &KeyRange,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Visit,
     ) -> Result<(), StoreError>;
-
-    /// The record at a position of the log, where it is still there; false where it is not.
-    ///
-    /// # Errors
-    /// Those of `visit`, and the backend's.
-    fn record(
-        &self,
-        position: u64,
-        visit: &mut dyn FnMut(&dyn StoredRecord) -> Result<(), StoreError>,
-    ) -> Result<bool, StoreError>;
 
     /// The records of the log at `first..=last`, in order (with `reverse` from the last to the first),
     /// until `visit` breaks.
@@ -170,6 +150,38 @@ pub trait Snapshot {
     ) -> Result<(), StoreError>;
 }
 
+impl dyn Snapshot + '_ {
+    /// The row under one key of a keyspace.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut found = None;
+        self.rows(&[(keyspace, key)], &mut |_, row| {
+            found = Some(row.to_vec());
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The record at a position of the log, where it is still there; false where it is not.
+    ///
+    /// # Errors
+    /// Those of `visit`, and the backend's.
+    pub fn record(
+        &self,
+        position: u64,
+        visit: &mut dyn FnMut(&dyn StoredRecord) -> Result<(), StoreError>,
+    ) -> Result<bool, StoreError> {
+        let mut is_there = false;
+        self.log(position, position, false, &mut |record| {
+            is_there = true;
+            visit(record).map(ControlFlow::Continue)
+        })?;
+        Ok(is_there)
+    }
+}
+
 /// The one that may commit.
 pub trait Writer: Send {
     /// Runs `work` on the newest state.
@@ -178,7 +190,7 @@ pub trait Writer: Send {
     /// Those of [`StorageBackend::read`].
     fn read(&mut self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
-    /// How many commits there were.
+    /// How many commits there were, as far as this writer counts them.
     ///
     /// # Errors
     /// The backend's.
@@ -191,7 +203,7 @@ pub trait Writer: Send {
     fn commit(&mut self, writes: &WriteSet) -> Result<(), CommitFailure>;
 
     /// Keeps the backend in shape after a commit. Called with `idle` when nothing has happened for a
-    /// while.
+    /// while, to release memory that an idle backend does not need.
     fn maintain(&mut self, idle: bool) {
         let _ = idle;
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ItemRow, Keyspace, Record};
 
-/// Counts the commits of a region's state.
+/// Counts the commits of a region's state. Numbers of one lease can be compared, others cannot.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommitNumber(pub u64);
 

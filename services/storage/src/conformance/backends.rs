@@ -574,3 +574,41 @@ pub(super) async fn a_backend_that_was_closed_is_read_no_more(backend: &dyn Back
     });
     assert_eq!((read, was_asked), (Err(StoreError::Closed), false));
 }
+
+pub(super) async fn of_two_leases_one_can_commit(backend: &dyn Backend) {
+    let mut leased = Leased::new(backend);
+    leased.put(b"a", b"1").unwrap();
+    match leased.backend.lease() {
+        Ok(mut second) => {
+            let row = one_row(second.committed().unwrap(), b"a", b"2");
+            second.commit(&row).unwrap();
+            assert_eq!(leased.put(b"a", b"3"), Err(CommitFailure::LeaseLost));
+            assert_eq!(leased.get(b"a"), Some(b"2".to_vec()));
+        }
+        Err(StoreError::Unusable { .. }) => {
+            leased.put(b"a", b"3").unwrap();
+            assert_eq!(leased.get(b"a"), Some(b"3".to_vec()));
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub(super) async fn a_listener_may_add_another(backend: &dyn Backend) {
+    let mut leased = Leased::new(backend);
+    let (weak, heard) = (Arc::downgrade(&leased.backend), Arc::new(AtomicUsize::new(0)));
+    let counted = heard.clone();
+    leased.backend.watch(Arc::new(move || {
+        let counted = counted.clone();
+        let listener = Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        weak.upgrade().unwrap().watch(listener);
+    }));
+    leased.put(b"a", b"1").unwrap();
+    leased.put(b"a", b"2").unwrap();
+    assert_eq!(
+        heard.load(Ordering::Relaxed),
+        1,
+        "the one that was added at the first commit"
+    );
+}

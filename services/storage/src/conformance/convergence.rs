@@ -71,7 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What one region should hold and have journalled, by the table in docs/architecture.md.
+/// What one region should hold and have journalled, by the table in docs/replication.md, "Reconciliation".
 #[derive(Default)]
 struct Model {
     current: BTreeMap<KeyBytes, Mutation>,

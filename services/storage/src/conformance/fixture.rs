@@ -1,6 +1,13 @@
 //! Regions, tables and items for the tests, and the check that everything in a store agrees.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use beringia_clock::{ManualClock, WallClock};
 use beringia_item::{
@@ -345,6 +352,29 @@ impl Change for Do {
             Self::Update(make) => Ok(Effect::Put(Arc::new(make(current)))),
         }
     }
+}
+
+/// Puts an item, and counts how often it is asked what to do.
+pub struct Counted(pub Item, pub Arc<AtomicU32>);
+
+impl Change for Counted {
+    fn needs_current(&self) -> bool {
+        false
+    }
+
+    fn decide(&mut self, _: Option<&Item>) -> Result<Effect, Refusal> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Ok(Effect::Put(Arc::new(self.0.clone())))
+    }
+}
+
+/// Puts an item; how often it was decided.
+pub async fn put_counted(store: &dyn Store, item: Item) -> u32 {
+    let asked = Arc::new(AtomicU32::new(0));
+    let mut put = write(keys().key_of(&item).unwrap(), Do::Delete);
+    put.change = Box::new(Counted(item, asked.clone()));
+    commit(store, vec![put]).await.unwrap();
+    asked.load(Ordering::Relaxed)
 }
 
 /// A write to the table by a client.

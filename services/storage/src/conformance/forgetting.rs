@@ -7,11 +7,12 @@ use beringia_item::{TableId, VersionVector};
 use super::{Backend, fixture::*};
 use crate::{LogFilter, RemoteBatch, RemoteKind, ReplicaStatus};
 
-type Acknowledged = BTreeMap<TableId, BTreeMap<beringia_item::Region, VersionVector>>;
+/// Per table, per peer, what that peer has applied.
+type PeerVectors = BTreeMap<TableId, BTreeMap<beringia_item::Region, VersionVector>>;
 
 /// What `site` knows that its peers have applied.
-fn acknowledged(peers: &[&Site]) -> Acknowledged {
-    let mut acknowledged = Acknowledged::new();
+fn acknowledged(peers: &[&Site]) -> PeerVectors {
+    let mut acknowledged = PeerVectors::new();
     for table in [TABLE, TableId::CATALOG] {
         for peer in peers {
             let vector = peer.store.vectors().get(&table).cloned().unwrap_or_default();

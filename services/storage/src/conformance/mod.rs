@@ -142,6 +142,8 @@ suite! {
         plain a_listener_hears_of_every_commit_once_it_can_be_read;
         plain a_scan_ends_where_its_visitor_wants_no_more_or_fails;
         plain a_backend_that_was_closed_is_read_no_more;
+        plain of_two_leases_one_can_commit;
+        plain a_listener_may_add_another;
     }
     concurrency {
         threads a_reader_sees_whole_units_only;
@@ -283,6 +285,7 @@ suite! {
         plain a_page_ends_with_the_row_that_reaches_the_limit_of_bytes;
         plain an_index_counts_only_what_it_projects;
         plain an_index_holds_only_items_with_its_key_in_its_type;
+        plain a_write_to_an_indexed_table_is_decided_once;
         plain a_command_sees_what_the_command_before_it_in_its_group_wrote;
         plain a_closed_store_answers_closed;
         plain a_disk_that_was_taken_away_is_written_no_more;

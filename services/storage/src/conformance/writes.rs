@@ -290,6 +290,18 @@ pub(super) async fn an_index_holds_only_items_with_its_key_in_its_type(backend: 
     assert_agrees(&*site.store, TABLE).await;
 }
 
+pub(super) async fn a_write_to_an_indexed_table_is_decided_once(backend: &dyn Backend) {
+    let site = Site::new(backend, "us-east-1");
+    create_table(&*site.store, true).await;
+    for n in 0..20 {
+        let (sk, weight) = (n % 4, number(n % 3));
+        let item = item("a", sk, &[("color", text(&format!("c{n}"))), ("weight", weight)]);
+        assert_eq!(put_counted(&*site.store, item).await, 1, "put {n}");
+    }
+    let items = assert_agrees(&*site.store, TABLE).await;
+    assert_eq!(items.len(), 4);
+}
+
 pub(super) async fn a_command_sees_what_the_command_before_it_in_its_group_wrote(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;

@@ -6,12 +6,13 @@ mod write;
 
 use std::time::Duration;
 
+use beringia_regions::{BANDWIDTH_MBIT_MAX, BANDWIDTH_MBIT_MIN, DELAY_MAX, LOSS_PERCENT_MAX};
 use toml::Spanned;
 
 pub(crate) use self::fields::actions;
 pub(super) use self::form::EventForm;
 use self::{
-    fields::{ActionKind, HEAL_ALL, Lasts},
+    fields::{ActionKind, ActionType, HEAL_ALL, Lasts, LinkAction, RegionAction},
     form::{FieldValue, LinkOrAll, Pair, Text},
 };
 use super::{
@@ -21,7 +22,6 @@ use super::{
 };
 use crate::{Action, Ends, Event, Kind, Problem, Scenario, Span, What, When, Workload, draw, time};
 
-const DELAY_MAX: Duration = Duration::from_mins(10);
 const SLOWER_MAX: Duration = Duration::from_mins(1);
 const FAULTS_MAX: u32 = 10_000;
 
@@ -112,32 +112,39 @@ fn action(form: &EventForm, start: usize) -> Result<(&'static ActionKind, &Field
 
 impl EventReading<'_> {
     fn what(&self, value: &FieldValue) -> Result<What, At<Problem>> {
-        let action = match value {
-            FieldValue::Count(faults) => {
+        let action = match (self.kind.action, value) {
+            (ActionType::Swarm, FieldValue::Count(faults)) => {
                 let faults = number("swarm", faults, 1, FAULTS_MAX)?;
                 let lose_disk = self.form.flag("lose_disk");
                 return Ok(What::Swarm { faults, lose_disk });
             }
-            FieldValue::Number(rate) => self.rate(rate)?,
-            FieldValue::LinkOrAll(link) => match link.get_ref() {
+            (ActionType::Rate, FieldValue::Number(rate)) => self.rate(rate)?,
+            (ActionType::Heal, FieldValue::LinkOrAll(link)) => match link.get_ref() {
                 LinkOrAll::All(_) => Action::Heal(None),
                 LinkOrAll::Link(pair) => Action::Heal(Some(self.ends(pair, link.span().start)?)),
             },
-            FieldValue::Link(pair) => self.link_action(pair)?,
-            FieldValue::Text(region) => self.region_action(region_name(region, self.regions)?)?,
-            FieldValue::Flag(_) | FieldValue::Whole(_) => return Err(At(self.start, Problem::EventAction)),
+            (ActionType::Link(action), FieldValue::Link(pair)) => self.link_action(action, pair)?,
+            (ActionType::Region(action), FieldValue::Text(region)) => {
+                self.region_action(action, region_name(region, self.regions)?)?
+            }
+            // Never: a value is read in the shape of its action's type. The types are listed so that the
+            // compiler asks for a new one.
+            (
+                ActionType::Link(_) | ActionType::Region(_) | ActionType::Heal | ActionType::Rate | ActionType::Swarm,
+                _,
+            ) => return Err(At(self.start, Problem::EventAction)),
         };
         Ok(What::Do(action))
     }
 
-    fn link_action(&self, pair: &Pair) -> Result<Action, At<Problem>> {
+    fn link_action(&self, action: LinkAction, pair: &Pair) -> Result<Action, At<Problem>> {
         let ends = || self.ends(pair.get_ref(), pair.span().start);
-        Ok(match self.kind.name {
-            "cut" => Action::Cut {
+        Ok(match action {
+            LinkAction::Cut => Action::Cut {
                 ends: ends()?,
                 reset: self.form.flag("reset"),
             },
-            "delay" => {
+            LinkAction::Delay => {
                 let length = |field, text| bounded(field, text, Duration::ZERO, DELAY_MAX);
                 let delay = length("to", self.needed("to", EventForm::text)?)?;
                 let jitter = self
@@ -151,56 +158,55 @@ impl EventReading<'_> {
                     jitter: jitter.unwrap_or_default(),
                 }
             }
-            "loss" => {
+            LinkAction::Loss => {
                 let percent = self.needed("percent", EventForm::number)?;
-                let percent = number("percent", percent, 0.0, beringia_regions::LOSS_PERCENT_MAX)?;
+                let percent = number("percent", percent, 0.0, LOSS_PERCENT_MAX)?;
                 Action::Loss { ends: ends()?, percent }
             }
-            other => {
-                debug_assert_eq!(other, "bandwidth", "every action of a link is read");
-                let bounds = |mbit| number("mbit", mbit, 1e-3, beringia_regions::BANDWIDTH_MBIT_MAX);
+            LinkAction::Bandwidth => {
+                let bounds = |mbit| number("mbit", mbit, BANDWIDTH_MBIT_MIN, BANDWIDTH_MBIT_MAX);
                 let mbit = self.form.number("mbit").map(bounds).transpose()?;
                 Action::Bandwidth { ends: ends()?, mbit }
             }
         })
     }
 
-    fn region_action(&self, region: String) -> Result<Action, At<Problem>> {
-        Ok(match self.kind.name {
-            "isolate" => Action::Isolate {
+    fn region_action(&self, action: RegionAction, region: String) -> Result<Action, At<Problem>> {
+        Ok(match action {
+            RegionAction::Isolate => Action::Isolate {
                 region,
                 reset: self.form.flag("reset"),
             },
-            "crash" => Action::Crash {
+            RegionAction::Crash => Action::Crash {
                 region,
                 lose_disk: self.form.flag("lose_disk"),
             },
-            "restart" => Action::Restart { region },
-            "slow_disk" => {
+            RegionAction::Restart => Action::Restart { region },
+            RegionAction::SlowDisk => {
                 let by = bounded("by", self.needed("by", EventForm::text)?, Duration::ZERO, SLOWER_MAX)?;
                 Action::SlowDisk { region, by }
             }
-            "disk_full" => Action::DiskFull { region, full: true },
-            "disk_free" => Action::DiskFull { region, full: false },
-            "clock_step" => {
+            RegionAction::DiskFull => Action::DiskFull { region, full: true },
+            RegionAction::DiskFree => Action::DiskFull { region, full: false },
+            RegionAction::ClockStep => {
                 let by_ms = signed_ms("by", self.needed("by", EventForm::text)?)?;
                 Action::ClockStep { region, by_ms }
             }
-            "clock_drift" => {
+            RegionAction::ClockDrift => {
                 let ppm = drift(self.needed("ppm", EventForm::whole)?)?;
                 Action::ClockDrift { region, ppm }
             }
-            "pause_replication" => Action::PauseReplication {
+            RegionAction::PauseReplication => Action::PauseReplication {
                 region,
                 table: self.table()?,
             },
-            "resume_replication" => Action::ResumeReplication {
+            RegionAction::ResumeReplication => Action::ResumeReplication {
                 region,
                 table: self.table()?,
             },
-            "add_replica" => Action::AddReplica { region },
-            "remove_replica" => Action::RemoveReplica { region },
-            "shift" => {
+            RegionAction::AddReplica => Action::AddReplica { region },
+            RegionAction::RemoveReplica => Action::RemoveReplica { region },
+            RegionAction::Shift => {
                 let to = self.needed("to", EventForm::text)?;
                 let start = to.span().start;
                 let to = region_name(to, self.regions)?;
@@ -209,15 +215,12 @@ impl EventReading<'_> {
                 }
                 Action::Shift { from: region, to }
             }
-            "shift_back" => Action::Shift {
+            RegionAction::ShiftBack => Action::Shift {
                 from: region.clone(),
                 to: region,
             },
-            "drain" => Action::Drain { region },
-            other => {
-                debug_assert_eq!(other, "undrain", "every action of a region is read");
-                Action::Undrain { region }
-            }
+            RegionAction::Drain => Action::Drain { region },
+            RegionAction::Undrain => Action::Undrain { region },
         })
     }
 

@@ -1,8 +1,5 @@
-//! Prints the project's figures: `cargo run --profile dist -p beringia-tests --bin figures -- [SECTION …]
-//! [--seconds N] [--keys N] [--seeds N]`, all sections or these: `startup`, `throughput`, `lag`, `partition`,
-//! `simulation`, `swarm`, `convergence`, `overhead`. Where two builds of the program are given, by
-//! `--before PATH --after PATH`, it compares these instead ([`pairs`]): the sections are then `PutItem`,
-//! `UpdateItem`, `GetItem`, `PutIndexed` and `simulation`, all or those that are named.
+//! Prints the project's figures, or compares two builds of the program:
+//! `cargo run --profile dist -p beringia-tests --bin figures -- --help`.
 //!
 //! Each figure stands beside its goal. The load generator runs on the same machine as the regions, in this process; compare
 //! ratios within one run rather than numbers between machines.
@@ -18,6 +15,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use beringia_clock::{Randomness, SeededRandomness};
 use beringia_tests::up::Up;
+use clap::{Parser, ValueEnum};
 use tokio::time::Instant;
 
 use self::{
@@ -28,55 +26,72 @@ use self::{
 const CONNECTIONS: usize = 64;
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 
+/// Prints the project's figures, each beside its goal; with --before and --after, ratios of two builds.
+#[derive(Parser)]
 struct Options {
-    sections: Vec<String>,
+    /// What to measure: by default everything, and of two builds what can be compared.
+    #[arg(value_enum)]
+    sections: Vec<Section>,
+    /// How long each load runs.
+    #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Items in the table.
+    #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
+    /// Seeds of `swarm`.
+    #[arg(long, default_value_t = 100)]
     seeds: u64,
+    /// A build of the program, to be compared with another one.
+    #[arg(long, value_name = "PATH", requires = "after")]
     before: Option<PathBuf>,
+    /// The other one.
+    #[arg(long, value_name = "PATH", requires = "before")]
     after: Option<PathBuf>,
 }
 
-fn options() -> Options {
-    let mut options = Options {
-        sections: Vec::new(),
-        seconds: 10,
-        keys: 1_000_000,
-        seeds: 100,
-        before: None,
-        after: None,
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
-        let mut number = || {
-            let value = value();
-            value.parse().unwrap_or_else(|_| panic!("{argument} wants a number"))
-        };
-        match argument.as_str() {
-            "--seconds" => options.seconds = number(),
-            "--keys" => options.keys = number(),
-            "--seeds" => options.seeds = number(),
-            "--before" => options.before = Some(value().into()),
-            "--after" => options.after = Some(value().into()),
-            "--bench" => {}
-            section => options.sections.push(section.to_owned()),
-        }
-    }
-    options
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// Time to ready, and memory when idle.
+    Startup,
+    /// PutItem and GetItem of one region.
+    Throughput,
+    /// Lag between regions, with delays and without.
+    Lag,
+    /// Convergence after a partition.
+    Partition,
+    /// Simulated seconds per second; of two builds as well.
+    Simulation,
+    /// Seeds of `swarm` in ten minutes.
+    Swarm,
+    /// Convergence in real time, and the least that links and disks allow.
+    Convergence,
+    /// What a drill costs the regions.
+    Overhead,
+    /// Of two builds: PutItem.
+    #[value(name = "PutItem")]
+    PutItem,
+    /// Of two builds: UpdateItem.
+    #[value(name = "UpdateItem")]
+    UpdateItem,
+    /// Of two builds: GetItem.
+    #[value(name = "GetItem")]
+    GetItem,
+    /// Of two builds: PutItem to a table with a global index.
+    #[value(name = "PutIndexed")]
+    PutIndexed,
 }
 
 fn main() {
-    let options = options();
+    let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let wants = |section: &str| options.sections.is_empty() || options.sections.iter().any(|wanted| wanted == section);
+    let wants = |section: Section| options.sections.is_empty() || options.sections.contains(&section);
     if let (Some(before), Some(after)) = (&options.before, &options.after) {
         let programs = [before.clone(), after.clone()];
         runtime.block_on(pairs::pairs(&programs, wants, options.keys, options.seconds));
-        if wants("simulation") {
+        if wants(Section::Simulation) {
             runtime.block_on(simulation::pairs(data().path(), &programs));
         }
         return;
@@ -84,28 +99,28 @@ fn main() {
     // Built before anything is timed.
     let _ = beringia_tests::command::beringia();
     runtime.block_on(async {
-        if wants("startup") {
+        if wants(Section::Startup) {
             startup().await;
         }
-        if wants("throughput") {
+        if wants(Section::Throughput) {
             throughput(&options).await;
         }
-        if wants("lag") {
+        if wants(Section::Lag) {
             lag::lag(options.seconds).await;
         }
-        if wants("partition") {
+        if wants(Section::Partition) {
             partition().await;
         }
-        if wants("simulation") {
+        if wants(Section::Simulation) {
             simulation::speed(data().path());
         }
-        if wants("swarm") {
+        if wants(Section::Swarm) {
             simulation::swarm(options.seeds);
         }
-        if wants("convergence") {
+        if wants(Section::Convergence) {
             simulation::convergence(data().path());
         }
-        if wants("overhead") {
+        if wants(Section::Overhead) {
             overhead(&options).await;
         }
     });

@@ -7,7 +7,7 @@ use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_tests::up::Up;
 
 use super::{
-    CONNECTIONS, REGIONS, data,
+    CONNECTIONS, REGIONS, Section, data,
     load::{INDEXED, Limit, create_indexed_table, create_table, fill, get, key, load, put},
     spread::Spread,
     without_delay,
@@ -19,8 +19,8 @@ const PAIRS: usize = 11;
 /// Requests by their number, of one operation.
 type Requests = Arc<dyn Fn(u64) -> String>;
 
-/// The loads: the name of each, its operation, and what is asked of it: random keys of so many, items of 1 KiB.
-fn loads(keys: u64) -> [(&'static str, &'static str, Requests); 4] {
+/// The loads: the section of each, its operation, and what is asked of it: random keys of so many, items of 1 KiB.
+fn loads(keys: u64) -> [(Section, &'static str, Requests); 4] {
     let value = "v".repeat(1000);
     let chance = Arc::new(SeededRandomness::new(1));
     let [of_put, of_update, of_get, of_indexed] = [(); 4].map(|()| Arc::clone(&chance));
@@ -40,10 +40,14 @@ fn loads(keys: u64) -> [(&'static str, &'static str, Requests); 4] {
         )
     };
     [
-        ("PutItem", "PutItem", Arc::new(move |_| put(of_put.below(keys), &value))),
-        ("UpdateItem", "UpdateItem", Arc::new(update)),
-        ("GetItem", "GetItem", Arc::new(move |_| get(of_get.below(keys)))),
-        ("PutIndexed", "PutItem", Arc::new(indexed)),
+        (
+            Section::PutItem,
+            "PutItem",
+            Arc::new(move |_| put(of_put.below(keys), &value)),
+        ),
+        (Section::UpdateItem, "UpdateItem", Arc::new(update)),
+        (Section::GetItem, "GetItem", Arc::new(move |_| get(of_get.below(keys)))),
+        (Section::PutIndexed, "PutItem", Arc::new(indexed)),
     ]
 }
 
@@ -80,8 +84,11 @@ impl Compared {
 }
 
 /// Runs both programs, each with one durable region of so many items, and compares the loads that are wanted.
-pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool, keys: u64, seconds: u64) {
-    let wanted: Vec<_> = loads(keys).into_iter().filter(|(name, ..)| wants(name)).collect();
+pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(Section) -> bool, keys: u64, seconds: u64) {
+    let wanted: Vec<_> = loads(keys)
+        .into_iter()
+        .filter(|(section, ..)| wants(*section))
+        .collect();
     if wanted.is_empty() {
         return;
     }
@@ -97,8 +104,8 @@ pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool,
         running.push(up);
     }
     let time = Limit::Time(Duration::from_secs(seconds));
-    for (name, operation, requests) in wanted {
-        if name == "PutIndexed" {
+    for (section, operation, requests) in wanted {
+        if section == Section::PutIndexed {
             for up in &running {
                 create_indexed_table(up).await;
             }
@@ -110,6 +117,6 @@ pub(crate) async fn pairs(programs: &[PathBuf; 2], wants: impl Fn(&str) -> bool,
             let done = load(endpoint, REGIONS[0], CONNECTIONS, time, operation, request).await;
             done.per_second()
         });
-        compared.await.print(&format!("{name}, runs of {seconds} s"), "/s");
+        compared.await.print(&format!("{section:?}, runs of {seconds} s"), "/s");
     }
 }

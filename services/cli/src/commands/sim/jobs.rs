@@ -141,8 +141,8 @@ pub(super) fn job(
 }
 
 /// The command that runs it again.
-pub(crate) fn replay(engine: &str, arguments: &ScenarioArguments, more: &[(String, String)], seed: u64) -> String {
-    let mut words = vec![format!("beringia {engine} run"), quoted(&arguments.scenario)];
+pub(crate) fn replay(player: &str, arguments: &ScenarioArguments, more: &[(String, String)], seed: u64) -> String {
+    let mut words = vec![format!("beringia {player} run"), quoted(&arguments.scenario)];
     for (path, value) in arguments.settings.iter().chain(more) {
         words.push("--set".to_owned());
         words.push(quoted(&format!("{path}={value}")));

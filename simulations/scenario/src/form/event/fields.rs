@@ -1,6 +1,13 @@
 //! The table of what can stand in an `[[event]]`. Reading, writing, what an event of a kind must
 //! and can have, and the messages about that follow from it.
 
+use self::{
+    ActionType::{Heal, Link, Rate, Region, Swarm},
+    Lasts::{Needed, Never, Optional},
+    LinkAction::*,
+    RegionAction::*,
+};
+
 /// A field of an event.
 pub(super) struct EventField {
     /// Its name in the file.
@@ -43,10 +50,70 @@ pub(super) enum FieldRole {
 pub(super) struct ActionKind {
     /// Its name in messages: the action's field, with its value where other fields go with others.
     pub(super) name: &'static str,
+    /// Which action it is.
+    pub(super) action: ActionType,
     /// The fields that it takes beside those of time, in the order in which messages list them.
     pub(super) takes: &'static [ActionParameter],
     /// Whether it lasts.
     pub(super) lasts: Lasts,
+}
+
+/// Which action it is, by what its value says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ActionType {
+    /// The two ends of a link.
+    Link(LinkAction),
+    /// A region.
+    Region(RegionAction),
+    /// Every link, or the two ends of one.
+    Heal,
+    /// Operations per second.
+    Rate,
+    /// The number of faults to draw.
+    Swarm,
+}
+
+/// What happens to a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinkAction {
+    Cut,
+    Delay,
+    Loss,
+    Bandwidth,
+}
+
+/// What happens to a region, its replicas or its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RegionAction {
+    Isolate,
+    Crash,
+    Restart,
+    SlowDisk,
+    DiskFull,
+    DiskFree,
+    ClockStep,
+    ClockDrift,
+    PauseReplication,
+    ResumeReplication,
+    AddReplica,
+    RemoveReplica,
+    Shift,
+    ShiftBack,
+    Drain,
+    Undrain,
+}
+
+impl ActionType {
+    /// What its value is in TOML.
+    const fn shape(self) -> ValueShape {
+        match self {
+            Link(_) => ValueShape::Link,
+            Region(_) => ValueShape::Text,
+            Heal => ValueShape::LinkOrAll,
+            Rate => ValueShape::Number,
+            Swarm => ValueShape::Count,
+        }
+    }
 }
 
 /// A field that an action takes.
@@ -74,18 +141,13 @@ pub(super) static FIELDS: [EventField; 39] = [
     time("after"),
     time("when_drained"),
     time("lasts"),
-    action(
-        "cut",
-        ValueShape::Link,
-        Lasts::Optional,
-        &[may("one_way"), may("reset")],
-    ),
-    action("isolate", ValueShape::Text, Lasts::Optional, &[may("reset")]),
-    action("heal", ValueShape::LinkOrAll, Lasts::Never, &[may("one_way")]),
+    action("cut", Link(Cut), Optional, &[may("one_way"), may("reset")]),
+    action("isolate", Region(Isolate), Optional, &[may("reset")]),
+    action("heal", Heal, Never, &[may("one_way")]),
     action(
         "delay",
-        ValueShape::Link,
-        Lasts::Optional,
+        Link(Delay),
+        Optional,
         &[
             must("to", "the delay, such as to = \"300ms\""),
             may("jitter"),
@@ -94,64 +156,54 @@ pub(super) static FIELDS: [EventField; 39] = [
     ),
     action(
         "loss",
-        ValueShape::Link,
-        Lasts::Optional,
+        Link(Loss),
+        Optional,
         &[
             must("percent", "the share of lost packets, such as percent = 2"),
             may("one_way"),
         ],
     ),
-    action(
-        "bandwidth",
-        ValueShape::Link,
-        Lasts::Optional,
-        &[may("mbit"), may("one_way")],
-    ),
-    action("crash", ValueShape::Text, Lasts::Optional, &[may("lose_disk")]),
-    action("restart", ValueShape::Text, Lasts::Never, &[]),
+    action("bandwidth", Link(Bandwidth), Optional, &[may("mbit"), may("one_way")]),
+    action("crash", Region(Crash), Optional, &[may("lose_disk")]),
+    action("restart", Region(Restart), Never, &[]),
     action(
         "slow_disk",
-        ValueShape::Text,
-        Lasts::Optional,
+        Region(SlowDisk),
+        Optional,
         &[must("by", "how much longer a commit takes, such as by = \"50ms\"")],
     ),
-    action("disk_full", ValueShape::Text, Lasts::Optional, &[]),
-    action("disk_free", ValueShape::Text, Lasts::Never, &[]),
+    action("disk_full", Region(DiskFull), Optional, &[]),
+    action("disk_free", Region(DiskFree), Never, &[]),
     action(
         "clock_step",
-        ValueShape::Text,
-        Lasts::Optional,
+        Region(ClockStep),
+        Optional,
         &[must("by", "how far the clock jumps, such as by = \"-3s\"")],
     ),
     action(
         "clock_drift",
-        ValueShape::Text,
-        Lasts::Optional,
+        Region(ClockDrift),
+        Optional,
         &[must("ppm", "millionths that the clock gains, such as ppm = 200")],
     ),
-    action("pause_replication", ValueShape::Text, Lasts::Optional, &[may("table")]),
-    action("resume_replication", ValueShape::Text, Lasts::Never, &[may("table")]),
-    action("add_replica", ValueShape::Text, Lasts::Optional, &[]),
-    action("remove_replica", ValueShape::Text, Lasts::Optional, &[]),
+    action("pause_replication", Region(PauseReplication), Optional, &[may("table")]),
+    action("resume_replication", Region(ResumeReplication), Never, &[may("table")]),
+    action("add_replica", Region(AddReplica), Optional, &[]),
+    action("remove_replica", Region(RemoveReplica), Optional, &[]),
     action(
         "shift",
-        ValueShape::Text,
-        Lasts::Optional,
+        Region(Shift),
+        Optional,
         &[must("to", "where the clients go, such as to = \"eu-west-1\"")],
     ),
-    action("shift_back", ValueShape::Text, Lasts::Never, &[]),
-    action(
-        "rate",
-        ValueShape::Number,
-        Lasts::Optional,
-        &[may("workload"), may("region")],
-    ),
-    action("drain", ValueShape::Text, Lasts::Optional, &[]),
-    action("undrain", ValueShape::Text, Lasts::Never, &[]),
+    action("shift_back", Region(ShiftBack), Never, &[]),
+    action("rate", Rate, Optional, &[may("workload"), may("region")]),
+    action("drain", Region(Drain), Optional, &[]),
+    action("undrain", Region(Undrain), Never, &[]),
     action(
         "swarm",
-        ValueShape::Count,
-        Lasts::Needed("the time within which it draws faults, such as lasts = \"40s\""),
+        Swarm,
+        Needed("the time within which it draws faults, such as lasts = \"40s\""),
         &[may("lose_disk")],
     ),
     parameter("one_way", ValueShape::Flag),
@@ -171,8 +223,9 @@ pub(super) static FIELDS: [EventField; 39] = [
 /// `heal = "*"`, which takes less than a `heal` of one link.
 pub(super) static HEAL_ALL: ActionKind = ActionKind {
     name: "heal = \"*\"",
+    action: Heal,
     takes: &[],
-    lasts: Lasts::Never,
+    lasts: Never,
 };
 
 /// The names of [`FIELDS`], in their order.
@@ -205,11 +258,16 @@ const fn time(name: &'static str) -> EventField {
     }
 }
 
-const fn action(name: &'static str, shape: ValueShape, lasts: Lasts, takes: &'static [ActionParameter]) -> EventField {
-    let kind = ActionKind { name, takes, lasts };
+const fn action(name: &'static str, action: ActionType, lasts: Lasts, takes: &'static [ActionParameter]) -> EventField {
+    let kind = ActionKind {
+        name,
+        action,
+        takes,
+        lasts,
+    };
     EventField {
         name,
-        shape,
+        shape: action.shape(),
         role: FieldRole::Action(kind),
     }
 }

@@ -1,27 +1,30 @@
-//! One accepted stream: this region reads its log for a receiver, within a window, and answers its questions.
+//! One accepted stream: what its receiver subscribes to, and the log that is read for it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod announcements;
+mod send_window;
+mod serving;
+
+use std::collections::BTreeSet;
 
 use beringia_item::{Mutation, Origin, Region, TableId, VersionVector};
 use beringia_storage_types::{LogFilter, LogPage, LogPosition, StoreError};
 
+use self::{announcements::Announcements, send_window::SendWindow, serving::Serving};
 use crate::{
     event::{AcceptId, Command, StoreAnswer, StoreCall},
     hello::{check_hello, clock_ahead_ms, hello_of},
-    message::{
-        Acknowledgement, Answer, Batch, BelowFloor, Goodbye, Hello, Question, Reply, Request, Subscription,
-        TableVectors, ToReceiver,
-    },
+    message::{Acknowledgement, BelowFloor, Goodbye, Hello, Request, Subscription, TableVectors, ToReceiver},
     out::{Out, Purpose},
     watermark::Said,
     world::World,
 };
 
-/// A sequence that no write has. Half of what the type holds, since databases know no greater integers.
+/// A sequence that no write has. Half of what the type holds, since databases know no greater
+/// integers.
 const BEYOND: u64 = u64::MAX / 2;
 
-/// So many times the log may grow by what the receiver does not want before it is read all the same: reading begins where it last ended,
-/// and is not to pass over more than a little.
+/// So many times the log may grow by what the receiver does not want before it is read all the
+/// same: reading begins where it last ended, and is not to pass over more than a little.
 const UNREAD_MAX: u32 = 64;
 
 /// What the receiver is owed from the log.
@@ -33,7 +36,8 @@ enum Cursor {
     Opening { again: bool },
     /// The store reads. `again` as above; `grew`: the log grew meanwhile.
     Reading { again: bool, grew: bool },
-    /// Everything was sent. `unread`: how often the log grew since by what the receiver does not want.
+    /// Everything was sent. `unread`: how often the log grew since by what the receiver does not
+    /// want.
     AtEnd { unread: u32 },
     /// The window is full.
     Blocked,
@@ -48,7 +52,8 @@ pub(crate) struct Source {
     pub(crate) peer: Option<Region>,
     pub(crate) clock_ahead_ms: i64,
     subscription: Option<Subscription>,
-    /// What the receiver said that it has: of its subscription first, then of every acknowledgement.
+    /// What the receiver said that it has: of its subscription first, then of every
+    /// acknowledgement.
     pub(crate) acknowledged: TableVectors,
     /// Since when it has what of this region's own writes.
     pub(crate) said: Said,
@@ -57,14 +62,9 @@ pub(crate) struct Source {
     filter: LogFilter,
     /// Up to where the receiver has been sent everything since the cursor was opened.
     sent: TableVectors,
-    next_batch: u64,
-    unacknowledged: VecDeque<(u64, usize)>,
-    unacknowledged_bytes: usize,
-    announced: TableVectors,
-    announced_lost: BTreeSet<Region>,
-    announce_at_ms: u64,
-    /// Requests that the store works on, and their tables.
-    serving: BTreeMap<u64, TableId>,
+    window: SendWindow,
+    announcements: Announcements,
+    serving: Serving,
 }
 
 impl Source {
@@ -81,13 +81,9 @@ impl Source {
             position: LogPosition::default(),
             filter: LogFilter::default(),
             sent: TableVectors::new(),
-            next_batch: 1,
-            unacknowledged: VecDeque::new(),
-            unacknowledged_bytes: 0,
-            announced: TableVectors::new(),
-            announced_lost: BTreeSet::new(),
-            announce_at_ms: 0,
-            serving: BTreeMap::new(),
+            window: SendWindow::default(),
+            announcements: Announcements::default(),
+            serving: Serving::new(link),
         }
     }
 
@@ -96,7 +92,14 @@ impl Source {
         self.subscription.is_some()
     }
 
-    pub(crate) fn send(&self, out: &mut Out, message: ToReceiver) {
+    /// Of the last subscription; 0 before the first.
+    fn generation(&self) -> u64 {
+        self.subscription
+            .as_ref()
+            .map_or(0, |subscription| subscription.generation)
+    }
+
+    fn send(&self, out: &mut Out, message: ToReceiver) {
         out.push(Command::SendToReceiver(self.link, message));
     }
 
@@ -123,6 +126,7 @@ impl Source {
         out: &mut Out,
         subscription: Subscription,
     ) -> Result<(), Goodbye> {
+        debug_assert!(self.peer.is_some(), "a receiver subscribes after its hello");
         if self
             .subscription
             .as_ref()
@@ -210,22 +214,16 @@ impl Source {
                 _ => drop(self.filter.tables.remove(table)),
             }
         }
-        let generation = self
-            .subscription
-            .as_ref()
-            .map_or(0, |subscription| subscription.generation);
-        self.send(
-            out,
-            ToReceiver::Refusal(BelowFloor {
-                generation,
-                parts: missing,
-            }),
-        );
+        let refusal = BelowFloor {
+            generation: self.generation(),
+            parts: missing,
+        };
+        self.send(out, ToReceiver::Refusal(refusal));
         self.open(out);
     }
 
     fn read(&mut self, world: &World, out: &mut Out) {
-        if self.unacknowledged_bytes >= world.tuning.window_bytes {
+        if self.window.is_full(world.tuning.window_bytes) {
             self.cursor = Cursor::Blocked;
             return;
         }
@@ -311,26 +309,7 @@ impl Source {
         if mutations.is_empty() && progress.is_empty() {
             return;
         }
-        let generation = self
-            .subscription
-            .as_ref()
-            .map_or(0, |subscription| subscription.generation);
-        let batch = Batch {
-            number: self.next_batch,
-            generation,
-            mutations,
-            progress,
-        };
-        debug_assert!(
-            self.unacknowledged
-                .back()
-                .is_none_or(|(last, _)| last + 1 == batch.number),
-            "batches are numbered without a gap"
-        );
-        self.next_batch += 1;
-        let weight = batch.weight();
-        self.unacknowledged.push_back((batch.number, weight));
-        self.unacknowledged_bytes += weight;
+        let batch = self.window.batch(self.generation(), mutations, progress);
         self.send(out, ToReceiver::Batch(batch));
     }
 
@@ -340,21 +319,7 @@ impl Source {
         out: &mut Out,
         acknowledgement: &Acknowledgement,
     ) -> Result<(), Goodbye> {
-        if acknowledgement.batch >= self.next_batch {
-            return Err(Goodbye::for_now("an acknowledgement of what was not sent"));
-        }
-        while let Some((number, weight)) = self.unacknowledged.front().copied() {
-            if number > acknowledgement.batch {
-                break;
-            }
-            self.unacknowledged.pop_front();
-            self.unacknowledged_bytes -= weight;
-        }
-        debug_assert_eq!(
-            self.unacknowledged.is_empty(),
-            self.unacknowledged_bytes == 0,
-            "the window holds what is not acknowledged"
-        );
+        self.window.acknowledge(acknowledgement.batch)?;
         self.said.learn(world, &acknowledgement.tables);
         let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| world.has_replica(peer, *table));
         for (table, vector) in &acknowledgement.tables {
@@ -371,110 +336,37 @@ impl Source {
 
     /// Tells the receiver how far this region is, in the tables that both hold, where that changed.
     fn announce(&mut self, world: &World, out: &mut Out) {
-        self.announce_at_ms = world.now.elapsed_ms + world.tuning.announce_ms;
-        let Some(peer) = self.peer.clone() else { return };
-        let lost = world.lost();
-        if self.announced_lost != lost {
-            self.announced_lost.clone_from(&lost);
-            self.send(out, ToReceiver::Lost(lost));
-        }
-        let mut changed = TableVectors::new();
-        for table in world.served() {
-            if !world.has_replica(&peer, table) {
-                continue;
-            }
-            let vector = world.vector(table);
-            if self.announced.get(&table) != Some(&vector) {
-                changed.insert(table, vector);
-            }
-        }
-        if !changed.is_empty() {
-            self.announced.extend(changed.clone());
-            self.send(out, ToReceiver::Vectors(changed));
+        let Some(peer) = &self.peer else { return };
+        for message in self.announcements.changes(world, peer) {
+            self.send(out, message);
         }
     }
 
-    /// Takes back what was announced of tables that are not served any more, so that the receiver expects nothing of them here.
+    /// Takes back what was announced of tables that are not served any more.
     pub(crate) fn withdraw(&mut self, world: &World, out: &mut Out) {
         let Some(peer) = &self.peer else { return };
-        let stands = |table: TableId| world.serves(table) && world.has_replica(peer, table);
-        let gone: Vec<TableId> = self.announced.keys().copied().filter(|table| !stands(*table)).collect();
-        if !gone.is_empty() {
-            self.announced.retain(|table, _| !gone.contains(table));
-            self.send(out, ToReceiver::Withdraw(gone));
+        if let Some(message) = self.announcements.withdraw(world, peer) {
+            self.send(out, message);
         }
     }
 
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
-        if self.subscription.is_some() && world.now.elapsed_ms >= self.announce_at_ms {
+        if self.subscription.is_some() && self.announcements.is_due(world) {
             self.announce(world, out);
         }
     }
 
     /// Answers a question, or hangs up on a receiver that asks more at once than is allowed.
     pub(crate) fn request(&mut self, world: &World, out: &mut Out, request: Request) -> Result<(), Goodbye> {
-        if self.serving.len() >= world.tuning.requests_max || self.serving.contains_key(&request.id) {
-            return Err(Goodbye::for_now("too many requests at once"));
-        }
         let Some(peer) = &self.peer else {
             return Err(Goodbye::for_now("a request before the hello"));
         };
-        let table = request.table;
-        if !world.serves(table) {
-            return self.unavailable(out, request.id, not_served(world, table));
-        }
-        // A source that does not know of the replica could forget a tombstone while the replica copies rows that it deletes.
-        if !world.has_replica(peer, table) {
-            let reason = format!(
-                "{} does not know that {peer} has a replica of table {table}",
-                world.region
-            );
-            return self.unavailable(out, request.id, reason);
-        }
-        let call = match request.question {
-            Question::Digest => StoreCall::Digest(table),
-            Question::Keys { span, after } => StoreCall::Keys {
-                table,
-                span,
-                after,
-                max: world.tuning.keys_per_page,
-            },
-            Question::Rows { keys } => StoreCall::Rows {
-                table,
-                keys,
-                max_bytes: world.tuning.reply_bytes,
-            },
-        };
-        self.serving.insert(request.id, table);
-        out.call(Purpose::Serve(self.link, request.id), call);
-        Ok(())
+        self.serving.request(world, out, peer, request)
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "reads as the answer that it is")]
-    fn unavailable(&self, out: &mut Out, id: u64, reason: String) -> Result<(), Goodbye> {
-        self.send(
-            out,
-            ToReceiver::Reply(Reply {
-                id,
-                answer: Answer::Unavailable(reason),
-            }),
-        );
-        Ok(())
-    }
-
+    /// The store answered a question.
     pub(crate) fn on_served(&mut self, world: &World, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreError>) {
-        let Some(table) = self.serving.remove(&id) else {
-            return;
-        };
-        let answer = match result {
-            _ if !world.serves(table) => Answer::Unavailable(not_served(world, table)),
-            Ok(StoreAnswer::Digest(digest)) => Answer::Digest(digest),
-            Ok(StoreAnswer::Keys(page)) => Answer::Keys(page),
-            Ok(StoreAnswer::Rows(page)) => Answer::Rows(page),
-            Ok(other) => Answer::Unavailable(format!("the store answered {other:?}")),
-            Err(failure) => Answer::Unavailable(failure.to_string()),
-        };
-        self.send(out, ToReceiver::Reply(Reply { id, answer }));
+        self.serving.on_answer(world, out, id, result);
     }
 
     /// The cursor's call failed.
@@ -484,14 +376,5 @@ impl Source {
             _ => "reading the log failed",
         };
         Goodbye::for_now(format!("{what}: {failure}"))
-    }
-}
-
-fn not_served(world: &World, table: TableId) -> String {
-    let region = &world.region;
-    if world.paused.contains(&table) {
-        format!("the replication of table {table} is paused in {region}")
-    } else {
-        format!("{region} does not serve table {table}")
     }
 }

@@ -1,0 +1,64 @@
+//! What the source has been told of this region's progress: the last batch, and vectors.
+
+use beringia_item::TableId;
+
+use crate::{
+    message::{Acknowledgement, TableVectors},
+    world::World,
+};
+
+/// What the source knows of this region.
+#[derive(Debug, Default)]
+pub(super) struct Acks {
+    /// The last batch that is done with: it is durable here, or was dropped; 0 before the first.
+    batch: u64,
+    vectors: TableVectors,
+}
+
+impl Acks {
+    /// A subscription tells the source these vectors.
+    pub(super) fn on_subscribed(&mut self, vectors: &TableVectors) {
+        self.vectors.extend(vectors.clone());
+    }
+
+    /// All batches up to this one are done with.
+    pub(super) fn settle(&mut self, batch: u64) {
+        debug_assert!(self.batch < batch, "batches are done with in their order, and once");
+        self.batch = batch;
+    }
+
+    /// An acknowledgement that says nothing of vectors.
+    pub(super) fn of_batch(&self) -> Acknowledgement {
+        Acknowledgement {
+            batch: self.batch,
+            tables: TableVectors::new(),
+        }
+    }
+
+    /// An acknowledgement with the vectors of these tables that the source does not know yet.
+    pub(super) fn with_changes<'a>(
+        &mut self,
+        world: &World,
+        tables: impl Iterator<Item = &'a TableId>,
+    ) -> Acknowledgement {
+        let changed: TableVectors = tables
+            .filter(|table| self.is_behind(world, table))
+            .map(|table| (*table, world.vector(*table)))
+            .collect();
+        self.vectors.extend(changed.clone());
+        debug_assert!(
+            !changed.keys().any(|table| self.is_behind(world, table)),
+            "a change is told once"
+        );
+        Acknowledgement {
+            batch: self.batch,
+            tables: changed,
+        }
+    }
+
+    /// Whether the source does not know this region's vector of the table.
+    pub(super) fn is_behind(&self, world: &World, table: &TableId) -> bool {
+        let vector = world.local.get(table);
+        vector.is_some_and(|vector| self.vectors.get(table) != Some(vector))
+    }
+}

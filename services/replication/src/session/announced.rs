@@ -1,0 +1,63 @@
+//! What the source says of itself: how far it is, and which regions it has lost.
+
+use std::collections::BTreeSet;
+
+use beringia_item::{Origin, Region, TableId};
+
+use crate::{
+    message::TableVectors,
+    watermark::Said,
+    world::{World, merge_tables},
+};
+
+/// What a source announced on a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Announced {
+    /// The source's own vectors, of the tables that it serves.
+    pub(crate) vectors: TableVectors,
+    /// The regions that the source has not reached for too long.
+    pub(crate) lost: BTreeSet<Region>,
+    /// Since when the source itself has what of this region's own writes.
+    pub(crate) said: Said,
+}
+
+impl Announced {
+    /// The source says how far it is.
+    pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
+        self.said.learn(world, vectors);
+        merge_tables(&mut self.vectors, vectors);
+        let is_watched = |table: &TableId| {
+            let sequence = self.vectors.get(table).map(|vector| vector.get(&world.origin));
+            self.said.of(*table).map(|watermark| watermark.sequence) >= sequence
+        };
+        debug_assert!(
+            vectors.keys().all(is_watched),
+            "no watermark is below what was announced: {self:?}"
+        );
+    }
+
+    /// The source does not serve these tables any more.
+    pub(crate) fn withdraw(&mut self, tables: &[TableId]) {
+        self.vectors.retain(|table, _| !tables.contains(table));
+    }
+
+    /// Whether the source has writes of that origin that are missing here.
+    pub(crate) fn has_more(&self, world: &World, origin: &Origin) -> bool {
+        self.vectors.iter().any(|(table, vector)| {
+            let here = world.local.get(table).map_or(0, |local| local.get(origin));
+            world.streams(*table) && vector.get(origin) > here
+        })
+    }
+
+    /// A table of which this source, the origin itself, has no more of its own writes than this
+    /// region, or does not serve them, and the other source has.
+    pub(crate) fn missing_own(&self, world: &World, origin: &Origin, other: &Self) -> Option<TableId> {
+        let mut tables = other.vectors.iter().filter(|(table, _)| world.streams(**table));
+        let missing = tables.find(|(table, theirs)| {
+            let here = world.local.get(table).map_or(0, |local| local.get(origin));
+            let own = self.vectors.get(table).map(|own| own.get(origin));
+            theirs.get(origin) > here && own.is_none_or(|own| own <= here)
+        });
+        missing.map(|(table, _)| *table)
+    }
+}

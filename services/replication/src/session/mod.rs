@@ -1,0 +1,240 @@
+//! An open stream from one peer: subscribes, applies in order what comes, and acknowledges it.
+
+mod acks;
+mod announced;
+mod inbox;
+mod questions;
+mod refusals;
+mod subscribed;
+
+use std::collections::BTreeSet;
+
+use beringia_item::{Mutation, Origin, Region, TableId};
+use beringia_storage_types::{RemoteBatch, RemoteKind};
+
+pub(crate) use self::questions::Asked;
+use self::{
+    acks::Acks, announced::Announced, inbox::Inbox, questions::Questions, refusals::Refusals, subscribed::Subscribed,
+};
+use crate::{
+    event::{Command, DialId, StoreCall, Ticket},
+    message::{Acknowledgement, Batch, Goodbye, Question, Subscription, TableVectors, ToSource},
+    out::{Out, Purpose},
+    quarantine::TooFarAhead,
+    world::World,
+};
+
+/// An open stream.
+#[derive(Debug)]
+pub(crate) struct Session {
+    region: Region,
+    pub(crate) link: DialId,
+    /// The source's, once it said hello.
+    pub(crate) incarnation: u128,
+    subscribed: Subscribed,
+    pub(crate) refusals: Refusals,
+    inbox: Inbox,
+    acks: Acks,
+    questions: Questions,
+    pub(crate) announced: Announced,
+}
+
+impl Session {
+    pub(crate) fn new(region: Region, link: DialId) -> Self {
+        Self {
+            region,
+            link,
+            incarnation: 0,
+            subscribed: Subscribed::default(),
+            refusals: Refusals::default(),
+            inbox: Inbox::default(),
+            acks: Acks::default(),
+            questions: Questions::default(),
+            announced: Announced::default(),
+        }
+    }
+
+    /// Subscribes to these tables and origins, unless that is what is subscribed to already.
+    pub(crate) fn subscribe(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        tables: &BTreeSet<TableId>,
+        origins: &BTreeSet<Origin>,
+    ) {
+        if self.refusals.expire(world.now.elapsed_ms) {
+            self.subscribed.start_over();
+        }
+        let Some(generation) = self.subscribed.change(tables, origins) else {
+            return;
+        };
+        self.refusals.retain(tables);
+        let vectors: TableVectors = tables.iter().map(|table| (*table, world.vector(*table))).collect();
+        self.acks.on_subscribed(&vectors);
+        let subscription = Subscription {
+            generation,
+            tables: vectors,
+            origins: origins.iter().cloned().collect(),
+        };
+        out.push(Command::SendToSource(self.link, ToSource::Subscribe(subscription)));
+    }
+
+    /// The source's log does not reach down that far; it is asked again after a while.
+    pub(crate) fn on_refusal(&mut self, world: &World, generation: u64, parts: Vec<(TableId, Origin)>) {
+        if generation == self.subscribed.generation() {
+            let parts = parts
+                .into_iter()
+                .filter(|(table, origin)| self.subscribed.contains(table, origin));
+            let retry_at_ms = world.now.elapsed_ms + world.tuning.refused_retry_ms;
+            self.refusals.add(parts, retry_at_ms);
+        }
+    }
+
+    /// The table's vector was set by a copy: what was refused before says nothing any more.
+    pub(crate) fn retry(&mut self, table: TableId) {
+        if self.refusals.remove(table) {
+            self.subscribed.start_over();
+        }
+    }
+
+    /// The store did not take the batches: everything that is under way on this stream is void, and
+    /// the source shall start again from what is durable here.
+    pub(crate) fn restart(&mut self, out: &mut Out, ticket: Ticket) {
+        if self.inbox.end(ticket).is_none() {
+            return;
+        }
+        self.subscribed.stop();
+        // Not durable, but not under way either: what the vectors say counts, and the number only
+        // opens the window. All that came is meant, also what waited behind these batches: a source
+        // whose window it fills would never send again.
+        self.acks.settle(self.inbox.clear());
+        self.acknowledge(out, self.acks.of_batch());
+    }
+
+    /// The store refused the batches for a write too far ahead, and said what that is: the rest
+    /// goes to it at once. `None` where it is not known any more, or nothing in it seems too far
+    /// ahead.
+    pub(crate) fn without_what_waits(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> Option<TooFarAhead> {
+        let (mut apply, last) = self.inbox.take_kept(ticket)?;
+        let mut waiting = self.take_out(world, &mut apply);
+        if waiting.is_empty() {
+            return None;
+        }
+        self.inbox.end(ticket);
+        self.hand_over(world, out, apply, last);
+        waiting.extend(self.apply(world, out));
+        Some(waiting)
+    }
+
+    /// What has to wait is to be left out of the next subscription.
+    pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<TooFarAhead, Goodbye> {
+        if batch.generation > self.subscribed.generation() {
+            return Err(Goodbye::for_now("a batch out of turn"));
+        }
+        self.inbox.push(batch, world.tuning.inbox_bytes_max)?;
+        Ok(self.apply(world, out))
+    }
+
+    /// Hands the next batches to the store, where it is free; without what has to wait, of which
+    /// nothing more is taken.
+    fn apply(&mut self, world: &World, out: &mut Out) -> TooFarAhead {
+        let mut waiting = TooFarAhead::new();
+        loop {
+            let batches = self.inbox.take(world.tuning.apply_bytes);
+            let Some(last) = batches.last().map(|batch| batch.number) else {
+                return waiting;
+            };
+            let mut apply = RemoteBatch {
+                kind: RemoteKind::Stream,
+                from: Some(self.region.clone()),
+                ..RemoteBatch::default()
+            };
+            for batch in batches {
+                self.add(batch, &mut apply);
+            }
+            waiting.extend(self.take_out(world, &mut apply));
+            self.hand_over(world, out, apply, last);
+        }
+    }
+
+    /// Adds what of the batch is still wanted, and follows without a gap on what is here. A unit's
+    /// members have one origin; those in tables that this region does not take are left out.
+    fn add(&self, batch: Batch, apply: &mut RemoteBatch) {
+        let takes = |table: &TableId, origin: &Origin| self.subscribed.takes(batch.generation, table, origin);
+        let of = |mutation: &Mutation| takes(&mutation.table, mutation.origin());
+        apply.mutations.extend(batch.mutations.into_iter().filter(of));
+        let progress = batch.progress.into_iter();
+        apply
+            .progress
+            .extend(progress.filter(|(table, origin, _)| takes(table, origin)));
+    }
+
+    /// Takes out what has to wait; nothing more of those origins is taken in this subscription.
+    fn take_out(&mut self, world: &World, apply: &mut RemoteBatch) -> TooFarAhead {
+        let waiting = world.take_out(apply);
+        for origin in waiting.keys() {
+            self.subscribed.stop_origin(origin);
+        }
+        waiting
+    }
+
+    /// Hands it to the store, where there is anything in it.
+    fn hand_over(&mut self, world: &World, out: &mut Out, apply: RemoteBatch, last: u64) {
+        if apply.mutations.is_empty() && apply.progress.is_empty() {
+            self.acks.settle(last);
+            self.acknowledge(out, self.acks.of_batch());
+            return;
+        }
+        let kept = world.limit_ms.is_none().then(|| apply.clone());
+        let ticket = out.call(Purpose::Stream(self.link), StoreCall::Apply(apply));
+        self.inbox.begin(ticket, last, kept);
+    }
+
+    /// The store took the batches. What of the next ones has to wait is to be left out of the next
+    /// subscription.
+    pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> TooFarAhead {
+        let Some(last) = self.inbox.end(ticket) else {
+            return TooFarAhead::new();
+        };
+        self.acks.settle(last);
+        self.acknowledge_changes(world, out);
+        self.apply(world, out)
+    }
+
+    /// Tells the source on a tick what changed through other streams.
+    pub(crate) fn tell_changes(&mut self, world: &World, out: &mut Out) {
+        if self.subscribed.tables().any(|table| self.acks.is_behind(world, table)) {
+            self.acknowledge_changes(world, out);
+        }
+    }
+
+    /// Acknowledges, with the vectors that the source does not know yet.
+    fn acknowledge_changes(&mut self, world: &World, out: &mut Out) {
+        let acknowledgement = self.acks.with_changes(world, self.subscribed.tables());
+        self.acknowledge(out, acknowledgement);
+    }
+
+    fn acknowledge(&self, out: &mut Out, acknowledgement: Acknowledgement) {
+        debug_assert!(
+            acknowledgement.batch <= self.inbox.received(),
+            "only what came is acknowledged"
+        );
+        out.push(Command::SendToSource(self.link, ToSource::Acknowledge(acknowledgement)));
+    }
+
+    /// Asks the source.
+    pub(crate) fn ask(&mut self, out: &mut Out, asked: Asked, table: TableId, question: Question) {
+        let request = self.questions.ask(asked, table, question);
+        out.push(Command::SendToSource(self.link, ToSource::Request(request)));
+    }
+
+    /// Why the question was asked that the source answered.
+    pub(crate) fn answered(&mut self, id: u64) -> Result<Asked, Goodbye> {
+        self.questions.answered(id)
+    }
+
+    /// The region that is the source.
+    pub(crate) const fn region(&self) -> &Region {
+        &self.region
+    }
+}

@@ -1,0 +1,95 @@
+//! What a stream is subscribed to, and from which generation on each part of it is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use beringia_item::{Origin, TableId};
+
+/// A generation that no batch has.
+const NEVER: u64 = u64::MAX;
+
+/// What a stream is subscribed to.
+#[derive(Debug, Default)]
+pub(super) struct Subscribed {
+    /// Of the last subscription; 0 before the first.
+    generation: u64,
+    /// The tables, and since which generation without a pause: older batches may have a gap before
+    /// theirs.
+    tables: BTreeMap<TableId, u64>,
+    /// The origins, likewise; [`NEVER`] where nothing more is taken in this subscription.
+    origins: BTreeMap<Origin, u64>,
+    /// The next subscription starts over even where it asks for the same.
+    starts_over: bool,
+}
+
+impl Subscribed {
+    /// Subscribes to these tables and origins. Returns the new generation, or `None` where that is
+    /// what the stream is subscribed to already.
+    pub(super) fn change(&mut self, tables: &BTreeSet<TableId>, origins: &BTreeSet<Origin>) -> Option<u64> {
+        let is_same =
+            self.generation > 0 && tables.iter().eq(self.tables.keys()) && origins.iter().eq(self.origins.keys());
+        if is_same && !self.starts_over {
+            return None;
+        }
+        if self.starts_over {
+            self.tables.clear();
+            self.origins.clear();
+            self.starts_over = false;
+        }
+        self.generation += 1;
+        let generation = self.generation;
+        let since = |before: Option<&u64>| before.copied().unwrap_or(generation);
+        self.tables = tables
+            .iter()
+            .map(|table| (*table, since(self.tables.get(table))))
+            .collect();
+        self.origins = origins
+            .iter()
+            .map(|origin| (origin.clone(), since(self.origins.get(origin))))
+            .collect();
+        debug_assert!(
+            self.tables.values().all(|since| *since <= generation)
+                && self
+                    .origins
+                    .values()
+                    .all(|since| *since <= generation || *since == NEVER),
+            "nothing waits for a generation to come: {self:?}"
+        );
+        Some(generation)
+    }
+
+    /// Has the next subscription start over: of older generations nothing more is taken then.
+    pub(super) fn start_over(&mut self) {
+        self.starts_over = true;
+    }
+
+    /// Takes nothing more of what was sent so far, and has the next subscription start over.
+    pub(super) fn stop(&mut self) {
+        self.start_over();
+        self.tables.clear();
+        self.origins.clear();
+    }
+
+    /// Takes nothing more of the origin in this subscription.
+    pub(super) fn stop_origin(&mut self, origin: &Origin) {
+        self.origins.insert(origin.clone(), NEVER);
+    }
+
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = &TableId> {
+        self.tables.keys()
+    }
+
+    pub(super) fn contains(&self, table: &TableId, origin: &Origin) -> bool {
+        self.tables.contains_key(table) && self.origins.contains_key(origin)
+    }
+
+    /// Whether a batch of that generation follows without a gap on what is here of the table and
+    /// origin.
+    pub(super) fn takes(&self, generation: u64, table: &TableId, origin: &Origin) -> bool {
+        self.tables.get(table).is_some_and(|since| generation >= *since)
+            && self.origins.get(origin).is_some_and(|since| generation >= *since)
+    }
+}

@@ -1,0 +1,110 @@
+//! The receiver's questions, from the request to the reply.
+
+use std::collections::BTreeMap;
+
+use beringia_item::{Region, TableId};
+use beringia_storage_types::StoreError;
+
+use crate::{
+    event::{AcceptId, Command, StoreAnswer, StoreCall},
+    message::{Answer, Goodbye, Question, Reply, Request, ToReceiver},
+    out::{Out, Purpose},
+    world::World,
+};
+
+/// The requests of a stream that the store works on.
+#[derive(Debug)]
+pub(super) struct Serving {
+    link: AcceptId,
+    /// The table of each request.
+    tables: BTreeMap<u64, TableId>,
+}
+
+impl Serving {
+    pub(super) const fn new(link: AcceptId) -> Self {
+        Self {
+            link,
+            tables: BTreeMap::new(),
+        }
+    }
+
+    /// Has the store answer the peer's question. It is an error to ask more at once than is
+    /// allowed.
+    pub(super) fn request(
+        &mut self,
+        world: &World,
+        out: &mut Out,
+        peer: &Region,
+        request: Request,
+    ) -> Result<(), Goodbye> {
+        let Request { id, table, question } = request;
+        if self.tables.len() >= world.tuning.requests_max || self.tables.contains_key(&id) {
+            return Err(Goodbye::for_now("too many requests at once"));
+        }
+        if !world.serves(table) {
+            self.reply(out, id, Answer::Unavailable(not_served(world, table)));
+            return Ok(());
+        }
+        // A source that does not know of the replica could forget a tombstone while the replica
+        // copies rows that it deletes.
+        if !world.has_replica(peer, table) {
+            let reason = format!(
+                "{} does not know that {peer} has a replica of table {table}",
+                world.region
+            );
+            self.reply(out, id, Answer::Unavailable(reason));
+            return Ok(());
+        }
+        let call = match question {
+            Question::Digest => StoreCall::Digest(table),
+            Question::Keys { span, after } => StoreCall::Keys {
+                table,
+                span,
+                after,
+                max: world.tuning.keys_per_page,
+            },
+            Question::Rows { keys } => StoreCall::Rows {
+                table,
+                keys,
+                max_bytes: world.tuning.reply_bytes,
+            },
+        };
+        self.tables.insert(id, table);
+        debug_assert!(
+            self.tables.len() <= world.tuning.requests_max,
+            "a receiver that asks more is cut off"
+        );
+        out.call(Purpose::Serve(self.link, id), call);
+        Ok(())
+    }
+
+    /// The store answered.
+    pub(super) fn on_answer(&mut self, world: &World, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreError>) {
+        let Some(table) = self.tables.remove(&id) else {
+            return;
+        };
+        let answer = match result {
+            _ if !world.serves(table) => Answer::Unavailable(not_served(world, table)),
+            Ok(StoreAnswer::Digest(digest)) => Answer::Digest(digest),
+            Ok(StoreAnswer::Keys(page)) => Answer::Keys(page),
+            Ok(StoreAnswer::Rows(page)) => Answer::Rows(page),
+            Ok(other) => Answer::Unavailable(format!("the store answered {other:?}")),
+            Err(failure) => Answer::Unavailable(failure.to_string()),
+        };
+        self.reply(out, id, answer);
+    }
+
+    fn reply(&self, out: &mut Out, id: u64, answer: Answer) {
+        let reply = ToReceiver::Reply(Reply { id, answer });
+        out.push(Command::SendToReceiver(self.link, reply));
+    }
+}
+
+fn not_served(world: &World, table: TableId) -> String {
+    let region = &world.region;
+    if world.paused.contains(&table) {
+        format!("the replication of table {table} is paused in {region}")
+    } else {
+        format!("{region} does not serve table {table}")
+    }
+}

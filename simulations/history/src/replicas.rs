@@ -1,0 +1,32 @@
+//! What happened to replicas in a run, and what their logs and journals can therefore show.
+
+use std::collections::BTreeSet;
+
+/// What happened to the replicas of the tables in a run.
+#[derive(Debug, Default)]
+pub struct ReplicaHistory {
+    /// Regions that lost their disk at some time.
+    pub lost_disk: Vec<String>,
+    /// Regions that had the replicas from the beginning to the end.
+    pub always_held: Vec<String>,
+    /// Replicas that the others dropped and that were re-bootstrapped, by region and table.
+    pub rebootstrapped: BTreeSet<(String, String)>,
+}
+
+impl ReplicaHistory {
+    /// Whether a region's own log of a table has all that the region wrote there. If not, the logs of
+    /// others may have more of it.
+    #[must_use]
+    pub fn has_whole_log(&self, region: &str, table: &str) -> bool {
+        let replica = (region.to_owned(), table.to_owned());
+        !self.lost_disk.iter().any(|lost| lost == region)
+            && self.always_held.iter().any(|held| held == region)
+            && !self.rebootstrapped.contains(&replica)
+    }
+
+    /// Whether a region's journal must have every conflict of a table.
+    #[must_use]
+    pub fn has_complete_journal(&self, region: &str, table: &str) -> bool {
+        self.lost_disk.is_empty() && self.has_whole_log(region, table)
+    }
+}
