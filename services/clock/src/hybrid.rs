@@ -1,29 +1,31 @@
 //! Hybrid logical clock (Kulkarni et al. 2014, "Logical Physical Clocks", section 3).
 //!
-//! Hybrid time stays close to wall time, so that people can read it and a limit on clock skew means something, and it
-//! never contradicts causality, so that "last writer" is well defined although no two wall clocks agree. The two halves
-//! of the algorithm are [`HybridClock::tick`] (a local or send event) and [`HybridClock::observe`] (a receive event).
-//! Receiving does not need a time of its own here, so `observe` takes the remote time in and the next tick exceeds it.
+//! Hybrid time stays close to wall time, so that people can read it and a limit on clock skew is
+//! meaningful. It never contradicts causality, so that "last writer" is well defined although no
+//! two wall clocks agree. The two halves of the algorithm are [`HybridClock::tick`] (a local or
+//! send event) and [`HybridClock::observe`] (a receive event). A receive event needs no time of its
+//! own here: `observe` takes the remote time in, and the next tick exceeds it.
 //!
 //! # Why no library
 //!
 //! Two crates implement the same paper.
 //!
-//! - [`uhlc`](https://docs.rs/uhlc) 0.9 is well kept and has the offset check, but it cannot be given what a region
-//!   needs: its wall clock is a plain `fn()` pointer, which carries no state, so that each simulated region cannot have
-//!   its own skew; its last time cannot be restored from disk, since the only way in is a message that must pass the
-//!   offset check, and so a restart after the wall clock jumped back would issue a time twice; its limit comes by
-//!   default from an environment variable and its identity from the system's randomness; and its time is NTP64 (32 bits
-//!   of seconds, 28 of fraction, a counter of 4), not milliseconds and a counter of 16 bits.
-//! - [`hlc`](https://docs.rs/hlc) 0.1 takes a closure as its wall clock, but has neither an offset limit nor a way to
-//!   restore, lets its counter overflow, and is built on the unmaintained `time` 0.1.
+//! - [`uhlc`](https://docs.rs/uhlc) 0.9 is well maintained and checks the offset, but lacks what a
+//!   region needs. Its wall clock is a plain `fn()` pointer without state, so simulated regions
+//!   cannot each have their own skew. Its last time cannot be restored from disk: the only way in
+//!   is a message that passes the offset check, so a restart after the wall clock jumped back would
+//!   issue a time twice. Its limit comes by default from an environment variable, and its identity
+//!   from the system's randomness. Its time is NTP64 (32 bits of seconds, 28 of fraction, a counter
+//!   of 4), not milliseconds with a counter of 16 bits.
+//! - [`hlc`](https://docs.rs/hlc) 0.1 takes a closure as its wall clock, but has no offset limit
+//!   and no way to restore, lets its counter overflow, and is built on the unmaintained `time` 0.1.
 //!
-//! What remains of the algorithm without these differences is thirty lines, and the properties that make it right are
-//! tested below.
+//! The algorithm itself is thirty lines, and its properties are tested below.
 
 use std::fmt;
 
-/// How far ahead of this region's wall clock a remote time may be, milliseconds, where nothing else is configured.
+/// The default limit, in milliseconds, on how far a remote time may be ahead of this region's wall
+/// clock.
 pub const DEFAULT_MAX_OFFSET_MS: u64 = 500;
 
 /// A point in hybrid time: 48 bits of milliseconds since the Unix epoch, then 16 bits of counter.
@@ -32,13 +34,13 @@ pub const DEFAULT_MAX_OFFSET_MS: u64 = 500;
 pub struct HybridTime(u64);
 
 impl HybridTime {
-    /// The greatest number of milliseconds that fits, in the year 10889.
+    /// The greatest number of milliseconds that fits; it lies in the year 10889.
     pub const MAX_MILLIS: u64 = (1 << 48) - 1;
-    /// The last point in hybrid time.
+    /// The greatest hybrid time.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The time of those milliseconds since the Unix epoch and that counter. Milliseconds above
-    /// [`Self::MAX_MILLIS`] count as that.
+    /// Combines milliseconds since the Unix epoch and a counter. Milliseconds above
+    /// [`Self::MAX_MILLIS`] are clamped to it.
     #[must_use]
     pub const fn from_parts(millis: u64, counter: u16) -> Self {
         let millis = if millis > Self::MAX_MILLIS {
@@ -55,25 +57,26 @@ impl HybridTime {
         self.0 >> 16
     }
 
-    /// Which of the events of its millisecond it is.
+    /// The counter, which orders events within one millisecond.
     #[must_use]
     pub const fn counter(self) -> u16 {
         (self.0 & 0xFFFF) as u16
     }
 
-    /// The time that [`Self::as_u64`] gave.
+    /// Restores a time from the number that [`Self::as_u64`] returned.
     #[must_use]
     pub const fn from_u64(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// The time as a number, in the same order.
+    /// The time as a number. Numbers compare as their times do.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// The next point: the counter goes up, and carries into the milliseconds when it is full.
+    /// The next greater time: increments the counter, and carries into the milliseconds when it is
+    /// full.
     const fn next(self) -> Option<Self> {
         match self.0.checked_add(1) {
             Some(bits) => Some(Self(bits)),
@@ -83,31 +86,31 @@ impl HybridTime {
 }
 
 impl fmt::Display for HybridTime {
-    /// Milliseconds, a point, the counter: `1763700000000.3`.
+    /// Formats as milliseconds, a point and the counter: `1763700000000.3`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.millis(), self.counter())
     }
 }
 
-/// Why the clock refused.
+/// Why the clock refused a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockError {
-    /// A remote time is further ahead of this region's wall clock than the limit. What carries it belongs in
-    /// quarantine: it must neither win over local writes nor drag this clock along.
+    /// A remote time is further ahead of this region's wall clock than the limit. Its message
+    /// belongs in quarantine: it must neither win over local writes nor drag this clock along.
     #[error("the time is {ahead_ms} ms ahead of this region's clock, more than the {limit_ms} ms allowed")]
     TooFarAhead {
-        /// By how many milliseconds it is ahead.
+        /// How far the time is ahead, in milliseconds.
         ahead_ms: u64,
-        /// How many are allowed.
+        /// The limit, in milliseconds.
         limit_ms: u64,
     },
-    /// The last point in hybrid time was issued: the wall clock stands at the year 10889.
+    /// The greatest hybrid time has been issued: the wall clock is in the year 10889.
     #[error("hybrid time is used up: the wall clock is set beyond the year 10888")]
     Exhausted,
 }
 
-/// A region's hybrid clock. One owner ticks it: the committer. It reads no clock itself: whoever asks it
-/// says what the wall clock shows, in milliseconds since the Unix epoch.
+/// A region's hybrid clock. It has one owner, the committer, which ticks it. It reads no clock
+/// itself: the caller passes the wall time, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HybridClock {
     last: HybridTime,
@@ -115,14 +118,14 @@ pub struct HybridClock {
 }
 
 impl HybridClock {
-    /// The clock of a new database, with [`DEFAULT_MAX_OFFSET_MS`].
+    /// Creates the clock of a new database, with [`DEFAULT_MAX_OFFSET_MS`].
     #[must_use]
     pub const fn new() -> Self {
         Self::restore(HybridTime::from_u64(0), DEFAULT_MAX_OFFSET_MS)
     }
 
-    /// The clock of a database whose persisted bound is `upper_bound`: it issues only times strictly above it, wherever
-    /// the wall clock stands.
+    /// Restores the clock of a database whose persisted bound is `upper_bound`. The clock issues
+    /// only times strictly above the bound, whatever the wall clock reads.
     #[must_use]
     pub const fn restore(upper_bound: HybridTime, max_offset_ms: u64) -> Self {
         Self {
@@ -131,8 +134,8 @@ impl HybridClock {
         }
     }
 
-    /// Issues the time of a local event at `wall_ms`: above all that were issued or observed before, and at the wall
-    /// clock's milliseconds where that is later.
+    /// Issues the time of a local event at `wall_ms`. The time exceeds all that were issued or
+    /// observed before, and is at least the wall clock's.
     ///
     /// # Errors
     /// [`ClockError::Exhausted`] in the year 10889.
@@ -151,25 +154,26 @@ impl HybridClock {
     /// Takes in a time that another region issued, so that every later tick exceeds it.
     ///
     /// # Errors
-    /// [`ClockError::TooFarAhead`] where it is too far ahead of the wall clock; then this clock did not move.
+    /// [`ClockError::TooFarAhead`] if the time is too far ahead of the wall clock. The clock is
+    /// then unchanged.
     pub fn observe(&mut self, remote: HybridTime, wall_ms: u64) -> Result<(), ClockError> {
         self.check(remote, wall_ms)?;
         self.take_in(remote);
         Ok(())
     }
 
-    /// Takes in a time that passed [`Self::check`] before.
+    /// Takes in a time that has already passed [`Self::check`].
     pub fn take_in(&mut self, remote: HybridTime) {
         self.last = self.last.max(remote);
     }
 
-    /// Whether [`Self::observe`] would take the time in; moves nothing.
+    /// Checks whether [`Self::observe`] would accept the time, without changing the clock.
     ///
-    /// The comparison is with the wall clock, not with hybrid time: otherwise each remote time that is just within the
-    /// limit would move the limit further.
+    /// The comparison is with the wall clock, not with hybrid time. Otherwise each remote time that
+    /// is just within the limit would move the limit further.
     ///
     /// # Errors
-    /// [`ClockError::TooFarAhead`] where it would not.
+    /// [`ClockError::TooFarAhead`] if `observe` would refuse the time.
     pub const fn check(&self, remote: HybridTime, wall_ms: u64) -> Result<(), ClockError> {
         let ahead_ms = remote.millis().saturating_sub(wall_ms);
         if ahead_ms > self.max_offset_ms {
@@ -181,14 +185,14 @@ impl HybridClock {
         Ok(())
     }
 
-    /// The greatest time that was issued or observed. Persist it in the transaction of the writes that carry the times:
-    /// a clock restored from it repeats none.
+    /// The greatest time that was issued or observed. Persist it in the transaction of the writes
+    /// that carry the times: a clock restored from it repeats none of them.
     #[must_use]
     pub const fn upper_bound(&self) -> HybridTime {
         self.last
     }
 
-    /// How far ahead of the wall clock a remote time may be, milliseconds.
+    /// The limit, in milliseconds, on how far a remote time may be ahead of the wall clock.
     #[must_use]
     pub const fn max_offset_ms(&self) -> u64 {
         self.max_offset_ms

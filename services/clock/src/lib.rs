@@ -1,4 +1,5 @@
-//! Wall time, hybrid logical time and randomness: the only doors through which a region reads either.
+//! Wall time, hybrid logical time and randomness. A region reads time and randomness only through
+//! this crate.
 
 mod hybrid;
 mod random;

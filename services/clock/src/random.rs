@@ -1,18 +1,18 @@
-//! Randomness: from the system in production, from a seed in simulation.
+//! Randomness: from the system in production, from a seed in simulations.
 
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, TryRng, rngs::SysRng};
 use rand_chacha::ChaCha12Rng;
 
-/// A source of randomness that can be shared.
+/// A shareable source of randomness.
 pub trait Randomness: Send + Sync + 'static {
     /// Sixty-four uniformly distributed bits.
     fn next_u64(&self) -> u64;
 
-    /// A uniformly distributed number from 0 to `bound - 1`; 0 where `bound` is 0.
+    /// A uniformly distributed number from 0 to `bound - 1`, or 0 if `bound` is 0.
     fn below(&self, bound: u64) -> u64 {
-        // Lemire 2019, "Fast random integer generation in an interval": the high half of the product is uniform once
-        // the few low halves that would favour some results are drawn again.
+        // Lemire 2019, "Fast random integer generation in an interval": the high half of the
+        // product is uniform if the few low halves that would favour some results are drawn again.
         let rejected_below = if bound == 0 { 0 } else { bound.wrapping_neg() % bound };
         loop {
             let (low, high) = self.next_u64().carrying_mul(bound, 0);
@@ -53,7 +53,7 @@ impl Randomness for SystemRandomness {
     }
 }
 
-/// Randomness that is a function of its seed, on every machine alike (ChaCha with 12 rounds).
+/// Randomness that is a function of its seed, the same on every machine (ChaCha with 12 rounds).
 #[derive(Debug)]
 pub struct SeededRandomness {
     key: [u8; 32],
@@ -61,7 +61,7 @@ pub struct SeededRandomness {
 }
 
 impl SeededRandomness {
-    /// The randomness of that seed.
+    /// Creates the randomness of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut key = [0; 32];
@@ -69,11 +69,12 @@ impl SeededRandomness {
         Self::from_key(key)
     }
 
-    /// Randomness for one purpose: a function of this seed and the label, independent of how much was drawn from this
-    /// one before. So a component that draws more does not change what the others see.
+    /// Derives the randomness for one purpose: a function of this seed and the label, independent
+    /// of how much was drawn from `self` before. A component that draws more does not change what
+    /// others draw.
     #[must_use]
     pub fn derive(&self, label: &str) -> Self {
-        // The length goes first, so that no label's sequence of words is the beginning of another's.
+        // The length goes first, so that no label's sequence of words is a prefix of another's.
         let mut key = next_key(self.key, label.len() as u64);
         for chunk in label.as_bytes().chunks(8) {
             let mut word = [0; 8];
@@ -97,8 +98,8 @@ impl Randomness for SeededRandomness {
     }
 }
 
-/// A key that is a pseudorandom function of `key` and `word`. The bits of `word` are inverted to choose the stream,
-/// since stream 0 is the one that the owner of `key` draws from.
+/// A key that is a pseudorandom function of `key` and `word`. The bits of `word` are inverted to
+/// choose the stream, because the owner of `key` draws from stream 0.
 fn next_key(key: [u8; 32], word: u64) -> [u8; 32] {
     let mut stream = ChaCha12Rng::from_seed(key);
     stream.set_stream(!word);

@@ -1,4 +1,4 @@
-//! A clock that is made wrong on purpose, as a drill does.
+//! A wall clock with a deliberate offset and drift, for drills.
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -11,11 +11,11 @@ pub struct SkewedClock<C> {
     skew: Mutex<Skew>,
 }
 
-/// How wrong a clock is: by so much at that moment, and by the drift since.
+/// The error of a clock: an offset at one instant, and the drift since then.
 #[derive(Debug, Default, Clone, Copy)]
 struct Skew {
     offset_ms: i64,
-    /// By the right clock, milliseconds since the Unix epoch.
+    /// When the drift began, by the correct clock, in milliseconds since the Unix epoch.
     since_ms: u64,
     drift_ppm: i64,
 }
@@ -28,7 +28,7 @@ impl Skew {
 }
 
 impl<C: WallClock> SkewedClock<C> {
-    /// A clock that is right until it is changed.
+    /// Wraps a clock. The reading is correct until it is changed.
     pub fn new(right: C) -> Self {
         Self {
             right,
@@ -36,13 +36,14 @@ impl<C: WallClock> SkewedClock<C> {
         }
     }
 
-    /// It jumps forward by so many milliseconds, or back.
+    /// Moves the reading by `by_ms` milliseconds, forward or back.
     pub fn step(&self, by_ms: i64) {
         let mut skew = self.skew();
         skew.offset_ms = skew.offset_ms.saturating_add(by_ms);
     }
 
-    /// From now on it gains so many millionths, or loses them. It does not jump.
+    /// Makes the clock gain `drift_ppm` millionths from now on, or lose them if negative. The
+    /// reading does not jump.
     pub fn set_drift(&self, drift_ppm: i64) {
         let since_ms = self.right.now_ms();
         let mut skew = self.skew();
@@ -53,12 +54,13 @@ impl<C: WallClock> SkewedClock<C> {
         };
     }
 
-    /// It is right again, and so jumps.
+    /// Removes offset and drift. The reading jumps to the correct time.
     pub fn correct(&self) {
         *self.skew() = Skew::default();
     }
 
-    /// How far it is ahead of the right clock, milliseconds; negative: behind.
+    /// How far the reading is ahead of the correct clock, in milliseconds; negative if it is
+    /// behind.
     pub fn ahead_ms(&self) -> i64 {
         let right_ms = self.right.now_ms();
         self.skew().offset_ms(right_ms)
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_right_until_it_jumps_or_drifts_and_when_it_was_corrected() {
+    fn skewed_clock_steps_drifts_and_can_be_corrected() {
         let right = Arc::new(ManualClock::new(1_000_000));
         let clock = SkewedClock::new(right.clone());
         assert_eq!((clock.now_ms(), clock.ahead_ms()), (1_000_000, 0));

@@ -1,10 +1,11 @@
-//! Wall time that goes as tokio's clock does, which simulations and tests drive.
+//! Wall time that follows tokio's clock, which simulations and tests control.
 
 use tokio::time::Instant;
 
 use crate::WallClock;
 
-/// A wall clock that is right by tokio's clock: where that is paused, it shows virtual time. With feature `tokio`.
+/// A wall clock that follows tokio's clock: where that is paused, it shows virtual time. Requires
+/// the feature `tokio`.
 #[derive(Debug, Clone, Copy)]
 pub struct TokioClock {
     began: Instant,
@@ -12,7 +13,7 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
-    /// A clock that reads `starts_ms` (milliseconds since the Unix epoch) now.
+    /// Creates a clock that reads `starts_ms` (milliseconds since the Unix epoch) now.
     #[must_use]
     pub fn new(starts_ms: u64) -> Self {
         Self {
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_goes_as_virtual_time_does() {
+    async fn tokio_clock_follows_virtual_time() {
         let clock = TokioClock::new(5_000);
         assert_eq!(clock.now_ms(), 5_000);
         tokio::time::advance(Duration::from_micros(1_999)).await;

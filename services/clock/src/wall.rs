@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A source of wall time. A region is given one and never asks the system.
 pub trait WallClock: Send + Sync + 'static {
-    /// Milliseconds since the Unix epoch. May jump in either direction.
+    /// Milliseconds since the Unix epoch. The reading may jump in either direction.
     fn now_ms(&self) -> u64;
 }
 
-/// The system's clock.
+/// The operating system's wall clock.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
 
@@ -30,7 +30,7 @@ impl WallClock for SystemClock {
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// A clock that reads `now_ms` until it is set.
+    /// Creates a clock that reads `now_ms` until it is set.
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
         Self(AtomicU64::new(now_ms))

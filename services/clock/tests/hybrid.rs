@@ -1,4 +1,4 @@
-//! The hybrid clock: monotonic whatever happens, close to wall time, and not to be dragged ahead.
+//! The hybrid clock never goes back, stays close to wall time, and cannot be dragged ahead.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ fn time(millis: u64, counter: u16) -> HybridTime {
 }
 
 #[test]
-fn a_time_is_milliseconds_and_a_counter_in_one_number() {
+fn hybrid_time_packs_milliseconds_and_counter() {
     let time = time(BASE_MS, 3);
     assert_eq!((time.millis(), time.counter()), (BASE_MS, 3));
     assert_eq!(time.as_u64(), (BASE_MS << 16) + 3);
@@ -28,7 +28,7 @@ fn a_time_is_milliseconds_and_a_counter_in_one_number() {
 }
 
 #[test]
-fn a_tick_shows_wall_time_and_counts_within_a_millisecond() {
+fn tick_follows_wall_time_and_counts_within_a_millisecond() {
     let (wall, mut clock) = clock_at(BASE_MS);
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS, 0)));
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS, 1)));
@@ -39,14 +39,14 @@ fn a_tick_shows_wall_time_and_counts_within_a_millisecond() {
 }
 
 #[test]
-fn a_full_counter_carries_into_the_milliseconds() {
+fn full_counter_carries_into_milliseconds() {
     let wall = Arc::new(ManualClock::new(BASE_MS));
     let mut clock = HybridClock::restore(time(BASE_MS, u16::MAX), 500);
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 1, 0)));
 }
 
 #[test]
-fn a_tick_exceeds_what_was_observed() {
+fn tick_exceeds_every_observed_time() {
     let (wall, mut clock) = clock_at(BASE_MS);
     clock.observe(time(BASE_MS + 20, 7), wall.now_ms()).unwrap();
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 20, 8)));
@@ -54,8 +54,9 @@ fn a_tick_exceeds_what_was_observed() {
     assert_eq!(clock.tick(wall.now_ms()), Ok(time(BASE_MS + 20, 9)));
 }
 
+/// Also if the wall clock jumped back in between.
 #[test]
-fn a_restored_clock_begins_above_its_bound_where_the_wall_clock_has_jumped_back() {
+fn restored_clock_issues_only_times_above_its_bound() {
     let (wall, mut clock) = clock_at(BASE_MS);
     let issued = clock.tick(wall.now_ms()).unwrap();
     wall.set(BASE_MS - 86_400_000);
@@ -64,7 +65,7 @@ fn a_restored_clock_begins_above_its_bound_where_the_wall_clock_has_jumped_back(
 }
 
 #[test]
-fn a_time_too_far_ahead_is_refused_and_moves_nothing() {
+fn time_too_far_ahead_is_refused_without_effect() {
     let (wall, mut clock) = clock_at(BASE_MS);
     let last = clock.tick(wall.now_ms()).unwrap();
     let limit_ms = DEFAULT_MAX_OFFSET_MS;
@@ -81,8 +82,9 @@ fn a_time_too_far_ahead_is_refused_and_moves_nothing() {
     assert_eq!(clock.observe(ahead, wall.now_ms()), Ok(()));
 }
 
+/// It is not relative to the times observed before.
 #[test]
-fn the_limit_is_counted_from_wall_time_not_from_what_was_observed_before() {
+fn offset_limit_is_relative_to_wall_time() {
     let (wall, mut clock) = clock_at(BASE_MS);
     clock
         .observe(time(BASE_MS + DEFAULT_MAX_OFFSET_MS, 0), wall.now_ms())
@@ -95,7 +97,7 @@ fn the_limit_is_counted_from_wall_time_not_from_what_was_observed_before() {
 }
 
 #[test]
-fn the_end_of_hybrid_time_is_an_error_and_not_a_repetition() {
+fn exhausted_hybrid_time_is_an_error() {
     let (wall, mut clock) = clock_at(u64::MAX);
     clock.observe(HybridTime::MAX, wall.now_ms()).unwrap();
     assert_eq!(clock.tick(wall.now_ms()), Err(ClockError::Exhausted));
@@ -105,11 +107,12 @@ fn the_end_of_hybrid_time_is_an_error_and_not_a_repetition() {
 #[derive(Debug, Clone)]
 enum Event {
     Tick,
-    /// A message whose time is that far from the wall clock's, milliseconds, with that counter.
+    /// A message arrives whose time has this distance from the wall clock's, in milliseconds, and
+    /// this counter.
     Receive(i64, u16),
-    /// The wall clock moves.
+    /// The wall clock jumps by this many milliseconds.
     Jump(i64),
-    /// A crash after everything was persisted.
+    /// The region restarts from the persisted bound.
     Restart,
 }
 
@@ -123,7 +126,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// One of three regions does something.
+/// One of three regions acts.
 #[derive(Debug, Clone)]
 enum Step {
     Advance(u64),
@@ -141,10 +144,10 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn time_only_goes_up_under_any_interleaving(events in collection::vec(any_event(), 1..80)) {
+    fn time_only_grows_under_any_interleaving(events in collection::vec(any_event(), 1..80)) {
         let (wall, mut clock) = clock_at(BASE_MS);
         let mut wall_ms = BASE_MS;
-        // The greatest time that this region issued or took in: every later tick must exceed it.
+        // The greatest time that this region issued or observed: every later tick must exceed it.
         let mut greatest = HybridTime::default();
         for event in events {
             match event {
@@ -208,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn a_receipt_is_later_than_what_was_sent(skew in 0..500_u64, writes in 1..50_u32) {
+    fn receive_event_is_later_than_its_send_event(skew in 0..500_u64, writes in 1..50_u32) {
         let (ahead_wall, mut ahead) = clock_at(BASE_MS + skew);
         let (behind_wall, mut behind) = clock_at(BASE_MS);
         for _ in 0..writes {

@@ -1,4 +1,4 @@
-//! Seeded randomness is a function of its seed and labels; what is drawn from it is uniform.
+//! Seeded randomness is a function of seed and labels, and its draws are uniform.
 
 use beringia_clock::{Randomness, SeededRandomness, SystemRandomness};
 use proptest::prelude::*;
@@ -8,8 +8,8 @@ fn draw(randomness: &SeededRandomness) -> [u64; 4] {
 }
 
 #[test]
-fn a_seed_gives_the_same_numbers_on_every_machine_and_for_ever() {
-    // Recorded runs are replayed by their seed: these numbers must not change.
+fn seed_gives_the_same_numbers_on_every_machine() {
+    // Recorded runs are replayed from their seed, so these numbers must not change.
     assert_eq!(
         draw(&SeededRandomness::new(42)),
         [
@@ -26,7 +26,7 @@ fn a_seed_gives_the_same_numbers_on_every_machine_and_for_ever() {
 }
 
 #[test]
-fn a_derived_stream_does_not_depend_on_what_was_drawn_before() {
+fn derived_stream_is_independent_of_earlier_draws() {
     let untouched = SeededRandomness::new(7);
     let drawn = SeededRandomness::new(7);
     draw(&drawn);
@@ -69,20 +69,20 @@ fn small_numbers_are_equally_frequent() {
 }
 
 #[test]
-fn the_systems_randomness_does_not_repeat() {
+fn system_randomness_does_not_repeat() {
     assert_ne!(SystemRandomness.uuid_v4_like(), SystemRandomness.uuid_v4_like());
 }
 
 proptest! {
     #[test]
-    fn what_is_drawn_lies_in_its_range(seed in any::<u64>(), bound in prop_oneof![0..4_u64, any::<u64>()]) {
+    fn draws_lie_within_their_range(seed in any::<u64>(), bound in prop_oneof![0..4_u64, any::<u64>()]) {
         let randomness = SeededRandomness::new(seed);
         prop_assert!(randomness.below(bound) < bound.max(1));
         prop_assert!((0.0..1.0).contains(&randomness.unit_f64()));
     }
 
     #[test]
-    fn an_identifier_has_the_form_of_a_random_uuid(seed in any::<u64>()) {
+    fn identifier_has_the_form_of_a_random_uuid(seed in any::<u64>()) {
         let id = SeededRandomness::new(seed).uuid_v4_like();
         prop_assert_eq!((id >> 76) & 0xF, 4, "version");
         prop_assert_eq!((id >> 62) & 0b11, 0b10, "variant");
