@@ -1,10 +1,11 @@
 //! The compact binary form of an item.
 //!
-//! The first byte is the version of the form. Then come the attributes: their count, and each as its name and value, in
-//! the order of the names. A value is a tag byte and its contents. Counts and lengths are LEB128 variable-length
-//! integers; a number is a varint of its exponent and sign, then a varint of its coefficient, so a small integer takes
-//! three bytes with its tag. Each item has exactly one form, and decoding accepts no other: damage is found rather than
-//! interpreted, and equal items may be compared as bytes.
+//! The first byte is the format version. The attributes follow: their count, then each name and
+//! value, in the order of the names. A value is a tag byte and its contents. Counts and lengths are
+//! LEB128 variable-length integers. A number is a varint of its exponent and sign, then a varint of
+//! its coefficient, so a small integer takes three bytes with its tag. Each item has exactly one
+//! encoding, and decoding accepts no other: damage is detected rather than interpreted, and encoded
+//! items may be compared as bytes.
 
 mod measure;
 mod reader;
@@ -19,7 +20,7 @@ pub(crate) use self::{
 
 use crate::Item;
 
-/// The version of the form that is written.
+/// The format version that is written.
 const VERSION: u8 = 1;
 
 const NULL: u8 = 0;
@@ -34,20 +35,20 @@ const STRING_SET: u8 = 8;
 const NUMBER_SET: u8 = 9;
 const BYTES_SET: u8 = 10;
 
-/// Bytes that are no item.
+/// Bytes that are not an encoded item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stored item is damaged at byte {offset}: {what}")]
 pub struct CodecError {
-    /// Where in the bytes it was seen.
+    /// The byte offset at which the problem was detected.
     pub offset: usize,
-    /// What is wrong there.
+    /// The problem, as a short phrase.
     pub what: &'static str,
 }
 
-/// The item as bytes; equal items give equal bytes. First byte: the version of the form.
+/// Encodes an item. Equal items give equal bytes; the first byte is the format version.
 ///
-/// Every item that DynamoDB's limits allow can be decoded again. One that is deeper than [`crate::MAX_DEPTH`] cannot:
-/// check [`crate::item_depth`] first.
+/// Every item within DynamoDB's limits can be decoded again. An item deeper than
+/// [`crate::MAX_DEPTH`] cannot: check [`crate::item_depth`] first.
 #[must_use]
 pub fn encode_item(item: &Item) -> Bytes {
     let mut out = Vec::with_capacity(1 + writer::guess_len(item));
@@ -56,18 +57,20 @@ pub fn encode_item(item: &Item) -> Bytes {
     out.into()
 }
 
-/// The item again. Never panics and never recurses deeper than [`crate::MAX_DEPTH`], whatever the bytes.
+/// Decodes an item. Never panics and never recurses deeper than [`crate::MAX_DEPTH`], whatever the
+/// bytes.
 ///
 /// # Errors
-/// [`CodecError`] where the bytes are not exactly what [`encode_item`] gives for some item.
+/// [`CodecError`] if the bytes are not exactly what [`encode_item`] returns for some item.
 pub fn decode_item(bytes: &[u8]) -> Result<Item, CodecError> {
     Reader::new(bytes).whole(|reader| reader.item(1))
 }
 
-/// The size of an encoded item as DynamoDB counts it ([`crate::item_size`]), without making the item.
+/// The size of an encoded item as DynamoDB counts it ([`crate::item_size`]), without decoding the
+/// item.
 ///
 /// # Errors
-/// [`CodecError`] where [`decode_item`] has one.
+/// [`CodecError`] where [`decode_item`] returns one.
 pub fn encoded_item_size(bytes: &[u8]) -> Result<usize, CodecError> {
     let (_, size) = Reader::new(bytes).whole(|reader| measure::item(reader, 1))?;
     Ok(size)

@@ -1,51 +1,54 @@
 //! Attribute values in DynamoDB's JSON: `{"S": "…"}`, `{"N": "1"}`, `{"B": "<base64>"}` and so on.
 //!
-//! Writing is `serde`'s: [`AttributeValue`] serializes into this form, so an [`Item`] does too, without a tree of JSON
-//! between. Reading takes a tree, since the whole request is one, and moves the strings out of it.
+//! Writing uses `serde`: [`AttributeValue`] and so [`Item`] serialize into this form without an
+//! intermediate tree. Reading takes a JSON tree, since the whole request is one, and moves the
+//! strings out of it.
 
 mod read;
 mod write;
 
 use crate::{AttributeValue, Item, MAX_DEPTH};
 
-/// Greatest depth of a value that is in no item. JSON that is nested as deep as it may be holds no deeper one.
+/// The greatest depth of a value outside an item. The most deeply nested JSON that is accepted
+/// holds no deeper value.
 const OPERAND_DEPTH_MAX: usize = 64;
 
-/// What is wrong with JSON that is no attribute value.
+/// What is wrong with JSON that is not an attribute value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonErrorKind {
-    /// It is of another JSON type than belongs there. DynamoDB answers `SerializationException`,
-    /// for all others `ValidationException`.
+    /// The JSON has the wrong type for its place. DynamoDB answers `SerializationException` here,
+    /// and `ValidationException` for all other kinds.
     Serialization,
-    /// A number is none or out of bounds, or a set of numbers is empty.
+    /// A number is malformed or out of bounds, or a set of numbers is empty.
     Number,
     /// A set contains a member twice.
     Duplicates,
-    /// It is no value for another reason.
+    /// The value is invalid for another reason.
     Invalid,
 }
 
-/// JSON that is no attribute value. The message is the one that DynamoDB gives.
+/// JSON that is not an attribute value. The message is DynamoDB's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct JsonError {
-    /// What is wrong.
+    /// The kind of error, which determines DynamoDB's exception.
     pub kind: JsonErrorKind,
-    /// What DynamoDB says.
+    /// The message that DynamoDB returns.
     pub message: String,
 }
 
-/// Reads a value, taking the strings out of the JSON rather than copying them. Never recurses deeper than
-/// [`crate::MAX_DEPTH`].
+/// Reads a value, moving the strings out of the JSON rather than copying them. Never recurses
+/// deeper than [`crate::MAX_DEPTH`].
 ///
 /// # Errors
-/// [`JsonError`] where the JSON is no attribute value.
+/// [`JsonError`] if the JSON is not an attribute value.
 pub fn value_from_json(json: serde_json::Value) -> Result<AttributeValue, JsonError> {
     read::value(json, MAX_DEPTH)
 }
 
-/// Reads a value that is in no item, such as what a placeholder stands for. It may be deeper than one in an item, and is then unlike
-/// all of these; where it would get into one, that is found out there.
+/// Reads a value outside an item, such as the value of a placeholder. It may be deeper than a value
+/// in an item, and then equals none of those. Code that would store it in an item checks the depth
+/// there.
 ///
 /// # Errors
 /// As [`value_from_json`].
@@ -61,7 +64,7 @@ pub fn item_from_json(json: serde_json::Value) -> Result<Item, JsonError> {
     read::item(json, MAX_DEPTH)
 }
 
-/// Writes a value.
+/// Writes a value in DynamoDB's JSON.
 #[must_use]
 #[expect(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Keys: attribute values as bytes whose order is the order of the values.
+//! Keys: attribute values encoded as bytes in the order of the values.
 
 use std::fmt;
 
@@ -7,32 +7,34 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{AttributeValue, Item, Number};
 
-/// How many ranges the hash of the partition key divides a table into. Digests, repair and parallel scans work by range.
+/// The number of ranges into which the hash of the partition key divides a table. Digests, repair
+/// and parallel scans work by range.
 pub const RANGES: u16 = 256;
 
-/// The greatest length of a partition key's string or bytes (developer guide, "Quotas").
+/// The greatest length of a partition key's string or bytes, in bytes (developer guide, "Quotas").
 pub const MAX_PARTITION_KEY_BYTES: usize = 2048;
-/// The greatest length of a sort key's string or bytes.
+/// The greatest length of a sort key's string or bytes, in bytes.
 pub const MAX_SORT_KEY_BYTES: usize = 1024;
 
-/// Bytes of hash that every stored key begins with.
+/// The bytes of hash at the start of every stored key.
 const HASH_BYTES: usize = 2;
 
-/// After 0x00: the 0x00 stands for itself.
+/// After 0x00: an escaped 0x00.
 const ESCAPED_ZERO: u8 = 0xFF;
-/// After 0x00: the string ends here. Below [`ESCAPED_ZERO`], so that a string comes before those it begins.
+/// After 0x00: the end of the string. Less than [`ESCAPED_ZERO`], so that a string sorts before the
+/// strings of which it is a prefix.
 const END: u8 = 0x01;
 
-/// The range (0 to `RANGES - 1`) that a stored key lies in: its first byte.
+/// The range of a stored key, 0 to `RANGES - 1`: its first byte.
 #[must_use]
 pub fn range_of(key: &KeyBytes) -> u16 {
     key.0.first().copied().unwrap_or(0).into()
 }
 
-/// The stored form of a key. Layout: 2 bytes of hash of the partition key's encoding (xxh3-64, high bits, big-endian),
-/// the partition key's parts, the sort key's parts; each part self-delimiting and order-preserving (strings and bytes:
-/// 0x00 written as 0x00 0xFF, ended by 0x00 0x01; numbers: [`Number::encode_key`]). In an index, the base table's key
-/// follows.
+/// The stored form of a key. Layout: 2 bytes of hash of the partition key's encoding (xxh3-64, high
+/// bits, big-endian), the partition key's parts, the sort key's parts. Each part is self-delimiting
+/// and order-preserving (strings and bytes: 0x00 written as 0x00 0xFF, ended by 0x00 0x01; numbers:
+/// [`Number::encode_key`]). In an index, the base table's key follows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyBytes(pub Bytes);
 
@@ -48,7 +50,7 @@ pub enum KeyType {
 }
 
 impl KeyType {
-    /// The type's name on the wire.
+    /// The type's name on the wire: `S`, `N` or `B`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,57 +61,56 @@ impl KeyType {
     }
 }
 
-/// One attribute of a key.
+#[expect(missing_docs, reason = "the fields' names say it all")]
+/// A key attribute: its name and type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KeyPart {
-    /// The attribute's name.
     pub name: String,
-    /// The type that it must have.
     pub kind: KeyType,
 }
 
-/// The key of a table or index. A base table has one partition attribute and at most one sort attribute; a global index
-/// up to four of each.
+/// The key of a table or index. A base table has one partition attribute and at most one sort
+/// attribute; a global index has up to four of each.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KeySchema {
-    /// The attributes whose values, taken together, name a partition. Only an index of the store's own has none: it is one
-    /// partition.
+    /// The attributes whose values together identify a partition. Only an internal index of the
+    /// store has none: it is one partition.
     pub partition: Vec<KeyPart>,
     /// The attributes that order the items of a partition.
     pub sort: Vec<KeyPart>,
 }
 
-/// Why an item has no key.
+/// Why an item has no key under a schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The attribute is not there.
+    /// The item does not have the attribute.
     #[error("missing the key {name}")]
     Missing {
-        /// The attribute.
+        /// The name of the missing key attribute.
         name: String,
     },
-    /// The attribute is of another type than the schema says.
+    /// The attribute has another type than the schema requires.
     #[error("type mismatch for key {name} expected: {expected} actual: {actual}")]
     TypeMismatch {
-        /// The attribute.
+        /// The name of the key attribute.
         name: String,
-        /// The schema's type.
+        /// The type that the schema requires: `S`, `N` or `B`.
         expected: &'static str,
-        /// The value's type.
+        /// The type of the item's value, such as `BOOL`.
         actual: &'static str,
     },
     /// A string or bytes of length 0.
     #[error("empty value for key {name}")]
     Empty {
-        /// The attribute.
+        /// The name of the key attribute.
         name: String,
     },
-    /// Above 2048 bytes in a partition key, 1024 in a sort key.
+    /// The value exceeds 2048 bytes in a partition key, or 1024 in a sort key.
     #[error("size of key {name} exceeds {limit} bytes")]
     TooLong {
-        /// The attribute.
+        /// The name of the key attribute.
         name: String,
-        /// The greatest length, bytes.
+        /// The greatest length, in bytes.
         limit: usize,
     },
 }
@@ -118,13 +119,13 @@ impl KeySchema {
     /// The stored key of an item (or of a `Key` map) under this schema.
     ///
     /// # Errors
-    /// [`KeyError`] for the first attribute, in the schema's order, that is not as the schema says.
+    /// [`KeyError`] for the first attribute, in the schema's order, that does not fit the schema.
     pub fn key_of(&self, item: &Item) -> Result<KeyBytes, KeyError> {
         self.encode(item, &[])
     }
 
-    /// The stored key of `item` in an index with this schema over a table whose key is `base`: the index key, then
-    /// `base` whole.
+    /// The stored key of `item` in an index with this schema over a table in which the item's key
+    /// is `base`: the index key, followed by all of `base`.
     ///
     /// # Errors
     /// As [`Self::key_of`]. [`KeyError::Missing`] means that the item has no entry in the index.
@@ -132,7 +133,8 @@ impl KeySchema {
         self.encode(item, &base.0)
     }
 
-    /// Splits an index's stored key into its own part and the base table's key. `None` where it is no such key.
+    /// Splits an index's stored key into its own part and the base table's key. `None` if it is not
+    /// such a key.
     #[must_use]
     pub fn split_index_key(&self, stored: &KeyBytes) -> Option<(KeyBytes, KeyBytes)> {
         let mut rest = stored.0.get(HASH_BYTES..)?;
@@ -146,8 +148,8 @@ impl KeySchema {
         Some((KeyBytes(stored.0.slice(..at)), KeyBytes(stored.0.slice(at..))))
     }
 
-    /// The attributes of the key that `stored` encodes (for display and `LastEvaluatedKey`). `None` where it is no key
-    /// of this schema; an index's stored key is to be split first.
+    /// Decodes the attributes of a stored key, for display and `LastEvaluatedKey`. `None` if it is
+    /// not a key of this schema. Split an index's stored key first.
     #[must_use]
     pub fn attributes_of(&self, stored: &KeyBytes) -> Option<Item> {
         let mut rest = stored.0.get(HASH_BYTES..)?;
@@ -158,10 +160,11 @@ impl KeySchema {
         rest.is_empty().then_some(attributes)
     }
 
-    /// The prefix that all keys of one partition share (hash, then partition parts); `values` in the schema's order.
+    /// The prefix that all keys of one partition share: the hash and the partition parts. `values`
+    /// are in the schema's order.
     ///
     /// # Errors
-    /// As [`Self::key_of`]; [`KeyError::Missing`] where there are fewer values than parts.
+    /// As [`Self::key_of`]; [`KeyError::Missing`] if there are fewer values than parts.
     pub fn partition_prefix(&self, values: &[&AttributeValue]) -> Result<Vec<u8>, KeyError> {
         let mut out = vec![0; HASH_BYTES];
         for (index, part) in self.partition.iter().enumerate() {
@@ -171,20 +174,20 @@ impl KeySchema {
         Ok(out)
     }
 
-    /// Appends a sort part completely (terminated).
+    /// Appends a complete, terminated sort part.
     ///
     /// # Errors
-    /// As [`Self::key_of`]; [`KeyError::Missing`] where the schema has no such part.
+    /// As [`Self::key_of`]; [`KeyError::Missing`] if the schema has no such part.
     pub fn push_sort(&self, part: usize, value: &AttributeValue, out: &mut Vec<u8>) -> Result<(), KeyError> {
         encode_part(self.sort_part(part)?, Some(value), MAX_SORT_KEY_BYTES, out)
     }
 
-    /// Appends a sort part's bytes without their terminator: the prefix of all parts that begin with `value`
+    /// Appends a sort part without its terminator: the prefix of all parts that begin with `value`
     /// (S and B only).
     ///
     /// # Errors
-    /// As [`Self::push_sort`], but an empty value is the prefix of all; [`KeyError::TypeMismatch`] for a number, which
-    /// has no prefix.
+    /// As [`Self::push_sort`], except that an empty value is allowed: it is a prefix of all parts.
+    /// [`KeyError::TypeMismatch`] for a number, which has no prefix.
     pub fn push_sort_prefix(&self, part: usize, value: &AttributeValue, out: &mut Vec<u8>) -> Result<(), KeyError> {
         let part = self.sort_part(part)?;
         match (part.kind, value) {
@@ -195,7 +198,7 @@ impl KeySchema {
         Ok(())
     }
 
-    /// All attributes: the partition's, then the sort's.
+    /// All attributes: the partition's, then the sort key's.
     pub fn parts(&self) -> impl Iterator<Item = &KeyPart> {
         self.partition.iter().chain(&self.sort)
     }
@@ -222,7 +225,8 @@ impl KeySchema {
 }
 
 impl KeyBytes {
-    /// The smallest byte string greater than every string that begins with `prefix`; `None` where there is none.
+    /// The smallest byte string greater than every string that begins with `prefix`; `None` if
+    /// there is no such string.
     #[must_use]
     pub fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
         let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
@@ -245,7 +249,7 @@ impl From<Vec<u8>> for KeyBytes {
 }
 
 impl fmt::Debug for KeyBytes {
-    /// Hexadecimal.
+    /// Formats the bytes as hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for byte in &self.0 {
             write!(f, "{byte:02x}")?;
@@ -254,7 +258,8 @@ impl fmt::Debug for KeyBytes {
     }
 }
 
-/// Fills in the hash of the partition parts, which are all that `out` holds so far behind the hash's place.
+/// Fills in the hash of the partition parts. `out` holds the space for the hash, then these parts
+/// and nothing else.
 fn write_hash(out: &mut [u8]) {
     let hash = xxh3_64(&out[HASH_BYTES..]).to_be_bytes();
     out[..HASH_BYTES].copy_from_slice(&hash[..HASH_BYTES]);
@@ -311,7 +316,7 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Moves `input` behind the terminator and gives what was before it, still escaped.
+/// Advances `input` past the terminator and returns the bytes before it, still escaped.
 fn take_escaped<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let mut at = 0;
     loop {

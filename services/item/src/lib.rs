@@ -1,15 +1,18 @@
-//! What a table holds: attribute values, keys, sizes, versions, and the record of a change.
+//! Items and the changes to them: attribute values, keys, sizes, versions and mutations.
 //!
-//! - [`AttributeValue`] and [`Item`]: the ten types of DynamoDB; [`Number`] is exact and ordered by value.
-//! - Three forms of them: DynamoDB's JSON on the wire ([`item_from_json`], [`item_to_json`]), compact bytes in the store
-//!   and between regions ([`encode_item`], [`decode_item`]), and for keys, bytes in the order of the values
-//!   ([`KeySchema`], [`KeyBytes`]).
-//! - [`item_size`] and [`item_depth`]: what DynamoDB's limits are counted in.
-//! - [`Origin`], [`Version`], [`VersionVector`], [`Mutation`]: which write, what its origin knew, and what it did.
-//! - [`ItemState`]: which write made which part of an item, and how concurrent writes become one item under each
-//!   [`ConflictPolicy`].
+//! - [`AttributeValue`] and [`Item`]: the ten types of DynamoDB. [`Number`] is exact and ordered by
+//!   value.
+//! - Their three encodings: DynamoDB's JSON ([`item_from_json`], [`item_to_json`]); compact bytes
+//!   for the store and between regions ([`encode_item`], [`decode_item`]); and, for keys, bytes in
+//!   the order of the values ([`KeySchema`], [`KeyBytes`]).
+//! - [`item_size`] and [`item_depth`]: the measures behind DynamoDB's limits.
+//! - [`Origin`], [`Version`], [`VersionVector`], [`Mutation`]: the identity of a write, its causal
+//!   context, and its change.
+//! - [`ItemState`]: a state-based CRDT that records which write made which part of an item, and
+//!   merges concurrent writes under each [`ConflictPolicy`].
 //!
-//! Everything here is a value: nothing reads a clock, draws randomness or does I/O, and every decoder is total.
+//! All types are plain values: nothing here reads a clock, draws randomness or does I/O, and every
+//! decoder is total.
 
 mod codec;
 mod json;

@@ -1,4 +1,5 @@
-//! The record of a change: what one write did to one item, as it stands in the log and travels between regions.
+//! Mutations: the change that one write made to one item, as stored in the log and sent between
+//! regions.
 
 use std::fmt;
 
@@ -6,20 +7,22 @@ use bytes::Bytes;
 
 use crate::{KeyBytes, Origin, Version, VersionVector};
 
-/// Identifies a table for ever: a table that is deleted and created again under its name has another one.
+/// Identifies a table permanently. A table that is deleted and created again under the same name
+/// gets a new id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(pub u128);
 
 impl TableId {
-    /// The table that holds the settings of all global tables. Every region holds it; no client sees it.
+    /// The catalog: the hidden table that contains the definitions of all global tables. Every
+    /// region has a replica of it; no client sees it.
     pub const CATALOG: Self = Self(1);
-    /// The table that holds the settings of regional tables, and those settings of global tables that stay local.
-    /// It never leaves its region.
+    /// The hidden table that contains the definitions of regional tables, and those settings of
+    /// global tables that stay local. It never leaves its region.
     pub const LOCAL: Self = Self(2);
 }
 
 impl fmt::Display for TableId {
-    /// As DynamoDB writes a `TableId`: a UUID.
+    /// Formats as DynamoDB writes a `TableId`: a UUID.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         uuid::Uuid::from_u128(self.0).hyphenated().fmt(f)
     }
@@ -31,51 +34,53 @@ impl fmt::Debug for TableId {
     }
 }
 
-/// Why an item changed.
+/// Who changed an item: a client, or the expiry of its time to live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// A client's request.
+    /// A client requested the write.
     Client,
-    /// The item's time to live ran out.
+    /// The item's time to live expired.
     TimeToLive,
 }
 
-/// The writes that travel and apply as one: a transaction, or a single write. Its members have consecutive sequences.
+/// A transaction, or a single write: writes that are sent and applied together. They have
+/// consecutive sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
-    /// The sequence of the first member.
+    /// The sequence of the first write.
     pub first: u64,
-    /// The sequence of the last member; equal to `first` for a single write.
+    /// The sequence of the last write; equal to `first` for a single write.
     pub last: u64,
 }
 
-/// What one write did to one item.
+#[expect(missing_docs, reason = "the fields' names say it all")]
+/// The change that one write made to one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutation {
-    /// The item's table.
     pub table: TableId,
-    /// The item's key.
     pub key: KeyBytes,
-    /// The version that the item has from this write.
+    /// The version that this write gave the item.
     pub version: Version,
-    /// What the origin knew of when it committed this write: what it had applied of this table, and of this item also what the write
-    /// that it replaced knew of, where that had come ahead of others. So it speaks of writes to this item only. The origin's own
-    /// writes up to `version` are implied and not listed. Two mutations of an item neither of which knows of the other are
-    /// concurrent: a conflict.
+    /// The causal context: the version vector of what the origin had applied to this table when it
+    /// committed this write. For this item it also covers the causal context of the write that was
+    /// replaced, where that write arrived ahead of others. It therefore describes writes to this
+    /// item only. The origin's own writes before `version` are implied and not listed. Two
+    /// mutations of one item are concurrent, and so conflict, if neither causally depends on the
+    /// other.
     pub vector: VersionVector,
     /// The whole item after the write, encoded by [`crate::encode_item`]; `None` for a delete.
     pub image: Option<Bytes>,
-    /// What the image does not say of the item's state after the write ([`crate::ItemState::metadata`]); `None` where that is
-    /// nothing, as after every write to a table of the policy `item`.
+    /// The part of the item's state after the write that the image does not express
+    /// ([`crate::ItemState::metadata`]). `None` if that is nothing, as after every write to a table
+    /// with the policy `item`.
     pub metadata: Option<Bytes>,
-    /// Why.
     pub cause: Cause,
-    /// With which other writes it belongs together.
+    /// The transaction that the write belongs to.
     pub unit: Unit,
 }
 
 impl Mutation {
-    /// Whether the origin knew of the write of version `other` to the same item when it committed this one.
+    /// Whether this write causally depends on the write with version `other` to the same item.
     #[must_use]
     pub fn knew_of(&self, other: &Version) -> bool {
         if other.origin == self.version.origin {
@@ -85,14 +90,14 @@ impl Mutation {
         }
     }
 
-    /// Bytes of its key, its image and what the image does not say.
+    /// The size of key, image and metadata, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
         self.key.0.len() + len(&self.image) + len(&self.metadata)
     }
 
-    /// Who numbered the write.
+    /// The origin that numbered the write.
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.version.origin

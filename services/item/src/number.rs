@@ -6,14 +6,14 @@ mod text;
 
 use std::cmp::Ordering;
 
-/// How many significant decimal digits a number has at most.
+/// The greatest number of significant decimal digits.
 pub(crate) const MAX_DIGITS: u32 = 38;
-/// The power of ten of the first digit of the greatest number.
+/// The power of ten of the greatest number's first digit.
 const MAX_MAGNITUDE: i32 = 125;
-/// The power of ten of the first digit of the smallest number that is not zero.
+/// The power of ten of the first digit of the smallest number other than zero.
 const MIN_MAGNITUDE: i32 = -130;
 
-/// A number, always in canonical form (no leading or trailing zeros in the coefficient, one zero).
+/// A number in canonical form: no leading or trailing zeros in the coefficient, and one zero.
 /// Ordered by value.
 ///
 /// Its value is the coefficient times ten to the power of the exponent, with the sign.
@@ -24,24 +24,24 @@ pub struct Number {
     exponent: i16,
 }
 
-/// What a text or a calculation that gives no number was.
+/// Why a text or a calculation gives no number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
-    /// The text is no number.
+    /// The text is not a number.
     #[error("The parameter cannot be converted to a numeric value{}", shown(.0))]
     Malformed(String),
-    /// More than 38 significant digits.
+    /// The number has more than 38 significant digits.
     #[error("Attempting to store more than 38 significant digits in a Number")]
     TooManyDigits,
-    /// A magnitude above 9.9999999999999999999999999999999999999E+125.
+    /// The magnitude is above 9.9999999999999999999999999999999999999E+125.
     #[error("Number overflow. Attempting to store a number with magnitude larger than supported range")]
     Overflow,
-    /// A magnitude below 1E-130 that is not zero.
+    /// The number is not zero, and its magnitude is below 1E-130.
     #[error("Number underflow. Attempting to store a number with magnitude smaller than supported range")]
     Underflow,
 }
 
-/// What is shown of a text that is no number: nothing of an empty one.
+/// The suffix that quotes a malformed text in the message; empty for an empty text.
 fn shown(text: &str) -> String {
     if text.is_empty() {
         String::new()
@@ -51,14 +51,14 @@ fn shown(text: &str) -> String {
 }
 
 impl Number {
-    /// Zero.
+    /// The number 0, which has no sign.
     pub const ZERO: Self = Self {
         negative: false,
         coefficient: 0,
         exponent: 0,
     };
 
-    /// The number of these parts, brought into canonical form.
+    /// Brings these parts into canonical form.
     fn from_parts(negative: bool, coefficient: u128, exponent: i32) -> Result<Self, NumberError> {
         if coefficient == 0 {
             return Ok(Self::ZERO);
@@ -84,7 +84,7 @@ impl Number {
         })
     }
 
-    /// Twenty digits at most: always a number.
+    /// Never fails: the integer has at most 20 digits.
     fn from_integer(negative: bool, magnitude: u64) -> Self {
         if magnitude == 0 {
             return Self::ZERO;
@@ -102,24 +102,25 @@ impl Number {
         }
     }
 
-    /// The sign, coefficient and exponent that canonical storage writes.
+    /// The sign, coefficient and exponent that the canonical encoding writes.
     pub(crate) const fn parts(&self) -> (bool, u128, i16) {
         (self.negative, self.coefficient, self.exponent)
     }
 
-    /// The number of stored parts; `None` where they are not exactly what [`Self::parts`] gives for some number.
+    /// Builds a number from stored parts; `None` if they are not exactly what [`Self::parts`]
+    /// returns for some number.
     pub(crate) fn from_canonical(negative: bool, coefficient: u128, exponent: i16) -> Option<Self> {
         let number = Self::from_parts(negative, coefficient, exponent.into()).ok()?;
         (number.parts() == (negative, coefficient, exponent)).then_some(number)
     }
 
-    /// Whether it is below zero.
+    /// Whether the number is below zero.
     #[must_use]
     pub const fn is_negative(&self) -> bool {
         self.negative
     }
 
-    /// How many significant digits it has; 0 for zero.
+    /// The number of significant digits; 0 for zero.
     #[must_use]
     pub fn significant_digits(&self) -> usize {
         if self.coefficient == 0 {
@@ -129,13 +130,13 @@ impl Number {
         }
     }
 
-    /// How many digits plain notation writes behind the point.
+    /// The number of digits after the point in plain notation.
     #[must_use]
     pub fn fraction_digits(&self) -> usize {
         usize::from(self.exponent.min(0).unsigned_abs())
     }
 
-    /// The power of ten of its first digit; 0 for zero.
+    /// The power of ten of the first digit; 0 for zero.
     #[must_use]
     pub fn magnitude(&self) -> i32 {
         if self.coefficient == 0 {
@@ -145,7 +146,7 @@ impl Number {
         }
     }
 
-    /// The number as an integer; `None` where it has a fraction or does not fit.
+    /// The number as an integer; `None` if it has a fraction or does not fit.
     #[must_use]
     pub fn to_i64(&self) -> Option<i64> {
         let power = 10_u128.checked_pow(u32::try_from(self.exponent).ok()?)?;
@@ -153,7 +154,7 @@ impl Number {
         i64::try_from(if self.negative { -magnitude } else { magnitude }).ok()
     }
 
-    /// The order of two numbers' distances from zero.
+    /// Compares two numbers by their distance from zero.
     fn cmp_magnitude(&self, other: &Self) -> Ordering {
         match (self.coefficient, other.coefficient) {
             (0, 0) => Ordering::Equal,
@@ -166,7 +167,7 @@ impl Number {
         }
     }
 
-    /// The coefficient with zeros appended to 38 digits: below 10^38, so it fits.
+    /// The coefficient padded with zeros to 38 digits: it is below 10^38, so it fits.
     fn aligned(&self) -> u128 {
         let missing = MAX_DIGITS.saturating_sub(digits_of(self.coefficient).unsigned_abs());
         self.coefficient * 10_u128.pow(missing)
@@ -220,13 +221,13 @@ impl From<usize> for Number {
     }
 }
 
-/// How many decimal digits it has; 1 for zero.
+/// The number of decimal digits; 1 for zero.
 fn digits_of(coefficient: u128) -> i32 {
     // At most 39.
     coefficient.checked_ilog10().map_or(1, |power| power as i32 + 1)
 }
 
-/// The coefficient without its trailing zeros, and how many those were. Not for zero.
+/// The coefficient without its trailing zeros, and their number. The coefficient must not be zero.
 fn strip_trailing_zeros(mut coefficient: u128) -> (u128, i32) {
     let mut stripped = 0;
     while coefficient > u128::from(u64::MAX) && coefficient.is_multiple_of(10) {

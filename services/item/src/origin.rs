@@ -1,34 +1,34 @@
-//! Origins of writes: who numbers them.
+//! Origins: the shards of regions that number writes.
 
 use std::{fmt, str::FromStr};
 
 use crate::{Region, RegionError};
 
-/// A sequence of writes, and so who commits them: one shard of a region. Version vectors have an
-/// entry for each. Every region has one shard today, number 0.
+/// One shard of a region, which numbers its own writes in sequence. Version vectors have one entry
+/// per origin. Every region has one shard today, number 0.
 ///
-/// As text it is the region's name, and for another shard than 0 a slash and the number:
-/// `us-east-1`, `us-east-1/3`. Each origin has exactly one text. Origins are ordered by the region's
-/// name, then by the shard's number.
+/// As text, an origin is the region's name, followed by a slash and the shard's number if that is
+/// not 0: `us-east-1`, `us-east-1/3`. Each origin has exactly one text. Origins are ordered by the
+/// region's name, then by the shard's number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     region: Region,
     shard: u16,
 }
 
-/// A text that is no origin's.
+/// A text that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// What precedes the slash is no region.
+    /// The part before the slash is not a region name.
     #[error(transparent)]
     Region(#[from] RegionError),
-    /// What follows it is no shard.
+    /// The part after the slash is not a shard number.
     #[error("`{0}` is no origin: after '/' comes the number of a shard, 1 to 65535")]
     Shard(String),
 }
 
 impl Origin {
-    /// The origin of what that shard of the region commits.
+    /// The origin of a region's shard.
     #[must_use]
     pub const fn new(region: Region, shard: u16) -> Self {
         Self { region, shard }
@@ -40,13 +40,13 @@ impl Origin {
         Self::new(region.clone(), 0)
     }
 
-    /// The region.
+    /// The region that the shard belongs to.
     #[must_use]
     pub const fn region(&self) -> &Region {
         &self.region
     }
 
-    /// The number of the shard.
+    /// The shard's number; 0 everywhere today.
     #[must_use]
     pub const fn shard(&self) -> u16 {
         self.shard

@@ -1,21 +1,23 @@
-//! Regions by their names.
+//! Region names.
 
 use std::fmt;
 
-/// The most bytes that the name of a region has.
+/// The greatest length of a region name, in bytes.
 const REGION_BYTES_MAX: usize = 32;
 
 /// The name of a region, such as `us-east-1`. Cheap to clone; ordered by its bytes.
 ///
-/// It holds its few bytes itself: names are compared wherever versions are, and come from other regions with every message.
+/// The bytes are stored inline, because names are compared wherever versions are, and arrive from
+/// other regions with every message.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region {
-    /// The name, then zeros, which no name has: so the order of these is the order of names.
+    /// The name, padded with zeros. No name contains a zero, so these bytes are in the order of the
+    /// names.
     bytes: [u8; REGION_BYTES_MAX],
     length: u8,
 }
 
-/// A name that cannot be a region's.
+/// A text that is not a region name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no region name: 1 to 32 characters of a-z, 0-9 and '-', beginning with a letter")]
 pub struct RegionError(pub String);
@@ -24,7 +26,7 @@ impl Region {
     /// Checks the name: 1 to 32 characters of `a-z`, `0-9` and `-`, beginning with a letter.
     ///
     /// # Errors
-    /// [`RegionError`] where the name is none.
+    /// [`RegionError`] if the name is invalid.
     pub fn new(name: &str) -> Result<Self, RegionError> {
         let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name
@@ -40,10 +42,10 @@ impl Region {
         }
     }
 
-    /// The name.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // It was made of a text.
+        // The bytes came from a `str`.
         str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
 }

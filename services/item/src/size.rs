@@ -2,24 +2,25 @@
 
 use crate::{AttributeValue, Item, Number};
 
-/// The greatest size of an item, bytes.
+/// The greatest size of an item, in bytes.
 pub const MAX_ITEM_BYTES: usize = 400 * 1024;
-/// How many levels of values an item may have, counting its attributes as the first. So 31 lists or maps may lie around
-/// a value (as observed of DynamoDB; the developer guide says "up to 32 levels deep").
+/// The greatest number of levels in an item, counting its attributes as the first. A value may
+/// therefore be inside 31 lists or maps (as observed of DynamoDB; the developer guide says "up to
+/// 32 levels deep").
 pub const MAX_DEPTH: usize = 32;
 
-/// What a list or a map costs before its members.
+/// The cost of a list or a map without its members, in bytes.
 pub(crate) const DOCUMENT_BYTES: usize = 3;
-/// What each member of a list or a map costs besides its name and value.
+/// The cost of each member of a list or a map besides its name and value, in bytes.
 pub(crate) const MEMBER_BYTES: usize = 1;
 
-/// Bytes of an item: names and values.
+/// The size of an item in bytes: its names and values.
 #[must_use]
 pub fn item_size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
 }
 
-/// Bytes of a value.
+/// The size of a value in bytes.
 #[must_use]
 pub fn value_size(value: &AttributeValue) -> usize {
     match value {
@@ -41,28 +42,30 @@ pub fn value_size(value: &AttributeValue) -> usize {
     }
 }
 
-/// One byte, one for each two digits begun before the decimal point and behind it, and one for a negative sign. Zeros
-/// at either end of the digits cost nothing. This is as observed of DynamoDB, to the byte, at its limit of 400 KB; the
-/// developer guide's rule leaves out that digits on both sides of the point are counted apart.
+/// One byte, plus one for each started pair of digits before the decimal point and after it, plus
+/// one for a negative sign. Zeros at either end of the digits cost nothing. This was observed of
+/// DynamoDB, to the byte, at its limit of 400 KB; the developer guide's rule omits that digits on
+/// the two sides of the point are counted separately.
 pub(crate) fn number_size(number: &Number) -> usize {
     let digits = number.significant_digits();
     if digits == 0 {
         return 1;
     }
-    // More digits behind the point than there are digits: zeros that lead a pure fraction.
+    // If there are more fraction digits than digits, the rest are the leading zeros of a pure
+    // fraction.
     let fraction = number.fraction_digits().min(digits);
     let integer = digits - fraction;
     1 + integer.div_ceil(2) + fraction.div_ceil(2) + usize::from(number.is_negative())
 }
 
-/// How many levels of values an item has: 0 for no attributes, 1 where none is a list or map with members. What is stored
-/// never has more than [`MAX_DEPTH`].
+/// The number of levels in an item: 0 for no attributes, 1 if none is a list or map with members.
+/// Stored items never have more than [`MAX_DEPTH`].
 #[must_use]
 pub fn item_depth(item: &Item) -> usize {
     item.values().map(value_depth).max().unwrap_or(0)
 }
 
-/// How many levels of values a value has, itself included: 1 for one without members.
+/// The number of levels in a value, itself included: 1 for a value without members.
 #[must_use]
 pub fn value_depth(value: &AttributeValue) -> usize {
     match value {

@@ -6,21 +6,22 @@ use bytes::Bytes;
 
 use crate::Number;
 
-/// An item, or the value of an `M`: attributes by name. Ordered, so that nothing derived from it depends on chance.
+/// An item, or the value of an `M`: attributes by name. It is ordered so that everything derived
+/// from it is deterministic.
 pub type Item = BTreeMap<String, AttributeValue>;
 
 /// A value of an attribute (developer guide, "Supported data types and naming rules").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttributeValue {
-    /// A string, UTF-8.
+    /// A UTF-8 string.
     S(String),
     /// A number of up to 38 significant digits.
     N(Number),
-    /// Bytes.
+    /// A byte string.
     B(Bytes),
-    /// True or false.
+    /// A boolean (`BOOL`).
     Bool(bool),
-    /// Null.
+    /// The null value (`NULL`).
     Null,
     /// A list of values of any types.
     L(Vec<AttributeValue>),

@@ -4,28 +4,29 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{Origin, Region, Version};
 
-/// For each origin, the greatest sequence that was applied. Cheap to clone: what is equal is shared until one of the two changes.
+/// For each origin, the greatest sequence that was applied. Cheap to clone: copies share their
+/// entries until one of them changes.
 #[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "BTreeMap<Origin, u64>", into = "BTreeMap<Origin, u64>")]
 pub struct VersionVector(
-    /// Ordered by origin.
+    /// The entries, ordered by origin.
     Arc<[(Origin, u64)]>,
 );
 
 impl VersionVector {
-    /// Whether the origins ascend and every sequence counts for something.
+    /// Whether the origins ascend and every sequence is above 0.
     fn is_in_order(&self) -> bool {
         self.0.is_sorted_by(|(before, _), (after, _)| before < after)
             && self.0.iter().all(|(_, sequence)| *sequence > 0)
     }
 
     fn place(&self, origin: &Origin) -> Result<usize, usize> {
-        // Most often it is there, among few.
+        // The origin is usually present, and the entries are few.
         let same = self.0.iter().position(|(other, _)| other == origin);
         same.map_or_else(|| self.0.binary_search_by(|(other, _)| other.cmp(origin)), Ok)
     }
 
-    /// The greatest sequence of `origin` that was applied; 0 where none was.
+    /// The greatest sequence of `origin` that was applied; 0 if none was.
     #[must_use]
     pub fn get(&self, origin: &Origin) -> u64 {
         self.place(origin).map_or(0, |place| self.0[place].1)
@@ -45,7 +46,7 @@ impl VersionVector {
         }
     }
 
-    /// Takes the greater of both for every origin.
+    /// Takes the greater sequence of the two for every origin.
     pub fn merge(&mut self, other: &Self) {
         if self.0.is_empty() {
             self.clone_from(other);
@@ -60,7 +61,7 @@ impl VersionVector {
         }
     }
 
-    /// Whether a region with this vector had applied the write of that version.
+    /// Whether a region with this vector has applied the write with this version.
     #[must_use]
     pub fn covers(&self, version: &Version) -> bool {
         self.get(&version.origin) >= version.sequence
@@ -72,7 +73,7 @@ impl VersionVector {
         Arc::ptr_eq(&self.0, &other.0) || other.iter().all(|(origin, sequence)| self.get(origin) >= sequence)
     }
 
-    /// The entries of a region's origins.
+    /// The entries of one region's origins.
     pub fn of_region(&self, region: &Region) -> impl Iterator<Item = (&Origin, u64)> {
         self.iter().filter(move |(origin, _)| origin.region() == region)
     }
@@ -104,7 +105,7 @@ impl From<VersionVector> for BTreeMap<Origin, u64> {
 impl FromIterator<(Origin, u64)> for VersionVector {
     fn from_iter<I: IntoIterator<Item = (Origin, u64)>>(entries: I) -> Self {
         let mut entries: Vec<_> = entries.into_iter().filter(|(_, sequence)| *sequence > 0).collect();
-        // Of several for one origin the greatest comes first, and stays.
+        // Of several entries for one origin, the greatest comes first and is kept.
         entries.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
         entries.dedup_by(|later, first| later.0 == first.0);
         let vector = Self(entries.into());

@@ -1,4 +1,4 @@
-//! Reads the compact form without making the item of it: checks it as strictly, and gives its size.
+//! Measures an encoded item without decoding it. The checks are as strict as the decoder's.
 
 use super::{
     BYTES, BYTES_SET, CodecError, FALSE, LIST, MAP, NULL, NUMBER, NUMBER_SET, STRING, STRING_SET, TRUE, reader::Reader,
@@ -10,7 +10,7 @@ use crate::{
 
 type Read<T> = Result<T, CodecError>;
 
-/// How many attributes an item has, and the bytes of their names and values.
+/// Returns the number of attributes of an item, and the bytes of their names and values.
 pub(super) fn item(reader: &mut Reader<'_>, depth: usize) -> Read<(usize, usize)> {
     let count = reader.count()?;
     let mut previous: Option<&str> = None;

@@ -1,4 +1,5 @@
-//! Reads the compact form: total, bounded in depth and in memory, and strict about the form being the only one.
+//! Reads the compact form. The reader is total, bounded in depth and memory, and accepts only the
+//! canonical encoding.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{AttributeValue, Item, MAX_DEPTH, Number};
 
-/// What is left to read of the form.
+/// The bytes that have not been read yet.
 pub(crate) struct Reader<'a> {
     all: &'a [u8],
     at: usize,
@@ -22,7 +23,7 @@ impl<'a> Reader<'a> {
         Self { all, at: 0 }
     }
 
-    /// The whole form, to its last byte: what `contents` makes of what follows the version.
+    /// Reads a whole encoding to its last byte: the version, then `contents`.
     pub(super) fn whole<T>(mut self, contents: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         if self.byte()? != VERSION {
             return Err(CodecError {
@@ -35,7 +36,7 @@ impl<'a> Reader<'a> {
         Ok(read)
     }
 
-    /// Nothing may follow.
+    /// Fails unless all bytes have been read.
     pub(crate) const fn end(&self) -> Read<()> {
         if self.at == self.all.len() {
             Ok(())
@@ -47,7 +48,7 @@ impl<'a> Reader<'a> {
     pub(super) fn item(&mut self, depth: usize) -> Read<Item> {
         let count = self.count()?;
         let mut previous: Option<&str> = None;
-        // Collecting sorts nothing, since the names ascend, and builds the tree from the bottom.
+        // `collect` has nothing to sort, since the names ascend, and builds the tree bottom-up.
         (0..count)
             .map(|_| {
                 let name = self.text()?;
@@ -58,7 +59,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Names ascend.
+    /// Checks that attribute names ascend strictly.
     pub(super) fn check_name(&self, previous: Option<&str>, name: &str) -> Read<()> {
         match previous {
             Some(previous) if previous >= name => Err(self.damaged("the names of attributes do not ascend")),
@@ -66,7 +67,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value at that depth of its item; 1 for an attribute's.
+    /// Reads a value at this depth of its item; an attribute's value is at depth 1.
     pub(crate) fn value(&mut self, depth: usize) -> Read<AttributeValue> {
         if depth > MAX_DEPTH {
             return Err(self.damaged("values nest too deep"));
@@ -80,7 +81,8 @@ impl<'a> Reader<'a> {
             BYTES => AttributeValue::B(Bytes::copy_from_slice(self.bytes()?)),
             LIST => {
                 let count = self.count()?;
-                // Not reserved by the count: a value takes many times the byte that stands for it.
+                // Does not reserve memory by the count: a value takes many times the byte that
+                // encodes it.
                 AttributeValue::L((0..count).map(|_| self.value(depth + 1)).collect::<Read<_>>()?)
             }
             MAP => AttributeValue::M(self.item(depth + 1)?),
@@ -121,7 +123,7 @@ impl<'a> Reader<'a> {
         str::from_utf8(bytes).map_err(|_| self.damaged("a string is not UTF-8"))
     }
 
-    /// Eight bytes, the greatest first.
+    /// Reads eight bytes, big-endian.
     pub(crate) fn u64(&mut self) -> Read<u64> {
         let rest = &self.all[self.at..];
         let (bytes, _) = rest
@@ -131,7 +133,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_be_bytes(*bytes))
     }
 
-    /// A byte that is 0 or 1.
+    /// Reads a byte that is 0 or 1.
     pub(crate) fn flag(&mut self) -> Read<bool> {
         match self.byte()? {
             0 => Ok(false),
@@ -147,7 +149,8 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A count of things that each take a byte at least; so it is never above what is left.
+    /// Reads the count of elements that each take at least one byte, so it never exceeds the bytes
+    /// left.
     pub(crate) fn count(&mut self) -> Read<usize> {
         let count = self.varint(usize::BITS)?;
         match usize::try_from(count) {
@@ -156,7 +159,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A variable-length integer of at most `bits` bits, in its shortest form.
+    /// Reads a variable-length integer of at most `bits` bits, in its shortest encoding.
     pub(crate) fn varint(&mut self, bits: u32) -> Read<u128> {
         let first = self.byte()?;
         if first < 0x80 {

@@ -3,7 +3,7 @@
 use super::{BYTES, BYTES_SET, FALSE, LIST, MAP, NULL, NUMBER, NUMBER_SET, STRING, STRING_SET, TRUE};
 use crate::{AttributeValue, Item, Number};
 
-/// A little more than the form of most items takes: it spares growing the buffer.
+/// A little more than most items need, to avoid growing the buffer.
 pub(super) fn guess_len(item: &Item) -> usize {
     2 + item.len() * 6 + crate::item_size(item)
 }
@@ -60,7 +60,7 @@ pub(crate) fn write_value(value: &AttributeValue, out: &mut Vec<u8>) {
     }
 }
 
-/// The exponent in zigzag form with the sign below it, then the coefficient.
+/// Writes the exponent in zigzag form with the sign below it, then the coefficient.
 fn write_number(number: &Number, out: &mut Vec<u8>) {
     let (negative, coefficient, exponent) = number.parts();
     let zigzag = (exponent << 1) ^ (exponent >> 15);

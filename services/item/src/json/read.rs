@@ -1,4 +1,4 @@
-//! Attribute values out of DynamoDB's JSON, with DynamoDB's messages for what is none.
+//! Reads attribute values from DynamoDB's JSON. Errors carry DynamoDB's messages.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::{JsonError, JsonErrorKind};
 use crate::{AttributeValue, Item, Number};
 
-/// The name of a value's type in DynamoDB's own messages.
+/// The class name of a value in DynamoDB's messages.
 const VALUE_CLASS: &str = "com.amazonaws.dynamodb.v20120810.AttributeValue";
 
-/// Reads attributes whose values have at most so many `levels`.
+/// Reads attributes whose values have at most `levels` levels.
 pub(super) fn item(json: Value, levels: usize) -> Result<Item, JsonError> {
     match json {
         Value::Object(attributes) if attributes.contains_key("") => Err(invalid("Empty attribute name")),
@@ -27,7 +27,7 @@ pub(super) fn item(json: Value, levels: usize) -> Result<Item, JsonError> {
     }
 }
 
-/// Reads a value that has at most so many `levels`.
+/// Reads a value that has at most `levels` levels.
 pub(super) fn value(json: Value, levels: usize) -> Result<AttributeValue, JsonError> {
     if levels == 0 {
         return Err(invalid(
@@ -37,7 +37,7 @@ pub(super) fn value(json: Value, levels: usize) -> Result<AttributeValue, JsonEr
     }
     let members = match json {
         Value::Object(members) => members,
-        // An absent member and one that is null are the same to DynamoDB.
+        // DynamoDB treats a null member as an absent one.
         Value::Null => return Err(invalid(EMPTY)),
         Value::Array(_) => {
             return Err(serialization(format!(
@@ -66,7 +66,8 @@ pub(super) fn value(json: Value, levels: usize) -> Result<AttributeValue, JsonEr
 
 const EMPTY: &str = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes";
 
-/// The value of the type that is called `name`; `None` where no type is, which DynamoDB ignores.
+/// Reads the contents of the type called `name`. `None` if there is no such type, which DynamoDB
+/// ignores.
 fn typed(name: &str, contents: Value, levels: usize) -> Result<Option<AttributeValue>, JsonError> {
     Ok(Some(match name {
         "S" => AttributeValue::S(string(contents)?),
@@ -132,7 +133,7 @@ fn bytes_set(json: Value) -> Result<BTreeSet<Bytes>, JsonError> {
     })
 }
 
-/// The members as a set; where one repeats, the members as they came.
+/// Collects the members into a set. Returns them unchanged if one repeats.
 fn distinct<T: Ord>(members: Vec<T>) -> Result<BTreeSet<T>, Vec<T>> {
     if members.iter().collect::<BTreeSet<_>>().len() < members.len() {
         return Err(members);
@@ -152,7 +153,7 @@ fn string(json: Value) -> Result<String, JsonError> {
     }
 }
 
-/// DynamoDB also takes a few strings for booleans.
+/// DynamoDB also accepts a few strings as booleans.
 fn boolean(json: &Value) -> Result<bool, JsonError> {
     const TRUE: [&str; 3] = ["true", "1", "yes"];
     const FALSE: [&str; 3] = ["false", "0", "no"];
@@ -192,7 +193,7 @@ fn list(json: Value) -> Result<Vec<Value>, JsonError> {
 
 const UNEXPECTED_START: &str = "Start of structure or map found where not expected";
 
-/// What DynamoDB says of JSON of another type where a Java class is expected.
+/// DynamoDB's message for JSON of another type where it expects a Java class.
 fn no_conversion(json: &Value, class: &str) -> JsonError {
     let kind = match json {
         Value::Bool(true) => "TRUE_VALUE",

@@ -1,4 +1,4 @@
-//! Attribute values into DynamoDB's JSON.
+//! Writes attribute values in DynamoDB's JSON.
 
 use base64::{Engine as _, display::Base64Display, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::{AttributeValue, Number};
 
 impl Serialize for AttributeValue {
-    /// DynamoDB's JSON: an object with the type's name and the contents.
+    /// Serializes as an object with the type's name and the contents.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let name = self.type_name();
         match self {
@@ -25,13 +25,13 @@ impl Serialize for AttributeValue {
 }
 
 impl Serialize for Number {
-    /// A string, as DynamoDB writes numbers.
+    /// Serializes as a string, as DynamoDB writes numbers.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// Bytes, written as a base64 string.
+/// Bytes that serialize as a base64 string.
 struct Base64<'a>(&'a [u8]);
 
 impl Serialize for Base64<'_> {

@@ -3,11 +3,11 @@
 use super::{Number, NumberError};
 
 impl Number {
-    /// Exact sum.
+    /// Returns the exact sum.
     ///
     /// # Errors
-    /// [`NumberError::Overflow`] where the sum is out of range or needs more than 38 digits (DynamoDB gives the same
-    /// message for both), [`NumberError::Underflow`] where it is too close to zero.
+    /// [`NumberError::Overflow`] if the sum is out of range or needs more than 38 digits (DynamoDB
+    /// gives the same message for both), [`NumberError::Underflow`] if it is too close to zero.
     pub fn checked_add(&self, other: &Self) -> Result<Self, NumberError> {
         if self.coefficient == 0 {
             return Ok(*other);
@@ -20,8 +20,9 @@ impl Number {
         } else {
             (other, self)
         };
-        // Where aligning does not fit into 128 bits, the aligned coefficient is above 3.4E38 and the other below 1E38,
-        // and the last digit of `low` is not zero: the result has 39 digits or more, whatever the signs.
+        // If aligning does not fit into 128 bits, the aligned coefficient is above 3.4E38, the
+        // other is below 1E38, and the last digit of `low` is not zero. The result then has 39
+        // digits or more, whatever the signs.
         let aligned = 10_u128
             .checked_pow(u32::from(high.exponent.abs_diff(low.exponent)))
             .and_then(|power| high.coefficient.checked_mul(power))
@@ -42,7 +43,7 @@ impl Number {
         })
     }
 
-    /// Exact difference.
+    /// Returns the exact difference.
     ///
     /// # Errors
     /// As [`Self::checked_add`].
@@ -50,7 +51,7 @@ impl Number {
         self.checked_add(&other.negated())
     }
 
-    /// The number with the other sign; zero has none.
+    /// The number with the opposite sign. Zero has no sign and stays zero.
     #[must_use]
     pub const fn negated(&self) -> Self {
         Self {

@@ -1,9 +1,10 @@
-//! Numbers as key bytes whose order is the order of the numbers.
+//! Numbers as key bytes in the order of the numbers.
 //!
-//! The first byte tells negative, zero and positive apart, in this order. Zero ends there. Then comes the power of ten of
-//! the first digit, which has 256 values, then the digits in pairs from the left, each pair as twice its value, plus one
-//! where another pair follows. So the form is self-delimiting, a number that continues another's digits comes after it,
-//! and `42` takes three bytes. For negative numbers all bytes after the first are inverted.
+//! The first byte distinguishes negative, zero and positive, in this order. Zero ends there. Next
+//! comes the power of ten of the first digit, which has 256 values, then the digits in pairs from
+//! the left, each pair as twice its value, plus one if another pair follows. The form is therefore
+//! self-delimiting, a number that continues another's digits sorts after it, and `42` takes three
+//! bytes. For negative numbers all bytes after the first are inverted.
 
 use super::{MAX_DIGITS, MIN_MAGNITUDE, Number, digits_of};
 
@@ -11,7 +12,7 @@ const NEGATIVE: u8 = 0x00;
 const ZERO: u8 = 0x01;
 const POSITIVE: u8 = 0x02;
 
-/// Thirty-eight digits.
+/// The 38 digits of a number, in pairs.
 const MAX_PAIRS: u32 = MAX_DIGITS / 2;
 
 impl Number {
@@ -39,8 +40,9 @@ impl Number {
         }
     }
 
-    /// Reads what [`Self::encode_key`] wrote from the front of `input` and moves it on. `None`, and `input` anywhere,
-    /// where it begins with nothing that `encode_key` writes.
+    /// Reads a number that [`Self::encode_key`] wrote from the front of `input`, and advances
+    /// `input` past it. Returns `None` if `input` does not begin with such a number; `input` is
+    /// then at an unspecified place.
     pub fn decode_key(input: &mut &[u8]) -> Option<Self> {
         let negative = match take(input)? {
             ZERO => return Some(Self::ZERO),

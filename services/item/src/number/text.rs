@@ -1,4 +1,4 @@
-//! Numbers as text: all forms that DynamoDB takes, and the one that it returns.
+//! Numbers as text: all forms that DynamoDB accepts, and the one that it returns.
 
 use std::{fmt, str::FromStr};
 
@@ -7,10 +7,12 @@ use super::{MAX_DIGITS, MAX_MAGNITUDE, MIN_MAGNITUDE, Number, NumberError};
 impl FromStr for Number {
     type Err = NumberError;
 
-    /// Reads a sign, digits with at most one point among or beside them, and an exponent after `e` or `E`; sign and
-    /// exponent may be absent. Leading and trailing zeros do not count as digits. Takes time linear in the text's length.
+    /// Parses an optional sign, digits with at most one point, and an optional exponent after `e`
+    /// or `E`. Leading and trailing zeros do not count as digits. Takes time linear in the text's
+    /// length.
     ///
-    /// As in DynamoDB, an exponent beyond 64 bits is malformed, and zero is out of range where its exponent is.
+    /// As in DynamoDB, an exponent beyond 64 bits is malformed, and zero is out of range if its
+    /// exponent is.
     fn from_str(text: &str) -> Result<Self, NumberError> {
         let malformed = || NumberError::Malformed(text.to_owned());
         let bytes = text.as_bytes();
@@ -40,7 +42,7 @@ fn split_sign(bytes: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// An exponent with an optional sign and at least one digit, of at most 64 bits.
+/// Parses an exponent of at most 64 bits: an optional sign and at least one digit.
 fn parse_exponent(bytes: &[u8]) -> Option<i64> {
     str::from_utf8(bytes).ok()?.parse().ok()
 }
@@ -50,18 +52,19 @@ fn parse_exponent(bytes: &[u8]) -> Option<i64> {
 struct Digits {
     /// The first 38 significant digits without trailing zeros.
     coefficient: u128,
-    /// How many digits those are, counting zeros between them.
+    /// The number of those digits, including zeros between them.
     count: u32,
     /// Zeros after the last digit of `coefficient` that is not zero.
     zeros: i64,
     /// The power of ten of the last digit read: minus the number of digits after the point.
     exponent: i64,
-    /// Digits that are not zero after the 38th: how far to the right of the first 38 the last of them is, 0 for none.
+    /// How far to the right of the first 38 digits the last non-zero digit is; 0 if all later
+    /// digits are zero.
     beyond: i64,
 }
 
 impl Digits {
-    /// `None` where the mantissa is not digits with at most one point.
+    /// Returns `None` if the mantissa is not digits with at most one point.
     fn read(mantissa: &[u8]) -> Option<Self> {
         let mut digits = Self::default();
         let (mut seen_digit, mut seen_point) = (false, false);
@@ -81,7 +84,7 @@ impl Digits {
 
     fn push(&mut self, digit: u8) {
         if digit == 0 {
-            // Zeros before the first other digit do not count.
+            // Leading zeros do not count.
             self.zeros += i64::from(self.count > 0);
             return;
         }
@@ -106,8 +109,8 @@ impl Digits {
                 _ => Err(NumberError::Overflow),
             };
         }
-        // The power of ten of the coefficient's last digit. Where digits are beyond it, the power of the first digit
-        // is the same, and so is the check of the range.
+        // The power of ten of the coefficient's last digit. If there are digits beyond it, the
+        // power of the first digit is the same, and so is the check of the range.
         let exponent = exponent
             .saturating_add(self.exponent)
             .saturating_add(self.zeros)
@@ -123,7 +126,8 @@ impl Digits {
 }
 
 impl fmt::Display for Number {
-    /// Plain decimal notation, as DynamoDB returns numbers: no exponent, no superfluous zeros, up to 168 characters.
+    /// Formats in plain decimal notation, as DynamoDB returns numbers: no exponent, no superfluous
+    /// zeros, up to 168 characters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.negative {
             f.write_str("-")?;

@@ -1,4 +1,4 @@
-//! One attribute's state: its last assignment, and what was added to it since.
+//! The state of one attribute: its last assignment, and the additions since then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,15 +9,12 @@ use crate::{AttributeValue, Number, Origin, Version};
 /// A member of a set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Element {
-    /// Of a set of strings.
     S(String),
-    /// Of a set of numbers.
     N(Number),
-    /// Of a set of byte strings.
     B(Bytes),
 }
 
-/// The kind of a value to which something can be added.
+/// The kinds of values that can be added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Number,
@@ -35,7 +32,7 @@ impl Element {
         }
     }
 
-    /// The members of a set; none of another value.
+    /// The members of a set; empty for any other value.
     pub(super) fn of(value: &AttributeValue) -> BTreeSet<Self> {
         match value {
             AttributeValue::Ss(members) => members.iter().cloned().map(Self::S).collect(),
@@ -56,39 +53,39 @@ fn kind_of(value: &AttributeValue) -> Option<Kind> {
     }
 }
 
-/// What one origin added to a number since the base that it knew.
+/// What one origin added to a number since the base that it had applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Delta {
-    /// Of its last addition.
+    /// The version of the origin's last addition.
     pub(super) version: Version,
-    /// The base whose number it was added to; `None` where there was no number to add to.
+    /// The version of the base whose number was added to; `None` if there was no number.
     pub(super) over: Option<Version>,
-    /// All its additions since.
+    /// The sum of the origin's additions since the base.
     pub(super) sum: Number,
 }
 
-/// The last word on one member of a set.
+/// The last change to the membership of one element of a set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Membership {
     pub(super) version: Version,
     pub(super) present: bool,
 }
 
-/// One attribute.
+/// The state of one attribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Attribute {
-    /// Its last assignment or removal; `None` where the floor's is the last.
+    /// The version of its last assignment or removal; `None` if that is the item's base version.
     pub(super) base: Option<Version>,
-    /// The value that the base gave it; `None` where it has none.
+    /// The value that the base assigned; `None` for a removal.
     pub(super) assigned: Option<AttributeValue>,
-    /// Later than the base, by origin.
+    /// The additions since the base, by origin.
     pub(super) deltas: BTreeMap<Origin, Delta>,
-    /// Later than the base.
+    /// The changes of membership since the base.
     pub(super) elements: BTreeMap<Element, Membership>,
 }
 
 impl Attribute {
-    /// The attribute as the floor left it.
+    /// The attribute as the write at the item's base version left it.
     pub(super) const fn of_floor(value: Option<AttributeValue>) -> Self {
         Self {
             base: None,
@@ -108,17 +105,17 @@ impl Attribute {
         }
     }
 
-    /// Whether anything was added to its base.
+    /// Whether anything was added since its base.
     pub(super) fn has_additions(&self) -> bool {
         !self.deltas.is_empty() || !self.elements.is_empty()
     }
 
-    /// Whether it is only what the floor says.
+    /// Whether it has no writes after the item's base version.
     pub(super) fn is_floors(&self) -> bool {
         self.base.is_none() && !self.has_additions()
     }
 
-    /// The version of its base over that floor; `None` where there is neither.
+    /// The version of its base, given the item's base version `floor`; `None` if there is neither.
     pub(super) fn base_over<'a>(&'a self, floor: Option<&'a Version>) -> Option<&'a Version> {
         self.base.as_ref().or(floor)
     }
@@ -129,14 +126,15 @@ impl Attribute {
         self.base.iter().chain(deltas).chain(elements)
     }
 
-    /// Joins it with the same attribute of another state. `self` stands on the floor `floor`; `low` on the same (`same_floor`) or on
-    /// a lower one, of which nothing counts that is not later than `floor`.
+    /// Merges it with the same attribute of another state. The item's base version is `floor` for
+    /// `self`. For `low` it is the same (`same_floor`) or a lower one; then only what is later than
+    /// `floor` counts.
     pub(super) fn join(mut self, low: &Self, floor: Option<&Version>, same_floor: bool) -> Self {
         if low.base.as_ref() > self.base_over(floor) {
             self.base.clone_from(&low.base);
             self.assigned.clone_from(&low.assigned);
         } else if same_floor && self.base.is_none() {
-            // Both say what the floor gave it.
+            // Both hold the value from the item's base version.
             debug_assert_eq!(self.assigned, low.assigned, "one floor gives an attribute one value");
         }
         for (origin, delta) in &low.deltas {
@@ -158,7 +156,8 @@ impl Attribute {
         self
     }
 
-    /// The additions that count: where the base has a number, those to that number; where it has no value, all; otherwise none.
+    /// The additions that count. If the base has a number, those to that number; if it has no
+    /// value, all; otherwise none.
     pub(super) fn counting<'a>(&'a self, floor: Option<&'a Version>) -> impl Iterator<Item = (&'a Origin, &'a Delta)> {
         let base = self.base_over(floor);
         let counts = move |delta: &Delta| match &self.assigned {
@@ -169,7 +168,7 @@ impl Attribute {
         self.deltas.iter().filter(move |(_, delta)| counts(delta))
     }
 
-    /// What kind of value the last of its writes makes it; `None` where that is the base's.
+    /// The kind of value that its last write makes it; `None` if the base determines it.
     fn kind(&self, floor: Option<&Version>) -> Option<Kind> {
         let base = self.assigned.as_ref().and_then(kind_of);
         let numbers = self.counting(floor).map(|(_, delta)| (&delta.version, Kind::Number));
@@ -177,13 +176,13 @@ impl Attribute {
             .elements
             .iter()
             .map(|(element, membership)| (membership, element.kind()))
-            // The removal of a member makes no set where none is.
+            // Removing a member does not create a set.
             .filter(|(membership, kind)| membership.present || base == Some(*kind))
             .map(|(membership, kind)| (&membership.version, kind));
         numbers.chain(sets).max().map(|(_, kind)| kind)
     }
 
-    /// Its value on that floor.
+    /// Its value, given the item's base version `floor`.
     pub(super) fn value(&self, floor: Option<&Version>) -> Option<AttributeValue> {
         match self.kind(floor) {
             None => self.assigned.clone(),
@@ -192,8 +191,8 @@ impl Attribute {
         }
     }
 
-    /// The base's number and all that counts, in the order of the origins. An addition that gives no number (more than 38 digits)
-    /// is left out.
+    /// The base's number plus all additions that count, in the order of the origins. An addition
+    /// whose result is not a number (more than 38 digits) is left out.
     fn total(&self, floor: Option<&Version>) -> Number {
         let base = match &self.assigned {
             Some(AttributeValue::N(number)) => *number,
@@ -203,7 +202,7 @@ impl Attribute {
             .fold(base, |total, (_, delta)| total.checked_add(&delta.sum).unwrap_or(total))
     }
 
-    /// The members of that kind; `None` where there are none, since no set is empty.
+    /// The members of this kind; `None` if there are none, since no set is empty.
     fn members(&self, kind: Kind) -> Option<AttributeValue> {
         let mut members = self.assigned.as_ref().map(Element::of).unwrap_or_default();
         members.retain(|member| member.kind() == kind);
@@ -255,7 +254,7 @@ impl Attribute {
         })
     }
 
-    /// Adds to its number, as that version.
+    /// Adds to its number.
     pub(super) fn add(&mut self, version: &Version, number: Number, floor: Option<&Version>) {
         let counted = self.counting(floor).find(|(origin, _)| **origin == version.origin);
         let before = counted.map_or(Number::ZERO, |(_, delta)| delta.sum);
@@ -263,13 +262,14 @@ impl Attribute {
             Some(_) => self.base_over(floor).cloned(),
             None => None,
         };
-        // Where the sum is no number, the value differs from what the writer computed, and the caller assigns instead.
+        // If the sum is not a number, the value differs from the one that the writer computed, and
+        // the caller assigns instead.
         let sum = before.checked_add(&number).unwrap_or(before);
         let version = version.clone();
         self.deltas.insert(version.origin.clone(), Delta { version, over, sum });
     }
 
-    /// Adds or removes members, as that version.
+    /// Adds or removes members.
     pub(super) fn change_members(&mut self, version: &Version, members: BTreeSet<Element>, present: bool) {
         for member in members {
             let version = version.clone();

@@ -1,8 +1,9 @@
-//! The bytes of a state that is not plain: what the item's image does not say.
+//! The encoding of a state that is not plain: what the item's image does not express.
 //!
-//! The first byte is the version of the form. Then come the texts of the origins and the versions that occur, each once and in
-//! order; the floor; and the attributes, which name versions by their places. Each state has exactly one form, and nothing else is
-//! accepted, so equal states may be compared as bytes.
+//! The first byte is the format version. Next come the texts of the origins and the versions that
+//! occur, each once and in order; the base version; and the attributes, which refer to versions by
+//! their index. Each state has exactly one encoding, and nothing else is accepted, so encoded
+//! states may be compared as bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,33 +20,34 @@ use crate::{
     codec::{CodecError, Reader, write_bytes, write_value, write_varint},
 };
 
-/// The version of the form that is written.
+/// The format version that is written.
 const FORM: u8 = 1;
 
 const NO_FLOOR: u8 = 0;
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 
-/// Image and metadata that are no state.
+/// Image and metadata that do not form a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    /// The metadata cannot be read.
+    /// The metadata cannot be decoded.
     #[error(transparent)]
     Damaged(#[from] CodecError),
-    /// They do not belong together, or to that version.
+    /// Image, metadata and version do not belong together.
     #[error("the metadata of an item does not fit its image or version")]
     Unfit,
 }
 
 impl ItemState {
-    /// What the image does not say of the state; `None` where that is nothing.
+    /// The part of the state that the image does not express; `None` if that is nothing.
     #[must_use]
     pub fn metadata(&self) -> Option<Bytes> {
         (!self.is_plain()).then(|| self.encode(true).into())
     }
 
-    /// Tells states of one version apart; 0 for a plain one. Equal in all regions that have heard of the same writes: a delete
-    /// below later writes does not count, since some regions have forgotten it already.
+    /// A hash that distinguishes states of one version; 0 for a plain state. It is equal in all
+    /// regions that have applied the same writes: a delete below later writes does not count, since
+    /// some regions have collected its tombstone already.
     #[must_use]
     pub fn hash(&self) -> u64 {
         if self.is_plain() {
@@ -54,10 +56,12 @@ impl ItemState {
         xxh3_64(&self.encode(self.whole.is_some())).max(1)
     }
 
-    /// The state of an item that stands with that version, image and metadata. `keys` are its key attributes.
+    /// Reads the state of an item with this version, image and metadata. `keys` are its key
+    /// attributes.
     ///
     /// # Errors
-    /// [`StateError`] where [`ItemState::metadata`] never gave these bytes for such an image and version.
+    /// [`StateError`] if [`ItemState::metadata`] never returns these bytes for such an image and
+    /// version.
     pub fn read(
         version: &Version,
         image: Option<&Item>,
@@ -130,7 +134,7 @@ impl ItemState {
         out
     }
 
-    /// The state without the values that the image holds.
+    /// Decodes the state without the values that the image contains.
     fn decode(version: &Version, metadata: &[u8]) -> Result<Self, StateError> {
         let mut reader = Reader::new(metadata);
         if reader.byte()? != FORM {
@@ -254,14 +258,14 @@ fn write_len(len: usize, out: &mut Vec<u8>) {
     write_varint(len as u128, out);
 }
 
-/// What a place in the list names.
+/// Reads an index and returns the entry of `from` that it refers to.
 fn pick<T: Clone>(from: &[T], reader: &mut Reader<'_>) -> Result<T, CodecError> {
     let place = usize::try_from(reader.varint(u32::BITS)?).ok();
     let found = place.and_then(|place| from.get(place)).cloned();
     found.ok_or_else(|| reader.damaged("a place is beyond its list"))
 }
 
-/// What a place in the list, counted from 1, names; `None` for 0.
+/// Reads an index, counted from 1, and returns the entry that it refers to; `None` for 0.
 fn pick_optional(from: &[Version], reader: &mut Reader<'_>) -> Result<Option<Version>, CodecError> {
     match usize::try_from(reader.varint(u32::BITS)?) {
         Ok(0) => Ok(None),

@@ -1,24 +1,25 @@
-//! What two states could not both keep when they were joined.
+//! What is lost when two states are merged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attribute, ItemState};
 use crate::Version;
 
-/// A write, or a part of it, that another write overruled where two states met. Whether that is a conflict depends on whether the
-/// winner knew of the loser.
+/// A write, or a part of it, that another write overruled in a merge. It is a conflict unless the
+/// winner causally depends on the loser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// The write that overruled.
+    /// The version of the write that overruled the other.
     pub winner: Version,
-    /// The write that lost.
+    /// The version of the write that lost.
     pub loser: Version,
-    /// The attributes that it lost, in order; empty for the whole item.
+    /// The names of the lost attributes, in order; empty for the whole item.
     pub attributes: Vec<String>,
 }
 
 impl ItemState {
-    /// What of this state is gone from `joined`, which is the join of it and `other`.
+    /// The parts of this state that are missing from `joined`, the result of merging it with
+    /// `other`.
     #[must_use]
     pub fn losses(&self, other: &Self, joined: &Self) -> Vec<Loss> {
         let mut lost = Lost::default();
@@ -40,7 +41,7 @@ impl ItemState {
         lost.into_losses()
     }
 
-    /// The last write of the whole item.
+    /// Finds whether the last write of the whole item was lost.
     fn lost_floor(&self, other: &Self, joined: &Self, lost: &mut Lost) {
         let Some(floor) = &self.floor else { return };
         match &joined.floor {
@@ -50,7 +51,7 @@ impl ItemState {
                     lost.whole(winner, floor);
                 }
             }
-            // A delete that other writes outlived without having known of it.
+            // A delete below later writes that do not causally depend on it.
             _ if self.whole.is_none() && other.floor.as_ref() < Some(floor) => {
                 let outlived = other.attributes.values().flat_map(Attribute::versions);
                 let own = std::iter::once(&other.version);
@@ -62,7 +63,8 @@ impl ItemState {
         }
     }
 
-    /// One attribute. `overlaid` tells that the other state's writes may stand on this state's floor without having known of it.
+    /// Finds what one attribute lost. `overlaid` says that the other state's writes may be on top
+    /// of this state's base version without causally depending on it.
     fn lost_attribute(&self, name: &str, own: &Attribute, joined: &Self, overlaid: bool, lost: &mut Lost) {
         let (floor, joined_floor) = (self.floor.as_ref(), joined.floor.as_ref());
         let nothing = Attribute::default();
@@ -88,14 +90,16 @@ impl ItemState {
                 .copied()
                 .chain(members())
                 .filter(|version| *version != loser);
-            // Where nothing that counts is later, the addition did not count for the base that it met.
+            // If no addition that counts is later, this one did not count for the base that it was
+            // merged with.
             if let Some(winner) = later.or_else(|| others.max()).or(winning_base) {
                 lost.attribute(winner, loser, name);
             }
         };
         let base = own.base_over(floor);
         if let Some(base) = base.filter(|base| winning_base != Some(base)) {
-            // What the floor gave it goes with the floor, unless only this attribute was written over.
+            // The value from the item's base version is lost with that version, unless only this
+            // attribute was overwritten.
             if own.base.is_some() || (own.assigned.is_some() && standing.base.is_some() && overlaid) {
                 lose(base, None);
             }

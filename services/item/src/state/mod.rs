@@ -1,15 +1,21 @@
-//! The state of an item: which write made which part of it, and how two states of one item become one.
+//! The state of an item, a state-based CRDT: which write made which part of the item, and how two
+//! states of one item merge.
 //!
-//! There is one form of state and one [`ItemState::join`], whatever policy a table has. The policy only decides how a region stamps
-//! its own writes ([`ItemState::written`]): as a write of the whole item, of single attributes, or as an addition to a number or
-//! set. Joining is commutative, associative and idempotent, so regions that have heard of the same writes hold the same state, in
-//! whatever order and however often they heard, and also where a table's policy changed between those writes.
+//! There is one form of state and one [`ItemState::join`], whatever a table's conflict policy. The
+//! policy only decides how a region records its own writes ([`ItemState::written`]): as a write of
+//! the whole item, as writes of single attributes, or as additions to a number or set. Numbers then
+//! behave as PN-counters, sets as observed-remove sets, and everything else as last-writer-wins
+//! registers. `join` is commutative, associative and idempotent. Regions that have applied the same
+//! writes therefore hold the same state, in whatever order and however often the writes arrived,
+//! and also if the table's policy changed between them.
 //!
-//! A state has a *floor*: the last write of the whole item, a put or a delete. On top of it stand the attributes that were written
-//! later, each with a *base* (its last assignment or removal) and what was added to it since. What is older than what it stands on
-//! goes. An item exists where its floor is a put, or where anything was written after the floor.
+//! A state has a *base version*: the last write of the whole item, a put or a delete. The state
+//! also holds the attributes that were written later, each with its own *base* (its last assignment
+//! or removal) and the additions since then. Whatever is older than its base is dropped. An item
+//! exists if its base version is a put, or if anything was written after it.
 //!
-//! Where the last write of all is the floor, there is nothing else to say: such a state is *plain*, and no bytes are kept for it.
+//! If the last write of all is the base version, the state is *plain*, and no bytes are stored for
+//! it.
 
 mod attribute;
 mod codec;
@@ -25,25 +31,28 @@ pub use self::{
 };
 use crate::{Item, Version, state::attribute::Attribute};
 
-/// The greatest metadata that a region stamps on a write of its own, bytes. A write that would need more is stamped as a plain
-/// assignment, or as a write of the whole item, so that a set whose members come and go for years stays bounded.
+/// The greatest metadata that a region records for its own write, in bytes. A write that would need
+/// more is recorded as a plain assignment, or as a write of the whole item, so that a set whose
+/// members change for years stays bounded.
 pub const MAX_STATE_BYTES: usize = 128 << 10;
 
-/// What is known of an item, apart from its key attributes.
+/// The state of an item, apart from its key attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemState {
-    /// The greatest version of all writes that are in it.
+    /// The greatest version of all writes in the state.
     version: Version,
-    /// The last write of the whole item; `None` where there was none, or where it was a delete that was forgotten since.
+    /// The base version: the last write of the whole item. `None` if there was none, or if it was a
+    /// delete whose tombstone has been collected.
     floor: Option<Version>,
-    /// What the floor put, without the attributes in `attributes`; `None` where the floor is a delete or absent.
+    /// The item that the base version put, without the attributes in `attributes`; `None` if the
+    /// base version is a delete or absent.
     whole: Option<Item>,
-    /// The attributes that were written after the floor.
+    /// The attributes that were written after the base version.
     attributes: BTreeMap<String, Attribute>,
 }
 
 impl ItemState {
-    /// The state after a write of the whole item; `None` for a delete.
+    /// The state after a write of the whole item; `None` is a delete.
     #[must_use]
     pub fn plain(version: Version, item: Option<Item>) -> Self {
         Self {
@@ -54,19 +63,20 @@ impl ItemState {
         }
     }
 
-    /// The greatest version of all writes that are in it.
+    /// The greatest version of all writes in the state.
     #[must_use]
     pub const fn version(&self) -> &Version {
         &self.version
     }
 
-    /// Whether the last write of all wrote the whole item, so that version and image say everything.
+    /// Whether the last write of all wrote the whole item, so that version and image express
+    /// everything.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.attributes.is_empty() && self.floor.as_ref() == Some(&self.version)
     }
 
-    /// The item, of which `keys` are the key attributes; `None` where it does not exist.
+    /// The item; `None` if it does not exist. `keys` are its key attributes.
     #[must_use]
     pub fn image(&self, keys: &Item) -> Option<Item> {
         let mut item = match &self.whole {
@@ -82,10 +92,11 @@ impl ItemState {
         Some(item)
     }
 
-    /// What both know together: the state of a region that has heard of every write that is in either.
+    /// Merges two states: the result is the state of a region that has applied every write in
+    /// either.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        // A missing floor is below every other.
+        // A missing base version is less than every other.
         let (high, low) = if self.floor >= other.floor {
             (self, other)
         } else {
@@ -119,7 +130,7 @@ impl ItemState {
         joined
     }
 
-    /// Whether nothing is later than the version as far as the floor says, and no attribute stands twice.
+    /// Whether the base version is not later than the version, and no attribute is stored twice.
     fn is_consistent(&self) -> bool {
         let is_whole = |name: &String| self.whole.as_ref().is_some_and(|whole| whole.contains_key(name));
         self.floor.as_ref() <= Some(&self.version)
@@ -127,7 +138,7 @@ impl ItemState {
             && !self.attributes.keys().any(is_whole)
     }
 
-    /// Every version that the state names, some of them repeatedly.
+    /// Every version in the state; some repeat.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
         let own = std::iter::once(&self.version).chain(&self.floor);
         own.chain(self.attributes.values().flat_map(Attribute::versions))

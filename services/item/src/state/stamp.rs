@@ -1,4 +1,4 @@
-//! How a region stamps its own writes: what a table's policy makes of them.
+//! How a region records its own writes under a table's conflict policy.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -7,24 +7,25 @@ use serde::{Deserialize, Serialize};
 use super::{Attribute, ItemState, MAX_STATE_BYTES, attribute::Element};
 use crate::{AttributeValue, Item, Number, Version};
 
-/// What of concurrent writes to one item is kept.
+/// What a table keeps of concurrent writes to one item.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConflictPolicy {
-    /// The whole item of the last writer, as in DynamoDB.
+    /// The last writer's whole item, as in DynamoDB.
     #[default]
     Item,
-    /// Of each top-level attribute the last writer's. A put or delete writes the whole item.
+    /// The last writer's value of each top-level attribute. A put or delete writes the whole item.
     Attribute,
-    /// As `Attribute`, but additions to a number add up, and additions to and deletions from a set unite.
+    /// As `Attribute`, but additions to a number add up, and additions to and removals from a set
+    /// unite.
     Merge,
 }
 
 impl ConflictPolicy {
-    /// All of them.
+    /// The policies, from the one that keeps least.
     pub const ALL: [Self; 3] = [Self::Item, Self::Attribute, Self::Merge];
 
-    /// Its name: `item`, `attribute` or `merge`.
+    /// The policy's name: `item`, `attribute` or `merge`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +42,7 @@ impl fmt::Display for ConflictPolicy {
     }
 }
 
-/// A name that is no policy's.
+/// A text that is not the name of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no conflict policy: there are item, attribute and merge")]
 pub struct ConflictPolicyError(pub String);
@@ -55,16 +56,17 @@ impl FromStr for ConflictPolicy {
     }
 }
 
-/// What an update does to a top-level attribute, as far as concurrent updates can be reconciled with it.
+/// What an update does to a top-level attribute, as far as it can be reconciled with concurrent
+/// updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touch {
-    /// Gives it a value, changes something inside it, or removes it.
+    /// Assigns a value, changes something inside it, or removes the attribute.
     Assign,
-    /// Adds to its number; where it has none, to zero.
+    /// Adds to its number; a missing number counts as zero.
     Add(Number),
-    /// Adds these members (a set) to its set; where it has none, to an empty one.
+    /// Adds these members (a set) to its set; a missing set counts as empty.
     Unite(AttributeValue),
-    /// Takes these members (a set) out of its set.
+    /// Removes these members (a set) from its set.
     Subtract(AttributeValue),
 }
 
@@ -72,8 +74,9 @@ pub enum Touch {
 pub type Touched = BTreeMap<String, Touch>;
 
 impl ItemState {
-    /// The state after a write of this region as `version`, which is greater than that of `standing`. `after` is the item that the
-    /// write leaves, and `touched` what an update did to get there; `None` for a put or a delete.
+    /// The state after a write of this region as `version`, which is greater than the version of
+    /// `standing`, the current state. `after` is the item after the write. `touched` says what an
+    /// update did; `None` for a put or a delete.
     #[must_use]
     pub fn written(
         policy: ConflictPolicy,
@@ -118,7 +121,8 @@ impl ItemState {
                     attribute.touch(version, touch, floor).then_some(attribute)
                 })
                 .flatten()
-                // Where additions to what stands give another value than the writer saw, the writer's counts.
+                // If additions to the current state give another value than the writer saw, the
+                // writer's value counts.
                 .filter(|merged| merged.value(floor).as_ref() == value);
             let attribute = merged.unwrap_or_else(|| Attribute::assigned(version.clone(), value.cloned()));
             state.attributes.insert(name.clone(), attribute);
@@ -128,7 +132,7 @@ impl ItemState {
 }
 
 impl Attribute {
-    /// Takes an addition in; false for an assignment.
+    /// Applies an addition and returns true; returns false for an assignment.
     fn touch(&mut self, version: &Version, touch: &Touch, floor: Option<&Version>) -> bool {
         match touch {
             Touch::Assign => return false,

@@ -1,4 +1,4 @@
-//! The compact form: round trip, one form per item, and no bytes that it does not survive.
+//! The compact form: round trips, one encoding per item, and robustness against any bytes.
 
 use beringia_item::{
     AttributeValue, CodecError, Item, MAX_DEPTH, decode_item, encode_item, encoded_item_size, item_size,
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::strategies::{any_item, item_of, nested};
 
-/// The item, which can be measured without being made where it can be made.
+/// Decodes an item, and checks that it can be measured exactly if it can be decoded.
 fn decoded(bytes: &[u8]) -> Result<Item, CodecError> {
     let item = decode_item(bytes);
     assert_eq!(
@@ -32,12 +32,12 @@ fn small_values_take_few_bytes() {
 }
 
 #[test]
-fn the_empty_item_has_a_form() {
+fn empty_item_can_be_encoded() {
     assert_eq!(decoded(&encode_item(&Item::new())), Ok(Item::new()));
 }
 
 #[test]
-fn an_item_at_the_greatest_depth_is_read_back_and_a_deeper_one_is_refused() {
+fn item_at_max_depth_decodes_and_a_deeper_one_is_refused() {
     let deepest = item_of(nested(MAX_DEPTH - 1));
     assert_eq!(decoded(&encode_item(&deepest)), Ok(deepest));
     let error = decoded(&encode_item(&item_of(nested(MAX_DEPTH)))).unwrap_err();
@@ -45,14 +45,14 @@ fn an_item_at_the_greatest_depth_is_read_back_and_a_deeper_one_is_refused() {
 }
 
 #[test]
-fn bytes_that_nest_for_ever_do_not_overflow_the_stack() {
+fn endless_nesting_does_not_overflow_the_stack() {
     let mut bytes = b"\x01\x01\x01a".to_vec();
     bytes.extend(b"\x06\x01".repeat(100_000));
     assert_eq!(decoded(&bytes).unwrap_err().what, "values nest too deep");
 }
 
 #[test]
-fn damage_is_named_with_its_place() {
+fn damage_is_reported_with_its_offset() {
     let damaged = |bytes: &[u8]| decoded(bytes).unwrap_err();
     for (bytes, offset, what) in [
         (&b""[..], 0, "it ends too early"),
@@ -86,25 +86,25 @@ fn damage_is_named_with_its_place() {
 
 proptest! {
     #[test]
-    fn an_item_is_read_back_from_its_form(item in any_item()) {
+    fn encoded_item_decodes_to_itself(item in any_item()) {
         let bytes = encode_item(&item);
         prop_assert_eq!(decoded(&bytes), Ok(item));
     }
 
     #[test]
-    fn the_form_is_about_as_long_as_the_size_that_dynamodb_counts(item in any_item()) {
-        // No more than a few bytes for each of the at most a hundred values in it.
+    fn encoding_is_about_as_long_as_the_dynamodb_size(item in any_item()) {
+        // No more than a few bytes for each of its at most a hundred values.
         prop_assert!(encode_item(&item).len() <= item_size(&item) + 400);
     }
 
     #[test]
-    fn every_proper_beginning_of_a_form_is_damaged(item in any_item(), cut in any::<prop::sample::Index>()) {
+    fn truncated_encoding_is_refused(item in any_item(), cut in any::<prop::sample::Index>()) {
         let bytes = encode_item(&item);
         prop_assert!(decoded(&bytes[..cut.index(bytes.len())]).is_err());
     }
 
     #[test]
-    fn a_form_with_a_byte_changed_is_damaged_or_the_only_form_of_another_item(
+    fn changed_byte_is_refused_or_encodes_another_item(
         item in any_item(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
     ) {
         let mut bytes = encode_item(&item).to_vec();
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_damaged_or_the_only_form_of_an_item(bytes in prop::collection::vec(0..16_u8, 0..40)) {
+    fn arbitrary_bytes_are_refused_or_canonical(bytes in prop::collection::vec(0..16_u8, 0..40)) {
         let bytes = [&[1], bytes.as_slice()].concat();
         if let Ok(item) = decoded(&bytes) {
             prop_assert_eq!(encode_item(&item), bytes);

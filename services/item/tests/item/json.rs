@@ -1,4 +1,4 @@
-//! DynamoDB's JSON: both ways, and what is said of JSON that is none.
+//! DynamoDB's JSON: reading, writing, and the errors for invalid JSON.
 
 use beringia_item::{
     AttributeValue, JsonError, JsonErrorKind, item_from_json, item_to_json, operand_from_json, value_from_json,
@@ -48,13 +48,14 @@ fn all_ten_types_are_read_and_written() {
 }
 
 #[test]
-fn numbers_are_returned_in_plain_form() {
+fn numbers_are_returned_in_plain_notation() {
     let number = value_from_json(json!({"N": "+0012.50E2"})).unwrap();
     assert_eq!(value_to_json(&number), json!({"N": "1250"}));
 }
 
+/// An operand, a value outside an item, may have twice as many.
 #[test]
-fn a_value_in_an_item_has_32_levels_and_one_that_is_in_none_twice_as_many() {
+fn value_in_an_item_has_at_most_32_levels() {
     let nested = |levels| (1..levels).fold(json!({"S": "x"}), |inner, _| json!({"L": [inner]}));
     for (levels, in_item, in_none) in [
         (32, true, true),
@@ -96,7 +97,7 @@ fn null_must_be_true() {
 }
 
 #[test]
-fn sets_are_neither_empty_nor_do_members_repeat() {
+fn empty_sets_and_repeated_members_are_refused() {
     assert_eq!(invalid(&json!({"SS": []})), "An string set  may not be empty");
     assert_eq!(invalid(&json!({"NS": []})), "An number set  may not be empty");
     assert_eq!(invalid(&json!({"BS": []})), "Binary sets should not be empty");
@@ -119,7 +120,7 @@ fn sets_are_neither_empty_nor_do_members_repeat() {
 }
 
 #[test]
-fn a_bad_number_is_named() {
+fn bad_number_is_quoted_in_the_message() {
     assert_eq!(
         validation(&json!({"N": "abc"})),
         "The parameter cannot be converted to a numeric value: abc"
@@ -181,14 +182,14 @@ fn json_of_the_wrong_type_is_a_serialization_error() {
 }
 
 #[test]
-fn booleans_may_be_words() {
+fn booleans_may_be_strings() {
     assert_eq!(value_from_json(json!({"BOOL": "Yes"})), Ok(AttributeValue::Bool(true)));
     assert_eq!(value_from_json(json!({"BOOL": "0"})), Ok(AttributeValue::Bool(false)));
     assert_eq!(value_from_json(json!({"NULL": "true"})), Ok(AttributeValue::Null));
 }
 
 #[test]
-fn an_attribute_has_a_name() {
+fn empty_attribute_name_is_refused() {
     for json in [json!({"": {"S": "a"}}), json!({"a": {"M": {"": {"S": "a"}}}})] {
         assert_eq!(item_from_json(json).unwrap_err().message, "Empty attribute name");
     }
@@ -200,7 +201,7 @@ fn wrapped(maps: usize) -> Value {
 }
 
 #[test]
-fn thirty_one_maps_around_a_value_are_taken_and_a_thirty_second_is_not() {
+fn value_may_be_inside_31_maps_but_not_32() {
     assert!(item_from_json(json!({"data": wrapped(31)})).is_ok());
     assert_eq!(item_from_json(json!({"data": wrapped(32)})).unwrap_err().message, NEST);
     let lists = (0..32).fold(json!({"S": "leaf"}), |inner, _| json!({"L": [inner]}));
@@ -209,17 +210,17 @@ fn thirty_one_maps_around_a_value_are_taken_and_a_thirty_second_is_not() {
 
 proptest! {
     #[test]
-    fn an_item_is_read_back_from_its_json(item in any_item()) {
+    fn item_is_read_back_from_its_json(item in any_item()) {
         prop_assert_eq!(item_from_json(item_to_json(&item)), Ok(item));
     }
 
     #[test]
-    fn serializing_writes_the_text_of_the_json(item in any_item()) {
+    fn serialize_writes_the_same_json(item in any_item()) {
         prop_assert_eq!(serde_json::to_string(&item).unwrap(), item_to_json(&item).to_string());
     }
 
     #[test]
-    fn json_that_is_no_value_never_panics(value in any_value(), text in "[A-Z\"{}:\\[\\],a1]{0,24}") {
+    fn arbitrary_json_never_panics(value in any_value(), text in "[A-Z\"{}:\\[\\],a1]{0,24}") {
         let _ = serde_json::from_str(&text).map(value_from_json);
         // A value's own JSON inside other types.
         for name in ["S", "N", "B", "BOOL", "L", "M", "SS", "NS", "BS"] {

@@ -1,4 +1,4 @@
-//! Keys: bytes in the order of the values, from which the values are read back.
+//! Keys: bytes in the order of the values, from which the values can be decoded.
 
 use std::slice::from_ref;
 
@@ -76,7 +76,7 @@ fn sort_bytes(schema: &KeySchema, values: &[&AttributeValue]) -> Vec<u8> {
 }
 
 #[test]
-fn a_key_that_is_not_as_the_schema_says_is_refused_with_its_attribute() {
+fn key_that_does_not_fit_its_schema_is_refused() {
     let key_of = |item: &Item| orders().key_of(item).unwrap_err();
     let (customer, order) = (("customer", text("c")), ("order", AttributeValue::N(1.into())));
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_key_that_is_not_as_the_schema_says_is_refused_with_its_attribute() {
 
 #[test]
 fn a_stored_key_keeps_its_layout() {
-    // It is on disk: a change of these bytes is a change of the file format.
+    // The layout is on disk: changing these bytes changes the file format.
     let key = orders()
         .key_of(&item(&[
             ("customer", text("a\0b")),
@@ -172,7 +172,7 @@ fn partitions_spread_over_all_ranges() {
 }
 
 #[test]
-fn the_bytes_after_a_prefix_carry_past_the_greatest_byte() {
+fn after_prefix_carries_past_the_greatest_byte() {
     assert_eq!(KeyBytes::after_prefix(&[1, 2]), Some(vec![1, 3]));
     assert_eq!(KeyBytes::after_prefix(&[1, 0xFF, 0xFF]), Some(vec![2]));
     assert_eq!(KeyBytes::after_prefix(&[0xFF, 0xFF]), None);
@@ -197,7 +197,7 @@ fn a_number_has_no_prefix() {
 
 proptest! {
     #[test]
-    fn the_order_of_keys_in_a_partition_is_the_order_of_their_values((kind, one, other) in any_pair()) {
+    fn keys_in_a_partition_are_in_the_order_of_their_values((kind, one, other) in any_pair()) {
         let schema = schema(&[("p", KeyType::S)], &[("s", kind)]);
         let key = |value: &AttributeValue| schema.key_of(&item(&[("p", text("p")), ("s", value.clone())])).unwrap();
         prop_assert_eq!(key(&one).cmp(&key(&other)), compare(&one, &other));
@@ -213,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn no_complete_key_is_the_beginning_of_another((kind, one, other) in any_pair()) {
+    fn no_key_is_a_prefix_of_another((kind, one, other) in any_pair()) {
         let schema = schema(&[("p", kind)], &[]);
         let prefix = |value: &AttributeValue| schema.partition_prefix(&[value]).unwrap();
         prop_assert_eq!(prefix(&one).starts_with(&prefix(&other)), one == other);
@@ -233,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn the_attributes_of_a_key_are_read_back(
+    fn attributes_of_a_key_are_read_back(
         (p, one) in any_key_value(), (s, other) in any_key_value(), (t, third) in any_key_value(),
     ) {
         let schema = schema(&[("p", p), ("q", s)], &[("s", t)]);
@@ -244,7 +244,7 @@ proptest! {
     }
 
     #[test]
-    fn an_index_key_splits_into_its_own_and_the_tables_key(
+    fn index_key_splits_into_its_own_part_and_the_tables_key(
         (p, one) in any_key_value(), (s, other) in any_key_value(), order in any_number(),
     ) {
         let index = schema(&[("p", p)], &[("s", s)]);
@@ -261,7 +261,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_a_key_that_encodes_back_or_nothing(
+    fn arbitrary_bytes_are_a_canonical_key_or_none(
         bytes in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..24), p in 0..3, s in 0..3,
     ) {
         let kind = |index| [KeyType::S, KeyType::N, KeyType::B][index as usize];

@@ -1,4 +1,4 @@
-//! What holds of items, their forms, their keys and their versions, whatever the values.
+//! Properties of items, their encodings, keys and versions.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 

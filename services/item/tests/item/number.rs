@@ -1,4 +1,4 @@
-//! Numbers: what text they are read from and written as, exact arithmetic, and order in keys.
+//! Numbers: parsing and printing, exact arithmetic, and order in keys.
 
 use beringia_item::{Number, NumberError};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn key_of(number: &Number) -> Vec<u8> {
 }
 
 #[test]
-fn every_form_that_dynamodb_takes_is_read_and_written_plainly() {
+fn every_accepted_form_is_read_and_written_plainly() {
     for (text, written) in [
         ("0", "0"),
         ("-0", "0"),
@@ -53,7 +53,7 @@ fn every_form_that_dynamodb_takes_is_read_and_written_plainly() {
 }
 
 #[test]
-fn text_that_is_no_number_is_malformed() {
+fn text_that_is_not_a_number_is_malformed() {
     for text in [
         "NaN",
         "Infinity",
@@ -80,7 +80,7 @@ fn text_that_is_no_number_is_malformed() {
 }
 
 #[test]
-fn magnitudes_end_where_dynamodb_ends_them() {
+fn magnitudes_have_dynamodbs_limits() {
     let nines = "9.9999999999999999999999999999999999999";
     for text in [
         format!("{nines}e125"),
@@ -135,7 +135,7 @@ fn sums_that_need_more_than_38_digits_overflow_as_in_dynamodb() {
     );
     assert_eq!(number("1e38").checked_sub(&number("1")), Ok(number(&"9".repeat(38))));
     assert_eq!(number(&"9".repeat(38)).checked_add(&number("1")), Ok(number("1e38")));
-    // Thirty-nine digits while being aligned, thirty-eight in the result.
+    // Thirty-nine digits during alignment, thirty-eight in the result.
     assert_eq!(
         number("1.5e38").checked_sub(&number(&format!("9{}1", "0".repeat(36)))),
         Ok(number(&format!("5{}", "9".repeat(37))))
@@ -153,7 +153,7 @@ fn only_integers_that_fit_become_integers() {
 
 proptest! {
     #[test]
-    fn a_number_is_read_back_from_what_it_is_written_as(number in any_number()) {
+    fn number_is_read_back_from_its_text(number in any_number()) {
         prop_assert_eq!(number.to_string().parse(), Ok(number));
     }
 
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn order_is_the_order_of_the_values(one in any::<i64>(), other in any::<i64>()) {
+    fn numbers_are_ordered_by_value(one in any::<i64>(), other in any::<i64>()) {
         prop_assert_eq!(Number::from(one).cmp(&Number::from(other)), one.cmp(&other));
     }
 
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn key_bytes_give_the_number_back_and_end_where_they_end(number in any_number(), rest in any::<Vec<u8>>()) {
+    fn key_bytes_decode_to_the_number_and_are_self_delimiting(number in any_number(), rest in any::<Vec<u8>>()) {
         let mut bytes = key_of(&number);
         prop_assert!(bytes.len() <= 21);
         bytes.extend_from_slice(&rest);
@@ -192,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_the_key_bytes_of_a_number_or_nothing(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
+    fn arbitrary_bytes_are_a_canonical_number_key_or_none(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
         let mut input = bytes.as_slice();
         if let Some(number) = Number::decode_key(&mut input) {
             let read = bytes.len() - input.len();

@@ -18,7 +18,7 @@ fn any_origin() -> impl Strategy<Value = Origin> {
 
 proptest! {
     #[test]
-    fn an_origin_comes_back_from_its_text_and_from_json(origin in any_origin()) {
+    fn origin_is_read_back_from_text_and_json(origin in any_origin()) {
         let text = origin.to_string();
         prop_assert_eq!(text.parse(), Ok(origin.clone()));
         prop_assert_eq!(&format!("{origin:?}"), &text);
@@ -27,7 +27,7 @@ proptest! {
     }
 
     #[test]
-    fn the_only_shard_of_a_region_is_told_by_the_regions_name_alone(region in any_region(), other in 1..=u16::MAX) {
+    fn shard_0_is_written_as_the_region_name_alone(region in any_region(), other in 1..=u16::MAX) {
         let only = Origin::of_only_shard(&region);
         prop_assert_eq!(only.to_string(), region.as_str());
         prop_assert_eq!((only.region(), only.shard()), (&region, 0));
@@ -38,14 +38,14 @@ proptest! {
     }
 
     #[test]
-    fn a_text_that_is_an_origins_is_the_only_one_of_it(text in "[a-z][a-z0-9-]{0,2}/?[0-9+]{0,6}") {
+    fn each_origin_has_exactly_one_text(text in "[a-z][a-z0-9-]{0,2}/?[0-9+]{0,6}") {
         if let Ok(origin) = text.parse::<Origin>() {
             prop_assert_eq!(origin.to_string(), text);
         }
     }
 
     #[test]
-    fn origins_are_in_the_order_of_their_regions_then_of_their_shards(one in any_origin(), other in any_origin()) {
+    fn origins_are_ordered_by_region_then_by_shard(one in any_origin(), other in any_origin()) {
         let parts = |origin: &Origin| (origin.region().to_string(), origin.shard());
         prop_assert_eq!(one.cmp(&other), parts(&one).cmp(&parts(&other)));
         let sibling = Origin::new(one.region().clone(), other.shard());
@@ -54,14 +54,14 @@ proptest! {
 }
 
 #[test]
-fn the_order_is_not_that_of_the_texts() {
+fn origin_order_is_not_the_order_of_texts() {
     let texts = ["a", "a/2", "a/10", "a/65535", "a-b", "a-b/1", "b"];
     assert!(texts.map(origin).is_sorted());
     assert!(!texts.is_sorted());
 }
 
 #[test]
-fn what_is_no_origins_text_is_refused() {
+fn invalid_origin_text_is_refused() {
     for text in ["", "/", "/1", "US", "US/1", "us east/1", "us-east-1 /1"] {
         let refused = text.parse::<Origin>();
         assert!(matches!(refused, Err(OriginError::Region(_))), "{text}: {refused:?}");
@@ -87,7 +87,7 @@ fn what_is_no_origins_text_is_refused() {
 }
 
 #[test]
-fn a_vector_tells_the_entries_of_one_region() {
+fn vector_lists_the_entries_of_one_region() {
     let entries = [("eu", 1), ("us", 2), ("us/3", 3), ("us-west", 4)];
     let vector: VersionVector = entries
         .iter()

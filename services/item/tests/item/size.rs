@@ -9,9 +9,10 @@ fn item(json: serde_json::Value) -> Item {
     item_from_json(json).expect("an item")
 }
 
-/// Costs that were measured of DynamoDB, to the byte.
+/// DynamoDB's costs, measured to the byte. Digits on the two sides of the point are counted
+/// separately.
 #[test]
-fn a_number_costs_a_byte_for_each_two_digits_begun_on_either_side_of_the_point() {
+fn number_costs_a_byte_per_started_pair_of_digits() {
     for (text, bytes) in [
         ("0", 1),
         ("-0", 1),

@@ -1,4 +1,4 @@
-//! States of an item form a lattice, whatever policy each write was stamped under.
+//! An item's state is a state-based CRDT, whatever policy each write was recorded under.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn set(members: &BTreeSet<u8>) -> AttributeValue {
     AttributeValue::Ss(members.iter().map(u8::to_string).collect())
 }
 
-/// What a client does.
+/// A client's write.
 #[derive(Debug, Clone)]
 enum Write {
     Put { n: Option<i64>, s: Option<BTreeSet<u8>> },
@@ -64,7 +64,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (0..9_i64).prop_map(|value| Change::Assign("n", number(value))),
         1 => members().prop_map(|value| Change::Assign("s", set(&value))),
         1 => (0..9_i64).prop_map(|value| Change::Assign("t", number(value))),
-        // Of a type that nothing can be added to, or only other things.
+        // Values that nothing, or only values of another type, can be added to.
         1 => Just(Change::Assign("n", AttributeValue::Bool(true))),
         1 => Just(Change::Assign("s", number(1))),
         1 => prop_oneof![Just("n"), Just("s"), Just("t")].prop_map(Change::Remove),
@@ -95,7 +95,7 @@ fn policy() -> impl Strategy<Value = ConflictPolicy> {
     ]
 }
 
-/// One step of a history: a region takes a client's write, or hears of an earlier one.
+/// One step of a history: a region accepts a client's write, or receives an earlier one.
 #[derive(Debug, Clone)]
 enum Step {
     Write {
@@ -173,7 +173,7 @@ fn play(steps: &[Step]) -> Vec<ItemState> {
     written
 }
 
-/// What the engine makes of a write, and the store of that.
+/// What the engine and the store make of a write.
 fn stamp(standing: Option<&ItemState>, version: &Version, policy: ConflictPolicy, write: &Write) -> ItemState {
     let mut item = standing.and_then(|state| state.image(&keys())).unwrap_or_else(keys);
     let changes = match write {
@@ -209,7 +209,7 @@ fn stamp(standing: Option<&ItemState>, version: &Version, policy: ConflictPolicy
     state
 }
 
-/// The value after a change, and how it is to be reconciled; `None` where the types forbid the change.
+/// The value after a change, and how it is to be reconciled; `None` if the types forbid the change.
 fn changed(value: Option<&AttributeValue>, change: &Change) -> Option<(Option<AttributeValue>, Touch)> {
     Some(match (change, value) {
         (Change::Assign(_, value), _) => (Some(value.clone()), Touch::Assign),
@@ -245,7 +245,7 @@ fn joined<'s>(states: impl IntoIterator<Item = &'s ItemState>) -> Option<ItemSta
     states.into_iter().cloned().reduce(|one, other| one.join(&other))
 }
 
-/// The state read back from its bytes.
+/// Encodes the state and reads it back.
 fn read_back(state: &ItemState) -> ItemState {
     let image = state.image(&keys());
     ItemState::read(state.version(), image.as_ref(), state.metadata().as_deref(), &keys()).unwrap()
@@ -262,14 +262,14 @@ proptest! {
         let written = play(&steps);
         let expected = joined(&written);
         for order in orders {
-            // A random part, some of it twice, and then whatever is missing, from the back.
+            // A random part, some of it twice, then the rest in reverse order.
             let delivered = order.iter().filter(|_| !written.is_empty()).map(|index| index.get(&written));
             prop_assert_eq!(joined(delivered.chain(written.iter().rev())), expected.clone());
         }
     }
 
     #[test]
-    fn joining_is_commutative_associative_and_idempotent(
+    fn join_is_commutative_associative_and_idempotent(
         steps in steps(policy(), write()),
         picks in collection::vec(any::<Index>(), 9),
     ) {
@@ -284,7 +284,7 @@ proptest! {
     }
 
     #[test]
-    fn a_state_comes_back_from_its_image_and_metadata(steps in steps(policy(), write())) {
+    fn state_is_read_back_from_image_and_metadata(steps in steps(policy(), write())) {
         let written = play(&steps);
         for state in &written {
             prop_assert_eq!(&read_back(state), state);
@@ -295,7 +295,7 @@ proptest! {
     }
 
     #[test]
-    fn states_of_one_version_have_one_hash_exactly_where_they_are_equal(
+    fn states_of_one_version_hash_equally_only_if_equal(
         steps in steps(policy(), write()),
         picks in collection::vec(any::<Index>(), 6),
     ) {
@@ -313,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_metadata_is_refused_or_read_as_the_one_form_that_it_is(
+    fn damaged_metadata_is_refused_or_canonical(
         steps in steps(Just(ConflictPolicy::Merge), write()),
         place in any::<Index>(),
         flip in 1..=255_u8,
@@ -332,7 +332,7 @@ proptest! {
     }
 
     #[test]
-    fn under_the_policy_item_the_last_writers_whole_item_stays(steps in steps(Just(ConflictPolicy::Item), write())) {
+    fn policy_item_keeps_the_last_writers_item(steps in steps(Just(ConflictPolicy::Item), write())) {
         let written = play(&steps);
         let last = written.iter().max_by_key(|state| state.version().clone());
         prop_assert_eq!(joined(&written), last.cloned());
@@ -340,7 +340,7 @@ proptest! {
     }
 
     #[test]
-    fn under_the_policy_attribute_the_last_writer_of_each_attribute_stays(
+    fn policy_attribute_keeps_each_attributes_last_writer(
         steps in steps(Just(ConflictPolicy::Attribute), collection::vec(assignment(), 1..3).prop_map(Write::Update)),
     ) {
         let written = play(&steps);
@@ -353,7 +353,7 @@ proptest! {
         in_order.sort_by_key(|(state, _)| state.version());
         let mut expected = keys();
         for (_, changes) in in_order {
-            // The first change of an attribute in an update is the one that counts, as `stamp` does it.
+            // If an update changes an attribute twice, the first change counts, as in `stamp`.
             for change in changes.iter().rev() {
                 match change {
                     Change::Assign(name, value) => drop(expected.insert((*name).to_owned(), value.clone())),
@@ -365,7 +365,7 @@ proptest! {
     }
 
     #[test]
-    fn under_the_policy_merge_all_additions_add_up_and_all_members_unite(
+    fn policy_merge_adds_up_numbers_and_unites_sets(
         steps in steps(
             Just(ConflictPolicy::Merge),
             prop_oneof![
@@ -392,11 +392,12 @@ proptest! {
     }
 
     #[test]
-    fn a_region_that_forgot_a_delete_ends_with_the_same_item_and_hash(
+    fn region_that_collected_a_tombstone_converges(
         before in steps(policy(), write()),
         after in collection::vec((0..REGIONS.len(), any::<bool>(), policy(), collection::vec(change(), 0..3)), 1..8),
     ) {
-        // All have heard of a delete; some forget it before they write on, and then all hear of everything.
+        // All regions have applied a delete. Some collect the tombstone before they write again,
+        // and then all receive everything.
         let time = 1_000;
         let deleted = Version { time: HybridTime::from_u64(time), origin: origin(0), sequence: 1_000 };
         let tombstone = joined(&play(&before)).map_or_else(
@@ -425,8 +426,9 @@ proptest! {
     }
 }
 
+/// The versions in the state come from two shards of one region.
 #[test]
-fn a_state_whose_versions_come_from_two_shards_of_one_region_comes_back_from_its_image_and_metadata() {
+fn state_with_two_shards_of_one_region_is_read_back() {
     let write = |origin: &str, sequence, change: Change| {
         let version = Version {
             time: HybridTime::from_u64(1),
@@ -454,7 +456,7 @@ fn a_state_whose_versions_come_from_two_shards_of_one_region_comes_back_from_its
 }
 
 #[test]
-fn metadata_stay_bounded_however_many_members_come_and_go() {
+fn metadata_stays_bounded_under_membership_churn() {
     let version = |sequence: u64| Version {
         time: HybridTime::from_u64(sequence),
         origin: origin(1),
@@ -489,8 +491,9 @@ fn metadata_stay_bounded_however_many_members_come_and_go() {
     }
 }
 
+/// An addition whose sum is not a number is left out, and in every region the same one.
 #[test]
-fn a_sum_that_is_no_number_leaves_out_what_does_not_fit_in_every_region_alike() {
+fn overflowing_additions_are_left_out_in_every_region() {
     let great: Number = "9.9e125".parse().unwrap();
     let adds = |place: usize, n: Number| {
         let version = Version {

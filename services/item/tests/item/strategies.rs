@@ -19,12 +19,12 @@ pub(crate) fn any_number() -> impl Strategy<Value = Number> {
     })
 }
 
-/// Any text, with bytes that key encodings treat specially among them.
+/// Any text, including bytes that key encodings treat specially.
 pub(crate) fn any_text() -> impl Strategy<Value = String> {
     prop_oneof!["[\u{0}\u{1}ab\u{ff}\u{10ffff}]{0,4}", ".{0,6}"]
 }
 
-/// Any bytes, likewise.
+/// Any bytes, including those that key encodings treat specially.
 pub(crate) fn any_bytes() -> impl Strategy<Value = Bytes> {
     let byte = prop_oneof![Just(0), Just(1), Just(0xFE), Just(0xFF), any::<u8>()];
     collection::vec(byte, 0..6).prop_map(Bytes::from)
@@ -57,17 +57,17 @@ pub(crate) fn any_value() -> impl Strategy<Value = AttributeValue> {
     })
 }
 
-/// Any name of an attribute.
+/// Any attribute name.
 fn any_name() -> impl Strategy<Value = String> {
     "[a-zß_]{1,5}"
 }
 
-/// Any item.
+/// An item with any attributes.
 pub(crate) fn any_item() -> impl Strategy<Value = Item> {
     collection::btree_map(any_name(), any_value(), 0..5)
 }
 
-/// A string inside as many lists as asked for.
+/// A string inside `lists` lists.
 pub(crate) fn nested(lists: usize) -> AttributeValue {
     (0..lists).fold(AttributeValue::S("leaf".to_owned()), |inner, _| {
         AttributeValue::L(vec![inner])

@@ -1,4 +1,4 @@
-//! Versions are totally ordered, and vectors form a lattice.
+//! Versions are totally ordered, and version vectors form a lattice.
 
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, Origin, Region, TableId, Unit, Version, VersionVector};
@@ -82,8 +82,8 @@ fn region_names_are_checked() {
 
 proptest! {
     #[test]
-    fn regions_are_in_the_order_of_their_names(one in "[a-z][a-z0-9-]{0,31}", end in "[a-z0-9-]{0,9}", other in "[a-z][a-z0-9-]{0,31}") {
-        // Also of names of which one is the beginning of the other.
+    fn regions_are_ordered_by_name(one in "[a-z][a-z0-9-]{0,31}", end in "[a-z0-9-]{0,9}", other in "[a-z][a-z0-9-]{0,31}") {
+        // Includes names of which one is a prefix of the other.
         let longer: String = [one.as_str(), &end].concat().chars().take(32).collect();
         for name in [&longer, &other] {
             let (shorter, region) = (region(&one), region(name));
@@ -95,7 +95,7 @@ proptest! {
 }
 
 #[test]
-fn time_decides_before_the_region_and_the_region_before_the_sequence() {
+fn versions_compare_by_time_then_region_then_sequence() {
     let version = |millis, of, sequence| Version {
         time: HybridTime::from_parts(millis, 0),
         origin: origin(of),
@@ -107,7 +107,7 @@ fn time_decides_before_the_region_and_the_region_before_the_sequence() {
 }
 
 #[test]
-fn a_table_id_is_shown_as_a_uuid() {
+fn table_id_is_printed_as_a_uuid() {
     assert_eq!(TableId::CATALOG.to_string(), "00000000-0000-0000-0000-000000000001");
 }
 
@@ -122,14 +122,15 @@ proptest! {
     }
 
     #[test]
-    fn the_versions_order_does_not_depend_on_who_compares(mut versions in collection::vec(any_version(), 0..8)) {
+    fn version_order_is_the_same_in_every_region(mut versions in collection::vec(any_version(), 0..8)) {
         let greatest = versions.iter().max().cloned();
         versions.reverse();
         prop_assert_eq!(versions.iter().max().cloned(), greatest);
     }
 
+    /// The merge changes only the vector that it is called on; clones keep their entries.
     #[test]
-    fn a_vector_keeps_the_greatest_of_each_origin_and_what_it_is_merged_into_does_not_change_it(
+    fn vector_keeps_the_greatest_sequence_of_each_origin(
         one in collection::vec((any_origin(), 0..6_u64), 0..6), other in any_vector(),
     ) {
         let mut greatest = std::collections::BTreeMap::new();
@@ -150,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn merging_is_commutative_associative_and_idempotent(
+    fn merge_is_commutative_associative_and_idempotent(
         one in any_vector(), other in any_vector(), third in any_vector(),
     ) {
         prop_assert_eq!(merged(&one, &other), merged(&other, &one));
@@ -159,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn a_merge_is_the_least_vector_that_dominates_both(
+    fn merge_is_the_least_vector_that_dominates_both(
         one in any_vector(), other in any_vector(), third in any_vector(),
     ) {
         let merge = merged(&one, &other);
@@ -168,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn domination_is_a_partial_order(one in any_vector(), other in any_vector(), third in any_vector()) {
+    fn dominates_is_a_partial_order(one in any_vector(), other in any_vector(), third in any_vector()) {
         prop_assert!(one.dominates(&one));
         prop_assert!(one.dominates(&VersionVector::default()));
         prop_assert_eq!(one.dominates(&other) && other.dominates(&one), one == other);
@@ -178,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn a_vector_covers_exactly_the_versions_up_to_its_entries(vector in any_vector(), version in any_version()) {
+    fn vector_covers_exactly_the_versions_up_to_its_entries(vector in any_vector(), version in any_version()) {
         prop_assert_eq!(vector.covers(&version), version.sequence <= vector.get(&version.origin));
         let mut advanced = vector.clone();
         advanced.advance(&version.origin, version.sequence);
@@ -187,10 +188,11 @@ proptest! {
     }
 
     #[test]
-    fn no_two_mutations_that_respect_causality_know_of_each_other(
+    fn no_two_mutations_depend_on_each_other(
         one in any_version(), other in any_version(), vector in any_vector(),
     ) {
-        // Whoever wrote second with the other's write applied; the first cannot have had the second's.
+        // The second writer had applied the first write, so the first cannot have had the second's
+        // applied.
         let first = mutation(one, VersionVector::default());
         let mut knowing = vector;
         knowing.advance(&first.version.origin, first.version.sequence);
