@@ -1,6 +1,7 @@
-//! Compression of what a source sends: one context for each stream, and only where it is worth it.
+//! Compresses what a source sends, with one context per stream, and only where it is worth it.
 //!
-//! gRPC's own compression makes a context for every message, which costs more than all the rest of sending a small one.
+//! gRPC's own compression creates a context for every message, which costs more than everything
+//! else in sending a small one.
 
 use beringia_proto::v1;
 use prost::Message;
@@ -8,27 +9,30 @@ use zstd::bulk::{Compressor, Decompressor};
 
 use crate::{MESSAGE_BYTES_MAX, Unreadable};
 
-/// Messages from this size on are compressed, bytes. Smaller ones fit into a packet as they are.
+/// The size in bytes from which messages are compressed. A smaller message fits into a packet as it
+/// is.
 const COMPRESSED_FROM_BYTES: usize = 1 << 10;
-/// The level that costs least. Links between regions are mostly slower than it; replicas are not.
+/// The fastest level. Links between regions are usually slower than it; links between replicas on
+/// one machine are not.
 const LEVEL: i32 = 1;
 
-/// The sending end of a stream.
+/// Compresses the messages at the sending end of a stream.
 #[derive(Default)]
 pub struct Packer(Option<Compressor<'static>>);
 
-/// The reading end of a stream.
+/// Decompresses the messages at the receiving end of a stream.
 #[derive(Default)]
 pub struct Unpacker(Option<Decompressor<'static>>);
 
 impl Packer {
-    /// The message, compressed where that makes it smaller.
+    /// Returns the message, compressed if that makes it smaller.
     #[must_use]
     pub fn pack(&mut self, message: v1::FromSource) -> v1::FromSource {
         if message.encoded_len() < COMPRESSED_FROM_BYTES {
             return message;
         }
-        // Where there is no memory for a context, or the bytes do not become fewer, the message travels as it is.
+        // If there is no memory for a context, or the frame is not smaller, the message is sent as
+        // it is.
         if self.0.is_none() {
             self.0 = Compressor::new(LEVEL).ok();
         }
@@ -45,10 +49,11 @@ impl Packer {
 }
 
 impl Unpacker {
-    /// The message that travelled in this form.
+    /// Returns the message in its uncompressed form.
     ///
     /// # Errors
-    /// [`Unreadable`] if it is compressed and no frame, or one of more than [`MESSAGE_BYTES_MAX`].
+    /// [`Unreadable`] if the message is compressed and is not a valid frame, or decompresses to
+    /// more than [`MESSAGE_BYTES_MAX`].
     pub fn unpack(&mut self, message: v1::FromSource) -> Result<v1::FromSource, Unreadable> {
         let Some(v1::from_source::Kind::Compressed(v1::Compressed { frame })) = &message.kind else {
             return Ok(message);

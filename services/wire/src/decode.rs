@@ -1,4 +1,5 @@
-//! From protobuf to the state machine's messages, with everything checked that the types do not say.
+//! Converts protobuf into the state machine's messages, and checks everything that the protobuf
+//! types do not express.
 
 use beringia_clock::HybridTime;
 use beringia_item::{
@@ -20,10 +21,10 @@ fn unreadable<T>(what: impl Into<String>) -> Result<T> {
     Err(Unreadable(what.into()))
 }
 
-/// A receiver's message, from the form in which it travels.
+/// Decodes a receiver's message.
 ///
 /// # Errors
-/// [`Unreadable`] if its form is a message's and its meaning is none, or a bound is exceeded.
+/// [`Unreadable`] if the message is well-formed protobuf but not valid, or exceeds a bound.
 pub fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
     use v1::from_receiver::Kind;
     Ok(match message.kind {
@@ -36,7 +37,7 @@ pub fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
     })
 }
 
-/// A source's message, from the form in which it travels once it is unpacked.
+/// Decodes a source's message, once it is unpacked.
 ///
 /// # Errors
 /// As [`from_receiver`].
@@ -80,7 +81,7 @@ fn decode_hello(hello: &v1::Hello) -> Result<Hello> {
     })
 }
 
-/// Somebody else's words, shortened, since they end up in status and log.
+/// Shortens the peer's text and removes control characters, since it ends up in status and log.
 fn decode_goodbye(goodbye: &v1::Goodbye) -> Goodbye {
     const CHARACTERS_MAX: usize = 500;
     let reason = goodbye
@@ -140,7 +141,7 @@ fn decode_table(bytes: &Bytes) -> Result<TableId> {
 }
 
 fn decode_key(bytes: Bytes) -> Result<KeyBytes> {
-    // Two bytes of hash come first.
+    // A key starts with two bytes of hash.
     if (2..=KEY_BYTES_MAX).contains(&bytes.len()) {
         Ok(KeyBytes(bytes))
     } else {
@@ -286,7 +287,7 @@ fn pick<'a, T>(from: &'a [T], index: u32, what: &str) -> Result<&'a T> {
     found.ok_or_else(|| Unreadable(format!("{what} {index} of {}", from.len())))
 }
 
-/// What mutations refer to, decoded.
+/// Decodes mutations. Holds the tables, origins and vectors that they refer to by index.
 struct Decoder {
     origins: Vec<Origin>,
     tables: Vec<TableId>,

@@ -1,4 +1,4 @@
-//! From the state machine's messages to protobuf.
+//! Converts the state machine's messages into protobuf.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use beringia_replication::message::{
 use beringia_storage_types::{RangeDigest, TableDigest};
 use bytes::Bytes;
 
-/// A receiver's message in the form in which it travels.
+/// Encodes a receiver's message.
 #[must_use]
 pub fn to_source(message: ToSource) -> v1::FromReceiver {
     use v1::from_receiver::Kind;
@@ -25,7 +25,7 @@ pub fn to_source(message: ToSource) -> v1::FromReceiver {
     v1::FromReceiver { kind: Some(kind) }
 }
 
-/// A source's message in the form in which it travels, before it is packed.
+/// Encodes a source's message, before it is packed.
 #[must_use]
 pub fn to_receiver(message: ToReceiver) -> v1::FromSource {
     use v1::from_source::Kind;
@@ -222,7 +222,7 @@ fn encode_batch(batch: Batch) -> v1::Batch {
     }
 }
 
-/// Origins by the order of their first use.
+/// Origins in the order of their first use.
 #[derive(Debug, Default)]
 struct Origins {
     indexes: BTreeMap<Origin, u32>,
@@ -245,12 +245,12 @@ impl Origins {
     }
 }
 
-/// A message is bounded far below as many names.
+/// Never saturates: the size of a message bounds the number of names far below.
 fn index_of(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Refers to what repeats by index.
+/// Encodes mutations. Refers to repeated values by index.
 #[derive(Debug, Default)]
 struct MutationEncoder {
     origins: Origins,
@@ -293,7 +293,7 @@ impl MutationEncoder {
         index_of(index)
     }
 
-    /// Neighbours in a log have mostly the same vector, so only the last one is looked at.
+    /// Neighbours in a log mostly have the same vector, so only the last one is compared.
     fn vector(&mut self, vector: VersionVector) -> u32 {
         if self.last_vector.as_ref() != Some(&vector) {
             let (origins, sequences) = vector

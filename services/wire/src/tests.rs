@@ -1,4 +1,4 @@
-//! Messages survive the way, and garbage does not.
+//! Messages survive a round trip, and invalid ones are refused.
 
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Mutation, Origin, RANGES, Region, Stamp, TableId, Unit, Version, VersionVector};
@@ -37,7 +37,7 @@ fn sequence() -> impl Strategy<Value = u64> {
 }
 
 fn vector() -> impl Strategy<Value = VersionVector> {
-    // Entries of 0 are no entries.
+    // An entry of 0 is the same as no entry.
     vec((origin(), 1..=SEQUENCE_MAX), 0..4).prop_map(VersionVector::from_iter)
 }
 
@@ -169,21 +169,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_receivers_message_arrives_as_it_was(message in from_a_receiver()) {
+    fn receiver_message_round_trips(message in from_a_receiver()) {
         let bytes = to_source(message.clone()).encode_to_vec();
         let arrived = v1::FromReceiver::decode(bytes.as_slice()).unwrap();
         prop_assert_eq!(from_receiver(arrived), Ok(message));
     }
 
     #[test]
-    fn a_sources_message_arrives_as_it_was(message in from_a_source()) {
+    fn source_message_round_trips(message in from_a_source()) {
         let bytes = to_receiver(message.clone()).encode_to_vec();
         let arrived = v1::FromSource::decode(bytes.as_slice()).unwrap();
         prop_assert_eq!(from_source(arrived), Ok(message));
     }
 
     #[test]
-    fn packed_messages_of_one_stream_arrive_as_they_were(
+    fn packed_messages_of_one_stream_round_trip(
         messages in vec((from_a_source(), 0_usize..3), 1..6),
         image in vec(any::<u8>(), 3000),
     ) {
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_message_is_refused_or_read_but_never_a_panic(
+    fn damaged_message_never_panics(
         message in from_a_source(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
@@ -229,7 +229,7 @@ fn encoded(region: &str, shard: u32) -> v1::Origin {
     }
 }
 
-/// A batch of one mutation that is right, to be put out of order.
+/// A valid batch of one mutation, which `change` makes invalid.
 fn batch(change: impl FnOnce(&mut v1::Mutations)) -> Result<ToReceiver, String> {
     let mut mutations = v1::Mutations {
         origins: vec![encoded("eu", 0)],
@@ -258,7 +258,7 @@ fn batch(change: impl FnOnce(&mut v1::Mutations)) -> Result<ToReceiver, String> 
 }
 
 #[test]
-fn what_refers_to_nothing_is_refused_with_what_it_is() {
+fn invalid_reference_is_refused_with_a_reason() {
     assert!(batch(|_| {}).is_ok());
     let refused = |change: fn(&mut v1::Mutations)| batch(change).unwrap_err();
     assert_eq!(refused(|batch| batch.mutations[0].origin = 1), "origin 1 of 1");
@@ -306,7 +306,7 @@ fn what_refers_to_nothing_is_refused_with_what_it_is() {
 }
 
 #[test]
-fn origins_arrive_with_their_shards() {
+fn origins_round_trip_with_their_shards() {
     let origin = |text: &str| text.parse::<Origin>().unwrap();
     let vector: VersionVector = [("eu", 1), ("eu/3", 2), ("us/65535", 3)]
         .into_iter()
@@ -346,7 +346,7 @@ fn origins_arrive_with_their_shards() {
 }
 
 #[test]
-fn an_origin_that_is_missing_or_has_too_great_a_shard_is_refused() {
+fn missing_origin_or_too_large_shard_is_refused() {
     let subscribe = |origins, entry| {
         let entries = vec![v1::VectorEntry {
             origin: entry,
@@ -396,13 +396,13 @@ fn an_origin_that_is_missing_or_has_too_great_a_shard_is_refused() {
 }
 
 #[test]
-fn a_message_of_an_unknown_kind_is_refused() {
+fn message_of_unknown_kind_is_refused() {
     assert!(from_source(v1::FromSource { kind: None }).is_err());
     assert!(from_receiver(v1::FromReceiver { kind: None }).is_err());
 }
 
 #[test]
-fn the_words_of_a_peer_are_cut_to_what_fits_a_status() {
+fn goodbye_reason_is_truncated_for_the_status() {
     let goodbye = v1::Goodbye {
         reason: format!("\u{1b}[31m{}", "x".repeat(10_000)),
         permanent: true,
@@ -418,7 +418,7 @@ fn the_words_of_a_peer_are_cut_to_what_fits_a_status() {
 }
 
 #[test]
-fn what_repeats_travels_once() {
+fn repeated_values_are_sent_once() {
     let mutation = |number: u8| Mutation {
         table: TableId(9),
         key: KeyBytes(Bytes::from(vec![0, 0, number])),
@@ -451,7 +451,7 @@ fn compressed(frame: Vec<u8>) -> v1::FromSource {
 }
 
 #[test]
-fn what_repeats_within_a_message_is_compressed() {
+fn repetition_within_a_message_is_compressed() {
     let reply = ToReceiver::Reply(Reply {
         id: 1,
         answer: Answer::Digest(TableDigest {
@@ -470,7 +470,7 @@ fn what_repeats_within_a_message_is_compressed() {
 }
 
 #[test]
-fn a_frame_that_is_none_or_holds_too_much_is_refused() {
+fn invalid_or_oversized_frame_is_refused() {
     let refused = |frame| {
         let unpacked = Unpacker::default().unpack(compressed(frame));
         unpacked.and_then(from_source).unwrap_err().0
