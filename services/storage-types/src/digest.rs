@@ -1,22 +1,21 @@
-//! Digests of tables, by which regions compare what they hold.
+//! Digests of tables, with which regions compare their replicas.
 
 use beringia_item::VersionVector;
 
-/// The digest of one range of a table: the sum (mod 2^128) of the hashes of (key, stamp) of its
-/// live items, and their number.
+#[expect(missing_docs, reason = "the fields' names say it all")]
+/// The digest of one range of a table: the sum (mod 2^128) of the row fingerprints of its live
+/// items, and their number. A fingerprint is the hash of key and stamp.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RangeDigest {
-    /// The sum.
     pub sum: u128,
-    /// How many live items.
     pub items: u64,
 }
 
-/// All ranges of a table, with the vector at the same moment.
+/// The digests of all ranges of a table and its vector, from the same snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableDigest {
-    /// What was applied.
+    /// The version vector of what was applied to the table.
     pub vector: VersionVector,
-    /// [`beringia_item::RANGES`] of them, by range.
+    /// [`beringia_item::RANGES`] digests, indexed by range.
     pub ranges: Vec<RangeDigest>,
 }

@@ -1,7 +1,7 @@
-//! Values that replication, its messages and every store share: places in the log, batches,
-//! digests, replicas, failures.
+//! Plain data types that replication, its messages and every store share: log positions, batches,
+//! digests, replicas, errors.
 //!
-//! Plain data: no trait of a store, no async, no database.
+//! There is no store trait, no async code and no database here.
 
 mod digest;
 mod error;

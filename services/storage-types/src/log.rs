@@ -5,43 +5,45 @@ use std::collections::BTreeMap;
 use beringia_clock::HybridTime;
 use beringia_item::{Mutation, Origin, TableId, VersionVector};
 
-/// A place in a region's log. Grows by commit order; the first record is at 1.
+/// A position in a region's log. Positions follow commit order; the first record is at 1.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogPosition(pub u64);
 
-/// Which records a reader wants: of these origins and tables, above these vectors, never those that came by copy or repair.
+/// Which records a reader wants: those of these origins and tables, above these vectors. Records
+/// that came by copy or repair are never included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Whose writes.
+    /// The origins whose writes are wanted.
     pub origins: Vec<Origin>,
-    /// To which tables, above what.
+    /// The wanted tables, each with the vector above which writes are wanted.
     pub tables: BTreeMap<TableId, VersionVector>,
 }
 
-/// What some records say, and where to read on.
+/// A page of mutations from the log.
 #[derive(Debug, Clone, Default)]
 pub struct LogPage {
-    /// In log order; units whole.
+    /// The mutations in log order. Transactions are complete.
     pub mutations: Vec<Mutation>,
-    /// Where to read on.
+    /// The position from which to read the next page.
     pub next: LogPosition,
-    /// At the log's end: the vectors of the filter's tables at that point.
+    /// At the end of the log: the vectors of the filter's tables at that point. `None` before the
+    /// end.
     pub end: Option<BTreeMap<TableId, VersionVector>>,
 }
 
-/// What still has to go to a peer.
+/// The writes that a peer is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many.
+    /// The number of mutations.
     pub mutations: u64,
-    /// Bytes of their keys and images.
+    /// The size of their keys, images and metadata, in bytes.
     pub bytes: u64,
-    /// Hybrid time of the oldest; `None` where there is none.
+    /// The hybrid time of the oldest mutation; `None` if there is none.
     pub oldest: Option<HybridTime>,
 }
 
 impl Backlog {
-    /// And this.
+    /// Adds another backlog to this one.
     pub fn add(&mut self, more: &Self) {
         self.mutations += more.mutations;
         self.bytes += more.bytes;

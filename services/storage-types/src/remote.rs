@@ -1,35 +1,42 @@
-//! What other regions send: mutations to apply, and what became of them.
+//! Mutations from other regions, and the outcome of applying them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, Mutation, Origin, Region, Stamp, TableId, VersionVector};
 
-/// Mutations of other regions, to be applied in one commit, units whole.
+/// Mutations from other regions, to be applied in one commit. Transactions are complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoteBatch {
-    /// In the order of each origin's sequence. Those of tables that this region does not hold are skipped.
+    /// The mutations, in the order of each origin's sequence. Those of tables without a replica in
+    /// this region are skipped.
     pub mutations: Vec<Mutation>,
-    /// After the mutations: everything up to this sequence of this origin in this table has been applied.
+    /// After the mutations, everything up to this sequence of this origin has been applied to this
+    /// table.
     pub progress: Vec<(TableId, Origin, u64)>,
-    /// Only with [`RemoteKind::Copy`]: rows (tombstones too) that go without a trace in log or tombstones, each only if it still
-    /// has this stamp. They are left over from an earlier, unfinished copy or from before a long absence; the source knew of
-    /// their writes and holds nothing under their keys, so they were deleted there and the tombstones forgotten since.
+    /// Only with [`RemoteKind::Copy`]: rows (tombstones too) to remove without writing a log record
+    /// or a tombstone, each only if it still has this stamp. They are left over from an earlier,
+    /// unfinished copy or from before a long absence. The source has applied their writes and has
+    /// nothing under their keys, so the items were deleted there and their tombstones have been
+    /// collected since.
     pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
-    /// How they came.
+    /// How the mutations arrived.
     pub kind: RemoteKind,
-    /// Only with [`RemoteKind::Copy`]: the holding (`Table::holding`) that was filled. Progress of a table that is held anew since
-    /// says nothing about its rows, and is not taken; `None` for the catalog.
+    /// Only with [`RemoteKind::Copy`]: the replica epoch (`Table::holding`) that was filled. If the
+    /// replica has been re-bootstrapped since, the progress says nothing about its rows and is
+    /// ignored. `None` for the catalog.
     pub holding: Option<u32>,
-    /// Who sent them. Nothing is taken of tables of which that region's replica was dropped.
+    /// The region that sent them. Mutations of tables for which that region's replica was dropped
+    /// are not applied.
     pub from: Option<Region>,
 }
 
-/// What may be forgotten because others have it.
+/// What peers have acknowledged, and so what may be trimmed and collected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// Per table, per peer, the vector that this peer last acknowledged.
+    /// By table and peer, the vector that the peer last acknowledged.
     pub vectors: BTreeMap<TableId, BTreeMap<Region, VersionVector>>,
-    /// Of these tables somebody is not listed who may come back, and may not have heard of deletes: tombstones stay.
+    /// The tables whose tombstones must stay: a region that is not listed may return, and may not
+    /// have applied their deletes.
     pub keeps_tombstones: BTreeSet<TableId>,
 }
 
@@ -45,26 +52,29 @@ impl From<BTreeMap<TableId, BTreeMap<Region, VersionVector>>> for Acknowledged {
 /// How mutations came to this region.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RemoteKind {
-    /// In the origin's order: a mutation at or below the table's vector is skipped, a later one advances it. Only tables that are
-    /// joined take any.
+    /// In the origin's order. A mutation at or below the table's vector is skipped; a later one
+    /// advances the vector. Only bootstrapped tables accept any.
     #[default]
     Stream,
-    /// Rows of a copy: applied by version alone. The vector is moved by `progress` only, and since the log does not hold what the
-    /// vector then covers, the floor rises with it. A batch with progress for a table also marks that table as joined.
+    /// Rows of a copy, applied by version alone. Only `progress` advances the vector, and the low
+    /// watermark rises with it, since the log does not contain what the vector then covers. A batch
+    /// with progress for a table also marks that table as bootstrapped.
     Copy,
-    /// Rows of a repair: applied by version alone, and only those that the table's vector covers. The others come by stream.
+    /// Rows of a repair, applied by version alone, and only those that the table's vector covers.
+    /// The others arrive by stream.
     Repair,
 }
 
-/// What became of a batch's mutations: `newer + stale + skipped` is their number.
+/// The outcomes of a batch's mutations: `newer + stale + skipped` is their number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Became the current version of their items.
+    /// Mutations that became the current version of their items.
     pub newer: usize,
-    /// Lost against the current version.
+    /// Mutations that lost against the current version.
     pub stale: usize,
-    /// Were there already, or concern no table of this region.
+    /// Mutations that had been applied already, or concern no table of this region.
     pub skipped: usize,
-    /// Of `newer` and `stale`, how many were concurrent with what they met, so that the journal has a new entry.
+    /// Mutations among `newer` and `stale` that were concurrent with the current version, so that
+    /// the journal has a new entry.
     pub conflicts: usize,
 }

@@ -1,40 +1,42 @@
-//! Replicas of a global table, and where each stands.
+//! The replicas of a global table, and their status.
 
 use beringia_item::{Region, VersionVector};
 use serde::{Deserialize, Serialize};
 
-/// Where a replica stands. Written by the region that asks for it (`Creating`) and then by the
-/// replica's own region.
+/// The status of a replica. The region that requests the replica writes `Creating`; then the
+/// replica's own region writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReplicaStatus {
-    /// Being filled.
+    /// The replica is being filled.
     Creating {
-        /// From which replica.
+        /// The region from whose replica it is filled.
         from: Region,
     },
-    /// It could not be made; the region holds nothing of it.
+    /// The replica could not be created; the region has nothing of it.
     CreationFailed {
-        /// Why.
+        /// The reason, for `ReplicaStatusDescription`.
         reason: String,
     },
-    /// Complete; takes reads and writes.
+    /// The replica is complete and serves reads and writes.
     Active,
-    /// On its way out.
+    /// The replica is being removed.
     Deleting,
-    /// The others no longer wait for it, because it was out of reach for too long: nobody takes its
-    /// writes or keeps anything for it until its region has heard of that, and has begun it anew.
-    /// Said by them, in an aspect of its own (`Aspect::Dropped`), which nothing overrules that the
-    /// region writes without knowing.
+    /// The other regions no longer wait for this replica, because it was unreachable for too long.
+    /// They accept none of its writes and keep nothing for it until its region has learned of the
+    /// drop and re-bootstrapped it. They write this status to an aspect of its own
+    /// (`Aspect::Dropped`), so that no write of the dropped region that does not causally depend on
+    /// it overrules it.
     Dropped {
-        /// What of the table they had; what else its rows hold is with nobody else.
+        /// What the others had of the table. Anything else in the replica's rows exists nowhere
+        /// else.
         has: VersionVector,
-        /// Whether it may come back; false where somebody removed it since.
+        /// Whether the replica may return; false if it was removed since.
         returns: bool,
     },
 }
 
 impl ReplicaStatus {
-    /// Whether the region has the table, or is to have it, and the others count on it.
+    /// Whether the region has the table or is to have it, and the others count on it.
     #[must_use]
     pub const fn is_member(&self) -> bool {
         match self {
@@ -43,14 +45,14 @@ impl ReplicaStatus {
         }
     }
 
-    /// Whether the replica was complete once, so that others may read it: it is active, or on its
-    /// way out (others have to get what it wrote).
+    /// Whether the replica was complete once, so that others may read it: it is active, or is being
+    /// removed (others still need its writes).
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         matches!(self, Self::Active | Self::Deleting)
     }
 
-    /// Whether the replica is there to stay, so that others wait for it: it is active, or is being
+    /// Whether the replica is to stay, so that others wait for it: it is active, or is being
     /// filled.
     #[must_use]
     pub const fn stays(&self) -> bool {
@@ -58,11 +60,11 @@ impl ReplicaStatus {
     }
 }
 
-/// A replica of a global table.
+#[expect(missing_docs, reason = "the fields' names say it all")]
+/// A replica of a global table: its status, and the time of the last change of status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replica {
-    /// Where it stands.
     pub status: ReplicaStatus,
-    /// Since when, ms since the epoch.
+    /// When the status last changed, in ms since the Unix epoch.
     pub since_ms: u64,
 }

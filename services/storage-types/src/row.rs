@@ -1,13 +1,13 @@
-//! Rows as a copy or a repair sees them.
+//! Rows as a copy or a repair reads them.
 
 use beringia_item::{KeyBytes, Stamp};
 
-/// A row as a copy or a repair sees it: tombstones too.
+/// A row as a copy or a repair reads it. Tombstones are included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawRow {
-    /// The stored key.
+    /// The stored key of the row.
     pub key: KeyBytes,
-    /// Version and state; of a tombstone the delete's.
+    /// Version and state of the row; for a tombstone, those of the delete.
     pub stamp: Stamp,
     /// False for a tombstone.
     pub live: bool,
