@@ -1,7 +1,7 @@
-//! What a region's storage is to its callers: the [`Store`] trait, the only way to a region's state, and the definitions of
-//! tables. Below it, the interface for storage backends ([`backend`]).
+//! A region's storage as its callers see it: the [`Store`] trait, the only way to a region's state,
+//! and the definitions of tables. Below it, the interface for storage backends ([`backend`]).
 //!
-//! Callers find the types that replication shares with stores (`beringia-storage-types`) here, too.
+//! The types that replication shares with stores (`beringia-storage-types`) are re-exported here.
 
 pub mod backend;
 #[cfg(feature = "conformance")]

@@ -1,4 +1,4 @@
-//! What every store is opened with, wherever it keeps its state.
+//! Options with which every store is opened, whatever its storage backend.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,42 +7,47 @@ use beringia_item::{Origin, Region};
 
 use crate::PlantedBug;
 
-/// How long log records stay for streams where nothing else is said, ms: 24 hours (developer guide, "Change data capture for
-/// DynamoDB Streams").
+/// The default retention of log records for streams, in ms: 24 hours (developer guide, "Change data
+/// capture for DynamoDB Streams").
 pub const DEFAULT_LOG_RETENTION_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// How old a stream's shard gets before its child goes on where nothing else is said, ms: four hours, about what DynamoDB does.
+/// The default age, in ms, at which a stream's shard is succeeded by its child: four hours, about
+/// what DynamoDB does.
 pub const DEFAULT_SHARD_AGE_MS: u64 = 4 * 60 * 60 * 1000;
 
-/// What every store is opened with, wherever it keeps its state.
+/// Options with which every store is opened, whatever its storage backend.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// The region whose state it is. A database keeps its region's name and refuses another.
+    /// The region whose state it is. A database stores its region's name and refuses another.
     pub region: Region,
-    /// This region's wall time.
+    /// The wall clock of this region.
     pub clock: Arc<dyn WallClock>,
-    /// How far ahead of `clock` the time of another region's write may be, ms.
+    /// How far the time of another region's write may be ahead of `clock`, in ms.
     pub max_offset_ms: u64,
-    /// Names the set of regions that the database belongs to. A database that was opened with one refuses another.
+    /// The name of the set of regions that the database belongs to. A database that was opened with
+    /// one name refuses another.
     pub topology: Option<String>,
-    /// How long log records stay for streams, ms of `clock`.
+    /// How long log records are kept for streams, in ms of `clock`.
     pub log_retention_ms: u64,
-    /// How old a stream's open shard gets before it is closed and a child goes on, ms of `clock`; at least 1.
+    /// The age at which a stream's open shard is closed and a child continues, in ms of `clock`; at
+    /// least 1.
     pub shard_age_ms: u64,
-    /// How far back reads can be made ([`crate::Store::moment`]), on tokio's clock; nothing is remembered for it where it is zero.
+    /// How far back reads can be made ([`crate::Store::moment`]), on tokio's clock. With zero,
+    /// nothing is recorded for it.
     pub look_back: Duration,
-    /// A bug that it is to have, where the feature `planted-bugs` is on; it is not for anything but testing tests.
+    /// A planted bug for the store, with the feature `planted-bugs`. Only tests of the oracle use
+    /// it.
     pub planted_bug: Option<PlantedBug>,
 }
 
 impl StoreOptions {
-    /// The origin of what the store commits: the region's only shard.
+    /// The origin of the store's own writes: the region's only shard.
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin::of_only_shard(&self.region)
     }
 
-    /// The usual offset and retention, no topology, no looking back.
+    /// The default offset, retention and shard age, no topology, no looking back.
     #[must_use]
     pub fn new(region: Region, clock: Arc<dyn WallClock>) -> Self {
         Self {

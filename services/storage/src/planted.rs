@@ -1,30 +1,31 @@
-//! Bugs that others had, to be put back one at a time, so that it is known that the simulator's oracle finds them.
+//! Planted bugs: known faults of other systems, put back one at a time to test that the simulator's
+//! oracle finds them.
 //!
-//! They are only there with the feature `planted-bugs`. Without it [`PlantedBug`] has no value, so that no store can have one, and
-//! the compiler removes what asks for them.
+//! They exist only with the feature `planted-bugs`. Without it [`PlantedBug`] has no value, so no
+//! store can have one, and the compiler removes the checks.
 
-/// A bug that a store is to have.
+/// A planted bug that a store can have.
 #[cfg(feature = "planted-bugs")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlantedBug {
     /// Versions are compared by their time alone, and of two equal ones each region keeps its own.
     EqualVersionsPreferredLocally,
-    /// Tombstones are forgotten at once, whoever may not know of them yet.
+    /// Tombstones are collected at once, even if other regions have not applied their deletes.
     TombstonesCollectedAtOnce,
-    /// Now and then a record of another region's log is counted as applied, and is not.
+    /// Occasionally a record of another region's log is counted as applied without being applied.
     LogRecordSkipped,
-    /// Conditions are checked, and updates made, before the write has its turn.
+    /// Conditions and updates are evaluated before the write has its turn.
     ConditionBeforeLock,
 }
 
-/// A bug that a store is to have: none.
+/// A planted bug; without the feature `planted-bugs` there is none.
 #[cfg(not(feature = "planted-bugs"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlantedBug {}
 
 #[cfg(feature = "planted-bugs")]
 impl PlantedBug {
-    /// Whether of two equal versions this region's own is kept.
+    /// Whether this region keeps its own of two equal versions.
     #[must_use]
     pub const fn prefers_local(self) -> bool {
         matches!(self, Self::EqualVersionsPreferredLocally)
@@ -36,7 +37,7 @@ impl PlantedBug {
         matches!(self, Self::TombstonesCollectedAtOnce)
     }
 
-    /// Whether the record of that sequence is skipped.
+    /// Whether the record with this sequence is skipped.
     #[must_use]
     pub const fn skips(self, sequence: u64) -> bool {
         matches!(self, Self::LogRecordSkipped) && sequence.is_multiple_of(31)
@@ -51,25 +52,25 @@ impl PlantedBug {
 
 #[cfg(not(feature = "planted-bugs"))]
 impl PlantedBug {
-    /// Of no bug.
+    /// Never called, since there is no bug.
     #[must_use]
     pub const fn prefers_local(self) -> bool {
         match self {}
     }
 
-    /// Of no bug.
+    /// Never called, since there is no bug.
     #[must_use]
     pub const fn collects_tombstones(self) -> bool {
         match self {}
     }
 
-    /// Of no bug.
+    /// Never called, since there is no bug.
     #[must_use]
     pub const fn skips(self, _: u64) -> bool {
         match self {}
     }
 
-    /// Of no bug.
+    /// Never called, since there is no bug.
     #[must_use]
     pub const fn decides_early(self) -> bool {
         match self {}

@@ -1,4 +1,4 @@
-//! Records of the log: one per write, as it is appended and as it is read.
+//! Records of the log, one per write, for appending and for reading.
 
 use beringia_clock::HybridTime;
 use beringia_item::{Cause, KeyBytes, Origin, Unit, Version};
@@ -7,45 +7,47 @@ use bytes::Bytes;
 use super::{OriginNumber, TableNumber, row::version};
 use crate::StoreError;
 
-/// What else is known of a record: a set of bits.
+/// A set of bits with further facts about a record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RecordFlags(u8);
 
 impl RecordFlags {
-    /// The item's time to live ran out.
+    /// The write deleted an item whose time to live had expired.
     pub const TIME_TO_LIVE: Self = Self(1);
-    /// Came by copy or repair, outside its origin's order: replication must not serve it.
+    /// The write came by copy or repair, outside its origin's order. Replication must not serve it.
     pub const UNORDERED: Self = Self(2);
-    /// Never became the current version here. Kept for those that this region relays to.
+    /// The write never became the current version here. It is kept for the peers that this region
+    /// relays to.
     pub const STALE: Self = Self(4);
-    /// Tells streams that an item went without a delete. Neither a row nor a record points to it.
+    /// Tells streams that an item was removed without a delete. No row and no other record points
+    /// to this record.
     pub const REMOVAL: Self = Self(8);
 
-    /// The bits as a number.
+    /// The flags as a number.
     #[must_use]
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// The flags that [`RecordFlags::bits`] gave; unknown bits are dropped.
+    /// Restores the flags from [`RecordFlags::bits`]. Unknown bits are dropped.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits & 0xF)
     }
 
-    /// These and those.
+    /// The union of both sets of flags.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether any of those is set.
+    /// Whether any flag of `other` is set.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Why the write was made.
+    /// The cause of the write.
     #[must_use]
     pub const fn cause(self) -> Cause {
         if self.has(Self::TIME_TO_LIVE) {
@@ -65,24 +67,24 @@ impl From<Cause> for RecordFlags {
     }
 }
 
-/// What of a record says whether a reader wants it.
+/// The part of a record by which a reader decides whether it wants the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordHead {
-    /// Its position in the log.
+    /// The record's position in the log.
     pub position: u64,
-    /// The table.
+    /// The number of the table.
     pub table: TableNumber,
-    /// Who committed the write of a client.
+    /// The number of the origin that committed the client's write.
     pub origin: OriginNumber,
-    /// The origin's number of the write.
+    /// The origin's sequence of the write.
     pub sequence: u64,
-    /// Hybrid time at the origin.
+    /// Hybrid time of the write at the origin.
     pub time: u64,
-    /// What else is known of it.
+    /// Further facts about the record.
     pub flags: RecordFlags,
-    /// The atomic batch that it belongs to.
+    /// The transaction that the write belongs to.
     pub unit: Unit,
-    /// The position of the version that it replaced.
+    /// The position of the version that the write replaced.
     pub previous: Option<u64>,
 }
 
@@ -90,7 +92,7 @@ impl RecordHead {
     /// The version of the write.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where `names` has no such origin.
+    /// [`StoreError::Database`] if `names` does not contain the origin.
     pub fn version(&self, names: &[Origin]) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
@@ -99,29 +101,29 @@ impl RecordHead {
 /// A record as it is appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// What says whether a reader wants it.
+    /// The part by which a reader decides whether it wants the record.
     pub head: RecordHead,
-    /// The item's stored key.
+    /// The stored key of the item.
     pub key: KeyBytes,
     /// The causal context: sequences by origin number, ten bytes each.
     pub context: Bytes,
-    /// The item that the origin made of the write, encoded; `None` for a delete.
+    /// The item after the write at its origin, encoded; `None` for a delete.
     pub image: Option<Bytes>,
-    /// What the image does not say of the state at the origin.
+    /// The part of the item's state at the origin that the image does not express.
     pub metadata: Option<Bytes>,
-    /// What was current here after the write, where that was merged from it and the row before.
+    /// The merged row that became current here, if the write was merged with the row before it.
     pub merged: Option<MergedRow>,
 }
 
 impl Record {
-    /// Bytes that it counts for in a backlog: key, image and metadata.
+    /// The size of the record in a backlog, in bytes: key, image and metadata.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
         (self.key.0.len() + len(&self.image) + len(&self.metadata)) as u64
     }
 
-    /// The version of the row after the write.
+    /// The version of the row after the write: hybrid time, origin, sequence.
     #[must_use]
     pub const fn current(&self) -> (u64, OriginNumber, u64) {
         match &self.merged {
@@ -131,24 +133,24 @@ impl Record {
     }
 }
 
-/// What a write and the row before it were merged into.
+/// The result of merging a write with the row before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergedRow {
-    /// The greatest version in it: hybrid time, origin, sequence.
+    /// Hybrid time of the greatest version in the row.
     pub time: u64,
-    /// Its origin.
+    /// The origin of that version.
     pub origin: OriginNumber,
-    /// Its sequence.
+    /// The sequence of that version.
     pub sequence: u64,
     /// The causal contexts of all its writes, as in [`Record::context`].
     pub context: Bytes,
-    /// The item, where it is another than the write's own image.
+    /// The item, if it differs from the write's own image.
     pub image: Option<Bytes>,
-    /// What the image does not say of the state.
+    /// The part of the state that the image does not express.
     pub metadata: Option<Bytes>,
 }
 
-/// Bytes before the context in the encoded form of a [`MergedRow`].
+/// The number of bytes before the context in the encoded form of a [`MergedRow`].
 const MERGED_HEAD: usize = 26;
 
 /// The encoded form of a merged row is too short.
@@ -163,7 +165,7 @@ impl From<MergedRowError> for StoreError {
 }
 
 impl MergedRow {
-    /// All but the image as bytes.
+    /// Encodes everything except the image.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let metadata = self.metadata.as_deref().unwrap_or_default();
@@ -177,10 +179,10 @@ impl MergedRow {
         out
     }
 
-    /// What [`MergedRow::encode`] made, with the image that was kept beside it.
+    /// Decodes what [`MergedRow::encode`] returned, given the image that was stored beside it.
     ///
     /// # Errors
-    /// [`MergedRowError`] where the bytes are too few.
+    /// [`MergedRowError`] if there are too few bytes.
     pub fn decode(bytes: &[u8], image: Option<Bytes>) -> Result<Self, MergedRowError> {
         fn take<'b, const N: usize>(bytes: &mut &'b [u8]) -> Result<&'b [u8; N], MergedRowError> {
             let (field, rest) = bytes.split_first_chunk().ok_or(MergedRowError)?;
@@ -205,51 +207,52 @@ impl MergedRow {
     }
 }
 
-/// A record as it is read: what is not asked for is not loaded.
+/// A record as it is read. Parts that are not asked for are not loaded.
 pub trait StoredRecord {
-    /// What says whether a reader wants it.
+    /// The part by which a reader decides whether it wants the record.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where it is damaged; so for all others.
+    /// [`StoreError::Database`] if the record is damaged; this applies to all methods.
     fn head(&self) -> Result<RecordHead, StoreError>;
 
-    /// The item's stored key.
+    /// The stored key of the item.
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn key(&self) -> Result<&[u8], StoreError>;
 
-    /// [`Record::context`].
+    /// The causal context, as in [`Record::context`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn context(&self) -> Result<&[u8], StoreError>;
 
-    /// [`Record::image`].
+    /// The image, as in [`Record::image`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn image(&self) -> Result<Option<&[u8]>, StoreError>;
 
-    /// [`Record::metadata`].
+    /// The metadata, as in [`Record::metadata`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn metadata(&self) -> Result<Option<&[u8]>, StoreError>;
 
-    /// [`Record::merged`], encoded.
+    /// The encoded merged row, as in [`Record::merged`].
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn merged(&self) -> Result<Option<&[u8]>, StoreError>;
 
-    /// The image of what was current after the write: of the merged row, or the write's own; `None` for a delete.
+    /// The image of the current version after the write: the merged row's, or the write's own.
+    /// `None` for a delete.
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
     fn current_image(&self) -> Result<Option<&[u8]>, StoreError>;
 
-    /// Bytes that it counts for in a backlog ([`Record::bytes`]).
+    /// The size of the record in a backlog, in bytes ([`Record::bytes`]).
     ///
     /// # Errors
     /// As for [`StoredRecord::head`].
@@ -257,7 +260,7 @@ pub trait StoredRecord {
 }
 
 impl RecordHead {
-    /// Hybrid time at the origin.
+    /// Hybrid time of the write at the origin.
     #[must_use]
     pub const fn hybrid_time(&self) -> HybridTime {
         HybridTime::from_u64(self.time)

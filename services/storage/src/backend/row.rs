@@ -1,52 +1,52 @@
-//! Rows and the keys under which they are kept.
+//! Rows and the keys under which they are stored.
 
 use beringia_clock::HybridTime;
 use beringia_item::{Origin, Stamp, Version};
 
 use crate::StoreError;
 
-/// A table's small number. It is another one each time that a region's replica is filled from nothing.
+/// A table's number in this region. It changes each time the region's replica is filled from empty.
 pub type TableNumber = u32;
-/// An index's small number.
+/// An index's number in this region.
 pub type IndexNumber = u32;
-/// An origin's small number: its place in the list of all origins that rows name.
+/// An origin's number in this region: its index in the list of all origins that rows refer to.
 pub type OriginNumber = u16;
 
 /// An ordered map from keys to small rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Keyspace {
-    /// One row: what belongs to the region as a whole.
+    /// A single row: the state of the region as a whole.
     Region,
-    /// The origins that rows name, by number.
+    /// The origins that rows refer to, by number.
     Origins,
     /// The tables that this region holds, and those whose rows are being removed, by number.
     Tables,
     /// Their secondary indexes, by number.
     Indexes,
-    /// The entries of indexes. Only keys.
+    /// The entries of indexes. They consist of keys only.
     Entries,
-    /// The digests of tables, some ranges in a row.
+    /// The digests of tables, several ranges per row.
     Digests,
     /// Log checkpoints: remembered places in the log, by table, origin and sequence.
     LogCheckpoints,
-    /// How far the log had grown at which wall time, by position.
+    /// The end of the log at past wall times, by position.
     LogTimes,
-    /// Streams of tables.
+    /// The streams of tables, enabled or still readable.
     Streams,
-    /// Shards of streams.
+    /// The shards of streams, open or still readable.
     Shards,
     /// The conflict journal, by number.
     Conflicts,
-    /// The numbers of conflicts, by what is in conflict.
+    /// The numbers of conflicts, by table and key.
     ConflictKeys,
-    /// Writes of this region that no other region has, by number.
+    /// Unshipped writes of this region, by number.
     Unshipped,
-    /// For how long peers were unreachable when that was last noted, by region.
+    /// For how long each peer had been unreachable when that was last recorded, by region.
     Unreachable,
 }
 
 impl Keyspace {
-    /// All of them.
+    /// All keyspaces, in the order of their declaration.
     pub const ALL: [Self; 14] = [
         Self::Region,
         Self::Origins,
@@ -64,8 +64,8 @@ impl Keyspace {
         Self::Unreachable,
     ];
 
-    /// Whether its keys are numbers, of eight bytes with the greatest first. A backend may keep them as
-    /// such. Numbers are below 2^63.
+    /// Whether its keys are numbers of eight bytes, big-endian, below 2^63. A backend may store
+    /// them as integers.
     #[must_use]
     pub const fn is_numbered(self) -> bool {
         matches!(
@@ -82,7 +82,7 @@ impl Keyspace {
         )
     }
 
-    /// The name of what it keeps, in lower case with underscores.
+    /// The keyspace's name, in lower case with underscores.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -107,16 +107,16 @@ impl Keyspace {
 /// A half-open range of keys, and the direction in which it is read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyRange {
-    /// The least key.
+    /// The least key, inclusive.
     pub from: Vec<u8>,
-    /// Above the greatest key; `None` where there is no bound.
+    /// The bound above the greatest key, exclusive; `None` for no bound.
     pub to: Option<Vec<u8>>,
-    /// From the greatest key down.
+    /// Whether to read from the greatest key down.
     pub reverse: bool,
 }
 
 impl KeyRange {
-    /// From one key to below another, upwards.
+    /// The range from one key (inclusive) to another (exclusive), ascending.
     #[must_use]
     pub const fn new(from: Vec<u8>, to: Vec<u8>) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl KeyRange {
         }
     }
 
-    /// All keys, upwards.
+    /// The range of all keys, ascending.
     #[must_use]
     pub const fn all() -> Self {
         Self {
@@ -136,37 +136,38 @@ impl KeyRange {
         }
     }
 
-    /// The same range in that direction.
+    /// The same range with the given direction.
     #[must_use]
     pub fn reversed(self, reverse: bool) -> Self {
         Self { reverse, ..self }
     }
 }
 
-/// How much of an item's record is read with its row. What is not asked for must not be looked at.
+/// How much of an item's record is read with its row. Parts that are not asked for must not be
+/// looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// Only the row.
+    /// The row without its record.
     Row,
-    /// The record, but for its images, which may be large.
+    /// The record without its images, which may be large.
     Context,
     /// Only the image of the current item ([`super::StoredRecord::current_image`]).
     Item,
-    /// The whole record.
+    /// The record with all its parts.
     Record,
 }
 
 impl Detail {
-    /// All of them.
+    /// All details, in the order of their declaration.
     pub const ALL: [Self; 4] = [Self::Row, Self::Context, Self::Item, Self::Record];
 
-    /// Whether nothing of `other` is missing in this.
+    /// Whether this includes everything that `other` includes.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
         self == other || self == Self::Record || other == Self::Row
     }
 
-    /// What covers both.
+    /// The least detail that covers both.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         if self.covers(other) {
@@ -179,25 +180,25 @@ impl Detail {
     }
 }
 
-/// An item's row: which version is current, and where in the log its record is.
+/// An item's row: the current version, and the position of its record in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ItemRow {
     /// The record's position in the log.
     pub position: u64,
     /// Hybrid time of the current version.
     pub time: u64,
-    /// Its origin.
+    /// The origin of the current version.
     pub origin: OriginNumber,
-    /// Its sequence.
+    /// The sequence of the current version.
     pub sequence: u64,
-    /// Bytes of the item as DynamoDB counts them; 0 for a tombstone.
+    /// The size of the item in bytes, as DynamoDB counts it; 0 for a tombstone.
     pub size: u64,
-    /// The hash of the item's metadata; 0 where there is none.
+    /// The hash of the item's metadata; 0 if there is none.
     pub state: u64,
 }
 
 impl ItemRow {
-    /// Whether there is an item, not a tombstone.
+    /// Whether the row is an item, not a tombstone.
     #[must_use]
     pub const fn is_live(&self) -> bool {
         self.size > 0
@@ -206,7 +207,7 @@ impl ItemRow {
     /// The current version.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where `names` has no such origin.
+    /// [`StoreError::Database`] if `names` does not contain the origin.
     pub fn version(&self, names: &[Origin]) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
@@ -214,7 +215,7 @@ impl ItemRow {
     /// The current version with the hash of the metadata.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where `names` has no such origin.
+    /// [`StoreError::Database`] if `names` does not contain the origin.
     pub fn stamp(&self, names: &[Origin]) -> Result<Stamp, StoreError> {
         Ok(Stamp {
             version: self.version(names)?,
@@ -223,10 +224,10 @@ impl ItemRow {
     }
 }
 
-/// A version with the origin's name.
+/// Builds a version, with the name of the origin.
 ///
 /// # Errors
-/// [`StoreError::Database`] where `names` has no such origin.
+/// [`StoreError::Database`] if `names` does not contain the origin.
 pub fn version(names: &[Origin], time: u64, origin: OriginNumber, sequence: u64) -> Result<Version, StoreError> {
     let origin = names
         .get(usize::from(origin))

@@ -1,36 +1,37 @@
-//! What a commit writes.
+//! The write set of a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ItemRow, Keyspace, Record};
 
-/// Counts the commits of a region's state. Numbers of one lease can be compared, others cannot.
+/// A count of the commits of a region's state. Only numbers of the same lease can be compared.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommitNumber(pub u64);
 
-/// What becomes of an item's row.
+/// The change of an item's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemChange {
-    /// There is no row; this one comes.
+    /// Inserts this row; there is none yet.
     Insert(ItemRow),
-    /// The row becomes this one.
+    /// Replaces the existing row with this one.
     Update(ItemRow),
-    /// There is a row; it goes.
+    /// Deletes the existing row.
     Delete,
 }
 
-/// What one commit writes, all of it or nothing.
+/// Everything that one commit writes, atomically.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteSet {
-    /// The commit's condition: how many commits there were when the rows that it rests on were read.
+    /// The condition of the commit: the number of commits at the time when the rows of the decision
+    /// were read.
     pub based_on: CommitNumber,
-    /// Rows of items, by row key.
+    /// The changes of items' rows, by row key.
     pub items: BTreeMap<Vec<u8>, ItemChange>,
-    /// Rows of keyspaces; `None` removes a row.
+    /// Rows of keyspaces to write; `None` removes a row.
     pub rows: BTreeMap<(Keyspace, Vec<u8>), Option<Vec<u8>>>,
-    /// Records to append, at consecutive positions behind the log's end.
+    /// Records to append, at consecutive positions after the end of the log.
     pub records: Vec<Record>,
-    /// Positions of records to remove.
+    /// Positions of records to remove from the log.
     pub trimmed: BTreeSet<u64>,
 }
 

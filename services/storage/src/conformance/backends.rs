@@ -1,5 +1,5 @@
-//! What a storage backend promises to its committer: the contract at the head of
-//! [`backend`](crate::backend), apart from any store.
+//! Tests of the contract between storage backends and their committer, as documented in
+//! [`backend`](crate::backend), without a store.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,35 +31,35 @@ const ITEM_KEYS: [&[u8]; 6] = [&[0], &[0, 0], &[0, 255], &[1], &[255], &[255, 25
 /// Keys of numbered rows, in order.
 const NUMBERS: [u64; 6] = [0, 1, 255, 256, u32::MAX as u64, i64::MAX as u64];
 
-/// What a backend should hold.
+/// The contents that a backend should have.
 #[derive(Debug, Clone, Default)]
 struct Model {
     items: BTreeMap<Vec<u8>, ItemRow>,
     rows: BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>,
     log: BTreeMap<u64, Record>,
-    /// The last position that was given.
+    /// The last log position that was assigned.
     end: u64,
 }
 
-/// A write set, but for what depends on the state.
+/// A write set, except for the parts that depend on the state.
 #[derive(Debug, Clone)]
 struct Writes {
-    /// Which key, and from which number its row follows; `None` for none.
+    /// The index of a key, and the number from which its row is derived; `None` deletes the row.
     items: Vec<(usize, Option<u8>)>,
-    /// Which keyspace, which key, which row.
+    /// The index of a keyspace, the index of a key, and its row.
     rows: Vec<(usize, usize, Option<Vec<u8>>)>,
-    /// From which numbers the records follow.
+    /// The numbers from which the records are derived.
     records: Vec<u8>,
-    /// Positions, as far as they were given.
+    /// Positions to trim, as far as they were assigned.
     trimmed: BTreeSet<u64>,
 }
 
 #[derive(Debug, Clone)]
 enum Step {
     Commit(Writes),
-    /// A commit that rests on rows of before the last one.
+    /// A commit that is based on an outdated state.
     Stale(Writes),
-    /// The backend is closed and opened again.
+    /// Closes the backend and opens it again.
     Reopen,
 }
 
@@ -87,7 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The key of that place in a keyspace.
+/// The key with this index in a keyspace.
 fn row_key(keyspace: Keyspace, place: usize) -> Vec<u8> {
     if keyspace.is_numbered() {
         NUMBERS[place].to_be_bytes().to_vec()
@@ -141,7 +141,7 @@ fn record(position: u64, number: u8) -> Record {
 }
 
 impl Model {
-    /// The write set that this makes of the state.
+    /// Builds the write set for the current state.
     fn write_set(&self, writes: &Writes, based_on: CommitNumber) -> WriteSet {
         let mut set = WriteSet {
             based_on,
@@ -194,7 +194,7 @@ impl Model {
         self.log.retain(|position, _| !set.trimmed.contains(position));
     }
 
-    /// Reads everything in every way that there is, and compares it.
+    /// Reads everything through every method, and compares it.
     fn check(&self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
         for detail in Detail::ALL {
             self.check_items(snapshot, detail)?;
@@ -303,7 +303,7 @@ impl Model {
     }
 }
 
-/// Everything, each half, a range of one key, and an empty one; in both directions.
+/// All keys, each half, a range of one key, and an empty range; each in both directions.
 fn ranges(keys: [Vec<u8>; 6]) -> impl Iterator<Item = KeyRange> {
     let [least, second, _, middle, ..] = keys;
     let open = KeyRange {
@@ -326,7 +326,7 @@ fn is_in(range: &KeyRange, key: &[u8]) -> bool {
     *range.from <= *key && range.to.as_ref().is_none_or(|to| *key < **to)
 }
 
-/// What a detail shows of a record.
+/// The parts of a record that a detail includes.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
     head: Option<RecordHead>,
@@ -409,7 +409,7 @@ impl Leased {
         Self::on(self.disk)
     }
 
-    /// Commits one row of the keyspace of peers.
+    /// Commits one row of the keyspace [`Keyspace::Unreachable`].
     fn put(&mut self, key: &[u8], row: &[u8]) -> Result<(), CommitFailure> {
         let based_on = self.writer.committed().unwrap();
         self.writer.commit(&one_row(based_on, key, row))
@@ -434,7 +434,7 @@ fn one_row(based_on: CommitNumber, key: &[u8], row: &[u8]) -> WriteSet {
     }
 }
 
-pub(super) fn what_was_committed_is_read_in_every_way_and_nothing_else(backend: &dyn Backend) {
+pub(super) fn every_read_returns_exactly_what_was_committed(backend: &dyn Backend) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..12))| {
         plain(async {
             let (mut model, mut leased) = (Model::default(), Leased::new(backend));
@@ -462,7 +462,7 @@ pub(super) fn what_was_committed_is_read_in_every_way_and_nothing_else(backend: 
     });
 }
 
-pub(super) async fn a_snapshot_is_of_one_moment_whatever_is_committed_meanwhile(backend: &dyn Backend) {
+pub(super) async fn snapshot_is_isolated_from_concurrent_commits(backend: &dyn Backend) {
     let mut leased = Leased::new(backend);
     leased.put(b"a", b"1").unwrap();
     let reader = leased.backend.clone();
@@ -477,8 +477,8 @@ pub(super) async fn a_snapshot_is_of_one_moment_whatever_is_committed_meanwhile(
         let read = reader.read(Scope::Snapshot, &mut |snapshot| {
             seen.push(snapshot.get(Keyspace::Unreachable, b"a")?);
             begun.send(()).unwrap();
-            // Where reads and commits go on beside each other, the commit happens between two of these; where
-            // they do not, it waits for the last.
+            // If reads and commits run concurrently, the commit happens between two of these reads.
+            // Otherwise it waits for the last one.
             for _ in 0..1000 {
                 thread::yield_now();
                 seen.push(snapshot.get(Keyspace::Unreachable, b"a")?);
@@ -492,7 +492,7 @@ pub(super) async fn a_snapshot_is_of_one_moment_whatever_is_committed_meanwhile(
     assert!(seen.iter().all(|row| row.as_deref() == Some(b"1")), "{seen:?}");
 }
 
-pub(super) async fn a_listener_hears_of_every_commit_once_it_can_be_read(backend: &dyn Backend) {
+pub(super) async fn listener_is_called_after_each_commit_is_visible(backend: &dyn Backend) {
     let mut leased = Leased::new(backend);
     let heard = Arc::new(AtomicUsize::new(0));
     let listener = {
@@ -517,7 +517,7 @@ pub(super) async fn a_listener_hears_of_every_commit_once_it_can_be_read(backend
     assert_eq!(heard.load(Ordering::SeqCst), 3, "nothing was committed");
 }
 
-pub(super) async fn a_scan_ends_where_its_visitor_wants_no_more_or_fails(backend: &dyn Backend) {
+pub(super) async fn scan_ends_when_its_visitor_breaks_or_fails(backend: &dyn Backend) {
     let mut leased = Leased::new(backend);
     let mut set = WriteSet {
         based_on: leased.writer.committed().unwrap(),
@@ -561,7 +561,7 @@ pub(super) async fn a_scan_ends_where_its_visitor_wants_no_more_or_fails(backend
     );
 }
 
-pub(super) async fn a_backend_that_was_closed_is_read_no_more(backend: &dyn Backend) {
+pub(super) async fn closed_backend_refuses_reads(backend: &dyn Backend) {
     let mut leased = Leased::new(backend);
     leased.put(b"a", b"1").unwrap();
     leased.backend.check().unwrap();
@@ -575,7 +575,7 @@ pub(super) async fn a_backend_that_was_closed_is_read_no_more(backend: &dyn Back
     assert_eq!((read, was_asked), (Err(StoreError::Closed), false));
 }
 
-pub(super) async fn of_two_leases_one_can_commit(backend: &dyn Backend) {
+pub(super) async fn only_one_of_two_leases_can_commit(backend: &dyn Backend) {
     let mut leased = Leased::new(backend);
     leased.put(b"a", b"1").unwrap();
     match leased.backend.lease() {
@@ -593,7 +593,7 @@ pub(super) async fn of_two_leases_one_can_commit(backend: &dyn Backend) {
     }
 }
 
-pub(super) async fn a_listener_may_add_another(backend: &dyn Backend) {
+pub(super) async fn listener_may_add_another_listener(backend: &dyn Backend) {
     let mut leased = Leased::new(backend);
     let (weak, heard) = (Arc::downgrade(&leased.backend), Arc::new(AtomicUsize::new(0)));
     let counted = heard.clone();

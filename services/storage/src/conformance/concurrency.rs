@@ -1,4 +1,5 @@
-//! Readers beside the committer, on real threads: nobody sees half a unit, and nobody who follows the log misses a record.
+//! Readers beside the committer, on real threads: no reader sees part of a transaction, and no
+//! reader of the log misses a record.
 
 use std::{
     sync::{
@@ -20,7 +21,7 @@ async fn site(backend: &dyn Backend) -> Site {
     site
 }
 
-/// Writes the same number to both items of its pair, again and again.
+/// Repeatedly writes the same number to both items of its pair.
 async fn write_pairs(store: Arc<dyn Store>, writer: u64) {
     let name = format!("w{writer}");
     for n in 0..UNITS {
@@ -59,7 +60,7 @@ async fn read_pairs(store: Arc<dyn Store>, done: Arc<AtomicBool>) -> u64 {
     reads
 }
 
-pub(super) async fn a_reader_sees_whole_units_only(backend: &dyn Backend) {
+pub(super) async fn reader_sees_only_complete_transactions(backend: &dyn Backend) {
     let site = site(backend).await;
     let store = &site.store;
     let done = Arc::new(AtomicBool::new(false));
@@ -75,7 +76,7 @@ pub(super) async fn a_reader_sees_whole_units_only(backend: &dyn Backend) {
     assert_agrees(&**store, TABLE).await;
 }
 
-/// Follows the log from its beginning until it has seen so many records.
+/// Follows the log from its beginning until it has seen `records` records.
 async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
     let filter = all_of(store.origin());
     let (mut from, mut seen) = (LogPosition(1), Vec::new());
@@ -99,7 +100,7 @@ async fn follow(store: Arc<dyn Store>, records: usize) -> Vec<u64> {
     seen
 }
 
-pub(super) async fn whoever_follows_the_log_sees_every_record_once_and_in_order(backend: &dyn Backend) {
+pub(super) async fn log_reader_sees_every_record_once_and_in_order(backend: &dyn Backend) {
     let site = site(backend).await;
     let store = &site.store;
     let records = usize::try_from(WRITERS * UNITS * 2).unwrap();

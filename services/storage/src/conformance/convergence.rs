@@ -1,4 +1,5 @@
-//! Three regions that write at random and hear of each other in any order end alike, and journal exactly the true conflicts.
+//! Three regions that write at random and receive each other's writes in any order converge, and
+//! their journals contain exactly the true conflicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,25 +23,27 @@ enum Step {
         site: usize,
         key: u64,
     },
-    /// A unit over two items.
+    /// A transaction over two items.
     Both {
         site: usize,
         first: u64,
         second: u64,
     },
-    /// At most so many of what the second lacks, of all origins; perhaps delivered twice.
+    /// At most this many of the writes that the second region is missing, of all origins; possibly
+    /// delivered twice.
     Ship {
         from: usize,
         to: usize,
         max: usize,
         twice: bool,
     },
-    /// All rows, without moving the vector where the receiver knows of later writes.
+    /// A repair with all rows. It does not advance the vector, so rows that the vector does not
+    /// cover are left out.
     Repair {
         from: usize,
         to: usize,
     },
-    /// All rows, of a copy that breaks off before it says what they cover.
+    /// All rows, of a copy that breaks off before its progress.
     Copy {
         from: usize,
         to: usize,
@@ -71,12 +74,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What one region should hold and have journalled, by the table in docs/replication.md, "Reconciliation".
+/// The rows and the journal that a region should have, by the table in docs/replication.md,
+/// "Reconciliation".
 #[derive(Default)]
 struct Model {
     current: BTreeMap<KeyBytes, Mutation>,
     applied: VersionVector,
-    /// Winner and loser.
+    /// Pairs of winner and loser.
     conflicts: BTreeSet<(Version, Version)>,
 }
 
@@ -116,7 +120,8 @@ struct World {
     models: Vec<Model>,
     /// Every acknowledged write.
     acknowledged: Vec<Mutation>,
-    /// For each of them: what of the same item its region had applied from its origin, and what it replaced, with what that knew of.
+    /// For each acknowledged write, the writes to the same item that it causally depends on: those
+    /// that its region had applied, and those that the replaced write depended on.
     knew: BTreeMap<Version, BTreeSet<Version>>,
 }
 
@@ -137,7 +142,7 @@ impl World {
         self.sites[place].as_ref().unwrap()
     }
 
-    /// Commits a unit and tells the model what the log says of it.
+    /// Commits a transaction and updates the model from its log records.
     async fn local(&mut self, place: usize, unit: Vec<(u64, Do)>) {
         let site = self.site(place);
         let unit = unit.into_iter().map(|(n, what)| write(key("k", n), what)).collect();
@@ -172,7 +177,8 @@ impl World {
         }
     }
 
-    /// Mutations say that they knew of what they did know of, and of nothing else.
+    /// Checks that the causal context of each mutation covers exactly the writes that it depends
+    /// on.
     fn check_knowledge(&self) {
         for mutation in &self.acknowledged {
             let others = self.acknowledged.iter();
@@ -208,7 +214,7 @@ impl World {
         lacks.len()
     }
 
-    /// All rows: of a repair those that the target's vector covers, of a copy all.
+    /// Sends all rows: for a repair those that the target's vector covers, for a copy all.
     async fn pull(&mut self, from: usize, to: usize, kind: RemoteKind) {
         let (source, target) = (self.site(from), self.site(to));
         let keys = (0..4).map(|n| key("k", n)).collect();
@@ -248,7 +254,7 @@ impl World {
             }
             Step::Tick { site, ms } => {
                 let clock = &self.site(site).clock;
-                // Within the offset that regions allow each other.
+                // Within the offset that regions accept from each other.
                 let next = clock
                     .now_ms()
                     .saturating_add_signed(ms)
@@ -258,7 +264,7 @@ impl World {
         }
     }
 
-    /// Each region is exactly what its model says.
+    /// Checks that each region is exactly as its model says.
     async fn check(&self) {
         for (place, model) in self.models.iter().enumerate() {
             let site = self.site(place);
@@ -283,7 +289,7 @@ impl World {
         }
     }
 
-    /// Ships until nobody lacks anything.
+    /// Ships until no region is missing anything.
     async fn settle(&mut self) {
         loop {
             let mut moved = 0;
@@ -322,9 +328,7 @@ impl World {
     }
 }
 
-pub(super) fn regions_that_hear_of_everything_are_equal_and_have_journalled_every_true_conflict_and_every_one_only(
-    backend: &dyn Backend,
-) {
+pub(super) fn regions_converge_and_journal_exactly_the_true_conflicts(backend: &dyn Backend) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
         plain(async {
             let mut world = World::new(backend).await;

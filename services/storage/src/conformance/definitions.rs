@@ -1,4 +1,4 @@
-//! Tables and indexes come and go as their definitions do.
+//! Tables and indexes are created, changed and removed with their definitions.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{
     SchemaError, StoreError, Throughput,
 };
 
-/// Waits until the global index is in that state, or gone.
+/// Waits until the global index has this state, or is gone.
 async fn index_is(site: &Site, wanted: Option<IndexState>) {
     loop {
         let mut changed = std::pin::pin!(site.store.catalog_changed().notified());
@@ -23,7 +23,7 @@ async fn index_is(site: &Site, wanted: Option<IndexState>) {
     }
 }
 
-pub(super) async fn a_table_is_in_the_catalog_with_all_its_aspects_also_after_a_restart(backend: &dyn Backend) {
+pub(super) async fn catalog_contains_all_aspects_also_after_a_restart(backend: &dyn Backend) {
     let mut site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     let settings = LocalSettings {
@@ -49,7 +49,7 @@ pub(super) async fn a_table_is_in_the_catalog_with_all_its_aspects_also_after_a_
     }
 }
 
-pub(super) async fn a_change_that_its_caller_refuses_changes_nothing_and_hands_the_reason_back(backend: &dyn Backend) {
+pub(super) async fn refused_schema_change_returns_the_callers_reason(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     let refused = site.store.change_schema(Box::new(|catalog: &Catalog| {
         assert!(catalog.by_name.is_empty());
@@ -61,7 +61,7 @@ pub(super) async fn a_change_that_its_caller_refuses_changes_nothing_and_hands_t
     assert_eq!(reason.to_string(), "not today");
 }
 
-pub(super) async fn disorder_is_refused(backend: &dyn Backend) {
+pub(super) async fn inconsistent_definitions_are_refused(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let bad = [
@@ -90,7 +90,7 @@ pub(super) async fn disorder_is_refused(backend: &dyn Backend) {
     assert_eq!(site.store.catalog().by_id.len(), 1);
 }
 
-pub(super) async fn a_name_is_free_again_in_the_change_that_drops_its_table(backend: &dyn Backend) {
+pub(super) async fn dropping_a_table_frees_its_name_in_the_same_change(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     put(&*site.store, item("a", 1, &[])).await;
@@ -105,7 +105,8 @@ pub(super) async fn a_name_is_free_again_in_the_change_that_drops_its_table(back
     assert_eq!(catalog.by_name["things"].size.items(), 0);
 }
 
-pub(super) async fn a_table_becomes_global_with_its_first_replica_and_its_local_settings_stay(backend: &dyn Backend) {
+/// Its local settings stay in their region.
+pub(super) async fn first_replica_makes_a_table_global(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_table(&*east.store, true).await;
     edit(
@@ -145,7 +146,7 @@ pub(super) async fn a_table_becomes_global_with_its_first_replica_and_its_local_
     );
 }
 
-pub(super) async fn a_region_without_a_replica_keeps_only_the_definition(backend: &dyn Backend) {
+pub(super) async fn region_without_a_replica_keeps_only_the_definition(backend: &dyn Backend) {
     let (east, west, far) = (
         Site::new(backend, "us-east-1"),
         Site::new(backend, "eu-west-1"),
@@ -171,7 +172,7 @@ pub(super) async fn a_region_without_a_replica_keeps_only_the_definition(backend
     );
 }
 
-pub(super) async fn different_aspects_changed_at_once_in_two_regions_both_stay(backend: &dyn Backend) {
+pub(super) async fn concurrent_changes_of_different_aspects_both_survive(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     let throughput = Throughput::Provisioned {
@@ -191,7 +192,8 @@ pub(super) async fn different_aspects_changed_at_once_in_two_regions_both_stay(b
     assert_eq!(west.store.digest(TableId::CATALOG).await.unwrap(), digest);
 }
 
-pub(super) async fn a_replica_where_the_name_is_taken_fails_with_a_reason_that_reaches_all(backend: &dyn Backend) {
+/// The reason reaches all regions, and the replica is created once the name is free.
+pub(super) async fn replica_fails_where_its_name_is_taken(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     edit(&*west.store, vec![set(TableId(7), Aspect::Core(core("things", false)))]).await;
     create_table(&*east.store, false).await;
@@ -208,7 +210,7 @@ pub(super) async fn a_replica_where_the_name_is_taken_fails_with_a_reason_that_r
         panic!("{status:?}")
     };
     assert!(reason.contains("things"), "{reason}");
-    // When the name is free, the replica is created, unasked.
+    // Once the name is free, the replica is created without a further request.
     edit(&*west.store, vec![Edit::Drop { table: TableId(7) }]).await;
     let there = west.store.catalog().by_name["things"].clone();
     assert_eq!((there.id, there.held, there.joined), (TABLE, true, false));
@@ -216,14 +218,14 @@ pub(super) async fn a_replica_where_the_name_is_taken_fails_with_a_reason_that_r
     assert_eq!(status_in(&east, TABLE, &west), creating);
 }
 
-/// What a region says of a replica.
+/// The status of a replica, as one region sees it.
 fn status_in(site: &Site, table: TableId, of: &Site) -> ReplicaStatus {
     site.store.catalog().by_id[&table].replicas[of.store.region()]
         .status
         .clone()
 }
 
-/// Another table of the name of the tests' table.
+/// Another table with the same name as the tests' table.
 const NAMESAKE: TableId = TableId(7);
 
 fn creating_from(site: &Site) -> ReplicaStatus {
@@ -232,7 +234,8 @@ fn creating_from(site: &Site) -> ReplicaStatus {
     }
 }
 
-/// The region makes the table with replicas in others, which do not know yet.
+/// Creates the table in one region, with replicas in others that have not received the definition
+/// yet.
 async fn create_with_replicas(at: &Site, id: TableId, created_ms: u64, others: &[&Site]) {
     let core = Core {
         created_ms,
@@ -245,9 +248,9 @@ async fn create_with_replicas(at: &Site, id: TableId, created_ms: u64, others: &
     }
 }
 
-pub(super) async fn a_table_that_was_made_again_is_held_in_whatever_order_the_end_of_the_old_one_and_the_new_one_come(
-    backend: &dyn Backend,
-) {
+/// A table is deleted and created again. The region adopts the new one, whether it receives the
+/// removal of the old table or the new definition first.
+pub(super) async fn recreated_table_wins_in_any_order_of_arrival(backend: &dyn Backend) {
     for new_first in [false, true] {
         let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
         create_global_table(&[&east, &west], false).await;
@@ -279,9 +282,9 @@ pub(super) async fn a_table_that_was_made_again_is_held_in_whatever_order_the_en
     }
 }
 
-pub(super) async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hears_that_it_dropped_the_one_before_itself(
-    backend: &dyn Backend,
-) {
+/// A region that lost its disk had dropped the previous table of the same name itself. It does not
+/// fail the new replica, but waits until its own drop has come back to it.
+pub(super) async fn region_without_disk_waits_for_its_own_earlier_drop(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
@@ -295,7 +298,7 @@ pub(super) async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hear
     ship(&west, &east, TableId::CATALOG).await;
     create_with_replicas(&east, NAMESAKE, START_MS + 1, &[&west]).await;
     let west = Site::new(backend, "eu-west-1");
-    // The writes of others come first, its own later, by a relay.
+    // The writes of others arrive first. Its own arrive later, through a relay.
     ship(&east, &west, TableId::CATALOG).await;
     assert_eq!(
         status_in(&west, NAMESAKE, &west),
@@ -314,7 +317,8 @@ pub(super) async fn a_region_that_lost_its_disk_waits_with_a_table_until_it_hear
     assert_eq!(west.store.catalog().by_id.len(), 1);
 }
 
-pub(super) async fn regions_that_make_tables_of_one_name_at_once_each_keep_their_own_and_say_so(backend: &dyn Backend) {
+/// Each region keeps its own table, and marks the other's replica as failed.
+pub(super) async fn concurrent_tables_of_one_name_stay_in_their_regions(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_with_replicas(&east, TABLE, START_MS, &[&west]).await;
     create_with_replicas(&west, NAMESAKE, START_MS + 1, &[&east]).await;
@@ -332,7 +336,7 @@ pub(super) async fn regions_that_make_tables_of_one_name_at_once_each_keep_their
     assert_eq!(east.store.catalog().by_name["things"].id, TABLE);
     assert_eq!(west.store.catalog().by_name["things"].id, NAMESAKE);
     assert_eq!(assert_agrees(&*east.store, TABLE).await.len(), 1);
-    // One of the two gives way, and the other is everywhere.
+    // Once one of the two tables is dropped, the other gets its replicas everywhere.
     edit(&*west.store, vec![Edit::Drop { table: NAMESAKE }]).await;
     ship(&west, &east, TableId::CATALOG).await;
     for site in [&east, &west] {
@@ -342,9 +346,9 @@ pub(super) async fn regions_that_make_tables_of_one_name_at_once_each_keep_their
     }
 }
 
-pub(super) async fn of_two_tables_of_one_name_that_are_new_to_a_region_it_takes_the_active_or_else_the_older_one_in_any_order(
-    backend: &dyn Backend,
-) {
+/// Two tables of one name are new to a region. It adopts the one whose replica is active, or else
+/// the older one, in any order of arrival.
+pub(super) async fn region_adopts_active_or_else_older_table_of_a_name(backend: &dyn Backend) {
     let third = "ap-south-1";
     for (active, expected) in [(None, TABLE), (Some(NAMESAKE), NAMESAKE)] {
         for east_first in [false, true] {
@@ -374,7 +378,7 @@ pub(super) async fn of_two_tables_of_one_name_that_are_new_to_a_region_it_takes_
     }
 }
 
-pub(super) async fn removing_a_replica_removes_its_rows_and_its_return_begins_empty(backend: &dyn Backend) {
+pub(super) async fn removed_replica_returns_empty(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
@@ -408,7 +412,7 @@ pub(super) async fn removing_a_replica_removes_its_rows_and_its_return_begins_em
     assert!(assert_agrees(&*west.store, TABLE).await.is_empty());
 }
 
-pub(super) async fn the_last_region_that_drops_a_global_table_takes_its_definition_away(backend: &dyn Backend) {
+pub(super) async fn last_region_that_drops_a_table_removes_its_definition(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     edit(&*east.store, vec![Edit::Drop { table: TABLE }]).await;
@@ -436,7 +440,7 @@ async fn thousand_colors(site: &Site, table_indexed: bool) {
     }
 }
 
-pub(super) async fn a_new_index_is_filled_while_writes_go_on(backend: &dyn Backend) {
+pub(super) async fn new_index_is_filled_during_writes(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     thousand_colors(&site, false).await;
     edit(&*site.store, vec![set_index(TABLE)]).await;
@@ -456,7 +460,7 @@ pub(super) async fn a_new_index_is_filled_while_writes_go_on(backend: &dyn Backe
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn filling_an_index_goes_on_after_a_crash(backend: &dyn Backend) {
+pub(super) async fn filling_an_index_continues_after_a_crash(backend: &dyn Backend) {
     let mut site = Site::new(backend, "us-east-1");
     thousand_colors(&site, false).await;
     edit(&*site.store, vec![set_index(TABLE)]).await;
@@ -473,7 +477,7 @@ pub(super) async fn filling_an_index_goes_on_after_a_crash(backend: &dyn Backend
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn a_removed_index_is_seen_leaving_and_can_come_back(backend: &dyn Backend) {
+pub(super) async fn removed_index_is_listed_until_gone_and_can_return(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     thousand_colors(&site, true).await;
     let remove = Edit::Remove {
@@ -489,7 +493,7 @@ pub(super) async fn a_removed_index_is_seen_leaving_and_can_come_back(backend: &
     assert_agrees(&*site.store, TABLE).await;
 }
 
-pub(super) async fn catalog_aspects_that_this_version_does_not_know_are_kept_and_passed_on(backend: &dyn Backend) {
+pub(super) async fn unknown_catalog_aspects_are_kept_and_relayed(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     let mut filter = all_of(east.store.origin());
@@ -529,7 +533,7 @@ pub(super) async fn catalog_aspects_that_this_version_does_not_know_are_kept_and
     assert_eq!(west.store.catalog().by_id.len(), 1);
 }
 
-pub(super) async fn whoever_changes_definitions_gets_the_catalog_as_the_change_left_it(backend: &dyn Backend) {
+pub(super) async fn schema_change_returns_the_catalog_right_after_it(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     let create = |_: &Catalog| Ok(vec![set(TABLE, Aspect::Core(core("things", true))), set_index(TABLE)]);
     let drop = |_: &Catalog| Ok(vec![Edit::Drop { table: TABLE }]);

@@ -1,4 +1,4 @@
-//! Whose a disk is, what it keeps besides tables, and what happens while it is full.
+//! Ownership of a disk, what it stores besides tables, and writes while it is full or slow.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use super::{Backend, fixture::*};
 use crate::{CommitError, StoreError, StoreOptions};
 
-/// How long a commit takes on a disk that is made slow.
+/// The duration of a commit on a disk that is made slow.
 const SLOW: Duration = Duration::from_millis(40);
 
-pub(super) async fn the_state_of_another_region_or_topology_is_refused_and_left_alone(backend: &dyn Backend) {
+/// The state is left unchanged.
+pub(super) async fn state_of_another_region_or_topology_is_refused(backend: &dyn Backend) {
     let disk = backend.disk();
     let options = |name: &str, topology: Option<&str>| {
         let clock = Arc::new(ManualClock::new(START_MS));
@@ -28,7 +29,7 @@ pub(super) async fn the_state_of_another_region_or_topology_is_refused_and_left_
     let store = disk.open(options("us-east-1", None)).unwrap();
     create_table(&*store, false).await;
     store.close().await;
-    // State without a topology takes the first one that it is opened with.
+    // A state without a topology takes the first one with which it is opened.
     disk.open(options("us-east-1", Some("three"))).unwrap().close().await;
     assert_eq!(
         refusal(options("eu-west-1", None)),
@@ -42,7 +43,7 @@ pub(super) async fn the_state_of_another_region_or_topology_is_refused_and_left_
     assert!(store.catalog().by_name.contains_key("things"));
 }
 
-pub(super) async fn for_how_long_peers_were_unreachable_is_kept_over_a_restart(backend: &dyn Backend) {
+pub(super) async fn unreachable_times_of_peers_survive_a_restart(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     assert_eq!(site.store.away().await.unwrap(), [].into());
     let both = [(region("eu-west-1"), 7), (region("ap-south-1"), 8)];
@@ -52,7 +53,8 @@ pub(super) async fn for_how_long_peers_were_unreachable_is_kept_over_a_restart(b
     assert_eq!(site.store.away().await.unwrap(), [(region("eu-west-1"), 9)].into());
 }
 
-pub(super) async fn a_full_disk_refuses_writes_over_a_restart_until_it_has_room_again(backend: &dyn Backend) {
+/// Also after a restart.
+pub(super) async fn full_disk_refuses_writes_until_space_is_free(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     put(&*site.store, item("a", 0, &[])).await;
@@ -71,7 +73,7 @@ pub(super) async fn a_full_disk_refuses_writes_over_a_restart_until_it_has_room_
     assert_eq!(scan(&*site.store, None).await.rows.len(), 2);
 }
 
-pub(super) async fn a_commit_takes_as_long_as_the_disk_does(backend: &dyn Backend) {
+pub(super) async fn commit_takes_as_long_as_the_disk(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     site.disk.slow(SLOW);

@@ -1,4 +1,5 @@
-//! Replicas that the others dropped while they were out of reach: what these forget, and what becomes of the rows.
+//! Replicas that the others dropped while they were unreachable: what the others trim, and what
+//! becomes of the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use crate::{
     Acknowledged, Aspect, AspectName, Edit, LocalSettings, RemoteBatch, RemoteKind, Replica, ReplicaStatus, Unshipped,
 };
 
-/// A region says that another one's replica was dropped, which had shipped everything that is here.
+/// Writes in one region that another one's replica was dropped, up to what has arrived here.
 async fn drop_replica(at: &Site, of: &Site) {
     let region = of.store.region().clone();
     let has = at.store.vectors()[&TABLE].clone();
@@ -25,7 +26,7 @@ fn status_of(site: &Site, of: &Site) -> ReplicaStatus {
         .clone()
 }
 
-/// What was kept aside, once the rows are gone: key number, and the color or `None` for a delete.
+/// The unshipped writes once the rows are gone: key number, and the color or `None` for a delete.
 async fn kept(site: &Site, count: usize) -> Vec<(u64, Option<String>)> {
     loop {
         let kept = site.store.unshipped(0, 100).await.unwrap();
@@ -51,7 +52,7 @@ async fn kept(site: &Site, count: usize) -> Vec<(u64, Option<String>)> {
     }
 }
 
-/// East, west and far with a table that holds `a`/1 to `a`/3.
+/// The regions east, west and far, with a table that contains `a`/1 to `a`/3.
 async fn three(backend: &dyn Backend) -> [Site; 3] {
     let sites = [
         Site::new(backend, "us-east-1"),
@@ -70,9 +71,7 @@ async fn three(backend: &dyn Backend) -> [Site; 3] {
     sites
 }
 
-pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_it_had_not_shipped(
-    backend: &dyn Backend,
-) {
+pub(super) async fn dropped_replica_starts_over_and_keeps_unshipped_writes(backend: &dyn Backend) {
     let [east, west, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     put(&*far.store, item("a", 9, &[("color", text("new"))])).await;
@@ -81,7 +80,7 @@ pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_
     drop_replica(&east, &far).await;
     ship(&east, &west, TableId::CATALOG).await;
     assert!(far.store.unshipped(0, 10).await.unwrap().is_empty());
-    // Nothing of what it ships now is taken, by those who know.
+    // Regions that know of the drop accept none of the writes that it ships now.
     let mutations = read_all(&*far.store, &wants(&far, &west, TABLE)).await;
     assert_eq!(mutations.len(), 3);
     let sent = |kind| RemoteBatch {
@@ -96,7 +95,8 @@ pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_
         west.store.apply(sent(kind)).await.unwrap();
     }
     assert_eq!((west.store.vectors(), assert_agrees(&*west.store, TABLE).await), before);
-    // What others wrote since may arrive before it hears of it. They have that themselves.
+    // Writes that the others made since may arrive before it learns of the drop. The others have
+    // those themselves.
     put(&*west.store, item("a", 3, &[("color", text("later"))])).await;
     assert_eq!(ship(&west, &far, TABLE).await.newer, 1);
     let former = far.store.catalog().by_id[&TABLE].holding;
@@ -108,7 +108,7 @@ pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_
     let table = far.store.catalog().by_name["things"].clone();
     assert!(table.held && !table.joined);
     assert_ne!(table.holding, former);
-    // A copy that had begun before ends now, and says nothing about the rows that are to come.
+    // A copy that began before the drop ends now. It says nothing about the rows of the next copy.
     let end_of_copy = RemoteBatch {
         progress: vec![(TABLE, west.store.origin().clone(), 1)],
         kind: RemoteKind::Copy,
@@ -138,9 +138,8 @@ pub(super) async fn a_replica_that_was_dropped_begins_anew_and_keeps_aside_what_
     assert_eq!(kept(&far, 3).await, unshipped, "also after a restart");
 }
 
-pub(super) async fn what_a_dropped_replica_had_not_shipped_is_kept_over_a_crash_and_forgetting_in_the_midst_of_removing_its_rows(
-    backend: &dyn Backend,
-) {
+/// The crash and the trimming happen while the rows of the dropped replica are being removed.
+pub(super) async fn unshipped_writes_survive_a_crash_and_trimming(backend: &dyn Backend) {
     let [east, _, far] = three(backend).await;
     let many = (100..1400).map(|n| write(key("a", n), Do::Put(item("a", n, &[("color", text("mine"))]))));
     commit(&*far.store, many.collect()).await.unwrap();
@@ -169,7 +168,7 @@ pub(super) async fn what_a_dropped_replica_had_not_shipped_is_kept_over_a_crash_
     assert_eq!(kept(all[1200].id).await.len(), 99);
 }
 
-pub(super) async fn a_write_of_the_region_itself_does_not_undo_that_it_was_dropped(backend: &dyn Backend) {
+pub(super) async fn write_of_the_dropped_region_does_not_undo_the_drop(backend: &dyn Backend) {
     let [east, west, far] = three(backend).await;
     drop_replica(&east, &far).await;
     far.advance_ms(1000);
@@ -187,9 +186,8 @@ pub(super) async fn a_write_of_the_region_itself_does_not_undo_that_it_was_dropp
     assert!(matches!(status_of(&far, &far), ReplicaStatus::Creating { .. }));
 }
 
-pub(super) async fn a_dropped_replica_that_somebody_removed_goes_when_it_hears_of_that_and_its_writes_are_kept(
-    backend: &dyn Backend,
-) {
+/// Once it learns of the removal, the replica is gone, and its unshipped writes are kept.
+pub(super) async fn dropped_replica_that_was_then_removed_keeps_its_writes(backend: &dyn Backend) {
     let [east, _, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     drop_replica(&east, &far).await;
@@ -212,7 +210,7 @@ pub(super) async fn a_dropped_replica_that_somebody_removed_goes_when_it_hears_o
     );
 }
 
-pub(super) async fn a_replica_that_others_removed_without_asking_keeps_its_writes_aside_too(backend: &dyn Backend) {
+pub(super) async fn replica_removed_by_others_keeps_its_unshipped_writes(backend: &dyn Backend) {
     let [east, _, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     let aspect = AspectName::Replica(far.store.region().clone());
@@ -222,7 +220,7 @@ pub(super) async fn a_replica_that_others_removed_without_asking_keeps_its_write
     assert_eq!(kept(&far, 2).await, expected, "it cannot know who has what");
 }
 
-pub(super) async fn a_dropped_replica_whose_table_the_others_deleted_goes_on_alone(backend: &dyn Backend) {
+pub(super) async fn dropped_replica_of_a_deleted_table_continues_alone(backend: &dyn Backend) {
     let [east, west, far] = three(backend).await;
     put(&*far.store, item("a", 1, &[("color", text("unshipped"))])).await;
     drop_replica(&east, &far).await;
@@ -238,7 +236,8 @@ pub(super) async fn a_dropped_replica_whose_table_the_others_deleted_goes_on_alo
     assert!(far.store.unshipped(0, 10).await.unwrap().is_empty());
 }
 
-pub(super) async fn where_all_were_dropped_the_first_goes_on_and_the_others_follow_it(backend: &dyn Backend) {
+/// All replicas were dropped. One becomes active again, and the others start over from it.
+pub(super) async fn after_mutual_drops_one_replica_continues(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     put(&*east.store, item("a", 1, &[("color", text("of the east"))])).await;
@@ -264,7 +263,8 @@ pub(super) async fn where_all_were_dropped_the_first_goes_on_and_the_others_foll
     assert_eq!(assert_agrees(&*west.store, TABLE).await.len(), 1);
 }
 
-pub(super) async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_of_the_catalog(backend: &dyn Backend) {
+/// Log and tombstones of the table need not wait for it.
+pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: &dyn Backend) {
     let [east, west, far] = three(backend).await;
     delete(&*east.store, key("a", 1)).await;
     ship(&east, &west, TABLE).await;
@@ -314,9 +314,7 @@ pub(super) async fn a_dropped_replica_holds_no_log_and_no_tombstones_but_those_o
     assert_agrees(&*east.store, TableId::CATALOG).await;
 }
 
-pub(super) async fn local_settings_and_the_journal_of_conflicts_stay_however_often_a_replica_begins_anew(
-    backend: &dyn Backend,
-) {
+pub(super) async fn local_settings_and_journal_survive_rebootstraps(backend: &dyn Backend) {
     let [east, west, far] = three(backend).await;
     let local = LocalSettings {
         deletion_protection: true,

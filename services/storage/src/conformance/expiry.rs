@@ -1,4 +1,4 @@
-//! Items by the time at which they expire, and deletes of those that did.
+//! The index by expiry time, and deletes of expired items.
 
 use beringia_item::{Cause, Item};
 
@@ -31,7 +31,7 @@ async fn expire(site: &Site, pk: &str) {
     commit(&*site.store, vec![write]).await.unwrap();
 }
 
-pub(super) async fn items_stand_in_the_order_of_their_numbers_whatever_their_partition(backend: &dyn Backend) {
+pub(super) async fn expiry_index_orders_items_over_all_partitions(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, true).await;
     edit(&*site.store, expires(Some("until"))).await;
@@ -55,7 +55,7 @@ pub(super) async fn items_stand_in_the_order_of_their_numbers_whatever_their_par
     assert!(page.await.unwrap().limited);
 }
 
-pub(super) async fn the_attribute_can_be_chosen_changed_and_dropped_on_a_table_that_holds_items(backend: &dyn Backend) {
+pub(super) async fn expiry_attribute_can_change_on_a_table_with_items(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     for i in 0..600 {
@@ -99,7 +99,7 @@ pub(super) async fn the_attribute_can_be_chosen_changed_and_dropped_on_a_table_t
     );
 }
 
-pub(super) async fn the_setting_follows_a_table_to_its_replicas_and_indexes_what_they_hold(backend: &dyn Backend) {
+pub(super) async fn expiry_setting_replicates_and_indexes_replicas(backend: &dyn Backend) {
     let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
     edit(&*b.store, expires(Some("until"))).await;
@@ -112,7 +112,7 @@ pub(super) async fn the_setting_follows_a_table_to_its_replicas_and_indexes_what
     assert_agrees(&*a.store, TABLE).await;
 }
 
-pub(super) async fn regions_that_expire_an_item_at_once_are_in_no_conflict_and_agree(backend: &dyn Backend) {
+pub(super) async fn concurrent_expiry_of_one_item_is_no_conflict(backend: &dyn Backend) {
     let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
     edit(&*a.store, expires(Some("until"))).await;
@@ -133,7 +133,7 @@ pub(super) async fn regions_that_expire_an_item_at_once_are_in_no_conflict_and_a
     );
 }
 
-pub(super) async fn a_write_that_meets_an_expiry_it_did_not_know_of_is_a_conflict(backend: &dyn Backend) {
+pub(super) async fn write_concurrent_with_an_expiry_is_a_conflict(backend: &dyn Backend) {
     let (a, b) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&a, &b], false).await;
     put(&*a.store, until("x", 1)).await;

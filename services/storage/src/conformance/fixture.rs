@@ -1,4 +1,4 @@
-//! Regions, tables and items for the tests, and the check that everything in a store agrees.
+//! Regions, tables and items for the tests, and the check that all parts of a store agree.
 
 use std::{
     collections::BTreeMap,
@@ -22,39 +22,39 @@ use crate::{
     ReplicaStatus, Store, StoreOptions, Throughput, expiry_keys,
 };
 
-/// The wall clock's reading at the start of a test, ms.
+/// The wall clock's reading at the start of a test, in ms.
 pub const START_MS: u64 = 1_700_000_000_000;
-/// The table of the tests.
+/// The id of the tests' table.
 pub const TABLE: TableId = TableId(0x1234_5678);
 
-/// The region of that name.
+/// Builds a region from its name.
 pub fn region(name: &str) -> Region {
     Region::new(name).unwrap()
 }
 
-/// The origin of that text.
+/// Parses an origin from its text.
 pub fn origin(text: &str) -> Origin {
     text.parse().unwrap()
 }
 
-/// A region's store, its disk and its clock.
+/// A region's store, with its disk and its clock.
 pub struct Site {
-    /// The store that is open.
+    /// The open store of the region.
     pub store: Arc<dyn Store>,
-    /// Where its state is.
+    /// The disk with the region's state.
     pub disk: Arc<dyn Disk>,
-    /// What the store takes for wall time.
+    /// The wall clock of the store.
     pub clock: Arc<ManualClock>,
     options: StoreOptions,
 }
 
 impl Site {
-    /// An empty region whose log keeps nothing for streams.
+    /// Creates an empty region whose log keeps nothing for streams.
     pub fn new(backend: &dyn Backend, name: &str) -> Self {
         Self::with(backend, name, |_| {})
     }
 
-    /// An empty region like that of [`Site::new`], but for what `set` changes.
+    /// Creates an empty region as [`Site::new`] does, with options changed by `set`.
     pub fn with(backend: &dyn Backend, name: &str, set: impl FnOnce(&mut StoreOptions)) -> Self {
         let clock = Arc::new(ManualClock::new(START_MS));
         let mut options = StoreOptions::new(region(name), clock.clone());
@@ -69,12 +69,12 @@ impl Site {
         }
     }
 
-    /// The region after a crash.
+    /// Crashes the region and opens it again.
     pub fn restarted(self) -> Self {
         self.reopened(|_| {})
     }
 
-    /// The region after a crash, opened with other options.
+    /// Crashes the region and opens it again with options changed by `set`.
     pub fn reopened(self, set: impl FnOnce(&mut StoreOptions)) -> Self {
         let Self {
             store,
@@ -93,7 +93,7 @@ impl Site {
         }
     }
 
-    /// Moves its clock on.
+    /// Advances the region's clock by `ms` milliseconds.
     pub fn advance_ms(&self, ms: u64) {
         self.clock.set(self.clock.now_ms() + ms);
     }
@@ -151,12 +151,12 @@ pub fn core(name: &str, indexed: bool) -> Core {
     }
 }
 
-/// The edit that sets an aspect.
+/// The edit that sets an aspect of a table.
 pub fn set(table: TableId, aspect: Aspect) -> Edit {
     Edit::Set { table, aspect }
 }
 
-/// The edit that gives the table the index `by_color`.
+/// The edit that adds the index `by_color` to the table.
 pub fn set_index(table: TableId) -> Edit {
     set(
         table,
@@ -181,7 +181,7 @@ pub fn set_replica(table: TableId, name: &str, status: ReplicaStatus) -> Edit {
     )
 }
 
-/// Changes definitions.
+/// Commits a change of definitions.
 pub async fn edit(store: &dyn Store, edits: Vec<Edit>) {
     store
         .change_schema(Box::new(move |_: &Catalog| Ok(edits.clone())))
@@ -189,7 +189,7 @@ pub async fn edit(store: &dyn Store, edits: Vec<Edit>) {
         .unwrap();
 }
 
-/// Makes the table, with both indexes or with none.
+/// Creates the tests' table, with both indexes or none.
 pub async fn create_table(store: &dyn Store, indexed: bool) {
     let mut edits = vec![set(TABLE, Aspect::Core(core("things", indexed)))];
     if indexed {
@@ -198,20 +198,21 @@ pub async fn create_table(store: &dyn Store, indexed: bool) {
     edit(store, edits).await;
 }
 
-/// The table with an active replica in each of the regions, all knowing of it, nothing in it.
+/// Creates the table with an active, empty replica in each of the regions; all regions have
+/// received the definition.
 pub async fn create_global_table(sites: &[&Site], indexed: bool) {
     let (first, others) = sites.split_first().unwrap();
     create_table(&*first.store, indexed).await;
     for other in others {
         add_replica(first, other).await;
     }
-    // Those that came earlier hear of those that came later.
+    // Earlier regions learn of the later ones.
     for other in others {
         ship(first, other, TableId::CATALOG).await;
     }
 }
 
-/// A replica of the table in `to`, by a copy that found nothing.
+/// Adds a replica of the table in `to` by a copy that transferred no rows.
 pub async fn add_replica(from: &Site, to: &Site) {
     edit(
         &*from.store,
@@ -230,7 +231,7 @@ pub async fn add_replica(from: &Site, to: &Site) {
         .unwrap();
 }
 
-/// Brings everything of one table that `from` has and `to` lacks, relayed writes too, to `to`.
+/// Ships all writes of one table that `from` has and `to` is missing, including relayed ones.
 pub async fn ship(from: &Site, to: &Site, table: TableId) -> Applied {
     let mutations = read_all(&*from.store, &wants(from, to, table)).await;
     to.store
@@ -271,7 +272,7 @@ pub async fn copy(from: &Site, to: &Site, table: TableId) -> Applied {
         .unwrap()
 }
 
-/// What `to` lacks of a table that `from` may have.
+/// The filter for what `to` is missing of a table, over all origins that `from` may have.
 pub fn wants(from: &Site, to: &Site, table: TableId) -> LogFilter {
     let vector = to.store.vectors().get(&table).cloned().unwrap_or_default();
     let has = from.store.vectors().get(&table).cloned().unwrap_or_default();
@@ -285,7 +286,7 @@ pub fn wants(from: &Site, to: &Site, table: TableId) -> LogFilter {
     }
 }
 
-/// All records that pass the filter, in small pages.
+/// Reads all records that pass the filter, in small pages.
 pub async fn read_all(store: &dyn Store, filter: &LogFilter) -> Vec<Mutation> {
     let mut from = store
         .log_position(filter)
@@ -304,37 +305,37 @@ pub async fn read_all(store: &dyn Store, filter: &LogFilter) -> Vec<Mutation> {
     }
 }
 
-/// A number.
+/// A numeric attribute value.
 pub fn number(value: u64) -> AttributeValue {
     AttributeValue::N(Number::from(value))
 }
 
-/// A string.
+/// A string attribute value.
 pub fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
-/// An item of the table.
+/// An item with the table's key and further attributes.
 pub fn item(pk: &str, sk: u64, others: &[(&str, AttributeValue)]) -> Item {
     let mut item = Item::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), number(sk))]);
     item.extend(others.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     item
 }
 
-/// An item's stored key.
+/// The stored key of an item.
 pub fn key(pk: &str, sk: u64) -> KeyBytes {
     keys().key_of(&item(pk, sk, &[])).unwrap()
 }
 
-/// What a write is to do.
+/// The change of a test's write.
 pub enum Do {
-    /// Puts an item.
+    /// Puts the item unconditionally.
     Put(Item),
-    /// Deletes.
+    /// Deletes the item unconditionally.
     Delete,
-    /// Puts where the condition, over the current item, holds.
+    /// Puts the item if the condition over the current item holds.
     If(fn(Option<&Item>) -> bool, Item),
-    /// Puts what is made of the current item.
+    /// Puts the item that the function computes from the current one.
     Update(fn(Option<&Item>) -> Item),
 }
 
@@ -354,7 +355,7 @@ impl Change for Do {
     }
 }
 
-/// Puts an item, and counts how often it is asked what to do.
+/// Puts an item, and counts how often it is decided.
 pub struct Counted(pub Item, pub Arc<AtomicU32>);
 
 impl Change for Counted {
@@ -368,7 +369,7 @@ impl Change for Counted {
     }
 }
 
-/// Puts an item; how often it was decided.
+/// Puts an item, and returns how often it was decided.
 pub async fn put_counted(store: &dyn Store, item: Item) -> u32 {
     let asked = Arc::new(AtomicU32::new(0));
     let mut put = write(keys().key_of(&item).unwrap(), Do::Delete);
@@ -377,7 +378,7 @@ pub async fn put_counted(store: &dyn Store, item: Item) -> u32 {
     asked.load(Ordering::Relaxed)
 }
 
-/// A write to the table by a client.
+/// A client's write to the table.
 pub fn write(key: KeyBytes, what: Do) -> ItemWrite {
     ItemWrite {
         table: TABLE,
@@ -387,14 +388,14 @@ pub fn write(key: KeyBytes, what: Do) -> ItemWrite {
     }
 }
 
-/// Puts an item.
+/// Puts an item and returns its version.
 pub async fn put(store: &dyn Store, item: Item) -> Version {
     let key = keys().key_of(&item).unwrap();
     let outcome = commit(store, vec![write(key, Do::Put(item))]).await.unwrap();
     outcome[0].version.clone().unwrap()
 }
 
-/// Deletes an item; `None` where there is none.
+/// Deletes an item; `None` if there is none.
 pub async fn delete(store: &dyn Store, key: KeyBytes) -> Option<Version> {
     commit(store, vec![write(key, Do::Delete)])
         .await
@@ -403,12 +404,12 @@ pub async fn delete(store: &dyn Store, key: KeyBytes) -> Option<Version> {
         .version
 }
 
-/// Commits a unit.
+/// Commits several writes as one transaction.
 pub async fn commit(store: &dyn Store, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError> {
     store.commit(unit).await
 }
 
-/// Reads everything of a table or of one of its indexes.
+/// A read of all rows of a table or of one of its indexes.
 pub fn whole(table: TableId, index: Option<&str>) -> RangeRead {
     RangeRead {
         table,
@@ -421,7 +422,7 @@ pub fn whole(table: TableId, index: Option<&str>) -> RangeRead {
     }
 }
 
-/// All rows of the table or of one of its indexes.
+/// Reads all rows of the table or of one of its indexes.
 pub async fn scan(store: &dyn Store, index: Option<&str>) -> RangePage {
     store.range(whole(TABLE, index)).await.unwrap()
 }
@@ -505,7 +506,7 @@ const fn core_keys() -> [&'static str; 2] {
     ["pk", "sk"]
 }
 
-/// A filter for all that an origin wrote to the test's table.
+/// A filter for all writes of an origin to the test's table.
 pub fn all_of(origin: &Origin) -> LogFilter {
     LogFilter {
         origins: vec![origin.clone()],

@@ -1,4 +1,4 @@
-//! What the log and the tombstones may forget, and when.
+//! Trimming of the log and collection of tombstones.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use beringia_item::{TableId, VersionVector};
 use super::{Backend, fixture::*};
 use crate::{LogFilter, RemoteBatch, RemoteKind, ReplicaStatus};
 
-/// Per table, per peer, what that peer has applied.
+/// By table and peer, the vector that the peer has applied.
 type PeerVectors = BTreeMap<TableId, BTreeMap<beringia_item::Region, VersionVector>>;
 
-/// What `site` knows that its peers have applied.
+/// What the peers have applied, as their acknowledgements say.
 fn acknowledged(peers: &[&Site]) -> PeerVectors {
     let mut acknowledged = PeerVectors::new();
     for table in [TABLE, TableId::CATALOG] {
@@ -31,7 +31,7 @@ async fn pair(backend: &dyn Backend) -> (Site, Site) {
     (east, west)
 }
 
-/// Whether `site` can still serve everything that it wrote.
+/// Whether `site` can still serve all of its own writes from its log.
 async fn serves_all(site: &Site) -> bool {
     site.store
         .log_position(&all_of(site.store.origin()))
@@ -40,7 +40,7 @@ async fn serves_all(site: &Site) -> bool {
         .is_ok()
 }
 
-pub(super) async fn what_a_peer_has_not_acknowledged_is_kept(backend: &dyn Backend) {
+pub(super) async fn unacknowledged_records_are_kept(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     for n in 0..10 {
         put(&*east.store, item("a", n, &[])).await;
@@ -61,7 +61,7 @@ pub(super) async fn what_a_peer_has_not_acknowledged_is_kept(backend: &dyn Backe
     assert!(!serves_all(&east).await);
 }
 
-pub(super) async fn forgetting_changes_no_item_and_the_floor_tells_what_is_gone(backend: &dyn Backend) {
+pub(super) async fn trimming_raises_the_low_watermark_and_changes_no_item(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let mut middle = None;
     for round in 0..3 {
@@ -106,7 +106,7 @@ pub(super) async fn forgetting_changes_no_item_and_the_floor_tells_what_is_gone(
         east.store.log_position(&refused).await.unwrap(),
         Err(vec![(TABLE, origins[0].clone())])
     );
-    // Items whose records are below the floor are still found, copied and replaced.
+    // Items whose records are below the low watermark are still found, copied and replaced.
     assert_eq!(
         east.store.mutations_of(TABLE, vec![key("a", 3)]).await.unwrap().len(),
         1
@@ -115,9 +115,9 @@ pub(super) async fn forgetting_changes_no_item_and_the_floor_tells_what_is_gone(
     assert!(middle.is_some());
 }
 
-pub(super) async fn a_tombstone_stays_until_every_peer_has_acknowledged_it_and_its_own_writes_have_arrived(
-    backend: &dyn Backend,
-) {
+/// A tombstone is collected once every peer has acknowledged the delete, and once the peers' own
+/// writes from before that have arrived.
+pub(super) async fn tombstone_stays_until_acked_and_peer_writes_arrived(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
@@ -125,7 +125,7 @@ pub(super) async fn a_tombstone_stays_until_every_peer_has_acknowledged_it_and_i
     let tombstone = || async { east.store.explain(TABLE, &key("a", 1)).await.unwrap() };
     east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(tombstone().await.is_some(), "the west does not know of the delete");
-    // The west writes something before it hears of the delete, and that is still on its way.
+    // The west writes before it has received the delete, and that write is still in transit.
     put(&*west.store, item("a", 2, &[])).await;
     ship(&east, &west, TABLE).await;
     east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
@@ -146,7 +146,7 @@ pub(super) async fn a_tombstone_stays_until_every_peer_has_acknowledged_it_and_i
     assert_agrees(&*east.store, TABLE).await;
 }
 
-pub(super) async fn no_tombstone_goes_while_a_replica_is_being_made(backend: &dyn Backend) {
+pub(super) async fn no_tombstone_is_collected_during_a_bootstrap(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     delete(&*east.store, key("a", 1)).await;
@@ -174,7 +174,7 @@ pub(super) async fn no_tombstone_goes_while_a_replica_is_being_made(backend: &dy
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
 }
 
-pub(super) async fn the_conflict_journal_outlives_the_log(backend: &dyn Backend) {
+pub(super) async fn conflict_journal_outlives_the_log(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     put(&*west.store, item("a", 1, &[("color", text("blue"))])).await;
@@ -189,7 +189,8 @@ pub(super) async fn the_conflict_journal_outlives_the_log(backend: &dyn Backend)
     assert!(journal[0].loser.image.is_some() && journal[0].winner.image.is_some());
 }
 
-pub(super) async fn records_stay_a_day_for_streams_however_much_was_acknowledged(backend: &dyn Backend) {
+/// Also if every peer has acknowledged them.
+pub(super) async fn records_are_kept_for_the_stream_retention(backend: &dyn Backend) {
     let (first, west) = pair(backend).await;
     let east = first.reopened(|options| options.log_retention_ms = crate::DEFAULT_LOG_RETENTION_MS);
     put(&*east.store, item("a", 1, &[])).await;
@@ -212,7 +213,7 @@ async fn ship_over_time(from: &Site, to: &Site) {
     ship(from, to, TABLE).await;
 }
 
-pub(super) async fn a_peer_that_has_less_than_the_log_holds_copies_and_then_follows(backend: &dyn Backend) {
+pub(super) async fn peer_below_the_low_watermark_copies_then_streams(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     for n in 0..5 {
         put(&*east.store, item("a", n, &[])).await;
@@ -242,7 +243,7 @@ pub(super) async fn a_peer_that_has_less_than_the_log_holds_copies_and_then_foll
         assert_agrees(&*far.store, TABLE).await,
         assert_agrees(&*east.store, TABLE).await
     );
-    // Forgetting passes rows that came by copy, too.
+    // Trimming also copes with rows that came by copy.
     let all = acknowledged(&[&east, &west]);
     far.store.forget(&all.clone().into()).await.unwrap();
     let repair = RemoteBatch {

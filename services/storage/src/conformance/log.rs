@@ -9,7 +9,8 @@ use crate::{Aspect, Backlog, LogFilter, LogPosition, RemoteBatch, RemoteKind, St
 
 const OTHER: TableId = TableId(0x9999);
 
-/// A busy table and a quiet one, with thousands of records between two of the quiet one.
+/// A busy table and a quiet one, with thousands of records of the busy one between two of the quiet
+/// one.
 async fn busy_and_quiet(backend: &dyn Backend) -> (Site, Vec<u64>) {
     filled(Site::new(backend, "us-east-1")).await
 }
@@ -39,7 +40,7 @@ fn above(site: &Site, table: TableId, sequence: u64) -> BTreeMap<TableId, Versio
     BTreeMap::from([(table, [(site.store.origin().clone(), sequence)].into_iter().collect())])
 }
 
-pub(super) async fn reading_begins_close_to_the_first_record_that_is_wanted(backend: &dyn Backend) {
+pub(super) async fn reading_starts_close_to_the_first_wanted_record(backend: &dyn Backend) {
     let (site, quiet) = busy_and_quiet(backend).await;
     let origins = vec![site.store.origin().clone()];
     let all = read_all(&*site.store, &all_of(site.store.origin())).await;
@@ -75,7 +76,7 @@ pub(super) async fn reading_begins_close_to_the_first_record_that_is_wanted(back
     }
 }
 
-pub(super) async fn the_backlog_is_exact(backend: &dyn Backend) {
+pub(super) async fn backlog_is_exact(backend: &dyn Backend) {
     let (site, quiet) = busy_and_quiet(backend).await;
     let all = read_all(&*site.store, &all_of(site.store.origin())).await;
     let bytes = |mutation: &Mutation| mutation.key.0.len() + mutation.image.as_ref().unwrap().len();
@@ -104,10 +105,10 @@ pub(super) async fn the_backlog_is_exact(backend: &dyn Backend) {
     );
 }
 
-pub(super) async fn a_backlog_that_is_counted_in_memory_is_the_same(backend: &dyn Backend) {
+pub(super) async fn backlog_counted_in_memory_is_the_same(backend: &dyn Backend) {
     let (read, quiet) = busy_and_quiet(backend).await;
     let site = Site::new(backend, "us-east-1");
-    // From now on somebody reads the log, so that its end is kept.
+    // From now on there is a reader, so the end of the log is kept in memory.
     let wanted = all_of(site.store.origin());
     site.store.read_log(LogPosition(1), &wanted, 1).await.unwrap();
     let (kept, same) = filled(site).await;
@@ -125,7 +126,7 @@ pub(super) async fn a_backlog_that_is_counted_in_memory_is_the_same(backend: &dy
     }
 }
 
-pub(super) async fn a_backlog_counts_after_forgetting_what_it_counted_before(backend: &dyn Backend) {
+pub(super) async fn backlog_is_unchanged_by_trimming(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     for n in 0..1500 {
@@ -148,7 +149,7 @@ pub(super) async fn a_backlog_counts_after_forgetting_what_it_counted_before(bac
     assert_eq!(east.store.backlog(&peer).await.unwrap(), before);
 }
 
-pub(super) async fn a_page_never_ends_within_a_unit(backend: &dyn Backend) {
+pub(super) async fn log_page_never_splits_a_transaction(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     for first in [0, 10, 20] {
@@ -172,7 +173,7 @@ pub(super) async fn a_page_never_ends_within_a_unit(backend: &dyn Backend) {
     assert!(nothing.end.is_some() && nothing.mutations.is_empty() && nothing.next == from);
 }
 
-pub(super) async fn the_local_table_and_unknown_tables_are_never_served(backend: &dyn Backend) {
+pub(super) async fn local_table_and_unknown_tables_are_never_served(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let origin = site.store.origin().clone();
@@ -192,7 +193,7 @@ pub(super) async fn the_local_table_and_unknown_tables_are_never_served(backend:
     assert!(!site.store.vectors().contains_key(&TableId::LOCAL));
 }
 
-pub(super) async fn a_waiter_is_woken_by_the_commit_that_appends(backend: &dyn Backend) {
+pub(super) async fn waiter_is_woken_by_an_appending_commit(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let mut appended = std::pin::pin!(site.store.log_appended().notified());
@@ -211,7 +212,7 @@ pub(super) async fn a_waiter_is_woken_by_the_commit_that_appends(backend: &dyn B
     assert!(waited.is_pending(), "nothing was appended");
 }
 
-/// Everything from a position on, in pages, and the vectors at the end.
+/// Reads everything from a position on, in pages, with the vectors at the end.
 async fn follow(
     site: &Site,
     mut from: LogPosition,
@@ -230,8 +231,9 @@ async fn follow(
     }
 }
 
-/// Reading for a region that nobody knows besides has to ask the database; without it, memory answers whoever keeps up.
-pub(super) async fn memory_answers_from_every_position_what_the_database_answers(backend: &dyn Backend) {
+/// The log's end in memory answers readers that keep up. A read for an unknown region has to ask
+/// the database instead.
+pub(super) async fn log_read_from_memory_equals_log_read_from_database(backend: &dyn Backend) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
     let own = LogFilter {
@@ -288,7 +290,7 @@ pub(super) async fn memory_answers_from_every_position_what_the_database_answers
     assert!(compared > 100_000, "{compared} records were compared");
 }
 
-pub(super) async fn a_store_that_lost_its_disk_answers_nothing_from_memory(backend: &dyn Backend) {
+pub(super) async fn store_without_its_disk_answers_nothing_from_memory(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let filter = all_of(site.store.origin());

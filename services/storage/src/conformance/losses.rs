@@ -1,4 +1,5 @@
-//! What the journal says under the policies that keep more than one writer's work: what was lost, and nothing else.
+//! The journal under the policies that keep more than one writer's changes lists exactly what was
+//! lost.
 
 use beringia_item::{AttributeValue, ConflictPolicy, Item, KeyBytes, TableId, Touch, Touched, Version};
 use bytes::Bytes;
@@ -60,8 +61,8 @@ async fn add(site: &Site, n: u64) -> Version {
     update(site, Update(vec![], Some(n))).await
 }
 
-/// Two regions with the table under a policy, in which both hold an item with `n` and `t`. The clock of the second is ahead, so that
-/// its writes win.
+/// Two regions with the table under a policy, in which both have an item with `n` and `t`. The
+/// clock of the second is ahead, so that its writes win.
 async fn pair(backend: &dyn Backend, policy: ConflictPolicy) -> (Site, Site) {
     let (east, west) = (Site::new(backend, "us-east-1"), Site::new(backend, "eu-west-1"));
     create_global_table(&[&east, &west], true).await;
@@ -73,7 +74,8 @@ async fn pair(backend: &dyn Backend, policy: ConflictPolicy) -> (Site, Site) {
     (east, west)
 }
 
-/// Brings each what it lacks of the other, and returns the item that both hold then, and the journal of the first.
+/// Ships in both directions. Returns the item that both regions then have, and the journal of the
+/// first.
 async fn meet(east: &Site, west: &Site) -> (Option<Item>, Vec<Conflict>) {
     ship(east, west, TABLE).await;
     ship(west, east, TABLE).await;
@@ -110,7 +112,7 @@ fn with(attributes: &[(&str, u64)]) -> Option<Item> {
     Some(item("a", 1, &attributes))
 }
 
-/// Winner, loser and what it lost, of the only entry of a journal.
+/// The winner, the loser and its lost attributes in the only entry of a journal.
 fn only(journal: &[Conflict]) -> (Version, Version, Vec<String>) {
     let [conflict] = journal else {
         panic!("one conflict: {journal:?}")
@@ -122,14 +124,15 @@ fn only(journal: &[Conflict]) -> (Version, Version, Vec<String>) {
     )
 }
 
-pub(super) async fn changes_of_different_attributes_are_both_kept_and_no_conflict(backend: &dyn Backend) {
+pub(super) async fn changes_of_different_attributes_are_no_conflict(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     assign(&east, "n", 11).await;
     assign(&west, "t", 2).await;
     assert_eq!(meet(&east, &west).await, (with(&[("n", 11), ("t", 2)]), vec![]));
 }
 
-pub(super) async fn under_the_policy_item_the_same_changes_are_a_conflict_over_the_whole_item(backend: &dyn Backend) {
+/// The same changes as in the test above conflict over the whole item.
+pub(super) async fn policy_item_makes_such_changes_a_conflict(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Item).await;
     let loser = assign(&east, "n", 11).await;
     let winner = assign(&west, "t", 2).await;
@@ -138,7 +141,7 @@ pub(super) async fn under_the_policy_item_the_same_changes_are_a_conflict_over_t
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
 
-pub(super) async fn of_two_assignments_the_later_stays_and_the_journal_names_the_attribute(backend: &dyn Backend) {
+pub(super) async fn later_assignment_wins_and_journal_names_the_attribute(backend: &dyn Backend) {
     for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
         let (east, west) = pair(backend, policy).await;
         let loser = update(&east, Update(vec![("n", Some(11)), ("t", Some(3))], None)).await;
@@ -158,7 +161,7 @@ pub(super) async fn equal_assignments_lose_nothing(backend: &dyn Backend) {
     assert_eq!(meet(&east, &west).await, (with(&[("n", 10), ("t", 2)]), vec![]));
 }
 
-pub(super) async fn additions_are_both_kept_only_where_numbers_merge(backend: &dyn Backend) {
+pub(super) async fn concurrent_additions_add_up_only_under_merge(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&east, 2).await;
@@ -173,14 +176,14 @@ pub(super) async fn additions_are_both_kept_only_where_numbers_merge(backend: &d
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
 }
 
-pub(super) async fn an_addition_that_did_not_know_of_an_assignment_is_lost_and_journalled(backend: &dyn Backend) {
+pub(super) async fn addition_concurrent_with_an_assignment_is_lost(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let loser = add(&east, 1).await;
     let winner = assign(&west, "n", 50).await;
     let (held, journal) = meet(&east, &west).await;
     assert_eq!(held, with(&[("n", 50), ("t", 1)]));
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
-    // What is added from now on counts.
+    // Additions to the new number count.
     add(&east, 1).await;
     add(&west, 2).await;
     assert_eq!(meet(&east, &west).await.0, with(&[("n", 53), ("t", 1)]));
@@ -194,7 +197,7 @@ pub(super) async fn an_addition_that_did_not_know_of_an_assignment_is_lost_and_j
     assert_eq!(only(&journal), (winner, loser, vec!["n".to_owned()]));
 }
 
-pub(super) async fn an_update_loses_to_a_later_delete_and_outlives_an_earlier_one(backend: &dyn Backend) {
+pub(super) async fn update_loses_to_a_later_delete_but_not_an_earlier_one(backend: &dyn Backend) {
     for policy in [ConflictPolicy::Attribute, ConflictPolicy::Merge] {
         let (east, west) = pair(backend, policy).await;
         let loser = assign(&east, "t", 2).await;
@@ -213,7 +216,7 @@ pub(super) async fn an_update_loses_to_a_later_delete_and_outlives_an_earlier_on
     }
 }
 
-pub(super) async fn of_two_puts_the_later_stays_whole(backend: &dyn Backend) {
+pub(super) async fn later_of_two_puts_wins_whole(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     let loser = put(&*east.store, item("a", 1, &[("n", number(1))])).await;
     let winner = put(&*west.store, item("a", 1, &[("t", number(9))])).await;
@@ -222,7 +225,7 @@ pub(super) async fn of_two_puts_the_later_stays_whole(backend: &dyn Backend) {
     assert_eq!(only(&journal), (winner, loser, vec![]));
 }
 
-pub(super) async fn a_later_update_stands_on_a_put_that_it_did_not_know_of(backend: &dyn Backend) {
+pub(super) async fn later_update_applies_on_top_of_a_concurrent_put(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let loser = put(&*east.store, item("a", 1, &[("n", number(1)), ("t", number(7))])).await;
     let winner = assign(&west, "t", 2).await;
@@ -231,9 +234,8 @@ pub(super) async fn a_later_update_stands_on_a_put_that_it_did_not_know_of(backe
     assert_eq!(only(&journal), (winner, loser, vec!["t".to_owned()]));
 }
 
-pub(super) async fn rows_of_one_version_that_were_joined_from_different_writes_differ_in_digest_and_stamp(
-    backend: &dyn Backend,
-) {
+/// Two rows of one version were merged from different writes, so their digests and stamps differ.
+pub(super) async fn merged_rows_of_one_version_differ_in_digest(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Attribute).await;
     let south = Site::new(backend, "ap-south-1");
     add_replica(&east, &south).await;
@@ -254,7 +256,7 @@ pub(super) async fn rows_of_one_version_that_were_joined_from_different_writes_d
     assert_eq!(ranges(&south).await, ranges(&east).await);
 }
 
-pub(super) async fn what_is_relayed_is_what_its_origin_wrote_though_another_item_stands(backend: &dyn Backend) {
+pub(super) async fn relay_sends_the_original_write_not_the_merged_row(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;
@@ -264,7 +266,7 @@ pub(super) async fn what_is_relayed_is_what_its_origin_wrote_though_another_item
     assert_eq!(relayed, written);
 }
 
-pub(super) async fn a_write_under_the_policy_item_leaves_nothing_but_the_item(backend: &dyn Backend) {
+pub(super) async fn write_under_policy_item_removes_the_metadata(backend: &dyn Backend) {
     let (east, west) = pair(backend, ConflictPolicy::Merge).await;
     add(&east, 1).await;
     add(&west, 2).await;
@@ -274,7 +276,8 @@ pub(super) async fn a_write_under_the_policy_item_leaves_nothing_but_the_item(ba
     add(&west, 4).await;
     assert_eq!(metadata(&west).await, None);
     assert_eq!(meet(&east, &west).await, (with(&[("n", 17), ("t", 1)]), vec![]));
-    // The other region has not heard of the policy and goes on merging; both policies meet.
+    // The other region has not received the new policy and continues to merge; the result contains
+    // writes under both policies.
     add(&east, 1).await;
     assert_eq!(meet(&east, &west).await, (with(&[("n", 18), ("t", 1)]), vec![]));
 }

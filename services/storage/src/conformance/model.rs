@@ -1,4 +1,5 @@
-//! One store against a plain model of it: whatever comes in whatever order, both agree after every commit.
+//! One store against a simple model: whatever arrives in whatever order, both agree after every
+//! commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +22,7 @@ enum Local {
     Delete {
         key: u64,
     },
-    /// Puts only where there is an item.
+    /// Puts the item only if one exists.
     IfThere {
         key: u64,
     },
@@ -31,20 +32,20 @@ enum Local {
 struct Remote {
     origin: usize,
     key: u64,
-    /// `None` for a delete.
+    /// The item's color; `None` for a delete.
     color: Option<u64>,
     /// Milliseconds after the start.
     ms: u64,
-    /// Whether it knew of all that the store had applied when the step ran.
+    /// Whether it causally depends on everything that the store had applied when the step ran.
     knew: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Step {
     Unit(Vec<Local>),
-    /// New mutations of other regions.
+    /// New mutations of other regions, in order.
     Stream(Vec<Remote>),
-    /// Mutations that came before, again, in another order.
+    /// Earlier mutations again, in another order.
     Again {
         first: usize,
         count: usize,
@@ -104,11 +105,11 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     current: BTreeMap<KeyBytes, Mutation>,
     vector: VersionVector,
-    /// What the log must serve, in its order, since the last forgetting.
+    /// The records that the log must serve, in order, since the last trim.
     log: Vec<Mutation>,
     forgotten: VersionVector,
     conflicts: BTreeSet<(Version, Version)>,
-    /// All remote mutations that there ever were.
+    /// All remote mutations so far.
     known: Vec<Mutation>,
     sequences: [u64; OTHERS.len()],
 }
@@ -118,7 +119,7 @@ impl Model {
         decode_item(self.current.get(key)?.image.as_ref()?).ok()
     }
 
-    /// What a local write over that knows of other origins.
+    /// The causal context of a local write over `standing`, for other origins.
     fn knew(&self, standing: Option<&Mutation>, own: &Origin) -> VersionVector {
         let mut knew = self.vector.clone();
         if let Some(standing) = standing {
@@ -129,7 +130,7 @@ impl Model {
         others.map(|(origin, sequence)| (origin.clone(), sequence)).collect()
     }
 
-    /// Makes the mutation that a remote region sends now.
+    /// Creates the mutation that a remote region sends now.
     fn make(&mut self, remote: &Remote) -> Mutation {
         self.sequences[remote.origin] += 1;
         let sequence = self.sequences[remote.origin];
@@ -326,11 +327,12 @@ impl World {
             Step::RemoveIndex => {
                 let aspect = AspectName::GlobalIndex("by_color".to_owned());
                 edit(&*self.site().store, vec![Edit::Remove { table: TABLE, aspect }]).await;
-                // Its entries go in the background; a new index of that name may come before they are gone.
+                // Its entries are removed in the background; a new index of that name may be
+                // created before they are gone.
             }
             Step::Forget => {
                 self.site().store.forget(&BTreeMap::new().into()).await.unwrap();
-                // The catalog is not acknowledged, but holds nothing: this table is regional.
+                // The catalog is not acknowledged, but is empty: this table is regional.
                 self.model.current.retain(|_, standing| standing.image.is_some());
                 self.model.log.clear();
                 self.model.forgotten = self.model.vector.clone();
@@ -395,7 +397,8 @@ impl World {
     }
 }
 
-pub(super) fn items_indexes_digests_log_and_vectors_agree_at_every_commit(backend: &dyn Backend) {
+/// Items, indexes, digests, log and vectors.
+pub(super) fn all_parts_of_the_state_agree_at_every_commit(backend: &dyn Backend) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..40))| {
         plain(async {
             let mut world = World::new(backend).await;

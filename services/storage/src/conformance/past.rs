@@ -1,4 +1,4 @@
-//! Reads from a moment ago.
+//! Reads as of a past position.
 
 use std::{ops::Bound, time::Duration};
 
@@ -22,7 +22,8 @@ fn key(number: u64) -> KeyBytes {
     keys().key_of(&item("a", number, &[])).unwrap()
 }
 
-/// Everything that can be read, at one moment: the table and two indexes in both directions, and each item.
+/// Everything that can be read at one position: the table and two indexes in both directions, and
+/// each item.
 #[derive(Debug, PartialEq)]
 struct Seen {
     ranges: Vec<Vec<Row>>,
@@ -36,7 +37,7 @@ async fn range(store: &dyn Store, read: RangeRead, at: Option<LogPosition>) -> R
     }
 }
 
-/// In pages of so many rows.
+/// Reads everything in pages of `max_rows` rows.
 async fn seen(store: &dyn Store, at: Option<LogPosition>, max_rows: usize) -> Seen {
     let mut ranges = Vec::new();
     for index in [None, Some("by_weight"), Some("by_color")] {
@@ -66,7 +67,7 @@ async fn seen(store: &dyn Store, at: Option<LogPosition>, max_rows: usize) -> Se
     Seen { ranges, items }
 }
 
-/// Writes something a millisecond after the last write.
+/// Writes a random change, one millisecond after the previous one.
 async fn step(store: &dyn Store, dice: &SeededRandomness) {
     tokio::time::advance(Duration::from_millis(1)).await;
     let pick = |of: u64| dice.next_u64() % of;
@@ -82,7 +83,7 @@ async fn step(store: &dyn Store, dice: &SeededRandomness) {
     put(store, item("a", at, &attributes)).await;
 }
 
-pub(super) async fn a_read_from_a_moment_sees_what_every_read_of_then_saw(backend: &dyn Backend) {
+pub(super) async fn past_read_sees_what_reads_saw_at_that_time(backend: &dyn Backend) {
     let site = looking_back(backend);
     let store = &*site.store;
     create_table(store, true).await;
@@ -103,7 +104,7 @@ pub(super) async fn a_read_from_a_moment_sees_what_every_read_of_then_saw(backen
     assert!(looked_back > 80, "{looked_back}");
 }
 
-pub(super) async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_bytes_hold(backend: &dyn Backend) {
+pub(super) async fn past_range_read_obeys_bounds_and_byte_limit(backend: &dyn Backend) {
     let site = looking_back(backend);
     let store = &*site.store;
     create_table(store, true).await;
@@ -133,7 +134,7 @@ pub(super) async fn a_part_of_a_range_is_read_from_a_moment_too_and_limits_of_by
     assert_eq!((keys_of(&page), page.limited), (vec![key(2), key(3)], true));
 }
 
-pub(super) async fn what_the_log_has_forgotten_is_seen_as_it_is_now(backend: &dyn Backend) {
+pub(super) async fn past_read_of_trimmed_records_sees_the_present(backend: &dyn Backend) {
     let site = looking_back(backend);
     let store = &*site.store;
     create_table(store, false).await;
@@ -155,7 +156,7 @@ pub(super) async fn what_the_log_has_forgotten_is_seen_as_it_is_now(backend: &dy
     assert_eq!(page.rows[0].item["weight"], number(2));
 }
 
-pub(super) async fn a_store_that_does_not_look_back_knows_no_moments(backend: &dyn Backend) {
+pub(super) async fn store_without_look_back_has_no_past_positions(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     let store = &*site.store;
     create_table(store, false).await;

@@ -1,5 +1,5 @@
-//! Regions whose tables reconcile concurrent writes attribute by attribute, or by merging, end alike whatever they hear in whatever
-//! order, also while the policy changes.
+//! Regions that reconcile concurrent writes by attribute, or by merging, converge whatever they
+//! receive in whatever order, also while the policy changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +19,14 @@ const KEYS: u64 = 2;
 /// What an update does to an attribute.
 #[derive(Debug, Clone)]
 enum Action {
-    /// Gives `color` (of an index) or `t` a value.
+    /// Assigns `color` (of an index) or `t`.
     Assign(&'static str, u64),
     Remove(&'static str),
-    /// To `weight`, of an index.
+    /// Adds to `weight`, of an index.
     Add(u64),
-    /// To `s`.
+    /// Adds a member to `s`.
     Unite(u64),
-    /// From `s`.
+    /// Removes a member from `s`.
     Subtract(u64),
 }
 
@@ -88,7 +88,7 @@ impl Action {
     }
 }
 
-/// An update of an item, or its creation.
+/// An update of an item, which creates the item if necessary.
 struct Update {
     key: u64,
     actions: Vec<Action>,
@@ -138,7 +138,7 @@ enum Step {
         from: usize,
         to: usize,
     },
-    /// All rows and the vector, as for a replica whose gap no log can fill.
+    /// A copy of all rows and the vector, as for a replica whose gap no log can fill.
     Copy {
         from: usize,
         to: usize,
@@ -229,7 +229,7 @@ async fn three(backend: &dyn Backend, policy: ConflictPolicy) -> [Site; 3] {
     sites
 }
 
-/// What `to` lacks of each origin's writes, as far as `from` can serve it.
+/// What `to` is missing of each origin's writes, as far as `from` can serve it.
 async fn lacking(from: &Site, to: &Site) -> Vec<Vec<Mutation>> {
     let all = wants(from, to, TABLE);
     let mut found = Vec::new();
@@ -254,7 +254,7 @@ async fn apply(to: &Site, mutations: Vec<Mutation>, kind: RemoteKind) -> Applied
     to.store.apply(batch).await.unwrap()
 }
 
-/// Ships until nobody lacks anything.
+/// Ships until no region is missing anything.
 async fn settle(sites: &[&Site]) {
     loop {
         let mut moved = 0;
@@ -272,7 +272,8 @@ async fn settle(sites: &[&Site]) {
     }
 }
 
-/// Copies from a region into one that lacks something of it which no log holds; false where nobody lacks anything.
+/// Copies into a region that is missing writes which no log contains. Returns false if no region is
+/// missing anything.
 async fn copy_gap(sites: &[&Site]) -> bool {
     for from in sites {
         for to in sites {
@@ -285,7 +286,7 @@ async fn copy_gap(sites: &[&Site]) -> bool {
     false
 }
 
-/// The item that a region holds under a key.
+/// A region's item under a key.
 async fn held(site: &Site, key_number: u64) -> Option<Item> {
     let row = site.store.get(TABLE, &key("k", key_number)).await.unwrap();
     row.map(|(_, item)| item)
@@ -329,7 +330,7 @@ impl World {
         self.sites.iter().flatten().collect()
     }
 
-    /// Notes what the region logged of its own write.
+    /// Records how the region logged its own write.
     async fn note(&mut self, place: usize, version: Version) {
         let site = self.site(place);
         let above: VersionVector = [(version.origin.clone(), version.sequence - 1)].into_iter().collect();
@@ -388,7 +389,7 @@ impl World {
             Step::Tick { site, ms } => {
                 let clock = &self.site(site).clock;
                 let next = clock.now_ms().saturating_add_signed(ms);
-                // Within the offset that regions allow each other.
+                // Within the offset that regions accept from each other.
                 clock.set(next.clamp(START_MS - 200, START_MS + 200));
             }
             Step::SetPolicy { site, policy } => set_policy(self.site(site), policy).await,
@@ -420,7 +421,7 @@ impl World {
         }
     }
 
-    /// All hold what all writes together come to, and say so by equal digests.
+    /// Checks that all regions have the merge of all writes, with equal digests.
     async fn check_converged(&self) {
         let mut expected: BTreeMap<KeyBytes, ItemState> = BTreeMap::new();
         for mutation in self.written.values() {
@@ -454,7 +455,7 @@ impl World {
         }
     }
 
-    /// Whatever is journalled lost something to a write that did not know of it.
+    /// Checks that each journal entry's loser lost something to a concurrent write.
     async fn check_journals(&self) {
         for site in self.all() {
             for conflict in site.store.conflicts(Some(TABLE), 0, 10_000).await.unwrap() {
@@ -473,9 +474,9 @@ impl World {
     }
 }
 
-pub(super) fn regions_converge_under_any_policies_orders_duplicates_copies_and_forgotten_deletes(
-    backend: &dyn Backend,
-) {
+/// Deliveries include any order, duplicates and copies; policies change, and tombstones are
+/// collected.
+pub(super) fn regions_converge_under_any_policies_and_deliveries(backend: &dyn Backend) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..60))| {
         plain(async {
             let mut world = World::new(backend).await;
@@ -492,7 +493,7 @@ pub(super) fn regions_converge_under_any_policies_orders_duplicates_copies_and_f
     });
 }
 
-pub(super) fn additions_add_up_and_members_unite_without_a_conflict(backend: &dyn Backend) {
+pub(super) fn merged_additions_and_members_cause_no_conflict(backend: &dyn Backend) {
     proptest!(ProptestConfig { cases: 40, ..ProptestConfig::default() }, |(steps in prop::collection::vec(
             (0..REGIONS.len(), prop_oneof![(1..9_u64).prop_map(Action::Add), (0..9_u64).prop_map(Action::Unite)]),
             1..20,

@@ -1,4 +1,4 @@
-//! Applying what other regions wrote.
+//! Applying the writes of other regions.
 
 use beringia_clock::{HybridTime, WallClock};
 use beringia_item::{Mutation, TableId, Unit, Version, encode_item};
@@ -24,7 +24,7 @@ fn stream(mutations: Vec<Mutation>) -> RemoteBatch {
     }
 }
 
-pub(super) async fn a_write_arrives_with_its_version_and_in_the_indexes(backend: &dyn Backend) {
+pub(super) async fn applied_write_keeps_its_version_and_is_indexed(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     put(&*east.store, item("a", 2, &[("color", text("blue"))])).await;
@@ -48,7 +48,7 @@ pub(super) async fn a_write_arrives_with_its_version_and_in_the_indexes(backend:
     assert_eq!(west.store.vectors()[&TABLE], east.store.vectors()[&TABLE]);
 }
 
-pub(super) async fn what_arrives_twice_is_applied_once(backend: &dyn Backend) {
+pub(super) async fn duplicate_delivery_is_applied_once(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let batch = stream(mutations(&east).await);
@@ -74,7 +74,8 @@ pub(super) async fn what_arrives_twice_is_applied_once(backend: &dyn Backend) {
     assert_eq!(read_all(&*west.store, &all_of(east.store.origin())).await.len(), 1);
 }
 
-pub(super) async fn a_local_write_after_an_applied_one_is_newer_even_where_this_clock_is_behind(backend: &dyn Backend) {
+/// Even if this region's clock is behind.
+pub(super) async fn local_write_is_newer_than_an_applied_one(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     west.clock.set(START_MS - 400);
     let remote = put(&*east.store, item("a", 1, &[])).await;
@@ -90,7 +91,7 @@ pub(super) async fn a_local_write_after_an_applied_one_is_newer_even_where_this_
     );
 }
 
-pub(super) async fn concurrent_writes_are_a_conflict_in_both_regions_and_both_keep_the_same(backend: &dyn Backend) {
+pub(super) async fn concurrent_writes_conflict_equally_in_both_regions(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let red = item("a", 1, &[("color", text("red"))]);
     let blue = item("a", 1, &[("color", text("blue"))]);
@@ -143,7 +144,7 @@ pub(super) async fn concurrent_writes_are_a_conflict_in_both_regions_and_both_ke
         );
         assert_eq!(site.store.conflicts(None, conflict.id, 10).await.unwrap(), vec![]);
     }
-    // The copy meets the winner again; the journal already has the two.
+    // The copy brings the winner again; the journal already has the conflict.
     let copied = RemoteBatch {
         kind: RemoteKind::Copy,
         ..stream(to_west)
@@ -158,7 +159,7 @@ pub(super) async fn concurrent_writes_are_a_conflict_in_both_regions_and_both_ke
     assert_eq!(west.store.conflicts(None, 0, 10).await.unwrap().len(), 1);
 }
 
-pub(super) async fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict(backend: &dyn Backend) {
+pub(super) async fn write_that_depends_on_the_replaced_one_is_no_conflict(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
@@ -175,7 +176,8 @@ pub(super) async fn a_write_that_knew_of_the_one_it_replaces_is_no_conflict(back
     }
 }
 
-pub(super) async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_knew_of_it(backend: &dyn Backend) {
+/// The row is ahead of the table's vector.
+pub(super) async fn write_over_a_copied_row_depends_on_it(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -188,7 +190,7 @@ pub(super) async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_kne
     };
     west.store.apply(copied).await.unwrap();
     assert_eq!(west.store.vectors()[&TABLE].get(&behind.origin), 0);
-    // The second write replaces one that is this region's own already, and came of the copied one all the same.
+    // The second write replaces the region's own, but still causally depends on the copied one.
     for color in ["red", "blue"] {
         put(&*west.store, item("a", 2, &[("color", text(color))])).await;
     }
@@ -200,7 +202,7 @@ pub(super) async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_kne
             .collect::<Vec<_>>(),
         vec![behind.sequence; 2]
     );
-    // What the write to the other item knew of is what had been applied.
+    // The causal context of the write to the other item is just what had been applied.
     put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     assert_eq!(mutations(&west).await[2].vector.get(&behind.origin), 0);
     let late = ship(&east, &west, TABLE).await;
@@ -216,7 +218,7 @@ pub(super) async fn a_write_over_a_row_that_came_by_copy_ahead_of_the_vector_kne
     }
 }
 
-pub(super) async fn a_write_knows_what_the_one_that_it_replaces_knew_of(backend: &dyn Backend) {
+pub(super) async fn write_inherits_the_causal_context_of_the_replaced_one(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -224,7 +226,7 @@ pub(super) async fn a_write_knows_what_the_one_that_it_replaces_knew_of(backend:
     let unread = put(&*east.store, item("a", 2, &[])).await;
     ship(&east, &west, TABLE).await;
     put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
-    // What the west wrote arrives before what it had read.
+    // The west's write arrives before the write that the west had read.
     far.store.apply(stream(mutations(&west).await)).await.unwrap();
     put(&*far.store, item("a", 1, &[("color", text("blue"))])).await;
     put(&*far.store, item("a", 2, &[("color", text("blue"))])).await;
@@ -237,7 +239,7 @@ pub(super) async fn a_write_knows_what_the_one_that_it_replaces_knew_of(backend:
     assert_eq!(journal[0].loser.version, unread);
 }
 
-pub(super) async fn a_stale_write_that_the_current_one_knew_of_is_no_conflict(backend: &dyn Backend) {
+pub(super) async fn stale_write_that_was_superseded_is_no_conflict(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -257,7 +259,7 @@ pub(super) async fn a_stale_write_that_the_current_one_knew_of_is_no_conflict(ba
     assert_eq!(far.store.conflicts(None, 0, 10).await.unwrap(), vec![]);
 }
 
-pub(super) async fn a_delete_and_an_update_at_once_end_alike_whichever_arrives_first(backend: &dyn Backend) {
+pub(super) async fn concurrent_delete_and_update_converge_in_any_order(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
@@ -274,7 +276,7 @@ pub(super) async fn a_delete_and_an_update_at_once_end_alike_whichever_arrives_f
     }
 }
 
-pub(super) async fn a_deleted_item_does_not_come_back_through_a_stale_write(backend: &dyn Backend) {
+pub(super) async fn stale_write_does_not_revive_a_deleted_item(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let late = mutations(&east).await;
@@ -296,7 +298,8 @@ pub(super) async fn a_deleted_item_does_not_come_back_through_a_stale_write(back
     assert_eq!(explained.item, None);
 }
 
-pub(super) async fn a_write_from_too_far_in_the_future_is_held_back_and_does_not_move_the_clock(backend: &dyn Backend) {
+/// It does not advance the clock.
+pub(super) async fn write_from_too_far_in_the_future_is_quarantined(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     east.clock.set(START_MS + 501);
@@ -323,7 +326,7 @@ pub(super) async fn a_write_from_too_far_in_the_future_is_held_back_and_does_not
     assert!(next.time > HybridTime::from_parts(START_MS + 501, 0));
 }
 
-pub(super) async fn a_write_to_a_table_that_is_not_held_is_skipped(backend: &dyn Backend) {
+pub(super) async fn write_to_a_table_without_a_replica_is_skipped(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let mut batch = stream(mutations(&east).await);
@@ -346,7 +349,7 @@ pub(super) async fn a_write_to_a_table_that_is_not_held_is_skipped(backend: &dyn
     );
 }
 
-pub(super) async fn what_cannot_be_read_is_refused_with_its_whole_batch(backend: &dyn Backend) {
+pub(super) async fn malformed_mutation_is_refused_with_its_batch(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     put(&*east.store, item("a", 2, &[])).await;
@@ -366,7 +369,7 @@ pub(super) async fn what_cannot_be_read_is_refused_with_its_whole_batch(backend:
     assert_eq!(west.store.apply(stream(good)).await.unwrap().newer, 2);
 }
 
-pub(super) async fn a_region_relays_even_what_lost_there(backend: &dyn Backend) {
+pub(super) async fn region_relays_even_writes_that_lost_there(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
@@ -374,23 +377,23 @@ pub(super) async fn a_region_relays_even_what_lost_there(backend: &dyn Backend) 
     west.advance_ms(9);
     put(&*west.store, item("a", 1, &[("color", text("red"))])).await;
     ship(&east, &west, TABLE).await;
-    // East's write lost in the west, and still the far region gets it, and sees the conflict for itself.
+    // East's write lost in the west. The far region still receives it, and sees the conflict
+    // itself.
     let applied = ship(&west, &far, TABLE).await;
     assert_eq!((applied.newer + applied.stale, applied.conflicts), (2, 1));
     assert_eq!(far.store.vectors()[&TABLE], west.store.vectors()[&TABLE]);
     assert_eq!(far.store.conflicts(None, 0, 9).await.unwrap().len(), 1);
 }
 
-pub(super) async fn what_another_shard_of_a_region_wrote_is_applied_relayed_and_kept_as_that_shards(
-    backend: &dyn Backend,
-) {
+/// They are applied, relayed and stored under that shard.
+pub(super) async fn writes_of_another_shard_keep_their_origin(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     add_replica(&east, &far).await;
     for n in 1..5 {
         put(&*east.store, item("a", n, &[("color", text("red"))])).await;
     }
-    // The second half as if it came of another shard, which gave it the numbers of the first.
+    // The second half is attributed to another shard, which gave it the sequences of the first.
     let shard = origin("us-east-1/3");
     let mut written = mutations(&east).await;
     for place in [2, 3] {
@@ -435,7 +438,8 @@ pub(super) async fn what_another_shard_of_a_region_wrote_is_applied_relayed_and_
     );
 }
 
-pub(super) async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_it(backend: &dyn Backend) {
+/// The low watermark rises with it.
+pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let far = Site::new(backend, "ap-south-1");
     ship(&east, &far, TableId::CATALOG).await;
@@ -466,7 +470,7 @@ pub(super) async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_
     assert!(far.store.catalog().by_id[&TABLE].joined);
     let refused = far.store.log_position(&wants(&far, &west, TABLE)).await.unwrap();
     assert_eq!(refused, Err(vec![(TABLE, version.origin.clone())]));
-    // The stream goes on from there, and can be served from there.
+    // The stream continues from there, and can be served from there.
     put(&*east.store, item("a", 2, &[])).await;
     ship(&east, &far, TABLE).await;
     let mut filter = all_of(&version.origin);
@@ -483,7 +487,8 @@ pub(super) async fn a_copy_moves_the_vector_by_progress_only_and_the_floor_with_
     );
 }
 
-pub(super) async fn a_copy_removes_rows_that_its_source_forgot_where_nobody_wrote_them_since(backend: &dyn Backend) {
+/// It keeps rows that were written since.
+pub(super) async fn copy_removes_rows_that_its_source_has_collected(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let old = put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     let kept = put(&*east.store, item("a", 2, &[])).await;
@@ -518,7 +523,7 @@ pub(super) async fn a_copy_removes_rows_that_its_source_forgot_where_nobody_wrot
     assert_eq!(assert_agrees(&*east.store, TABLE).await, east_before);
 }
 
-pub(super) async fn what_came_by_copy_and_then_by_stream_can_be_relayed(backend: &dyn Backend) {
+pub(super) async fn copied_and_then_streamed_writes_can_be_relayed(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     put(&*east.store, item("a", 1, &[])).await;
     let batch = stream(mutations(&east).await);
@@ -543,7 +548,7 @@ pub(super) async fn what_came_by_copy_and_then_by_stream_can_be_relayed(backend:
     );
 }
 
-pub(super) async fn a_repair_takes_only_what_the_vector_covers(backend: &dyn Backend) {
+pub(super) async fn repair_applies_only_what_the_vector_covers(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let old = put(&*east.store, item("a", 1, &[])).await;
     put(&*east.store, item("a", 2, &[])).await;
@@ -570,12 +575,12 @@ pub(super) async fn a_repair_takes_only_what_the_vector_covers(backend: &dyn Bac
     assert_eq!(scan(&*west.store, None).await.rows.len(), 1);
 }
 
-pub(super) async fn a_region_that_lost_its_disk_never_uses_a_number_twice(backend: &dyn Backend) {
+pub(super) async fn region_that_lost_its_disk_reuses_no_sequence(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let last = put(&*east.store, item("a", 1, &[])).await;
     ship(&east, &west, TABLE).await;
     let empty = Site::new(backend, "us-east-1");
-    // Its wall clock stands before the one that its former self had.
+    // Its wall clock is behind that of its former self.
     empty.clock.set(START_MS - 400);
     copy(&west, &empty, TableId::CATALOG).await;
     assert!(
@@ -588,7 +593,7 @@ pub(super) async fn a_region_that_lost_its_disk_never_uses_a_number_twice(backen
     assert!(next > last && next.sequence > last.sequence);
 }
 
-pub(super) async fn equal_times_are_decided_by_region_and_alike_everywhere(backend: &dyn Backend) {
+pub(super) async fn equal_times_are_decided_by_region_everywhere(backend: &dyn Backend) {
     let (east, west) = pair(backend).await;
     let version = |origin: &Site, sequence| Version {
         time: HybridTime::from_parts(START_MS, 7),

@@ -1,4 +1,4 @@
-//! The runtimes on which tests run.
+//! The runtimes on which the tests run.
 
 use tokio::runtime::Builder;
 

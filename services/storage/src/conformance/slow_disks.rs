@@ -1,4 +1,4 @@
-//! What happens while a commit takes its time.
+//! Writes and crashes while a commit is in progress.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::time::{Instant, timeout};
 
 use super::{Backend, fixture::*};
 
-/// How long a commit takes on a disk that is made slow.
+/// The duration of a commit on a disk that is made slow.
 const SLOW: Duration = Duration::from_millis(40);
 
-pub(super) async fn what_comes_while_the_disk_works_is_committed_together(backend: &dyn Backend) {
+pub(super) async fn writes_that_arrive_during_a_commit_share_the_next(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let before = Instant::now();
@@ -24,7 +24,7 @@ pub(super) async fn what_comes_while_the_disk_works_is_committed_together(backen
     assert!(before.elapsed() >= SLOW);
 }
 
-pub(super) async fn a_crash_while_the_disk_works_loses_what_was_not_acknowledged(backend: &dyn Backend) {
+pub(super) async fn crash_during_a_commit_loses_only_unacknowledged_writes(backend: &dyn Backend) {
     let site = Site::new(backend, "us-east-1");
     create_table(&*site.store, false).await;
     site.disk.slow(SLOW);

@@ -1,4 +1,5 @@
-//! Writes: what a client's request does to items and definitions, decided by the committer at its turn.
+//! Writes: the changes that a client's request makes to items and definitions. The committer
+//! decides them in commit order.
 
 use std::sync::Arc;
 
@@ -6,16 +7,16 @@ use beringia_item::{Cause, Item, KeyBytes, TableId, Touched, Version};
 
 use crate::{Catalog, Edit, StoreError};
 
-/// Why a change will not happen; nothing of its unit is written.
+/// Why a change is refused. Nothing of its transaction is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The condition is false.
+    /// The condition evaluated to false.
     #[error("the condition is false")]
     ConditionFailed,
-    /// An earlier write of the unit is to the same item.
+    /// An earlier write of the transaction is to the same item.
     #[error("the unit writes the item more than once")]
     Repeated,
-    /// The change cannot be applied to the current item; the change's own reason.
+    /// The change cannot be applied to the current item, for the reason that the change gives.
     #[error("{0}")]
     Invalid(String),
 }
@@ -23,86 +24,91 @@ pub enum Refusal {
 /// What a write does to the current item.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// The whole item becomes this one.
+    /// Replaces the whole item.
     Put(Arc<Item>),
-    /// Some attributes of the item change, or the item comes to be by that. What becomes of concurrent changes depends on the
-    /// table's conflict policy.
+    /// Changes some attributes of the item, or creates the item with them. The table's conflict
+    /// policy decides how concurrent updates are reconciled.
     Update {
-        /// The whole item then. Of the current one it differs in nothing but what is touched.
+        /// The whole item after the update. It differs from the current one only in the touched
+        /// attributes.
         item: Item,
-        /// The attributes that the update wrote, whether or not they changed by that.
+        /// The attributes that the update wrote, whether or not their values changed.
         touched: Touched,
     },
-    /// The item goes. Where there is none, nothing is written and no version is spent, as DynamoDB emits no stream record.
+    /// Deletes the item. If there is none, nothing is written and no version is used, as DynamoDB
+    /// emits no stream record.
     Delete,
-    /// Nothing is written and no version is spent.
+    /// Writes nothing and uses no version.
     Keep,
 }
 
-/// A write to one item, decided by the committer at its turn. It runs in the node, so a store that is elsewhere reads the
-/// current item, decides here, and commits under optimistic concurrency.
+/// A write to one item, which the committer decides in commit order. It runs in the node: a remote
+/// store reads the current item, decides here, and commits under optimistic concurrency.
 pub trait Change: Send {
-    /// Whether [`Change::decide`] looks at the current item, or the caller wants it back. Where false, `decide` gets `None`
-    /// and the outcome's `before` is `None`.
+    /// Whether [`Change::decide`] needs the current item, or the caller wants it returned. If
+    /// false, `decide` gets `None` and the outcome's `before` is `None`.
     fn needs_current(&self) -> bool;
 
-    /// What happens to the item. May be called again, on a newer item too, where the store could not commit what rested on
-    /// the first: then only the last answer counts. Must not panic and must be quick: the whole region's writes wait for it.
+    /// Decides what happens to the item. The store may call this again, possibly with a newer item,
+    /// if it could not commit a write that rested on the first one; only the last answer counts. It
+    /// must not panic and must be quick: all writes of the region wait for it.
     ///
     /// # Errors
-    /// A [`Refusal`] where the write must not happen; nothing of its unit is written then.
+    /// A [`Refusal`] if the write must not happen. Nothing of its transaction is written then.
     fn decide(&mut self, current: Option<&Item>) -> Result<Effect, Refusal>;
 }
 
-/// One write of a unit.
+/// One write of a transaction.
 pub struct ItemWrite {
-    /// The table.
+    /// The table to write to.
     pub table: TableId,
-    /// The item's stored key.
+    /// The stored key of the item.
     pub key: KeyBytes,
-    /// Who asks for it.
+    /// The cause of the write: a client or expiry.
     pub cause: Cause,
-    /// What is to be done. An item that it puts must have the key `key`.
+    /// The change to the item. An item that it puts must have the key `key`.
     pub change: Box<dyn Change>,
 }
 
-/// What became of one write.
+/// The outcome of one write.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// The item before; `None` where there was none or [`Change::needs_current`] is false.
+    /// The item before the write; `None` if there was none or [`Change::needs_current`] is false.
     pub before: Option<Item>,
-    /// The item after a put or update; for [`Effect::Keep`] and [`Effect::Delete`] `None`.
+    /// The item after a put or update; `None` for [`Effect::Keep`] and [`Effect::Delete`].
     pub after: Option<Arc<Item>>,
-    /// The version of the write; `None` where nothing was written.
+    /// The version of the write; `None` if nothing was written.
     pub version: Option<Version>,
 }
 
-/// Why a unit was not committed.
+/// Why a transaction was not committed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
-    /// For each write of the unit, in order: why it was refused and what the item was (where its change needs the current
-    /// item), or `None` where it would have gone through.
+    /// For each write of the transaction, in order: why it was refused, with the current item (if
+    /// its change needs it), or `None` if it would have succeeded.
     #[error("refused")]
     Refused(Vec<Option<(Refusal, Option<Item>)>>),
-    /// The store could not.
+    /// The store could not commit.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why a caller's change of definitions is refused: its own reason, handed back unchanged.
+/// The caller's own reason to refuse a change of definitions, returned unchanged.
 pub type SchemaRefusal = Box<dyn std::error::Error + Send + Sync>;
 
-/// A change of definitions, decided by the committer at its turn from the catalog as it is then. A closure from the catalog to the
-/// steps of the change is one.
+/// A change of definitions, which the committer decides in commit order from the catalog at that
+/// point. A closure from the catalog to the steps of the change implements it.
 pub trait SchemaChange: Send {
-    /// The steps of the change. May be called again, on a newer catalog too, where the store could not commit what rested on the
-    /// first: then only the last answer counts. So it must not do anything but decide.
+    /// Decides the steps of the change. The store may call this again, possibly with a newer
+    /// catalog, if it could not commit what rested on the first one; only the last answer counts.
+    /// It must therefore have no side effects.
     ///
     /// # Errors
-    /// The caller's own reason to refuse it; nothing is changed then.
+    /// The caller's own reason to refuse the change. Nothing is changed then.
     fn decide(&mut self, catalog: &Catalog) -> Result<Vec<Edit>, SchemaRefusal>;
 
-    /// Called once when the change is durable, before callers see it and before any later change is decided.
+    /// Called once when the change is durable, before callers see it and before any later change is
+    /// decided.
     fn committed(&mut self) {}
 }
 
@@ -115,10 +121,10 @@ impl<F: FnMut(&Catalog) -> Result<Vec<Edit>, SchemaRefusal> + Send> SchemaChange
 /// Why definitions were not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// The caller's own reason.
+    /// The caller refused the change, for this reason.
     #[error(transparent)]
     Refused(SchemaRefusal),
-    /// The store could not.
+    /// The store could not commit.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,71 +1,74 @@
-//! Conflicts: two writes neither of which knew of the other, and which one stayed.
+//! Conflicts: two concurrent writes to one item, of which one lost something. Also unshipped
+//! writes.
 
 use std::fmt;
 
 use beringia_item::{Item, KeyBytes, TableId, Version, VersionVector};
 
-/// Two concurrent writes to an item and which won, as one region saw them.
+/// Two concurrent writes to an item, and which one won, as one region saw them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conflict {
     /// Grows with every conflict that this region sees.
     pub id: u64,
-    /// The table.
+    /// The table of the item.
     pub table: TableId,
-    /// The item's stored key.
+    /// The stored key of the item.
     pub key: KeyBytes,
-    /// What stayed, then.
+    /// The write that was kept.
     pub winner: ConflictSide,
-    /// What was replaced or never came to be.
+    /// The write that was replaced, or never became current.
     pub loser: ConflictSide,
-    /// The attributes of which the loser's value was lost; empty where the whole item was.
+    /// The attributes of which the loser's value was lost; empty if the whole item was lost.
     pub attributes: Vec<String>,
-    /// What decided.
+    /// The rule that decided.
     pub rule: ConflictRule,
-    /// Wall time of this region when it saw the conflict, ms since the epoch.
+    /// Wall time of this region when it saw the conflict, in ms since the Unix epoch.
     pub seen_ms: u64,
 }
 
-/// One of the two writes.
+/// One of the two writes of a conflict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConflictSide {
-    /// Its version.
+    /// The version of the write.
     pub version: Version,
-    /// The whole item as it stood with that write where the two met; `None` for a delete.
+    /// The whole item with that write when the two were reconciled; `None` for a delete.
     pub image: Option<Item>,
 }
 
-/// A write of this region that the others never got, and that they will not get by themselves.
+/// An unshipped write: no other region has it, and none will get it automatically.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unshipped {
-    /// Grows with every such write that this region kept.
+    /// Grows with every unshipped write that this region keeps.
     pub id: u64,
-    /// The table.
+    /// The table of the item.
     pub table: TableId,
-    /// Its name.
+    /// The name of the table.
     pub table_name: String,
-    /// The key's attributes.
+    /// The attributes of the item's key.
     pub key: Item,
-    /// The write, with the item that it left.
+    /// The write, with the item after it.
     pub write: ConflictSide,
-    /// Wall time of this region when it kept it, ms since the epoch.
+    /// Wall time of this region when it kept the write, in ms since the Unix epoch.
     pub seen_ms: u64,
 }
 
-/// What decided a conflict: mostly the first difference in the order of versions.
+/// The rule that decided a conflict: usually the first difference in the order of versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictRule {
     /// The winner's hybrid time is later.
     LaterTime,
-    /// The times are equal; the winner's origin is greater: its region by name, then its shard.
+    /// The times are equal. The winner's origin is greater: its region by name, then its shard.
     GreaterRegion,
-    /// Times and origins are equal. (Only a region that lost its disk can be in conflict with itself.)
+    /// Times and origins are equal. (Only a region that lost its disk can be in conflict with
+    /// itself.)
     GreaterSequence,
-    /// The winner gave the attribute a value, and the loser, though later, was added to the number before without knowing of it.
+    /// The winner assigned the attribute a value. The loser is later, but was added to the earlier
+    /// number and does not causally depend on the assignment.
     NewValue,
 }
 
 impl ConflictRule {
-    /// What let one write win over the other.
+    /// The rule by which one version is greater than another.
     #[must_use]
     pub fn between(winner: &Version, loser: &Version) -> Self {
         if winner < loser {
@@ -91,12 +94,12 @@ impl fmt::Display for ConflictRule {
     }
 }
 
-/// What is stored under a key, with everything that explains it.
+/// An item or tombstone, with everything that explains it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explained {
     /// The version of the last write, put or delete.
     pub version: Version,
-    /// What its origin had applied of the table when it wrote.
+    /// The causal context of that write.
     pub vector: VersionVector,
     /// The item; `None` for a tombstone.
     pub item: Option<Item>,

@@ -1,4 +1,4 @@
-//! The `Store` trait and what goes in and out of it.
+//! The `Store` trait, its arguments and its results.
 
 mod change;
 mod conflict;

@@ -7,39 +7,39 @@ use beringia_item::{Item, KeyBytes, TableId, Version};
 /// Which rows to read, in key order.
 #[derive(Debug, Clone)]
 pub struct RangeRead {
-    /// The table.
+    /// The table to read.
     pub table: TableId,
-    /// The index's name; `None` for the table itself.
+    /// The name of the index to read; `None` for the table itself.
     pub index: Option<String>,
-    /// Where to begin, over stored keys (with the hash in front; in an index the base key behind).
+    /// The lower bound, as a stored key (the hash comes first; in an index the base key follows).
     pub from: Bound<Vec<u8>>,
-    /// Where to end.
+    /// The upper bound, as a stored key.
     pub to: Bound<Vec<u8>>,
-    /// From `to` down to `from`.
+    /// Whether to read from `to` down to `from`.
     pub reverse: bool,
-    /// Stop after so many rows.
+    /// The number of rows after which to stop.
     pub max_rows: usize,
-    /// Stop when the rows' sizes (as DynamoDB counts items; in an index only what it projects) reach this; the row that reaches
-    /// it is included.
+    /// The size in bytes at which to stop, as DynamoDB counts items (in an index only what it
+    /// projects). The row that reaches it is included.
     pub max_bytes: usize,
 }
 
 /// A live item with its version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The stored key; in an index the index's stored key.
+    /// The stored key; in an index, the index's stored key.
     pub key: KeyBytes,
-    /// The item's version.
+    /// The current version of the item.
     pub version: Version,
     /// The whole item, also in an index (the engine projects).
     pub item: Item,
 }
 
-/// What a range read found.
+/// The result of a range read.
 #[derive(Debug, Clone, Default)]
 pub struct RangePage {
-    /// In the order asked for.
+    /// The rows, in the requested order.
     pub rows: Vec<Row>,
-    /// Whether a limit ended the read (there may be more rows).
+    /// Whether a limit ended the read, so that there may be more rows.
     pub limited: bool,
 }

@@ -1,4 +1,4 @@
-//! The `Store` trait: the only door to a region's state.
+//! The `Store` trait, the only way to a region's state.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -15,53 +15,57 @@ use crate::{
     TableDigest,
 };
 
-/// The only door to a region's state. Cheap to call from any task; no caller may assume that it is local.
+/// The only way to a region's state. Cheap to call from any task. No caller may assume that the
+/// store is local.
 ///
-/// Every method can fail with [`StoreError::Closed`] and [`StoreError::Database`]; what names a table that this region does not
-/// hold fails with [`StoreError::UnknownTable`].
+/// Every method can fail with [`StoreError::Closed`] and [`StoreError::Database`]. A method that
+/// names a table without a replica in this region fails with [`StoreError::UnknownTable`].
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// This region's name.
+    /// The name of this region.
     fn region(&self) -> &Region {
         self.origin().region()
     }
 
-    /// The origin of what it commits.
+    /// The origin of this region's own writes.
     fn origin(&self) -> &Origin;
 
-    /// The definitions now.
+    /// The current definitions.
     fn catalog(&self) -> Arc<Catalog>;
 
-    /// Signalled (`notify_waiters`) after every commit that changed the catalog.
+    /// Notified (`notify_waiters`) after every commit that changed the catalog.
     fn catalog_changed(&self) -> &Notify;
 
-    /// Commits a unit: all of it or nothing, durable when this returns. No item may occur twice in a unit.
+    /// Commits a transaction, atomically. It is durable when this returns. No item may occur twice
+    /// in it.
     async fn commit(&self, unit: Vec<ItemWrite>) -> Result<Vec<Outcome>, CommitError>;
 
-    /// Changes definitions; durable when this returns. The catalog is the one right after the change.
+    /// Changes definitions. The change is durable when this returns. The returned catalog is the
+    /// one right after the change.
     async fn change_schema(&self, change: Box<dyn SchemaChange>) -> Result<Arc<Catalog>, SchemaError>;
 
-    /// Applies other regions' mutations; durable when this returns. Where it fails nothing is applied, as far
-    /// as [`StoreError`] says.
+    /// Applies other regions' mutations. They are durable when this returns. If it fails nothing is
+    /// applied, except as [`StoreError`] says.
     async fn apply(&self, batch: RemoteBatch) -> Result<Applied, StoreError>;
 
-    /// One live item.
+    /// Reads one live item.
     async fn get(&self, table: TableId, key: &KeyBytes) -> Result<Option<(Version, Item)>, StoreError>;
 
-    /// Several items as of one moment, in the order asked.
+    /// Reads several items from one snapshot, in the order of the keys.
     async fn get_many(&self, keys: Vec<(TableId, KeyBytes)>) -> Result<Vec<Option<(Version, Item)>>, StoreError>;
 
-    /// A page of live rows.
+    /// Reads a page of live rows.
     async fn range(&self, read: RangeRead) -> Result<RangePage, StoreError>;
 
-    /// Where the log ended so long ago, to read from; something later where the store does not look back that far. `None` where that is
-    /// now, and always from a store that does not look back.
+    /// The as-of position of the log end at `ago` before now, or a later one if the store does not
+    /// look back that far. `None` if that is the current end, and always from a store that does not
+    /// look back.
     fn moment(&self, ago: Duration) -> Option<LogPosition> {
         let _ = ago;
         None
     }
 
-    /// [`Store::get_many`] as of an end that the log had, or of a later one.
+    /// [`Store::get_many`] as of a past end of the log, or of a later one.
     async fn get_many_at(
         &self,
         keys: Vec<(TableId, KeyBytes)>,
@@ -71,45 +75,51 @@ pub trait Store: Send + Sync + 'static {
         self.get_many(keys).await
     }
 
-    /// [`Store::range`] as of an end that the log had, or of a later one.
+    /// [`Store::range`] as of a past end of the log, or of a later one.
     async fn range_at(&self, read: RangeRead, at: LogPosition) -> Result<RangePage, StoreError> {
         let _ = at;
         self.range(read).await
     }
 
-    /// Signalled (`notify_waiters`) after every commit that appended to the log.
+    /// Notified (`notify_waiters`) after every commit that appended to the log.
     fn log_appended(&self) -> &Notify;
 
-    /// The position to start reading from so that nothing above these vectors is missed; the inner `Err` names what the log does
-    /// not hold (any more, or at all where the table is not of this region).
+    /// The position from which to read so that nothing above these vectors is missed. The inner
+    /// `Err` names what the log does not contain: it has been trimmed, or the table has no replica
+    /// in this region.
     async fn log_position(&self, filter: &LogFilter)
     -> Result<Result<LogPosition, Vec<(TableId, Origin)>>, StoreError>;
 
-    /// Records from `from` on that pass the filter, until so many bytes of images or a few thousand records scanned; never
-    /// splits a unit, so it may exceed `max_bytes` by one unit.
+    /// Reads records that pass the filter, starting at `from`, until `max_bytes` of images or a few
+    /// thousand scanned records. Never splits a transaction, so the page may exceed `max_bytes` by
+    /// one transaction.
     async fn read_log(&self, from: LogPosition, filter: &LogFilter, max_bytes: usize) -> Result<LogPage, StoreError>;
 
-    /// The streams of this region's tables, of those that are gone too, for as long as their records are kept.
+    /// The streams of this region's tables, including deleted tables, as long as their records are
+    /// kept.
     async fn streams(&self) -> Result<Streams, StoreError>;
 
-    /// Some records of a stream's shard: every change that this region applied, whoever wrote it, and nothing that changed nothing.
-    /// Fails with [`StoreError::UnknownShard`] and [`StoreError::Trimmed`].
+    /// Reads records of a stream's shard: every change that this region applied, whichever region
+    /// wrote it, without writes that changed nothing. Fails with [`StoreError::UnknownShard`] and
+    /// [`StoreError::Trimmed`].
     async fn read_stream(&self, read: StreamRead) -> Result<StreamPage, StoreError>;
 
-    /// What of this region's own writes to these tables a peer with these vectors lacks.
+    /// This region's own writes to these tables that a peer with these vectors is missing.
     async fn backlog(&self, peer: &BTreeMap<TableId, VersionVector>) -> Result<Backlog, StoreError>;
 
-    /// The applied vector of every table that this region holds (own writes included), and of the catalog.
+    /// The applied vector (own writes included) of every table that this region holds, and of the
+    /// catalog.
     fn vectors(&self) -> Arc<BTreeMap<TableId, VersionVector>>;
 
     /// The digests of a table.
     async fn digest(&self, table: TableId) -> Result<TableDigest, StoreError>;
 
-    /// Recomputes one range from its rows, and mends the stored digest, index entries, and rows without a log record (which go,
-    /// so that repair brings them back); true where something was amiss.
+    /// Recomputes one range from its rows and repairs the stored digest, the index entries, and
+    /// rows without a log record (which are removed, so that repair from a peer restores them).
+    /// Returns true if anything was wrong.
     async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError>;
 
-    /// Rows (tombstones too) of one range after a key.
+    /// Reads the rows (tombstones too) of one range after a key.
     async fn raw_rows(
         &self,
         table: TableId,
@@ -118,34 +128,37 @@ pub trait Store: Send + Sync + 'static {
         max_rows: usize,
     ) -> Result<Vec<RawRow>, StoreError>;
 
-    /// The rows as mutations, for copy and repair; keys that hold nothing are left out.
+    /// The rows as mutations, for copy and repair. Keys without a row are left out.
     async fn mutations_of(&self, table: TableId, keys: Vec<KeyBytes>) -> Result<Vec<Mutation>, StoreError>;
 
-    /// Conflicts with a greater id, oldest first.
+    /// Conflicts with a greater id than `after`, oldest first.
     async fn conflicts(&self, table: Option<TableId>, after: u64, max: usize) -> Result<Vec<Conflict>, StoreError>;
 
-    /// What stands under a key, tombstones too.
+    /// The row under a key, tombstones too, with what explains it.
     async fn explain(&self, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError>;
 
-    /// This region's own writes that others never got, because they dropped its replica while it was out of reach or removed it:
-    /// those with a greater id, oldest first. They are as this region's rows were when it heard of that, and stay when the table goes.
+    /// The unshipped writes of this region with a greater id than `after`, oldest first. The other
+    /// regions dropped its replica while it was unreachable, or removed it, before they had these
+    /// writes. They are as this region's rows were when it learned of that, and outlive the table.
     async fn unshipped(&self, after: u64, max: usize) -> Result<Vec<Unshipped>, StoreError>;
 
-    /// Whether more of them may come without another table or replica being dropped: they are put aside in the background, a few with each
-    /// commit.
+    /// Whether more unshipped writes may appear although no other table or replica is dropped: the
+    /// store saves them in the background, a few with each commit.
     fn puts_aside(&self) -> bool;
 
-    /// Forgets a bounded amount of what nobody needs: log records at or below every peer's acknowledged vector and older than
-    /// streams may ask for, tombstones that every peer has acknowledged past. A global table (or the catalog) that is missing, or of
-    /// whose replicas one is not listed that was not dropped, keeps everything.
+    /// Trims and collects a bounded amount: log records at or below every peer's acknowledged
+    /// vector and older than the retention for streams, and tombstones that every peer has
+    /// acknowledged past. A global table (or the catalog) keeps everything if it is missing from
+    /// `acknowledged`, or if one of its replicas that was not dropped is.
     async fn forget(&self, acknowledged: &Acknowledged) -> Result<(), StoreError>;
 
-    /// Notes for how long each peer has been out of reach, milliseconds, in place of what was noted before; durable when this returns.
+    /// Records for how long each peer has been unreachable, in milliseconds, in place of what was
+    /// recorded before. Durable when this returns.
     async fn note_away(&self, away_ms: BTreeMap<Region, u64>) -> Result<(), StoreError>;
 
-    /// What was noted last, over restarts.
+    /// Returns what was recorded last, also after a restart.
     async fn away(&self) -> Result<BTreeMap<Region, u64>, StoreError>;
 
-    /// Waits for what is under way, then closes cleanly.
+    /// Waits for work in progress, then closes cleanly.
     async fn close(&self);
 }

@@ -1,4 +1,4 @@
-//! Streams: the changes of a table's items as its log tells them, in shards that open and close.
+//! Streams: the changes of a table's items as its log records them, in shards that open and close.
 
 use std::sync::Arc;
 
@@ -10,79 +10,82 @@ use crate::{LogPosition, ShardKey, Stream, StreamView};
 /// Where a shard ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardEnd {
-    /// The last position that belongs to it; below its first one where it is empty.
+    /// The last position that belongs to the shard; below its first one if it is empty.
     pub last: LogPosition,
-    /// When it was closed, ms since the epoch.
+    /// When the shard was closed, in ms since the Unix epoch.
     pub closed_ms: u64,
 }
 
-/// A stretch of the log that is one shard of a stream. A stream has one open shard at a time, which closes when it is old enough
-/// (its child goes on with the next position) or when the stream ends.
+/// A section of the log that is one shard of a stream. A stream has one open shard at a time. The
+/// shard closes when it is old enough (its child continues with the next position) or when the
+/// stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// When it was opened, ms since the epoch. Each shard of a stream has a greater one than those before, so this names it.
+    /// When the shard was opened, in ms since the Unix epoch. It is greater than that of all
+    /// earlier shards of the stream, so it identifies the shard.
     pub opened_ms: u64,
-    /// The first position that belongs to it.
+    /// The first position that belongs to the shard.
     pub first: LogPosition,
-    /// Where it ends; `None` while it is open.
+    /// Where the shard ends; `None` while it is open.
     pub end: Option<ShardEnd>,
-    /// `opened_ms` of the shard that it goes on from; `None` for a stream's first.
+    /// `opened_ms` of the shard that it continues; `None` for a stream's first.
     pub parent_ms: Option<u64>,
 }
 
-/// A stream of a table in this region: one that is on, or one that was and can still be read.
+/// A stream of a table in this region: one that is enabled, or one that was and can still be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableStream {
-    /// The table. It may be gone.
+    /// The table, which may have been deleted.
     pub table: TableId,
-    /// The table's name.
+    /// The name of the table.
     pub table_name: String,
-    /// The table's key.
+    /// The key schema of the table.
     pub keys: KeySchema,
-    /// What was switched on, and when.
+    /// The view of the stream, and when it was enabled.
     pub stream: Stream,
-    /// Oldest first, never empty.
+    /// The shards, oldest first; never empty.
     pub shards: Vec<Shard>,
 }
 
 impl TableStream {
-    /// Whether it still takes records.
+    /// Whether the stream still receives records.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.shards.last().is_some_and(|shard| shard.end.is_none())
     }
 }
 
-/// All streams of a region that can be read, at one moment.
+/// All readable streams of a region, from one snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Streams {
-    /// Without shards whose records are all older than the retention.
+    /// The streams, without shards whose records are all older than the retention.
     pub streams: Vec<Arc<TableStream>>,
-    /// Records up to here cannot be read any more.
+    /// Records up to this position cannot be read any more.
     pub trimmed: LogPosition,
-    /// The log's last position.
+    /// The last position of the log.
     pub end: LogPosition,
 }
 
 /// Which records of a shard to read.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamRead {
-    /// The shard.
+    /// The shard to read.
     pub shard: ShardKey,
-    /// From here on; `None` for the oldest record that is still there.
+    /// The position from which to read; `None` for the oldest record that is kept.
     pub from: Option<LogPosition>,
-    /// Stop after so many records, at least 1.
+    /// The number of records after which to stop, at least 1.
     pub max_records: usize,
-    /// Stop before the records' sizes ([`StreamRecord::size_bytes`]) exceed this; the first record is returned whatever its size.
+    /// The total size in bytes ([`StreamRecord::size_bytes`]) that the records must not exceed. The
+    /// first record is returned whatever its size.
     pub max_bytes: usize,
 }
 
-/// What a change did.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamChange {
-    /// There was no item.
+    /// There was no item before.
     Insert,
-    /// There was another item.
+    /// There was a different item before.
     Modify,
     /// There is no item any more.
     Remove,
@@ -91,26 +94,27 @@ pub enum StreamChange {
 /// A change of an item, with what the stream's view shows of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamRecord {
-    /// Where it stands in the log.
+    /// The record's position in the log.
     pub position: LogPosition,
-    /// What it did.
+    /// The kind of the change.
     pub change: StreamChange,
-    /// The item's key.
+    /// The attributes of the item's key.
     pub keys: Item,
-    /// The item before; `None` also where the view does not show it.
+    /// The item before the change; `None` also if the view does not show it.
     pub before: Option<Item>,
-    /// The item after; `None` also where the view does not show it.
+    /// The item after the change; `None` also if the view does not show it.
     pub after: Option<Item>,
-    /// When its origin wrote it.
+    /// Hybrid time of the write at its origin.
     pub time: HybridTime,
-    /// Whose write it is.
+    /// The origin of the write.
     pub origin: Origin,
-    /// Why it was written.
+    /// The cause of the write: a client or expiry.
     pub cause: Cause,
 }
 
 impl StreamRecord {
-    /// What becoming `after` means for an item that was `before`; `None` where nothing changed, which makes no record.
+    /// The kind of the change from `before` to `after`; `None` if nothing changed, which makes no
+    /// record.
     #[must_use]
     pub fn change_of(before: Option<&Item>, after: Option<&Item>) -> Option<StreamChange> {
         match (before, after) {
@@ -121,7 +125,7 @@ impl StreamRecord {
         }
     }
 
-    /// Takes away the images that a view does not show.
+    /// Removes the images that a view does not show.
     #[must_use]
     pub fn seen_by(mut self, view: StreamView) -> Self {
         if !matches!(view, StreamView::OldImage | StreamView::NewAndOldImages) {
@@ -133,7 +137,7 @@ impl StreamRecord {
         self
     }
 
-    /// The sizes of key and images as DynamoDB counts items, bytes.
+    /// The size of key and images in bytes, as DynamoDB counts items.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         let images = self.before.iter().chain(&self.after);
@@ -141,11 +145,12 @@ impl StreamRecord {
     }
 }
 
-/// Some records of a shard, and where to read on.
+/// A page of a shard's records.
 #[derive(Debug, Clone, Default)]
 pub struct StreamPage {
-    /// In log order, which is the order in which this region applied them. May be empty before the end.
+    /// The records in log order, the order in which this region applied them. May be empty before
+    /// the end.
     pub records: Vec<StreamRecord>,
-    /// Where to read on; `None` where the shard is closed and nothing of it is left.
+    /// The position of the next page; `None` if the shard is closed and has been read to its end.
     pub next: Option<LogPosition>,
 }

@@ -7,96 +7,95 @@ use serde::{Deserialize, Serialize};
 
 use crate::Replica;
 
-/// What an index copies from the table.
+/// The attributes that an index copies from the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Projection {
     /// The keys of the table and of the index.
     KeysOnly,
-    /// The keys and these attributes.
+    /// The keys and the listed attributes.
     Include(Vec<String>),
     /// Every attribute.
     All,
 }
 
-/// The capacity settings of a table or index.
+/// The capacity mode of a table or index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Throughput {
-    /// `PAY_PER_REQUEST`.
+    /// On-demand capacity (`PAY_PER_REQUEST`).
     OnDemand,
-    /// `PROVISIONED`.
+    /// Provisioned capacity (`PROVISIONED`).
     Provisioned {
-        /// Read capacity units.
+        /// Read capacity units per second.
         read_units: u64,
-        /// Write capacity units.
+        /// Write capacity units per second.
         write_units: u64,
     },
 }
 
-/// Units a second, of reads and of writes; `None` where nothing was said.
+#[expect(missing_docs, reason = "the fields' names say it all")]
+/// Capacity units per second; `None` if not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Units {
-    /// Of reads.
     pub read: Option<u64>,
-    /// Of writes.
     pub write: Option<u64>,
 }
 
-/// When throughput that was bought was changed. Nothing limits how often.
+/// When provisioned throughput was changed. The number of changes is not limited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThroughputChanges {
-    /// When units of reads or writes were last added, ms since the epoch.
+    /// When read or write units were last increased, in ms since the Unix epoch.
     pub increased_ms: Option<u64>,
-    /// When units of reads or writes were last taken away, ms since the epoch.
+    /// When read or write units were last decreased, in ms since the Unix epoch.
     pub decreased_ms: Option<u64>,
-    /// How often that happened on the day (UTC) of the last time.
+    /// The number of decreases on the day (UTC) of the last one.
     pub decreases_of_day: u64,
 }
 
-/// What was said of the capacity of a table or index besides its throughput.
+/// The capacity settings of a table or index besides its throughput.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
-    /// The most that an on-demand table takes.
+    /// The maximum throughput of an on-demand table.
     pub on_demand_max: Units,
-    /// What it is to be ready for.
+    /// The warm throughput: the load that the table is to be ready for.
     pub warm: Units,
-    /// When its throughput was changed.
+    /// When the provisioned throughput was changed.
     #[serde(default)]
     pub changes: ThroughputChanges,
 }
 
-/// How a table's storage is paid for.
+/// The storage class of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TableClass {
-    /// `STANDARD`.
+    /// The class `STANDARD`.
     #[default]
     Standard,
-    /// `STANDARD_INFREQUENT_ACCESS`.
+    /// The class `STANDARD_INFREQUENT_ACCESS`.
     InfrequentAccess,
 }
 
-/// How a table is paid for, besides its throughput.
+/// The billing settings of a table besides its throughput.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Billing {
-    /// When it last became an on-demand table, ms since the epoch.
+    /// When the table last became an on-demand table, in ms since the Unix epoch.
     pub on_demand_since_ms: Option<u64>,
-    /// Its capacity.
+    /// The table's capacity settings.
     pub capacity: Capacity,
-    /// Its class.
+    /// The table's storage class.
     pub class: TableClass,
-    /// When the class was last changed, ms since the epoch.
+    /// When the class was last changed, in ms since the Unix epoch.
     pub class_since_ms: Option<u64>,
 }
 
-/// What never changes about a table.
+/// The part of a table's definition that never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Core {
     /// The table's name.
     pub name: String,
-    /// Its primary key.
+    /// The primary key.
     pub keys: KeySchema,
-    /// Its local secondary indexes, by name.
+    /// The local secondary indexes, by name.
     pub local_indexes: BTreeMap<String, LocalIndex>,
-    /// When it was created, ms since the epoch.
+    /// When the table was created, in ms since the Unix epoch.
     pub created_ms: u64,
 }
 
@@ -105,9 +104,9 @@ pub struct Core {
 pub struct LocalIndex {
     /// The table's partition key and the index's sort key.
     pub keys: KeySchema,
-    /// What it copies.
+    /// The attributes that the index copies.
     pub projection: Projection,
-    /// Where it was in the list that asked for it: in this order indexes are described.
+    /// The index's place in the list that created it. Indexes are described in this order.
     #[serde(default)]
     pub place: u32,
 }
@@ -115,47 +114,50 @@ pub struct LocalIndex {
 /// A global secondary index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlobalIndex {
-    /// The index's key.
+    /// The key of the index.
     pub keys: KeySchema,
-    /// What it copies.
+    /// The attributes that the index copies.
     pub projection: Projection,
-    /// Its throughput.
+    /// The capacity mode of the index.
     pub throughput: Throughput,
-    /// What else was said of its capacity.
+    /// The other capacity settings of the index.
     #[serde(default)]
     pub capacity: Capacity,
-    /// Where it was in the list that asked for it, or after those that there were: in this order indexes are described.
+    /// The index's place in the list that created it, or after the indexes that existed already.
+    /// Indexes are described in this order.
     #[serde(default)]
     pub place: u32,
 }
 
-/// What a stream's records show (`StreamViewType`).
+/// What a stream's records contain (`StreamViewType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StreamView {
-    /// `KEYS_ONLY`.
+    /// The item's key alone (`KEYS_ONLY`).
     KeysOnly,
-    /// `NEW_IMAGE`.
+    /// The item after the change (`NEW_IMAGE`).
     NewImage,
-    /// `OLD_IMAGE`.
+    /// The item before the change (`OLD_IMAGE`).
     OldImage,
-    /// `NEW_AND_OLD_IMAGES`.
+    /// The item before and after the change (`NEW_AND_OLD_IMAGES`).
     NewAndOldImages,
 }
 
-/// A stream that is on.
+/// An enabled stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
-    /// What its records show.
+    /// What its records contain.
     pub view: StreamView,
-    /// When it was switched on, ms since the epoch; makes its label.
+    /// When the stream was enabled, in ms since the Unix epoch. The stream's label is derived from
+    /// it.
     pub enabled_ms: u64,
 }
 
-/// The name of the store's own index of a table by expiry time ([`expiry_keys`]). No client's index has such a name.
+/// The name of the store's internal index of a table by expiry time ([`expiry_keys`]). No client's
+/// index can have this name.
 pub const EXPIRY_INDEX: &str = "$expiry";
 
-/// The key of [`EXPIRY_INDEX`]: the number in the attribute. There is no partition, so all items that expire stand in the order of
-/// their times; an item whose attribute is no number has no entry.
+/// The key of [`EXPIRY_INDEX`]: the number in the attribute. There is no partition, so all items
+/// that expire are ordered by their times. An item whose attribute is not a number has no entry.
 #[must_use]
 pub fn expiry_keys(attribute: &str) -> KeySchema {
     KeySchema {
@@ -167,82 +169,78 @@ pub fn expiry_keys(attribute: &str) -> KeySchema {
     }
 }
 
-/// One independently versioned part of a definition, with its new value.
+/// An independently versioned part of a definition, with its new value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Aspect {
-    /// What never changes.
+    /// The part that never changes.
     Core(Core),
-    /// The table's throughput.
+    /// The table's capacity mode.
     Throughput(Throughput),
-    /// How the table is paid for besides.
+    /// The other billing settings of the table.
     Billing(Billing),
-    /// The table's stream; `None` where it is off.
+    /// The table's stream; `None` if disabled.
     Stream(Option<Stream>),
-    /// The attribute that says when an item expires; `None` where none does. The table is indexed by it ([`EXPIRY_INDEX`]).
+    /// The attribute that contains an item's expiry time; `None` if items do not expire. The table
+    /// is indexed by it ([`EXPIRY_INDEX`]).
     TimeToLive(Option<String>),
-    /// A global secondary index.
+    /// One global secondary index, an aspect of its own.
     GlobalIndex {
-        /// Its name.
+        /// The name of the index.
         name: String,
-        /// What it is.
+        /// The definition of the index.
         index: GlobalIndex,
     },
-    /// What of concurrent writes to an item is kept; `None` where nobody chose, which means [`ConflictPolicy::Item`].
+    /// The conflict policy; `None` if none was chosen, which means [`ConflictPolicy::Item`].
     ConflictPolicy(Option<ConflictPolicy>),
-    /// A replica.
+    /// One replica, an aspect of its own.
     Replica {
-        /// Where it is.
+        /// The region of the replica.
         region: Region,
-        /// What it is.
+        /// The status of the replica.
         replica: Replica,
     },
-    /// That the others dropped a replica. Removed by its own region when it begins anew.
+    /// The fact that the other regions dropped a replica. Its own region removes this aspect when
+    /// it re-bootstraps the replica.
     Dropped {
-        /// Where it is.
+        /// The region whose replica was dropped.
         region: Region,
         /// With the status [`ReplicaStatus::Dropped`](crate::ReplicaStatus::Dropped).
         replica: Replica,
     },
-    /// Settings that stay in the region even of a global table.
+    /// Settings that stay in the region even for a global table.
     Local(LocalSettings),
 }
 
-/// Settings that stay in the region even of a global table.
+/// Settings that stay in the region even for a global table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalSettings {
     /// Whether `DeleteTable` is refused.
     pub deletion_protection: bool,
-    /// Tags by key.
+    /// Tag values by key.
     pub tags: BTreeMap<String, String>,
 }
 
-/// Names an aspect.
+#[expect(missing_docs, reason = "the variants are those of `Aspect`")]
+/// Identifies an aspect of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AspectName {
-    /// [`Aspect::Core`].
     Core,
-    /// [`Aspect::Throughput`].
     Throughput,
-    /// [`Aspect::Billing`].
     Billing,
-    /// [`Aspect::Stream`].
     Stream,
-    /// [`Aspect::TimeToLive`].
     TimeToLive,
-    /// [`Aspect::GlobalIndex`] of that name.
+    /// The [`Aspect::GlobalIndex`] of this name.
     GlobalIndex(String),
-    /// [`Aspect::ConflictPolicy`].
     ConflictPolicy,
-    /// [`Aspect::Replica`] in that region.
+    /// The [`Aspect::Replica`] of this region.
     Replica(Region),
-    /// [`Aspect::Dropped`] of that region.
+    /// The [`Aspect::Dropped`] of this region.
     Dropped(Region),
-    /// [`Aspect::Local`].
     Local,
 }
 
 impl Aspect {
-    /// Which aspect it is.
+    /// The identity of the aspect, without its value.
     #[must_use]
     pub fn name(&self) -> AspectName {
         match self {
@@ -263,25 +261,27 @@ impl Aspect {
 /// One step of a change of definitions. All steps of one change commit together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// Sets an aspect. Setting the core creates the table. Setting a replica makes a regional table global: its aspects (but the
-    /// local settings) move to the catalog, and this region's own replica is added as `Active` where it is not set too.
+    /// Sets an aspect. Setting the core creates the table. Setting a replica makes a regional table
+    /// global: its aspects (except the local settings) move to the catalog, and this region's own
+    /// replica is added as `Active` unless the change sets it too.
     Set {
-        /// The table.
+        /// The table to change.
         table: TableId,
-        /// The new value.
+        /// The aspect with its new value.
         aspect: Aspect,
     },
     /// Removes an aspect. Removing this region's replica removes its rows, in the background.
     Remove {
-        /// The table.
+        /// The table to change.
         table: TableId,
-        /// Which one.
+        /// The aspect to remove.
         aspect: AspectName,
     },
-    /// Removes the whole table from this region, its rows in the background: a regional table for good; of a global table this
-    /// region's replica, and the definition with the last replica.
+    /// Removes a table from this region, and its rows in the background. A regional table is
+    /// deleted. For a global table this removes the region's replica, and with the last replica the
+    /// definition.
     Drop {
-        /// The table.
+        /// The table to remove.
         table: TableId,
     },
 }

@@ -1,10 +1,13 @@
-//! What a table is: the settings that follow it to every replica, each an aspect with a version of its own, and the local ones.
+//! Table definitions: the settings that are replicated, each an aspect with its own version, and
+//! the local ones.
 //!
-//! A definition is not one value but several aspects (core, throughput, billing, stream, time to live, each global index, conflict
-//! policy, each replica), each stored as an item of [`TableId::CATALOG`](beringia_item::TableId::CATALOG) (global tables) or
-//! [`TableId::LOCAL`](beringia_item::TableId::LOCAL) (regional tables) with key (table id, aspect). So two regions that change
-//! different aspects at once do not undo each other, and the settings replicate, converge, are digested and repaired by the very
-//! mechanism that serves items.
+//! A definition is not one value but several aspects: core, throughput, billing, stream, time to
+//! live, each global index, conflict policy, each replica. Each aspect is stored as an item of
+//! [`TableId::CATALOG`](beringia_item::TableId::CATALOG) (global tables) or
+//! [`TableId::LOCAL`](beringia_item::TableId::LOCAL) (regional tables), with the key (table id,
+//! aspect). Two regions that concurrently change different aspects therefore do not undo each
+//! other, and definitions replicate, converge, are digested and are repaired by the same mechanism
+//! as items.
 
 mod aspect;
 mod table;

@@ -1,4 +1,4 @@
-//! Tables and the catalog: the aspects put together, as one region knows them at one moment.
+//! Tables and the catalog, assembled from their aspects as one region knows them.
 
 use std::{
     collections::BTreeMap,
@@ -16,15 +16,16 @@ use crate::Replica;
 /// The state of a global index in this region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexState {
-    /// Entries for the rows that were there before it are being made; it cannot be read yet.
+    /// Entries for existing rows are being created; the index cannot be read yet.
     Backfilling,
-    /// Complete.
+    /// The index is complete.
     Active,
-    /// Its entries are being removed.
+    /// The entries of the index are being removed.
     Deleting,
 }
 
-/// How much a table holds or an index shows, kept current by the committer with every commit; all catalogs share it.
+/// The size of a table or index. The committer updates it with every commit, and all catalogs share
+/// it.
 #[derive(Debug, Default)]
 pub struct TableSize {
     items: AtomicU64,
@@ -32,7 +33,7 @@ pub struct TableSize {
 }
 
 impl TableSize {
-    /// A size that stays until it is set.
+    /// Creates a size that stays the same until it is set.
     #[must_use]
     pub fn new(items: u64, bytes: u64) -> Self {
         Self {
@@ -41,68 +42,71 @@ impl TableSize {
         }
     }
 
-    /// Live items.
+    /// The number of live items.
     #[must_use]
     pub fn items(&self) -> u64 {
         self.items.load(Ordering::Relaxed)
     }
 
-    /// Their bytes, as DynamoDB counts them.
+    /// The size of the live items in bytes, as DynamoDB counts them.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Sets both.
+    /// Sets the number of items and their size in bytes.
     pub fn set(&self, items: u64, bytes: u64) {
         self.items.store(items, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
     }
 }
 
-/// A table as this region knows it now.
+/// A table as this region knows it.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// Its identity for ever.
+    /// The permanent identity of the table.
     pub id: TableId,
-    /// What never changes.
+    /// The part of the definition that never changes.
     pub core: Core,
-    /// Its throughput.
+    /// The table's capacity mode.
     pub throughput: Throughput,
-    /// How it is paid for besides.
+    /// The other billing settings of the table.
     pub billing: Billing,
-    /// Its stream, where it is on.
+    /// The table's stream, if enabled.
     pub stream: Option<Stream>,
-    /// The attribute that says when an item expires, where one does.
+    /// The attribute that contains an item's expiry time, if there is one.
     pub time_to_live: Option<String>,
-    /// The stream that is on, or else the last one whose records can still be read.
+    /// The enabled stream, or else the last one whose records can still be read.
     pub latest_stream: Option<Stream>,
-    /// Its global indexes, by name; in the state `Deleting` also those whose definition is gone already.
+    /// The global indexes, by name. In the state `Deleting` an index stays here after its
+    /// definition has been removed.
     pub global_indexes: BTreeMap<String, (GlobalIndex, IndexState)>,
-    /// What of concurrent writes to an item is kept; `None` where nobody chose, which means [`ConflictPolicy::Item`].
+    /// The conflict policy; `None` if none was chosen, which means [`ConflictPolicy::Item`].
     pub conflict_policy: Option<ConflictPolicy>,
-    /// How much each index that this region has shows, now.
+    /// The current size of each index in this region.
     pub index_sizes: BTreeMap<String, Arc<TableSize>>,
-    /// Empty for a regional table. Of a global table all replicas, this region's too.
+    /// All replicas of a global table, including this region's. Empty for a regional table.
     pub replicas: BTreeMap<Region, Replica>,
-    /// Settings of this region alone.
+    /// The settings that apply to this region alone.
     pub local: LocalSettings,
-    /// Whether this region holds the table's rows: it is regional, or has a replica here that did not fail. Only such tables
-    /// can be read and written.
+    /// Whether this region stores the table's rows: the table is regional, or has a replica here
+    /// that did not fail. Only such tables can be read and written.
     pub held: bool,
-    /// Which of this region's holdings of the table this is: another one each time the rows are let go and the table is held anew, empty;
-    /// 0 where it is not held.
+    /// The replica epoch of this region's replica. It changes each time the rows are removed and
+    /// the replica starts over empty; 0 if the table is not held.
     pub holding: u32,
-    /// Whether the rows were complete once, so that the table's vector says the truth about them: it was created here, or a copy
-    /// into this region ended. A held table that is not joined must be copied before clients use it, whatever the replica's
-    /// status says (the disk may have been lost).
+    /// Whether the replica has been bootstrapped, so that the table's vector describes its rows:
+    /// the table was created here, or a copy into this region ended. A held table that is not
+    /// bootstrapped must be copied before clients use it, whatever the replica's status says (the
+    /// disk may have been lost).
     pub joined: bool,
-    /// How much it holds, now.
+    /// The current size of the table.
     pub size: Arc<TableSize>,
 }
 
 impl Table {
-    /// The key of the table (`None`) or of one of its indexes; `None` where there is no such index.
+    /// The key of the table (`None`) or of one of its indexes. Returns `None` if there is no such
+    /// index.
     #[must_use]
     pub fn keys_of(&self, index: Option<&str>) -> Option<&KeySchema> {
         let Some(index) = index else {
@@ -125,24 +129,24 @@ impl Table {
             .collect()
     }
 
-    /// Whether its definition is in the catalog of all regions.
+    /// Whether the table's definition is in the catalog, which all regions share.
     #[must_use]
     pub fn is_global(&self) -> bool {
         !self.replicas.is_empty()
     }
 }
 
-/// All tables that this region holds or knows of, at one moment.
+/// All tables that this region holds or knows of, at one point of its commit order.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     /// The tables that this region holds ([`Table::held`]), by name.
     pub by_name: BTreeMap<String, Arc<Table>>,
-    /// The same by id, and besides the global tables that this region has no replica of.
+    /// The same tables by id, and in addition the global tables without a replica in this region.
     pub by_id: BTreeMap<TableId, Arc<Table>>,
 }
 
 impl Catalog {
-    /// Whether what a name leads to is held, has that name, and is the same by its id.
+    /// Whether each table in `by_name` is held, has that name, and is the same as in `by_id`.
     fn is_consistent(&self) -> bool {
         self.by_name.iter().all(|(name, table)| {
             let by_id = self.by_id.get(&table.id);

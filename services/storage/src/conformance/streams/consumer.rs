@@ -1,4 +1,5 @@
-//! A consumer that walks the shards as the Kinesis Client Library does, over everything that can happen to a table.
+//! A stream consumer that follows the shards as the Kinesis Client Library does, over everything
+//! that can happen to a table.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +8,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::conformance::run::plain;
 
-/// Reads a stream as the Kinesis Client Library does: every shard from its oldest record on, children only after their parents.
+/// Reads a stream as the Kinesis Client Library does: every shard from its oldest record on,
+/// children only after their parents.
 #[derive(Default)]
 struct Consumer {
-    /// Where to read on in each shard that was begun; `None` where it was read to its end.
+    /// The next position in each shard that was started; `None` if it was read to its end.
     cursors: BTreeMap<u64, Option<LogPosition>>,
     seen: Vec<Change>,
 }
 
 impl Consumer {
-    /// Reads one page of each shard whose turn it is; false where nothing was new.
+    /// Reads one page of each shard whose turn it is. Returns false if there was nothing new.
     async fn read(&mut self, site: &Site, enabled_ms: u64, max_records: usize, max_bytes: usize) -> bool {
         let all = streams(site).await;
         let stream = all
@@ -48,7 +50,7 @@ impl Consumer {
     }
 }
 
-/// What a consumer needs to know of a shard.
+/// The parts of a shard that a consumer needs.
 struct Shard {
     opened_ms: u64,
     parent_ms: Option<u64>,
@@ -80,9 +82,9 @@ enum Step {
         second: u64,
         color: u64,
     },
-    /// What the peer wrote comes by stream, unit by unit.
+    /// The peer's writes arrive by stream, one transaction at a time.
     Ship,
-    /// The peer's rows come by repair.
+    /// The peer's rows arrive by repair.
     Repair,
     Back,
     Toggle {
@@ -126,7 +128,8 @@ fn view(number: u8) -> StreamView {
     ][usize::from(number)]
 }
 
-/// A region with a table that has a replica elsewhere, what its streams must tell, and who reads them.
+/// A region with a table that has a replica elsewhere, the expected stream records, and the
+/// consumers.
 struct World {
     site: Option<Site>,
     peer: Site,
@@ -168,7 +171,7 @@ impl World {
         }
     }
 
-    /// Notes what became of these items since they were `before`.
+    /// Records what became of these items since they were `before`.
     async fn note(&mut self, before: &BTreeMap<KeyBytes, Item>, keys: &[KeyBytes]) {
         let after = self.items().await;
         let Some(stream) = self.stream else { return };
@@ -273,9 +276,7 @@ impl World {
     }
 }
 
-pub(in crate::conformance) fn a_consumer_that_walks_the_shards_sees_every_applied_change_once_and_in_order(
-    backend: &dyn Backend,
-) {
+pub(in crate::conformance) fn stream_consumer_sees_every_change_once_and_in_order(backend: &dyn Backend) {
     proptest!(ProptestConfig { cases: 200, ..ProptestConfig::default() }, |(steps in prop::collection::vec(step(), 1..80))| {
         plain(async {
             let mut world = World::new(backend).await;

@@ -1,4 +1,4 @@
-//! Streams: every applied change once, in order, through shards that close and go on, for a day.
+//! Streams: every applied change once, in order, through shards that close and continue, for a day.
 
 mod consumer;
 
@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use beringia_clock::WallClock;
 use beringia_item::{Cause, Item, KeyBytes, TableId};
 
-pub(super) use self::consumer::a_consumer_that_walks_the_shards_sees_every_applied_change_once_and_in_order;
+pub(super) use self::consumer::stream_consumer_sees_every_change_once_and_in_order;
 use super::{Backend, fixture::*};
 use crate::{
     Aspect, Edit, LogPosition, RemoteBatch, RemoteKind, ShardKey, StoreError, Stream, StreamChange, StreamPage,
@@ -42,7 +42,7 @@ async fn streams(site: &Site) -> Vec<Arc<TableStream>> {
     site.store.streams().await.unwrap().streams
 }
 
-/// The one stream that there is.
+/// The only stream of the region.
 async fn only_stream(site: &Site) -> Arc<TableStream> {
     let mut all = streams(site).await;
     assert_eq!(all.len(), 1);
@@ -66,12 +66,12 @@ async fn page(site: &Site, read: StreamRead) -> StreamPage {
     site.store.read_stream(read).await.unwrap()
 }
 
-/// Makes the committer look at the time.
+/// Makes the committer check the time.
 async fn wake(site: &Site) {
     site.store.forget(&BTreeMap::new().into()).await.unwrap();
 }
 
-/// A change of an item: key, before, after.
+/// A change of an item: key, old image, new image.
 type Change = (KeyBytes, Option<Item>, Option<Item>);
 
 fn told(record: &StreamRecord) -> Change {
@@ -79,7 +79,7 @@ fn told(record: &StreamRecord) -> Change {
     (key, record.before.clone(), record.after.clone())
 }
 
-pub(super) async fn a_shard_that_is_old_enough_goes_over_into_a_child_also_where_nobody_writes(backend: &dyn Backend) {
+pub(super) async fn old_shard_continues_in_a_child_even_without_writes(backend: &dyn Backend) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::KeysOnly)).await;
@@ -114,7 +114,7 @@ pub(super) async fn a_shard_that_is_old_enough_goes_over_into_a_child_also_where
     assert_eq!((grandchild.parent_ms, grandchild.end), (Some(child.opened_ms), None));
 }
 
-pub(super) async fn a_page_ends_with_the_limits_and_a_closed_shard_with_its_last_record(backend: &dyn Backend) {
+pub(super) async fn stream_page_obeys_limits_and_closed_shard_ends(backend: &dyn Backend) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::NewImage)).await;
@@ -168,7 +168,7 @@ pub(super) async fn a_page_ends_with_the_limits_and_a_closed_shard_with_its_last
     );
 }
 
-pub(super) async fn records_and_closed_shards_can_be_read_for_a_day_and_not_longer(backend: &dyn Backend) {
+pub(super) async fn records_and_closed_shards_are_readable_for_a_day(backend: &dyn Backend) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     set_stream(&site, Some(StreamView::NewAndOldImages)).await;
@@ -213,7 +213,8 @@ pub(super) async fn records_and_closed_shards_can_be_read_for_a_day_and_not_long
     );
 }
 
-pub(super) async fn a_stream_that_was_disabled_and_that_of_a_deleted_table_stay_for_a_day(backend: &dyn Backend) {
+/// Also the stream of a deleted table.
+pub(super) async fn disabled_streams_are_readable_for_a_day(backend: &dyn Backend) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let disabled = set_stream(&site, Some(StreamView::NewImage)).await;
@@ -253,7 +254,7 @@ pub(super) async fn a_stream_that_was_disabled_and_that_of_a_deleted_table_stay_
     assert_eq!(streams(&site.restarted()).await, []);
 }
 
-pub(super) async fn the_definition_tells_of_the_latest_stream_as_long_as_it_can_be_read(backend: &dyn Backend) {
+pub(super) async fn definition_names_the_latest_readable_stream(backend: &dyn Backend) {
     let site = site(backend, "us-east-1");
     create_table(&*site.store, false).await;
     let latest = async |site: &Site| {
@@ -269,9 +270,7 @@ pub(super) async fn the_definition_tells_of_the_latest_stream_as_long_as_it_can_
     assert_eq!(latest(&site).await, (None, None));
 }
 
-pub(super) async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tells_what_comes_from_then_on(
-    backend: &dyn Backend,
-) {
+pub(super) async fn replica_stream_starts_when_its_rows_are_complete(backend: &dyn Backend) {
     let (east, west) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
     create_table(&*east.store, false).await;
     set_stream(&east, Some(StreamView::NewAndOldImages)).await;
@@ -315,7 +314,7 @@ pub(super) async fn a_replicas_stream_begins_when_its_rows_are_complete_and_tell
     );
 }
 
-pub(super) async fn an_item_that_a_copy_removes_without_a_delete_is_told_of(backend: &dyn Backend) {
+pub(super) async fn stream_reports_items_that_a_copy_removes(backend: &dyn Backend) {
     let (east, west) = (site(backend, "us-east-1"), site(backend, "eu-west-1"));
     create_global_table(&[&east, &west], false).await;
     set_stream(&west, Some(StreamView::NewAndOldImages)).await;
