@@ -1,4 +1,4 @@
-//! Region names.
+//! The names of regions.
 
 use std::fmt;
 

@@ -13,13 +13,13 @@ pub type Item = BTreeMap<String, AttributeValue>;
 /// A value of an attribute (developer guide, "Supported data types and naming rules").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttributeValue {
-    /// A UTF-8 string.
+    /// A string in UTF-8.
     S(String),
     /// A number of up to 38 significant digits.
     N(Number),
-    /// A byte string.
+    /// A string of bytes.
     B(Bytes),
-    /// A boolean (`BOOL`).
+    /// True or false (`BOOL`).
     Bool(bool),
     /// The null value (`NULL`).
     Null,

@@ -1,4 +1,4 @@
-//! `MemoryBackend`: one store's claim on memory that others may take from it.
+//! `MemoryBackend`: one store's view of a [`MemoryState`], which another store may take over.
 
 use std::sync::{
     Arc,
@@ -19,10 +19,10 @@ use crate::{
     state::{Held, MemoryState},
 };
 
-/// A region's state in memory, as one store has it.
+/// The storage backend of one store over a region's state in memory.
 pub struct MemoryBackend {
     state: MemoryState,
-    /// In which life of the memory it was opened.
+    /// The life of the memory in which this backend was opened; an erasure starts another.
     life: u64,
     closed: Arc<AtomicBool>,
     disk_faults: DiskFaults,
@@ -32,7 +32,7 @@ impl MemoryBackend {
     /// Opens the memory.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] where it belongs to another region or topology.
+    /// [`StoreError::Unusable`] if it belongs to another region or topology.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         Ok(Self {
             life: options.state.open(&options.store)?,
@@ -42,7 +42,7 @@ impl MemoryBackend {
         })
     }
 
-    /// The state, as long as this store has it.
+    /// The state, as long as this store has not lost it.
     fn held(&self) -> Result<RwLockReadGuard<'_, Held>, StoreError> {
         let held = self.state.read();
         let is_alive = !self.closed.load(Ordering::Acquire) && held.life == self.life;
@@ -84,7 +84,7 @@ impl StorageBackend for MemoryBackend {
     }
 }
 
-/// The lease of one store, good until the next one's.
+/// The lease of one store, valid until another store takes it.
 struct MemoryWriter {
     state: MemoryState,
     holder: u64,

@@ -1,4 +1,4 @@
-//! The maps, and how they are read and written.
+//! The ordered maps: reading and writing.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -15,14 +15,14 @@ use beringia_storage::{
 
 type Map<V> = BTreeMap<Vec<u8>, V>;
 
-/// A record, with the encoded form of what it was merged into.
+/// A record, with its merged row in encoded form.
 #[derive(Debug, Clone)]
 struct Kept {
     record: Record,
     merged: Option<Vec<u8>>,
 }
 
-/// Everything that is kept.
+/// The whole contents of the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Data {
     items: Map<ItemRow>,
@@ -31,7 +31,7 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Writes a write set.
+    /// Applies a write set.
     pub(crate) fn write(&mut self, writes: &WriteSet) {
         for (key, change) in &writes.items {
             match change {
@@ -78,7 +78,7 @@ impl Data {
 
 fn range<'m, V>(map: &'m Map<V>, range: &KeyRange) -> Option<btree_map::Range<'m, Vec<u8>, V>> {
     let to = range.to.as_ref();
-    // The maps refuse a range that ends before it begins.
+    // The maps panic on a range that ends before it begins.
     let is_sound = to.is_none_or(|to| range.from <= *to);
     let bounds = (
         Bound::Included(&range.from),

@@ -1,4 +1,4 @@
-//! What can be made wrong with commits.
+//! Faults that tests inject into commits.
 
 use std::{
     collections::VecDeque,
@@ -11,24 +11,24 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// How long [`HeldCommit::wait`] waits at most.
+/// The longest time that [`HeldCommit::wait`] waits.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// What goes wrong with a commit.
+/// A fault of one commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The lease is lost before the commit, and taken by nobody. Nothing is written.
+    /// The lease is lost before the commit, and no other store takes it. Nothing is written.
     LostLease,
     /// The backend fails before it can tell whether the commit is durable.
     UnknownOutcome {
-        /// Whether it is.
+        /// Whether the commit is in fact durable.
         durable: bool,
     },
-    /// The commit fails to serialize, though nothing else was committed. Nothing is written.
+    /// The commit fails to serialize, although nothing else was committed. Nothing is written.
     SerializationFailure,
 }
 
-/// What commits are to come across.
+/// The faults that the next commits will meet.
 #[derive(Debug, Default)]
 struct Planned {
     next: VecDeque<Fault>,
@@ -36,15 +36,15 @@ struct Planned {
     tolerates_former_holders: bool,
 }
 
-/// Where a commit says that it has come, and waits.
+/// The point at which a held commit reports its arrival, and waits.
 #[derive(Debug)]
 struct Stop {
     come: Sender<()>,
     resume: Receiver<()>,
 }
 
-/// A commit that stops before it is made, as that of a slow holder of the lease does. It goes on when this is
-/// dropped.
+/// A commit that stops before it is made, like that of a slow lease holder. Dropping this lets it
+/// continue.
 #[derive(Debug)]
 pub struct HeldCommit {
     come: Receiver<()>,
@@ -52,25 +52,27 @@ pub struct HeldCommit {
 }
 
 impl HeldCommit {
-    /// Waits until the commit has come; false where it has not within a minute. Blocks the thread.
+    /// Waits until the commit has arrived. Returns false if it has not within a minute. Blocks the
+    /// thread.
     #[must_use]
     pub fn wait(&self) -> bool {
         self.come.recv_timeout(WAIT_MAX).is_ok()
     }
 }
 
-/// The faults of a state. Clones are the same.
+/// The faults of a state. Clones share the same faults.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Mutex<Planned>>);
 
 impl Faults {
-    /// The next commit goes wrong so; of several, each takes one in the order in which they were planned.
+    /// Makes the next commit fail in this way. If several faults are planned, each commit takes
+    /// one, in the order of planning.
     pub fn plan(&self, fault: Fault) {
         self.0.lock().next.push_back(fault);
     }
 
-    /// The next commit stops before it is made, while others may commit. Only for a committer with a thread of
-    /// its own.
+    /// Stops the next commit before it is made, while others may commit. Use it only for a
+    /// committer with its own thread.
     #[must_use]
     pub fn hold(&self) -> HeldCommit {
         let ((come, is_come), (resumed, resume)) = (channel(), channel());
@@ -81,18 +83,19 @@ impl Faults {
         }
     }
 
-    /// Waits where the commit at hand is held.
+    /// Waits if the current commit is held.
     pub(crate) fn stop_if_held(&self) {
         let held = self.0.lock().held.pop_front();
         if let Some(stop) = held {
-            // Where the other end is gone, the commit goes on at once.
+            // If the other end is gone, the commit continues immediately.
             let _ = stop.come.send(());
             let _ = stop.resume.recv();
         }
     }
 
-    /// Whether a holder whose lease another one took commits all the same: one that is slow to hear of it, so
-    /// that there are two at once. Only the condition of commits keeps the two apart then.
+    /// Sets whether a holder may still commit after another one took its lease: a slow one that has
+    /// not noticed, so that there are two at once. Only the condition of commits keeps the two
+    /// apart then.
     pub fn tolerate_former_holders(&self, tolerated: bool) {
         self.0.lock().tolerates_former_holders = tolerated;
     }

@@ -1,9 +1,9 @@
-//! The storage backend in ordered maps: deterministic, and gone with the process.
+//! The storage backend in ordered maps. It is deterministic, and its contents end with the process.
 //!
-//! It shows that the interface for storage backends is not SQLite in disguise, and it can fail in the ways in
-//! which a database server does and a file does not: a lease that is lost, a commit with unknown outcome, a
-//! serialization failure ([`Fault`]), a lease holder that is slow ([`Faults::hold`]), and two at once
-//! ([`Faults::tolerate_former_holders`]).
+//! It shows that the interface for storage backends does not presuppose SQLite, and it can fail in
+//! ways in which a database server fails and a file does not: a lost lease, a commit with unknown
+//! outcome, a serialization failure ([`Fault`]), a slow lease holder ([`Faults::hold`]), and two
+//! holders at once ([`Faults::tolerate_former_holders`]).
 
 mod backend;
 mod data;

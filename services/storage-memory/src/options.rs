@@ -1,25 +1,25 @@
-//! How a region's store in memory is opened.
+//! Options for opening a region's store in memory.
 
 use beringia_committer::{DiskFaults, Execution};
 use beringia_storage::StoreOptions;
 
 use crate::state::MemoryState;
 
-/// What a store in memory is opened with.
+/// Options for opening a region's store in memory.
 #[derive(Clone)]
 pub struct Options {
-    /// What every store is opened with.
+    /// The options of every store.
     pub store: StoreOptions,
-    /// Where the state is.
+    /// The memory that holds the state.
     pub state: MemoryState,
-    /// What drives the committer.
+    /// Whether a thread or a task drives the committer.
     pub execution: Execution,
-    /// How slow commits are made, and whether there is room for more.
+    /// The delay of commits, and whether the disk is full.
     pub disk_faults: DiskFaults,
 }
 
 impl Options {
-    /// Nothing wrong with the memory.
+    /// Options without faults.
     #[must_use]
     pub fn new(store: StoreOptions, state: MemoryState, execution: Execution) -> Self {
         Self {

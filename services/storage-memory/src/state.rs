@@ -8,36 +8,37 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::{data::Data, fault::Faults};
 
-/// Memory that keeps a region's state when its store is gone. Clones are the same memory. Opening it again takes
-/// it away from the store before, which then only answers [`StoreError::Closed`], but where former holders are
-/// [tolerated](Faults::tolerate_former_holders).
+/// Memory that keeps a region's state when its store is gone. Clones share the same memory. Opening
+/// it again takes it away from the previous store, which then only answers [`StoreError::Closed`],
+/// unless former holders are [tolerated](Faults::tolerate_former_holders).
 #[derive(Clone, Default)]
 pub struct MemoryState {
     held: Arc<RwLock<Held>>,
     faults: Faults,
 }
 
-/// The state, and who may commit to it.
+/// The state, and the store that may commit to it.
 #[derive(Default)]
 pub(crate) struct Held {
     pub(crate) data: Data,
     pub(crate) commits: CommitNumber,
-    /// Counts those that had the memory. One with an older number lost it.
+    /// The number of stores that have had the memory. A store with an older number has lost it.
     pub(crate) holder: u64,
-    /// Counts what was erased: whoever opened the memory before has nothing any more.
+    /// The number of erasures. A store that opened the memory before the last one has nothing any
+    /// more.
     pub(crate) life: u64,
     identity: Option<(Region, Option<String>)>,
     pub(crate) listeners: Vec<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl MemoryState {
-    /// Empty memory.
+    /// Creates an empty memory.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is made wrong with commits.
+    /// The faults of this memory's commits.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults
@@ -51,8 +52,8 @@ impl MemoryState {
         held.listeners.clear();
     }
 
-    /// Loses everything that is in it. The store that had it is cut off, as by [`MemoryState::detach`]; the next
-    /// one finds it empty.
+    /// Erases all contents. The current store is cut off, as by [`MemoryState::detach`]; the next
+    /// one finds the memory empty.
     pub fn erase(&self) {
         let mut held = self.held.write();
         *held = Held {
@@ -62,7 +63,7 @@ impl MemoryState {
         };
     }
 
-    /// Checks whose state it is, and says in which life of the memory that was.
+    /// Checks that the state is of this region and topology, and returns the memory's current life.
     pub(crate) fn open(&self, options: &StoreOptions) -> Result<u64, StoreError> {
         let mut held = self.held.write();
         let unusable = |what: String| StoreError::Unusable {
@@ -89,7 +90,7 @@ impl MemoryState {
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Held> {
-        // Visitors may make further calls while somebody waits to write.
+        // A recursive lock: visitors may make further calls while a writer waits.
         self.held.read_recursive()
     }
 

@@ -1,4 +1,4 @@
-//! A region's store on this backend.
+//! Opens a region's store on this backend.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use beringia_storage::StoreError;
 
 use crate::{backend::MemoryBackend, options::Options};
 
-/// Opens the state, or makes it where the memory is empty.
+/// Opens the state, or creates it if the memory is empty.
 ///
 /// # Errors
-/// [`StoreError::Unusable`] where the memory belongs to another region or topology.
+/// [`StoreError::Unusable`] if the memory belongs to another region or topology.
 pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
     let backend = MemoryBackend::open(options)?;
     let faults = options.disk_faults.clone();

@@ -1,4 +1,4 @@
-//! What every store promises, of ordered maps in memory.
+//! The conformance suite for stores in ordered maps.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,9 +12,9 @@ use beringia_storage_memory::{MemoryBackend, MemoryState, Options};
 
 struct Memory(Execution);
 
-/// Driven by a task on the caller's runtime.
+/// Stores driven by a task on the caller's runtime.
 const INLINE: Memory = Memory(Execution::Inline);
-/// Driven by a thread.
+/// Stores driven by a thread.
 const THREADS: Memory = Memory(Execution::Threads);
 
 impl Backend for Memory {
@@ -69,7 +69,7 @@ mod inline {
     beringia_storage::conformance_in_virtual_time!(crate::INLINE);
 }
 
-/// What a thread could make different.
+/// The modules of the suite in which a thread could make a difference.
 mod threads {
     beringia_storage::conformance!(crate::THREADS, concurrency);
     beringia_storage::conformance!(crate::THREADS, disks);

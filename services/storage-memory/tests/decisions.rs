@@ -1,4 +1,4 @@
-//! A group can be decided again, on the same rows or with more of them, and comes to the same.
+//! Deciding a group again, on the same rows or on more of them, gives the same decision.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use beringia_storage::{
 use beringia_storage_memory::{Execution, MemoryBackend, MemoryState, Options};
 use proptest::prelude::*;
 
-/// How many keys there are.
+/// The number of different keys.
 const KEYS: u64 = 4;
 
-/// A write: to which key, what it does, and with which color and weight.
+/// A write: the key, the kind of change, the color and the weight.
 type Drawn = (u64, u8, u8, u64);
 
 fn drawn() -> impl Strategy<Value = Drawn> {
@@ -61,7 +61,7 @@ fn decided(writer: &mut dyn Writer, state: &State, commands: &mut [Command], row
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
-    fn a_group_that_is_decided_again_comes_to_the_same(
+    fn group_decided_again_gives_the_same_decision(
         before in prop::collection::vec(drawn(), 0..6),
         group in prop::collection::vec(drawn(), 1..6),
     ) {
@@ -90,7 +90,7 @@ proptest! {
             let mut rows = Rows::default();
             let first = decided(&mut *writer, &state, &mut commands, &mut rows);
             let again = decided(&mut *writer, &state, &mut commands, &mut rows);
-            // All items, with what a condition needs of them, before anything is asked for.
+            // All items, as fully as a condition needs them, before anything is asked for.
             let all: Vec<_> = (0..KEYS).map(|sk| Command::Unit(vec![change(&(sk, 2, 0, 0))])).collect();
             let mut more = Rows::default();
             let read = writer.read(&mut |snapshot| more.fetch(snapshot, &state, needs(&state, &all)));

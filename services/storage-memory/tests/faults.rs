@@ -1,5 +1,5 @@
-//! Commits that go wrong as a database server's do: nothing that was acknowledged is lost, nothing is done
-//! twice, and no number is used again.
+//! Commits that fail as a database server's do: no acknowledged write is lost, nothing is applied
+//! twice, and no sequence is reused.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use beringia_storage::{
 };
 use beringia_storage_memory::{Execution, Fault, MemoryState, Options, RegionStore};
 
-/// A store on that memory.
+/// Opens a store on this memory.
 fn open(state: &MemoryState) -> RegionStore {
     open_with(state, Execution::Inline)
 }
@@ -34,7 +34,7 @@ async fn with_table() -> (MemoryState, RegionStore) {
     (state, store)
 }
 
-/// Adds a mark to the end of an item's text.
+/// Appends a character to an item's text.
 async fn extend(store: &RegionStore) -> Version {
     let add = |current: Option<&Item>| {
         let before = current.and_then(|item| match &item["marks"] {
@@ -48,7 +48,7 @@ async fn extend(store: &RegionStore) -> Version {
 }
 
 #[tokio::test]
-async fn a_commit_that_fails_to_serialize_is_decided_again() {
+async fn serialization_failure_is_decided_again() {
     let (state, store) = with_table().await;
     let before = put(&store, item("a", 1, &[])).await;
     for _ in 0..3 {
@@ -66,7 +66,7 @@ async fn a_commit_that_fails_to_serialize_is_decided_again() {
 }
 
 #[tokio::test]
-async fn a_commit_that_never_serializes_is_answered_with_an_error() {
+async fn repeated_serialization_failure_returns_an_error() {
     let (state, store) = with_table().await;
     for _ in 0..8 {
         state.faults().plan(Fault::SerializationFailure);
@@ -81,7 +81,7 @@ async fn a_commit_that_never_serializes_is_answered_with_an_error() {
 }
 
 #[tokio::test]
-async fn after_a_commit_of_unknown_outcome_the_store_says_what_is_there() {
+async fn store_recovers_after_a_commit_of_unknown_outcome() {
     for durable in [false, true] {
         let (state, store) = with_table().await;
         let first = put(&store, item("a", 1, &[])).await;
@@ -111,7 +111,7 @@ async fn after_a_commit_of_unknown_outcome_the_store_says_what_is_there() {
 }
 
 #[tokio::test]
-async fn a_store_that_lost_its_lease_writes_no_more_and_another_goes_on() {
+async fn store_without_its_lease_stops_and_another_continues() {
     let (state, store) = with_table().await;
     put(&store, item("a", 1, &[])).await;
     state.faults().plan(Fault::LostLease);
@@ -131,9 +131,9 @@ async fn a_store_that_lost_its_lease_writes_no_more_and_another_goes_on() {
     assert_agrees(&next, TABLE).await;
 }
 
-/// The slow one has decided when the other takes the lease.
+/// The slow holder has decided its commit when the other takes the lease.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_holder_commits_nothing_once_another_has_the_lease() {
+async fn slow_holder_commits_nothing_after_losing_the_lease() {
     let state = MemoryState::new();
     let slow = open_with(&state, Execution::Threads);
     create_table(&slow, false).await;
@@ -150,10 +150,10 @@ async fn a_slow_holder_commits_nothing_once_another_has_the_lease() {
     assert_eq!(rows[0].item["color"], number(2));
 }
 
-/// Both believe that they hold the lease, and each of them has decided when the other commits. The condition of
-/// commits alone makes them take turns.
+/// Both stores believe that they hold the lease, and each has decided when the other commits. Only
+/// the condition of commits makes them take turns.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_holders_at_once_lose_no_write_of_each_other() {
+async fn two_concurrent_holders_lose_no_writes() {
     let state = MemoryState::new();
     let one = Arc::new(open_with(&state, Execution::Threads));
     create_table(&*one, false).await;

@@ -1,10 +1,12 @@
-//! Prints what the store does a second: puts, gets, and mutations of another region.
+//! Prints the throughput of the store: puts, gets, and mutations of another region.
 //!
-//! `cargo run --release -p beringia-storage-sqlite --example store_bench [items] [directory]`: 1 KiB items, random keys, a file with
-//! `synchronous=FULL`, 64 callers at a time, as the project's figures are measured.
+//! `cargo run --release -p beringia-storage-sqlite --example store_bench [items] [directory]` uses
+//! 1 KiB items, random keys, a file with `synchronous=FULL` and 64 concurrent callers, as the
+//! project's figures are measured.
 //!
-//! With `memory` as the directory: three regions in memory, each write committed alone and shipped to the two others at once, as a
-//! simulation does. Run it under `valgrind --tool=callgrind` to compare instructions: the same calls give the same work.
+//! With `memory` as the directory, three regions in memory each commit every write alone and ship
+//! it to the two others immediately, as a simulation does. Run it under `valgrind --tool=callgrind`
+//! to compare instructions: the same calls give the same work.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,9 +30,9 @@ use tokio::time::Instant;
 
 const TABLE: TableId = TableId(7);
 const CALLERS: u64 = 64;
-/// Mutations in a remote batch.
+/// The number of mutations in a remote batch.
 const BATCH: u64 = 256;
-/// Bytes of an item's value on a disk, and in memory.
+/// The size of an item's value on a disk, and in memory.
 const VALUE_BYTES: usize = 1000;
 const SMALL_VALUE_BYTES: usize = 100;
 
@@ -76,7 +78,7 @@ fn put(n: u64, value_bytes: usize) -> ItemWrite {
     }
 }
 
-/// Opens a store, with the table.
+/// Opens a store and creates the table.
 async fn open(region: &str, database: Database, execution: Execution) -> RegionStore {
     let region = Region::new(region).unwrap();
     let options = Options::new(StoreOptions::new(region, Arc::new(SystemClock)), database, execution);
@@ -98,7 +100,8 @@ async fn open(region: &str, database: Database, execution: Execution) -> RegionS
     store
 }
 
-/// Runs `work` from so many callers at once until there were `count` calls, and prints the rate.
+/// Runs `work` from `callers` concurrent callers until there were `count` calls, and prints the
+/// rate.
 async fn measure<F>(name: &str, count: u64, callers: u64, each: u64, work: impl Fn(u64) -> F + Clone + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -146,7 +149,8 @@ fn mutation(origin: &Origin, sequence: u64, n: u64, now_ms: u64) -> Mutation {
     }
 }
 
-/// Processor time of this process in hundredths of a second: tells more than the rate where others use the machine too.
+/// Processor time of this process, in hundredths of a second. It is more reliable than the rate if
+/// others use the machine too.
 fn cpu_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -166,7 +170,7 @@ fn resident_memory() -> String {
     line.to_owned()
 }
 
-/// An open store, and the keys' randomness.
+/// An open store, and the randomness of keys.
 #[derive(Clone)]
 struct Bench {
     store: Arc<RegionStore>,
@@ -199,7 +203,7 @@ impl Bench {
         drop(self.store.get(TABLE, &key).await.unwrap());
     }
 
-    /// A batch of another region's mutations, the `call`th.
+    /// Applies a batch of another region's mutations, for call number `call`.
     async fn apply(self, call: u64) {
         let origin = "eu-west-1".parse().unwrap();
         let now_ms = SystemClock.now_ms();
@@ -242,7 +246,7 @@ impl Bench {
     }
 }
 
-/// A region in memory, and where it reads the others' logs.
+/// A region in memory, and its positions in the others' logs.
 struct Site {
     store: RegionStore,
     from: [LogPosition; 3],

@@ -1,4 +1,4 @@
-//! `SqliteBackend`: one connection that writes, a few that read, and what keeps others away from the file.
+//! `SqliteBackend`: one connection that writes, a few that read, and the lock on the file.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -22,28 +22,28 @@ use crate::{
     write::write,
 };
 
-/// What hears of commits.
+/// The listeners to call after each commit.
 type Listeners = Arc<Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>>;
 
-/// A region's state in an SQLite database.
+/// The storage backend of a region in an SQLite database.
 pub struct SqliteBackend {
     readers: Arc<Readers>,
-    /// Until it is leased.
+    /// The writer, until it is leased.
     writer: Mutex<Option<SqliteWriter>>,
     checkpoints: Checkpoints,
     listeners: Listeners,
-    /// Keeps other processes away from the file while it is open; none for memory.
+    /// Keeps other processes away from the file while it is open; `None` for memory.
     lock: Mutex<Option<LockFile>>,
-    /// The file; none for memory.
+    /// The path of the file; `None` for memory.
     path: Option<PathBuf>,
 }
 
 impl SqliteBackend {
-    /// Opens the database, or makes it where there is none.
+    /// Opens the database, or creates it if there is none.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed
-    /// then.
+    /// [`StoreError::Unusable`] if the existing file is not this region's database, or is in use.
+    /// The file is not changed then.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let mut opened = open::open(options)?;
         let beside = options.execution == Execution::Threads;
@@ -72,7 +72,7 @@ impl SqliteBackend {
         })
     }
 
-    /// Where the database is.
+    /// The path of the database, for messages.
     pub(crate) fn path(&self) -> String {
         let path = self.path.as_ref().map(|path| path.display().to_string());
         path.unwrap_or_else(|| "in memory".to_owned())
@@ -117,7 +117,7 @@ impl StorageBackend for SqliteBackend {
     }
 }
 
-/// Runs `work` on one moment of the database.
+/// Runs `work` on one snapshot of the database.
 fn at_one_moment(
     connection: &Connection,
     work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>,
@@ -132,8 +132,9 @@ fn execute(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(statement)?.execute([]).map(drop)
 }
 
-/// The one connection that writes. There is one per database: a lock file keeps other processes away, and the
-/// backend gives it away once. So its condition is that of its own commits.
+/// The one connection that writes. There is one per database: a lock file keeps other processes
+/// away, and the backend leases it once. The condition of commits therefore counts its own commits
+/// only.
 struct SqliteWriter {
     connection: WriteConnection,
     readers: Arc<Readers>,
@@ -146,8 +147,8 @@ struct SqliteWriter {
 
 impl Writer for SqliteWriter {
     fn read(&mut self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        // Nobody else writes, so all of it is of one moment by itself; a transaction spares a file the locks of
-        // every statement.
+        // There is no other writer, so separate statements see the same state anyway. A transaction
+        // spares a file the locks of every statement.
         match &self.connection {
             WriteConnection::File(connection) => at_one_moment(connection, work),
             WriteConnection::Memory(owner) => owner.with(|connection| work(&SqlSnapshot(connection)))?,
@@ -183,7 +184,7 @@ impl Writer for SqliteWriter {
         };
         if idle {
             self.checkpoints.idle(connection);
-            // A failure only means that the memory stays.
+            // If this fails, the memory is just not released.
             let _ = connection.execute_batch("PRAGMA shrink_memory");
             self.readers.rest();
         } else {
@@ -203,17 +204,17 @@ impl Writer for SqliteWriter {
     }
 }
 
-/// The transaction itself.
+/// Writes and commits one transaction.
 fn commit(connection: &Connection, writes: &WriteSet) -> Result<(), CommitFailure> {
     execute(connection, "BEGIN IMMEDIATE").or_store_error()?;
     let _open = Open(connection);
     write(connection, writes)?;
-    // Whether a commit that fails becomes durable all the same is SQLite's to say at the next start.
+    // SQLite decides at the next start whether a commit that failed here is durable after all.
     execute(connection, "COMMIT").map_err(|error| CommitFailure::Unknown(store_error(&error)))
 }
 
-/// An open transaction, rolled back where it was not committed: after an error, and after a panic too, since
-/// readers of a database in memory share the connection.
+/// An open transaction. It is rolled back unless it was committed: after an error, and also after a
+/// panic, since readers of a database in memory share the connection.
 struct Open<'a>(&'a Connection);
 
 impl Drop for Open<'_> {

@@ -1,7 +1,9 @@
-//! Checkpoints: moving what the write-ahead log holds into the database file, beside the writer where possible.
+//! WAL checkpoints: copies the contents of the write-ahead log into the database file, concurrently
+//! with the writer where possible.
 //!
-//! SQLite's own checkpoint every 1,000 pages costs a fifth of the writing speed. Here a thread of its own copies pages while commits
-//! go on; only where it falls far behind does the committer finish the rest itself, so that the log starts over and stays bounded.
+//! SQLite's own checkpoint every 1,000 pages costs a fifth of the write throughput. Here a separate
+//! thread copies pages while commits continue. Only if it falls far behind does the committer
+//! finish the rest itself, so that the log starts over and stays bounded.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,25 +18,25 @@ use rusqlite::Connection;
 
 use crate::connection;
 
-/// The thread copies pages each time the log has grown by so many: 8 MiB.
+/// The thread copies pages each time the log has grown by this many pages: 8 MiB.
 const BESIDE_PAGES: u32 = 2_048;
-/// Pages from which on the committer does it: 64 MiB.
+/// The number of pages from which the committer itself copies them: 64 MiB.
 const AT_ONCE_PAGES: u32 = 16_384;
-/// Page cache of the thread's connection, KiB.
+/// The page cache of the thread's connection, in KiB.
 const CACHE_KIB: i64 = 512;
 
-/// Counts the log's pages, and sees to it that they are copied.
+/// Counts the pages of the write-ahead log, and has them copied.
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
-    /// Pages in the log after the last commit.
+    /// The number of pages in the log after the last commit.
     pages: Arc<AtomicU32>,
-    /// How many there were when the thread was last called.
+    /// The number of pages when the thread was last called.
     called_at: Arc<AtomicU32>,
-    /// The thread's call; none without a thread.
+    /// The signal to the thread; `None` without a thread.
     call: Option<Arc<Call>>,
 }
 
-/// What the thread is told.
+/// The signal by which the thread is called or ended.
 #[derive(Default)]
 struct Call {
     wanted: Mutex<Wanted>,
@@ -50,11 +52,12 @@ enum Wanted {
 }
 
 impl Checkpoints {
-    /// For the database file at `path`, whose writer is `connection`. `beside` starts the thread.
+    /// Prepares checkpoints of the database file at `path`, whose writer is `connection`. `beside`
+    /// starts the thread.
     pub(crate) fn of_file(connection: &mut Connection, path: &Path, beside: bool) -> std::io::Result<Self> {
         let pages = Arc::new(AtomicU32::new(0));
         let counted = pages.clone();
-        // Setting a hook also ends SQLite's own checkpoints.
+        // Setting a hook also disables SQLite's own checkpoints.
         connection
             .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
                 counted.store(pages.cast_unsigned(), Ordering::Relaxed);
@@ -69,7 +72,7 @@ impl Checkpoints {
         })
     }
 
-    /// For a database without a file.
+    /// Creates the checkpoints of a database without a file, which needs none.
     pub(crate) fn none() -> Self {
         Self {
             pages: Arc::default(),
@@ -78,7 +81,8 @@ impl Checkpoints {
         }
     }
 
-    /// Sees to the log's pages after a commit.
+    /// Called after each commit. Calls the thread, or copies pages itself, if the log has grown
+    /// enough.
     pub(crate) fn after_commit(&self, connection: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
         let called_at = self.called_at.load(Ordering::Relaxed);
@@ -94,7 +98,7 @@ impl Checkpoints {
         }
     }
 
-    /// Copies what there is, while nothing else happens.
+    /// Copies all pages while the store is idle.
     pub(crate) fn idle(&self, connection: &Connection) {
         if self.pages.swap(0, Ordering::Relaxed) > 0 {
             passive(connection);
@@ -146,7 +150,8 @@ fn run(path: &Path, call: &Call) {
     }
 }
 
-/// Copies pages without making anybody wait. What cannot be copied now is copied the next time, so a failure is only noted.
+/// Copies pages without blocking other connections. Pages that cannot be copied now are copied the
+/// next time, so a failure is only logged.
 pub(crate) fn passive(connection: &Connection) {
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
         tracing::debug!(%error, "a checkpoint failed");

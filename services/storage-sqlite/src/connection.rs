@@ -11,25 +11,27 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{error::store_error, memory::MemoryOwner};
 
-/// Page cache of the committer's connection, KiB. The operating system caches the rest of the file.
+/// The page cache of the committer's connection, in KiB. The operating system caches the rest of
+/// the file.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
-/// Page cache of a reader's connection, KiB.
+/// The page cache of a reader's connection, in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;
-/// Connections that wait for the next reader. More are made when more read at once, and closed after.
+/// The number of idle reader connections that are kept. More are opened for concurrent reads, and
+/// closed afterwards.
 const IDLE_READERS_MAX: usize = 4;
-/// Statements that a connection keeps prepared.
+/// The number of prepared statements that a connection keeps.
 const STATEMENTS: usize = 96;
-/// How long SQLite retries where the file is locked for a moment, ms.
+/// How long SQLite retries while the file is locked, in ms.
 const BUSY_MS: u32 = 10_000;
 
-/// The committer's way to the database.
+/// The committer's access to the database.
 pub(crate) enum WriteConnection {
     File(Connection),
     Memory(MemoryOwner),
 }
 
 impl WriteConnection {
-    /// Runs `work` on the connection, with nobody else at it.
+    /// Runs `work` on the connection, exclusively.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
         match self {
             Self::File(connection) => Ok(work(connection)),
@@ -38,14 +40,14 @@ impl WriteConnection {
     }
 }
 
-/// The readers' way to the database.
+/// The readers' access to the database.
 pub(crate) struct Readers {
     source: Source,
     idle: Mutex<Vec<Connection>>,
     closed: AtomicBool,
 }
 
-/// Where readers read.
+/// The source of readers' connections.
 pub(crate) enum Source {
     File(PathBuf),
     Memory(MemoryOwner),
@@ -60,7 +62,7 @@ impl Readers {
         }
     }
 
-    /// Whether there still is something to read.
+    /// Fails if there is nothing to read any more.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
@@ -96,26 +98,27 @@ impl Readers {
         }
     }
 
-    /// Closes the connections that wait; more are made when they are needed.
+    /// Closes idle connections. More are opened when needed.
     pub(crate) fn rest(&self) {
         self.idle.lock().clear();
     }
 
-    /// Ends reading. Reads under way finish.
+    /// Ends reading. Reads in progress finish.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.rest();
     }
 }
 
-/// The committer's connection to an existing file.
+/// Opens the committer's connection to an existing file.
 pub(crate) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 
-/// A connection to an existing file. Closing it never touches the file: checkpoints are made on purpose.
+/// Opens a connection to an existing file. Closing it never touches the file: checkpoints are made
+/// explicitly.
 pub(crate) fn open(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(
         path,
@@ -128,11 +131,11 @@ pub(crate) fn open(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> 
     Ok(connection)
 }
 
-/// What all connections have in common, those to memory too.
+/// Configures what all connections have in common, including those to memory.
 pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Otherwise SQLite plans some statements anew for every value that is bound to them (a join with statistics compiled in is
-    // one), which took a quarter of the time of a read.
+    // Without this, SQLite plans some statements again for every value that is bound to them (for
+    // example a join, with statistics compiled in), which took a quarter of the time of a read.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
@@ -145,7 +148,7 @@ mod tests {
     use crate::schema::SCHEMA;
 
     #[test]
-    fn a_join_is_planned_once_whatever_is_bound_to_it() {
+    fn join_is_planned_once_for_all_bound_values() {
         let connection = Connection::open_in_memory().unwrap();
         configure(&connection).unwrap();
         connection.execute_batch(&SCHEMA).unwrap();

@@ -1,12 +1,12 @@
-//! What callers are told of a failure of SQLite.
+//! Translation of SQLite's errors.
 
 use beringia_storage::StoreError;
 use rusqlite::ErrorCode;
 
-/// A failure of SQLite, as the contract names it.
+/// Translates an error of SQLite into the contract's.
 pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error() {
-        // The second is SQLite's answer where the index of the write-ahead log cannot grow.
+        // SQLite returns the second code if the index of the write-ahead log cannot grow.
         Some(code) if code.code == ErrorCode::DiskFull || code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
             StoreError::DiskFull(error.to_string())
         }
@@ -14,9 +14,9 @@ pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
     }
 }
 
-/// The same of a result.
+/// Translates the error of a result.
 pub(crate) trait OrStoreError<T> {
-    /// The failure as the contract names it.
+    /// Translates an error of SQLite into the contract's.
     fn or_store_error(self) -> Result<T, StoreError>;
 }
 

@@ -1,4 +1,4 @@
-//! The file that keeps other processes, and other stores of this one, away from a database.
+//! The lock file, which keeps other processes and other stores of this one away from a database.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -8,17 +8,17 @@ use std::{
 
 /// A lock that is held until this is dropped.
 ///
-/// It is given up by name, not by closing the file: a process that is being started by another
-/// thread has a copy of every open file until it executes its program, and a lock of flock(2) lasts
-/// until the last copy is closed.
+/// Dropping it unlocks explicitly instead of just closing the file. A process that another thread
+/// is starting has a copy of every open file until it executes its program, and a lock of flock(2)
+/// lasts until the last copy is closed.
 #[derive(Debug)]
 pub(crate) struct LockFile(File);
 
 impl LockFile {
-    /// Locks the file, which is made where there is none; `None` where somebody else holds it.
+    /// Locks the file, and creates it if there is none. Returns `None` if it is locked already.
     ///
     /// # Errors
-    /// Where the file cannot be opened or locked.
+    /// If the file cannot be opened or locked.
     pub(crate) fn acquire(path: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {
@@ -31,7 +31,7 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // Where that fails, closing the file does it.
+        // If this fails, closing the file releases the lock.
         let _ = self.0.unlock();
     }
 }
@@ -40,8 +40,9 @@ impl Drop for LockFile {
 mod tests {
     use super::*;
 
+    /// A process that is being started has such a copy.
     #[test]
-    fn it_is_given_up_though_a_process_that_is_being_started_has_a_copy_of_the_file() {
+    fn lock_is_released_although_a_copy_of_the_file_is_open() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
         let lock = LockFile::acquire(&path).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! A database in memory that outlives the store: the disk of a simulated region, and of an ephemeral one.
+//! A database in memory that outlives the store: the disk of a simulated or ephemeral region.
 
 use std::{fmt, sync::Arc};
 
@@ -8,26 +8,28 @@ use rusqlite::Connection;
 
 use crate::error::store_error;
 
-/// Bytes of a page. Each commit copies every page that it changes, for a rollback; but now and then it also walks over all pages that there
-/// are (SQLite renumbers pages with the help of one far behind the last, and looks afterwards for what lies behind the last), which
-/// took an eighth of the committer's time where many small pages held a region's backlog.
+/// The page size, in bytes. Each commit copies every page that it changes, for a rollback.
+/// Sometimes it also scans all existing pages (SQLite renumbers pages with the help of one far
+/// beyond the last, and then searches beyond the last page), which took an eighth of the
+/// committer's time if a region's backlog occupied many small pages.
 const PAGE_BYTES: u32 = 4096;
 
-/// Memory that keeps a region's state when its store is gone. Clones are the same disk. One store has it at a time: opening it
-/// again takes it away from the store before, which then only answers [`StoreError::Closed`].
+/// Memory that keeps a region's state when its store is gone. Clones share the same disk. One store
+/// has it at a time: opening it again takes it away from the previous store, which then only
+/// answers [`StoreError::Closed`].
 #[derive(Clone, Default)]
 pub struct MemoryDisk(Arc<Mutex<Disk>>);
 
 #[derive(Default)]
 struct Disk {
-    /// None until the first store makes the database.
+    /// The database; `None` until the first store creates it.
     connection: Option<Connection>,
-    /// Counts the stores that had the disk. A store with an older number lost it.
+    /// The number of stores that have had the disk. A store with an older number has lost it.
     owner: u64,
 }
 
 impl MemoryDisk {
-    /// An empty disk.
+    /// Creates an empty disk.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -38,7 +40,8 @@ impl MemoryDisk {
         self.lock().owner += 1;
     }
 
-    /// Loses everything that is on it. The store that had it is cut off, as by [`MemoryDisk::detach`]; the next one finds an empty disk.
+    /// Erases all contents. The current store is cut off, as by [`MemoryDisk::detach`]; the next
+    /// one finds an empty disk.
     pub fn erase(&self) {
         let mut disk = self.lock();
         disk.owner += 1;
@@ -46,11 +49,12 @@ impl MemoryDisk {
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
-        // A panic while a group was open leaves a transaction behind; whoever comes next rolls it back.
+        // A panic during a group leaves a transaction open. The next store rolls it back.
         self.0.lock()
     }
 
-    /// Gives the disk to a new store. `prepare` gets the connection, and whether the database is new.
+    /// Gives the disk to a new store. `prepare` gets the connection, and whether the database is
+    /// new.
     pub(crate) fn attach<T>(
         &self,
         prepare: impl FnOnce(&Connection, bool) -> Result<T, StoreError>,
@@ -93,7 +97,7 @@ impl fmt::Debug for MemoryDisk {
     }
 }
 
-/// A store's claim on a disk, good until the next store's.
+/// A store's claim on a disk, valid until another store takes the disk.
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryOwner {
     disk: MemoryDisk,
@@ -101,7 +105,7 @@ pub(crate) struct MemoryOwner {
 }
 
 impl MemoryOwner {
-    /// Runs `work` with nobody else at the disk, so that no one reads what is not committed.
+    /// Runs `work` with exclusive access to the disk, so that uncommitted data is never read.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, StoreError> {
         let disk = self.disk.lock();
         match &disk.connection {
@@ -110,7 +114,7 @@ impl MemoryOwner {
         }
     }
 
-    /// Gives the disk up, where it is still this store's.
+    /// Releases the disk if this store still has it.
     pub(crate) fn release(&self) {
         let mut disk = self.disk.lock();
         if disk.owner == self.owner {

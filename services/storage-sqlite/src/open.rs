@@ -1,4 +1,5 @@
-//! Making and opening a database: what is there is looked at before anything is written, and left alone where it is not ours.
+//! Creating and opening a database. An existing file is examined before anything is written, and
+//! left unchanged if it is not this region's.
 
 use std::{
     fs::{self, File},
@@ -16,23 +17,24 @@ use crate::{
     schema::{APPLICATION_ID, FORMAT, SCHEMA, sql},
 };
 
-/// Bytes of an SQLite file's header (<https://www.sqlite.org/fileformat.html>, "The Database Header").
+/// The size of an SQLite file's header (<https://www.sqlite.org/fileformat.html>, "The Database
+/// Header").
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// SQLite's own greatest number of pages.
+/// SQLite's own limit on the number of pages.
 const PAGES_MAX: u64 = (u32::MAX - 1) as u64;
 
 /// An open database.
 pub(crate) struct Opened {
     pub(crate) writer: WriteConnection,
     pub(crate) readers: Readers,
-    /// Held as long as the database is open; none for memory.
+    /// Held as long as the database is open; `None` for memory.
     pub(crate) lock: Option<LockFile>,
-    /// The file; none for memory.
+    /// The path of the file; `None` for memory.
     pub(crate) path: Option<PathBuf>,
 }
 
-/// Opens the database of `options`, or makes it.
+/// Opens the database of `options`, or creates it.
 pub(crate) fn open(options: &Options) -> Result<Opened, StoreError> {
     match &options.database {
         Database::Memory(disk) => {
@@ -72,7 +74,7 @@ fn open_file(path: &Path, options: &Options) -> Result<Opened, StoreError> {
         .ok_or_else(|| unusable(path, "is in use by another process"))?;
     let opened = open_locked(path, options);
     if opened.is_err() && !lock_was_there {
-        // It was made here; nobody else can want it. Where it stays all the same, it does no harm.
+        // The file was created here, so no one else needs it. If it remains, it does no harm.
         let _ = fs::remove_file(&lock_path);
     }
     Ok(Opened {
@@ -83,7 +85,7 @@ fn open_file(path: &Path, options: &Options) -> Result<Opened, StoreError> {
     })
 }
 
-/// The path with `suffix` at its file name.
+/// The path with `suffix` appended to its file name.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -111,7 +113,7 @@ fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError>
     Ok(connection)
 }
 
-/// Makes the database under another name first, so that a crash leaves no half-made one.
+/// Creates the database under another name first, so that a crash leaves no incomplete one.
 fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     let temporary = beside(path, "-new");
     let io_failed = |error: io::Error| unusable(path, format!("cannot be made: {error}"));
@@ -129,7 +131,7 @@ fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     let make = || -> rusqlite::Result<()> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&temporary, flags)?;
-        // It is synced as a whole before it gets its name.
+        // The file is synced as a whole before it is renamed.
         connection.pragma_update(None, "synchronous", "OFF")?;
         create(&connection, options)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -149,7 +151,7 @@ fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
         .map_err(io_failed)
 }
 
-/// Fills a new database.
+/// Fills a new database with the schema and the region's identity.
 fn create(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
@@ -162,7 +164,7 @@ fn create(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Reads the file's first bytes, as anybody's file, and says what is wrong with it.
+/// Reads the file's first bytes without SQLite, and reports what is wrong with it.
 fn check_header(path: &Path) -> Result<(), StoreError> {
     let read = || -> io::Result<(Vec<u8>, u64)> {
         let mut header = Vec::with_capacity(HEADER_BYTES);
@@ -192,7 +194,7 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
         1 => 65_536,
         bytes => bytes,
     };
-    // With a write-ahead log beside it the file may lag behind its header.
+    // With a write-ahead log beside it, the file may be shorter than its header says.
     let logged = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let expected = u64::from(field(28)) * page_bytes;
     if len < expected && !logged {
@@ -201,7 +203,8 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether the database is this region's and of its topology. One that names no topology takes this one.
+/// Checks that the database is this region's and of its topology. A database without a topology
+/// takes this one.
 fn check_identity(connection: &Connection, path: &Path, options: &Options) -> Result<(), StoreError> {
     let found: (String, Option<String>) = connection
         .query_row("SELECT region, topology FROM identity", [], |row| {

@@ -1,4 +1,4 @@
-//! How a region's store on SQLite is opened.
+//! Options for opening a region's store on SQLite.
 
 use std::path::PathBuf;
 
@@ -7,33 +7,34 @@ use beringia_storage::StoreOptions;
 
 use crate::memory::MemoryDisk;
 
-/// Where the database is.
+/// The location of the database.
 #[derive(Debug, Clone)]
 pub enum Database {
-    /// A file, made where there is none. SQLite keeps `-wal` and `-shm` files beside it, and this store a `-lock`
-    /// file.
+    /// A file, created if there is none. SQLite keeps `-wal` and `-shm` files beside it, and this
+    /// store a `-lock` file.
     File(PathBuf),
     /// Memory that outlives the store.
     Memory(MemoryDisk),
 }
 
-/// What a store on SQLite is opened with.
+/// Options for opening a region's store on SQLite.
 #[derive(Clone)]
 pub struct Options {
-    /// What every store is opened with.
+    /// The options of every store.
     pub store: StoreOptions,
-    /// Where the state is.
+    /// The location of the state.
     pub database: Database,
-    /// What drives the committer.
+    /// Whether a thread or a task drives the committer.
     pub execution: Execution,
-    /// The greatest size of the database, bytes; beyond it writes fail as on a full disk.
+    /// The greatest size of the database in bytes; beyond it writes fail as on a full disk. `None`
+    /// for no limit.
     pub max_bytes: Option<u64>,
-    /// What is made wrong with its disk, while the store is open too.
+    /// Faults of the disk, which can be changed while the store is open.
     pub disk_faults: DiskFaults,
 }
 
 impl Options {
-    /// No bound on the size, nothing wrong with the disk.
+    /// Options without a size limit and without disk faults.
     #[must_use]
     pub fn new(store: StoreOptions, database: Database, execution: Execution) -> Self {
         Self {

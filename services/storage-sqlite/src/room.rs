@@ -1,17 +1,17 @@
-//! Keeps the size of a database to what its disk allows.
+//! Limits the size of a database while its disk is made full.
 
 use beringia_committer::DiskFaults;
 use rusqlite::Connection;
 
-/// The bound on the size of a database.
+/// The limit on the size of a database.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
-    /// Where the disk is full, the bound on pages from before.
+    /// While the disk is full, the limit in pages from before.
     usual_pages: Option<i64>,
 }
 
 impl Room {
-    /// Brings the bound to what the disk is like now.
+    /// Sets the limit according to the disk's current state.
     pub(crate) fn adapt(&mut self, faults: &DiskFaults, connection: &Connection) -> rusqlite::Result<()> {
         match (faults.is_full(), self.usual_pages) {
             (true, None) => {

@@ -1,24 +1,25 @@
 //! The database's tables: one per keyspace, the rows of items, and the log.
 //!
-//! A value is written once, in the log. An item's row only says which version is current and where in the log
-//! its record is.
+//! An image is stored once, in the log. An item's row only contains the current version and the
+//! position of its record in the log.
 
 use std::{fmt::Write, sync::LazyLock};
 
 use beringia_storage::backend::Keyspace;
 use rusqlite::Row;
 
-/// "BRNG": tells our files from all others.
+/// "BRNG": identifies Beringia's files.
 pub(crate) const APPLICATION_ID: i32 = 0x4252_4e47;
-/// The version of this layout. A file of another one is refused.
+/// The version of this layout. A file with another version is refused.
 pub(crate) const FORMAT: i32 = 9;
 
-/// What a new database is made of.
+/// The statements that create a new database.
 pub(crate) static SCHEMA: LazyLock<String> = LazyLock::new(|| {
     let mut schema = FIXED.to_owned();
     for keyspace in Keyspace::ALL {
         let name = keyspace.name();
-        // With a rowid where keys are numbers, since rows of one length are then overwritten in place.
+        // Tables with numeric keys have a rowid, since rows of equal length are then overwritten in
+        // place.
         let table = if keyspace.is_numbered() {
             format!("CREATE TABLE {name} (k INTEGER PRIMARY KEY, v BLOB NOT NULL);")
         } else {
@@ -45,12 +46,12 @@ CREATE TABLE log (pos INTEGER PRIMARY KEY, t INTEGER NOT NULL, o INTEGER NOT NUL
     k BLOB NOT NULL, context BLOB NOT NULL, image BLOB, metadata BLOB, merged BLOB, merged_image BLOB);
 ";
 
-/// An unsigned integer as SQLite keeps it: the same 64 bits.
+/// An unsigned integer as SQLite stores it: the same 64 bits.
 pub(crate) const fn sql(value: u64) -> i64 {
     value.cast_signed()
 }
 
-/// Reads a column that [`sql`] filled.
+/// Reads a column that was written with [`sql`].
 pub(crate) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.cast_unsigned())
 }

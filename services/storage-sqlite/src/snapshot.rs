@@ -1,4 +1,4 @@
-//! Reading rows and records, one statement each.
+//! Reading rows and records, with one statement each.
 
 use std::{ops::ControlFlow, sync::LazyLock};
 
@@ -20,7 +20,7 @@ use crate::{
 /// The columns of an item's row, in the order of [`item_column`].
 const ITEM_COLUMNS: &str = "i.pos, i.time, i.o, i.seq, i.size, i.state";
 
-/// The places of an item's columns.
+/// The indexes of an item's columns.
 mod item_column {
     pub(super) const POSITION: usize = 0;
     pub(super) const TIME: usize = 1;
@@ -28,11 +28,12 @@ mod item_column {
     pub(super) const SEQUENCE: usize = 3;
     pub(super) const SIZE: usize = 4;
     pub(super) const STATE: usize = 5;
-    /// How many there are.
+    /// The number of columns of an item.
     pub(super) const COUNT: usize = 6;
 }
 
-/// The columns of a record, in the order of [`column`]; without images where these are not wanted.
+/// The columns of a record, in the order of [`column`]. Without `with_images`, those of images are
+/// NULL.
 fn record_columns(with_images: bool) -> String {
     let images = if with_images {
         ["l.image", "l.merged_image"]
@@ -45,7 +46,7 @@ fn record_columns(with_images: bool) -> String {
     )
 }
 
-/// The places of a record's columns.
+/// The indexes of a record's columns.
 mod column {
     pub(super) const POSITION: usize = 0;
     pub(super) const TABLE: usize = 1;
@@ -64,7 +65,7 @@ mod column {
     pub(super) const MERGED_IMAGE: usize = 14;
 }
 
-/// What follows the key in a statement that reads items: the columns, and where they come from.
+/// The part of a statement after the key: the columns of an item, and their tables.
 fn item_source(detail: Detail) -> String {
     match detail {
         Detail::Row => format!("{ITEM_COLUMNS} FROM item i"),
@@ -87,15 +88,15 @@ const fn place(detail: Detail) -> usize {
     }
 }
 
-/// Statements that read items by key, by [`place`].
+/// Statements that read items by key, indexed by [`place`].
 static FIND_ITEM: LazyLock<[String; 4]> =
     LazyLock::new(|| Detail::ALL.map(|detail| format!("SELECT {} WHERE i.k = ?1", item_source(detail))));
 
-/// Statements that scan, upwards and downwards, with a bound above and without.
+/// Statements that scan: ascending and descending, each with and without an upper bound.
 struct Scans([[String; 2]; 2]);
 
 impl Scans {
-    /// Of a statement up to its condition; `key` is the column of the key.
+    /// Completes a statement that ends before its condition. `key` is the column of the key.
     fn new(select: &str, key: &str) -> Self {
         let statement = |order: &str, to: &str| format!("{select} WHERE {key} >= ?1{to} ORDER BY {key}{order}");
         let bounded = format!(" AND {key} < ?2");
@@ -123,7 +124,7 @@ static SCAN_LOG: LazyLock<[String; 2]> = LazyLock::new(|| {
     })
 });
 
-/// A connection as the contract sees it.
+/// A connection as the contract's [`Snapshot`].
 pub(crate) struct SqlSnapshot<'c>(pub(crate) &'c Connection);
 
 impl Snapshot for SqlSnapshot<'_> {
@@ -255,7 +256,7 @@ fn read_item(row: &Row<'_>, first: usize) -> rusqlite::Result<ItemRow> {
     })
 }
 
-/// A numbered key.
+/// Decodes the key of a numbered keyspace.
 pub(crate) fn number(key: &[u8]) -> Result<i64, StoreError> {
     let key = key.try_into().map(u64::from_be_bytes);
     key.map(sql)
@@ -337,7 +338,7 @@ impl StoredRecord for RecordColumns<'_, '_> {
     }
 }
 
-/// The image alone of what is current.
+/// Only the image of the current item.
 struct ImageColumn<'r, 's> {
     row: &'r Row<'s>,
     column: usize,

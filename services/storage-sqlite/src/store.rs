@@ -1,4 +1,4 @@
-//! A region's store on this backend.
+//! Opens a region's store on this backend.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use beringia_storage::StoreError;
 
 use crate::{backend::SqliteBackend, options::Options};
 
-/// Opens the database, or makes it where there is none.
+/// Opens the database, or creates it if there is none.
 ///
 /// # Errors
-/// [`StoreError::Unusable`] where what is there is not this region's database, or is in use; it is not changed then.
+/// [`StoreError::Unusable`] if the existing file is not this region's database, or is in use. The
+/// file is not changed then.
 pub fn open(options: &Options) -> Result<RegionStore, StoreError> {
     let backend = SqliteBackend::open(options)?;
     let path = backend.path();

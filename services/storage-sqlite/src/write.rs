@@ -1,4 +1,4 @@
-//! Writing a write set, in one transaction.
+//! Writes a write set in one transaction.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ static PUT: LazyLock<[String; Keyspace::ALL.len()]> = LazyLock::new(|| {
 static DELETE: LazyLock<[String; Keyspace::ALL.len()]> =
     LazyLock::new(|| Keyspace::ALL.map(|keyspace| format!("DELETE FROM {} WHERE k = ?1", keyspace.name())));
 
-/// Writes everything but the commit. The caller holds an open transaction.
+/// Writes everything except the commit itself. The caller holds an open transaction.
 pub(crate) fn write(connection: &Connection, writes: &WriteSet) -> Result<(), StoreError> {
     append(connection, &writes.records).or_store_error()?;
     for (row_key, change) in &writes.items {

@@ -24,7 +24,7 @@ fn set(members: &BTreeSet<u8>) -> AttributeValue {
     AttributeValue::Ss(members.iter().map(u8::to_string).collect())
 }
 
-/// A client's write.
+/// A write as a client requests it.
 #[derive(Debug, Clone)]
 enum Write {
     Put { n: Option<i64>, s: Option<BTreeSet<u8>> },

@@ -57,7 +57,7 @@ pub(crate) fn any_value() -> impl Strategy<Value = AttributeValue> {
     })
 }
 
-/// Any attribute name.
+/// Any name of an attribute.
 fn any_name() -> impl Strategy<Value = String> {
     "[a-zß_]{1,5}"
 }

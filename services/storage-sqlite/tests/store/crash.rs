@@ -1,7 +1,8 @@
-//! A real process, killed under load, twenty times over (with `BERINGIA_LONG` two hundred times): nothing that was acknowledged is lost, and everything agrees.
+//! A real process is killed under load, twenty times (with `BERINGIA_LONG` two hundred times): no
+//! acknowledged write is lost, and all parts of the state agree.
 //!
-//! The child is this test binary itself, told by an environment variable what to do. It acknowledges each write on its standard
-//! output once the store has answered.
+//! The child process is this test binary, with an environment variable that says what to do. It
+//! prints an acknowledgement of each write once the store has answered.
 
 use std::{
     collections::BTreeMap,
@@ -19,9 +20,9 @@ use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 const FILE: &str = "BERINGIA_CRASH_TEST_FILE";
 const ROUND: &str = "BERINGIA_CRASH_TEST_ROUND";
 const ROUNDS: u64 = 20;
-/// With `BERINGIA_LONG` in the environment.
+/// The number of rounds with `BERINGIA_LONG` in the environment.
 const LONG_ROUNDS: u64 = 200;
-/// Items that each writer of the child writes over and over.
+/// The number of items that each writer of the child overwrites in turn.
 const KEYS: u64 = 20;
 const WRITERS: u64 = 16;
 
@@ -43,7 +44,7 @@ fn stamped(writer: u64, n: u64, round: u64, count: u64) -> Item {
     item(&format!("w{writer}"), n, &others)
 }
 
-/// Writes until it is killed. Does nothing where it is not told to.
+/// Writes until it is killed. Does nothing without the environment variable.
 #[test]
 fn child() {
     let (Ok(path), Ok(round)) = (std::env::var(FILE), std::env::var(ROUND)) else {
@@ -67,7 +68,7 @@ fn child() {
     });
 }
 
-/// A unit of two items at a time, so that a torn one would show.
+/// Writes transactions of two items, so that a torn one is noticed.
 async fn write_for_ever(store: Arc<RegionStore>, writer: u64, round: u64) {
     for count in 0.. {
         let (n, m) = (count % KEYS, KEYS + count % KEYS);
@@ -85,7 +86,7 @@ async fn write_for_ever(store: Arc<RegionStore>, writer: u64, round: u64) {
         let line = format!("ack {writer} {count}\n");
         std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
         if count % 50 == 49 {
-            // Forgetting goes on beside the writes.
+            // Trimming goes on during the writes.
             store
                 .forget(&BTreeMap::from([(TableId::CATALOG, BTreeMap::new())]).into())
                 .await
@@ -105,14 +106,15 @@ fn start(path: &Path, round: u64) -> Child {
         .unwrap()
 }
 
-/// The last write that each writer acknowledged in a child that was killed after so many acknowledgements.
+/// Kills a child after `kill_after` acknowledgements, and returns the last write that each writer
+/// acknowledged.
 fn acknowledged(mut child: Child, kill_after: u64) -> BTreeMap<u64, u64> {
     let mut last = BTreeMap::new();
     let mut seen = 0;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // After the kill, what was in the pipe counts too.
+    // Acknowledgements that were in the pipe at the kill count, too.
     while let Some(Ok(line)) = lines.next() {
-        // The test harness writes its own words before the first acknowledgement, on the same line.
+        // The test harness prints its own text before the first acknowledgement, on the same line.
         let Some((_, said)) = line.split_once("ack ") else {
             continue;
         };
@@ -128,7 +130,7 @@ fn acknowledged(mut child: Child, kill_after: u64) -> BTreeMap<u64, u64> {
     last
 }
 
-/// The last write of the round that an item shows.
+/// The number of the round's last write that an item contains.
 fn shown(
     items: &BTreeMap<beringia_item::KeyBytes, (beringia_item::Version, Item)>,
     writer: u64,
@@ -142,8 +144,9 @@ fn shown(
     Some((value("round"), value("count")))
 }
 
+/// After each kill, items, index, digest and log agree.
 #[tokio::test]
-async fn no_acknowledged_write_is_lost_by_a_kill_and_item_index_digest_and_log_agree() {
+async fn kill_loses_no_acknowledged_write() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let rounds = std::env::var_os("BERINGIA_LONG").map_or(ROUNDS, |_| LONG_ROUNDS);
@@ -152,7 +155,7 @@ async fn no_acknowledged_write_is_lost_by_a_kill_and_item_index_digest_and_log_a
         let store = open(&path);
         let items = assert_agrees(&store, TABLE).await;
         for (writer, count) in last {
-            // The write after the last acknowledged one may have been committed too.
+            // The write after the last acknowledged one may have been committed, too.
             for done in count.saturating_sub(KEYS - 1)..=count {
                 let (n, m) = (done % KEYS, KEYS + done % KEYS);
                 let found = shown(&items, writer, n).unwrap_or_else(|| panic!("item {n} of writer {writer} is lost"));

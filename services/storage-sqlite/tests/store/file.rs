@@ -1,3 +1,3 @@
-//! What every store promises, of a file.
+//! The conformance suite for stores in a file.
 
 beringia_storage::conformance!(crate::support::File);

@@ -1,4 +1,4 @@
-//! Database files: made, opened again, refused where they are not ours, and full disks.
+//! Database files: creation, reopening, refusal of foreign files, and full disks.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ fn options(name: &str, path: &Path) -> Options {
     Options::new(support::options(name), database, Execution::Threads)
 }
 
-/// What opening is refused with.
+/// The message with which opening is refused.
 fn refusal(options: &Options) -> String {
     match beringia_storage_sqlite::open(options) {
         Err(StoreError::Unusable { what, .. }) => what,
@@ -21,7 +21,7 @@ fn refusal(options: &Options) -> String {
     }
 }
 
-/// Everything in a directory, byte for byte.
+/// The names and contents of all files in a directory.
 fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
     let mut files: Vec<_> = files
@@ -32,7 +32,7 @@ fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn a_file_keeps_what_was_committed() {
+async fn file_keeps_what_was_committed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
@@ -55,7 +55,7 @@ async fn a_file_keeps_what_was_committed() {
 }
 
 #[test]
-fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
+fn foreign_file_is_refused_and_left_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let foreign = || {
@@ -83,8 +83,9 @@ fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
     }
 }
 
+/// The file is left unchanged.
 #[tokio::test]
-async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
+async fn database_of_another_region_or_topology_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let topology = |name: &str| {
@@ -95,7 +96,7 @@ async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
     let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
     create_table(&store, false).await;
     store.close().await;
-    // A database without a topology takes the first one that it is opened with.
+    // A database without a topology takes the first one with which it is opened.
     beringia_storage_sqlite::open(&topology("three")).unwrap().close().await;
     let before = contents(directory.path());
     assert_eq!(
@@ -110,7 +111,7 @@ async fn a_database_of_another_region_or_topology_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_in_use_is_refused() {
+async fn database_in_use_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
@@ -131,7 +132,7 @@ async fn a_database_that_is_in_use_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_cut_off_is_refused_and_left_alone() {
+async fn truncated_file_is_refused_and_left_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
@@ -147,8 +148,9 @@ async fn a_file_that_was_cut_off_is_refused_and_left_alone() {
     }
 }
 
+/// Damage is never returned as data.
 #[tokio::test]
-async fn a_damaged_file_is_refused_or_its_damage_reported_but_never_taken_for_data() {
+async fn damaged_file_is_refused_or_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = beringia_storage_sqlite::open(&options("us-east-1", &path)).unwrap();
@@ -164,7 +166,7 @@ async fn a_damaged_file_is_refused_or_its_damage_reported_but_never_taken_for_da
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_a_clear_error() {
+fn missing_directory_is_a_clear_error() {
     let directory = tempfile::tempdir().unwrap();
     let what = refusal(&options("us-east-1", &directory.path().join("no/region.db")));
     assert!(what.starts_with("cannot be locked: "), "{what}");
@@ -172,7 +174,7 @@ fn a_directory_that_is_not_there_is_a_clear_error() {
 }
 
 #[tokio::test]
-async fn what_an_interrupted_creation_left_is_no_obstacle() {
+async fn leftovers_of_an_interrupted_creation_are_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     fs::write(directory.path().join("region.db-new"), b"half of a data").unwrap();
@@ -196,8 +198,9 @@ async fn fill(store: &RegionStore) -> (u64, StoreError) {
     unreachable!()
 }
 
+/// Reads continue.
 #[tokio::test]
-async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go_on() {
+async fn full_disk_stops_writes_until_space_is_free() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let bounded = |bytes| Options {
@@ -212,9 +215,9 @@ async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go
     let items = assert_agrees(&store, TABLE).await;
     assert_eq!(items.len() as u64, written);
     let last = items.values().map(|(version, _)| version.clone()).max().unwrap();
-    // The failed writes left nothing behind, in memory neither: neither vector nor size have moved.
+    // The failed writes left no trace, not even in memory: vector and size are unchanged.
     assert_eq!(store.vectors()[&TABLE].get(&last.origin), last.sequence);
-    // Small writes may still find room in half-full pages; a large one does not.
+    // Small writes may still fit into half-full pages; a large one does not.
     for n in 0..3 {
         let unit = vec![write(
             key("b", n),
@@ -233,7 +236,7 @@ async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go
     assert_eq!(after.len(), items.len());
     let (more, _) = fill(&store).await;
     assert!(more > written);
-    // Room that forgetting makes is used again, in the same process.
+    // Space that trimming frees is reused in the same process.
     let units = (0..more).map(|n| write(key("a", n), Do::Delete)).collect();
     let _ = store.commit(units).await;
     let nothing = std::collections::BTreeMap::from([(beringia_item::TableId::CATALOG, Default::default())]);
@@ -243,7 +246,7 @@ async fn a_full_disk_stops_writes_but_not_reads_and_when_there_is_room_writes_go
 }
 
 #[tokio::test]
-async fn one_command_that_does_not_fit_fails_its_group_and_the_state_stays_that_of_the_last_commit() {
+async fn too_large_command_fails_its_group_without_effect() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = beringia_storage_sqlite::open(&Options {

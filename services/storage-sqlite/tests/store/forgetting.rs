@@ -10,7 +10,7 @@ use beringia_storage_sqlite::{Database, Execution, Options, RegionStore};
 
 use crate::support::options;
 
-/// How many rows the log and the items of a file have.
+/// The number of rows of the log and of items in a file.
 fn rows_of(path: &std::path::Path) -> (u64, u64) {
     let connection = rusqlite::Connection::open(path).unwrap();
     let count = |table: &str| {
@@ -21,7 +21,7 @@ fn rows_of(path: &std::path::Path) -> (u64, u64) {
     (count("log").cast_unsigned(), count("item").cast_unsigned())
 }
 
-/// A store in that file, with a table.
+/// Opens a store in this file, and creates a table.
 async fn in_file(path: &std::path::Path) -> RegionStore {
     let database = Database::File(path.to_owned());
     let options = Options::new(options("us-east-1"), database, Execution::Threads);
@@ -30,8 +30,9 @@ async fn in_file(path: &std::path::Path) -> RegionStore {
     store
 }
 
+/// A copy removed an item, and a record reports that to the stream. Trimming leaves nothing of it.
 #[tokio::test]
-async fn nothing_is_left_of_an_item_that_a_copy_removed_for_a_stream_to_tell_of() {
+async fn records_of_copy_removals_are_trimmed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = in_file(&path).await;
@@ -57,7 +58,7 @@ async fn nothing_is_left_of_an_item_that_a_copy_removed_for_a_stream_to_tell_of(
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_regional_tables_history_but_its_items() {
+async fn trimming_a_regional_table_leaves_only_its_items() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("region.db");
     let store = in_file(&path).await;

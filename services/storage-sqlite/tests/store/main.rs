@@ -1,5 +1,4 @@
-//! What the SQLite store promises as every store does, and what it does besides: files, damage,
-//! crashes, full disks.
+//! Tests of the SQLite store: the conformance suite, and files, damage, crashes and full disks.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

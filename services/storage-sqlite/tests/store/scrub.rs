@@ -1,4 +1,5 @@
-//! Damage behind the server's back: seen by verification, mended where this region can, and brought back by repair.
+//! Damage to the database from outside: verification detects it, repairs what this region can
+//! repair alone, and repair from a peer restores the rest.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -10,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::support::Memory;
 
-/// A region in a file, with fifty items, and the same items in another region.
+/// A region in a file with fifty items, and another region with the same items.
 struct Pair {
     _directory: tempfile::TempDir,
     path: PathBuf,
@@ -60,7 +61,7 @@ impl Pair {
                 ..RemoteBatch::default()
             };
             peer.store.apply(batch).await.unwrap();
-            // A copy that found nothing.
+            // A copy that transferred no rows.
             let joined = RemoteBatch {
                 progress: vec![(TABLE, store.origin().clone(), 0)],
                 kind: RemoteKind::Copy,
@@ -76,13 +77,13 @@ impl Pair {
         }
     }
 
-    /// Changes the file as somebody with the `sqlite3` command would.
+    /// Changes the file with SQL, as with the `sqlite3` command.
     fn vandalize(&self, sql: &str) {
         let changed = Connection::open(&self.path).unwrap().execute(sql, []).unwrap();
         assert!(changed > 0, "{sql}");
     }
 
-    /// How many ranges had to be mended.
+    /// Verifies all ranges and returns how many had to be repaired.
     async fn scrub(&self) -> usize {
         let mut mended = 0;
         for range in 0..RANGES {
@@ -91,7 +92,7 @@ impl Pair {
         mended
     }
 
-    /// Fetches from the peer what it has and this region lacks, range by range where the digests differ.
+    /// Fetches rows from the peer that are missing here, for each range whose digests differ.
     async fn repair(&self) -> usize {
         let (here, there) = (
             self.store.digest(TABLE).await.unwrap(),
@@ -125,14 +126,14 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn what_is_as_it_should_be_is_not_mended() {
+async fn intact_state_needs_no_repair() {
     let pair = Pair::new().await;
     assert_eq!(pair.scrub().await, 0);
     pair.assert_whole().await;
 }
 
 #[tokio::test]
-async fn rows_that_were_deleted_come_back_by_repair() {
+async fn deleted_rows_are_restored_by_repair() {
     let pair = Pair::new().await;
     pair.vandalize("DELETE FROM item WHERE k IN (SELECT k FROM item WHERE size > 0 ORDER BY k DESC LIMIT 20)");
     assert!(pair.scrub().await > 0);
@@ -142,8 +143,9 @@ async fn rows_that_were_deleted_come_back_by_repair() {
     pair.assert_whole().await;
 }
 
+/// Verification removes rows whose log records were deleted. Repair restores both.
 #[tokio::test]
-async fn log_records_that_were_deleted_take_their_rows_with_them_until_repair_brings_both() {
+async fn rows_without_log_records_are_restored_by_repair() {
     let pair = Pair::new().await;
     pair.vandalize("DELETE FROM log WHERE pos IN (SELECT max(pos) - 7 FROM log)");
     pair.vandalize("UPDATE log SET image = x'0102' WHERE pos = (SELECT max(pos) - 3 FROM log)");
@@ -155,7 +157,7 @@ async fn log_records_that_were_deleted_take_their_rows_with_them_until_repair_br
 }
 
 #[tokio::test]
-async fn index_entries_are_mended_on_the_spot() {
+async fn verification_repairs_index_entries() {
     let pair = Pair::new().await;
     pair.vandalize("DELETE FROM entries WHERE k IN (SELECT k FROM entries LIMIT 13)");
     pair.vandalize("UPDATE entries SET k = k || x'61' WHERE k = (SELECT max(k) FROM entries)");
@@ -165,8 +167,9 @@ async fn index_entries_are_mended_on_the_spot() {
     pair.assert_whole().await;
 }
 
+/// The put finds an index entry that should not exist, and is decided again.
 #[tokio::test]
-async fn a_put_that_finds_its_index_entry_left_behind_is_decided_again_and_the_entry_counted_once() {
+async fn put_over_a_stale_index_entry_counts_it_once() {
     let pair = Pair::new().await;
     let colored = |color| item("p1", 1, &[("color", text(color)), ("weight", number(1))]);
     assert_eq!(put_counted(&pair.store, colored("left")).await, 1);
@@ -190,7 +193,7 @@ async fn a_put_that_finds_its_index_entry_left_behind_is_decided_again_and_the_e
 }
 
 #[tokio::test]
-async fn a_row_that_was_changed_is_put_right() {
+async fn changed_row_is_repaired() {
     let pair = Pair::new().await;
     pair.vandalize("UPDATE item SET seq = seq + 1 WHERE k = (SELECT max(k) FROM item)");
     pair.vandalize(
@@ -202,7 +205,7 @@ async fn a_row_that_was_changed_is_put_right() {
 }
 
 #[tokio::test]
-async fn a_stored_digest_that_was_changed_is_put_right() {
+async fn changed_digest_is_repaired() {
     let pair = Pair::new().await;
     pair.vandalize("UPDATE digests SET v = zeroblob(512) WHERE k >= 3 * 16");
     assert!(pair.scrub().await > 0);
@@ -210,7 +213,7 @@ async fn a_stored_digest_that_was_changed_is_put_right() {
 }
 
 #[tokio::test]
-async fn what_was_vandalized_can_still_be_written() {
+async fn damaged_items_can_still_be_written() {
     let pair = Pair::new().await;
     pair.vandalize("DELETE FROM log WHERE pos > (SELECT max(pos) - 50 FROM log)");
     for n in 0..50 {

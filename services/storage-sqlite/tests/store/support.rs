@@ -1,4 +1,4 @@
-//! The kinds of store that this crate has, as the suite of all stores makes them.
+//! The kinds of store in this crate, as the conformance suite creates them.
 
 use std::{
     path::PathBuf,
@@ -17,7 +17,7 @@ use beringia_storage::{
 };
 use beringia_storage_sqlite::{Database, DiskFaults, Execution, MemoryDisk, Options, RegionStore, SqliteBackend};
 
-/// A file that a thread writes.
+/// Stores in a file that a thread writes.
 pub(crate) struct File;
 
 impl Backend for File {
@@ -35,7 +35,7 @@ impl Backend for File {
 struct FileDisk {
     path: PathBuf,
     _directory: tempfile::TempDir,
-    /// The last one that was opened.
+    /// The store that was opened last.
     store: Mutex<Weak<RegionStore>>,
     disk_faults: DiskFaults,
 }
@@ -75,10 +75,10 @@ impl Disk for FileDisk {
     }
 }
 
-/// Memory that is written by a task on the caller's runtime.
+/// Stores in memory, written by a task on the caller's runtime.
 pub(crate) struct Memory;
 
-/// Memory that a thread writes.
+/// Stores in memory that a thread writes.
 pub(crate) struct MemoryOfThread;
 
 struct DiskInMemory {
@@ -138,7 +138,7 @@ impl Disk for DiskInMemory {
     }
 }
 
-/// What a region of that name is opened with, which keeps nothing in its log for streams.
+/// The options of a region with this name, whose log keeps nothing for streams.
 pub(crate) fn options(name: &str) -> StoreOptions {
     let mut options = StoreOptions::new(region(name), Arc::new(ManualClock::new(START_MS)));
     options.log_retention_ms = 0;

@@ -204,10 +204,7 @@ impl ItemRow {
         self.size > 0
     }
 
-    /// The current version.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] if `names` does not contain the origin.
+    /// The current version of the item.
     pub fn version(&self, names: &[Origin]) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }

@@ -118,7 +118,7 @@ impl Model {
 struct World {
     sites: Vec<Option<Site>>,
     models: Vec<Model>,
-    /// Every acknowledged write.
+    /// The mutations of all acknowledged writes.
     acknowledged: Vec<Mutation>,
     /// For each acknowledged write, the writes to the same item that it causally depends on: those
     /// that its region had applied, and those that the replaced write depended on.

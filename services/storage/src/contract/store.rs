@@ -30,7 +30,7 @@ pub trait Store: Send + Sync + 'static {
     /// The origin of this region's own writes.
     fn origin(&self) -> &Origin;
 
-    /// The current definitions.
+    /// The current definitions of all tables.
     fn catalog(&self) -> Arc<Catalog>;
 
     /// Notified (`notify_waiters`) after every commit that changed the catalog.

@@ -14,16 +14,16 @@ pub enum Projection {
     KeysOnly,
     /// The keys and the listed attributes.
     Include(Vec<String>),
-    /// Every attribute.
+    /// Every attribute of the item.
     All,
 }
 
 /// The capacity mode of a table or index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Throughput {
-    /// On-demand capacity (`PAY_PER_REQUEST`).
+    /// Capacity on demand (`PAY_PER_REQUEST`).
     OnDemand,
-    /// Provisioned capacity (`PROVISIONED`).
+    /// Capacity provisioned in advance (`PROVISIONED`).
     Provisioned {
         /// Read capacity units per second.
         read_units: u64,
@@ -66,10 +66,10 @@ pub struct Capacity {
 /// The storage class of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TableClass {
-    /// The class `STANDARD`.
+    /// The default storage class (`STANDARD`).
     #[default]
     Standard,
-    /// The class `STANDARD_INFREQUENT_ACCESS`.
+    /// The class for infrequent access (`STANDARD_INFREQUENT_ACCESS`).
     InfrequentAccess,
 }
 
@@ -89,9 +89,9 @@ pub struct Billing {
 /// The part of a table's definition that never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Core {
-    /// The table's name.
+    /// The name of the table.
     pub name: String,
-    /// The primary key.
+    /// The primary key of the table.
     pub keys: KeySchema,
     /// The local secondary indexes, by name.
     pub local_indexes: BTreeMap<String, LocalIndex>,
@@ -142,7 +142,7 @@ pub enum StreamView {
     NewAndOldImages,
 }
 
-/// An enabled stream.
+/// The settings of an enabled stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// What its records contain.
