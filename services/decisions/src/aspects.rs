@@ -1,4 +1,4 @@
-//! Aspects as items: what a row of the catalog or of the local table looks like.
+//! Aspects as items: the format of rows of the catalog and of the local table.
 
 use std::sync::LazyLock;
 
@@ -70,7 +70,7 @@ pub(crate) fn key(table: TableId, name: &AspectName) -> Result<KeyBytes, StoreEr
         .map_err(|error| StoreError::Definition(error.to_string()))
 }
 
-/// The item that holds an aspect.
+/// The item that contains an aspect.
 pub(crate) fn to_item(table: TableId, aspect: &Aspect) -> Result<Item, StoreError> {
     let value = serde_json::to_string(aspect).map_err(|error| StoreError::Definition(error.to_string()))?;
     let mut item = key_item(table, &aspect.name());
@@ -78,7 +78,8 @@ pub(crate) fn to_item(table: TableId, aspect: &Aspect) -> Result<Item, StoreErro
     Ok(item)
 }
 
-/// Which aspect of which table a stored key names; `None` for one that this version of the software does not know.
+/// The table and aspect that a stored key names; `None` for an aspect that this version of the
+/// software does not know.
 pub(crate) fn parse_key(key: &KeyBytes) -> Option<(TableId, AspectName)> {
     let attributes = KEYS.attributes_of(key)?;
     let (Some(AttributeValue::B(id)), Some(AttributeValue::S(name))) = (attributes.get(TABLE), attributes.get(ASPECT))
@@ -105,7 +106,7 @@ mod tests {
     use beringia_storage::{Replica, ReplicaStatus};
 
     #[test]
-    fn an_aspect_comes_back_from_its_item_and_its_name_from_the_key() {
+    fn aspect_is_read_back_from_item_and_key() {
         let region = Region::new("eu-west-1").unwrap();
         let replica = Replica {
             status: ReplicaStatus::Creating { from: region.clone() },
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_of_an_aspect_is_read_back() {
+    fn every_aspect_name_is_read_back() {
         let names = [
             AspectName::Core,
             AspectName::Throughput,

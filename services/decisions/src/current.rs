@@ -1,4 +1,4 @@
-//! An item's current row with its record: what a decision knows of what is there.
+//! An item's current row with its record, as a decision reads it.
 
 use beringia_item::{
     Cause, ItemState, KeyBytes, KeySchema, Mutation, TableId, Unit, Version, VersionVector, decode_item,
@@ -11,31 +11,32 @@ use bytes::Bytes;
 
 use crate::layout::{OriginNames, decode_context, named, named_context};
 
-/// What a record says of the item that was current after it.
+/// The item that was current after a record, as the record describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentRecord {
     pub(crate) time: u64,
     pub(crate) origin: OriginNumber,
     pub(crate) sequence: u64,
-    /// The causal context of all writes in it, themselves excluded.
+    /// The causal context of all writes in the item, those writes themselves excluded.
     pub(crate) context: Bytes,
-    /// The encoded item; `None` for a delete, and where it was not read.
+    /// The encoded item; `None` for a delete, and if it was not read.
     pub image: Option<Bytes>,
-    /// What the image does not say of the state.
+    /// The part of the state that the image does not express.
     pub(crate) metadata: Option<Bytes>,
-    /// Of a merged row, [`Cause::Client`].
+    /// The cause of the write; [`Cause::Client`] for a merged row.
     pub(crate) cause: Cause,
-    /// The atomic batch of the write; of a merged row, its version's sequence alone.
+    /// The transaction of the write. For a merged row, its version's sequence alone.
     unit: Unit,
-    /// Whether it was merged from several writes, so that it is not what this record's write left.
+    /// Whether the item was merged from several writes, so that it differs from what this record's
+    /// write left.
     pub(crate) is_merged: bool,
 }
 
 impl CurrentRecord {
-    /// From a record as it is read, with its image where `detail` is [`Detail::Record`].
+    /// Reads a stored record, with its image if `detail` is [`Detail::Record`].
     ///
     /// # Errors
-    /// [`StoreError::Database`] where it is damaged.
+    /// [`StoreError::Database`] if the record is damaged.
     pub fn read(record: &dyn StoredRecord, detail: Detail) -> Result<Self, StoreError> {
         let head = record.head()?;
         let copy = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
@@ -59,7 +60,7 @@ impl CurrentRecord {
         })
     }
 
-    /// From a record that is about to be appended.
+    /// Converts a record that is about to be appended.
     pub(crate) fn of(record: &Record) -> Self {
         if let Some(merged) = &record.merged {
             let image = merged.image.clone().or_else(|| record.image.clone());
@@ -95,33 +96,33 @@ impl CurrentRecord {
         }
     }
 
-    /// Whether this is what `row` says is current.
+    /// Whether this describes the version that `row` says is current.
     #[must_use]
     pub const fn is_of(&self, row: &ItemRow) -> bool {
         self.origin == row.origin && self.sequence == row.sequence
     }
 
-    /// The greatest version in it.
+    /// The greatest version in the item.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where `names` has no such origin.
+    /// [`StoreError::Database`] if `names` does not contain the origin.
     pub fn version(&self, names: &OriginNames) -> Result<Version, StoreError> {
         version(names, self.time, self.origin, self.sequence)
     }
 
-    /// The causal context of its writes, themselves included.
+    /// The causal context of the writes in the item, those writes included.
     pub(crate) fn covered(&self, names: &OriginNames) -> Result<VersionVector, StoreError> {
         named(self.covered_numbers()?, names)
     }
 
-    /// The same by the numbers of regions, of which one may occur twice.
+    /// The same by origin numbers; an origin may occur twice.
     pub(crate) fn covered_numbers(&self) -> Result<Vec<(OriginNumber, u64)>, StoreError> {
         let mut covered = decode_context(&self.context)?;
         covered.push((self.origin, self.sequence));
         Ok(covered)
     }
 
-    /// The state of the item with that key.
+    /// The state of the item, which has this key.
     pub(crate) fn state(&self, keys: &KeySchema, key: &KeyBytes, names: &OriginNames) -> Result<ItemState, StoreError> {
         let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());
         let image = self.image.as_deref().map(decode_item).transpose();
@@ -135,7 +136,7 @@ impl CurrentRecord {
     /// The row as a mutation: the last write, with all that was merged into it.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where it is damaged.
+    /// [`StoreError::Database`] if the record is damaged.
     pub fn into_mutation(self, table: TableId, key: KeyBytes, names: &OriginNames) -> Result<Mutation, StoreError> {
         Ok(Mutation {
             table,

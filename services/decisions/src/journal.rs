@@ -1,5 +1,5 @@
-//! The conflict journal: each pair of concurrent writes once, with both images and what was lost. It
-//! keeps both images itself, since the log is trimmed.
+//! The conflict journal: each pair of concurrent writes once, with both images and what was lost.
+//! The journal stores both images itself, since the log is trimmed.
 
 use beringia_item::{KeyBytes, TableId, decode_item};
 use beringia_storage::{
@@ -16,14 +16,14 @@ pub(crate) struct Side<'a> {
     pub(crate) time: u64,
     pub(crate) origin: OriginNumber,
     pub(crate) sequence: u64,
-    /// `None` for a delete.
+    /// The encoded item; `None` for a delete.
     pub(crate) image: Option<&'a [u8]>,
 }
 
-/// Bytes behind the item's key in a key of [`Keyspace::ConflictKeys`].
+/// The number of bytes after the item's key in a key of [`Keyspace::ConflictKeys`].
 const SIDES_BYTES: usize = 20;
 
-/// The key of [`Keyspace::ConflictKeys`]: journal, item, and which two writes.
+/// The key of [`Keyspace::ConflictKeys`]: journal, item, and the two writes.
 pub(crate) fn conflict_key(journal: TableNumber, key: &KeyBytes, winner: &Side<'_>, loser: &Side<'_>) -> Vec<u8> {
     let mut out = item_prefix(journal, key);
     for side in [winner, loser] {
@@ -56,15 +56,15 @@ pub fn keys_of_item(journal: TableNumber, key: &KeyBytes) -> KeyRange {
     KeyRange::new(from, to)
 }
 
-/// The number of a conflict in a row of [`Keyspace::ConflictKeys`].
+/// The number of a conflict, from a row of [`Keyspace::ConflictKeys`].
 ///
 /// # Errors
-/// [`StoreError::Database`] where it is damaged.
+/// [`StoreError::Database`] if the row is damaged.
 pub fn conflict_number(row: &[u8]) -> Result<u64, StoreError> {
     number_of(row)
 }
 
-/// Writes a conflict in which the loser lost these attributes, or the whole item where none is named.
+/// Writes a conflict in which the loser lost these attributes, or the whole item if there are none.
 pub(crate) fn write(
     number: u64,
     (journal, key): (TableNumber, &KeyBytes),
@@ -89,18 +89,18 @@ pub(crate) fn write(
     writes.rows.insert((Keyspace::Conflicts, number_key(number)), Some(row));
 }
 
-/// Which journal a row of [`Keyspace::Conflicts`] is of.
+/// The journal that a row of [`Keyspace::Conflicts`] belongs to.
 ///
 /// # Errors
-/// [`StoreError::Database`] where it is damaged.
+/// [`StoreError::Database`] if the row is damaged.
 pub fn journal_of(row: &[u8]) -> Result<TableNumber, StoreError> {
     Fields(row).u32()
 }
 
-/// Reads a row of [`Keyspace::Conflicts`], of the journal of `table`.
+/// Reads a row of [`Keyspace::Conflicts`] in the journal of `table`.
 ///
 /// # Errors
-/// [`StoreError::Database`] where it is damaged.
+/// [`StoreError::Database`] if the row is damaged.
 pub fn read(number: u64, row: &[u8], table: TableId, names: &OriginNames) -> Result<Conflict, StoreError> {
     let mut fields = Fields(row);
     let _journal = fields.u32()?;

@@ -1,8 +1,8 @@
-//! How keys, causal contexts and digests are written in rows.
+//! The encoding of keys, causal contexts and digests in rows.
 //!
-//! A value is written once, in the log. An item's row only says which version is current and where in
-//! the log its record is; an index entry is only a key. Regions, tables and indexes are small numbers
-//! in all rows.
+//! An image is stored once, in the log. An item's row contains only the current version and the
+//! position of its record in the log; an index entry is only a key. Origins, tables and indexes are
+//! small numbers in all rows.
 
 use beringia_item::{KeyBytes, Origin, RANGES, Stamp, VersionVector};
 use beringia_storage::{
@@ -12,16 +12,16 @@ use beringia_storage::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Names of regions by their numbers, which are their places.
+/// The origins, indexed by their numbers.
 pub type OriginNames = Vec<Origin>;
 
-/// Bytes of a table's or index's number before a stored key.
+/// The number of bytes of a table's or index's number before a stored key.
 const NUMBER_BYTES: usize = 4;
 
-/// Numbers of user tables begin here; 1 and 2 are the tables of definitions.
+/// The first number of user tables; 1 and 2 are the two tables of definitions.
 pub const FIRST_TABLE: TableNumber = 16;
 
-/// `number`, then `key`: the key of an item's row or of an index entry.
+/// The key of an item's row or of an index entry: `number`, then `key`.
 #[must_use]
 pub fn row_key(number: u32, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(NUMBER_BYTES + key.len());
@@ -30,13 +30,13 @@ pub fn row_key(number: u32, key: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What [`row_key`] put behind the number.
+/// The stored key in a key that [`row_key`] made.
 #[must_use]
 pub fn stored_key(row_key: &[u8]) -> KeyBytes {
     KeyBytes(Bytes::copy_from_slice(row_key.get(NUMBER_BYTES..).unwrap_or_default()))
 }
 
-/// All row keys of a table or index.
+/// The range of all row keys of a table or index.
 #[must_use]
 pub fn all_keys(number: u32) -> KeyRange {
     KeyRange::new(row_key(number, &[]), row_key(number + 1, &[]))
@@ -52,7 +52,7 @@ pub fn range_keys(number: u32, range: u16) -> KeyRange {
     KeyRange::new(bound(range), bound(range + 1))
 }
 
-/// The least key above `key`: that key and a zero byte.
+/// The least key above `key`: that key followed by a zero byte.
 #[must_use]
 pub fn above(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
@@ -68,7 +68,7 @@ pub fn number_key(number: u64) -> Vec<u8> {
 /// The number in a key that [`number_key`] made.
 ///
 /// # Errors
-/// [`StoreError::Database`] where it is another kind of key.
+/// [`StoreError::Database`] if it is another kind of key.
 pub fn number_of(key: &[u8]) -> Result<u64, StoreError> {
     let bytes = key.try_into();
     bytes
@@ -76,7 +76,7 @@ pub fn number_of(key: &[u8]) -> Result<u64, StoreError> {
         .map_err(|_| StoreError::damaged("a row has a key of another kind"))
 }
 
-/// Sequences by region number, ten bytes each.
+/// Encodes sequences by origin number, ten bytes each.
 #[must_use]
 pub fn encode_context(entries: impl Iterator<Item = (OriginNumber, u64)>) -> Bytes {
     let mut out = Vec::with_capacity(entries.size_hint().0 * 10);
@@ -87,10 +87,10 @@ pub fn encode_context(entries: impl Iterator<Item = (OriginNumber, u64)>) -> Byt
     out.into()
 }
 
-/// What [`encode_context`] wrote.
+/// Decodes what [`encode_context`] wrote.
 ///
 /// # Errors
-/// [`StoreError::Database`] where the bytes are too few.
+/// [`StoreError::Database`] if there are too few bytes.
 pub fn decode_context(bytes: &[u8]) -> Result<Vec<(OriginNumber, u64)>, StoreError> {
     let mut fields = Fields(bytes);
     let mut entries = Vec::with_capacity(bytes.len() / 10);
@@ -100,15 +100,15 @@ pub fn decode_context(bytes: &[u8]) -> Result<Vec<(OriginNumber, u64)>, StoreErr
     Ok(entries)
 }
 
-/// A causal context by the names of regions.
+/// Decodes a causal context and names its origins.
 ///
 /// # Errors
-/// [`StoreError::Database`] where it is damaged, or names a region that is not among `names`.
+/// [`StoreError::Database`] if it is damaged, or contains an origin that is not in `names`.
 pub fn named_context(context: &[u8], names: &OriginNames) -> Result<VersionVector, StoreError> {
     named(decode_context(context)?, names)
 }
 
-/// The same of entries, of which one region may have several.
+/// Names the origins of decoded entries; an origin may have several.
 pub(crate) fn named(entries: Vec<(OriginNumber, u64)>, names: &OriginNames) -> Result<VersionVector, StoreError> {
     entries
         .into_iter()
@@ -120,7 +120,7 @@ pub(crate) fn named(entries: Vec<(OriginNumber, u64)>, names: &OriginNames) -> R
         .collect()
 }
 
-/// Reads fields off the front of a row.
+/// Reads fields from the front of a row.
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -158,7 +158,7 @@ impl<'a> Fields<'a> {
         Ok(u128::from_be_bytes(self.take()?))
     }
 
-    /// Bytes that [`put_bytes`] wrote.
+    /// Reads bytes that [`put_bytes`] wrote.
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], StoreError> {
         let len = usize::try_from(self.u32()?).map_err(|_| Self::too_short())?;
         let (bytes, rest) = self.0.split_at_checked(len).ok_or_else(Self::too_short)?;
@@ -166,7 +166,7 @@ impl<'a> Fields<'a> {
         Ok(bytes)
     }
 
-    /// Bytes that [`put_optional`] wrote.
+    /// Reads bytes that [`put_optional`] wrote.
     pub(crate) fn optional(&mut self) -> Result<Option<&'a [u8]>, StoreError> {
         Ok(match self.u8()? {
             0 => None,
@@ -175,14 +175,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Appends bytes and, before them, how many.
+/// Appends the length of `bytes`, then the bytes.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     // Rows are far smaller than 4 GiB.
     out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend_from_slice(bytes);
 }
 
-/// Appends whether there are bytes, and those.
+/// Appends a flag that says whether there are bytes, then the bytes.
 pub(crate) fn put_optional(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     out.push(u8::from(bytes.is_some()));
     if let Some(bytes) = bytes {
@@ -190,7 +190,8 @@ pub(crate) fn put_optional(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-/// The hash that a live item adds to its range's digest; the same in every region.
+/// The row fingerprint: the hash that a live item adds to its range's digest. It is the same in
+/// every region.
 #[must_use]
 pub fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
     let mut hasher = Xxh3::new();
@@ -199,7 +200,7 @@ pub fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
     hasher.update(&version.sequence.to_be_bytes());
     hasher.update(version.origin.region().as_str().as_bytes());
     if version.origin.shard() != 0 {
-        // No name has it, so that name and shard cannot be taken for another name.
+        // No name contains a slash, so name and shard cannot be mistaken for another name.
         hasher.update(b"/");
         hasher.update(&version.origin.shard().to_be_bytes());
     }
@@ -209,13 +210,13 @@ pub fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
     hasher.digest128()
 }
 
-/// Ranges whose digests share a row: a compromise between small commits, which touch few ranges, and
-/// large ones, which touch all.
+/// The number of ranges whose digests share a row: a compromise between small commits, which touch
+/// few ranges, and large ones, which touch all.
 pub(crate) const RANGES_PER_PART: usize = 16;
-/// How many such rows a table has.
+/// The number of such rows per table.
 pub(crate) const PARTS: usize = RANGES as usize / RANGES_PER_PART;
 
-/// Ranges whose digests a table's row holds ahead of their own rows, so that a small commit writes one
+/// The number of pending digests that a table's row can contain, so that a small commit writes one
 /// row less.
 pub(crate) const PENDING_RANGES_MAX: usize = 32;
 
@@ -230,29 +231,29 @@ pub(crate) fn digest_keys(table: TableNumber) -> KeyRange {
     KeyRange::new(digest_key(table, 0), digest_key(table + 1, 0))
 }
 
-/// A range's digest as it is kept, with the bytes of its items.
+/// A range's digest as it is stored, with the size of its items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RangeSum {
-    /// The sum (mod 2^128) of the hashes of the live items.
+    /// The sum (mod 2^128) of the fingerprints of the live items.
     pub sum: u128,
-    /// How many live items.
+    /// The number of live items.
     pub items: u64,
-    /// Their bytes as DynamoDB counts them.
+    /// The size of the live items in bytes, as DynamoDB counts them.
     pub bytes: u64,
 }
 
 impl RangeSum {
-    /// How many bytes [`RangeSum::encode`] makes.
+    /// The length of what [`RangeSum::encode`] returns.
     pub(crate) const BYTES: usize = 32;
 
-    /// Counts an item in.
+    /// Adds an item's fingerprint and size.
     pub(crate) const fn add(&mut self, hash: u128, size: u64) {
         self.sum = self.sum.wrapping_add(hash);
         self.items = self.items.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(size);
     }
 
-    /// Counts an item out.
+    /// Subtracts an item's fingerprint and size.
     pub(crate) const fn remove(&mut self, hash: u128, size: u64) {
         self.sum = self.sum.wrapping_sub(hash);
         self.items = self.items.wrapping_sub(1);

@@ -1,17 +1,18 @@
-//! What a region's committer decides: conditions, versions, reconciliation of concurrent writes,
-//! tombstones, digests, index entries, the catalog, streams, version vectors, and what may be trimmed.
+//! The decisions of a region's committer: conditions, versions, reconciliation of concurrent
+//! writes, tombstones, digests, index entries, the catalog, streams, version vectors, and trimming.
 //!
-//! Nothing here knows a database, runs a task, or reads a clock. [`decide`] is a function: it takes the
-//! region's [`State`], a group of [`Command`]s and the [`Rows`] that were read for them in bulk, and
-//! returns the state after them, one [`WriteSet`](beringia_storage::backend::WriteSet) and the answers.
-//! [`needs`] names the rows that a group needs at least; where it turns out to need others,
-//! [`Undecided::Needs`] names these, and it is decided again. Of some rows it only matters whether they are
-//! there, and that is nearly always as expected: a decision says what it assumed
-//! ([`Decision::assumptions`]), which is checked before it is committed. It may always be decided again, on newer rows
-//! too: so does a store whose commit found that its rows had changed.
+//! Nothing here depends on a database, runs a task, or reads a clock. [`decide`] is a function: it
+//! takes the region's [`State`], a group of [`Command`]s and the [`Rows`] that were read for them
+//! in bulk, and returns the next state, one [`WriteSet`](beringia_storage::backend::WriteSet) and
+//! the answers. [`needs`] names the rows that a group needs at least. If the group turns out to
+//! need others, [`Undecided::Needs`] names these, and the group is decided again. For some rows
+//! only their existence matters, and it is nearly always as expected: the decision records what it
+//! assumed ([`Decision::assumptions`]), and the committer checks that before it commits. A group
+//! may always be decided again, on newer rows too: a store does so if its commit finds that the
+//! rows have changed.
 //!
-//! What the rows look like ([`layout`], [`journal`], [`unshipped`]) is decided here too, and readers use the
-//! same code.
+//! The format of the rows ([`layout`], [`journal`], [`unshipped`]) is defined here too, and readers
+//! use the same code.
 
 mod aspects;
 mod current;

@@ -1,4 +1,4 @@
-//! The rows that a group of decisions rests on: which ones it needs, and those that were read.
+//! The rows that a group's decisions are based on: which ones are needed, and those that were read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use crate::{
     verify::{self, Damage, EntryCount},
 };
 
-/// A bounded stretch of a keyspace.
+/// A bounded section of a keyspace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Scan {
     pub(crate) keyspace: Keyspace,
@@ -26,17 +26,17 @@ pub(crate) struct Scan {
     pub(crate) rows_max: usize,
 }
 
-/// A bounded stretch of items.
+/// A bounded section of the items.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ItemScan {
     pub(crate) range: KeyRange,
     pub(crate) detail: Detail,
-    /// Without tombstones.
+    /// Whether tombstones are left out.
     pub(crate) live_only: bool,
     pub(crate) rows_max: usize,
 }
 
-/// A bounded stretch of the log: `first..=last`.
+/// A bounded section of the log: `first..=last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LogScan {
     pub(crate) first: u64,
@@ -44,18 +44,18 @@ pub(crate) struct LogScan {
     pub(crate) records_max: usize,
 }
 
-/// An item's row and what was read of its record.
+/// An item's row and the parts of its record that were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CurrentRow {
     pub(crate) row: ItemRow,
-    /// What is where the row points to, where it was asked for and is there.
+    /// The record that the row points to, if it was asked for and exists.
     pub(crate) record: Option<CurrentRecord>,
-    /// The image, where only that was asked for.
+    /// The image, if only that was asked for.
     image: Option<Bytes>,
 }
 
 impl CurrentRow {
-    /// A row and its record.
+    /// Combines a row with its record.
     pub(crate) const fn new(row: ItemRow, record: Option<CurrentRecord>) -> Self {
         Self {
             row,
@@ -64,7 +64,7 @@ impl CurrentRow {
         }
     }
 
-    /// A row and the image of its item.
+    /// Combines a row with the image of its item.
     pub(crate) const fn with_image(row: ItemRow, image: Option<Bytes>) -> Self {
         Self {
             row,
@@ -84,20 +84,20 @@ impl CurrentRow {
         })
     }
 
-    /// The image; `None` for a delete, where it was not asked for, and where the record is missing.
+    /// The image; `None` for a delete, if it was not asked for, and if the record is missing.
     pub(crate) fn image(&self) -> Option<&Bytes> {
         let of_record = self.record.as_ref().and_then(|record| record.image.as_ref());
         self.image.as_ref().or(of_record)
     }
 }
 
-/// A row as a scan found it: its key, and the rest.
+/// A row that a scan found: its key and its value.
 pub(crate) type ScannedRow = (Vec<u8>, Vec<u8>);
 
-/// An item as a scan found it: its row key, and the rest.
+/// An item that a scan found: its row key and its row.
 pub(crate) type ScannedItem = (Vec<u8>, CurrentRow);
 
-/// Which rows are to be read.
+/// The rows to read.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ReadSet {
     pub(crate) items: BTreeMap<Vec<u8>, Detail>,
@@ -110,7 +110,7 @@ pub struct ReadSet {
 }
 
 impl ReadSet {
-    /// Whether nothing is to be read.
+    /// Whether there is nothing to read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -122,23 +122,24 @@ impl ReadSet {
     }
 }
 
-/// Rows that a decision takes to be there, or not to be there, and has not read: those that are nearly
-/// always as expected, so that it is not worth deciding twice for them.
+/// Rows that a decision assumes to exist, or not to exist, without having read them. The assumption
+/// is nearly always right, so it is not worth deciding twice for them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Assumptions(BTreeMap<(Keyspace, Vec<u8>), bool>);
 
 impl Assumptions {
-    /// Takes a row to be there as `expected`, or as it was first taken; returns which.
+    /// Assumes that a row exists or not as `expected`, or as it was first assumed; returns the
+    /// assumption.
     pub(crate) fn assume(&mut self, row: (Keyspace, Vec<u8>), expected: bool) -> bool {
         *self.0.entry(row).or_insert(expected)
     }
 
-    /// Which rows they are of.
+    /// The rows that are assumed to exist or not.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (Keyspace, Vec<u8>)> {
         self.0.keys().cloned()
     }
 
-    /// The rows that show whether they hold.
+    /// The rows to read to check the assumptions.
     #[must_use]
     pub fn reads(&self) -> ReadSet {
         ReadSet {
@@ -147,7 +148,7 @@ impl Assumptions {
         }
     }
 
-    /// Whether all of them hold, by rows that were read.
+    /// Whether all assumptions hold in these rows.
     #[must_use]
     pub fn hold(&self, rows: &Rows) -> bool {
         self.0.iter().all(|(row, expected)| match rows.row(row) {
@@ -158,19 +159,19 @@ impl Assumptions {
     }
 }
 
-/// What is known of a row.
+/// The result of looking up a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup<T> {
-    /// Nobody has read it yet.
+    /// The row has not been read yet.
     NotRead,
-    /// There is none.
+    /// The row does not exist.
     Absent,
-    /// This is it.
+    /// The row that was read.
     Found(T),
 }
 
-/// Rows that were read. Several reads may have brought them: what is decided on them counts only where
-/// its commit finds that nothing was committed since the first.
+/// Rows that were read, possibly by several reads. A decision based on them is valid only if its
+/// commit finds that nothing was committed since the first read.
 #[derive(Debug, Default)]
 pub struct Rows {
     items: BTreeMap<Vec<u8>, (Detail, Option<CurrentRow>)>,
@@ -186,7 +187,7 @@ impl Rows {
     /// Reads more rows. `state` is that of the snapshot.
     ///
     /// # Errors
-    /// Where the backend fails, or a row is damaged.
+    /// If the backend fails, or a row is damaged.
     pub fn fetch(&mut self, snapshot: &dyn Snapshot, state: &State, wanted: ReadSet) -> Result<(), StoreError> {
         self.fetch_items(snapshot, wanted.items)?;
         let wanted_rows: Vec<(Keyspace, &[u8])> =
@@ -255,7 +256,7 @@ impl Rows {
         Ok(())
     }
 
-    /// An item's row, with its record in such detail.
+    /// An item's row, with its record as far as `detail` asks for it.
     pub(crate) fn item(&self, row_key: &[u8], detail: Detail) -> Lookup<&CurrentRow> {
         match self.items.get(row_key) {
             Some((_, None)) => Lookup::Absent,

@@ -1,4 +1,5 @@
-//! Unshipped writes: those of a dropped replica that no other region has, kept when its rows go.
+//! Unshipped writes: those of a dropped replica that no other region has, kept when its rows are
+//! removed.
 
 use std::sync::Arc;
 
@@ -15,20 +16,20 @@ use crate::{
     layout::{Fields, OriginNames, number_key, number_of, put_bytes},
 };
 
-/// Which of a table's rows are unshipped: those that `has` does not cover.
+/// Decides which of a table's rows are unshipped: those that `has` does not cover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnshippedFilter {
-    /// The table.
+    /// The id of the table.
     table: [u8; 16],
-    /// Its name.
+    /// The name of the table.
     name: String,
     pub(crate) keys: KeySchema,
-    /// What others have.
+    /// The version vector of what the others have.
     pub(crate) has: VersionVector,
 }
 
 impl UnshippedFilter {
-    /// Of a table's rows.
+    /// Creates the filter for a table's rows.
     pub(crate) fn of(table: TableId, keys: KeySchema, name: String, has: VersionVector) -> Arc<Self> {
         Arc::new(Self {
             table: table.0.to_be_bytes(),
@@ -39,7 +40,7 @@ impl UnshippedFilter {
     }
 }
 
-/// Keeps a write.
+/// Writes a row of [`Keyspace::Unshipped`].
 pub(crate) fn write(
     number: u64,
     filter: &UnshippedFilter,
@@ -60,7 +61,7 @@ pub(crate) fn write(
 /// Reads a row of [`Keyspace::Unshipped`].
 ///
 /// # Errors
-/// [`StoreError::Database`] where it is damaged.
+/// [`StoreError::Database`] if the row is damaged.
 pub fn read(key: &[u8], row: &[u8], names: &OriginNames) -> Result<Unshipped, StoreError> {
     let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());
     let mut fields = Fields(row);

@@ -1,8 +1,8 @@
-//! Verification: what a range's digest and index entries must be, recomputed from rows and log.
+//! Verification: recomputes a range's digest and index entries from rows and log.
 //!
-//! Readers use it to find out whether there is something to repair, the committer to repair it. A range
-//! of the table is checked together with the same range of each index: its entries must lead to items
-//! that have them.
+//! Readers use it to find out whether a repair is needed, and the committer to carry it out. A
+//! range of the table is checked together with the same range of each index: the entries must lead
+//! to items that have them.
 
 use std::ops::ControlFlow;
 
@@ -19,60 +19,60 @@ use crate::{
     state::{Digests, State, TableState},
 };
 
-/// A table or an index, as far as verification needs it.
+/// The parts of a table or an index that verification needs.
 #[derive(Debug, Clone, Copy)]
 struct Checked<'a> {
     number: u32,
     keys: &'a KeySchema,
 }
 
-/// What is wrong with a range.
+/// The damage to a range.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// Row keys of items whose log record is missing, is another's, or cannot be read.
     pub(crate) rows: Vec<Vec<u8>>,
-    /// Entries that items should have and have not.
+    /// Entries that items should have but do not.
     pub(crate) missing_entries: Vec<Vec<u8>>,
     /// Entries that no item has.
     pub(crate) stray_entries: Vec<Vec<u8>>,
-    /// What the digest should be, without the damaged rows.
+    /// The correct digest, without the damaged rows.
     pub(crate) sum: RangeSum,
-    /// What the digest is in rows.
+    /// The digest in the stored rows.
     pub(crate) stored: RangeSum,
 }
 
 impl Damage {
-    /// Whether the range is as it should be, its digest being `digest`.
+    /// Whether the range is intact, if its digest in memory is `digest`.
     #[must_use]
     pub fn is_none(&self, digest: &RangeSum) -> bool {
         self.rows.is_empty() && self.missing_entries.is_empty() && self.stray_entries.is_empty() && self.sum == *digest
     }
 
-    /// Whether the range is as it should be, by the digest in rows.
+    /// Whether the range is intact, by its stored digest.
     #[must_use]
     pub fn is_none_stored(&self) -> bool {
         self.is_none(&self.stored)
     }
 }
 
-/// How many entries an index has, and the bytes that they show.
+/// The number of an index's entries, and the size of their projections.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EntryCount {
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
 }
 
-/// Compares a range of a table, and of its complete indexes, with what its rows and their records say.
+/// Compares a range of a table, and of its complete indexes, with its rows and their records.
 ///
 /// # Errors
-/// Where the backend fails, or a row of digests is damaged.
+/// If the backend fails, or a row of digests is damaged.
 pub fn check_table(
     snapshot: &dyn Snapshot,
     table: &TableState,
     names: &OriginNames,
     range: u16,
 ) -> Result<Damage, StoreError> {
-    // The entries of an index that is being filled are not complete yet, and that is no damage.
+    // The entries of an index that is being filled are incomplete, which is not damage.
     let complete = table.indexes.iter().filter(|index| index.state == IndexState::Active);
     let indexes: Vec<_> = complete
         .map(|index| Checked {
@@ -91,14 +91,14 @@ pub fn check_table(
 /// The digests of a table as its rows have them.
 ///
 /// # Errors
-/// Where the backend fails, or a row is damaged.
+/// If the backend fails, or a row is damaged.
 pub fn stored_digests(snapshot: &dyn Snapshot, table: u32) -> Result<Digests, StoreError> {
     let row = snapshot.get(Keyspace::Tables, &crate::layout::number_key(table.into()))?;
     let row = row.map(|row| crate::state::TableRow::decode(&row)).transpose()?;
     Digests::load(snapshot, table, &row.map(|row| row.pending).unwrap_or_default())
 }
 
-/// The same, with the digests that are in rows.
+/// Compares a range, given the stored digests.
 fn check_range(
     snapshot: &dyn Snapshot,
     table: &Checked<'_>,
@@ -155,13 +155,13 @@ fn check_item(
     Ok(())
 }
 
-/// What is where a row points to.
+/// The record that a row points to.
 enum Recorded {
-    /// Nothing, or the record of something else.
+    /// There is no record, or it belongs to something else.
     Another,
     /// A delete, as the row says.
     Tombstone,
-    /// The item.
+    /// The encoded image of the item.
     Image(Bytes),
 }
 
@@ -189,7 +189,8 @@ fn recorded(
     })
 }
 
-/// Looks for entries in a range of the index that lead to no item, or to one that has another.
+/// Looks for entries in a range of the index that lead to no item, or to an item with another
+/// entry.
 fn check_entries(
     snapshot: &dyn Snapshot,
     table: u32,
@@ -219,7 +220,7 @@ fn entry_of(index: &Checked<'_>, item: &Item, base: &KeyBytes) -> Option<Vec<u8>
         .map(|key| row_key(index.number, &key.0))
 }
 
-/// The live item under a row key; `None` also where its record is missing or damaged.
+/// The live item under a row key; `None` also if its record is missing or damaged.
 fn item_of(snapshot: &dyn Snapshot, row_key: &[u8]) -> Result<Option<Item>, StoreError> {
     let mut item = None;
     snapshot.items(&[row_key], Detail::Item, &mut |_, row, record| {

@@ -1,4 +1,5 @@
-//! What is to be decided, what it comes to, and what that depends on besides state and rows.
+//! The commands to decide, the answers to them, and the other inputs of decisions besides state and
+//! rows.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,54 +11,54 @@ use beringia_storage::{
 
 use crate::state::Retention;
 
-/// What is to be decided.
+/// A command to the committer.
 pub enum Command {
-    /// A client's writes, all or none.
+    /// A client's transaction: all of its writes, or none.
     Unit(Vec<ItemWrite>),
-    /// A change of definitions. The last of its group.
+    /// A change of definitions. It is the last command of its group.
     Schema(Box<dyn SchemaChange>),
-    /// Other regions' mutations.
+    /// A batch of other regions' mutations.
     Apply(RemoteBatch),
     /// One step of trimming the log.
     Trim(Arc<Acknowledged>),
-    /// Notes for how long peers have been unreachable, ms.
+    /// Records for how long peers have been unreachable, in ms.
     NoteUnreachable(BTreeMap<Region, u64>),
-    /// Repairs one range. The first of its group.
+    /// Repairs one range. It is the first command of its group.
     Repair(TableId, u16),
-    /// One step of the background work. Alone in its group.
+    /// One step of background work. It is the only command of its group.
     Work,
 }
 
-/// What a command came to.
+/// The answer to a command.
 #[derive(Debug)]
 pub enum Answer {
-    /// To [`Command::Unit`].
+    /// The answer to [`Command::Unit`].
     Unit(Result<Vec<Outcome>, CommitError>),
-    /// To [`Command::Schema`].
+    /// The answer to [`Command::Schema`].
     Schema(Result<Arc<Catalog>, SchemaError>),
-    /// To [`Command::Apply`].
+    /// The answer to [`Command::Apply`].
     Apply(Result<Applied, StoreError>),
-    /// To [`Command::Trim`] (whether another step would find something) and [`Command::Repair`] (whether
-    /// there was something to repair).
+    /// The answer to [`Command::Trim`] (whether another step would find something) and to
+    /// [`Command::Repair`] (whether anything needed repair).
     More(Result<bool, StoreError>),
-    /// To [`Command::NoteUnreachable`] and [`Command::Work`].
+    /// The answer to [`Command::NoteUnreachable`] and [`Command::Work`].
     Done(Result<(), StoreError>),
 }
 
-/// What the decisions depend on besides state and rows.
+/// The inputs of decisions besides state and rows.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// The region.
+    /// The region that decides.
     pub region: Region,
-    /// Its wall time, ms since the epoch.
+    /// The region's wall time, in ms since the Unix epoch.
     pub now_ms: u64,
-    /// How long log records stay for streams, ms.
+    /// How long log records are kept for streams, in ms.
     pub log_retention_ms: u64,
-    /// How old a stream's open shard gets, ms.
+    /// The age at which a stream's open shard is closed, in ms.
     pub shard_age_ms: u64,
-    /// Whether the region's own records are to be handed over ([`Decision::own`](crate::Decision::own)).
+    /// Whether to return the region's own records ([`Decision::own`](crate::Decision::own)).
     pub wants_own: bool,
-    /// A bug to have.
+    /// The planted bug of the store, for tests of the oracle.
     pub planted_bug: Option<PlantedBug>,
 }
 

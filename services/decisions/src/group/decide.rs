@@ -18,37 +18,37 @@ use crate::{
     state::State,
 };
 
-/// What a group comes to.
+/// The outcome of a group.
 #[derive(Debug)]
 pub struct Decision {
     /// The state once the write set is committed.
     pub state: State,
-    /// What is to be committed.
+    /// The write set to commit.
     pub writes: WriteSet,
-    /// To each command, once that is committed.
+    /// The answers to the commands, valid once the write set is committed.
     pub answers: Vec<Answer>,
-    /// This region's records among those that are appended, where they are wanted.
+    /// This region's own records among the appended ones, if they were asked for.
     pub own: Option<Vec<OwnRecord>>,
-    /// What is to be reported once that is committed.
+    /// The events to report once the write set is committed.
     pub events: Vec<Event>,
-    /// What it rests on besides the rows that were read. Where these do not hold, the group is to be decided
-    /// again on the rows that show it.
+    /// Assumptions about rows that were not read. If they do not hold, decide the group again with
+    /// the rows that show it.
     pub assumptions: Assumptions,
 }
 
 /// Why a group was not decided.
 #[derive(Debug)]
 pub enum Undecided {
-    /// It needs these rows, too.
+    /// The group needs these rows, too.
     Needs(Box<ReadSet>),
-    /// What was read cannot be right; no command of the group can be carried out.
+    /// The rows that were read are inconsistent; no command of the group can be carried out.
     Failed(StoreError),
 }
 
 /// Decides a group of commands.
 ///
 /// # Errors
-/// [`Undecided`]; nothing was decided then, and the group may be decided again.
+/// [`Undecided`]. Nothing was decided then, and the group may be decided again.
 pub fn decide(
     state: &State,
     commands: &mut [Command],
@@ -82,7 +82,7 @@ pub fn decide(
             assumptions,
         }),
         Err(Fail::Group(error) | Fail::Command(error)) => Err(Undecided::Failed(error)),
-        // Whatever is missing was noted.
+        // All missing rows have been noted.
         Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged(
             "a row that is needed was not named",
         ))),
@@ -121,7 +121,7 @@ impl Group<'_> {
         })
     }
 
-    /// Takes the place of what was noted before.
+    /// Replaces what was recorded before.
     fn note_unreachable(&mut self, unreachable_ms: &BTreeMap<Region, u64>) {
         let row = |region: &Region| (Keyspace::Unreachable, region.as_str().as_bytes().to_vec());
         for region in self.state.unreachable.keys() {
@@ -134,7 +134,7 @@ impl Group<'_> {
     }
 }
 
-/// Tells a command's own failure, which is its answer, from those of the group.
+/// Separates a command's own failure, which is its answer, from failures of the group.
 fn answer<T, E: From<StoreError>>(result: Result<T>) -> Result<std::result::Result<T, E>> {
     match result {
         Ok(done) => Ok(Ok(done)),

@@ -1,4 +1,4 @@
-//! Changes of definitions made in this region: planned as a whole, written as one unit.
+//! Changes of definitions made in this region: planned as a whole, written as one transaction.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,11 +20,12 @@ use crate::{
     state::{Definition, Home},
 };
 
-/// The definitions that a change touches, as they will be.
+/// The definitions that a change touches, as they will be after it.
 type Plan = BTreeMap<TableId, Definition>;
 
 impl Group<'_> {
-    /// Carries out a change of definitions. The catalog is the one right after it, whatever else its group does.
+    /// Carries out a change of definitions. The returned catalog is the one right after it,
+    /// whatever else the group does.
     pub(super) fn change_schema(
         &mut self,
         change: &mut dyn SchemaChange,
@@ -48,7 +49,7 @@ impl Group<'_> {
         Ok(Ok(self.state.catalog.clone()))
     }
 
-    /// What is known of a table; nothing for an unknown one.
+    /// The definition of a table; empty for an unknown one.
     pub(super) fn definition(&self, id: TableId) -> Definition {
         let definition = self.state.definitions().get(&id);
         definition
@@ -103,13 +104,14 @@ impl Group<'_> {
         Ok(plan)
     }
 
-    /// Takes this region out of a definition, and the definition away with the last region that holds the table.
+    /// Removes this region's replica from a definition, and the whole definition if no other region
+    /// holds the table.
     pub(super) fn leave(&self, definition: &mut Definition) {
         definition.local.clear();
         let own = self.environment.region.clone();
         definition.shared.remove(&AspectName::Dropped(own.clone()));
         definition.shared.remove(&AspectName::Replica(own));
-        // One that was dropped may come back, and then has the table alone.
+        // A dropped replica may return, and then has the table alone.
         let held = |replica: &Replica| {
             replica.status.is_member() || matches!(replica.status, ReplicaStatus::Dropped { returns: true, .. })
         };
@@ -118,7 +120,7 @@ impl Group<'_> {
         }
     }
 
-    /// Refuses what would leave the definitions in disorder.
+    /// Refuses a plan that would make the definitions inconsistent.
     fn check_plan(&self, plan: &Plan) -> Result<()> {
         let refuse = |what: String| Err(Fail::Command(StoreError::Definition(what)));
         let own = &self.environment.region;
@@ -151,7 +153,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Writes the difference between the definitions as they are and as planned, as one unit.
+    /// Writes the difference between the current and the planned definitions, as one transaction.
     pub(super) fn write_definitions(&mut self, plan: &Plan) -> Result<()> {
         let mut writes = Vec::new();
         let mut misses = Misses::default();
@@ -178,7 +180,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// The write of one aspect; `None` where there is nothing to delete.
+    /// The write of one aspect; `None` if there is nothing to delete.
     fn definition_write(
         &self,
         home: Home,
@@ -210,7 +212,7 @@ impl Group<'_> {
     }
 }
 
-/// Sets an aspect where it belongs. The first replica makes the table global.
+/// Sets an aspect in its home. The first replica makes the table global.
 fn set(definition: &mut Definition, aspect: Aspect) {
     let name = aspect.name();
     if name == AspectName::Local {

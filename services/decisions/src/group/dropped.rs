@@ -1,5 +1,5 @@
-//! A replica of this region that the others dropped while it was unreachable: it is re-bootstrapped, and what
-//! it had not shipped is kept to be offered (docs/decisions/0007).
+//! Replicas of this region that the others dropped while they were unreachable. They are
+//! re-bootstrapped, and their unshipped writes are kept (docs/decisions/0007).
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Group<'_> {
-    /// Takes in that the others dropped replicas of this region.
+    /// Restarts all replicas of this region that the others dropped.
     pub(super) fn restart_dropped(&mut self) -> Result<()> {
         let definitions = self.state.definitions().iter();
         let dropped: Vec<TableId> = definitions
@@ -40,7 +40,8 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// The conflict journal of a table whose rows go stays with what takes its place, if that is here.
+    /// Keeps the conflict journal of a table whose rows are removed, if the table has a new replica
+    /// here.
     fn continue_journal(&mut self, former: TableNumber, id: TableId) -> Result<()> {
         let Self { state, writes, .. } = self;
         if !state.tables().contains_key(&id) {
@@ -51,7 +52,7 @@ impl Group<'_> {
             Job::PurgeTable { table, journal, .. } if *table == former => Some(std::mem::take(journal)),
             _ => None,
         });
-        // The row was written with the job.
+        // The row was written together with the job.
         let row = writes.rows.get(&(Keyspace::Tables, number_key(former.into())));
         if let (Some(journal), Some(row)) = (journal, row.and_then(Option::as_ref)) {
             let row = TableRow {
@@ -67,7 +68,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Lets go of one dropped replica. The number that the table had, where its rows go.
+    /// Restarts one dropped replica. Returns the table's former number if its rows are removed.
     fn restart(&mut self, id: TableId) -> Result<Option<TableNumber>> {
         let region = self.environment.region.clone();
         let definition = self.definition(id);
@@ -92,7 +93,7 @@ impl Group<'_> {
         } else {
             self.leave(&mut after);
         }
-        // Local settings stay, where the table does.
+        // The local settings stay if the table does.
         let shared_only = Definition {
             shared: after.shared.clone(),
             ..Definition::default()
@@ -104,8 +105,8 @@ impl Group<'_> {
         if keeps_rows {
             return Ok(None);
         }
-        // What others wrote since they dropped it may have arrived here before that. They have their own
-        // writes.
+        // Writes that others made since they dropped the replica may have arrived here before the
+        // drop. The others have those themselves.
         for (other, _) in definition
             .replicas()
             .filter(|(other, replica)| **other != self.environment.region && replica.status == ReplicaStatus::Active)
@@ -117,8 +118,8 @@ impl Group<'_> {
         Ok(Some(former))
     }
 
-    /// Where others removed a replica that this region had not handed over: what they have for certain, which
-    /// is of its own writes what its log has trimmed.
+    /// For a replica that others removed before this region had shipped everything: the writes that
+    /// the others certainly have. Of its own writes, these are the ones that its log has trimmed.
     pub(super) fn shipped_before_removal(
         &self,
         id: TableId,
@@ -138,7 +139,7 @@ impl Group<'_> {
         Ok(Some(has.map(|(origin, sequence)| (origin.clone(), sequence)).collect()))
     }
 
-    /// Keeps a row that is about to go, where it holds a write that was not shipped.
+    /// Keeps a row that is about to be removed, if it contains an unshipped write.
     pub(super) fn keep_unshipped(
         &mut self,
         filter: &UnshippedFilter,
@@ -184,7 +185,7 @@ impl Group<'_> {
     }
 }
 
-/// How much of the rows that go is read.
+/// How much of the removed rows must be read.
 pub(super) const fn detail_of_removed(unshipped: Option<&UnshippedFilter>) -> Detail {
     match unshipped {
         Some(_) => Detail::Record,
@@ -192,9 +193,9 @@ pub(super) const fn detail_of_removed(unshipped: Option<&UnshippedFilter>) -> De
     }
 }
 
-/// What a dropped replica becomes: it is filled from one that is active. Where none is, and none hands its
-/// writes over, the first by name of those that were dropped goes on with what it has. `None`: it has to wait
-/// for another.
+/// The next status of a dropped replica. It is filled from an active replica. If there is none, and
+/// none is being removed, the first dropped one by region name continues with its rows. `None`: it
+/// has to wait for another.
 fn next_status(definition: &Definition, own: &Region) -> Option<ReplicaStatus> {
     let others = || definition.replicas().filter(|(region, _)| *region != own);
     if let Some((from, _)) = others().find(|(_, replica)| replica.status == ReplicaStatus::Active) {

@@ -1,21 +1,21 @@
-//! What a group did that an operator should know, reported once it is committed.
+//! Events of a group for the operator, reported once the group is committed.
 
 use beringia_item::{Region, TableId};
 use beringia_storage::IndexState;
 
-/// Something that a decision did, besides what it answers. It has happened once the decision is committed.
+/// An effect of a decision besides its answers. It has happened once the decision is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The region has a replica of a table now.
+    /// The region now has a replica of a table.
     ReplicaAdded {
-        /// Which table.
+        /// The id of the table.
         table: TableId,
-        /// The table's name.
+        /// The name of the table.
         name: String,
-        /// Whether its rows are complete already.
+        /// Whether the replica's rows are complete already.
         bootstrapped: bool,
     },
-    /// The region has no replica of a table any more; its rows are removed in the background.
+    /// The region no longer has a replica of a table; its rows are removed in the background.
     ReplicaRemoved(TableId),
     /// The rows of a removed replica are gone.
     RowsPurged,
@@ -25,67 +25,67 @@ pub enum Event {
     FormerCopyIgnored(TableId),
     /// Other regions dropped the region's replica, and it is re-bootstrapped.
     Rebootstrapped {
-        /// Which table.
+        /// The id of the table.
         table: TableId,
         /// Whether its rows stay, since no other replica has them.
         keeps_rows: bool,
     },
     /// A replica cannot be created, since another table has its name.
     NameTaken {
-        /// Which table.
+        /// The id of the table without a replica.
         table: TableId,
-        /// The name.
+        /// The name that both tables have.
         name: String,
     },
     /// The name of a replica that could not be created is free, and the replica is created.
     NameFreed(TableId),
     /// A secondary index was added.
     IndexAdded {
-        /// Of which table.
+        /// The table of the index.
         table: TableId,
-        /// The index's name.
+        /// The name of the index.
         index: String,
-        /// Its first state.
+        /// The initial state of the index.
         state: IndexState,
     },
-    /// All entries of an index are there.
+    /// All entries of an index exist.
     IndexComplete {
-        /// Of which table.
+        /// The table of the index.
         table: TableId,
-        /// The index's name.
+        /// The name of the index.
         index: String,
     },
     /// An index is being removed.
     IndexLeaves {
-        /// Of which table.
+        /// The table of the index.
         table: TableId,
-        /// The index's name.
+        /// The name of the index.
         index: String,
     },
-    /// An index is gone.
+    /// The entries of an index are gone.
     IndexRemoved {
-        /// Of which table.
+        /// The table of the index.
         table: TableId,
-        /// The index's name.
+        /// The name of the index.
         index: String,
     },
-    /// A range was repaired that did not agree with the log.
+    /// A range that did not agree with the log was repaired.
     RangeRepaired {
-        /// Of which table.
+        /// The table of the range.
         table: TableId,
-        /// Which range.
+        /// The number of the range.
         range: u16,
-        /// How many rows were removed.
+        /// The number of rows that were removed.
         rows: usize,
-        /// How many index entries were added.
+        /// The number of index entries that were added.
         missing_entries: usize,
-        /// How many index entries were removed.
+        /// The number of index entries that were removed.
         stray_entries: usize,
     },
 }
 
 impl Event {
-    /// Logs it, for `region`.
+    /// Logs the event for `region`.
     pub fn log(&self, region: &Region) {
         match self {
             Self::ReplicaAdded {

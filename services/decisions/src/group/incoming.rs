@@ -1,4 +1,4 @@
-//! Another region's mutation on its way into this region: read, decoded where that is wanted.
+//! A mutation from another region: checked, and decoded on demand.
 
 use std::cell::OnceCell;
 
@@ -11,15 +11,15 @@ use bytes::Bytes;
 
 use super::workspace::{Fail, Result};
 
-/// A mutation that was read, before it is applied.
+/// A mutation that has been checked, but not yet applied.
 pub(super) struct Incoming<'a> {
     pub(super) mutation: &'a Mutation,
     pub(super) origin: OriginNumber,
-    /// Of the item that its image holds, as rows keep it; 0 for a delete.
+    /// The size of the item in its image, as rows store it; 0 for a delete.
     pub(super) size: u64,
-    /// The decoded image, once it was wanted.
+    /// The decoded image, once it was needed.
     pub(super) item: OnceCell<Item>,
-    /// Its causal context as records hold it.
+    /// The causal context in the format of records.
     pub(super) context: Bytes,
 }
 
@@ -48,14 +48,15 @@ impl Incoming<'_> {
         )
     }
 
-    /// The same once the batch is being written. That it cannot be read now means that the batch itself
-    /// defined the table; then all of the group is undone.
+    /// The same while the batch is being applied. A failure to read it now means that the batch
+    /// itself defined the table; the whole group is then undone.
     pub(super) fn known_state(&self, keys: &KeySchema) -> Result<ItemState> {
         self.state(keys)
             .map_err(|error| Fail::Group(malformed(self.mutation, &error)))
     }
 
-    /// The decoded image once the batch is being written, as [`Incoming::known_state`] has the state.
+    /// The decoded image while the batch is being applied. A failure is as in
+    /// [`Incoming::known_state`].
     pub(super) fn known_item(&self) -> Result<Option<&Item>> {
         self.item()
             .map_err(|error| Fail::Group(malformed(self.mutation, &error)))

@@ -1,4 +1,5 @@
-//! What definitions mean: tables and indexes come and go as their aspects do, wherever those were written.
+//! Carries out definitions: tables and indexes are added and removed as their aspects say,
+//! whichever region wrote them.
 
 use std::sync::Arc;
 
@@ -18,16 +19,16 @@ use crate::{
 /// Who changed a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// This region, which made the table.
+    /// This region, when it created the table.
     Creation,
-    /// This region.
+    /// This region, by a later change.
     Own,
-    /// Others, as far as is known.
+    /// Other regions, as far as is known.
     Others,
 }
 
 impl Group<'_> {
-    /// Takes in what the rows of definitions among these say now.
+    /// Interprets the tables whose definitions are among these rows.
     pub(super) fn reinterpret<'k>(&mut self, rows: impl Iterator<Item = (TableId, &'k KeyBytes)>) -> Result<()> {
         let mut affected = Vec::new();
         for (table, key) in rows {
@@ -62,13 +63,13 @@ impl Group<'_> {
             .and_then(|item| aspects::from_item(&item)))
     }
 
-    /// Makes this region hold what the definition of a table says, no more and no less.
+    /// Makes this region hold exactly what the definition of a table says.
     pub(super) fn interpret(&mut self, id: TableId, by: By) -> Result<()> {
         let definition = self.definition(id);
         let wanted = definition.wants_rows_in(&self.environment.region);
         let is_held = self.state.tables().contains_key(&id);
         if definition.is_dropped(&self.environment.region) {
-            // It stays as it is until everything that came with this is known.
+            // The table stays as it is until everything that arrived together has been read.
         } else if is_held && !wanted {
             let shipped = self.shipped_before_removal(id, &definition, by)?;
             self.let_go(id, &definition, shipped)?;
@@ -79,7 +80,7 @@ impl Group<'_> {
             self.hold(id, &definition, by == By::Creation || !definition.is_global());
         }
         if let (Some(table), Some(core)) = (self.state.table_mut(id), definition.core()) {
-            // Where the core was lost to damage, it is back now.
+            // If the core was lost to damage, it is back now.
             table.keys = Arc::new(core.keys.clone());
             table.policy = definition.conflict_policy().unwrap_or_default();
         }
@@ -111,8 +112,8 @@ impl Group<'_> {
         });
     }
 
-    /// Stops holding a table. Its rows go in the background, its local settings now. What `shipped` does not
-    /// cover is kept as unshipped.
+    /// Stops holding a table. Its rows are removed in the background, its local settings now.
+    /// Writes that `shipped` does not cover are kept as unshipped.
     pub(super) fn let_go(
         &mut self,
         id: TableId,

@@ -1,6 +1,6 @@
-//! Background work in small steps between groups: filling new indexes, removing what dropped tables and
-//! indexes leave behind. Each step is a group of its own, and what is left to do is in rows, so a crash loses
-//! nothing of it.
+//! Background work in small steps between groups: filling new indexes, and removing the rows of
+//! dropped tables and indexes. Each step is a group of its own, and the remaining work is recorded
+//! in rows, so a crash loses nothing of it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     unshipped::UnshippedFilter,
 };
 
-/// Rows that one step looks at: a few milliseconds that clients may have to wait.
+/// The number of rows that one step reads: a few milliseconds that clients may have to wait.
 const STEP_ROWS: usize = 256;
 
 impl Group<'_> {
@@ -49,13 +49,14 @@ impl Group<'_> {
         let place = jobs.iter().position(|other| *other == job);
         let job = place.map(|place| jobs.remove(place));
         if !finished {
-            // To the back, so that a long job does not hold up short ones.
+            // The job goes to the back, so that a long one does not delay short ones.
             jobs.extend(job);
         }
         Ok(())
     }
 
-    /// Makes the entries of some more rows. Rows that are written meanwhile get theirs with the write.
+    /// Creates the index entries of some more rows. Rows that are written meanwhile get theirs with
+    /// the write.
     fn backfill(&mut self, id: TableId, number: IndexNumber) -> Result<bool> {
         let Some(table) = self.state.tables().get(&id).cloned() else {
             return Ok(true);
@@ -108,7 +109,7 @@ impl Group<'_> {
         Ok(finished)
     }
 
-    /// Removes some rows of a keyspace; true where none were left.
+    /// Removes some rows of a keyspace; returns true if none were left.
     fn purge_rows_of(&mut self, keyspace: Keyspace, range: KeyRange) -> Result<bool> {
         let scan = Scan {
             keyspace,
@@ -123,7 +124,7 @@ impl Group<'_> {
         Ok(finished)
     }
 
-    /// Removes some entries of an index; true where none were left, and the index is gone.
+    /// Removes some entries of an index; returns true if none were left, so that the index is gone.
     fn purge_entries(&mut self, number: IndexNumber) -> Result<bool> {
         let finished = self.purge_rows_of(Keyspace::Entries, all_keys(number))?;
         if finished {
@@ -147,8 +148,8 @@ impl Group<'_> {
         Ok(finished)
     }
 
-    /// Removes the entries of the table's indexes, then its conflicts, then its rows, then what is known of
-    /// it.
+    /// Removes the entries of the table's indexes, then its conflicts, then its rows, then its own
+    /// row.
     fn purge_table(
         &mut self,
         number: TableNumber,
@@ -186,7 +187,7 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// Removes some conflicts of a journal; true where none were left.
+    /// Removes some conflicts of a journal; returns true if none were left.
     fn purge_conflicts(&mut self, journal: TableNumber) -> Result<bool> {
         if journal == 0 {
             return Ok(true);
@@ -205,8 +206,8 @@ impl Group<'_> {
         Ok(finished)
     }
 
-    /// Removes some rows of items, with the log records that only they held; the others go when the log is
-    /// trimmed. True where none were left.
+    /// Removes some rows of items, and the log records that only these rows kept; trimming removes
+    /// the other records. Returns true if none were left.
     fn purge_items(&mut self, number: TableNumber, unshipped: Option<&UnshippedFilter>) -> Result<bool> {
         let scan = ItemScan {
             range: all_keys(number),

@@ -1,10 +1,12 @@
-//! One group of commands: what each of them decides, in order, on the state that those before it left.
+//! A group of commands. Each command is decided in order, on the state that the commands before it
+//! left.
 //!
-//! A group works on a clone of the state, on rows that were read for it, and on what it wrote itself.
-//! Where it needs a row that nobody has read, it notes which one, gives up the command at hand and goes
-//! on with the next, to find out what else it needs; then nothing that it decided counts, and it runs
-//! again with more rows. Whether an index entry or a journalled conflict is there already it does not wait
-//! to read: it assumes what nearly always holds, and says so. A command that is refused wrote nothing.
+//! A group works on a clone of the state, on rows that were read for it, and on its own writes. If
+//! it needs a row that has not been read, it notes the row, abandons the current command and
+//! continues with the next, to find out what else it needs. None of its decisions count then, and
+//! it runs again with more rows. It does not wait to read whether an index entry or a journalled
+//! conflict exists: it assumes the usual case and records the assumption. A command that is refused
+//! writes nothing.
 
 mod command;
 mod decide;

@@ -1,10 +1,10 @@
-//! Which table has a name: a region holds one table of each name; a replica that comes second fails, and is
-//! tried again when the name is free.
+//! Ownership of table names. A region holds one table of each name. A second replica of that name
+//! fails, and is tried again when the name is free.
 //!
-//! Definitions come in any order (a region that lost its disk gets them by stream, copy and repair), so the
-//! first to come may be a table that was deleted long ago. So the second waits for a table that is on its way
-//! out, and where nothing complete is here yet, the definitions say which of the two it is to be, not the
-//! order in which they came.
+//! Definitions arrive in any order (a region that lost its disk receives them by stream, copy and
+//! repair), so the first to arrive may be a table that was deleted long ago. The second therefore
+//! waits for a table that is being removed. If neither is complete here yet, the definitions decide
+//! which of the two the region takes, not the order of arrival.
 
 use std::sync::Arc;
 
@@ -18,12 +18,13 @@ use super::{
 };
 use crate::state::Definition;
 
-/// What decides between two tables of one name of which neither is complete here, the least first: a regional table or an active
-/// replica, then the older table.
+/// The order of two tables of one name of which neither is complete here, the least first: a
+/// regional table or an active replica, then the older table.
 type Claim = (bool, u64, TableId);
 
 impl Group<'_> {
-    /// Whether the table may be held under its name now. If not, its replica here fails, waits, or is over.
+    /// Whether the table may be held under its name now. If not, its replica here fails, waits, or
+    /// is removed.
     pub(super) fn take_name(&mut self, id: TableId, name: &str) -> Result<bool> {
         let held = self.state.tables().keys().copied();
         let is_other = |other: &TableId| *other != id && self.definition_name(*other) == Some(name);
@@ -38,7 +39,7 @@ impl Group<'_> {
                 .is_some_and(|replica: &Replica| replica.status == ReplicaStatus::Deleting)
         };
         if is_leaving(&definition) {
-            // Nothing of it is here that others could want.
+            // Nothing of it is here that others could need.
             let mut without = definition;
             without.shared.remove(&AspectName::Replica(region.clone()));
             let stays = without.replicas().any(|(_, replica)| !has_failed(replica));
@@ -62,7 +63,7 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// The table no longer has its name here: another that waits for it gets it.
+    /// The table gives up its name here; a table that waits for the name gets it.
     pub(super) fn hand_on_name(&mut self, id: TableId) -> Result<()> {
         // The definition may be gone; the catalog is refreshed after this.
         let Some(name) = self.state.catalog.by_id.get(&id).map(|table| table.core.name.clone()) else {
@@ -102,7 +103,7 @@ impl Group<'_> {
         (definition.is_global() && !is_active, created_ms, id)
     }
 
-    /// Answers a replica that cannot be: there is another table of its name.
+    /// Marks a replica as failed because another table has its name.
     fn fail_replica(&mut self, id: TableId, definition: Definition, name: &str) -> Result<()> {
         let region = &self.environment.region;
         let reason = format!("Region {region} has another table named {name}");
@@ -113,7 +114,7 @@ impl Group<'_> {
         self.write_own_replica(id, definition, ReplicaStatus::CreationFailed { reason })
     }
 
-    /// Tries a replica again whose creation failed.
+    /// Retries a replica whose creation failed.
     fn revive_replica(&mut self, id: TableId) -> Result<()> {
         let definition = self.definition(id);
         let region = &self.environment.region;

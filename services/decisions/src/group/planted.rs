@@ -1,4 +1,4 @@
-//! Where planted bugs act on decisions. Without the feature `planted-bugs` none of this does anything.
+//! The effects of planted bugs on decisions. Without the feature `planted-bugs` there are none.
 
 use beringia_item::Mutation;
 use beringia_storage::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Group<'_> {
-    /// Whether a mutation is to be counted and nothing else.
+    /// Whether a mutation is counted as applied without being applied.
     pub(super) fn is_ignored(&self, mutation: &Mutation, kind: RemoteKind, current: Option<&ItemRow>) -> bool {
         let bug = self.environment.planted_bug;
         let Some(bug) = bug.filter(|_| Home::of(mutation.table).is_none()) else {

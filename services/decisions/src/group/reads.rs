@@ -1,5 +1,5 @@
-//! Which rows a group needs, as far as that can be said before it is decided: those that nearly every group
-//! needs. What else it needs it says itself.
+//! The rows that a group needs, as far as they are known before it is decided: those that nearly
+//! every group needs. The decision asks for any others.
 
 use beringia_storage::{ItemWrite, RemoteBatch, RemoteKind, backend::Detail};
 
@@ -44,7 +44,8 @@ fn needs_of_batch(state: &State, batch: &RemoteBatch, needed: &mut ReadSet) {
             continue;
         };
         let is_definition = Home::of(mutation.table).is_some();
-        // Most mutations only need to see whether there is something that they do not replace.
+        // Most mutations need only the row, to see whether there is anything that they do not
+        // replace.
         let detail = if is_definition || !table.indexes.is_empty() {
             Detail::Item
         } else {

@@ -1,4 +1,4 @@
-//! Reconciling a mutation with the current row: which of the two stays, or what becomes of both, and what
+//! Reconciles a mutation with the current row: decides which one wins or how they merge, and what
 //! was lost.
 
 use std::cmp::Ordering;
@@ -16,27 +16,27 @@ use crate::{
     journal::{self, Side},
 };
 
-/// What a mutation is to the item that it meets.
+/// The outcome of reconciling a mutation with the current row.
 pub(super) enum Reconciled {
-    /// What it left in its region becomes current here.
+    /// The mutation becomes current here, as its region wrote it.
     Newer,
-    /// It and the current row become something else.
+    /// The mutation and the current row merge into another item.
     Merged(Box<Merged>),
-    /// It changes nothing.
+    /// The mutation changes nothing.
     Stale,
-    /// It is the current version.
+    /// The mutation is the current version.
     Same,
 }
 
-/// What a mutation and the current row became.
+/// The merge of a mutation and the current row.
 pub(super) struct Merged {
     pub(super) row: MergedRow,
     pub(super) item: Option<Item>,
-    /// The hash of its metadata.
+    /// The hash of the merged metadata.
     pub(super) state: u64,
 }
 
-/// One of the two that are reconciled.
+/// One of the two sides that are reconciled.
 #[derive(Clone, Copy)]
 enum Party {
     Incoming,
@@ -45,8 +45,8 @@ enum Party {
 
 impl Group<'_> {
     /// Compares a mutation with the current row by their causal contexts (docs/replication.md,
-    /// "Reconciliation"), and journals what was lost where the two are concurrent. The second value is
-    /// how many entries the journal has more.
+    /// "Reconciliation"), and journals what was lost if the two are concurrent. The second value is
+    /// the number of new journal entries.
     pub(super) fn reconcile_with(
         &mut self,
         incoming: &Incoming<'_>,
@@ -87,7 +87,7 @@ impl Group<'_> {
         }
     }
 
-    /// Two writes of the whole item: the greater version stays.
+    /// Reconciles two writes of the whole item: the greater version wins.
     fn reconcile_whole(
         &mut self,
         incoming: &Incoming<'_>,
@@ -99,8 +99,8 @@ impl Group<'_> {
         if record.covered(self.state.origins.names())?.covers(&mutation.version) {
             return Ok((outcome, 0));
         }
-        // Several regions may find an item expired before they hear of each other: they did the same, and
-        // nothing is lost.
+        // Several regions may expire an item before they receive each other's deletes. They did the
+        // same, so nothing is lost.
         let expired = |cause: Cause, image: Option<&Bytes>| cause == Cause::TimeToLive && image.is_none();
         if expired(mutation.cause, mutation.image.as_ref()) && expired(record.cause, record.image.as_ref()) {
             return Ok((outcome, 0));
@@ -119,7 +119,7 @@ impl Group<'_> {
         Ok((outcome, usize::from(noted)))
     }
 
-    /// Where one of both is more than a write of the whole item.
+    /// Reconciles states of which at least one is more than a write of the whole item.
     fn reconcile_parts(&mut self, incoming: &Incoming<'_>, record: &CurrentRecord) -> Result<(Reconciled, usize)> {
         let mutation = incoming.mutation;
         let keys = &self.table(mutation.table)?.keys;
@@ -150,7 +150,7 @@ impl Group<'_> {
         Ok((outcome, conflicts))
     }
 
-    /// How the join of a mutation and the current row is kept with the mutation's record.
+    /// Builds the merged row that is stored with the mutation's record.
     fn merge(&mut self, incoming: &Incoming<'_>, joined: &ItemState, mut covered: VersionVector) -> Result<Merged> {
         let mutation = incoming.mutation;
         covered.merge(&mutation.vector);
@@ -177,7 +177,7 @@ impl Group<'_> {
         })
     }
 
-    /// Journals a loss by one of the two; false where it was noted before.
+    /// Journals a loss by one of the two. Returns false if it is in the journal already.
     fn note_loss(
         &mut self,
         incoming: &Incoming<'_>,

@@ -1,5 +1,5 @@
-//! Applying other regions' mutations: newer ones replace, concurrent ones are journalled, nothing is
-//! applied twice.
+//! Applies other regions' mutations: newer ones replace the current version, conflicts are
+//! journalled, and nothing is applied twice.
 
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet};
 
@@ -23,7 +23,7 @@ use crate::{
     state::{Home, State, TableState},
 };
 
-/// Whether a region in that state still wants a mutation, as far as that can be said without its item.
+/// Whether a region in this state still needs a mutation, as far as can be said without its item.
 pub(super) fn wants(state: &State, mutation: &Mutation, kind: RemoteKind) -> bool {
     let Some(table) = state.tables().get(&mutation.table) else {
         return false;
@@ -31,7 +31,7 @@ pub(super) fn wants(state: &State, mutation: &Mutation, kind: RemoteKind) -> boo
     let covered = table.progress.vector().covers(&mutation.version);
     mutation.table != TableId::LOCAL
         && match kind {
-            // What is under way when a table is re-bootstrapped follows on rows that went.
+            // Mutations in transit when a table is re-bootstrapped refer to rows that are gone.
             RemoteKind::Stream => !covered && table.bootstrapped,
             RemoteKind::Repair => covered,
             RemoteKind::Copy => true,
@@ -39,7 +39,7 @@ pub(super) fn wants(state: &State, mutation: &Mutation, kind: RemoteKind) -> boo
 }
 
 impl Group<'_> {
-    /// Applies a batch: all of it or nothing.
+    /// Applies a batch, atomically.
     pub(super) fn apply(&mut self, batch: &RemoteBatch) -> Result<Applied> {
         let batch = &*self.without_dropped(batch);
         self.check_clocks(batch)?;
@@ -78,8 +78,8 @@ impl Group<'_> {
         Ok(applied)
     }
 
-    /// The batch without what its sender must not send, since the others dropped its replica: it may be older
-    /// than what they collected.
+    /// The batch without the tables for which the sender's replica was dropped: its mutations may
+    /// be older than tombstones that the others have collected.
     fn without_dropped<'b>(&self, batch: &'b RemoteBatch) -> Cow<'b, RemoteBatch> {
         let Some(from) = &batch.from else {
             return Cow::Borrowed(batch);
@@ -101,7 +101,7 @@ impl Group<'_> {
         Cow::Owned(batch)
     }
 
-    /// Refuses the whole batch where one of its writes is from too far in the future.
+    /// Refuses the whole batch if one of its writes is from too far in the future.
     fn check_clocks(&self, batch: &RemoteBatch) -> Result<()> {
         for mutation in &batch.mutations {
             let known = self.state.tables().contains_key(&mutation.table);
@@ -125,9 +125,9 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Decodes what this region wants of the batch, so that nothing is written where something cannot be
-    /// read. Tables that the batch itself defines are not known yet; their mutations are kept and looked at
-    /// again in their turn.
+    /// Checks the mutations of the batch that this region needs, so that nothing is written if one
+    /// cannot be read. Tables that the batch itself defines are not known yet; their mutations are
+    /// kept and checked again in their turn.
     fn read_batch<'b>(&mut self, batch: &'b RemoteBatch) -> Result<Vec<Incoming<'b>>> {
         let defines = batch
             .mutations
@@ -151,7 +151,7 @@ impl Group<'_> {
             if !(mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence) {
                 return Err(refused(&"its unit does not contain it"));
             }
-            // Without metadata the image says everything.
+            // Without metadata the image is the whole state.
             if let Some(table) = self.state.tables().get(&mutation.table)
                 && mutation.metadata.is_some()
             {
@@ -159,7 +159,7 @@ impl Group<'_> {
             }
             incoming.push(read);
         }
-        // Origins get their numbers only now that nothing can be refused any more.
+        // Origins get their numbers only now, when nothing can be refused any more.
         for incoming in &mut incoming {
             incoming.origin = self.origin_number(incoming.mutation.origin())?;
             incoming.context = self.encode_vector(&incoming.mutation.vector)?;
@@ -178,8 +178,8 @@ impl Group<'_> {
         if self.is_ignored(mutation, kind, current.as_ref()) {
             return self.count(incoming, kind);
         }
-        // It passed the check. It is not checked again: a later local write must not get a version below the
-        // one that it replaces.
+        // The time has passed the check before. It is not checked again: a later local write must
+        // not get a version below the one that it replaces.
         self.state.clock.take_in(mutation.version.time);
         let (reconciled, conflicts) = self.reconcile_with(incoming, &row_key, current.as_ref())?;
         match reconciled {
@@ -197,7 +197,8 @@ impl Group<'_> {
             Reconciled::Merged(merged) => {
                 self.put_incoming(incoming, &row_key, flags, current.as_ref(), Some(&merged))?;
             }
-            // The vector will cover it, so those that this region relays to must be able to get it here.
+            // The vector will cover the mutation, so the regions that this region relays to must be
+            // able to get it here.
             Reconciled::Stale | Reconciled::Same if kind == RemoteKind::Stream => {
                 let record = incoming.record(flags.with(RecordFlags::STALE), None, None);
                 self.append(mutation.table, record, &mutation.vector)?;
@@ -207,8 +208,8 @@ impl Group<'_> {
         self.count(incoming, kind)
     }
 
-    /// Writes a mutation that changes the current row: to what it says itself, or to what both were merged
-    /// into.
+    /// Writes a mutation that changes the current row, either to its own state or to the merged
+    /// one.
     fn put_incoming(
         &mut self,
         incoming: &Incoming<'_>,
@@ -244,8 +245,8 @@ impl Group<'_> {
         )
     }
 
-    /// Moves the vector over a mutation of a stream. A region that lost its disk meets its own old writes
-    /// here, whose numbers it must not use again.
+    /// Advances the vector over a mutation of a stream. A region that lost its disk receives its
+    /// own earlier writes here, and must not reuse their sequences.
     fn count(&mut self, incoming: &Incoming<'_>, kind: RemoteKind) -> Result<()> {
         let sequence = incoming.mutation.version.sequence;
         if incoming.origin == self.state.origins.own() {
@@ -258,9 +259,9 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Removes a row that a copy's source deleted and collected, where it still has the version that the
-    /// source covers. Its record in the log goes when the log is trimmed, if it is not below the trimmed part
-    /// already.
+    /// Removes a row that a copy's source deleted and collected, if it still has the version that
+    /// the source covers. Its log record is removed by trimming, or now if it is below the trimmed
+    /// part already.
     fn remove_obsolete(&mut self, id: TableId, key: &KeyBytes, stamp: &Stamp) -> Result<()> {
         let Some(table) = self.state.tables().get(&id).filter(|_| id != TableId::LOCAL) else {
             return Ok(());
@@ -280,7 +281,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Logs that an item went without a delete, for streams alone.
+    /// Logs, for streams alone, that an item was removed without a delete.
     fn append_removal(&mut self, id: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
         let time = beringia_clock::HybridTime::from_parts(self.environment.now_ms, 0);
         let record = Record {
@@ -306,7 +307,7 @@ impl Group<'_> {
         self.append(id, record, &VersionVector::default()).map(drop)
     }
 
-    /// Takes in what the batch says beyond its rows.
+    /// Applies the progress of a batch.
     fn advance(&mut self, batch: &RemoteBatch) -> Result<()> {
         for (id, origin, sequence) in &batch.progress {
             let held = self.state.tables().get(id).filter(|_| *id != TableId::LOCAL);
@@ -340,7 +341,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// A vector as records hold it.
+    /// A vector in the format of records.
     pub(super) fn encode_vector(&mut self, vector: &VersionVector) -> Result<Bytes> {
         let mut entries = Vec::new();
         for (origin, sequence) in vector.iter() {
@@ -349,7 +350,7 @@ impl Group<'_> {
         Ok(encode_context(entries.into_iter()))
     }
 
-    /// An origin's number, given now where it has none.
+    /// An origin's number, assigned now if it has none.
     pub(super) fn origin_number(&mut self, origin: &Origin) -> Result<OriginNumber> {
         Ok(self.state.origins.number(origin, &mut self.writes)?)
     }

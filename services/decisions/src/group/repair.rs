@@ -1,4 +1,4 @@
-//! Repairing a range: its rows, index entries and digest become what rows and log say.
+//! Repair of a range: makes its rows, index entries and digest agree with rows and log.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use super::{
 use crate::state::Job;
 
 impl Group<'_> {
-    /// Checks a range, as it was before the group, and repairs it; true where something was wrong.
+    /// Checks a range as it was before the group, and repairs it. Returns true if anything was
+    /// wrong.
     pub(super) fn repair(&mut self, id: TableId, range: u16) -> Result<bool> {
         let digest = self.table(id)?.digests.get(range);
         let Some(damage) = self.rows.check(id, range).cloned() else {
@@ -19,7 +20,7 @@ impl Group<'_> {
                 missing.checks.insert((id, range));
             }));
         };
-        // Memory may be right where the rows were changed: both count.
+        // The state in memory may be right although the rows were changed, so both are compared.
         if damage.is_none(&digest) && damage.is_none_stored() {
             return Ok(false);
         }

@@ -1,5 +1,5 @@
-//! Streams open and close with their tables' definitions, and their shards with time. A shard is two positions
-//! of the log.
+//! Opens and closes streams with their tables' definitions, and their shards with time. A shard is
+//! defined by two positions of the log.
 
 use beringia_item::TableId;
 use beringia_storage::TableStream;
@@ -7,8 +7,9 @@ use beringia_storage::TableStream;
 use super::workspace::{Group, Result};
 
 impl Group<'_> {
-    /// Makes the stream of a table that is open the one that the definition wants, from the log's present end
-    /// on. A replica has none before its rows are complete: what a copy brings is no change.
+    /// Makes the open stream of a table the one that the definition asks for, from the current end
+    /// of the log on. A replica has no stream before its rows are complete, since a copy's rows are
+    /// not changes.
     pub(super) fn reconcile_stream(&mut self, id: TableId) -> Result<()> {
         let held = self.state.tables().get(&id).filter(|table| table.bootstrapped);
         let number = held.map(|table| table.number);
@@ -41,7 +42,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Lets the shards that are old enough go over into their children.
+    /// Closes shards that are old enough, and opens their children.
     pub(super) fn roll_shards(&mut self, now_ms: u64) -> Result<()> {
         let age_ms = self.environment.shard_age_ms;
         let old = |shown: &TableStream| {
@@ -64,7 +65,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Drops shards whose records are all older than streams may ask for.
+    /// Drops shards whose records are all older than the retention.
     pub(super) fn trim_shards(&mut self) {
         let environment = self.environment;
         let Some(until_ms) = environment.now_ms.checked_sub(environment.log_retention_ms) else {

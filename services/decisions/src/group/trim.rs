@@ -1,10 +1,11 @@
-//! Trimming: the log is walked once, from its old end on, and what nothing can ask for any more is removed.
+//! Trims the log: scans it once, from its old end on, and removes records that nobody needs.
 //!
-//! A record is passed when every peer has acknowledged it and it is older than streams may ask for. Passing a
-//! record removes the one that it replaced; itself it stays while its item's row points to it, and goes when
-//! its successor is passed. So the image of every live item and the old image of every record that is not
-//! passed are always there. A tombstone is passed, and collected with its row, when no write can arrive that is
-//! concurrent with it (docs/replication.md, "Tombstones").
+//! A record is passed when every peer has acknowledged it and it is older than the retention for
+//! streams. Passing a record removes the one that it replaced. The record itself stays while its
+//! item's row points to it, and is removed when its successor is passed. The image of every live
+//! item, and the old image of every record that is not passed, are therefore always there. A
+//! tombstone is passed, and collected with its row, when no write concurrent with it can arrive any
+//! more (docs/replication.md, "Tombstones").
 
 use std::collections::BTreeMap;
 
@@ -21,24 +22,24 @@ use crate::{
     state::{Job, LogCheckpoint},
 };
 
-/// Records that one step passes.
+/// The number of records that one step passes.
 const STEP_RECORDS: usize = 512;
 
-/// What a table's peers have acknowledged.
+/// The acknowledgements of a table's peers.
 struct Peers<'a> {
     id: TableId,
     acknowledged: Vec<(&'a Region, &'a VersionVector)>,
-    /// Whether a replica is being made somewhere.
+    /// Whether a replica is being created anywhere.
     creating: bool,
-    /// Whether a replica is not listed that may not have heard of deletes.
+    /// Whether a region that is not listed may not have applied all deletes.
     keeps_tombstones: bool,
 }
 
-/// What is known of a table's peers.
+/// Whether the acknowledgements of a table's peers are complete.
 enum Known<'a> {
-    /// One of them did not say what it has.
+    /// At least one of them has not acknowledged anything.
     NotAll,
-    /// All said it.
+    /// All of them have acknowledged something.
     All(Peers<'a>),
 }
 
@@ -52,7 +53,7 @@ impl<'a> Known<'a> {
 }
 
 impl Group<'_> {
-    /// Passes some records; true where there may be more to pass.
+    /// Passes some records; returns true if there may be more to pass.
     pub(super) fn trim(&mut self, acknowledged: &Acknowledged) -> Result<bool> {
         self.collect_tombstones_at_once()?;
         self.trim_shards();
@@ -83,11 +84,12 @@ impl Group<'_> {
                 Some(Known::All(peers)) if self.may_pass(head, current.as_ref(), peers)? => {}
                 Some(_) => break,
                 None if self.keeps_rows_of(head.table) => break,
-                // The table is gone; its rows too, or soon.
+                // The table is gone, and its rows are gone or will be soon.
                 None => drop(self.writes.trimmed.insert(head.position)),
             }
             if found.is_none() {
-                // Its row was removed behind the store's back; no successor would ever remove the record.
+                // Its row was removed from outside the store, so no successor would ever remove the
+                // record.
                 self.writes.trimmed.insert(head.position);
             }
             let peers = known.and_then(Known::all);
@@ -104,20 +106,20 @@ impl Group<'_> {
         let full = records.len() >= STEP_RECORDS;
         let all = passed == records.len();
         if all && !full {
-            // What lies between is gone already.
+            // The positions between were trimmed already.
             self.state.log.trimmed = self.state.log.trimmed.max(limit);
         }
         self.state.log.drop_times(&mut self.writes);
         Ok(all && full)
     }
 
-    /// Whether the table is gone, and what is unshipped of its rows is not kept yet.
+    /// Whether the table is gone, but its unshipped writes have not been kept yet.
     fn keeps_rows_of(&self, number: TableNumber) -> bool {
         let keeps = |job: &Job| matches!(job, Job::PurgeTable { table, unshipped: Some(_), .. } if *table == number);
         self.state.jobs.iter().any(keeps)
     }
 
-    /// For each held table what its peers acknowledged.
+    /// The acknowledgements for each held table.
     fn peers<'a>(&self, acknowledged: &'a Acknowledged) -> BTreeMap<TableNumber, Known<'a>> {
         let tables = self.state.tables().values();
         tables
@@ -128,7 +130,8 @@ impl Group<'_> {
             .collect()
     }
 
-    /// The same of one table; `None` where one of its peers did not say.
+    /// The acknowledgements for one table; `None` if one of its peers has not acknowledged
+    /// anything.
     fn peers_of<'a>(&self, id: TableId, acknowledged: &'a Acknowledged) -> Option<Peers<'a>> {
         let own = &self.environment.region;
         let said = acknowledged.vectors.get(&id);
@@ -201,8 +204,8 @@ impl Group<'_> {
         self.state.log.trimmed = head.position;
     }
 
-    /// The log serves this origin's writes only above `sequence` from now on; checkpoints below are of no use
-    /// but the last.
+    /// From now on the log serves this origin's writes only above `sequence`. Checkpoints below are
+    /// useless, except the last one.
     fn raise_low_watermark(&mut self, id: TableId, origin: OriginNumber, sequence: u64) -> Result<()> {
         let number = self.table(id)?.number;
         let below = Scan {

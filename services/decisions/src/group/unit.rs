@@ -1,4 +1,4 @@
-//! Units of local writes: decided as a whole, then written as a whole.
+//! Local transactions: decided as a whole, then written as a whole.
 
 use std::sync::Arc;
 
@@ -18,44 +18,44 @@ use super::{
 };
 use crate::{rows::CurrentRow, state::TableState};
 
-/// A write that was decided.
+/// A write that has been decided.
 pub(super) struct LocalWrite {
     pub(super) table: TableId,
     pub(super) key: KeyBytes,
     pub(super) row_key: Vec<u8>,
     pub(super) cause: Cause,
     pub(super) current: Option<CurrentRow>,
-    /// The current item, where its image was read.
+    /// The current item, if its image was read.
     pub(super) before: Option<Item>,
-    /// `None` for a delete.
+    /// The item after the write; `None` for a delete.
     pub(super) after: Option<Arc<Item>>,
-    /// What an update did to get there; `None` for a put or a delete.
+    /// What an update did to the attributes; `None` for a put or a delete.
     pub(super) touched: Option<Touched>,
 }
 
-/// What one write of a unit comes to, before anything is written.
+/// The decision about one write of a transaction, before anything is written.
 #[expect(clippy::large_enum_variant, reason = "nearly all are writes, and a unit holds few")]
 enum Decided {
     Write(LocalWrite),
     Nothing { before: Option<Item> },
 }
 
-/// What is written with a write of this region besides the item.
+/// The metadata and causal context that are written with this region's own write.
 struct Stamped {
     metadata: Option<Bytes>,
     /// The hash of the metadata.
     state: u64,
-    /// The causal context as records hold it, and by names.
+    /// The causal context in the format of records, and by names.
     context: (Bytes, VersionVector),
 }
 
-/// A refused write: why, and what the item was.
+/// A refused write: the reason, and the current item.
 type Refused = (Refusal, Option<Item>);
 
 /// How much of a current row a write of this region needs.
 pub(super) fn detail_of(table: &TableState, needs_current: bool, knows_others: bool) -> Detail {
     let needs_image = needs_current || !table.indexes.is_empty();
-    // A region that never heard of another need not look at causal contexts.
+    // A region that has never received from another need not read causal contexts.
     match (needs_image, knows_others) {
         _ if table.policy != ConflictPolicy::Item => Detail::Record,
         (true, true) => Detail::Record,
@@ -66,7 +66,7 @@ pub(super) fn detail_of(table: &TableState, needs_current: bool, knows_others: b
 }
 
 impl Group<'_> {
-    /// Carries out a client's unit.
+    /// Carries out a client's transaction.
     pub(super) fn commit_unit(
         &mut self,
         writes: &mut [ItemWrite],
@@ -99,7 +99,7 @@ impl Group<'_> {
         self.write_decided(decisions).map(Ok)
     }
 
-    /// Decides one write. Reads only.
+    /// Decides one write without writing anything.
     fn decide(&self, write: &mut ItemWrite) -> Result<std::result::Result<Decided, Refused>> {
         let id = write.table;
         if id == TableId::CATALOG || id == TableId::LOCAL {
@@ -166,7 +166,7 @@ impl Group<'_> {
         Ok(outcomes)
     }
 
-    /// Writes a unit of this region: one time for all, consecutive sequences.
+    /// Writes a transaction of this region: one time for all writes, consecutive sequences.
     pub(super) fn write_unit<'w>(
         &mut self,
         writes: impl ExactSizeIterator<Item = &'w LocalWrite>,
@@ -233,7 +233,7 @@ impl Group<'_> {
         Ok(versions)
     }
 
-    /// What the table's policy makes of a write of this region.
+    /// The metadata and causal context of this region's write under the table's policy.
     fn stamp(&mut self, write: &LocalWrite, version: &Version) -> Result<Stamped> {
         let table = self.table(write.table)?;
         let policy = table.policy;
@@ -256,8 +256,8 @@ impl Group<'_> {
             );
             (state.metadata(), state.hash())
         };
-        // The current row may be made of writes, or have replaced some, that this region does not have from
-        // their origins yet. The new one depends on them all the same.
+        // The current row may consist of writes, or have replaced writes, that this region has not
+        // received from their origins yet. The new write causally depends on them all the same.
         let replaced = current.map(covered).transpose()?.unwrap_or_default();
         let origins = self.state.origins.clone();
         let context = self.table_mut(write.table)?.progress.context(&origins, &replaced)?;
@@ -269,8 +269,8 @@ impl Group<'_> {
     }
 }
 
-/// The causal context of the writes that a row is made of, themselves included. Where the record is missing
-/// or another's, only its version is known.
+/// The causal context of the writes that a row consists of, those writes included. If the record is
+/// missing or is another's, only the row's version is known.
 fn covered(current: &CurrentRow) -> Result<Vec<(OriginNumber, u64)>> {
     let CurrentRow { row, record, .. } = current;
     match record.as_ref().filter(|record| record.is_of(row)) {
@@ -279,8 +279,8 @@ fn covered(current: &CurrentRow) -> Result<Vec<(OriginNumber, u64)>> {
     }
 }
 
-/// The current item, which is live and whose image was asked for. A missing image is damage, and treated as a
-/// missing row.
+/// The current item, which is live and whose image was asked for. A missing image is damage, and is
+/// treated as a missing row.
 fn item_of(current: &CurrentRow, table: TableId, key: &KeyBytes) -> Result<Option<Item>> {
     let Some(image) = current.image() else {
         tracing::error!(%table, ?key, "the log record of an item is missing");

@@ -1,4 +1,4 @@
-//! The group under way: what it reads, and what it has written so far.
+//! The group in progress: the rows that it reads, and what it has written so far.
 
 use std::cell::RefCell;
 
@@ -15,35 +15,35 @@ use crate::{
     state::{State, TableState},
 };
 
-/// A record of this region's own, as replication reads it.
+/// One of this region's own records, as replication reads it.
 #[derive(Debug, Clone)]
 pub struct OwnRecord {
-    /// What says whether a reader wants it.
+    /// The part by which a reader decides whether it wants the record.
     pub head: RecordHead,
-    /// The whole record.
+    /// The whole record as a mutation.
     pub mutation: Mutation,
 }
 
-/// A failure, and how far it reaches.
+/// A failure, and its scope.
 #[derive(Debug)]
 pub(crate) enum Fail {
-    /// Only the command at hand fails. Nothing was written for it yet.
+    /// Only the current command fails. It has not written anything yet.
     Command(StoreError),
     /// No command of the group can be carried out.
     Group(StoreError),
-    /// A row has to be read first; which one was noted.
+    /// A row has to be read first; it has been noted.
     Missing,
 }
 
 pub(crate) type Result<T, E = Fail> = std::result::Result<T, E>;
 
-/// Whether rows were missing at several steps of a command. The steps go on, so that all of the rows
-/// are noted and read together.
+/// Whether rows were missing at several steps of a command. The steps continue, so that all missing
+/// rows are noted and read together.
 #[derive(Debug, Default)]
 pub(super) struct Misses(bool);
 
 impl Misses {
-    /// Notes that a step lacked a row, and then gives `None`.
+    /// Notes whether a step missed a row, and then returns `None`.
     ///
     /// # Errors
     /// All other failures.
@@ -57,7 +57,7 @@ impl Misses {
         }
     }
 
-    /// Whether there were any.
+    /// Whether any step missed a row.
     pub(super) const fn any(&self) -> bool {
         self.0
     }
@@ -65,20 +65,20 @@ impl Misses {
     /// Ends the steps.
     ///
     /// # Errors
-    /// [`Fail::Missing`] where one of them lacked a row.
+    /// [`Fail::Missing`] if one of them missed a row.
     pub(super) fn check(&self) -> Result<()> {
         if self.0 { Err(Fail::Missing) } else { Ok(()) }
     }
 }
 
 impl From<StoreError> for Fail {
-    /// What rows say is wrong, or cannot be encoded.
+    /// A row that is inconsistent, or that cannot be encoded.
     fn from(error: StoreError) -> Self {
         Self::Group(error)
     }
 }
 
-/// The group under way.
+/// The group in progress.
 pub(crate) struct Group<'a> {
     pub(crate) state: State,
     pub(crate) writes: WriteSet,
@@ -138,7 +138,7 @@ impl Group<'_> {
         }
     }
 
-    /// `row`, the row of that item, with what is where it points to.
+    /// Reads the record or image that `row`, the row of this item, points to.
     pub(crate) fn with_record(&self, row_key: &[u8], row: ItemRow, detail: Detail) -> Result<CurrentRow> {
         if let Some(record) = self.appended(row.position) {
             return Ok(CurrentRow::new(row, Some(CurrentRecord::of(record))));
@@ -150,15 +150,15 @@ impl Group<'_> {
         }
     }
 
-    /// The record that this group appended at that position.
+    /// The record that this group appended at this position.
     fn appended(&self, position: u64) -> Option<&Record> {
         let first = self.writes.records.first()?.head.position;
         let place = usize::try_from(position.checked_sub(first)?).ok()?;
         self.writes.records.get(place)
     }
 
-    /// Whether a row is there, as the group left it. One that was not read is taken to be there as
-    /// `expected`, which [`Decision::assumptions`](super::Decision) says.
+    /// Whether a row exists, as the group left it. A row that was not read is assumed to exist or
+    /// not as `expected`, which [`Decision::assumptions`](super::Decision) records.
     pub(super) fn has_row(&self, keyspace: Keyspace, key: &[u8], expected: bool) -> bool {
         let row = (keyspace, key.to_vec());
         if let Some(written) = self.writes.rows.get(&row) {
@@ -171,7 +171,7 @@ impl Group<'_> {
         }
     }
 
-    /// Rows as they were before the group.
+    /// Scans rows as they were before the group.
     pub(crate) fn scan(&self, scan: Scan) -> Result<&[ScannedRow]> {
         match self.rows.scan(&scan) {
             Some(rows) => Ok(rows),
@@ -181,7 +181,7 @@ impl Group<'_> {
         }
     }
 
-    /// Items as they were before the group.
+    /// Scans items as they were before the group.
     pub(crate) fn scan_items(&self, scan: ItemScan) -> Result<&[ScannedItem]> {
         match self.rows.item_scan(&scan) {
             Some(items) => Ok(items),
@@ -191,7 +191,7 @@ impl Group<'_> {
         }
     }
 
-    /// Records as they were before the group.
+    /// Scans log records as they were before the group.
     pub(crate) fn scan_log(&self, scan: LogScan) -> Result<&[(RecordHead, KeyBytes)]> {
         match self.rows.log(scan) {
             Some(records) => Ok(records),
@@ -203,7 +203,7 @@ impl Group<'_> {
 
     /// Writes the row of an item.
     pub(crate) fn put_item(&mut self, row_key: Vec<u8>, row: ItemRow, replaces: bool) {
-        // What was there before the group decides, not what the group made of it.
+        // The state before the group decides between insert and update, not the group's own writes.
         let was_there = match self.writes.items.get(&row_key) {
             Some(ItemChange::Insert(_)) => false,
             Some(ItemChange::Update(_) | ItemChange::Delete) => true,
@@ -217,7 +217,7 @@ impl Group<'_> {
         self.writes.items.insert(row_key, change);
     }
 
-    /// Removes the row of an item, which is there.
+    /// Removes the existing row of an item.
     pub(crate) fn delete_item(&mut self, row_key: Vec<u8>) {
         if let Some(ItemChange::Insert(_)) = self.writes.items.get(&row_key) {
             self.writes.items.remove(&row_key);

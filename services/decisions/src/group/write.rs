@@ -1,5 +1,5 @@
-//! Putting a version under a key: the record, the item's row, its index entries and its range's digest,
-//! all in one place.
+//! Stores a version under a key: the record, the item's row, its index entries and its range's
+//! digest, all in one place.
 
 use std::sync::Arc;
 
@@ -15,23 +15,24 @@ use crate::{
     state::{Index, Job, LogCheckpoint},
 };
 
-/// What a record leaves under its key.
+/// The new row of a record's item.
 pub(super) struct NewRow<'a> {
-    /// The size of the current item then, as its row keeps it; 0 for a delete.
+    /// The size of the item after the write, as its row stores it; 0 for a delete.
     pub(super) size: u64,
-    /// The hash of the metadata that is current then.
+    /// The hash of the metadata after the write.
     pub(super) state: u64,
-    /// That item, where the table has indexes; `None` for a delete.
+    /// The item after the write, if the table has indexes; `None` for a delete.
     pub(super) after: Option<&'a Item>,
-    /// The current row.
+    /// The current row, before the write.
     pub(super) current: Option<&'a ItemRow>,
-    /// The current item, where it was decoded already.
+    /// The current item, if it was decoded already.
     pub(super) before: Option<&'a Item>,
 }
 
 impl Group<'_> {
-    /// Appends `record` to the log and lets its item in `table`, which this region holds, become `new`. The
-    /// record gets its position and its table's number here. `context` is the record's, by names.
+    /// Appends `record` to the log and makes `new` the row of its item in `table`, which this
+    /// region holds. The record gets its position and its table's number here. `context` is the
+    /// record's causal context, by names.
     pub(super) fn put_version(
         &mut self,
         table: TableId,
@@ -106,14 +107,15 @@ impl Group<'_> {
         Ok(position)
     }
 
-    /// Removes an item's row without a tombstone: digest and index entries are as if it had never been.
+    /// Removes an item's row without a tombstone. Digest and index entries are as if it had never
+    /// existed.
     pub(super) fn remove_row(&mut self, id: TableId, key: &KeyBytes, row_key: &[u8], row: &ItemRow) -> Result<()> {
         self.move_entries(id, row_key, key, (None, Some(row)), None)?;
         self.delete_item(row_key.to_vec());
         self.count_out(id, key, row)
     }
 
-    /// Takes the current row out of its range's digest, where it is live.
+    /// Subtracts the current row from its range's digest, if it is live.
     fn count_out(&mut self, table: TableId, key: &KeyBytes, row: &ItemRow) -> Result<()> {
         if row.is_live() {
             let hash = item_hash(&key.0, &row.stamp(self.state.origins.names())?);
@@ -123,8 +125,8 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Brings the index entries of an item from the current one to the next, and the sizes of the indexes
-    /// with them. `current` is the item, where it was decoded already, and its row.
+    /// Changes the index entries of an item from the current item to the next, and the sizes of the
+    /// indexes with them. `current` is the current item, if it was decoded already, and its row.
     fn move_entries(
         &mut self,
         id: TableId,
@@ -141,7 +143,8 @@ impl Group<'_> {
         let before = match current {
             (Some(before), _) => Some(before),
             (None, Some(row)) if row.is_live() => {
-                // An image that is gone or damaged leaves its entries behind; verification removes them.
+                // If the image is missing or damaged, its entries stay behind; verification removes
+                // them.
                 let current = self.with_record(row_key, *row, Detail::Item)?;
                 decoded = current.image().and_then(|image| decode_item(image).ok());
                 decoded.as_ref()
@@ -160,8 +163,8 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// The same of one index, at its place among the table's. True where an entry was there already, which
-    /// damage had left behind: then it is not known whether it was counted.
+    /// Changes the entry of one index, at its place among the table's. Returns true if the new
+    /// entry existed already because of damage; it is then unknown whether it was counted.
     fn move_entry(
         &mut self,
         id: TableId,
@@ -175,7 +178,8 @@ impl Group<'_> {
         let (old, now) = (before.and_then(weighed), after.and_then(weighed));
         let mut found_stray = false;
         match (old, now) {
-            // The entry stays. One that the backfill has not made yet is counted when it is made.
+            // The entry stays. One that the backfill has not created yet is counted when it is
+            // created.
             (Some((old, was)), Some((now, is))) if old == now => {
                 if was != is && (index.state == IndexState::Active || self.has_row(Keyspace::Entries, &old, true)) {
                     size.remove(was);
@@ -203,7 +207,7 @@ impl Group<'_> {
         Ok(found_stray)
     }
 
-    /// Writes an entry of an index; false where it was there.
+    /// Writes an entry of an index; returns false if it existed already.
     pub(super) fn insert_entry(&mut self, entry: Vec<u8>) -> bool {
         let is_new = !self.has_row(Keyspace::Entries, &entry, false);
         if is_new {
@@ -212,7 +216,7 @@ impl Group<'_> {
         is_new
     }
 
-    /// Removes an entry of an index; false where there was none.
+    /// Removes an entry of an index; returns false if it did not exist.
     fn delete_entry(&mut self, entry: Vec<u8>) -> bool {
         let is_there = self.has_row(Keyspace::Entries, &entry, true);
         if is_there {
@@ -222,12 +226,12 @@ impl Group<'_> {
     }
 }
 
-/// The size of a live item as its row keeps it: never 0, which marks a tombstone.
+/// The size of a live item as its row stores it: never 0, which marks a tombstone.
 pub(super) fn live_size(bytes: usize) -> u64 {
     (bytes as u64).max(1)
 }
 
-/// The size of an item as its row keeps it.
+/// The size of an item as its row stores it.
 pub(super) fn row_size(item: Option<&Item>) -> u64 {
     item.map_or(0, |item| live_size(item_size(item)))
 }

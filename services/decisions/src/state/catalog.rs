@@ -1,4 +1,4 @@
-//! The catalog that callers see, made of the definitions.
+//! The catalog that callers see, built from the definitions.
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl State {
-    /// The aspects of all tables, from the rows of the two tables of definitions.
+    /// Reads the aspects of all tables from the two tables of definitions.
     pub(super) fn load_definitions(&mut self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
         let mut definitions: BTreeMap<TableId, Definition> = BTreeMap::new();
         for home in [Home::Catalog, Home::Local] {
@@ -58,13 +58,13 @@ impl State {
         Ok(())
     }
 
-    /// Makes the whole catalog anew.
+    /// Builds the whole catalog again.
     pub(crate) fn rebuild_catalog(&mut self) {
         let tables: Vec<Table> = self.definitions.keys().filter_map(|id| self.describe(*id)).collect();
         self.catalog = Arc::new(tables.into_iter().collect());
     }
 
-    /// Puts what is known now of one table into the catalog.
+    /// Updates one table in the catalog.
     pub(crate) fn refresh_catalog(&mut self, id: TableId) {
         let described = self.describe(id).map(Arc::new);
         let catalog = Arc::make_mut(&mut self.catalog);
@@ -81,7 +81,7 @@ impl State {
         );
     }
 
-    /// One table as the catalog shows it; `None` where its core is not known.
+    /// One table as the catalog shows it; `None` if its core is not known.
     fn describe(&self, id: TableId) -> Option<Table> {
         let definition = self.definitions.get(&id)?;
         let held = self.tables.get(&id);
@@ -135,7 +135,7 @@ impl State {
     }
 }
 
-/// How much each index of a table shows, but for the store's own.
+/// The sizes of a table's indexes, except the internal one.
 fn index_sizes(table: &TableState) -> BTreeMap<String, Arc<TableSize>> {
     let clients = table
         .indexes

@@ -1,16 +1,16 @@
-//! Definitions in memory: the aspects of each table, by where they are kept.
+//! Definitions in memory: the aspects of each table, by the table that stores them.
 
 use std::collections::BTreeMap;
 
 use beringia_item::{ConflictPolicy, Region, TableId};
 use beringia_storage::{Aspect, AspectName, Core, GlobalIndex, Replica, ReplicaStatus, Stream};
 
-/// Which of the two tables of definitions an aspect is in.
+/// The table of definitions that stores an aspect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Home {
-    /// [`TableId::CATALOG`].
+    /// The shared table, [`TableId::CATALOG`].
     Catalog,
-    /// [`TableId::LOCAL`].
+    /// The region's own table, [`TableId::LOCAL`].
     Local,
 }
 
@@ -31,12 +31,13 @@ impl Home {
     }
 }
 
-/// Everything that is known of one table.
+/// All known aspects of one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Definition {
     /// The aspects that all regions share.
     pub(crate) shared: BTreeMap<AspectName, Aspect>,
-    /// The aspects that are this region's alone: all of a regional table, the local settings of a global one.
+    /// The aspects of this region alone: all aspects of a regional table, the local settings of a
+    /// global one.
     pub(crate) local: BTreeMap<AspectName, Aspect>,
 }
 
@@ -52,7 +53,7 @@ impl Definition {
         self.shared.is_empty() && self.local.is_empty()
     }
 
-    /// Whether it is in the catalog.
+    /// Whether the definition is in the catalog.
     pub(crate) fn is_global(&self) -> bool {
         !self.shared.is_empty()
     }
@@ -72,7 +73,7 @@ impl Definition {
         }
     }
 
-    /// The attribute that says when an item expires.
+    /// The attribute that contains an item's expiry time.
     pub(crate) fn time_to_live(&self) -> Option<&str> {
         match self.aspect(&AspectName::TimeToLive) {
             Some(Aspect::TimeToLive(attribute)) => attribute.as_deref(),
@@ -80,7 +81,7 @@ impl Definition {
         }
     }
 
-    /// The stream, where it is on.
+    /// The table's stream, if enabled.
     pub(crate) fn stream(&self) -> Option<Stream> {
         match self.aspect(&AspectName::Stream) {
             Some(Aspect::Stream(stream)) => *stream,
@@ -88,7 +89,7 @@ impl Definition {
         }
     }
 
-    /// All replicas; what the others say of one that they dropped goes before what it says itself.
+    /// All replicas. A drop by the other regions overrides what the replica's own region wrote.
     pub(crate) fn replicas(&self) -> impl Iterator<Item = (&Region, &Replica)> {
         self.shared.values().filter_map(|aspect| match aspect {
             Aspect::Replica { region, replica } => Some((region, self.dropped(region).unwrap_or(replica))),
@@ -124,15 +125,15 @@ impl Definition {
         }
     }
 
-    /// Whether the others dropped that region's replica.
+    /// Whether the other regions dropped that region's replica.
     pub(crate) fn is_dropped(&self, region: &Region) -> bool {
         let replica = self.replica(region);
         replica.is_some_and(|replica| matches!(replica.status, ReplicaStatus::Dropped { .. }))
     }
 
-    /// Whether the definition asks `own` to hold the table's rows.
+    /// Whether, by this definition, the region `own` holds the table's rows.
     pub(crate) fn wants_rows_in(&self, own: &Region) -> bool {
-        // One that the others dropped keeps its rows until it begins anew.
+        // A dropped replica keeps its rows until it is re-bootstrapped.
         let wants = |replica: &Replica| {
             replica.status.is_member() || matches!(replica.status, ReplicaStatus::Dropped { returns: true, .. })
         };

@@ -1,8 +1,8 @@
 //! The digests of a table's ranges, in memory and in rows.
 //!
-//! They have rows of their own, of several ranges each. A few ranges may be pending: ahead of these
-//! rows. Then they are in the table's row, which a commit writes anyway, and go into their own rows
-//! when they become too many.
+//! Digests have rows of their own, several ranges per row. A few digests may be pending, that is
+//! ahead of these rows. Pending digests are stored in the table's row, which a commit writes
+//! anyway, and move to their own rows when there are too many of them.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,19 +13,19 @@ use beringia_storage::{
 
 use crate::layout::{Fields, PARTS, PENDING_RANGES_MAX, RANGES_PER_PART, RangeSum, digest_key, digest_keys, number_of};
 
-/// Where the table's row has no range. There are fewer ranges than this.
+/// Marks an unused slot in the table's row. All ranges are less than this.
 const NO_RANGE: u16 = u16::MAX;
 
-/// Bytes of a range and its digest in the table's row.
+/// The number of bytes of a range and its digest in the table's row.
 const PENDING_BYTES: usize = 2 + RangeSum::BYTES;
 
-/// The ranges that are ahead of their rows.
+/// The pending digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pending {
-    /// In the order in which they became so.
+    /// The ranges, in the order in which they became pending.
     ranges: Vec<u16>,
-    /// The first of them with their digests, as the table's row has them: always as many bytes, since a
-    /// row that keeps its length can be overwritten in place.
+    /// The first of them with their digests, in the format of the table's row. The length is
+    /// constant, since a row that keeps its length can be overwritten in place.
     row: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Pending {
             self.ranges.push(range);
             self.ranges.len() - 1
         });
-        // Too many for the row go into rows of their own at the end of the group.
+        // Digests beyond the row's slots move to their own rows at the end of the group.
         if let Some(slot) = self.row.chunks_exact_mut(PENDING_BYTES).nth(place) {
             slot[..2].copy_from_slice(&range.to_be_bytes());
             slot[2..].copy_from_slice(&sum.encode());
@@ -61,15 +61,15 @@ type Part = [RangeSum; RANGES_PER_PART];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digests {
     parts: [Arc<Part>; PARTS],
-    /// Live items of all ranges, and their bytes.
+    /// The number of live items of all ranges, and their size in bytes.
     totals: (u64, u64),
     pending: Pending,
-    /// Whether this group changed any.
+    /// Whether this group changed any digest.
     changed: bool,
 }
 
 impl Default for Digests {
-    /// Those of an empty table.
+    /// The digests of an empty table.
     fn default() -> Self {
         let empty = Arc::new(Part::default());
         Self {
@@ -82,16 +82,16 @@ impl Default for Digests {
 }
 
 impl Digests {
-    /// What the rows say of a table, whose own row has `pending`; nothing there means that it is empty.
+    /// Reads the digests of a table whose own row has `pending`. Without rows the table is empty.
     ///
     /// # Errors
-    /// Where they cannot be read, or are damaged.
+    /// If they cannot be read, or are damaged.
     pub fn load(snapshot: &dyn Snapshot, table: TableNumber, pending: &[u8]) -> Result<Self, StoreError> {
         let mut digests = Self::default();
         snapshot.scan(Keyspace::Digests, &digest_keys(table), &mut |key, row| {
             let part = number_of(key)? % PARTS as u64;
             let mut fields = Fields(row);
-            // The remainder is below the number of parts.
+            // The remainder is less than the number of parts.
             let part = Arc::make_mut(&mut digests.parts[usize::try_from(part).unwrap_or_default()]);
             for range in part {
                 *range = RangeSum::decode(&mut fields)?;
@@ -112,18 +112,18 @@ impl Digests {
         self.parts[range / RANGES_PER_PART][range % RANGES_PER_PART]
     }
 
-    /// All of them, by range.
+    /// The digests of all ranges, in order.
     pub fn ranges(&self) -> impl Iterator<Item = RangeSum> {
         self.parts.iter().flat_map(|part| part.iter().copied())
     }
 
-    /// Live items and their bytes.
+    /// The number of live items, and their size in bytes.
     #[must_use]
     pub const fn totals(&self) -> (u64, u64) {
         self.totals
     }
 
-    /// Changes a range's sum; it is written with the group.
+    /// Changes a range's digest; it is written with the group.
     pub(crate) fn change(&mut self, range: u16, change: impl FnOnce(&mut RangeSum)) {
         self.changed = true;
         let place = usize::from(range);
@@ -136,9 +136,9 @@ impl Digests {
         *bytes = bytes.wrapping_add(sum.bytes).wrapping_sub(before.bytes);
     }
 
-    /// At the end of a group: writes the rows of those that are pending, where they are too many for the
-    /// table's row. True where this group changed any, so that the table's row is to be written with
-    /// [`Digests::pending`].
+    /// At the end of a group: writes the rows of pending digests if there are too many for the
+    /// table's row. Returns true if this group changed any digest, so that the table's row has to
+    /// be written with [`Digests::pending`].
     pub(crate) fn settle(&mut self, table: TableNumber, writes: &mut WriteSet) -> bool {
         if self.pending.ranges.len() > PENDING_RANGES_MAX {
             let pending = std::mem::take(&mut self.pending);
@@ -158,7 +158,7 @@ impl Digests {
         std::mem::take(&mut self.changed)
     }
 
-    /// The pending ranges as the table's row has them.
+    /// The pending digests in the format of the table's row.
     pub(crate) fn pending(&self) -> &[u8] {
         &self.pending.row
     }
@@ -198,7 +198,7 @@ mod tests {
 
     const TABLE: TableNumber = 16;
 
-    /// A backend, and the pending digests of the table's row, which it does not keep here.
+    /// A backend, and the pending digests of the table's row, which is not stored in it.
     struct Table {
         backend: MemoryBackend,
         writer: Box<dyn Writer>,
@@ -219,7 +219,7 @@ mod tests {
             }
         }
 
-        /// The end of a group, as the table has it.
+        /// Ends a group as the table does.
         fn flush(&mut self, digests: &mut Digests) -> bool {
             let mut writes = WriteSet {
                 based_on: self.writer.committed().unwrap(),
@@ -259,7 +259,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_pending_the_rows_say_what_memory_says(
+        fn rows_and_pending_digests_equal_the_digests_in_memory(
             groups in vec(vec((0..RANGES, any::<u128>(), 0..9_u64), 0..60), 1..30)
         ) {
             let mut table = Table::new();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_changes_write_no_row_of_digests() {
+    fn few_changes_write_no_row_of_digests() {
         let mut table = Table::new();
         let mut digests = Digests::default();
         for place in 0..32 {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_to_the_tables_row_is_found() {
+    fn damage_to_the_tables_row_is_detected() {
         let mut pending = 256_u16.to_be_bytes().to_vec();
         pending.extend([0; RangeSum::BYTES]);
         for pending in [pending, vec![0; 7]] {

@@ -11,36 +11,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout::{Fields, number_key, put_bytes, put_optional, row_key};
 
-/// What an index is.
+/// The definition of an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexDefinition {
-    /// Its name.
+    /// The name of the index.
     pub name: String,
-    /// Its key.
+    /// The key of the index.
     pub keys: KeySchema,
-    /// What a global index was defined as; `None` for a local one and for the one by expiry time.
+    /// The definition of a global index; `None` for a local one and for the one by expiry time.
     pub global: Option<GlobalIndex>,
 }
 
 /// An index of a table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Index {
-    /// Its number.
+    /// The number of the index in this region.
     pub number: IndexNumber,
     pub(crate) table: TableNumber,
-    /// What it is.
+    /// The definition of the index.
     pub definition: Arc<IndexDefinition>,
     pub(crate) state: IndexState,
-    /// How far the backfill came: the row key of the last item that it looked at.
+    /// The progress of the backfill: the row key of the last item that it processed.
     pub(crate) cursor: Option<Vec<u8>>,
-    /// The attributes that it projects; `None` for all.
+    /// The attributes that the index projects; `None` for all.
     pub projected: Option<Arc<[String]>>,
     pub(crate) size: IndexSize,
     /// The size as catalogs show it.
     pub(crate) shown: Arc<TableSize>,
 }
 
-/// How much an index shows.
+/// The number of entries of an index, and their size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct IndexSize {
     entries: u64,
@@ -49,21 +49,21 @@ pub(crate) struct IndexSize {
 }
 
 impl IndexSize {
-    /// Counts an entry in.
+    /// Adds an entry of this size.
     pub(crate) const fn add(&mut self, bytes: u64) {
         self.entries += 1;
         self.bytes += bytes;
         self.changed = true;
     }
 
-    /// Counts an entry out.
+    /// Subtracts an entry of this size.
     pub(crate) const fn remove(&mut self, bytes: u64) {
         self.entries = self.entries.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
         self.changed = true;
     }
 
-    /// Sets what was counted.
+    /// Replaces both counts.
     pub(crate) const fn set(&mut self, entries: u64, bytes: u64) {
         *self = Self {
             entries,
@@ -74,23 +74,23 @@ impl IndexSize {
 }
 
 impl Index {
-    /// The row key of an item's entry; `None` where the item has no such key, or one of another type.
+    /// The row key of an item's entry; `None` if the item has no such key, or one of another type.
     pub(crate) fn entry(&self, item: &Item, base: &KeyBytes) -> Option<Vec<u8>> {
         let key = self.definition.keys.index_key_of(item, base).ok()?;
         Some(row_key(self.number, &key.0))
     }
 
-    /// Bytes of what it shows of an item.
+    /// The size in bytes of what the index projects of an item.
     pub(crate) fn weight(&self, item: &Item) -> u64 {
         projected_size(item, self.projected.as_deref()) as u64
     }
 
-    /// Lets catalogs show the size.
+    /// Publishes the size to catalogs.
     pub fn show_size(&self) {
         self.shown.set(self.size.entries, self.size.bytes);
     }
 
-    /// Writes its row.
+    /// Writes the row of the index.
     pub(crate) fn write(&self, writes: &mut WriteSet) -> Result<(), StoreError> {
         let mut row = Vec::new();
         row.extend_from_slice(&self.size.entries.to_be_bytes());
@@ -109,7 +109,7 @@ impl Index {
         Ok(())
     }
 
-    /// Reads what [`Index::write`] wrote; what it projects is not known by that.
+    /// Reads what [`Index::write`] wrote. The row does not contain the projected attributes.
     pub(super) fn read(number: IndexNumber, row: &[u8]) -> Result<Self, StoreError> {
         let mut fields = Fields(row);
         let (entries, bytes) = (fields.u64()?, fields.u64()?);
@@ -148,7 +148,7 @@ pub(crate) fn projected(projection: &Projection, table: &KeySchema, index: &KeyS
     Some(names.into())
 }
 
-/// Bytes of what an index that projects these attributes shows of an item.
+/// The size in bytes of an item's projection to these attributes.
 #[must_use]
 pub fn projected_size(item: &Item, projected: Option<&[String]>) -> usize {
     let Some(names) = projected else { return item_size(item) };
@@ -158,7 +158,7 @@ pub fn projected_size(item: &Item, projected: Option<&[String]>) -> usize {
         .sum()
 }
 
-/// An index's state as a number.
+/// Encodes an index's state.
 const fn encode_state(state: IndexState) -> u8 {
     match state {
         IndexState::Backfilling => 0,

@@ -1,4 +1,4 @@
-//! Work that is done in small steps between the groups.
+//! Background jobs, done in small steps between groups.
 
 use std::sync::Arc;
 
@@ -7,28 +7,29 @@ use beringia_storage::backend::{IndexNumber, TableNumber};
 
 use crate::unshipped::UnshippedFilter;
 
-/// Work that is done in small steps between the groups. All of it can be found again in rows.
+/// A background job, done in small steps between groups. Except for [`Job::CountEntries`], jobs are
+/// restored from rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// Makes the entries of an index for the rows that were there before it.
+    /// Creates the entries of an index for rows that existed before it.
     Backfill { table: TableId, index: IndexNumber },
     /// Removes the entries of an index.
     PurgeIndex { index: IndexNumber },
-    /// Removes the rows of a table, its indexes' entries before them.
+    /// Removes the rows of a table, after the entries of its indexes.
     PurgeTable {
         table: TableNumber,
-        /// Which of them are unshipped.
+        /// The filter for rows that are unshipped, and are kept.
         unshipped: Option<Arc<UnshippedFilter>>,
-        /// The conflict journal that goes too; 0 for none.
+        /// The conflict journal to remove; 0 for none.
         journal: TableNumber,
     },
-    /// Counts what the indexes of a table show, after damage was repaired. This one is not in rows: a
-    /// crash before it leaves the sizes of the indexes to the next time.
+    /// Counts the entries of a table's indexes after damage was repaired. This job is not recorded
+    /// in rows: if a crash prevents it, the next count corrects the sizes of the indexes.
     CountEntries { table: TableId },
 }
 
 impl Job {
-    /// Whether it keeps some of what it removes.
+    /// Whether the job keeps unshipped writes among the rows that it removes.
     pub(crate) const fn keeps_unshipped(&self) -> bool {
         matches!(self, Self::PurgeTable { unshipped: Some(_), .. })
     }

@@ -1,4 +1,4 @@
-//! The log's ends, when it had grown how far, and its checkpoints.
+//! The ends of the log, its end at past times, and its checkpoints.
 
 use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
@@ -9,24 +9,24 @@ use beringia_storage::{
 
 use crate::layout::{Fields, number_key, number_of};
 
-/// An origin's records of a table get a checkpoint at most every so many positions. A reader that starts
-/// from a checkpoint scans about as many records in vain.
+/// The least distance in positions between two checkpoints of an origin's records of a table. A
+/// reader that starts from a checkpoint scans about this many records in vain.
 const CHECKPOINT_EVERY: u64 = 1024;
-/// How often the log's growth is noted against the wall clock, ms.
+/// How often the end of the log is recorded with the wall time, in ms.
 const TIME_EVERY_MS: u64 = 60_000;
 
-/// How far the log had grown at which wall time (position, ms), oldest first.
+/// Past ends of the log with their wall times (position, ms), oldest first.
 pub type LogTimes = VecDeque<(u64, u64)>;
 
-/// Where the log begins and ends.
+/// The ends of the log.
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// The last position that was given.
+    /// The last position that was assigned.
     pub last: u64,
-    /// Up to here everything was looked at for trimming; what is still there is pinned.
+    /// Up to here all records were considered for trimming. Those that remain are still in use.
     pub trimmed: u64,
     times: Arc<LogTimes>,
-    /// The last group that appended: position and ms. Position 0 where there was none since the start.
+    /// The last group that appended: position and ms. Position 0 if there was none since the start.
     appended: (u64, u64),
 }
 
@@ -45,14 +45,14 @@ impl Log {
         })
     }
 
-    /// When the log had grown how far.
+    /// The past ends of the log with their wall times.
     #[must_use]
     pub const fn times(&self) -> &Arc<LogTimes> {
         &self.times
     }
 
-    /// Notes, about once a minute and at the end of a group, how far the log had grown, and before a
-    /// pause how far until then.
+    /// Records the end of the log, about once a minute and at the end of a group. Before a pause it
+    /// also records the end before the pause.
     pub(super) fn note_time(&mut self, now_ms: u64, writes: &mut WriteSet) {
         let newest = self.times.back().copied();
         let (noted, noted_ms) = newest.unwrap_or_default();
@@ -74,7 +74,7 @@ impl Log {
         }
     }
 
-    /// Drops what was noted of positions that are trimmed.
+    /// Drops the recorded ends that have been trimmed.
     pub(crate) fn drop_times(&mut self, writes: &mut WriteSet) {
         debug_assert!(self.trimmed <= self.last, "only positions that were given are trimmed");
         while let Some((position, _)) = self.times.front().copied()
@@ -86,18 +86,18 @@ impl Log {
     }
 }
 
-/// How long streams may look back, and now.
+/// The retention for streams, and the current time.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// How long records stay, ms.
+    /// How long records are kept, in ms.
     pub retention_ms: u64,
-    /// This region's wall time, ms since the epoch.
+    /// This region's wall time, in ms since the Unix epoch.
     pub now_ms: u64,
 }
 
 impl Retention {
-    /// The last position that is older than the retention, to the minute; `None` where there is none.
-    /// `end` is the log's last.
+    /// The last position that is older than the retention, to the minute; `None` if there is none.
+    /// `end` is the log's last position.
     #[must_use]
     pub fn expired(self, times: &LogTimes, end: u64) -> Option<u64> {
         if self.retention_ms == 0 {
@@ -121,24 +121,25 @@ impl Retention {
     }
 }
 
-/// A remembered place in the log: a row of the log's sparse index. It leads from a vector to a position
-/// close by, and makes the backlog a subtraction.
+/// A log checkpoint: a row of the log's sparse index. It leads from a vector to a nearby position,
+/// and makes the backlog a subtraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogCheckpoint {
     /// The sequence of the record.
     pub sequence: u64,
-    /// Its position.
+    /// The position of the record.
     pub position: u64,
-    /// The sequence of the record before it, of the same origin and table.
+    /// The sequence of the previous record of the same origin and table.
     pub previous: u64,
-    /// How many records of the origin and table there were up to it.
+    /// The number of records of the origin and table up to this one.
     pub records: u64,
-    /// Their bytes.
+    /// The size of those records, in bytes.
     pub bytes: u64,
 }
 
 impl LogCheckpoint {
-    /// Whether a record at `position` gets one, where the last one is at `last` (0: there is none).
+    /// Whether a record at `position` gets a checkpoint if the last checkpoint is at `last` (0:
+    /// there is none).
     pub(crate) const fn is_due(last: u64, position: u64) -> bool {
         last == 0 || position - last >= CHECKPOINT_EVERY
     }
@@ -151,7 +152,7 @@ impl LogCheckpoint {
         key
     }
 
-    /// The keys of those of an origin and table from one sequence on, to another one inclusive.
+    /// The keys of an origin's checkpoints of a table between two sequences, both inclusive.
     pub(crate) fn keys(table: TableNumber, origin: OriginNumber, from: u64, to: u64) -> KeyRange {
         KeyRange::new(
             Self::key(table, origin, from),
@@ -159,7 +160,7 @@ impl LogCheckpoint {
         )
     }
 
-    /// The keys of all those of a table.
+    /// The keys of all checkpoints of a table.
     pub(crate) fn keys_of_table(table: TableNumber) -> KeyRange {
         KeyRange::new(table.to_be_bytes().to_vec(), (table + 1).to_be_bytes().to_vec())
     }
@@ -192,10 +193,10 @@ impl LogCheckpoint {
         Ok(found)
     }
 
-    /// The first one above `sequence`.
+    /// The first checkpoint above `sequence`.
     ///
     /// # Errors
-    /// Where the backend fails, or the row is damaged.
+    /// If the backend fails, or the row is damaged.
     pub fn after(
         snapshot: &dyn Snapshot,
         table: TableNumber,
@@ -208,10 +209,10 @@ impl LogCheckpoint {
         }
     }
 
-    /// The last one at or below `sequence`.
+    /// The last checkpoint at or below `sequence`.
     ///
     /// # Errors
-    /// Where the backend fails, or the row is damaged.
+    /// If the backend fails, or the row is damaged.
     pub fn until(
         snapshot: &dyn Snapshot,
         table: TableNumber,

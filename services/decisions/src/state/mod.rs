@@ -1,6 +1,7 @@
-//! What the decisions rest on besides rows: a region's tables, definitions, streams, digests and clock,
-//! in memory. It is read from the backend once, moves with each group, and is cheap to clone: a group
-//! works on a clone, which takes the place of the original when the group is committed.
+//! The state that decisions are based on, besides rows: a region's tables, definitions, streams,
+//! digests and clock, in memory. It is read from the backend once and changes with each group. It
+//! is cheap to clone: a group works on a clone, which replaces the original when the group is
+//! committed.
 
 mod catalog;
 mod definitions;

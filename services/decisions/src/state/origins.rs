@@ -1,4 +1,4 @@
-//! Origins by their small numbers.
+//! Origins and their small numbers.
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -10,7 +10,7 @@ use beringia_storage::{
 
 use crate::layout::{OriginNames, number_key, number_of};
 
-/// All origins that a row may name. A number is given once and for ever.
+/// All origins that a row may refer to. A number is assigned once and permanently.
 #[derive(Debug, Clone)]
 pub struct Origins {
     names: Arc<OriginNames>,
@@ -51,13 +51,13 @@ impl Origins {
         Ok(number)
     }
 
-    /// The origin whose committer decides.
+    /// The number of the origin whose committer decides.
     #[must_use]
     pub const fn own(&self) -> OriginNumber {
         self.own
     }
 
-    /// All of them, by number.
+    /// All origins, indexed by number.
     #[must_use]
     pub const fn names(&self) -> &Arc<OriginNames> {
         &self.names
@@ -69,7 +69,7 @@ impl Origins {
             .ok_or_else(|| StoreError::damaged("a row names an unknown origin"))
     }
 
-    /// An origin's number, given now where it has none.
+    /// An origin's number, assigned now if it has none.
     pub(crate) fn number(&mut self, origin: &Origin, writes: &mut WriteSet) -> Result<OriginNumber, StoreError> {
         if let Some(number) = self.numbers.get(origin) {
             return Ok(*number);

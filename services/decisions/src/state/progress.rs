@@ -1,4 +1,4 @@
-//! What was applied of a table, by origin.
+//! The applied writes of a table, by origin.
 
 use std::collections::BTreeMap;
 
@@ -9,40 +9,40 @@ use bytes::Bytes;
 use super::origins::Origins;
 use crate::layout::{Fields, encode_context};
 
-/// What was applied of one origin's writes to a table.
+/// The applied writes of one origin to a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OriginProgress {
-    /// Everything up to this sequence.
+    /// Everything up to this sequence has been applied.
     pub applied: u64,
     /// The low watermark: the log serves only what is above this sequence.
     pub low_watermark: u64,
-    /// The sequence of the last record in the log.
+    /// The sequence of the origin's last record in the log.
     pub last_record: u64,
-    /// How many records there ever were in the log.
+    /// The number of records that were ever in the log.
     pub records: u64,
-    /// Their bytes.
+    /// The size of those records, in bytes.
     pub bytes: u64,
-    /// The position of the last log checkpoint; 0 where there is none.
+    /// The position of the last log checkpoint; 0 if there is none.
     pub(crate) checkpoint: u64,
 }
 
-/// What was applied of a table, by origin.
+/// The applied writes of a table, by origin.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     origins: BTreeMap<OriginNumber, OriginProgress>,
-    /// `applied` of all origins, as others see it.
+    /// The `applied` of all origins, as other regions see it.
     vector: VersionVector,
-    /// The causal context of a local write that replaces nothing: the vector without the own origin, as
-    /// records hold it and by names; kept until it changes.
+    /// The causal context of a local write that replaces nothing: the vector without the own
+    /// origin, in the format of records and by names. It is cached until it changes.
     context: Option<(Bytes, VersionVector)>,
     pub(super) changed: bool,
 }
 
 impl Progress {
-    /// Reads the field of a table's row.
+    /// Reads the progress from its field of a table's row.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where it is damaged.
+    /// [`StoreError::Database`] if it is damaged.
     pub fn decode(row: &[u8], names: &[Origin]) -> Result<Self, StoreError> {
         let mut progress = Self::default();
         let mut fields = Fields(row);
@@ -89,7 +89,7 @@ impl Progress {
         self.origins.get(&number).copied().unwrap_or_default()
     }
 
-    /// For a change; the progress is written with the group.
+    /// The progress of an origin for modification. It is written with the group.
     pub(crate) fn origin_mut(&mut self, number: OriginNumber) -> &mut OriginProgress {
         self.changed = true;
         self.origins.entry(number).or_default()
@@ -101,7 +101,7 @@ impl Progress {
         &self.vector
     }
 
-    /// Everything up to `sequence` has been applied.
+    /// Records that everything up to `sequence` has been applied.
     pub(crate) fn advance(&mut self, origins: &Origins, origin: OriginNumber, sequence: u64) -> Result<(), StoreError> {
         let name = origins.name(origin)?;
         let entry = self.origin_mut(origin);
@@ -116,14 +116,14 @@ impl Progress {
         Ok(())
     }
 
-    /// The log does not hold everything up to `sequence`.
+    /// Records that the log does not contain everything up to `sequence`.
     pub(crate) fn raise_low_watermark(&mut self, origin: OriginNumber, sequence: u64) {
         let entry = self.origin_mut(origin);
         entry.low_watermark = entry.low_watermark.max(sequence);
     }
 
-    /// The causal context of a local write that replaces something whose writes depend on `replaced`: as
-    /// its record holds it, and by names.
+    /// The causal context of a local write that replaces writes with the causal context `replaced`:
+    /// in the format of records, and by names.
     pub(crate) fn context(
         &mut self,
         origins: &Origins,

@@ -1,4 +1,4 @@
-//! All of a region's state: how it is read, and how a group's changes of it are written.
+//! All of a region's state: reading it, and writing a group's changes of it.
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -26,13 +26,13 @@ use crate::{
     layout::{FIRST_TABLE, Fields},
 };
 
-/// A new sequence starts at the wall clock's milliseconds times two to this.
+/// A new sequence starts at the wall clock's milliseconds shifted left by this many bits.
 const SEQUENCE_SHIFT: u32 = 20;
 
-/// The first rows of a new database that `own` writes, made at `now_ms`.
+/// The first rows of a new database of `own`, created at `now_ms`.
 ///
 /// # Errors
-/// None that can be met; those of encoding a row.
+/// Those of encoding a row, which do not occur in practice.
 pub fn first_rows(own: &Origin, now_ms: u64) -> Result<WriteSet, StoreError> {
     let mut writes = WriteSet::default();
     let tip = Tip {
@@ -60,10 +60,10 @@ pub fn first_rows(own: &Origin, now_ms: u64) -> Result<WriteSet, StoreError> {
 /// A region's state in memory.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// The origins that rows name.
+    /// The origins that rows refer to.
     pub origins: Origins,
     pub(crate) clock: HybridClock,
-    /// The log's ends.
+    /// The ends of the log.
     pub log: Log,
     pub(super) tables: Arc<BTreeMap<TableId, Arc<TableState>>>,
     pub(super) definitions: Arc<BTreeMap<TableId, Arc<Definition>>>,
@@ -79,17 +79,18 @@ pub struct State {
     pub(crate) next_index: IndexNumber,
     pub(crate) next_conflict: u64,
     pub(crate) next_unshipped: u64,
-    /// The own sequence's last number.
+    /// The last own sequence that was assigned.
     pub(crate) sequence: u64,
-    /// What the rows say.
+    /// The region's row as it is stored.
     stored: RegionRow,
 }
 
 impl State {
-    /// Reads the state. `max_offset_ms` is how far ahead of the wall clock another region's time may be.
+    /// Reads the state. `max_offset_ms` is how far another region's time may be ahead of the wall
+    /// clock.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where the backend fails, or what it has is damaged.
+    /// [`StoreError::Database`] if the backend fails, or its contents are damaged.
     pub fn load(snapshot: &dyn Snapshot, own: &Origin, max_offset_ms: u64) -> Result<Self, StoreError> {
         let stored = RegionRow::read(snapshot)?.ok_or_else(|| StoreError::damaged("it has no state"))?;
         let mut rows = Vec::new();
@@ -131,7 +132,7 @@ impl State {
         Ok(state)
     }
 
-    /// Sees to it that no number or time is used again that `former` may have used.
+    /// Advances the state so that it reuses no number or time that `former` may have used.
     #[must_use]
     pub fn beyond(mut self, former: &Self) -> Self {
         self.sequence = self.sequence.max(former.sequence);
@@ -139,8 +140,8 @@ impl State {
         self
     }
 
-    /// The tables that are held, and the jobs of those that are going. Their keys come with the
-    /// definitions.
+    /// Reads the held tables, and the jobs of those that are being removed. Their keys come with
+    /// the definitions.
     fn load_tables(&mut self, snapshot: &dyn Snapshot, rows: Vec<(TableNumber, TableRow)>) -> Result<(), StoreError> {
         let keys = Arc::new(aspects::KEYS.clone());
         for (number, row) in rows {
@@ -164,7 +165,7 @@ impl State {
         Ok(())
     }
 
-    /// The indexes of the tables, and the jobs of those that are being filled or removed.
+    /// Reads the indexes of the tables, and the jobs of those that are being filled or removed.
     fn load_indexes(&mut self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
         let by_number: BTreeMap<TableNumber, TableId> =
             self.tables.values().map(|table| (table.number, table.id)).collect();
@@ -174,7 +175,7 @@ impl State {
             Ok(ControlFlow::Continue(()))
         })?;
         for mut index in indexes {
-            // The indexes of a table that is going go with it.
+            // The indexes of a table that is being removed are removed with it.
             let Some(table) = by_number.get(&index.table).copied() else {
                 continue;
             };
@@ -206,7 +207,7 @@ impl State {
         projected(projection, &core.keys, &index.keys)
     }
 
-    /// The tables that this region holds, the two tables of definitions among them.
+    /// The tables that this region holds, including the two tables of definitions.
     #[must_use]
     pub const fn tables(&self) -> &Arc<BTreeMap<TableId, Arc<TableState>>> {
         &self.tables
@@ -254,13 +255,13 @@ impl State {
         !self.jobs.is_empty()
     }
 
-    /// Whether unshipped writes of removed rows are still being kept.
+    /// Whether the unshipped writes of removed rows are still being saved.
     #[must_use]
     pub fn keeps_unshipped(&self) -> bool {
         self.jobs.iter().any(Job::keeps_unshipped)
     }
 
-    /// The stream of a table that is on, or else the last one that was and can still be read.
+    /// The stream of a table that is enabled, or else the last one that can still be read.
     pub(super) fn latest_stream(&self, table: TableId) -> Option<Stream> {
         self.streams.of(table).next_back().map(|shown| shown.stream)
     }
@@ -273,8 +274,9 @@ impl State {
         }
     }
 
-    /// Writes what the group changed. The tip goes into the rows that are written anyway; so a group that
-    /// only writes items changes no other row, and one that changed nothing writes nothing.
+    /// Writes what the group changed. The tip is added to rows that are written anyway. A group
+    /// that only writes items therefore changes no other row, and one that changed nothing writes
+    /// nothing.
     pub(crate) fn flush(&mut self, before: &Self, now_ms: u64, writes: &mut WriteSet) -> Result<(), StoreError> {
         self.log.note_time(now_ms, writes);
         let tip = self.tip();

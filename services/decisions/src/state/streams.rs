@@ -1,4 +1,4 @@
-//! Streams in memory: which stretches of the log are the shards of which streams.
+//! Streams in memory: which sections of the log are the shards of which streams.
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -11,17 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout::{Fields, number_key, number_of};
 
-/// A stream, and which records are its.
+/// A stream, and the tables' numbers that identify its records.
 #[derive(Debug, Clone)]
 pub struct KeptStream {
     number: u64,
     /// The stream as clients see it.
     pub shown: Arc<TableStream>,
-    /// For each shard, the number that the table had: a replica that goes and comes back has another.
+    /// For each shard, the number that the table had: a replica that is removed and returns gets
+    /// another.
     pub tables: Vec<TableNumber>,
 }
 
-/// By table and time of enabling.
+/// Streams by table and time of enabling.
 pub type KeptStreams = BTreeMap<(TableId, u64), KeptStream>;
 
 /// A row of [`Keyspace::Streams`].
@@ -33,13 +34,14 @@ struct StreamRow {
     stream: Stream,
 }
 
-/// A row of [`Keyspace::Shards`], whose key is the stream's number and when the shard was opened.
+/// A row of [`Keyspace::Shards`]. Its key is the stream's number and the time when the shard was
+/// opened.
 #[derive(Serialize, Deserialize)]
 struct ShardRow {
     table: TableNumber,
     parent_ms: Option<u64>,
     first: u64,
-    /// The last position, and when it was closed.
+    /// The last position, and when the shard was closed.
     end: Option<(u64, u64)>,
 }
 
@@ -56,7 +58,7 @@ fn decode<'r, T: Deserialize<'r>>(row: &'r [u8]) -> Result<T, StoreError> {
     serde_json::from_slice(row).map_err(|error| StoreError::damaged(&error.to_string()))
 }
 
-/// All streams that can be read. Each change goes into the group's write set at once.
+/// All streams that can be read. Each change is added to the group's write set immediately.
 #[derive(Debug, Default, Clone)]
 pub struct StreamStates {
     kept: Arc<KeptStreams>,
@@ -109,25 +111,25 @@ impl StreamStates {
         })
     }
 
-    /// All of them.
+    /// All streams, enabled or still readable.
     #[must_use]
     pub const fn kept(&self) -> &Arc<KeptStreams> {
         &self.kept
     }
 
-    /// The streams of a table, the oldest first.
+    /// The streams of a table, oldest first.
     pub(crate) fn of(&self, table: TableId) -> impl DoubleEndedIterator<Item = &TableStream> {
         let kept = self.kept.range((table, 0)..=(table, u64::MAX));
         kept.map(|(_, kept)| &*kept.shown)
     }
 
-    /// The stream of a table that is on.
+    /// The enabled stream of a table.
     pub(crate) fn open(&self, table: TableId) -> Option<Stream> {
         let mut streams = self.of(table);
         streams.find(|shown| shown.is_enabled()).map(|shown| shown.stream)
     }
 
-    /// Makes room for a stream, where there is none yet.
+    /// Adds a stream, if it does not exist yet.
     pub(crate) fn add(&mut self, stream: TableStream, writes: &mut WriteSet) -> Result<(), StoreError> {
         let key = (stream.table, stream.stream.enabled_ms);
         if self.kept.contains_key(&key) {
@@ -151,7 +153,7 @@ impl StreamStates {
         Ok(())
     }
 
-    /// Opens the next shard of a stream, behind `last`.
+    /// Opens the next shard of a stream, after position `last`.
     pub(crate) fn open_shard(
         &mut self,
         key: (TableId, u64),
@@ -164,7 +166,7 @@ impl StreamStates {
             return Ok(());
         };
         let parent = kept.shown.shards.last().map(|shard| shard.opened_ms);
-        // Sequence numbers begin with it, and are never short.
+        // Sequence numbers begin with the time of opening, which must not be too short.
         let after = parent.map_or(1, |parent| parent + 1);
         let shard = Shard {
             opened_ms: now_ms.max(after),
@@ -182,7 +184,7 @@ impl StreamStates {
         write_shard(kept.number, table, &shard, writes)
     }
 
-    /// Closes the open shard of a stream at `last`; the number that its table has.
+    /// Closes the open shard of a stream at `last`. Returns the number of its table.
     pub(crate) fn close_shard(
         &mut self,
         key: (TableId, u64),
@@ -205,8 +207,8 @@ impl StreamStates {
         Ok(Some(table))
     }
 
-    /// Drops the shards that were closed until `until_ms`, and streams without shards; the tables whose
-    /// streams went.
+    /// Drops the shards that were closed up to `until_ms`, and streams without shards. Returns the
+    /// tables whose streams were dropped.
     pub(crate) fn trim(&mut self, until_ms: u64, writes: &mut WriteSet) -> Vec<TableId> {
         let past = |shard: &Shard| shard.end.is_some_and(|end| end.closed_ms <= until_ms);
         let affected = self.kept.iter().filter(|(_, kept)| kept.shown.shards.iter().any(past));
@@ -216,7 +218,7 @@ impl StreamStates {
             let streams = Arc::make_mut(&mut self.kept);
             let Some(kept) = streams.get_mut(&key) else { continue };
             let shown = Arc::make_mut(&mut kept.shown);
-            // Shards close in their order.
+            // Shards close in order.
             let count = shown.shards.iter().take_while(|shard| past(shard)).count();
             for shard in shown.shards.drain(..count) {
                 let key = shard_key(kept.number, shard.opened_ms);

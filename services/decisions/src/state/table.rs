@@ -1,4 +1,4 @@
-//! One table that this region holds: what was applied of it, its digests, its indexes, its size.
+//! A table that this region holds: its progress, digests, indexes and size.
 
 use std::sync::Arc;
 
@@ -17,24 +17,25 @@ use crate::{
 /// A table that this region holds. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TableState {
-    /// Its identity for ever.
+    /// The permanent identity of the table.
     pub id: TableId,
-    /// Its number here.
+    /// The table's number in this region.
     pub number: TableNumber,
-    /// Under which number its conflict journal is kept: the one that it had when the journal began.
+    /// The number under which the conflict journal is stored: the table's number when the journal
+    /// began.
     pub journal: TableNumber,
-    /// Whether the rows were complete once.
+    /// Whether the replica has been bootstrapped: its rows were complete once.
     pub bootstrapped: bool,
     pub(crate) keys: Arc<KeySchema>,
-    /// How the writes of this region are stamped.
+    /// How this region's writes are recorded.
     pub(crate) policy: ConflictPolicy,
-    /// Its indexes, but for those that are being removed.
+    /// The indexes, except those that are being removed.
     pub indexes: Vec<Index>,
-    /// What was applied of it.
+    /// The writes that have been applied to the table.
     pub progress: Progress,
     pub(crate) digests: Digests,
     pub(crate) size: Arc<TableSize>,
-    /// Whether its row is to be written whatever else changed.
+    /// Whether the table's row has to be written even if nothing else changed.
     pub(crate) changed: bool,
 }
 
@@ -59,7 +60,7 @@ impl TableState {
         row_key(self.number, &key.0)
     }
 
-    /// Lets catalogs show the size, and those of its indexes.
+    /// Publishes the sizes of the table and its indexes to catalogs.
     pub fn show_sizes(&self) {
         let (items, bytes) = self.digests.totals();
         self.size.set(items, bytes);
@@ -79,7 +80,7 @@ impl TableState {
         }
     }
 
-    /// Writes what the group changed. True where the table's row, and so `tip`, was written.
+    /// Writes what the group changed. Returns true if the table's row, and so `tip`, was written.
     pub(super) fn flush(&mut self, tip: Tip, writes: &mut WriteSet) -> Result<bool, StoreError> {
         let digested = self.digests.settle(self.number, writes);
         let progressed = std::mem::take(&mut self.progress.changed);
@@ -102,11 +103,11 @@ impl TableState {
 /// Whether a table's rows are held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holding {
-    /// They are.
+    /// The rows are held.
     Held,
-    /// They are being removed.
+    /// The rows are being removed.
     Removed {
-        /// Which of them are unshipped.
+        /// The filter for rows that are unshipped.
         unshipped: Option<UnshippedFilter>,
     },
 }
@@ -114,23 +115,24 @@ pub enum Holding {
 /// A row of [`Keyspace::Tables`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRow {
-    /// The table's identity.
+    /// The identity of the table.
     pub id: TableId,
-    /// [`TableState::journal`]; of a table that is being removed, the journal that goes with it, or 0.
+    /// [`TableState::journal`]. For a table that is being removed, the journal to remove with it,
+    /// or 0.
     pub journal: TableNumber,
-    /// [`TableState::bootstrapped`].
+    /// Whether the replica has been bootstrapped, as [`TableState::bootstrapped`].
     pub bootstrapped: bool,
-    /// Whether the rows are being removed.
+    /// Whether the rows are held or being removed.
     pub holding: Holding,
     /// The region's tip when the row was written.
     pub(crate) tip: Tip,
-    /// [`Progress`], encoded.
+    /// The encoded [`Progress`] of the table.
     pub progress: Vec<u8>,
-    /// Pending digests, encoded.
+    /// The encoded pending digests of the table.
     pub pending: Vec<u8>,
 }
 
-/// Bits of a table's row.
+/// The bits of a table's row.
 const BOOTSTRAPPED: u8 = 1;
 const REMOVED: u8 = 2;
 const UNSHIPPED: u8 = 4;
@@ -145,7 +147,7 @@ impl TableRow {
     /// Reads a row.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where it is damaged.
+    /// [`StoreError::Database`] if the row is damaged.
     pub fn decode(row: &[u8]) -> Result<Self, StoreError> {
         let mut fields = Fields(row);
         let flags = fields.u8()?;

@@ -1,4 +1,4 @@
-//! What nearly every group moves, and the row of the region as a whole.
+//! The counters that nearly every group advances, and the row of the region as a whole.
 
 use beringia_storage::{
     StoreError,
@@ -7,14 +7,15 @@ use beringia_storage::{
 
 use crate::layout::{Fields, number_key};
 
-/// What nearly every group moves. It only grows, and whatever row has the greatest of it has it last.
+/// The counters that nearly every group advances. They only grow; the row with the greatest tip has
+/// the last one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tip {
-    /// The own sequence's last number.
+    /// The last own sequence that was assigned.
     pub sequence: u64,
-    /// The clock's upper bound.
+    /// The upper bound of the clock.
     pub clock: u64,
-    /// The log's last position.
+    /// The last position of the log.
     pub position: u64,
 }
 
@@ -42,15 +43,15 @@ impl Tip {
     }
 }
 
-/// The key of the one row of [`Keyspace::Region`].
+/// The key of the only row of [`Keyspace::Region`].
 const REGION_ROW: u64 = 1;
 
 /// The row of [`Keyspace::Region`]: the tip, and the next free numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegionRow {
-    /// At least one row of tables may be ahead of it.
+    /// The tip when the row was written; a table's row may have a later one.
     pub(super) tip: Tip,
-    /// [`Log::trimmed`](crate::Log::trimmed).
+    /// The trimmed part of the log, as [`Log::trimmed`](crate::Log::trimmed).
     pub trimmed: u64,
     pub(super) next_table: TableNumber,
     pub(super) next_index: IndexNumber,
@@ -59,10 +60,10 @@ pub struct RegionRow {
 }
 
 impl RegionRow {
-    /// Reads the row; `None` where there is none, as in a new database.
+    /// Reads the row; `None` if there is none, as in a new database.
     ///
     /// # Errors
-    /// Where the backend fails, or the row is damaged.
+    /// If the backend fails, or the row is damaged.
     pub fn read(snapshot: &dyn Snapshot) -> Result<Option<Self>, StoreError> {
         let Some(row) = snapshot.get(Keyspace::Region, &number_key(REGION_ROW))? else {
             return Ok(None);
