@@ -1,10 +1,10 @@
-//! The committer: the only writer. It takes groups of commands, has each group decided on rows that it reads
-//! in bulk, and commits what comes of it with one step of the backend.
+//! The committer: the only writer. It takes groups of commands, has each group decided on rows that
+//! it reads in bulk, and commits the resulting write set with one step of the backend.
 //!
-//! It is a plain struct without threads, tasks or channels of its own; `driver` feeds it. Each command is
-//! decided on the state that all commands before it left, so log order is commit order. Where the backend
-//! fails, every command of the group gets the error; where what the group rests on may have changed, the state
-//! is read again.
+//! It is a plain struct without threads, tasks or channels of its own; `driver` feeds it. Each
+//! command is decided on the state that all commands before it left, so log order is commit order.
+//! If the backend fails, every command of the group gets the error. If the rows of the group may
+//! have changed, the state is read again.
 
 use std::{
     collections::BTreeMap,
@@ -25,29 +25,30 @@ use tokio::sync::oneshot;
 
 use crate::shared::Shared;
 
-/// How often a group is decided again because the state changed behind its back.
+/// How many times a group is decided before the committer gives up, because its state keeps
+/// changing.
 const ATTEMPTS_MAX: usize = 8;
 
-/// What the committer is asked to do, and where the answer goes.
+/// A request to the committer, with the channel for its answer.
 pub(crate) enum Request {
-    /// A client's unit of writes.
+    /// A client's writes, as one transaction.
     Unit(Vec<ItemWrite>, oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
     /// A change of definitions.
     Schema(
         Box<dyn SchemaChange>,
         oneshot::Sender<Result<Arc<Catalog>, SchemaError>>,
     ),
-    /// Other regions' mutations.
+    /// A batch of other regions' mutations.
     Apply(RemoteBatch, oneshot::Sender<Result<Applied, StoreError>>),
-    /// One step of trimming the log; answers whether another would find something.
+    /// One step of trimming the log. The answer says whether another step would find something.
     Trim(Arc<Acknowledged>, oneshot::Sender<Result<bool, StoreError>>),
-    /// Notes for how long peers have been unreachable.
+    /// Records for how long peers have been unreachable.
     NoteUnreachable(BTreeMap<Region, u64>, oneshot::Sender<Result<(), StoreError>>),
-    /// Repairs one range; answers whether there was something to repair.
+    /// Repairs one range. The answer says whether anything needed repair.
     Repair(TableId, u16, oneshot::Sender<Result<bool, StoreError>>),
 }
 
-/// Where the answer of a command goes.
+/// The channel for the answer to a command.
 enum Reply {
     Unit(oneshot::Sender<Result<Vec<Outcome>, CommitError>>),
     Schema(oneshot::Sender<Result<Arc<Catalog>, SchemaError>>),
@@ -80,7 +81,7 @@ impl Request {
 }
 
 impl Reply {
-    /// Whoever asked may be gone; the commit stands all the same.
+    /// The receiver may be gone; the commit is valid all the same.
     fn send(self, answer: Answer) {
         match (self, answer) {
             (Self::Unit(to), Answer::Unit(answer)) => drop(to.send(answer)),
@@ -106,18 +107,18 @@ impl Reply {
     }
 }
 
-/// The writer's half of the store.
+/// The writing half of the store.
 pub(crate) struct Committer {
     writer: Box<dyn Writer>,
     shared: Arc<Shared>,
     state: State,
-    /// How many commits there were when `state` was read.
+    /// The number of commits when `state` was read.
     based_on: CommitNumber,
     /// Whether the state must be read again before the next group.
     is_stale: bool,
-    /// Counts all commits to the backend, whoever made them.
+    /// The number of all commits to the backend, by any committer.
     seen: Arc<AtomicU64>,
-    /// How many of these this committer knows of.
+    /// The number of those commits that this committer knows of.
     known: u64,
 }
 
@@ -140,8 +141,8 @@ impl Committer {
         }
     }
 
-    /// Commits a group and answers each of its requests. Even a refusal waits for the commit: it may rest on
-    /// what another command of the group wrote.
+    /// Commits a group and answers each of its requests. Even a refusal waits for the commit: it
+    /// may rest on what another command of the group wrote.
     pub(crate) fn commit(&mut self, requests: Vec<Request>) {
         let (mut commands, replies): (Vec<Command>, Vec<Reply>) = requests.into_iter().map(Request::split).unzip();
         match self.carry_out(&mut commands) {
@@ -160,7 +161,7 @@ impl Committer {
         self.state.has_jobs()
     }
 
-    /// Does one step of the background work; false where it failed and should be tried again later.
+    /// Does one step of background work. Returns false if it failed and should be retried later.
     pub(crate) fn work(&mut self) -> bool {
         let worked = self.carry_out(&mut [Command::Work]);
         if let Err(error) = &worked {
@@ -169,29 +170,30 @@ impl Committer {
         worked.is_ok()
     }
 
-    /// Keeps the backend in shape after a commit.
+    /// Performs the backend's maintenance after a commit.
     pub(crate) fn maintain(&mut self) {
         self.writer.maintain(false);
     }
 
-    /// Lets go of memory that an idle store does not need.
+    /// Releases memory that an idle store does not need.
     pub(crate) fn rest(&mut self) {
         self.shared.recent.clear();
         self.writer.maintain(true);
     }
 
-    /// Ends the committer: nothing is left to do at the next start.
+    /// Ends the committer in good order: the next start has nothing to recover.
     pub(crate) fn close(self) {
         self.writer.release();
     }
 
-    /// Decides a group, commits it, and shows the result to readers.
+    /// Decides a group, commits it, and publishes the result to readers.
     fn carry_out(&mut self, commands: &mut [Command]) -> Result<Vec<Answer>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.refresh()?;
             let environment = self.environment();
             let mut rows = Rows::default();
-            // What upkeep needs is found out by deciding it alone, not with the whole group again and again.
+            // The rows for upkeep are determined by deciding it alone, instead of deciding the
+            // whole group repeatedly.
             let upkeep = commands.iter().take_while(|command| is_upkeep(command)).count();
             if upkeep > 0 && upkeep < commands.len() {
                 self.decide(&mut commands[..upkeep], &mut rows, &environment)?;
@@ -234,7 +236,7 @@ impl Committer {
         )))
     }
 
-    /// Decides commands, and reads what they need until they can be.
+    /// Decides commands, and reads the rows that they need until that succeeds.
     fn decide(
         &mut self,
         commands: &mut [Command],
@@ -258,7 +260,7 @@ impl Committer {
         }
     }
 
-    /// Reads more rows.
+    /// Reads the wanted rows.
     fn fetch(&mut self, rows: &mut Rows, wanted: ReadSet) -> Result<(), StoreError> {
         if wanted.is_empty() {
             return Ok(());
@@ -282,7 +284,7 @@ impl Committer {
         }
     }
 
-    /// Reads the state again where it may have changed behind the committer's back.
+    /// Reads the state again if another committer may have changed it.
     fn refresh(&mut self) -> Result<(), StoreError> {
         let seen = self.seen.load(Ordering::Acquire);
         if !self.is_stale && seen == self.known {
@@ -297,7 +299,8 @@ impl Committer {
         Ok(())
     }
 
-    /// Takes a decided state for the present one, shows it, reports what was done, and returns the answers.
+    /// Makes a decided state the current one, publishes it, reports its events, and returns the
+    /// answers.
     fn adopt(&mut self, decision: Decision) -> Vec<Answer> {
         let appended = decision.state.log.last > self.state.log.last;
         self.state = decision.state;
@@ -318,7 +321,7 @@ const fn is_upkeep(command: &Command) -> bool {
     )
 }
 
-/// Tells changes of definitions that they are committed, before anything else is decided.
+/// Notifies changes of definitions that they are committed, before anything else is decided.
 fn announce(commands: &mut [Command], answers: &[Answer]) {
     for (command, answer) in commands.iter_mut().zip(answers) {
         if let (Command::Schema(change), Answer::Schema(Ok(_))) = (command, answer) {

@@ -1,15 +1,15 @@
-//! A disk that is made slow or full on purpose, as drills and simulations do.
+//! Disk faults: a disk that is made slow or full, in drills and simulations.
 
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-/// How well a region's disk is. Clones are the same disk. It outlives the store, so that a disk is as it was
-/// after a restart.
+/// The faults of a region's disk. Clones share the same disk. They outlive the store, so that they
+/// persist over a restart.
 #[derive(Debug, Clone, Default)]
 pub struct DiskFaults(Arc<Mutex<Faults>>);
 
-/// What is wrong with the disk now.
+/// The current faults of the disk.
 #[derive(Debug, Clone, Copy, Default)]
 struct Faults {
     commit_delay: Duration,
@@ -17,19 +17,20 @@ struct Faults {
 }
 
 impl DiskFaults {
-    /// From now on every commit takes so much longer; commands that come meanwhile wait for the next one. Zero
-    /// at first. With [`crate::Execution::Inline`] the time is that of tokio's clock.
+    /// Makes every commit take this much longer from now on; commands that arrive meanwhile wait
+    /// for the next one. The default is zero. With [`crate::Execution::Inline`] the delay follows
+    /// tokio's clock.
     pub fn set_commit_delay(&self, delay: Duration) {
         self.0.lock().commit_delay = delay;
     }
 
-    /// Whether the disk is full: then what needs more room than the database has fails with
-    /// [`beringia_storage::StoreError::DiskFull`], until it is no longer full.
+    /// Sets whether the disk is full. Writes that need more space than the database has then fail
+    /// with [`beringia_storage::StoreError::DiskFull`], until the disk is no longer full.
     pub fn set_full(&self, full: bool) {
         self.0.lock().full = full;
     }
 
-    /// How much longer every commit takes.
+    /// The additional time that every commit takes.
     #[must_use]
     pub fn commit_delay(&self) -> Duration {
         self.0.lock().commit_delay

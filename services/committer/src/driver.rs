@@ -1,4 +1,4 @@
-//! What drives the committer: a queue in front of it, and a thread or a task that takes groups from it.
+//! Drives the committer: a queue in front of it, and a thread or a task that takes groups from it.
 
 use std::{
     collections::VecDeque,
@@ -18,20 +18,22 @@ use crate::{
     disk_faults::DiskFaults,
 };
 
-/// Commands of clients that may wait, and remote batches; who comes later waits outside, without memory of the store's.
+/// How many commands may wait in each queue. Further callers wait outside, without using the
+/// store's memory.
 const CLIENTS_WAITING_MAX: usize = 1024;
 const REMOTES_WAITING_MAX: usize = 16;
 const UPKEEP_WAITING_MAX: usize = 4;
-/// Commands of clients in one group.
+/// The greatest number of clients' commands in one group.
 const GROUP_CLIENTS_MAX: usize = 512;
-/// Remote batches in one group: one where clients wait too, so that neither starves the other.
+/// The greatest number of remote batches in one group. There is only one if clients wait too, so
+/// that neither starves the other.
 const GROUP_REMOTES_MAX: usize = 8;
-/// How long nothing must happen before memory is let go.
+/// How long the store must be idle before it releases memory.
 const REST_AFTER: Duration = Duration::from_secs(5);
-/// How long failed background work waits.
+/// How long failed background work waits for a retry.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Who asks. Clients go first.
+/// The queue of a command. Clients go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Priority {
     Client,
@@ -44,9 +46,10 @@ struct Waiting {
     clients: VecDeque<Request>,
     remotes: VecDeque<Request>,
     upkeep: VecDeque<Request>,
-    /// The committer's thread waits for the signal.
+    /// Whether the committer's thread is waiting for the signal.
     is_parked: bool,
-    /// No more commands are taken; `Some(true)`: those that wait are still carried out.
+    /// Set when no more commands are accepted. With `Some(true)` the waiting ones are still carried
+    /// out.
     stopping: Option<bool>,
 }
 
@@ -67,9 +70,9 @@ impl Waiting {
 /// The bounded queues in front of the committer.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    /// For a committer on a thread.
+    /// Signals a committer on a thread.
     ready: Condvar,
-    /// For a committer in a task.
+    /// Signals a committer in a task.
     wake: Notify,
     clients: Semaphore,
     remotes: Semaphore,
@@ -78,10 +81,10 @@ pub(crate) struct Queue {
     end: Notify,
 }
 
-/// What the committer does next.
+/// The next step of the committer.
 enum Next {
     Commit(Vec<Request>),
-    /// Nothing waits.
+    /// The queues are empty.
     Idle,
     Stop,
 }
@@ -112,7 +115,7 @@ impl Queue {
         self.waiting.lock()
     }
 
-    /// Puts a command into its queue, waiting for room there.
+    /// Puts a command into its queue, after waiting for a slot.
     pub(crate) async fn submit(&self, priority: Priority, command: Request) -> Result<(), StoreError> {
         let slot = self.slots(priority).acquire().await.map_err(|_| StoreError::Closed)?;
         let is_parked = {
@@ -127,9 +130,9 @@ impl Queue {
             }
             waiting.is_parked
         };
-        // The slot is given back when the command is taken.
+        // The slot is returned when the command is taken.
         slot.forget();
-        // A signal costs a system call, even where nobody waits for it.
+        // A signal costs a system call, even if no thread waits for it.
         if is_parked {
             self.ready.notify_one();
         }
@@ -145,7 +148,8 @@ impl Queue {
         if waiting.is_empty() {
             return Next::Idle;
         }
-        // A change of definitions is the last of its group: what is decided on the new ones comes after it.
+        // A change of definitions is the last of its group: commands under the new definitions come
+        // after it.
         let until_end = waiting.clients.iter().position(Request::ends_group);
         let clients = until_end
             .map_or(waiting.clients.len(), |last| last + 1)
@@ -156,7 +160,7 @@ impl Queue {
             .min(if clients > 0 { 1 } else { GROUP_REMOTES_MAX });
         let upkeep = waiting.upkeep.len().min(1);
         let mut group = Vec::with_capacity(clients + remotes + upkeep);
-        // Upkeep looks at rows as they are before the group.
+        // Upkeep reads rows as they are before the group.
         group.extend(waiting.upkeep.drain(..upkeep));
         group.extend(waiting.clients.drain(..clients));
         let last = group.pop_if(|last| last.ends_group());
@@ -174,7 +178,7 @@ impl Queue {
         Next::Commit(group)
     }
 
-    /// Stops the committer: `drain` says whether what waits is still carried out.
+    /// Stops the committer. `drain` says whether waiting commands are still carried out.
     pub(crate) fn stop(&self, drain: bool) {
         let dropped = {
             let mut waiting = self.lock();
@@ -191,8 +195,8 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Has the committer's thread wait for the signal that there is something to do, or until the limit. True
-    /// where the time ran out.
+    /// Parks the committer's thread until the signal, or until the limit. Returns true if the time
+    /// ran out.
     fn park(&self, waiting: &mut MutexGuard<'_, Waiting>, limit: Option<Duration>) -> bool {
         waiting.is_parked = true;
         let timed_out = match limit {
@@ -206,7 +210,7 @@ impl Queue {
         timed_out
     }
 
-    /// The driver has ended; nothing will be taken any more.
+    /// Marks the driver as ended; no more commands are taken.
     fn finish(&self) {
         self.stop(false);
         self.finished.store(true, Ordering::Release);
@@ -226,10 +230,10 @@ impl Queue {
     }
 }
 
-/// The committer, where the store can take it away from its driver.
+/// The committer, in a place from which the store can take it away from its driver.
 pub(crate) type CommitterSlot = Arc<Mutex<Option<Committer>>>;
 
-/// Whoever waits must not wait for ever, even where the committer panicked.
+/// Finishes the queue on drop, so that callers do not wait forever even if the committer panicked.
 struct Finish(Arc<Queue>);
 
 impl Drop for Finish {
@@ -238,8 +242,8 @@ impl Drop for Finish {
     }
 }
 
-/// Commits one group, then does a step of background work. `None` where the committer was taken away, else whether there is
-/// more background work and whether the last step of it went well.
+/// Commits one group, then does a step of background work. Returns `None` if the committer was
+/// taken away, otherwise whether there is more background work and whether the last step failed.
 fn turn(slot: &CommitterSlot, group: Option<Vec<Request>>) -> Option<Background> {
     let mut slot = slot.lock();
     let Some(committer) = slot.as_mut() else {
@@ -308,7 +312,7 @@ pub(crate) fn run(queue: Arc<Queue>, slot: &CommitterSlot, disk_faults: &DiskFau
     }
 }
 
-/// Takes as long as a slow disk.
+/// Sleeps as long as the slow disk delays a commit.
 #[expect(
     clippy::disallowed_methods,
     reason = "the committer's own thread has no timer; simulations drive the committer in a task"
@@ -340,13 +344,14 @@ pub(crate) async fn run_inline(queue: Arc<Queue>, slot: CommitterSlot, disk_faul
                 background = turn(&slot, None);
             }
             Next::Idle if state == Background::Failed => {
-                // Whichever comes first: a command, or the time to try again.
+                // Whichever comes first: a command, or the time for a retry.
                 let _ = tokio::time::timeout(RETRY_AFTER, queue.wake.notified()).await;
                 background = turn(&slot, None);
             }
             Next::Idle => {
                 queue.wake.notified().await;
-                // What comes at the same moment goes into the same group, as what comes while a disk works does.
+                // Commands that arrive at the same instant join the same group, like commands that
+                // arrive during a commit.
                 tokio::task::yield_now().await;
             }
         }
@@ -368,7 +373,8 @@ mod tests {
         Request::Apply(RemoteBatch::default(), oneshot::channel().0)
     }
 
-    /// The next group: how many commands of clients it begins with, and how many others follow.
+    /// Takes the next group. Returns the number of clients' commands at its start, and of the other
+    /// commands.
     fn next_group(queue: &Queue) -> (usize, usize) {
         let Next::Commit(group) = queue.next(&mut queue.lock()) else {
             return (0, 0);
@@ -387,7 +393,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn clients_go_first_and_remote_batches_go_along_with_every_group() {
+    async fn group_has_clients_first_and_a_remote_batch() {
         let queue = Queue::new();
         for _ in 0..10 {
             queue.submit(Priority::Remote, batch()).await.unwrap();
@@ -402,7 +408,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_finds_the_queue_full_waits_outside_until_a_group_is_taken() {
+    async fn full_queue_makes_callers_wait_until_a_group_is_taken() {
         let queue = Queue::new();
         for _ in 0..REMOTES_WAITING_MAX {
             queue.submit(Priority::Remote, batch()).await.unwrap();
@@ -414,8 +420,9 @@ mod tests {
         outside.await.unwrap();
     }
 
+    /// Without draining, waiting commands are answered with [`StoreError::Closed`].
     #[tokio::test]
-    async fn a_stop_that_drains_leaves_what_waits_and_one_that_does_not_answers_it() {
+    async fn only_a_draining_stop_keeps_waiting_commands() {
         let queue = Queue::new();
         let (to, answer) = oneshot::channel();
         queue.submit(Priority::Client, unit()).await.unwrap();

@@ -1,11 +1,11 @@
-//! What drives the committer.
+//! Ways to drive the committer.
 
-/// What drives the committer.
+/// Whether a thread or a task drives the committer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
-    /// A thread of its own; long reads run on tokio's blocking threads.
+    /// A thread of its own drives the committer; long reads run on tokio's blocking threads.
     Threads,
-    /// A task on the current tokio runtime, reads on the caller's: one order of events for one order of calls, as
-    /// a simulation needs it.
+    /// A task on the current tokio runtime drives the committer, and reads run on the caller's: the
+    /// same order of calls gives the same order of events, as simulations need.
     Inline,
 }

@@ -1,10 +1,10 @@
-//! A region's store over any storage backend: one committer that writes, readers beside it, and a view of
-//! the last commit between them.
+//! A region's store over any storage backend: one committer that writes, readers beside it, and a
+//! view of the last commit that they share.
 //!
 //! The committer takes groups of commands, reads in bulk the rows that they need, has them decided
-//! (`beringia-decisions`), commits what comes of it in one step, and answers. [`RegionStore`] is that
-//! behind the [`Store`](beringia_storage::Store) trait. What the backend is
-//! ([`StorageBackend`](beringia_storage::backend::StorageBackend)) it does not know.
+//! (`beringia-decisions`), commits the resulting write set in one step, and answers.
+//! [`RegionStore`] offers that through the [`Store`](beringia_storage::Store) trait. It works with
+//! any [`StorageBackend`](beringia_storage::backend::StorageBackend).
 
 mod committer;
 mod disk_faults;

@@ -1,4 +1,4 @@
-//! When the log had grown to which position, for reads that are to see what was a while ago.
+//! Past ends of the log with their times, for reads as of the past.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,21 +6,22 @@ use beringia_storage::LogPosition;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Commits that are remembered. Where there are more, reads see something newer.
+/// The number of commits that are remembered. If there are more, reads see a later state.
 const MOMENTS_MAX: usize = 65_536;
-/// Records that a read looks through for what changed since. Where there are more, it sees something newer.
+/// The number of records that a read examines for changes since the as-of position. If there are
+/// more, it sees a later state.
 const BEHIND_MAX: u64 = 65_536;
 
-/// The ends that the log had in a last stretch of time.
+/// The ends of the log during a recent period.
 #[derive(Debug)]
 pub(crate) struct Moments {
-    /// How long they are kept.
+    /// The length of the period.
     keep: Duration,
     ends: Mutex<VecDeque<(Instant, u64)>>,
 }
 
 impl Moments {
-    /// Of a log that ends there now.
+    /// Starts with the current end of the log.
     pub(crate) fn new(keep: Duration, end: u64) -> Self {
         Self {
             keep,
@@ -28,8 +29,9 @@ impl Moments {
         }
     }
 
-    /// A commit brought the end there. To be told before anybody can see the commit: then what a moment leaves out was seen by nobody
-    /// before it.
+    /// Records that a commit moved the end of the log. Must be called before the commit becomes
+    /// visible: a read as of an earlier time then leaves out only commits that were not visible at
+    /// that time.
     pub(crate) fn note(&self, end: u64) {
         if self.keep.is_zero() {
             return;
@@ -42,13 +44,13 @@ impl Moments {
         debug_assert!(ends.back().is_none_or(|(_, last)| *last < end), "a log only grows");
         ends.push_back((now, end));
         let over = |(at, _): &(Instant, u64)| now.duration_since(*at) >= self.keep;
-        // The last of those that are over says where the log was when the stretch began.
+        // The last of the expired entries is the end of the log at the beginning of the period.
         while ends.len() > MOMENTS_MAX || ends.get(1).is_some_and(over) {
             ends.pop_front();
         }
     }
 
-    /// The end so long ago, or later; `None` where that is the end now.
+    /// The end of the log at this time ago, or a later one; `None` if that is the current end.
     pub(crate) fn ago(&self, ago: Duration) -> Option<LogPosition> {
         let ago = ago.min(self.keep);
         let now = Instant::now();
@@ -70,14 +72,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_moment_is_the_end_of_the_log_as_it_was_and_never_one_that_is_older() {
+    async fn past_end_is_the_end_at_that_time_or_a_later_one() {
         let moments = Moments::new(ms(100), 7);
         tokio::time::advance(ms(10)).await;
         moments.note(8);
         tokio::time::advance(ms(10)).await;
         moments.note(9);
         tokio::time::advance(ms(5)).await;
-        // Now is 25 ms after the start; the commits were 15 and 5 ms ago.
+        // It is 25 ms after the start; the commits were 15 and 5 ms ago.
         let ends = [
             (0, None),
             (4, None),
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_kept_and_looked_through_is_bounded() {
+    async fn remembered_ends_and_examined_records_are_bounded() {
         let moments = Moments::new(ms(1_000_000), 0);
         for end in 1..=MOMENTS_MAX as u64 + 10 {
             tokio::time::advance(ms(1)).await;

@@ -1,4 +1,5 @@
-//! Where a planted bug acts on a unit before its turn. Without the feature `planted-bugs` it does nothing.
+//! The planted bug that decides a transaction before its turn. Without the feature `planted-bugs`
+//! it has no effect.
 
 use beringia_item::Item;
 use beringia_storage::{Change, Effect, ItemWrite, PlantedBug, Refusal, StoreError, backend::Scope};
@@ -22,7 +23,7 @@ impl Change for TooEarly {
 }
 
 impl RegionStore {
-    /// The unit as it is to be committed.
+    /// The transaction to commit: with the planted bug, its changes are decided here already.
     pub(crate) fn decided_early(&self, mut unit: Vec<ItemWrite>) -> Result<Vec<ItemWrite>, StoreError> {
         if !self.shared.planted_bug.is_some_and(PlantedBug::decides_early) {
             return Ok(unit);

@@ -1,7 +1,8 @@
-//! The log's last records of this region, in memory: what readers that keep up ask for, without asking the database.
+//! The latest log records of this region, in memory, for readers that keep up with the log.
 //!
-//! Every peer of a region reads its log right after each commit. They share what is kept here. Whoever is further behind, or wants
-//! other origins' records too, reads the database. What a peer lacks is counted here too, of more records than are kept whole.
+//! Every peer of a region reads its log right after each commit, and all of them share these
+//! records. A reader that is further behind, or that wants other origins' records too, reads the
+//! database. Backlogs of peers are also counted here, over more records than are kept whole.
 
 use std::{
     collections::VecDeque,
@@ -13,32 +14,33 @@ use beringia_decisions::OwnRecord;
 use beringia_storage::{Backlog, backend::TableNumber};
 use parking_lot::Mutex;
 
-/// Bytes of keys and images that are kept, and records.
+/// The bounds on the records that are kept whole, in bytes of keys and images, and in number.
 const BYTES_MAX: usize = 1 << 20;
 const RECORDS_MAX: usize = 1024;
-/// Records that are counted: half a megabyte, and what a region writes in the seconds until its peers acknowledge it.
+/// The number of records that are counted: half a megabyte, and as many as a region writes in the
+/// seconds until its peers acknowledge them.
 const COUNTED_MAX: usize = 16 * 1024;
 
-/// The records of this region at the log's end.
+/// The records of this region at the end of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    /// Whether anybody reads the log at all. Until then nothing is kept.
+    /// Whether any reader has read the log yet. Until then nothing is kept.
     wanted: AtomicBool,
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// All of this region's records from this position up to `end` are there.
+    /// All of this region's records from this position to `end` are kept.
     first: u64,
     end: u64,
     records: VecDeque<OwnRecord>,
     bytes: usize,
-    /// All of this region's records since the first of these.
+    /// All of this region's records since the first of these, without their contents.
     counted: VecDeque<Counted>,
 }
 
-/// What a backlog says of a record.
+/// The part of a record that counts in a backlog.
 #[derive(Debug)]
 struct Counted {
     table: TableNumber,
@@ -48,12 +50,13 @@ struct Counted {
 }
 
 impl Recent {
-    /// Whether the committer is to collect records.
+    /// Whether the committer should collect records.
     pub(crate) fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Takes what a commit appended of this region's records between these positions. To be told before anybody can see the commit.
+    /// Adds the records that a commit appended between these positions, of this region. Must be
+    /// called before the commit becomes visible.
     pub(crate) fn take(&self, before: u64, end: u64, records: impl Iterator<Item = OwnRecord>) {
         let mut kept = self.kept.lock();
         if kept.end != before {
@@ -84,7 +87,8 @@ impl Recent {
         }
     }
 
-    /// Shows this region's records from one position to another, in order, until `show` has enough; `None` where they are not all here.
+    /// Passes this region's records between two positions to `show`, in order. Returns `None` if
+    /// they are not all here.
     pub(crate) fn read<T>(
         &self,
         from: u64,
@@ -96,15 +100,15 @@ impl Recent {
         if from < kept.first || to > kept.end {
             return None;
         }
-        // Whoever keeps up wants one or two of the last.
+        // A reader that keeps up wants only the last one or two.
         let wanted = kept.records.iter().rev();
         let wanted = wanted.take_while(|record| record.head.position >= from).count();
         let records = kept.records.range(kept.records.len() - wanted..);
         Some(show(&mut records.take_while(|record| record.head.position <= to)))
     }
 
-    /// This region's records of a table above a sequence; `None` where the last at or below it is not known any more, so that there may be
-    /// others.
+    /// The backlog of this region's records of a table above a sequence. `None` if the last record
+    /// at or below it is not known any more, so that there may be others.
     pub(crate) fn above(&self, table: TableNumber, sequence: u64) -> Option<Backlog> {
         let kept = self.kept.lock();
         let mut lacks = Backlog::default();
@@ -119,7 +123,7 @@ impl Recent {
         None
     }
 
-    /// Lets go of everything.
+    /// Drops all records, whole and counted.
     pub(crate) fn clear(&self) {
         *self.kept.lock() = Kept::default();
     }
@@ -167,13 +171,13 @@ mod tests {
         }
     }
 
-    /// The positions that are shown.
+    /// The positions of the records that are shown.
     fn positions(recent: &Recent, from: u64, to: u64) -> Option<Vec<u64>> {
         recent.read(from, to, |records| records.map(|record| record.head.position).collect())
     }
 
     #[test]
-    fn what_was_taken_is_shown_between_any_two_of_its_positions_and_nothing_else_is() {
+    fn read_returns_exactly_the_records_of_known_positions() {
         let recent = Recent::default();
         assert_eq!(positions(&recent, 1, 9), None);
         assert!(recent.is_wanted(), "somebody asked");
@@ -193,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_commit_that_was_not_collected_it_begins_anew() {
+    fn uncollected_commit_restarts_the_collection() {
         let recent = Recent::default();
         recent.take(10, 11, [record(11, 1)].into_iter());
         recent.take(12, 13, [record(13, 1)].into_iter());
@@ -204,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_above_a_record_is_counted_while_that_is_known() {
+    fn backlog_is_counted_above_a_known_record() {
         let recent = Recent::default();
         let lacks = |sequence| recent.above(16, sequence).map(|lacks| (lacks.mutations, lacks.bytes));
         let bytes = |records: u64, image: u64| records * (b"key".len() as u64 + image);
@@ -229,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_when_there_is_too_much() {
+    fn oldest_records_are_dropped_first() {
         let recent = Recent::default();
         recent.take(0, 3, (1..=3).map(|position| record(position, BYTES_MAX / 3)));
         assert_eq!(positions(&recent, 1, 3), None);

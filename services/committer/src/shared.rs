@@ -1,4 +1,5 @@
-//! What the committer and the readers share: the view of the last commit, and the signals that follow one.
+//! The state that committer and readers share: the view of the last commit, and the signals after
+//! one.
 
 use std::sync::Arc;
 
@@ -11,17 +12,17 @@ use tokio::sync::Notify;
 
 use crate::{moments::Moments, recent::Recent, view::View};
 
-/// The meeting place of committer and readers.
+/// The state that committer and readers share.
 pub(crate) struct Shared {
-    /// Of what is committed here.
+    /// The origin of the writes that are committed here.
     pub(crate) origin: Origin,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) max_offset_ms: u64,
     pub(crate) log_retention_ms: u64,
-    /// How old a stream's open shard gets, ms.
+    /// The age at which a stream's open shard is closed, in ms.
     pub(crate) shard_age_ms: u64,
     pub(crate) planted_bug: Option<PlantedBug>,
-    /// Origins by number. Ahead of `view`, never behind the rows.
+    /// Origins by number. They may be ahead of `view`, but never behind the rows.
     pub(crate) names: ArcSwap<OriginNames>,
     pub(crate) view: ArcSwap<View>,
     pub(crate) moments: Moments,
@@ -48,7 +49,7 @@ impl Shared {
         }
     }
 
-    /// What streams may ask for now.
+    /// The retention for streams, and the current time.
     pub(crate) fn retention(&self) -> Retention {
         Retention {
             retention_ms: self.log_retention_ms,
@@ -56,14 +57,15 @@ impl Shared {
         }
     }
 
-    /// Shows all origins that rows of that state may have. To be told before they are committed.
+    /// Publishes all origins that rows of this state may refer to. Must be called before the rows
+    /// are committed.
     pub(crate) fn publish_names(&self, state: &State) {
         if !Arc::ptr_eq(&self.names.load(), state.origins.names()) {
             self.names.store(state.origins.names().clone());
         }
     }
 
-    /// Shows what was committed; `own` are this region's records among it, where they were wanted.
+    /// Publishes what was committed. `own` are this region's records among it, if they were wanted.
     pub(crate) fn publish(&self, state: &State, own: Option<Vec<OwnRecord>>) {
         let before = self.view.load();
         self.publish_names(state);

@@ -1,4 +1,4 @@
-//! `RegionStore`: the pieces put together behind the `Store` trait.
+//! `RegionStore`, which implements the `Store` trait.
 
 use std::{
     collections::BTreeMap,
@@ -30,14 +30,14 @@ use crate::{
     shared::Shared,
 };
 
-/// Long reads that run at a time on threads of their own.
+/// The number of long reads that run concurrently on threads of their own.
 const LONG_READS_MAX: usize = 4;
-/// Keys up to which `get_many` reads on the caller's thread.
+/// The number of keys up to which `get_many` reads on the caller's thread.
 const SHORT_READ_KEYS: usize = 8;
-/// Steps of one call of `forget`.
+/// The number of trim steps in one call of `forget`.
 const FORGET_STEPS: usize = 16;
 
-/// A region's state, kept by a storage backend.
+/// A region's store over a storage backend.
 pub struct RegionStore {
     pub(crate) shared: Arc<Shared>,
     backend: Arc<dyn StorageBackend>,
@@ -48,12 +48,13 @@ pub struct RegionStore {
 }
 
 impl RegionStore {
-    /// Opens the region's state in a backend, and makes it where the backend is empty. With
-    /// [`Execution::Inline`] it must be called on a tokio runtime, and the other methods on that runtime.
+    /// Opens the region's state in a backend, and creates it if the backend is empty. With
+    /// [`Execution::Inline`] this must be called on a tokio runtime, and the other methods on the
+    /// same runtime.
     ///
     /// # Errors
-    /// Those of the backend, which say that nothing was changed; [`StoreError::Database`] where what it keeps
-    /// is damaged.
+    /// Those of the backend, which say that nothing was changed; [`StoreError::Database`] if the
+    /// state in it is damaged.
     pub fn open(
         backend: Arc<dyn StorageBackend>,
         options: &StoreOptions,
@@ -101,20 +102,21 @@ impl RegionStore {
         }
     }
 
-    /// Takes the state away at once, as a crash would: what was not committed is lost, whoever waits gets
-    /// [`StoreError::Closed`], and the database can be opened again when this returns. Dropping the store does the same.
+    /// Takes the state away immediately, as a crash would. Uncommitted writes are lost, waiting
+    /// callers get [`StoreError::Closed`], and the database can be opened again when this returns.
+    /// Dropping the store does the same.
     pub fn abandon(&self) {
         self.queue.stop(false);
         drop(self.take_committer());
         self.backend.close();
     }
 
-    /// Takes the committer from its driver, once it has finished the group at hand.
+    /// Takes the committer from its driver, once it has finished the current group.
     fn take_committer(&self) -> Option<Committer> {
         self.slot.lock().take()
     }
 
-    /// Has the committer do something, and waits for its answer.
+    /// Sends a request to the committer, and waits for its answer.
     async fn ask<T, E: From<StoreError>>(
         &self,
         priority: Priority,
@@ -122,7 +124,7 @@ impl RegionStore {
     ) -> Result<T, E> {
         let (to, answer) = oneshot::channel();
         self.queue.submit(priority, request(to)).await?;
-        // The sender is dropped unused only where the committer is gone.
+        // The sender is dropped unused only if the committer is gone.
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
@@ -135,7 +137,7 @@ impl RegionStore {
         read_now(&self.shared, &*self.backend, scope, work)
     }
 
-    /// Reads where it does not hold up other tasks.
+    /// Reads where it does not delay other tasks.
     async fn read_long<T: Send + 'static>(
         &self,
         scope: Scope,
@@ -151,7 +153,7 @@ impl RegionStore {
     }
 }
 
-/// Makes the first rows of a new database.
+/// Writes the first rows of a new database.
 fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<(), StoreError> {
     let mut is_new = false;
     writer.read(&mut |snapshot| {
@@ -168,8 +170,8 @@ fn initialize(writer: &mut dyn Writer, options: &StoreOptions) -> Result<(), Sto
         .map_err(|failure| StoreError::Database(format!("the first rows cannot be written: {failure}")))
 }
 
-/// Runs a read with the view as it is now. The view is taken before the backend's moment, so it is never ahead
-/// of the rows.
+/// Runs a read with the current view. The view is taken before the backend's snapshot, so it is
+/// never ahead of the rows.
 fn read_now<T>(
     shared: &Shared,
     backend: &dyn StorageBackend,
@@ -323,7 +325,8 @@ impl Store for RegionStore {
     }
 
     async fn verify_range(&self, table: TableId, range: u16) -> Result<bool, StoreError> {
-        // Looking is the readers' work. Only where something seems amiss does the committer look again, and mend.
+        // Readers do the check. Only if something seems wrong does the committer check again, and
+        // repair.
         if !self
             .read_long(Scope::Snapshot, move |reading| read::is_damaged(reading, table, range))
             .await?
@@ -402,7 +405,8 @@ impl Store for RegionStore {
             let closing = move || committer.close();
             match self.execution {
                 Execution::Inline => closing(),
-                // A panic there would have been reported by its thread; the store is closed either way.
+                // A panic there would have been reported by its thread; the store is closed either
+                // way.
                 Execution::Threads => drop(tokio::task::spawn_blocking(closing).await),
             }
         }

@@ -1,4 +1,4 @@
-//! What readers know without asking the backend: the state as of the last commit.
+//! The state that readers know without asking the backend, as of the last commit.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,18 +12,18 @@ pub(crate) struct View {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) streams: Arc<KeptStreams>,
     pub(crate) log_times: Arc<LogTimes>,
-    /// The tables as the committer has them.
+    /// The held tables, as the committer has them.
     pub(crate) held: Arc<BTreeMap<TableId, Arc<TableState>>>,
-    /// Of all tables but the local one.
+    /// The vectors of all tables except the local one.
     pub(crate) vectors: Arc<BTreeMap<TableId, VersionVector>>,
-    /// The log's last position.
+    /// The last position of the log.
     pub(crate) end: u64,
-    /// Whether unshipped writes of removed rows are being kept.
+    /// Whether unshipped writes of removed rows are still being saved.
     pub(crate) keeps_unshipped: bool,
 }
 
 impl View {
-    /// The state as it is now, which shares with `before` what did not change.
+    /// The current state. It shares with `before` everything that did not change.
     pub(crate) fn of(state: &State, before: Option<&Self>) -> Self {
         let held = state.tables();
         let same = before.filter(|before| Arc::ptr_eq(&before.held, held));
@@ -39,14 +39,15 @@ impl View {
         }
     }
 
-    /// A table that is held.
+    /// The state of a held table.
     pub(crate) fn table(&self, id: TableId) -> Result<&TableState, StoreError> {
         let table = self.held.get(&id).ok_or(StoreError::UnknownTable(id))?;
         Ok(table)
     }
 }
 
-/// The vectors of all tables but the local one. Where a table changed, catalogs show its new size.
+/// The vectors of all tables except the local one. If a table changed, its new size is published to
+/// catalogs.
 fn vectors(state: &State, before: Option<&View>) -> BTreeMap<TableId, VersionVector> {
     let mut vectors = BTreeMap::new();
     for (id, table) in state.tables().iter() {

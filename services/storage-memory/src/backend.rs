@@ -29,7 +29,7 @@ pub struct MemoryBackend {
 }
 
 impl MemoryBackend {
-    /// Opens the memory.
+    /// Opens the memory as a storage backend.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] if it belongs to another region or topology.

@@ -19,7 +19,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options without faults.
+    /// Returns options without any faults.
     #[must_use]
     pub fn new(store: StoreOptions, state: MemoryState, execution: Execution) -> Self {
         Self {

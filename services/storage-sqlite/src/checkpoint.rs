@@ -105,7 +105,7 @@ impl Checkpoints {
         }
     }
 
-    /// Ends the thread.
+    /// Ends the thread that makes checkpoints.
     pub(crate) fn end(&self) {
         self.tell(Wanted::End);
     }

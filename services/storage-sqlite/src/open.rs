@@ -24,7 +24,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// SQLite's own limit on the number of pages.
 const PAGES_MAX: u64 = (u32::MAX - 1) as u64;
 
-/// An open database.
+/// A database that has been opened.
 pub(crate) struct Opened {
     pub(crate) writer: WriteConnection,
     pub(crate) readers: Readers,

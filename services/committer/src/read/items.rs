@@ -1,4 +1,4 @@
-//! Live items: by key, and several at once.
+//! Reads of live items: by key, and several at once.
 
 use beringia_decisions::layout::row_key;
 use beringia_item::{Item, KeyBytes, TableId, Version, decode_item};
@@ -9,7 +9,7 @@ use beringia_storage::{
 
 use super::reading::Reading;
 
-/// One live item.
+/// Reads one live item.
 pub(crate) fn get(
     reading: &Reading<'_>,
     table: TableId,
@@ -19,7 +19,7 @@ pub(crate) fn get(
     find(reading, &row_key(number, &key.0))
 }
 
-/// The live item of a row.
+/// Reads the live item under a row key.
 pub(super) fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Version, Item)>, StoreError> {
     let mut found = None;
     reading
@@ -31,7 +31,8 @@ pub(super) fn find(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<(Vers
     Ok(found)
 }
 
-/// The item of a row; `None` for a tombstone, and where its record is missing, which verification repairs.
+/// The item of a row. `None` for a tombstone, and if its record is missing, which verification
+/// repairs.
 pub(super) fn version_and_item(
     reading: &Reading<'_>,
     row: &ItemRow,
@@ -46,7 +47,7 @@ pub(super) fn version_and_item(
     Ok(Some((row.version(&reading.names())?, item)))
 }
 
-/// Several items as of one moment.
+/// Reads several items from one snapshot.
 pub(crate) fn get_many(
     reading: &Reading<'_>,
     keys: &[(TableId, KeyBytes)],

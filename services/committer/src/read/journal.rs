@@ -1,4 +1,5 @@
-//! The conflict journal, unshipped writes, and what is noted of unreachable peers.
+//! Reads of the conflict journal, of unshipped writes, and of the recorded times of unreachable
+//! peers.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -14,7 +15,7 @@ use super::{
     rows::current,
 };
 
-/// The first rows with a greater number that `read` makes something of.
+/// Reads the first rows with a number above `after` for which `read` returns a value.
 fn first<T>(
     reading: &Reading<'_>,
     keyspace: Keyspace,
@@ -54,10 +55,10 @@ pub(crate) fn conflicts(
             .collect(),
         Some(id) => BTreeMap::from([(reading.view.table(id)?.journal, id)]),
     };
-    // Along the ids, also where only one table is wanted: by the keys of its journal, every page would sort all
-    // of its conflicts.
+    // Scans by id even if only one table is wanted: by the keys of the table's journal, every page
+    // would have to sort all of its conflicts.
     first(reading, Keyspace::Conflicts, after_id, max, |key, row| {
-        // The conflicts of a table that is being dropped go with it.
+        // The conflicts of a table that is being dropped are left out.
         let table = wanted.get(&journal::journal_of(row)?);
         table
             .map(|table| journal::read(number_of(key)?, row, *table, &reading.names()))
@@ -65,14 +66,14 @@ pub(crate) fn conflicts(
     })
 }
 
-/// Own writes that no other region has, with a greater id, oldest first.
+/// Unshipped writes of this region with a greater id, oldest first.
 pub(crate) fn unshipped(reading: &Reading<'_>, after_id: u64, max: usize) -> Result<Vec<Unshipped>, StoreError> {
     first(reading, Keyspace::Unshipped, after_id, max, |key, row| {
         unshipped_row::read(key, row, &reading.names()).map(Some)
     })
 }
 
-/// The current row under a key, and why it is that.
+/// The current row under a key, with what explains it.
 pub(crate) fn explain(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> Result<Option<Explained>, StoreError> {
     let held = reading.view.table(table)?;
     let Some(record) = current(reading, &row_key(held.number, &key.0))? else {
@@ -101,7 +102,7 @@ pub(crate) fn explain(reading: &Reading<'_>, table: TableId, key: &KeyBytes) -> 
     }))
 }
 
-/// For how long peers had been unreachable when that was last noted, milliseconds.
+/// For how long peers had been unreachable when that was last recorded, in milliseconds.
 pub(crate) fn unreachable(reading: &Reading<'_>) -> Result<BTreeMap<Region, u64>, StoreError> {
     let mut unreachable = BTreeMap::new();
     let damaged = |what: &dyn std::fmt::Display| StoreError::damaged(&what.to_string());

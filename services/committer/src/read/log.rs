@@ -1,4 +1,4 @@
-//! The log: where to start reading it, its records, and how much of it a peer is missing.
+//! Reads of the log: the position to start from, records, and the backlog of a peer.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -16,10 +16,10 @@ use bytes::Bytes;
 use super::reading::{Reading, while_wanted};
 use crate::{shared::Shared, view::View};
 
-/// Records that one page looks at, wanted or not.
+/// The number of records that one page examines, wanted or not.
 const SCAN_MAX: usize = 4_096;
 
-/// What was applied of a table, as the rows say; `None` where the table is not held.
+/// The stored progress of a table; `None` if the table is not held.
 fn progress(reading: &Reading<'_>, table: TableId) -> Result<Option<(TableNumber, Progress)>, StoreError> {
     let Ok(table) = reading.view.table(table) else {
         return Ok(None);
@@ -38,7 +38,8 @@ fn number_of(names: &OriginNames, origin: &Origin) -> Option<OriginNumber> {
     OriginNumber::try_from(place).ok()
 }
 
-/// The position from which on a filter's records are, or what the log cannot serve of it.
+/// The position from which to read a filter's records, or the parts of it that the log cannot
+/// serve.
 pub(crate) fn log_position(
     reading: &Reading<'_>,
     filter: &LogFilter,
@@ -73,7 +74,7 @@ pub(crate) fn log_position(
     })
 }
 
-/// A position at or before the first record of an origin and table above `sequence`, and not long before it.
+/// A position at or shortly before the first record of an origin and table above `sequence`.
 fn start_above(
     reading: &Reading<'_>,
     table: TableNumber,
@@ -88,17 +89,17 @@ fn start_above(
     Ok(last.map_or(1, |last| last.position + 1))
 }
 
-/// Which numbers a filter means, and above which sequences.
+/// A filter in numbers of tables and origins.
 struct Wanted {
-    /// In the order of their numbers: few as a rule, and made for each read.
+    /// In the order of the tables' numbers. Usually few, and built for each read.
     tables: Vec<WantedTable>,
 }
 
-/// What of a table a reader wants.
+/// The records of a table that a reader wants.
 struct WantedTable {
     number: TableNumber,
     id: TableId,
-    /// What of which origin.
+    /// The origins, each with the sequence above which its records are wanted.
     above: Vec<(OriginNumber, u64)>,
 }
 
@@ -130,7 +131,7 @@ impl Wanted {
         Self { tables }
     }
 
-    /// The table of a record that is wanted.
+    /// The table of a record, if the record is wanted.
     fn table_of(&self, head: &RecordHead) -> Option<TableId> {
         if head.flags.has(RecordFlags::UNORDERED) {
             return None;
@@ -142,7 +143,7 @@ impl Wanted {
     }
 }
 
-/// A page under way.
+/// A page that is being filled.
 struct Filling<'f> {
     wanted: &'f Wanted,
     max_bytes: usize,
@@ -153,7 +154,7 @@ struct Filling<'f> {
 }
 
 impl Filling<'_> {
-    /// Looks at the next record; false where the page ends before it.
+    /// Offers the next record to the page. Returns false if the page ends before it.
     fn offer(
         &mut self,
         head: &RecordHead,
@@ -175,7 +176,8 @@ impl Filling<'_> {
     }
 }
 
-/// Records that pass the filter. They end with the view, whose vectors belong to exactly that point.
+/// Reads records that pass the filter. They end with the view, whose vectors belong to exactly that
+/// position.
 pub(crate) fn read_log(
     reading: &Reading<'_>,
     from: LogPosition,
@@ -193,7 +195,7 @@ pub(crate) fn read_log(
     })
 }
 
-/// The whole record, as its origin wrote it.
+/// The whole record as a mutation, as its origin wrote it.
 fn mutation(
     record: &dyn StoredRecord,
     head: &RecordHead,
@@ -213,7 +215,8 @@ fn mutation(
     })
 }
 
-/// The same from memory, where that holds all that there could be: of readers that keep up and want this region's own writes.
+/// Reads the same from memory, if that contains all possible records: for readers that keep up and
+/// want this region's own writes.
 pub(crate) fn read_recent(
     shared: &Shared,
     from: LogPosition,
@@ -238,7 +241,7 @@ pub(crate) fn read_recent(
     page.transpose()
 }
 
-/// A page of what `records` offers, which says whether it came to the end of the view.
+/// Fills a page from `records`, which also returns whether it reached the end of the view.
 fn fill(
     view: &View,
     names: &OriginNames,
@@ -267,7 +270,8 @@ fn fill(
     Ok(page)
 }
 
-/// What of this region's own writes a peer lacks, as far as memory knows; and of which tables it does not.
+/// This region's own writes that a peer is missing, as far as memory knows, and the tables for
+/// which it does not know them.
 pub(crate) fn recent_backlog(
     shared: &Shared,
     peer: &BTreeMap<TableId, VersionVector>,
@@ -289,7 +293,7 @@ pub(crate) fn recent_backlog(
     (backlog, unknown)
 }
 
-/// The same as the rows say.
+/// This region's own writes that a peer is missing, from the stored rows.
 pub(crate) fn backlog(
     reading: &Reading<'_>,
     own: &Origin,
@@ -313,8 +317,9 @@ pub(crate) fn backlog(
     Ok(backlog)
 }
 
-/// The records of an origin and table above `sequence`: those before the next checkpoint are counted, the others
-/// known from the sums in the checkpoints. `totals` are the records and bytes up to now.
+/// The records of an origin and table above `sequence`. Those before the next checkpoint are
+/// counted, and the others follow from the sums in the checkpoints. `totals` are the records and
+/// bytes so far.
 fn missing_above(
     reading: &Reading<'_>,
     (table, origin): (TableNumber, OriginNumber),

@@ -1,4 +1,4 @@
-//! Reads: functions of a snapshot and a view. Nothing here writes.
+//! Reads, as functions of a snapshot and a view. Nothing here writes.
 
 mod items;
 mod journal;

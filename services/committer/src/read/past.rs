@@ -1,4 +1,4 @@
-//! Reads as of an earlier position of the log: what was current then, of items that changed since.
+//! Reads as of an earlier position of the log, for items that changed since.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::{items, reading::Reading};
 
-/// Several items as they were at that position; newer where the log has been trimmed since.
+/// Reads several items as of a position. An item is newer if the log has been trimmed since.
 pub(crate) fn get_many_at(
     reading: &Reading<'_>,
     keys: &[(TableId, KeyBytes)],
@@ -37,17 +37,17 @@ pub(crate) fn get_many_at(
     keys.iter().map(get).collect()
 }
 
-/// What was current under a key.
+/// The version under a key as of a position.
 enum Then {
-    /// What is current now, or it is not known.
+    /// The current version, or the earlier one is not known.
     AsNow,
-    /// Nothing.
+    /// There was no row.
     Nothing,
-    /// What the record at this position says.
+    /// The version of the record at this position.
     At(u64),
 }
 
-/// Walks back from the current row over the versions that it replaced.
+/// Follows the chain of replaced versions back from the current row.
 fn version_at(reading: &Reading<'_>, row_key: &[u8], at: LogPosition) -> Result<Then, StoreError> {
     let mut row = None;
     reading.snapshot.items(&[row_key], Detail::Row, &mut |_, found, _| {
@@ -77,13 +77,13 @@ fn version_at(reading: &Reading<'_>, row_key: &[u8], at: LogPosition) -> Result<
     })
 }
 
-/// What a record left under its key.
+/// The result of a record under its key.
 enum Recorded {
-    /// An item.
+    /// The item after the record's write.
     Item(Version, Item),
-    /// A delete.
+    /// The item was deleted.
     Tombstone,
-    /// The log has been trimmed there.
+    /// The record has been trimmed.
     Trimmed,
 }
 
@@ -105,7 +105,7 @@ fn decode(image: &[u8]) -> Result<Item, StoreError> {
     decode_item(image).map_err(|error| StoreError::damaged(&error.to_string()))
 }
 
-/// The item that the record at that position left.
+/// The item that the record at this position left.
 fn item_at(reading: &Reading<'_>, position: u64) -> Result<Option<(Version, Item)>, StoreError> {
     Ok(match record_at(reading, position)? {
         Recorded::Item(version, item) => Some((version, item)),
@@ -113,23 +113,24 @@ fn item_at(reading: &Reading<'_>, position: u64) -> Result<Option<(Version, Item
     })
 }
 
-/// A row of a range as it was.
+/// A row of a range, as of the position.
 pub(super) struct PastRow {
-    /// The stored key; in an index the index's.
+    /// The stored key; in an index, the index's key.
     pub(super) key: KeyBytes,
     position: u64,
 }
 
-/// What of a table was otherwise at an earlier position. It keeps keys and positions; images are read one at a time.
+/// The differences of a table between an earlier position and now. Only keys and positions are
+/// stored; images are read one at a time.
 pub(super) struct Past {
-    /// By key of the table, where what stood is; `None` where nothing did.
+    /// By the table's key, the position of the earlier version; `None` if there was no row.
     changed: BTreeMap<KeyBytes, Option<u64>>,
-    /// Those in the range that is read, in the order in which it is read.
+    /// The earlier rows in the range that is read, in reading order.
     rows: VecDeque<PastRow>,
 }
 
 impl Past {
-    /// Of nothing: all is as it is now.
+    /// No differences: everything is as it is now.
     pub(super) const fn none() -> Self {
         Self {
             changed: BTreeMap::new(),
@@ -137,7 +138,8 @@ impl Past {
         }
     }
 
-    /// Of the table with that number, for a read of it or of its index.
+    /// The differences of the table with this number, for a read of the table or of one of its
+    /// indexes.
     pub(super) fn of(
         reading: &Reading<'_>,
         number: TableNumber,
@@ -177,12 +179,14 @@ impl Past {
         })
     }
 
-    /// Whether the item with that key of the table changed since, so that what stands now did not stand then.
+    /// Whether the item with this key of the table changed since, so that its current version is
+    /// not the earlier one.
     pub(super) fn has_changed(&self, base: &KeyBytes) -> bool {
         self.changed.contains_key(base)
     }
 
-    /// Takes the next row as it was that comes before `key` in the order of reading, or just the next where there is no more key.
+    /// Takes the next earlier row that comes before `key` in reading order, or simply the next row
+    /// if there is no key.
     pub(super) fn next_before(
         &mut self,
         reading: &Reading<'_>,
@@ -205,15 +209,15 @@ impl Past {
     }
 }
 
-/// The keys of a table's items that changed after a position, and where what was current before the first of
-/// their changes is.
+/// The keys of a table's items that changed after a position, each with the position of the version
+/// that its first change replaced.
 fn changed_since(
     reading: &Reading<'_>,
     number: TableNumber,
     at: LogPosition,
 ) -> Result<BTreeMap<KeyBytes, Option<u64>>, StoreError> {
     let mut changed = BTreeMap::new();
-    // From the newest back, so that the first change of each has the last word.
+    // In reverse order, so that the first change of each key is inserted last.
     reading.snapshot.log(at.0 + 1, u64::MAX >> 1, true, &mut |record| {
         let head = record.head()?;
         if head.table == number && !head.flags.has(RecordFlags::STALE) {

@@ -1,4 +1,4 @@
-//! Live items in key order, of now or of an earlier position of the log.
+//! Reads of live items in key order, current or as of an earlier position of the log.
 
 use std::ops::{Bound, ControlFlow};
 
@@ -19,8 +19,8 @@ use super::{
     reading::{Reading, while_wanted},
 };
 
-/// Collects rows until a limit is reached: those of now, and where they were different at the position that is
-/// asked for, those of then.
+/// Collects rows until a limit is reached: current rows, and earlier ones in place of those that
+/// changed after the as-of position.
 struct Page {
     page: RangePage,
     past: Past,
@@ -46,8 +46,8 @@ impl Page {
         }
     }
 
-    /// Takes a row of now whose item has the key `base` in the table, and before it the rows of then that come
-    /// before it. `size` tells how much of an item counts.
+    /// Takes a current row whose item has the key `base` in the table, after the earlier rows that
+    /// precede it. `size` returns how much of an item counts.
     fn take(
         &mut self,
         reading: &Reading<'_>,
@@ -63,7 +63,7 @@ impl Page {
         Ok(())
     }
 
-    /// Takes the rows of then that come before `key`, or all that are left.
+    /// Takes the earlier rows before `key`, or all remaining ones.
     fn take_past(
         &mut self,
         reading: &Reading<'_>,
@@ -80,20 +80,20 @@ impl Page {
         Ok(())
     }
 
-    /// Takes a row of that size.
+    /// Adds a row of this size to the page.
     fn push(&mut self, row: Row, size: usize) {
         self.page.rows.push(row);
         self.bytes += size;
         self.page.limited = self.page.rows.len() >= self.max_rows || self.bytes >= self.max_bytes;
     }
 
-    /// Whether the next row is wanted.
+    /// Whether the page has room for another row.
     const fn more(&self) -> ControlFlow<()> {
         while_wanted(!self.page.limited)
     }
 }
 
-/// A page of live rows: of now, or as they were at an earlier position of the log.
+/// Reads a page of live rows, current or as of an earlier position of the log.
 pub(crate) fn range(reading: &Reading<'_>, read: &RangeRead, at: Option<LogPosition>) -> Result<RangePage, StoreError> {
     let table = reading.view.table(read.table)?;
     let index = match &read.index {
@@ -158,7 +158,7 @@ fn index_range(
     page.take_past(reading, None, shown)
 }
 
-/// The row keys that `read` asks for, among those of `number`.
+/// The row keys that `read` asks for, among those of the table or index with this number.
 fn key_range(number: u32, read: &RangeRead) -> KeyRange {
     let from = match &read.from {
         Bound::Unbounded => row_key(number, &[]),

@@ -1,4 +1,4 @@
-//! What a read works with.
+//! The context of a read: a snapshot and a view.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -8,7 +8,7 @@ use beringia_storage::backend::Snapshot;
 
 use crate::view::View;
 
-/// Ends a scan where nothing more is wanted.
+/// Ends a scan unless more rows are wanted.
 pub(super) const fn while_wanted(more: bool) -> ControlFlow<()> {
     if more {
         ControlFlow::Continue(())
@@ -17,7 +17,7 @@ pub(super) const fn while_wanted(more: bool) -> ControlFlow<()> {
     }
 }
 
-/// A snapshot, and what is known of it without looking into it.
+/// A snapshot, and what is known about it without reading from it.
 pub(crate) struct Reading<'a> {
     pub(crate) snapshot: &'a dyn Snapshot,
     pub(crate) view: &'a View,
@@ -25,8 +25,9 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Origins by number. They are published before the commit of the first row that uses them: take them after
-    /// the row, or after the first read of a snapshot, and none is missing.
+    /// Origins by number. They are published before the commit of the first row that uses them.
+    /// Take them after reading the row, or after the first read of a snapshot; then none is
+    /// missing.
     pub(super) fn names(&self) -> Guard<Arc<OriginNames>> {
         self.names.load()
     }

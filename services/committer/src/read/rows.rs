@@ -1,4 +1,4 @@
-//! Rows as copy, repair and scrub see them.
+//! Reads of rows for copy, repair and scrub.
 
 use beringia_decisions::{
     CurrentRecord, Progress, TableRow, check_table,
@@ -13,7 +13,7 @@ use beringia_storage::{
 
 use super::reading::{Reading, while_wanted};
 
-/// The digests of a table and its vector, of one moment.
+/// The digests of a table and its vector, from one snapshot.
 pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDigest, StoreError> {
     let number = reading.view.table(table)?.number;
     let row = reading.snapshot.get(Keyspace::Tables, &number_key(number.into()))?;
@@ -31,14 +31,14 @@ pub(crate) fn digest(reading: &Reading<'_>, table: TableId) -> Result<TableDiges
     })
 }
 
-/// Whether there is something to repair in a range.
+/// Whether a range needs repair.
 pub(crate) fn is_damaged(reading: &Reading<'_>, id: TableId, range: u16) -> Result<bool, StoreError> {
     let table = reading.view.table(id)?;
     let damage = check_table(reading.snapshot, table, &reading.names(), range)?;
     Ok(!damage.is_none_stored())
 }
 
-/// Rows of one range after a key, tombstones too.
+/// The rows of one range after a key, tombstones too.
 pub(crate) fn raw_rows(
     reading: &Reading<'_>,
     table: TableId,
@@ -66,7 +66,7 @@ pub(crate) fn raw_rows(
     Ok(found)
 }
 
-/// The rows of some keys as mutations.
+/// The rows under these keys as mutations.
 pub(crate) fn mutations_of(
     reading: &Reading<'_>,
     table: TableId,
@@ -90,7 +90,7 @@ pub(crate) fn mutations_of(
         .collect()
 }
 
-/// What is current under a row key, tombstones too.
+/// The current record under a row key, tombstones too.
 pub(super) fn current(reading: &Reading<'_>, row_key: &[u8]) -> Result<Option<CurrentRecord>, StoreError> {
     let mut found = None;
     reading

@@ -1,4 +1,4 @@
-//! Streams: a shard's records, read off the log with the images before and after.
+//! Reads of streams: a shard's records, built from the log with the images before and after.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -11,7 +11,7 @@ use beringia_storage::{
 
 use super::reading::Reading;
 
-/// Positions of the log that one page looks at, of this table or another.
+/// The number of log positions that one page scans, of all tables.
 const SCAN_MAX: u64 = 16_384;
 
 /// The streams whose records are not all older than the retention.
@@ -44,7 +44,7 @@ fn trimmed(reading: &Reading<'_>, retention: Retention) -> Result<u64, StoreErro
     Ok(expired.unwrap_or(0).max(row.trimmed))
 }
 
-/// A shard, the stream that it is of, and the number that the table had.
+/// A shard, its stream, and the number that the table had.
 struct Found<'a> {
     stream: &'a TableStream,
     shard: Shard,
@@ -62,7 +62,7 @@ fn find<'a>(reading: &'a Reading<'_>, read: &StreamRead, retention: Retention) -
     })
 }
 
-/// Some records of a shard.
+/// Reads records of a shard.
 pub(crate) fn read_stream(
     reading: &Reading<'_>,
     read: &StreamRead,
@@ -116,7 +116,8 @@ fn page(
     Ok(page)
 }
 
-/// A record of the log as a stream tells it; `None` where it is another table's, or the item stayed what it was.
+/// Converts a log record for a stream; `None` if it is of another table, or the item did not
+/// change.
 fn record(
     reading: &Reading<'_>,
     stored: &dyn StoredRecord,

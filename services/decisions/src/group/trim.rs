@@ -37,9 +37,9 @@ struct Peers<'a> {
 
 /// Whether the acknowledgements of a table's peers are complete.
 enum Known<'a> {
-    /// At least one of them has not acknowledged anything.
+    /// At least one peer is missing from the acknowledgements.
     NotAll,
-    /// All of them have acknowledged something.
+    /// All peers are among the acknowledgements.
     All(Peers<'a>),
 }
 
@@ -130,8 +130,7 @@ impl Group<'_> {
             .collect()
     }
 
-    /// The acknowledgements for one table; `None` if one of its peers has not acknowledged
-    /// anything.
+    /// The acknowledgements for one table; `None` if one of its peers is missing from them.
     fn peers_of<'a>(&self, id: TableId, acknowledged: &'a Acknowledged) -> Option<Peers<'a>> {
         let own = &self.environment.region;
         let said = acknowledged.vectors.get(&id);

@@ -62,7 +62,7 @@ impl Misses {
         self.0
     }
 
-    /// Ends the steps.
+    /// Ends the steps of a command.
     ///
     /// # Errors
     /// [`Fail::Missing`] if one of them missed a row.

@@ -19,7 +19,7 @@ const NO_RANGE: u16 = u16::MAX;
 /// The number of bytes of a range and its digest in the table's row.
 const PENDING_BYTES: usize = 2 + RangeSum::BYTES;
 
-/// The pending digests.
+/// The pending digests of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pending {
     /// The ranges, in the order in which they became pending.

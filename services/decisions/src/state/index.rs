@@ -63,7 +63,7 @@ impl IndexSize {
         self.changed = true;
     }
 
-    /// Replaces both counts.
+    /// Replaces both counts at once.
     pub(crate) const fn set(&mut self, entries: u64, bytes: u64) {
         *self = Self {
             entries,

@@ -166,7 +166,8 @@ impl StreamStates {
             return Ok(());
         };
         let parent = kept.shown.shards.last().map(|shard| shard.opened_ms);
-        // Sequence numbers begin with the time of opening, which must not be too short.
+        // Sequence numbers begin with this time, so it must be positive: otherwise they would be
+        // too short.
         let after = parent.map_or(1, |parent| parent + 1);
         let shard = Shard {
             opened_ms: now_ms.max(after),

@@ -144,7 +144,7 @@ impl TableRow {
         self.holding == Holding::Held
     }
 
-    /// Reads a row.
+    /// Reads a row of [`Keyspace::Tables`].
     ///
     /// # Errors
     /// [`StoreError::Database`] if the row is damaged.

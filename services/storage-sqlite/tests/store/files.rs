@@ -198,7 +198,7 @@ async fn fill(store: &RegionStore) -> (u64, StoreError) {
     unreachable!()
 }
 
-/// Reads continue.
+/// Reads continue while the disk is full.
 #[tokio::test]
 async fn full_disk_stops_writes_until_space_is_free() {
     let directory = tempfile::tempdir().unwrap();
