@@ -100,7 +100,11 @@ mod tests {
         clock.step(-100);
         assert_eq!(clock.now_ms(), 1_000_150);
         clock.set_drift(-1_000);
-        assert_eq!(clock.now_ms(), 1_000_150, "a drift does not jump");
+        assert_eq!(
+            clock.now_ms(),
+            1_000_150,
+            "setting a drift does not make the reading jump"
+        );
         right.set(1_010_000);
         assert_eq!(clock.now_ms(), 1_010_140);
         clock.set_drift(0);

@@ -166,7 +166,7 @@ proptest! {
                     prop_assert_eq!(clock.observe(remote, wall.now_ms()), checked);
                     match checked {
                         Ok(()) => greatest = greatest.max(remote),
-                        Err(_) => prop_assert_eq!(clock.upper_bound(), before, "quarantine moved the clock"),
+                        Err(_) => prop_assert_eq!(clock.upper_bound(), before, "a refused time moved the clock"),
                     }
                 }
                 Event::Jump(by) => {

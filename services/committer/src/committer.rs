@@ -90,8 +90,10 @@ impl Reply {
             (Self::More(to), Answer::More(answer)) => drop(to.send(answer)),
             (Self::Done(to), Answer::Done(answer)) => drop(to.send(answer)),
             (reply, answer) => {
-                debug_assert!(false, "a command has another kind of answer: {answer:?}");
-                reply.fail(StoreError::Database("a command has another kind of answer".to_owned()));
+                debug_assert!(false, "a command got an answer of the wrong kind: {answer:?}");
+                reply.fail(StoreError::Database(
+                    "a command got an answer of the wrong kind".to_owned(),
+                ));
             }
         }
     }
@@ -147,7 +149,7 @@ impl Committer {
         let (mut commands, replies): (Vec<Command>, Vec<Reply>) = requests.into_iter().map(Request::split).unzip();
         match self.carry_out(&mut commands) {
             Ok(answers) => {
-                debug_assert_eq!(answers.len(), replies.len(), "every command has its answer");
+                debug_assert_eq!(answers.len(), replies.len(), "each command has one answer");
                 for (reply, answer) in replies.into_iter().zip(answers) {
                     reply.send(answer);
                 }
@@ -165,7 +167,7 @@ impl Committer {
     pub(crate) fn work(&mut self) -> bool {
         let worked = self.carry_out(&mut [Command::Work]);
         if let Err(error) = &worked {
-            tracing::warn!(origin = %self.shared.origin, %error, "background work has to wait");
+            tracing::warn!(origin = %self.shared.origin, %error, "background work failed and will be retried");
         }
         worked.is_ok()
     }

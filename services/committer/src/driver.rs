@@ -173,7 +173,7 @@ impl Queue {
             self.clients.available_permits() <= CLIENTS_WAITING_MAX
                 && self.remotes.available_permits() <= REMOTES_WAITING_MAX
                 && self.upkeep.available_permits() <= UPKEEP_WAITING_MAX,
-            "as many slots come back as were taken"
+            "more slots were returned than taken"
         );
         Next::Commit(group)
     }

@@ -99,9 +99,9 @@ mod tests {
             "no further back than it keeps"
         );
         tokio::time::advance(ms(15)).await;
-        assert_eq!(moments.ago(ms(100)), None, "nothing has changed for so long");
+        assert_eq!(moments.ago(ms(100)), None, "there was no change in this time");
         moments.note(10);
-        assert_eq!(moments.ends.lock().len(), 2, "what is over is let go");
+        assert_eq!(moments.ends.lock().len(), 2, "expired ends are dropped");
     }
 
     #[tokio::test(start_paused = true)]

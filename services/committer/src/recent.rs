@@ -180,7 +180,7 @@ mod tests {
     fn read_returns_exactly_the_records_of_known_positions() {
         let recent = Recent::default();
         assert_eq!(positions(&recent, 1, 9), None);
-        assert!(recent.is_wanted(), "somebody asked");
+        assert!(recent.is_wanted(), "a reader asked");
         // Between them are records of other regions.
         recent.take(10, 14, [record(11, 1), record(13, 1)].into_iter());
         recent.take(14, 15, [].into_iter());
@@ -190,10 +190,10 @@ mod tests {
         assert_eq!(
             positions(&recent, 17, 16),
             Some(vec![]),
-            "whoever is at the end lacks nothing"
+            "a reader at the end is missing nothing"
         );
-        assert_eq!(positions(&recent, 10, 16), None, "nobody kept what is at 10");
-        assert_eq!(positions(&recent, 11, 17), None, "what is at 17 is not known");
+        assert_eq!(positions(&recent, 10, 16), None, "the record at 10 was not collected");
+        assert_eq!(positions(&recent, 11, 17), None, "the record at 17 is not known");
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub fn number_of(key: &[u8]) -> Result<u64, StoreError> {
     let bytes = key.try_into();
     bytes
         .map(u64::from_be_bytes)
-        .map_err(|_| StoreError::damaged("a row has a key of another kind"))
+        .map_err(|_| StoreError::damaged("a row has an invalid key"))
 }
 
 /// Encodes sequences by origin number, ten bytes each.
@@ -115,7 +115,7 @@ pub(crate) fn named(entries: Vec<(OriginNumber, u64)>, names: &OriginNames) -> R
         .map(|(region, sequence)| {
             let name = names.get(usize::from(region)).cloned();
             name.map(|name| (name, sequence))
-                .ok_or_else(|| StoreError::damaged("a record names an unknown region"))
+                .ok_or_else(|| StoreError::damaged("a record names an unknown origin"))
         })
         .collect()
 }

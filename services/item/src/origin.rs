@@ -23,7 +23,7 @@ pub enum OriginError {
     #[error(transparent)]
     Region(#[from] RegionError),
     /// The part after the slash is not a shard number.
-    #[error("`{0}` is no origin: after '/' comes the number of a shard, 1 to 65535")]
+    #[error("`{0}` is not an origin: a shard number from 1 to 65535 must follow the '/'")]
     Shard(String),
 }
 

@@ -19,7 +19,7 @@ pub struct Region {
 
 /// A text that is not a region name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no region name: 1 to 32 characters of a-z, 0-9 and '-', beginning with a letter")]
+#[error("`{0}` is not a region name: use 1 to 32 characters of a-z, 0-9 and '-', beginning with a letter")]
 pub struct RegionError(pub String);
 
 impl Region {

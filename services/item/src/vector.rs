@@ -40,7 +40,7 @@ impl VersionVector {
                 let (before, after) = self.0.split_at(place);
                 let entry = [(origin.clone(), sequence)];
                 self.0 = [before, &entry, after].concat().into();
-                debug_assert!(self.is_in_order(), "an entry is put in its place: {self:?}");
+                debug_assert!(self.is_in_order(), "the entries are out of order: {self:?}");
             }
             Ok(_) | Err(_) => {}
         }
@@ -54,10 +54,7 @@ impl VersionVector {
             for (origin, sequence) in other.iter() {
                 self.advance(origin, sequence);
             }
-            debug_assert!(
-                self.dominates(other),
-                "nothing is lost in a merge: {self:?} of {other:?}"
-            );
+            debug_assert!(self.dominates(other), "the merge lost an entry: {self:?} of {other:?}");
         }
     }
 
@@ -109,7 +106,7 @@ impl FromIterator<(Origin, u64)> for VersionVector {
         entries.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
         entries.dedup_by(|later, first| later.0 == first.0);
         let vector = Self(entries.into());
-        debug_assert!(vector.is_in_order(), "one entry stays of each origin: {vector:?}");
+        debug_assert!(vector.is_in_order(), "an origin has several entries: {vector:?}");
         vector
     }
 }

@@ -58,7 +58,7 @@ async fn serialization_failure_is_decided_again() {
     assert_eq!(
         after.sequence,
         before.sequence + 1,
-        "a decision that did not count used no number"
+        "a discarded decision uses no sequence"
     );
     let records = read_all(&store, &all_of(store.origin())).await;
     assert_eq!(records.len(), 2);
@@ -94,7 +94,7 @@ async fn store_recovers_after_a_commit_of_unknown_outcome() {
         let second = put(&store, item("a", 3, &[])).await;
         assert!(
             second.sequence > first.sequence + 1,
-            "the number in doubt is not used again"
+            "the sequence in doubt is not reused"
         );
         assert!(second > first);
         let rows = scan(&store, None).await.rows;
@@ -175,7 +175,7 @@ async fn two_concurrent_holders_lose_no_writes() {
         assert!(held.wait());
         put(&two, item("two", round, &[])).await;
         drop(held);
-        assert_eq!(late.await.unwrap(), 2, "decided again on what the other wrote");
+        assert_eq!(late.await.unwrap(), 2, "decided again on the other's write");
     }
     assert!(versions.is_sorted(), "each write is later than all before it");
     let last = open(&state);
@@ -185,6 +185,6 @@ async fn two_concurrent_holders_lose_no_writes() {
     assert_eq!(
         extended.1["marks"],
         text(&"x".repeat(40)),
-        "each saw what all before it had written"
+        "each saw all writes before it"
     );
 }

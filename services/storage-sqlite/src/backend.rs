@@ -196,7 +196,7 @@ impl Writer for SqliteWriter {
         match &self.connection {
             WriteConnection::File(connection) => {
                 if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-                    tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
+                    tracing::warn!(%error, "the last WAL checkpoint failed; the next start recovers the log");
                 }
             }
             WriteConnection::Memory(owner) => owner.release(),

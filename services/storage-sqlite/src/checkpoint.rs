@@ -154,6 +154,6 @@ fn run(path: &Path, call: &Call) {
 /// next time, so a failure is only logged.
 pub(crate) fn passive(connection: &Connection) {
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::debug!(%error, "a checkpoint failed");
+        tracing::debug!(%error, "a WAL checkpoint failed");
     }
 }

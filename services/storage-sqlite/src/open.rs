@@ -116,7 +116,7 @@ fn open_locked(path: &Path, options: &Options) -> Result<Connection, StoreError>
 /// Creates the database under another name first, so that a crash leaves no incomplete one.
 fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
     let temporary = beside(path, "-new");
-    let io_failed = |error: io::Error| unusable(path, format!("cannot be made: {error}"));
+    let io_failed = |error: io::Error| unusable(path, format!("cannot be created: {error}"));
     for leftover in [
         &temporary,
         &beside(path, "-wal"),
@@ -137,7 +137,7 @@ fn create_file(path: &Path, options: &Options) -> Result<(), StoreError> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.close().map_err(|(_, error)| error)
     };
-    make().map_err(|error| unusable(path, format!("cannot be made: {error}")))?;
+    make().map_err(|error| unusable(path, format!("cannot be created: {error}")))?;
     File::open(&temporary)
         .and_then(|file| file.sync_all())
         .map_err(io_failed)?;
@@ -175,10 +175,10 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     };
     let (header, len) = read().map_err(|error| unusable(path, format!("cannot be read: {error}")))?;
     let Ok(header) = <[u8; HEADER_BYTES]>::try_from(header) else {
-        return Err(unusable(path, format!("is no database: it has only {len} bytes")));
+        return Err(unusable(path, format!("is not a database: it has only {len} bytes")));
     };
     if !header.starts_with(MAGIC) {
-        return Err(unusable(path, "is no SQLite database"));
+        return Err(unusable(path, "is not an SQLite database"));
     }
     let field = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     if field(68) != APPLICATION_ID.cast_unsigned() {
@@ -198,7 +198,10 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     let logged = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let expected = u64::from(field(28)) * page_bytes;
     if len < expected && !logged {
-        return Err(unusable(path, format!("is cut off: it has {len} of {expected} bytes")));
+        return Err(unusable(
+            path,
+            format!("is truncated: it has {len} of {expected} bytes"),
+        ));
     }
     Ok(())
 }

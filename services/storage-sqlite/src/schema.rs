@@ -32,14 +32,14 @@ pub(crate) static SCHEMA: LazyLock<String> = LazyLock::new(|| {
 });
 
 const FIXED: &str = "
--- Whose database this is.
+-- The region and topology that the database belongs to.
 CREATE TABLE identity (id INTEGER PRIMARY KEY CHECK (id = 1), region TEXT NOT NULL, topology TEXT);
 -- k: table number, stored key. size: as DynamoDB counts it, 0 for a tombstone. pos: the record's position in the
 -- log. state: the hash of the item's metadata, 0 where there is none.
 CREATE TABLE item (k BLOB PRIMARY KEY, pos INTEGER NOT NULL, time INTEGER NOT NULL, o INTEGER NOT NULL,
     seq INTEGER NOT NULL, size INTEGER NOT NULL, state INTEGER NOT NULL) WITHOUT ROWID;
 -- t: the table's number. o: the origin's. prev: where the version that this one replaced is. back, ahead: members of
--- its atomic batch before and after it. image, metadata: what its origin wrote. merged: what was current after it,
+-- its transaction before and after it. image, metadata: what its origin wrote. merged: what was current after it,
 -- where that was merged from this and the row before; merged_image: that item's image, where it is another.
 CREATE TABLE log (pos INTEGER PRIMARY KEY, t INTEGER NOT NULL, o INTEGER NOT NULL, seq INTEGER NOT NULL,
     time INTEGER NOT NULL, flags INTEGER NOT NULL, back INTEGER NOT NULL, ahead INTEGER NOT NULL, prev INTEGER,

@@ -260,19 +260,21 @@ fn read_item(row: &Row<'_>, first: usize) -> rusqlite::Result<ItemRow> {
 pub(crate) fn number(key: &[u8]) -> Result<i64, StoreError> {
     let key = key.try_into().map(u64::from_be_bytes);
     key.map(sql)
-        .map_err(|_| StoreError::damaged("a numbered row has a key of another kind"))
+        .map_err(|_| StoreError::damaged("a numbered row has an invalid key"))
 }
 
 fn blob<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
     let value = row.get_ref(column).or_store_error()?;
-    value.as_blob().map_err(|_| StoreError::damaged("a column is no blob"))
+    value
+        .as_blob()
+        .map_err(|_| StoreError::damaged("a column is not a blob"))
 }
 
 fn blob_or_null<'r>(row: &'r Row<'_>, column: usize) -> Result<Option<&'r [u8]>, StoreError> {
     let value = row.get_ref(column).or_store_error()?;
     value
         .as_blob_or_null()
-        .map_err(|_| StoreError::damaged("a column is no blob"))
+        .map_err(|_| StoreError::damaged("a column is not a blob"))
 }
 
 /// A record in the columns of a row.
@@ -346,7 +348,7 @@ struct ImageColumn<'r, 's> {
 
 impl ImageColumn<'_, '_> {
     fn not_read<T>() -> Result<T, StoreError> {
-        debug_assert!(false, "what was not asked for was looked at");
+        debug_assert!(false, "a part that was not asked for was read");
         Err(StoreError::Database("only the image of a record was read".to_owned()))
     }
 }

@@ -25,7 +25,7 @@ pub enum StoreError {
     #[error("the database failed: {0}")]
     Database(String),
     /// This region has no replica of a table with this id.
-    #[error("this region holds no table {0}")]
+    #[error("this region has no table {0}")]
     UnknownTable(TableId),
     /// The table has no index of that name.
     #[error("table {table} has no index {index}")]
@@ -42,7 +42,7 @@ pub enum StoreError {
     #[error("the stream records at position {} of the log have been trimmed", .0.0)]
     Trimmed(LogPosition),
     /// A change of definitions that would make them inconsistent, such as two tables of one name.
-    #[error("the definitions cannot be changed so: {0}")]
+    #[error("the definitions cannot be changed: {0}")]
     Definition(String),
     /// The store was closed, or its disk was taken away as in a crash.
     #[error("the store is shut down")]

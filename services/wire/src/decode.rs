@@ -33,7 +33,7 @@ pub fn from_receiver(message: v1::FromReceiver) -> Result<ToSource> {
         Some(Kind::Acknowledge(acknowledge)) => ToSource::Acknowledge(decode_acknowledgement(acknowledge)?),
         Some(Kind::Request(request)) => ToSource::Request(decode_request(request)?),
         Some(Kind::Goodbye(goodbye)) => ToSource::Goodbye(decode_goodbye(&goodbye)),
-        None => return unreadable("it is of no kind that this version knows"),
+        None => return unreadable("this version does not know its kind"),
     })
 }
 
@@ -60,13 +60,13 @@ pub fn from_source(message: v1::FromSource) -> Result<ToReceiver> {
         Some(Kind::Reply(reply)) => ToReceiver::Reply(decode_reply(reply)?),
         Some(Kind::Goodbye(goodbye)) => ToReceiver::Goodbye(decode_goodbye(&goodbye)),
         Some(Kind::Compressed(_)) => return unreadable("it is compressed twice"),
-        None => return unreadable("it is of no kind that this version knows"),
+        None => return unreadable("this version does not know its kind"),
     })
 }
 
 fn decode_hello(hello: &v1::Hello) -> Result<Hello> {
     let Ok(incarnation) = <[u8; 16]>::try_from(hello.incarnation.as_ref()) else {
-        return unreadable("an incarnation has 16 bytes");
+        return unreadable("an incarnation must have 16 bytes");
     };
     Ok(Hello {
         protocol: hello.protocol,
@@ -125,7 +125,8 @@ fn decode_region(name: &str) -> Result<Region> {
 
 fn decode_origin(origin: &v1::Origin) -> Result<Origin> {
     let shard = u16::try_from(origin.shard);
-    let shard = shard.map_err(|_| Unreadable(format!("shard {} of {}", origin.shard, origin.region)))?;
+    let shard =
+        shard.map_err(|_| Unreadable(format!("shard {} of {} is out of range", origin.shard, origin.region)))?;
     Ok(Origin::new(decode_region(&origin.region)?, shard))
 }
 
@@ -136,7 +137,7 @@ fn decode_some_origin(origin: Option<&v1::Origin>) -> Result<Origin> {
 fn decode_table(bytes: &Bytes) -> Result<TableId> {
     match <[u8; 16]>::try_from(bytes.as_ref()) {
         Ok(bytes) => Ok(TableId(u128::from_be_bytes(bytes))),
-        Err(_) => unreadable("a table id has 16 bytes"),
+        Err(_) => unreadable("a table id must have 16 bytes"),
     }
 }
 
@@ -145,7 +146,7 @@ fn decode_key(bytes: Bytes) -> Result<KeyBytes> {
     if (2..=KEY_BYTES_MAX).contains(&bytes.len()) {
         Ok(KeyBytes(bytes))
     } else {
-        unreadable(format!("a key of {} bytes", bytes.len()))
+        unreadable(format!("a key has {} bytes", bytes.len()))
     }
 }
 
@@ -153,14 +154,14 @@ fn decode_sequence(sequence: u64) -> Result<u64> {
     if sequence <= SEQUENCE_MAX {
         Ok(sequence)
     } else {
-        unreadable(format!("the sequence {sequence}"))
+        unreadable(format!("the sequence {sequence} is too large"))
     }
 }
 
 fn decode_span(first: u32, last: u32) -> Result<Span> {
     match (u16::try_from(first), u16::try_from(last)) {
         (Ok(first), Ok(last)) if first <= last && last < RANGES => Ok(Span { first, last }),
-        _ => unreadable(format!("the ranges {first} to {last}")),
+        _ => unreadable(format!("there are no ranges {first} to {last}")),
     }
 }
 
@@ -197,7 +198,7 @@ fn decode_request(request: v1::Request) -> Result<Request> {
         Some(Kind::Rows(rows)) => Question::Rows {
             keys: rows.keys.into_iter().map(decode_key).collect::<Result<_>>()?,
         },
-        None => return unreadable("a request for nothing"),
+        None => return unreadable("a request without a question"),
     };
     Ok(Request {
         id: request.id,
@@ -229,14 +230,14 @@ fn decode_reply(reply: v1::Reply) -> Result<Reply> {
 
 fn decode_digest(digest: v1::Digest) -> Result<TableDigest> {
     if digest.ranges.len() != usize::from(RANGES) {
-        return unreadable(format!("a digest of {} ranges", digest.ranges.len()));
+        return unreadable(format!("a digest has {} ranges", digest.ranges.len()));
     }
     let range = |range: &v1::RangeDigest| match <[u8; 16]>::try_from(range.sum.as_ref()) {
         Ok(sum) => Ok(RangeDigest {
             sum: u128::from_be_bytes(sum),
             items: range.items,
         }),
-        Err(_) => unreadable("a digest has 16 bytes"),
+        Err(_) => unreadable("a digest must have 16 bytes"),
     };
     Ok(TableDigest {
         vector: decode_vector(digest.vector.unwrap_or_default())?,
@@ -301,7 +302,7 @@ impl Decoder {
         let tables = message.tables.iter().map(decode_table).collect::<Result<_>>()?;
         let vector = |vector: &v1::IndexedVector| {
             if vector.origins.len() != vector.sequences.len() {
-                return unreadable("a vector with origins and sequences that do not match");
+                return unreadable("a vector has different numbers of origins and sequences");
             }
             let entries = vector.origins.iter().zip(&vector.sequences);
             entries
@@ -329,21 +330,21 @@ impl Decoder {
             let cause = match v1::Cause::try_from(mutation.cause) {
                 Ok(v1::Cause::Client) => Cause::Client,
                 Ok(v1::Cause::TimeToLive) => Cause::TimeToLive,
-                Err(_) => return unreadable(format!("the cause {}", mutation.cause)),
+                Err(_) => return unreadable(format!("unknown cause {}", mutation.cause)),
             };
             if mutation
                 .image
                 .as_ref()
                 .is_some_and(|image| image.len() > IMAGE_BYTES_MAX)
             {
-                return unreadable("an image above the greatest size of an item");
+                return unreadable("an image exceeds the greatest size of an item");
             }
             if mutation
                 .metadata
                 .as_ref()
                 .is_some_and(|metadata| metadata.len() > METADATA_BYTES_MAX)
             {
-                return unreadable("metadata above its greatest size");
+                return unreadable("metadata exceeds its greatest size");
             }
             let key = decode_key(mutation.key)?;
             debug_assert!(range_of(&key) < RANGES, "two bytes of hash come first");
@@ -368,7 +369,7 @@ impl Decoder {
 
 fn decode_unit(sequence: u64, before: u32, after: u32) -> Result<Unit> {
     if before.saturating_add(after) >= UNIT_MAX {
-        return unreadable(format!("a unit of more than {UNIT_MAX} writes"));
+        return unreadable(format!("a transaction has more than {UNIT_MAX} writes"));
     }
     let first = sequence.checked_sub(u64::from(before));
     let last = sequence
@@ -376,6 +377,6 @@ fn decode_unit(sequence: u64, before: u32, after: u32) -> Result<Unit> {
         .filter(|last| *last <= SEQUENCE_MAX);
     match (first, last) {
         (Some(first), Some(last)) => Ok(Unit { first, last }),
-        _ => unreadable("a unit beyond all sequences"),
+        _ => unreadable("the sequences of a transaction are out of range"),
     }
 }

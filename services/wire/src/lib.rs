@@ -32,5 +32,5 @@ const SEQUENCE_MAX: u64 = u64::MAX / 2;
 
 /// Why bytes that decode as protobuf are not a valid message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the message makes no sense: {0}")]
+#[error("invalid message: {0}")]
 pub struct Unreadable(pub(crate) String);

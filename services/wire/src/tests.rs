@@ -267,42 +267,42 @@ fn invalid_reference_is_refused_with_a_reason() {
     assert_eq!(refused(|batch| batch.vectors[0].origins = vec![4]), "origin 4 of 1");
     assert_eq!(
         refused(|batch| batch.vectors[0].sequences = vec![]),
-        "a vector with origins and sequences that do not match"
+        "a vector has different numbers of origins and sequences"
     );
-    assert_eq!(refused(|batch| batch.mutations[0].cause = 77), "the cause 77");
+    assert_eq!(refused(|batch| batch.mutations[0].cause = 77), "unknown cause 77");
     assert_eq!(
         refused(|batch| batch.mutations[0].key = Bytes::from_static(&[1])),
-        "a key of 1 bytes"
+        "a key has 1 bytes"
     );
     assert_eq!(
         refused(|batch| batch.mutations[0].key = Bytes::from(vec![0; 9000])),
-        "a key of 9000 bytes"
+        "a key has 9000 bytes"
     );
     assert_eq!(
         refused(|batch| batch.mutations[0].unit_before = 9),
-        "a unit beyond all sequences"
+        "the sequences of a transaction are out of range"
     );
     assert_eq!(
         refused(|batch| batch.mutations[0].unit_after = u32::MAX),
-        "a unit of more than 1000 writes"
+        "a transaction has more than 1000 writes"
     );
     assert_eq!(
         refused(|batch| batch.mutations[0].sequence = u64::MAX),
-        format!("the sequence {}", u64::MAX)
+        format!("the sequence {} is too large", u64::MAX)
     );
     assert_eq!(
         refused(|batch| batch.mutations[0].image = Some(Bytes::from(vec![0; 5 << 20]))),
-        "an image above the greatest size of an item"
+        "an image exceeds the greatest size of an item"
     );
     assert_eq!(
         refused(|batch| batch.mutations[0].metadata = Some(Bytes::from(vec![0; 5 << 20]))),
-        "metadata above its greatest size"
+        "metadata exceeds its greatest size"
     );
     assert_eq!(
         refused(|batch| batch.tables[0] = Bytes::new()),
-        "a table id has 16 bytes"
+        "a table id must have 16 bytes"
     );
-    assert!(refused(|batch| batch.origins[0] = encoded("EU", 0)).contains("is no region name"));
+    assert!(refused(|batch| batch.origins[0] = encoded("EU", 0)).contains("is not a region name"));
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn missing_origin_or_too_large_shard_is_refused() {
     let (greatest, too_great) = (encoded("eu", 65_535), encoded("eu", 65_536));
     assert!(subscribe(vec![greatest.clone()], Some(greatest.clone())).is_ok());
     assert!(refuse(Some(greatest.clone())).is_ok());
-    let shard = Unreadable("shard 65536 of eu".to_owned());
+    let shard = Unreadable("shard 65536 of eu is out of range".to_owned());
     assert_eq!(
         subscribe(vec![too_great.clone()], Some(greatest.clone())),
         Err(shard.clone())
@@ -392,7 +392,7 @@ fn missing_origin_or_too_large_shard_is_refused() {
     assert_eq!(refuse(None), Err(missing));
     assert_eq!(batch(|batch| batch.origins.clear()), Err("origin 0 of 0".to_owned()));
     let nameless = subscribe(vec![v1::Origin::default()], Some(encoded("eu", 0)));
-    assert!(nameless.unwrap_err().0.contains("is no region name"));
+    assert!(nameless.unwrap_err().0.contains("is not a region name"));
 }
 
 #[test]

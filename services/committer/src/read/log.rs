@@ -300,7 +300,7 @@ pub(crate) fn backlog(
     peer: &BTreeMap<TableId, VersionVector>,
 ) -> Result<Backlog, StoreError> {
     let Some(origin) = number_of(&reading.names(), own) else {
-        return Err(StoreError::damaged("it does not name its own origin"));
+        return Err(StoreError::damaged("its own origin is missing"));
     };
     let mut backlog = Backlog::default();
     for (id, vector) in peer {

@@ -147,7 +147,7 @@ fn index_range(
     reading.snapshot.scan(Keyspace::Entries, &range, &mut |entry, _| {
         let key = stored_key(entry);
         let Some((_, base)) = index.definition.keys.split_index_key(&key) else {
-            return Err(StoreError::damaged("an index entry has no key of its index"));
+            return Err(StoreError::damaged("an index entry has an invalid key"));
         };
         // An entry without its item is damage, which verification removes.
         if let Some((version, item)) = find(reading, &row_key(number, &base.0))? {

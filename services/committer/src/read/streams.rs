@@ -139,7 +139,7 @@ fn record(
         if !is_there {
             tracing::error!(
                 table = %stream.table, position = position.0,
-                "the record of an item's version before is missing"
+                "the log record of an item's previous version is missing"
             );
         }
     }

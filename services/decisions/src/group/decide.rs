@@ -83,9 +83,7 @@ pub fn decide(
         }),
         Err(Fail::Group(error) | Fail::Command(error)) => Err(Undecided::Failed(error)),
         // All missing rows have been noted.
-        Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged(
-            "a row that is needed was not named",
-        ))),
+        Err(Fail::Missing) => Err(Undecided::Failed(StoreError::damaged("a missing row was not noted"))),
     }
 }
 

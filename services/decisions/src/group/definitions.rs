@@ -140,14 +140,17 @@ impl Group<'_> {
                 return refuse(format!("table {id} has no core"));
             };
             if definition.wants_rows_in(own) && names.insert(&core.name, *id).is_some_and(|other| other != *id) {
-                return refuse(format!("there is a table {} already", core.name));
+                return refuse(format!("a table named {} exists already", core.name));
             }
             let before = self.state.definitions().get(id);
             let changed = before
                 .and_then(|before| before.core())
                 .is_some_and(|before| before != core);
             if changed {
-                return refuse(format!("the core of table {} never changes", core.name));
+                return refuse(format!(
+                    "the name, keys and local indexes of table {} cannot be changed",
+                    core.name
+                ));
             }
         }
         Ok(())

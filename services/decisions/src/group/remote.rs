@@ -149,7 +149,7 @@ impl Group<'_> {
                 context: Bytes::new(),
             };
             if !(mutation.unit.first..=mutation.unit.last).contains(&mutation.version.sequence) {
-                return Err(refused(&"its unit does not contain it"));
+                return Err(refused(&"its transaction does not contain its sequence"));
             }
             // Without metadata the image is the whole state.
             if let Some(table) = self.state.tables().get(&mutation.table)

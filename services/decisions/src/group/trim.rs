@@ -198,7 +198,7 @@ impl Group<'_> {
         }
         debug_assert!(
             self.state.log.trimmed < head.position,
-            "the log is walked in one direction"
+            "records are passed in log order"
         );
         self.state.log.trimmed = head.position;
     }

@@ -77,7 +77,7 @@ impl State {
         }
         debug_assert!(
             catalog.by_name.len() <= catalog.by_id.len(),
-            "a table that a name leads to has an id"
+            "each table with a name has an id"
         );
     }
 

@@ -173,7 +173,7 @@ impl Digests {
             }
             let place = usize::from(range);
             let part = self.parts.get_mut(place / RANGES_PER_PART);
-            let part = part.ok_or_else(|| StoreError::damaged("a digest is of no range"))?;
+            let part = part.ok_or_else(|| StoreError::damaged("a digest has an invalid range"))?;
             Arc::make_mut(part)[place % RANGES_PER_PART] = sum;
             self.pending.set(range, &sum);
         }

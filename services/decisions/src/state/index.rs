@@ -172,7 +172,7 @@ fn decode_state(state: u8) -> Result<IndexState, StoreError> {
         0 => Ok(IndexState::Backfilling),
         1 => Ok(IndexState::Active),
         2 => Ok(IndexState::Deleting),
-        _ => Err(StoreError::damaged("an index is in no known state")),
+        _ => Err(StoreError::damaged("an index has an unknown state")),
     }
 }
 

@@ -38,13 +38,13 @@ impl Origins {
         origins.own = *origins
             .numbers
             .get(own)
-            .ok_or_else(|| StoreError::damaged("it does not name its own origin"))?;
+            .ok_or_else(|| StoreError::damaged("its own origin is missing"))?;
         Ok(origins)
     }
 
     fn add(&mut self, origin: Origin) -> Result<OriginNumber, StoreError> {
         let number =
-            OriginNumber::try_from(self.names.len()).map_err(|_| StoreError::damaged("it names too many origins"))?;
+            OriginNumber::try_from(self.names.len()).map_err(|_| StoreError::damaged("it has too many origins"))?;
         Arc::make_mut(&mut self.names).push(origin.clone());
         Arc::make_mut(&mut self.numbers).insert(origin, number);
         debug_assert_eq!(self.names.len(), self.numbers.len(), "every origin has one number");

@@ -208,5 +208,5 @@ impl TableRow {
 }
 
 pub(crate) fn table_number(key: &[u8]) -> Result<TableNumber, StoreError> {
-    TableNumber::try_from(number_of(key)?).map_err(|_| StoreError::damaged("a table's number is too great"))
+    TableNumber::try_from(number_of(key)?).map_err(|_| StoreError::damaged("a table's number is too large"))
 }

@@ -263,7 +263,7 @@ async fn a_policy_that_does_not_exist_is_refused_with_those_that_do() {
         panic!("{refused:?}")
     };
     assert!(
-        message.contains("`newest` is no conflict policy: there are item, attribute and merge"),
+        message.contains("`newest` is not a conflict policy: use item, attribute or merge"),
         "{message}"
     );
     assert_eq!(harness.tags().await, [], "nothing was tagged");

@@ -26,7 +26,7 @@ pub(super) fn item(reader: &mut Reader<'_>, depth: usize) -> Read<(usize, usize)
 
 fn value(reader: &mut Reader<'_>, depth: usize) -> Read<usize> {
     if depth > MAX_DEPTH {
-        return Err(reader.damaged("values nest too deep"));
+        return Err(reader.damaged("values are nested too deeply"));
     }
     Ok(match reader.byte()? {
         NULL | FALSE | TRUE => 1,
@@ -45,7 +45,7 @@ fn value(reader: &mut Reader<'_>, depth: usize) -> Read<usize> {
         STRING_SET => set(reader, Reader::text, |member| member.len())?,
         NUMBER_SET => set(reader, Reader::number, number_size)?,
         BYTES_SET => set(reader, Reader::bytes, |member| member.len())?,
-        _ => return Err(reader.damaged("the type of a value is unknown")),
+        _ => return Err(reader.damaged("unknown value type")),
     })
 }
 
@@ -63,7 +63,7 @@ fn set<'a, T: Ord>(
     for _ in 0..count {
         let next = member(reader)?;
         if previous.is_some_and(|previous| previous >= next) {
-            return Err(reader.damaged("the members of a set do not ascend"));
+            return Err(reader.damaged("set members are not in ascending order"));
         }
         bytes += size(&next);
         previous = Some(next);

@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
         if self.byte()? != VERSION {
             return Err(CodecError {
                 offset: 0,
-                what: "the version of its form is unknown",
+                what: "unknown format version",
             });
         }
         let read = contents(&mut self)?;
@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
         if self.at == self.all.len() {
             Ok(())
         } else {
-            Err(self.damaged("something follows the end"))
+            Err(self.damaged("extra bytes after the end"))
         }
     }
 
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
     /// Checks that attribute names ascend strictly.
     pub(super) fn check_name(&self, previous: Option<&str>, name: &str) -> Read<()> {
         match previous {
-            Some(previous) if previous >= name => Err(self.damaged("the names of attributes do not ascend")),
+            Some(previous) if previous >= name => Err(self.damaged("attribute names are not in ascending order")),
             _ => Ok(()),
         }
     }
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
     /// Reads a value at this depth of its item; an attribute's value is at depth 1.
     pub(crate) fn value(&mut self, depth: usize) -> Read<AttributeValue> {
         if depth > MAX_DEPTH {
-            return Err(self.damaged("values nest too deep"));
+            return Err(self.damaged("values are nested too deeply"));
         }
         Ok(match self.byte()? {
             NULL => AttributeValue::Null,
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
             STRING_SET => AttributeValue::Ss(self.set(|reader| Ok(reader.text()?.to_owned()))?),
             NUMBER_SET => AttributeValue::Ns(self.set(Self::number)?),
             BYTES_SET => AttributeValue::Bs(self.set(|reader| Ok(Bytes::copy_from_slice(reader.bytes()?)))?),
-            _ => return Err(self.damaged("the type of a value is unknown")),
+            _ => return Err(self.damaged("unknown value type")),
         })
     }
 
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             return Err(self.damaged("a set is empty"));
         }
         if !members.is_sorted_by(|one, next| one < next) {
-            return Err(self.damaged("the members of a set do not ascend"));
+            return Err(self.damaged("set members are not in ascending order"));
         }
         Ok(members.into_iter().collect())
     }
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         let head = self.varint(u32::BITS)?;
         let coefficient = self.varint(u128::BITS)?;
         self.assemble(head, coefficient)
-            .ok_or_else(|| self.damaged("a number is out of range or not in its form"))
+            .ok_or_else(|| self.damaged("a number is out of range or not in canonical form"))
     }
 
     fn assemble(&self, head: u128, coefficient: u128) -> Option<Number> {
@@ -126,9 +126,7 @@ impl<'a> Reader<'a> {
     /// Reads eight bytes, big-endian.
     pub(crate) fn u64(&mut self) -> Read<u64> {
         let rest = &self.all[self.at..];
-        let (bytes, _) = rest
-            .split_first_chunk()
-            .ok_or_else(|| self.damaged("it ends too early"))?;
+        let (bytes, _) = rest.split_first_chunk().ok_or_else(|| self.damaged("unexpected end"))?;
         self.at += bytes.len();
         Ok(u64::from_be_bytes(*bytes))
     }
@@ -155,7 +153,7 @@ impl<'a> Reader<'a> {
         let count = self.varint(usize::BITS)?;
         match usize::try_from(count) {
             Ok(count) if count <= self.all.len() - self.at => Ok(count),
-            _ => Err(self.damaged("a length points beyond the end")),
+            _ => Err(self.damaged("a length exceeds the remaining bytes")),
         }
     }
 
@@ -171,12 +169,12 @@ impl<'a> Reader<'a> {
             let byte = self.byte()?;
             let part = u128::from(byte & 0x7F);
             if shift >= bits || (part << shift) >> shift != part || (bits < u128::BITS && part << shift >> bits != 0) {
-                return Err(self.damaged("an integer is too great"));
+                return Err(self.damaged("an integer is too large"));
             }
             value |= part << shift;
             if byte < 0x80 {
                 return if byte == 0 {
-                    Err(self.damaged("an integer is not in its form"))
+                    Err(self.damaged("an integer is not in its shortest form"))
                 } else {
                     Ok(value)
                 };
@@ -186,7 +184,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn byte(&mut self) -> Read<u8> {
-        let byte = *self.all.get(self.at).ok_or_else(|| self.damaged("it ends too early"))?;
+        let byte = *self.all.get(self.at).ok_or_else(|| self.damaged("unexpected end"))?;
         self.at += 1;
         Ok(byte)
     }

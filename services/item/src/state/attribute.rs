@@ -135,7 +135,10 @@ impl Attribute {
             self.assigned.clone_from(&low.assigned);
         } else if same_floor && self.base.is_none() {
             // Both hold the value from the item's base version.
-            debug_assert_eq!(self.assigned, low.assigned, "one floor gives an attribute one value");
+            debug_assert_eq!(
+                self.assigned, low.assigned,
+                "the base version gives an attribute one value"
+            );
         }
         for (origin, delta) in &low.deltas {
             let known = self.deltas.get(origin);

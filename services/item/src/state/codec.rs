@@ -138,12 +138,12 @@ impl ItemState {
     fn decode(version: &Version, metadata: &[u8]) -> Result<Self, StateError> {
         let mut reader = Reader::new(metadata);
         if reader.byte()? != FORM {
-            return Err(reader.damaged("the version of its form is unknown").into());
+            return Err(reader.damaged("unknown format version").into());
         }
         let count = reader.count()?;
         let origins = (0..count).map(|_| {
             let text = reader.text()?;
-            text.parse().map_err(|_| reader.damaged("a text is no origin's"))
+            text.parse().map_err(|_| reader.damaged("invalid origin"))
         });
         let origins: Vec<Origin> = origins.collect::<Result<_, _>>()?;
         let count = reader.count()?;
@@ -152,14 +152,14 @@ impl ItemState {
             let time = HybridTime::from_u64(reader.u64()?);
             let origin = pick(&origins, &mut reader)?;
             let sequence = reader.varint(u64::BITS)?;
-            let sequence = u64::try_from(sequence).map_err(|_| reader.damaged("a sequence is too great"))?;
+            let sequence = u64::try_from(sequence).map_err(|_| reader.damaged("a sequence is too large"))?;
             versions.push(Version { time, origin, sequence });
         }
         let (floor, whole) = match reader.byte()? {
             NO_FLOOR => (None, None),
             PUT => (Some(pick(&versions, &mut reader)?), Some(Item::new())),
             DELETE => (Some(pick(&versions, &mut reader)?), None),
-            _ => return Err(reader.damaged("a floor is of no known kind").into()),
+            _ => return Err(reader.damaged("unknown kind of base version").into()),
         };
         let count = reader.count()?;
         let mut attributes = BTreeMap::new();
@@ -218,7 +218,7 @@ impl Attribute {
                 pick_optional(versions, reader)?.ok_or_else(|| reader.damaged("an addition has no version"))?;
             let over = pick_optional(versions, reader)?;
             let AttributeValue::N(sum) = reader.value(1)? else {
-                return Err(reader.damaged("an addition is no number"));
+                return Err(reader.damaged("an addition is not a number"));
             };
             attribute
                 .deltas
@@ -228,7 +228,7 @@ impl Attribute {
             let version = pick_optional(versions, reader)?.ok_or_else(|| reader.damaged("a member has no version"))?;
             let present = reader.flag()?;
             let element =
-                Element::from_value(reader.value(1)?).ok_or_else(|| reader.damaged("a value is no member of a set"))?;
+                Element::from_value(reader.value(1)?).ok_or_else(|| reader.damaged("a value is not a set member"))?;
             attribute.elements.insert(element, Membership { version, present });
         }
         Ok(attribute)
@@ -262,7 +262,7 @@ fn write_len(len: usize, out: &mut Vec<u8>) {
 fn pick<T: Clone>(from: &[T], reader: &mut Reader<'_>) -> Result<T, CodecError> {
     let place = usize::try_from(reader.varint(u32::BITS)?).ok();
     let found = place.and_then(|place| from.get(place)).cloned();
-    found.ok_or_else(|| reader.damaged("a place is beyond its list"))
+    found.ok_or_else(|| reader.damaged("an index is out of range"))
 }
 
 /// Reads an index, counted from 1, and returns the entry that it refers to; `None` for 0.
@@ -272,7 +272,7 @@ fn pick_optional(from: &[Version], reader: &mut Reader<'_>) -> Result<Option<Ver
         Ok(place) => from
             .get(place - 1)
             .map(|version| Some(version.clone()))
-            .ok_or_else(|| reader.damaged("a place is beyond its list")),
-        Err(_) => Err(reader.damaged("a place is beyond its list")),
+            .ok_or_else(|| reader.damaged("an index is out of range")),
+        Err(_) => Err(reader.damaged("an index is out of range")),
     }
 }

@@ -126,7 +126,7 @@ impl ItemState {
             whole,
             attributes,
         };
-        debug_assert!(joined.is_consistent(), "joined states make a state: {joined:?}");
+        debug_assert!(joined.is_consistent(), "the merged state is inconsistent: {joined:?}");
         joined
     }
 

@@ -44,7 +44,7 @@ impl fmt::Display for ConflictPolicy {
 
 /// A text that is not the name of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no conflict policy: there are item, attribute and merge")]
+#[error("`{0}` is not a conflict policy: use item, attribute or merge")]
 pub struct ConflictPolicyError(pub String);
 
 impl FromStr for ConflictPolicy {

@@ -41,44 +41,44 @@ fn item_at_max_depth_decodes_and_a_deeper_one_is_refused() {
     let deepest = item_of(nested(MAX_DEPTH - 1));
     assert_eq!(decoded(&encode_item(&deepest)), Ok(deepest));
     let error = decoded(&encode_item(&item_of(nested(MAX_DEPTH)))).unwrap_err();
-    assert_eq!(error.what, "values nest too deep");
+    assert_eq!(error.what, "values are nested too deeply");
 }
 
 #[test]
 fn endless_nesting_does_not_overflow_the_stack() {
     let mut bytes = b"\x01\x01\x01a".to_vec();
     bytes.extend(b"\x06\x01".repeat(100_000));
-    assert_eq!(decoded(&bytes).unwrap_err().what, "values nest too deep");
+    assert_eq!(decoded(&bytes).unwrap_err().what, "values are nested too deeply");
 }
 
 #[test]
 fn damage_is_reported_with_its_offset() {
     let damaged = |bytes: &[u8]| decoded(bytes).unwrap_err();
     for (bytes, offset, what) in [
-        (&b""[..], 0, "it ends too early"),
-        (b"\x02\x00", 0, "the version of its form is unknown"),
-        (b"\x01\x00\x00", 2, "something follows the end"),
-        (b"\x01\x7f", 2, "a length points beyond the end"),
-        (b"\x01\x80\x00", 3, "an integer is not in its form"),
+        (&b""[..], 0, "unexpected end"),
+        (b"\x02\x00", 0, "unknown format version"),
+        (b"\x01\x00\x00", 2, "extra bytes after the end"),
+        (b"\x01\x7f", 2, "a length exceeds the remaining bytes"),
+        (b"\x01\x80\x00", 3, "an integer is not in its shortest form"),
         (b"\x01\x01\x01\xff\x00", 4, "a string is not UTF-8"),
-        (b"\x01\x01\x01a\x63", 5, "the type of a value is unknown"),
+        (b"\x01\x01\x01a\x63", 5, "unknown value type"),
         (
             b"\x01\x02\x01b\x00\x01a\x00",
             7,
-            "the names of attributes do not ascend",
+            "attribute names are not in ascending order",
         ),
         (b"\x01\x01\x01a\x08\x00", 6, "a set is empty"),
         (
             b"\x01\x01\x01a\x09\x02\x00\x02\x00\x01",
             10,
-            "the members of a set do not ascend",
+            "set members are not in ascending order",
         ),
         (
             b"\x01\x01\x01a\x04\x00\x0a",
             7,
-            "a number is out of range or not in its form",
+            "a number is out of range or not in canonical form",
         ),
-        (b"\x01\x01\x01a\x04\xff\xff\xff\xff\x7f", 10, "an integer is too great"),
+        (b"\x01\x01\x01a\x04\xff\xff\xff\xff\x7f", 10, "an integer is too large"),
     ] {
         assert_eq!(damaged(bytes), CodecError { offset, what }, "{bytes:02x?}");
     }

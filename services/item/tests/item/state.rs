@@ -204,7 +204,7 @@ fn stamp(standing: Option<&ItemState>, version: &Version, policy: ConflictPolicy
     assert_eq!(
         state.image(&keys()),
         Some(item),
-        "a write leaves what its client was told"
+        "the state has the item that the client was told"
     );
     state
 }

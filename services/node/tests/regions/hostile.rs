@@ -135,14 +135,14 @@ async fn silence_is_no_hello() {
 async fn messages_without_sense_end_the_stream_with_a_reason() {
     let table = || Bytes::from_static(&[0; 3]);
     let senseless = vec![
-        (hello(PROTOCOL, "No Region", ""), "`No Region` is no region name"),
+        (hello(PROTOCOL, "No Region", ""), "`No Region` is not a region name"),
         (
             from_receiver::Kind::Hello(Hello {
                 incarnation: Bytes::new(),
                 region: "a".to_owned(),
                 ..Hello::default()
             }),
-            "an incarnation has 16 bytes",
+            "an incarnation must have 16 bytes",
         ),
         (
             from_receiver::Kind::Subscribe(Subscribe {
@@ -153,11 +153,11 @@ async fn messages_without_sense_end_the_stream_with_a_reason() {
                 }],
                 origins: vec![],
             }),
-            "a table id has 16 bytes",
+            "a table id must have 16 bytes",
         ),
         (
             from_receiver::Kind::Request(Request::default()),
-            "a request for nothing",
+            "a request without a question",
         ),
     ];
     for (kind, why) in senseless {

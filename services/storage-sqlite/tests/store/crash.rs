@@ -126,7 +126,7 @@ fn acknowledged(mut child: Child, kill_after: u64) -> BTreeMap<u64, u64> {
         }
     }
     child.wait().unwrap();
-    assert!(seen >= kill_after, "the child ended by itself after {seen} writes");
+    assert!(seen >= kill_after, "the child ended on its own after {seen} writes");
     last
 }
 
@@ -139,7 +139,7 @@ fn shown(
     let (_, item) = items.get(&key(&format!("w{writer}"), n))?;
     let value = |name: &str| match &item[name] {
         beringia_item::AttributeValue::N(number) => number.to_i64().unwrap().cast_unsigned(),
-        _ => panic!("{name} is no number"),
+        _ => panic!("{name} is not a number"),
     };
     Some((value("round"), value("count")))
 }
@@ -164,14 +164,18 @@ async fn kill_loses_no_acknowledged_write() {
                     "{found:?} instead of {done}"
                 );
                 let second = (!found.1.is_multiple_of(3)).then_some(found);
-                assert_eq!(shown(&items, writer, m), second, "the unit of {found:?} is whole");
+                assert_eq!(
+                    shown(&items, writer, m),
+                    second,
+                    "the transaction of {found:?} is complete"
+                );
             }
         }
         let versions: Vec<_> = items.values().map(|(version, _)| version.sequence).collect();
         let next = put(&store, item("after", round, &[])).await;
         assert!(
             versions.iter().all(|sequence| *sequence < next.sequence),
-            "no number is used twice"
+            "no sequence is used twice"
         );
     }
 }

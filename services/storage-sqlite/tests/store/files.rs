@@ -17,7 +17,7 @@ fn refusal(options: &Options) -> String {
     match beringia_storage_sqlite::open(options) {
         Err(StoreError::Unusable { what, .. }) => what,
         Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was opened"),
+        Ok(_) => panic!("the database was opened"),
     }
 }
 
@@ -69,9 +69,9 @@ fn foreign_file_is_refused_and_left_unchanged() {
     newer[68..72].copy_from_slice(&0x4252_4e47_u32.to_be_bytes());
     newer[60..64].copy_from_slice(&77_u32.to_be_bytes());
     let cases = [
-        (Vec::new(), "is no database: it has only 0 bytes"),
-        (b"hello".to_vec(), "is no database: it has only 5 bytes"),
-        (vec![7; 5000], "is no SQLite database"),
+        (Vec::new(), "is not a database: it has only 0 bytes"),
+        (b"hello".to_vec(), "is not a database: it has only 5 bytes"),
+        (vec![7; 5000], "is not an SQLite database"),
         (foreign, "is an SQLite database, but not one of Beringia's"),
         (newer, "has format 77, and this version reads format 9"),
     ];
@@ -143,7 +143,7 @@ async fn truncated_file_is_refused_and_left_unchanged() {
         fs::write(&path, &whole[..len]).unwrap();
         let before = contents(directory.path());
         let what = refusal(&options("us-east-1", &path));
-        assert!(what.contains("cut off") || what.contains("only 99 bytes"), "{what}");
+        assert!(what.contains("truncated") || what.contains("only 99 bytes"), "{what}");
         assert_eq!(contents(directory.path()), before);
     }
 }

@@ -93,7 +93,7 @@ async fn trimming_a_regional_table_leaves_only_its_items() {
     assert_eq!(
         rows_of(&path),
         (400 + definitions, 400 + definitions),
-        "what was pinned goes with its successor"
+        "the record in use is removed with its successor"
     );
     assert_agrees(&store, TABLE).await;
     edit(&store, vec![Edit::Drop { table: TABLE }]).await;

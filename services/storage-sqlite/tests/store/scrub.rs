@@ -137,7 +137,7 @@ async fn deleted_rows_are_restored_by_repair() {
     let pair = Pair::new().await;
     pair.vandalize("DELETE FROM item WHERE k IN (SELECT k FROM item WHERE size > 0 ORDER BY k DESC LIMIT 20)");
     assert!(pair.scrub().await > 0);
-    assert_eq!(pair.scrub().await, 0, "once mended, it is whole");
+    assert_eq!(pair.scrub().await, 0, "nothing is left to repair");
     assert_eq!(assert_agrees(&pair.store, TABLE).await.len(), 30);
     assert_eq!(pair.repair().await, 20);
     pair.assert_whole().await;

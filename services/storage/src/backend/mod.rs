@@ -224,10 +224,10 @@ pub enum CommitFailure {
     LeaseLost,
     /// Another commit happened, or may have happened, since the rows were read. Nothing was
     /// written.
-    #[error("the rows that the commit rests on may have changed")]
+    #[error("the rows behind the commit may have changed")]
     Stale,
     /// The backend failed before it could tell whether the commit is durable.
-    #[error("whether the commit is durable is not known: {0}")]
+    #[error("it is unknown whether the commit is durable: {0}")]
     Unknown(StoreError),
     /// The backend could not commit. Nothing was written.
     #[error(transparent)]

@@ -529,7 +529,7 @@ pub(super) async fn scan_ends_when_its_visitor_breaks_or_fails(backend: &dyn Bac
         set.records.push(record(position, 7));
     }
     leased.writer.commit(&set).unwrap();
-    let wrong = || StoreError::Database("so the visitor says".to_owned());
+    let wrong = || StoreError::Database("the visitor's error".to_owned());
     for end in [Ok(ControlFlow::Break(())), Err(wrong())] {
         let expected = end.clone().map(drop);
         let mut visits = 0;

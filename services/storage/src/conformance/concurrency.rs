@@ -45,7 +45,7 @@ async fn read_pairs(store: Arc<dyn Store>, done: Arc<AtomicBool>) -> u64 {
                 .await
                 .unwrap();
             let shown = |at: usize| pair[at].as_ref().map(|(_, item)| item["n"].clone());
-            assert_eq!(shown(0), shown(1), "both items of a unit are seen or none");
+            assert_eq!(shown(0), shown(1), "both items of a transaction are seen or none");
         }
         for index in [None, Some("by_color")] {
             let page = scan(&*store, index).await;
@@ -113,7 +113,7 @@ pub(super) async fn log_reader_sees_every_record_once_and_in_order(backend: &dyn
     }
     let seen = tokio::time::timeout(Duration::from_secs(60), follower)
         .await
-        .expect("the follower got stuck")
+        .expect("the reader of the log got stuck")
         .unwrap();
     let first = seen[0];
     assert_eq!(seen, (first..first + records as u64).collect::<Vec<_>>());

@@ -189,7 +189,7 @@ impl World {
             assert_eq!(
                 said.collect::<BTreeSet<_>>(),
                 self.knew[&mutation.version].iter().collect(),
-                "what {mutation:?} knew of"
+                "the causal context of {mutation:?}"
             );
         }
     }
@@ -317,7 +317,7 @@ impl World {
             let versions: BTreeMap<_, _> = current.iter().map(|(key, standing)| (key, &standing.version)).collect();
             assert_eq!(
                 versions, greatest,
-                "the greatest acknowledged version of each item stays"
+                "the greatest acknowledged version of each item is kept"
             );
         }
         let catalogs = self.site(0).store.digest(TableId::CATALOG).await.unwrap();

@@ -24,7 +24,7 @@ pub(super) async fn state_of_another_region_or_topology_is_refused(backend: &dyn
     let refusal = |options| match disk.open(options) {
         Err(StoreError::Unusable { what, .. }) => what,
         Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was opened"),
+        Ok(_) => panic!("the database was opened"),
     };
     let store = disk.open(options("us-east-1", None)).unwrap();
     create_table(&*store, false).await;

@@ -217,7 +217,11 @@ pub(super) async fn replica_removed_by_others_keeps_its_unshipped_writes(backend
     edit(&*east.store, vec![Edit::Remove { table: TABLE, aspect }]).await;
     ship(&east, &far, TableId::CATALOG).await;
     let expected = [(1, Some("unshipped".to_owned())), (4, Some("shipped".to_owned()))];
-    assert_eq!(kept(&far, 2).await, expected, "it cannot know who has what");
+    assert_eq!(
+        kept(&far, 2).await,
+        expected,
+        "it cannot know which region has which writes"
+    );
 }
 
 pub(super) async fn dropped_replica_of_a_deleted_table_continues_alone(backend: &dyn Backend) {
@@ -297,18 +301,21 @@ pub(super) async fn dropped_replica_holds_back_only_catalog_tombstones(backend: 
     east.store.forget(&said()).await.unwrap();
     assert!(
         east.store.explain(TABLE, &key("a", 1)).await.unwrap().is_some(),
-        "the far one may not know"
+        "the far region may not have the delete"
     );
     drop_replica(&east, &far).await;
     ship(&east, &west, TableId::CATALOG).await;
     east.store.forget(&said()).await.unwrap();
     assert_eq!(east.store.explain(TABLE, &key("a", 1)).await.unwrap(), None);
     let all = all_of(east.store.origin());
-    assert!(east.store.log_position(&all).await.unwrap().is_err(), "the log is cut");
+    assert!(
+        east.store.log_position(&all).await.unwrap().is_err(),
+        "the log is trimmed"
+    );
     assert_eq!(
         catalog_rows().await,
         definitions + 1,
-        "all, that of the removed index too"
+        "including the tombstone of the removed index"
     );
     assert_agrees(&*east.store, TABLE).await;
     assert_agrees(&*east.store, TableId::CATALOG).await;
@@ -331,7 +338,7 @@ pub(super) async fn local_settings_and_journal_survive_rebootstraps(backend: &dy
             .iter()
             .map(|entry| (&entry.winner.version, &entry.loser.version))
             .collect();
-        assert_eq!(versions, [(&won, &lost)], "dropped {times} times less one");
+        assert_eq!(versions, [(&won, &lost)], "before drop {times}");
         assert_eq!(far.store.catalog().by_id[&TABLE].local, local);
         drop_replica(&east, &far).await;
         ship(&east, &far, TableId::CATALOG).await;

@@ -18,7 +18,7 @@ async fn in_order(site: &Site) -> Vec<String> {
     let rows = scan(&*site.store, Some(EXPIRY_INDEX)).await.rows;
     let name = |item: &Item| match &item["pk"] {
         beringia_item::AttributeValue::S(name) => name.clone(),
-        other => panic!("{other:?} is no name"),
+        other => panic!("{other:?} is not a string"),
     };
     rows.iter().map(|row| name(&row.item)).collect()
 }

@@ -292,7 +292,7 @@ pub async fn read_all(store: &dyn Store, filter: &LogFilter) -> Vec<Mutation> {
         .log_position(filter)
         .await
         .unwrap()
-        .expect("the log holds what is asked for");
+        .expect("the log contains the requested records");
     let mut mutations = Vec::new();
     loop {
         let page = store.read_log(from, filter, 100).await.unwrap();
@@ -300,7 +300,7 @@ pub async fn read_all(store: &dyn Store, filter: &LogFilter) -> Vec<Mutation> {
         if page.end.is_some() {
             return mutations;
         }
-        assert!(page.next > from, "a page that is not the last moves on");
+        assert!(page.next > from, "each page but the last advances");
         from = page.next;
     }
 }
@@ -434,7 +434,7 @@ pub async fn assert_agrees(store: &dyn Store, table: TableId) -> BTreeMap<KeyByt
     for range in 0..beringia_item::RANGES {
         assert!(
             !store.verify_range(table, range).await.unwrap(),
-            "range {range} of {table} had to be mended"
+            "range {range} of {table} had to be repaired"
         );
     }
     if let Some(described) = catalog.by_id.get(&table) {
@@ -475,11 +475,11 @@ pub async fn assert_agrees(store: &dyn Store, table: TableId) -> BTreeMap<KeyByt
                     let item: Item = row.item.clone().into_iter().filter(|(name, _)| shown(name)).collect();
                     beringia_item::item_size(&item) as u64
                 };
-                assert_eq!(size.items(), entries.len() as u64, "how many {name} shows");
+                assert_eq!(size.items(), entries.len() as u64, "the entries of {name}");
                 assert_eq!(
                     size.bytes(),
                     entries.iter().map(weight).sum::<u64>(),
-                    "bytes that {name} shows"
+                    "the projected bytes of {name}"
                 );
             }
             assert_eq!(

@@ -86,7 +86,7 @@ pub(super) async fn trimming_raises_the_low_watermark_and_changes_no_item(backen
     assert_eq!(
         read_all(&*east.store, &from_there).await.len(),
         10,
-        "what the peer lacks is there"
+        "the records that the peer is missing are there"
     );
     let below: VersionVector = known
         .iter()
@@ -124,14 +124,14 @@ pub(super) async fn tombstone_stays_until_acked_and_peer_writes_arrived(backend:
     delete(&*east.store, key("a", 1)).await;
     let tombstone = || async { east.store.explain(TABLE, &key("a", 1)).await.unwrap() };
     east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
-    assert!(tombstone().await.is_some(), "the west does not know of the delete");
+    assert!(tombstone().await.is_some(), "the west does not have the delete");
     // The west writes before it has received the delete, and that write is still in transit.
     put(&*west.store, item("a", 2, &[])).await;
     ship(&east, &west, TABLE).await;
     east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();
     assert!(
         tombstone().await.is_some(),
-        "what the west wrote before it heard of the delete has not arrived"
+        "the west's write from before the delete has not arrived"
     );
     ship(&west, &east, TABLE).await;
     east.store.forget(&acknowledged(&[&west]).into()).await.unwrap();

@@ -226,7 +226,7 @@ async fn follow(
         if let Some(vectors) = page.end {
             return (mutations, vectors, page.next);
         }
-        assert!(page.next > from, "a page that is not the last moves on");
+        assert!(page.next > from, "each page but the last advances");
         from = page.next;
     }
 }

@@ -94,7 +94,7 @@ async fn meet(east: &Site, west: &Site) -> (Option<Item>, Vec<Conflict>) {
         journal.iter().map(entry).collect::<Vec<_>>()
     };
     let other = west.store.conflicts(Some(TABLE), 0, 10).await.unwrap();
-    assert_eq!(summary(&other), summary(&journal), "both saw the same");
+    assert_eq!(summary(&other), summary(&journal), "both regions saw the same");
     (held.into_values().next().map(|(_, item)| item), journal)
 }
 
@@ -210,7 +210,11 @@ pub(super) async fn update_loses_to_a_later_delete_but_not_an_earlier_one(backen
         let loser = delete(&*east.store, the_key()).await.unwrap();
         let winner = assign(&west, "t", 2).await;
         let (held, journal) = meet(&east, &west).await;
-        assert_eq!(held, with(&[("t", 2)]), "what was written before the delete is gone");
+        assert_eq!(
+            held,
+            with(&[("t", 2)]),
+            "the attributes from before the delete are gone"
+        );
         assert_eq!(only(&journal), (winner, loser, vec![]));
         assert_eq!(journal[0].loser.image, None);
     }

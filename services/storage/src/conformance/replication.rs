@@ -451,12 +451,12 @@ pub(super) async fn only_progress_of_a_copy_advances_the_vector(backend: &dyn Ba
     ship(&east, &far, TableId::CATALOG).await;
     assert!(
         !far.store.catalog().by_id[&TABLE].joined,
-        "a table that came by catalog must be copied first"
+        "a table known from the catalog must be copied first"
     );
     let version = put(&*east.store, item("a", 1, &[])).await;
     let keys = vec![key("a", 1), key("a", 2)];
     let rows = east.store.mutations_of(TABLE, keys).await.unwrap();
-    assert_eq!(rows, mutations(&east).await, "keys that hold nothing are left out");
+    assert_eq!(rows, mutations(&east).await, "keys without a row are left out");
     let mut batch = RemoteBatch {
         kind: RemoteKind::Copy,
         ..stream(rows)
@@ -510,7 +510,7 @@ pub(super) async fn copy_removes_rows_that_its_source_has_collected(backend: &dy
     assert_eq!(
         west.store.explain(TABLE, &key("a", 1)).await.unwrap(),
         None,
-        "not even a tombstone stays"
+        "not even a tombstone remains"
     );
     let east_before = assert_agrees(&*east.store, TABLE).await;
     east.store
@@ -621,6 +621,6 @@ pub(super) async fn equal_times_are_decided_by_region_everywhere(backend: &dyn B
     assert_eq!(journal[0].rule, ConflictRule::GreaterRegion);
     assert_eq!(journal[0].winner.version, version(&east, 5));
     let rows = far.store.mutations_of(TABLE, vec![key("a", 1)]).await.unwrap();
-    assert_eq!(rows, both[..1], "all of a mutation is kept");
+    assert_eq!(rows, both[..1], "the whole mutation is stored");
     assert_eq!(far.clock.now_ms(), START_MS);
 }

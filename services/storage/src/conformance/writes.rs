@@ -33,7 +33,7 @@ pub(super) async fn versions_grow_over_a_restart_with_the_clock_set_back(backend
     assert!(third > second && third.sequence > second.sequence);
     assert!(
         first.sequence > START_MS << 20,
-        "a new database begins its sequence at its wall clock"
+        "a new database starts its sequence at its wall clock"
     );
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn transaction_is_atomic(backend: &dyn Backend) {
         .iter()
         .map(|outcome| outcome.version.clone().unwrap())
         .collect();
-    assert_eq!(versions[0].time, versions[1].time, "a unit has one time");
+    assert_eq!(versions[0].time, versions[1].time, "a transaction has one time");
     assert_eq!(versions[0].sequence + 1, versions[1].sequence);
     let log = read_all(&*site.store, &all_of(site.store.origin())).await;
     assert_eq!(

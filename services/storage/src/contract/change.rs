@@ -14,7 +14,7 @@ pub enum Refusal {
     #[error("the condition is false")]
     ConditionFailed,
     /// An earlier write of the transaction is to the same item.
-    #[error("the unit writes the item more than once")]
+    #[error("the transaction writes the item more than once")]
     Repeated,
     /// The change cannot be applied to the current item, for the reason that the change gives.
     #[error("{0}")]

@@ -89,7 +89,7 @@ impl fmt::Display for ConflictRule {
             Self::LaterTime => "later time",
             Self::GreaterRegion => "greater region",
             Self::GreaterSequence => "greater sequence",
-            Self::NewValue => "a new value, to which nothing was added",
+            Self::NewValue => "assignment over addition",
         })
     }
 }

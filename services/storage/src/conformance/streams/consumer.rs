@@ -243,7 +243,7 @@ impl World {
             assert_eq!(
                 consumer.seen,
                 expected[..consumer.seen.len().min(expected.len())],
-                "nothing is missed, repeated or told otherwise"
+                "no change is missed, repeated or altered"
             );
         }
         progressed

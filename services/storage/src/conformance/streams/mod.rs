@@ -196,7 +196,7 @@ pub(super) async fn records_and_closed_shards_are_readable_for_a_day(backend: &d
     assert_eq!(
         kept.records[0].before,
         Some(item("a", 1, &[])),
-        "the image before is there though its record is older"
+        "the old image is available although its record is older"
     );
     site.advance_ms(DAY_MS);
     wake(&site).await;
@@ -286,7 +286,7 @@ pub(super) async fn replica_stream_starts_when_its_rows_are_complete(backend: &d
     assert_eq!(
         page(&west, read(&stream, 0, None)).await.records,
         [],
-        "what a copy brings is no change"
+        "the rows of a copy are not changes"
     );
     put(&*east.store, item("a", 1, &[("color", text("red"))])).await;
     let gone = beringia_item::Mutation {
@@ -337,7 +337,7 @@ pub(super) async fn stream_reports_items_that_a_copy_removes(backend: &dyn Backe
     assert_eq!(
         read_all(&*west.store, &all_of(east.store.origin())).await.len(),
         1,
-        "replication is told of the write only"
+        "replication sees only the write"
     );
     put(&*west.store, item("a", 1, &[])).await;
     let back = (key("a", 1), None, Some(item("a", 1, &[])));
