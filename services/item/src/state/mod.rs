@@ -3,11 +3,11 @@
 //!
 //! There is one form of state and one [`ItemState::join`], whatever a table's conflict policy. The
 //! policy only decides how a region records its own writes ([`ItemState::written`]): as a write of
-//! the whole item, as writes of single attributes, or as additions to a number or set. Numbers then
-//! behave as PN-counters, sets as observed-remove sets, and everything else as last-writer-wins
-//! registers. `join` is commutative, associative and idempotent. Regions that have applied the same
-//! writes therefore hold the same state, in whatever order and however often the writes arrived,
-//! and also if the table's policy changed between them.
+//! the whole item, as writes of single attributes, or as additions to a number or set. What is
+//! assigned is a last-writer-wins register, additions to a number form a PN-counter, and each
+//! member of a set has its own last writer. `join` is commutative, associative and idempotent.
+//! Regions that have applied the same writes therefore hold the same state, in whatever order and
+//! however often the writes arrived, and also if the table's policy changed between them.
 //!
 //! A state has a *base version*: the last write of the whole item, a put or a delete. The state
 //! also holds the attributes that were written later, each with its own *base* (its last assignment

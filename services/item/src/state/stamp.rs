@@ -16,8 +16,8 @@ pub enum ConflictPolicy {
     Item,
     /// The last writer's value of each top-level attribute. A put or delete writes the whole item.
     Attribute,
-    /// As `Attribute`, but additions to a number add up, and additions to and removals from a set
-    /// unite.
+    /// As `Attribute`, but additions to a number add up, and each member of a set has its own last
+    /// writer.
     Merge,
 }
 

@@ -1,4 +1,5 @@
-//! Aspects: the independently versioned parts of a table's definition, and the edits that change them.
+//! Aspects: the independently versioned parts of a table's definition, and the edits that change
+//! them.
 
 use std::collections::BTreeMap;
 
