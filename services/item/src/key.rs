@@ -61,9 +61,9 @@ impl KeyType {
     }
 }
 
-#[expect(missing_docs, reason = "the fields' names say it all")]
 /// A key attribute: its name and type.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[expect(missing_docs, reason = "the fields' names say it all")]
 pub struct KeyPart {
     pub name: String,
     pub kind: KeyType,

@@ -53,9 +53,9 @@ pub struct Unit {
     pub last: u64,
 }
 
-#[expect(missing_docs, reason = "the fields' names say it all")]
 /// The change that one write made to one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields' names say it all")]
 pub struct Mutation {
     pub table: TableId,
     pub key: KeyBytes,

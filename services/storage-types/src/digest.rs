@@ -2,10 +2,10 @@
 
 use beringia_item::VersionVector;
 
-#[expect(missing_docs, reason = "the fields' names say it all")]
 /// The digest of one range of a table: the sum (mod 2^128) of the row fingerprints of its live
 /// items, and their number. A fingerprint is the hash of key and stamp.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields' names say it all")]
 pub struct RangeDigest {
     pub sum: u128,
     pub items: u64,

@@ -60,9 +60,9 @@ impl ReplicaStatus {
     }
 }
 
-#[expect(missing_docs, reason = "the fields' names say it all")]
 /// A replica of a global table: its status, and the time of the last change of status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields' names say it all")]
 pub struct Replica {
     pub status: ReplicaStatus,
     /// When the status last changed, in ms since the Unix epoch.

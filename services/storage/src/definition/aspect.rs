@@ -33,9 +33,9 @@ pub enum Throughput {
     },
 }
 
-#[expect(missing_docs, reason = "the fields' names say it all")]
 /// Capacity units per second; `None` if not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields' names say it all")]
 pub struct Units {
     pub read: Option<u64>,
     pub write: Option<u64>,
@@ -221,9 +221,9 @@ pub struct LocalSettings {
     pub tags: BTreeMap<String, String>,
 }
 
-#[expect(missing_docs, reason = "the variants are those of `Aspect`")]
 /// Identifies an aspect of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the variants are those of `Aspect`")]
 pub enum AspectName {
     Core,
     Throughput,
