@@ -190,8 +190,8 @@ pub(crate) fn put_optional(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-/// The row fingerprint: the hash that a live item adds to its range's digest. It is the same in
-/// every region.
+/// The hash of key and row fingerprint that a live item adds to its range's digest. It is the same
+/// in every region.
 #[must_use]
 pub fn item_hash(key: &[u8], Stamp { version, state }: &Stamp) -> u128 {
     let mut hasher = Xxh3::new();
@@ -234,7 +234,7 @@ pub(crate) fn digest_keys(table: TableNumber) -> KeyRange {
 /// A range's digest as it is stored, with the size of its items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RangeSum {
-    /// The sum (mod 2^128) of the fingerprints of the live items.
+    /// The sum (mod 2^128) of the hashes of the live items ([`item_hash`]).
     pub sum: u128,
     /// The number of live items.
     pub items: u64,
@@ -246,14 +246,14 @@ impl RangeSum {
     /// The length of what [`RangeSum::encode`] returns.
     pub(crate) const BYTES: usize = 32;
 
-    /// Adds an item's fingerprint and size.
+    /// Adds an item's hash and size.
     pub(crate) const fn add(&mut self, hash: u128, size: u64) {
         self.sum = self.sum.wrapping_add(hash);
         self.items = self.items.wrapping_add(1);
         self.bytes = self.bytes.wrapping_add(size);
     }
 
-    /// Subtracts an item's fingerprint and size.
+    /// Subtracts an item's hash and size.
     pub(crate) const fn remove(&mut self, hash: u128, size: u64) {
         self.sum = self.sum.wrapping_sub(hash);
         self.items = self.items.wrapping_sub(1);

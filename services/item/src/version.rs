@@ -19,7 +19,8 @@ pub struct Version {
     pub sequence: u64,
 }
 
-/// Identifies the state of a row. Rows with equal stamps hold the same item.
+/// A row fingerprint, which identifies the state of a row. Rows with equal fingerprints hold the
+/// same item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
     /// The greatest version of the writes in the row.
@@ -30,7 +31,7 @@ pub struct Stamp {
 }
 
 impl From<Version> for Stamp {
-    /// The stamp of a row that one write made as a whole.
+    /// The fingerprint of a row that one write made as a whole.
     fn from(version: Version) -> Self {
         Self { version, state: 0 }
     }

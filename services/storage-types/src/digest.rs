@@ -2,8 +2,8 @@
 
 use beringia_item::VersionVector;
 
-/// The digest of one range of a table: the sum (mod 2^128) of the row fingerprints of its live
-/// items, and their number. A fingerprint is the hash of key and stamp.
+/// The digest of one range of a table: the sum (mod 2^128) of the hashes of (key, row fingerprint)
+/// of its live items, and their number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields' names say it all")]
 pub struct RangeDigest {

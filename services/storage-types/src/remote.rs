@@ -13,11 +13,11 @@ pub struct RemoteBatch {
     /// After the mutations, everything up to this sequence of this origin has been applied to this
     /// table.
     pub progress: Vec<(TableId, Origin, u64)>,
-    /// Only with [`RemoteKind::Copy`]: rows (tombstones too) to remove without writing a log record
-    /// or a tombstone, each only if it still has this stamp. They are left over from an earlier,
-    /// unfinished copy or from before a long absence. The source has applied their writes and has
-    /// nothing under their keys, so the items were deleted there and their tombstones have been
-    /// collected since.
+    /// Only with [`RemoteKind::Copy`]: rows (tombstones too) to remove without leaving a tombstone,
+    /// each only if it still has this fingerprint. Only streams get a log record of the removal. The
+    /// rows are left over from an earlier, unfinished copy or from before a long absence. The source
+    /// has applied their writes and has nothing under their keys, so the items were deleted there
+    /// and their tombstones have been collected since.
     pub obsolete: Vec<(TableId, KeyBytes, Stamp)>,
     /// How the mutations arrived.
     pub kind: RemoteKind,
