@@ -1,4 +1,4 @@
-//! Comparing digests with peers while vectors are equal, and repairing the ranges that differ.
+//! Compares digests with peers whose vectors are equal, and repairs the ranges that differ.
 
 use std::collections::BTreeMap;
 
@@ -19,21 +19,23 @@ use crate::{
 #[derive(Debug)]
 struct Last {
     at_ms: u64,
-    /// The vector that both had; `None` where the vectors were not equal after all.
+    /// The vector that both had; `None` if the vectors turned out to differ.
     vector: Option<VersionVector>,
 }
 
-/// A comparison under way.
+/// A comparison in progress.
 #[derive(Debug)]
 struct Underway {
     link: DialId,
     table: TableId,
     theirs: Option<TableDigest>,
-    /// A repair from the peer ended meanwhile: the peer's vector is perhaps from before what that left to the streams.
+    /// A repair from the peer ended meanwhile: the peer's vector may be older than the rows that
+    /// the repair left to the streams.
     early: bool,
 }
 
-/// A repair under way. There is one at a time, so that a region that comes back damaged does not starve its clients.
+/// A repair in progress. Only one runs at a time, so that a region that comes back damaged does not
+/// starve its clients.
 #[derive(Debug)]
 pub(crate) struct Repair {
     pub(crate) peer: Region,
@@ -54,7 +56,7 @@ pub(crate) struct Comparisons {
 }
 
 impl Comparisons {
-    /// Asks the peer for the digests of the table whose comparison is the most overdue.
+    /// Requests the peer's digests of the table whose comparison is most overdue.
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out, peer: &Region, session: &mut Session) {
         let now_ms = world.now.elapsed_ms;
         let is_paused = self.pause_until_ms.get(peer).is_some_and(|until_ms| now_ms < *until_ms);
@@ -91,7 +93,7 @@ impl Comparisons {
         age_ms >= world.tuning.digest_ms || (is_news && age_ms >= 2 * world.tuning.announce_ms)
     }
 
-    /// The peer's digests came: now ours.
+    /// Stores the peer's digests and requests this region's.
     pub(crate) fn on_theirs(&mut self, out: &mut Out, peer: &Region, table: TableId, digest: TableDigest) {
         if let Some(underway) = self.underway.get_mut(peer).filter(|underway| underway.table == table) {
             underway.theirs = Some(digest);
@@ -99,11 +101,12 @@ impl Comparisons {
         }
     }
 
-    /// Our digests came. Gives back the ranges that differ, where the vectors are equal and a repair may begin.
+    /// Compares this region's digests with the peer's. Returns the ranges that differ, if the
+    /// vectors are equal and a repair may begin.
     pub(crate) fn on_ours(&mut self, world: &World, peer: &Region, ours: &TableDigest) -> Option<(TableId, Vec<u16>)> {
         let underway = self.underway.remove(peer).filter(|underway| !underway.early)?;
         let table = underway.table;
-        // What is not served now was perhaps still compared when that changed.
+        // The table may have stopped being served while the comparison was under way.
         let theirs = underway.theirs.filter(|_| world.serves(table))?;
         let is_equal = theirs.vector == ours.vector && theirs.ranges.len() == ours.ranges.len();
         let vector = is_equal.then(|| ours.vector.clone());
@@ -132,7 +135,7 @@ impl Comparisons {
         (!differing.is_empty() && self.repair.is_none()).then_some((table, differing))
     }
 
-    /// The peer or our store did not answer.
+    /// Records that the peer or this region's store did not answer.
     pub(crate) fn on_failed(&mut self, world: &World, peer: &Region) {
         if let Some(underway) = self.underway.remove(peer) {
             let last = Last {
@@ -143,7 +146,7 @@ impl Comparisons {
         }
     }
 
-    /// Begins to fetch from the peer what the ranges lack here.
+    /// Begins to fetch from the peer what is missing here in the ranges.
     pub(crate) fn repair(
         &mut self,
         world: &World,
@@ -153,8 +156,9 @@ impl Comparisons {
         attempt: u64,
     ) {
         debug_assert!(self.repair.is_none(), "one repair at a time");
-        // The peer had them when the last repair saw them, and its vector, which is equal to ours now, still does not cover them: it
-        // holds them without vouching for what came before them. Perhaps no stream will bring them; if one does, it does no harm.
+        // The last repair saw these rows at the peer, and the peer's vector, which now equals ours,
+        // still does not cover them: the peer has them without having everything before them. A
+        // stream may never bring them; if one does, fetching them does no harm.
         let mut orphans = self.uncovered.remove(&(table, peer.clone())).unwrap_or_default();
         let mut vector = world.vector(table);
         if let Some(equal) = self
@@ -178,19 +182,20 @@ impl Comparisons {
         });
     }
 
-    /// The walks of the repair, where this is its attempt, and whom they read from.
+    /// The range sync of the repair, if this is its attempt, and the peer that it reads from.
     pub(crate) fn walks_of(&mut self, id: WalkId) -> Option<(&mut Walks, Region)> {
         let repair = self.repair.as_mut();
         let repair = repair.filter(|repair| repair.walks.attempt == id.attempt)?;
         Some((&mut repair.walks, repair.peer.clone()))
     }
 
-    /// Ends the repair, where this is its attempt.
+    /// Ends the repair, if this is its attempt.
     pub(crate) fn end_repair(&mut self, attempt: u64) {
         self.repair.take_if(|repair| repair.walks.attempt == attempt);
     }
 
-    /// Ends the repair when its walks are done; what it brought is compared again at once.
+    /// Ends the repair once its range sync is done. A table of which rows were restored is compared
+    /// again at once.
     pub(crate) fn check_done(&mut self) {
         let Some(mut repair) = self.repair.take_if(|repair| repair.walks.is_done()) else {
             return;
@@ -209,14 +214,14 @@ impl Comparisons {
         }
     }
 
-    /// The stream to the peer is gone, and with it what was asked there.
+    /// Drops the requests that were pending on the stream to the peer, which has ended.
     pub(crate) fn on_down(&mut self, peer: &Region) {
         self.underway.remove(peer);
         self.repair.take_if(|repair| repair.peer == *peer);
         self.uncovered.retain(|(_, held_by), _| held_by != peer);
     }
 
-    /// Drops what concerns tables that are not served here any more.
+    /// Drops the state of tables that are not served here any more.
     pub(crate) fn keep(&mut self, world: &World) {
         self.last.retain(|(table, _), _| world.serves(*table));
         self.uncovered.retain(|(table, _), _| world.serves(*table));

@@ -1,7 +1,8 @@
-//! Compares a page of a peer's keys with a page of ours: what to fetch, and what to drop.
-//!
-//! A join takes everything that is newer there, and drops what the source had seen and no longer has. A repair takes only
-//! what our vector covers, and reports what it does not cover; the next attempt takes that, if no stream has brought it.
+//! Compares a page of a peer's keys with a page of this region's: which rows to fetch, and which to
+//! drop. A bootstrap fetches everything that is newer at the source, and drops rows that the source
+//! had applied and no longer has. A repair fetches only rows that this region's vector covers, and
+//! reports the rows that it does not cover; the next attempt fetches those if no stream has brought
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,43 +10,46 @@ use beringia_item::{KeyBytes, Stamp, Version, VersionVector};
 
 use crate::message::KeyPage;
 
-/// Rows by key and version.
+/// Rows identified by key and version.
 pub(crate) type Orphans = BTreeSet<(KeyBytes, Version)>;
 
-/// What the walks are for.
+/// The purpose of a range sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// The source's rows become ours.
+    /// Bootstrap: this region takes over the source's rows.
     Join {
-        /// The vector that the source had before the first page.
+        /// The source's vector before the first page.
         before: VersionVector,
-        /// Nothing else writes to the table here meanwhile: a row of an earlier attempt that nobody vouches for goes too.
+        /// Nothing else writes to the table here meanwhile. A row of an earlier attempt that
+        /// neither vector covers is dropped as well.
         alone: bool,
     },
-    /// What was lost here comes back.
+    /// Repair: restore rows that this region lost.
     Repair,
-    /// Rows that neither vector covers come here too: no stream may bring them, if their origin lost them before others had them.
+    /// Fetch these rows, which neither vector covers. If their origin lost them before other
+    /// regions had them, no stream will bring them.
     Adopt(Orphans),
 }
 
-/// What two pages of keys that begin after the same key say.
+/// The difference between two pages of keys that begin after the same key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) fetch: Vec<KeyBytes>,
     pub(crate) obsolete: Vec<(KeyBytes, Stamp)>,
-    /// With news there, and not covered by our vector.
+    /// Rows that are new to this region and that its vector does not cover.
     pub(crate) uncovered: Vec<(KeyBytes, Version)>,
-    /// Up to where both pages speak; `None`: the span's end.
+    /// The last key that both pages cover; `None` is the end of the span.
     pub(crate) until: Option<KeyBytes>,
-    /// How many of their rows that concerns.
+    /// How many of the source's rows were compared.
     pub(crate) examined: u64,
 }
 
-/// Rows of one page, as far as the other page reaches too.
+/// Rows of one page, up to where the other page ends.
 type Rows<'a> = BTreeMap<&'a KeyBytes, &'a Stamp>;
 
 impl Difference {
-    /// Compares a page of the source's keys with a page of ours; `vector` is ours.
+    /// Compares a page of the source's keys with a page of this region's; `vector` is this
+    /// region's.
     pub(crate) fn between(goal: &Goal, vector: &VersionVector, theirs: &KeyPage, ours: &KeyPage) -> Self {
         let until = end_of_both(theirs, ours);
         let (theirs, ours) = (rows_until(theirs, until.as_ref()), rows_until(ours, until.as_ref()));
@@ -97,7 +101,7 @@ fn rows_until<'a>(page: &'a KeyPage, until: Option<&KeyBytes>) -> Rows<'a> {
         .collect()
 }
 
-/// Of a join: rows of ours to drop.
+/// In a bootstrap, the rows of this region to drop.
 fn obsolete<'a>(goal: &Goal, vector: &VersionVector, theirs: &Rows<'a>, ours: &Rows<'a>) -> Rows<'a> {
     let Goal::Join { before, alone } = goal else {
         return Rows::new();
@@ -105,7 +109,8 @@ fn obsolete<'a>(goal: &Goal, vector: &VersionVector, theirs: &Rows<'a>, ours: &R
     let is_obsolete = |key: &KeyBytes, version: &Version| {
         let there = theirs.get(key);
         let known = before.covers(version);
-        // It came in an attempt that ended, from a source that may have lost it since. If it is still anywhere, it comes by stream.
+        // An earlier attempt copied it from a source that may have lost it since. If it still
+        // exists anywhere, a stream brings it.
         let unvouched = *alone && !known && !vector.covers(version);
         (known && there.is_none()) || (unvouched && there.is_none_or(|there| there.version < *version))
     };
@@ -121,8 +126,8 @@ fn owned(rows: Rows<'_>) -> Vec<(KeyBytes, Stamp)> {
         .collect()
 }
 
-/// Whether a row there can hold something that the row here does not: a newer write, or, where the row here was not written as a whole
-/// last, an older one that was not joined to it.
+/// Whether the peer's row may hold something that this region's row does not: a newer write or,
+/// unless the row here was last written as a whole, an older write that was not merged into it.
 fn may_add_to(here: &Stamp, there: &Stamp) -> bool {
     there.version > here.version || (here.state != 0 && here != there)
 }
@@ -148,7 +153,7 @@ mod tests {
         KeyBytes(Bytes::from(vec![0, 0, number]))
     }
 
-    /// A page of rows: key and sequence of its version.
+    /// A page of rows, each given as a key and the sequence of its version.
     fn page(rows: &[(u8, u64)], last: bool) -> KeyPage {
         let rows = rows
             .iter()
@@ -163,7 +168,7 @@ mod tests {
             .collect()
     }
 
-    /// A copy into a table that others write to, from a source that knew of everything up to that.
+    /// A copy into a table that others write to, from a source whose vector covers `sequence`.
     fn join(sequence: u64) -> Goal {
         Goal::Join {
             before: covering(sequence),

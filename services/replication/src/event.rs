@@ -1,4 +1,4 @@
-//! What goes into the state machine and what comes out of it.
+//! The events that go into the state machine and the commands that come out of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,67 +10,69 @@ use beringia_storage_types::{LogFilter, LogPage, LogPosition, RemoteBatch, Repli
 
 use crate::message::{KeyPage, RowPage, Span, TableVectors, ToReceiver, ToSource};
 
-/// The moment of an event.
+/// The time of an event, on two clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// Milliseconds of a clock that never goes back.
+    /// Milliseconds on a monotonic clock.
     pub elapsed_ms: u64,
     /// Milliseconds since the Unix epoch.
     pub wall_ms: u64,
 }
 
-/// A stream that this region dialled: it receives there.
+/// A stream that this region dialled and on which it is the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DialId(pub u64);
 
-/// A stream that this region accepted: it is the source there. Numbered by the driver, never used twice.
+/// A stream that this region accepted and on which it is the source. The driver numbers these
+/// streams and never reuses a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AcceptId(pub u64);
 
-/// A call to the store whose answer is awaited.
+/// A call to the store whose answer is pending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// What happened.
+/// An input of the state machine.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// Time passed. To be told at least every few hundred milliseconds.
+    /// Time passed. The driver sends one at least every few hundred milliseconds.
     Tick {
-        /// The region's vectors now, all of one moment.
+        /// The region's current vectors, all read at the same log position.
         vectors: TableVectors,
     },
-    /// The global tables that this region holds, after a change, and at the start.
+    /// The global tables of which this region has a replica. Sent at the start and after every
+    /// change.
     Catalog(BTreeMap<TableId, TableView>),
-    /// The log grew.
+    /// Records were appended to the region's log.
     LogAppended {
-        /// The region's vectors since, all of one moment.
+        /// The region's vectors after the append, all read at the same log position.
         vectors: Arc<TableVectors>,
     },
-    /// From now on nothing of this table goes to any peer or comes from one, but what is under way with the store. What this region does
-    /// not hold, and the catalog, is left alone.
+    /// Stop sending the table to peers and taking it from them; calls to the store that are under
+    /// way complete. Ignored for the catalog and for tables of which this region has no replica.
     Pause(TableId),
-    /// The table's replication goes on from what each side has.
+    /// Resume the table's replication. Each side continues from what it has.
     Resume(TableId),
-    /// Of a dialled stream.
+    /// An event of a dialled stream.
     Dialled(DialId, LinkEvent<ToReceiver>),
-    /// Of an accepted stream.
+    /// An event of an accepted stream.
     Accepted(AcceptId, LinkEvent<ToSource>),
-    /// The store answered.
+    /// The store answered the call with this ticket.
     Answered(Ticket, Result<StoreAnswer, StoreError>),
 }
 
-/// What happens to a stream.
+/// An event of a stream that carries messages of type `M`.
 #[derive(Debug, Clone)]
 pub enum LinkEvent<M> {
-    /// It is open. For an accepted stream the first event of all.
+    /// The stream is open. For an accepted stream this is its first event.
     Opened,
-    /// A message came.
+    /// A message arrived; messages arrive in the order in which they were sent.
     Message(M),
-    /// It is over, or could not be opened; the last event.
+    /// The stream ended or could not be opened, for this reason. This is its last event.
     Closed(String),
 }
 
-/// What is to be done.
+/// An output of the state machine, which the driver carries out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Open a stream to a peer.
@@ -79,33 +81,38 @@ pub enum Command {
     SendToSource(DialId, ToSource),
     /// Send on an accepted stream, in order.
     SendToReceiver(AcceptId, ToReceiver),
-    /// End a dialled stream after what was sent; no event of it is wanted any more.
+    /// End a dialled stream once everything sent on it has gone out. The driver reports no more
+    /// events of it.
     HangUp(DialId),
-    /// The same for an accepted stream.
+    /// As [`Command::HangUp`], for an accepted stream.
     TurnAway(AcceptId),
-    /// Call the store and answer with [`Event::Answered`], whatever happens.
+    /// Call the store and report its answer with [`Event::Answered`], also when the call fails.
     Call(Ticket, StoreCall),
 }
 
-/// A table, as far as replication is concerned. Only global tables of which this region has a replica, and never the
-/// catalog, which every region holds.
+/// A table as replication sees it. Only global tables of which this region has a replica appear,
+/// and never the catalog, of which every region has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableView {
-    /// All replicas that are members ([`ReplicaStatus::is_member`]), this region's too.
+    /// All replicas that are members ([`ReplicaStatus::is_member`]), including this region's.
     pub replicas: BTreeMap<Region, ReplicaStatus>,
-    /// Whether this region's rows were complete once. A replica that is not joined is copied, whatever its state says.
+    /// Whether this region's replica has been bootstrapped. A replica that has not is copied,
+    /// whatever its status says.
     pub joined: bool,
-    /// Which of this region's holdings of the table this is; another one when the rows were let go and it is filled anew.
+    /// This region's replica epoch of the table. It changes when the rows are discarded and the
+    /// replica is re-bootstrapped.
     pub holding: u32,
-    /// Regions whose replicas were dropped, because they were out of reach for too long. They are not among the replicas.
+    /// Regions whose replicas were dropped because they were unreachable for too long. They are not
+    /// among `replicas`.
     pub dropped: BTreeSet<Region>,
-    /// Those of the dropped that somebody removed since, so that nobody counts on their return.
+    /// The dropped regions that have been removed from the table since, and are not expected back.
     pub removed: BTreeSet<Region>,
 }
 
 impl TableView {
-    /// Whether these may go on without all others: they are more than half of the members, or the first of two. Who was dropped is a
-    /// member until it is removed, so that any two such groups have somebody in common.
+    /// Whether the group may proceed without all other members: it is more than half of the
+    /// members, or the first of two. A dropped region counts as a member until it is removed, so
+    /// that any two quorums overlap.
     pub(crate) fn is_quorum<'r>(&self, group: impl IntoIterator<Item = &'r Region>) -> bool {
         let away = self.dropped.difference(&self.removed);
         let members: BTreeSet<&Region> = self.replicas.keys().chain(away).collect();
@@ -114,93 +121,97 @@ impl TableView {
     }
 }
 
-/// What the store is asked.
+/// A call to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreCall {
-    /// Apply mutations in one commit. Answered by [`StoreAnswer::Applied`].
+    /// Apply mutations in one commit. Answered with [`StoreAnswer::Applied`].
     Apply(RemoteBatch),
-    /// Where to begin reading the log. [`StoreAnswer::Position`].
+    /// Find the position at which reading the log begins. Answered with [`StoreAnswer::Position`].
     Position(LogFilter),
-    /// Read the log. [`StoreAnswer::Log`].
+    /// Read the log. Answered with [`StoreAnswer::Log`].
     Read {
-        /// Where to begin.
+        /// The first position to read.
         from: LogPosition,
-        /// What to read.
+        /// Which tables and origins to read, and above which vectors.
         filter: LogFilter,
-        /// How many bytes of images, about.
+        /// Approximate limit on the bytes of images in the answer.
         max_bytes: usize,
     },
-    /// [`StoreAnswer::Digest`].
+    /// Compute the digests of a table's ranges. Answered with [`StoreAnswer::Digest`].
     Digest(TableId),
-    /// Keys of neighbouring ranges, tombstones too, in order. [`StoreAnswer::Keys`].
+    /// List the keys of neighbouring ranges in ascending order, including tombstones. Answered with
+    /// [`StoreAnswer::Keys`].
     Keys {
-        /// The table.
+        /// The table whose keys are listed.
         table: TableId,
-        /// The ranges.
+        /// The ranges whose keys are listed.
         span: Span,
-        /// Begin after this key.
+        /// The page begins after this key.
         after: Option<KeyBytes>,
-        /// How many at most.
+        /// The largest number of keys in the page.
         max: usize,
     },
-    /// Rows by key. [`StoreAnswer::Rows`].
+    /// Read rows by key. Answered with [`StoreAnswer::Rows`].
     Rows {
-        /// The table.
+        /// The table whose rows are read.
         table: TableId,
-        /// The keys, ascending.
+        /// The keys to read, in ascending order.
         keys: Vec<KeyBytes>,
-        /// Stop when the rows reach so many bytes.
+        /// Stop once the rows reach this many bytes.
         max_bytes: usize,
     },
-    /// Set the status of this region's own replica, where the table still has one. [`StoreAnswer::Done`].
+    /// Set the status of this region's own replica, if the table still has one. Answered with
+    /// [`StoreAnswer::Done`].
     SetReplica {
-        /// The table.
+        /// The table whose replica changes.
         table: TableId,
-        /// The new status.
+        /// The status to set.
         status: ReplicaStatus,
     },
-    /// Drop another region's replica, where it is still one: it is out of reach, for all who are left. [`StoreAnswer::Done`].
+    /// Drop another region's replica, if the table still has it: all remaining replicas find that
+    /// region unreachable. Answered with [`StoreAnswer::Done`].
     Drop {
-        /// The table.
+        /// The table whose replica is dropped.
         table: TableId,
-        /// Whose.
+        /// The region that is dropped.
         region: Region,
-        /// What of the table those who are left have.
+        /// The vector of what the remaining replicas have of the table.
         has: VersionVector,
-        /// For how long it has been out of reach, milliseconds.
+        /// How long the region has been unreachable, milliseconds.
         away_ms: u64,
     },
-    /// Drop this region's replica of a table, where it is on its way out and wrote nothing beyond `sequence`.
-    /// [`StoreAnswer::Done`].
+    /// Remove this region's replica of a table, provided that it is being deleted and has written
+    /// nothing beyond `sequence`. Answered with [`StoreAnswer::Done`].
     Leave {
-        /// The table.
+        /// The table whose replica is removed.
         table: TableId,
-        /// Up to where all other replicas have this region's writes.
+        /// The sequence up to which all other replicas have this region's writes.
         sequence: u64,
     },
 }
 
-/// What the store answers.
+/// An answer of the store.
 #[derive(Debug, Clone)]
 pub enum StoreAnswer {
-    /// To [`StoreCall::Apply`], when it is durable.
+    /// The answer to [`StoreCall::Apply`], given once the commit is durable.
     Applied {
-        /// This region's vectors afterwards, own writes included, all of one moment: of the tables that occur, and of the
-        /// catalog.
+        /// This region's vectors after the commit, including its own writes, all read at the same
+        /// log position: of the tables in the batch, and of the catalog.
         vectors: TableVectors,
         /// How many mutations became the current version of their item.
         newer: usize,
     },
-    /// To [`StoreCall::Position`]: where to begin, or what the log no longer holds.
+    /// The answer to [`StoreCall::Position`]: where reading begins, or the tables and origins whose
+    /// writes the log no longer has in full.
     Position(Result<LogPosition, Vec<(TableId, Origin)>>),
-    /// To [`StoreCall::Read`].
+    /// The answer to [`StoreCall::Read`].
     Log(LogPage),
-    /// To [`StoreCall::Digest`].
+    /// The answer to [`StoreCall::Digest`].
     Digest(TableDigest),
-    /// To [`StoreCall::Keys`].
+    /// The answer to [`StoreCall::Keys`].
     Keys(KeyPage),
-    /// To [`StoreCall::Rows`].
+    /// The answer to [`StoreCall::Rows`].
     Rows(RowPage),
-    /// To [`StoreCall::SetReplica`], [`StoreCall::Drop`] and [`StoreCall::Leave`].
+    /// The answer to [`StoreCall::SetReplica`], [`StoreCall::Drop`] and [`StoreCall::Leave`].
     Done,
 }

@@ -1,5 +1,4 @@
-//! The first message in both directions: what this region says, and whether it talks to who says
-//! one.
+//! The first message in both directions: building this region's hello, and checking the peer's.
 
 use beringia_item::Region;
 
@@ -8,7 +7,7 @@ use crate::{
     world::World,
 };
 
-/// This region's hello.
+/// Builds this region's hello for `peer`.
 pub(crate) fn hello_of(world: &World, peer: Option<Region>) -> Hello {
     Hello {
         protocol: PROTOCOL,
@@ -25,7 +24,8 @@ pub(crate) fn clock_ahead_ms(world: &World, hello: &Hello) -> i64 {
     i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// Whether this region talks to who said that hello; `expected` is whom it dialled.
+/// Checks that this region may talk to the sender of the hello; `expected` is the region that it
+/// dialled.
 pub(crate) fn check_hello(world: &World, hello: &Hello, expected: Option<&Region>) -> Result<(), Goodbye> {
     let me = &world.region;
     let them = &hello.region;

@@ -1,4 +1,5 @@
-//! Filling a replica: copy a source's rows, set the vector, catch up by the streams, become active.
+//! Bootstrap of a replica: copy a source's rows, set the vector, catch up from the streams, become
+//! active.
 
 use std::collections::BTreeMap;
 
@@ -17,43 +18,45 @@ use crate::{
     world::World,
 };
 
-/// The pause after a source said no, or the store failed, milliseconds.
+/// The pause after a source refused or the store failed, milliseconds.
 const PAUSE_MS: u64 = 1000;
 
 #[derive(Debug)]
 enum Stage {
-    /// For a source in reach.
+    /// Waiting for a reachable source.
     Waiting { since_ms: u64, not_before_ms: u64 },
-    /// For the source's vector before the copy.
+    /// Waiting for the source's vector before the copy.
     Starting,
-    /// Walks are under way.
+    /// The range sync is in progress.
     Copying,
-    /// The store sets our vector; then we follow the streams up to this one.
+    /// The store is setting this region's vector; afterwards the streams have to bring it up to
+    /// this one.
     Finishing(VersionVector),
     /// The streams bring what is missing up to this vector.
     CatchingUp(VersionVector),
-    /// The store makes the replica active; asked again after a pause where it fails.
+    /// The store is making the replica active. Tried again at `retry_at_ms` if it fails.
     Activating { until: VersionVector, retry_at_ms: u64 },
 }
 
-/// The join of one table.
+/// The bootstrap of one table.
 #[derive(Debug)]
 pub(crate) struct Join {
     table: TableId,
-    /// Which holding of the table it fills; `None` for the catalog.
+    /// The replica epoch that it fills; `None` for the catalog.
     holding: Option<u32>,
-    /// Whom to copy from by preference.
+    /// The preferred source.
     from: Option<Region>,
-    /// The replica is active and stays so: rows that no log holds any more are brought here from others' tables.
+    /// Copy in place: the replica is active and stays so, and receives rows that no log holds any
+    /// more from other regions' tables.
     in_place: bool,
-    /// Whom it copies from, in which of its runs.
+    /// The current source, and the incarnation of its process.
     source: Option<(Region, u128)>,
     attempt: u64,
     stage: Stage,
     walks: Option<Walks>,
-    /// Since when the vector stands still while catching up, and where.
+    /// While catching up: since when the vector has not advanced, and its value.
     idle: Option<(u64, VersionVector)>,
-    /// The source at which the last attempt failed, and how: others go first.
+    /// The source at which the last attempt failed, and the reason. Other sources are tried first.
     failed: Option<(Region, String)>,
 }
 
@@ -77,8 +80,9 @@ impl Join {
         }
     }
 
-    /// A copy into a replica that is active and stays so. Its clients may write over a row that its vector does not cover yet; such
-    /// a write counts as a conflict with the one that it replaced, and wins.
+    /// A copy in place, into a replica that is active and stays so. Clients may overwrite a row
+    /// that the replica's vector does not cover yet; such a write counts as concurrent with the one
+    /// that it replaced, and wins.
     pub(crate) fn in_place(table: TableId, from: Region, world: &World) -> Self {
         Self {
             in_place: true,
@@ -90,7 +94,8 @@ impl Join {
         self.in_place
     }
 
-    /// Whether it fills what this region holds now. Of a table that was let go and is held anew nothing is there that was copied before.
+    /// Whether it fills the current replica epoch. Once a replica is re-bootstrapped, nothing that
+    /// was copied before is left.
     pub(crate) fn is_of(&self, view: &TableView) -> bool {
         self.holding == Some(view.holding)
     }
@@ -99,7 +104,7 @@ impl Join {
         matches!(self.stage, Stage::Waiting { .. })
     }
 
-    /// Whether the store sets our vector now.
+    /// Whether the store is setting the vector.
     pub(crate) fn is_finishing(&self) -> bool {
         matches!(self.stage, Stage::Finishing(_))
     }
@@ -108,17 +113,17 @@ impl Join {
         self.attempt
     }
 
-    /// Whether it reads from a source now.
+    /// Whether it is reading from a source.
     pub(crate) fn is_copying(&self) -> bool {
         matches!(self.stage, Stage::Starting | Stage::Copying | Stage::Finishing(_))
     }
 
-    /// Whether the vector is set and the streams are to be followed.
+    /// Whether the vector is set and the table is to be subscribed to.
     pub(crate) fn follows_streams(&self) -> bool {
         matches!(self.stage, Stage::CatchingUp(_) | Stage::Activating { .. })
     }
 
-    /// Whether it reads from that region now.
+    /// Whether it is reading from that region.
     pub(crate) fn reads_from(&self, region: &Region) -> bool {
         self.is_copying() && self.source.as_ref().is_some_and(|(source, _)| source == region)
     }
@@ -150,7 +155,8 @@ impl Join {
         }
     }
 
-    /// Whom to copy from now: the source so far, then the one that was asked for, then, when patience ends, any that serves.
+    /// Chooses the source: the current one, else the preferred one, else, once patience runs out,
+    /// any region that serves the table.
     pub(crate) fn choose(&self, world: &World, receivers: &BTreeMap<Region, Receiver>) -> Option<Region> {
         let Stage::Waiting {
             since_ms,
@@ -188,10 +194,11 @@ impl Join {
         candidates.first().map(|region| (*region).clone())
     }
 
-    /// Begins at a source, or goes on where it broke off if that is the same run of the same source.
+    /// Begins at a source, or continues where it stopped if the source is the same process as
+    /// before.
     pub(crate) fn begin(&mut self, world: &World, out: &mut Out, session: &mut Session, region: &Region, attempt: u64) {
         debug_assert!(self.is_waiting(), "one attempt at a time");
-        debug_assert!(self.attempt < attempt, "attempts are numbered upwards");
+        debug_assert!(self.attempt < attempt, "attempt numbers increase");
         self.attempt = attempt;
         let source = (region.clone(), session.incarnation);
         let same = self.source.as_ref() == Some(&source);
@@ -207,10 +214,10 @@ impl Join {
         }
     }
 
-    /// The source's vector before the copy.
+    /// Starts copying, now that the source's vector is known.
     pub(crate) fn on_start(&mut self, world: &World, out: &mut Out, session: &mut Session, vector: VersionVector) {
         if matches!(self.stage, Stage::Starting) {
-            debug_assert!(self.walks.is_none(), "what is copied anew begins with nothing");
+            debug_assert!(self.walks.is_none(), "a copy that starts over has no range sync yet");
             let goal = Goal::Join {
                 before: vector,
                 alone: !self.in_place,
@@ -222,7 +229,8 @@ impl Join {
         }
     }
 
-    /// After a step of the walks: when all are done, has the store set our vector. True where it does.
+    /// Checks, after a step of the range sync, whether all spans are done, and if so has the store
+    /// set the vector. Returns whether it did.
     pub(crate) fn check_done(&mut self, world: &World, out: &mut Out) -> bool {
         let walks = self.walks.as_ref().filter(|walks| walks.is_done());
         let Some((before, after)) = walks.and_then(Walks::joined) else {
@@ -231,9 +239,9 @@ impl Join {
         if !matches!(self.stage, Stage::Copying) {
             return false;
         }
-        debug_assert!(self.source.is_some(), "what is copied comes from somewhere");
-        // The entry of this region is there even where it says nothing, so that the store sees that the copy ended even if
-        // nobody ever wrote to the table.
+        debug_assert!(self.source.is_some(), "a copy has a source");
+        // The entry of this region is included even if it is 0, so that the store sees that the
+        // copy ended even if nobody ever wrote to the table.
         let mut progress = vec![(self.table, world.origin.clone(), before.get(&world.origin))];
         let others = before.iter().filter(|(origin, _)| **origin != world.origin);
         progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));
@@ -249,7 +257,7 @@ impl Join {
         true
     }
 
-    /// The store set our vector.
+    /// Records that the store set the vector.
     pub(crate) fn on_finished(&mut self) {
         if let Stage::Finishing(until) = &self.stage {
             self.stage = Stage::CatchingUp(until.clone());
@@ -257,7 +265,7 @@ impl Join {
         }
     }
 
-    /// Makes the replica active when it has caught up.
+    /// Makes the replica active once it has caught up.
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out) {
         let until = match &self.stage {
             Stage::CatchingUp(until) => until,
@@ -276,8 +284,8 @@ impl Join {
         }
     }
 
-    /// Begins again where what was copied is nowhere any more: its origin lost it before anybody else had it, so that the streams
-    /// will never bring what this replica waits for.
+    /// Starts over if no region has the awaited writes any more: their origin lost them before any
+    /// other region had them, so no stream will bring them.
     pub(crate) fn give_up(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
         let Stage::CatchingUp(until) = &self.stage else {
             self.idle = None;
@@ -312,11 +320,11 @@ impl Join {
         let has_lost = missing.any(|(origin, _)| is_lost(origin));
         drop(missing);
         if is_overdue && has_lost {
-            self.restart(world, "it lost what was copied");
+            self.restart(world, "it no longer has writes that were copied from it");
         }
     }
 
-    /// The stream broke: the copy goes on when the source is back.
+    /// Pauses the copy after the stream broke; it continues when the source is back.
     pub(crate) fn interrupt(&mut self, world: &World) {
         if matches!(self.stage, Stage::Starting | Stage::Copying) {
             self.stage = Stage::Waiting {
@@ -326,14 +334,14 @@ impl Join {
         }
     }
 
-    /// The copy is void: it begins again after a pause, at another source where there is one.
+    /// Discards the copy and starts over after a pause, at another source if there is one.
     pub(crate) fn restart(&mut self, world: &World, reason: &str) {
         self.failed = self.source().map(|source| (source.clone(), reason.to_owned()));
         self.from = None;
         self.start_over(world);
     }
 
-    /// What was copied does not reach up to what this region can still send.
+    /// Starts over at `region`: the copy ends below what this region's streams can still bring.
     pub(crate) fn restart_from(&mut self, world: &World, region: Region) {
         self.from = Some(region);
         self.start_over(world);
@@ -349,7 +357,8 @@ impl Join {
         };
     }
 
-    /// Whether nothing is left to do: the copy is in place, or the replica is known to be active.
+    /// Whether nothing is left to do: the copy in place is complete, or the replica is known to be
+    /// active.
     pub(crate) fn is_over(&self, world: &World) -> bool {
         self.follows_streams() && (self.in_place || world.is_complete(self.table))
     }

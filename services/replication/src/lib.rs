@@ -1,13 +1,17 @@
-//! Replication between regions as a state machine: events in, commands out; no sockets, no timers, no tasks.
+//! Replication between regions as a state machine: events in, commands out, without sockets, timers
+//! or tasks.
 //!
-//! One [`Replicator`] per region. Its driver tells it what happens ([`Event`]) and does what it says ([`Command`]): it opens and
-//! ends streams, carries messages, calls the store, and ticks. The protocol, and why it is as it is, is described in
-//! `docs/replication.md`. Two rules carry most of it:
+//! Each region has one [`Replicator`]. Its driver reports what happens ([`Event`]) and carries out
+//! the commands that it gets back ([`Command`]): it opens and ends streams, delivers messages,
+//! calls the store, and ticks. `docs/replication.md` describes the protocol and its reasons. Two
+//! rules carry most of it:
 //!
-//! - What a stream brings is applied in the order of the source's log, from the receiver's own vectors on. So the vector never has
-//!   a hole, a stream may break anywhere, and what comes twice is skipped.
-//! - A receiver that drops anything (a clock too far ahead, a table that went away) subscribes anew, and takes nothing of what was
-//!   sent before: `generation` in [`message::Subscription`] and [`message::Batch`].
+//! - A receiver applies what a stream brings in the order of the source's log, starting from the
+//!   receiver's own version vectors. A vector therefore never has a gap, a stream may break at any
+//!   point, and duplicates are skipped.
+//! - A receiver that drops a write (its clock is too far ahead, or its table went away) subscribes
+//!   again and accepts nothing that was sent under the earlier subscription: see `generation` in
+//!   [`message::Subscription`] and [`message::Batch`].
 
 mod compare;
 mod difference;

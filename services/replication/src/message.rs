@@ -1,150 +1,157 @@
-//! What two regions say to each other, as plain values.
+//! The messages that two regions exchange, as plain values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use beringia_item::{KeyBytes, Mutation, Origin, Region, Stamp, TableId, VersionVector, range_of};
 use beringia_storage_types::TableDigest;
 
-/// The version of the protocol that this code speaks. Peers with different versions refuse each other.
+/// The protocol version of this code. Regions with different versions refuse each other.
 pub const PROTOCOL: u32 = 5;
 
-/// Vectors by table.
+/// Version vectors by table.
 pub type TableVectors = BTreeMap<TableId, VersionVector>;
 
 /// The first message in both directions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// Which protocol the speaker speaks.
+    /// The speaker's protocol version.
     pub protocol: u32,
-    /// Who speaks.
+    /// The region that sends the message.
     pub region: Region,
-    /// Whom the speaker believes to speak to; `None` where it does not know.
+    /// The region that the speaker expects on the other side; `None` where it does not know.
     pub peer: Option<Region>,
-    /// Identifies the speaker's run: chosen by chance at every start, so that its peers notice a restart.
+    /// Identifies the speaker's process: a random number drawn at every start, by which peers
+    /// notice a restart.
     pub incarnation: u128,
     /// The speaker's wall clock, milliseconds since the Unix epoch.
     pub wall_clock_ms: u64,
 }
 
-/// From the region that dialled, which receives mutations.
+/// A message from the receiver, which is the region that dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToSource {
-    /// The first message.
+    /// The first message on the stream.
     Hello(Hello),
-    /// What to send.
+    /// Tells the source what to send.
     Subscribe(Subscription),
-    /// What is durable here.
+    /// Reports what is durable at the receiver.
     Acknowledge(Acknowledgement),
-    /// A question about state.
+    /// Asks about a table's state.
     Request(Request),
-    /// The last message.
+    /// The last message on the stream.
     Goodbye(Goodbye),
 }
 
-/// From the region that accepted, whose log is read.
+/// A message from the source, which is the region that accepted and whose log is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToReceiver {
-    /// The first message.
+    /// The first message on the stream.
     Hello(Hello),
-    /// Mutations.
+    /// Mutations from the source's log.
     Batch(Batch),
-    /// What cannot be sent.
+    /// Lists what the source can no longer send from its log.
     Refusal(BelowFloor),
-    /// How far the source itself is: all tables that both hold first, then those that changed.
+    /// The source's own vectors: first of all tables that both regions have, then of those that
+    /// changed.
     Vectors(TableVectors),
-    /// The regions that the source has not reached for so long that it would drop them; replaces what it said before.
+    /// The regions that have been unreachable from the source for so long that it would drop them.
+    /// Replaces the list sent before.
     Lost(BTreeSet<Region>),
-    /// Tables of which it said how far it is, and which it does not serve any more, or not now.
+    /// Tables whose vectors the source announced before and which it does not serve any more, or
+    /// does not serve at present.
     Withdraw(Vec<TableId>),
     /// The answer to a request.
     Reply(Reply),
-    /// The last message.
+    /// The last message on the stream.
     Goodbye(Goodbye),
 }
 
-/// What a receiver wants. It replaces what it wanted before.
+/// What a receiver wants to be sent. Each subscription replaces the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// Grows with every subscription of a stream; batches carry it back.
+    /// Grows with every subscription on a stream; batches carry it back.
     pub generation: u64,
-    /// The tables, and what of them is here.
+    /// The tables, each with the receiver's vector.
     pub tables: TableVectors,
-    /// Whose writes.
+    /// The origins whose writes the source is to send.
     pub origins: Vec<Origin>,
 }
 
-/// What has become durable at the receiver.
+/// Reports what has become durable at the receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
     /// The greatest batch number whose mutations are durable; 0 before the first.
     pub batch: u64,
-    /// The receiver's vectors, of the tables whose vectors changed since it last said so.
+    /// The receiver's vectors of the tables that changed since it last reported them.
     pub tables: TableVectors,
 }
 
-/// Mutations in the order of the source's log, units whole.
+/// Mutations in the order of the source's log. A batch never splits a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Grows by one per batch of a stream, from 1.
     pub number: u64,
-    /// Of the subscription that it answers.
+    /// The generation of the subscription that the batch belongs to.
     pub generation: u64,
-    /// The mutations.
+    /// The mutations, in log order.
     pub mutations: Vec<Mutation>,
-    /// After them: nothing of this origin up to this sequence of this table is missing any more.
+    /// Entries that take effect after the mutations: the receiver is missing nothing of this origin
+    /// up to this sequence of this table.
     pub progress: Vec<(TableId, Origin, u64)>,
 }
 
-/// For which tables and origins the source's log does not reach down to the receiver's vectors.
+/// The tables and origins for which the receiver's vectors are below the low watermark of the
+/// source's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BelowFloor {
-    /// Of the subscription that it answers.
+    /// The generation of the subscription that is refused in part.
     pub generation: u64,
-    /// The tables and origins.
+    /// The refused tables and origins.
     pub parts: Vec<(TableId, Origin)>,
 }
 
 /// A question about a table's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The receiver's number for it.
+    /// A number that the receiver chooses; the reply carries it back.
     pub id: u64,
-    /// The table.
+    /// The table that the question is about.
     pub table: TableId,
-    /// What is asked.
+    /// The question about that table.
     pub question: Question,
 }
 
-/// What can be asked.
+/// The questions that a receiver can ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// The digests of all ranges, with the vector.
+    /// Asks for the digests of all ranges, and the vector that they belong to.
     Digest,
-    /// A page of keys and stamps, tombstones too.
+    /// Asks for a page of keys with their stamps, including tombstones.
     Keys {
-        /// The ranges.
+        /// The ranges whose keys are listed.
         span: Span,
-        /// The key that the page comes after; `None` at the span's start.
+        /// The page begins after this key; `None` begins at the start of the span.
         after: Option<KeyBytes>,
     },
-    /// The rows under these keys.
+    /// Asks for the rows with these keys.
     Rows {
-        /// The keys, ascending.
+        /// The keys of the rows, in ascending order.
         keys: Vec<KeyBytes>,
     },
 }
 
-/// Ranges of a table that are neighbours, so that their keys are one stretch.
+/// Consecutive ranges of a table, whose keys form one contiguous interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
-    /// The first range.
+    /// The number of the first range.
     pub first: u16,
     /// The last range, at least `first` and below [`beringia_item::RANGES`].
     pub last: u16,
 }
 
 impl Span {
-    /// Neighbours among these ranges (ascending) joined, but no more than so many in one.
+    /// Groups these ranges, which must be ascending, into spans of consecutive ranges, each of at
+    /// most `most` ranges.
     #[must_use]
     pub fn over(ranges: impl IntoIterator<Item = u16>, most: u16) -> Vec<Self> {
         let mut spans: Vec<Self> = Vec::new();
@@ -160,7 +167,7 @@ impl Span {
         spans
     }
 
-    /// How many ranges.
+    /// The number of ranges, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "a span has at least one range")]
     #[must_use]
     pub const fn len(&self) -> u16 {
@@ -177,54 +184,55 @@ impl Span {
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The request's number.
+    /// The number that the receiver gave the request.
     pub id: u64,
-    /// The answer.
+    /// The answer to the request's question.
     pub answer: Answer,
 }
 
-/// What is answered.
+/// The answers to the questions of a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// To [`Question::Digest`].
+    /// The answer to [`Question::Digest`].
     Digest(TableDigest),
-    /// To [`Question::Keys`].
+    /// The answer to [`Question::Keys`].
     Keys(KeyPage),
-    /// To [`Question::Rows`].
+    /// The answer to [`Question::Rows`].
     Rows(RowPage),
-    /// To any question: not now, and why.
+    /// The answer to any question that the source cannot serve at present, with the reason.
     Unavailable(String),
 }
 
-/// Some keys of a span.
+/// A page of the keys of a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPage {
-    /// Ascending by key; tombstones too.
+    /// Keys with their stamps, in ascending order, including tombstones.
     pub rows: Vec<(KeyBytes, Stamp)>,
-    /// Whether the span has no row after these.
+    /// Whether this page reaches the end of the span.
     pub last: bool,
 }
 
-/// Some rows.
+/// Rows by key, as many as fit into a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPage {
-    /// What stands under the keys; keys that hold nothing are left out.
+    /// The current rows under the keys. Keys without a row are left out.
     pub mutations: Vec<Mutation>,
-    /// How many of the keys that were asked for are answered, from the first on. At least one where any was asked.
+    /// How many of the requested keys are answered, counted from the first. At least one if any was
+    /// requested.
     pub answered: usize,
 }
 
 /// The end of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Goodbye {
-    /// Why.
+    /// The reason, as a sentence for logs and status.
     pub reason: String,
-    /// Whether it is pointless to try again soon.
+    /// Whether trying again soon is pointless.
     pub permanent: bool,
 }
 
 impl Goodbye {
-    /// Ends the stream for this reason; another try may go well.
+    /// Ends the stream for this reason, which may be gone at the next try.
     #[must_use]
     pub fn for_now(reason: impl Into<String>) -> Self {
         Self {
@@ -234,7 +242,8 @@ impl Goodbye {
     }
 }
 
-/// What a mutation is taken to weigh in windows and batches, bytes: key, image, metadata, and an allowance for the rest.
+/// The weight of a mutation in windows and batches, bytes: key, image, metadata, and an allowance
+/// for the rest.
 #[must_use]
 pub fn weight(mutation: &Mutation) -> usize {
     const REST: usize = 64;
@@ -242,7 +251,7 @@ pub fn weight(mutation: &Mutation) -> usize {
 }
 
 impl Batch {
-    /// What it weighs in the window, bytes.
+    /// The weight of the batch in the window, bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         const FRAME: usize = 64;

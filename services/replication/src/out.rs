@@ -1,4 +1,4 @@
-//! What is to be done, and why the store was asked, so that its answers find their way back.
+//! The commands of one event, and the purpose of each store call, by which its answer is routed.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::{
     message::Span,
 };
 
-/// Names the walk over one span of one attempt.
+/// Identifies the range sync of one span in one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WalkId {
-    /// The attempt: a join's or a repair's, numbered over both.
+    /// The attempt, numbered over bootstraps and repairs together.
     pub(crate) attempt: u64,
     pub(crate) span: Span,
 }
@@ -20,25 +20,25 @@ pub(crate) struct WalkId {
 /// Why the store was called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Batches of a stream are applied.
+    /// Apply batches of a stream.
     Stream(DialId),
-    /// A source's cursor looks for its position.
+    /// Find the log position for a source's cursor.
     Position(AcceptId),
-    /// A source's cursor reads.
+    /// Read the log for a source's cursor.
     Read(AcceptId),
-    /// A receiver's request is answered.
+    /// Answer a receiver's request.
     Serve(AcceptId, u64),
-    /// A walk over a range.
+    /// A step of the range sync of a span.
     Walk(WalkId),
-    /// A join's vector is set.
+    /// Set the vector at the end of a bootstrap.
     Finish(TableId, u64),
-    /// A comparison of digests.
+    /// Compute this region's digests for a comparison.
     Compare(DialId, TableId),
-    /// A replica's state is set.
+    /// Set the status of a replica.
     SetReplica(TableId),
 }
 
-/// Collects commands.
+/// Collects commands and remembers the purpose of each store call.
 #[derive(Debug, Default)]
 pub(crate) struct Out {
     pub(crate) commands: Vec<Command>,
@@ -51,12 +51,12 @@ impl Out {
         self.commands.push(command);
     }
 
-    /// Calls the store; the answer finds its way back by the purpose.
+    /// Calls the store and remembers the purpose, by which the answer is routed.
     pub(crate) fn call(&mut self, purpose: Purpose, call: StoreCall) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         let before = self.purposes.insert(ticket, purpose);
-        debug_assert!(before.is_none(), "calls are numbered once");
+        debug_assert!(before.is_none(), "ticket numbers are unique");
         self.commands.push(Command::Call(ticket, call));
         ticket
     }

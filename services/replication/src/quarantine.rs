@@ -1,4 +1,4 @@
-//! Origins whose clock is too far ahead: their writes wait, and are tried again as time passes.
+//! Origins whose clock is too far ahead: their writes wait, and are retried as time passes.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,16 @@ use crate::{
     world::{Held, World},
 };
 
-/// The shortest pause before another try, milliseconds. With every try the source sends again what still has to wait.
+/// The shortest pause before a retry, milliseconds. At every retry the source sends again what
+/// still has to wait.
 const RETRY_MS_MIN: u64 = 1000;
 
-/// Origins with writes that have to wait, each with how far ahead the first of these is.
+/// Origins with writes that have to wait, each with how far ahead the first of those writes is.
 pub(crate) type TooFarAhead = BTreeMap<Origin, Quarantine>;
 
 impl World {
-    /// Puts the origin in quarantine, or keeps it there; `seen` is of the first of its writes that have to wait.
+    /// Puts the origin in quarantine, or keeps it there; `seen` describes the first of its writes
+    /// that have to wait.
     pub(crate) fn hold(&mut self, origin: Origin, seen: Quarantine) {
         self.limit_ms = Some(seen.limit_ms);
         let missing_ms = seen.ahead_ms.saturating_sub(seen.limit_ms);
@@ -26,17 +28,20 @@ impl World {
         self.quarantine.insert(origin, Held { seen, retry_at_ms });
     }
 
-    /// Takes out what the store would refuse as too far ahead, so that it takes the rest: of each origin whole units up to the first
-    /// that has to wait. What the origin says is complete goes too, since it was to follow on what is taken out. Of one origin and
-    /// table writes come in the order of their sequence, so that no hole arises.
+    /// Removes from the batch what the store would refuse as too far ahead, so that it accepts the
+    /// rest: of each origin, whole transactions from the first that has to wait. Progress of those
+    /// origins is removed too, since it assumes the removed writes. The writes of one origin to one
+    /// table arrive in the order of their sequence, so no gap arises.
     ///
-    /// The store decides how far ahead is too far: until it refused something, nothing is taken out. What it refuses first is looked
-    /// through again, so that no more has to wait than of any later batch.
+    /// The store decides how far ahead is too far; nothing is removed until it has refused a batch.
+    /// The first refused batch is then filtered in the same way, so that it delays no more writes
+    /// than a later one would.
     pub(crate) fn take_out(&self, apply: &mut RemoteBatch) -> TooFarAhead {
         let Some(limit_ms) = self.limit_ms else {
             return TooFarAhead::new();
         };
-        // By origin, where the first unit that has to wait begins. A relay may send an origin's writes to two tables out of their order.
+        // For each origin, the first sequence of the earliest transaction that has to wait. A relay
+        // may send an origin's writes to two tables out of sequence order.
         let mut firsts: BTreeMap<Origin, (u64, Quarantine)> = BTreeMap::new();
         for mutation in &apply.mutations {
             let ahead_ms = mutation.version.time.millis().saturating_sub(self.now.wall_ms);
@@ -60,13 +65,14 @@ impl World {
         firsts.into_iter().map(|(origin, (_, seen))| (origin, seen)).collect()
     }
 
-    /// Whether the write came before, by another way: the store skips it whatever its time.
+    /// Whether the write has been applied already, by another path: the store skips it whatever its
+    /// time.
     fn is_here(&self, mutation: &Mutation) -> bool {
         let vector = self.local.get(&mutation.table);
         vector.is_some_and(|vector| vector.covers(&mutation.version))
     }
 
-    /// Whether the origin's writes are not to be asked for now.
+    /// Whether the origin's writes are currently not requested.
     pub(crate) fn is_held(&self, origin: &Origin) -> bool {
         self.quarantine
             .get(origin)

@@ -1,4 +1,4 @@
-//! The way to one peer: dialling it, saying hello, and dialling again when the stream has ended.
+//! The connection to one peer: dial it, say hello, and dial again when the stream has ended.
 
 use beringia_clock::{Randomness as _, SeededRandomness};
 use beringia_item::Region;
@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 
-/// Where the way to the peer stands.
+/// The state of the connection to the peer.
 #[derive(Debug)]
 enum State {
     Waiting {
@@ -21,16 +21,17 @@ enum State {
     Dialling {
         link: DialId,
     },
-    /// The source has not said hello yet. What it is asked for meanwhile it takes up in its turn, so that the answer comes with its hello.
+    /// The source has not said hello yet. It processes earlier requests in order, so answers arrive
+    /// with its hello.
     Greeting {
         session: Box<Session>,
         since_ms: u64,
     },
-    /// Both said hello.
+    /// Both sides said hello.
     Open(Box<Session>),
 }
 
-/// The way to one peer.
+/// The connection to one peer.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub(crate) region: Region,
@@ -71,7 +72,7 @@ impl Receiver {
         }
     }
 
-    /// A stream on which this region may subscribe.
+    /// The stream on which this region may subscribe.
     pub(crate) fn subscribing_mut(&mut self) -> Option<&mut Session> {
         match &mut self.state {
             State::Greeting { session, .. } | State::Open(session) => Some(session),
@@ -92,7 +93,7 @@ impl Receiver {
         }
     }
 
-    /// Dials when the pause is over; hangs up on a peer that says no hello.
+    /// Dials when the pause is over; hangs up on a peer that does not say hello.
     pub(crate) fn tick(&mut self, world: &World, out: &mut Out, next_link: &mut u64) {
         debug_assert!(self.is_consistent(), "{self:?}");
         match &self.state {
@@ -103,7 +104,7 @@ impl Receiver {
                 out.push(Command::Dial(link, self.region.clone()));
             }
             State::Greeting { since_ms, .. } if world.now.elapsed_ms >= since_ms + world.tuning.hello_timeout_ms => {
-                self.end(world, out, Goodbye::for_now("no hello came"));
+                self.end(world, out, Goodbye::for_now("no hello arrived in time"));
             }
             _ => {}
         }
@@ -122,7 +123,7 @@ impl Receiver {
 
     pub(crate) fn on_hello(&mut self, world: &World, hello: &Hello) -> Result<(), Goodbye> {
         if !matches!(self.state, State::Greeting { .. }) {
-            return Err(Goodbye::for_now("a hello out of turn"));
+            return Err(Goodbye::for_now("a second hello arrived"));
         }
         check_hello(world, hello, Some(&self.region))?;
         self.failures = 0;
@@ -137,7 +138,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Whether what went wrong is of after the last hello, so that nothing did while the stream is
+    /// Checks that errors are from after the last hello, so that there are none while the stream is
     /// open.
     fn is_consistent(&self) -> bool {
         let has_failed = self.failures > 0;
@@ -156,7 +157,7 @@ impl Receiver {
         self.on_ended(world, goodbye);
     }
 
-    /// The stream is over.
+    /// Records that the stream ended, and when to dial again.
     pub(crate) fn on_ended(&mut self, world: &World, goodbye: Goodbye) {
         let tuning = &world.tuning;
         let pause_ms = if goodbye.permanent {
@@ -178,7 +179,8 @@ impl Receiver {
     }
 }
 
-/// Chance that differs by run, by time and by peer, so that a region does not dial all its peers in one moment, nor all regions one.
+/// Randomness that differs by process, time and peer, so that a region does not dial all its peers
+/// at the same instant, nor all regions one peer.
 fn jitter(world: &World, region: &Region) -> SeededRandomness {
     SeededRandomness::new(world.now.elapsed_ms).derive(&format!("{:x} {region}", world.incarnation))
 }

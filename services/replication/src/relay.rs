@@ -1,4 +1,4 @@
-//! Who relays an origin's writes while the origin itself is out of reach.
+//! Chooses which peer relays an origin's writes while the origin itself is unreachable.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use beringia_item::{Origin, Region};
 
 use crate::{receiver::Receiver, session::Session, world::World};
 
-/// For each origin that needs it, the peer that is to relay its writes: the origin is out of reach, refuses because of its floor, or
-/// lost them (`forgetful`). A peer that relays already stays, unless it has nothing
-/// that is missing here and another has.
+/// For each origin that needs one, the peer that relays its writes. An origin needs a relay if it
+/// is unreachable, if it refuses because of its low watermark, or if it lost writes (`forgetful`).
+/// The current relay is kept, unless it has nothing that is missing here and another peer does.
 pub(crate) fn assign(
     world: &World,
     receivers: &BTreeMap<Region, Receiver>,
@@ -42,7 +42,8 @@ pub(crate) fn assign(
                 .get(*via)
                 .is_some_and(|session| session.announced.has_more(world, origin))
         };
-        // Our own writes come back only where this region lost them: there is nothing to wait for.
+        // Our own writes come back only if this region lost them, so a relay with nothing more to
+        // send is not kept.
         let present = previous
             .get(origin)
             .filter(can)
@@ -60,7 +61,7 @@ pub(crate) fn assign(
     relays
 }
 
-/// Whether the origin's region sends its writes itself, or has only just stopped to.
+/// Whether the origin's region sends its writes itself, or stopped only a short time ago.
 fn is_direct(world: &World, origin: &Origin, receiver: &Receiver) -> bool {
     match receiver.session() {
         Some(session) => !session.refusals.concern(origin),

@@ -1,4 +1,4 @@
-//! What the state machine says about itself.
+//! The status that the state machine reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,85 +6,87 @@ use beringia_item::{Region, TableId};
 
 use crate::message::TableVectors;
 
-/// The state machine at one moment.
+/// A snapshot of the state machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
-    /// All configured peers.
+    /// The status of every configured peer.
     pub peers: BTreeMap<Region, PeerStatus>,
-    /// The joins that are wanted or under way.
+    /// The bootstraps that are pending or under way.
     pub joins: BTreeMap<TableId, JoinStatus>,
-    /// Per table and peer, the ranges that differed at the last comparison with equal vectors.
+    /// For each table and peer, the ranges that differed at the last comparison with equal vectors.
     pub divergent: BTreeMap<TableId, BTreeMap<Region, Vec<u16>>>,
-    /// Rows that repair brought back since the start, per table.
+    /// For each table, the number of rows that repair has restored since the start.
     pub repaired_rows: BTreeMap<TableId, u64>,
     /// Tables whose replication is paused here.
     pub paused: BTreeSet<TableId>,
 }
 
-/// Where a stream stands.
+/// The state of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum LinkState {
-    /// There is none; a dialled one is tried again after a pause.
+    /// There is no stream. A dialled stream is retried after a pause.
     #[default]
     Down,
-    /// It is being opened, or has not said hello yet.
+    /// The stream is being opened, or one side has not said hello yet.
     Connecting,
     /// Both sides said hello.
     Connected,
-    /// One side will not talk to the other, for this reason.
+    /// One side refuses to talk to the other, for this reason.
     Refused(String),
 }
 
-/// An origin whose writes are too far in the future.
+/// The quarantine of an origin whose writes are too far in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quarantine {
-    /// How far ahead of this region's clock the write that waits was when it was last tried, milliseconds.
+    /// How far the waiting write was ahead of this region's clock when it was last tried,
+    /// milliseconds.
     pub ahead_ms: u64,
-    /// How far is allowed, milliseconds.
+    /// How far ahead a write may be, milliseconds.
     pub limit_ms: u64,
 }
 
-/// A peer.
+/// The status of a peer and of the two streams between it and this region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerStatus {
-    /// The stream that brings its writes.
+    /// The stream on which this region receives from the peer.
     pub receiving: LinkState,
-    /// The stream that takes this region's writes there.
+    /// The stream on which this region sends to the peer.
     pub sending: LinkState,
-    /// The last thing that went wrong with either.
+    /// The last error of either stream.
     pub last_error: Option<String>,
-    /// What the peer has acknowledged on its present or last stream; `None` before its first.
+    /// What the peer has acknowledged on its current or last stream; `None` before its first.
     pub acknowledged: Option<TableVectors>,
-    /// Set while its writes are too far in the future.
+    /// Set while the peer's writes are too far in the future.
     pub quarantined: Option<Quarantine>,
-    /// Who relays its writes.
+    /// The region that relays the peer's writes, if any.
     pub relayed_through: Option<Region>,
-    /// Its wall clock minus this region's at the last hello, milliseconds; includes the message's way.
+    /// The peer's wall clock minus this region's at the last hello, milliseconds; includes the
+    /// network delay of the hello.
     pub clock_ahead_ms: Option<i64>,
 }
 
-/// Where a join stands.
+/// The status of a bootstrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinStatus {
-    /// From whom it copies.
+    /// The region that the rows are copied from, once chosen.
     pub source: Option<Region>,
-    /// What it does.
+    /// The current step of the bootstrap.
     pub stage: JoinStage,
-    /// Ranges copied.
+    /// How many of the table's ranges have been copied.
     pub ranges_done: u16,
-    /// Rows copied, tombstones too.
+    /// How many rows have been copied, including tombstones.
     pub rows: u64,
-    /// Why the last attempt failed, where one did.
+    /// Why the last attempt failed, if one did.
     pub last_error: Option<String>,
 }
 
-/// The steps of a join.
+/// The steps of a bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinStage {
-    /// Looking for a region to copy from.
+    /// Waiting for a region to copy from.
     Waiting,
-    /// Copying rows.
+    /// Copying rows from the source.
     Copying,
-    /// Taking from the streams what was written meanwhile.
+    /// Receiving from the streams what was written during the copy.
     CatchingUp,
 }

@@ -1,6 +1,5 @@
-//! Walks over the ranges of a table: list a peer's keys and ours, fetch what is missing or newer, apply it.
-//!
-//! A bootstrap and a repair are the same walk with another [`Goal`].
+//! Range sync: list a peer's keys and this region's, fetch what is missing or older here, apply it.
+//! A bootstrap and a repair are the same procedure with a different [`Goal`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,22 +15,23 @@ use crate::{
     world::World,
 };
 
-/// Neighbouring ranges that one walk takes: a small table is walked over in a few questions, a large one by many walks at once.
+/// The largest number of neighbouring ranges in one span: a small table is synced in a few
+/// requests, a large one by many spans in parallel.
 const SPAN_RANGES: u16 = 16;
 
-/// Why an attempt ends before it is complete.
+/// The reason why an attempt ends before it is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken(pub(crate) String);
 
 #[derive(Debug)]
 enum Step {
-    /// The source lists keys.
+    /// Waiting for a page of the source's keys.
     Keys,
-    /// Our store lists keys of the same part.
+    /// Waiting for this region's keys of the same interval; holds the source's page.
     Local(KeyPage),
-    /// The source sends rows.
+    /// Waiting for rows from the source.
     Rows,
-    /// Our store applies them.
+    /// Waiting for the store to apply rows.
     Applying,
 }
 
@@ -40,14 +40,14 @@ struct Walk {
     /// Everything up to this key is done.
     after: Option<KeyBytes>,
     step: Step,
-    /// Of the part between `after` and `until`: what to fetch still, and what to drop.
+    /// In the interval from `after` to `until`: the keys still to fetch, and the rows to drop.
     fetch: VecDeque<KeyBytes>,
     obsolete: Vec<(TableId, KeyBytes, Stamp)>,
-    /// Where the part ends; `None` where that is the span's end.
+    /// The end of the interval; `None` is the end of the span.
     until: Option<KeyBytes>,
 }
 
-/// The walks of one attempt.
+/// The range syncs of one attempt.
 #[derive(Debug)]
 pub(crate) struct Walks {
     pub(crate) attempt: u64,
@@ -57,11 +57,12 @@ pub(crate) struct Walks {
     active: BTreeMap<Span, Walk>,
     finished_ranges: u16,
     pub(crate) rows: u64,
-    /// Rows that the store took as newer than what it had.
+    /// Rows that the store accepted as newer than its own.
     pub(crate) newer: u64,
     /// Covers every row of the source that was seen.
     seen: VersionVector,
-    /// Of a repair: rows of the source that are newer than ours and that our vector does not cover, no more than one page.
+    /// Repair only: rows of the source that are newer than this region's and that this region's
+    /// vector does not cover, at most one page.
     pub(crate) uncovered: Orphans,
 }
 
@@ -85,7 +86,7 @@ impl Walks {
         self.waiting.is_empty() && self.active.is_empty()
     }
 
-    /// Ranges that are done, those of the spans under way too.
+    /// How many ranges are done, including those done within spans in progress.
     pub(crate) fn ranges_done(&self) -> u16 {
         let begun = |(span, walk): (&Span, &Walk)| {
             walk.after
@@ -95,7 +96,8 @@ impl Walks {
         self.finished_ranges + self.active.iter().map(begun).sum::<u16>()
     }
 
-    /// Of a join: the source's vector before the first page, and one that covers everything that the pages showed.
+    /// Bootstrap only: the source's vector before the first page, and a vector that covers
+    /// everything that the pages showed.
     pub(crate) fn joined(&self) -> Option<(&VersionVector, VersionVector)> {
         let Goal::Join { before, .. } = &self.goal else {
             return None;
@@ -105,7 +107,8 @@ impl Walks {
         Some((before, after))
     }
 
-    /// After the stream broke: the walks under way start at the source again, after the last key that is done.
+    /// Continues after the stream broke: each span in progress lists keys again after its last
+    /// completed key.
     pub(crate) fn resume(&mut self, world: &World, out: &mut Out, session: &mut Session, attempt: u64) {
         self.attempt = attempt;
         for (span, walk) in &mut self.active {
@@ -116,7 +119,7 @@ impl Walks {
         self.start(world, out, session);
     }
 
-    /// Begins as many walks as may run at once.
+    /// Starts as many spans as may be in progress at the same time.
     pub(crate) fn start(&mut self, world: &World, out: &mut Out, session: &mut Session) {
         while self.active.len() < world.tuning.walks_max {
             let Some(span) = self.waiting.pop_front() else { return };
@@ -137,11 +140,11 @@ impl Walks {
                 },
             );
             let before = self.active.insert(span, walk);
-            debug_assert!(before.is_none(), "one walk over a span at a time");
+            debug_assert!(before.is_none(), "a span is synced once at a time");
         }
     }
 
-    /// The source listed keys.
+    /// Takes a page of the source's keys and requests this region's.
     pub(crate) fn on_keys(&mut self, world: &World, out: &mut Out, id: WalkId, page: KeyPage) -> Result<(), Broken> {
         let Some(walk) = self.active.get_mut(&id.span) else {
             return Ok(());
@@ -151,14 +154,14 @@ impl Walks {
             self.seen.advance(&version.origin, version.sequence);
             if previous.is_some_and(|previous| previous >= key) || !id.span.contains(key) {
                 return Err(Broken(
-                    "the source lists keys out of order, or others than those it was asked for".to_owned(),
+                    "the source lists keys out of order or outside the requested span".to_owned(),
                 ));
             }
             previous = Some(key);
         }
         if page.rows.is_empty() && !page.last {
             return Err(Broken(
-                "the source lists no keys and says that there are more".to_owned(),
+                "the source lists no keys but reports that more follow".to_owned(),
             ));
         }
         let call = StoreCall::Keys {
@@ -172,7 +175,7 @@ impl Walks {
         Ok(())
     }
 
-    /// Our store listed keys.
+    /// Compares this region's keys with the source's page.
     pub(crate) fn on_local(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, ours: &KeyPage) {
         let Some(walk) = self.active.get_mut(&id.span) else {
             return;
@@ -193,14 +196,14 @@ impl Walks {
             .collect();
         debug_assert!(
             difference.until.is_none() || difference.until > walk.after,
-            "a walk moves on with every page"
+            "every page advances the range sync"
         );
         walk.until = difference.until;
         self.rows += difference.examined;
         self.proceed(world, out, session, id, Vec::new());
     }
 
-    /// The source sent rows.
+    /// Takes rows that the source sent.
     pub(crate) fn on_rows(
         &mut self,
         world: &World,
@@ -214,33 +217,33 @@ impl Walks {
         };
         if page.answered == 0 || page.answered > walk.fetch.len() {
             return Err(Broken(
-                "the source answers other rows than those it was asked for".to_owned(),
+                "the source answers a number of rows that does not fit the request".to_owned(),
             ));
         }
         let asked: BTreeSet<KeyBytes> = walk.fetch.drain(..page.answered).collect();
         let fits = |mutation: &Mutation| mutation.table == self.table && asked.contains(&mutation.key);
         if !page.mutations.iter().all(fits) {
-            return Err(Broken("the source sends rows that it was not asked for".to_owned()));
+            return Err(Broken("the source sends rows that were not requested".to_owned()));
         }
         for Mutation { version, .. } in &page.mutations {
             self.seen.advance(&version.origin, version.sequence);
         }
         let mut mutations = page.mutations;
         if let Goal::Adopt(orphans) = &self.goal {
-            // What replaced one meanwhile comes by stream.
+            // If an orphan has been overwritten meanwhile, a stream brings the newer write.
             mutations.retain(|row| orphans.contains(&(row.key.clone(), row.version.clone())));
         }
         self.proceed(world, out, session, id, mutations);
         Ok(())
     }
 
-    /// Our store applied rows.
+    /// Continues after the store applied rows.
     pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, newer: usize) {
         self.newer += newer as u64;
         self.proceed(world, out, session, id, Vec::new());
     }
 
-    /// The next step of a walk: apply, fetch, list on, or end.
+    /// The next step of a span: apply, fetch, list further keys, or finish.
     fn proceed(&mut self, world: &World, out: &mut Out, session: &mut Session, id: WalkId, mutations: Vec<Mutation>) {
         let Some(walk) = self.active.get_mut(&id.span) else {
             return;
@@ -271,7 +274,7 @@ impl Walks {
         } else {
             self.active.remove(&id.span);
             self.finished_ranges += id.span.len();
-            debug_assert!(self.finished_ranges <= RANGES, "no range is walked over twice");
+            debug_assert!(self.finished_ranges <= RANGES, "no range is synced twice");
             self.start(world, out, session);
         }
     }

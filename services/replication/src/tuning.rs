@@ -1,55 +1,63 @@
 //! Bounds and intervals of the protocol.
 
-/// How long a replica may be out of reach, milliseconds: 20 hours, as in DynamoDB (API reference, `ReplicaDescription`).
+/// How long a replica may be unreachable before it is dropped, milliseconds: 20 hours, as in
+/// DynamoDB (API reference, `ReplicaDescription`).
 pub const DEFAULT_UNREACHABLE_MS_MAX: u64 = 20 * 60 * 60 * 1000;
 
-/// Bounds and intervals of the protocol. Every queue and every pause is one of these.
+/// Bounds and intervals of the protocol. Every queue and every pause is bounded by one of these.
 #[derive(Debug, Clone)]
 pub struct Tuning {
-    /// Bytes that a source may have sent and the receiver not acknowledged.
+    /// Bytes that a source may send ahead of the receiver's acknowledgements.
     pub window_bytes: usize,
-    /// Bytes of images read from the log for one batch; a batch exceeds it by one unit at most.
+    /// Bytes of images read from the log for one batch. A batch exceeds this by at most one
+    /// transaction.
     pub batch_bytes: usize,
-    /// Bytes of received batches that one commit takes together; at least one batch.
+    /// Bytes of received batches that one commit applies together. A commit takes at least one
+    /// batch.
     pub apply_bytes: usize,
-    /// Bytes of batches that wait for the store before the receiver hangs up on a source that disregards its window.
+    /// Bytes of batches that may wait for the store. Beyond this the receiver hangs up on a source
+    /// that ignores its window.
     pub inbox_bytes_max: usize,
-    /// Requests of one receiver that a source works on at once.
+    /// Requests of one receiver that a source works on at the same time.
     pub requests_max: usize,
-    /// Tables that are joined at once; the others wait.
+    /// Tables that are bootstrapped at the same time; the others wait.
     pub joins_max: usize,
-    /// Walks of a join or a repair at once.
+    /// Spans that a bootstrap or a repair syncs at the same time.
     pub walks_max: usize,
     /// Keys in one page.
     pub keys_per_page: usize,
-    /// Keys asked for at once.
+    /// Keys of rows requested at once.
     pub keys_per_fetch: usize,
-    /// Bytes of rows in one reply; exceeded by a few items at most.
+    /// Bytes of rows in one reply. A reply exceeds this by at most a few items.
     pub reply_bytes: usize,
-    /// The pause before the first new try after a broken connection, milliseconds. Half of it more by chance.
+    /// The pause before the first retry after a broken connection, milliseconds. Up to half of it
+    /// is added at random.
     pub retry_ms_min: u64,
-    /// It doubles with every failure up to this.
+    /// The limit up to which the pause doubles with every failure, milliseconds.
     pub retry_ms_max: u64,
-    /// The pause after a refusal: of the peer as such, of an origin below the floor, of a change of a replica's status.
+    /// The pause after a refusal, milliseconds: of the peer itself, of an origin below the low
+    /// watermark, or of a change of a replica's status.
     pub refused_retry_ms: u64,
-    /// How long a peer may take to say hello.
+    /// How long a peer may take to say hello, milliseconds.
     pub hello_timeout_ms: u64,
-    /// How long an origin must be out of reach before others are asked for its writes.
+    /// How long an origin must be unreachable before other regions are asked to relay its writes,
+    /// milliseconds.
     pub relay_after_ms: u64,
-    /// How often a source tells its vectors, where they changed.
+    /// How often a source announces vectors that changed, milliseconds.
     pub announce_ms: u64,
-    /// How long equal digests are trusted.
+    /// How long a comparison with equal digests is trusted, milliseconds.
     pub digest_ms: u64,
-    /// The least time between two requests for digests to one peer.
+    /// The shortest interval between two digest requests to one peer, milliseconds.
     pub digest_pause_ms: u64,
-    /// The longest pause before writes from a clock too far ahead are tried again.
+    /// The longest pause before writes from a clock too far ahead are retried, milliseconds.
     pub quarantine_retry_ms_max: u64,
-    /// How long a join waits for the region that it was told to copy from before it takes another.
+    /// How long a bootstrap waits for the region that it was told to copy from before it chooses
+    /// another, milliseconds.
     pub join_patience_ms: u64,
-    /// How long a replica may be out of reach of all others before they drop it, so that it does not hold their logs and tombstones
-    /// for ever.
+    /// How long a replica may be unreachable from all others before they drop it, milliseconds.
+    /// Without this limit they would keep their logs and tombstones for it for ever.
     pub unreachable_ms_max: u64,
-    /// Accepted streams at once; more are turned away.
+    /// Accepted streams that may be open at the same time; further ones are turned away.
     pub accepted_max: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Up to where each peer is known to have this region's own writes, and since when: what a drain waits for and proves.
+//! The sequence up to which each peer is known to have this region's own writes, and since when. A
+//! drain waits for it and reports it as proof.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +8,35 @@ use beringia_storage_types::ReplicaStatus;
 
 use crate::{message::TableVectors, world::World};
 
-/// What a peer durably has of this region's own writes to a table, as it said itself.
+/// How far a peer durably has this region's own writes to a table, as reported by the peer itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermark {
-    /// The sequence up to which it has them all.
+    /// The sequence up to which the peer has all of them.
     pub sequence: u64,
-    /// When it said so first, by this region's wall clock: milliseconds since the Unix epoch.
+    /// When the peer first reported this sequence, by this region's wall clock: milliseconds since
+    /// the Unix epoch.
     pub said_ms: u64,
 }
 
-/// How a replica of another region stands to this region's own writes.
+/// How far a replica of another region has this region's own writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// The status of the replica, as the catalog here says.
+    /// The status of the replica, according to this region's catalog.
     pub status: ReplicaStatus,
-    /// Whether a stream is open between the two, in either direction. What a peer said before it went out of reach does not count: it
-    /// may come back with less.
+    /// Whether a stream is open between the two regions, in either direction. What a peer reported
+    /// before it became unreachable does not count: it may come back with less.
     pub in_reach: bool,
-    /// What it said on the streams that are open now; `None` where it has said nothing of the table.
+    /// What the peer reported on the currently open streams; `None` if it has reported nothing
+    /// about the table.
     pub watermark: Option<Watermark>,
 }
 
-/// What one stream's other side said, per table.
+/// What the other side of one stream has reported, per table.
 #[derive(Debug, Default)]
 pub(crate) struct Said(BTreeMap<TableId, Watermark>);
 
 impl Said {
-    /// Its vectors as it says them now.
+    /// Records the vectors that the other side reports.
     pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
         for (table, vector) in vectors {
             let sequence = vector.get(&world.origin);

@@ -1,4 +1,4 @@
-//! What all parts of the state machine look at.
+//! The state that all parts of the state machine read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,31 +12,35 @@ use crate::{
     tuning::Tuning,
 };
 
-/// The region as all parts see it; only the replicator changes it.
+/// The state that all parts read; only the replicator changes it.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) region: Region,
-    /// Of this region's own writes.
+    /// The origin of this region's own writes.
     pub(crate) origin: Origin,
     pub(crate) incarnation: u128,
     pub(crate) tuning: Tuning,
     pub(crate) peers: BTreeSet<Region>,
     pub(crate) now: Now,
     pub(crate) catalog: BTreeMap<TableId, TableView>,
-    /// This region's vectors as last heard from the store. Entries of other origins are exact, since they advance only by
-    /// our own calls; this region's own entry may lag until the next tick.
+    /// This region's vectors as last reported by the store. Entries of other origins are exact,
+    /// since they advance only by our own calls; this region's own entry may lag until the next
+    /// tick.
     pub(crate) local: TableVectors,
-    /// Origins whose writes are not asked for, until when, because their clock is too far ahead.
+    /// Origins whose writes are not requested for now because their clock is too far ahead.
     pub(crate) quarantine: BTreeMap<Origin, Held>,
-    /// How far ahead of the wall clock the store lets writes be, milliseconds, as it said when it refused some.
+    /// How far ahead of the wall clock the store accepts writes, milliseconds; known once the store
+    /// has refused one.
     pub(crate) limit_ms: Option<u64>,
-    /// Tables that were copied and wait only for the streams: they are subscribed to but not served.
+    /// Tables that have been copied and wait for the streams to catch up: they are subscribed to
+    /// but not served.
     pub(crate) catching_up: BTreeSet<TableId>,
-    /// Tables whose vector a copy is setting: until it is known where, it says more than the log holds.
+    /// Tables whose vector a copy is setting. Until the store reports the result, that vector
+    /// covers more than the log holds.
     pub(crate) finishing: BTreeSet<TableId>,
-    /// Peers that are out of reach, in one direction at least, and for how long.
+    /// Peers that are unreachable in at least one direction, and for how long.
     pub(crate) away: BTreeMap<Region, Away>,
-    /// Tables that are neither sent nor taken, because somebody said so.
+    /// Tables whose replication an operator or a fault injection experiment has paused.
     pub(crate) paused: BTreeSet<TableId>,
 }
 
@@ -44,21 +48,23 @@ pub(crate) struct World {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Held {
     pub(crate) seen: Quarantine,
-    /// When its writes are asked for again; it stays in quarantine until the store takes some and none of them has to wait.
+    /// When the origin's writes are requested again, on the monotonic clock. The origin stays in
+    /// quarantine until the store accepts some of its writes and none of them has to wait.
     pub(crate) retry_at_ms: u64,
 }
 
-/// For how long a peer has been out of reach.
+/// How long a peer has been unreachable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Away {
-    /// Since when in this process.
+    /// When it became unreachable in this process, on the monotonic clock.
     pub(crate) since_ms: u64,
-    /// For how long before this process started, as far as that was noted. The time between the two is not counted.
+    /// How long it had been unreachable before this process started, as far as that was recorded.
+    /// The downtime between the two processes is not counted.
     pub(crate) before_ms: u64,
 }
 
 impl Away {
-    /// Milliseconds.
+    /// The total time unreachable, milliseconds.
     pub(crate) const fn ms(&self, now: Now) -> u64 {
         self.before_ms
             .saturating_add(now.elapsed_ms.saturating_sub(self.since_ms))
@@ -66,21 +72,23 @@ impl Away {
 }
 
 impl World {
-    /// Whether others may read this table here: log, digests, rows. While it is being filled its vector says nothing yet about
-    /// its log. A replica on its way out still serves: others have to get what it wrote.
+    /// Whether other regions may read this table here: log, digests and rows. While the replica is
+    /// being filled, its vector does not describe its log yet. A replica that is being deleted
+    /// still serves, because others have to get what it wrote.
     pub(crate) fn serves(&self, table: TableId) -> bool {
         self.is_complete(table) && !self.finishing.contains(&table) && !self.paused.contains(&table)
     }
 
-    /// Whether this region's replica is active, or on its way out, and what that says of its rows is true.
+    /// Whether this region's replica is bootstrapped and active or being deleted, so that its
+    /// vector describes its rows.
     pub(crate) fn is_complete(&self, table: TableId) -> bool {
         let is_complete =
             |view: &TableView| view.joined && view.replicas.get(&self.region).is_some_and(ReplicaStatus::is_whole);
         table == TableId::CATALOG || self.catalog.get(&table).is_some_and(is_complete)
     }
 
-    /// Whether what is known of tables and peers is only of those that there are, of the past, and
-    /// of a limit that the store named.
+    /// Checks the invariants of this state: it refers only to known peers and tables and to times
+    /// in the past, and origins are in quarantine only once the store has named its limit.
     pub(crate) fn is_consistent(&self) -> bool {
         !self.peers.contains(&self.region)
             && self.away.keys().all(|peer| self.peers.contains(peer))
@@ -113,20 +121,20 @@ impl World {
                 .is_some_and(|view| view.replicas.contains_key(peer))
     }
 
-    /// The peers that have been out of reach for longer than is allowed.
+    /// The peers that have been unreachable for longer than the limit allows.
     pub(crate) fn lost(&self) -> BTreeSet<Region> {
         let is_lost = |away: &Away| away.ms(self.now) >= self.tuning.unreachable_ms_max;
         let lost = self.away.iter().filter(|(_, away)| is_lost(away));
         lost.map(|(region, _)| region.clone()).collect()
     }
 
-    /// What of the table has been applied here.
+    /// The vector of what has been applied to the table here.
     pub(crate) fn vector(&self, table: TableId) -> VersionVector {
         self.local.get(&table).cloned().unwrap_or_default()
     }
 
-    /// Takes in what the store said about its vectors. Of a table that is not complete it says nothing of other origins before a copy
-    /// ends: what comes before may be of rows that are gone.
+    /// Records vectors that the store reported. For a table that is not bootstrapped, entries of
+    /// other origins are ignored until a copy ends, because they may describe rows that are gone.
     pub(crate) fn learn(&mut self, vectors: &TableVectors) {
         for (table, vector) in vectors {
             let is_complete = self.catalog.get(table).is_none_or(|view| view.joined);
@@ -139,13 +147,13 @@ impl World {
         }
     }
 
-    /// Takes in the vectors at the end of a copy.
+    /// Records the vectors at the end of a copy.
     pub(crate) fn learn_copied(&mut self, vectors: &TableVectors) {
         merge_tables(&mut self.local, vectors);
     }
 }
 
-/// Takes the greater of both for every table and origin.
+/// Merges `from` into `into`, keeping the greater sequence for every table and origin.
 pub(crate) fn merge_tables(into: &mut TableVectors, from: &TableVectors) {
     for (table, vector) in from {
         into.entry(*table).or_default().merge(vector);

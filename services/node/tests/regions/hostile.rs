@@ -128,7 +128,7 @@ async fn a_wrong_number_is_noticed() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_no_hello() {
-    assert_eq!(refused(vec![]).await, "no hello came");
+    assert_eq!(refused(vec![]).await, "no hello arrived in time");
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +175,7 @@ async fn messages_out_of_turn_end_the_stream_with_a_reason() {
         })
     };
     let reason = refused(vec![acknowledge()]).await;
-    assert_eq!(reason, "something else came before the hello");
+    assert_eq!(reason, "a message arrived before the hello");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! The accepted side: streams that say hello, take what is here, and end.
+//! The accepted side: streams that greet, send this region's writes, and end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ use crate::{
     world::World,
 };
 
-/// The streams that this region accepted: it is the source there.
+/// The streams that this region accepted and on which it is the source.
 #[derive(Debug)]
 pub(super) struct Accepted {
     sources: BTreeMap<AcceptId, Source>,
-    /// The accepted stream of each peer, and how the last one went.
+    /// The accepted stream of each peer, and how the last one ended.
     sending: BTreeMap<Region, Sending>,
 }
 
@@ -39,7 +39,7 @@ impl Accepted {
         }
     }
 
-    /// Takes in what happened to a stream.
+    /// Handles an event of a stream.
     pub(super) fn handle(&mut self, world: &World, out: &mut Out, link: AcceptId, event: LinkEvent<ToSource>) {
         match event {
             LinkEvent::Opened => {
@@ -65,7 +65,8 @@ impl Accepted {
         );
     }
 
-    /// Whether the stream of each peer is open and its own, and nothing went wrong with it yet.
+    /// Checks that the stream of each peer is open and belongs to it, and that no error is recorded
+    /// for it.
     fn is_consistent(&self) -> bool {
         self.sending.iter().all(|(peer, sending)| {
             sending.link.is_none_or(|link| {
@@ -88,8 +89,8 @@ impl Accepted {
                 match said {
                     Ok(peer) => self.greeted(out, link, &peer, clock_ahead_ms),
                     Err(goodbye) => {
-                        // The other side is a known region only where the hello says so; its status
-                        // shows the refusal.
+                        // The hello may name a region that is not a peer. If it names one, that
+                        // peer's status shows the refusal.
                         if let Some(sending) = self
                             .sending
                             .get_mut(&hello.region)
@@ -107,14 +108,15 @@ impl Accepted {
                 self.on_gone(link, goodbye);
                 Ok(())
             }
-            _ if source.peer.is_none() => Err(Goodbye::for_now("something else came before the hello".to_owned())),
+            _ if source.peer.is_none() => Err(Goodbye::for_now("a message arrived before the hello".to_owned())),
             ToSource::Subscribe(subscription) => source.subscribe(world, out, subscription),
             ToSource::Acknowledge(acknowledgement) => source.acknowledge(world, out, &acknowledgement),
             ToSource::Request(request) => source.request(world, out, request),
         }
     }
 
-    /// A receiver said who it is; a stream that it had before is over, whatever the network says.
+    /// Registers the stream of a receiver that said hello. An earlier stream of the same receiver
+    /// ends, whatever the network reports.
     fn greeted(&mut self, out: &mut Out, link: AcceptId, peer: &Region, clock_ahead_ms: i64) {
         let Some(sending) = self.sending.get_mut(peer) else {
             return;
@@ -127,19 +129,19 @@ impl Accepted {
             self.turn_away(
                 out,
                 former,
-                Goodbye::for_now("a newer stream took its place".to_owned()),
+                Goodbye::for_now("a newer stream replaced this one".to_owned()),
             );
         }
     }
 
-    /// Ends a stream and says why to the other side.
+    /// Ends a stream and tells the other side why.
     pub(super) fn turn_away(&mut self, out: &mut Out, link: AcceptId, goodbye: Goodbye) {
         out.push(Command::SendToReceiver(link, ToReceiver::Goodbye(goodbye.clone())));
         out.push(Command::TurnAway(link));
         self.on_gone(link, goodbye);
     }
 
-    /// A stream is over.
+    /// Removes a stream that ended.
     fn on_gone(&mut self, link: AcceptId, goodbye: Goodbye) {
         let Some(source) = self.sources.remove(&link) else {
             return;
@@ -151,7 +153,7 @@ impl Accepted {
         sending.note_end(source, goodbye);
     }
 
-    /// Ends streams on which no hello came, and announces on the others what changed.
+    /// Ends streams on which no hello arrived in time, and announces changes on the others.
     pub(super) fn tick(&mut self, world: &World, out: &mut Out) {
         let silent: Vec<AcceptId> = self
             .sources
@@ -160,21 +162,21 @@ impl Accepted {
             .map(|(link, _)| *link)
             .collect();
         for link in silent {
-            self.turn_away(out, link, Goodbye::for_now("no hello came"));
+            self.turn_away(out, link, Goodbye::for_now("no hello arrived in time"));
         }
         for source in self.sources.values_mut() {
             source.tick(world, out);
         }
     }
 
-    /// The log grew; `vectors` are this region's since.
+    /// Continues reading because the log grew; `vectors` are this region's after the append.
     pub(super) fn on_log_appended(&mut self, world: &World, out: &mut Out, vectors: &TableVectors) {
         for source in self.sources.values_mut() {
             source.on_log_appended(world, out, vectors);
         }
     }
 
-    /// Whether these tables are served changed.
+    /// Withdraws and reopens as needed after these tables began or ceased to be served.
     pub(super) fn on_served_changed(&mut self, world: &World, out: &mut Out, changed: &BTreeSet<TableId>) {
         for source in self.sources.values_mut() {
             source.withdraw(world, out);
@@ -184,7 +186,7 @@ impl Accepted {
         }
     }
 
-    /// The open streams, those too that have not said hello.
+    /// The open streams, including those without a hello yet.
     pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
         self.sources.values()
     }
@@ -193,7 +195,7 @@ impl Accepted {
         self.sources.get_mut(&link)
     }
 
-    /// The open stream on which a peer takes what is here.
+    /// The open stream on which a peer has subscribed.
     pub(super) fn source_of(&self, peer: &Region) -> Option<&Source> {
         self.open(peer).filter(|source| source.is_subscribed())
     }
@@ -220,7 +222,7 @@ impl Accepted {
         self.sending.get(peer)?.clock_ahead_ms
     }
 
-    /// What the peer has acknowledged on its present or last stream; `None` before its first.
+    /// What the peer has acknowledged on its current or last stream; `None` before its first.
     pub(super) fn acknowledged(&self, peer: &Region) -> Option<TableVectors> {
         let present = self.source_of(peer).map(|source| source.acknowledged.clone());
         present.or_else(|| self.sending.get(peer)?.acknowledged.clone())

@@ -1,4 +1,4 @@
-//! Answers of the store, each brought back to what asked.
+//! Routes each answer of the store to the part that made the call.
 
 use beringia_item::{Origin, TableId};
 use beringia_storage_types::StoreError;
@@ -15,9 +15,9 @@ use crate::{
 
 type Answered = Result<StoreAnswer, StoreError>;
 
-/// The store's driver brought an answer to another question.
+/// The error for an answer that does not fit its call.
 fn unexpected(answer: &StoreAnswer) -> StoreError {
-    StoreError::Database(format!("the store answered {answer:?}"))
+    StoreError::Database(format!("the store gave an unexpected answer: {answer:?}"))
 }
 
 impl Replicator {
@@ -40,8 +40,8 @@ impl Replicator {
         }
     }
 
-    /// Takes in our vectors, and lets those out of quarantine whose writes the store took, but
-    /// where later ones have to wait.
+    /// Records this region's vectors, and releases from quarantine the origins whose writes the
+    /// store accepted, unless later writes of theirs have to wait.
     fn learn(&mut self, vectors: &TableVectors) {
         let local = &self.world.local;
         let advanced = |origin: &Origin| {
@@ -89,7 +89,7 @@ impl Replicator {
             }
             failure => {
                 let region = session.region().clone();
-                let reason = format!("{} cannot apply what came: {failure}", self.world.region);
+                let reason = format!("{} cannot apply the received batches: {failure}", self.world.region);
                 self.hang_up(&region, Goodbye::for_now(reason));
             }
         }
@@ -131,7 +131,7 @@ impl Replicator {
                 self.world.learn(&vectors);
                 walks.on_applied(&self.world, &mut self.out, session, id, newer);
             }
-            Ok(_) => return self.break_walk(id, "the store answered something else"),
+            Ok(_) => return self.break_walk(id, "the store gave an unexpected answer"),
             Err(failure) => return self.break_walk(id, &failure.to_string()),
         }
         self.after_walk(id);
@@ -154,7 +154,7 @@ impl Replicator {
                 }
                 self.dirty = true;
             }
-            Ok(_) => self.restart_join(table, attempt, "the store answered something else"),
+            Ok(_) => self.restart_join(table, attempt, "the store gave an unexpected answer"),
             Err(failure) => self.restart_join(table, attempt, &failure.to_string()),
         }
     }

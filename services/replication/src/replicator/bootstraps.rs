@@ -1,4 +1,5 @@
-//! Filling this region's replicas: which need it, from whom, and what their status becomes.
+//! Bootstraps of this region's replicas: which replicas need one, from which source, and the status
+//! that follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,15 +16,15 @@ use crate::{
     world::World,
 };
 
-/// The replicas of this region that are filled, need it, or change their status.
+/// The replicas of this region that are being bootstrapped, need it, or change their status.
 #[derive(Debug, Default)]
 pub(super) struct Bootstraps {
     joins: BTreeMap<TableId, Join>,
-    /// Since when no log in reach holds what is missing of a table here.
+    /// Per table, since when no reachable log has held a write that is missing here.
     stuck: BTreeMap<TableId, Stuck>,
-    /// Replicas whose state is being set, and when it may be tried again.
+    /// Replicas whose status is being set, and when setting it may be retried.
     setting: BTreeMap<TableId, u64>,
-    /// The last attempt of a join or a repair, numbered over both.
+    /// The number of the last attempt, over bootstraps and repairs together.
     attempt: u64,
 }
 
@@ -31,24 +32,24 @@ pub(super) struct Bootstraps {
 struct Stuck {
     since_ms: u64,
     origin: Origin,
-    /// What of the origin was here at that time.
+    /// This region's sequence of the origin when the gap was noticed.
     here: u64,
 }
 
 impl Bootstraps {
-    /// A number for the next attempt of a join or a repair.
+    /// A number for the next attempt of a bootstrap or a repair.
     pub(super) fn next_attempt(&mut self) -> u64 {
         self.attempt += 1;
         self.attempt
     }
 
-    /// Asks the store to set the status of this region's replica, unless that is under way.
+    /// Asks the store to set the status of this region's replica, unless a change of it is in
+    /// progress.
     fn set_replica(&mut self, world: &World, out: &mut Out, table: TableId, status: ReplicaStatus) {
         self.settle_replica(world, out, table, StoreCall::SetReplica { table, status });
     }
 
-    /// Asks the store for something about this region's replica of a table, unless something is
-    /// under way.
+    /// Makes a store call about this region's replica of a table, unless one is in progress.
     pub(super) fn settle_replica(&mut self, world: &World, out: &mut Out, table: TableId, call: StoreCall) {
         let now_ms = world.now.elapsed_ms;
         if self
@@ -62,10 +63,10 @@ impl Bootstraps {
         out.call(Purpose::SetReplica(table), call);
     }
 
-    /// The store answered what it was asked about the replica.
+    /// Handles the store's answer to a call about the replica.
     pub(super) fn on_replica_set(&mut self, world: &World, table: TableId, is_done: bool) {
         if is_done {
-            // A catalog event says what came of it.
+            // A catalog event reports the result.
             self.setting.remove(&table);
         } else {
             let retry_at_ms = world.now.elapsed_ms + world.tuning.retry_ms_max;
@@ -73,7 +74,7 @@ impl Bootstraps {
         }
     }
 
-    /// Drops joins that have nothing left to do.
+    /// Removes bootstraps that have nothing left to do.
     pub(super) fn drop_over(&mut self, world: &World) {
         self.joins.retain(|_, join| !join.is_over(world));
     }
@@ -93,7 +94,7 @@ impl Bootstraps {
         joins.map(|(table, _)| *table).collect()
     }
 
-    /// Whether the table is being filled, or is to be.
+    /// Whether the table is being bootstrapped or needs it.
     pub(super) fn contains(&self, table: TableId) -> bool {
         self.joins.contains_key(&table)
     }
@@ -102,19 +103,19 @@ impl Bootstraps {
         self.joins.iter().map(|(table, join)| (*table, join.status())).collect()
     }
 
-    /// The join of a table, where this is still its attempt.
+    /// The bootstrap of a table, if this is still its attempt.
     pub(super) fn join_mut(&mut self, table: TableId, attempt: u64) -> Option<&mut Join> {
         self.joins.get_mut(&table).filter(|join| join.attempt() == attempt)
     }
 
-    /// The join whose walk this is.
+    /// The bootstrap that the range sync belongs to.
     pub(super) fn join_of(&mut self, id: WalkId) -> Option<(TableId, &mut Join)> {
         let mut joins = self.joins.iter_mut();
         let (table, join) = joins.find(|(_, join)| join.attempt() == id.attempt)?;
         Some((*table, join))
     }
 
-    /// The walks that the id names, and whom they read from.
+    /// The range sync that the id names, and the region that it reads from.
     pub(super) fn walks_of(&mut self, id: WalkId) -> Option<(&mut Walks, Region)> {
         let mut joins = self.joins.values_mut();
         let join = joins.find(|join| join.attempt() == id.attempt && join.is_copying())?;
@@ -122,14 +123,14 @@ impl Bootstraps {
         Some((join.walks_mut()?, source))
     }
 
-    /// The stream to the region is gone.
+    /// Interrupts the bootstraps that read from the region, whose stream has ended.
     pub(super) fn on_down(&mut self, world: &World, region: &Region) {
         for join in self.joins.values_mut().filter(|join| join.reads_from(region)) {
             join.interrupt(world);
         }
     }
 
-    /// The replication of the table is paused.
+    /// Interrupts the bootstrap of a table whose replication was paused.
     pub(super) fn pause(&mut self, world: &World, table: TableId) {
         if let Some(join) = self.joins.get_mut(&table) {
             join.interrupt(world);
@@ -137,7 +138,8 @@ impl Bootstraps {
         self.stuck.remove(&table);
     }
 
-    /// Which replicas of this region need to be filled, after a change of the catalog.
+    /// Determines, after a change of the catalog, which replicas of this region need to be
+    /// bootstrapped.
     pub(super) fn want_joins(&mut self, world: &World, out: &mut Out) {
         self.joins.retain(|table, join| {
             *table == TableId::CATALOG || world.catalog.get(table).is_some_and(|view| join.is_of(view))
@@ -162,7 +164,7 @@ impl Bootstraps {
         self.rejoin_lost(world, out);
         for (table, join) in &mut self.joins {
             let dropped = world.catalog.get(table).map(|view| &view.dropped);
-            // The store refused what else came from there.
+            // The store refused what else came from that region.
             if join
                 .source()
                 .is_some_and(|source| dropped.is_some_and(|dropped| dropped.contains(source)))
@@ -172,8 +174,8 @@ impl Bootstraps {
         }
     }
 
-    /// Where the catalog says that this region's replica is complete, and it is not (its disk was
-    /// lost): says so to all, so that it is filled.
+    /// Re-bootstraps replicas that the catalog calls active although they are not complete (this
+    /// region lost its disk): sets their status to `Creating`, which every region sees.
     fn rejoin_lost(&mut self, world: &World, out: &mut Out) {
         for (table, view) in &world.catalog {
             if !view.joined && view.replicas.get(&world.region) == Some(&ReplicaStatus::Active) {
@@ -188,14 +190,14 @@ impl Bootstraps {
             .find(|(_, status)| **status == ReplicaStatus::Active)
             .map(|(region, _)| region);
         let any = others().map(|(region, _)| region).next();
-        // With nobody left to copy from, the replica stays `Creating` and its join waits: an
-        // operator has to decide.
+        // Without another replica to copy from, this one stays `Creating` and its bootstrap waits:
+        // an operator has to decide.
         let from = active.or(any).unwrap_or(&world.region).clone();
         self.set_replica(world, out, table, ReplicaStatus::Creating { from });
     }
 
-    /// Notices what no log in reach holds any more, and has it copied from the tables of those who
-    /// have it.
+    /// Notices writes that no reachable log holds any more, and has them copied from the table of a
+    /// region that has them.
     pub(super) fn watch_floors(&mut self, world: &World, dialled: &Dialled) {
         let now_ms = world.now.elapsed_ms;
         let out_of_logs = dialled.out_of_logs(world);
@@ -207,8 +209,7 @@ impl Bootstraps {
                 here,
             });
         }
-        // A relay that is being tried, or the origin that is being asked again, does not make it
-        // better; only progress does.
+        // Trying a relay, or asking the origin again, does not end this state; only progress does.
         self.stuck
             .retain(|table, stuck| world.vector(*table).get(&stuck.origin) == stuck.here);
         self.joins
@@ -232,7 +233,7 @@ impl Bootstraps {
         }
     }
 
-    /// Begins joins, as many as may run at once, and goes on with the others.
+    /// Starts as many bootstraps as may copy at the same time, and advances the others.
     pub(super) fn tick(&mut self, world: &World, out: &mut Out, dialled: &mut Dialled) {
         self.rejoin_lost(world, out);
         let mut copying = self.joins.values().filter(|join| join.is_copying()).count();
@@ -258,13 +259,14 @@ impl Bootstraps {
         debug_assert!(self.is_consistent(world), "{self:?}");
     }
 
-    /// Whether no more joins copy at once than may, and all their attempts were numbered here.
+    /// Checks that no more bootstraps copy than may, and that all their attempts were numbered
+    /// here.
     fn is_consistent(&self, world: &World) -> bool {
         let copying = self.joins.values().filter(|join| join.is_copying());
         copying.count() <= world.tuning.joins_max && self.joins.values().all(|join| join.attempt() <= self.attempt)
     }
 
-    /// The copy is void and begins again. Whether it does.
+    /// Discards a copy and starts it over. Returns whether there was one.
     pub(super) fn restart(&mut self, world: &World, table: TableId, attempt: u64, reason: &str) -> bool {
         let join = self.join_mut(table, attempt).filter(|join| join.is_copying());
         let is_begun = join.is_some();

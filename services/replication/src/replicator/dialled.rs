@@ -1,4 +1,4 @@
-//! The dialled side: the way to each peer.
+//! The dialled side: the connection to each peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use beringia_item::{Origin, Region, TableId};
 
 use crate::{event::DialId, out::Out, receiver::Receiver, session::Session, world::World};
 
-/// The streams that this region dials: it receives there.
+/// The streams that this region dials and on which it is the receiver.
 #[derive(Debug)]
 pub(super) struct Dialled {
-    /// The way to each peer.
+    /// The connection to each peer.
     pub(super) receivers: BTreeMap<Region, Receiver>,
     next_link: u64,
 }
@@ -30,14 +30,14 @@ impl Dialled {
         debug_assert!(self.is_consistent(), "{self:?}");
     }
 
-    /// Whether every stream was numbered here, and no two have the same number.
+    /// Checks that every stream was numbered here, and no two have the same number.
     fn is_consistent(&self) -> bool {
         let links: Vec<DialId> = self.receivers.values().filter_map(Receiver::link).collect();
         let distinct: BTreeSet<DialId> = links.iter().copied().collect();
         distinct.len() == links.len() && links.iter().all(|link| link.0 <= self.next_link)
     }
 
-    /// To whom the stream was dialled; `None` where it is over, or another one took its place.
+    /// The peer that the stream was dialled to; `None` if the stream is over or was replaced.
     pub(super) fn peer_of(&self, link: DialId) -> Option<&Region> {
         let mut receivers = self.receivers.values();
         let receiver = receivers.find(|receiver| receiver.link() == Some(link));
@@ -60,9 +60,10 @@ impl Dialled {
         sessions.find(|session| session.link == link)
     }
 
-    /// Tables with writes of an origin that are missing here and that all who have them refuse to
-    /// send, because their logs begin above them; with one of those. An origin that is out of reach
-    /// may still have them in its log.
+    /// Tables with writes that are missing here and that every region that has them refuses to
+    /// send, because its log begins above them; each with the origin of the writes and one of those
+    /// regions. Origins that are unreachable are left out: they may still have the writes in their
+    /// log.
     pub(super) fn out_of_logs(&self, world: &World) -> BTreeMap<TableId, (Origin, Region)> {
         let sessions = self.receivers.values().filter_map(Receiver::session);
         let refused: BTreeSet<&(TableId, Origin)> = sessions.flat_map(|session| session.refusals.iter()).collect();

@@ -1,4 +1,4 @@
-//! Dialled streams: what opens, says hello, sends, and ends; and the walks on them.
+//! Events and messages of dialled streams, and the range syncs on them.
 
 use beringia_item::{Region, TableId};
 
@@ -52,7 +52,7 @@ impl Replicator {
             _ => {}
         }
         let Some(session) = receiver.session_mut() else {
-            return Err(Goodbye::for_now("something else came before the hello".to_owned()));
+            return Err(Goodbye::for_now("a message arrived before the hello".to_owned()));
         };
         match message {
             ToReceiver::Batch(batch) => {
@@ -122,12 +122,12 @@ impl Replicator {
                     .map_err(|why| Goodbye::for_now(why.0))?;
                 self.after_walk(id);
             }
-            _ => return Err(Goodbye::for_now("an answer to another question".to_owned())),
+            _ => return Err(Goodbye::for_now("a reply does not fit its request".to_owned())),
         }
         Ok(())
     }
 
-    /// Ends the dialled stream and says why to the other side.
+    /// Ends the dialled stream and tells the other side why.
     pub(super) fn hang_up(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
@@ -136,7 +136,7 @@ impl Replicator {
         }
     }
 
-    /// The dialled stream is over.
+    /// Handles the end of the dialled stream.
     fn on_down(&mut self, region: &Region, goodbye: Goodbye) {
         if let Some(receiver) = self.dialled.receivers.get_mut(region) {
             let was_open = receiver.session().is_some();
@@ -154,7 +154,7 @@ impl Replicator {
         self.bootstraps.on_down(&self.world, region);
     }
 
-    /// A walk cannot go on: its join begins again, its repair ends.
+    /// Gives up a range sync that cannot continue: its bootstrap starts over, its repair ends.
     pub(super) fn break_walk(&mut self, id: WalkId, reason: &str) {
         let join = self.bootstraps.join_of(id).map(|(table, _)| table);
         if let Some(table) = join {
@@ -164,22 +164,22 @@ impl Replicator {
         }
     }
 
-    /// The copy is void and begins again.
+    /// Discards a copy and starts it over.
     pub(super) fn restart_join(&mut self, table: TableId, attempt: u64, reason: &str) {
         self.dirty |= self.bootstraps.restart(&self.world, table, attempt, reason);
     }
 
-    /// After a step of a walk: the join or the repair may be done.
+    /// Checks, after a step of a range sync, whether its bootstrap or repair is done.
     pub(super) fn after_walk(&mut self, id: WalkId) {
         let Some((_, join)) = self.bootstraps.join_of(id) else {
             return self.comparisons.check_done();
         };
-        // What is served changes with it.
+        // The set of served tables changes with it.
         self.dirty |= join.check_done(&self.world, &mut self.out);
     }
 }
 
-/// The walks that the id names, and whom they read from.
+/// The range sync that the id names, and the region that it reads from.
 pub(super) fn walks_of<'a>(
     bootstraps: &'a mut Bootstraps,
     comparisons: &'a mut Comparisons,

@@ -1,4 +1,4 @@
-//! The state machine of one region: takes events, keeps the parts in step, returns commands.
+//! The state machine of one region: takes events, keeps its parts consistent, returns commands.
 
 mod accepted;
 mod answers;
@@ -26,18 +26,18 @@ use crate::{
     world::{Away, World},
 };
 
-/// What a replicator is made of.
+/// The configuration of a [`Replicator`].
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// This region.
+    /// The region that it replicates for.
     pub region: Region,
-    /// All other regions.
+    /// All other regions; `region` itself is ignored.
     pub peers: BTreeSet<Region>,
-    /// Identifies this run; by chance.
+    /// Identifies this process to peers: a random number, drawn at every start.
     pub incarnation: u128,
-    /// Bounds and intervals.
+    /// Bounds and intervals of the protocol.
     pub tuning: Tuning,
-    /// For how long peers had been out of reach when the process before this one last noted it,
+    /// For each peer, how long it had been unreachable when the previous process last recorded it,
     /// milliseconds.
     pub away_ms: BTreeMap<Region, u64>,
 }
@@ -52,14 +52,14 @@ pub struct Replicator {
     relays: Relays,
     bootstraps: Bootstraps,
     comparisons: Comparisons,
-    /// The tables that others may read here.
+    /// The tables that other regions may read here.
     served: BTreeSet<TableId>,
-    /// What is subscribed to or served may have changed.
+    /// Whether subscriptions or served tables may have to change.
     dirty: bool,
 }
 
 impl Replicator {
-    /// A replicator that knows nothing yet: tell it the catalog, then tick it.
+    /// Creates a replicator with no tables. Send it [`Event::Catalog`] first, then [`Event::Tick`].
     #[must_use]
     pub fn new(config: Config, now: Now) -> Self {
         let Config {
@@ -106,11 +106,11 @@ impl Replicator {
         }
     }
 
-    /// Takes an event in and says what is to be done, in order.
+    /// Handles an event and returns the commands to carry out, in order.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Command> {
         debug_assert!(
             self.world.now.elapsed_ms <= now.elapsed_ms,
-            "the clock of events never goes back"
+            "the clock of events is monotonic"
         );
         self.world.now = now;
         match event {
@@ -155,7 +155,8 @@ impl Replicator {
         let joined = |catalog: &BTreeMap<TableId, TableView>, table: &TableId| {
             catalog.get(table).is_some_and(|view| view.joined)
         };
-        // One whose rows went, and that begins anew, has nothing of what it had.
+        // A replica whose rows were discarded for a re-bootstrap has nothing of what its vector
+        // covers.
         let begins_anew = |table: &TableId| joined(&before, table) && !joined(&self.world.catalog, table);
         self.world.local.retain(|table, _| {
             *table == TableId::CATALOG || (self.world.catalog.contains_key(table) && !begins_anew(table))

@@ -1,8 +1,11 @@
-//! Pausing the replication of a table in this region, as a fault that somebody wants: the table goes on being read and written here, and
-//! nothing of it goes out or comes in. All others go on among themselves.
+//! Pauses of a table's replication in this region, requested by an operator or a fault injection
+//! experiment: clients read and write the table here as before, but nothing of it is sent to other
+//! regions or taken from them. The others go on among themselves.
 //!
-//! To others the region is one that does not serve the table now. Nobody takes that for damage: what it announced is withdrawn, digests
-//! are not compared, nothing that it may lack is forgotten, and it is neither copied nor copied from. A restart ends all pauses.
+//! To its peers, a paused region is one that does not serve the table at present. They do not
+//! mistake that for damage: the region withdraws its announcements, digests are not compared,
+//! nothing that it may be missing is collected or trimmed, and it is neither copied to nor from. A
+//! restart ends all pauses.
 
 use std::collections::BTreeSet;
 

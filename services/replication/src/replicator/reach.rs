@@ -1,4 +1,5 @@
-//! Peers out of reach: since when, and when the others drop their replicas (docs/decisions/0007).
+//! Tracks since when peers are unreachable, and has the remaining regions drop their replicas
+//! (docs/decisions/0007).
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,8 @@ use crate::{
 };
 
 impl Replicator {
-    /// Notes who is in reach, in both directions, and drops the replicas of those who have not been for too long.
+    /// Records which peers are reachable in both directions, and drops the replicas of those that
+    /// have not been for too long.
     pub(super) fn watch_reach(&mut self) {
         for peer in &self.world.peers {
             let receives = self.dialled.session(peer).is_some();
@@ -50,8 +52,9 @@ impl Replicator {
         }
     }
 
-    /// What of the table those have who are left. What a replica that is being dropped says of itself does not count: it may be in
-    /// reach in one direction again, and would take for shipped what only it has.
+    /// The vector of what the remaining replicas have of the table. What a replica that is being
+    /// dropped reports does not count: it may be reachable again in one direction, and its writes
+    /// that only it has would count as shipped.
     fn left_have(&self, table: TableId, lost: &BTreeSet<Region>) -> VersionVector {
         let is_left = |receiver: &&Receiver| {
             let view = self.world.catalog.get(&table);
@@ -70,9 +73,10 @@ impl Replicator {
         has
     }
 
-    /// Whether this region is to drop the replica of one that it lost. All members that it has not lost must be in reach, have lost
-    /// that one too, know of the catalog exactly what this region knows, and have of those who are away exactly what this region
-    /// has; and they must be a quorum. The first of them by name does it.
+    /// Whether this region is to drop the replica of a region that it lost. All members that it has
+    /// not lost must be reachable, must have lost that region too, must have exactly this region's
+    /// catalog, and must have exactly what this region has of the writes of absent regions; and
+    /// they must be a quorum. The active one with the smallest name drops the replica.
     fn is_to_drop(&self, table: TableId, view: &TableView, region: &Region, lost: &BTreeSet<Region>) -> bool {
         let own = &self.world.region;
         if !view.replicas.contains_key(region) || !self.world.serves(table) {
@@ -89,8 +93,8 @@ impl Replicator {
         speaks && view.is_quorum(voters.iter().copied()) && voters.iter().all(|voter| agrees(voter))
     }
 
-    /// Whether the peer has acknowledged the catalog exactly as it is here. So it knows of every drop that this region knows of, and of
-    /// no other.
+    /// Whether the peer has acknowledged exactly this region's catalog, and so knows of the same
+    /// drops.
     fn knows_the_same(&self, peer: &Region) -> bool {
         let here = self.world.vector(TableId::CATALOG);
         let theirs = self
@@ -99,8 +103,9 @@ impl Replicator {
         theirs.is_some_and(|theirs| theirs.dominates(&here) && here.dominates(theirs))
     }
 
-    /// Whether the peer has applied of the table exactly what this region has, as far as it was written by others than these voters.
-    /// What only one of them has would be taken for safe, and would be with nobody if that one is dropped later.
+    /// Whether the peer has applied exactly the same writes to the table as this region, apart from
+    /// those of the voters. A write that only one voter has would otherwise count as safe, and
+    /// would be lost if that voter is dropped later.
     fn has_the_same(&self, table: TableId, peer: &Region, voters: &[&Region]) -> bool {
         let session = self.dialled.session(peer);
         let Some(theirs) = session.and_then(|session| session.announced.vectors.get(&table)) else {

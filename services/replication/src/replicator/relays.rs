@@ -1,4 +1,4 @@
-//! Which origins' writes come by other regions, and which origins lost writes of their own.
+//! Which origins' writes arrive through other regions, and which origins lost writes of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use beringia_item::{Origin, Region, TableId};
 
 use crate::{receiver::Receiver, relay::assign, world::World};
 
-/// What is relayed to this region, and by whom.
+/// Which region relays which origin's writes to this one.
 #[derive(Debug, Default)]
 pub(super) struct Relays {
     by_origin: BTreeMap<Origin, Region>,
-    /// Origins that seem to lack writes of their own.
+    /// Origins that seem to be missing writes of their own.
     forgetful: BTreeMap<Origin, Forgetful>,
-    /// When they are looked for again.
+    /// When they are checked again.
     watch_at_ms: u64,
 }
 
@@ -21,12 +21,12 @@ pub(super) struct Relays {
 struct Forgetful {
     since_ms: u64,
     table: TableId,
-    /// What of the origin was here at that time.
+    /// This region's sequence of the origin when that was noticed.
     here: u64,
 }
 
 impl Relays {
-    /// Chooses who relays what from now on.
+    /// Chooses the relays.
     pub(super) fn tick(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
         self.watch_origins(world, receivers);
         self.by_origin = assign(world, receivers, &self.forgetful(world), &self.by_origin);
@@ -34,12 +34,12 @@ impl Relays {
             self.by_origin
                 .iter()
                 .all(|(origin, via)| via != origin.region() && receivers.contains_key(via)),
-            "writes are relayed by another peer than their origin: {:?}",
+            "a relay is a peer other than the origin: {:?}",
             self.by_origin
         );
     }
 
-    /// Who relays the origin's writes.
+    /// The region that relays the origin's writes.
     pub(super) fn relay_of(&self, origin: &Origin) -> Option<&Region> {
         self.by_origin.get(origin)
     }
@@ -50,8 +50,8 @@ impl Relays {
         relays.map(|(origin, _)| origin)
     }
 
-    /// Notices origins in reach that lost writes of theirs which others have: those are to relay
-    /// them.
+    /// Notices reachable origins that lost writes of their own which other regions have; those
+    /// regions then relay them.
     fn watch_origins(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
         let now_ms = world.now.elapsed_ms;
         if now_ms < self.watch_at_ms {
@@ -77,13 +77,13 @@ impl Relays {
         }
         debug_assert!(
             suspects.values().all(|suspect| suspect.since_ms <= now_ms),
-            "what is missing was noticed before now: {suspects:?}"
+            "gaps are noticed in the past: {suspects:?}"
         );
         self.forgetful = suspects;
     }
 
-    /// Origins that have been lacking writes of their own for so long that it is not the
-    /// announcements' delay.
+    /// Origins that have been missing writes of their own for longer than delayed announcements
+    /// explain.
     fn forgetful(&self, world: &World) -> BTreeSet<Origin> {
         let since_ms = world.now.elapsed_ms.saturating_sub(4 * world.tuning.announce_ms);
         let is_sure = |(_, forgetful): &(&Origin, &Forgetful)| forgetful.since_ms <= since_ms;

@@ -1,4 +1,4 @@
-//! What follows from a change: who is subscribed to what, what is served, which replicas may go.
+//! The consequences of a change: subscriptions, served tables, and replicas that may be removed.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use super::Replicator;
 use crate::event::{StoreCall, TableView};
 
 impl Replicator {
-    /// Brings subscriptions and cursors in line with the catalog, the joins, the relays and the
-    /// quarantine.
+    /// Brings subscriptions and cursors in line with the catalog, the bootstraps, the relays and
+    /// the quarantine.
     pub(super) fn settle(&mut self) {
         self.world.catching_up = self.bootstraps.catching_up();
         self.world.finishing = self.bootstraps.finishing();
@@ -44,8 +44,8 @@ impl Replicator {
         }
     }
 
-    /// Drops the replicas of this region that are on their way out, once every other replica has
-    /// what they wrote.
+    /// Removes those replicas of this region that are being deleted, once every other replica has
+    /// their writes.
     pub(super) fn tick_leaves(&mut self) {
         let leaving = |view: &TableView| view.replicas.get(&self.world.region) == Some(&ReplicaStatus::Deleting);
         let ready: Vec<(TableId, u64)> = self
@@ -64,8 +64,8 @@ impl Replicator {
     }
 
     /// Whether every other replica that stays has acknowledged this region's writes to the table up
-    /// to `sequence`. What one said before it went out of reach does not count: it may come back
-    /// with less.
+    /// to `sequence`. What a replica reported before it became unreachable does not count: it may
+    /// come back with less.
     fn all_others_have(&self, table: TableId, view: &TableView, sequence: u64) -> bool {
         view.replicas
             .iter()

@@ -1,4 +1,4 @@
-//! How the replicas of other regions stand to this region's own writes.
+//! How far the replicas of other regions have this region's own writes.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,13 @@ use super::Replicator;
 use crate::{receiver::Receiver, watermark::Standing};
 
 impl Replicator {
-    /// For each table, how all other replicas stand that stay; for the catalog, how all peers do.
+    /// For each table, how far each other replica that stays has this region's own writes; for the
+    /// catalog, how far each peer has them.
     ///
-    /// What a peer has is known from two streams: its acknowledgements on the one that it dialled,
-    /// and what it announces of itself on the one that this region dialled, which is durable too.
-    /// Both count what came to it by a relay. That a relay passed a write on is not known
-    /// otherwise: a peer with which no stream is open in either direction cannot be vouched for.
+    /// Two streams tell what a peer has: its acknowledgements on the stream that it dialled, and
+    /// its announcements, which are durable too, on the stream that this region dialled. Both
+    /// include what reached it through a relay. Nothing else tells that a relay passed a write on:
+    /// nothing is known of a peer without an open stream in either direction.
     #[must_use]
     pub fn standings(&self) -> BTreeMap<TableId, BTreeMap<Region, Standing>> {
         let world = self.world();

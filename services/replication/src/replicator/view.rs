@@ -1,4 +1,4 @@
-//! What can be asked of the state machine: its status, and what its peers no longer need.
+//! Queries on the state machine: its status, and what its peers no longer need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Replicator {
-    /// The state at this moment.
+    /// The current status of peers, bootstraps and comparisons.
     #[must_use]
     pub fn status(&self) -> Status {
         let peers = self
@@ -33,7 +33,7 @@ impl Replicator {
         }
     }
 
-    /// What each peer has acknowledged on its present or last stream; `None` before its first.
+    /// What each peer has acknowledged on its current or last stream; `None` before its first.
     #[must_use]
     pub fn acknowledged_by_peer(&self) -> BTreeMap<Region, Option<TableVectors>> {
         let peers = self.world.peers.iter();
@@ -62,8 +62,8 @@ impl Replicator {
         }
     }
 
-    /// The peers that are out of reach, in one direction at least, and for how long, milliseconds: to be noted, and told to the next
-    /// process ([`super::Config::away_ms`]).
+    /// The peers that are unreachable in at least one direction, and for how long, milliseconds.
+    /// The driver records them and passes them to the next process ([`super::Config::away_ms`]).
     #[must_use]
     pub fn out_of_reach(&self) -> BTreeMap<Region, u64> {
         let away = self.world.away.iter();
@@ -71,15 +71,17 @@ impl Replicator {
             .collect()
     }
 
-    /// What every other replica of a table has durably applied, for the tables where that is known of all of them: what may be
-    /// forgotten. A table is left out while
+    /// What every other replica of a table has durably applied, for the tables of which that is
+    /// known for all replicas. It decides what may be trimmed from the log and which tombstones may
+    /// be collected. A table is left out while
     ///
-    /// - a replica is out of reach: what it said before it went may not be what it has when it comes back;
-    /// - a replica is being filled, here or elsewhere: it may copy rows from before a delete;
+    /// - a replica is unreachable: it may come back with less than it acknowledged before;
+    /// - a replica is being bootstrapped, here or elsewhere: it may copy rows from before a delete;
     /// - this region repairs the table: a row on its way here may be from before a delete;
-    /// - a peer knew of catalog changes that this region does not know of: they may name a replica more;
-    /// - a replica was dropped, and another may still take its writes, or has some of them that are not here, or those that are left
-    ///   are no quorum.
+    /// - a peer knew of catalog changes that this region does not know of: they may name one more
+    ///   replica;
+    /// - a replica was dropped, and another may still take its writes or has some of them that are
+    ///   not here, or the remaining replicas are not a quorum.
     #[must_use]
     pub fn acknowledged(&self) -> Acknowledged {
         let known = |table: &TableId| Some((*table, self.acknowledged_of(*table)?));
@@ -125,7 +127,7 @@ impl Replicator {
                 return None;
             }
             let acknowledged = source.acknowledged.get(&table)?;
-            // Who knows that a replica was dropped takes no more of its writes.
+            // A replica that knows of the drop takes no more of the dropped region's writes.
             let here = self.world.vector(table);
             let has_more = |region: &Region| {
                 let mut acknowledged = acknowledged.of_region(region);
@@ -138,7 +140,8 @@ impl Replicator {
             }
             vectors.insert(replica.clone(), acknowledged.clone());
         }
-        // Who reads the log without being a replica here (yet) must not find that it was cut off.
+        // A region may read the log without being a replica here (yet); its part of the log must
+        // not be trimmed.
         for source in self.accepted.sources() {
             if let (Some(peer), Some(vector)) = (&source.peer, source.acknowledged.get(&table)) {
                 vectors.entry(peer.clone()).or_insert_with(|| vector.clone());
@@ -155,7 +158,7 @@ impl Replicator {
         self.dialled.receivers.get(peer)
     }
 
-    /// The open stream on which a peer takes what is here.
+    /// The open stream on which a peer has subscribed.
     pub(crate) fn source_of(&self, peer: &Region) -> Option<&Source> {
         self.accepted.source_of(peer)
     }

@@ -1,4 +1,4 @@
-//! What the source has been told of this region's progress: the last batch, and vectors.
+//! What this region has reported to the source: the last batch, and its vectors.
 
 use beringia_item::TableId;
 
@@ -10,24 +10,24 @@ use crate::{
 /// What the source knows of this region.
 #[derive(Debug, Default)]
 pub(super) struct Acks {
-    /// The last batch that is done with: it is durable here, or was dropped; 0 before the first.
+    /// The last batch that is settled: it is durable here, or was dropped; 0 before the first.
     batch: u64,
     vectors: TableVectors,
 }
 
 impl Acks {
-    /// A subscription tells the source these vectors.
+    /// Records vectors that a subscription reports to the source.
     pub(super) fn on_subscribed(&mut self, vectors: &TableVectors) {
         self.vectors.extend(vectors.clone());
     }
 
-    /// All batches up to this one are done with.
+    /// Records that all batches up to this one are settled.
     pub(super) fn settle(&mut self, batch: u64) {
-        debug_assert!(self.batch < batch, "batches are done with in their order, and once");
+        debug_assert!(self.batch < batch, "batches are settled once and in order");
         self.batch = batch;
     }
 
-    /// An acknowledgement that says nothing of vectors.
+    /// An acknowledgement of the last batch, without vectors.
     pub(super) fn of_batch(&self) -> Acknowledgement {
         Acknowledgement {
             batch: self.batch,
@@ -35,7 +35,7 @@ impl Acks {
         }
     }
 
-    /// An acknowledgement with the vectors of these tables that the source does not know yet.
+    /// An acknowledgement with those vectors of these tables that the source does not know yet.
     pub(super) fn with_changes<'a>(
         &mut self,
         world: &World,
@@ -48,7 +48,7 @@ impl Acks {
         self.vectors.extend(changed.clone());
         debug_assert!(
             !changed.keys().any(|table| self.is_behind(world, table)),
-            "a change is told once"
+            "a change is reported once"
         );
         Acknowledgement {
             batch: self.batch,

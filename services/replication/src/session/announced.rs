@@ -1,4 +1,4 @@
-//! What the source says of itself: how far it is, and which regions it has lost.
+//! What the source announces about itself: its vectors, and the regions that it has lost.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ use crate::{
 /// What a source announced on a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Announced {
-    /// The source's own vectors, of the tables that it serves.
+    /// The source's own vectors of the tables that it serves.
     pub(crate) vectors: TableVectors,
-    /// The regions that the source has not reached for too long.
+    /// The regions that have been unreachable from the source for too long.
     pub(crate) lost: BTreeSet<Region>,
-    /// Since when the source itself has what of this region's own writes.
+    /// How far the source itself has this region's own writes, and since when.
     pub(crate) said: Said,
 }
 
 impl Announced {
-    /// The source says how far it is.
+    /// Records the source's vectors.
     pub(crate) fn learn(&mut self, world: &World, vectors: &TableVectors) {
         self.said.learn(world, vectors);
         merge_tables(&mut self.vectors, vectors);
@@ -36,7 +36,7 @@ impl Announced {
         );
     }
 
-    /// The source does not serve these tables any more.
+    /// Forgets the vectors of tables that the source does not serve any more.
     pub(crate) fn withdraw(&mut self, tables: &[TableId]) {
         self.vectors.retain(|table, _| !tables.contains(table));
     }
@@ -49,8 +49,9 @@ impl Announced {
         })
     }
 
-    /// A table of which this source, the origin itself, has no more of its own writes than this
-    /// region, or does not serve them, and the other source has.
+    /// For a source that is the origin itself: a table of which `other` has more of the origin's
+    /// writes than this region, while the source has no more of them than this region or does not
+    /// serve the table.
     pub(crate) fn missing_own(&self, world: &World, origin: &Origin, other: &Self) -> Option<TableId> {
         let mut tables = other.vectors.iter().filter(|(table, _)| world.streams(**table));
         let missing = tables.find(|(table, theirs)| {

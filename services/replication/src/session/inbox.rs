@@ -9,45 +9,45 @@ use crate::{
     message::{Batch, Goodbye},
 };
 
-/// The batches of a stream that came and are not done with.
+/// The batches of a stream that arrived and are not settled.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// The number of the last batch that came; 0 before the first.
+    /// The number of the last batch that arrived; 0 before the first.
     received: u64,
     waiting: VecDeque<Batch>,
-    /// What those that wait weigh.
+    /// The weight of the waiting batches, bytes.
     bytes: usize,
     applying: Option<Applying>,
 }
 
-/// The commit under way.
+/// The commit in progress.
 #[derive(Debug)]
 struct Applying {
     ticket: Ticket,
     /// The last batch that it covers.
     last: u64,
-    /// What it is, until the store has said how far ahead writes may be: it may refuse it for one
-    /// of them.
+    /// Its content, kept until the store has said how far ahead writes may be: the store may refuse
+    /// the commit because of one of them.
     kept: Option<RemoteBatch>,
 }
 
 impl Inbox {
-    /// Puts the next batch behind those that wait.
+    /// Appends the next batch to those that wait.
     pub(super) fn push(&mut self, batch: Batch, bytes_max: usize) -> Result<(), Goodbye> {
         if batch.number != self.received + 1 {
-            return Err(Goodbye::for_now("a batch out of turn"));
+            return Err(Goodbye::for_now("a batch arrived out of order"));
         }
         self.received = batch.number;
         self.bytes += batch.weight();
         self.waiting.push_back(batch);
         if self.bytes > bytes_max {
-            return Err(Goodbye::for_now("more batches than the window allows"));
+            return Err(Goodbye::for_now("the source sent more than the window allows"));
         }
         Ok(())
     }
 
-    /// Takes the batches that the next commit covers: one, and as many more as `bytes_max` allows.
-    /// None while a commit is under way.
+    /// Takes the batches for the next commit: one, and as many more as `bytes_max` allows. Takes
+    /// none while a commit is in progress.
     pub(super) fn take(&mut self, bytes_max: usize) -> Vec<Batch> {
         let mut taken = Vec::new();
         if self.applying.is_some() {
@@ -66,44 +66,44 @@ impl Inbox {
         debug_assert_eq!(
             self.waiting.is_empty(),
             self.bytes == 0,
-            "the inbox weighs what is in it"
+            "an empty inbox weighs nothing"
         );
         taken
     }
 
-    /// The store was handed what was taken up to the batch `last`.
+    /// Records that the store was handed the batches up to `last`.
     pub(super) fn begin(&mut self, ticket: Ticket, last: u64, kept: Option<RemoteBatch>) {
         debug_assert!(self.applying.is_none(), "one commit at a time");
         debug_assert_eq!(
             last + self.waiting.len() as u64,
             self.received,
-            "what came after the commit's batches waits"
+            "batches after the commit wait"
         );
         self.applying = Some(Applying { ticket, last, kept });
     }
 
-    /// Gives back what the commit under way is and the last batch that it covers, where it is that
-    /// one and was kept.
+    /// Takes the content of the commit in progress and the last batch that it covers, if it has
+    /// this ticket and its content was kept.
     pub(super) fn take_kept(&mut self, ticket: Ticket) -> Option<(RemoteBatch, u64)> {
         let applying = self.applying.as_mut().filter(|applying| applying.ticket == ticket)?;
         Some((applying.kept.take()?, applying.last))
     }
 
-    /// Ends the commit under way, where it is that one. Returns the last batch that it covers.
+    /// Ends the commit in progress, if it has this ticket. Returns the last batch that it covers.
     pub(super) fn end(&mut self, ticket: Ticket) -> Option<u64> {
         let applying = self.applying.take_if(|applying| applying.ticket == ticket)?;
         Some(applying.last)
     }
 
-    /// Drops what waits. Returns the last batch that came.
+    /// Drops the waiting batches. Returns the number of the last batch that arrived.
     pub(super) fn clear(&mut self) -> u64 {
-        debug_assert!(self.applying.is_none(), "what the store has is not dropped");
+        debug_assert!(self.applying.is_none(), "batches that the store has are not dropped");
         self.waiting.clear();
         self.bytes = 0;
         self.received
     }
 
-    /// The number of the last batch that came; 0 before the first.
+    /// The number of the last batch that arrived; 0 before the first.
     pub(super) const fn received(&self) -> u64 {
         self.received
     }

@@ -1,4 +1,4 @@
-//! An open stream from one peer: subscribes, applies in order what comes, and acknowledges it.
+//! An open stream from a peer: subscribes, applies batches in order, and acknowledges them.
 
 mod acks;
 mod announced;
@@ -24,12 +24,12 @@ use crate::{
     world::World,
 };
 
-/// An open stream.
+/// An open stream, on which this region is the receiver.
 #[derive(Debug)]
 pub(crate) struct Session {
     region: Region,
     pub(crate) link: DialId,
-    /// The source's, once it said hello.
+    /// Identifies the source's process; 0 until its hello.
     pub(crate) incarnation: u128,
     subscribed: Subscribed,
     pub(crate) refusals: Refusals,
@@ -54,7 +54,8 @@ impl Session {
         }
     }
 
-    /// Subscribes to these tables and origins, unless that is what is subscribed to already.
+    /// Subscribes to these tables and origins, unless the stream is subscribed to exactly them
+    /// already.
     pub(crate) fn subscribe(
         &mut self,
         world: &World,
@@ -79,7 +80,7 @@ impl Session {
         out.push(Command::SendToSource(self.link, ToSource::Subscribe(subscription)));
     }
 
-    /// The source's log does not reach down that far; it is asked again after a while.
+    /// Records what the source's log no longer holds; it is requested again after a pause.
     pub(crate) fn on_refusal(&mut self, world: &World, generation: u64, parts: Vec<(TableId, Origin)>) {
         if generation == self.subscribed.generation() {
             let parts = parts
@@ -90,30 +91,30 @@ impl Session {
         }
     }
 
-    /// The table's vector was set by a copy: what was refused before says nothing any more.
+    /// Requests again what was refused of the table: a copy has set the table's vector.
     pub(crate) fn retry(&mut self, table: TableId) {
         if self.refusals.remove(table) {
             self.subscribed.start_over();
         }
     }
 
-    /// The store did not take the batches: everything that is under way on this stream is void, and
-    /// the source shall start again from what is durable here.
+    /// Drops everything in progress on this stream after the store refused the batches; the source
+    /// has to start again from what is durable here.
     pub(crate) fn restart(&mut self, out: &mut Out, ticket: Ticket) {
         if self.inbox.end(ticket).is_none() {
             return;
         }
         self.subscribed.stop();
-        // Not durable, but not under way either: what the vectors say counts, and the number only
-        // opens the window. All that came is meant, also what waited behind these batches: a source
-        // whose window it fills would never send again.
+        // The vectors report what is durable; the batch number only opens the window. It covers all
+        // batches that arrived, including those that waited behind the refused ones: a source whose
+        // window they fill would never send again.
         self.acks.settle(self.inbox.clear());
         self.acknowledge(out, self.acks.of_batch());
     }
 
-    /// The store refused the batches for a write too far ahead, and said what that is: the rest
-    /// goes to it at once. `None` where it is not known any more, or nothing in it seems too far
-    /// ahead.
+    /// Removes the writes that are too far ahead from the commit that the store refused because of
+    /// one, and hands over the rest at once. `None` if the commit's content was not kept, or
+    /// nothing in it seems too far ahead.
     pub(crate) fn without_what_waits(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> Option<TooFarAhead> {
         let (mut apply, last) = self.inbox.take_kept(ticket)?;
         let mut waiting = self.take_out(world, &mut apply);
@@ -126,17 +127,18 @@ impl Session {
         Some(waiting)
     }
 
-    /// What has to wait is to be left out of the next subscription.
+    /// Takes in a batch. Returns the origins whose writes have to wait and are to be left out of
+    /// the next subscription.
     pub(crate) fn on_batch(&mut self, world: &World, out: &mut Out, batch: Batch) -> Result<TooFarAhead, Goodbye> {
         if batch.generation > self.subscribed.generation() {
-            return Err(Goodbye::for_now("a batch out of turn"));
+            return Err(Goodbye::for_now("a batch arrived out of order"));
         }
         self.inbox.push(batch, world.tuning.inbox_bytes_max)?;
         Ok(self.apply(world, out))
     }
 
-    /// Hands the next batches to the store, where it is free; without what has to wait, of which
-    /// nothing more is taken.
+    /// Hands the next batches to the store if it is free. Leaves out writes that have to wait;
+    /// nothing more is taken of their origins.
     fn apply(&mut self, world: &World, out: &mut Out) -> TooFarAhead {
         let mut waiting = TooFarAhead::new();
         loop {
@@ -157,8 +159,8 @@ impl Session {
         }
     }
 
-    /// Adds what of the batch is still wanted, and follows without a gap on what is here. A unit's
-    /// members have one origin; those in tables that this region does not take are left out.
+    /// Adds the part of the batch that is still wanted and leaves no gap. All writes of a
+    /// transaction have one origin; those to tables that this region does not take are left out.
     fn add(&self, batch: Batch, apply: &mut RemoteBatch) {
         let takes = |table: &TableId, origin: &Origin| self.subscribed.takes(batch.generation, table, origin);
         let of = |mutation: &Mutation| takes(&mutation.table, mutation.origin());
@@ -169,7 +171,8 @@ impl Session {
             .extend(progress.filter(|(table, origin, _)| takes(table, origin)));
     }
 
-    /// Takes out what has to wait; nothing more of those origins is taken in this subscription.
+    /// Removes writes that have to wait. Nothing more of their origins is taken in this
+    /// subscription.
     fn take_out(&mut self, world: &World, apply: &mut RemoteBatch) -> TooFarAhead {
         let waiting = world.take_out(apply);
         for origin in waiting.keys() {
@@ -178,7 +181,7 @@ impl Session {
         waiting
     }
 
-    /// Hands it to the store, where there is anything in it.
+    /// Hands the batch to the store, unless it is empty.
     fn hand_over(&mut self, world: &World, out: &mut Out, apply: RemoteBatch, last: u64) {
         if apply.mutations.is_empty() && apply.progress.is_empty() {
             self.acks.settle(last);
@@ -190,8 +193,8 @@ impl Session {
         self.inbox.begin(ticket, last, kept);
     }
 
-    /// The store took the batches. What of the next ones has to wait is to be left out of the next
-    /// subscription.
+    /// Acknowledges the batches that the store applied, and applies the next ones. Returns the
+    /// origins whose writes have to wait and are to be left out of the next subscription.
     pub(crate) fn on_applied(&mut self, world: &World, out: &mut Out, ticket: Ticket) -> TooFarAhead {
         let Some(last) = self.inbox.end(ticket) else {
             return TooFarAhead::new();
@@ -201,7 +204,7 @@ impl Session {
         self.apply(world, out)
     }
 
-    /// Tells the source on a tick what changed through other streams.
+    /// Reports to the source, on a tick, vectors that advanced through other streams.
     pub(crate) fn tell_changes(&mut self, world: &World, out: &mut Out) {
         if self.subscribed.tables().any(|table| self.acks.is_behind(world, table)) {
             self.acknowledge_changes(world, out);
@@ -217,23 +220,23 @@ impl Session {
     fn acknowledge(&self, out: &mut Out, acknowledgement: Acknowledgement) {
         debug_assert!(
             acknowledgement.batch <= self.inbox.received(),
-            "only what came is acknowledged"
+            "only received batches are acknowledged"
         );
         out.push(Command::SendToSource(self.link, ToSource::Acknowledge(acknowledgement)));
     }
 
-    /// Asks the source.
+    /// Sends a request to the source and remembers its purpose.
     pub(crate) fn ask(&mut self, out: &mut Out, asked: Asked, table: TableId, question: Question) {
         let request = self.questions.ask(asked, table, question);
         out.push(Command::SendToSource(self.link, ToSource::Request(request)));
     }
 
-    /// Why the question was asked that the source answered.
+    /// The purpose of the request that the source answered.
     pub(crate) fn answered(&mut self, id: u64) -> Result<Asked, Goodbye> {
         self.questions.answered(id)
     }
 
-    /// The region that is the source.
+    /// The source's region.
     pub(crate) const fn region(&self) -> &Region {
         &self.region
     }

@@ -1,4 +1,4 @@
-//! Questions that the source has not answered yet, each with why it was asked.
+//! Requests that the source has not answered yet, each with its purpose.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use crate::{
     out::WalkId,
 };
 
-/// Why a question was asked.
+/// The purpose of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// A join begins: the source's vector.
+    /// The source's vector at the start of a bootstrap.
     JoinStart(TableId, u64),
-    /// A walk's page of keys.
+    /// A page of keys for a range sync.
     WalkKeys(WalkId),
-    /// A walk's rows.
+    /// Rows for a range sync.
     WalkRows(WalkId),
-    /// A comparison of digests.
+    /// Digests for a comparison.
     Compare(TableId),
 }
 
-/// The questions of a stream.
+/// The open requests of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     open: BTreeMap<u64, Asked>,
@@ -31,11 +31,11 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Makes a request of the question, whose answer is awaited from now on.
+    /// Makes a request of the question and remembers it until it is answered.
     pub(super) fn ask(&mut self, asked: Asked, table: TableId, question: Question) -> Request {
         self.last += 1;
         let before = self.open.insert(self.last, asked);
-        debug_assert!(before.is_none(), "questions are numbered once");
+        debug_assert!(before.is_none(), "request numbers are unique");
         Request {
             id: self.last,
             table,
@@ -43,9 +43,9 @@ impl Questions {
         }
     }
 
-    /// Takes out the question that was answered.
+    /// Removes the request that was answered and returns its purpose.
     pub(super) fn answered(&mut self, id: u64) -> Result<Asked, Goodbye> {
         let asked = self.open.remove(&id);
-        asked.ok_or_else(|| Goodbye::for_now("an answer to no question"))
+        asked.ok_or_else(|| Goodbye::for_now("a reply arrived without a request"))
     }
 }

@@ -1,29 +1,27 @@
-//! What the source refused because its log does not reach down to it, until it is asked for again.
+//! The tables and origins that the source refused because its log no longer holds them, until they
+//! are requested again.
 
 use std::collections::BTreeSet;
 
 use beringia_item::{Origin, TableId};
 
-/// What the source's log does not reach down to.
+/// The tables and origins whose writes the source's log no longer holds.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     parts: BTreeSet<(TableId, Origin)>,
-    /// When all of them are asked for again.
+    /// When all of them are requested again.
     retry_at_ms: u64,
 }
 
 impl Refusals {
-    /// Notes what was refused; the pause begins again for what was refused before.
+    /// Adds refused parts. The pause restarts for those refused before.
     pub(super) fn add(&mut self, parts: impl Iterator<Item = (TableId, Origin)>, retry_at_ms: u64) {
-        debug_assert!(
-            self.retry_at_ms <= retry_at_ms,
-            "pauses of one length end in their order"
-        );
+        debug_assert!(self.retry_at_ms <= retry_at_ms, "pauses of equal length end in order");
         self.parts.extend(parts);
         self.retry_at_ms = retry_at_ms;
     }
 
-    /// Drops everything when the pause is over. Returns whether there was anything.
+    /// Drops everything once the pause is over. Returns whether there was anything.
     pub(super) fn expire(&mut self, now_ms: u64) -> bool {
         let is_over = !self.parts.is_empty() && now_ms >= self.retry_at_ms;
         if is_over {
@@ -32,12 +30,12 @@ impl Refusals {
         is_over
     }
 
-    /// Drops what was refused of other tables than these.
+    /// Drops the refused parts of all tables except these.
     pub(super) fn retain(&mut self, tables: &BTreeSet<TableId>) {
         self.parts.retain(|(table, _)| tables.contains(table));
     }
 
-    /// Drops what was refused of the table. Returns whether there was anything.
+    /// Drops the refused parts of the table. Returns whether there were any.
     pub(super) fn remove(&mut self, table: TableId) -> bool {
         let before = self.parts.len();
         self.parts.retain(|(refused, _)| *refused != table);
@@ -52,7 +50,7 @@ impl Refusals {
         self.parts.contains(part)
     }
 
-    /// Whether writes of the origin were refused, to any table.
+    /// Whether writes of the origin to any table were refused.
     pub(crate) fn concern(&self, origin: &Origin) -> bool {
         self.parts.iter().any(|(_, refused)| refused == origin)
     }

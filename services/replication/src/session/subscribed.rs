@@ -1,4 +1,4 @@
-//! What a stream is subscribed to, and from which generation on each part of it is taken.
+//! What a stream is subscribed to, and from which generation on each table and origin is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,20 @@ const NEVER: u64 = u64::MAX;
 /// What a stream is subscribed to.
 #[derive(Debug, Default)]
 pub(super) struct Subscribed {
-    /// Of the last subscription; 0 before the first.
+    /// The generation of the last subscription; 0 before the first.
     generation: u64,
-    /// The tables, and since which generation without a pause: older batches may have a gap before
-    /// theirs.
+    /// The tables, each with the generation since which it has been subscribed to without
+    /// interruption. Batches of older generations may leave a gap.
     tables: BTreeMap<TableId, u64>,
-    /// The origins, likewise; [`NEVER`] where nothing more is taken in this subscription.
+    /// The origins, likewise; [`NEVER`] if nothing more is taken in this subscription.
     origins: BTreeMap<Origin, u64>,
-    /// The next subscription starts over even where it asks for the same.
+    /// Whether the next subscription starts over even if it asks for the same.
     starts_over: bool,
 }
 
 impl Subscribed {
-    /// Subscribes to these tables and origins. Returns the new generation, or `None` where that is
-    /// what the stream is subscribed to already.
+    /// Subscribes to these tables and origins. Returns the new generation, or `None` if the stream
+    /// is subscribed to exactly them already.
     pub(super) fn change(&mut self, tables: &BTreeSet<TableId>, origins: &BTreeSet<Origin>) -> Option<u64> {
         let is_same =
             self.generation > 0 && tables.iter().eq(self.tables.keys()) && origins.iter().eq(self.origins.keys());
@@ -52,17 +52,18 @@ impl Subscribed {
                     .origins
                     .values()
                     .all(|since| *since <= generation || *since == NEVER),
-            "nothing waits for a generation to come: {self:?}"
+            "no part is taken from a future generation: {self:?}"
         );
         Some(generation)
     }
 
-    /// Has the next subscription start over: of older generations nothing more is taken then.
+    /// Makes the next subscription start over, so that nothing of older generations is taken after
+    /// it.
     pub(super) fn start_over(&mut self) {
         self.starts_over = true;
     }
 
-    /// Takes nothing more of what was sent so far, and has the next subscription start over.
+    /// Takes nothing more of what has been sent so far, and makes the next subscription start over.
     pub(super) fn stop(&mut self) {
         self.start_over();
         self.tables.clear();
@@ -86,8 +87,7 @@ impl Subscribed {
         self.tables.contains_key(table) && self.origins.contains_key(origin)
     }
 
-    /// Whether a batch of that generation follows without a gap on what is here of the table and
-    /// origin.
+    /// Whether a batch of that generation continues the table and origin without a gap.
     pub(super) fn takes(&self, generation: u64, table: &TableId, origin: &Origin) -> bool {
         self.tables.get(table).is_some_and(|since| generation >= *since)
             && self.origins.get(origin).is_some_and(|since| generation >= *since)

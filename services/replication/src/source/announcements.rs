@@ -1,4 +1,4 @@
-//! What the receiver has been told of this region: how far it is, and which regions it has lost.
+//! What this region has announced to the receiver: its vectors, and the regions that it has lost.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::{
 /// What was announced on a stream.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
-    /// Of the tables that both hold and this region serves.
+    /// Vectors of the tables that both regions have and this region serves.
     vectors: TableVectors,
     lost: BTreeSet<Region>,
-    /// When it is looked again whether something changed.
+    /// When changes are looked for again.
     due_at_ms: u64,
 }
 
@@ -24,10 +24,10 @@ impl Announcements {
         world.now.elapsed_ms >= self.due_at_ms
     }
 
-    /// What changed since it was announced last, as messages to the peer.
+    /// What changed since the last announcement, as messages to the peer.
     pub(super) fn changes(&mut self, world: &World, peer: &Region) -> Vec<ToReceiver> {
         let due_at_ms = world.now.elapsed_ms + world.tuning.announce_ms;
-        debug_assert!(self.due_at_ms <= due_at_ms, "announcements come in their order");
+        debug_assert!(self.due_at_ms <= due_at_ms, "announcements are made in order");
         self.due_at_ms = due_at_ms;
         let mut messages = Vec::new();
         let lost = world.lost();
@@ -52,8 +52,8 @@ impl Announcements {
         messages
     }
 
-    /// Takes back what was announced of tables that are not served any more, so that the receiver
-    /// expects nothing of them here.
+    /// Takes back the announcements of tables that are not served any more, so that the receiver
+    /// does not expect them here.
     pub(super) fn withdraw(&mut self, world: &World, peer: &Region) -> Option<ToReceiver> {
         let is_valid = |table: TableId| world.serves(table) && world.has_replica(peer, table);
         let gone: Vec<TableId> = self.vectors.keys().copied().filter(|table| !is_valid(*table)).collect();

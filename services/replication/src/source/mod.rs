@@ -1,4 +1,4 @@
-//! One accepted stream: what its receiver subscribes to, and the log that is read for it.
+//! An accepted stream: the receiver's subscription, and reading the log for it.
 
 mod announcements;
 mod send_window;
@@ -19,43 +19,43 @@ use crate::{
     world::World,
 };
 
-/// A sequence that no write has. Half of what the type holds, since databases know no greater
+/// A sequence above that of any write. Half of the type's range, because databases store no larger
 /// integers.
 const BEYOND: u64 = u64::MAX / 2;
 
-/// So many times the log may grow by what the receiver does not want before it is read all the
-/// same: reading begins where it last ended, and is not to pass over more than a little.
+/// How many times the log may grow by records that the receiver does not want before it is read all
+/// the same: the next read begins where the last one ended, and should not have much to skip.
 const UNREAD_MAX: u32 = 64;
 
-/// What the receiver is owed from the log.
+/// What remains to be sent from the log.
 #[derive(Debug)]
 enum Cursor {
-    /// Nothing is subscribed to.
+    /// There is no subscription.
     Idle,
-    /// The store looks for the position. `again`: what is subscribed to changed meanwhile.
+    /// The store is looking for the position. `again`: the subscription changed meanwhile.
     Opening { again: bool },
-    /// The store reads. `again` as above; `grew`: the log grew meanwhile.
+    /// The store is reading. `again` as above; `grew`: the log grew meanwhile.
     Reading { again: bool, grew: bool },
-    /// Everything was sent. `unread`: how often the log grew since by what the receiver does not
-    /// want.
+    /// Everything has been sent. `unread`: how often the log has grown since by records that the
+    /// receiver does not want.
     AtEnd { unread: u32 },
     /// The window is full.
     Blocked,
 }
 
-/// An accepted stream.
+/// An accepted stream, on which this region is the source.
 #[derive(Debug)]
 pub(crate) struct Source {
     link: AcceptId,
     opened_ms: u64,
-    /// Who receives; `None` until it said hello.
+    /// The receiving region; `None` until it said hello.
     pub(crate) peer: Option<Region>,
     pub(crate) clock_ahead_ms: i64,
     subscription: Option<Subscription>,
-    /// What the receiver said that it has: of its subscription first, then of every
+    /// What the receiver reported to have: in its subscription first, then in every
     /// acknowledgement.
     pub(crate) acknowledged: TableVectors,
-    /// Since when it has what of this region's own writes.
+    /// How far the receiver has this region's own writes, and since when.
     pub(crate) said: Said,
     cursor: Cursor,
     position: LogPosition,
@@ -87,12 +87,12 @@ impl Source {
         }
     }
 
-    /// Whether the receiver has said what it has, on this stream.
+    /// Whether the receiver has subscribed, and so reported its vectors on this stream.
     pub(crate) fn is_subscribed(&self) -> bool {
         self.subscription.is_some()
     }
 
-    /// Of the last subscription; 0 before the first.
+    /// The generation of the last subscription; 0 before the first.
     fn generation(&self) -> u64 {
         self.subscription
             .as_ref()
@@ -103,10 +103,10 @@ impl Source {
         out.push(Command::SendToReceiver(self.link, message));
     }
 
-    /// The receiver says who it is.
+    /// Handles the receiver's hello.
     pub(crate) fn hello(&mut self, world: &World, out: &mut Out, hello: &Hello) -> Result<Region, Goodbye> {
         if self.peer.is_some() {
-            return Err(Goodbye::for_now("a second hello"));
+            return Err(Goodbye::for_now("a second hello arrived"));
         }
         self.send(out, ToReceiver::Hello(hello_of(world, Some(hello.region.clone()))));
         check_hello(world, hello, None)?;
@@ -119,7 +119,7 @@ impl Source {
         self.peer.is_none() && world.now.elapsed_ms >= self.opened_ms + world.tuning.hello_timeout_ms
     }
 
-    /// The receiver wants something else than before.
+    /// Replaces the subscription.
     pub(crate) fn subscribe(
         &mut self,
         world: &World,
@@ -132,9 +132,11 @@ impl Source {
             .as_ref()
             .is_some_and(|old| old.generation >= subscription.generation)
         {
-            return Err(Goodbye::for_now("a subscription that is older than the one before"));
+            return Err(Goodbye::for_now(
+                "a subscription arrived that is older than the current one",
+            ));
         }
-        // What the receiver says now counts, not what it said before it lost its disk.
+        // The receiver may have lost its disk: its new vectors replace what it reported before.
         for (table, vector) in &subscription.tables {
             self.acknowledged.insert(*table, vector.clone());
         }
@@ -145,7 +147,7 @@ impl Source {
         Ok(())
     }
 
-    /// Looks for the position again: the subscription changed, or what this region serves.
+    /// Looks for the position again, because the subscription changed or the set of served tables.
     pub(crate) fn reopen(&mut self, world: &World, out: &mut Out) {
         match &mut self.cursor {
             Cursor::Opening { again } | Cursor::Reading { again, .. } => {
@@ -205,12 +207,13 @@ impl Source {
         }
     }
 
-    /// Goes on without what the log does not hold: nothing is above that vector.
+    /// Tells the receiver what the log does not hold and continues without it: no write is above
+    /// that vector.
     fn refuse(&mut self, out: &mut Out, missing: Vec<(TableId, Origin)>) {
         for (table, origin) in &missing {
             match self.filter.tables.get_mut(table) {
                 Some(vector) if vector.get(origin) < BEYOND => vector.advance(origin, BEYOND),
-                // The table went away meanwhile, or the store repeats itself.
+                // The table went away meanwhile, or the store repeats its answer.
                 _ => drop(self.filter.tables.remove(table)),
             }
         }
@@ -239,7 +242,7 @@ impl Source {
         out.call(Purpose::Read(self.link), call);
     }
 
-    /// The log grew; `vectors` are this region's since.
+    /// Continues reading because the log grew; `vectors` are this region's after the append.
     pub(crate) fn on_log_appended(&mut self, world: &World, out: &mut Out, vectors: &TableVectors) {
         let is_owed = self.is_owed(vectors);
         match &mut self.cursor {
@@ -289,7 +292,7 @@ impl Source {
         self.sent.iter().any(is_behind)
     }
 
-    /// What the receiver can take as complete although no mutation says so.
+    /// The vector entries that the receiver may advance although it gets no mutation for them.
     fn progress(&mut self, vectors: &TableVectors) -> Vec<(TableId, Origin, u64)> {
         let mut progress = Vec::new();
         for (table, sent) in &mut self.sent {
@@ -323,7 +326,7 @@ impl Source {
         self.said.learn(world, &acknowledgement.tables);
         let known = |table: &TableId| self.peer.as_ref().is_some_and(|peer| world.has_replica(peer, *table));
         for (table, vector) in &acknowledgement.tables {
-            // Bounded by what the catalog and the subscription name.
+            // Bounded by the tables that the catalog and the subscription name.
             if known(table) || self.acknowledged.contains_key(table) {
                 self.acknowledged.entry(*table).or_default().merge(vector);
             }
@@ -334,7 +337,7 @@ impl Source {
         Ok(())
     }
 
-    /// Tells the receiver how far this region is, in the tables that both hold, where that changed.
+    /// Announces this region's vectors of tables that both regions have, where they changed.
     fn announce(&mut self, world: &World, out: &mut Out) {
         let Some(peer) = &self.peer else { return };
         for message in self.announcements.changes(world, peer) {
@@ -342,7 +345,7 @@ impl Source {
         }
     }
 
-    /// Takes back what was announced of tables that are not served any more.
+    /// Takes back the announcements of tables that are not served any more.
     pub(crate) fn withdraw(&mut self, world: &World, out: &mut Out) {
         let Some(peer) = &self.peer else { return };
         if let Some(message) = self.announcements.withdraw(world, peer) {
@@ -356,23 +359,23 @@ impl Source {
         }
     }
 
-    /// Answers a question, or hangs up on a receiver that asks more at once than is allowed.
+    /// Answers a request, or fails if the receiver has too many pending.
     pub(crate) fn request(&mut self, world: &World, out: &mut Out, request: Request) -> Result<(), Goodbye> {
         let Some(peer) = &self.peer else {
-            return Err(Goodbye::for_now("a request before the hello"));
+            return Err(Goodbye::for_now("a request arrived before the hello"));
         };
         self.serving.request(world, out, peer, request)
     }
 
-    /// The store answered a question.
+    /// Replies with the store's answer to a request.
     pub(crate) fn on_served(&mut self, world: &World, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreError>) {
         self.serving.on_answer(world, out, id, result);
     }
 
-    /// The cursor's call failed.
+    /// The reason for ending the stream after a call of the cursor failed.
     pub(crate) fn on_failure(&self, failure: &StoreError) -> Goodbye {
         let what = match self.cursor {
-            Cursor::Opening { .. } => "finding the log's position failed",
+            Cursor::Opening { .. } => "finding the log position failed",
             _ => "reading the log failed",
         };
         Goodbye::for_now(format!("{what}: {failure}"))

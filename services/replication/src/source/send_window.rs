@@ -1,4 +1,4 @@
-//! Batches that were sent and are not acknowledged, whose bytes the window bounds.
+//! Batches that were sent and not yet acknowledged; the window bounds their bytes.
 
 use std::collections::VecDeque;
 
@@ -6,14 +6,14 @@ use beringia_item::{Mutation, Origin, TableId};
 
 use crate::message::{Batch, Goodbye};
 
-/// The batches of a stream that are on their way.
+/// The unacknowledged batches of a stream.
 #[derive(Debug, Default)]
 pub(super) struct SendWindow {
     /// The number of the last batch; 0 before the first.
     last: u64,
-    /// Number and weight of each batch that is not acknowledged.
+    /// Number and weight in bytes of each unacknowledged batch.
     unacknowledged: VecDeque<(u64, usize)>,
-    /// What they weigh.
+    /// The sum of their weights.
     bytes: usize,
 }
 
@@ -33,7 +33,7 @@ impl SendWindow {
         };
         debug_assert!(
             self.unacknowledged.back().is_none_or(|(last, _)| *last == self.last),
-            "batches are numbered without a gap"
+            "batch numbers have no gaps"
         );
         self.last = batch.number;
         let weight = batch.weight();
@@ -42,10 +42,10 @@ impl SendWindow {
         batch
     }
 
-    /// The receiver acknowledges all batches up to this one.
+    /// Removes all batches up to this one, which the receiver acknowledged.
     pub(super) fn acknowledge(&mut self, batch: u64) -> Result<(), Goodbye> {
         if batch > self.last {
-            return Err(Goodbye::for_now("an acknowledgement of what was not sent"));
+            return Err(Goodbye::for_now("an acknowledgement names a batch that was not sent"));
         }
         while let Some((number, weight)) = self.unacknowledged.front().copied() {
             if number > batch {
@@ -57,7 +57,7 @@ impl SendWindow {
         debug_assert_eq!(
             self.unacknowledged.is_empty(),
             self.bytes == 0,
-            "the window holds what is not acknowledged"
+            "the window counts the unacknowledged batches"
         );
         Ok(())
     }

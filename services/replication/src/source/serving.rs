@@ -1,4 +1,4 @@
-//! The receiver's questions, from the request to the reply.
+//! Serves the receiver's requests, from the question to the reply.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 
-/// The requests of a stream that the store works on.
+/// The requests of a stream that the store is working on.
 #[derive(Debug)]
 pub(super) struct Serving {
     link: AcceptId,
@@ -28,8 +28,7 @@ impl Serving {
         }
     }
 
-    /// Has the store answer the peer's question. It is an error to ask more at once than is
-    /// allowed.
+    /// Passes the peer's question on to the store. Fails if the peer has too many requests pending.
     pub(super) fn request(
         &mut self,
         world: &World,
@@ -39,14 +38,14 @@ impl Serving {
     ) -> Result<(), Goodbye> {
         let Request { id, table, question } = request;
         if self.tables.len() >= world.tuning.requests_max || self.tables.contains_key(&id) {
-            return Err(Goodbye::for_now("too many requests at once"));
+            return Err(Goodbye::for_now("too many requests are pending"));
         }
         if !world.serves(table) {
             self.reply(out, id, Answer::Unavailable(not_served(world, table)));
             return Ok(());
         }
-        // A source that does not know of the replica could forget a tombstone while the replica
-        // copies rows that it deletes.
+        // A source that does not know of the replica could collect a tombstone while the replica
+        // copies rows that the tombstone deletes.
         if !world.has_replica(peer, table) {
             let reason = format!(
                 "{} does not know that {peer} has a replica of table {table}",
@@ -72,13 +71,13 @@ impl Serving {
         self.tables.insert(id, table);
         debug_assert!(
             self.tables.len() <= world.tuning.requests_max,
-            "a receiver that asks more is cut off"
+            "a receiver with too many requests is hung up on"
         );
         out.call(Purpose::Serve(self.link, id), call);
         Ok(())
     }
 
-    /// The store answered.
+    /// Replies with the store's answer.
     pub(super) fn on_answer(&mut self, world: &World, out: &mut Out, id: u64, result: Result<StoreAnswer, StoreError>) {
         let Some(table) = self.tables.remove(&id) else {
             return;
@@ -88,7 +87,7 @@ impl Serving {
             Ok(StoreAnswer::Digest(digest)) => Answer::Digest(digest),
             Ok(StoreAnswer::Keys(page)) => Answer::Keys(page),
             Ok(StoreAnswer::Rows(page)) => Answer::Rows(page),
-            Ok(other) => Answer::Unavailable(format!("the store answered {other:?}")),
+            Ok(other) => Answer::Unavailable(format!("the store gave an unexpected answer: {other:?}")),
             Err(failure) => Answer::Unavailable(failure.to_string()),
         };
         self.reply(out, id, answer);

@@ -353,7 +353,10 @@ fn a_join_that_waits_for_writes_that_are_nowhere_begins_again_elsewhere() {
     hand.pass(100);
     let join = hand.replicator.status().joins[&CARTS].clone();
     assert_eq!(join.stage, JoinStage::Waiting);
-    assert_eq!(join.last_error.as_deref(), Some("us: it lost what was copied"));
+    assert_eq!(
+        join.last_error.as_deref(),
+        Some("us: it no longer has writes that were copied from it")
+    );
     let again = hand.pass(1000);
     let [(question, Question::Digest)] = questions_in(&again, ap)[..] else {
         panic!("after a pause, from the other: {again:?}");

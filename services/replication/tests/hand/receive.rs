@@ -140,7 +140,7 @@ fn a_source_that_sends_before_it_said_hello_is_hung_up_on() {
     let link = hand.dialled("us");
     hand.feed(Event::Dialled(link, LinkEvent::Opened));
     let goodbye = goodbye_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
-    assert_eq!(goodbye, "something else came before the hello");
+    assert_eq!(goodbye, "a message arrived before the hello");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_batch_out_of_turn_ends_the_stream() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let commands = hand.source_says(link, batch(2, 1, &[1]));
-    assert_eq!(goodbye_in(&commands).as_deref(), Some("a batch out of turn"));
+    assert_eq!(goodbye_in(&commands).as_deref(), Some("a batch arrived out of order"));
     assert!(commands.contains(&Command::HangUp(link)));
 }
 
@@ -177,7 +177,7 @@ fn a_source_that_disregards_the_window_is_hung_up_on() {
     });
     let (link, _) = hand.connected("us");
     let goodbye = (1..100).find_map(|number| goodbye_in(&hand.source_says(link, batch(number, 1, &[number]))));
-    assert_eq!(goodbye.as_deref(), Some("more batches than the window allows"));
+    assert_eq!(goodbye.as_deref(), Some("the source sent more than the window allows"));
 }
 
 #[test]
@@ -535,7 +535,7 @@ fn a_store_that_fails_ends_the_stream_and_nothing_is_acknowledged() {
     assert_eq!(acknowledged_in(&commands), None);
     assert_eq!(
         goodbye_in(&commands).as_deref(),
-        Some("eu cannot apply what came: no space is left for the database: no page is free")
+        Some("eu cannot apply the received batches: no space is left for the database: no page is free")
     );
     let (_, again) = hand.connected("us");
     assert_eq!(again.tables[&CARTS].get(&origin("us")), 0);

@@ -299,7 +299,7 @@ fn questions_are_answered_and_only_so_many_at_once() {
     hand.receiver_says(link, ask(2));
     hand.receiver_says(link, ask(3));
     let commands = hand.receiver_says(link, ask(4));
-    assert_eq!(goodbye_in(&commands).as_deref(), Some("too many requests at once"));
+    assert_eq!(goodbye_in(&commands).as_deref(), Some("too many requests are pending"));
     assert!(commands.contains(&Command::TurnAway(link)));
 }
 
@@ -322,7 +322,7 @@ fn an_acknowledgement_of_what_was_not_sent_ends_the_stream() {
     let commands = hand.receiver_says(link, acknowledge(1));
     assert_eq!(
         goodbye_in(&commands).as_deref(),
-        Some("an acknowledgement of what was not sent")
+        Some("an acknowledgement names a batch that was not sent")
     );
 }
 
