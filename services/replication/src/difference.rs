@@ -180,8 +180,9 @@ mod tests {
         numbers.iter().map(|number| key(*number)).collect()
     }
 
+    /// A bootstrap ignores this region's vector: it also fetches rows that the vector covers.
     #[test]
-    fn a_join_takes_what_is_missing_or_older_here_whatever_the_vector_says() {
+    fn bootstrap_fetches_missing_and_older_rows() {
         let theirs = page(&[(1, 5), (2, 6), (3, 7), (4, 99)], true);
         let ours = page(&[(1, 5), (2, 4), (3, 8)], true);
         let found = Difference::between(&join(10), &covering(0), &theirs, &ours);
@@ -190,20 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn a_join_drops_what_the_source_knew_of_and_no_longer_holds() {
+    fn bootstrap_drops_rows_that_the_source_deleted() {
         let theirs = page(&[(1, 5)], true);
         let ours = page(&[(1, 5), (2, 6), (3, 11)], true);
         let found = Difference::between(&join(10), &covering(99), &theirs, &ours);
         assert_eq!(
             found.obsolete,
             [(key(2), version(6).into())],
-            "the write of 3 is newer than what the source knew"
+            "the write of 3 is not covered by the source's vector"
         );
         assert_eq!(found.fetch, keys(&[]));
     }
 
+    /// Rows that an earlier attempt copied and that neither vector covers give way to the source's
+    /// rows, unless clients write to the table meanwhile.
     #[test]
-    fn a_row_of_an_earlier_attempt_that_nobody_vouches_for_gives_way_to_the_sources() {
+    fn uncovered_rows_of_an_earlier_attempt_are_replaced() {
         let theirs = page(&[(1, 5), (2, 30), (4, 40)], true);
         let ours = page(&[(1, 20), (2, 21), (3, 22), (4, 40), (5, 13)], true);
         let alone = Goal::Join {
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn orphans_are_taken_whatever_the_vector_says_and_nothing_else() {
+    fn adopt_fetches_exactly_the_given_orphans() {
         let theirs = page(&[(1, 20), (2, 21), (3, 5)], true);
         let ours = page(&[(2, 22)], true);
         let orphans = [(key(1), version(20)), (key(2), version(21)), (key(3), version(4))].into();
@@ -230,15 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn a_repair_takes_only_what_the_own_vector_covers_and_drops_nothing() {
+    fn repair_fetches_only_covered_rows_and_drops_none() {
         let theirs = page(&[(1, 5), (2, 11)], true);
         let ours = page(&[(3, 6)], true);
         let found = Difference::between(&Goal::Repair, &covering(10), &theirs, &ours);
         assert_eq!((found.fetch, found.obsolete), (keys(&[1]), vec![]));
     }
 
+    /// A row that other writes were merged into may hold more than this region's row, although no
+    /// version is newer.
     #[test]
-    fn a_row_to_which_other_writes_were_joined_is_fetched_though_no_version_is_newer() {
+    fn merged_row_is_fetched_without_a_newer_version() {
         let stamped = |rows: &[(u8, u64, u64)]| KeyPage {
             rows: rows
                 .iter()
@@ -258,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_compared_only_up_to_where_both_speak() {
+    fn pages_are_compared_up_to_the_earlier_end() {
         let theirs = page(&[(1, 5), (4, 5), (6, 5)], false);
         let ours = page(&[(2, 5), (5, 5)], false);
         let found = Difference::between(&join(10), &covering(0), &theirs, &ours);

@@ -1,5 +1,5 @@
-//! Whole regions without a runtime: replicators on model stores, under every order of messages, crashes, cuts, joins and losses
-//! that chance comes up with.
+//! A model of whole regions without a runtime: replicators on model stores, under random orders of
+//! messages, crashes, cuts, bootstraps and losses.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,12 +33,12 @@ use proptest::{prelude::*, test_runner::RngSeed};
 
 const TABLES: [TableId; 2] = [TableId(10), TableId(11)];
 const KEYS: u8 = 6;
-/// Runs of each shape, the same ones every time. A longer hunt, through other ones:
-/// `PROPTEST_RNG_SEED=7 PROPTEST_CASES=5000 cargo test -p beringia-replication --release --test model`. What it finds is kept in
-/// `model/kept.rs`.
+/// Runs of each shape, the same ones every time. A longer search through other runs:
+/// `PROPTEST_RNG_SEED=7 PROPTEST_CASES=5000 cargo test -p beringia-replication --release --test
+/// model`. Failures that it finds are kept in `model/kept.rs`.
 const CASES: u32 = 64;
 
-/// What a run may do. Sites, tables and keys are taken modulo what there is.
+/// An action of a run. Sites, tables and keys are taken modulo their number.
 #[derive(Debug, Clone)]
 enum Action {
     Write {
@@ -52,7 +52,7 @@ enum Action {
         table: usize,
         keys: [u8; 2],
     },
-    /// One item, or several in a transaction.
+    /// Updates one item, or several in a transaction.
     Update {
         site: usize,
         keys: Vec<u8>,
@@ -105,13 +105,13 @@ enum Action {
     },
 }
 
-/// How a run is made.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
     regions: usize,
     tables: usize,
     keys: u8,
-    /// How often what is rare happens, against 12 writes.
+    /// How often each rare action happens, for every 12 writes.
     cuts: u32,
     crashes: u32,
     losses: u32,
@@ -119,14 +119,14 @@ struct Shape {
     skews: u32,
     forgets: u32,
     pauses: u32,
-    /// Writes of single attributes of the first table, and changes of its policy.
+    /// Updates of single attributes of the first table, and changes of its conflict policy.
     updates: u32,
     policies: u32,
-    /// The only region that is cut off from others, where there is but one.
+    /// If set, cuts separate only this region from others.
     outsider: Option<usize>,
 }
 
-/// A bit of everything.
+/// A mix of everything except pauses, updates and policies.
 const MIXED: Shape = Shape {
     regions: 4,
     tables: 2,
@@ -142,7 +142,8 @@ const MIXED: Shape = Shape {
     policies: 0,
     outsider: None,
 };
-/// Three regions that hold one small table; much is cut, relayed, held back and forgotten.
+/// Three regions with one small table; links are often cut, and writes are often relayed,
+/// quarantined and trimmed.
 const QUARREL: Shape = Shape {
     regions: 3,
     tables: 1,
@@ -158,7 +159,7 @@ const QUARREL: Shape = Shape {
     policies: 0,
     outsider: None,
 };
-/// One table that is copied all the time, while it is written to and deleted from.
+/// One table that is constantly copied while clients write to it and delete from it.
 const COPIES: Shape = Shape {
     regions: 3,
     tables: 1,
@@ -175,7 +176,8 @@ const COPIES: Shape = Shape {
     outsider: None,
 };
 
-/// Two tables between three regions; the replication of one or the other is paused and resumed all the time.
+/// Two tables in three regions; the replication of one or the other is constantly paused and
+/// resumed.
 const PAUSES: Shape = Shape {
     regions: 3,
     tables: 2,
@@ -192,7 +194,8 @@ const PAUSES: Shape = Shape {
     outsider: None,
 };
 
-/// Three regions that hold one table. One is cut off for long, and dropped where it is out of reach for half a second.
+/// Three regions with one table. One of them is often cut off, and is dropped after half a second
+/// of being unreachable.
 const DROPS: Shape = Shape {
     regions: 3,
     tables: 1,
@@ -208,7 +211,8 @@ const DROPS: Shape = Shape {
     policies: 0,
     outsider: Some(2),
 };
-/// Three regions that hold one small table, and more than one of which has a share in an item. The third joins late.
+/// Three regions with one small table whose items hold parts of several writes. The third replica
+/// is added late.
 const LAB: Shape = Shape {
     regions: 3,
     tables: 1,
@@ -224,7 +228,7 @@ const LAB: Shape = Shape {
     policies: 0,
     outsider: None,
 };
-/// The same, where now one and now another is cut off.
+/// As [`DROPS`], but any region may be cut off.
 const TURNS: Shape = Shape {
     cuts: 5,
     outsider: None,
@@ -336,11 +340,11 @@ fn policy() -> impl Strategy<Value = ConflictPolicy> {
 }
 
 fn key(number: u8) -> KeyBytes {
-    // Three ranges, several keys in each.
+    // Three ranges, with several keys in each.
     KeyBytes(Bytes::from(vec![number % 3, 7, number]))
 }
 
-/// A disk may only be lost where every table stands complete elsewhere.
+/// A disk may only be lost if every table of it is complete in another region.
 fn may_wipe(fleet: &Fleet, site: usize) -> bool {
     fleet
         .store(site)
@@ -401,7 +405,7 @@ fn write(fleet: &mut Fleet, site: usize, table: TableId, keys: &[KeyBytes], imag
     fleet.write(site, table, keys, &Work::Whole(image.cloned()));
 }
 
-/// Three regions with two tables between them; the rest comes later.
+/// Three regions with two tables between them; further replicas are added later.
 fn fleet(seed: u64) -> Fleet {
     let mut fleet = Fleet::new(4, seed);
     fleet.create(0, TABLES[0]);
@@ -411,17 +415,17 @@ fn fleet(seed: u64) -> Fleet {
     fleet
 }
 
-/// Three regions that hold one table.
+/// Three regions with one table.
 fn quarrel(seed: u64) -> Fleet {
     holding_one_table(Fleet::new(QUARREL.regions, seed))
 }
 
-/// Three regions that hold one table, and drop each other soon.
+/// Three regions with one table, which soon drop each other.
 fn drops(seed: u64) -> Fleet {
     holding_one_table(Fleet::with_limit(DROPS.regions, seed, DROPPED_AFTER_MS))
 }
 
-/// Has the first three regions hold one table.
+/// Gives the first three regions a replica of one table.
 fn holding_one_table(mut fleet: Fleet) -> Fleet {
     fleet.create(0, TABLES[0]);
     fleet.add_replica(0, TABLES[0], 1);
@@ -431,7 +435,7 @@ fn holding_one_table(mut fleet: Fleet) -> Fleet {
     fleet
 }
 
-/// Three regions, two of which hold a table.
+/// Three regions, two of which have a replica of the table.
 fn copies(seed: u64) -> Fleet {
     let mut fleet = Fleet::new(COPIES.regions, seed);
     fleet.create(0, TABLES[0]);
@@ -467,7 +471,8 @@ fn settle(fleet: &mut Fleet) {
     panic!("no convergence");
 }
 
-/// Plays the actions, checks what must hold at every moment, lets everything settle, and checks what must hold then.
+/// Plays the actions and checks the invariants after each, then lets everything settle and checks
+/// the final state.
 fn play(fleet: Fleet, actions: &[Action]) {
     let fleet = played(fleet, actions);
     for table in TABLES {
@@ -476,7 +481,7 @@ fn play(fleet: Fleet, actions: &[Action]) {
     }
 }
 
-/// The same with a table whose items more than one write may have a share in.
+/// As [`play`], with a table whose items may hold parts of several writes.
 fn play_under(policy: ConflictPolicy, seed: u64, actions: &[Action]) {
     let mut fleet = Fleet::new(LAB.regions, seed);
     fleet.create(0, TABLES[0]);
@@ -509,7 +514,7 @@ proptest! {
     }
 
     #[test]
-    fn three_regions_that_quarrel_over_few_keys_converge_and_journal_every_conflict(
+    fn few_hot_keys_converge_with_every_conflict_journalled(
         seed: u64,
         actions in actions(QUARREL),
     ) {
@@ -517,7 +522,7 @@ proptest! {
     }
 
     #[test]
-    fn pauses_of_replication_lose_and_revive_nothing_and_let_nothing_through(
+    fn paused_tables_leak_lose_and_revive_nothing(
         seed: u64,
         actions in actions(PAUSES),
     ) {
@@ -532,7 +537,7 @@ proptest! {
     }
 
     #[test]
-    fn replicas_that_are_dropped_and_begin_anew_revive_nothing_and_lose_only_what_they_had_not_shipped(
+    fn dropped_replicas_lose_only_unshipped_writes(
         seed: u64,
         actions in actions(DROPS),
     ) {
@@ -540,7 +545,7 @@ proptest! {
     }
 
     #[test]
-    fn a_table_that_is_copied_all_the_time_loses_and_revives_nothing(seed: u64, actions in actions(COPIES)) {
+    fn constant_copies_lose_and_revive_nothing(seed: u64, actions in actions(COPIES)) {
         play(copies(seed), &actions);
     }
 }
@@ -549,7 +554,7 @@ proptest! {
     #![proptest_config(config(cases() / 2))]
 
     #[test]
-    fn replicas_that_are_cut_off_by_turns_and_drop_each_other_revive_nothing(
+    fn replicas_dropping_each_other_revive_nothing(
         seed: u64,
         actions in actions(TURNS),
     ) {
@@ -557,22 +562,22 @@ proptest! {
     }
 
     #[test]
-    fn the_whole_item_of_the_last_writer_stands_under_the_policy_item(seed: u64, actions in actions(LAB)) {
+    fn policy_item_keeps_the_last_writers_item(seed: u64, actions in actions(LAB)) {
         play_under(ConflictPolicy::Item, seed, &actions);
     }
 
     #[test]
-    fn each_attribute_of_its_last_writer_stands_under_the_policy_attribute(seed: u64, actions in actions(LAB)) {
+    fn policy_attribute_keeps_each_last_writers_attribute(seed: u64, actions in actions(LAB)) {
         play_under(ConflictPolicy::Attribute, seed, &actions);
     }
 
     #[test]
-    fn counters_add_up_and_sets_unite_under_the_policy_merge(seed: u64, actions in actions(LAB)) {
+    fn policy_merge_adds_counters_and_unites_sets(seed: u64, actions in actions(LAB)) {
         play_under(ConflictPolicy::Merge, seed, &actions);
     }
 
     #[test]
-    fn regions_agree_on_what_writes_under_several_policies_make_of_an_item(
+    fn changing_policies_leave_all_regions_equal(
         seed: u64,
         policy in policy(),
         actions in actions(Shape { policies: 4, ..LAB }),
@@ -581,8 +586,9 @@ proptest! {
     }
 }
 
+/// The table goes on between the other regions, and the region's other tables go on everywhere.
 #[test]
-fn a_paused_table_stands_still_in_its_region_while_the_others_and_its_other_tables_go_on() {
+fn paused_table_stops_only_in_its_region() {
     let mut fleet = fleet(17);
     fleet.add_replica(0, TABLES[0], 2);
     fleet.add_replica(1, TABLES[1], 0);
@@ -608,7 +614,7 @@ fn a_paused_table_stands_still_in_its_region_while_the_others_and_its_other_tabl
         let status = fleet.status(site);
         assert_eq!((status.divergent.len(), status.joins.len()), (0, 0), "{status:?}");
         let relayed = status.peers.values().any(|peer| peer.relayed_through.is_some());
-        assert!(!relayed, "nothing that is to be had is relayed: {status:?}");
+        assert!(!relayed, "nothing is relayed while its origin sends it: {status:?}");
     }
     fleet.resume(0, TABLES[0]);
     for _ in 0..600 {
@@ -618,7 +624,7 @@ fn a_paused_table_stands_still_in_its_region_while_the_others_and_its_other_tabl
     assert_eq!(held(&fleet, 0, TABLES[0], 1), image("kept out"));
     assert!(converged(&fleet, &TABLES));
     let repaired = |site: usize| fleet.status(site).repaired_rows;
-    assert!((0..3).all(|site| repaired(site).is_empty()), "it came by the log");
+    assert!((0..3).all(|site| repaired(site).is_empty()), "it came through the log");
 }
 
 /// Steps until everything is quiet and equal.
@@ -630,7 +636,7 @@ fn quiet(fleet: &mut Fleet) {
 }
 
 #[test]
-fn rows_lost_behind_a_regions_back_are_brought_back_by_repair() {
+fn repair_restores_rows_lost_from_the_store() {
     let mut fleet = fleet(7);
     quiet(&mut fleet);
     for number in 0..KEYS {
@@ -684,11 +690,11 @@ fn a_write_travels_around_a_cut_through_a_third_region() {
     for _ in 0..1500 {
         fleet.step();
     }
-    assert_eq!(relay(&fleet), None, "the origin sends again itself");
+    assert_eq!(relay(&fleet), None, "the origin sends its writes itself again");
 }
 
 #[test]
-fn a_write_from_a_clock_too_far_ahead_waits_until_time_catches_up() {
+fn write_from_a_fast_clock_waits_for_its_time() {
     let mut fleet = fleet(13);
     quiet(&mut fleet);
     fleet.skew(0, 5000);

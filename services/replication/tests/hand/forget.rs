@@ -1,4 +1,5 @@
-//! What may be forgotten: only what every replica has, of this life, and knows to be all.
+//! What may be trimmed from the log: only what every replica is known to have, by its reports on an
+//! open stream.
 
 use beringia_item::TableId;
 use beringia_replication::{
@@ -9,7 +10,7 @@ use beringia_storage_types::ReplicaStatus;
 
 use crate::support::{CARTS, Hand, origin, region, vectors};
 
-/// The peer subscribes and says what it has.
+/// The peer subscribes and reports what it has.
 fn subscribed(hand: &mut Hand, number: u64, peer: &str, has: u64, catalog: u64) -> AcceptId {
     let link = hand.accepted(number, peer);
     let subscription = Subscription {
@@ -21,7 +22,7 @@ fn subscribed(hand: &mut Hand, number: u64, peer: &str, has: u64, catalog: u64) 
     link
 }
 
-/// Both peers are there and have the writes of `eu` up to 5 and 8.
+/// Both peers are connected and have the writes of `eu` up to 5 (`us`) and 8 (`ap`).
 fn both() -> Hand {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "eu", 9), (TableId::CATALOG, "eu", 2)]));
@@ -55,7 +56,7 @@ fn all_replicas_are_listed_with_what_they_have() {
 }
 
 #[test]
-fn nothing_is_forgotten_while_a_replica_is_out_of_reach() {
+fn trims_nothing_while_a_replica_is_unreachable() {
     let mut hand = both();
     hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
     assert_eq!(said(&hand, CARTS), None);
@@ -75,7 +76,7 @@ fn a_replica_that_lost_its_disk_counts_with_what_it_has_now() {
 }
 
 #[test]
-fn nothing_is_forgotten_while_a_replica_is_being_filled() {
+fn trims_nothing_while_a_replica_is_bootstrapped() {
     let mut hand = both();
     let creating = ReplicaStatus::Creating { from: region("eu") };
     hand.catalog(&[
@@ -87,7 +88,7 @@ fn nothing_is_forgotten_while_a_replica_is_being_filled() {
 }
 
 #[test]
-fn nothing_is_forgotten_while_a_replica_knows_of_definitions_that_are_not_here() {
+fn trims_nothing_while_a_peer_has_newer_definitions() {
     let mut hand = both();
     let news = Acknowledgement {
         batch: 0,
@@ -99,8 +100,9 @@ fn nothing_is_forgotten_while_a_replica_knows_of_definitions_that_are_not_here()
     assert!(said(&hand, CARTS).is_some());
 }
 
+/// A region that reads the log may become a replica before this region's catalog names it.
 #[test]
-fn who_reads_the_log_counts_even_where_the_catalog_does_not_name_it_yet() {
+fn log_readers_outside_the_catalog_count() {
     let mut hand = both();
     hand.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     let expected = vec![("ap".to_owned(), 8), ("us".to_owned(), 5)];

@@ -1,4 +1,5 @@
-//! A replica on its way out: it serves what it wrote, and goes when every replica that stays has that.
+//! A replica that is being deleted: it serves its writes, and is removed once every replica that
+//! stays has them.
 
 use beringia_replication::{
     AcceptId, Command, Event, LinkEvent, StoreAnswer, StoreCall, Tuning,
@@ -8,7 +9,7 @@ use beringia_storage_types::{LogPosition, ReplicaStatus};
 
 use crate::support::{CARTS, Hand, call_in, origin, vectors};
 
-/// `eu` wrote up to 9 and is on its way out; `us` and `ap` stay, and subscribe with what they have.
+/// `eu` wrote up to 9 and is being deleted; `us` and `ap` stay, and subscribe with what they have.
 fn leaving(us: u64, ap: u64) -> Hand {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
@@ -40,14 +41,14 @@ fn leave_in(commands: &[Command]) -> bool {
 }
 
 #[test]
-fn it_goes_when_all_others_have_what_it_wrote() {
+fn replica_is_removed_once_all_others_have_its_writes() {
     let mut hand = leaving(9, 9);
     assert!(leave_in(&hand.tick(100)));
-    assert!(!leave_in(&hand.tick(100)), "it was asked for");
+    assert!(!leave_in(&hand.tick(100)), "the call is pending");
 }
 
 #[test]
-fn it_stays_and_serves_while_one_lacks_a_write() {
+fn replica_stays_while_a_peer_is_missing_a_write() {
     let mut hand = leaving(9, 8);
     assert!(!leave_in(&hand.tick(100)));
     let has = Acknowledgement {
@@ -59,7 +60,7 @@ fn it_stays_and_serves_while_one_lacks_a_write() {
 }
 
 #[test]
-fn its_log_is_read_for_those_who_lack_something() {
+fn leaving_replica_still_sends_its_log() {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "eu", 9)]));
     hand.catalog(&[("eu", ReplicaStatus::Deleting), ("us", ReplicaStatus::Active)]);
@@ -71,7 +72,7 @@ fn its_log_is_read_for_those_who_lack_something() {
     };
     let commands = hand.receiver_says(link, ToSource::Subscribe(subscription));
     let Some((ticket, StoreCall::Position(filter))) = call_in(&commands) else {
-        panic!("the log is looked into: {commands:?}");
+        panic!("expected a call for the log position: {commands:?}");
     };
     assert!(filter.tables.contains_key(&CARTS), "{filter:?}");
     let commands = hand.answer(ticket, StoreAnswer::Position(Ok(LogPosition(4))));
@@ -82,14 +83,14 @@ fn its_log_is_read_for_those_who_lack_something() {
 }
 
 #[test]
-fn it_stays_while_one_is_out_of_reach() {
+fn replica_stays_while_a_peer_is_unreachable() {
     let mut hand = leaving(9, 9);
     hand.feed(Event::Accepted(AcceptId(1), LinkEvent::Closed("cut".to_owned())));
     assert!(!leave_in(&hand.tick(100)), "what it had before, it may have lost");
 }
 
 #[test]
-fn who_leaves_too_is_not_waited_for() {
+fn does_not_wait_for_a_replica_that_leaves_too() {
     let mut hand = leaving(9, 3);
     hand.catalog(&[
         ("eu", ReplicaStatus::Deleting),

@@ -1,4 +1,5 @@
-//! What follows a lost disk: writes that their origin or every log has lost, and copies of rows that are nowhere any more.
+//! After a lost disk: writes that their origin or every log has lost, and copies of rows that no
+//! region has any more.
 
 use std::collections::VecDeque;
 
@@ -43,7 +44,7 @@ fn sets_replica(commands: &[Command]) -> bool {
     commands.iter().any(sets)
 }
 
-/// A row under a key of its own.
+/// A row under its own key.
 fn row(key: u8, origin: &str, sequence: u64) -> Mutation {
     Mutation {
         key: KeyBytes(Bytes::from(vec![0, key])),
@@ -61,8 +62,9 @@ fn key_page(rows: &[Mutation], span: &beringia_replication::message::Span) -> Ke
     }
 }
 
-/// Answers what a copy or a repair asks the source, which holds these rows, and the store, which holds those. Gives what it applies, and
-/// the commit that sets the vector, which is not answered.
+/// Answers the requests and calls of a copy or a repair, with these rows at the source and those in
+/// this region's store. Returns what is applied, and the commit that sets the vector, which is left
+/// unanswered.
 fn walks(
     hand: &mut Hand,
     link: DialId,
@@ -85,7 +87,7 @@ fn walks(
                             .collect(),
                         answered: keys.len(),
                     }),
-                    Question::Digest => panic!("it has begun"),
+                    Question::Digest => panic!("the copy has begun already"),
                 };
                 hand.source_says(link, ToReceiver::Reply(Reply { id, answer }))
             }
@@ -110,7 +112,7 @@ fn walks(
     (None, applied)
 }
 
-/// The same for a copy, which ends with that commit.
+/// As [`walks`], for a copy, which ends with that commit.
 fn copies(
     hand: &mut Hand,
     link: DialId,
@@ -122,7 +124,7 @@ fn copies(
     (end.expect("the copy ends"), applied)
 }
 
-/// The source answers the question for its vector, with which a copy begins.
+/// The source answers the request for its vector with which a copy begins.
 fn begins(hand: &mut Hand, link: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
     let digest = TableDigest {
         vector: on_carts(entries)[&CARTS].clone(),
@@ -137,7 +139,7 @@ fn finished(hand: &mut Hand, ticket: Ticket, entries: &[(&str, u64)]) -> Vec<Com
     hand.answer(ticket, StoreAnswer::Applied { vectors, newer: 0 })
 }
 
-/// `us` announces less of its own writes than `ap` has; two of them are here.
+/// `us` announces fewer of its own writes than `ap` has; this region has the first two.
 fn forgetful() -> (Hand, DialId, DialId) {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "us", 2)]));
@@ -149,7 +151,7 @@ fn forgetful() -> (Hand, DialId, DialId) {
 }
 
 #[test]
-fn writes_that_their_origin_lost_are_taken_from_a_peer_that_has_them() {
+fn writes_that_their_origin_lost_come_from_a_peer() {
     let (mut hand, _, ap) = forgetful();
     let early = hand.pass(2000);
     assert_eq!(subscription_in(&early), None, "an announcement may be on its way");
@@ -175,7 +177,8 @@ fn an_origin_that_only_announces_late_sends_its_writes_itself() {
     assert_eq!(subscription_in(&hand.pass(5000)), None);
 }
 
-/// Writes of `us` from 3 to 9 are missing here and in no log: `us` and `ap` have them and refuse to send them.
+/// The writes of `us` from 3 to 9 are missing here and in no log: `us` and `ap` have them and
+/// refuse to send them.
 fn out_of_logs() -> (Hand, DialId, DialId) {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "us", 2), (CARTS, "eu", 4)]));
@@ -192,7 +195,7 @@ fn out_of_logs() -> (Hand, DialId, DialId) {
 }
 
 #[test]
-fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
+fn trimmed_writes_are_copied_in_place_while_serving() {
     let (mut hand, us, ap) = out_of_logs();
     let early = hand.pass(5000);
     assert_eq!((questions_in(&early, us), questions_in(&early, ap)), (vec![], vec![]));
@@ -202,9 +205,9 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
     };
     let mut all = begins(&mut hand, ap, *question, &[("us", 9), ("eu", 4)]);
     let asked = questions_in(&all, ap).len();
-    assert_eq!(asked, 16, "the whole table is walked over");
+    assert_eq!(asked, 16, "the whole table is synced");
 
-    // The digest is for a peer that asks while the copy is under way.
+    // The digest is for a peer that asks while the copy is in progress.
     let peer = hand.accepted(1, "ap");
     let question = |id| {
         let (table, question) = (CARTS, Question::Digest);
@@ -236,11 +239,11 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
     };
     assert_eq!(end, expected, "the vector takes in the source's");
     let unserved = hand.receiver_says(peer, question(2));
-    assert_eq!(call_in(&unserved), None, "until it is known where the vector stands");
+    assert_eq!(call_in(&unserved), None, "until the new vector is known");
 
     let after = finished(&mut hand, ticket, &[("us", 9), ("eu", 4)]);
     for link in [us, ap] {
-        let anew = subscription_on(&after, link).expect("what was refused before says nothing any more");
+        let anew = subscription_on(&after, link).expect("the earlier refusal no longer counts");
         assert_eq!(anew.tables[&CARTS].get(&origin("us")), 9);
     }
     assert_eq!(hand.replicator.status().joins.len(), 0);
@@ -249,7 +252,7 @@ fn what_no_log_holds_any_more_is_copied_in_place_while_the_replica_serves() {
 }
 
 #[test]
-fn while_an_origin_is_out_of_reach_its_log_is_waited_for_and_nothing_copied() {
+fn waits_for_the_log_of_an_unreachable_origin() {
     let (mut hand, us, ap) = out_of_logs();
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
     let commands = hand.pass(9000);
@@ -258,7 +261,7 @@ fn while_an_origin_is_out_of_reach_its_log_is_waited_for_and_nothing_copied() {
 }
 
 #[test]
-fn a_peer_that_does_not_refuse_spares_the_copy() {
+fn peer_with_the_writes_in_its_log_prevents_a_copy() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
@@ -273,7 +276,8 @@ fn a_peer_that_does_not_refuse_spares_the_copy() {
     );
 }
 
-/// The replica of `eu` is new and is to be copied from `us`, which is asked for its vector now.
+/// The replica of `eu` is new and is to be copied from `us`, which has just been asked for its
+/// vector.
 fn joining(local: &[(&str, u64)]) -> (Hand, DialId, DialId, u64) {
     let mut hand = Hand::new(Tuning::default());
     hand.catalog(&[
@@ -300,7 +304,7 @@ fn stamps(rows: &[Mutation]) -> Vec<(beringia_item::TableId, KeyBytes, Stamp)> {
 }
 
 #[test]
-fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
+fn bootstrap_drops_rows_that_no_vector_covers() {
     let (mut hand, us, _, question) = joining(&[("eu", 2)]);
     let commands = begins(&mut hand, us, question, &[("us", 10)]);
     let held = row(1, "us", 5);
@@ -335,7 +339,8 @@ fn a_fresh_join_drops_rows_that_nobody_vouches_for() {
     );
 }
 
-/// The copy from `us` showed a row of `ap` that is newer than all that the vectors told of; the streams are to bring what lies before.
+/// The copy from `us` showed a row of `ap` that is newer than all announced vectors; the streams
+/// have to bring what lies before it.
 fn awaiting() -> (Hand, DialId, DialId) {
     let (mut hand, us, ap, question) = joining(&[]);
     let commands = begins(&mut hand, us, question, &[("us", 10), ("ap", 4)]);
@@ -345,8 +350,9 @@ fn awaiting() -> (Hand, DialId, DialId) {
     (hand, us, ap)
 }
 
+/// It starts over at another source, after a pause.
 #[test]
-fn a_join_that_waits_for_writes_that_are_nowhere_begins_again_elsewhere() {
+fn bootstrap_restarts_if_awaited_writes_are_lost_everywhere() {
     let (mut hand, us, ap) = awaiting();
     let waits = hand.pass(5000);
     assert_eq!((questions_in(&waits, us), questions_in(&waits, ap)), (vec![], vec![]));
@@ -377,7 +383,7 @@ fn a_join_that_waits_for_writes_that_are_nowhere_begins_again_elsewhere() {
 }
 
 #[test]
-fn a_join_waits_for_writes_that_are_out_of_reach_or_on_their_way() {
+fn bootstrap_waits_for_unreachable_or_pending_writes() {
     let (mut hand, _, ap) = awaiting();
     hand.feed(Event::Dialled(ap, LinkEvent::Closed("cut".to_owned())));
     hand.pass(9000);
@@ -389,7 +395,7 @@ fn a_join_waits_for_writes_that_are_out_of_reach_or_on_their_way() {
     assert_eq!(hand.replicator.status().joins[&CARTS].stage, JoinStage::CatchingUp);
 }
 
-/// The answer to a question for digests; `sum` is that of the first range.
+/// The answer to a request for digests; `sum` is the digest of the first range.
 fn digest(entries: &[(&str, u64)], sum: u128) -> TableDigest {
     let range = |range| RangeDigest {
         sum: if range == 0 { sum } else { 0 },
@@ -401,7 +407,8 @@ fn digest(entries: &[(&str, u64)], sum: u128) -> TableDigest {
     }
 }
 
-/// `us` answers a question for its digests, which differ from those of here at equal vectors. What follows from it.
+/// `us` answers a request for its digests, which differ from this region's at equal vectors.
+/// Returns the resulting commands.
 fn differs(hand: &mut Hand, us: DialId, question: u64, entries: &[(&str, u64)]) -> Vec<Command> {
     let answer = Answer::Digest(digest(entries, 7));
     let commands = hand.source_says(us, ToReceiver::Reply(Reply { id: question, answer }));
@@ -410,20 +417,20 @@ fn differs(hand: &mut Hand, us: DialId, question: u64, entries: &[(&str, u64)]) 
     })
 }
 
-/// The next comparison of digests, which differ at equal vectors.
+/// Runs the next comparison of digests, which differ at equal vectors.
 fn compares(hand: &mut Hand, us: DialId, entries: &[(&str, u64)]) -> Vec<Command> {
     let commands = hand.pass(11_000);
     let (question, _) = questions_in(&commands, us).pop().expect("digests are compared");
     differs(hand, us, question, entries)
 }
 
-/// What the repair after the next comparison applies here, where `us` holds this row and `eu` nothing.
+/// What the repair after the next comparison applies here, with this row at `us` and none at `eu`.
 fn repairs(hand: &mut Hand, us: DialId, entries: &[(&str, u64)], held: &Mutation) -> Vec<RemoteBatch> {
     let commands = compares(hand, us, entries);
     walks(hand, us, commands, std::slice::from_ref(held), &[]).1
 }
 
-/// `us` and `eu` have the writes of `us` up to 9; `us` also holds a row that no vector covers.
+/// `us` and `eu` have the writes of `us` up to 9; `us` also has a row that no vector covers.
 fn orphaned() -> (Hand, DialId, Mutation) {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
@@ -432,8 +439,9 @@ fn orphaned() -> (Hand, DialId, Mutation) {
     (hand, us, row(1, "ap", 70))
 }
 
+/// The first repair leaves the row to the streams.
 #[test]
-fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
+fn second_repair_fetches_rows_that_no_vector_covers() {
     let (mut hand, us, orphan) = orphaned();
     assert_eq!(
         repairs(&mut hand, us, &[("us", 9)], &orphan),
@@ -450,7 +458,7 @@ fn a_row_that_no_vector_covers_comes_by_the_second_repair_and_not_before() {
 }
 
 #[test]
-fn a_row_that_a_vector_covers_by_the_second_repair_is_repaired_like_any_other() {
+fn second_repair_treats_covered_rows_as_usual() {
     let (mut hand, us, late) = orphaned();
     assert_eq!(repairs(&mut hand, us, &[("us", 9)], &late), []);
     hand.tick_with(0, on_carts(&[("ap", 70)]));
@@ -464,8 +472,9 @@ fn a_row_that_a_vector_covers_by_the_second_repair_is_repaired_like_any_other() 
     assert_eq!(repairs(&mut hand, us, &[("us", 9), ("ap", 70)], &late), [repaired]);
 }
 
+/// The streams bring a write that replaced the orphan while it was fetched.
 #[test]
-fn what_replaced_an_orphan_while_it_was_fetched_is_left_to_the_streams() {
+fn repair_ignores_a_newer_write_over_an_orphan() {
     let (mut hand, us, orphan) = orphaned();
     repairs(&mut hand, us, &[("us", 9)], &orphan);
     let commands = compares(&mut hand, us, &[("us", 9)]);
@@ -484,8 +493,9 @@ fn what_replaced_an_orphan_while_it_was_fetched_is_left_to_the_streams() {
     assert_eq!(call_in(&commands), None);
 }
 
+/// The row may have arrived at the peer after the vector that was compared.
 #[test]
-fn a_comparison_that_began_before_the_repair_ended_says_nothing_about_what_it_left() {
+fn comparison_from_before_a_repair_confirms_no_orphans() {
     let (mut hand, us, orphan) = orphaned();
     let repair = compares(&mut hand, us, &[("us", 9)]);
     let meanwhile = hand.pass(11_000);
@@ -500,7 +510,7 @@ fn a_comparison_that_began_before_the_repair_ended_says_nothing_about_what_it_le
 }
 
 #[test]
-fn what_a_repair_left_is_forgotten_with_the_stream() {
+fn uncovered_rows_are_forgotten_with_the_stream() {
     let (mut hand, us, orphan) = orphaned();
     repairs(&mut hand, us, &[("us", 9)], &orphan);
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));

@@ -1,4 +1,4 @@
-//! One replicator, fed by hand: what it answers to what, step by step.
+//! Scripted tests of one replicator: each feeds it events step by step and checks its commands.
 
 #![allow(
     clippy::unwrap_used,

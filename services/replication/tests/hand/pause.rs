@@ -1,4 +1,5 @@
-//! A table whose replication is paused: nothing of it goes out or comes in, nothing is forgotten, and all of it goes on afterwards.
+//! A table whose replication is paused: nothing of it is sent or taken, nothing of it is trimmed,
+//! and all of it continues afterwards.
 
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
@@ -11,7 +12,8 @@ use crate::support::{
     CARTS, Hand, acknowledged_in, apply_in, call_in, mutation, origin, region, subscription_in, vectors,
 };
 
-/// `eu` has 9 of its own writes and 5 of `us`, dials `us`, and serves it from 4 on; the cursor is at the log's end.
+/// `eu` has its own writes up to 9 and those of `us` up to 5, dials `us`, and serves `us` from 9
+/// on; the cursor is at the end of the log.
 fn running() -> (Hand, DialId, AcceptId) {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "eu", 9), (CARTS, "us", 5)]));
@@ -58,7 +60,7 @@ fn has_message(commands: &[Command], wanted: &ToReceiver) -> bool {
 }
 
 #[test]
-fn its_writes_are_not_asked_for_and_those_on_their_way_are_dropped() {
+fn paused_table_is_unsubscribed_and_its_batches_dropped() {
     let (mut hand, dialled, _) = running();
     let subscription = subscription_in(&hand.feed(Event::Pause(CARTS))).unwrap();
     assert_eq!(subscription.generation, 2);
@@ -72,7 +74,7 @@ fn its_writes_are_not_asked_for_and_those_on_their_way_are_dropped() {
     assert_eq!(
         subscription.tables[&CARTS].get(&origin("us")),
         5,
-        "from where it stood: 6 is asked for again"
+        "from where it was paused: 6 is requested again"
     );
     let commands = hand.source_says(dialled, from_us(2, 1, 7));
     assert_eq!(apply_in(&commands), None, "6 is missing before it");
@@ -81,7 +83,7 @@ fn its_writes_are_not_asked_for_and_those_on_their_way_are_dropped() {
 }
 
 #[test]
-fn its_log_is_not_read_for_others_and_they_are_told_to_expect_nothing() {
+fn paused_table_is_withdrawn_and_its_log_not_read() {
     let (mut hand, _, accepted) = running();
     let commands = hand.feed(Event::Pause(CARTS));
     assert!(
@@ -104,7 +106,7 @@ fn its_log_is_not_read_for_others_and_they_are_told_to_expect_nothing() {
 }
 
 #[test]
-fn a_log_read_that_ends_after_the_pause_began_is_done_again_without_the_table() {
+fn log_read_across_a_pause_is_repeated_without_the_table() {
     let (mut hand, _, _) = running();
     let commands = hand.grown(&[(CARTS, "eu", 10)]);
     let (ticket, _) = call_in(&commands).unwrap();
@@ -120,8 +122,9 @@ fn a_log_read_that_ends_after_the_pause_began_is_done_again_without_the_table() 
     assert_eq!(filter_in(&commands), Some(vec![TableId::CATALOG]));
 }
 
+/// This includes requests that the store is already working on.
 #[test]
-fn questions_about_it_are_answered_with_the_reason_those_that_the_store_works_on_too() {
+fn requests_about_a_paused_table_get_the_reason() {
     let (mut hand, _, accepted) = running();
     let ask = |id| {
         ToSource::Request(Request {
@@ -151,7 +154,7 @@ fn questions_about_it_are_answered_with_the_reason_those_that_the_store_works_on
 }
 
 #[test]
-fn its_digests_are_not_compared() {
+fn paused_table_is_not_compared() {
     let (mut hand, dialled, _) = running();
     hand.feed(Event::Pause(CARTS));
     let announced = vectors(&[(CARTS, "eu", 9), (CARTS, "us", 5)]);
@@ -167,7 +170,7 @@ fn its_digests_are_not_compared() {
 }
 
 #[test]
-fn nothing_of_it_is_forgotten() {
+fn paused_table_is_not_trimmed() {
     let (mut hand, _, _) = running();
     hand.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     let link = hand.accepted(2, "ap");
@@ -184,8 +187,10 @@ fn nothing_of_it_is_forgotten() {
     assert!(hand.replicator.acknowledged().vectors.contains_key(&CARTS));
 }
 
+/// A peer that withdraws a table does not send its own writes to it any more, so another region
+/// relays them.
 #[test]
-fn a_peer_that_withdraws_a_table_neither_relays_nor_is_compared_with_and_another_relays_what_was_its() {
+fn another_peer_relays_for_a_peer_that_withdraws_a_table() {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "us", 5)]));
     let (us, _) = hand.connected("us");
@@ -203,7 +208,7 @@ fn a_peer_that_withdraws_a_table_neither_relays_nor_is_compared_with_and_another
 }
 
 #[test]
-fn what_the_region_does_not_hold_and_the_catalog_are_left_alone() {
+fn pause_ignores_unknown_tables_and_the_catalog() {
     let (mut hand, _, _) = running();
     assert_eq!(hand.feed(Event::Pause(TableId(99))), []);
     assert_eq!(hand.feed(Event::Pause(TableId::CATALOG)), []);

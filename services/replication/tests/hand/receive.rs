@@ -42,7 +42,7 @@ fn sequences(apply: &RemoteBatch) -> Vec<u64> {
 }
 
 #[test]
-fn a_region_dials_all_its_peers_and_pauses_longer_after_every_failure() {
+fn dials_all_peers_and_backs_off_after_failures() {
     let mut hand = Hand::new(Tuning::default());
     let dials = |commands: &[Command]| {
         commands
@@ -69,12 +69,12 @@ fn a_region_dials_all_its_peers_and_pauses_longer_after_every_failure() {
     );
     assert!(
         pauses[4..].iter().any(|pause| *pause != pauses[4]),
-        "chance spreads them: {pauses:?}"
+        "pauses are random: {pauses:?}"
     );
 }
 
 #[test]
-fn peers_that_go_in_one_moment_are_not_dialled_in_one() {
+fn spreads_dials_of_peers_that_fail_together() {
     let mut hand = Hand::new(Tuning::default());
     hand.tick(0);
     let mut apart = 0;
@@ -96,12 +96,12 @@ fn peers_that_go_in_one_moment_are_not_dialled_in_one() {
         }
         apart += u32::from(dialled_ms[1] - dialled_ms[0] >= 20);
     }
-    // Of two pauses between 300 and 450 ms three quarters are that far apart.
+    // Two random pauses between 300 and 450 ms differ by that much in three of four cases.
     assert!(apart >= 20, "{apart} of 40");
 }
 
 #[test]
-fn a_subscription_names_the_tables_that_both_hold_with_what_is_here() {
+fn subscription_names_shared_tables_with_own_vectors() {
     let mut hand = Hand::new(Tuning::default());
     hand.tick_with(0, vectors(&[(CARTS, "us", 5), (CARTS, "eu", 3)]));
     let (_, subscription) = hand.connected("us");
@@ -115,7 +115,7 @@ fn a_subscription_names_the_tables_that_both_hold_with_what_is_here() {
 }
 
 #[test]
-fn what_changes_before_the_source_said_hello_is_subscribed_to_anew() {
+fn resubscribes_after_changes_before_the_source_hello() {
     let mut hand = Hand::new(Tuning::default());
     let link = hand.dialled("us");
     let opened = hand.feed(Event::Dialled(link, LinkEvent::Opened));
@@ -128,14 +128,14 @@ fn what_changes_before_the_source_said_hello_is_subscribed_to_anew() {
     assert_eq!((with.generation, with.tables[&CARTS].get(&origin("eu"))), (3, 4));
     let greeted = hand.source_says(link, ToReceiver::Hello(hello_of("us")));
     assert_eq!(subscription_in(&greeted), None);
-    // What was on its way before may have a gap before it.
+    // Batches sent before may leave a gap.
     assert!(apply_in(&hand.source_says(link, batch(1, 1, &[1]))).is_none());
     let (_, apply) = apply_in(&hand.source_says(link, batch(2, 3, &[2]))).unwrap();
     assert_eq!(sequences(&apply), [2]);
 }
 
 #[test]
-fn a_source_that_sends_before_it_said_hello_is_hung_up_on() {
+fn hangs_up_on_a_message_before_the_hello() {
     let mut hand = Hand::new(Tuning::default());
     let link = hand.dialled("us");
     hand.feed(Event::Dialled(link, LinkEvent::Opened));
@@ -144,7 +144,7 @@ fn a_source_that_sends_before_it_said_hello_is_hung_up_on() {
 }
 
 #[test]
-fn batches_are_applied_one_commit_at_a_time_and_acknowledged_when_durable() {
+fn applies_one_commit_at_a_time_and_acks_when_durable() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let commands = hand.source_says(link, batch(1, 1, &[1, 2]));
@@ -156,12 +156,12 @@ fn batches_are_applied_one_commit_at_a_time_and_acknowledged_when_durable() {
     let commands = hand.answer(ticket, applied(2));
     assert_eq!(acknowledged_in(&commands), Some(1));
     let (ticket, apply) = apply_in(&commands).unwrap();
-    assert_eq!(sequences(&apply), [3, 4, 5], "what waited is committed together");
+    assert_eq!(sequences(&apply), [3, 4, 5], "waiting batches share a commit");
     assert_eq!(acknowledged_in(&hand.answer(ticket, applied(5))), Some(3));
 }
 
 #[test]
-fn a_batch_out_of_turn_ends_the_stream() {
+fn batch_out_of_order_ends_the_stream() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let commands = hand.source_says(link, batch(2, 1, &[1]));
@@ -170,7 +170,7 @@ fn a_batch_out_of_turn_ends_the_stream() {
 }
 
 #[test]
-fn a_source_that_disregards_the_window_is_hung_up_on() {
+fn hangs_up_on_a_source_that_ignores_the_window() {
     let mut hand = Hand::new(Tuning {
         inbox_bytes_max: 2000,
         ..Tuning::default()
@@ -180,8 +180,10 @@ fn a_source_that_disregards_the_window_is_hung_up_on() {
     assert_eq!(goodbye.as_deref(), Some("the source sent more than the window allows"));
 }
 
+/// After a refusal the stream is subscribed to again, and batches sent before are not applied: they
+/// would leave a gap.
 #[test]
-fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
+fn quarantined_writes_are_requested_again_in_order() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
@@ -197,7 +199,7 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
     assert_eq!(
         acknowledged_in(&commands),
         Some(2),
-        "all that was on its way, so that the window opens"
+        "all batches, so that the window opens"
     );
     let without = subscription_in(&commands).unwrap();
     assert_eq!((without.generation, without.origins.len()), (2, 0));
@@ -205,7 +207,8 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
     let seen = hand.replicator.status().peers[&region("us")].quarantined.unwrap();
     assert_eq!((seen.ahead_ms, seen.limit_ms), (2500, 500));
 
-    // What was on its way follows on what was dropped: it is acknowledged, to open the window, and not applied.
+    // Batches that were on their way follow dropped writes: they are acknowledged, to open the
+    // window, and not applied.
     let commands = hand.source_says(link, batch(3, 1, &[3]));
     assert_eq!((apply_in(&commands), acknowledged_in(&commands)), (None, Some(3)));
 
@@ -222,7 +225,7 @@ fn what_was_held_back_is_asked_for_again_and_nothing_behind_it_slips_through() {
 }
 
 #[test]
-fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
+fn writes_in_a_refused_commit_are_sent_again() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
@@ -256,15 +259,16 @@ fn what_came_in_one_commit_with_what_is_held_back_is_sent_again() {
     assert_eq!(origins, [&origin("ap")]);
 }
 
-/// A write of `us`, so many milliseconds ahead of this region's clock.
+/// A write of `us` whose time is this many milliseconds ahead of this region's clock.
 fn ahead(hand: &Hand, sequence: u64, ahead_ms: u64) -> Mutation {
     let mut mutation = mutation(CARTS, "us", sequence);
     mutation.version.time = HybridTime::from_parts(WALL_MS + hand.elapsed_ms + ahead_ms, 0);
     mutation
 }
 
-/// A stream from `us` on which the store refused a write that is half a minute ahead, subscribed to again five seconds later, when `us`
-/// is taken from generation 3 on and its next batch is the second.
+/// A stream from `us` on which the store refused a write that is half a minute ahead. Five seconds
+/// later it is subscribed to again: `us` is taken from generation 3 on, and the next batch is
+/// number 2.
 fn refused_once(hand: &mut Hand) -> DialId {
     let (link, _) = hand.connected("us");
     let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
@@ -280,15 +284,17 @@ fn refused_once(hand: &mut Hand) -> DialId {
     link
 }
 
+/// The writes before it are applied at once. The rest, from the start of its transaction, is
+/// requested again when its time has come.
 #[test]
-fn what_comes_before_a_write_too_far_ahead_is_applied_and_the_rest_asked_for_when_its_time_has_come() {
+fn applies_up_to_a_write_too_far_ahead_and_retries_the_rest() {
     let mut hand = Hand::new(Tuning::default());
     let link = refused_once(&mut hand);
     let mut mutations: Vec<Mutation> = [(1, 400), (2, 500), (3, 500), (4, 3500), (5, 30_000)]
         .iter()
         .map(|(sequence, ahead_ms)| ahead(&hand, *sequence, *ahead_ms))
         .collect();
-    // The third and the fourth were written as one.
+    // The third and fourth write are one transaction.
     for member in &mut mutations[2..4] {
         member.unit = Unit { first: 3, last: 4 };
     }
@@ -317,7 +323,7 @@ fn what_comes_before_a_write_too_far_ahead_is_applied_and_the_rest_asked_for_whe
     assert_eq!(
         (apply_in(&commands), acknowledged_in(&commands)),
         (None, Some(3)),
-        "it would leave a hole"
+        "it would leave a gap"
     );
     assert_eq!(
         held(&hand).map(|seen| seen.ahead_ms),
@@ -335,8 +341,10 @@ fn what_comes_before_a_write_too_far_ahead_is_applied_and_the_rest_asked_for_whe
     assert_eq!(held(&hand), None);
 }
 
+/// The store names its limit only when it first refuses a commit. The rest of that commit is still
+/// applied at once.
 #[test]
-fn of_the_first_batch_that_is_refused_only_what_is_too_far_ahead_waits() {
+fn first_refused_batch_delays_only_writes_too_far_ahead() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let mutations = vec![ahead(&hand, 1, 500), ahead(&hand, 2, 4000), ahead(&hand, 3, 0)];
@@ -347,7 +355,7 @@ fn of_the_first_batch_that_is_refused_only_what_is_too_far_ahead_waits() {
         progress: vec![(CARTS, origin("us"), 3)],
     };
     let (ticket, apply) = apply_in(&hand.source_says(link, ToReceiver::Batch(first))).unwrap();
-    assert_eq!(sequences(&apply), [1, 2, 3], "nobody has said yet what is too far");
+    assert_eq!(sequences(&apply), [1, 2, 3], "the limit is not known yet");
     assert_eq!(hand.source_says(link, batch(2, 1, &[4])), []);
     let refusal = StoreError::Quarantined {
         origin: origin("us"),
@@ -372,7 +380,7 @@ fn of_the_first_batch_that_is_refused_only_what_is_too_far_ahead_waits() {
 }
 
 #[test]
-fn writes_whose_times_come_one_after_another_are_not_asked_for_more_than_once_a_second() {
+fn retries_quarantined_writes_at_most_once_a_second() {
     let mut hand = Hand::new(Tuning::default());
     let link = refused_once(&mut hand);
     let waiting = ahead(&hand, 1, 501);
@@ -396,7 +404,7 @@ fn writes_whose_times_come_one_after_another_are_not_asked_for_more_than_once_a_
 }
 
 #[test]
-fn what_is_said_to_be_complete_behind_a_write_too_far_ahead_is_not_believed() {
+fn ignores_progress_behind_a_write_too_far_ahead() {
     let mut hand = Hand::new(Tuning {
         apply_bytes: 1,
         ..Tuning::default()
@@ -419,10 +427,10 @@ fn what_is_said_to_be_complete_behind_a_write_too_far_ahead_is_not_believed() {
 }
 
 #[test]
-fn a_write_that_is_here_already_holds_nothing_up_however_far_ahead_it_is() {
+fn applied_write_too_far_ahead_delays_nothing() {
     let mut hand = Hand::new(Tuning::default());
     let link = refused_once(&mut hand);
-    // It came while this region's clock was right.
+    // It was applied while this region's clock was right.
     hand.tick_with(0, vectors(&[(CARTS, "us", 1)]));
     let mutations = vec![ahead(&hand, 1, 30_000), ahead(&hand, 2, 500)];
     let commands = hand.source_says(
@@ -438,8 +446,9 @@ fn a_write_that_is_here_already_holds_nothing_up_however_far_ahead_it_is() {
     assert_eq!(subscription_in(&commands), None);
 }
 
+/// A relay may send an origin's writes to two tables out of sequence order.
 #[test]
-fn a_write_that_a_relay_sends_out_of_its_order_ends_what_is_taken_as_well() {
+fn write_relayed_out_of_order_also_ends_what_is_taken() {
     let mut hand = Hand::new(Tuning::default());
     let link = refused_once(&mut hand);
     let mut other = ahead(&hand, 3, 2000);
@@ -465,7 +474,7 @@ fn a_write_that_a_relay_sends_out_of_its_order_ends_what_is_taken_as_well() {
 }
 
 #[test]
-fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_on() {
+fn other_relayed_origins_continue_beside_a_quarantined_one() {
     let mut hand = Hand::new(Tuning::default());
     let us = refused_once(&mut hand);
     let (ap, _) = hand.connected("ap");
@@ -497,7 +506,7 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
     assert_eq!(apply.progress, [(CARTS, origin("ap"), 9)]);
     assert_eq!(subscription_in(&commands).unwrap().origins, [origin("ap")]);
 
-    // Sent before the relay knew: of `ap` nothing is missing before it.
+    // Sent before the relay received the new subscription. Nothing of `ap` is missing before it.
     hand.source_says(
         ap,
         relaying(2, vec![mutation(CARTS, "ap", 10), mutation(CARTS, "us", 10)]),
@@ -508,7 +517,7 @@ fn what_a_relay_sent_of_others_beside_a_write_too_far_ahead_is_applied_and_goes_
 }
 
 #[test]
-fn a_table_that_went_and_came_back_is_taken_only_from_the_new_subscription_on() {
+fn returned_table_is_taken_from_the_new_subscription_on() {
     use beringia_storage_types::ReplicaStatus::Active;
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
@@ -527,7 +536,7 @@ fn a_table_that_went_and_came_back_is_taken_only_from_the_new_subscription_on() 
 }
 
 #[test]
-fn a_store_that_fails_ends_the_stream_and_nothing_is_acknowledged() {
+fn store_failure_ends_the_stream_without_an_ack() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _) = hand.connected("us");
     let (ticket, _) = apply_in(&hand.source_says(link, batch(1, 1, &[1]))).unwrap();
@@ -542,7 +551,7 @@ fn a_store_that_fails_ends_the_stream_and_nothing_is_acknowledged() {
 }
 
 #[test]
-fn a_peer_of_another_version_is_refused_on_both_sides_and_tried_again_rarely() {
+fn refuses_another_protocol_version_and_retries_rarely() {
     let mut hand = Hand::new(Tuning::default());
     let link = hand.dialled("us");
     hand.feed(Event::Dialled(link, LinkEvent::Opened));
@@ -567,14 +576,15 @@ fn a_peer_of_another_version_is_refused_on_both_sides_and_tried_again_rarely() {
     assert!(hand.elapsed_ms - since_ms >= Tuning::default().refused_retry_ms);
 }
 
+/// The relay is a peer that has more of the origin's writes than this region.
 #[test]
-fn an_origin_out_of_reach_is_relayed_by_a_peer_that_has_more_of_it_and_only_until_it_is_back() {
+fn unreachable_origin_is_relayed_until_it_is_back() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");
     hand.source_says(ap, ToReceiver::Vectors(vectors(&[(CARTS, "us", 4)])));
     hand.feed(Event::Dialled(us, LinkEvent::Closed("cut".to_owned())));
-    assert_eq!(subscription_in(&hand.tick(500)), None, "it may be back in a moment");
+    assert_eq!(subscription_in(&hand.tick(500)), None, "it may be back soon");
     let relayed = subscription_in(&hand.tick(600)).unwrap();
     assert_eq!(relayed.origins, [origin("ap"), origin("us")]);
     let through = |hand: &Hand| hand.replicator.status().peers[&region("us")].relayed_through.clone();
@@ -586,7 +596,7 @@ fn an_origin_out_of_reach_is_relayed_by_a_peer_that_has_more_of_it_and_only_unti
 }
 
 #[test]
-fn an_origin_whose_log_was_forgotten_is_relayed_by_who_still_has_it() {
+fn origin_with_a_trimmed_log_is_relayed_by_a_peer() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     let (ap, _) = hand.connected("ap");

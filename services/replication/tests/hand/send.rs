@@ -1,4 +1,4 @@
-//! The sending side: subscriptions, the window, refusals, questions.
+//! The sending side: subscriptions, the window, refusals, requests.
 
 use beringia_item::{RANGES, TableId};
 use beringia_replication::{
@@ -34,7 +34,7 @@ fn batches(commands: &[Command]) -> Vec<Batch> {
     commands.iter().filter_map(batch).collect()
 }
 
-/// A stream from `us` whose cursor is open and reads.
+/// A stream from `us` whose cursor is open and reading.
 fn reading(hand: &mut Hand, us_has: u64) -> (AcceptId, Ticket, LogFilter) {
     let link = hand.accepted(1, "us");
     let commands = hand.receiver_says(link, subscribe(1, us_has));
@@ -68,7 +68,7 @@ fn log(sequences: &[u64], next: u64, end: Option<u64>) -> StoreAnswer {
 }
 
 #[test]
-fn the_log_is_read_from_where_the_receiver_is_and_again_when_it_grows() {
+fn reads_the_log_from_the_receivers_vector_and_on_growth() {
     let mut hand = Hand::new(Tuning::default());
     let (_, ticket, filter) = reading(&mut hand, 3);
     assert_eq!(filter.origins, [origin("eu")]);
@@ -95,7 +95,7 @@ fn the_log_is_read_from_where_the_receiver_is_and_again_when_it_grows() {
 }
 
 #[test]
-fn what_the_receiver_does_not_want_is_read_only_to_pass_over_it() {
+fn unwanted_records_are_read_only_to_skip_them() {
     let mut hand = Hand::new(Tuning::default());
     let (_, ticket, _) = reading(&mut hand, 3);
     hand.answer(ticket, log(&[4], 41, Some(4)));
@@ -112,7 +112,7 @@ fn what_the_receiver_does_not_want_is_read_only_to_pass_over_it() {
         },
     )) = call_in(&commands)
     else {
-        panic!("reading must not stay so far behind: {commands:?}")
+        panic!("reading must not fall so far behind: {commands:?}")
     };
     assert_eq!(hand.answer(ticket, log(&[], 105, Some(4))), [], "nothing is sent");
     assert_eq!(hand.grown(&[(CARTS, "eu", 4), (CARTS, "ap", 65)]), []);
@@ -133,7 +133,7 @@ fn what_the_receiver_does_not_want_is_read_only_to_pass_over_it() {
 }
 
 #[test]
-fn what_grows_while_it_is_read_is_not_missed() {
+fn log_growth_during_a_read_is_not_missed() {
     let mut hand = Hand::new(Tuning::default());
     let (_, ticket, _) = reading(&mut hand, 3);
     assert_eq!(hand.grown(&[(CARTS, "eu", 4)]), [], "one read at a time");
@@ -154,7 +154,7 @@ fn what_grows_while_it_is_read_is_not_missed() {
 }
 
 #[test]
-fn progress_tells_what_no_record_tells() {
+fn progress_covers_sequences_without_records() {
     let mut hand = Hand::new(Tuning::default());
     let (_, ticket, _) = reading(&mut hand, 3);
     let commands = hand.answer(ticket, log(&[4], 41, Some(9)));
@@ -167,7 +167,7 @@ fn progress_tells_what_no_record_tells() {
 }
 
 #[test]
-fn a_receiver_that_does_not_acknowledge_gets_no_more_than_the_window() {
+fn window_limits_a_receiver_that_does_not_acknowledge() {
     let mut hand = Hand::new(Tuning {
         window_bytes: 500,
         ..Tuning::default()
@@ -195,7 +195,7 @@ fn a_receiver_that_does_not_acknowledge_gets_no_more_than_the_window() {
 }
 
 #[test]
-fn what_the_log_does_not_hold_is_refused_and_the_rest_is_sent() {
+fn refuses_trimmed_writes_and_sends_the_rest() {
     let mut hand = Hand::new(Tuning::default());
     let link = hand.accepted(1, "us");
     let catalog_too = Subscription {
@@ -216,13 +216,13 @@ fn what_the_log_does_not_hold_is_refused_and_the_rest_is_sent() {
     };
     assert!(
         filter.tables[&CARTS].get(&origin("eu")) > u64::MAX / 4,
-        "nothing is above that"
+        "no write has a greater sequence"
     );
     assert_eq!(filter.tables[&TableId::CATALOG].get(&origin("eu")), 1);
 }
 
 #[test]
-fn a_table_that_is_being_filled_is_neither_read_nor_shown() {
+fn table_being_bootstrapped_is_not_served() {
     let mut hand = Hand::new(Tuning::default());
     let creating = ReplicaStatus::Creating { from: region("us") };
     hand.catalog(&[("eu", creating), ("us", ReplicaStatus::Active)]);
@@ -241,7 +241,7 @@ fn a_table_that_is_being_filled_is_neither_read_nor_shown() {
         reply.answer,
         Answer::Unavailable(format!("eu does not serve table {CARTS}"))
     );
-    // When it is filled, what was subscribed to is sent.
+    // Once the replica is complete, the subscribed table is sent.
     let commands = hand.catalog(&[("eu", ReplicaStatus::Active), ("us", ReplicaStatus::Active)]);
     assert!(
         matches!(call_in(&commands), Some((_, StoreCall::Position(_)))),
@@ -272,7 +272,7 @@ fn rows_are_copied_only_to_replicas_that_the_catalog_knows() {
 }
 
 #[test]
-fn questions_are_answered_and_only_so_many_at_once() {
+fn requests_are_answered_up_to_a_limit() {
     let mut hand = Hand::new(Tuning {
         requests_max: 2,
         ..Tuning::default()
@@ -316,7 +316,7 @@ fn a_log_that_cannot_be_read_ends_the_stream_with_the_reason() {
 }
 
 #[test]
-fn an_acknowledgement_of_what_was_not_sent_ends_the_stream() {
+fn ack_of_an_unsent_batch_ends_the_stream() {
     let mut hand = Hand::new(Tuning::default());
     let (link, _, _) = reading(&mut hand, 0);
     let commands = hand.receiver_says(link, acknowledge(1));
@@ -327,7 +327,7 @@ fn an_acknowledgement_of_what_was_not_sent_ends_the_stream() {
 }
 
 #[test]
-fn a_newer_stream_takes_the_place_of_the_one_before() {
+fn newer_stream_replaces_the_one_before() {
     let mut hand = Hand::new(Tuning::default());
     let former = hand.accepted(1, "us");
     hand.feed(Event::Accepted(AcceptId(2), LinkEvent::Opened));
@@ -337,7 +337,7 @@ fn a_newer_stream_takes_the_place_of_the_one_before() {
 }
 
 #[test]
-fn strangers_fill_only_so_many_places() {
+fn accepted_streams_without_a_hello_are_limited() {
     let mut hand = Hand::new(Tuning {
         accepted_max: 3,
         ..Tuning::default()
@@ -347,7 +347,7 @@ fn strangers_fill_only_so_many_places() {
     }
     let commands = hand.feed(Event::Accepted(AcceptId(3), LinkEvent::Opened));
     assert_eq!(goodbye_in(&commands).as_deref(), Some("too many streams are open"));
-    // Who says no hello gives its place up.
+    // A stream without a hello is ended in time.
     let commands = hand.tick(Tuning::default().hello_timeout_ms);
     assert_eq!(
         commands

@@ -1,4 +1,4 @@
-//! One replicator, fed by hand.
+//! A replicator that tests drive event by event.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,7 @@ pub fn origin(name: &str) -> Origin {
     name.parse().unwrap()
 }
 
-/// A put of `us` as its write of that number.
+/// A put by `origin` with this sequence.
 pub fn mutation(table: TableId, origin: &str, sequence: u64) -> Mutation {
     Mutation {
         table,
@@ -56,7 +56,7 @@ pub fn vectors(entries: &[(TableId, &str, u64)]) -> TableVectors {
     vectors
 }
 
-/// The region `eu`, whose peers are `us` and `ap`.
+/// A replicator of the region `eu`, whose peers are `us` and `ap`.
 pub struct Hand {
     pub replicator: Replicator,
     pub elapsed_ms: u64,
@@ -68,7 +68,7 @@ impl Hand {
         Self::away_before(tuning, &[])
     }
 
-    /// One whose process before it noted for how long peers were out of reach.
+    /// A replicator whose previous process recorded how long peers had been unreachable.
     pub fn away_before(tuning: Tuning, away_ms: &[(&str, u64)]) -> Self {
         let config = Config {
             region: region("eu"),
@@ -108,7 +108,8 @@ impl Hand {
         commands
     }
 
-    /// The replicas of `CARTS`, whose rows are complete here unless they are being copied.
+    /// Sets the replicas of `CARTS`. This region's rows are complete unless its replica is being
+    /// created.
     pub fn catalog(&mut self, replicas: &[(&str, ReplicaStatus)]) -> Vec<Command> {
         let joined = replicas
             .iter()
@@ -136,18 +137,18 @@ impl Hand {
         self.feed(Event::Tick { vectors })
     }
 
-    /// The log grew; what this region has of tables since.
+    /// Reports that the log grew, with this region's vectors afterwards.
     pub fn grown(&mut self, entries: &[(TableId, &str, u64)]) -> Vec<Command> {
         let vectors = Arc::new(vectors(entries));
         self.feed(Event::LogAppended { vectors })
     }
 
-    /// Lets time pass in steps of 100 ms; everything that is commanded meanwhile.
+    /// Lets time pass in steps of 100 ms and returns all commands of that time.
     pub fn pass(&mut self, ms: u64) -> Vec<Command> {
         (0..ms / 100).flat_map(|_| self.tick(100)).collect()
     }
 
-    /// The dial of that peer, which may have been commanded already.
+    /// The dial of that peer, which may have been commanded before.
     pub fn dialled(&mut self, peer: &str) -> DialId {
         for _ in 0..2000 {
             if let Some(link) = self.dials.remove(&region(peer)) {
@@ -158,7 +159,7 @@ impl Hand {
         panic!("{peer} is not dialled");
     }
 
-    /// A stream to that peer on which both said hello, and the subscription.
+    /// Opens a stream to that peer on which both sides said hello. Also returns the subscription.
     pub fn connected(&mut self, peer: &str) -> (DialId, Subscription) {
         let link = self.dialled(peer);
         let opened = self.feed(Event::Dialled(link, LinkEvent::Opened));
@@ -178,7 +179,7 @@ impl Hand {
         self.feed(Event::Dialled(link, LinkEvent::Message(message)))
     }
 
-    /// A stream from that peer on which both said hello.
+    /// Opens a stream from that peer on which both sides said hello.
     pub fn accepted(&mut self, number: u64, peer: &str) -> AcceptId {
         let link = AcceptId(number);
         self.feed(Event::Accepted(link, LinkEvent::Opened));
@@ -220,7 +221,7 @@ pub fn subscription_in(commands: &[Command]) -> Option<Subscription> {
     })
 }
 
-/// The questions that the commands ask on that stream, by number.
+/// The requests that the commands send on that stream, by number.
 pub fn questions_in(commands: &[Command], asked: DialId) -> Vec<(u64, Question)> {
     let question = |command: &Command| match command {
         Command::SendToSource(link, ToSource::Request(request)) if *link == asked => {
@@ -254,7 +255,7 @@ pub fn acknowledged_in(commands: &[Command]) -> Option<u64> {
     commands.iter().filter_map(number).max()
 }
 
-/// Why the commands end a stream.
+/// The reason for which the commands end a stream.
 pub fn goodbye_in(commands: &[Command]) -> Option<String> {
     commands.iter().find_map(|command| match command {
         Command::SendToSource(_, ToSource::Goodbye(goodbye)) => Some(goodbye.reason.clone()),

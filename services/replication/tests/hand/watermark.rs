@@ -1,4 +1,4 @@
-//! What a peer is known to have of this region's own writes.
+//! How far a peer is known to have this region's own writes.
 
 use beringia_replication::{
     AcceptId, Event, LinkEvent, Standing, Tuning, Watermark,
@@ -20,7 +20,7 @@ fn has(hand: &mut Hand, number: u64, sequence: u64) {
     hand.receiver_says(AcceptId(number), ToSource::Acknowledge(acknowledgement));
 }
 
-/// A stream from `us`, which has 3 of `eu`.
+/// A stream from `us`, which has the writes of `eu` up to 3.
 fn subscribed(hand: &mut Hand, number: u64) {
     let link = hand.accepted(number, "us");
     let subscription = Subscription {
@@ -32,7 +32,7 @@ fn subscribed(hand: &mut Hand, number: u64) {
 }
 
 #[test]
-fn it_is_what_the_peer_said_first_about_this_regions_own_writes() {
+fn watermark_keeps_the_time_of_the_first_report() {
     let mut hand = Hand::new(Tuning::default());
     let nothing = Standing {
         status: ReplicaStatus::Active,
@@ -56,7 +56,7 @@ fn it_is_what_the_peer_said_first_about_this_regions_own_writes() {
 }
 
 #[test]
-fn what_it_said_before_it_went_out_of_reach_does_not_count() {
+fn reports_from_before_a_lost_stream_do_not_count() {
     let mut hand = Hand::new(Tuning::default());
     subscribed(&mut hand, 1);
     has(&mut hand, 1, 9);
@@ -68,7 +68,7 @@ fn what_it_said_before_it_went_out_of_reach_does_not_count() {
 }
 
 #[test]
-fn a_peer_that_cannot_dial_here_is_vouched_for_by_what_it_announces() {
+fn announcements_count_for_a_peer_that_cannot_dial() {
     let mut hand = Hand::new(Tuning::default());
     let (us, _) = hand.connected("us");
     assert!(standing(&hand, "us").in_reach);
@@ -84,7 +84,7 @@ fn a_peer_that_cannot_dial_here_is_vouched_for_by_what_it_announces() {
 }
 
 #[test]
-fn a_replica_on_its_way_out_is_not_waited_for() {
+fn leaving_replica_is_not_waited_for() {
     let mut hand = Hand::new(Tuning::default());
     hand.catalog(&[
         ("eu", ReplicaStatus::Active),

@@ -1,11 +1,14 @@
-//! Replicas out of reach for too long, step by step: who drops whom, and what they are afterwards.
+//! Replicas that are unreachable for too long, step by step: which region drops which, and their
+//! state afterwards.
 
 use bytes::Bytes;
 
 use crate::{TABLES, drops, key, model::fleet::Fleet, quiet, write};
 
+/// A replica that is unreachable for too long is dropped by the others. When it returns it is
+/// re-bootstrapped, and keeps a list of its unshipped writes.
 #[test]
-fn a_replica_out_of_reach_is_dropped_holds_nothing_and_begins_anew_with_what_it_had_not_shipped_kept_aside() {
+fn dropped_replica_returns_empty_and_keeps_unshipped_writes() {
     let mut fleet = drops(5);
     quiet(&mut fleet);
     let image = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
@@ -30,7 +33,7 @@ fn a_replica_out_of_reach_is_dropped_holds_nothing_and_begins_anew_with_what_it_
         let view = &store.view()[&TABLES[0]];
         assert_eq!(view.dropped.iter().collect::<Vec<_>>(), [fleet.region(2)]);
         let rows: Vec<_> = store.tables[&TABLES[0]].rows.keys().collect();
-        assert_eq!(rows, [&key(2)], "tombstones are forgotten");
+        assert_eq!(rows, [&key(2)], "tombstones are collected");
     }
     assert!(fleet.store(2).is_active(TABLES[0]), "its clients notice nothing");
     quiet(&mut fleet);
@@ -61,13 +64,13 @@ fn a_replica_out_of_reach_is_dropped_holds_nothing_and_begins_anew_with_what_it_
 }
 
 #[test]
-fn who_restarts_while_it_waits_for_a_replica_does_not_wait_anew() {
+fn restart_keeps_the_time_that_a_peer_was_unreachable() {
     let mut fleet = drops(10);
     quiet(&mut fleet);
     fleet.cut(0, 2);
     fleet.cut(1, 2);
     let is_dropped = |fleet: &Fleet| !fleet.store(0).view()[&TABLES[0]].dropped.is_empty();
-    // Each is restarted more often than the limit is long.
+    // Each region restarts within the limit, many times.
     for round in 0..40 {
         (0..12).for_each(|_| fleet.pass_time(20));
         for _ in 0..300 {
@@ -84,7 +87,7 @@ fn who_restarts_while_it_waits_for_a_replica_does_not_wait_anew() {
 }
 
 #[test]
-fn of_two_sides_of_a_cut_the_one_without_most_members_drops_nobody() {
+fn minority_side_of_a_cut_drops_nobody() {
     let mut fleet = drops(6);
     quiet(&mut fleet);
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
@@ -107,10 +110,10 @@ fn of_two_sides_of_a_cut_the_one_without_most_members_drops_nobody() {
     assert_eq!(fleet.dropped, 1);
 }
 
-/// Two majorities, one after the other, can drop each other's members: who was in both had not heard of the first. Nothing is lost
-/// without a trace, and all are equal again.
+/// Two successive majorities can drop each other's members, if the region in both has not learned
+/// of the first drop. Nothing is lost without a trace, and all replicas become equal again.
 #[test]
-fn regions_that_dropped_each_other_in_turn_go_on_with_what_one_of_them_has_and_keep_the_rest_aside() {
+fn mutual_drops_converge_and_keep_unshipped_writes() {
     let mut fleet = drops(8);
     quiet(&mut fleet);
     fleet.cut(0, 1);
@@ -166,10 +169,11 @@ fn a_replica_that_one_other_still_reaches_is_not_dropped() {
     assert_eq!(fleet.dropped, 0);
 }
 
-/// The second is in two majorities that drop each other's members, and acts upon the one of which it has heard; the first has dropped the
-/// third, and is alone then. It must not go on as if it were all that is left: it still holds what the others deleted and forgot.
+/// The second region is in two majorities that drop each other's members, and acts on the one that
+/// it knows of. The first region has dropped the third and is then alone. It must not continue as
+/// the only replica left, because it still has rows that the others have deleted and collected.
 #[test]
-fn in_a_series_of_cuts_nothing_is_revived_by_who_was_dropped_and_had_dropped_another_itself() {
+fn region_that_dropped_and_was_dropped_revives_nothing() {
     let mut fleet = drops(9);
     quiet(&mut fleet);
     let before = Some(Bytes::from_static(b"before"));
@@ -182,7 +186,7 @@ fn in_a_series_of_cuts_nothing_is_revived_by_who_was_dropped_and_had_dropped_ano
     while dropped(&fleet, 0).is_empty() {
         fleet.step();
     }
-    // The second agreed, and does not hear what came of it.
+    // The second region agreed to the drop, and does not learn that it happened.
     fleet.cut(0, 1);
     fleet.heal(1, 2);
     assert!(dropped(&fleet, 1).is_empty());
@@ -205,7 +209,7 @@ fn in_a_series_of_cuts_nothing_is_revived_by_who_was_dropped_and_had_dropped_ano
     }
     for site in [1, 2] {
         let rows: Vec<_> = fleet.store(site).tables[&TABLES[0]].rows.keys().collect();
-        assert_eq!(rows, [&key(1)], "the delete is forgotten in {}", fleet.region(site));
+        assert_eq!(rows, [&key(1)], "the tombstone is collected in {}", fleet.region(site));
     }
     quiet(&mut fleet);
     for site in 0..3 {

@@ -1,4 +1,5 @@
-//! Several regions, the network between them, and chance: every message, store call and tick happens when chance says so.
+//! Several regions and the network between them; chance decides which message, store call or tick
+//! comes next.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -18,9 +19,9 @@ use rand_chacha::{
 
 use super::{oracle::nothing_of_paused_tables, policy::Work, store::Store};
 
-/// Wall time at the start, milliseconds since the epoch.
+/// Wall time at the start, milliseconds since the Unix epoch.
 const EPOCH_MS: u64 = 1_700_000_000_000;
-/// After so long a cut is noticed and the streams over it are gone.
+/// How long after a cut the streams over it break, milliseconds.
 const NOTICE_MS: u64 = 400;
 
 /// A stream between two regions.
@@ -28,7 +29,7 @@ struct Link {
     receiver: usize,
     dial: DialId,
     source: usize,
-    /// Set when the source has accepted.
+    /// Set once the source has accepted.
     accept: Option<AcceptId>,
     to_source: VecDeque<ToSource>,
     to_receiver: VecDeque<ToReceiver>,
@@ -36,7 +37,7 @@ struct Link {
     source_hung_up: bool,
 }
 
-/// A region: its store survives a crash, its replicator does not.
+/// A region. Its store survives a crash; its replicator does not.
 struct Site {
     region: Region,
     store: Store,
@@ -44,23 +45,23 @@ struct Site {
     calls: Vec<(Ticket, StoreCall)>,
     skew_ms: u64,
     incarnation: u128,
-    /// For how long its peers have been out of reach, as it last noted.
+    /// How long its peers have been unreachable, as last recorded, milliseconds.
     away_ms: BTreeMap<Region, u64>,
 }
 
-/// One write that a client was told had happened.
+/// A write that was acknowledged to a client.
 #[derive(Debug, Clone)]
 pub struct Write {
     pub mutation: beringia_item::Mutation,
-    /// What it did, under which policy.
+    /// What the write did, and under which policy.
     pub work: Work,
     pub policy: ConflictPolicy,
-    /// What stood under its key.
+    /// The version that it replaced under its key.
     pub replaced: Option<Version>,
-    /// The disk that had it was lost before another region was known to have it.
+    /// Whether the disk that had it was lost before another region was known to have it.
     pub may_be_lost: bool,
-    /// Its origin's disk was lost before all regions had it. The origin's later writes cover it in vectors although it may be
-    /// missing, until repair brings it.
+    /// Whether its origin's disk was lost before all regions had it. The origin's later writes
+    /// cover it in vectors although it may be missing until repair restores it.
     pub orphaned: bool,
 }
 
@@ -72,14 +73,14 @@ pub struct Fleet {
     elapsed_ms: u64,
     chance: ChaCha8Rng,
     pub writes: Vec<Write>,
-    /// Regions that lost their disk or joined late: their journals need not be complete.
+    /// Regions that lost their disk or got their replica late: their journals may be incomplete.
     pub newcomers: BTreeSet<Region>,
-    /// A disk was lost, so that rows may have to be copied into active replicas.
+    /// Whether a disk was lost, so that rows may have to be copied into active replicas.
     pub lost_disk: bool,
     stalls: u64,
     trace: bool,
     unreachable_ms_max: u64,
-    /// How many replicas began anew, because the others had dropped them.
+    /// How many replicas were re-bootstrapped because the others had dropped them.
     pub dropped: u64,
 }
 
@@ -88,7 +89,7 @@ impl Fleet {
         Self::with_limit(regions, seed, u64::MAX)
     }
 
-    /// The same, where replicas are dropped that are out of reach for so long.
+    /// As [`Fleet::new`], with replicas dropped after being unreachable for this many milliseconds.
     pub fn with_limit(regions: usize, seed: u64, unreachable_ms_max: u64) -> Self {
         let names = ["ap", "eu", "sa", "us"];
         let sites = names[..regions].iter().map(|name| {
@@ -160,7 +161,7 @@ impl Fleet {
         EPOCH_MS + self.elapsed_ms + self.sites[site].skew_ms
     }
 
-    /// Small bounds, so that a short run meets them.
+    /// Small bounds, so that a short run reaches them.
     fn tuning(&self) -> Tuning {
         Tuning {
             unreachable_ms_max: self.unreachable_ms_max,
@@ -199,7 +200,7 @@ impl Fleet {
         self.tick(site);
     }
 
-    /// Kills the region's process; what its store was asked happens or not.
+    /// Kills the region's process; each pending store call happens or not, by chance.
     pub fn crash(&mut self, site: usize) {
         let wall_ms = self.wall_ms(site);
         let calls = std::mem::take(&mut self.sites[site].calls);
@@ -221,7 +222,7 @@ impl Fleet {
         self.start(site);
     }
 
-    /// The region crashes and its disk is gone.
+    /// Crashes the region and loses its disk.
     pub fn wipe(&mut self, site: usize) {
         let region = self.sites[site].region.clone();
         let wall_ms = self.wall_ms(site);
@@ -241,7 +242,7 @@ impl Fleet {
                 .iter()
                 .filter_map(|vectors| vectors.get(&table))
                 .all(|vector| vector.covers(version));
-            // Whoever wrote it may have lost it before.
+            // Its origin may have lost it before.
             write.may_be_lost |= !elsewhere;
             write.orphaned |= *version.origin.region() == region && !everywhere;
         }
@@ -249,7 +250,7 @@ impl Fleet {
         self.lost_disk = true;
         self.sites[site].calls.clear();
         self.sites[site].away_ms.clear();
-        // A new database starts where the wall clock is; never at a number that the old one used.
+        // A new database starts its sequences at the wall clock, above all that the old one used.
         self.sites[site].store = Store::new(region, wall_ms + 1);
         self.crash(site);
     }
@@ -341,7 +342,8 @@ impl Fleet {
         }
     }
 
-    /// What a replica that began anew had not shipped is with nobody, unless somebody got it after the others dropped the replica.
+    /// An unshipped write of a re-bootstrapped replica is lost, unless another region got it after
+    /// the replica was dropped.
     fn note_unshipped(&mut self, site: usize) {
         for (table, has) in std::mem::take(&mut self.sites[site].store.began_anew) {
             let region = self.sites[site].region.clone();
@@ -368,7 +370,7 @@ impl Fleet {
         }
     }
 
-    /// Some streams and some disks make no progress for a while, so that others overtake them by far.
+    /// Some streams and some disks stall for a while, so that others overtake them by far.
     fn is_stalled(&self, thing: u64) -> bool {
         const STALL_MS: u64 = 150;
         let turn = self.elapsed_ms / STALL_MS;
@@ -412,7 +414,7 @@ impl Fleet {
         self.cuts.remove(&(a.min(b), a.max(b)));
     }
 
-    /// Resets every stream between the two.
+    /// Resets every stream between the two regions.
     pub fn reset(&mut self, a: usize, b: usize) {
         let between = |link: &Link| (link.receiver, link.source) == (a, b) || (link.receiver, link.source) == (b, a);
         let ids: Vec<u64> = self
@@ -437,7 +439,7 @@ impl Fleet {
         }
     }
 
-    /// A client writes, where the region takes writes to the table.
+    /// A client writes, if the region accepts writes to the table. Returns whether it did.
     pub fn write(&mut self, site: usize, table: TableId, keys: &[KeyBytes], work: &Work) -> bool {
         if !self.sites[site].store.is_active(table) {
             return false;
@@ -486,7 +488,7 @@ impl Fleet {
         self.emit(site, Event::Resume(table));
     }
 
-    /// Ends the pauses of all tables everywhere.
+    /// Ends the pauses of all tables in all regions.
     pub fn resume_all(&mut self) {
         for site in 0..self.sites.len() {
             for table in self.status(site).paused {
@@ -495,7 +497,7 @@ impl Fleet {
         }
     }
 
-    /// A client of one region asks for a replica in another.
+    /// A client of one region requests a replica in another.
     pub fn add_replica(&mut self, site: usize, table: TableId, at: usize) {
         let view = self.sites[site].store.view();
         let region = self.sites[at].region.clone();
@@ -512,7 +514,7 @@ impl Fleet {
         self.tell_changes(site);
     }
 
-    /// One thing happens, by chance: a message arrives, a call ends, or time passes.
+    /// One random event: a message arrives, a store call ends, or time passes.
     pub fn step(&mut self) {
         let calls: Vec<usize> = (0..self.sites.len())
             .filter(|site| !self.sites[*site].calls.is_empty() && !self.is_stalled(*site as u64))
@@ -555,7 +557,7 @@ impl Fleet {
         self.tell_changes(site);
     }
 
-    /// The next message in one of the link's directions arrives.
+    /// Delivers the next message in one of the link's directions.
     fn deliver(&mut self, id: u64) {
         let forward = self.below(2) == 0;
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -606,7 +608,7 @@ impl Fleet {
         }
     }
 
-    /// Loses rows behind the region's back.
+    /// Removes rows from the store without the replicator's knowledge.
     pub fn damage(&mut self, site: usize, table: TableId, victims: &[Version]) {
         if let Some(table) = self.sites[site].store.tables.get_mut(&table) {
             table.rows.retain(|_, row| !victims.contains(&row.version));

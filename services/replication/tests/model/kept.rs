@@ -1,5 +1,6 @@
-//! Runs that chance found and that failed before the rule that each names, made as short as they go. A run's order of messages hangs on
-//! its seed, so that a change of the protocol may make it an ordinary run; `hand` asks for the rules step by step.
+//! Random runs that failed before the rule that each test names existed, made as short as possible.
+//! The order of messages depends on a run's seed, so a change of the protocol may turn such a run
+//! into an ordinary one; the scripted tests check the rules step by step.
 
 use beringia_item::ConflictPolicy;
 
@@ -31,7 +32,7 @@ const fn transact(site: usize, keys: [u8; 2]) -> Action {
     Transact { site, table: 0, keys }
 }
 
-/// The table of region 0 is to be held by one region more.
+/// Adds a replica of region 0's table.
 const fn add(by: usize, at: usize) -> Action {
     AddReplica { site: by, table: 0, at }
 }
@@ -41,7 +42,7 @@ const fn run(steps: usize) -> Action {
 }
 
 #[test]
-fn what_a_copy_that_broke_off_left_at_one_region_after_its_origin_lost_it_spreads_to_all() {
+fn rows_of_an_aborted_copy_spread_after_their_origin_lost_them() {
     let actions = [
         Crash { site: 2 },
         run(20),
@@ -69,19 +70,19 @@ fn what_a_copy_that_broke_off_left_at_one_region_after_its_origin_lost_it_spread
 }
 
 #[test]
-fn what_all_logs_have_forgotten_is_copied_in_place() {
+fn writes_trimmed_from_all_logs_are_copied_in_place() {
     let actions = [Forget { site: 2 }, Forget { site: 0 }, Wipe { site: 1 }];
     play(copies(4), &actions);
 }
 
 #[test]
-fn an_origin_out_of_reach_may_still_have_what_others_forgot() {
+fn unreachable_origin_may_still_have_trimmed_writes() {
     let actions = [Cut { a: 0, b: 1 }, add(1, 2), put(1, 2), run(356)];
     play(copies(9), &actions);
 }
 
 #[test]
-fn a_row_that_its_source_lost_after_an_attempt_to_copy_it_goes() {
+fn row_lost_by_its_source_after_a_copy_attempt_is_dropped() {
     let actions = [
         add(0, 2),
         put(0, 0),
@@ -94,7 +95,7 @@ fn a_row_that_its_source_lost_after_an_attempt_to_copy_it_goes() {
 }
 
 #[test]
-fn a_copy_waits_for_the_writes_before_the_newest_row_that_it_saw() {
+fn copy_waits_for_writes_before_its_newest_row() {
     let actions = [
         Reset { a: 2, b: 0 },
         Crash { site: 1 },
@@ -106,7 +107,7 @@ fn a_copy_waits_for_the_writes_before_the_newest_row_that_it_saw() {
 }
 
 #[test]
-fn a_stream_whose_writes_were_held_back_goes_on_with_a_full_window() {
+fn quarantined_stream_continues_with_a_full_window() {
     let actions = [
         Cut { a: 0, b: 1 },
         run(10),
@@ -124,7 +125,7 @@ fn a_stream_whose_writes_were_held_back_goes_on_with_a_full_window() {
 }
 
 #[test]
-fn what_a_region_says_that_it_has_as_it_is_dropped_is_not_taken_for_shipped() {
+fn reports_of_a_region_being_dropped_do_not_count_as_shipped() {
     let actions = [
         Cut { a: 0, b: 2 },
         put(2, 0),
@@ -153,8 +154,9 @@ fn what_a_region_says_that_it_has_as_it_is_dropped_is_not_taken_for_shipped() {
     play(drops(14_501_782_012_141_401_030), &actions);
 }
 
+/// Of a region that is dropped, a write is safe only if all regions that vote for the drop have it.
 #[test]
-fn what_only_one_of_those_who_drop_a_region_has_of_it_is_not_taken_for_safe() {
+fn writes_that_only_one_voter_has_are_not_safe() {
     let actions = [
         run(4),
         put(2, 0),
@@ -186,8 +188,9 @@ fn what_only_one_of_those_who_drop_a_region_has_of_it_is_not_taken_for_safe() {
     play(drops(8_175_970_312_848_585_039), &actions);
 }
 
+/// This also holds if the winner is an addition on top of the assigned value.
 #[test]
-fn an_addition_that_did_not_know_of_a_value_is_journalled_also_below_an_addition_to_that_value() {
+fn addition_concurrent_with_an_assignment_is_journalled() {
     let update = |site, change| Update {
         site,
         keys: vec![1],
@@ -202,8 +205,9 @@ fn an_addition_that_did_not_know_of_a_value_is_journalled_also_below_an_addition
     play_under(ConflictPolicy::Merge, 0, &actions);
 }
 
+/// The vector covers the copied rows only once the copy is complete.
 #[test]
-fn what_a_copy_in_place_brings_may_be_ahead_of_the_vector_until_the_copy_is_complete() {
+fn copy_in_place_may_run_ahead_of_the_vector() {
     let nothing = || Update {
         site: 0,
         keys: vec![0],

@@ -1,5 +1,6 @@
-//! What must stand under each conflict policy, worked out from what clients wrote and what each write knew of, by the words of
-//! `docs/decisions/0004` and without the code that joins states.
+//! The expected item under each conflict policy, derived from what clients wrote and the causal
+//! context of each write, by the rules of `docs/decisions/0004` and without the code that merges
+//! states.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +15,15 @@ use super::{
 /// The attributes that writes change.
 const ATTRIBUTES: [&str; 4] = ["t", "u", "n", "s"];
 
-/// What one write is to one attribute.
+/// The role of a write for one attribute.
 enum Part {
-    /// The attribute is as the write's image has it, whatever was before.
+    /// The attribute has the value of the write's image, whatever it was before.
     Base,
-    /// Something was added to what stood, or a member came or went.
+    /// A number was added to the value, or a member added or removed.
     Addition(Change),
 }
 
-/// What the write is to the attribute; `None` where it leaves it alone.
+/// The role of the write for the attribute; `None` if the write does not touch it.
 fn part(write: &Write, name: &str) -> Option<Part> {
     let (Work::Update(changes), false) = (&write.work, write.policy == ConflictPolicy::Item) else {
         return Some(Part::Base);
@@ -43,7 +44,7 @@ fn greatest<'w>(writes: impl Iterator<Item = &'w Write>) -> Option<&'w Write> {
     writes.max_by_key(|write| &write.mutation.version)
 }
 
-/// The last of these writes that says what the attribute is, whatever was before.
+/// The last of these writes that sets the attribute regardless of its earlier value.
 fn base<'w>(writes: impl Iterator<Item = &'w Write>, name: &str) -> Option<&'w Write> {
     greatest(writes.filter(|write| matches!(part(write, name), Some(Part::Base))))
 }
@@ -52,15 +53,15 @@ fn value_of(write: Option<&Write>, name: &str) -> Option<AttributeValue> {
     item_of(write?.mutation.image.as_ref())?.remove(name)
 }
 
-/// A region's additions to the counter up to its last one.
+/// A region's additions to the counter, up to its last one.
 struct Sum<'w> {
     last: &'w Version,
-    /// The base that the last one was added to, where that had a number.
+    /// The base that the last one was added to, if that had a number.
     over: Option<&'w Version>,
     sum: u64,
 }
 
-/// What each origin added, as it went on with its own sum or had to begin anew.
+/// What each origin added: each addition continues the origin's sum or starts a new one.
 fn sums<'w>(writes: &[&'w Write]) -> BTreeMap<&'w Origin, Sum<'w>> {
     let mut sums: BTreeMap<&Origin, Sum<'w>> = BTreeMap::new();
     for write in writes {
@@ -87,7 +88,7 @@ fn sums<'w>(writes: &[&'w Write]) -> BTreeMap<&'w Origin, Sum<'w>> {
     sums
 }
 
-/// The counter: its last base and what counts on top of it.
+/// The expected counter: its last base, and the sums that count on top of it.
 fn counter(writes: &[&Write]) -> Option<AttributeValue> {
     let base = base(writes.iter().copied(), "n");
     let version = base.map(|base| &base.mutation.version);
@@ -99,12 +100,12 @@ fn counter(writes: &[&Write]) -> Option<AttributeValue> {
     (assigned.is_some() || !counting.is_empty()).then(|| AttributeValue::N(Number::from(total)))
 }
 
-/// The set: its last base, and the last word on each member since.
+/// The expected set: its last base, and the last operation on each member since.
 fn set(writes: &[&Write]) -> Option<AttributeValue> {
     let base = base(writes.iter().copied(), "s");
     let version = base.map(|base| &base.mutation.version);
     let mut set = members(value_of(base, "s").as_ref());
-    // Ascending by version.
+    // In ascending order of versions.
     for write in writes.iter().filter(|write| Some(&write.mutation.version) > version) {
         match part(write, "s") {
             Some(Part::Addition(Change::Unite(one))) => drop(set.insert(member(one))),
@@ -115,7 +116,7 @@ fn set(writes: &[&Write]) -> Option<AttributeValue> {
     (!set.is_empty()).then_some(AttributeValue::Ss(set))
 }
 
-/// The item that is left of all writes to a key, which are ascending by version.
+/// The expected item after all writes to a key, which are in ascending order of versions.
 fn expected(writes: &[&Write]) -> Option<Item> {
     let last = writes.last()?;
     let floor = greatest(writes.iter().copied().filter(|write| is_whole(write)));
@@ -131,7 +132,7 @@ fn expected(writes: &[&Write]) -> Option<Item> {
     Some(present.collect())
 }
 
-/// The writes to each key of the table, ascending by version.
+/// The writes to each key of the table, in ascending order of versions.
 fn by_key(fleet: &Fleet, table: TableId) -> BTreeMap<&KeyBytes, Vec<&Write>> {
     let mut by_key: BTreeMap<&KeyBytes, Vec<&Write>> = BTreeMap::new();
     for write in fleet.writes.iter().filter(|write| write.mutation.table == table) {
@@ -143,7 +144,7 @@ fn by_key(fleet: &Fleet, table: TableId) -> BTreeMap<&KeyBytes, Vec<&Write>> {
     by_key
 }
 
-/// At the end, where no disk was lost: every item is what its policy makes of all writes to it.
+/// At the end, if no disk was lost: every item is what its policy makes of all writes to it.
 pub fn items_are_what_the_writes_make_them(fleet: &Fleet, table: TableId) {
     for (key, writes) in by_key(fleet, table) {
         let expected = expected(&writes);
@@ -160,8 +161,9 @@ pub fn items_are_what_the_writes_make_them(fleet: &Fleet, table: TableId) {
     }
 }
 
-/// At the end: what is journalled was overruled by a write that did not know of it, additions that meet overrule nothing, and what was
-/// assigned and overruled by such a write is journalled somewhere.
+/// At the end: a journalled write was overruled by a write that does not causally depend on it;
+/// additions do not overrule each other; and an assignment that such a write overruled is
+/// journalled somewhere.
 pub fn journals_tell_what_was_overruled(fleet: &Fleet, table: TableId) {
     let journals: Vec<(Version, Version)> = replicas(fleet, table)
         .flat_map(|site| fleet.store(site).tables[&table].journal.clone())
@@ -192,15 +194,16 @@ pub fn journals_tell_what_was_overruled(fleet: &Fleet, table: TableId) {
     }
 }
 
-/// Whether all that the write does is to add.
+/// Whether the write only adds.
 fn only_adds(write: &Write) -> bool {
     let parts = ATTRIBUTES.map(|name| part(write, name));
     let adds = |part: &Part| matches!(part, Part::Addition(Change::Add(_) | Change::Unite(_)));
     parts.iter().flatten().all(adds)
 }
 
-/// Whether the write added to an attribute to which another gave a value that it did not know of. That overrules it,
-/// though the winner in the journal may be an addition on top of that value.
+/// Whether the write added to an attribute that a concurrent write assigned. The assignment
+/// overrules the addition, though the winner in the journal may be an addition on top of the
+/// assigned value.
 fn is_without_base(write: &Write, writes: &[&Write]) -> bool {
     let unknown = |name: &str| {
         let mut bases = writes
@@ -213,7 +216,8 @@ fn is_without_base(write: &Write, writes: &[&Write]) -> bool {
         .any(|name| part(write, name).is_some() && unknown(name))
 }
 
-/// Whether the write gave `t` its value, and something replaced that, and nothing that did knew of it.
+/// Whether the write assigned `t`, and was replaced only by writes that do not causally depend on
+/// it.
 fn is_overruled_unknowingly(write: &Write, writes: &[&Write]) -> bool {
     let version = &write.mutation.version;
     let is_base = matches!(part(write, "t"), Some(Part::Base));

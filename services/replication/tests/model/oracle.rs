@@ -1,4 +1,5 @@
-//! What must hold at every moment, and what must hold when everything has been quiet for a while.
+//! Invariants that hold at all times, and conditions that hold once everything has been quiet for a
+//! while.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,9 @@ use super::{
     policy::stamp_of,
 };
 
-/// At every moment: what a vector covers is there, or something newer is. So nothing that was applied is lost, nothing deleted
-/// comes back, and transactions are whole.
+/// At all times: for every write that a vector covers, the row has that write or a newer one.
+/// Therefore nothing that was applied is lost, nothing deleted comes back, and transactions are
+/// whole.
 pub fn vectors_tell_the_truth(fleet: &Fleet) {
     for site in 0..fleet.len() {
         let store = fleet.store(site);
@@ -50,14 +52,14 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
                 match table.rows.get(key) {
                     Some(row) => assert!(
                         row.version >= write.version,
-                        "{} says that it applied {:?} and holds {:?}",
+                        "{} reports that it applied {:?} but has {:?}",
                         store.region,
                         write.version,
                         row.version
                     ),
                     None => assert!(
                         write.image.is_none() || deleted_later(fleet, write),
-                        "{} says that it applied {:?} and holds nothing under {key:?}",
+                        "{} reports that it applied {:?} but has nothing under {key:?}",
                         store.region,
                         write.version
                     ),
@@ -67,7 +69,7 @@ pub fn vectors_tell_the_truth(fleet: &Fleet) {
     }
 }
 
-/// Whether a delete that may be lost, but need not be, came after the write.
+/// Whether a delete that may or may not be lost came after the write.
 fn deleted_later(fleet: &Fleet, write: &Mutation) -> bool {
     fleet
         .writes
@@ -81,9 +83,10 @@ fn deleted_later(fleet: &Fleet, write: &Mutation) -> bool {
         })
 }
 
-/// At every moment: an active replica holds nothing that its vector does not cover, so that its clients' writes carry the truth
-/// about what they knew of. But for what a copy in place brought: the vector takes it in when the copy is complete, and a write
-/// over such a row says itself that it knew of it.
+/// At all times: an active replica has no row that its vector does not cover, so that the causal
+/// contexts of its clients' writes are true. Rows from a copy in place are the exception: the
+/// vector covers them when the copy is complete, and a write over such a row names it in its causal
+/// context.
 pub fn active_replicas_know_their_rows(fleet: &Fleet) {
     if fleet.lost_disk {
         return;
@@ -103,7 +106,7 @@ pub fn active_replicas_know_their_rows(fleet: &Fleet) {
     }
 }
 
-/// At every moment: of a table whose replication is paused nothing is sent, and nothing that came is applied.
+/// At all times: nothing of a paused table is sent, and nothing received of it is applied.
 pub fn nothing_of_paused_tables(replicator: &Replicator, commands: &[Command]) {
     let paused = replicator.paused();
     if paused.is_empty() {
@@ -132,12 +135,12 @@ pub fn nothing_of_paused_tables(replicator: &Replicator, commands: &[Command]) {
         };
         assert!(
             tables.iter().all(|table| !paused.contains(table)),
-            "something of a paused table goes out or comes in: {command:?}"
+            "a paused table is replicated: {command:?}"
         );
     }
 }
 
-/// Whether all active replicas hold the same.
+/// Whether all active replicas are equal.
 pub fn converged(fleet: &Fleet, tables: &[TableId]) -> bool {
     tables.iter().all(|table| {
         let mut held = replicas(fleet, *table).map(|site| {
@@ -155,7 +158,7 @@ pub fn converged(fleet: &Fleet, tables: &[TableId]) -> bool {
     })
 }
 
-/// Whether every replica that anybody knows of is active.
+/// Whether every replica in any region's catalog is active.
 pub fn all_active(fleet: &Fleet) -> bool {
     (0..fleet.len()).all(|site| {
         let view = fleet.store(site).view();
@@ -213,8 +216,9 @@ pub fn greatest_version_stands(fleet: &Fleet, table: TableId) {
     }
 }
 
-/// At the end: what is journalled was concurrent, and neither had come of the other; and what was lost to a write that did not know of
-/// it is journalled where it was made.
+/// At the end: journalled writes were concurrent, and neither replaced the other, even indirectly;
+/// and a write that lost to one that does not causally depend on it is journalled where it was
+/// made.
 pub fn journals_hold_the_conflicts_and_no_others(fleet: &Fleet, table: TableId) {
     let writes: BTreeMap<&Version, &Write> = fleet
         .writes
@@ -235,7 +239,7 @@ pub fn journals_hold_the_conflicts_and_no_others(fleet: &Fleet, table: TableId) 
             assert_eq!(winner.key, loser.key);
             assert!(
                 !winner.knew_of(&loser.version) && !loser.knew_of(&winner.version),
-                "{} journals as a conflict what is none: {winner:?} over {loser:?}",
+                "{} journals a conflict between writes that are not concurrent: {winner:?} over {loser:?}",
                 fleet.region(site)
             );
         }

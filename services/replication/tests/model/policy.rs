@@ -1,4 +1,5 @@
-//! What clients write to items that several writers may have a share in, and what a store makes of it under each conflict policy.
+//! Writes to items that may hold parts of several writes, and what a store makes of them under each
+//! conflict policy.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +12,16 @@ use bytes::Bytes;
 /// What a write does to an item.
 #[derive(Debug, Clone)]
 pub enum Work {
-    /// Puts this image, or deletes.
+    /// Puts this image, or deletes the item.
     Whole(Option<Bytes>),
-    /// Changes attributes. Of two changes of one attribute only the first counts.
+    /// Changes attributes. Of two changes to one attribute only the first counts.
     Update(Vec<Change>),
 }
 
-/// What an update does to an attribute: `t` and `u` are assigned, `n` is a counter and `s` a set.
+/// A change of an attribute: `t` and `u` are assigned, `n` is a counter and `s` a set.
 #[derive(Debug, Clone, Copy)]
 pub enum Change {
-    /// A value that no other write assigns.
+    /// Assigns a value that no other write assigns.
     Assign(&'static str, u64),
     Remove(&'static str),
     Add(u8),
@@ -78,35 +79,35 @@ pub fn member(one: u8) -> String {
     format!("m{one}")
 }
 
-/// The counter's number.
+/// The counter's value, if it has one.
 pub fn number(value: Option<&AttributeValue>) -> Option<u64> {
     match value {
         Some(AttributeValue::N(number)) => Some(number.to_string().parse().unwrap()),
         None => None,
-        other => panic!("{other:?} is no number"),
+        other => panic!("{other:?} is not a number"),
     }
 }
 
-/// The set's members.
+/// The members of the set; none without a set.
 pub fn members(value: Option<&AttributeValue>) -> BTreeSet<String> {
     match value {
         Some(AttributeValue::Ss(members)) => members.clone(),
         None => BTreeSet::new(),
-        other => panic!("{other:?} is no set"),
+        other => panic!("{other:?} is not a set"),
     }
 }
 
-/// An image with one attribute, `t`.
+/// An image with the single attribute `t`.
 pub fn image(stamp: u64) -> Bytes {
     encode_item(&[("t".to_owned(), AttributeValue::N(Number::from(stamp)))].into())
 }
 
-/// The item of an image.
+/// Decodes an image.
 pub fn item_of(image: Option<&Bytes>) -> Option<Item> {
     image.map(|image| decode_item(image).unwrap())
 }
 
-/// Image and metadata after a write as `version`.
+/// Image and metadata after a write with this version.
 pub fn written(
     policy: ConflictPolicy,
     standing: Option<&Mutation>,
@@ -136,7 +137,7 @@ pub fn state_of(row: &Mutation) -> ItemState {
     ItemState::read(&row.version, item.as_ref(), row.metadata.as_deref(), &Item::new()).unwrap()
 }
 
-/// What tells rows of one version apart.
+/// The row fingerprint, by which rows of one version are told apart.
 pub fn stamp_of(row: &Mutation) -> Stamp {
     let state = row.metadata.as_ref().map_or(0, |_| state_of(row).hash());
     Stamp {
@@ -145,8 +146,8 @@ pub fn stamp_of(row: &Mutation) -> Stamp {
     }
 }
 
-/// What becomes of a row that a mutation meets, where one of the two is more than a write of the whole item; `None` where the row stays
-/// as it is. What was lost goes to the journal.
+/// Reconciles a row with a mutation, where at least one of the two is more than a write of a whole
+/// item. Returns the new row, or `None` if the row stays as it is. Lost writes go to the journal.
 pub fn meet(row: &Mutation, mutation: &Mutation, journal: &mut BTreeSet<(Version, Version)>) -> Option<Mutation> {
     let (ours, theirs) = (state_of(row), state_of(mutation));
     let joined = ours.join(&theirs);

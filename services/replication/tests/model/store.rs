@@ -1,4 +1,4 @@
-//! A store in memory that keeps the contract of the real one as literally as possible.
+//! A store in memory that follows the contract of the real one as literally as possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,16 +21,17 @@ use super::policy::{Work, meet, stamp_of, written};
 /// How far ahead another region's clock may be, milliseconds.
 pub const MAX_OFFSET_MS: u64 = 500;
 
-/// A table's rows and what is known about them.
+/// A table's rows, vector and journal.
 #[derive(Debug, Default, Clone)]
 pub struct Table {
     pub rows: BTreeMap<KeyBytes, Mutation>,
     pub vector: VersionVector,
     floor: VersionVector,
     pub joined: bool,
-    /// What came to an active replica by a copy in place, before the vector took it in.
+    /// Versions that a copy in place brought to an active replica and the vector does not cover
+    /// yet.
     pub copied_in_place: BTreeSet<Version>,
-    /// Which of this region's holdings of the table this is.
+    /// This region's replica epoch of the table.
     holding: u32,
     /// Winner and loser of every conflict seen.
     pub journal: BTreeSet<(Version, Version)>,
@@ -39,20 +40,22 @@ pub struct Table {
 /// The replicas of a table, and what the others had of it when they dropped one.
 type Definition = (BTreeMap<Region, ReplicaStatus>, BTreeMap<Region, VersionVector>);
 
-/// A region's state.
+/// A region's store, with its log and its catalog.
 #[derive(Debug)]
 pub struct Store {
     pub region: Region,
     next_sequence: u64,
     last_time: u64,
     pub tables: BTreeMap<TableId, Table>,
-    /// Position (from 1) minus 1 is the index; forgotten records are `None`.
+    /// The record at position `n`, which counts from 1, has index `n - 1`; trimmed records are
+    /// `None`.
     log: Vec<Option<Mutation>>,
     pub log_grew: bool,
     pub catalog_changed: bool,
-    /// Tables that began anew, because the others had dropped them, and what these had.
+    /// Tables that were re-bootstrapped because the others had dropped them, and what the others
+    /// had.
     pub began_anew: Vec<(TableId, VersionVector)>,
-    /// Writes that were current here then, and that the others may never have got.
+    /// Writes that were current here at that time and that the others may not have.
     pub unshipped: Vec<Mutation>,
 }
 
@@ -79,7 +82,7 @@ impl Store {
         Origin::of_only_shard(&self.region)
     }
 
-    /// What the catalog says of all replicas: their state, and which were dropped.
+    /// What the catalog says of all replicas: their status, and which were dropped.
     fn definitions(&self) -> BTreeMap<TableId, Definition> {
         let mut all: BTreeMap<TableId, Definition> = BTreeMap::new();
         for row in self.tables[&TableId::CATALOG].rows.values() {
@@ -127,7 +130,7 @@ impl Store {
             .is_some_and(|view| view.joined && view.replicas.get(&self.region) == Some(&ReplicaStatus::Active))
     }
 
-    /// What of concurrent writes to an item of the table is kept, as far as this region knows.
+    /// The conflict policy of the table in this region's catalog.
     pub fn policy(&self, table: TableId) -> ConflictPolicy {
         let row = self.tables[&TableId::CATALOG]
             .rows
@@ -138,7 +141,7 @@ impl Store {
         })
     }
 
-    /// Sets it, as a client's request does.
+    /// Sets the conflict policy, as a client's request does.
     pub fn set_policy(&mut self, table: TableId, policy: ConflictPolicy, wall_ms: u64) {
         let image = Bytes::from_static(policy.as_str().as_bytes());
         self.put_aspect(aspect_key(POLICY, table, None), Some(image), wall_ms);
@@ -148,7 +151,7 @@ impl Store {
         self.write(TableId::CATALOG, &[key], &Work::Whole(image), wall_ms);
     }
 
-    /// A client's unit: the same to each of some keys of one table.
+    /// A client's transaction: the same work on each of some keys of one table.
     pub fn write(&mut self, table: TableId, keys: &[KeyBytes], work: &Work, wall_ms: u64) -> Vec<Mutation> {
         let (own, policy) = (self.origin(), self.policy(table));
         let first = self.next_sequence;
@@ -193,7 +196,7 @@ impl Store {
         unit
     }
 
-    /// Sets the state of a replica, as a client's request or the region itself does.
+    /// Sets the status of a replica, as a client's request or the region itself does.
     pub fn set_replica(&mut self, table: TableId, region: &Region, status: &ReplicaStatus, wall_ms: u64) {
         let key = aspect_key(REPLICA, table, Some(region));
         self.put_aspect(key, Some(state_image(status)), wall_ms);
@@ -202,7 +205,7 @@ impl Store {
         }
     }
 
-    /// Makes a table here, complete and empty.
+    /// Creates a table here, complete and empty.
     pub fn create(&mut self, table: TableId, wall_ms: u64) {
         self.tables.insert(
             table,
@@ -252,7 +255,7 @@ impl Store {
                 }))
             }
             StoreCall::Rows { table, keys, .. } => {
-                // Answers less than was asked for, so that this is tested too.
+                // Returns fewer rows than requested, so that this case is tested too.
                 let answered = keys.len().min(2);
                 let rows = &self.table(table)?.rows;
                 let mutations = keys[..answered]
@@ -362,7 +365,7 @@ impl Store {
         Ok(StoreAnswer::Applied { vectors, newer })
     }
 
-    /// Applies one mutation; true where it became the current version.
+    /// Applies one mutation. Returns whether it became the current version.
     fn merge(&mut self, mutation: &Mutation, kind: RemoteKind) -> bool {
         let Some(table) = self.tables.get_mut(&mutation.table) else {
             return false;
@@ -409,8 +412,8 @@ impl Store {
         true
     }
 
-    /// Takes in that the others dropped replicas of this region: they are filled again from one that is active. Where there is none
-    /// left, the first of them by name goes on with what it has.
+    /// Handles drops of this region's replicas by the others: each is bootstrapped again from an
+    /// active replica. If none is left, the first of them by name continues with what it has.
     fn begin_anew(&mut self, wall_ms: u64) {
         for (id, (replicas, dropped)) in self.definitions() {
             let Some(has) = dropped.get(&self.region) else {
@@ -429,7 +432,7 @@ impl Store {
                 let former = std::mem::take(table);
                 table.journal = former.journal;
                 table.holding = former.holding + 1;
-                // Those who are active have their own writes.
+                // Active replicas have their own writes.
                 let mut has = has.clone();
                 for (other, _) in replicas.iter().filter(|(_, state)| **state == ReplicaStatus::Active) {
                     has.advance(&Origin::of_only_shard(other), u64::MAX);
@@ -512,7 +515,7 @@ impl Store {
         })
     }
 
-    /// As the contract says: below what all listed peers acknowledged.
+    /// Trims the log as the contract says: records that all listed peers acknowledged.
     pub fn forget(&mut self, acknowledged: &Acknowledged) {
         let mut cut: BTreeMap<TableId, VersionVector> = BTreeMap::new();
         for (id, peers) in &acknowledged.vectors {
@@ -572,7 +575,8 @@ fn digest(table: &Table) -> TableDigest {
     }
 }
 
-/// What an aspect of a table says: of a replica its state, of a dropped one what the others had, and the table's conflict policy.
+/// The images of a table's aspects: the status of a replica, what the others had of a dropped one,
+/// and the table's conflict policy.
 const REPLICA: u8 = 0;
 const DROPPED: u8 = 1;
 const POLICY: u8 = 2;
@@ -612,7 +616,7 @@ fn state_image(state: &ReplicaStatus) -> Bytes {
         ReplicaStatus::Active => Bytes::from_static(b"active"),
         ReplicaStatus::Deleting => Bytes::from_static(b"leaving"),
         ReplicaStatus::Creating { from } => Bytes::from(format!("creating {from}")),
-        other => panic!("no replica of this model is {other:?}"),
+        other => panic!("the model has no replica status {other:?}"),
     }
 }
 
