@@ -1,4 +1,4 @@
-//! What the state machine asks of the store, carried out.
+//! Carries out the store calls of the state machine.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{Arrival, Observer, Way, lag::Lag};
 /// Keys whose rows are read at once, so that a few large items do not fill the memory.
 const ROWS_AT_ONCE: usize = 16;
 
-/// The store, as the state machine uses it.
+/// The store, as the state machine calls it.
 pub(crate) struct Calls {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn WallClock>,
@@ -73,8 +73,9 @@ impl Calls {
         })
     }
 
-    /// Writes that will arrive with these. Of a stream those that did not come before, by another way. The rows of a copy or a repair
-    /// are old as a rule, so that their lag says nothing; only an observer wants them.
+    /// The arrivals that applying these mutations causes. For a stream, only writes that did not
+    /// arrive before by another path. The rows of a copy or a repair are usually old, so their lag
+    /// is meaningless; they are reported only to an observer.
     fn arrivals(&self, apply: &RemoteBatch) -> Vec<Arrival> {
         if apply.kind != RemoteKind::Stream && self.observer.is_none() {
             return Vec::new();
@@ -90,7 +91,7 @@ impl Calls {
         apply.mutations.iter().filter(is_new).map(arrival).collect()
     }
 
-    /// They are durable.
+    /// Records and reports arrivals, which are durable now.
     fn arrived(&self, mut arrivals: Vec<Arrival>) {
         let Some(way) = arrivals.first().map(|arrival| arrival.way) else {
             return;
@@ -147,7 +148,7 @@ impl Calls {
         Ok(StoreAnswer::Rows(page))
     }
 
-    /// Sets the status of this region's own replica, unless it is gone or on its way out.
+    /// Sets the status of this region's own replica, unless it is gone or being deleted.
     async fn set_replica(&self, table: TableId, status: ReplicaStatus) -> Result<StoreAnswer, StoreError> {
         let region = self.store.region().clone();
         let since_ms = self.clock.now_ms();
@@ -173,7 +174,7 @@ impl Calls {
         self.change_schema(Box::new(change)).await
     }
 
-    /// Drops another region's replica, unless it is none any more.
+    /// Drops another region's replica, unless it is no longer a member.
     async fn drop_replica(
         &self,
         table: TableId,
@@ -194,7 +195,8 @@ impl Calls {
         self.change_schema(Box::new(change)).await
     }
 
-    /// Drops this region's replica, where it is still on its way out and nothing was written since it was found to be dispensable.
+    /// Removes this region's replica, if it is still being deleted and has written nothing since it
+    /// was found to be unneeded.
     async fn leave(&self, table: TableId, sequence: u64) -> Result<StoreAnswer, StoreError> {
         let store = self.store.clone();
         let change = move |catalog: &beringia_storage::Catalog| {

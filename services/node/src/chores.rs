@@ -1,4 +1,5 @@
-//! What a region does unasked: watching its store, ticking, expiring items, forgetting, and checking its rows.
+//! The background tasks of a region: watching its store, ticking, expiring items, trimming the log,
+//! and scrubbing rows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::driver::Driver;
 
-/// Starts all chores.
+/// Starts the background tasks of the region.
 pub(crate) fn start(driver: &Arc<Driver>, engine: &Arc<Engine>) {
     driver.catalog_changed();
     driver.tick();
@@ -30,7 +31,7 @@ pub(crate) fn start(driver: &Arc<Driver>, engine: &Arc<Engine>) {
     }
 }
 
-/// Waits for the signal and for what happens while it is worked on, so that no change is missed.
+/// Enables the notification before the catalog is read, so that no change is missed.
 async fn watch_catalog(driver: Arc<Driver>) {
     loop {
         let mut changed = std::pin::pin!(driver.store().catalog_changed().notified());
@@ -59,7 +60,8 @@ async fn tick(driver: Arc<Driver>) {
     }
 }
 
-/// Forgets what every peer has. It fails while the disk is full or the store goes away, and is tried again.
+/// Trims the log and collects tombstones that every peer has acknowledged. Fails while the disk is
+/// full or the store is closing, and is retried.
 async fn forget(driver: Arc<Driver>, pause: Duration) {
     loop {
         sleep(pause).await;
@@ -70,8 +72,8 @@ async fn forget(driver: Arc<Driver>, pause: Duration) {
     }
 }
 
-/// Notes for how long peers have been out of reach, so that a restart does not begin to wait anew: as long as there are any, a hundred
-/// times in the time that they may be, but no more than once in a minute.
+/// Records how long peers have been unreachable, so that a restart does not reset that time. While
+/// there are any, it writes a hundred times within the allowed time, but at most once a minute.
 async fn note_reach(driver: Arc<Driver>) {
     let pause_ms = driver.tuning.replication.unreachable_ms_max / 100;
     let pause = Duration::from_millis(pause_ms).min(Duration::from_secs(60));
@@ -91,7 +93,7 @@ async fn note_reach(driver: Arc<Driver>) {
     }
 }
 
-/// Deletes what expired. It fails while the disk is full or the store goes away, and is tried again.
+/// Deletes expired items. Fails while the disk is full or the store is closing, and is retried.
 async fn expire(engine: Arc<Engine>, pause: Duration, grace_s: u64) {
     loop {
         sleep(pause).await;
@@ -101,7 +103,7 @@ async fn expire(engine: Arc<Engine>, pause: Duration, grace_s: u64) {
     }
 }
 
-/// Recomputes every range of every table, one after the other, for ever.
+/// Recomputes the digests of every range of every table, one after the other, for ever.
 async fn scrub(driver: Arc<Driver>, pause: Duration) {
     loop {
         let catalog = driver.store().catalog();
@@ -113,7 +115,7 @@ async fn scrub(driver: Arc<Driver>, pause: Duration) {
                 match driver.store().verify_range(table, range).await {
                     Ok(false) => {}
                     Ok(true) => tracing::warn!(%table, range, "what is stored was damaged and has been mended"),
-                    // The table may have gone meanwhile.
+                    // The table may have been deleted meanwhile.
                     Err(error) => {
                         tracing::debug!(%table, range, %error, "cannot check what is stored");
                         break;

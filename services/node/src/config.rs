@@ -1,4 +1,4 @@
-//! What a region is started with.
+//! The configuration of a region.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -13,62 +13,65 @@ use crate::Observer;
 /// Opens a connection to a peer's replication endpoint.
 pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, io::Result<BoxedIo>> + Send + Sync>;
 
-/// Another region, and the way to it.
+/// Another region, and how to connect to it.
 #[derive(Clone)]
 pub struct Peer {
-    /// Its name, which it must confirm.
+    /// The peer's name, which it has to confirm in its hello.
     pub region: Region,
     /// Opens a connection to its replication endpoint.
     pub connector: Connector,
 }
 
-/// What a region is started with.
+/// The configuration of a region.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// This region's name.
+    /// The region's name, which the store has to confirm.
     pub region: Region,
-    /// All other regions.
+    /// All other regions, and how to connect to each.
     pub peers: Vec<Peer>,
-    /// Wall time.
+    /// The source of wall time.
     pub clock: Arc<dyn WallClock>,
-    /// Randomness, for the jitter of retries.
+    /// The source of randomness, for the jitter of retries.
     pub randomness: Arc<dyn Randomness>,
-    /// Whose requests the region's services take.
+    /// Which requests the region's services accept.
     pub authentication: Authentication,
-    /// What the region serves besides DynamoDB.
+    /// The services of the region's endpoint besides DynamoDB.
     pub services: Vec<SharedService>,
-    /// Bounds and intervals.
+    /// Bounds and intervals of the region's tasks.
     pub tuning: Tuning,
-    /// What of DynamoDB's behaviour clients see.
+    /// Which behaviour of DynamoDB clients see, such as throttling and stale reads.
     pub behaviour: Behaviour,
-    /// Is told of every write of others as it becomes visible here.
+    /// Is notified of every write of another region when it becomes visible here.
     pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Bounds and intervals of a region. The defaults suit regions tens to hundreds of milliseconds apart.
 #[derive(Debug, Clone)]
 pub struct Tuning {
-    /// How often an idle replication connection is probed, and how long an answer may take: a silent cut is noticed
-    /// after the sum of both.
+    /// How often an idle replication connection is probed. A silent cut is noticed after this
+    /// interval plus `keepalive_timeout`.
     pub keepalive_interval: Duration,
-    /// See `keepalive_interval`.
+    /// How long the answer to a probe may take.
     pub keepalive_timeout: Duration,
     /// How long opening a connection may take.
     pub connect_timeout: Duration,
-    /// How often counters and acknowledgements that nothing else triggers are brought up to date.
+    /// How often the state machine ticks, which updates counters and acknowledgements that nothing
+    /// else triggers.
     pub tick_interval: Duration,
-    /// The pause between two ranges of the scrub, which recomputes stored digests from rows. None: no scrub.
+    /// The pause between two ranges of the scrub, which recomputes stored digests from rows. `None`
+    /// disables the scrub.
     pub scrub_pause: Option<Duration>,
-    /// How often log records and tombstones that nobody needs are forgotten. None: never.
+    /// How often unneeded log records are trimmed and unneeded tombstones collected. `None`
+    /// disables both.
     pub forget_interval: Option<Duration>,
-    /// How often items whose time to live ran out are looked for. None: never.
+    /// How often items whose time to live has passed are looked for. `None` disables expiry.
     pub expiry_interval: Option<Duration>,
-    /// How long the expired item that another region wrote last is left to that region; whole seconds.
+    /// How long an expired item is left to the region that wrote it last, in whole seconds.
     pub expiry_grace: Duration,
-    /// Bytes that may wait to be sent on a stream. A peer that keeps within its windows never comes near it; one that asks and does
-    /// not read is cut off.
+    /// Bytes that may wait to be sent on a stream. A peer that respects its windows never comes
+    /// near this limit; one that sends requests and does not read the answers is disconnected.
     pub outbox_bytes_max: usize,
-    /// Bounds and intervals of the protocol.
+    /// Bounds and intervals of the replication protocol.
     pub replication: beringia_replication::Tuning,
 }
 

@@ -1,4 +1,5 @@
-//! Draining a region: its clients' writes are stopped, and it is told, per peer and table, whether the last one has arrived.
+//! Draining a region: clients' writes are refused, and for each peer and table it is reported
+//! whether the last write has arrived.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,59 +16,66 @@ use parking_lot::Mutex;
 
 use crate::driver::Driver;
 
-/// How far a drain is. Only this region's own writes count: what others wrote is for them to bring to each other.
+/// The progress of a drain. Only this region's own writes count; other regions send theirs to each
+/// other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drain {
-    /// When it began, by this region's wall clock: milliseconds since the Unix epoch.
+    /// When the drain began, by this region's wall clock: milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// Requests that began before it and have not ended, at least 1 where the store cannot say that all are committed. While there are
-    /// any, the last write of a table may still change.
+    /// Requests that began before the drain and have not ended; at least 1 if the store cannot
+    /// confirm that all writes are committed. While this is not 0, the last write of a table may
+    /// still change.
     pub writes_under_way: usize,
-    /// One per replica of another region, of every global table of this one, and of the catalog; by table, then region.
+    /// One for every replica in another region of every global table of this region, and one for
+    /// every peer's catalog; by table, then region.
     pub watermarks: Vec<Watermark>,
 }
 
-/// Up to where a peer has acknowledged this region's own writes to a table.
+/// How far a peer has acknowledged this region's own writes to a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watermark {
-    /// The table.
+    /// The table that the writes are to.
     pub table: TableId,
-    /// Whose replica.
+    /// The region of the replica.
     pub peer: Region,
-    /// The sequence of this region's last write to the table; 0 where it never wrote.
+    /// The sequence of this region's last write to the table; 0 if it never wrote.
     pub last: u64,
-    /// The sequence up to which the peer said that it durably has all of them; 0 where it has said nothing on a stream that is open
-    /// now.
+    /// The sequence up to which the peer has reported that it durably has all writes; 0 if it has
+    /// reported nothing on a currently open stream.
     pub acknowledged: u64,
-    /// When it said so, by this region's wall clock: milliseconds since the Unix epoch.
+    /// When it first reported that, by this region's wall clock: milliseconds since the Unix epoch.
     pub acknowledged_ms: Option<u64>,
-    /// What of this region's own writes to the table is above that: at most what the peer lacks, since it may have more than it could say.
+    /// This region's own writes to the table above `acknowledged`. An upper bound of what the peer
+    /// is missing, since it may have more than it has reported.
     pub missing: Backlog,
-    /// What keeps the peer from having the last write, or from being known to; `None` where it is known to have it.
+    /// Why the peer is not known to have the last write; `None` if it is known to have it.
     pub obstacle: Option<Obstacle>,
 }
 
-/// Why a peer is not known to have the last write.
+/// The reason why a peer is not known to have the last write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    /// It is on its way.
+    /// The write is on its way.
     Behind,
-    /// No stream is open between the two, so that nothing is known; not even what a relay may have brought there.
+    /// No stream is open between the two regions, so nothing is known of the peer, not even what a
+    /// relay may have brought there.
     OutOfReach,
-    /// The peer's replica is being filled.
+    /// The peer's replica is being bootstrapped.
     Filling,
     /// The table's replication is paused in this region.
     Paused,
 }
 
 impl Drain {
-    /// Whether every peer is known to have the last write of every table: the region can be left and nothing is lost.
+    /// Whether every peer is known to have the last write of every table, so that the region can be
+    /// taken out of service without losing a write.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.writes_under_way == 0 && self.watermarks.iter().all(|watermark| watermark.obstacle.is_none())
     }
 
-    /// The peers that are known to have the last write of every table; none while writes are under way.
+    /// The peers that are known to have the last write of every table; none while writes are in
+    /// progress.
     #[must_use]
     pub fn complete_peers(&self) -> BTreeSet<&Region> {
         if self.writes_under_way > 0 {
@@ -84,7 +92,8 @@ impl Drain {
     }
 }
 
-/// Looks at a region's drain, beside its node and also when that was killed: then nothing is proven any more.
+/// Reports a region's drain independently of its node. It outlives the node; once that is killed,
+/// it proves nothing any more.
 #[derive(Clone)]
 pub struct DrainWatch {
     pub(crate) request: Arc<DrainRequest>,
@@ -99,13 +108,13 @@ impl fmt::Debug for DrainWatch {
 }
 
 impl DrainWatch {
-    /// How far the drain is; `None` where the region takes writes.
+    /// The progress of the drain; `None` if the region accepts writes.
     pub fn state(&self) -> BoxFuture<'_, Option<Drain>> {
         Box::pin(self.request.state(&self.engine, &self.driver))
     }
 }
 
-/// Since when somebody wants the region drained, by its wall clock in milliseconds.
+/// The wall clock in milliseconds when the current drain was requested, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct DrainRequest(Mutex<Option<u64>>);
 
@@ -125,7 +134,8 @@ impl DrainRequest {
     pub(crate) async fn state(&self, engine: &Engine, driver: &Driver) -> Option<Drain> {
         let since_ms = (*self.0.lock())?;
         let under_way = engine.writes_under_way();
-        // A request whose client went away has ended, but its write may still wait for the committer. A change of nothing waits behind it.
+        // A request whose client disconnected has ended, but its write may still be in the
+        // committer's queue. This empty change is queued behind it.
         let settled = driver
             .store()
             .change_schema(Box::new(|_: &Catalog| Ok(Vec::new())))
@@ -141,7 +151,8 @@ impl DrainRequest {
 async fn watermarks(driver: &Driver) -> Vec<Watermark> {
     let (standings, paused) = driver.look(|replicator| (replicator.standings(), replicator.paused().clone()));
     let store = driver.store();
-    // After the standings: a peer cannot have acknowledged what is not here yet.
+    // Read after the standings: a peer cannot have acknowledged a write that these vectors do not
+    // cover.
     let vectors = store.vectors();
     let mut watermarks = Vec::new();
     for (table, replicas) in standings {

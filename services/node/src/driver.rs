@@ -1,5 +1,6 @@
-//! Drives the state machine: tells it what happens, does what it says. Whoever has an event hands it in and carries out what follows
-//! at once; nothing here waits, so a slow peer or disk holds up nobody else.
+//! Drives the state machine: feeds it events and carries out its commands. Each task dispatches its
+//! own events and carries out the resulting commands at once. Nothing here waits, so a slow peer or
+//! disk delays no other.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,7 @@ use crate::{
     transport,
 };
 
-/// Everything that the tasks of a region's replication share.
+/// State shared by all tasks of a region's replication.
 pub(crate) struct Driver {
     pub(crate) scope: Scope,
     pub(crate) tuning: Tuning,
@@ -50,10 +51,10 @@ struct Machine {
     accepted: BTreeMap<AcceptId, Link<ToReceiver>>,
 }
 
-/// A stream, as seen from the state machine's side.
+/// A stream, as seen by the state machine.
 struct Link<M> {
     outbox: Outbox<M>,
-    /// Tells the stream's task that nothing it reads is wanted any more.
+    /// Tells the stream's task to stop reading.
     hung_up: CancellationToken,
 }
 
@@ -73,7 +74,7 @@ fn link<M>(max_bytes: usize) -> (Link<M>, Wire<M>) {
     (Link { outbox, hung_up }, wire)
 }
 
-/// What a peer is told that sends what cannot be understood. It may try again.
+/// The goodbye to a peer that sends malformed messages. The peer may try again.
 fn goodbye(reason: &str) -> Goodbye {
     Goodbye {
         reason: reason.to_owned(),
@@ -81,18 +82,18 @@ fn goodbye(reason: &str) -> Goodbye {
     }
 }
 
-/// What a driver is made of.
+/// The parts that a driver is built from.
 pub(crate) struct Parts {
     pub(crate) scope: Scope,
     pub(crate) tuning: Tuning,
     pub(crate) calls: Calls,
     pub(crate) connectors: BTreeMap<Region, Connector>,
     pub(crate) randomness: Arc<dyn Randomness>,
-    /// For how long peers had been out of reach before.
+    /// How long peers had been unreachable before this process, milliseconds.
     pub(crate) away_ms: BTreeMap<Region, u64>,
 }
 
-/// The moment of an event.
+/// The time of an event.
 fn now(started: Instant, clock: &dyn WallClock) -> Now {
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Now {
@@ -147,17 +148,17 @@ impl Driver {
         self.clock.now_ms()
     }
 
-    /// Looks at the state machine.
+    /// Gives read access to the state machine.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Replicator) -> T) -> T {
         look(&self.machine.lock().replicator)
     }
 
-    /// Hands an event in and carries out what follows.
+    /// Feeds an event to the state machine and carries out the resulting commands.
     pub(crate) fn dispatch(self: &Arc<Self>, event: Event) {
         let mut machine = self.machine.lock();
         let machine = &mut *machine;
         let now = now(self.started, &*self.clock);
-        // What cannot be sent closes its stream, which is an event too.
+        // A message that does not fit closes its stream, which is another event.
         let mut events = vec![event];
         while let Some(event) = events.pop() {
             match &event {
@@ -172,7 +173,7 @@ impl Driver {
     }
 
     fn obey(self: &Arc<Self>, machine: &mut Machine, command: Command) -> Option<Event> {
-        let full = || "the peer asks and does not read".to_owned();
+        let full = || "the peer sends requests but does not read the answers".to_owned();
         match command {
             Command::Dial(dial, region) => return self.dial(machine, dial, region),
             Command::SendToSource(dial, message) => {
@@ -197,29 +198,30 @@ impl Driver {
         None
     }
 
-    /// Opens a stream to a peer. Apart from what happens with every message: the task is large, and would be on the stack there.
+    /// Opens a stream to a peer. Kept out of [`Self::dispatch`]: the task's future is large and
+    /// would take stack space there for every message.
     #[cold]
     #[inline(never)]
     fn dial(self: &Arc<Self>, machine: &mut Machine, dial: DialId, region: Region) -> Option<Event> {
         let Some(connector) = self.connectors.get(&region) else {
-            let reason = format!("no way to {region} is known");
+            let reason = format!("no address of {region} is known");
             return Some(Event::Dialled(dial, LinkEvent::Closed(reason)));
         };
         let (link, wire) = link(self.tuning.outbox_bytes_max);
         let before = machine.dialled.insert(dial, link);
-        debug_assert!(before.is_none(), "dialled streams are numbered once");
+        debug_assert!(before.is_none(), "numbers of dialled streams are unique");
         let connector = Arc::clone(connector);
         self.scope
             .spawn(transport::dial(Arc::clone(self), dial, region, connector, wire));
         None
     }
 
-    /// Asks the store. What it does not answer at once is an event later.
+    /// Makes a store call. An answer that is not available at once arrives as a later event.
     fn call(self: &Arc<Self>, ticket: Ticket, call: StoreCall) -> Option<Event> {
         let is_quick = matches!(call, StoreCall::Read { .. });
         let driver = Arc::clone(self);
         let mut answer = Box::pin(async move { driver.calls.call(call).await });
-        // What was logged lately is in memory; then a task would cost more than the answer.
+        // Recent log records are in memory; a task would then cost more than the answer.
         if is_quick && let Some(answer) = (&mut answer).now_or_never() {
             return Some(Event::Answered(ticket, answer));
         }
@@ -231,17 +233,17 @@ impl Driver {
         None
     }
 
-    /// A stream that a peer opened.
+    /// Registers a stream that a peer opened.
     pub(crate) fn accept(self: &Arc<Self>) -> (AcceptId, Wire<ToReceiver>) {
         let accept = AcceptId(self.next_accept.fetch_add(1, Ordering::Relaxed));
         let (link, wire) = link(self.tuning.outbox_bytes_max);
         let before = self.machine.lock().accepted.insert(accept, link);
-        debug_assert!(before.is_none(), "accepted streams are numbered once");
+        debug_assert!(before.is_none(), "numbers of accepted streams are unique");
         self.dispatch(Event::Accepted(accept, LinkEvent::Opened));
         (accept, wire)
     }
 
-    /// Says goodbye on a stream whose peer sends what cannot be understood, and ends it.
+    /// Ends a stream whose peer sends malformed messages, with a goodbye.
     pub(crate) fn refuse_source(self: &Arc<Self>, dial: DialId, reason: String) {
         if let Some(link) = self.machine.lock().dialled.get(&dial) {
             let _ = link.outbox.push(ToSource::Goodbye(goodbye(&reason)), MESSAGE_BYTES);
@@ -249,7 +251,7 @@ impl Driver {
         self.dispatch(Event::Dialled(dial, LinkEvent::Closed(reason)));
     }
 
-    /// The same towards a receiver.
+    /// As [`Self::refuse_source`], towards a receiver.
     pub(crate) fn refuse_receiver(self: &Arc<Self>, accept: AcceptId, reason: String) {
         if let Some(link) = self.machine.lock().accepted.get(&accept) {
             let _ = link.outbox.push(ToReceiver::Goodbye(goodbye(&reason)), MESSAGE_BYTES);
@@ -268,7 +270,7 @@ impl Driver {
     }
 }
 
-/// What a small message is taken to weigh.
+/// The assumed weight of a small message, bytes.
 const MESSAGE_BYTES: usize = 256;
 
 fn bytes_of(message: &ToReceiver) -> usize {
@@ -284,15 +286,15 @@ fn bytes_of(message: &ToReceiver) -> usize {
     }
 }
 
-/// The outbox is dropped here, so what is in it is sent still.
+/// Dropping the outbox lets its messages still be sent.
 fn hang_up<M>(link: Option<Link<M>>) {
     if let Some(link) = link {
         link.hung_up.cancel();
     }
 }
 
-/// The global tables of which the region has a replica. Replicas that could not be made hold
-/// nothing and are left out, as are those that were dropped.
+/// The global tables of which the region has a replica. Replicas that could not be created, and
+/// those that were dropped, hold nothing and are left out.
 fn view(catalog: &Catalog, region: &Region) -> BTreeMap<TableId, TableView> {
     let view = |table: &beringia_storage::Table| {
         let replicas = table.replicas.iter();

@@ -1,4 +1,5 @@
-//! All that a region holds of a table and remembers of its writes, read from the store page by page.
+//! The rows, log records and journals that a region has of a table, read from the store page by
+//! page.
 
 use beringia_item::{KeyBytes, Mutation, Origin, RANGES, TableId, VersionVector};
 use beringia_storage::{Conflict, LogFilter, LogPosition, Store, StoreError, Unshipped};
@@ -9,8 +10,8 @@ const LOG_BYTES: usize = 1 << 20;
 /// Rows, or entries of a journal, in one page.
 const ROWS: usize = 256;
 
-/// What one region holds of one table. Every stream reads the next page when the one before is taken, so that no more than a page is
-/// in memory; it ends with the first error.
+/// Everything that a region has of one table. Each stream reads a page only when the previous one
+/// has been consumed, so that at most one page is in memory. It ends with the first error.
 #[derive(Clone, Copy)]
 pub struct Holdings<'a> {
     store: &'a dyn Store,
@@ -18,13 +19,13 @@ pub struct Holdings<'a> {
 }
 
 impl<'a> Holdings<'a> {
-    /// Of this table in this store.
+    /// Reads this table of this store.
     #[must_use]
     pub const fn new(store: &'a dyn Store, table: TableId) -> Self {
         Self { store, table }
     }
 
-    /// The writes of these origins that are in the region's log, in its order.
+    /// The writes of these origins that are in the region's log, in log order.
     pub fn logged(self, origins: Vec<Origin>) -> impl Stream<Item = Result<Mutation, StoreError>> + Send + 'a {
         let filter = LogFilter {
             origins,
@@ -39,7 +40,7 @@ impl<'a> Holdings<'a> {
         })
     }
 
-    /// Every row, tombstones too, by range and key.
+    /// All rows, including tombstones, by range and key.
     pub fn rows(self) -> impl Stream<Item = Result<Mutation, StoreError>> + Send + 'a {
         stream::iter(0..RANGES).flat_map(move |range| {
             pages(None, move |after: Option<KeyBytes>| async move {
@@ -60,7 +61,7 @@ impl<'a> Holdings<'a> {
         })
     }
 
-    /// Its own writes that others never got, oldest first.
+    /// The region's own unshipped writes to the table, oldest first.
     pub fn unshipped(self) -> impl Stream<Item = Result<Unshipped, StoreError>> + Send + 'a {
         pages(0, move |after| async move {
             let mut page = self.store.unshipped(after, ROWS).await?;
@@ -71,7 +72,8 @@ impl<'a> Holdings<'a> {
     }
 }
 
-/// What all pages have, from this place on. `read` gives a page, and the place of the next where there may be one.
+/// The items of all pages, from `first` on. `read` returns a page, and the place of the next one if
+/// there may be one.
 fn pages<P: Send, T: Send, Page>(
     first: P,
     read: impl Fn(P) -> Page + Send,

@@ -1,4 +1,5 @@
-//! How long writes take from their origin's commit to the commit here, over the last minutes.
+//! Replication lag over the last minutes: the time from the commit of a write at its origin to its
+//! commit here.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,24 +13,26 @@ use tokio::time::Instant;
 
 use crate::{Arrival, LagQuantiles};
 
-/// The longest lag that is told apart, milliseconds: a day.
+/// The longest lag that the histograms distinguish, milliseconds: one day.
 const LAG_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// Significant digits of the histograms; with two, one takes ten kilobytes.
+/// Significant digits of the histograms; with two, a histogram takes ten kilobytes.
 const DIGITS: u8 = 2;
-/// The window moves in steps of this.
+/// The step by which the window moves.
 const STEP: Duration = Duration::from_secs(30);
-/// How many steps it has, the one under way included: what is older than five minutes is out, what is younger than four and a half in.
+/// The number of steps in the window, including the current one. Arrivals older than five minutes
+/// are out, and those younger than four and a half minutes are in.
 const STEPS: u64 = 10;
 
-/// The lag of each origin's writes that arrived in the window, by this process's own time: clocks that are set change nothing.
+/// The lag of each origin's writes that arrived in the window. The window follows this process's
+/// monotonic time, so that clocks that are set do not affect it.
 #[derive(Debug)]
 pub(crate) struct Lag {
     since: Instant,
-    /// Ascending by step, no more than [`STEPS`].
+    /// In ascending order of steps, at most [`STEPS`].
     steps: Mutex<VecDeque<Step>>,
 }
 
-/// What arrived in one step of the window.
+/// The arrivals of one step of the window.
 #[derive(Debug)]
 struct Step {
     number: u64,
@@ -39,7 +42,7 @@ struct Step {
 type ByOrigin = BTreeMap<Region, Histogram<u32>>;
 
 impl Lag {
-    /// Nothing has arrived yet.
+    /// Creates an empty window.
     pub(crate) fn new() -> Self {
         Self {
             since: Instant::now(),
@@ -47,7 +50,7 @@ impl Lag {
         }
     }
 
-    /// Writes that became durable here.
+    /// Records writes that became durable here.
     pub(crate) fn record(&self, arrivals: &[Arrival]) {
         let mut steps = self.steps.lock();
         let number = self.forget(&mut steps);
@@ -55,7 +58,7 @@ impl Lag {
             let by_origin = ByOrigin::new();
             steps.push_back(Step { number, by_origin });
         }
-        debug_assert!(steps.len() as u64 <= STEPS, "no more is kept than one window");
+        debug_assert!(steps.len() as u64 <= STEPS, "only one window is kept");
         let Some(step) = steps.back_mut() else { return };
         for arrival in arrivals {
             if let Some(histogram) = of(&mut step.by_origin, arrival.origin().region()) {
@@ -64,14 +67,14 @@ impl Lag {
         }
     }
 
-    /// Of each origin of which something arrived in the window.
+    /// The quantiles of each origin of which a write arrived in the window.
     pub(crate) fn quantiles(&self) -> BTreeMap<Region, LagQuantiles> {
         let mut steps = self.steps.lock();
         self.forget(&mut steps);
         let mut all = ByOrigin::new();
         for (origin, histogram) in steps.iter().flat_map(|step| &step.by_origin) {
             if let Some(sum) = of(&mut all, origin) {
-                // They have the same bounds, so that it cannot fail.
+                // Histograms with equal bounds always add up.
                 let _ = sum.add(histogram);
             }
         }
@@ -80,12 +83,12 @@ impl Lag {
             .collect()
     }
 
-    /// Lets go of what left the window; which step is under way.
+    /// Drops steps that have left the window. Returns the number of the current step.
     fn forget(&self, steps: &mut VecDeque<Step>) -> u64 {
         let number = self.since.elapsed().as_secs() / STEP.as_secs();
         debug_assert!(
             steps.back().is_none_or(|last| last.number <= number),
-            "nothing arrived later than now"
+            "no step is in the future"
         );
         while steps.front().is_some_and(|first| first.number + STEPS <= number) {
             steps.pop_front();
@@ -139,11 +142,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_arrived_more_than_five_minutes_ago_is_not_counted() {
+    async fn arrivals_older_than_five_minutes_are_not_counted() {
         let lag = Lag::new();
         let (us, ap) = (Region::new("us").unwrap(), Region::new("ap").unwrap());
         let greatest = |lag: &Lag, origin| lag.quantiles().get(origin).map(|lag| (lag.count, lag.max));
-        // After a long cut.
+        // The lag after a long cut.
         lag.record(&[arrival(&us, 100), arrival(&us, 100), arrival(&ap, 60)]);
         advance(Duration::from_secs(100)).await;
         lag.record(&[arrival(&us, 20)]);
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn however_long_it_runs_no_more_is_kept_than_one_window() {
+    async fn keeps_no_more_than_one_window() {
         let lag = Lag::new();
         let us = Region::new("us").unwrap();
         for _ in 0..1000 {

@@ -1,4 +1,5 @@
-//! One region: engine, gateway and the gRPC driver of replication, composed.
+//! One running region: the engine, the gateway and the gRPC driver of replication, composed into a
+//! [`Node`].
 
 mod calls;
 mod chores;

@@ -1,4 +1,4 @@
-//! A running region: every task that it has, and the handle that stops them.
+//! A running region: the handle that starts and stops all of its tasks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,33 +26,33 @@ use crate::{
     status, transport,
 };
 
-/// Why a region does not start.
+/// The reason why a region does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The store is another region's.
+    /// The database belongs to another region.
     #[error("the database belongs to region {database}, not to {region}")]
     WrongRegion {
-        /// Whose database it is.
+        /// The region that the database belongs to.
         database: String,
-        /// Who was to be started.
+        /// The region that was to be started.
         region: String,
     },
-    /// The store does not say what it knows.
+    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The region does not replicate that table, so that there is nothing to pause.
+/// Replication cannot be paused, because the region has no replica of a global table with this id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("region {region} has no replica of a global table {table}")]
 pub struct NotReplicated {
-    /// The region.
+    /// The region that was to pause the table.
     pub region: Region,
-    /// The table.
+    /// The table that was to be paused.
     pub table: TableId,
 }
 
-/// A running region. Dropping it kills it.
+/// A running region. Dropping it stops it at once, as [`Node::kill`] does.
 pub struct Node {
     driver: Arc<Driver>,
     engine: Arc<Engine>,
@@ -73,11 +73,11 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// Starts every task of the region on the current runtime. The futures of a node are boxed, so that
-    /// what stands behind them is compiled here, and not again in each crate that awaits them.
+    /// Starts every task of the region on the current runtime. The futures of a node are boxed, so
+    /// that their code is compiled in this crate, and not again in each crate that awaits them.
     ///
     /// # Errors
-    /// [`NodeError`] where the parts do not belong together.
+    /// [`NodeError`] if the store belongs to another region or cannot be read.
     pub fn start(
         config: NodeConfig,
         store: Arc<dyn Store>,
@@ -171,16 +171,17 @@ impl Node {
         Arc::clone(&self.services)
     }
 
-    /// The region's state.
+    /// The store of the region.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(self.driver.store())
     }
 
-    /// Writes back what a conflict lost, as a new write of this region ([`Engine::restore`]).
+    /// Writes back a write that was lost to a conflict, as a new write of this region
+    /// ([`Engine::restore`]).
     ///
     /// # Errors
-    /// As a client would get them.
+    /// The error that a client would get for the write.
     pub fn restore<'n>(
         &'n self,
         table_name: &'n str,
@@ -189,30 +190,33 @@ impl Node {
         Box::pin(self.engine.restore(table_name, lost))
     }
 
-    /// How the region and its peers stand now.
+    /// The current status of the region and of its peers.
     pub fn status(&self) -> BoxFuture<'_, NodeStatus> {
         Box::pin(status::of(&self.driver))
     }
 
-    /// What clients were refused since the start.
+    /// What clients were refused since the start, counted per item or page.
     #[must_use]
     pub fn refused(&self) -> Refused {
         self.engine.refused()
     }
 
-    /// What flows to each peer, without the rest of the status: cheap enough to be sampled ten times a second.
+    /// The backlog and traffic of each peer, without the rest of the status. Cheap enough to be
+    /// sampled ten times a second.
     pub fn flows(&self) -> BoxFuture<'_, BTreeMap<Region, Flow>> {
         Box::pin(status::flows(&self.driver))
     }
 
-    /// Pauses the replication of a global table in this region: it neither takes the table's writes from any peer nor sends any, while
-    /// its clients go on reading and writing, and the other regions go on among themselves. Log and tombstones are kept
-    /// everywhere, and after [`Node::resume_replication`] both sides catch up by the log. What is on its way when this is called may
-    /// still arrive at the peers, and what the store was already given is still applied. Lasts until it is resumed or the region
-    /// stops: a restart ends every pause. Pausing twice is pausing once.
+    /// Pauses the replication of a global table in this region: the region neither takes the
+    /// table's writes from peers nor sends any. Its clients go on reading and writing, and the
+    /// other regions go on among themselves. All regions keep their logs and tombstones, so that
+    /// both sides catch up from the log after [`Node::resume_replication`]. Writes that are on
+    /// their way may still arrive at the peers, and batches that the store already has are still
+    /// applied. The pause lasts until it is resumed or the region stops; a restart ends every
+    /// pause. Pausing a paused table has no effect.
     ///
     /// # Errors
-    /// [`NotReplicated`] where the table is no global table with a replica here.
+    /// [`NotReplicated`] if the table is not a global table with a replica here.
     pub fn pause_replication(&self, table: TableId) -> Result<(), NotReplicated> {
         self.driver.dispatch(Event::Pause(table));
         if self.driver.look(|replicator| replicator.paused().contains(&table)) {
@@ -229,13 +233,15 @@ impl Node {
         self.driver.look(|replicator| replicator.paused().clone())
     }
 
-    /// Ends the pause of a table's replication in this region, where there is one.
+    /// Ends the pause of a table's replication in this region. Has no effect on a table that is not
+    /// paused.
     pub fn resume_replication(&self, table: TableId) {
         self.driver.dispatch(Event::Resume(table));
     }
 
-    /// Closes the region for clients' writes, so that it can be left: they are refused with ServiceUnavailable (503), which clients
-    /// repeat, and reads go on. Nothing is waited for; [`Node::drain_state`] tells how far it is. Draining twice is draining once.
+    /// Closes the region for clients' writes, so that it can be taken out of service: writes are
+    /// refused with ServiceUnavailable (503), which clients retry, and reads go on. Returns at
+    /// once; [`Node::drain_state`] reports the progress. Draining a draining region has no effect.
     /// A restart opens the region again.
     pub fn drain(&self) {
         self.drain.begin(&self.engine, self.driver.wall_ms());
@@ -252,13 +258,13 @@ impl Node {
         !self.engine.takes_writes()
     }
 
-    /// How far the drain is; `None` where the region takes writes.
+    /// The progress of the drain; `None` if the region accepts writes.
     pub fn drain_state(&self) -> BoxFuture<'static, Option<Drain>> {
         let watch = self.drain_watch();
         Box::pin(async move { watch.state().await })
     }
 
-    /// For whoever looks at the drain again and again, beside the node.
+    /// A handle that reports the drain's progress and may outlive the node.
     #[must_use]
     pub fn drain_watch(&self) -> DrainWatch {
         DrainWatch {
@@ -268,7 +274,7 @@ impl Node {
         }
     }
 
-    /// Stops taking requests, finishes those under way, closes the store.
+    /// Stops accepting requests, finishes those in progress, and closes the store.
     pub fn shutdown(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.stopping.cancel();
@@ -279,8 +285,8 @@ impl Node {
         })
     }
 
-    /// Stops at once, as a crash would: no answer is completed, nothing is flushed. A store that shall lose what is under way must be
-    /// taken away before.
+    /// Stops at once, as a crash would: no answer is completed, nothing is flushed. If the store is
+    /// to lose its unfinished commits, detach it first.
     pub fn kill(self) {
         drop(self);
     }
@@ -292,7 +298,7 @@ impl Drop for Node {
     }
 }
 
-/// Answers clients until the node stops, then says that nobody is answered any more.
+/// Answers clients until the node stops, then signals that no request is being answered any more.
 async fn serve_clients(server: Server, clients: Incoming, stopping: CancellationToken, stopped: CancellationToken) {
     serve(Arc::new(server), clients, Box::pin(stopping.cancelled_owned())).await;
     stopped.cancel();

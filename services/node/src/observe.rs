@@ -1,44 +1,52 @@
-//! What a measuring observer is told of a region while it runs: every write of another region, as it becomes visible here.
+//! The interface of a measuring observer: it is notified of every write of another region that
+//! becomes visible here.
 
 use beringia_clock::HybridTime;
 use beringia_item::{Mutation, Origin, TableId, Version};
 use beringia_storage::RemoteKind;
 
-/// Is told what a region applies of others' writes. Given in [`crate::NodeConfig`]; a region without one pays nothing for it.
+/// Is notified of the writes of other regions that a region applies. Configured in
+/// [`crate::NodeConfig`]; a region without an observer has no overhead.
 ///
-/// It is called on the task that carries out the commit, after the commit is durable and visible to readers, and before it is
-/// acknowledged: it has to be quick, must not block, and must not call the region. One that hands over to another task does so
-/// through a bounded channel and counts what it had to drop.
+/// It is called on the task that carries out the commit, after the commit is durable and visible to
+/// readers, and before it is acknowledged. It has to return quickly, must not block, and must not
+/// call the region. An observer that hands arrivals to another task should use a bounded channel
+/// and count what it drops.
 pub trait Observer: Send + Sync + 'static {
-    /// Writes of one commit, in the order in which they were applied. A write is told once, and again only where it came by two ways
-    /// at the same moment, or where the region lost its disk and got it anew.
+    /// The writes of one commit, in the order in which they were applied. A write is reported once.
+    /// It is reported again only if it arrived by two paths at the same time, or if the region lost
+    /// its disk and received it again.
     fn arrived(&self, arrivals: &[Arrival]);
 }
 
 /// A write of another region that became visible here.
 ///
-/// Whether it became the current version of its item is another matter: one that had lost to a newer version when it came is told
-/// too, since from then on its readers see something at least as new.
+/// It need not have become the current version of its item. A write that had already lost to a
+/// newer version when it arrived is reported too, since from then on readers here see something at
+/// least as new.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// The table; the catalog's changes are writes to [`TableId::CATALOG`].
+    /// The table that was written; changes of the catalog are writes to [`TableId::CATALOG`].
     pub table: TableId,
-    /// Hybrid time of the commit at its origin, the origin, and its sequence there.
+    /// The write's version: hybrid time of the commit at its origin, the origin, and its sequence
+    /// there.
     pub version: Version,
-    /// How it came.
+    /// By which path the write arrived.
     pub way: Way,
-    /// This region's wall clock after the commit here, milliseconds since the Unix epoch. The clocks of two regions differ.
+    /// This region's wall clock after the commit here, milliseconds since the Unix epoch. It may
+    /// differ from the origin's.
     pub applied_ms: u64,
 }
 
-/// How a write came.
+/// The path by which a write arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// By a log, its origin's or a relay's.
+    /// From a log, its origin's or a relay's.
     Stream,
-    /// As a row, while a replica was filled; what stood here may be the same or newer.
+    /// As a row, during a bootstrap or a copy in place; the current row may have been the same or
+    /// newer.
     Copy,
-    /// As a row, to mend a range that differed; what stood here may be the same or newer.
+    /// As a row, during the repair of a range; the current row may have been the same or newer.
     Repair,
 }
 
@@ -56,7 +64,7 @@ impl Arrival {
         }
     }
 
-    /// Whose write it is.
+    /// The origin of the write.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.version.origin
@@ -68,7 +76,8 @@ impl Arrival {
         self.version.time
     }
 
-    /// From the origin's commit to the one here, milliseconds by the two wall clocks; 0 where it seems to come from the future.
+    /// The time from the commit at the origin to the commit here, milliseconds by the two wall
+    /// clocks; 0 if it is negative.
     #[must_use]
     pub fn lag_ms(&self) -> u64 {
         self.applied_ms.saturating_sub(self.version.time.millis())

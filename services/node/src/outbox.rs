@@ -1,4 +1,5 @@
-//! What waits to be sent on a stream, bounded in bytes, turned into wire form only when it is its turn.
+//! The messages that wait to be sent on a stream. The queue is bounded in bytes; messages are
+//! encoded only when their turn comes.
 
 use std::{
     pin::Pin,
@@ -12,7 +13,7 @@ use std::{
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
-/// The end where messages go in. Dropped, the stream ends after what was put in.
+/// The sending end. When it is dropped, the stream ends after the messages in the queue.
 #[derive(Debug)]
 pub(crate) struct Outbox<M> {
     messages: mpsc::UnboundedSender<(M, usize)>,
@@ -20,18 +21,18 @@ pub(crate) struct Outbox<M> {
     max_bytes: usize,
 }
 
-/// The end where messages come out.
+/// The receiving end.
 #[derive(Debug)]
 pub(crate) struct Waiting<M> {
     messages: mpsc::UnboundedReceiver<(M, usize)>,
     waiting: Arc<AtomicUsize>,
 }
 
-/// More waits to be sent than a peer that reads would leave.
+/// The queue is full: more is waiting than would be if the peer read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// An empty outbox that holds so many bytes.
+/// Creates an empty outbox that holds up to `max_bytes`.
 pub(crate) fn outbox<M>(max_bytes: usize) -> (Outbox<M>, Waiting<M>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
@@ -50,7 +51,7 @@ pub(crate) fn outbox<M>(max_bytes: usize) -> (Outbox<M>, Waiting<M>) {
 }
 
 impl<M> Outbox<M> {
-    /// Puts a message in that weighs so many bytes.
+    /// Appends a message that weighs this many bytes.
     pub(crate) fn push(&self, message: M, bytes: usize) -> Result<(), Full> {
         if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) > self.max_bytes {
             return Err(Full);
@@ -70,7 +71,7 @@ impl<M> Stream for Waiting<M> {
             return Poll::Ready(None);
         };
         let before = self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-        debug_assert!(before >= bytes, "what comes out was put in");
+        debug_assert!(before >= bytes, "only queued bytes are taken out");
         Poll::Ready(Some(message))
     }
 }

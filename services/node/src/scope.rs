@@ -1,4 +1,4 @@
-//! The tasks of one region, which end together.
+//! The tasks of one region, which all end together.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use hyper::rt::Executor;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
-/// Where a region's tasks are spawned. Clones are the same scope.
+/// Spawns a region's tasks. Clones share the same tasks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope(Arc<Mutex<Tasks>>);
 
@@ -22,34 +22,35 @@ impl Scope {
         self.0.lock()
     }
 
-    /// Runs the task until it is done or the scope ends, whichever is first. After the end it is dropped.
+    /// Runs the task until it is done or the scope ends. After the end, the task is dropped without
+    /// being run.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.lock();
         if tasks.ended {
-            // What the task holds may spawn too when it goes.
+            // Dropping the task may itself spawn tasks, so the lock is released first.
             drop(tasks);
             return drop(task);
         }
-        // Those that are done are let go here, so that there are never many more than run.
+        // Finished tasks are removed here, so that few of them accumulate.
         while tasks.running.try_join_next().is_some() {}
         tasks.running.spawn(task);
     }
 
-    /// Ends all tasks: none of them gets any further than where it waits now.
+    /// Ends all tasks: each is dropped where it currently waits.
     pub(crate) fn end(&self) {
         let mut tasks = self.lock();
         tasks.ended = true;
         tasks.running.abort_all();
     }
 
-    /// Waits until all tasks are gone. Only after [`Scope::end`].
+    /// Waits until all tasks are gone. Call it only after [`Scope::end`].
     pub(crate) async fn gone(&self) {
         let mut running = std::mem::take(&mut self.lock().running);
         while running.join_next().await.is_some() {}
     }
 }
 
-/// So that the tasks of hyper and tonic end with the region too.
+/// Makes the tasks of hyper and tonic end with the region, too.
 impl<F> Executor<F> for Scope
 where
     F: Future + Send + 'static,
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn tasks_that_are_done_are_let_go() {
+    async fn finished_tasks_are_removed() {
         let scope = Scope::default();
         for _ in 0..100 {
             scope.spawn(async {});
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_end_drops_every_task_where_it_waits_and_none_begins_after_it() {
+    async fn end_drops_waiting_tasks_and_prevents_new_ones() {
         let scope = Scope::default();
         let steps = Arc::new(AtomicU32::new(0));
         let (to, from) = oneshot::channel::<()>();
@@ -91,7 +92,7 @@ mod tests {
             });
         }
         yield_now().await;
-        // It is ready to go on, and does not.
+        // It is ready to continue, and does not.
         to.send(()).unwrap();
         scope.end();
         scope.gone().await;
@@ -101,6 +102,6 @@ mod tests {
         });
         yield_now().await;
         assert_eq!(steps.load(Ordering::Relaxed), 0);
-        assert_eq!(Arc::strong_count(&steps), 1, "whatever they held is gone");
+        assert_eq!(Arc::strong_count(&steps), 1, "what the tasks held is dropped");
     }
 }

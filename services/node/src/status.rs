@@ -1,4 +1,4 @@
-//! What a region says about itself: per peer, per table, per origin.
+//! The status that a region reports: per peer, per table, per origin.
 
 use std::collections::BTreeMap;
 
@@ -8,41 +8,44 @@ use beringia_storage::{Backlog, Store};
 
 use crate::driver::Driver;
 
-/// A region at one moment.
+/// A snapshot of a region's status.
 #[derive(Debug, Clone)]
 pub struct NodeStatus {
-    /// Its name.
+    /// The region that reports.
     pub region: Region,
     /// Its wall clock, milliseconds since the Unix epoch.
     pub clock_ms: u64,
-    /// All other regions.
+    /// The status of every other region.
     pub peers: BTreeMap<Region, PeerStatus>,
-    /// The global tables that it holds, and the catalog.
+    /// The global tables of which it has a replica, and the catalog.
     pub tables: BTreeMap<TableId, TableStatus>,
-    /// Per origin of which something arrived in the last five minutes: from the time of a write's version to its commit here.
+    /// For each origin of which a write arrived in the last five minutes: the time from the write's
+    /// version to its commit here.
     pub lag: BTreeMap<Region, LagQuantiles>,
 }
 
-/// What a region knows of another.
+/// What a region knows of a peer.
 #[derive(Debug, Clone, Default)]
 pub struct PeerStatus {
     /// The stream that brings the peer's writes here; this region dials it.
     pub receiving: LinkState,
     /// The stream that takes this region's writes to the peer; the peer dials it.
     pub sending: LinkState,
-    /// The last thing that went wrong with either.
+    /// The last error of either stream.
     pub last_error: Option<String>,
-    /// What the peer has durably applied, as it last said.
+    /// What the peer has durably applied, as it last reported.
     pub acknowledged: BTreeMap<TableId, VersionVector>,
-    /// What of this region's own writes the peer has not acknowledged. None until the peer has said what it holds.
+    /// This region's own writes that the peer has not acknowledged. `None` until the peer has
+    /// reported its vectors.
     pub backlog: Option<Backlog>,
-    /// Age of the oldest write in the backlog, milliseconds; 0 where there is none.
+    /// The age of the oldest write in the backlog, milliseconds; 0 if there is none.
     pub lag_ms: u64,
     /// Set while the peer's writes wait because its clock is too far ahead.
     pub quarantined: Option<Quarantine>,
-    /// Through whom the peer's writes come while it is out of reach.
+    /// The region that relays the peer's writes while the peer is unreachable.
     pub relayed_through: Option<Region>,
-    /// The peer's wall clock minus this region's at the last hello, milliseconds; includes the way of the message.
+    /// The peer's wall clock minus this region's at the last hello, milliseconds; includes the
+    /// network delay of the hello.
     pub clock_ahead_ms: Option<i64>,
     /// Bytes of messages sent to the peer since the start, before compression.
     pub bytes_sent: u64,
@@ -50,54 +53,57 @@ pub struct PeerStatus {
     pub bytes_received: u64,
 }
 
-/// What flows from this region to a peer at one moment.
+/// The backlog of a peer and the traffic with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flow {
-    /// What of this region's own writes the peer has not acknowledged. None until the peer has said what it holds.
+    /// This region's own writes that the peer has not acknowledged. `None` until the peer has
+    /// reported its vectors.
     pub backlog: Option<Backlog>,
-    /// Bytes of messages sent to the peer since the start, before compression; acknowledgements and questions too.
+    /// Bytes of messages sent to the peer since the start, before compression; includes
+    /// acknowledgements and requests.
     pub bytes_sent: u64,
     /// Bytes of messages received from the peer since the start, before compression.
     pub bytes_received: u64,
 }
 
-/// A global table in this region.
+/// The status of a global table in this region.
 #[derive(Debug, Clone, Default)]
 pub struct TableStatus {
-    /// What of the table has been applied here, own writes included.
+    /// What has been applied to the table here, including own writes.
     pub vector: VersionVector,
-    /// Set while this region's replica is being filled.
+    /// Set while this region's replica is being bootstrapped.
     pub join: Option<JoinStatus>,
-    /// Ranges whose digests differed from the peer's at the last comparison with equal vectors.
+    /// For each peer, the ranges whose digests differed at the last comparison with equal vectors.
     pub divergent: BTreeMap<Region, Vec<u16>>,
-    /// Rows that repair has restored since the start.
+    /// How many rows repair has restored since the start.
     pub repaired_rows: u64,
-    /// Whether its replication is paused in this region.
+    /// Whether the table's replication is paused in this region.
     pub paused: bool,
 }
 
-/// Lag of one origin's writes, milliseconds, over those applied in the last five minutes (half a minute less at times).
+/// Quantiles of the replication lag of one origin's writes, milliseconds, over the writes applied
+/// in the last five minutes (at times up to half a minute less).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LagQuantiles {
     /// How many writes were measured.
     pub count: u64,
-    /// The least.
+    /// The smallest lag.
     pub min: u64,
-    /// Median.
+    /// The median, 50th percentile.
     pub p50: u64,
-    /// Ninth decile.
+    /// The 90th percentile.
     pub p90: u64,
-    /// 95 of 100 are below.
+    /// The 95th percentile.
     pub p95: u64,
-    /// 99 of 100 are below.
+    /// The 99th percentile.
     pub p99: u64,
-    /// 999 of 1000 are below.
+    /// The 99.9th percentile.
     pub p999: u64,
-    /// The greatest.
+    /// The largest lag.
     pub max: u64,
 }
 
-/// Looks at the state machine and asks the store.
+/// Builds the status from the state machine and the store.
 pub(crate) async fn of(driver: &Driver) -> NodeStatus {
     let replication = driver.look(beringia_replication::Replicator::status);
     let store = driver.store();
@@ -144,7 +150,7 @@ pub(crate) async fn of(driver: &Driver) -> NodeStatus {
     }
 }
 
-/// What flows to each peer.
+/// The backlog and traffic of each peer.
 pub(crate) async fn flows(driver: &Driver) -> BTreeMap<Region, Flow> {
     let acknowledged = driver.look(beringia_replication::Replicator::acknowledged_by_peer);
     let mut flows = BTreeMap::new();
@@ -160,7 +166,8 @@ pub(crate) async fn flows(driver: &Driver) -> BTreeMap<Region, Flow> {
     flows
 }
 
-/// What a peer that acknowledged that lacks of this region's writes. The store is asked only for the tables where it lacks something.
+/// The backlog of a peer with these acknowledgements. The store is asked only about tables in which
+/// the peer is behind.
 async fn backlog(store: &dyn Store, acknowledged: Option<&TableVectors>) -> Option<Backlog> {
     let own = store.origin();
     let here = store.vectors();
@@ -177,7 +184,8 @@ async fn backlog(store: &dyn Store, acknowledged: Option<&TableVectors>) -> Opti
     store.backlog(&lacking).await.ok()
 }
 
-/// The vectors of the global tables that the region holds, and of the catalog, all of one moment.
+/// The vectors of the global tables of which the region has a replica, and of the catalog, all read
+/// at the same log position.
 pub(crate) fn global_vectors(store: &dyn Store) -> BTreeMap<TableId, VersionVector> {
     let catalog = store.catalog();
     let is_global = |table: &TableId| {

@@ -17,7 +17,7 @@ pub(crate) struct Traffic {
     pub(crate) received: AtomicU64,
 }
 
-/// Of all peers.
+/// The traffic of every peer.
 #[derive(Debug)]
 pub(crate) struct Meter(BTreeMap<Region, Arc<Traffic>>);
 
@@ -26,7 +26,7 @@ impl Meter {
         Self(peers.map(|peer| (peer.clone(), Arc::default())).collect())
     }
 
-    /// Sent to and received from the peer.
+    /// The bytes sent to the peer and received from it.
     pub(crate) fn of(&self, peer: &Region) -> (u64, u64) {
         self.0.get(peer).map_or((0, 0), |traffic| {
             (
@@ -37,12 +37,12 @@ impl Meter {
     }
 }
 
-/// Of one stream, whose peer may become known only when it says hello.
+/// Counts the bytes of one stream, whose peer may become known only with its hello.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tap(Arc<OnceLock<Arc<Traffic>>>);
 
 impl Tap {
-    /// From now on what passes counts for this peer; for nobody where it is none of ours.
+    /// Counts all further bytes for this peer, or for none if it is not a configured peer.
     pub(crate) fn belongs_to(&self, peer: &Region, meter: &Meter) {
         if let Some(traffic) = meter.0.get(peer) {
             self.0.get_or_init(|| Arc::clone(traffic));

@@ -1,4 +1,4 @@
-//! A stream to a peer: connect, call, read until it ends.
+//! A dialled stream: connect to the peer, call it, and read until the stream ends.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -23,9 +23,10 @@ use crate::{
     traffic::Tap,
 };
 
-/// Bytes that a peer may send ahead on a stream: what a window of unacknowledged writes takes, so that distance does not slow it.
+/// Bytes that a peer may send ahead on a stream. It fits a full window of unacknowledged writes, so
+/// that distance does not limit throughput.
 pub(super) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
-/// How long what was sent last may take to leave, after the stream was given up.
+/// How long the last messages may take to leave after the stream was given up.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Opens the stream and reads it until it ends.
@@ -77,7 +78,7 @@ pub(crate) async fn dial(
         () = hung_up.cancelled() => {}
         () = read(&driver, link, &mut incoming, &tap) => {}
     }
-    // The goodbye may still be on its way out. What comes in is not read any more.
+    // The goodbye may still be on its way out. Incoming messages are discarded.
     let _ = timeout(LINGER, async { while let Ok(Some(_)) = incoming.message().await {} }).await;
 }
 
@@ -121,7 +122,7 @@ async fn connect(driver: &Driver, connector: Connector) -> Result<Channel, tonic
     endpoint.connect_with_connector(connector).await
 }
 
-/// A status as a sentence, without what it says of gRPC.
+/// The text of a status, without the gRPC details.
 pub(super) fn words(status: &tonic::Status) -> String {
     let message = match std::error::Error::source(status) {
         Some(source) => causes(source),
@@ -134,7 +135,7 @@ pub(super) fn words(status: &tonic::Status) -> String {
     }
 }
 
-/// An error with what caused it.
+/// An error with its causes.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,5 @@
-//! Streams from peers: every connection is a task of the region, so that a region that is killed is really gone.
+//! Accepted streams. Every connection is a task of the region, so that nothing of a killed region
+//! is left.
 
 use std::{
     pin::Pin,
@@ -28,20 +29,21 @@ use tonic::{Request, Response, Status, Streaming};
 use super::client::{STREAM_WINDOW_BYTES, words};
 use crate::{BoxedIo, Incoming, driver::Driver, traffic::Tap};
 
-/// Connections at once. The others wait to be accepted.
+/// Connections at the same time. Further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 128;
-/// Streams of one connection at once. A peer uses one.
+/// Streams of one connection at the same time. A peer uses one.
 const STREAMS_MAX: u32 = 4;
 /// How long a connection may be open without a stream.
 const STREAMLESS_MAX: Duration = Duration::from_secs(10);
-/// After a failed accept (no file descriptors, for instance) there is a pause, so that the loop does not spin.
+/// The pause after a failed accept (no file descriptors, for instance), so that the loop does not
+/// spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(50);
 
-/// Accepts connections until there are no more to come.
+/// Accepts connections until the listener ends.
 pub(crate) async fn serve(driver: Arc<Driver>, mut incoming: Incoming) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        // A semaphore that is never closed always gives a place in the end.
+        // The semaphore is never closed, so that this always yields a permit.
         let place = Arc::clone(&places).acquire_owned().await;
         match incoming.next().await {
             None => return,
@@ -70,7 +72,8 @@ async fn serve_connection(driver: &Arc<Driver>, connection: BoxedIo) {
     let service = ReplicationServer::new(source)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    // No `Date` header: it would bring the system's clock into the bytes that a simulation compares.
+    // No `Date` header: it would bring the system's clock into the bytes that a simulation
+    // compares.
     let serving = http2::Builder::new(driver.scope.clone())
         .timer(TokioTimer::new())
         .auto_date_header(false)

@@ -1,4 +1,5 @@
-//! Replicas that are filled from others: new ones, those whose disk was lost, and rows that were damaged.
+//! Bootstraps of replicas (new ones, and those whose disk was lost), and the repair of damaged
+//! rows.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::sleep;
 use crate::support::World;
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_is_filled_while_everybody_keeps_writing() {
+async fn bootstrap_succeeds_while_all_regions_write() {
     let world = World::start(&["ap-northeast-1", "eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -44,7 +45,7 @@ async fn a_replica_is_filled_while_everybody_keeps_writing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_goes_on_after_its_source_was_killed() {
+async fn copy_continues_after_its_source_was_killed() {
     let mut world = World::start_with_delay(&["ap-northeast-1", "eu-west-1", "us-east-1"], 5).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -73,7 +74,7 @@ async fn a_copy_goes_on_after_its_source_was_killed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_lost_its_disk_is_filled_again() {
+async fn region_that_lost_its_disk_is_bootstrapped_again() {
     let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -81,7 +82,7 @@ async fn a_region_that_lost_its_disk_is_filled_again() {
         world.put(number % 2, "Carts", &format!("k{number}"), "v").await;
     }
     world.until(async || world.same(&[0, 1], "Carts").await).await;
-    // The region that made the table loses it.
+    // The region that created the table loses its disk.
     world.kill(0);
     world.lose_disk(0);
     world.put(1, "Carts", "meanwhile", "v").await;
@@ -132,10 +133,12 @@ async fn delete_table(world: &World, table: &str, sites: &[usize]) {
         .await;
 }
 
+/// The table was deleted and created again, twice, before a region loses its disk. The logs still
+/// have records of the earlier tables.
 #[tokio::test(start_paused = true)]
-async fn a_region_that_lost_its_disk_gets_a_table_back_that_was_deleted_and_made_again_before() {
+async fn lost_disk_recovers_a_table_that_was_recreated_before() {
     for last in 0..3 {
-        // The logs still tell of the tables before.
+        // The logs still have records of the earlier tables.
         let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
         let mut world = World::start_streaming(&names, beringia_storage::DEFAULT_SHARD_AGE_MS).await;
         let order: Vec<usize> = (1..=3).map(|step| (last + step) % 3).collect();
@@ -169,8 +172,9 @@ async fn a_region_that_lost_its_disk_gets_a_table_back_that_was_deleted_and_made
     }
 }
 
+/// Their replicas fail until one of the two tables is deleted.
 #[tokio::test(start_paused = true)]
-async fn tables_of_one_name_made_at_once_stay_apart_until_one_gives_way() {
+async fn tables_created_concurrently_with_one_name_stay_apart() {
     let world = World::start(&["ap-northeast-1", "eu-west-1", "us-east-1"]).await;
     world.cut(0, 1);
     world.cut(0, 2);
@@ -197,7 +201,7 @@ async fn tables_of_one_name_made_at_once_stay_apart_until_one_gives_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_vanished_behind_the_stores_back_come_back() {
+async fn repair_restores_rows_deleted_from_the_database_file() {
     let directory = tempfile::tempdir().unwrap();
     let world = World::start_in(&["eu-west-1", "us-east-1"], Some(directory.path()), |_| {}).await;
     world.create_table(0, "Carts").await;

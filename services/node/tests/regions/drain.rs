@@ -1,4 +1,4 @@
-//! Draining a region: no more writes, and the proof that the last one has arrived everywhere.
+//! Draining a region: it refuses writes, and reports when the last one has arrived everywhere.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn drain(world: &World, site: usize) -> Drain {
     world.node(site).drain_state().await.expect("it is being drained")
 }
 
-/// What stands in the way of each peer, of one table.
+/// The obstacle of each peer, for one table.
 fn obstacles(drain: &Drain, table: TableId) -> Vec<(&str, Option<Obstacle>)> {
     let of_table = drain.watermarks.iter().filter(|watermark| watermark.table == table);
     of_table
@@ -72,8 +72,9 @@ fn writes() -> [(&'static str, Value); 11] {
     ]
 }
 
+/// This lasts until the region is opened again.
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_drained_takes_no_write_of_any_kind_and_all_reads_until_it_is_opened_again() {
+async fn drained_region_refuses_all_writes_and_serves_reads() {
     let (world, _) = with_a_table(&["ap", "eu"]).await;
     world.put(0, "Carts", "k", "v").await;
     assert_eq!(world.node(0).drain_state().await, None);
@@ -118,7 +119,7 @@ async fn a_region_that_is_drained_takes_no_write_of_any_kind_and_all_reads_until
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_drain_is_complete_when_every_region_has_said_that_it_has_the_last_write() {
+async fn drain_completes_once_every_peer_acked_the_last_write() {
     let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
     for number in 0..50 {
         world.put(0, "Carts", &format!("k{number}"), "v").await;
@@ -145,8 +146,9 @@ async fn the_drain_is_complete_when_every_region_has_said_that_it_has_the_last_w
     }
 }
 
+/// A relay has brought the peer everything, but the drained region cannot know that.
 #[tokio::test(start_paused = true)]
-async fn nobody_vouches_for_a_peer_out_of_reach_even_where_a_relay_has_brought_it_everything() {
+async fn drain_does_not_count_an_unreachable_peer() {
     let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
     world.cut(0, 1);
     world.put(0, "Carts", "k", "v").await;
@@ -175,7 +177,7 @@ async fn nobody_vouches_for_a_peer_out_of_reach_even_where_a_relay_has_brought_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_and_a_replica_that_is_being_filled_are_named_as_what_they_are() {
+async fn drain_names_a_pause_and_a_bootstrap_as_obstacles() {
     let (world, table) = with_a_table(&["ap", "eu"]).await;
     world.node(0).pause_replication(table).unwrap();
     world.put(0, "Carts", "k", "v").await;
@@ -204,7 +206,7 @@ async fn a_pause_and_a_replica_that_is_being_filled_are_named_as_what_they_are()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_never_wrote_is_drained_at_once() {
+async fn region_without_own_writes_is_drained_at_once() {
     let (world, table) = with_a_table(&["ap", "eu", "us"]).await;
     world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
     world.put(0, "Carts", "k", "v").await;

@@ -1,4 +1,4 @@
-//! A region out of reach for longer than the others wait for it.
+//! A region that is unreachable for longer than the limit.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use tokio::time::sleep;
 
 use crate::support::World;
 
-/// Three regions that drop each other after so long, with a table in each.
+/// Three regions with a replica of one table each, which drop each other after this many
+/// milliseconds.
 async fn world(unreachable_ms_max: u64) -> World {
     let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
     let world = World::start_in(&names, None, |tuning| {
@@ -29,7 +30,8 @@ async fn replica(world: &World, site: usize, of: usize) -> serde_json::Value {
     found.unwrap_or_default()
 }
 
-/// Whether the region's log still holds everything that it wrote to the table, and how many rows it keeps, tombstones too.
+/// Whether the region's log still has all its own writes to the table, and how many rows it has,
+/// including tombstones.
 async fn kept(world: &World, site: usize) -> (bool, usize) {
     let (store, table) = (world.store(site), world.table_id(site, "Carts"));
     let filter = beringia_storage::LogFilter {
@@ -44,8 +46,10 @@ async fn kept(world: &World, site: usize) -> (bool, usize) {
     (is_whole, rows)
 }
 
+/// A region that is unreachable for too long is dropped and its tombstones are collected. When it
+/// returns, nothing is revived and all its unshipped writes are listed.
 #[tokio::test(start_paused = true)]
-async fn a_region_out_of_reach_for_too_long_is_dropped_and_begins_anew_without_reviving_or_losing_anything() {
+async fn dropped_region_is_re_bootstrapped_and_loses_nothing() {
     let mut world = world(20_000).await;
     for number in 0..300 {
         world.put(number % 3, "Carts", &format!("k{number}"), "before").await;
@@ -53,7 +57,7 @@ async fn a_region_out_of_reach_for_too_long_is_dropped_and_begins_anew_without_r
     world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
     world.cut(0, 2);
     world.cut(1, 2);
-    // The one that is cut off goes on taking writes, and so do the others.
+    // All regions accept writes, including the one that is cut off.
     for number in 0..50 {
         world.put(2, "Carts", &format!("k{number}"), "unshipped").await;
         world.delete(2, "Carts", &format!("k{}", 100 + number)).await;
@@ -80,9 +84,9 @@ async fn a_region_out_of_reach_for_too_long_is_dropped_and_begins_anew_without_r
         let table = world.ask(site, "DescribeTable", json!({"TableName": "Carts"})).await;
         assert_eq!(table["Table"]["TableStatus"], "ACTIVE");
     }
-    // Its clients go on.
+    // Its clients keep writing.
     world.put(2, "Carts", "k299", "unshipped").await;
-    // One of the others is restarted meanwhile.
+    // One of the others restarts meanwhile.
     world.kill(1);
     world.run(1).await;
     world.heal();
@@ -101,7 +105,7 @@ async fn a_region_out_of_reach_for_too_long_is_dropped_and_begins_anew_without_r
         assert_eq!(world.get(site, "Carts", "k110").await.as_deref(), Some("before"));
         assert_eq!(world.get(site, "Carts", "k249").await.as_deref(), Some("after"));
     }
-    // What it had not shipped is listed, every last word of it.
+    // All its unshipped writes are listed, including several to one item.
     let written = 50 + 50 + 1;
     world
         .until(async || world.store(2).unshipped(0, 1000).await.unwrap().len() == written)
@@ -116,7 +120,7 @@ async fn a_region_out_of_reach_for_too_long_is_dropped_and_begins_anew_without_r
     for site in [0, 1] {
         assert!(world.store(site).unshipped(0, 10).await.unwrap().is_empty());
     }
-    // It is written back, and reaches all.
+    // The write is repeated, and reaches all regions.
     world.put(2, "Carts", "k25", "unshipped").await;
     world
         .until(async || world.get(0, "Carts", "k25").await.as_deref() == Some("unshipped"))
@@ -140,7 +144,7 @@ async fn a_region_that_comes_back_in_time_is_not_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn regions_that_are_restarted_go_on_waiting_where_they_were() {
+async fn restart_does_not_reset_the_time_a_peer_is_unreachable() {
     let mut world = world(20_000).await;
     world.put(0, "Carts", "k", "v").await;
     world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
@@ -158,7 +162,7 @@ async fn regions_that_are_restarted_go_on_waiting_where_they_were() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_replica_can_be_removed_and_asked_for_again() {
+async fn dropped_replica_can_be_removed_and_added_again() {
     let world = world(5_000).await;
     world.put(0, "Carts", "k", "v").await;
     world.until(async || world.same(&[0, 1, 2], "Carts").await).await;

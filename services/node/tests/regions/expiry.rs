@@ -9,10 +9,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::World;
 
-/// When the tests begin, seconds since the epoch.
+/// When the tests begin, seconds since the Unix epoch.
 const EPOCH_S: u64 = 1_700_000_000;
 
-/// Two regions with a table whose items expire. They forget nothing, so that their logs can be read.
+/// Two regions with a table whose items expire. Their logs are never trimmed, so that the tests can
+/// read them.
 async fn world() -> World {
     let world = World::start_in(&["eu-west-1", "us-east-1"], None, |tuning| {
         tuning.forget_interval = None;
@@ -53,7 +54,7 @@ async fn gone_after(world: &World, site: usize, key: &str) -> u64 {
     since.elapsed().as_secs()
 }
 
-/// Of each region's own log: the deletes of the table, by cause.
+/// The deletes of the table in the region's own log: by time to live, and by clients.
 async fn deletes(world: &World, site: usize) -> (usize, usize) {
     let (store, table): (_, TableId) = (world.store(site), world.table_id(site, "Sessions"));
     let filter = LogFilter {
@@ -76,7 +77,7 @@ fn in_seconds(seconds: u64) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_expires_in_all_regions_when_its_time_has_come_and_not_before() {
+async fn item_expires_in_all_regions_and_not_before_its_time() {
     let world = world().await;
     put(&world, 0, "soon", in_seconds(60)).await;
     put(&world, 1, "late", in_seconds(3_000_000_000)).await;
@@ -100,7 +101,7 @@ async fn an_item_expires_in_all_regions_when_its_time_has_come_and_not_before() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_region_that_wrote_an_item_deletes_it_and_the_delete_replicates() {
+async fn expired_item_is_deleted_by_the_region_that_wrote_it() {
     let world = world().await;
     for i in 0..200 {
         put(&world, i % 2, &format!("{i}"), in_seconds(10)).await;
@@ -119,7 +120,7 @@ async fn the_region_that_wrote_an_item_deletes_it_and_the_delete_replicates() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn regions_that_are_cut_off_expire_the_others_items_too_and_are_in_no_conflict() {
+async fn cut_off_regions_expire_all_items_without_conflict() {
     let world = world().await;
     put(&world, 0, "from eu", in_seconds(20)).await;
     put(&world, 1, "from us", in_seconds(20)).await;
@@ -138,7 +139,7 @@ async fn regions_that_are_cut_off_expire_the_others_items_too_and_are_in_no_conf
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_gets_more_time_stays() {
+async fn item_with_an_extended_time_to_live_stays() {
     let world = world().await;
     put(&world, 0, "a", in_seconds(30)).await;
     sleep(Duration::from_secs(15)).await;

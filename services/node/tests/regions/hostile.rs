@@ -1,4 +1,4 @@
-//! Peers that are not what they should be.
+//! Peers that violate the protocol.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tower::service_fn;
 
 use crate::support::World;
 
-/// A stream that a test speaks by hand.
+/// A stream on which a test sends messages itself.
 struct Hand {
     say: mpsc::UnboundedSender<FromReceiver>,
     hear: Streaming<FromSource>,
@@ -88,7 +88,7 @@ async fn refused(said: Vec<from_receiver::Kind>) -> String {
         hand.say(kind);
     }
     let goodbye = hand.goodbye().await;
-    // The region goes on with its real peer.
+    // The region keeps serving its real peer.
     let us = world.region(1);
     world
         .until(async || world.status(0).await.peers[&us].sending == LinkState::Connected)
@@ -121,18 +121,18 @@ async fn a_region_that_reaches_itself_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_number_is_noticed() {
+async fn connection_to_the_wrong_region_is_refused() {
     let reason = refused(vec![hello(PROTOCOL, "us-east-1", "ap-northeast-1")]).await;
     assert_eq!(reason, "us-east-1 expected region ap-northeast-1 but reached eu-west-1");
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_no_hello() {
+async fn stream_without_a_hello_is_ended() {
     assert_eq!(refused(vec![]).await, "no hello arrived in time");
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_without_sense_end_the_stream_with_a_reason() {
+async fn malformed_messages_end_the_stream_with_a_reason() {
     let table = || Bytes::from_static(&[0; 3]);
     let senseless = vec![
         (hello(PROTOCOL, "No Region", ""), "`No Region` is not a region name"),
@@ -179,7 +179,7 @@ async fn messages_out_of_turn_end_the_stream_with_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_that_are_no_http_harm_nobody() {
+async fn bytes_that_are_not_http_do_no_harm() {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     for garbage in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
@@ -220,7 +220,7 @@ async fn a_refusal_shows_in_the_status_of_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_asks_and_does_not_read_is_cut_off() {
+async fn peer_that_does_not_read_answers_is_disconnected() {
     let small = |tuning: &mut beringia_node::Tuning| tuning.outbox_bytes_max = 100_000;
     let mut world = World::start_in(&["eu-west-1", "us-east-1"], None, small).await;
     world.kill(1);
@@ -229,7 +229,8 @@ async fn a_peer_that_asks_and_does_not_read_is_cut_off() {
     let us = world.region(1);
     let sending = async || world.status(0).await.peers[&us].sending.clone();
     world.until(async || sending().await == LinkState::Connected).await;
-    // The answers compress well, so many fit on the way; what counts is what those that wait take here.
+    // The answers compress well, so many fit into the transport; the limit counts the uncompressed
+    // answers that wait.
     for id in 0..20_000 {
         let digest = Some(beringia_proto::v1::request::Kind::Digest(
             beringia_proto::v1::DigestRequest {},

@@ -1,4 +1,4 @@
-//! Global indexes that come and go while regions write.
+//! Global secondary indexes that are added and removed while regions write.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ async fn is_active(world: &World, site: usize) -> bool {
     described["Table"]["GlobalSecondaryIndexes"][0]["IndexStatus"] == "ACTIVE"
 }
 
-/// The keys that a region's index has.
+/// The keys in a region's index.
 async fn indexed(world: &World, site: usize) -> BTreeSet<String> {
     let mut request = json!({
         "TableName": TABLE, "IndexName": INDEX, "KeyConditionExpression": "kind = :k",
@@ -50,8 +50,9 @@ async fn indexed(world: &World, site: usize) -> BTreeSet<String> {
     }
 }
 
+/// All regions write meanwhile.
 #[tokio::test(start_paused = true)]
-async fn an_index_that_is_added_in_one_region_is_filled_in_all_while_all_write() {
+async fn index_added_in_one_region_is_built_in_all() {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, TABLE).await;
     world.add_replica(0, TABLE, 1).await;
@@ -70,7 +71,8 @@ async fn an_index_that_is_added_in_one_region_is_filled_in_all_while_all_write()
         keys.insert(format!("meanwhile-{number}"));
         write(&world, number % 2, &format!("meanwhile-{number}")).await;
     }
-    // An item that leaves the index, and one that leaves the table, in the region that was not asked.
+    // One item leaves the index, and one leaves the table, in the region that did not get the
+    // request.
     let other = json!({"pk": {"S": "before-4"}, "kind": {"S": "tool"}});
     world
         .ask(0, "PutItem", json!({"TableName": TABLE, "Item": other}))

@@ -20,13 +20,13 @@ use tokio::{
 use crate::support::World;
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_killed_is_gone_at_once_without_anybodys_help() {
+async fn killed_region_closes_its_connections_at_once() {
     let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
     let us = world.region(1);
     world
         .until(async || world.status(0).await.peers[&us].receiving == LinkState::Connected)
         .await;
-    // Only the node is killed: its connections stand until it drops them itself.
+    // Only the node is killed: its connections stay open until the node itself drops them.
     world.sites[1].node.take().unwrap().kill();
     let gone = async || {
         let status = world.status(0).await;
@@ -48,7 +48,7 @@ async fn a_silent_cut_is_noticed_by_keepalive_on_both_sides() {
     world.until(connected).await;
     world.board.set_silent(true);
     sleep(Duration::from_millis(1500)).await;
-    assert!(connected().await, "nobody can know yet");
+    assert!(connected().await, "the cut cannot be noticed yet");
     sleep(Duration::from_secs(5)).await;
     let status = world.status(0).await;
     assert_ne!(status.peers[&us].receiving, LinkState::Connected);
@@ -59,7 +59,7 @@ async fn a_silent_cut_is_noticed_by_keepalive_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_shut_down_has_closed_its_store_and_comes_back_with_everything() {
+async fn shutdown_closes_the_store_and_keeps_all_data() {
     let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.put(0, "Carts", "k", "v").await;
@@ -102,7 +102,7 @@ async fn a_database_of_another_region_is_refused() {
 
 /// Two regions on threads, over TCP, with database files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn regions_run_on_threads_and_sockets_as_they_do_under_virtual_time() {
+async fn regions_run_on_threads_and_sockets() {
     let directory = tempfile::tempdir().unwrap();
     let names = ["eu-west-1", "us-east-1"].map(|name| Region::new(name).unwrap());
     let listeners = [listen().await, listen().await];
@@ -153,7 +153,7 @@ async fn regions_run_on_threads_and_sockets_as_they_do_under_virtual_time() {
     let _ = refused.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     let mut answer = Vec::new();
     let _ = refused.read_to_end(&mut answer).await;
-    assert_eq!(answer, b"", "nobody serves any more");
+    assert_eq!(answer, b"", "the region does not serve any more");
 }
 
 /// A listener on a free port of the loopback.

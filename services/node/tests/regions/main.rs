@@ -1,4 +1,5 @@
-//! Regions as they run: the real store, engine, gateway and gRPC, over pipes, under virtual time.
+//! Regions as they run, with the real store, engine, gateway and gRPC, connected by pipes in
+//! virtual time.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What a measuring observer gets: every arrival, and what flows to each peer.
+//! The observer's arrivals, and the backlog and traffic of each peer.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::support::World;
 
 #[tokio::test(start_paused = true)]
-async fn every_write_of_another_region_is_told_once_with_its_version_and_its_way() {
+async fn observer_sees_each_remote_write_once() {
     let world = World::start_with_delay(&["eu-west-1", "us-east-1"], 40).await;
     world.create_table(0, "Carts").await;
     world.put(0, "Carts", "before", "1").await;
@@ -37,7 +37,7 @@ async fn every_write_of_another_region_is_told_once_with_its_version_and_its_way
     assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
     for arrival in &streamed {
         assert_eq!((arrival.origin(), arrival.way), (&world.origin(0), Way::Stream));
-        // Both clocks show the same virtual time, and bytes take 40 ms.
+        // Both clocks show the same virtual time, and the network delay is 40 ms.
         assert!((40..200).contains(&arrival.lag_ms()), "{arrival:?}");
     }
     assert_eq!(streamed[20].version, version("k3").await, "the delete is the last");
@@ -45,7 +45,7 @@ async fn every_write_of_another_region_is_told_once_with_its_version_and_its_way
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_flow_tells_what_a_peer_lacks_and_what_was_sent_to_it() {
+async fn flow_reports_the_backlog_and_traffic_of_each_peer() {
     let world = World::start(&["ap", "eu", "us"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -61,7 +61,7 @@ async fn the_flow_tells_what_a_peer_lacks_and_what_was_sent_to_it() {
         .await;
     let before = world.node(0).flows().await;
     world.cut(0, 1);
-    // While it is cut, eu gets what ap writes through us, and cannot tell ap so.
+    // During the cut, eu receives ap's writes through us, and cannot tell ap so.
     for number in 0..7 {
         world.put(0, "Carts", &format!("k{number}"), "0123456789").await;
     }

@@ -1,4 +1,4 @@
-//! Pausing the replication of a table in one region, as a drill does.
+//! Pauses of a table's replication in one region, as a drill makes them.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn three_with_a_table() -> (World, TableId) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_table_is_read_and_written_alone_and_catches_up_by_the_log() {
+async fn paused_table_serves_clients_and_catches_up_from_the_log() {
     let (world, carts) = three_with_a_table().await;
     world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
     world.node(0).pause_replication(carts).unwrap();
@@ -56,13 +56,13 @@ async fn a_paused_table_is_read_and_written_alone_and_catches_up_by_the_log() {
     assert_eq!(
         world.sites[0].arrivals.of(carts).len(),
         before + 1,
-        "by the log, and once"
+        "through the log, and once"
     );
     assert_eq!(world.status(0).await.tables[&carts].repaired_rows, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delete_made_during_the_pause_is_not_undone_by_a_write_from_the_other_side() {
+async fn delete_during_a_pause_is_not_undone_by_a_stale_write() {
     let (world, carts) = three_with_a_table().await;
     world.put(1, "Carts", "k", "old").await;
     world.until(async || world.get(0, "Carts", "k").await.is_some()).await;
@@ -70,7 +70,7 @@ async fn a_delete_made_during_the_pause_is_not_undone_by_a_write_from_the_other_
     world.put(0, "Carts", "k", "stale").await;
     sleep(Duration::from_millis(50)).await;
     world.delete(1, "Carts", "k").await;
-    // Long enough for every tombstone that may be forgotten to be so.
+    // Long enough for every tombstone that may be collected to be collected.
     sleep(Duration::from_secs(60)).await;
     world.node(0).resume_replication(carts);
     world.until(async || world.same(&[0, 1, 2], "Carts").await).await;
@@ -78,11 +78,11 @@ async fn a_delete_made_during_the_pause_is_not_undone_by_a_write_from_the_other_
         assert_eq!(world.get(site, "Carts", "k").await, None);
     }
     let conflicts = world.store(0).conflicts(Some(carts), 0, 10).await.unwrap();
-    assert_eq!(conflicts.len(), 1, "both sides wrote without knowing of each other");
+    assert_eq!(conflicts.len(), 1, "the two writes are concurrent");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_replica_is_filled_from_a_region_where_the_table_is_not_paused() {
+async fn new_replica_is_copied_from_a_region_without_a_pause() {
     let world = World::start_with_delay(&["ap", "eu", "us"], 30).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -97,7 +97,7 @@ async fn a_new_replica_is_filled_from_a_region_where_the_table_is_not_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_that_is_being_filled_waits_for_the_end_of_its_pause() {
+async fn bootstrap_waits_for_the_end_of_a_pause() {
     let world = World::start_with_delay(&["ap", "eu"], 30).await;
     world.create_table(0, "Carts").await;
     for number in 0..100 {
@@ -129,7 +129,7 @@ async fn a_restart_ends_the_pause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_is_replicated_can_be_paused() {
+async fn only_replicated_tables_can_be_paused() {
     let world = World::start(&["eu", "us"]).await;
     world.create_table(0, "Local").await;
     let local = world.table_id(0, "Local");

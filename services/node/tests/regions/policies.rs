@@ -1,5 +1,5 @@
-//! Three regions that write to the same items while they are apart, under each conflict policy: what every one of them holds afterwards,
-//! worked out by hand from the words of `docs/decisions/0004`.
+//! Three regions that write to the same items while they are cut off from each other, under each
+//! conflict policy. The expected items are derived by hand from `docs/decisions/0004`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::support::World;
 
-/// Three regions with a table under a policy, and some items that all of them hold.
+/// Three regions with a table under a policy, and some items that all of them have.
 async fn world(policy: &str) -> World {
     let names = ["ap-northeast-1", "eu-west-1", "us-east-1"];
     let world = World::start_in(&names, None, |tuning| {
@@ -41,13 +41,14 @@ fn update(key: &str, expression: &str, values: &Value) -> Value {
     })
 }
 
-/// A client of a region writes; then time passes, so that it is known which write is the later one.
+/// A client of a region writes; then time passes, so that the order of the writes' versions is
+/// known.
 async fn write(world: &World, site: usize, operation: &str, body: Value) {
     world.ask(site, operation, body).await;
     sleep(Duration::from_millis(20)).await;
 }
 
-/// All three write to the same items without hearing of each other.
+/// All three regions write to the same items while they are cut off from each other.
 async fn write_apart(world: &World) {
     let add_to_both = |n: &str| {
         let add = |key| json!({"Update": update(key, "ADD n :n", &json!({":n": {"N": n}}))});
@@ -84,7 +85,7 @@ async fn write_apart(world: &World) {
     write(world, 0, "DeleteItem", delete("gone")).await;
 }
 
-/// What all regions hold under the key; they must agree.
+/// The item under the key, which has to be the same in all regions.
 async fn held(world: &World, key: &str) -> Value {
     let body = json!({"TableName": "Shared", "Key": {"pk": {"S": key}}, "ConsistentRead": true});
     let mut held = Vec::new();
@@ -99,7 +100,7 @@ async fn held(world: &World, key: &str) -> Value {
     held.remove(0)
 }
 
-/// How many conflicts over the key the regions have journalled between them.
+/// How many conflicts over the key the regions have journalled in total.
 async fn conflicts(world: &World, key: &str) -> usize {
     let mut count = 0;
     for site in 0..3 {
@@ -110,14 +111,14 @@ async fn conflicts(world: &World, key: &str) -> usize {
     count
 }
 
-/// Whether anything is left of the key in a region, a tombstone too.
+/// Whether a region has a row under the key, even a tombstone.
 async fn remembers(world: &World, site: usize, key: &str) -> bool {
     let (store, table) = (world.store(site), world.table_id(site, "Shared"));
     let found = store.explain(table, &world.key(site, "Shared", key)).await.unwrap();
     found.is_some()
 }
 
-/// What the three make of `all`, `pair` and `revived`, each without its key.
+/// The resulting items `all`, `pair` and `revived`, each without its key.
 async fn written_apart_under(policy: &str) -> (World, [Value; 3]) {
     let world = world(policy).await;
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
@@ -125,14 +126,15 @@ async fn written_apart_under(policy: &str) -> (World, [Value; 3]) {
     }
     write_apart(&world).await;
     assert!(!world.same(&[0, 1], "Shared").await);
-    // Two of them first, so that the third meets what these have joined.
+    // Two of them are connected first, so that the third receives rows that are merged already.
     world.heal();
     world.cut(0, 2);
     world.cut(1, 2);
     world.until(async || world.same(&[0, 1], "Shared").await).await;
     world.heal();
     world.until(async || world.same(&[0, 1, 2], "Shared").await).await;
-    // The item whose delete is the last word is gone under each policy, and in the end nobody remembers it.
+    // The item that was deleted last is gone under each policy, and in the end its tombstone is
+    // collected everywhere.
     assert_eq!(held(&world, "gone").await, Value::Null);
     for site in 0..3 {
         world.until(async || !remembers(&world, site, "gone").await).await;
@@ -147,7 +149,7 @@ async fn written_apart_under(policy: &str) -> (World, [Value; 3]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_the_policy_item_the_whole_item_of_the_last_writer_stands() {
+async fn policy_item_keeps_the_last_writers_item() {
     let (world, [all, pair, revived]) = written_apart_under("item").await;
     assert_eq!(all, json!({"n": {"N": "14"}, "s": {"SS": ["a"]}, "t": {"S": "third"}}));
     assert_eq!(
@@ -164,7 +166,7 @@ async fn under_the_policy_item_the_whole_item_of_the_last_writer_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_the_policy_attribute_each_attribute_of_its_last_writer_stands() {
+async fn policy_attribute_keeps_each_last_writers_attribute() {
     let (world, [all, pair, revived]) = written_apart_under("attribute").await;
     let expected = json!({"n": {"N": "14"}, "s": {"SS": ["y"]}, "t": {"S": "third"}, "u": {"S": "second"}});
     assert_eq!(all, expected);
@@ -183,7 +185,7 @@ async fn under_the_policy_attribute_each_attribute_of_its_last_writer_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_the_policy_merge_counters_add_up_and_sets_unite() {
+async fn policy_merge_adds_counters_and_unites_sets() {
     let (world, [all, pair, revived]) = written_apart_under("merge").await;
     let expected = json!({"n": {"N": "47"}, "s": {"SS": ["x", "y"]}, "t": {"S": "third"}, "u": {"S": "second"}});
     assert_eq!(all, expected);
@@ -203,14 +205,15 @@ async fn under_the_policy_merge_counters_add_up_and_sets_unite() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_changes_while_writes_are_under_way_leaves_all_regions_alike() {
+async fn policy_change_among_writes_leaves_all_regions_equal() {
     let world = world("item").await;
     world.cut(0, 2);
     world.cut(1, 2);
     let arn = world.ask(0, "DescribeTable", json!({"TableName": "Shared"})).await["Table"]["TableArn"].clone();
     let tags = json!([{"Key": "beringia:conflict-policy", "Value": "merge"}]);
     write(&world, 0, "TagResource", json!({"ResourceArn": arn, "Tags": tags})).await;
-    // The second has heard of the change, the third has not: its write is one of the whole item.
+    // The second region has received the change and the third has not, so that the third writes a
+    // whole item.
     let add = |n: &str| update("all", "ADD n :n", &json!({":n": {"N": n}}));
     sleep(Duration::from_secs(1)).await;
     write(&world, 2, "UpdateItem", add("5")).await;
@@ -221,7 +224,8 @@ async fn a_policy_that_changes_while_writes_are_under_way_leaves_all_regions_ali
     assert_eq!(world.ask(1, "GetItem", body).await["Item"]["n"], json!({"N": "13"}));
     world.heal();
     world.until(async || world.same(&[0, 1, 2], "Shared").await).await;
-    // The additions did not know of the item that the third wrote whole, and were made to the number before.
+    // The additions do not causally depend on the whole item that the third wrote, and were made to
+    // the earlier number.
     assert_eq!(held(&world, "all").await["n"], json!({"N": "15"}));
     for (site, n) in [(0, "1"), (1, "2"), (2, "4")] {
         write(&world, site, "UpdateItem", add(n)).await;

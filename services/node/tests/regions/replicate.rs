@@ -1,4 +1,4 @@
-//! Writes reach the other regions, whatever happens on the way.
+//! Writes reach the other regions, in spite of cuts, crashes and wrong clocks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::World;
 
 #[tokio::test(start_paused = true)]
-async fn what_is_written_in_one_region_is_read_in_the_other() {
+async fn writes_are_readable_in_the_other_region() {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.put(0, "Carts", "before", "1").await;
@@ -49,7 +49,7 @@ async fn a_transaction_arrives_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_status_tells_backlog_lag_and_acknowledged_vectors() {
+async fn status_reports_backlog_lag_and_acknowledged_vectors() {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -96,7 +96,7 @@ async fn the_status_tells_backlog_lag_and_acknowledged_vectors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_regions_that_are_cut_off_from_each_other_converge_through_a_third() {
+async fn regions_cut_off_from_each_other_converge_through_a_third() {
     let world = World::start(&["ap-northeast-1", "eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -118,7 +118,7 @@ async fn two_regions_that_are_cut_off_from_each_other_converge_through_a_third()
 }
 
 #[tokio::test(start_paused = true)]
-async fn concurrent_writes_converge_to_the_greater_version_and_are_journalled_on_both_sides() {
+async fn concurrent_writes_converge_and_are_journalled_everywhere() {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -138,7 +138,7 @@ async fn concurrent_writes_converge_to_the_greater_version_and_are_journalled_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_region_catches_up_from_where_its_disk_stands() {
+async fn killed_region_catches_up_from_its_disk() {
     let mut world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;
@@ -154,7 +154,7 @@ async fn a_killed_region_catches_up_from_where_its_disk_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_a_year_ahead_is_held_in_quarantine_until_time_catches_up() {
+async fn writes_a_year_ahead_stay_in_quarantine_until_due() {
     const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
@@ -169,7 +169,7 @@ async fn a_clock_that_is_a_year_ahead_is_held_in_quarantine_until_time_catches_u
         .await;
     let seen = world.status(1).await.peers[&eu].quarantined.unwrap();
     assert!(seen.ahead_ms > YEAR_MS - 10_000 && seen.limit_ms == 500, "{seen:?}");
-    // The other direction goes on, and the clock here is not dragged along.
+    // The other direction continues, and the clock here does not follow the one that is ahead.
     world.put(1, "Carts", "other", "from us").await;
     world
         .until(async || world.get(0, "Carts", "other").await.is_some())
@@ -182,7 +182,7 @@ async fn a_clock_that_is_a_year_ahead_is_held_in_quarantine_until_time_catches_u
         .unwrap()
         .unwrap();
     assert!(version.time.millis() < world.status(1).await.clock_ms + 500);
-    // A year later.
+    // A year later, on both clocks.
     world.set_skew(0, YEAR_MS);
     world.set_skew(1, YEAR_MS);
     world
@@ -191,8 +191,9 @@ async fn a_clock_that_is_a_year_ahead_is_held_in_quarantine_until_time_catches_u
     assert_eq!(world.status(1).await.peers[&eu].quarantined, None);
 }
 
+/// The receiver's clock is half a minute behind, so that each write waits that long.
 #[tokio::test(start_paused = true)]
-async fn where_the_clock_is_half_a_minute_behind_each_write_waits_that_long_and_none_is_lost() {
+async fn slow_clock_delays_each_write_and_loses_none() {
     const BEHIND_MS: u64 = 30_000;
     const WRITES: usize = 400;
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
@@ -206,7 +207,7 @@ async fn where_the_clock_is_half_a_minute_behind_each_write_waits_that_long_and_
     let before = world.sites[1].arrivals.of(world.table_id(0, "Carts")).len();
 
     world.set_skew(1, 0);
-    // All that waits fits into one batch, whose last write is never due.
+    // All waiting writes fit into one batch, the last of which is never due.
     for number in 0..WRITES {
         world.put(0, "Carts", &format!("k{number}"), "v").await;
         sleep(Duration::from_millis(100)).await;
@@ -233,7 +234,7 @@ async fn where_the_clock_is_half_a_minute_behind_each_write_waits_that_long_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_is_on_its_way_at_once() {
+async fn write_is_sent_without_waiting_for_a_timer() {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     world.create_table(0, "Carts").await;
     world.add_replica(0, "Carts", 1).await;

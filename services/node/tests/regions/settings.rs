@@ -1,5 +1,6 @@
-//! Settings of a global table: which follow it to every replica, whoever changes them, and which stay in their region (developer guide,
-//! "How DynamoDB global tables work", "Settings synchronization").
+//! Settings of a global table: which are the same in every region, whichever region changes them,
+//! and which stay in their region (developer guide, "How DynamoDB global tables work", "Settings
+//! synchronization").
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,8 @@ use crate::support::World;
 
 const TABLE: &str = "Carts";
 
-/// With a provisioned table in both regions, made in the first with everything that can be said of one.
+/// Two regions with a provisioned table, created in the first with every setting that a table can
+/// have.
 async fn world() -> World {
     let world = World::start(&["eu-west-1", "us-east-1"]).await;
     let create = json!({
@@ -37,7 +39,7 @@ async fn described(world: &World, site: usize) -> Value {
     world.ask(site, "DescribeTable", table).await["Table"].take()
 }
 
-/// What of the table's settings follows it, as a region shows it.
+/// The synchronised settings of the table, as a region shows them.
 async fn followed(world: &World, site: usize) -> Value {
     let table = described(world, site).await;
     let units = |of: &Value| {
@@ -73,7 +75,7 @@ async fn followed(world: &World, site: usize) -> Value {
     })
 }
 
-/// Waits until both regions show the same, and the member at that place is this.
+/// Waits until both regions show the same settings and the one at `place` is `wanted`.
 async fn shows(world: &World, place: &str, wanted: Value) {
     let both = async || {
         let (here, there) = (followed(world, 0).await, followed(world, 1).await);
@@ -95,7 +97,7 @@ async fn tags(world: &World, site: usize) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_follows_a_global_table_is_the_same_in_every_region_whoever_changes_it() {
+async fn synchronised_settings_are_equal_in_every_region() {
     let world = world().await;
     shows(&world, "/units/bought", json!([5, 6])).await;
     shows(&world, "/units/warm", json!([50, 60])).await;
@@ -159,8 +161,9 @@ async fn deletion_protection_and_tags_stay_in_their_region() {
     world
         .ask(1, "TagResource", json!({"ResourceArn": arn, "Tags": stage}))
         .await;
-    // What follows the table, changed after them, has arrived; so these would have, too. One after the other: how a table is billed is one
-    // setting, of which the last change stands.
+    // Synchronised settings that were changed later have arrived, so these would have arrived, too.
+    // One after the other: how a table is billed is a single setting, of which the last change is
+    // kept.
     update(&world, 0, json!({"TableClass": "STANDARD"})).await;
     shows(&world, "/class/TableClass", json!("STANDARD")).await;
     update(&world, 1, json!({"WarmThroughput": {"ReadUnitsPerSecond": 99}})).await;

@@ -1,4 +1,5 @@
-//! Streams where several regions write: every region tells of every change that it applied, through shards and restarts.
+//! Streams of a table that several regions write to: every region's stream has every change that it
+//! applied, across shards and restarts.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +13,11 @@ use crate::support::World;
 const TABLE: &str = "Things";
 const SHARD_AGE_MS: u64 = 60_000;
 
-/// Reads a region's stream as the Kinesis Client Library does: children after their parents, each from its oldest record on. It
-/// remembers sequence numbers, not iterators.
+/// Reads a region's stream as the Kinesis Client Library does: children after their parents, each
+/// from its oldest record on. It remembers sequence numbers, not iterators.
 #[derive(Default)]
 struct Consumer {
-    /// Of each shard the last sequence number that was read; empty where none was.
+    /// For each shard, the last sequence number that was read; empty if none was.
     checkpoints: BTreeMap<String, String>,
     /// Shards that were read to their end.
     finished: Vec<String>,
@@ -24,7 +25,7 @@ struct Consumer {
 }
 
 impl Consumer {
-    /// Reads what there is.
+    /// Reads all available records.
     async fn catch_up(&mut self, world: &World, site: usize) {
         let listed = world.ask(site, "ListStreams", json!({"TableName": TABLE})).await;
         let arn = &listed["Streams"][0]["StreamArn"];
@@ -65,7 +66,7 @@ impl Consumer {
         }
     }
 
-    /// What happened to each item, in order: event and value.
+    /// The history of each item, in order: event and value.
     fn histories(&self) -> BTreeMap<String, Vec<(String, String)>> {
         let mut histories: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for record in &self.records {
@@ -92,7 +93,7 @@ async fn world(names: &[&str]) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_region_tells_of_its_own_changes_and_of_those_that_came_from_elsewhere_over_shards_and_restarts() {
+async fn streams_have_local_and_remote_changes_across_restarts() {
     let mut world = world(&["us-east-1", "eu-west-1", "ap-northeast-1"]).await;
     let mut consumers: [Consumer; 3] = Default::default();
     let mut expected: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
@@ -101,7 +102,7 @@ async fn every_region_tells_of_its_own_changes_and_of_those_that_came_from_elsew
             let (key, value) = (format!("k{site}"), format!("{round}"));
             let event = if round % 3 == 0 { "INSERT" } else { "MODIFY" };
             world.put(site, TABLE, &key, &value).await;
-            // A write that changes nothing tells nobody anything.
+            // A write that changes nothing adds no record.
             world.put(site, TABLE, &key, &value).await;
             expected.entry(key.clone()).or_default().push((event.to_owned(), value));
             if round % 3 == 2 {
@@ -122,7 +123,7 @@ async fn every_region_tells_of_its_own_changes_and_of_those_that_came_from_elsew
     }
     for (site, consumer) in consumers.iter_mut().enumerate() {
         consumer.catch_up(&world, site).await;
-        // Closed shards and their children: the last may have become ready only now.
+        // A closed shard may have made its child ready only now.
         consumer.catch_up(&world, site).await;
         assert_eq!(consumer.histories(), expected, "in {}", world.region(site));
         assert!(consumer.finished.len() >= 2, "shards were rolled over");
@@ -139,7 +140,7 @@ async fn every_region_tells_of_its_own_changes_and_of_those_that_came_from_elsew
     }
 }
 
-/// A delete as the sweeper of expired items makes it.
+/// A delete as the expiry task makes it.
 struct Expire;
 
 impl Change for Expire {
@@ -152,8 +153,9 @@ impl Change for Expire {
     }
 }
 
+/// DynamoDB Streams mark such a delete with the service's identity.
 #[tokio::test(start_paused = true)]
-async fn only_the_region_that_found_an_item_expired_says_that_its_time_ran_out() {
+async fn only_the_expiring_region_attributes_the_delete_to_ttl() {
     let world = world(&["us-east-1", "eu-west-1"]).await;
     world.put(1, TABLE, "session", "1").await;
     world
@@ -186,7 +188,7 @@ async fn only_the_region_that_found_an_item_expired_says_that_its_time_ran_out()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_lost_its_disk_goes_on_with_a_new_shard_when_it_is_complete_again() {
+async fn stream_continues_in_a_new_shard_after_a_lost_disk() {
     let mut world = world(&["us-east-1", "eu-west-1"]).await;
     world.put(0, TABLE, "early", "1").await;
     world.until(async || world.same(&[0, 1], TABLE).await).await;
@@ -206,7 +208,7 @@ async fn a_region_that_lost_its_disk_goes_on_with_a_new_shard_when_it_is_complet
     assert_eq!(
         consumer.histories(),
         expected,
-        "what the copy brought back is no change"
+        "rows that the copy restored are not changes"
     );
     let numbers: Vec<u128> = consumer
         .records

@@ -1,4 +1,4 @@
-//! A handful of regions in one process, and a switchboard between them.
+//! A few regions in one process, connected by a switchboard.
 
 use std::{
     collections::BTreeMap,
@@ -30,27 +30,28 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Wall time at the start, milliseconds since the epoch: November 2023.
+/// Wall time at the start, milliseconds since the Unix epoch: November 2023.
 const EPOCH_MS: u64 = 1_700_000_000_000;
 const PIPE_BYTES: usize = 64 << 10;
 
 type Acceptor = mpsc::UnboundedSender<io::Result<BoxedIo>>;
 
-/// Who can be reached, and the connections that stand.
+/// The reachable regions, and the open connections.
 #[derive(Default)]
 pub struct Switchboard {
     acceptors: Mutex<BTreeMap<Region, Acceptor>>,
     cuts: Mutex<Vec<(Region, Region)>>,
     standing: Mutex<Vec<(Region, Region, CancellationToken)>>,
-    /// Whom somebody reaches in truth who dials another.
+    /// For a dialling region and the region that it dials, the region that it reaches instead.
     misled: Mutex<BTreeMap<(Region, Region), Region>>,
-    /// How long bytes take on connections that are opened from now on, milliseconds.
+    /// The delay of bytes on connections opened from now on, milliseconds.
     pub delay_ms: AtomicU64,
-    /// While set, bytes go nowhere and nobody is told.
+    /// While set, no bytes are delivered and no connection breaks.
     silent: watch::Sender<bool>,
 }
 
-/// Carries bytes both ways until either side ends. What the model of a network does better, see `simulations/network`.
+/// Carries bytes both ways until either side ends. `simulations/network` has a more precise model
+/// of a network.
 async fn pump(near: DuplexStream, far: DuplexStream, delay: Duration, silent: watch::Receiver<bool>) {
     let (near_reads, near_writes) = split(near);
     let (far_reads, far_writes) = split(far);
@@ -85,7 +86,7 @@ impl Switchboard {
         cuts.contains(&(a.clone(), b.clone())) || cuts.contains(&(b.clone(), a.clone()))
     }
 
-    /// From now on bytes go nowhere, or on again.
+    /// Stops or resumes the delivery of all bytes.
     pub fn set_silent(&self, silent: bool) {
         self.silent.send_replace(silent);
     }
@@ -136,7 +137,7 @@ impl Switchboard {
     }
 }
 
-/// One region: its disk outlives it.
+/// One region. Its disk survives the node.
 pub struct Site {
     pub region: Region,
     pub clock: Arc<SkewedClock<TokioClock>>,
@@ -147,7 +148,7 @@ pub struct Site {
     runs: u64,
 }
 
-/// Everything that a region was told to have arrived, over all its runs.
+/// Everything that was reported to a region's observer, over all its runs.
 #[derive(Default)]
 pub struct Arrivals(Mutex<Vec<Arrival>>);
 
@@ -158,7 +159,7 @@ impl Observer for Arrivals {
 }
 
 impl Arrivals {
-    /// Those of one table.
+    /// The arrivals of one table.
     pub fn of(&self, table: TableId) -> Vec<Arrival> {
         let arrivals = self.0.lock().unwrap();
         arrivals
@@ -169,7 +170,7 @@ impl Arrivals {
     }
 }
 
-/// All regions.
+/// All regions, running or killed.
 pub struct World {
     pub board: Arc<Switchboard>,
     pub sites: Vec<Site>,
@@ -181,12 +182,12 @@ pub struct World {
 }
 
 impl World {
-    /// Regions of these names, all running.
+    /// Starts regions with these names.
     pub async fn start(names: &[&str]) -> Self {
         Self::start_in(names, None, |_| {}).await
     }
 
-    /// The same with connections on which bytes take so long.
+    /// As [`World::start`], with this delay on all connections.
     pub async fn start_with_delay(names: &[&str], delay_ms: u64) -> Self {
         let world = Self::start_in(names, None, |_| {}).await;
         world.board.delay_ms.store(delay_ms, Ordering::Relaxed);
@@ -194,7 +195,7 @@ impl World {
         world
     }
 
-    /// The same with a database file each in a directory, and other bounds.
+    /// As [`World::start`], with a database file for each region in a directory, and other bounds.
     pub async fn start_in(names: &[&str], directory: Option<&Path>, tune: impl FnOnce(&mut Tuning)) -> Self {
         let mut world = Self::prepared(names, directory);
         tune(&mut world.tuning);
@@ -202,7 +203,7 @@ impl World {
         world
     }
 
-    /// The same with logs that are kept for a day, for streams whose shards get so old, and without a scrub.
+    /// As [`World::start`], with logs kept for a day, stream shards of this age, and no scrub.
     pub async fn start_streaming(names: &[&str], shard_age_ms: u64) -> Self {
         let mut world = Self::prepared(names, None);
         world.tuning.scrub_pause = None;
@@ -240,7 +241,7 @@ impl World {
         }
     }
 
-    /// The first region, dialling the second, reaches the third.
+    /// Makes the region `from` reach `reached` when it dials `to`.
     pub fn mislead(&self, from: usize, to: usize, reached: usize) {
         let mut misled = self.board.misled.lock().unwrap();
         misled.insert((self.region(from), self.region(to)), self.region(reached));
@@ -253,7 +254,7 @@ impl World {
         self.board.connect(&stranger, &self.sites[site].region).unwrap()
     }
 
-    /// Nodes that were started elsewhere.
+    /// A world of nodes that were started elsewhere.
     pub fn of(nodes: Vec<Node>) -> Self {
         let site = |node: Node| Site {
             region: node.store().region().clone(),
@@ -316,7 +317,7 @@ impl World {
         site.node = Some(node);
     }
 
-    /// Kills the region; its connections break.
+    /// Kills the region and breaks its connections.
     pub fn kill(&mut self, site: usize) {
         self.sites[site].disk.detach();
         self.sites[site].node.take().unwrap().kill();
@@ -325,7 +326,7 @@ impl World {
         self.hang_up(|a, b| *a == region || *b == region);
     }
 
-    /// The killed region's disk is gone.
+    /// Discards the disk of a killed region.
     pub fn lose_disk(&mut self, site: usize) {
         self.sites[site].disk = MemoryDisk::new();
     }
@@ -408,7 +409,7 @@ impl World {
             .await
             .unwrap()
             .to_bytes();
-        // TagResource answers nothing.
+        // TagResource has an empty answer.
         let answer = if bytes.is_empty() {
             Value::Null
         } else {
@@ -417,7 +418,7 @@ impl World {
         (status, answer)
     }
 
-    /// Makes a table with a key `pk` in one region.
+    /// Creates a table with the key `pk` in one region.
     pub async fn create_table(&self, site: usize, table: &str) {
         let body = json!({
             "TableName": table,
@@ -436,11 +437,11 @@ impl World {
         answer["Table"]["TableStatus"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// What a region says of a replica; empty where it knows none.
+    /// The status of a replica as one region reports it; empty if it does not know the replica.
     pub async fn replica_status(&self, site: usize, table: &str, of: usize) -> String {
         let (_, answer) = self.try_ask(site, "DescribeTable", json!({"TableName": table})).await;
         if site == of {
-            // A table lists the others as its replicas.
+            // A table lists only the other regions as its replicas.
             return answer["Table"]["TableStatus"].as_str().unwrap_or_default().to_owned();
         }
         let name = self.sites[of].region.as_str();
@@ -452,7 +453,7 @@ impl World {
             .to_owned()
     }
 
-    /// Asks for a replica and waits until it is active everywhere.
+    /// Requests a replica and waits until it is active in both regions.
     pub async fn add_replica(&self, site: usize, table: &str, at: usize) {
         self.ask_for_replica(site, table, at).await;
         self.until(async || {
@@ -508,7 +509,7 @@ impl World {
             .unwrap()
     }
 
-    /// Whether these regions hold the same of the table.
+    /// Whether the table is equal in these regions.
     pub async fn same(&self, sites: &[usize], table: &str) -> bool {
         let mut digests = Vec::new();
         for site in sites {
@@ -521,7 +522,7 @@ impl World {
         digests.windows(2).all(|pair| pair[0] == pair[1])
     }
 
-    /// Waits (in virtual time) until it is so; fails after two minutes.
+    /// Waits in virtual time until the condition is met. Fails after two minutes.
     pub async fn until(&self, mut condition: impl AsyncFnMut() -> bool) {
         let since = Instant::now();
         while !condition().await {
@@ -529,7 +530,7 @@ impl World {
                 for site in self.sites.iter().filter(|site| site.node.is_some()) {
                     println!("{:#?}", site.node.as_ref().unwrap().status().await);
                 }
-                panic!("it did not become so");
+                panic!("the condition was not met within two minutes");
             }
             sleep(Duration::from_millis(10)).await;
         }
