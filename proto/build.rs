@@ -1,8 +1,9 @@
-//! Generates the messages and services from the `.proto` files, with protox instead of a `protoc` on the machine.
+//! Generates the messages and services from the `.proto` files, with protox instead of an installed
+//! `protoc`.
 
 use std::{error::Error, path::Path};
 
-/// The files, relative to this directory. A new file is added here and nowhere else.
+/// The files, relative to this directory. A new file only has to be added here.
 const FILES: [&str; 2] = ["beringia/v1/control.proto", "beringia/v1/replication.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {

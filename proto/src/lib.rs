@@ -1,6 +1,7 @@
-//! The messages and services that regions, and the command line, speak over gRPC; all of it generated from `beringia/`.
+//! The messages and services that regions and the command line use over gRPC, generated from
+//! `beringia/`.
 
-/// Version 1 of every message and service.
+/// Version 1 of all messages and services.
 #[allow(
     missing_docs,
     unreachable_pub,

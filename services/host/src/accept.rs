@@ -1,4 +1,4 @@
-//! Accepting connections for a node: a listener as the stream of connections that it takes.
+//! Connections of a node: accepted ones as a stream, and connectors that open them.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -7,10 +7,12 @@ use beringia_node::{BoxedIo, Connector, Incoming};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The pause after a failure to accept, such as too many open files: the cause seldom goes at once.
+/// The pause after a failure to accept, such as too many open files, whose cause seldom goes away
+/// at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The connections that a listener accepts, without any delay. The stream never ends; dropping it closes the listener.
+/// The connections that a listener accepts, unmodified. The stream never ends; dropping it closes
+/// the listener.
 pub(crate) fn plain(listener: TcpListener) -> Incoming {
     incoming(listener, |stream| {
         stream.set_nodelay(true)?;
@@ -30,7 +32,7 @@ fn incoming(
     let accepted = stream::unfold((listener, wrap), |(listener, wrap)| async move {
         loop {
             match listener.accept().await {
-                // A connection that is gone already is nobody's loss.
+                // A connection that has already ended is ignored.
                 Ok((stream, _)) => {
                     if let Ok(io) = wrap(stream) {
                         return Some((Ok(io), (listener, wrap)));
@@ -54,7 +56,8 @@ pub(crate) fn through(network: Network, from: String, to: String, address: Socke
     })
 }
 
-/// Opens connections to a peer at `host:port`; the name is resolved each time, since containers change addresses.
+/// Opens connections to a peer at `host:port`. The name is resolved each time, since containers
+/// change addresses.
 pub(crate) fn direct(address: String) -> Connector {
     std::sync::Arc::new(move || {
         let address = address.clone();

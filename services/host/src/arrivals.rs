@@ -1,62 +1,64 @@
-//! Writes that became visible in another region, as the control protocol tells of them: many at once, and what they share said once.
+//! Writes that became visible in another region, in the form of the control protocol: many in one
+//! message, with shared fields sent once.
 
 use std::collections::BTreeMap;
 
 use beringia_item::{Origin, Region, TableId};
 use beringia_proto::v1::ArrivalGroup;
 
-/// Writes of other regions that became visible in one with one commit, in order.
+/// Writes of other regions that became visible in one region with one commit, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// Where.
+    /// The region in which they became visible.
     pub region: Region,
-    /// By the wall clock there, milliseconds since the Unix epoch.
+    /// When they became visible, by that region's wall clock: milliseconds since the Unix epoch.
     pub visible_ms: u64,
-    /// The writes, in order.
+    /// The writes, in the order of the commit.
     pub runs: Vec<Run>,
 }
 
-/// Writes of a commit that follow each other and have this in common.
+/// Consecutive writes of a commit with these fields in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The table.
+    /// The table that was written.
     pub table: TableId,
-    /// Who committed the writes for a client.
+    /// The origin, which committed the writes for clients.
     pub origin: Origin,
-    /// They came by a log, in the order of their sequences.
+    /// Whether they arrived from a log, in the order of their sequences.
     pub by_log: bool,
-    /// In order.
+    /// The writes, in the order of the commit.
     pub writes: Vec<Write>,
 }
 
 /// One write, as its origin knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Write {
-    /// The origin's number for it.
+    /// The sequence at the origin.
     pub sequence: u64,
-    /// By the origin's hybrid clock, milliseconds since the Unix epoch.
+    /// When it was committed, by the origin's hybrid clock: milliseconds since the Unix epoch.
     pub committed_ms: u64,
 }
 
-/// One write, as a group tells of it.
+/// One write, as a group reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told {
-    /// The origin's number for it.
+    /// The sequence at the origin.
     pub sequence: u64,
-    /// By the origin's hybrid clock, milliseconds since the Unix epoch.
+    /// When it was committed, by the origin's hybrid clock: milliseconds since the Unix epoch.
     pub committed_ms: u64,
-    /// By the wall clock where it became visible, likewise.
+    /// When it became visible, by the wall clock of the region where it did: milliseconds since the
+    /// Unix epoch.
     pub visible_ms: u64,
 }
 
-/// Where, which table and whose writes.
+/// The region of the arrival, the table, and the origin.
 type Kind = (Region, TableId, Origin);
 
-/// Commits, put together for one message.
+/// Commits collected for one message.
 #[derive(Debug, Default)]
 pub struct Gathered {
     groups: Vec<Group>,
-    /// The last group of each kind.
+    /// The index of the last group of each kind.
     last: BTreeMap<Kind, usize>,
     arrivals: usize,
 }
@@ -68,7 +70,7 @@ struct Group {
 }
 
 impl Gathered {
-    /// One more.
+    /// Adds the writes of a commit.
     pub fn add(&mut self, commit: &Commit) {
         for run in &commit.runs {
             self.arrivals += run.writes.len();
@@ -83,12 +85,12 @@ impl Gathered {
         }
     }
 
-    /// How many writes were gathered.
+    /// How many writes were collected.
     pub fn arrivals(&self) -> usize {
         self.arrivals
     }
 
-    /// All of them, in as few groups as keep the order of each kind.
+    /// All writes, in as few groups as keep the order of each kind.
     pub fn into_groups(self) -> Vec<ArrivalGroup> {
         debug_assert_eq!(
             self.groups
@@ -96,7 +98,7 @@ impl Gathered {
                 .map(|group| group.told.sequences.len())
                 .sum::<usize>(),
             self.arrivals,
-            "every write is told once"
+            "every write is reported once"
         );
         self.groups.into_iter().map(|group| group.told).collect()
     }
@@ -105,7 +107,7 @@ impl Gathered {
         let next = self.groups.len();
         let kind = (region.clone(), run.table, run.origin.clone());
         let last = self.last.entry(kind).or_insert(next);
-        // What came by a log and what did not are told apart, and stay in order.
+        // A change of `by_log` starts a new group, so that the order is kept.
         if self
             .groups
             .get(*last)
@@ -136,13 +138,13 @@ impl Group {
         told.visible_ms.push(more(write.visible_ms, last.visible_ms));
         debug_assert!(
             told.sequences.len() == told.committed_ms.len() && told.sequences.len() == told.visible_ms.len(),
-            "a write is told as three numbers"
+            "a write has three numbers"
         );
         self.last = write;
     }
 }
 
-/// The writes of a group, in order; of one that is cut short those that are whole.
+/// The writes of a group, in order. Of a truncated group, those that are complete.
 pub fn told(group: &ArrivalGroup) -> impl Iterator<Item = Told> {
     let numbers = group.sequences.iter().zip(&group.committed_ms).zip(&group.visible_ms);
     numbers.scan(Told::default(), |last, ((sequence, committed_ms), visible_ms)| {
@@ -188,7 +190,7 @@ mod tests {
         vec(commit, 0..20)
     }
 
-    /// In the order of each kind: how it came, and the write.
+    /// Per kind, in order: whether it arrived from a log, and the write.
     type InOrder = BTreeMap<(String, String, String), Vec<(bool, Told)>>;
 
     fn happened(commits: &[Commit]) -> InOrder {
@@ -220,8 +222,9 @@ mod tests {
     }
 
     proptest! {
+        /// This holds however the commits are divided into messages.
         #[test]
-        fn what_is_gathered_in_any_messages_is_told_whole_and_in_the_order_of_each_kind(
+        fn messages_keep_every_write_and_the_order_of_each_kind(
             commits in commits(),
             a_message in 1..7_usize,
         ) {
@@ -238,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn many_commits_of_one_kind_are_one_group_of_small_numbers() {
+    fn commits_of_one_kind_become_one_group_of_differences() {
         let mut gathered = Gathered::default();
         for number in 0..3 {
             gathered.add(&Commit {

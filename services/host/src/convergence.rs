@@ -1,4 +1,4 @@
-//! Whether regions hold the same: compares what they report of their tables, without talking to anybody.
+//! Whether regions have converged: compares their reports, without any requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,42 +6,44 @@ use beringia_proto::v1::{RegionDigests, TableDigestReport};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
-/// What a report has of each range.
+/// Bytes that a report has for each range.
 pub const RANGE_BYTES: usize = 24;
-/// The name under which the catalog of tables is shown.
+/// The name by which the catalog of tables is shown.
 pub const CATALOG_NAME: &str = "(catalog)";
 
-/// What the comparison of all reports gave.
+/// The result of comparing all reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// Every table that any region holds, ordered by name, the catalog first.
+    /// Every table that any region has, ordered by name, with the catalog first.
     pub tables: Vec<TableComparison>,
-    /// One digest over all tables, as 32 hexadecimal digits; meaningful when all tables are equal.
+    /// One digest over all tables, as 32 hexadecimal digits. Meaningful only if all tables are
+    /// equal.
     pub digest: String,
 }
 
 /// How the replicas of one table compare.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableComparison {
-    /// Its name.
+    /// The name of the table.
     pub table: String,
-    /// Its id, which is new when a table is deleted and created again.
+    /// The id of the table. It changes when a table is deleted and created again.
     pub table_id: String,
-    /// What of concurrent writes to an item is kept: `item`, `attribute` or `merge`; of several where regions have not heard of a
-    /// change yet.
+    /// The conflict policy: `item`, `attribute` or `merge`. Several while a change has not reached
+    /// every region.
     pub conflict_policies: Vec<String>,
-    /// The regions that have or ought to have a replica.
+    /// The regions that have, or should have, a replica.
     pub replicas: Vec<String>,
-    /// Whether every replica holds and has applied the same.
+    /// Whether all replicas are equal and have applied the same writes.
     pub equal: bool,
-    /// The ranges (of 256, by hash of the partition key) whose digests differ; empty where the reports carry no ranges.
+    /// The ranges (of 256, by hash of the partition key) whose digests differ; empty if the reports
+    /// have no ranges.
     pub divergent_ranges: Vec<usize>,
     /// Why the replicas are not equal, one sentence each.
     pub reasons: Vec<String>,
 }
 
 impl Comparison {
-    /// Whether everything is equal everywhere.
+    /// Whether all tables are equal in all regions.
     pub fn converged(&self) -> bool {
         self.tables.iter().all(|table| table.equal)
     }
@@ -83,18 +85,18 @@ pub fn compare(topology: &[String], regions: &[RegionDigests]) -> Comparison {
     }
 }
 
-/// Why a region reports nothing of a table.
+/// The reason why there is no report of a region about a table.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 enum NoReport {
     #[error("does not answer")]
     Silent,
     #[error("is down")]
     Down,
-    #[error("does not hold the table yet")]
+    #[error("does not have the table yet")]
     NoTable,
 }
 
-/// What a region reports of a table, or why it reports nothing.
+/// The report of a region about a table, or the reason why there is none.
 fn report_of<'a>(region: Option<&'a RegionDigests>, id: &str) -> Result<&'a TableDigestReport, NoReport> {
     match region {
         None => Err(NoReport::Silent),
@@ -148,7 +150,7 @@ fn compare_table(table: String, id: &str, held: &[(&str, Result<&TableDigestRepo
     }
 }
 
-/// The entries of a report's vector that say anything: nothing applied is the same as no entry.
+/// The vector of a report without entries of 0, which mean the same as no entry.
 fn vector(report: &TableDigestReport) -> BTreeMap<&str, u64> {
     report
         .vector
@@ -158,7 +160,8 @@ fn vector(report: &TableDigestReport) -> BTreeMap<&str, u64> {
         .collect()
 }
 
-/// Says who has not yet applied whose writes, where the digests are equal (as after deletes, or writes that lost).
+/// Says which region has not yet applied which region's writes, for equal digests (as after
+/// deletes, or writes that lost).
 fn behind(first_region: &str, first: &TableDigestReport, region: &str, other: &TableDigestReport) -> String {
     let (ours, theirs) = (vector(first), vector(other));
     let lacks = |mine: &BTreeMap<&str, u64>, more: &BTreeMap<&str, u64>| -> Vec<String> {
@@ -191,12 +194,12 @@ fn ranges_that_differ(reports: &[(&str, &TableDigestReport)]) -> Vec<usize> {
         .collect()
 }
 
-/// A range of a report that has it.
+/// A range of a report, if it has that range.
 fn range(report: &TableDigestReport, number: usize) -> Option<&[u8]> {
     report.ranges.chunks(RANGE_BYTES).nth(number)
 }
 
-/// A table's name as people read it.
+/// The name by which a table is shown.
 fn shown_name(table: &TableDigestReport) -> String {
     if table.table.is_empty() {
         CATALOG_NAME.to_owned()
@@ -215,7 +218,7 @@ mod tests {
         ["a", "b", "c"].map(str::to_owned).to_vec()
     }
 
-    /// A table's report whose ranges hold these sums.
+    /// A table's report with these sums in its ranges.
     fn table(name: &str, replicas: &[&str], sums: &[u8], applied: &[(&str, u64)]) -> TableDigestReport {
         TableDigestReport {
             table_id: format!("id-{name}"),
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_digests_do_not_suffice_while_writes_are_under_way() {
+    fn equal_digests_do_not_suffice_while_vectors_differ() {
         let comparison = compare(
             &topology(),
             &[
@@ -290,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_that_is_down_missing_or_being_filled_is_no_convergence() {
+    fn replica_that_is_down_missing_or_creating_is_not_equal() {
         let t = || table("T", &["a", "b", "c"], &[1], &[]);
         let mut filling = t();
         filling.replica_status = "CREATING".into();
@@ -307,7 +310,7 @@ mod tests {
         let comparison = compare(&topology(), &[region("a", vec![t()]), region("b", vec![])]);
         assert_eq!(
             comparison.tables[0].reasons,
-            ["b does not hold the table yet", "c does not answer"]
+            ["b does not have the table yet", "c does not answer"]
         );
     }
 
@@ -320,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_regional_table_needs_nobody_else() {
+    fn regional_table_needs_no_other_region() {
         let regions: Vec<_> = ["a", "b", "c"]
             .iter()
             .map(|name| {

@@ -1,4 +1,5 @@
-//! Whose requests are taken: access keys from a file in the AWS tools' form and from the command line.
+//! Access keys, from a file in the form of the AWS tools and from the command line, which decide
+//! whose requests are accepted.
 
 use std::{
     collections::BTreeMap,
@@ -8,37 +9,37 @@ use std::{
 
 use beringia_node::Authentication;
 
-/// Why access keys are not known.
+/// The reason why access keys cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// The file cannot be read.
     #[error("cannot read the credentials {}: {source}", file.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Why not.
+        /// The error from the file system.
         source: io::Error,
     },
-    /// The file is not of the form.
+    /// A line of the file is malformed.
     #[error("{}:{source}", file.display())]
     Malformed {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Where and why not.
+        /// The line and what is wrong with it.
         source: BadLine,
     },
-    /// The file has none.
+    /// The file has no credentials.
     #[error(
         "{} has no credentials; expected aws_access_key_id = … and aws_secret_access_key = … under a [profile]",
         .0.display()
     )]
     Empty(PathBuf),
-    /// A key is not of the form. It is not repeated, since it may be a secret.
-    #[error("an --access-key is not of the form ID=SECRET")]
+    /// An `--access-key` is malformed. The message does not repeat it, since it may be a secret.
+    #[error("an --access-key does not have the form ID=SECRET")]
     KeyForm,
 }
 
-/// A line of a credentials file, numbered from 1, that is not of the form.
+/// A malformed line of a credentials file; lines are numbered from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}: {problem}")]
 pub struct BadLine {
@@ -66,10 +67,11 @@ impl Problem {
     }
 }
 
-/// What requests must be signed with; without any keys, the development mode.
+/// What requests must be signed with. Without any keys, the development mode, which accepts any
+/// signature.
 ///
 /// # Errors
-/// Where the file cannot be read or is not of that form, or a key is not `ID=SECRET`.
+/// If the file cannot be read or is malformed, or a key is not `ID=SECRET`.
 pub fn authentication(file: Option<&Path>, keys: &[String]) -> Result<Authentication, CredentialsError> {
     let mut secrets = BTreeMap::new();
     if let Some(file) = file {
@@ -96,8 +98,8 @@ pub fn authentication(file: Option<&Path>, keys: &[String]) -> Result<Authentica
     })
 }
 
-/// The keys of a shared credentials file (AWS SDKs and Tools Reference Guide, "Shared config and credentials files"). Settings other
-/// than the two are left to the AWS tools.
+/// The keys in a shared credentials file (AWS SDKs and Tools Reference Guide, "Shared config and
+/// credentials files"). Other settings are ignored.
 fn parse(text: &str) -> Result<BTreeMap<String, String>, BadLine> {
     let mut secrets = BTreeMap::new();
     let mut id: Option<(usize, String)> = None;
@@ -127,7 +129,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, BadLine> {
     Ok(secrets)
 }
 
-/// Ends a profile.
+/// Adds the profile's key at the end of the profile.
 fn finish(
     secrets: &mut BTreeMap<String, String>,
     id: &mut Option<(usize, String)>,
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_as_the_aws_tools_write_it_is_read() {
+    fn credentials_file_of_the_aws_tools_is_read() {
         let text = "# mine\n[default]\naws_access_key_id = AKIA1\naws_secret_access_key=a/b=c\nregion = eu-west-1\n\n[other]\n\
                     aws_access_key_id=AKIA2\naws_secret_access_key = s2\n[sso]\nsso_start_url = https://x\n";
         let secrets = parse(text).unwrap();
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn without_keys_everybody_is_let_in_and_with_keys_only_their_owners() {
+    fn any_signature_is_accepted_only_without_keys() {
         assert!(matches!(authentication(None, &[]), Ok(Authentication::AcceptAny)));
         let Ok(Authentication::Verify(keys)) = authentication(None, &["ID=SECRET".to_owned()]) else {
             panic!("not verified")

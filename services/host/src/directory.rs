@@ -1,4 +1,4 @@
-//! The data directory: which topology's it is, and where each region's database lies in it.
+//! The data directory: which topology it belongs to, and where each region's database is.
 
 use std::{
     fs, io,
@@ -7,24 +7,25 @@ use std::{
 
 use crate::error::DirectoryError;
 
-/// The file that says whose directory it is: the names of the topology's regions, as `Topology::identity` writes them.
+/// The file that names the topology to which the directory belongs: the names of its regions, as
+/// `Topology::identity` writes them.
 const MARK: &str = "topology";
 
-/// A data directory that was looked at and not changed.
+/// A data directory that was inspected and not changed.
 pub(crate) struct DataDirectory {
     path: PathBuf,
     identity: String,
-    /// Whether the mark is there already.
+    /// Whether the file exists already.
     marked: bool,
     /// The topmost directory that does not exist yet.
     missing: Option<PathBuf>,
 }
 
 impl DataDirectory {
-    /// Checks that the directory is this topology's, or nobody's yet. Changes nothing.
+    /// Checks that the directory belongs to this topology, or to none yet. Changes nothing.
     ///
     /// # Errors
-    /// Where it is another topology's, or cannot be read.
+    /// If it belongs to another topology, or cannot be read.
     pub(crate) fn inspect(path: &Path, identity: &str) -> Result<Self, DirectoryError> {
         let unreadable = |source| DirectoryError::Unreadable {
             path: path.to_path_buf(),
@@ -58,15 +59,16 @@ impl DataDirectory {
         })
     }
 
-    /// Where a region's database lies.
+    /// The path of a region's database.
     pub(crate) fn database(&self, region: &str) -> PathBuf {
         self.path.join(format!("{region}.db"))
     }
 
-    /// Makes the directory where there is none. What is made is taken back where `Created` is dropped before [`Created::keep`].
+    /// Creates the directory if it does not exist. It is removed again if `Created` is dropped
+    /// before [`Created::keep`].
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub(crate) fn create(&self) -> Result<Created, DirectoryError> {
         let mut created = Created::default();
         if let Some(missing) = &self.missing {
@@ -76,10 +78,10 @@ impl DataDirectory {
         Ok(created)
     }
 
-    /// Writes down whose directory it is.
+    /// Writes the file that names the topology.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub(crate) fn mark(&self, created: &mut Created) -> Result<(), DirectoryError> {
         if !self.marked {
             let path = self.path.join(MARK);
@@ -97,7 +99,8 @@ impl DataDirectory {
     }
 }
 
-/// What a start has made so far. Dropping it takes everything back, so that a start which fails leaves nothing.
+/// What a start has created so far. Dropping it removes all of that, so that a failed start leaves
+/// nothing behind.
 #[derive(Debug, Default)]
 pub(crate) struct Created {
     directory: Option<PathBuf>,
@@ -105,10 +108,10 @@ pub(crate) struct Created {
 }
 
 impl Created {
-    /// Notes a database that is about to be made, where there is none yet.
+    /// Registers a database that is about to be created, if it does not exist yet.
     pub(crate) fn database(&mut self, path: &Path) {
         if !path.exists() {
-            // What the store keeps beside a database.
+            // The database, and the files that the store keeps beside it.
             let beside = ["", "-wal", "-shm", "-lock"].map(|suffix| {
                 let mut name = path.as_os_str().to_owned();
                 name.push(suffix);
@@ -118,7 +121,7 @@ impl Created {
         }
     }
 
-    /// The start went well: nothing is taken back.
+    /// Keeps everything: the start succeeded.
     pub(crate) fn keep(mut self) {
         self.files.clear();
         self.directory = None;
@@ -128,7 +131,7 @@ impl Created {
 impl Drop for Created {
     fn drop(&mut self) {
         for file in &self.files {
-            // What was never made cannot be removed.
+            // Removing a file that was never created fails, which is harmless.
             let _ = fs::remove_file(file);
         }
         if let Some(directory) = &self.directory {
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_fails_takes_back_what_it_made_and_no_more() {
+    fn failed_start_removes_exactly_what_it_created() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("old.db"), "old").unwrap();
         let directory = DataDirectory::inspect(root.path(), "x").unwrap();

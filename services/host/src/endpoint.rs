@@ -1,4 +1,4 @@
-//! The endpoint for all regions of this process: the region in a request's credentials chooses
+//! The endpoint for all regions of this process. The region in a request's credentials decides
 //! which one answers.
 
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::accept;
 
-/// A running endpoint.
+/// The running endpoint, with the means to stop it.
 pub(crate) struct Endpoint {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Endpoint {
-    /// Serves the regions that are up in `regions`, at every moment.
+    /// Serves the regions that are currently up in `regions`.
     pub(crate) fn start(listener: TcpListener, regions: Arc<Regions>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(
@@ -26,14 +26,14 @@ impl Endpoint {
             Limits::default(),
         );
         let shutdown = Box::pin(async move {
-            // A sender that was dropped means the same.
+            // Dropping the sender stops the endpoint, too.
             let _ = stopped.await;
         });
         let task = tokio::spawn(serve(Arc::new(server), accept::plain(listener), shutdown));
         Self { stop, task }
     }
 
-    /// Takes no new requests and finishes those under way.
+    /// Accepts no new requests and finishes those in progress.
     pub(crate) async fn shutdown(self) {
         let _ = self.stop.send(());
         if let Err(error) = self.task.await {

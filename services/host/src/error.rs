@@ -1,4 +1,4 @@
-//! Why regions cannot be started.
+//! The errors with which regions fail to start.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
@@ -8,70 +8,70 @@ use beringia_node::NodeError;
 use beringia_storage::StoreError;
 use tokio::task::JoinError;
 
-/// Why regions cannot be started.
+/// The reason why regions cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The topology calls a region what no region can be called.
+    /// A region of the topology has an invalid name.
     #[error("the topology: {0}")]
     RegionName(RegionError),
-    /// The topology has other regions.
-    #[error("the topology has no region `{name}`: there are {known}")]
+    /// The topology has no region with this name.
+    #[error("the topology has no region `{name}`; its regions are {known}")]
     UnknownRegion {
-        /// Which one was wanted.
+        /// The name that was requested.
         name: String,
-        /// Those that there are.
+        /// The regions of the topology, separated by commas.
         known: String,
     },
-    /// Not the form of a peer's address.
+    /// The value of `--peer` does not have the form of a peer's address.
     #[error("--peer {0}: expected NAME=HOST:PORT")]
     PeerForm(String),
-    /// An address of what is no other region of the topology.
+    /// The address is not of another region of the topology.
     #[error("--peer {flag}: the other regions of the topology are {known}")]
     UnknownPeer {
-        /// The address.
+        /// The value of the flag.
         flag: String,
-        /// Those that there are.
+        /// The other regions of the topology, separated by commas.
         known: String,
     },
     /// A link of the topology cannot be modelled.
     #[error("the link from {from} to {to}: {source}")]
     Link {
-        /// From where.
+        /// The region at which the link begins.
         from: String,
-        /// To where.
+        /// The region at which the link ends.
         to: String,
-        /// Why not.
+        /// The reason given by the network model.
         source: NetworkError,
     },
-    /// A port cannot be had.
+    /// A port cannot be bound.
     #[error("cannot listen on {address} for {purpose}: {source}; choose another port with {flag}")]
     Port {
-        /// Which one.
+        /// The address that cannot be bound.
         address: SocketAddr,
-        /// What for.
+        /// What would have listened there.
         purpose: String,
-        /// The setting that chooses another one.
+        /// The flag that chooses another port.
         flag: &'static str,
-        /// Why not.
+        /// The error from the system.
         source: io::Error,
     },
     /// The topology has more regions than there are ports.
     #[error("{flag} {first} leaves no port for region {number}: ports end at 65535")]
     NoPort {
-        /// The setting that chooses the first one.
+        /// The flag that chooses the first port.
         flag: &'static str,
-        /// The first one.
+        /// The port of the first region.
         first: u16,
-        /// Which region, from 1.
+        /// The number of the first region without a port, counted from 1.
         number: usize,
     },
-    /// The system does not say where a listener listens.
-    #[error("cannot tell a listener's address: {0}")]
+    /// The local address of a listener cannot be read.
+    #[error("cannot read a listener's address: {0}")]
     Listener(#[source] io::Error),
     /// The data directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// Regions do not come up.
+    /// One or more regions cannot be started.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     NotUp(Vec<NotUp>),
 }
@@ -82,67 +82,67 @@ impl From<NotUp> for StartError {
     }
 }
 
-/// A region that does not come up.
+/// A region that cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start {region}: {source}")]
 pub struct NotUp {
-    /// The region.
+    /// The region that was to be started.
     pub region: Region,
-    /// Why not.
+    /// The reason why it cannot be started.
     pub source: BootError,
 }
 
-/// Why a region does not come up, at the start or again after a failure.
+/// The reason why a region cannot be started, for the first time or after a failure.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    /// Its database cannot be opened.
+    /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Opening it came to no end.
+    /// The task that opened the database panicked or was cancelled.
     #[error(transparent)]
     Unfinished(#[from] JoinError),
-    /// It does not serve.
+    /// The node does not start.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// Its port is taken by now.
+    /// The port is taken.
     #[error("cannot listen on {address}: {source}")]
     Port {
-        /// Which one.
+        /// The address that cannot be bound.
         address: SocketAddr,
-        /// Why not.
+        /// The error from the system.
         source: io::Error,
     },
 }
 
-/// Why a data directory cannot be used.
+/// The reason why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// It cannot be read.
+    /// The directory cannot be read.
     #[error("cannot use the data directory {}: {source}", path.display())]
     Unreadable {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
-        /// Why not.
+        /// The error from the file system.
         source: io::Error,
     },
-    /// It cannot be written.
+    /// The directory cannot be written.
     #[error("cannot write to the data directory {}: {source}", path.display())]
     Unwritable {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
-        /// Why not.
+        /// The error from the file system.
         source: io::Error,
     },
-    /// It is that of other regions.
+    /// The directory belongs to another topology.
     #[error(
         "the data directory {} belongs to the regions {found}, this topology has {identity}: give another directory with --data, or that \
          topology with --topology",
         path.display()
     )]
     Foreign {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
-        /// Whose it is.
+        /// The regions that the directory belongs to.
         found: String,
         /// The regions of the topology that was to use it.
         identity: String,

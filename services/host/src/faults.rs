@@ -1,4 +1,5 @@
-//! Pausing the replication of tables, by name: for the control service and for fault injection experiments.
+//! Pauses of the replication of tables, by name: for the control service and for fault injection
+//! experiments.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -10,18 +11,18 @@ use beringia_proto::v1::{ReplicationPause, ReplicationResume, control_recorded::
 
 use crate::{host::Host, region::Hosted};
 
-/// Why the replication of a table cannot be paused in a region.
+/// The reason why the replication of a table cannot be paused in a region.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PauseError {
-    /// The region does not run.
+    /// The region is not running.
     #[error("{0} is down")]
     Down(Region),
-    /// There is nothing to pause.
+    /// The region has no replica of a global table with this name.
     #[error("{region} has no replica of a global table `{table}`")]
     NoReplica { region: Region, table: String },
 }
 
-/// The table of that name, where it is global.
+/// The id of the table with that name, if it is global.
 fn global_table(node: &Node, name: &str) -> Option<TableId> {
     let catalog = node.store().catalog();
     let table = catalog
@@ -38,13 +39,13 @@ impl Hosted {
         self.expect(self.with_node(pause).await, table)
     }
 
-    /// Resumes a table's replication in this region, where it is paused.
+    /// Resumes a table's replication in this region, if it is paused.
     pub(crate) async fn resume_replication(&self, table: &str) {
         let resume = |node: &Node| {
             let Some(id) = global_table(node, table) else { return };
             node.resume_replication(id);
         };
-        // In a region that is down nothing is paused.
+        // A region that is down has no pauses.
         let _ = self.with_node(resume).await;
     }
 
@@ -61,13 +62,13 @@ impl Hosted {
     }
 }
 
-/// The regions of this process as experiments see them. Each region serves experiments, so these
-/// are there before the regions are.
+/// The regions of this process as experiments see them. Each region serves experiments, so this is
+/// created before the regions are.
 #[derive(Default)]
 pub(crate) struct HostFaults(OnceLock<Weak<Host>>);
 
 impl HostFaults {
-    /// From now on experiments reach these regions.
+    /// Makes these regions available to experiments.
     pub(crate) fn attach(&self, host: &Arc<Host>) {
         self.0.get_or_init(|| Arc::downgrade(host));
     }

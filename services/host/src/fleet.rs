@@ -1,4 +1,5 @@
-//! The control services that a command talks to: one for `up`, several where regions are processes of their own.
+//! The control services that a command talks to: one for `up`, several if regions are processes of
+//! their own.
 
 use std::{collections::BTreeMap, error::Error as _, time::Duration};
 
@@ -16,46 +17,46 @@ use tonic::{
 /// The client of one control service.
 pub type Client = ControlClient<Channel>;
 
-/// The greatest answer that is read: images of conflicts can have 400 KB each.
+/// The largest answer that is accepted, bytes: each image of a conflict can have 400 KB.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// How long a control service may take to accept a connection, and to answer a keepalive.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Why control services do not do what they are asked.
+/// The reason why a request to the control services failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Not the form of an address.
-    #[error("`{0}` is no control address: expected one such as http://127.0.0.1:9090")]
+    /// The address does not have the form of one.
+    #[error("`{0}` is not a control address: expected one such as http://127.0.0.1:9090")]
     Address(String),
-    /// Something else than a control service answered.
-    #[error("what listens at {address} is no beringia control service ({message})")]
+    /// The server at the address is not a control service.
+    #[error("the server at {address} is not a beringia control service ({message})")]
     Foreign {
-        /// Where.
+        /// The address that was given.
         address: String,
-        /// What it said.
+        /// The message of its answer.
         message: String,
     },
-    /// Nothing listens.
+    /// No control service answers at any of these addresses.
     #[error(
         "no control service answers at {}: is `beringia up` running? If it uses another address, give it with --control",
         .0.join(", ")
     )]
     Silent(Vec<String>),
-    /// None hosts a region of that name.
-    #[error("no region `{region}` at the control address: there are {known}")]
+    /// No control service hosts a region with this name.
+    #[error("no region `{region}` at the control address; the regions there are {known}")]
     UnknownRegion {
-        /// The name.
+        /// The name that was requested.
         region: String,
-        /// Those that there are.
+        /// The hosted regions, separated by commas.
         known: String,
     },
-    /// None models the links between its regions.
+    /// No process models the links between its regions.
     #[error(
         "no network model here: these regions are processes of their own (`beringia region`), and the network between them is the real \
          one; `beringia up` has a model whose links can be changed"
     )]
     NoNetwork,
-    /// What was asked is refused.
+    /// A control service refused the request.
     #[error("{}", .0.message())]
     Refused(#[from] Status),
 }
@@ -65,28 +66,28 @@ pub struct Fleet {
     members: Vec<Member>,
 }
 
-/// One control service.
+/// One control service, reached or not.
 struct Member {
     address: String,
     client: Client,
-    /// What it said of itself; None where it has not answered yet.
+    /// Its description of itself; `None` if it did not answer.
     description: Option<ControlDescribeReply>,
 }
 
-/// What the control services answered.
+/// The answers of the control services.
 pub struct Answers<T> {
-    /// One answer per service that gave one, in the order of the addresses.
+    /// One answer for each service that gave one, in the order of the addresses.
     pub replies: Vec<T>,
     /// The addresses that did not answer.
     pub silent: Vec<String>,
 }
 
 impl Fleet {
-    /// Asks every address what it hosts. Those that do not answer stay members, since they may come back ([`Fleet::silent`] names
-    /// them).
+    /// Asks every address which regions it hosts. Addresses that do not answer stay members, since
+    /// they may come back ([`Fleet::silent`] names them).
     ///
     /// # Errors
-    /// Where an address is none, speaks something else, or none answers.
+    /// If an address is malformed, if a server is not a control service, or if none answers.
     pub fn connect(addresses: &[String]) -> BoxFuture<'_, Result<Self, ControlError>> {
         Box::pin(Self::describe_all(addresses))
     }
@@ -129,16 +130,17 @@ impl Fleet {
         Ok(Self { members })
     }
 
-    /// The addresses that did not answer when they were first asked.
+    /// The addresses that did not answer the first request.
     pub fn silent(&self) -> impl Iterator<Item = &str> {
         let silent = self.members.iter().filter(|member| member.description.is_none());
         silent.map(|member| member.address.as_str())
     }
 
-    /// Asks every control service the same. Those that do not answer are left out of the replies.
+    /// Makes the same request to every control service. Those that do not answer are listed in
+    /// [`Answers::silent`].
     ///
     /// # Errors
-    /// Where one refuses, or none answers.
+    /// If one refuses, or none answers.
     pub async fn ask<T, Answer>(&self, call: impl Fn(Client) -> Answer) -> Result<Answers<T>, ControlError>
     where
         Answer: Future<Output = Result<tonic::Response<T>, Status>>,
@@ -161,10 +163,10 @@ impl Fleet {
         Ok(answers)
     }
 
-    /// What all regions report of their tables.
+    /// The digests of the tables of all regions.
     ///
     /// # Errors
-    /// As of [`Fleet::ask`].
+    /// As for [`Fleet::ask`].
     pub fn digests(
         &self,
         request: ControlDigestsRequest,
@@ -181,7 +183,7 @@ impl Fleet {
     /// The control service of the process that hosts this region.
     ///
     /// # Errors
-    /// Where none does, naming the regions that there are.
+    /// If none does; the error names the hosted regions.
     pub fn hosting(&self, region: &str) -> Result<Client, ControlError> {
         self.members
             .iter()
@@ -199,7 +201,7 @@ impl Fleet {
     /// The control service of the process that models the links between its regions.
     ///
     /// # Errors
-    /// Where none does.
+    /// If none does.
     pub fn modelling_links(&self) -> Result<Client, ControlError> {
         self.members
             .iter()
@@ -213,14 +215,15 @@ impl Fleet {
         self.members.iter().any(Member::has_network)
     }
 
-    /// By region, `host:port` of its DynamoDB endpoint, as its process says.
+    /// For each region, `host:port` of its DynamoDB endpoint as reported by its process.
     pub fn dynamodb(&self) -> BTreeMap<String, String> {
         let hosted = self.members.iter().flat_map(|m| &m.description).flat_map(|d| &d.hosted);
         let address = |url: &str| url.trim_start_matches("http://").to_owned();
         hosted.map(|h| (h.name.clone(), address(&h.dynamodb))).collect()
     }
 
-    /// What the regions were started with. Where they differ, the most that one of them shows.
+    /// The behaviour that the regions were started with. Where they differ, the strongest of each
+    /// kind.
     pub fn behaviour(&self) -> Behaviour {
         let hosted = || self.members.iter().flat_map(|m| &m.description).flat_map(|d| &d.hosted);
         let most = |ms: fn(&HostedRegion) -> u64| hosted().map(ms).max().map(Duration::from_millis);
@@ -241,7 +244,8 @@ impl Fleet {
             .unwrap_or_default()
     }
 
-    /// The regions of the topology that no address given hosts; empty while an address has not answered, since it may host them.
+    /// The regions of the topology that no given address hosts. Empty while an address has not
+    /// answered, since it may host them.
     pub fn not_hosted(&self) -> Vec<String> {
         if self.members.iter().any(|m| m.description.is_none()) {
             return Vec::new();
@@ -252,7 +256,7 @@ impl Fleet {
             .collect()
     }
 
-    /// Every member's client.
+    /// The clients of all members that have answered.
     pub fn clients(&self) -> impl Iterator<Item = Client> {
         self.members
             .iter()
@@ -274,7 +278,7 @@ impl Member {
     }
 }
 
-/// A client of the control service at an address, which is not yet connected.
+/// Creates a client of the control service at an address, without connecting yet.
 fn client(address: &str) -> Result<(String, Client), ControlError> {
     let address = if address.contains("://") {
         address.to_owned()
@@ -299,7 +303,7 @@ fn client(address: &str) -> Result<(String, Client), ControlError> {
 
 /// Whether there was no answer, rather than a refusal.
 fn is_silence(status: &Status) -> bool {
-    // What a service says comes without a source; an error of the connection has one.
+    // A status sent by a service has no source; a connection error has one.
     status.source().is_some()
         || matches!(
             status.code(),

@@ -1,4 +1,4 @@
-//! The regions that this process runs: how they are prepared, started, failed, recovered and shut down.
+//! The regions that this process runs, from start to shutdown.
 
 use std::sync::Arc;
 
@@ -13,17 +13,19 @@ use crate::{endpoint::Endpoint, error::StartError, region::Hosted, tap::Tap};
 
 /// The regions that this process runs.
 pub(crate) struct Host {
-    /// Every region of the topology, in its order.
+    /// All regions of the topology, in its order.
     topology: Vec<Region>,
-    /// Those of this process, in the same order.
+    /// The regions of this process, in the same order.
     regions: Vec<Hosted>,
-    /// The model of the links between them, where all regions of the topology are here.
+    /// The model of the links between the regions, if all regions of the topology are in this
+    /// process.
     network: Option<Network>,
-    /// Which regions answer on the endpoint for all of them; each region keeps its own entry.
+    /// The regions that answer on the endpoint for all of them; each region maintains its own
+    /// entry.
     serving: Arc<Regions>,
-    /// What all regions apply of each other's writes.
+    /// Passes on what regions apply and what clients do.
     tap: Tap,
-    /// The endpoint for all regions, while it serves.
+    /// The endpoint for all regions, while it is serving.
     endpoint: Mutex<Option<Endpoint>>,
 }
 
@@ -45,43 +47,46 @@ impl Host {
         }
     }
 
-    /// Every region of the topology.
+    /// All regions of the topology, in its order.
     pub(crate) fn topology(&self) -> &[Region] {
         &self.topology
     }
 
-    /// The regions of this process.
+    /// The regions of this process, in the order of the topology.
     pub(crate) fn regions(&self) -> &[Hosted] {
         &self.regions
     }
 
-    /// The region of that name, where it is one of this process.
+    /// The region with that name, if it is one of this process.
     pub(crate) fn region(&self, name: &str) -> Option<&Hosted> {
         self.regions.iter().find(|region| region.name().as_str() == name)
     }
 
-    /// What all regions apply of each other's writes.
+    /// The tap that passes on what regions apply and what clients do.
     pub(crate) fn tap(&self) -> &Tap {
         &self.tap
     }
 
-    /// The region of that name.
+    /// The region with that name.
     ///
     /// # Errors
-    /// NOT_FOUND where it is none of this process, naming those that are.
+    /// NOT_FOUND if it is not a region of this process; the message names those that are.
     pub(crate) fn hosted(&self, name: &str) -> Result<&Hosted, Status> {
         self.region(name).ok_or_else(|| {
             let known: Vec<&str> = self.regions.iter().map(|region| region.name().as_str()).collect();
-            Status::not_found(format!("no region `{name}` here: there are {}", known.join(", ")))
+            Status::not_found(format!(
+                "no region `{name}` in this process, whose regions are {}",
+                known.join(", ")
+            ))
         })
     }
 
-    /// The model of the links.
+    /// The model of the links, if this process has one.
     pub(crate) fn network(&self) -> Option<&Network> {
         self.network.as_ref()
     }
 
-    /// Starts every region, and the endpoint for all of them where there is a listener for it.
+    /// Starts every region, and the endpoint for all of them if there is a listener for it.
     pub(crate) async fn start(&self, endpoint: Option<TcpListener>) -> Result<(), StartError> {
         try_join_all(self.regions.iter().map(Hosted::start)).await?;
         if let Some(listener) = endpoint {
@@ -90,7 +95,8 @@ impl Host {
         Ok(())
     }
 
-    /// Ends every region cleanly; the endpoint for all of them first, so that nobody is sent to a region that is gone.
+    /// Stops every region cleanly. The endpoint for all of them stops first, so that no request is
+    /// sent to a stopped region.
     pub(crate) async fn shutdown(&self) {
         let endpoint = self.endpoint.lock().await.take();
         if let Some(endpoint) = endpoint {

@@ -1,5 +1,5 @@
-//! Regions in one process: how they are prepared, started, failed, recovered and shut down; and the control service over which
-//! they are watched and steered, its server and its client.
+//! Regions in one process: starting, failing, recovering and stopping them, and the control
+//! service, server and client, by which they are observed and steered.
 
 mod accept;
 pub mod arrivals;

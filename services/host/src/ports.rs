@@ -1,4 +1,4 @@
-//! Listening: takes every port that a start needs, before anything is changed.
+//! Binding ports. A start binds all its ports before it changes anything.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::error::StartError;
 
-/// Listens, with a clear error that says what for and which flag chooses another port.
+/// Listens at the port. The error names the purpose and the flag that chooses another port.
 pub(crate) async fn listen(
     address: IpAddr,
     port: u16,
@@ -22,7 +22,7 @@ pub(crate) async fn listen(
     })
 }
 
-/// The `place`-th port (from 0) of a kind whose first one is `first`; 0 stays 0, any free port.
+/// The `place`-th port (from 0) of a kind whose first port is `first`; 0, any free port, stays 0.
 pub(crate) fn nth(first: u16, place: usize, flag: &'static str) -> Result<u16, StartError> {
     if first == 0 {
         return Ok(0);
@@ -37,18 +37,19 @@ pub(crate) fn nth(first: u16, place: usize, flag: &'static str) -> Result<u16, S
         })
 }
 
-/// The address as others on this machine reach it: where it listens everywhere, that is the loopback address.
+/// The listener's URL on this machine. A listener on all addresses is reached by the loopback
+/// address.
 pub(crate) fn url(listener: &TcpListener) -> Result<String, StartError> {
     let address = local(listener)?;
     Ok(format!("http://{}", reachable(address)))
 }
 
-/// The address that a listener has.
+/// The local address of a listener.
 pub(crate) fn local(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(StartError::Listener)
 }
 
-/// Where to dial what listens at `address`.
+/// The address at which a listener bound to `address` is reached from this machine.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_listens_everywhere_is_reached_on_loopback() {
+    fn unspecified_address_is_reached_on_loopback() {
         assert_eq!(
             reachable("0.0.0.0:80".parse().unwrap()),
             "127.0.0.1:80".parse().unwrap()

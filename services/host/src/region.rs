@@ -1,4 +1,4 @@
-//! One region of this process: prepared, running or failed.
+//! One region of this process, in one of the states prepared, running and down.
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -20,37 +20,37 @@ use crate::{
     tap::Tap,
 };
 
-/// Everything that a region is started with, and started with again after a failure.
+/// The configuration of a region, from which it is started, and started again after a failure.
 pub(crate) struct Blueprint {
-    /// Its name.
+    /// The region that is started.
     pub(crate) region: Region,
-    /// Where its state is.
+    /// The database of the region's state.
     pub(crate) database: Database,
-    /// The names of the topology's regions, which the database remembers.
+    /// The names of the topology's regions, which the database stores and checks.
     pub(crate) identity: String,
-    /// All other regions and the ways to them.
+    /// All other regions, and how to connect to them.
     pub(crate) peers: Vec<Peer>,
-    /// Whose requests it takes.
+    /// Which requests the region accepts.
     pub(crate) authentication: Authentication,
-    /// What it serves besides DynamoDB.
+    /// The services of the region's endpoint besides DynamoDB.
     pub(crate) services: Vec<SharedService>,
-    /// How far ahead another region's clock may be.
+    /// How far ahead another region's clock may be, milliseconds.
     pub(crate) max_clock_offset_ms: u64,
-    /// How old a shard of a stream gets.
+    /// The age at which a shard of a stream is closed, milliseconds.
     pub(crate) stream_shard_age_ms: u64,
-    /// How long another region may be out of reach before its replicas are dropped.
+    /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub(crate) max_unreachable_ms: u64,
-    /// What of DynamoDB's behaviour clients see.
+    /// Which behaviour of DynamoDB clients see.
     pub(crate) behaviour: Behaviour,
-    /// The modelled links; None where the network is the real one.
+    /// The model of the links; `None` on a real network.
     pub(crate) network: Option<Network>,
-    /// Where the endpoint for all regions finds this one while it runs.
+    /// Where the endpoint for all regions finds this one while it is running.
     pub(crate) serving: Arc<Regions>,
-    /// Its wall clock, which drills make wrong; it stays so over a crash.
+    /// The region's wall clock, which drills skew. The skew survives a crash.
     pub(crate) clock: Arc<SkewedClock<SystemClock>>,
-    /// What drills make wrong with its disk; it stays so over a crash.
+    /// The faults that drills inject into the region's disk. They survive a crash.
     pub(crate) disk_faults: DiskFaults,
-    /// Who hears of what arrives here.
+    /// Passes on what this region applies.
     pub(crate) tap: Tap,
 }
 
@@ -62,58 +62,58 @@ pub(crate) struct Hosted {
     state: RwLock<State>,
 }
 
-/// A region's two listeners.
+/// The two listeners of a region.
 pub(crate) struct Listeners {
     pub(crate) dynamodb: TcpListener,
     pub(crate) replication: TcpListener,
 }
 
 enum State {
-    /// Opened, listening, and not yet serving.
+    /// The store is open and the ports are bound, but the region is not serving yet.
     Prepared(Arc<RegionStore>, Listeners),
     Running(Arc<RegionStore>, Node),
     Down,
 }
 
-/// What a region does with writes.
+/// What a region does with clients' writes.
 pub(crate) enum DrainState {
-    /// It does not run.
+    /// The region is not running.
     Down,
-    /// It takes them.
+    /// The region accepts writes.
     TakesWrites,
-    /// It is closed for them; how far its last ones are.
+    /// The region is closed for writes; holds the progress of the drain.
     Drains(Drain),
 }
 
-/// Why a region cannot be failed or recovered.
+/// The reason why a region cannot be failed or recovered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecoveryError {
-    /// It is down already.
+    /// The region is down already.
     #[error("{0} is down already")]
     Down(Region),
-    /// It is running.
+    /// The region is running.
     #[error("{0} is running")]
     Running(Region),
-    /// Its database cannot be removed.
-    #[error("{region} was killed, but its disk could not be taken away: {source}")]
+    /// The region was killed, but its database could not be removed.
+    #[error("{region} was killed, but its disk could not be removed: {source}")]
     DiskKept {
-        /// The region.
+        /// The region that was killed.
         region: Region,
-        /// Why not.
+        /// The error from the file system.
         source: io::Error,
     },
-    /// It cannot be started again.
+    /// The region cannot be started again.
     #[error("{region} cannot be started again: {source}")]
     Unrecoverable {
-        /// The region.
+        /// The region that was to be recovered.
         region: Region,
-        /// Why not.
+        /// The reason why it cannot be started.
         source: BootError,
     },
 }
 
 impl Blueprint {
-    /// Opens the region's store; SQLite blocks, so this runs aside.
+    /// Opens the region's store on a blocking thread, because SQLite blocks.
     pub(crate) async fn open(&self) -> Result<Arc<RegionStore>, BootError> {
         let store = StoreOptions {
             max_offset_ms: self.max_clock_offset_ms,
@@ -128,9 +128,9 @@ impl Blueprint {
         Ok(Arc::new(opened?))
     }
 
-    /// Removes everything that the region wrote down, after its store was abandoned.
+    /// Removes everything that the region has stored, after its store was abandoned.
     async fn lose_disk(&self) -> Result<(), RecoveryError> {
-        // The next disk is well.
+        // The next disk has no faults.
         self.disk_faults.set_commit_delay(Duration::ZERO);
         self.disk_faults.set_full(false);
         let path = match &self.database {
@@ -181,7 +181,7 @@ impl Blueprint {
 }
 
 impl Hosted {
-    /// A region whose store is open and whose ports are taken.
+    /// A region whose store is open and whose ports are bound.
     pub(crate) fn prepared(
         blueprint: Blueprint,
         store: Arc<RegionStore>,
@@ -195,42 +195,42 @@ impl Hosted {
         })
     }
 
-    /// Its name.
+    /// The name of the region.
     pub(crate) fn name(&self) -> &Region {
         &self.blueprint.region
     }
 
-    /// Its wall clock.
+    /// The wall clock of the region.
     pub(crate) fn clock(&self) -> &SkewedClock<SystemClock> {
         &self.blueprint.clock
     }
 
-    /// What is made wrong with its disk.
+    /// The faults injected into the region's disk.
     pub(crate) const fn disk_faults(&self) -> &DiskFaults {
         &self.blueprint.disk_faults
     }
 
-    /// Where its DynamoDB endpoint is.
+    /// The URL of the region's DynamoDB endpoint.
     pub(crate) fn dynamodb_url(&self) -> String {
         format!("http://{}", ports::reachable(self.dynamodb))
     }
 
-    /// Where its replication endpoint is.
+    /// The URL of the region's replication endpoint.
     pub(crate) fn replication_url(&self) -> String {
         format!("http://{}", ports::reachable(self.replication))
     }
 
-    /// What of DynamoDB's behaviour clients see.
+    /// Which behaviour of DynamoDB clients see.
     pub(crate) const fn behaviour(&self) -> Behaviour {
         self.blueprint.behaviour
     }
 
-    /// How long another region may be out of reach before its replicas are dropped.
+    /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub(crate) const fn max_unreachable_ms(&self) -> u64 {
         self.blueprint.max_unreachable_ms
     }
 
-    /// Its store; None while it is down.
+    /// The region's store; `None` while the region is down.
     pub(crate) async fn store(&self) -> Option<Arc<dyn Store>> {
         match &*self.state.read().await {
             State::Prepared(store, _) | State::Running(store, _) => Some(store.clone()),
@@ -238,7 +238,7 @@ impl Hosted {
         }
     }
 
-    /// What it says of itself; None while it does not run.
+    /// The region's status; `None` while it is not running.
     pub(crate) async fn status(&self) -> Option<NodeStatus> {
         match &*self.state.read().await {
             State::Running(_, node) => Some(node.status().await),
@@ -246,7 +246,7 @@ impl Hosted {
         }
     }
 
-    /// What flows from it to every other; None while it does not run.
+    /// The backlog and traffic of each peer; `None` while the region is not running.
     pub(crate) async fn flows(&self) -> Option<BTreeMap<Region, Flow>> {
         match &*self.state.read().await {
             State::Running(_, node) => Some(node.flows().await),
@@ -254,7 +254,7 @@ impl Hosted {
         }
     }
 
-    /// Does something with the node that needs no waiting; None while it does not run.
+    /// Calls `act` with the node, which must not block; `None` while the region is not running.
     pub(crate) async fn with_node<T>(&self, act: impl FnOnce(&Node) -> T + Send) -> Option<T> {
         match &*self.state.read().await {
             State::Running(_, node) => Some(act(node)),
@@ -262,12 +262,12 @@ impl Hosted {
         }
     }
 
-    /// Whether it runs and is closed for clients' writes.
+    /// Whether the region is running and closed for clients' writes.
     pub(crate) async fn drains(&self) -> bool {
         self.with_node(Node::is_draining).await == Some(true)
     }
 
-    /// Has it write back what a conflict lost; None while it does not run.
+    /// Writes back a write that was lost to a conflict; `None` while the region is not running.
     pub(crate) async fn restore(&self, table: &str, lost: LostWrite) -> Option<Result<Option<Version>, ApiError>> {
         match &*self.state.read().await {
             State::Running(_, node) => Some(node.restore(table, lost).await),
@@ -275,7 +275,7 @@ impl Hosted {
         }
     }
 
-    /// Whether it takes writes, and how far its drain is where it does not.
+    /// Whether the region accepts writes, and if not, the progress of its drain.
     pub(crate) async fn drain_state(&self) -> DrainState {
         match &*self.state.read().await {
             State::Running(_, node) => node
@@ -302,7 +302,8 @@ impl Hosted {
         Ok(())
     }
 
-    /// Kills it as a crash would, and takes its disk away where that is lost too. Gives what the others had not acknowledged then.
+    /// Kills the region as a crash would, and removes its disk if `lose_disk` is set. Returns what
+    /// the other regions had not acknowledged at that time.
     pub(crate) async fn fail(&self, lose_disk: bool) -> Result<BTreeMap<Region, Flow>, RecoveryError> {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
@@ -311,15 +312,18 @@ impl Hosted {
                     close(&node).await;
                 }
                 let flows = node.flows().await;
-                // First the state, so that no task that is still about to end can write; then the links, which carry off what the
-                // region had sent; then the tasks and listeners. It waits for a commit under way, so it runs aside.
+                // The store goes first, so that tasks that have not ended yet cannot write; then
+                // the links, which drop what the region had sent; then the tasks and listeners.
+                // Abandoning the store waits for a commit in progress, so it runs on a blocking
+                // thread.
                 let abandoned = tokio::task::spawn_blocking(move || store.abandon()).await;
                 if let Err(error) = abandoned {
                     tracing::error!(%error, region = %self.name(), "its store was not taken away");
                 }
                 self.blueprint.serving.down(self.name().as_str());
                 if let Some(network) = &self.blueprint.network {
-                    // It fails for unknown regions only, and this one is of the topology that the network was made of.
+                    // This fails only for unknown regions, and this one is in the topology that the
+                    // network was built from.
                     let _ = network.kill_region(self.name().as_str());
                 }
                 node.kill();
@@ -336,7 +340,7 @@ impl Hosted {
         }
     }
 
-    /// Starts it again, on the same database and ports.
+    /// Starts the region again, on the same database and ports.
     pub(crate) async fn recover(&self) -> Result<(), RecoveryError> {
         let mut state = self.state.write().await;
         if !matches!(*state, State::Down) {
@@ -363,7 +367,7 @@ impl Hosted {
         Ok(())
     }
 
-    /// Ends it cleanly.
+    /// Stops the region cleanly.
     pub(crate) async fn shutdown(&self) {
         let mut state = self.state.write().await;
         match std::mem::replace(&mut *state, State::Down) {
@@ -377,7 +381,8 @@ impl Hosted {
     }
 }
 
-/// Takes no more writes, and waits a moment for those under way: then what the others have not acknowledged is what will be lost.
+/// Refuses further writes and briefly waits for those in progress, so that what is unacknowledged
+/// afterwards is exactly what is lost with the disk.
 async fn close(node: &Node) {
     node.drain();
     for _ in 0..50 {
@@ -389,7 +394,7 @@ async fn close(node: &Node) {
     }
 }
 
-/// Removes a database with the files that SQLite keeps beside it.
+/// Removes a database and the files that SQLite keeps beside it.
 fn remove_database(path: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
@@ -402,7 +407,8 @@ fn remove_database(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Listens where a killed region listened: its tasks drop their listeners soon after they are aborted, not at once.
+/// Listens at the address of a killed region. Its tasks drop their listeners soon after they are
+/// aborted, but not at once.
 async fn rebind(address: SocketAddr) -> io::Result<TcpListener> {
     let mut attempts_left = 100;
     loop {

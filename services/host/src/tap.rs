@@ -1,5 +1,6 @@
-//! What clients of the control service hear of the regions of this process: every write of another region as it arrives, for those that
-//! measure; what clients do and what is done to regions and links, for those that record.
+//! The source of what clients of the control service observe in the regions of this process: for
+//! measurements, every write of another region as it arrives; for recordings, what clients do and
+//! what is done to regions and links.
 
 use std::sync::Arc;
 
@@ -11,21 +12,23 @@ use tokio::{sync::broadcast, time::Instant};
 
 use crate::arrivals::{Commit, Run, Write};
 
-/// Commits that a client may be behind; older ones it misses, and is told how many.
+/// Commits that a client may be behind. Older ones are dropped for it, and it is told how many.
 const COMMITS_MAX: usize = 4096;
-/// Operations and events that a client may be behind; likewise. An operation can have megabytes, most have hundreds of bytes.
+/// Operations and events that a client may be behind, likewise. An operation can have megabytes;
+/// most have hundreds of bytes.
 const EVENTS_MAX: usize = 8192;
-/// Hands the arrivals of all regions to whoever listens. Where nobody does, a commit costs one look at a counter.
+/// Hands the arrivals of all regions to listeners. Without listeners, a commit costs one read of a
+/// counter.
 #[derive(Debug, Clone)]
 pub(crate) struct Tap {
     arrivals: broadcast::Sender<Arc<Commit>>,
     events: broadcast::Sender<Arc<Heard>>,
 }
 
-/// Something that a recording has.
+/// An entry of a recording.
 #[derive(Debug)]
 pub(crate) struct Heard {
-    /// When it began.
+    /// When the operation or event began.
     pub(crate) at: Instant,
     pub(crate) what: What,
 }
@@ -38,26 +41,26 @@ impl Tap {
         }
     }
 
-    /// Hears of every commit from now on.
+    /// Subscribes to all further commits.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<Commit>> {
         self.arrivals.subscribe()
     }
 
-    /// Hears from now on of what clients do, and what is done to regions and links.
+    /// Subscribes to all further operations of clients, and changes of regions and links.
     pub(crate) fn record(&self) -> broadcast::Receiver<Arc<Heard>> {
         self.events.subscribe()
     }
 
-    /// Something was done to a region or a link.
+    /// Records a change of a region or a link.
     pub(crate) fn note(&self, what: What) {
-        // It fails where nobody listens.
+        // Sending fails if there are no listeners.
         let _ = self.events.send(Arc::new(Heard {
             at: Instant::now(),
             what,
         }));
     }
 
-    /// The end of it at a region, which hears of arrivals and of requests.
+    /// The tap for one region, which receives its arrivals and requests.
     pub(crate) fn of(&self, region: &Region) -> Arc<RegionTap> {
         Arc::new(RegionTap {
             region: region.clone(),
@@ -66,7 +69,7 @@ impl Tap {
     }
 }
 
-/// The tap at one region.
+/// The tap for one region.
 pub(crate) struct RegionTap {
     region: Region,
     tap: Tap,
@@ -81,7 +84,7 @@ impl Observer for RegionTap {
         let Some(last) = arrivals.last().filter(|_| !runs.is_empty()) else {
             return;
         };
-        // It fails where the last listener has just gone.
+        // Sending fails if the last listener has just gone.
         let _ = self.tap.arrivals.send(Arc::new(Commit {
             region: self.region.clone(),
             visible_ms: last.applied_ms,
@@ -90,7 +93,8 @@ impl Observer for RegionTap {
     }
 }
 
-/// A commit's writes of tables; what comes together is, as a rule, one origin's to one table.
+/// Groups a commit's writes of tables. What arrives together is usually of one origin and to one
+/// table.
 fn runs(arrivals: &[Arrival]) -> Vec<Run> {
     let kind = |arrival: &Arrival| (arrival.table, arrival.way == Way::Stream);
     let alike = arrivals.chunk_by(|one, next| kind(one) == kind(next) && one.origin() == next.origin());
@@ -116,7 +120,7 @@ impl Listener for RegionTap {
     }
 
     fn answered(&self, call: Call) {
-        // A replay finds its tables made, and reads no streams.
+        // A replay creates no tables, and reads no streams.
         if call.plane != Plane::Data {
             return;
         }
@@ -126,7 +130,7 @@ impl Listener for RegionTap {
             parameters_json: serde_json::Value::Object(call.parameters).to_string(),
             status: u32::from(call.status),
         };
-        // It fails where the last listener has just gone.
+        // Sending fails if the last listener has just gone.
         let _ = self.tap.events.send(Arc::new(Heard {
             at: call.began,
             what: What::Call(recorded),

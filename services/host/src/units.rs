@@ -1,14 +1,14 @@
-//! The units that the control protocol counts links in, from and to those that people use.
+//! Conversions between the units of links in the control protocol and those that people use.
 
 use std::time::Duration;
 
-/// A duration in microseconds; what is longer than their numbers reach is the longest.
+/// A duration in microseconds; longer ones become `u64::MAX`.
 #[must_use]
 pub fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Megabits per second, in bits per second; 0 stands for no limit.
+/// Converts megabits per second to bits per second; 0 means no limit.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -26,7 +26,7 @@ pub fn mbit(bits_per_second: u64) -> Option<f64> {
     (bits_per_second > 0).then_some(bits_per_second as f64 / 1e6)
 }
 
-/// Percent, in millionths.
+/// Converts percent to millionths.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

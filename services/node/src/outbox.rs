@@ -21,7 +21,7 @@ pub(crate) struct Outbox<M> {
     max_bytes: usize,
 }
 
-/// The receiving end.
+/// The end from which messages are taken.
 #[derive(Debug)]
 pub(crate) struct Waiting<M> {
     messages: mpsc::UnboundedReceiver<(M, usize)>,

@@ -87,19 +87,19 @@ pub struct TableStatus {
 pub struct LagQuantiles {
     /// How many writes were measured.
     pub count: u64,
-    /// The smallest lag.
+    /// The smallest lag of all.
     pub min: u64,
-    /// The median, 50th percentile.
+    /// The median of the lag.
     pub p50: u64,
-    /// The 90th percentile.
+    /// The 90th percentile of the lag.
     pub p90: u64,
-    /// The 95th percentile.
+    /// The 95th percentile of the lag.
     pub p95: u64,
-    /// The 99th percentile.
+    /// The 99th percentile of the lag.
     pub p99: u64,
-    /// The 99.9th percentile.
+    /// The 99.9th percentile of the lag.
     pub p999: u64,
-    /// The largest lag.
+    /// The largest lag of all.
     pub max: u64,
 }
 

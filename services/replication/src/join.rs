@@ -44,7 +44,7 @@ pub(crate) struct Join {
     table: TableId,
     /// The replica epoch that it fills; `None` for the catalog.
     holding: Option<u32>,
-    /// The preferred source.
+    /// The source to try first.
     from: Option<Region>,
     /// Copy in place: the replica is active and stays so, and receives rows that no log holds any
     /// more from other regions' tables.

@@ -77,7 +77,7 @@ struct WatermarkJson<'a> {
     /// When, in ISO 8601 and in milliseconds since the Unix epoch, by the clock of the region that is drained.
     acknowledged_at: Option<String>,
     acknowledged_at_ms: Option<u64>,
-    /// Null where the peer has the last write; else `behind`, `out of reach`, `being filled` or `paused`.
+    /// Null where the peer has the last write; else `behind`, `unreachable`, `being bootstrapped` or `paused`.
     obstacle: Option<&'a str>,
     /// Writes above what was acknowledged.
     missing_mutations: u64,

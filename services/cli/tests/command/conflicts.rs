@@ -285,7 +285,7 @@ fn an_item_is_explained_while_regions_differ_and_after() {
             "--key",
             r#"{"pk":{"S":"x"},"v":{"S":"y"}}"#,
         ]),
-        &["v is no key attribute"],
+        &["v is not a key attribute"],
     );
 }
 

@@ -75,7 +75,7 @@ fn a_region_cannot_be_drained_to_one_out_of_reach_and_the_one_and_what_it_lacks_
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     assert!(said.contains("us-east-1 is not drained after 0."), "{said}");
-    assert!(said.contains("writes to Things (out of reach)"), "{said}");
+    assert!(said.contains("writes to Things (unreachable)"), "{said}");
     assert!(said.contains(EU) && !said.contains("ap-northeast-1"), "{said}");
     assert!(said.contains("`beringia undrain us-east-1` opens it"), "{said}");
     let output = up.command(&["drain", US, "--timeout", "0", "--format", "json"]);

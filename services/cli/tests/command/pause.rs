@@ -96,7 +96,7 @@ fn an_experiment_in_a_region_alone_targets_its_own_replicas() {
         &["--format", "json", "--ephemeral", "--name", EU],
     ));
     for (region, reason) in [
-        (US, "no region `us-east-1` here: there are eu-west-1"),
+        (US, "no region `us-east-1` in this process, whose regions are eu-west-1"),
         (EU, "eu-west-1 has no replica of a global table `Things`"),
     ] {
         let template = json!({

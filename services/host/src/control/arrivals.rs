@@ -1,4 +1,5 @@
-//! Arrivals as they are told to clients that measure: gathered for a moment, since there can be tens of thousands in a second.
+//! The stream of arrivals for clients that measure. Arrivals are collected for a short time, since
+//! there can be tens of thousands in a second.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
@@ -12,13 +13,13 @@ use tonic::Status;
 
 use crate::arrivals::{Commit, Gathered};
 
-/// How long arrivals are gathered; when they happened was noted as they did.
+/// How long arrivals are collected; each has its own time.
 const GATHERED_FOR: Duration = Duration::from_millis(50);
-/// A message ends with the commit that has the arrival of this number, which is some ten kilobytes.
+/// A message ends with the commit that contains this many-th arrival, at some ten kilobytes.
 const ARRIVALS_MAX: usize = 4096;
 
-/// Every arrival from now on. Begins with an empty message, so that the client knows from when on it hears of all. Each request has what there
-/// is told at once.
+/// All arrivals from now on. The stream begins with an empty message, which tells the client that
+/// it has begun. Each request is answered at once with everything that has arrived.
 pub fn stream<R>(
     heard: Receiver<Arc<Commit>>,
     requests: R,
@@ -43,15 +44,15 @@ where
 
 struct Telling<R> {
     heard: Receiver<Arc<Commit>>,
-    /// Until the client makes no more.
+    /// `None` once the client makes no more requests.
     requests: Option<R>,
     ticks: Interval,
-    /// There was more than one message could have.
+    /// Whether more had arrived than fits into one message.
     is_behind: bool,
 }
 
 impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R> {
-    /// The next message that says anything; `None` where nothing will arrive any more.
+    /// The next message that is not empty; `None` once nothing can arrive any more.
     async fn next(&mut self) -> Option<ControlArrivals> {
         loop {
             let mark = self.wait().await;
@@ -63,7 +64,8 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
         }
     }
 
-    /// Until it is time for the next message; with the mark of the request that wants it.
+    /// Waits until the next message is due. Returns the mark of the request that asked for it, if
+    /// one did.
     async fn wait(&mut self) -> Option<u64> {
         if std::mem::take(&mut self.is_behind) {
             return None;
@@ -90,7 +92,8 @@ impl<R: Stream<Item = Result<ControlArrivalsRequest, Status>> + Unpin> Telling<R
         }
     }
 
-    /// What there is at this moment, as far as it fits; `None` where nothing is left and nothing will come.
+    /// Collects what has arrived, as far as it fits; `None` if nothing is left and nothing can
+    /// arrive.
     fn gather(&mut self, arrivals_max: usize) -> Option<ControlArrivals> {
         let mut gathered = Gathered::default();
         let mut missed_commits = 0;
@@ -133,7 +136,7 @@ mod tests {
     type Requests = UnboundedSender<Result<ControlArrivalsRequest, Status>>;
     type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<ControlArrivals, Status>> + Send>>;
 
-    /// A commit of so many writes from this sequence on.
+    /// A commit of this many writes, whose sequences begin with `first`.
     fn commit(first: u64, writes: u64) -> Arc<Commit> {
         let write = |sequence| Write {
             sequence,
@@ -151,7 +154,7 @@ mod tests {
         })
     }
 
-    /// What is told of commits, of which a client may be so many behind; it has heard that it began.
+    /// A stream of arrivals that has begun, whose client may be this many commits behind.
     async fn listening(behind_max: usize) -> (broadcast::Sender<Arc<Commit>>, Requests, Messages) {
         let (commits, heard) = broadcast::channel(behind_max);
         let (requests, asked) = mpsc::unbounded_channel();
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_happens_within_a_moment_is_told_with_one_message() {
+    async fn arrivals_within_a_short_time_share_a_message() {
         let (commits, requests, mut messages) = listening(8).await;
         for first in [1, 2, 3] {
             commits.send(commit(first, 1)).unwrap();
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_asks_is_told_all_there_is_at_once() {
+    async fn request_is_answered_at_once_with_all_arrivals() {
         let (commits, requests, mut messages) = listening(4096).await;
         requests.send(Ok(ControlArrivalsRequest { mark: 6 })).unwrap();
         let nothing = ControlArrivals {
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn much_is_told_in_several_messages_that_do_not_wait() {
+    async fn many_arrivals_are_sent_in_several_messages_without_delay() {
         let (commits, _requests, mut messages) = listening(8).await;
         let writes = ARRIVALS_MAX as u64;
         for number in 0..3 {
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_client_was_too_slow_for_is_counted() {
+    async fn commits_that_a_slow_client_missed_are_counted() {
         let (commits, _requests, mut messages) = listening(4).await;
         for first in 1..=10 {
             commits.send(commit(first, 1)).unwrap();

@@ -1,4 +1,4 @@
-//! The digests of a region's tables, in the words of the control protocol.
+//! The digests of a region's tables, in the form of the control protocol.
 
 use beringia_item::{RANGES, TableId, VersionVector};
 use beringia_proto::v1::{ControlDigestsRequest, OriginSequence, RegionDigests, TableDigestReport};
@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{convergence::RANGE_BYTES, region::Hosted};
 
-/// The digests of every table that the region holds, and of the catalog.
+/// The digests of all tables that the region has, and of the catalog.
 pub(crate) async fn of(region: &Hosted, request: ControlDigestsRequest) -> Result<RegionDigests, Status> {
     let name = region.name().to_string();
     let down = RegionDigests {
@@ -30,7 +30,7 @@ pub(crate) async fn of(region: &Hosted, request: ControlDigestsRequest) -> Resul
     for (id, table) in std::iter::once((TableId::CATALOG, None)).chain(held) {
         match report(&*store, id, table, request).await {
             Ok(report) => tables.push(report),
-            // It was deleted, or the region killed, while this looked.
+            // Meanwhile the table was deleted, or the region killed.
             Err(StoreError::UnknownTable(_)) => {}
             Err(StoreError::Closed) => return Ok(down),
             Err(error) => return Err(Status::internal(format!("{name}: {error}"))),
@@ -84,19 +84,19 @@ async fn report(
     })
 }
 
-/// The status of the table's replica in this region, where it does not count yet, or no longer.
+/// The status of the table's replica in this region, if it is not active and bootstrapped.
 fn replica_status(store: &dyn Store, table: &Table) -> Option<String> {
     match table.replicas.get(store.region()).map(|replica| &replica.status) {
         Some(ReplicaStatus::Creating { .. }) => Some("CREATING".to_owned()),
         Some(ReplicaStatus::CreationFailed { .. }) => Some("CREATION_FAILED".to_owned()),
         Some(ReplicaStatus::Dropped { .. }) => Some("REGION_DISABLED".to_owned()),
         Some(ReplicaStatus::Deleting) => Some("DELETING".to_owned()),
-        Some(ReplicaStatus::Active) if !table.joined => Some("being filled".to_owned()),
+        Some(ReplicaStatus::Active) if !table.joined => Some("being bootstrapped".to_owned()),
         Some(ReplicaStatus::Active) | None => None,
     }
 }
 
-/// A vector in the words of the protocol.
+/// A vector in the form of the protocol.
 pub(crate) fn vector(vector: &VersionVector) -> Vec<OriginSequence> {
     vector
         .iter()
@@ -117,7 +117,7 @@ fn overall(ranges: &[RangeDigest]) -> u128 {
     hash.digest128()
 }
 
-/// A range in the words of the protocol.
+/// A range in the form of the protocol.
 fn range_bytes(range: &RangeDigest) -> [u8; RANGE_BYTES] {
     let mut bytes = [0; RANGE_BYTES];
     let (sum, items) = bytes.split_at_mut(size_of::<u128>());

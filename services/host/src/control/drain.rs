@@ -1,4 +1,4 @@
-//! The drain of a region, in the words of the control protocol.
+//! The drain of a region, in the form of the control protocol.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,19 +13,19 @@ use crate::{
     region::{DrainState, Hosted},
 };
 
-/// How often a drain is looked at.
+/// How often the state of a drain is read.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks at the drain of one region.
+/// Reports the drain of one region.
 struct Watch {
     host: Arc<Host>,
     region: String,
-    /// What was told last; None before the first time.
+    /// The last report; `None` before the first.
     told: Option<ControlDrainReport>,
     ended: bool,
 }
 
-/// Closes the region for writes, and tells how far its last ones are whenever that changes.
+/// Closes the region for writes, and reports the progress of the drain whenever it changes.
 pub(crate) async fn stream(
     host: Arc<Host>,
     region: String,
@@ -79,7 +79,7 @@ impl Watch {
         match region.drain_state().await {
             DrainState::Drains(drain) => Ok(report(region, &drain).await),
             DrainState::TakesWrites => {
-                let message = format!("{} was opened for writes again", self.region);
+                let message = format!("{} accepts writes again", self.region);
                 Err(Status::failed_precondition(message))
             }
             DrainState::Down => Err(down(&self.region)),
@@ -105,8 +105,8 @@ fn watermark_report(watermark: &beringia_node::Watermark, catalog: &Catalog) -> 
     let obstacle = match watermark.obstacle {
         None => "",
         Some(Obstacle::Behind) => "behind",
-        Some(Obstacle::OutOfReach) => "out of reach",
-        Some(Obstacle::Filling) => "being filled",
+        Some(Obstacle::OutOfReach) => "unreachable",
+        Some(Obstacle::Filling) => "being bootstrapped",
         Some(Obstacle::Paused) => "paused",
     };
     WatermarkReport {

@@ -1,4 +1,5 @@
-//! What regions hold of a table, in the words of the control protocol: logs, rows and journals, for whoever judges what became of writes.
+//! What regions have of a table, in the form of the control protocol: logs, rows and journals, from
+//! which an oracle judges what became of writes.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -21,15 +22,16 @@ use tonic::Status;
 use super::{digests, journal::version};
 use crate::host::Host;
 
-/// How long a region may take to put the rows of dropped replicas aside, and between two looks at that.
+/// How long a region may take to list the unshipped writes of dropped replicas, and the pause
+/// between two checks of that.
 const ASIDE_WITHIN: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(50);
-/// Messages that wait for the client.
+/// Messages that may wait for the client.
 const WAITING_MAX: usize = 1024;
 
 type Sent = Result<ControlEvidence, Status>;
 
-/// Reads one region after the other, while the client takes what was read.
+/// Reads one region after the other, as fast as the client takes the messages.
 pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl Stream<Item = Sent> + Send + use<> {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     tokio::spawn(async move {
@@ -60,7 +62,7 @@ pub(crate) fn stream(host: Arc<Host>, request: ControlEvidenceRequest) -> impl S
     ReceiverStream::new(receiver)
 }
 
-/// Why reading ends early.
+/// The reason why reading ends early.
 enum Stop {
     ClientGone,
     Failed(Status),
@@ -130,7 +132,10 @@ impl Reader<'_> {
         let began = Instant::now();
         while self.store.puts_aside() {
             if began.elapsed() > ASIDE_WITHIN {
-                let message = format!("{}: rows are still being put aside after {ASIDE_WITHIN:?}", self.region);
+                let message = format!(
+                    "{}: unshipped writes are still being listed after {ASIDE_WITHIN:?}",
+                    self.region
+                );
                 return Err(Stop::Failed(Status::unavailable(message)));
             }
             sleep(PAUSE).await;
@@ -162,7 +167,7 @@ impl Reader<'_> {
     fn key(&self, key: &KeyBytes) -> Result<Bytes, Stop> {
         let attributes = self.table.core.keys.attributes_of(key);
         let attributes = attributes.ok_or_else(|| {
-            let message = format!("{}: {key:?} is no key of {}", self.region, self.table.core.name);
+            let message = format!("{}: {key:?} is not a key of {}", self.region, self.table.core.name);
             Stop::Failed(Status::data_loss(message))
         })?;
         Ok(encode_item(&attributes))

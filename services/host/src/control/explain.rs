@@ -1,4 +1,4 @@
-//! What stands under a key in a region, in the words of the control protocol.
+//! What regions have under a key, in the form of the control protocol.
 
 use beringia_item::{item_from_json, item_to_json};
 use beringia_proto::v1::RegionExplanation;
@@ -8,7 +8,7 @@ use tonic::Status;
 use super::{digests, journal};
 use crate::region::Hosted;
 
-/// What the region holds under the key of the table of that name.
+/// What the region has under the key of the table with that name.
 pub(crate) async fn of(region: &Hosted, table: &str, key_json: &str) -> Result<RegionExplanation, Status> {
     let mut explanation = RegionExplanation {
         region: region.name().to_string(),
@@ -23,14 +23,14 @@ pub(crate) async fn of(region: &Hosted, table: &str, key_json: &str) -> Result<R
         return Ok(explanation);
     };
     let key = serde_json::from_str(key_json)
-        .map_err(|error| Status::invalid_argument(format!("the key is no JSON: {error}")))?;
+        .map_err(|error| Status::invalid_argument(format!("the key is not JSON: {error}")))?;
     let key = item_from_json(key).map_err(|error| Status::invalid_argument(format!("the key: {error}")))?;
     let extra = key
         .keys()
         .find(|name| table.core.keys.parts().all(|part| part.name != **name));
     if let Some(extra) = extra {
         return Err(Status::invalid_argument(format!(
-            "the key: {extra} is no key attribute of {}",
+            "the key: {extra} is not a key attribute of {}",
             table.core.name
         )));
     }

@@ -1,4 +1,4 @@
-//! The conflict journals of the regions, in the words of the control protocol.
+//! The conflict journals of the regions, in the form of the control protocol.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -10,18 +10,18 @@ use tonic::Status;
 
 use crate::{convergence::CATALOG_NAME, host::Host};
 
-/// How many conflicts are read at once; each can hold two images of 400 KB.
+/// How many conflicts are read at once; each can have two images of 400 KB.
 const PAGE: usize = 64;
-/// How often a journal that was read to its end is looked at again.
+/// How often a journal that was read to its end is read again.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads the journals of all regions, one page of each in turn.
 struct Reader {
     host: Arc<Host>,
-    /// Empty for all tables.
+    /// The name of the table; empty for all tables.
     table: String,
     follow: bool,
-    /// Per region: the greatest id that was read, and whether the end was reached.
+    /// How far the journal of each region was read.
     places: Vec<Place>,
     ready: VecDeque<ControlConflict>,
 }
@@ -29,12 +29,12 @@ struct Reader {
 #[derive(Default)]
 struct Place {
     after: u64,
-    /// The same of the writes that were not shipped.
+    /// As `after`, for unshipped writes.
     after_unshipped: u64,
     ended: bool,
 }
 
-/// Every conflict of every region of this process, oldest first within a region.
+/// All conflicts of all regions of this process, oldest first within a region.
 pub(crate) async fn stream(
     host: Arc<Host>,
     table: String,
@@ -49,9 +49,9 @@ pub(crate) async fn stream(
         ready: VecDeque::new(),
     };
     if !reader.table.is_empty() && !follow && !reader.table_is_known().await {
-        // Conflicts of a table that is gone are found by listing all.
+        // Conflicts of a deleted table are found by listing all.
         return Err(Status::not_found(format!(
-            "no region here has a table `{}`",
+            "no region of this process has a table `{}`",
             reader.table
         )));
     }
@@ -139,7 +139,7 @@ impl Reader {
     }
 }
 
-/// A conflict that a region saw.
+/// A conflict that a region journalled.
 pub(crate) fn report(region: &Region, conflict: &Conflict, catalog: &Catalog) -> ControlConflict {
     let table = catalog.by_id.get(&conflict.table);
     let key = table.and_then(|table| table.core.keys.attributes_of(&conflict.key));
@@ -160,7 +160,7 @@ pub(crate) fn report(region: &Region, conflict: &Conflict, catalog: &Catalog) ->
     }
 }
 
-/// A write that the others never got: it lost to nobody.
+/// An unshipped write, as a conflict without a winner.
 fn report_unshipped(region: &Region, unshipped: &Unshipped) -> ControlConflict {
     ControlConflict {
         region: region.to_string(),
@@ -182,7 +182,7 @@ fn side(side: &ConflictSide) -> ConflictSideReport {
     }
 }
 
-/// A version in the words of the protocol.
+/// A version in the form of the protocol.
 pub(crate) fn version(version: &Version) -> ItemVersion {
     ItemVersion {
         hybrid_time: version.time.as_u64(),

@@ -1,4 +1,4 @@
-//! The network model in the words of the control protocol.
+//! The network model, in the form of the control protocol.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::units::{bits_per_second, mbit, microseconds, millionths, percent};
 
-/// Every directed link as it is now.
+/// The current state of every directed link.
 pub(crate) fn show(network: &Network) -> Vec<LinkReport> {
     network.show().iter().map(report).collect()
 }
@@ -30,7 +30,7 @@ fn report(link: &LinkSnapshot) -> LinkReport {
     }
 }
 
-/// Does what was asked.
+/// Applies the action to the network model.
 pub(crate) fn apply(network: &Network, action: Action) -> Result<(), Status> {
     let done = match action {
         Action::Show(_) => Ok(()),
@@ -85,7 +85,7 @@ fn isolate_region(network: &Network, region: &str, reset: bool) -> Result<(), Ne
         .map(|link| link.to.as_str())
         .collect();
     if peers.is_empty() {
-        // The network's own words for a region that it does not know.
+        // Returns the network's own error for an unknown region.
         return network.isolate(region);
     }
     peers
@@ -94,7 +94,7 @@ fn isolate_region(network: &Network, region: &str, reset: bool) -> Result<(), Ne
 }
 
 fn pair(pair: Option<LinkPair>) -> Result<(String, String, Direction), Status> {
-    let pair = pair.ok_or_else(|| Status::invalid_argument("no pair of regions"))?;
+    let pair = pair.ok_or_else(|| Status::invalid_argument("the request names no pair of regions"))?;
     let direction = if pair.one_way {
         Direction::OneWay
     } else {

@@ -1,4 +1,5 @@
-//! What flows between regions, in the words of the control protocol: for clients that measure.
+//! Backlog and traffic between regions, in the form of the control protocol, for clients that
+//! measure.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use beringia_proto::v1::FlowReport;
 
 use crate::host::Host;
 
-/// What flows from each region of this process that runs to every other.
+/// The flows from each running region of this process to every other region.
 pub(crate) async fn flows(host: &Host) -> Vec<FlowReport> {
     let mut reports = Vec::new();
     for region in host.regions() {
@@ -19,7 +20,7 @@ pub(crate) async fn flows(host: &Host) -> Vec<FlowReport> {
     reports
 }
 
-/// What flows from one region.
+/// The flows from one region.
 pub(crate) fn of_region(region: &Region, flows: BTreeMap<Region, Flow>) -> impl Iterator<Item = FlowReport> {
     flows.into_iter().map(move |(peer, flow)| FlowReport {
         from: region.to_string(),

@@ -1,4 +1,4 @@
-//! The control service, beside running regions.
+//! The control service for the regions of this process.
 
 pub mod arrivals;
 pub(crate) mod server;

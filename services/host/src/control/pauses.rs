@@ -1,4 +1,4 @@
-//! Pauses of the replication of tables, in the words of the control protocol.
+//! Pauses of the replication of tables, in the form of the control protocol.
 
 use beringia_item::TableId;
 use beringia_proto::v1::{PausedTable, ReplicationPause, ReplicationResume, control_replication_request::Action};
@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::{faults::PauseError, host::Host, region::Hosted};
 
-/// Does what was asked.
+/// Pauses or resumes replication as requested.
 pub(crate) async fn apply(host: &Host, action: Action) -> Result<(), Status> {
     match action {
         Action::Show(_) => Ok(()),
@@ -24,7 +24,7 @@ pub(crate) async fn show(host: &Host) -> Vec<PausedTable> {
     paused
 }
 
-/// The pauses in a region; none where it is down.
+/// The pauses in a region; none if the region is down.
 pub(crate) async fn of(region: &Hosted) -> Vec<PausedTable> {
     let Some((tables, catalog)) = region
         .with_node(|node| (node.paused_replication(), node.store().catalog()))
@@ -52,7 +52,8 @@ async fn start(host: &Host, pause: &ReplicationPause) -> Result<(), Status> {
     })
 }
 
-/// Of a table that is gone the pause is gone too, so that only the regions' names can be wrong.
+/// Ends the pauses that the request selects. Fails only for an unknown region; a pause ends when
+/// its table is deleted.
 async fn end(host: &Host, resume: &ReplicationResume) -> Result<(), Status> {
     let regions: Vec<&Hosted> = if resume.region.is_empty() {
         host.regions().iter().collect()

@@ -1,4 +1,4 @@
-//! What a recording has of the regions of this process, in the words of the control protocol.
+//! Recordings of the regions of this process, in the form of the control protocol.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,7 +14,7 @@ use tonic::Status;
 
 use crate::{host::Host, tap::Heard};
 
-/// What happens from now on.
+/// All events from now on.
 pub(crate) fn events(host: &Host) -> impl Stream<Item = Result<ControlRecorded, Status>> + Send + use<> {
     let began = Instant::now();
     stream::unfold(
@@ -47,18 +47,19 @@ async fn next(listener: &mut Receiver<Arc<Heard>>, began: Instant) -> Option<Con
     }
 }
 
-/// A table, and where its items are read.
+/// A table, and how far its items have been read.
 struct Reading {
     gateway: Arc<Gateway>,
     table: String,
-    /// Sent with the first items.
+    /// The table's description, sent with the first items.
     head: Option<(Value, Value)>,
-    /// Where the scan goes on; null at the beginning.
+    /// The key after which the scan continues; null at the beginning.
     after: Value,
     items_left: u64,
 }
 
-/// Every table of the regions that run, each from the first region that has it, with so many items at most.
+/// All tables of the running regions, each from the first region that has it, with at most this
+/// many items.
 pub(crate) async fn tables(
     host: Arc<Host>,
     items_max: u64,
@@ -95,7 +96,7 @@ pub(crate) async fn tables(
     })
 }
 
-/// What a region answers, or the exception.
+/// The region's answer, or its exception.
 async fn ask(gateway: &Gateway, operation: &str, parameters: Value) -> Result<Value, Value> {
     let parameters = match parameters {
         Value::Object(parameters) => parameters,
@@ -130,7 +131,7 @@ async fn names(gateway: &Gateway) -> Vec<String> {
     }
 }
 
-/// What is said of a table that can be read here.
+/// The description of a table, if the table can be read here.
 async fn describe(gateway: &Gateway, table: &str) -> Option<(Value, Value)> {
     let request = || json!({"TableName": table});
     let description = ask(gateway, "DescribeTable", request()).await.ok()?["Table"].take();

@@ -1,4 +1,4 @@
-//! What a region says of itself, in the words of the control protocol.
+//! The status of regions, in the form of the control protocol.
 
 use beringia_item::Region;
 use beringia_node::{JoinStage, LinkState, NodeStatus, PeerStatus, Refused};
@@ -8,7 +8,7 @@ use beringia_storage::Catalog;
 use super::pauses;
 use crate::region::Hosted;
 
-/// The report of one region.
+/// The status of one region.
 pub(crate) async fn of(region: &Hosted) -> RegionReport {
     let name = region.name().to_string();
     let (Some(status), Some(store)) = (region.status().await, region.store().await) else {

@@ -1,4 +1,4 @@
-//! Writing back what a conflict lost, as the control protocol asks for it.
+//! Restores what a conflict lost, as requested by the control protocol.
 
 use beringia_item::{Item, item_from_json};
 use beringia_node::LostWrite;
@@ -8,7 +8,7 @@ use tonic::Status;
 use super::journal;
 use crate::host::Host;
 
-/// Does it in the region that is asked for.
+/// Writes the lost image back in the requested region.
 pub(crate) async fn apply(host: &Host, request: ControlRestoreRequest) -> Result<ControlRestoreReply, Status> {
     let region = host.hosted(&request.region)?;
     let lost = LostWrite {
@@ -25,6 +25,6 @@ pub(crate) async fn apply(host: &Host, request: ControlRestoreRequest) -> Result
 }
 
 fn item(json: &str) -> Result<Item, Status> {
-    let json = serde_json::from_str(json).map_err(|error| Status::invalid_argument(format!("no JSON: {error}")))?;
-    item_from_json(json).map_err(|error| Status::invalid_argument(format!("no item: {error}")))
+    let json = serde_json::from_str(json).map_err(|error| Status::invalid_argument(format!("not JSON: {error}")))?;
+    item_from_json(json).map_err(|error| Status::invalid_argument(format!("not an item: {error}")))
 }

@@ -1,4 +1,4 @@
-//! Serves the control protocol for the regions of this process.
+//! The server of the control protocol for the regions of this process.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ use crate::{
     region::{Hosted, RecoveryError},
 };
 
-/// The slowest disk.
+/// The longest delay of commits that can be injected.
 const COMMIT_DELAY_MAX: Duration = Duration::from_secs(60);
 
 /// The control service of a host.
@@ -84,7 +84,7 @@ impl Control for Service {
 
     async fn digests(&self, request: Request<ControlDigestsRequest>) -> Answer<ControlDigestsReply> {
         let request = request.into_inner();
-        // Side by side, so that the moments of the regions are close to each other.
+        // The regions are read concurrently, so that their digests are from about the same time.
         let regions = self.host.regions().iter().map(|region| digests::of(region, request));
         let regions = futures_util::future::try_join_all(regions).await?;
         Ok(Response::new(ControlDigestsReply { regions }))
@@ -121,7 +121,7 @@ impl Control for Service {
         let action = request
             .into_inner()
             .action
-            .ok_or_else(|| Status::invalid_argument("no action"))?;
+            .ok_or_else(|| Status::invalid_argument("the request has no action"))?;
         links::apply(network, action.clone())?;
         self.host
             .tap()
@@ -135,7 +135,7 @@ impl Control for Service {
         let action = request
             .into_inner()
             .action
-            .ok_or_else(|| Status::invalid_argument("no action"))?;
+            .ok_or_else(|| Status::invalid_argument("the request has no action"))?;
         pauses::apply(&self.host, action.clone()).await?;
         match action {
             ReplicationAction::Pause(pause) => self.host.tap().note(What::Pause(pause)),
@@ -194,7 +194,7 @@ impl Control for Service {
     async fn clock(&self, request: Request<ControlClockRequest>) -> Answer<ControlClockReply> {
         let ControlClockRequest { region, action } = request.into_inner();
         let clock = self.host.hosted(&region)?.clock();
-        match action.ok_or_else(|| Status::invalid_argument("no action"))? {
+        match action.ok_or_else(|| Status::invalid_argument("the request has no action"))? {
             ClockAction::StepMs(by_ms) => clock.step(by_ms),
             ClockAction::DriftPpm(ppm) => clock.set_drift(ppm),
             ClockAction::Correct(_) => clock.correct(),
@@ -206,7 +206,7 @@ impl Control for Service {
     async fn disk(&self, request: Request<ControlDiskRequest>) -> Answer<ControlDiskReply> {
         let ControlDiskRequest { region, action } = request.into_inner();
         let disk = self.host.hosted(&region)?.disk_faults();
-        match action.ok_or_else(|| Status::invalid_argument("no action"))? {
+        match action.ok_or_else(|| Status::invalid_argument("the request has no action"))? {
             DiskAction::SlowerUs(us) => disk.set_commit_delay(Duration::from_micros(us).min(COMMIT_DELAY_MAX)),
             DiskAction::Full(full) => disk.set_full(full),
         }
@@ -235,7 +235,7 @@ impl Control for Service {
 }
 
 impl Service {
-    /// The region, where it can be failed and recovered from here.
+    /// The region, if it can be failed and recovered by this process.
     fn recoverable(&self, name: &str) -> Result<&Hosted, Status> {
         let region = self.host.hosted(name)?;
         if self.host.network().is_none() {

@@ -1,4 +1,4 @@
-//! One region of a topology in this process, the others elsewhere on a real network.
+//! Starts one region of a topology in this process; the others are elsewhere on a real network.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{accept, error::StartError, ports, region::Listeners};
 
-/// The first ports of a topology whose regions are processes of their own.
+/// The ports of the first region of a topology whose regions are processes of their own.
 const FIRST_DYNAMODB_PORT: u16 = 8001;
 const FIRST_REPLICATION_PORT: u16 = 9001;
 const FIRST_CONTROL_PORT: u16 = 9090;
@@ -20,22 +20,24 @@ const FIRST_CONTROL_PORT: u16 = 9090;
 /// One region of a topology, as a process of its own.
 #[derive(Debug)]
 pub struct OneRegion {
-    /// Its name.
+    /// The region's name in the topology.
     pub name: String,
-    /// Where other regions' replication endpoints are, as `NAME=HOST:PORT`.
+    /// The replication endpoints of other regions, as `NAME=HOST:PORT`.
     pub peers: Vec<String>,
-    /// The DynamoDB port; 0: any free one. Without one: as the topology says, else 8001 for the first region and so on.
+    /// The DynamoDB port; 0 for any free one. `None`: as in the topology, else 8001 for the first
+    /// region, 8002 for the second, and so on.
     pub dynamodb_port: Option<u16>,
-    /// The replication port; likewise from 9001 on.
+    /// The replication port; likewise, from 9001.
     pub replication_port: Option<u16>,
-    /// The port of the control service; likewise from 9090 on.
+    /// The port of the control service; 0 for any free one. `None`: 9090 for the first region, and
+    /// so on.
     pub control_port: Option<u16>,
 }
 
 /// Starts one region of a topology.
 ///
 /// # Errors
-/// As of [`all`](super::all), and where the topology has no such region or peers.
+/// As for [`all`](super::all), and if the topology has no such region or peers.
 pub fn one(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> BoxFuture<'_, Result<Running, StartError>> {
     Box::pin(start(deployment, ip, arguments))
 }
@@ -95,7 +97,8 @@ async fn start(deployment: Deployment, ip: IpAddr, arguments: &OneRegion) -> Res
     preparation.open(blueprints, doors, None).await
 }
 
-/// How to reach every other region: as `--peer` says, else as the topology says, else on this machine at its usual port.
+/// Connectors to every other region: to the address in `--peer`, else in the topology, else on this
+/// machine at its default port.
 fn peer_connectors(
     topology: &Topology,
     flags: &[String],
@@ -153,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peers_are_where_the_flag_says_else_the_file_else_on_this_machine() {
+    fn peer_addresses_come_from_flag_then_topology_then_default() {
         let text = "[defaults]\ndelay_ms = 1\n[[region]]\nname = \"a\"\n[[region]]\nname = \"b\"\nhost = \"b.example\"\n\
                     replication_port = 7\n[[region]]\nname = \"c\"\n[[region]]\nname = \"d\"\n";
         let topology = Topology::parse(text, Path::new("t.toml")).unwrap();
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_none_is_refused() {
+    fn malformed_and_unknown_peers_are_refused() {
         let topology = Topology::two();
         for flag in [
             "eu-west-1",

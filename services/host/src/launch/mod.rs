@@ -1,4 +1,4 @@
-//! Starting regions: what is to be started, and what runs then.
+//! Starting regions: the configuration of a start, and the running regions that it returns.
 
 mod alone;
 mod prepare;
@@ -23,34 +23,34 @@ const DYNAMODB_PORT: &str = "--dynamodb-port";
 const REPLICATION_PORT: &str = "--replication-port";
 const CONTROL_PORT: &str = "--control-port";
 
-/// What is to be started.
+/// The configuration of a start.
 #[derive(Debug)]
 pub struct Deployment {
-    /// Its regions and the links between them.
+    /// The regions and the links between them.
     pub topology: Topology,
-    /// The directory of the databases; without one everything is in memory.
+    /// The directory of the databases; `None` keeps everything in memory.
     pub data: Option<PathBuf>,
-    /// Whose requests are taken.
+    /// Which requests the regions accept.
     pub authentication: Authentication,
-    /// What holds for every region.
+    /// Settings that apply to every region.
     pub limits: Limits,
 }
 
-/// What can be set on every region.
+/// Settings that apply to every region.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How far ahead another region's clock may be, milliseconds.
     pub max_clock_offset_ms: u64,
-    /// How old a shard of a stream gets, milliseconds.
+    /// The age at which a shard of a stream is closed, milliseconds.
     pub stream_shard_age_ms: u64,
-    /// How long another region may be out of reach before its replicas are dropped, milliseconds.
+    /// How long another region may be unreachable before its replicas are dropped, milliseconds.
     pub max_unreachable_ms: u64,
-    /// What of DynamoDB's behaviour clients see.
+    /// Which behaviour of DynamoDB clients see.
     pub behaviour: Behaviour,
 }
 
 impl From<&beringia_scenario::Behaviour> for Limits {
-    /// As a scenario has them; what it does not say is as by default.
+    /// The limits of a scenario, with defaults for what it does not set.
     fn from(behaviour: &beringia_scenario::Behaviour) -> Self {
         Self {
             max_clock_offset_ms: DEFAULT_MAX_OFFSET_MS,
@@ -65,27 +65,27 @@ impl From<&beringia_scenario::Behaviour> for Limits {
     }
 }
 
-/// Where regions of this process that serve are, as URLs.
+/// The URLs of the running regions of this process.
 #[derive(Debug)]
 pub struct Addresses {
-    /// Their control service.
+    /// The URL of their control service.
     pub control: String,
-    /// The endpoint for all regions; none where there is but one.
+    /// The URL of the endpoint for all regions; `None` if there is only one region.
     pub endpoint: Option<String>,
-    /// In the order of the topology.
+    /// The URLs of each region, in the order of the topology.
     pub regions: Vec<RegionAddresses>,
-    /// Whether requests must be signed with an access key that is known.
+    /// Whether requests must be signed with a known access key.
     pub verifies: bool,
 }
 
-/// Where one region is.
+/// The URLs of one region.
 #[derive(Debug)]
 pub struct RegionAddresses {
-    /// Its name.
+    /// The region's name in the topology.
     pub name: String,
-    /// Its DynamoDB endpoint.
+    /// The URL of its DynamoDB endpoint.
     pub dynamodb: String,
-    /// Its replication endpoint.
+    /// The URL of its replication endpoint.
     pub replication: String,
 }
 
@@ -99,7 +99,7 @@ impl RegionAddresses {
     }
 }
 
-/// Regions of this process that serve.
+/// Running regions of this process.
 pub struct Running {
     host: Arc<Host>,
     control: JoinHandle<()>,
@@ -107,12 +107,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where they are.
+    /// The URLs at which the regions serve.
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// Ends them cleanly.
+    /// Stops the control service at once, and the regions cleanly.
     pub fn shutdown(self) -> BoxFuture<'static, ()> {
         self.control.abort();
         Box::pin(async move { self.host.shutdown().await })

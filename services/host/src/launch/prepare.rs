@@ -1,4 +1,5 @@
-//! What all starts have in common: databases are opened, regions serve, and what a start that fails has made is taken back.
+//! The part that all starts have in common: open the databases, start the regions, and clean up
+//! after a failed start.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,16 +27,16 @@ use crate::{
     tap::Tap,
 };
 
-/// Every port of a start, taken before anything is changed.
+/// All listeners of a start, bound before anything is changed.
 pub(super) struct Doors {
-    /// By the order of the regions.
+    /// In the order of the regions.
     pub(super) regions: Vec<Listeners>,
     pub(super) control: TcpListener,
-    /// For all regions; None where there is but one.
+    /// For all regions; `None` if there is only one region.
     pub(super) endpoint: Option<TcpListener>,
 }
 
-/// What was checked before anything is changed.
+/// Settings that were checked before anything is changed.
 pub(super) struct Preparation {
     pub(super) topology: Topology,
     pub(super) regions: Vec<Region>,
@@ -43,15 +44,15 @@ pub(super) struct Preparation {
     directory: Option<DataDirectory>,
     limits: Limits,
     serving: Arc<Regions>,
-    /// What every region serves besides DynamoDB.
+    /// The services of every region's endpoint besides DynamoDB.
     services: Vec<SharedService>,
-    /// How these reach the regions.
+    /// Gives these services access to the regions.
     faults: Arc<HostFaults>,
     tap: Tap,
 }
 
 impl Preparation {
-    /// Checks everything that can be without changing anything.
+    /// Checks everything that can be checked without changing anything.
     pub(super) fn new(deployment: Deployment) -> Result<Self, StartError> {
         let Deployment {
             topology,
@@ -102,7 +103,8 @@ impl Preparation {
         }
     }
 
-    /// Opens the databases and serves. From here on something may be changed; what a start that fails has made is taken back.
+    /// Opens the databases and serves. This is the first step that changes anything; a start that
+    /// fails removes what it created.
     pub(super) async fn open(
         self,
         blueprints: Vec<Blueprint>,
@@ -144,7 +146,8 @@ impl Preparation {
     }
 }
 
-/// Opens the databases that are there before making those that are not, so that one that is not ours is found first.
+/// Opens existing databases before it creates new ones, so that one that belongs to another region
+/// is found first.
 async fn open_all(blueprints: &[Blueprint], created: &mut Created) -> Result<Vec<Arc<RegionStore>>, StartError> {
     let exists = |blueprint: &&Blueprint| matches!(&blueprint.database, Database::File(path) if path.exists());
     let (old, new): (Vec<&Blueprint>, Vec<&Blueprint>) = blueprints.iter().partition(exists);

@@ -1,4 +1,4 @@
-//! All regions of a topology in this process, with a model of the links between them.
+//! Starts all regions of a topology in this process, with a model of the links between them.
 
 use std::net::IpAddr;
 
@@ -22,21 +22,24 @@ use crate::{
 
 const ENDPOINT_PORT: &str = "--endpoint-port";
 
-/// The ports of a process with all regions: the first of the regions', and the others. 0: any free ones.
+/// The ports of a process with all regions: the first regional ports, and the shared ones. 0 stands
+/// for any free port.
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
-    /// Of the first region's DynamoDB endpoint.
+    /// The port of the first region's DynamoDB endpoint; the next regions have the ports that
+    /// follow.
     pub dynamodb: u16,
-    /// Of the first region's replication endpoint.
+    /// The port of the first region's replication endpoint; the next regions have the ports that
+    /// follow.
     pub replication: u16,
-    /// Of the control service.
+    /// The port of the control service.
     pub control: u16,
-    /// Of the endpoint for all regions.
+    /// The port of the endpoint for all regions.
     pub endpoint: u16,
 }
 
 impl Ports {
-    /// Any free ones.
+    /// Any free port for each of them.
     pub const FREE: Self = Self {
         dynamodb: 0,
         replication: 0,
@@ -48,7 +51,7 @@ impl Ports {
 /// Starts all regions of a topology.
 ///
 /// # Errors
-/// Where a port or a database cannot be had.
+/// If a port cannot be bound, or a database or the data directory cannot be used.
 pub fn all(deployment: Deployment, ip: IpAddr, ports: &Ports) -> BoxFuture<'_, Result<Running, StartError>> {
     Box::pin(start(deployment, ip, ports))
 }
@@ -68,7 +71,7 @@ async fn start(deployment: Deployment, ip: IpAddr, ports: &Ports) -> Result<Runn
     preparation.open(blueprints, doors, Some(network)).await
 }
 
-/// Takes the ports of every region, in their order.
+/// Binds the ports of every region, in the order of the topology.
 async fn listen_to_all(regions: &[Region], ip: IpAddr, ports: &Ports) -> Result<Vec<Listeners>, StartError> {
     let mut listeners = Vec::new();
     for (place, region) in regions.iter().enumerate() {
@@ -81,7 +84,7 @@ async fn listen_to_all(regions: &[Region], ip: IpAddr, ports: &Ports) -> Result<
     Ok(listeners)
 }
 
-/// What every region is started with, in their order.
+/// The configuration of every region, in the order of the topology.
 fn blueprints(
     preparation: &Preparation,
     listeners: &[Listeners],
@@ -108,7 +111,7 @@ fn blueprints(
     Ok(blueprints)
 }
 
-/// The model of the links, as the topology describes them.
+/// The model of the links that the topology describes.
 fn network(topology: &Topology) -> Result<Network, StartError> {
     let network = Network::new(topology.names(), &SeededRandomness::new(SystemRandomness.next_u64()));
     for link in topology.links() {
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_do_what_the_topology_says() {
+    fn links_are_modelled_as_in_the_topology() {
         let topology = Topology::three();
         let shown = network(&topology).unwrap().show();
         assert_eq!(shown.len(), 6);

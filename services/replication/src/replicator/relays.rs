@@ -26,7 +26,7 @@ struct Forgetful {
 }
 
 impl Relays {
-    /// Chooses the relays.
+    /// Chooses the relays from now on.
     pub(super) fn tick(&mut self, world: &World, receivers: &BTreeMap<Region, Receiver>) {
         self.watch_origins(world, receivers);
         self.by_origin = assign(world, receivers, &self.forgetful(world), &self.by_origin);

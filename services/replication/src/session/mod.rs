@@ -236,7 +236,7 @@ impl Session {
         self.questions.answered(id)
     }
 
-    /// The source's region.
+    /// The region of the source.
     pub(crate) const fn region(&self) -> &Region {
         &self.region
     }

@@ -119,7 +119,7 @@ impl Source {
         self.peer.is_none() && world.now.elapsed_ms >= self.opened_ms + world.tuning.hello_timeout_ms
     }
 
-    /// Replaces the subscription.
+    /// Replaces the subscription on this stream.
     pub(crate) fn subscribe(
         &mut self,
         world: &World,

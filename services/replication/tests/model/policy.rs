@@ -102,7 +102,7 @@ pub fn image(stamp: u64) -> Bytes {
     encode_item(&[("t".to_owned(), AttributeValue::N(Number::from(stamp)))].into())
 }
 
-/// Decodes an image.
+/// The item that an image encodes.
 pub fn item_of(image: Option<&Bytes>) -> Option<Item> {
     image.map(|image| decode_item(image).unwrap())
 }
