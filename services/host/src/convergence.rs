@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_digests_and_vectors_are_convergence() {
+    fn equal_digests_and_vectors_mean_convergence() {
         let t = || table("T", &["a", "b"], &[1, 2], &[("a", 5)]);
         let comparison = compare(
             &topology(),

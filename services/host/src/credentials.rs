@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_key_is_refused_with_its_line() {
+    fn incomplete_key_is_refused_with_its_line() {
         assert_eq!(
             parse("[a]\naws_access_key_id = X\n[b]\n").unwrap_err().to_string(),
             "2: X has no aws_secret_access_key in its profile"

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_place_of_the_directory_is_refused() {
+    fn file_in_place_of_the_directory_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(DataDirectory::inspect(file.path(), "x").is_err());
     }

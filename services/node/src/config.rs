@@ -45,7 +45,8 @@ pub struct NodeConfig {
     pub observer: Option<Arc<dyn Observer>>,
 }
 
-/// Bounds and intervals of a region. The defaults suit regions tens to hundreds of milliseconds apart.
+/// Bounds and intervals of a region. The defaults suit regions that are tens to hundreds of
+/// milliseconds apart.
 #[derive(Debug, Clone)]
 pub struct Tuning {
     /// How often an idle replication connection is probed. A silent cut is noticed after this

@@ -37,7 +37,7 @@ pub struct Ticket(pub u64);
 pub enum Event {
     /// Time passed. The driver sends one at least every few hundred milliseconds.
     Tick {
-        /// The region's current vectors, all read at the same log position.
+        /// The region's current vectors, as one consistent snapshot.
         vectors: TableVectors,
     },
     /// The global tables of which this region has a replica. Sent at the start and after every
@@ -45,7 +45,7 @@ pub enum Event {
     Catalog(BTreeMap<TableId, TableView>),
     /// Records were appended to the region's log.
     LogAppended {
-        /// The region's vectors after the append, all read at the same log position.
+        /// The region's vectors after the append, as one consistent snapshot.
         vectors: Arc<TableVectors>,
     },
     /// Stop sending the table to peers and taking it from them; calls to the store that are under
@@ -195,8 +195,8 @@ pub enum StoreCall {
 pub enum StoreAnswer {
     /// The answer to [`StoreCall::Apply`], given once the commit is durable.
     Applied {
-        /// This region's vectors after the commit, including its own writes, all read at the same
-        /// log position: of the tables in the batch, and of the catalog.
+        /// This region's vectors after the commit, including its own writes, as one consistent
+        /// snapshot: of the tables in the batch, and of the catalog.
         vectors: TableVectors,
         /// How many mutations became the current version of their item.
         newer: usize,

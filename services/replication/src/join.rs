@@ -241,7 +241,7 @@ impl Join {
         }
         debug_assert!(self.source.is_some(), "a copy has a source");
         // The entry of this region is included even if it is 0, so that the store sees that the
-        // copy ended even if nobody ever wrote to the table.
+        // copy ended even if the table was never written.
         let mut progress = vec![(self.table, world.origin.clone(), before.get(&world.origin))];
         let others = before.iter().filter(|(origin, _)| **origin != world.origin);
         progress.extend(others.map(|(origin, sequence)| (self.table, origin.clone(), sequence)));

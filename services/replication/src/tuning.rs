@@ -51,7 +51,7 @@ pub struct Tuning {
     pub digest_pause_ms: u64,
     /// The longest pause before writes from a clock too far ahead are retried, milliseconds.
     pub quarantine_retry_ms_max: u64,
-    /// How long a bootstrap waits for the region that it was told to copy from before it chooses
+    /// How long a bootstrap waits for the region that it is to copy from before it chooses
     /// another, milliseconds.
     pub join_patience_ms: u64,
     /// How long a replica may be unreachable from all others before they drop it, milliseconds.

@@ -112,7 +112,7 @@ impl World {
         (self.is_complete(table) || self.catching_up.contains(&table)) && !self.paused.contains(&table)
     }
 
-    /// Whether the peer has a replica of the table, whatever its state, as far as this region knows.
+    /// Whether the peer has a replica of the table, in any status, according to this region.
     pub(crate) fn has_replica(&self, peer: &Region, table: TableId) -> bool {
         table == TableId::CATALOG
             || self

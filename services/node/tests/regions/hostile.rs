@@ -97,7 +97,7 @@ async fn refused(said: Vec<from_receiver::Kind>) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_of_another_protocol_version_is_told_so() {
+async fn another_protocol_version_is_refused_with_the_reason() {
     let reason = refused(vec![hello(PROTOCOL + 1, "us-east-1", "eu-west-1")]).await;
     assert_eq!(
         reason,
@@ -109,13 +109,13 @@ async fn a_peer_of_another_protocol_version_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stranger_is_turned_away() {
+async fn unknown_region_is_refused() {
     let reason = refused(vec![hello(PROTOCOL, "sa-east-1", "eu-west-1")]).await;
     assert_eq!(reason, "eu-west-1 does not know region sa-east-1");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_reaches_itself_says_so() {
+async fn connection_to_itself_is_refused() {
     let reason = refused(vec![hello(PROTOCOL, "eu-west-1", "eu-west-1")]).await;
     assert_eq!(reason, "eu-west-1 was connected to a region of its own name");
 }
@@ -167,7 +167,7 @@ async fn malformed_messages_end_the_stream_with_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_out_of_turn_end_the_stream_with_a_reason() {
+async fn message_before_the_hello_ends_the_stream() {
     let acknowledge = || {
         from_receiver::Kind::Acknowledge(Acknowledge {
             batch: 9,

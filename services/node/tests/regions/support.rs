@@ -98,7 +98,7 @@ impl Switchboard {
         let (near, near_inside) = duplex(PIPE_BYTES);
         let (far, far_inside) = duplex(PIPE_BYTES);
         let acceptors = self.acceptors.lock().unwrap();
-        let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens");
+        let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "no region listens");
         let misled = self.misled.lock().unwrap();
         let reached = misled.get(&(from.clone(), to.clone())).unwrap_or(to);
         let acceptor = acceptors.get(reached).ok_or_else(refused)?;

@@ -12,7 +12,7 @@ impl Replicator {
     /// For each table, how far each other replica that stays has this region's own writes; for the
     /// catalog, how far each peer has them.
     ///
-    /// Two streams tell what a peer has: its acknowledgements on the stream that it dialled, and
+    /// Two streams report what a peer has: its acknowledgements on the stream that it dialled, and
     /// its announcements, which are durable too, on the stream that this region dialled. Both
     /// include what reached it through a relay. Nothing else tells that a relay passed a write on:
     /// nothing is known of a peer without an open stream in either direction.

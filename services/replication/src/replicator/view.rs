@@ -78,7 +78,7 @@ impl Replicator {
     /// - a replica is unreachable: it may come back with less than it acknowledged before;
     /// - a replica is being bootstrapped, here or elsewhere: it may copy rows from before a delete;
     /// - this region repairs the table: a row on its way here may be from before a delete;
-    /// - a peer knew of catalog changes that this region does not know of: they may name one more
+    /// - a peer has catalog changes that this region is missing: they may name one more
     ///   replica;
     /// - a replica was dropped, and another may still take its writes or has some of them that are
     ///   not here, or the remaining replicas are not a quorum.

@@ -250,7 +250,7 @@ fn table_being_bootstrapped_is_not_served() {
 }
 
 #[test]
-fn rows_are_copied_only_to_replicas_that_the_catalog_knows() {
+fn rows_are_copied_only_to_replicas_in_the_catalog() {
     let mut hand = Hand::new(Tuning::default());
     hand.catalog(&[("eu", ReplicaStatus::Active), ("ap", ReplicaStatus::Active)]);
     let link = hand.accepted(1, "us");

@@ -188,7 +188,7 @@ pub fn journals_tell_what_was_overruled(fleet: &Fleet, table: TableId) {
             let version = &write.mutation.version;
             assert!(
                 lost.contains(version),
-                "under {key:?} nothing tells that {write:?} was overruled"
+                "under {key:?} no journal has that {write:?} was overruled"
             );
         }
     }

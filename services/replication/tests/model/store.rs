@@ -286,7 +286,9 @@ impl Store {
                 }
                 Ok(StoreAnswer::Done)
             }
-            StoreCall::Leave { table, .. } => Err(StoreError::Database(format!("nobody leaves {table} in this model"))),
+            StoreCall::Leave { table, .. } => {
+                Err(StoreError::Database(format!("the model has no call to leave {table}")))
+            }
         }
     }
 
@@ -575,8 +577,8 @@ fn digest(table: &Table) -> TableDigest {
     }
 }
 
-/// The images of a table's aspects: the status of a replica, what the others had of a dropped one,
-/// and the table's conflict policy.
+/// The kinds of a table's aspects. Their images are the status of a replica, what the others had of
+/// a dropped one, and the table's conflict policy.
 const REPLICA: u8 = 0;
 const DROPPED: u8 = 1;
 const POLICY: u8 = 2;
