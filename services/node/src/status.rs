@@ -184,8 +184,8 @@ async fn backlog(store: &dyn Store, acknowledged: Option<&TableVectors>) -> Opti
     store.backlog(&lacking).await.ok()
 }
 
-/// The vectors of the global tables of which the region has a replica, and of the catalog, all read
-/// at the same log position.
+/// The vectors of the global tables of which the region has a replica, and of the catalog, as one
+/// consistent snapshot.
 pub(crate) fn global_vectors(store: &dyn Store) -> BTreeMap<TableId, VersionVector> {
     let catalog = store.catalog();
     let is_global = |table: &TableId| {
